@@ -1,0 +1,75 @@
+package wsproto
+
+import (
+	"math/bits"
+	"sync"
+)
+
+// Message buffers come in powers of two, each size in a pool of its own, so
+// that a peer that sends one byte and waits holds 512 bytes and not somebody
+// else's megabyte.
+const (
+	minClass = 9  // 512 bytes
+	maxClass = 20 // 1 MiB; larger ones are left to the garbage collector
+)
+
+var buffers [maxClass + 1]sync.Pool
+
+// poison makes tests find who reads a buffer after it was given back.
+var poison = false
+
+// buffer holds the pieces of one message until it is whole. A nil buffer is an
+// empty one.
+type buffer struct{ b []byte }
+
+func (m *buffer) bytes() []byte {
+	if m == nil {
+		return nil
+	}
+	return m.b
+}
+
+// append adds p and returns the buffer to use from now on. The memory taken is
+// at most twice what was really received, whatever length a header promised,
+// and 512 bytes at least.
+func (m *buffer) append(p []byte) *buffer {
+	if len(p) == 0 {
+		return m
+	}
+	have := m.bytes()
+	if need := len(have) + len(p); need > cap(have) {
+		larger := newBuffer(need)
+		larger.b = append(larger.b, have...)
+		m.release()
+		m = larger
+	}
+	m.b = append(m.b, p...)
+	return m
+}
+
+func newBuffer(need int) *buffer {
+	class := max(bits.Len(uint(need-1)), minClass)
+	if class <= maxClass {
+		if m, ok := buffers[class].Get().(*buffer); ok {
+			return m
+		}
+	}
+	return &buffer{make([]byte, 0, 1<<class)}
+}
+
+// release gives the buffer back; nobody may read it afterwards.
+func (m *buffer) release() {
+	if m == nil {
+		return
+	}
+	if poison {
+		b := m.b[:cap(m.b)]
+		for i := range b {
+			b[i] = 0xDB
+		}
+	}
+	if class := bits.Len(uint(cap(m.b) - 1)); class <= maxClass {
+		m.b = m.b[:0]
+		buffers[class].Put(m)
+	}
+}

@@ -1,0 +1,104 @@
+package wsproto
+
+import (
+	"unicode/utf8"
+
+	"github.com/hawser-ws/hawser/frame"
+)
+
+// AppendMessage appends one message of p, as a single frame, to dst and returns
+// the extended slice. op is Text or Binary; a Text payload must be UTF-8, which
+// is not checked. p is not modified. The error is ErrClosed after a Close, or a
+// *UsageError.
+func (c *Conn) AppendMessage(dst []byte, op frame.Opcode, p []byte) ([]byte, error) {
+	if !op.IsData() {
+		return dst, &UsageError{"a message is text or binary, not " + op.String()}
+	}
+	if c.closeSent {
+		return dst, ErrClosed
+	}
+	return c.appendFrame(dst, op, p), nil
+}
+
+// AppendPing appends a Ping with payload p, at most 125 bytes, to dst.
+func (c *Conn) AppendPing(dst, p []byte) ([]byte, error) {
+	return c.appendControl(dst, frame.Ping, p)
+}
+
+// AppendPong appends a Pong nobody asked for, a one-way heartbeat (RFC 6455
+// §5.5.3), with payload p, at most 125 bytes, to dst. Pongs that answer a Ping
+// come by themselves.
+func (c *Conn) AppendPong(dst, p []byte) ([]byte, error) {
+	return c.appendControl(dst, frame.Pong, p)
+}
+
+func (c *Conn) appendControl(dst []byte, op frame.Opcode, p []byte) ([]byte, error) {
+	if len(p) > frame.MaxControlPayload {
+		return dst, &UsageError{"control frame payload over 125 bytes"}
+	}
+	if c.closeSent {
+		return dst, ErrClosed
+	}
+	return c.appendFrame(dst, op, p), nil
+}
+
+// AppendClose appends a Close frame to dst: no message can be sent after it,
+// while messages still arrive until the peer's own Close. With CloseNoStatus
+// the frame has no payload. The reason is UTF-8 of at most 123 bytes. The
+// error is ErrClosed if a Close was sent before, or a *UsageError.
+func (c *Conn) AppendClose(dst []byte, code CloseCode, reason string) ([]byte, error) {
+	switch {
+	case c.closeSent:
+		return dst, ErrClosed
+	case code == CloseNoStatus && reason != "":
+		return dst, &UsageError{"a close reason needs a code"}
+	case code != CloseNoStatus && !code.Sendable():
+		return dst, &UsageError{"close code " + code.String() + " may not be sent"}
+	case len(reason) > frame.MaxControlPayload-2:
+		return dst, &UsageError{"close reason over 123 bytes"}
+	case !utf8.ValidString(reason):
+		return dst, &UsageError{"close reason is not UTF-8"}
+	}
+	c.closeSent = true
+	if code == CloseNoStatus {
+		return c.appendFrame(dst, frame.Close, nil), nil
+	}
+	return c.appendClose(dst, code, reason), nil
+}
+
+// Frame returns m as this connection sends it. In the server role the bytes
+// are m's own, shared with every other connection, and must not be modified; a
+// client masks them into a slice of its own. The error is ErrClosed after a
+// Close.
+func (c *Conn) Frame(m *Prepared) ([]byte, error) {
+	if c.closeSent {
+		return nil, ErrClosed
+	}
+	if c.cfg.Role == Server {
+		return m.raw, nil
+	}
+	return c.appendFrame(nil, m.op, m.payload), nil
+}
+
+func (c *Conn) appendClose(dst []byte, code CloseCode, reason string) []byte {
+	var p [frame.MaxControlPayload]byte
+	p[0], p[1] = byte(code>>8), byte(code)
+	n := 2 + copy(p[2:], reason)
+	return c.appendFrame(dst, frame.Close, p[:n])
+}
+
+// appendFrame appends a final frame, masked if this is a client.
+func (c *Conn) appendFrame(dst []byte, op frame.Opcode, p []byte) []byte {
+	h := frame.Header{Fin: true, Opcode: op, Length: uint64(len(p))}
+	if c.cfg.Role == Client {
+		h.Masked = true
+		h.Key = c.cfg.MaskKey()
+	}
+	dst = h.Append(dst)
+	n := len(dst)
+	dst = append(dst, p...)
+	if h.Masked {
+		frame.Mask(dst[n:], h.Key)
+	}
+	return dst
+}
