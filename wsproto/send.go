@@ -47,23 +47,34 @@ func (c *Conn) appendControl(dst []byte, op frame.Opcode, p []byte) ([]byte, err
 // the frame has no payload. The reason is UTF-8 of at most 123 bytes. The
 // error is ErrClosed if a Close was sent before, or a *UsageError.
 func (c *Conn) AppendClose(dst []byte, code CloseCode, reason string) ([]byte, error) {
-	switch {
-	case c.closeSent:
+	if c.closeSent {
 		return dst, ErrClosed
-	case code == CloseNoStatus && reason != "":
-		return dst, &UsageError{"a close reason needs a code"}
-	case code != CloseNoStatus && !code.Sendable():
-		return dst, &UsageError{"close code " + code.String() + " may not be sent"}
-	case len(reason) > frame.MaxControlPayload-2:
-		return dst, &UsageError{"close reason over 123 bytes"}
-	case !utf8.ValidString(reason):
-		return dst, &UsageError{"close reason is not UTF-8"}
+	}
+	if err := CheckClose(code, reason); err != nil {
+		return dst, err
 	}
 	c.closeSent = true
 	if code == CloseNoStatus {
 		return c.appendFrame(dst, frame.Close, nil), nil
 	}
 	return c.appendClose(dst, code, reason), nil
+}
+
+// CheckClose reports, as a *UsageError, why a Close frame may not be sent with
+// this code and reason (RFC 6455 §5.5.1, §7.4). CloseNoStatus stands for a
+// frame without either.
+func CheckClose(code CloseCode, reason string) error {
+	switch {
+	case code == CloseNoStatus && reason != "":
+		return &UsageError{"a close reason needs a code"}
+	case code != CloseNoStatus && !code.Sendable():
+		return &UsageError{"close code " + code.String() + " may not be sent"}
+	case len(reason) > frame.MaxControlPayload-2:
+		return &UsageError{"close reason over 123 bytes"}
+	case !utf8.ValidString(reason):
+		return &UsageError{"close reason is not UTF-8"}
+	}
+	return nil
 }
 
 // Frame returns m as this connection sends it. In the server role the bytes

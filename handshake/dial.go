@@ -1,0 +1,157 @@
+package handshake
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// DialOptions say how Dial connects and what it asks for. The zero value, or
+// nil, connects directly and asks for nothing. Dial does not change them.
+type DialOptions struct {
+	// Header is sent along, as written: Origin, Cookie, Authorization. The
+	// handshake's own headers, Host among them, are refused.
+	Header http.Header
+
+	// Subprotocols to offer, the preferred first.
+	Subprotocols []string
+
+	// TLSConfig is for wss. ServerName is the URL's host if it is empty, and
+	// NextProtos is always HTTP/1.1.
+	TLSConfig *tls.Config
+
+	// DialContext, if set, makes the connection below TLS: through a proxy, or
+	// to a unix socket whatever the addr. network is "tcp".
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Rand is where the key comes from, crypto/rand if nil. A key that can be
+	// foreseen is good for tests only.
+	Rand io.Reader
+}
+
+// Dial connects to a ws or wss URL and performs the client's handshake
+// (RFC 6455 §4.1). It follows no redirect.
+//
+// The caller owns nc, a *tls.Conn under wss, on which no deadline is set, and
+// left, the bytes that came behind the response: the first frames, or a part of
+// one; nil if there are none.
+//
+// An *Error means that the server refused, or that its answer is not the one
+// that RFC 6455 demands. ctx bounds the handshake only; when it ends first, the
+// connection is closed and the error is ctx's.
+func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []byte, res Result, err error) {
+	if o == nil {
+		o = &DialOptions{}
+	}
+	t, err := parseTarget(url)
+	if err != nil {
+		return nil, nil, Result{}, fmt.Errorf("handshake: URL: %w", err)
+	}
+	request, key, err := o.request(t)
+	if err != nil {
+		return nil, nil, Result{}, fmt.Errorf("handshake: %w", err)
+	}
+	nc, err = o.connect(ctx, t)
+	if err != nil {
+		return nil, nil, Result{}, fmt.Errorf("handshake: %w", err)
+	}
+
+	stop := context.AfterFunc(ctx, func() { abandon(nc) })
+	left, res, err = converse(nc, request, key, o.Subprotocols)
+	if !stop() {
+		// The connection is closed, or about to be. A refusal that arrived
+		// still says more than that.
+		if !errors.As(err, new(*Error)) {
+			err = fmt.Errorf("handshake: %w", ctx.Err())
+		}
+	}
+	if err != nil {
+		abandon(nc)
+		return nil, nil, Result{}, err
+	}
+	return nc, left, res, nil
+}
+
+// connect makes the connection, with TLS under wss.
+func (o *DialOptions) connect(ctx context.Context, t target) (net.Conn, error) {
+	dial := o.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	nc, err := dial(ctx, "tcp", t.addr)
+	if err != nil || !t.secure {
+		return nc, err
+	}
+	cfg := o.TLSConfig.Clone()
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = t.serverName
+	}
+	// A configuration shared with an HTTP client would agree on HTTP/2.
+	cfg.NextProtos = []string{"http/1.1"}
+	tc := tls.Client(nc, cfg)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("TLS with %s: %w", t.addr, err)
+	}
+	return tc, nil
+}
+
+// request is the client's handshake, and the key in it.
+func (o *DialOptions) request(t target) (request []byte, key string, err error) {
+	if err := checkExtraHeader(o.Header); err != nil {
+		return nil, "", err
+	}
+	for _, name := range o.Subprotocols {
+		if !isToken(name) {
+			return nil, "", fmt.Errorf("subprotocol %s is not a token", quote(name))
+		}
+	}
+	if err := checkUnique(o.Subprotocols); err != nil {
+		return nil, "", fmt.Errorf("subprotocol %w", err)
+	}
+	random := o.Rand
+	if random == nil {
+		random = rand.Reader
+	}
+	if key, err = newKey(random); err != nil {
+		return nil, "", fmt.Errorf("key: %w", err)
+	}
+
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\n", t.resource)
+	fmt.Fprintf(&b, "Host: %s\r\n", t.host)
+	b.WriteString("Upgrade: websocket\r\nConnection: Upgrade\r\n")
+	fmt.Fprintf(&b, "Sec-WebSocket-Key: %s\r\n", key)
+	b.WriteString("Sec-WebSocket-Version: 13\r\n")
+	if len(o.Subprotocols) > 0 {
+		fmt.Fprintf(&b, "Sec-WebSocket-Protocol: %s\r\n", strings.Join(o.Subprotocols, ", "))
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Header)) {
+		for _, value := range o.Header[name] {
+			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
+		}
+	}
+	b.WriteString("\r\n")
+	return b.Bytes(), key, nil
+}
+
+// abandon closes nc without a word to the peer: a tls.Conn's own Close would
+// wait for room to send its alert.
+func abandon(nc net.Conn) {
+	if tc, ok := nc.(*tls.Conn); ok {
+		nc = tc.NetConn()
+	}
+	nc.Close()
+}

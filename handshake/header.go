@@ -1,0 +1,43 @@
+package handshake
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+)
+
+// checkExtraHeader refuses caller's headers that would break out of their line
+// or that are the handshake's own. Values are not repeated in the error: they
+// may be cookies.
+func checkExtraHeader(h http.Header) error {
+	for name, values := range h {
+		if !isToken(name) {
+			return fmt.Errorf("extra header: %s is no header name", quote(name))
+		}
+		if isHandshakeHeader(name) {
+			return fmt.Errorf("extra header: %s belongs to the handshake", name)
+		}
+		for _, v := range values {
+			if i := strings.IndexFunc(v, isControl); i >= 0 {
+				return fmt.Errorf("extra header: %s has a control character at byte %d of its value", name, i)
+			}
+		}
+	}
+	return nil
+}
+
+// isHandshakeHeader reports whether name is written by this package, or frames
+// a body that a handshake cannot have.
+func isHandshakeHeader(name string) bool {
+	switch name = strings.ToLower(name); name {
+	case "host", "connection", "upgrade", "content-length", "transfer-encoding", "trailer":
+		return true
+	}
+	return strings.HasPrefix(name, "sec-websocket-")
+}
+
+// isControl reports whether c may not stand in a header's value
+// (RFC 7230 §3.2): CR and LF above all.
+func isControl(c rune) bool {
+	return c < ' ' && c != '\t' || c == 0x7F
+}

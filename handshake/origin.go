@@ -1,0 +1,77 @@
+package handshake
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+)
+
+// checkOrigin decides whether the page that sent the request may connect.
+//
+// The Host header and r.Host take no part: a request line in absolute form sets
+// r.Host to whatever the client likes (RFC 9112 §3.2.2), and a name that an
+// attacker points at this server's address makes Host and Origin equal.
+func (u *Upgrader) checkOrigin(r *http.Request) *Error {
+	lines := r.Header["Origin"]
+	switch {
+	case len(lines) == 0:
+		return nil // no browser: a page cannot leave it out
+	case len(lines) > 1:
+		return refusef(http.StatusForbidden, "%s, want one", found("Origin", lines))
+	}
+	origin := lines[0]
+	if u.CheckOrigin != nil {
+		if err := u.CheckOrigin(r, origin); err != nil {
+			return refusef(http.StatusForbidden, "Origin header: %s refused: %v", quote(origin), err)
+		}
+		return nil
+	}
+	if len(u.Origins) == 0 {
+		if isOwnOrigin(r, origin) {
+			return nil
+		}
+	} else if isListed(u.Origins, origin) {
+		return nil
+	}
+	return refusef(http.StatusForbidden, "Origin header: %s is not in public_origins", quote(origin))
+}
+
+// isListed reports whether origins holds origin or "*". Scheme and host have
+// no case, and a port has no letters, so one comparison serves all three.
+func isListed(origins []string, origin string) bool {
+	for _, o := range origins {
+		// "null" stands for every sandboxed frame, file and data URL at once:
+		// to list it would let in anybody who writes an iframe.
+		if o == "*" || origin != "null" && equalFold(o, origin) {
+			return true
+		}
+	}
+	return false
+}
+
+// isOwnOrigin reports whether origin is the address that the connection came in
+// on, or localhost with its port.
+func isOwnOrigin(r *http.Request, origin string) bool {
+	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if !ok {
+		return false
+	}
+	local, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return false // a unix socket has no origin
+	}
+	scheme, port := "http://", ":"+strconv.Itoa(int(local.Port()))
+	if r.TLS != nil {
+		scheme = "https://"
+	}
+	// RFC 6454 §6.2 leaves a scheme's default port out of its origins.
+	if scheme == "http://" && port == ":80" || scheme == "https://" && port == ":443" {
+		port = ""
+	}
+	host := local.Addr().Unmap().WithZone("").String()
+	if local.Addr().Unmap().Is6() {
+		host = "[" + host + "]"
+	}
+	return equalFold(origin, scheme+host+port) || equalFold(origin, scheme+"localhost"+port)
+}

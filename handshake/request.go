@@ -1,0 +1,133 @@
+package handshake
+
+import "net/http"
+
+// The names under which net/http files the handshake's headers. On the wire
+// this package writes them the way RFC 6455 spells them, because some clients
+// compare the names letter by letter.
+const (
+	keyHeader        = "Sec-Websocket-Key"
+	versionHeader    = "Sec-Websocket-Version"
+	acceptHeader     = "Sec-Websocket-Accept"
+	protocolHeader   = "Sec-Websocket-Protocol"
+	extensionsHeader = "Sec-Websocket-Extensions"
+)
+
+const defaultMaxHeaders = 100
+
+// checkRequest verifies what RFC 6455 §4.2.1 asks of the client's handshake.
+//
+// 4.2.1: "including but not limited to any violations of the ABNF grammar
+// specified for the components of the handshake, the server MUST stop
+// processing the client's handshake and return an HTTP response with an
+// appropriate error code (such as 400 Bad Request)."
+func (u *Upgrader) checkRequest(r *http.Request) *Error {
+	if err := checkRequestLine(r); err != nil {
+		return err
+	}
+	if err := u.checkHeaderCount(r); err != nil {
+		return err
+	}
+	if err := checkNoBody(r); err != nil {
+		return err
+	}
+	if err := checkUpgrade(r.Header); err != nil {
+		return err
+	}
+	if err := checkVersion(r.Header); err != nil {
+		return err
+	}
+	if err := checkKey(r.Header); err != nil {
+		return err
+	}
+	if lines := r.Header[extensionsHeader]; len(lines) > 0 {
+		if _, err := parseExtensions(lines); err != nil {
+			return refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions header: %v", err)
+		}
+	}
+	return nil
+}
+
+// 4.2.1: "An HTTP/1.1 or higher GET request".
+func checkRequestLine(r *http.Request) *Error {
+	if r.Method != http.MethodGet {
+		return refusef(http.StatusMethodNotAllowed, "method is %s, want GET", quote(r.Method))
+	}
+	// HTTP/2 has a handshake of its own (RFC 8441) and no connection to hijack.
+	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
+		return refusef(http.StatusHTTPVersionNotSupported, "protocol is %s, want HTTP/1.1", quote(r.Proto))
+	}
+	// 4.2.1: "A |Host| header field containing the server's authority."
+	if r.Host == "" {
+		return refusef(http.StatusBadRequest, "missing Host header")
+	}
+	return nil
+}
+
+// checkHeaderCount bounds the header lines, which net/http bounds in bytes only.
+func (u *Upgrader) checkHeaderCount(r *http.Request) *Error {
+	most := u.MaxHeaders
+	if most == 0 {
+		most = defaultMaxHeaders
+	}
+	lines := 1 // Host, which net/http takes out
+	for _, values := range r.Header {
+		lines += len(values)
+	}
+	if lines > most {
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "%d header lines, at most %d are accepted", lines, most)
+	}
+	return nil
+}
+
+// checkNoBody refuses a request with a body, even an empty one: what follows a
+// handshake is frames, and two readings of where they start are one too many.
+func checkNoBody(r *http.Request) *Error {
+	// With both headers present net/http drops Content-Length, so this is first.
+	if len(r.TransferEncoding) > 0 {
+		return refusef(http.StatusBadRequest, "Transfer-Encoding header: a WebSocket handshake has no body")
+	}
+	if len(r.Header["Content-Length"]) > 0 || r.ContentLength != 0 {
+		return refusef(http.StatusBadRequest, "Content-Length header: a WebSocket handshake has no body")
+	}
+	return nil
+}
+
+func checkUpgrade(h http.Header) *Error {
+	// 4.2.1: "An |Upgrade| header field containing the value "websocket",
+	// treated as an ASCII case-insensitive value."
+	if lines := h["Upgrade"]; !hasElement(lines, "websocket") {
+		return refusef(http.StatusBadRequest, "%s, want websocket", found("Upgrade", lines))
+	}
+	// 4.2.1: "A |Connection| header field that includes the token "Upgrade",
+	// treated as an ASCII case-insensitive value."
+	if lines := h["Connection"]; !hasElement(lines, "upgrade") {
+		return refusef(http.StatusBadRequest, "%s, want Upgrade", found("Connection", lines))
+	}
+	return nil
+}
+
+func checkVersion(h http.Header) *Error {
+	// 4.2.2: "If this version does not match a version understood by the
+	// server, the server MUST abort the WebSocket handshake described in this
+	// section and instead send an appropriate HTTP error code (such as 426
+	// Upgrade Required)".
+	lines := h[versionHeader]
+	if len(lines) == 1 && lines[0] == "13" {
+		return nil
+	}
+	status := http.StatusUpgradeRequired
+	if len(lines) > 1 {
+		status = http.StatusBadRequest // no list of versions: a contradiction
+	}
+	return refusef(status, "%s, want 13", found("Sec-WebSocket-Version", lines))
+}
+
+func checkKey(h http.Header) *Error {
+	// 4.2.1: "a base64-encoded (see Section 4 of [RFC4648]) value that, when
+	// decoded, is 16 bytes in length."
+	if lines := h[keyHeader]; len(lines) != 1 || !validKey(lines[0]) {
+		return refusef(http.StatusBadRequest, "%s, want one base64 of 16 bytes", found("Sec-WebSocket-Key", lines))
+	}
+	return nil
+}

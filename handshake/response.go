@@ -1,0 +1,134 @@
+package handshake
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+)
+
+const (
+	// maxResponseHead bounds in bytes the head of a response, and of the
+	// interim responses before it.
+	maxResponseHead = 16 << 10
+
+	// maxRefusalBody is how many bytes of a refusal's body an Error carries.
+	maxRefusalBody = 4 << 10
+)
+
+// converse sends the request and verifies the response. offered are the
+// subprotocols in the request.
+func converse(nc net.Conn, request []byte, key string, offered []string) (left []byte, res Result, err error) {
+	if _, err := nc.Write(request); err != nil {
+		return nil, Result{}, fmt.Errorf("handshake: write request: %w", err)
+	}
+	wire := &boundedReader{r: nc, left: maxResponseHead}
+	br := bufio.NewReader(wire)
+	resp, err := readResponse(br)
+	if err != nil {
+		if wire.exceeded {
+			err = fmt.Errorf("head is longer than %d bytes", maxResponseHead)
+		}
+		return nil, Result{}, fmt.Errorf("handshake: read response: %w", err)
+	}
+	if resp.StatusCode != http.StatusSwitchingProtocols {
+		wire.left = 2 * maxRefusalBody // chunked encoding takes some
+		return nil, Result{}, refusedBy(resp)
+	}
+	if reason := checkResponse(resp, key, offered); reason != "" {
+		return nil, Result{}, &Error{Status: resp.StatusCode, Reason: reason, Header: resp.Header}
+	}
+	return leftover(br), Result{
+		Subprotocol: resp.Header.Get(protocolHeader),
+		Header:      resp.Header,
+	}, nil
+}
+
+// boundedReader ends after left bytes of r. It keeps whether more were wanted,
+// for net/http reports a head that was cut as a malformed one.
+type boundedReader struct {
+	r        io.Reader
+	left     int
+	exceeded bool
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		b.exceeded = true
+		return 0, io.EOF
+	}
+	n, err := b.r.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
+
+// readResponse reads the head of the final response.
+func readResponse(br *bufio.Reader) (*http.Response, error) {
+	for {
+		resp, err := http.ReadResponse(br, nil)
+		if err != nil {
+			return nil, err
+		}
+		// RFC 7231 §6.2: "A client MUST be able to parse one or more 1xx
+		// responses received prior to a final response".
+		if resp.StatusCode/100 != 1 || resp.StatusCode == http.StatusSwitchingProtocols {
+			return resp, nil
+		}
+	}
+}
+
+// refusedBy is the Error of a server that did not switch protocols. It waits for
+// the body's end or its bound; what cuts it short is no news.
+func refusedBy(resp *http.Response) *Error {
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody))
+	e := &Error{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	switch location := resp.Header.Get("Location"); {
+	case resp.StatusCode/100 == 3 && location != "":
+		e.Reason = "the server redirects to Location " + quote(location) + ", which is not followed"
+	case len(body) > 0:
+		e.Reason = "the server says " + quote(string(bytes.TrimSpace(body)))
+	default:
+		e.Reason = "the server gives no reason"
+	}
+	return e
+}
+
+// checkResponse verifies a 101 response by RFC 6455 §4.1 and says what is wrong
+// with it; "" is nothing.
+func checkResponse(resp *http.Response, key string, offered []string) string {
+	h := resp.Header
+	if !resp.ProtoAtLeast(1, 1) {
+		return "protocol is " + quote(resp.Proto) + ", want HTTP/1.1"
+	}
+	// 4.1: "If the response lacks an |Upgrade| header field or the |Upgrade|
+	// header field contains a value that is not an ASCII case-insensitive match
+	// for the value "websocket", the client MUST _Fail the WebSocket
+	// Connection_."
+	if lines := h["Upgrade"]; len(lines) != 1 || !equalFold(lines[0], "websocket") {
+		return found("Upgrade", lines) + ", want websocket"
+	}
+	// 4.1: "or the |Connection| header field doesn't contain a token that is an
+	// ASCII case-insensitive match for the value "Upgrade"".
+	if lines := h["Connection"]; !hasElement(lines, "upgrade") {
+		return found("Connection", lines) + ", want Upgrade"
+	}
+	if lines, want := h[acceptHeader], AcceptKey(key); len(lines) != 1 || lines[0] != want {
+		return found("Sec-WebSocket-Accept", lines) + ", want " + want
+	}
+	// 4.1: "If the response includes a |Sec-WebSocket-Extensions| header field
+	// and this header field indicates the use of an extension that was not
+	// present in the client's handshake". Dial offers none.
+	if lines := h[extensionsHeader]; len(lines) > 0 {
+		return found("Sec-WebSocket-Extensions", lines) + ", want none, as none was offered"
+	}
+	// 4.1: "indicates the use of a subprotocol that was not present in the
+	// client's handshake". 11.3.4: it "MUST NOT appear more than once in an
+	// HTTP response."
+	if lines := h[protocolHeader]; len(lines) > 1 || len(lines) == 1 && !slices.Contains(offered, lines[0]) {
+		return found("Sec-WebSocket-Protocol", lines) + fmt.Sprintf(", want one of those offered: %q", offered)
+	}
+	return ""
+}

@@ -1,0 +1,74 @@
+package handshake
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// parseSubprotocols reads the lines of a client's Sec-WebSocket-Protocol, in
+// its order of preference. No line at all offers nothing.
+//
+//	Sec-WebSocket-Protocol-Client = 1#token
+func parseSubprotocols(lines []string) ([]string, error) {
+	if len(lines) == 0 {
+		return nil, nil
+	}
+	var offered []string
+	for _, line := range lines {
+		c := cursor{line: line}
+		for !c.done() {
+			if c.accept(',') {
+				continue // RFC 7230 §7: empty elements are ignored
+			}
+			name, err := c.token()
+			if err != nil {
+				return nil, err
+			}
+			if err := c.endElement(); err != nil {
+				return nil, err
+			}
+			offered = append(offered, name)
+		}
+	}
+	if len(offered) == 0 {
+		return nil, errors.New("the list is empty")
+	}
+	return offered, checkUnique(offered)
+}
+
+// checkUnique refuses a subprotocol that is offered twice.
+func checkUnique(names []string) error {
+	// 4.1: "The elements that comprise this value [...] MUST all be unique
+	// strings."
+	seen := make(map[string]bool, len(names))
+	for _, name := range names {
+		if seen[name] {
+			return fmt.Errorf("%s is offered twice", quote(name))
+		}
+		seen[name] = true
+	}
+	return nil
+}
+
+// selectSubprotocol is the server's choice among offered, or "" for none.
+func (u *Upgrader) selectSubprotocol(r *http.Request, offered []string) (string, *Error) {
+	if u.Subprotocol != nil {
+		name := u.Subprotocol(r, offered)
+		if name != "" && !slices.Contains(offered, name) {
+			return "", refusef(http.StatusInternalServerError,
+				"Sec-WebSocket-Protocol header: the server selected a subprotocol that was not offered")
+		}
+		// The name may be a piece of the request's header block, which would
+		// live as long as the connection does.
+		return strings.Clone(name), nil
+	}
+	for _, name := range u.Subprotocols {
+		if slices.Contains(offered, name) {
+			return name, nil
+		}
+	}
+	return "", nil
+}

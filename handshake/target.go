@@ -1,0 +1,73 @@
+package handshake
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+// target is where a ws or wss URL (RFC 6455 §3) leads.
+type target struct {
+	secure     bool   // wss
+	serverName string // the host as TLS verifies it
+	addr       string // host:port to connect to
+	host       string // the Host header
+	resource   string // path and query, the request-target
+}
+
+// parseTarget reads raw. Its errors do not repeat raw as a whole, which may hold
+// a password or a token.
+func parseTarget(raw string) (t target, err error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		var parse *url.Error
+		if errors.As(err, &parse) {
+			err = parse.Err
+		}
+		return t, err
+	}
+	port := "80"
+	switch u.Scheme {
+	case "ws":
+	case "wss":
+		t.secure, port = true, "443"
+	default:
+		return t, fmt.Errorf("scheme is %s, want ws or wss", quote(u.Scheme))
+	}
+	name := u.Hostname()
+	switch {
+	case u.User != nil:
+		return t, errors.New("user and password are not accepted in a URL, use an Authorization header")
+	// 3: "Fragment identifiers are meaningless in the context of WebSocket
+	// URIs and MUST NOT be used on these URIs."
+	case strings.IndexByte(raw, '#') >= 0:
+		return t, errors.New("a fragment is not allowed")
+	case name == "":
+		return t, errors.New("host is missing")
+	case strings.IndexFunc(name, notVisibleASCII) >= 0:
+		return t, fmt.Errorf("host %s is not ASCII, write it in its xn-- form", quote(name))
+	}
+	t.resource = u.RequestURI()
+	if i := strings.IndexFunc(t.resource, notVisibleASCII); i >= 0 {
+		return t, fmt.Errorf("a character that must be percent-encoded at byte %d of %s", i, quote(t.resource))
+	}
+
+	// RFC 6874 §4: a zone means something on this machine only.
+	t.serverName, _, _ = strings.Cut(name, "%")
+	t.host = t.serverName
+	if strings.Contains(t.host, ":") {
+		t.host = "[" + t.host + "]"
+	}
+	// 4.1: "optionally ":" followed by /port/ (when not using the default
+	// port)".
+	if p := u.Port(); p != "" && p != port {
+		port = p
+		t.host += ":" + p
+	}
+	t.addr = net.JoinHostPort(name, port)
+	return t, nil
+}
+
+func notVisibleASCII(c rune) bool { return c <= ' ' || c >= 0x7F }

@@ -1,0 +1,126 @@
+package server
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// opening is a connection on its way to its loop.
+type opening struct {
+	fd      int
+	left    []byte
+	res     handshake.Result
+	role    wsproto.Role
+	value   any
+	address *address
+	slot    uint32 // set by register
+}
+
+// Adopt takes over a connection whose opening handshake is done, in either
+// role: its descriptor moves to one of the loops, nc is closed, and the Handler
+// is called from now on. left is what was read behind the handshake. If there
+// is an error, nc is closed all the same.
+//
+// nc must be a TCP or Unix connection, or another with a SyscallConn.
+func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
+	return s.adopt(nc, &opening{left: left, res: res, role: role})
+}
+
+func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
+	fd, err := duplicate(nc)
+	nc.Close()
+	if err != nil {
+		return Conn{}, err
+	}
+	o.fd = fd
+	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
+	slot, gen, ok := l.take()
+	if !ok {
+		s.cfg.k.close(fd)
+		return Conn{}, fmt.Errorf("server: adopt: a loop holds %d connections and takes no more", maxSlabs*slabSize-1)
+	}
+	if err := l.post(task{kind: taskOpen, slot: slot, gen: gen, open: o}, nil); err != nil {
+		s.cfg.k.close(fd)
+		return Conn{}, ErrServerClosed
+	}
+	return Conn{l, slot, gen}, nil
+}
+
+// duplicate returns a second descriptor of nc's socket, which Go's poller does
+// not know. It stays non-blocking: that belongs to what the descriptors share.
+func duplicate(nc net.Conn) (fd int, err error) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return 0, fmt.Errorf("server: adopt: %T has no descriptor to take over", nc)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("server: adopt: %w", err)
+	}
+	var dup error
+	if err := raw.Control(func(old uintptr) {
+		fd, dup = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	}); err != nil {
+		return 0, fmt.Errorf("server: adopt: %w", err)
+	}
+	if dup != nil {
+		return 0, fmt.Errorf("server: adopt: duplicate descriptor: %w", dup)
+	}
+	return fd, nil
+}
+
+// register gives a slot its connection. OnOpen is left for openAll.
+func (l *loop) register(slot, gen uint32, o *opening) {
+	c := l.at(slot)
+	c.fd = int32(o.fd)
+	c.value = o.value
+	c.address = o.address
+	c.flags = flagOpening
+	c.mask = wantRead
+	c.heard = l.now
+	c.proto.Init(&l.roles[o.role])
+	l.open++
+	l.stats.open.Add(1)
+	if err := l.k.add(l.epfd, o.fd, epollEvents(c.mask), slot, gen); err != nil {
+		l.stats.refused.Add(1)
+		l.cfg.Logger.Error("epoll takes no more descriptors", "error", err)
+		c.mask = 0
+	}
+	o.slot = slot
+	l.opens = append(l.opens, o)
+}
+
+// openAll calls OnOpen for what was registered, and hands over what had come
+// behind the handshake.
+func (l *loop) openAll() {
+	opens := l.opens
+	l.opens = nil
+	for _, o := range opens {
+		c := l.at(o.slot)
+		if c.mask == 0 {
+			l.teardown(o.slot, c) // epoll does not have it: it never opened
+			continue
+		}
+		me := Conn{l, o.slot, c.word.Load() >> 1}
+		l.opening = o.res
+		l.onOpen(me)
+		l.opening = handshake.Result{}
+		c.flags &^= flagOpening
+		l.deliver()
+		if l.stopping {
+			l.sendClose(o.slot, c, wsproto.CloseGoingAway, goingAway, nil)
+		}
+		if every := ticks(l.cfg.PingInterval); every > 0 {
+			l.arm(o.slot, c, l.now+every)
+		}
+		if len(o.left) > 0 {
+			l.feed(o.slot, c, o.left)
+		}
+	}
+}

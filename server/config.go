@@ -1,0 +1,156 @@
+package server
+
+import (
+	"log/slog"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Handler receives what happens on the connections. Its methods are called on
+// the connection's loop, never two at once for one connection, and must not
+// block. A panic in one ends that connection with 1011 and nothing else.
+type Handler interface {
+	// OnOpen is the first call for a connection.
+	OnOpen(c Conn)
+
+	// OnMessage hands over one message. p is valid until it returns and may be
+	// modified. After Close was called on c no message is delivered any more.
+	OnMessage(c Conn, op frame.Opcode, p []byte)
+
+	// OnClose is called exactly once, last. err is a *CloseError. Sending to c
+	// fails with ErrClosed.
+	OnClose(c Conn, err error)
+}
+
+// Off turns a limit or a deadline of Config off.
+const Off = -1
+
+// Config says how a Server works. The zero value of a field means its default,
+// Off (or any negative value) means no limit. It is not modified.
+type Config struct {
+	// Handler receives the connections. Required.
+	Handler Handler
+
+	// Upgrader verifies the opening handshakes.
+	Upgrader handshake.Upgrader
+
+	// Admit, if set, is asked on net/http's goroutine before a handshake is
+	// answered. Its value becomes the connection's Value. An error refuses the
+	// handshake: with the status of a *handshake.Error, else with 403.
+	Admit func(r *http.Request) (value any, err error)
+
+	// HTTP serves what arrives at Serve's listener; it routes upgrades to
+	// Server.ServeHTTP. By default the Server itself serves every path.
+	HTTP http.Handler
+
+	// Loops is the number of event loops. Default: GOMAXPROCS.
+	Loops int
+
+	// MaxMessage bounds a received message, in bytes. Default 64 KiB. There is
+	// no Off: what is received is held in memory.
+	MaxMessage int
+
+	// MaxFragments bounds the frames of a received message. Default 1,024.
+	MaxFragments int
+
+	// MaxControlRate bounds the control frames received on a connection in a
+	// second. Default 100. One more closes it with 1008.
+	MaxControlRate int
+
+	// WriteQueue bounds the bytes that wait to be written on a connection. A
+	// message that would exceed it evicts the connection: whole unsent frames
+	// are discarded, 1013 is sent. An empty queue always takes one message.
+	// Above half of it nothing more is read from the connection. Default 1 MiB.
+	WriteQueue int
+
+	// WriteTimeout evicts a connection of whose queue the kernel took no byte
+	// for so long. Default 10 s.
+	WriteTimeout time.Duration
+
+	// PingInterval is the silence after which a connection is pinged, with the
+	// time in decimal Unix milliseconds as payload. Default 30 s.
+	PingInterval time.Duration
+
+	// PingMisses is how many pings in a row may stay without a byte from the
+	// peer; then the connection is closed. Default 2.
+	PingMisses int
+
+	// AssemblyTimeout bounds the time from a message's first byte to its last,
+	// and grows by one second for every 64 KiB received. Too late closes with
+	// 1008. Default 15 s.
+	AssemblyTimeout time.Duration
+
+	// CloseTimeout bounds the time from the first Close frame in either
+	// direction, or from the peer's end of stream, to the end of the
+	// connection. Default 5 s.
+	CloseTimeout time.Duration
+
+	// HandshakeTimeout bounds the time from accept to the end of a request's
+	// header, for the listeners that Serve owns. Default 5 s.
+	HandshakeTimeout time.Duration
+
+	// MaxConnsPerAddress bounds the connections of one IPv4 address or IPv6
+	// /64, counted from accept. Default 100. One more is answered 429.
+	MaxConnsPerAddress int
+
+	// MaxHandshakeRate bounds the opening handshakes in a second; more are
+	// answered 503. Default: no limit.
+	MaxHandshakeRate int
+
+	// Logger receives refusals, panics and slow handlers. Default: slog.Default().
+	Logger *slog.Logger
+
+	now func() time.Duration // monotonic; replaced by tests
+	k   kernel               // replaced by tests
+}
+
+// withDefaults fills in what is zero, and makes 0 of what is Off.
+func (cfg Config) withDefaults() Config {
+	number := func(v *int, def int) {
+		if *v == 0 {
+			*v = def
+		}
+		*v = max(*v, 0)
+	}
+	period := func(v *time.Duration, def time.Duration) {
+		if *v == 0 {
+			*v = def
+		}
+		*v = max(*v, 0)
+	}
+	if cfg.Loops <= 0 {
+		cfg.Loops = runtime.GOMAXPROCS(0)
+	}
+	if cfg.MaxMessage <= 0 {
+		cfg.MaxMessage = wsproto.DefaultMaxMessage
+	}
+	if cfg.MaxFragments == 0 { // Off keeps its meaning for wsproto
+		cfg.MaxFragments = wsproto.DefaultMaxFragments
+	}
+	number(&cfg.MaxControlRate, 100)
+	number(&cfg.WriteQueue, 1<<20)
+	number(&cfg.PingMisses, 2)
+	number(&cfg.MaxConnsPerAddress, 100)
+	number(&cfg.MaxHandshakeRate, Off)
+	period(&cfg.WriteTimeout, 10*time.Second)
+	period(&cfg.PingInterval, 30*time.Second)
+	period(&cfg.AssemblyTimeout, 15*time.Second)
+	period(&cfg.CloseTimeout, 5*time.Second)
+	period(&cfg.HandshakeTimeout, 5*time.Second)
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.now == nil {
+		start := time.Now()
+		cfg.now = func() time.Duration { return time.Since(start) }
+	}
+	if cfg.k == nil {
+		cfg.k = systemCalls{}
+	}
+	return cfg
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Conn is a handle of a connection: the loop it lives on, its slot there, and
+// the generation of the slot. It is small, comparable, and may be kept and
+// copied; once the connection is gone the handle reaches nobody.
+//
+// Methods may be called from any goroutine unless they say otherwise.
+type Conn struct {
+	loop *loop
+	slot uint32
+	gen  uint32
+}
+
+// Send queues one message. It copies p, never blocks, and costs no system call
+// in a callback. Messages arrive in the order in which they were sent. A nil
+// error means that the message was queued, not that it arrived. The error is
+// ErrClosed once Close was called or the connection is ending, ErrBusy if the
+// loop cannot keep up, or a *wsproto.UsageError.
+func (c Conn) Send(op frame.Opcode, p []byte) error {
+	if !op.IsData() {
+		return &wsproto.UsageError{Reason: "a message is text or binary, not " + op.String()}
+	}
+	if c.closed() {
+		return ErrClosed
+	}
+	return c.loop.post(task{kind: taskSend, slot: c.slot, gen: c.gen, op: op}, p)
+}
+
+// SendPrepared queues m, as Send does, without copying it.
+func (c Conn) SendPrepared(m *wsproto.Prepared) error {
+	if c.closed() {
+		return ErrClosed
+	}
+	return c.loop.post(task{kind: taskPrepared, slot: c.slot, gen: c.gen, m: m}, nil)
+}
+
+// Close sends a Close frame behind everything sent before, and ends the
+// connection when the peer has answered or Config.CloseTimeout is over. From
+// the call on no message is delivered. The error is ErrClosed if the
+// connection is already closing, or a *wsproto.UsageError for a code or reason
+// that may not be sent.
+func (c Conn) Close(code wsproto.CloseCode, reason string) error {
+	if err := wsproto.CheckClose(code, reason); err != nil {
+		return err
+	}
+	if c.loop == nil || !c.loop.at(c.slot).word.CompareAndSwap(c.gen<<1, c.gen<<1|1) {
+		return ErrClosed
+	}
+	return c.loop.post(task{kind: taskClose, slot: c.slot, gen: c.gen, code: code}, []byte(reason))
+}
+
+// Pause stops reading from the peer, or resumes it. Messages that were already
+// read are still delivered. Pings, closing and deadlines go on.
+func (c Conn) Pause(paused bool) {
+	if c.closed() {
+		return
+	}
+	kind := taskResume
+	if paused {
+		kind = taskPause
+	}
+	c.loop.post(task{kind: kind, slot: c.slot, gen: c.gen}, nil) // ErrBusy cannot come of an empty payload
+}
+
+func (c Conn) closed() bool {
+	return c.loop == nil || c.loop.at(c.slot).word.Load() != c.gen<<1
+}
+
+// here returns the connection, or nil if it is gone. Loop only.
+func (c Conn) here() *conn {
+	if c.loop == nil {
+		return nil
+	}
+	if p := c.loop.at(c.slot); p.word.Load()>>1 == c.gen && p.fd >= 0 {
+		return p
+	}
+	return nil
+}
+
+// Value returns what Config.Admit or SetValue gave this connection. It may be
+// called only in a callback of this connection.
+func (c Conn) Value() any {
+	if p := c.here(); p != nil {
+		return p.value
+	}
+	return nil
+}
+
+// SetValue keeps v with the connection until its OnClose has returned. It may
+// be called only in a callback of this connection.
+func (c Conn) SetValue(v any) {
+	if p := c.here(); p != nil {
+		p.value = v
+	}
+}
+
+// Handshake returns what the opening handshake negotiated. It may be called
+// only in the connection's OnOpen; later it is the zero Result.
+func (c Conn) Handshake() handshake.Result {
+	if p := c.here(); p != nil && p.has(flagOpening) {
+		return c.loop.opening
+	}
+	return handshake.Result{}
+}
+
+// RemoteAddr returns the other end's address, or the zero AddrPort if it has
+// none or is gone. It asks the kernel. It may be called only in a callback of
+// this connection.
+func (c Conn) RemoteAddr() netip.AddrPort {
+	p := c.here()
+	if p == nil {
+		return netip.AddrPort{}
+	}
+	sa, err := unix.Getpeername(int(p.fd))
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
+}

@@ -1,0 +1,27 @@
+// Package server is an epoll reactor for WebSocket connections: a few event
+// loops own all descriptors, and an idle connection has no goroutine, no
+// buffer and no timer object of its own.
+//
+// It knows nothing of what is said: it drives package wsproto, keeps order,
+// bounds and deadlines, and calls a Handler. It must not import chat.
+//
+// A message's way: epoll names a connection's slot (loop.go); one read(2) into
+// the loop's buffer and the protocol's events (turn.go); Handler.OnMessage;
+// what that sends is posted to the mailbox of the receiver's loop (mailbox.go),
+// encoded into its outbox (outbox.go) and written once at the end of the
+// iteration (flush.go). Group (group.go) posts one message to a loop instead
+// of one to each member.
+//
+// Order: everything that goes out on a connection passes through its loop's
+// mailbox, in the order in which it was posted, whoever posted it. Pongs and
+// the answer to a Close are placed behind what the messages before them caused.
+//
+// Life: a connection is adopted (adopt.go), its OnOpen is called, then OnMessage
+// for each message, then OnClose, exactly once and last. Its slot is used again
+// only under a new generation, so a handle that was kept too long reaches
+// nobody (conn.go). How connections end is in ending.go, what is due when in
+// deadline.go.
+//
+// Callbacks run on the connection's loop and must not block: everything else
+// on that loop waits for them.
+package server

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"errors"
+	"strconv"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+var (
+	// ErrClosed is returned for what is sent to a connection that is closing
+	// or gone.
+	ErrClosed = errors.New("server: connection is closed")
+
+	// ErrBusy is returned when a loop's mailbox is full: it cannot keep up
+	// with what other goroutines send. The message was not sent.
+	ErrBusy = errors.New("server: loop's mailbox is full")
+
+	// ErrServerClosed is returned by Serve and Adopt after Shutdown.
+	ErrServerClosed = errors.New("server: server is shut down")
+)
+
+// The causes of a CloseError that this package decides on.
+var (
+	ErrPingTimeout     = errors.New("peer does not answer pings")
+	ErrAssemblyTimeout = errors.New("message not complete in time")
+	ErrWriteTimeout    = errors.New("peer does not read")
+	ErrQueueFull       = errors.New("write queue is full")
+	ErrControlRate     = errors.New("too many control frames")
+	ErrPanic           = errors.New("handler panicked")
+)
+
+// CloseError says how a connection ended.
+type CloseError struct {
+	// Code is what the first Close frame said, the peer's or ours, or
+	// CloseAbnormal if the connection ended without one.
+	Code   wsproto.CloseCode
+	Reason string
+	Local  bool // this side ended it
+	// Err is the cause where there is another than a Close frame or a call of
+	// Close: io.EOF, a syscall.Errno, a *wsproto.PeerError or one of this
+	// package's.
+	Err error
+}
+
+func (e *CloseError) Error() string {
+	s := "server: closed by peer: "
+	if e.Local {
+		s = "server: closed: "
+	}
+	s += e.Code.String()
+	if e.Reason != "" {
+		s += " " + strconv.Quote(e.Reason)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+func (e *CloseError) Unwrap() error { return e.Err }

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Policy says what happens to a member of a Group whose write queue has no room
+// for a message.
+type Policy uint8
+
+const (
+	// Evict closes the member with 1013.
+	Evict Policy = iota
+	// Drop leaves this message out for this member.
+	Drop
+)
+
+// Group is a set of connections that are sent the same messages. A message
+// costs one post for each loop that has members, and every member receives the
+// group's messages in the same order. Its methods may be called from any
+// goroutine and do not block.
+//
+// Joining takes its place in the connection's order: a member receives exactly
+// what is sent between its Join and its Leave. A connection that ends leaves
+// by itself.
+type Group struct {
+	mu    sync.Mutex // held over the posts of one call: that makes the order one
+	loops []*members // Immutable.
+}
+
+// members is the part of a group that lives on one loop.
+type members struct {
+	group *Group
+	loop  *loop
+	count int      // Guarded by group.mu. Joins posted that are not undone: 0 means no member.
+	slots []uint32 // Loop only.
+}
+
+// place is where a connection stands in a group it joined.
+type place struct {
+	m  *members
+	at int // index into m.slots
+}
+
+// NewGroup makes an empty group of connections of s.
+func (s *Server) NewGroup() *Group {
+	g := &Group{loops: make([]*members, len(s.loops))}
+	for i, l := range s.loops {
+		g.loops[i] = &members{group: g, loop: l}
+	}
+	return g
+}
+
+// Join adds a connection. Joining twice is joining once.
+func (g *Group) Join(c Conn) error {
+	if c.closed() {
+		return ErrClosed
+	}
+	m := g.loops[c.loop.index]
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	m.count++
+	err := c.loop.post(task{kind: taskJoin, slot: c.slot, gen: c.gen, group: m}, nil)
+	if err != nil {
+		m.count--
+	}
+	return err
+}
+
+// Leave takes a connection out, if it is in.
+func (g *Group) Leave(c Conn) {
+	if c.loop == nil {
+		return
+	}
+	m := g.loops[c.loop.index]
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if m.count > 0 {
+		c.loop.post(task{kind: taskLeave, slot: c.slot, gen: c.gen, group: m}, nil)
+	}
+}
+
+// Send sends m to every member.
+func (g *Group) Send(m *wsproto.Prepared, p Policy) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, part := range g.loops {
+		if part.count > 0 {
+			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p}, nil)
+		}
+	}
+}
+
+// undo takes back what Join counted.
+func (m *members) undo() {
+	m.group.mu.Lock()
+	m.count--
+	m.group.mu.Unlock()
+}
+
+// sendGroup queues a message for the members on this loop. It ends none of
+// them, so the list stands still meanwhile.
+func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy) {
+	for _, slot := range m.slots {
+		l.sendPrepared(slot, l.at(slot), msg, p)
+	}
+}
+
+// join adds a connection, or undoes the count if it is a member.
+func (l *loop) join(m *members, slot uint32, c *conn) {
+	if slices.ContainsFunc(c.groups, func(p place) bool { return p.m == m }) {
+		m.undo()
+		return
+	}
+	c.groups = append(c.groups, place{m, len(m.slots)})
+	m.slots = append(m.slots, slot)
+}
+
+func (l *loop) leave(m *members, c *conn) {
+	for i, p := range c.groups {
+		if p.m == m {
+			l.remove(p)
+			c.groups = slices.Delete(c.groups, i, i+1)
+			return
+		}
+	}
+}
+
+func (l *loop) leaveAll(c *conn) {
+	for _, p := range c.groups {
+		l.remove(p)
+	}
+	c.groups = nil
+}
+
+// remove takes a place out of its group; the last member moves into it.
+func (l *loop) remove(p place) {
+	m := p.m
+	last := len(m.slots) - 1
+	if moved := m.slots[last]; p.at != last {
+		m.slots[p.at] = moved
+		groups := l.at(moved).groups
+		for i := range groups {
+			if groups[i].m == m {
+				groups[i].at = p.at
+			}
+		}
+	}
+	m.slots = m.slots[:last]
+	m.undo()
+}

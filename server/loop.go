@@ -1,0 +1,204 @@
+package server
+
+import (
+	"iter"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// inputSize is how much is read from one connection at a time.
+const inputSize = 64 << 10
+
+// loop is one event loop: a goroutine, an epoll instance, and the connections
+// that live there.
+type loop struct {
+	// Immutable.
+	index  int // among the server's loops
+	cfg    *Config
+	k      kernel
+	epfd   int
+	wakefd int
+	roles  *[2]wsproto.Config // by wsproto.Role
+	start  time.Time          // what time.Now was when cfg.now was zero
+	ended  chan struct{}      // closed when run returns
+
+	// Any goroutine.
+	box   mailbox
+	mail  atomic.Bool // something is in box
+	slabs [maxSlabs]atomic.Pointer[[slabSize]conn]
+	free  struct {
+		mu    sync.Mutex
+		slots []uint32 // Guarded by mu.
+		next  uint32   // Guarded by mu. The first slot never used.
+	}
+	stats counters
+
+	// Loop only.
+	now     uint32 // ticks, read once an iteration
+	input   []byte // what read(2) fills
+	scratch []byte // what small segments are gathered in
+	arena   []byte // what was encoded in this iteration
+	vector  [maxVector][]byte
+	spare   struct {
+		tasks []task
+		data  []byte
+	}
+	wheel      wheel
+	outboxes   []*outbox // unused ones
+	dirties    []uint32  // slots to settle when the iteration ends
+	gone       []uint32  // slots to free then
+	opens      []*opening
+	opening    handshake.Result // of the connection whose OnOpen runs
+	open       int
+	stopping   bool
+	cutting    bool
+	loggedSlow time.Duration
+}
+
+type counters struct {
+	open    atomic.Int64
+	evicted atomic.Uint64
+	slow    atomic.Uint64
+	panics  atomic.Uint64
+	refused atomic.Uint64 // by epoll
+	cut     atomic.Uint64 // by Shutdown
+}
+
+func newLoop(index int, cfg *Config, roles *[2]wsproto.Config) (*loop, error) {
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(epfd)
+		return nil, err
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}
+	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &ev); err != nil {
+		unix.Close(wakefd)
+		unix.Close(epfd)
+		return nil, err
+	}
+	l := &loop{
+		index: index, cfg: cfg, k: cfg.k, epfd: epfd, wakefd: wakefd, roles: roles,
+		start: time.Now().Add(-cfg.now()), ended: make(chan struct{}),
+		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
+	}
+	l.free.next = 1
+	l.tick()
+	l.wheel.done = l.now &^ (1<<wheelGrain - 1)
+	return l, nil
+}
+
+func (l *loop) tick()            { l.now = ticks(l.cfg.now()) }
+func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
+
+// run is the loop. Everything that is not "Any goroutine" belongs to it.
+func (l *loop) run() {
+	events := make([]unix.EpollEvent, 256)
+	for !l.stopping || l.open > 0 || !l.retire() {
+		n := l.poll(events)
+		l.tick()
+		for i := range events[:n] {
+			l.event(&events[i])
+		}
+		if n == len(events) && n < 8192 {
+			events = make([]unix.EpollEvent, 2*n)
+		}
+		l.turn(l.now)
+		l.deliver()
+		for len(l.opens) > 0 {
+			l.openAll()
+			l.deliver()
+		}
+		if l.cutting {
+			l.cut()
+		}
+		l.flush()
+		l.reap()
+	}
+	l.closeDescriptors()
+	close(l.ended)
+}
+
+func (l *loop) closeDescriptors() {
+	unix.Close(l.wakefd)
+	unix.Close(l.epfd)
+}
+
+// poll waits for events, or for the next timer, or not at all if there is mail.
+func (l *loop) poll(events []unix.EpollEvent) int {
+	b := &l.box
+	b.mu.Lock()
+	b.asleep = len(b.tasks) == 0
+	ms := 0
+	if b.asleep {
+		ms = l.wheel.idle(l.now)
+	}
+	b.mu.Unlock()
+	n, err := l.k.wait(l.epfd, events, ms)
+	if ms != 0 {
+		b.mu.Lock()
+		b.asleep = false
+		b.mu.Unlock()
+	}
+	if err != nil {
+		if err == unix.EINTR {
+			return 0
+		}
+		panic("server: internal error: epoll_wait: " + err.Error())
+	}
+	return n
+}
+
+// retire closes the mailbox if it is empty.
+func (l *loop) retire() bool {
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
+	l.box.closed = len(l.box.tasks) == 0
+	return l.box.closed
+}
+
+// goingAway is the reason that Shutdown gives.
+const goingAway = "server is shutting down"
+
+// stop has every connection closed and the loop end after the last of them.
+func (l *loop) stop() {
+	l.stopping = true
+	for slot := range l.used() {
+		if c := l.at(slot); c.word.Load()&1 == 0 {
+			l.sendClose(slot, c, wsproto.CloseGoingAway, goingAway, nil)
+		}
+	}
+}
+
+// cut tears down what stop has left. It is done between the other steps of an
+// iteration, because it calls OnClose.
+func (l *loop) cut() {
+	l.cutting = false
+	for slot := range l.used() {
+		l.stats.cut.Add(1)
+		l.teardown(slot, l.at(slot))
+	}
+}
+
+// used ranges over the slots that hold a connection.
+func (l *loop) used() iter.Seq[uint32] {
+	l.free.mu.Lock()
+	next := l.free.next
+	l.free.mu.Unlock()
+	return func(yield func(uint32) bool) {
+		for slot := uint32(1); slot < next; slot++ {
+			if l.at(slot).fd >= 0 && !yield(slot) {
+				return
+			}
+		}
+	}
+}

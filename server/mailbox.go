@@ -1,0 +1,151 @@
+package server
+
+import (
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// mailbox is the one way to a loop, for other goroutines and for the loop's
+// own callbacks alike: what is posted is done in the order of the posts.
+type mailbox struct {
+	mu     sync.Mutex
+	tasks  []task // Guarded by mu.
+	data   []byte // Guarded by mu. What the tasks carry.
+	asleep bool   // Guarded by mu. The loop waits, or is about to, and has to be woken.
+	closed bool   // Guarded by mu. The loop has ended.
+}
+
+type taskKind uint8
+
+const (
+	taskSend taskKind = iota
+	taskPrepared
+	taskClose
+	taskPause
+	taskResume
+	taskOpen
+	taskJoin
+	taskLeave
+	taskGroup
+	taskStop
+	taskCut
+)
+
+// task is one thing for a loop to do, mostly to one connection.
+type task struct {
+	kind   taskKind
+	op     frame.Opcode
+	policy Policy
+	code   wsproto.CloseCode
+	slot   uint32
+	gen    uint32
+	from   int // the payload's place in the mailbox's data
+	to     int
+	m      *wsproto.Prepared
+	open   *opening
+	group  *members
+}
+
+// maxMail bounds the payload bytes that wait in a mailbox, or the write queue
+// does, if that is larger. An empty mailbox takes anything.
+const maxMail = 64 << 20
+
+// post adds a task, with a copy of p, and wakes the loop if it sleeps.
+func (l *loop) post(t task, p []byte) error {
+	b := &l.box
+	b.mu.Lock()
+	if b.closed {
+		b.mu.Unlock()
+		return ErrClosed
+	}
+	if len(b.data) > 0 && len(b.data)+len(p) > max(maxMail, l.cfg.WriteQueue) {
+		b.mu.Unlock()
+		return ErrBusy
+	}
+	t.from = len(b.data)
+	b.data = append(b.data, p...)
+	t.to = len(b.data)
+	b.tasks = append(b.tasks, t)
+	l.mail.Store(true)
+	if b.asleep {
+		// Under the lock: a loop that ends closes the descriptor after it.
+		b.asleep = false
+		l.wake()
+	}
+	b.mu.Unlock()
+	return nil
+}
+
+// wake makes epoll_wait return. The descriptor is registered edge-triggered,
+// so nobody has to read it.
+func (l *loop) wake() {
+	one := [8]byte{1}
+	unix.Write(l.wakefd, one[:])
+}
+
+// deliver does what was posted. It calls no Handler method, so it may run
+// between two messages of one connection: OnOpen is left for open.
+func (l *loop) deliver() {
+	for l.mail.Load() {
+		b := &l.box
+		b.mu.Lock()
+		tasks, data := b.tasks, b.data
+		b.tasks, b.data = l.spare.tasks[:0], l.spare.data[:0]
+		l.mail.Store(false)
+		b.mu.Unlock()
+		for i := range tasks {
+			l.do(&tasks[i], data)
+		}
+		clear(tasks) // they hold pointers
+		if cap(data) > 1<<20 {
+			data = nil
+		}
+		l.spare.tasks, l.spare.data = tasks, data
+	}
+}
+
+func (l *loop) do(t *task, data []byte) {
+	switch t.kind {
+	case taskOpen:
+		l.register(t.slot, t.gen, t.open)
+		return
+	case taskGroup:
+		l.sendGroup(t.group, t.m, t.policy)
+		return
+	case taskStop:
+		l.stop()
+		return
+	case taskCut:
+		l.cutting = true
+		return
+	}
+	c := l.at(t.slot)
+	if c.word.Load()>>1 != t.gen || c.fd < 0 || c.has(flagGone) {
+		if t.kind == taskJoin {
+			t.group.undo()
+		}
+		return
+	}
+	switch t.kind {
+	case taskSend:
+		l.sendMessage(t.slot, c, t.op, data[t.from:t.to])
+	case taskPrepared:
+		l.sendPrepared(t.slot, c, t.m, Evict)
+	case taskClose:
+		l.sendClose(t.slot, c, t.code, string(data[t.from:t.to]), nil)
+	case taskPause, taskResume:
+		c.flags &^= flagPaused
+		if t.kind == taskPause {
+			c.flags |= flagPaused
+		}
+		l.dirty(t.slot, c)
+	case taskJoin:
+		l.join(t.group, t.slot, c)
+	case taskLeave:
+		l.leave(t.group, c)
+	}
+}

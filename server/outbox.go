@@ -1,0 +1,132 @@
+package server
+
+import "github.com/hawser-ws/hawser/frame"
+
+// outbox is what waits to be written on one connection. A connection has one
+// only while something waits.
+type outbox struct {
+	segs  []segment // from head on
+	head  int
+	first [2]segment // where segs starts out
+	bytes int        // that wait, over all segments
+	torn  int        // bytes at the front that complete a frame already written in part
+	moved uint32     // when the kernel last took a byte, in ticks
+}
+
+// segment is a run of whole frames, except that the first one may have lost
+// what is written: somebody's Prepared, a piece of the loop's arena, or, after
+// an iteration in which the kernel did not take it, memory of its own.
+type segment struct {
+	b     []byte
+	arena bool
+}
+
+// push adds whole frames. What was appended to the arena right behind the last
+// segment becomes part of it, so that a burst of small messages is one write.
+func (o *outbox) push(b []byte, arena bool) {
+	o.bytes += len(b)
+	if n := len(o.segs); arena && n > o.head {
+		last := &o.segs[n-1]
+		if end := len(last.b); last.arena && cap(last.b)-end >= len(b) && &last.b[:end+1][end] == &b[0] {
+			last.b = last.b[:end+len(b)]
+			return
+		}
+	}
+	o.segs = append(o.segs, segment{b, arena})
+}
+
+// advance forgets the first n bytes, which were written.
+func (o *outbox) advance(n int) {
+	o.bytes -= n
+	for n > 0 {
+		s := &o.segs[o.head]
+		if n < len(s.b) {
+			o.torn = tornAfter(s.b, o.torn, n)
+			s.b = s.b[n:]
+			return
+		}
+		n -= len(s.b)
+		o.torn = 0
+		*s = segment{}
+		o.head++
+	}
+	if o.head > len(o.segs)/2 {
+		o.compact()
+	}
+}
+
+func (o *outbox) compact() {
+	n := copy(o.segs, o.segs[o.head:])
+	clear(o.segs[n:])
+	o.segs = o.segs[:n]
+	o.head = 0
+}
+
+// tornAfter returns how many bytes complete the frame that is cut at n, in
+// frames of which the first torn bytes belong to one that was cut before.
+func tornAfter(b []byte, torn, n int) int {
+	end := torn
+	for end < n {
+		h, size, err := frame.ParseHeader(b[end:])
+		if err != nil || size == 0 {
+			panic("server: internal error: outbox holds what is not a frame")
+		}
+		end += size + int(h.Length)
+	}
+	return end - n
+}
+
+// discard drops every frame of which nothing is written.
+func (o *outbox) discard() {
+	if o.torn == 0 {
+		clear(o.segs)
+		o.segs, o.head, o.bytes = o.segs[:0], 0, 0
+		return
+	}
+	front := segment{append([]byte(nil), o.segs[o.head].b[:o.torn]...), false}
+	clear(o.segs)
+	o.segs, o.head, o.bytes = append(o.segs[:0], front), 0, o.torn
+}
+
+// keep gives what lies in the arena memory of its own, for the arena is used
+// again in the next iteration.
+func (o *outbox) keep() {
+	for i := range o.segs[o.head:] {
+		if s := &o.segs[o.head+i]; s.arena {
+			*s = segment{append([]byte(nil), s.b...), false}
+		}
+	}
+}
+
+// outboxOf returns the connection's outbox, a new one if it has none.
+func (l *loop) outboxOf(c *conn) *outbox {
+	if c.out == nil {
+		if n := len(l.outboxes); n > 0 {
+			c.out = l.outboxes[n-1]
+			l.outboxes = l.outboxes[:n-1]
+		} else {
+			c.out = new(outbox)
+			c.out.segs = c.out.first[:0]
+		}
+		c.out.moved = l.now
+	}
+	return c.out
+}
+
+// dropOutbox takes the outbox from the connection, with what is in it.
+func (l *loop) dropOutbox(c *conn) {
+	o := c.out
+	if o == nil {
+		return
+	}
+	c.out = nil
+	clear(o.segs)
+	segs := o.segs[:0]
+	if cap(segs) > 64 {
+		segs = o.first[:0]
+	}
+	*o = outbox{segs: segs}
+	if len(l.outboxes) < 1024 {
+		l.outboxes = append(l.outboxes, o)
+	}
+}

@@ -1,0 +1,179 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Server is a set of event loops and the connections on them. Its methods may
+// be called from any goroutine.
+type Server struct {
+	// Immutable.
+	cfg   Config
+	roles [2]wsproto.Config
+	loops []*loop
+
+	next       atomic.Uint64 // whose turn it is to get a connection
+	addresses  addresses
+	handshakes rate
+
+	mu      sync.Mutex
+	https   []*http.Server // Guarded by mu.
+	stopped bool           // Guarded by mu.
+}
+
+// New starts the loops. Shutdown ends them.
+func New(cfg Config) (*Server, error) {
+	if cfg.Handler == nil {
+		return nil, errors.New("server: Config.Handler is nil")
+	}
+	s := &Server{cfg: cfg.withDefaults()}
+	s.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: s.cfg.MaxMessage, MaxFragments: s.cfg.MaxFragments}
+	s.roles[wsproto.Client] = s.roles[wsproto.Server]
+	s.roles[wsproto.Client].Role = wsproto.Client
+	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
+	for i := range s.cfg.Loops {
+		l, err := newLoop(i, &s.cfg, &s.roles)
+		if err != nil {
+			for _, l := range s.loops {
+				l.closeDescriptors()
+			}
+			return nil, err
+		}
+		s.loops = append(s.loops, l)
+	}
+	for _, l := range s.loops {
+		go l.run()
+	}
+	return s, nil
+}
+
+// ServeHTTP answers one opening handshake and takes the connection over. It
+// works under any http.Server, also one that is not Serve's.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
+	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
+		w.Header().Set("Retry-After", "1")
+		s.refuse(w, r, http.StatusServiceUnavailable, "too many handshakes, try again later")
+		return
+	}
+	o := &opening{role: wsproto.Server}
+	if from == nil && s.cfg.MaxConnsPerAddress > 0 {
+		// Somebody else's listener: count from here.
+		if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+			entry, n := s.addresses.acquire(addr.Addr())
+			o.address = entry
+			if n > s.cfg.MaxConnsPerAddress {
+				o.address.release()
+				s.refuse(w, r, http.StatusTooManyRequests, "too many connections from this address")
+				return
+			}
+		}
+	}
+	if err := s.upgrade(w, r, from, o); err != nil {
+		o.address.release()
+		s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", err)
+	}
+}
+
+// upgrade does the handshake and hands the connection to a loop, together with
+// the count of its address.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, from *accepted, o *opening) error {
+	if s.cfg.Admit != nil {
+		value, err := s.cfg.Admit(r)
+		if err != nil {
+			status := http.StatusForbidden
+			var refused *handshake.Error
+			if errors.As(err, &refused) && refused.Status >= 400 {
+				status = refused.Status
+			}
+			w.Header().Set("Connection", "close")
+			http.Error(w, err.Error(), status)
+			return err
+		}
+		o.value = value
+	}
+	nc, left, res, err := s.cfg.Upgrader.Upgrade(w, r)
+	if err != nil {
+		return err
+	}
+	o.left, o.res = left, res
+	if from != nil {
+		o.address = from.take()
+	}
+	_, err = s.adopt(nc, o)
+	return err
+}
+
+// refuse answers a request that is not admitted.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	w.Header().Set("Connection", "close")
+	http.Error(w, reason, status)
+	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", reason)
+}
+
+// Shutdown stops accepting, closes every connection with 1001 behind what is
+// queued for it, and waits until all have ended and the loops with them. When
+// ctx is done the rest is cut; the error then is ctx's.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.mu.Lock()
+	first := !s.stopped
+	s.stopped = true
+	for _, hs := range s.https {
+		hs.Close() // what was hijacked is not its any more
+	}
+	s.mu.Unlock()
+	if first {
+		s.all(task{kind: taskStop})
+	}
+	var err error
+	for _, l := range s.loops {
+		select {
+		case <-l.ended:
+		case <-ctx.Done():
+			err = ctx.Err()
+			s.all(task{kind: taskCut})
+			<-l.ended
+		}
+	}
+	return err
+}
+
+// all posts a task to every loop that has not ended.
+func (s *Server) all(t task) {
+	for _, l := range s.loops {
+		l.post(t, nil) // ErrClosed: it has ended
+	}
+}
+
+// Stats is what a Server counted since it was made.
+type Stats struct {
+	Open         int    // connections now
+	Evicted      uint64 // closed because they did not read
+	SlowHandlers uint64 // times a callback held its loop for over 100 ms
+	Panics       uint64 // in callbacks
+	Refused      uint64 // connections that epoll did not take
+	Cut          uint64 // connections that Shutdown did not wait for
+}
+
+// Stats sums up over the loops.
+func (s *Server) Stats() Stats {
+	var sum Stats
+	for _, l := range s.loops {
+		sum.Open += int(l.stats.open.Load())
+		sum.Evicted += l.stats.evicted.Load()
+		sum.SlowHandlers += l.stats.slow.Load()
+		sum.Panics += l.stats.panics.Load()
+		sum.Refused += l.stats.refused.Load()
+		sum.Cut += l.stats.cut.Load()
+	}
+	return sum
+}

@@ -1,0 +1,153 @@
+package server
+
+import (
+	"errors"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// slowTurn is how long one connection may hold the loop before that is counted
+// and logged.
+const slowTurn = 100 * time.Millisecond
+
+// event acts on what epoll says of a descriptor.
+func (l *loop) event(ev *unix.EpollEvent) {
+	slot, gen := uint32(ev.Fd), uint32(ev.Pad)
+	if slot == 0 {
+		return // the wake-up call
+	}
+	c := l.at(slot)
+	if c.word.Load()>>1 != gen || c.fd < 0 {
+		return // it ended earlier in this batch
+	}
+	if ev.Events&unix.EPOLLOUT != 0 {
+		c.flags &^= flagBlocked
+		l.dirty(slot, c)
+	}
+	// A hang-up or an error is reported whether asked for or not, again and
+	// again, until it has been read: what came before it is still delivered.
+	if ev.Events&unix.EPOLLIN != 0 && c.mask&wantRead != 0 || ev.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		l.readable(slot, c)
+	}
+}
+
+// readable takes one buffer of input, so that no connection keeps the others
+// waiting for longer than that: what is left makes epoll report it again.
+func (l *loop) readable(slot uint32, c *conn) {
+	var n int
+	err := error(unix.EINTR)
+	for err == unix.EINTR {
+		n, err = l.k.read(int(c.fd), l.input)
+	}
+	switch {
+	case err == unix.EAGAIN:
+		return
+	case err != nil:
+		l.lost(slot, c, err)
+		return
+	case n == 0:
+		l.eof(slot, c)
+		return
+	}
+	c.heard = l.now
+	c.pinged = 0
+	if c.has(flagEnding | flagShut) {
+		return // thrown away; it is only to be read to its end
+	}
+	l.feed(slot, c, l.input[:n])
+}
+
+// feed gives input to the protocol and acts on what comes of it.
+func (l *loop) feed(slot uint32, c *conn, p []byte) {
+	started := l.cfg.now()
+	me := Conn{l, slot, c.word.Load() >> 1}
+	c.proto.Feed(p)
+	for more := true; more; {
+		ev := c.proto.Next()
+		if out := c.proto.Output(); out != nil {
+			l.sendOwn(slot, c, out)
+		}
+		switch ev.Kind {
+		case wsproto.Message:
+			if c.word.Load()&1 == 0 {
+				l.onMessage(me, ev.Opcode, ev.Payload)
+				// What it sent has its place before what the next frame causes.
+				l.deliver()
+			}
+		case wsproto.Ping, wsproto.Pong:
+			l.countControl(slot, c)
+		case wsproto.Closed:
+			l.closing(slot, c, &CloseError{Code: ev.Code, Reason: string(ev.Payload)})
+		case wsproto.Failed:
+			var peer *wsproto.PeerError
+			errors.As(ev.Err, &peer)
+			l.closing(slot, c, &CloseError{Code: peer.Code, Reason: peer.Reason, Local: true, Err: peer})
+			c.flags |= flagEnding
+		case wsproto.NeedData:
+			more = false
+		}
+	}
+	l.watch(slot, c)
+	if took := l.cfg.now() - started; took > slowTurn {
+		l.slow(me, took)
+	}
+}
+
+// countControl bounds the rate of control frames: each costs work here and
+// none at the peer's.
+func (l *loop) countControl(slot uint32, c *conn) {
+	if l.cfg.MaxControlRate == 0 {
+		return
+	}
+	if second := l.now / 1000; second != c.window {
+		c.window, c.control = second, 0
+	}
+	c.control++
+	if int(c.control) > l.cfg.MaxControlRate && !c.has(flagEnding) {
+		l.expel(slot, c, wsproto.ClosePolicyViolation, "too many control frames", ErrControlRate)
+	}
+}
+
+func (l *loop) slow(c Conn, took time.Duration) {
+	l.stats.slow.Add(1)
+	if l.loggedSlow == 0 || l.cfg.now()-l.loggedSlow > 5*time.Second {
+		l.loggedSlow = l.cfg.now()
+		l.cfg.Logger.Warn("handler held its event loop", "took", took, "remote", c.RemoteAddr(), "times", l.stats.slow.Load())
+	}
+}
+
+// The three callbacks. A panic in one ends its connection only.
+
+func (l *loop) onOpen(c Conn) {
+	defer l.caught(c)
+	l.cfg.Handler.OnOpen(c)
+}
+
+func (l *loop) onMessage(c Conn, op frame.Opcode, p []byte) {
+	defer l.caught(c)
+	l.cfg.Handler.OnMessage(c, op, p)
+}
+
+func (l *loop) onClose(c Conn, why *CloseError) {
+	defer l.caught(c)
+	l.cfg.Handler.OnClose(c, why)
+}
+
+func (l *loop) caught(c Conn) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	l.stats.panics.Add(1)
+	l.cfg.Logger.Error("handler panicked", "panic", r, "remote", c.RemoteAddr(), "stack", string(debug.Stack()))
+	if p := l.at(c.slot); !p.has(flagGone) {
+		// What it sent before it failed goes first.
+		l.deliver()
+		l.expel(c.slot, p, wsproto.CloseInternalError, "internal error", ErrPanic)
+	}
+}
