@@ -8,8 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -265,6 +267,34 @@ func TestDialCancel(t *testing.T) {
 	}
 }
 
+// Under TLS too, where the connection's own Close would write an alert first,
+// and wait for a peer that does not read.
+func TestDialCancelTLS(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	srv := httptest.NewTLSServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		cancel()
+		<-r.Context().Done() // the client has hung up
+	}))
+	defer srv.Close()
+	roots := x509.NewCertPool()
+	roots.AddCert(srv.Certificate())
+	w := &watched{ctx: ctx}
+	nc, _, _, err := Dial(ctx, "wss"+strings.TrimPrefix(srv.URL, "https"), &DialOptions{
+		TLSConfig: &tls.Config{RootCAs: roots},
+		DialContext: func(ctx context.Context, network, addr string) (nc net.Conn, err error) {
+			w.Conn, err = new(net.Dialer).DialContext(ctx, network, addr)
+			return w, err
+		},
+	})
+	if nc != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, %v; want context.Canceled", nc, err)
+	}
+	if w.late.Load() || !w.closed.Load() {
+		t.Errorf("written to after the end: %t, closed: %t", w.late.Load(), w.closed.Load())
+	}
+}
+
 // A refusal that was read is worth more than the context's end.
 func TestDialCancelInBody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
@@ -293,21 +323,41 @@ func TestDialContextEndsLater(t *testing.T) {
 	assertTalk(t, nc, (<-outcomes).nc)
 }
 
+// watched is a connection that tells what Dial did to it.
+type watched struct {
+	net.Conn
+	ctx    context.Context
+	late   atomic.Bool // written to after ctx ended
+	closed atomic.Bool
+}
+
+func (w *watched) Write(p []byte) (int, error) {
+	if w.ctx.Err() != nil {
+		w.late.Store(true)
+	}
+	return w.Conn.Write(p)
+}
+
+func (w *watched) Close() error {
+	w.closed.Store(true)
+	return w.Conn.Close()
+}
+
 // The connection is closed when the handshake fails.
 func TestDialClosesOnFailure(t *testing.T) {
-	closed := make(chan error, 1)
-	o := &DialOptions{DialContext: pipe(t, func(peer net.Conn) {
+	dial := pipe(t, func(peer net.Conn) {
 		readRequest(t, peer)
 		io.WriteString(peer, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
-		_, err := peer.Read(make([]byte, 1))
-		closed <- err
-	})}
-	_, _, _, err := Dial(t.Context(), "ws://h/", o)
-	if err == nil {
-		t.Fatal("no error")
-	}
-	if err := <-closed; err != io.EOF {
-		t.Errorf("the server read %v, want EOF", err)
+	})
+	w := &watched{ctx: t.Context()}
+	_, _, _, err := Dial(t.Context(), "ws://h/", &DialOptions{
+		DialContext: func(ctx context.Context, network, addr string) (nc net.Conn, err error) {
+			w.Conn, err = dial(ctx, network, addr)
+			return w, err
+		},
+	})
+	if !errors.As(err, new(*Error)) || !w.closed.Load() {
+		t.Errorf("error %v, closed %t", err, w.closed.Load())
 	}
 }
 

@@ -69,8 +69,9 @@ func isOwnOrigin(r *http.Request, origin string) bool {
 	if scheme == "http://" && port == ":80" || scheme == "https://" && port == ":443" {
 		port = ""
 	}
-	host := local.Addr().Unmap().WithZone("").String()
-	if local.Addr().Unmap().Is6() {
+	ip := local.Addr().Unmap().WithZone("")
+	host := ip.String()
+	if ip.Is6() {
 		host = "[" + host + "]"
 	}
 	return equalFold(origin, scheme+host+port) || equalFold(origin, scheme+"localhost"+port)

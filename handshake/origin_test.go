@@ -74,6 +74,12 @@ func TestH11AbsoluteForm(t *testing.T) {
 	assertUpgrade(t, &Upgrader{Origins: []string{"http://good.example"}}, raw)
 }
 
+// textAddr is an address as a listener of somebody else's may spell it.
+type textAddr string
+
+func (textAddr) Network() string  { return "tcp" }
+func (a textAddr) String() string { return string(a) }
+
 // tlsState stands for a request that came over TLS.
 var tlsState = &tls.ConnectionState{}
 
@@ -110,7 +116,7 @@ func TestOwnOrigin(t *testing.T) {
 		{tcp("127.0.0.1:443"), nil, "http://localhost", false},
 		{tcp("127.0.0.1:443"), nil, "http://localhost:443", true},
 		{tcp("[::1]:8080"), nil, "http://[::1]:8080", true},
-		{tcp("[::ffff:127.0.0.1]:8080"), nil, "http://127.0.0.1:8080", true},
+		{textAddr("[::ffff:127.0.0.1]:8080"), nil, "http://127.0.0.1:8080", true},
 		{&net.TCPAddr{IP: net.ParseIP("fe80::1"), Port: 8080, Zone: "eth0"}, nil, "http://[fe80::1]:8080", true},
 		{&net.UnixAddr{Name: "/run/chat", Net: "unix"}, nil, "http://localhost", false},
 		{nil, nil, "http://localhost", false},

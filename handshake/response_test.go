@@ -157,6 +157,10 @@ func TestDialRefusals(t *testing.T) {
 			Status: 302, Reason: `the server redirects to Location "wss://evil.example/", which is not followed`,
 			Header: http.Header{"Content-Length": {"3"}, "Location": {"wss://evil.example/"}}, Body: []byte("hi\n"),
 		}},
+		"Location without a redirect": {"HTTP/1.1 503 x\r\nContent-Length: 0\r\nLocation: /\r\n\r\n", Error{
+			Status: 503, Reason: "the server gives no reason",
+			Header: http.Header{"Content-Length": {"0"}, "Location": {"/"}}, Body: []byte{},
+		}},
 		"body to the end of the connection": {"HTTP/1.1 500 x\r\n\r\n\x1b[31mhi", Error{
 			Status: 500, Reason: `the server says "\x1b[31mhi"`,
 			Header: http.Header{}, Body: []byte("\x1b[31mhi"),

@@ -61,30 +61,30 @@ type Upgrader struct {
 // none.
 //
 // An *Error means that the client has been answered with its Status and, unless
-// that is 500, its Reason: the handler logs it and returns. Any other error means that the
-// connection was lost when it was taken over.
+// that is 500, its Reason: the handler logs it and returns. Any other error
+// means that the connection was lost when it was taken over.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, left []byte, res Result, err error) {
-	answer, refusal := u.judge(w, r)
+	a, refusal := u.judge(w, r)
 	if refusal != nil {
 		refuse(w, refusal)
 		return nil, nil, Result{}, refusal
 	}
 	h := w.Header()
-	for name, values := range answer.extra {
+	for name, values := range a.extra {
 		h[name] = append(h[name], values...)
 	}
 	h["Upgrade"] = []string{"websocket"}
 	h["Connection"] = []string{"Upgrade"}
-	h["Sec-WebSocket-Accept"] = []string{answer.accept}
-	if answer.subprotocol != "" {
-		h["Sec-WebSocket-Protocol"] = []string{answer.subprotocol}
+	h["Sec-WebSocket-Accept"] = []string{a.accept}
+	if a.subprotocol != "" {
+		h["Sec-WebSocket-Protocol"] = []string{a.subprotocol}
 	}
 	w.WriteHeader(http.StatusSwitchingProtocols)
 	nc, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: hijack: %w", err)
 	}
-	return nc, leftover(brw.Reader), Result{Subprotocol: answer.subprotocol}, nil
+	return nc, leftover(brw.Reader), Result{Subprotocol: a.subprotocol}, nil
 }
 
 // answer is the variable part of a 101 response.

@@ -126,7 +126,7 @@ func assertRefusal(t *testing.T, u *Upgrader, raw string, status int, mention ..
 	addr, outcomes := serve(t, u)
 	rep := send(t, addr, raw)
 	if rep.StatusCode != status {
-		t.Errorf("status %d, want %d; body %q", rep.StatusCode, status, rep.body)
+		t.Fatalf("status %d, want %d; body %q", rep.StatusCode, status, rep.body)
 	}
 	for _, m := range mention {
 		if !strings.Contains(rep.body, m) {

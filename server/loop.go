@@ -62,12 +62,13 @@ type loop struct {
 }
 
 type counters struct {
-	open    atomic.Int64
-	evicted atomic.Uint64
-	slow    atomic.Uint64
-	panics  atomic.Uint64
-	refused atomic.Uint64 // by epoll
-	cut     atomic.Uint64 // by Shutdown
+	iterations atomic.Uint64
+	open       atomic.Int64
+	evicted    atomic.Uint64
+	slow       atomic.Uint64
+	panics     atomic.Uint64
+	refused    atomic.Uint64 // by epoll
+	cut        atomic.Uint64 // by Shutdown
 }
 
 func newLoop(index int, cfg *Config, roles *[2]wsproto.Config) (*loop, error) {
@@ -123,6 +124,7 @@ func (l *loop) run() {
 		}
 		l.flush()
 		l.reap()
+		l.stats.iterations.Add(1)
 	}
 	l.closeDescriptors()
 	close(l.ended)

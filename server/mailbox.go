@@ -33,6 +33,7 @@ const (
 	taskGroup
 	taskStop
 	taskCut
+	taskCall // runs a function, for tests
 )
 
 // task is one thing for a loop to do, mostly to one connection.
@@ -48,6 +49,7 @@ type task struct {
 	m      *wsproto.Prepared
 	open   *opening
 	group  *members
+	call   func()
 }
 
 // maxMail bounds the payload bytes that wait in a mailbox, or the write queue
@@ -121,6 +123,9 @@ func (l *loop) do(t *task, data []byte) {
 		return
 	case taskCut:
 		l.cutting = true
+		return
+	case taskCall:
+		t.call()
 		return
 	}
 	c := l.at(t.slot)

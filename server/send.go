@@ -26,7 +26,7 @@ func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
 		return // it is closing: the sender is told by OnClose
 	}
 	l.arena = b
-	if l.fits(slot, c, len(b)-from) {
+	if l.fits(c, len(b)-from) {
 		l.queue(slot, c, b[from:], true)
 	} else {
 		l.arena = b[:from]
@@ -42,7 +42,7 @@ func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy)
 		return
 	}
 	switch {
-	case l.fits(slot, c, len(b)):
+	case l.fits(c, len(b)):
 		l.queue(slot, c, b, false)
 	case p == Evict:
 		l.evict(slot, c, ErrQueueFull)
@@ -50,14 +50,22 @@ func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy)
 }
 
 // fits reports whether n more bytes may wait: an empty queue takes anything.
-func (l *loop) fits(slot uint32, c *conn, n int) bool {
+// What the kernel would still take is written first, so that only a peer that
+// does not read fills its queue, and not a burst in one iteration.
+func (l *loop) fits(c *conn, n int) bool {
 	limit := l.cfg.WriteQueue
-	return c.out == nil || limit == 0 || c.out.bytes+n <= limit
+	if c.out == nil || limit == 0 || c.out.bytes+n <= limit {
+		return true
+	}
+	if l.drain(c) != nil {
+		return true // the descriptor failed, and will again when the iteration ends
+	}
+	return c.out == nil || c.out.bytes+n <= limit
 }
 
 // sendOwn queues what the protocol itself says.
 func (l *loop) sendOwn(slot uint32, c *conn, p []byte) {
-	if !c.proto.CloseExpected() && !l.fits(slot, c, len(p)) {
+	if !c.proto.CloseExpected() && !l.fits(c, len(p)) {
 		l.evict(slot, c, ErrQueueFull)
 		return
 	}
