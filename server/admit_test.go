@@ -1,0 +1,231 @@
+package server
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// ask sends a request and returns the status and the body.
+func ask(t *testing.T, addr, request string) (*http.Response, string) {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(patience))
+	io.WriteString(nc, request)
+	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return resp, ""
+	}
+	body, _ := io.ReadAll(resp.Body)
+	return resp, string(body)
+}
+
+func upgradeRequest(path, extra string) string {
+	return "GET " + path + " HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n" + extra + "\r\n"
+}
+
+// H25: a path that is not served is 404, and a refused upgrade is logged with
+// its reason.
+func TestH25Admit(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}, Admit: func(r *http.Request) (any, error) {
+		switch r.URL.Path {
+		case "/":
+			return nil, nil
+		case "/secret":
+			return nil, errors.New("not for you")
+		}
+		return nil, &handshake.Error{Status: 404, Reason: "no such path"}
+	}})
+	for _, c := range []struct {
+		request string
+		status  int
+		body    string
+	}{
+		{upgradeRequest("/", ""), 101, ""},
+		{upgradeRequest("/other", ""), 404, "no such path"},
+		{upgradeRequest("/secret", ""), 403, "not for you"},
+		{"GET / HTTP/1.1\r\nHost: h\r\n\r\n", 400, "Upgrade"},
+		{upgradeRequest("/", "Origin: http://evil.example\r\n"), 403, "public_origins"},
+	} {
+		resp, body := ask(t, ts.addr, c.request)
+		if resp.StatusCode != c.status || !strings.Contains(body, c.body) {
+			t.Errorf("%.20q: %d %q; want %d and %q", c.request, resp.StatusCode, body, c.status, c.body)
+		}
+		if c.status != 101 && !strings.Contains(ts.log.String(), c.body) {
+			t.Errorf("the log does not say %q:\n%s", c.body, ts.log)
+		}
+	}
+}
+
+// A16: connections beyond an address's share are answered 429, and the count
+// returns to zero.
+func TestA16PerAddress(t *testing.T) {
+	closed := make(chan error, 10)
+	ts := start(t, Config{Handler: funcs{message: echo, close: end(closed)}, MaxConnsPerAddress: 3})
+	var cs []*client
+	for range 3 {
+		cs = append(cs, ts.dial(t, "/"))
+		cs[len(cs)-1].text("x")
+		cs[len(cs)-1].expect(`text "x"`)
+	}
+	if resp, _ := ask(t, ts.addr, upgradeRequest("/", "")); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("fourth connection: %d; want 429", resp.StatusCode)
+	}
+	for _, c := range cs {
+		c.frame(0x88, "")
+		c.expect("close 1005", "EOF")
+		c.nc.Close()
+		receive(t, closed)
+	}
+	for deadline := time.Now().Add(patience); ; { // the refused one is net/http's to close
+		ts.addresses.mu.Lock()
+		n := len(ts.addresses.count)
+		ts.addresses.mu.Unlock()
+		if n == 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d addresses are still counted", n)
+		}
+	}
+	c := ts.dial(t, "/")
+	c.text("again")
+	c.expect(`text "again"`)
+}
+
+// The same under somebody else's http.Server.
+func TestPerAddressForeignServer(t *testing.T) {
+	closed := make(chan error, 10)
+	ts := start(t, Config{Handler: funcs{message: echo, close: end(closed)}, MaxConnsPerAddress: 1})
+	hs := httptest.NewServer(ts.Server)
+	defer hs.Close()
+	foreign := &testServer{Server: ts.Server, addr: strings.TrimPrefix(hs.URL, "http://")}
+	c := foreign.dial(t, "/")
+	c.text("x")
+	c.expect(`text "x"`)
+	if resp, _ := ask(t, foreign.addr, upgradeRequest("/", "")); resp.StatusCode != http.StatusTooManyRequests {
+		t.Errorf("second connection: %d; want 429", resp.StatusCode)
+	}
+	if resp, _ := ask(t, foreign.addr, "GET / HTTP/1.1\r\nHost: h\r\n\r\n"); resp.StatusCode != 429 {
+		t.Errorf("%d; want 429", resp.StatusCode)
+	}
+	c.nc.Close()
+	receive(t, closed)
+	ts.clock.settle()
+	if n := len(ts.addresses.count); n != 0 {
+		t.Errorf("%d addresses are still counted", n)
+	}
+}
+
+func TestHandshakeRate(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}, MaxHandshakeRate: 2})
+	statuses := func(n int) (got []int) {
+		for range n {
+			resp, _ := ask(t, ts.addr, upgradeRequest("/", ""))
+			got = append(got, resp.StatusCode)
+			if resp.StatusCode == 503 && resp.Header.Get("Retry-After") == "" {
+				t.Error("503 without Retry-After")
+			}
+		}
+		return got
+	}
+	if d := cmp.Diff([]int{101, 101, 503}, statuses(3)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	ts.clock.advance(500 * time.Millisecond)
+	if d := cmp.Diff([]int{101, 503}, statuses(2)); d != "" {
+		t.Errorf("half a second later (-want +got):\n%s", d)
+	}
+}
+
+func TestAddressKey(t *testing.T) {
+	for addr, want := range map[string]string{
+		"1.2.3.4": "1.2.3.4/32", "::ffff:1.2.3.4": "1.2.3.4/32",
+		"2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
+	} {
+		if got := addressKey(netip.MustParseAddr(addr)).String(); got != want {
+			t.Errorf("%s counts as %s; want %s", addr, got, want)
+		}
+	}
+}
+
+// R12: an error of accept that passes does not end Serve.
+func TestR12Accept(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{message: echo}})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go ts.Serve(&hiccup{Listener: ln, errs: []error{syscall.ENOBUFS, syscall.EPERM, syscall.ECONNABORTED, syscall.ENOMEM}})
+	other := &testServer{Server: ts.Server, addr: ln.Addr().String()}
+	c := other.dial(t, "/")
+	c.text("x")
+	c.expect(`text "x"`)
+}
+
+// hiccup is a listener that fails a few times first.
+type hiccup struct {
+	net.Listener
+	errs []error
+}
+
+func (h *hiccup) Accept() (net.Conn, error) {
+	if len(h.errs) > 0 {
+		err := h.errs[0]
+		h.errs = h.errs[1:]
+		return nil, &net.OpError{Op: "accept", Err: err}
+	}
+	return h.Listener.Accept()
+}
+
+// A connection can be adopted in the client's role: two servers talk.
+func TestAdoptClient(t *testing.T) {
+	far := start(t, Config{Handler: funcs{message: echo}})
+	got := make(chan string, 1)
+	near := start(t, Config{Handler: funcs{
+		open:    func(c Conn) { c.Send(1, []byte("from the client")) },
+		message: func(c Conn, op frame.Opcode, p []byte) { got <- string(p); c.Close(wsproto.CloseNormal, "") },
+	}})
+	nc, left, res, err := handshake.Dial(t.Context(), "ws://"+far.addr+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := near.Adopt(nc, left, res, wsproto.Client); err != nil {
+		t.Fatal(err)
+	}
+	if s := receive(t, got); s != "from the client" {
+		t.Errorf("%q came back", s)
+	}
+	a, b := net.Pipe()
+	defer b.Close()
+	if _, err := near.Adopt(a, nil, res, wsproto.Client); err == nil || !strings.Contains(err.Error(), "net.pipe") {
+		t.Errorf("adopting a pipe: %v; want an error that names its type", err)
+	}
+	if _, err := a.Write([]byte("x")); err == nil {
+		t.Error("a connection that was not adopted is left open")
+	}
+	if _, err := New(Config{}); err == nil {
+		t.Error("New without a Handler succeeds")
+	}
+}

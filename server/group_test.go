@@ -1,0 +1,191 @@
+package server
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+func text(s string) *wsproto.Prepared { return wsproto.NewPrepared(frame.Text, []byte(s)) }
+
+// openMany dials n clients and returns their handles in the same order.
+func openMany(t *testing.T, ts *testServer, opened <-chan Conn, n int) (cs []*client, hs []Conn) {
+	for range n {
+		cs = append(cs, ts.dial(t, "/"))
+		hs = append(hs, receive(t, opened))
+	}
+	return cs, hs
+}
+
+func TestGroupJoinLeave(t *testing.T) {
+	opened, closed := make(chan Conn, 10), make(chan error, 10)
+	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }, close: end(closed)}})
+	g := ts.NewGroup()
+	g.Send(text("to nobody"), Evict)
+	cs, hs := openMany(t, ts, opened, 6)
+	for i, h := range hs {
+		h.Send(frame.Text, []byte("before"))
+		if i < 5 {
+			g.Join(h)
+			g.Join(h) // once is enough
+		}
+	}
+	g.Send(text("one"), Evict)
+	g.Leave(hs[1])
+	g.Leave(hs[1])
+	g.Leave(hs[5])
+	g.Send(text("two"), Evict)
+	cs[2].frame(0x88, "") // leaves by itself
+	cs[2].expect(`text "before"`, `text "one"`, `text "two"`, "close 1005", "EOF")
+	cs[2].nc.Close()
+	receive(t, closed)
+	g.Send(text("three"), Drop)
+	for _, h := range hs {
+		h.Send(frame.Text, []byte("after"))
+	}
+	for _, i := range []int{0, 3, 4} {
+		cs[i].expect(`text "before"`, `text "one"`, `text "two"`, `text "three"`, `text "after"`)
+	}
+	cs[1].expect(`text "before"`, `text "one"`, `text "after"`)
+	cs[5].expect(`text "before"`, `text "after"`)
+	if err := g.Join(hs[2]); err != ErrClosed {
+		t.Errorf("Join of a closed connection: %v", err)
+	}
+	g.Leave(Conn{})
+
+	for _, i := range []int{0, 3, 4} {
+		g.Leave(hs[i])
+	}
+	ts.clock.settle()
+	for i, m := range g.loops {
+		if m.count != 0 || len(m.slots) != 0 {
+			t.Errorf("loop %d: count %d, %d members; want none", i, m.count, len(m.slots))
+		}
+	}
+}
+
+// Every member sees a group's messages in one order, also if many goroutines
+// send while others join, and receives exactly what is sent after its join.
+func TestGroupOneOrder(t *testing.T) {
+	const members, senders, each = 8, 4, 200
+	opened := make(chan Conn, members)
+	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}})
+	g := ts.NewGroup()
+	cs, hs := openMany(t, ts, opened, members)
+	g.Join(hs[0])
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for i := range each {
+				g.Send(text(fmt.Sprintf("%d.%d", s, i)), Evict)
+				if i%50 == 10 && s == 0 {
+					g.Join(hs[1+i/50])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	g.Send(text("end"), Evict)
+	read := func(c *client) (got []string) {
+		for s := ""; s != `text "end"`; got = append(got, s) {
+			s = c.next()
+		}
+		return got
+	}
+	all := read(cs[0])
+	if len(all) != senders*each+1 {
+		t.Fatalf("the first member received %d messages; want %d", len(all), senders*each+1)
+	}
+	next := [senders]int{}
+	for _, s := range all[:len(all)-1] {
+		var sender, i int
+		fmt.Sscanf(s, `text "%d.%d"`, &sender, &i)
+		if i != next[sender] {
+			t.Fatalf("sender %d: message %d came where %d was next", sender, i, next[sender])
+		}
+		next[sender]++
+	}
+	for k := 1; k <= each/50; k++ {
+		got := read(cs[k])
+		tail := all[len(all)-len(got):]
+		for i := range got {
+			if got[i] != tail[i] {
+				t.Fatalf("member %d: message %d is %s; the first member saw %s there", k, i, got[i], tail[i])
+			}
+		}
+	}
+}
+
+// A member that does not read is left out or evicted, as the policy says, and
+// nobody else notices.
+func TestGroupPolicy(t *testing.T) {
+	for _, policy := range []Policy{Evict, Drop} {
+		opened := make(chan Conn, 2)
+		ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}, WriteQueue: 256 << 10})
+		g := ts.NewGroup()
+		cs, hs := openMany(t, ts, opened, 2)
+		g.Join(hs[0])
+		g.Join(hs[1])
+		big := wsproto.NewPrepared(frame.Binary, make([]byte, 64<<10))
+		const n = 200 // 12.5 MiB; the kernel alone takes about 4
+		for range n {
+			g.Send(big, policy)
+			cs[0].expect("binary 65536 bytes")
+		}
+		g.Send(text("end"), policy)
+		cs[0].expect(`text "end"`)
+		want, evicted := "close 1013", uint64(1)
+		if policy == Drop {
+			want, evicted = `text "end"`, 0
+		}
+		got := 0
+		s := cs[1].next()
+		for ; s == "binary 65536 bytes"; s = cs[1].next() {
+			got++
+		}
+		if s != want || got == n || ts.Stats().Evicted != evicted {
+			t.Errorf("policy %d: %d messages, then %s, %d evicted; want fewer than %d, then %s, %d", policy, got, s, ts.Stats().Evicted, n, want, evicted)
+		}
+	}
+}
+
+// R19: messages sent from many goroutines, control frames among them, arrive
+// whole and in each sender's order.
+func TestR19ConcurrentSend(t *testing.T) {
+	const senders, each = 8, 300
+	opened := make(chan Conn, 1)
+	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}, MaxControlRate: Off})
+	c := ts.dial(t, "/")
+	h := receive(t, opened)
+	var wg sync.WaitGroup
+	for s := range senders {
+		wg.Go(func() {
+			for i := range each {
+				h.Send(frame.Text, fmt.Appendf(nil, "%d.%d", s, i))
+			}
+		})
+	}
+	for range each {
+		c.frame(0x89, "p")
+	}
+	next, pongs := [senders]int{}, 0
+	for range senders*each + each {
+		s := c.next()
+		if s == `pong "p"` {
+			pongs++
+			continue
+		}
+		var sender, i int
+		if _, err := fmt.Sscanf(s, `text "%d.%d"`, &sender, &i); err != nil || i != next[sender] {
+			t.Fatalf("received %s; want message %d of that sender", s, next[sender])
+		}
+		next[sender]++
+	}
+	wg.Wait()
+	if pongs != each {
+		t.Errorf("%d pongs; want %d", pongs, each)
+	}
+}

@@ -1,0 +1,200 @@
+package server
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// moody is a kernel that takes and gives a byte at a time, or nothing, and is
+// interrupted, as it pleases.
+type moody struct {
+	systemCalls
+	mu sync.Mutex
+	r  *rand.Rand // Guarded by mu.
+}
+
+func (k *moody) roll(n int) int {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.r.IntN(n)
+}
+
+// some returns how many of n bytes to move, or an error.
+func (k *moody) some(n int) (int, error) {
+	switch k.roll(6) {
+	case 0:
+		return 0, unix.EINTR
+	case 1:
+		return 0, unix.EAGAIN
+	case 2:
+		return min(n, 1), nil
+	case 3:
+		return min(n, 1+k.roll(20)), nil
+	}
+	return n, nil
+}
+
+func (k *moody) read(fd int, p []byte) (int, error) {
+	n, err := k.some(len(p))
+	if err != nil {
+		return 0, err
+	}
+	return k.systemCalls.read(fd, p[:n])
+}
+
+func (k *moody) write(fd int, p []byte) (int, error) {
+	n, err := k.some(len(p))
+	if err != nil {
+		return 0, err
+	}
+	return k.systemCalls.write(fd, p[:n])
+}
+
+func (k *moody) writev(fd int, p [][]byte) (int, error) {
+	n, err := k.some(len(p[0]))
+	if err != nil {
+		return 0, err
+	}
+	return k.systemCalls.write(fd, p[0][:n])
+}
+
+func (k *moody) wait(epfd int, events []unix.EpollEvent, ms int) (int, error) {
+	if k.roll(8) == 0 {
+		return 0, unix.EINTR
+	}
+	return k.systemCalls.wait(epfd, events, ms)
+}
+
+// R07: with such a kernel the stream is the same.
+func TestR07MoodyKernel(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	k := &moody{r: rand.New(rand.NewPCG(seed, 0))}
+	ts := start(t, Config{Handler: funcs{message: echo}, k: k, MaxControlRate: Off})
+	c := ts.dial(t, "/")
+	const n = 300
+	go func() {
+		for i := range n {
+			switch i % 3 {
+			case 0:
+				c.nc.Write(masked(0x81, fmt.Sprint(i)))
+			case 1:
+				c.nc.Write(masked(0x82, strings.Repeat("x", 60_000)))
+			case 2:
+				c.nc.Write(append(masked(0x01, "one "), append(masked(0x89, fmt.Sprint(i)), masked(0x80, "two")...)...))
+			}
+		}
+		c.nc.Write(masked(0x88, "\x03\xe8"))
+	}()
+	for i := range n {
+		switch i % 3 {
+		case 0:
+			c.expect(fmt.Sprintf(`text "%d"`, i))
+		case 1:
+			c.expect("binary 60000 bytes")
+		case 2:
+			c.expect(fmt.Sprintf(`pong "%d"`, i), `text "one two"`)
+		}
+	}
+	c.expect("close 1000", "EOF")
+}
+
+// failing is a kernel of which one call fails.
+type failing struct {
+	systemCalls
+	call string
+	err  error
+}
+
+func (k *failing) fails(call string) error {
+	if call == k.call {
+		return k.err
+	}
+	return nil
+}
+
+func (k *failing) read(fd int, p []byte) (int, error) {
+	if err := k.fails("read"); err != nil {
+		return 0, err
+	}
+	return k.systemCalls.read(fd, p)
+}
+
+func (k *failing) write(fd int, p []byte) (int, error) {
+	if err := k.fails("write"); err != nil {
+		return 0, err
+	}
+	return k.systemCalls.write(fd, p)
+}
+
+func (k *failing) shutdown(fd int) error {
+	if err := k.fails("shutdown"); err != nil {
+		return err
+	}
+	return k.systemCalls.shutdown(fd)
+}
+
+func (k *failing) add(epfd, fd int, events, slot, gen uint32) error {
+	if err := k.fails("add"); err != nil {
+		return err
+	}
+	return k.systemCalls.add(epfd, fd, events, slot, gen)
+}
+
+func (k *failing) mod(epfd, fd int, events, slot, gen uint32) error {
+	if err := k.fails("mod"); err != nil {
+		return err
+	}
+	return k.systemCalls.mod(epfd, fd, events, slot, gen)
+}
+
+// Whatever call fails, that connection ends, with OnClose if it was open, and
+// its descriptor is given back. R13 is the epoll that takes no more.
+func TestR07R13Errors(t *testing.T) {
+	for _, c := range []struct {
+		call string
+		err  error
+	}{
+		{"read", unix.ECONNRESET}, {"read", unix.ETIMEDOUT}, {"read", unix.EBADF},
+		{"write", unix.EPIPE}, {"write", unix.ECONNRESET}, {"shutdown", unix.ENOTCONN},
+		{"mod", unix.ENOENT}, {"add", unix.ENOSPC}, {"add", unix.ENOMEM},
+	} {
+		t.Run(fmt.Sprint(c.call, " ", c.err), func(t *testing.T) {
+			causes := make(chan error, 1)
+			ts := start(t, Config{Handler: funcs{
+				message: func(c Conn, op frame.Opcode, p []byte) {
+					c.Pause(true)
+					c.Send(op, p)
+					c.Close(wsproto.CloseNormal, "")
+				},
+				close: end(causes),
+			}, k: &failing{call: c.call, err: c.err}})
+			cl := ts.dial(t, "/")
+			cl.nc.Write(masked(0x81, "a"))
+			cl.nc.Write(masked(0x88, "\x03\xe8")) // an error here is the connection's end, which is awaited below
+			for s := cl.next(); strings.HasPrefix(s, "text") || strings.HasPrefix(s, "close"); s = cl.next() {
+			}
+			cl.nc.Close()
+			if c.call == "add" {
+				ts.clock.settle()
+				if n := ts.Stats().Refused; n != 1 || len(causes) > 0 {
+					t.Errorf("%d refused, %d OnClose; want 1, 0", n, len(causes))
+				}
+			} else {
+				receive(t, causes)
+				ts.clock.settle()
+			}
+			if n := ts.Stats().Open; n != 0 {
+				t.Errorf("%d connections open; want 0", n)
+			}
+		})
+	}
+}
