@@ -69,7 +69,7 @@ func (c Conn) Pause(paused bool) {
 	if paused {
 		kind = taskPause
 	}
-	c.loop.post(task{kind: kind, slot: c.slot, gen: c.gen}, nil) // ErrBusy cannot come of an empty payload
+	c.loop.post(task{kind: kind, slot: c.slot, gen: c.gen}, nil)
 }
 
 func (c Conn) closed() bool {

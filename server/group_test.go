@@ -189,3 +189,28 @@ func TestR19ConcurrentSend(t *testing.T) {
 		t.Errorf("%d pongs; want %d", pongs, each)
 	}
 }
+
+// A loop that does not keep up refuses messages, and still takes a Close.
+func TestBusy(t *testing.T) {
+	opened := make(chan Conn, 1)
+	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c Conn) { opened <- c }}, WriteQueue: 1 << 10})
+	c := ts.dial(t, "/")
+	h := receive(t, opened)
+	held, release := make(chan struct{}), make(chan struct{})
+	go ts.loops[0].call(func() { close(held); <-release })
+	<-held
+	var err error
+	n := 0
+	for p := make([]byte, 16<<20); err == nil; n++ {
+		err = h.Send(frame.Binary, p)
+	}
+	if err != ErrBusy || n != maxMail>>24+1 {
+		t.Errorf("after %d messages: %v; want ErrBusy after %d", n, err, maxMail>>24+1)
+	}
+	if err := h.Close(wsproto.CloseNormal, ""); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	close(release)
+	for s := ""; s != "close 1013" && s != "close 1000"; s = c.next() {
+	}
+}

@@ -22,8 +22,8 @@ type mailbox struct {
 type taskKind uint8
 
 const (
-	taskSend taskKind = iota
-	taskPrepared
+	taskSend     taskKind = iota
+	taskPrepared          // the last kind that a full mailbox refuses
 	taskClose
 	taskPause
 	taskResume
@@ -53,8 +53,12 @@ type task struct {
 }
 
 // maxMail bounds the payload bytes that wait in a mailbox, or the write queue
-// does, if that is larger. An empty mailbox takes anything.
-const maxMail = 64 << 20
+// does, if that is larger, and maxTasks the messages. An empty mailbox takes
+// anything, and what ends a connection or concerns a group is never refused.
+const (
+	maxMail  = 64 << 20
+	maxTasks = 1 << 20
+)
 
 // post adds a task, with a copy of p, and wakes the loop if it sleeps.
 func (l *loop) post(t task, p []byte) error {
@@ -64,7 +68,8 @@ func (l *loop) post(t task, p []byte) error {
 		b.mu.Unlock()
 		return ErrClosed
 	}
-	if len(b.data) > 0 && len(b.data)+len(p) > max(maxMail, l.cfg.WriteQueue) {
+	if t.kind <= taskPrepared && len(b.tasks) > 0 &&
+		(len(b.tasks) >= maxTasks || len(b.data)+len(p) > max(maxMail, l.cfg.WriteQueue)) {
 		b.mu.Unlock()
 		return ErrBusy
 	}
