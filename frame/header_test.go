@@ -1,11 +1,8 @@
 package frame
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"math/rand/v2"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -136,65 +133,6 @@ func TestOpcode(t *testing.T) {
 	}
 }
 
-// maskSlow is the sentence of RFC 6455 §5.3: "octet i of the transformed data
-// is the XOR of octet i of the original data with octet at index i modulo 4 of
-// the masking key".
-func maskSlow(p []byte, key [4]byte, offset int) {
-	for i := range p {
-		p[i] ^= key[(offset+i)%4]
-	}
-}
-
-func TestMaskF23(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	buf := make([]byte, 512+64)
-	for align := range 17 {
-		for n := range 512 {
-			for i := range buf {
-				buf[i] = byte(r.Uint32())
-			}
-			key := r.Uint32()
-			var k [4]byte
-			binary.LittleEndian.PutUint32(k[:], key)
-			want := append([]byte(nil), buf...)
-			maskSlow(want[align:align+n], k, 0)
-			next := Mask(buf[align:align+n], key)
-			if !cmp.Equal(want, buf) {
-				t.Fatalf("align %d, length %d, key %08x: differs from the byte-wise XOR", align, n, key)
-			}
-			var rotated [4]byte
-			binary.LittleEndian.PutUint32(rotated[:], next)
-			for i := range rotated {
-				if rotated[i] != k[(n+i)%4] {
-					t.Fatalf("length %d: key %x rotated to %x", n, k, rotated)
-				}
-			}
-		}
-	}
-}
-
-func TestMaskPieces(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 0))
-	whole := make([]byte, 1000)
-	for range 200 {
-		pieces := append([]byte(nil), whole...)
-		key := r.Uint32()
-		for rest, k := pieces, key; len(rest) > 0; {
-			n := min(1+r.IntN(70), len(rest))
-			k = Mask(rest[:n], k)
-			rest = rest[n:]
-		}
-		Mask(pieces, key)
-		if !cmp.Equal(whole, pieces) {
-			t.Fatalf("key %08x: masked in pieces differs from masked whole", key)
-		}
-	}
-}
-
 func TestAllocs(t *testing.T) {
 	buf := make([]byte, 0, 256)
 	p := make([]byte, 128)
@@ -213,17 +151,5 @@ func BenchmarkParseHeader(b *testing.B) {
 	wire := Header{Fin: true, Opcode: Text, Masked: true, Key: 7, Length: 128}.Append(nil)
 	for b.Loop() {
 		ParseHeader(wire)
-	}
-}
-
-func BenchmarkMask(b *testing.B) {
-	for _, n := range []int{8, 32, 128, 1 << 10, 64 << 10} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			p := make([]byte, n)
-			b.SetBytes(int64(n))
-			for b.Loop() {
-				Mask(p, 0x12345678)
-			}
-		})
 	}
 }

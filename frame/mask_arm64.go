@@ -1,0 +1,13 @@
+package frame
+
+import "unsafe"
+
+// vectorMin is the length from which maskVector is used.
+const vectorMin = 64
+
+func maskVector(p []byte, key uint32) { maskNEON(unsafe.SliceData(p), len(p), key) }
+
+// maskNEON masks the n bytes at p, 32 at least.
+//
+//go:noescape
+func maskNEON(p *byte, n int, key uint32)

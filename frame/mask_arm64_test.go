@@ -1,0 +1,3 @@
+package frame
+
+func init() { twins["portable"] = maskPortable }
