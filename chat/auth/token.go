@@ -1,0 +1,119 @@
+package auth
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+const (
+	issuer   = "hawser"
+	audience = "hawser-chat"
+
+	// leeway is how far the clocks of two nodes may differ.
+	leeway = 10 * time.Second
+)
+
+// Tokens makes and reads tokens. Its methods are safe for concurrent use.
+type Tokens struct {
+	key    []byte
+	now    func() time.Time
+	parser *jwt.Parser
+}
+
+var _ chat.Authenticator = (*Tokens)(nil)
+
+// Open returns the tokens of the data folder dir, and makes the folder and a key if
+// they are not there. now is the clock; nil means time.Now.
+func Open(dir string, now func() time.Time) (*Tokens, error) {
+	key, err := loadKey(dir)
+	if err != nil {
+		return nil, err
+	}
+	if now == nil {
+		now = time.Now
+	}
+	return &Tokens{
+		key: key,
+		now: now,
+		// RFC 8725 3.1: "each key MUST be used with exactly one algorithm".
+		parser: jwt.NewParser(
+			jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}),
+			jwt.WithIssuer(issuer),
+			jwt.WithAudience(audience),
+			jwt.WithExpirationRequired(),
+			jwt.WithIssuedAt(),
+			jwt.WithLeeway(leeway),
+			jwt.WithTimeFunc(now),
+		),
+	}, nil
+}
+
+// Issue makes a token for a user, and says when it expires: after lifetime, in
+// whole seconds.
+func (t *Tokens) Issue(userID string, lifetime time.Duration) (token string, expires time.Time, err error) {
+	now := t.now()
+	expires = now.Add(lifetime).Truncate(time.Second)
+	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+		Issuer:    issuer,
+		Audience:  jwt.ClaimStrings{audience},
+		Subject:   userID,
+		IssuedAt:  jwt.NewNumericDate(now),
+		ExpiresAt: jwt.NewNumericDate(expires),
+	}).SignedString(t.key)
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("chat/auth: %w", err)
+	}
+	return token, expires, nil
+}
+
+// Authenticate reads a token. The error is chat.ErrTokenExpired for one that is
+// right but too old.
+func (t *Tokens) Authenticate(token string) (chat.Identity, error) {
+	var claims jwt.RegisteredClaims
+	_, err := t.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.key, nil })
+	switch {
+	case err == nil:
+	case onlyExpired(err):
+		return chat.Identity{}, chat.ErrTokenExpired
+	default:
+		return chat.Identity{}, errors.New("chat/auth: " + reason(err))
+	}
+	if !chat.ValidUserID(claims.Subject) {
+		return chat.Identity{}, errors.New("chat/auth: the token's subject is not a user id")
+	}
+	return chat.Identity{UserID: claims.Subject}, nil
+}
+
+// faults are what can be wrong with a token, apart from its age.
+var faults = []error{
+	jwt.ErrTokenMalformed, jwt.ErrTokenSignatureInvalid, jwt.ErrTokenUnverifiable,
+	jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidAudience, jwt.ErrTokenRequiredClaimMissing,
+	jwt.ErrTokenNotValidYet, jwt.ErrTokenUsedBeforeIssued, jwt.ErrTokenInvalidClaims,
+}
+
+func onlyExpired(err error) bool {
+	if !errors.Is(err, jwt.ErrTokenExpired) {
+		return false
+	}
+	for _, fault := range faults {
+		if fault != jwt.ErrTokenInvalidClaims && errors.Is(err, fault) {
+			return false
+		}
+	}
+	return true
+}
+
+// reason says what is wrong without quoting the token, which err may do.
+func reason(err error) string {
+	for _, fault := range faults {
+		if errors.Is(err, fault) && fault != jwt.ErrTokenInvalidClaims {
+			return fault.Error()
+		}
+	}
+	return jwt.ErrTokenInvalidClaims.Error()
+}

@@ -1,0 +1,84 @@
+package chat_test
+
+import (
+	"fmt"
+	"log/slog"
+	"testing"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// writer is a peer that says its next message when the last was acknowledged.
+type writer struct {
+	acked chan struct{}
+}
+
+func (w *writer) SendPrepared(*wsproto.Prepared) error {
+	w.acked <- struct{}{}
+	return nil
+}
+func (w *writer) Close(code wsproto.CloseCode, reason string) { panic(fmt.Sprint(code, reason)) }
+func (w *writer) Pause(bool)                                  {}
+
+// silent sends to nobody, so that a benchmark measures the hub and the store.
+type silent struct{}
+
+func (silent) Join(chat.Peer)         {}
+func (silent) Leave(chat.Peer)        {}
+func (silent) Send(*wsproto.Prepared) {}
+
+// BenchmarkWriters measures durable messages through hub and store: 100 writers in
+// one room, each with one message on its way. Its messages/s depend on the disk's
+// sync; the file system of TMPDIR is what is measured.
+func BenchmarkWriters(b *testing.B) {
+	const writers = 100
+	hub := chat.New(chat.Config{
+		Store: openStore(b, b.TempDir()), Auth: tokens{}, Log: slog.New(slog.DiscardHandler),
+		NewFanout: func() chat.Fanout { return silent{} },
+	})
+	defer func() { (&house{t: b, hub: hub}).stop() }()
+	turns := make(chan struct{}, b.N)
+	for range b.N {
+		turns <- struct{}{}
+	}
+	close(turns)
+	message := []byte(`{"type":"group","timestamp":1754474400.5,"receiver_id":"lobby","content":"The quick brown fox jumps over the lazy dog","metadata":{"client":"bench"}}`)
+	done := make(chan struct{})
+	all := make([]*writer, writers)
+	sessions := make([]*chat.Session, writers)
+	for i := range all {
+		all[i] = &writer{acked: make(chan struct{}, 4)}
+		sessions[i] = hub.Open(all[i], chat.PeerInfo{})
+		sessions[i].Handle(frame.Text, []byte(`{"type":"auth","token":"token-of-ada","features":["ack"]}`))
+		<-all[i].acked
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i, w := range all {
+		go func() {
+			defer func() { done <- struct{}{} }()
+			for range turns {
+				sessions[i].Handle(frame.Text, message)
+				<-w.acked
+			}
+		}()
+	}
+	for range all {
+		<-done
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// BenchmarkHeartbeat measures what reading and answering a message costs by itself.
+func BenchmarkHeartbeat(b *testing.B) {
+	h := newHouse(b, nil)
+	w := &writer{acked: make(chan struct{}, 1)}
+	s := h.hub.Open(w, chat.PeerInfo{})
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Handle(frame.Text, []byte(`{"type":"heartbeat","timestamp":1754474400.5}`))
+		<-w.acked
+	}
+}

@@ -1,0 +1,257 @@
+package bolt
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+const day = int64(24 * time.Hour / time.Millisecond)
+
+// Commit implements chat.Store.
+func (s *Store) Commit(batch []chat.Entry) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		w := writer{
+			tx:      tx,
+			epoch:   s.info.Epoch,
+			before:  make(horizon),
+			now:     make(map[chat.Conversation]conversation),
+			deletes: 16 + 2*len(batch),
+		}
+		for i := range batch {
+			if err := w.add(&batch[i]); err != nil {
+				return err
+			}
+		}
+		if err := w.finish(); err != nil {
+			return err
+		}
+		s.horizon.Store(&w.before)
+		return nil
+	})
+}
+
+// PutUser implements chat.Store.
+func (s *Store) PutUser(u chat.User) error {
+	return s.update(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketUsers).Put([]byte(u.ID), encodeUser(&u))
+	})
+}
+
+// update runs one transaction, and closes the store for writing if it fails in a
+// way that leaves in doubt what is on disk.
+func (s *Store) update(change func(*bbolt.Tx) error) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	changed := false
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		if err := change(tx); err != nil {
+			return err
+		}
+		changed = true
+		return nil
+	})
+	switch {
+	case err == nil:
+		s.horizon.Store(nil)
+	case changed && !nothingWritten(err):
+		err = fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
+		s.broken = err
+	case changed:
+		s.horizon.Store(nil)
+		err = fmt.Errorf("chat/bolt: %w", err)
+	}
+	return err
+}
+
+// nothingWritten reports whether a failed transaction has certainly left the file as
+// it was: there was no room for it. A failed sync is never such a case, whatever
+// it says, for what it should have written may be lost or not, and the next sync
+// would not tell.
+func nothingWritten(err error) bool {
+	if strings.HasPrefix(err.Error(), "file resize error:") {
+		return true // bbolt's own, for a file that cannot grow
+	}
+	var path *fs.PathError
+	return errors.As(err, &path) && path.Op == "write" &&
+		(errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EDQUOT))
+}
+
+// writer adds a batch to a transaction.
+type writer struct {
+	tx      *bbolt.Tx
+	epoch   string
+	before  horizon
+	now     map[chat.Conversation]conversation // as changed
+	last    int64                              // server_ts of the newest message
+	deletes int                                // how many expired refs may still be deleted
+}
+
+// add adds one entry and sets its results.
+func (w *writer) add(e *chat.Entry) error {
+	c, err := w.conversation(e.Conversation)
+	if err != nil {
+		return err
+	}
+	if e.Message == nil {
+		e.Last = c.Seq
+		return nil
+	}
+	m := e.Message
+	if m.ServerTS < c.ServerTS {
+		return fmt.Errorf("chat/bolt: server_ts %d in %s is before that of the last message, %d", m.ServerTS, e.Conversation, c.ServerTS)
+	}
+	if m.Ref != "" {
+		var seq uint64
+		seq, e.ServerTS, e.Duplicate = w.findRef(c.number, m)
+		if e.Duplicate {
+			e.Seq, e.ID, e.Last = seq, formatID(w.epoch, c.number, seq), c.Seq
+			return nil
+		}
+	}
+	c.Seq++
+	c.ServerTS = m.ServerTS
+	w.now[e.Conversation] = c
+	w.last = max(w.last, m.ServerTS)
+	e.Seq, e.ID, e.ServerTS, e.Last = c.Seq, formatID(w.epoch, c.number, c.Seq), m.ServerTS, c.Seq
+	if err := w.tx.Bucket(bucketMessages).Put(messageKey(c.number, c.Seq), encodeMessage(m)); err != nil {
+		return err
+	}
+	if m.Ref == "" {
+		return nil
+	}
+	return w.putRef(c, m)
+}
+
+// conversation finds a conversation, or makes it.
+func (w *writer) conversation(name chat.Conversation) (conversation, error) {
+	if c, ok := w.now[name]; ok {
+		return c, nil
+	}
+	b := w.tx.Bucket(bucketConversations)
+	c, err := decodeConversation(b.Get([]byte(name)))
+	if err != nil {
+		return c, err
+	}
+	w.before[name] = c
+	if !c.exists() {
+		if c.number, err = b.NextSequence(); err != nil {
+			return c, err
+		}
+		if err := w.putPeers(name); err != nil {
+			return c, err
+		}
+	}
+	w.now[name] = c
+	return c, nil
+}
+
+// putPeers lets each of two people find a new private conversation.
+func (w *writer) putPeers(name chat.Conversation) error {
+	a, b, private := name.Users()
+	if !private {
+		return nil
+	}
+	peers := w.tx.Bucket(bucketPeers)
+	if err := peers.Put([]byte(a+"\x00"+b), nil); err != nil {
+		return err
+	}
+	return peers.Put([]byte(b+"\x00"+a), nil)
+}
+
+func refKey(number uint64, m *chat.Message) []byte {
+	b := binary.BigEndian.AppendUint64(nil, number)
+	b = append(b, m.Sender...)
+	b = append(b, 0)
+	return append(b, m.Ref...)
+}
+
+// dayKey names the bucket of the refs of one day.
+func dayKey(ts int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(ts/day)) }
+
+// findRef finds the message that had m's ref before. What is younger than a day
+// was stored today or yesterday.
+func (w *writer) findRef(number uint64, m *chat.Message) (seq uint64, ts int64, found bool) {
+	key := refKey(number, m)
+	for _, t := range []int64{m.ServerTS, m.ServerTS - day} {
+		b := w.tx.Bucket(bucketRefs).Bucket(dayKey(t))
+		if b == nil {
+			continue
+		}
+		if v := b.Get(key); len(v) == 16 {
+			ts = int64(binary.BigEndian.Uint64(v[8:]))
+			if m.ServerTS-ts < chat.RefLifetime.Milliseconds() {
+				return binary.BigEndian.Uint64(v), ts, true
+			}
+		}
+	}
+	return 0, 0, false
+}
+
+func (w *writer) putRef(c conversation, m *chat.Message) error {
+	refs := w.tx.Bucket(bucketRefs)
+	b, err := refs.CreateBucketIfNotExists(dayKey(m.ServerTS))
+	if err != nil {
+		return err
+	}
+	v := binary.BigEndian.AppendUint64(nil, c.Seq)
+	v = binary.BigEndian.AppendUint64(v, uint64(c.ServerTS))
+	return b.Put(refKey(c.number, m), v)
+}
+
+// finish writes what the batch has changed once, however many messages it has.
+func (w *writer) finish() error {
+	b := w.tx.Bucket(bucketConversations)
+	for name, c := range w.now {
+		if c == w.before[name] {
+			continue
+		}
+		if err := b.Put([]byte(name), c.encode()); err != nil {
+			return err
+		}
+	}
+	if w.last == 0 {
+		return nil
+	}
+	meta := w.tx.Bucket(bucketMeta)
+	if err := meta.Put(keyLast, binary.BigEndian.AppendUint64(nil, uint64(w.last))); err != nil {
+		return err
+	}
+	return w.expireRefs()
+}
+
+// expireRefs deletes some refs of the oldest day, if that is past. More than come
+// in, so that they get fewer, and a bounded number, so that no batch waits for all.
+func (w *writer) expireRefs() error {
+	refs := w.tx.Bucket(bucketRefs)
+	oldest, _ := refs.Cursor().First()
+	if oldest == nil || int64(binary.BigEndian.Uint64(oldest)) >= w.last/day-1 {
+		return nil
+	}
+	b := refs.Bucket(oldest)
+	var expired [][]byte
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil && len(expired) < w.deletes; k, _ = c.Next() {
+		expired = append(expired, k)
+	}
+	for _, k := range expired {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	if len(expired) < w.deletes {
+		return refs.DeleteBucket(oldest)
+	}
+	return nil
+}

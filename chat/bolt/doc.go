@@ -1,0 +1,23 @@
+// Package bolt is a chat.Store in one file, on go.etcd.io/bbolt.
+//
+// It knows how messages, rooms and users lie on disk, and nothing of who may see
+// them. One process at a time has the file open; chat.db holds everything, so that
+// copying it within a transaction is a backup.
+//
+//	bucket         key                       value
+//	meta           "format"                  "1"
+//	               "epoch"                   13 letters and digits
+//	               "last"                    server_ts of the newest message
+//	conversations  chat.Conversation         number, last seq, last server_ts
+//	messages       number, seq               a record (record.go)
+//	peers          user 00 peer              empty
+//	users          id                        a record
+//	refs           day                       a bucket: number, sender 00 ref → seq, server_ts
+//
+// Numbers are 8 bytes, big-endian, so that keys sort as they count. A
+// conversation's number is made with it. A message's id is the epoch, the number
+// and the seq, and is not stored. Refs lie in one bucket for each day, so that
+// forgetting them needs no index.
+//
+// Read store.go for opening, commit.go for writing, read.go for reading.
+package bolt

@@ -1,0 +1,109 @@
+package bolt
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"testing"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+const childVariable = "HAWSER_TEST_BOLT_CHILD"
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childVariable); dir != "" {
+		writeUntilKilled(dir)
+	}
+	os.Exit(m.Run())
+}
+
+// writeUntilKilled commits batches of 1 to 8 messages, whose content is their seq,
+// and prints the seq of each once its batch is committed.
+func writeUntilKilled(dir string) {
+	s, err := Open(dir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	tail, err := s.Last(lobby)
+	if err != nil && err != chat.ErrNotFound {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	seq := tail.Seq
+	for {
+		batch := make([]chat.Entry, 1+rand.IntN(8))
+		for i := range batch {
+			seq++
+			content := fmt.Sprint(seq)
+			batch[i] = chat.Entry{Conversation: lobby, Message: &chat.Message{
+				Sender: "u_ada", Ref: "ref" + content, Timestamp: "1", Content: content, Metadata: []byte("{}"), ServerTS: 1754474400000}}
+		}
+		if err := s.Commit(batch); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		for _, e := range batch {
+			fmt.Println(e.Seq)
+		}
+	}
+}
+
+// A process that writes is killed at a random moment, again and again: every message
+// that it was told was stored is there, in order, and no other is damaged.
+func TestS01Kill(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	var acked uint64
+	for cycle := range 20 {
+		acked = max(acked, killAfter(t, dir, random.IntN(60)))
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatalf("after kill %d: %v", cycle, err)
+		}
+		stored := contents(t, s)
+		for i, content := range stored {
+			if content != fmt.Sprint(i+1) {
+				t.Fatalf("after kill %d: message %d is %q", cycle, i+1, content)
+			}
+		}
+		if uint64(len(stored)) < acked {
+			t.Fatalf("after kill %d: %d messages of %d that were acknowledged", cycle, len(stored), acked)
+		}
+		s.Close()
+	}
+	t.Logf("%d messages", acked)
+}
+
+// killAfter lets a child write, kills it when it has acknowledged n messages more, and
+// returns the last seq that it acknowledged.
+func killAfter(t *testing.T, dir string, n int) (acked uint64) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childVariable+"="+dir)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	for i := 0; i < n && lines.Scan(); i++ {
+		fmt.Sscan(lines.Text(), &acked)
+	}
+	child.Process.Kill()
+	for lines.Scan() {
+		var seq uint64
+		fmt.Sscan(lines.Text(), &seq) // a last line may be cut: it then names a lower seq
+		acked = max(acked, seq)
+	}
+	child.Wait()
+	return acked
+}

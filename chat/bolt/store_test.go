@@ -1,0 +1,379 @@
+package bolt
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/storetest"
+)
+
+var lobby = chat.RoomConversation("lobby")
+
+type folder struct {
+	dir   string
+	store *Store
+}
+
+func (f *folder) Open(t *testing.T) chat.Store {
+	f.store = mustOpen(t, f.dir)
+	return f.store
+}
+
+func (f *folder) Close(t *testing.T) {
+	if err := f.store.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+func mustOpen(t *testing.T, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func TestContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Folder { return &folder{dir: t.TempDir()} })
+}
+
+// say commits one message to the lobby.
+func say(s *Store, content string) (chat.Entry, error) {
+	batch := []chat.Entry{{Conversation: lobby, Message: &chat.Message{
+		Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), ServerTS: 1754474400000}}}
+	err := s.Commit(batch)
+	return batch[0], err
+}
+
+func contents(t *testing.T, s *Store) (c []string) {
+	t.Helper()
+	page, err := s.History(chat.HistoryQuery{Conversation: lobby, Limit: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range page.Messages {
+		c = append(c, m.Content)
+	}
+	return c
+}
+
+func TestFilesAreForTheOwnerOnly(t *testing.T) {
+	old := syscall.Umask(0)
+	defer syscall.Umask(old)
+	dir := filepath.Join(t.TempDir(), "data")
+	mustOpen(t, dir)
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, FileName): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %04o, want %04o", path, got, want)
+		}
+	}
+	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
+		t.Errorf("beside the store lies something: %q", names)
+	}
+}
+
+func TestS15Lock(t *testing.T) {
+	dir := t.TempDir()
+	mustOpen(t, dir)
+	_, err := open(dir, 1)
+	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, FileName)+" is in use by another process") {
+		t.Errorf("the second to open it got %v", err)
+	}
+}
+
+func TestS16Format(t *testing.T) {
+	for _, test := range []struct {
+		name, want string
+		change     func(*bbolt.Tx) error
+	}{
+		{"S16 newer", `has format "2"; this program reads and writes format "1" only`,
+			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("2")) }},
+		{"S16 older", `has format "0"; this program reads and writes format "1" only`,
+			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("0")) }},
+		{"not ours", "is not a chat store", func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketMeta) }},
+		{"a bucket is missing", `is damaged: it has no bucket "users"`,
+			func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketUsers) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := mustOpen(t, dir)
+			if err := s.db.Update(test.change); err != nil {
+				t.Fatal(err)
+			}
+			s.Close()
+			_, err := Open(dir)
+			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
+				t.Errorf("Open: %v\nwant it to name the file and say %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestNotADatabase(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	if err := os.WriteFile(path, []byte(strings.Repeat("not a database ", 2000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), path) {
+		t.Errorf("Open: %v", err)
+	}
+}
+
+// A crash while the store was being made leaves a file under another name, which
+// does not matter.
+func TestS09CrashWhileMaking(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, FileName+".new-crashed"), []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := say(mustOpen(t, dir), "hello"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Two processes that make the store at once end up with one.
+func TestMakingTwice(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	s := mustOpen(t, dir)
+	epoch := s.Info().Epoch
+	s.Close()
+	if err := create(dir, path); err != nil {
+		t.Fatal(err)
+	}
+	if got := mustOpen(t, dir).Info().Epoch; got != epoch {
+		t.Errorf("the store was replaced: epoch %q, was %q", got, epoch)
+	}
+}
+
+// replaceFile puts what is at path in the place of the store's open file, so that the
+// next writes and syncs go there, and returns a function that undoes it.
+func replaceFile(t *testing.T, dir, path string) (undo func()) {
+	t.Helper()
+	fd := openDescriptor(t, filepath.Join(dir, FileName))
+	saved, err := syscall.Dup(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	if err := syscall.Dup3(int(other.Fd()), fd, syscall.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := syscall.Dup3(saved, fd, syscall.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		syscall.Close(saved)
+	}
+}
+
+// openDescriptor finds this process' descriptor of an open file.
+func openDescriptor(t *testing.T, path string) int {
+	t.Helper()
+	want, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for fd := 3; fd < 1024; fd++ {
+		var st syscall.Stat_t
+		if syscall.Fstat(fd, &st) == nil && st.Ino == want.Sys().(*syscall.Stat_t).Ino && st.Dev == want.Sys().(*syscall.Stat_t).Dev {
+			return fd
+		}
+	}
+	t.Fatalf("%s is not open", path)
+	return 0
+}
+
+// /dev/null takes every write and refuses to be synced: one sync fails, and from
+// then on the store takes nothing, though syncs would succeed again.
+func TestS07FailedSyncClosesForWriting(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	if _, err := say(s, "before"); err != nil {
+		t.Fatal(err)
+	}
+	undo := replaceFile(t, dir, os.DevNull)
+	_, err := say(s, "lost")
+	undo()
+	if err == nil || !strings.Contains(err.Error(), "closed for writing") {
+		t.Fatalf("Commit whose sync failed: %v", err)
+	}
+	if _, again := say(s, "after"); again == nil || again.Error() != err.Error() {
+		t.Errorf("Commit after it: %v", again)
+	}
+	if err := s.PutUser(chat.User{ID: "u_ada"}); err == nil {
+		t.Error("PutUser after it succeeded")
+	}
+	if diff := cmp.Diff([]string{"before"}, contents(t, s)); diff != "" {
+		t.Errorf("reading (-want +got):\n%s", diff)
+	}
+	// Of a transaction that got as far as the file, readers would see everything.
+	if h := s.horizon.Load(); h == nil || (*h)[lobby].Seq != 1 {
+		t.Errorf("what may have been written is not hidden: %v", h)
+	}
+	s.Close()
+	s = mustOpen(t, dir)
+	if e, err := say(s, "next"); err != nil || e.Seq != 2 {
+		t.Errorf("after a restart: %+v, %v", e, err)
+	}
+}
+
+// /dev/full has no room for anything: the message is refused, and the next one, when
+// there is room again, is not.
+func TestS06DiskFull(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	if _, err := say(s, "before"); err != nil {
+		t.Fatal(err)
+	}
+	undo := replaceFile(t, dir, "/dev/full")
+	_, err := say(s, "no room")
+	undo()
+	if err == nil || strings.Contains(err.Error(), "closed for writing") {
+		t.Fatalf("Commit on a full disk: %v", err)
+	}
+	if diff := cmp.Diff([]string{"before"}, contents(t, s)); diff != "" {
+		t.Errorf("reading (-want +got):\n%s", diff)
+	}
+	e, err := say(s, "after")
+	if err != nil || e.Seq != 2 {
+		t.Errorf("Commit after it: %+v, %v", e, err)
+	}
+	if diff := cmp.Diff([]string{"before", "after"}, contents(t, s)); diff != "" {
+		t.Errorf("reading (-want +got):\n%s", diff)
+	}
+}
+
+// While a transaction is written and not yet synced, bbolt shows it to readers; the
+// store does not.
+func TestHorizonHidesWhatIsNotSynced(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	if _, err := say(s, "synced"); err != nil {
+		t.Fatal(err)
+	}
+	before := horizon{}
+	err := s.view(func(r *reader) (err error) {
+		for _, name := range []chat.Conversation{lobby, "r:attic", "p:u_ada:u_bob"} {
+			if before[name], err = r.conversation(name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := say(s, "on its way")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit([]chat.Entry{{Conversation: "r:attic"}, {Conversation: "p:u_ada:u_bob"}}); err != nil {
+		t.Fatal(err)
+	}
+	s.horizon.Store(&before)
+
+	if diff := cmp.Diff([]string{"synced"}, contents(t, s)); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
+	if tail, _ := s.Last(lobby); tail.Seq != 1 {
+		t.Errorf("Last is %d", tail.Seq)
+	}
+	if _, err := s.Locate(lobby, second.ID); err != chat.ErrNotFound {
+		t.Errorf("Locate: %v", err)
+	}
+	if rooms, _, _ := s.Rooms("", 10); len(rooms) != 1 {
+		t.Errorf("Rooms: %v", rooms)
+	}
+	if peers, _, _ := s.Peers("u_ada", "", 10); len(peers) != 0 {
+		t.Errorf("Peers: %v", peers)
+	}
+
+	// A reader that began before an earlier commit sees less than the horizon allows.
+	lead := before[lobby]
+	lead.Seq = 99
+	s.horizon.Store(&horizon{lobby: lead})
+	if diff := cmp.Diff([]string{"synced", "on its way"}, contents(t, s)); diff != "" {
+		t.Errorf("history before a horizon ahead (-want +got):\n%s", diff)
+	}
+}
+
+// Refs that have expired are forgotten, a bounded number with each batch.
+func TestRefsAreForgotten(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	const start = int64(1754474400000)
+	var batch []chat.Entry
+	for i := range 200 {
+		batch = append(batch, chat.Entry{Conversation: lobby, Message: &chat.Message{
+			Sender: "u_ada", Ref: strings.Repeat("r", i+1), Metadata: []byte("{}"), Timestamp: "1", ServerTS: start}})
+	}
+	if err := s.Commit(batch); err != nil {
+		t.Fatal(err)
+	}
+	days := func() (n, refs int) {
+		s.db.View(func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketRefs).ForEach(func(k, _ []byte) error {
+				n++
+				refs += tx.Bucket(bucketRefs).Bucket(k).Stats().KeyN
+				return nil
+			})
+		})
+		return n, refs
+	}
+	later := []chat.Entry{{Conversation: lobby, Message: &chat.Message{
+		Sender: "u_ada", Metadata: []byte("{}"), Timestamp: "1", ServerTS: start + 2*day}}}
+	least := 200
+	for range 20 {
+		if err := s.Commit(later); err != nil {
+			t.Fatal(err)
+		}
+		n, refs := days()
+		if n == 0 {
+			return
+		}
+		if deleted := least - refs; deleted <= 0 || deleted > 16+2*len(later) {
+			t.Fatalf("one batch forgot %d refs", deleted)
+		}
+		least = refs
+	}
+	t.Errorf("%d refs are left", least)
+}
+
+// A record cut short anywhere, or with lengths that lead outside it, is an error.
+func TestS04DamagedRecord(t *testing.T) {
+	whole := encodeMessage(&chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: "hello", Metadata: []byte(`{"a":1}`)})
+	if _, err := decodeMessage(whole); err != nil {
+		t.Fatal(err)
+	}
+	for i := range whole {
+		if m, err := decodeMessage(whole[:i]); err == nil {
+			t.Errorf("the first %d of %d bytes were read as %+v", i, len(whole), m)
+		}
+	}
+	if _, err := decodeMessage(append(whole, 0)); err == nil {
+		t.Error("one byte too many was accepted")
+	}
+	for i := 8; i < len(whole); i++ {
+		huge := append(append([]byte(nil), whole[:i]...), 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01)
+		if m, err := decodeMessage(huge); err == nil {
+			t.Errorf("a length of 2^64 - 1 at byte %d was read as %+v", i, m)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package chat
+
+import (
+	"strconv"
+	"unicode/utf8"
+)
+
+// Messages are built by appending: each is encoded once, and metadata goes into it
+// byte for byte, which encoding/json would compact.
+
+// appendPublication appends m as everybody sees it, in c.
+func appendPublication(dst []byte, c Conversation, m *Message, id string, seq uint64, epoch string) []byte {
+	if _, ok := c.Room(); ok {
+		dst = append(dst, `{"type":"group","timestamp":`...)
+	} else {
+		dst = append(dst, `{"type":"message","timestamp":`...)
+	}
+	dst = append(dst, m.Timestamp...)
+	dst = appendStringField(dst, "sender_id", m.Sender)
+	dst = appendStringField(dst, "receiver_id", c.Receiver(m.Sender))
+	dst = appendStringField(dst, "content", m.Content)
+	dst = append(dst, `,"metadata":`...)
+	dst = append(dst, m.Metadata...)
+	dst = appendStringField(dst, "id", id)
+	dst = appendIntField(dst, "seq", int64(seq))
+	dst = appendStringField(dst, "epoch", epoch)
+	dst = appendIntField(dst, "server_ts", m.ServerTS)
+	dst = appendStringField(dst, "sender_name", m.SenderName)
+	return append(dst, '}')
+}
+
+// ack is an acknowledgement. id is empty for a join or leave.
+type ack struct {
+	op       string
+	receiver string
+	id       string
+	seq      uint64
+	epoch    string
+	serverTS int64
+}
+
+func (a *ack) appendJSON(dst []byte, ref string) []byte {
+	dst = append(dst, `{"type":"ack"`...)
+	dst = appendStringField(dst, "op", a.op)
+	dst = appendStringField(dst, "receiver_id", a.receiver)
+	if a.id != "" {
+		dst = appendStringField(dst, "id", a.id)
+	}
+	dst = appendIntField(dst, "seq", int64(a.seq))
+	dst = appendStringField(dst, "epoch", a.epoch)
+	dst = appendIntField(dst, "server_ts", a.serverTS)
+	return appendRefAndClose(dst, ref)
+}
+
+// appendSystem appends a system message. user is nil for an event that is about
+// nobody.
+func appendSystem(dst []byte, event, room, content string, user *User, now int64) []byte {
+	dst = append(dst, `{"type":"system","timestamp":`...)
+	dst = appendSeconds(dst, now)
+	dst = append(dst, `,"sender_id":"system"`...)
+	dst = appendStringField(dst, "receiver_id", room)
+	dst = appendStringField(dst, "content", content)
+	dst = append(dst, `,"metadata":{}`...)
+	dst = appendStringField(dst, "event", event)
+	if user != nil {
+		dst = appendStringField(dst, "user_id", user.ID)
+		dst = appendStringField(dst, "name", user.Name)
+	}
+	dst = appendIntField(dst, "server_ts", now)
+	return append(dst, '}')
+}
+
+func appendHeartbeat(dst []byte, now int64, ref string) []byte {
+	dst = append(dst, `{"type":"heartbeat","timestamp":`...)
+	dst = appendSeconds(dst, now)
+	dst = appendIntField(dst, "server_ts", now)
+	return appendRefAndClose(dst, ref)
+}
+
+// appendSeconds appends a time in milliseconds as seconds.
+func appendSeconds(dst []byte, ms int64) []byte {
+	return strconv.AppendFloat(dst, float64(ms)/1000, 'f', 3, 64)
+}
+
+func appendRefAndClose(dst []byte, ref string) []byte {
+	if ref != "" {
+		dst = appendStringField(dst, "ref", ref)
+	}
+	return append(dst, '}')
+}
+
+func appendStringField(dst []byte, name, value string) []byte {
+	dst = append(dst, ',', '"')
+	dst = append(dst, name...)
+	dst = append(dst, '"', ':')
+	return appendString(dst, value)
+}
+
+func appendIntField(dst []byte, name string, value int64) []byte {
+	dst = append(dst, ',', '"')
+	dst = append(dst, name...)
+	dst = append(dst, '"', ':')
+	return strconv.AppendInt(dst, value, 10)
+}
+
+func appendBoolField(dst []byte, name string, value bool) []byte {
+	dst = append(dst, ',', '"')
+	dst = append(dst, name...)
+	dst = append(dst, '"', ':')
+	return strconv.AppendBool(dst, value)
+}
+
+// appendString appends s as a JSON string (RFC 8259 §7). s is UTF-8: it came out of
+// a text message, or is our own.
+func appendString(dst []byte, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for i := 0; i < len(s); {
+		c := s[i]
+		switch {
+		case c == '"' || c == '\\':
+			dst = append(dst, '\\', c)
+		case c == '\n':
+			dst = append(dst, '\\', 'n')
+		case c < 0x20 || c == 0x7F:
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xF])
+		case c >= utf8.RuneSelf:
+			// A whole rune, or U+FFFD for what is none: what goes out must be UTF-8.
+			r, n := utf8.DecodeRuneInString(s[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += n
+			continue
+		default:
+			dst = append(dst, c)
+		}
+		i++
+	}
+	return append(dst, '"')
+}

@@ -1,0 +1,70 @@
+package chat
+
+import (
+	"strconv"
+	"time"
+)
+
+// Failure is an error message to a client: PROTOCOL.md, "error".
+type Failure struct {
+	Code       int    // as in HTTP
+	Reason     string // for programs, stable
+	Message    string // for people
+	Field      string // at fault; "" if none is
+	RetryAfter time.Duration
+}
+
+func (f *Failure) Error() string { return f.Reason + ": " + f.Message }
+
+// AppendJSON appends f as an error message that answers the message with this
+// ref; "" for none.
+func (f *Failure) AppendJSON(dst []byte, ref string) []byte {
+	dst = append(dst, `{"type":"error","code":`...)
+	dst = strconv.AppendInt(dst, int64(f.Code), 10)
+	dst = appendStringField(dst, "reason", f.Reason)
+	dst = appendStringField(dst, "message", f.Message)
+	if f.Field != "" {
+		dst = appendStringField(dst, "field", f.Field)
+	}
+	if f.RetryAfter > 0 {
+		// Rounded up: whoever waits that long must not be refused again.
+		dst = appendIntField(dst, "retry_after_ms", int64((f.RetryAfter+time.Millisecond-1)/time.Millisecond))
+	}
+	return appendRefAndClose(dst, ref)
+}
+
+// counts reports whether f uses up the budget of errors of a session. A name that
+// turns out not to exist is nobody's fault, and neither are our own troubles.
+func (f *Failure) counts() bool {
+	switch f.Code {
+	case 400, 403, 409, 429:
+		return true
+	}
+	return false
+}
+
+// The failures that are always the same. Those that name what they found are
+// made where they are found.
+var (
+	failAuthRequired  = &Failure{Code: 401, Reason: "auth_required", Message: "the first message must be auth"}
+	failAuthTimeout   = &Failure{Code: 401, Reason: "auth_timeout", Message: "auth did not arrive in time"}
+	failTokenRefused  = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
+	failTokenExpired  = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
+	failSender        = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
+	failUnknownUser   = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
+	failUnknownRoom   = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}
+	failUnknownID     = &Failure{Code: 404, Reason: "unknown_id", Message: "there is no such message in this conversation", Field: "id"}
+	failAuthTwice     = &Failure{Code: 409, Reason: "already_authenticated", Message: "auth was accepted before", Field: "type"}
+	failTooManyRooms  = &Failure{Code: 429, Reason: "too_many_rooms", Message: "this connection is in as many rooms as it may be; leave one first", Field: "receiver_id"}
+	failStore         = &Failure{Code: 503, Reason: "store_unavailable", Message: "the message store does not work at the moment"}
+	failOverloaded    = &Failure{Code: 503, Reason: "overloaded", Message: "too much waits to be done; try again later"}
+	failShuttingDown  = &Failure{Code: 503, Reason: "shutting_down", Message: "the server is shutting down"}
+	failBadRoom       = &Failure{Code: 400, Reason: "bad_room", Message: "a room name has 1 to 64 of A-Z a-z 0-9 _ - . and does not begin with u_", Field: "receiver_id"}
+	failBinaryMessage = &Failure{Code: 400, Reason: "binary_message", Message: "messages are JSON in text messages"}
+)
+
+// Why a session is closed, where no error message says it.
+const (
+	reasonTooManyErrors = "too_many_errors"
+	reasonQueueIgnored  = "too_many_waiting"
+)

@@ -1,0 +1,323 @@
+package chat_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/bolt"
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// patience is how long a test waits for what must come. Nothing is measured with it.
+const patience = 30 * time.Second
+
+// clock is a chat.Clock that stands still until it is told to advance.
+type clock struct {
+	mu      sync.Mutex
+	wall    time.Time
+	elapsed time.Duration
+	timers  []*timer
+}
+
+type timer struct {
+	at time.Duration
+	f  func() // nil once it has fired or was stopped
+}
+
+func newClock() *clock { return &clock{wall: time.UnixMilli(1754474400000)} }
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.wall
+}
+
+func (c *clock) Monotonic() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.elapsed
+}
+
+func (c *clock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &timer{at: c.elapsed + d, f: f}
+	c.timers = append(c.timers, t)
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		was := t.f != nil
+		t.f = nil
+		return was
+	}
+}
+
+// advance lets time pass and fires what is due, in the caller's goroutine.
+func (c *clock) advance(d time.Duration) {
+	c.mu.Lock()
+	c.wall = c.wall.Add(d)
+	c.elapsed += d
+	var due []func()
+	for _, t := range c.timers {
+		if t.f != nil && t.at <= c.elapsed {
+			due = append(due, t.f)
+			t.f = nil
+		}
+	}
+	c.mu.Unlock()
+	for _, f := range due {
+		f()
+	}
+}
+
+// step sets the wall clock, and only that.
+func (c *clock) step(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall = c.wall.Add(d)
+}
+
+// pending counts the timers that may still fire.
+func (c *clock) pending() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, t := range c.timers {
+		if t.f != nil {
+			n++
+		}
+	}
+	return n
+}
+
+// peer is a connection whose other end is the test.
+type peer struct {
+	t       testing.TB
+	session *chat.Session
+
+	mu       sync.Mutex
+	arrived  sync.Cond // something below has changed
+	received []string
+	closed   wsproto.CloseCode // 0: open
+	reason   string
+	paused   bool
+}
+
+func (p *peer) SendPrepared(m *wsproto.Prepared) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed != 0 {
+		return errors.New("closed")
+	}
+	p.received = append(p.received, string(m.Payload()))
+	p.arrived.Broadcast()
+	return nil
+}
+
+func (p *peer) Close(code wsproto.CloseCode, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed == 0 {
+		p.closed, p.reason = code, reason
+	}
+	p.arrived.Broadcast()
+}
+
+func (p *peer) Pause(on bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.paused = on
+	p.arrived.Broadcast()
+}
+
+// say sends a text message to the hub.
+func (p *peer) say(message string) { p.session.Handle(frame.Text, []byte(message)) }
+
+// await waits until something is true of the peer, which is locked meanwhile.
+func (p *peer) await(what string, holds func() bool) {
+	p.t.Helper()
+	late := time.AfterFunc(patience, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.arrived.Broadcast()
+	})
+	defer late.Stop()
+	deadline := time.Now().Add(patience)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !holds() {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("waited in vain for %s; received %q, closed %d", what, p.received, p.closed)
+		}
+		p.arrived.Wait()
+	}
+}
+
+// hear waits for the next message.
+func (p *peer) hear() string {
+	p.t.Helper()
+	var m string
+	p.await("a message", func() bool {
+		if len(p.received) == 0 {
+			return false
+		}
+		m, p.received = p.received[0], p.received[1:]
+		return true
+	})
+	return m
+}
+
+// hearClose waits for the close frame.
+func (p *peer) hearClose() (wsproto.CloseCode, string) {
+	p.t.Helper()
+	p.await("a close", func() bool { return p.closed != 0 })
+	return p.closed, p.reason
+}
+
+// leftover takes what has been received and not heard.
+func (p *peer) leftover() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.received
+	p.received = nil
+	if len(m) == 0 {
+		return nil
+	}
+	return m
+}
+
+// fanout is a chat.Fanout without loops.
+type fanout struct {
+	mu    sync.Mutex
+	peers map[chat.Peer]bool
+}
+
+func newFanout() chat.Fanout { return &fanout{peers: make(map[chat.Peer]bool)} }
+
+func (f *fanout) Join(p chat.Peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.peers[p] = true
+}
+
+func (f *fanout) Leave(p chat.Peer) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.peers, p)
+}
+
+func (f *fanout) Send(m *wsproto.Prepared) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for p := range f.peers {
+		p.SendPrepared(m)
+	}
+}
+
+// tokens authenticates token-of-NAME as u_NAME.
+type tokens struct{}
+
+func (tokens) Authenticate(token string) (chat.Identity, error) {
+	const prefix = "token-of-"
+	if token == "expired" {
+		return chat.Identity{}, chat.ErrTokenExpired
+	}
+	if len(token) <= len(prefix) || token[:len(prefix)] != prefix {
+		return chat.Identity{}, errors.New("forged")
+	}
+	return chat.Identity{UserID: "u_" + token[len(prefix):]}, nil
+}
+
+// house is a hub with what belongs to it.
+type house struct {
+	t     testing.TB
+	hub   *chat.Hub
+	store chat.Store
+	clock *clock
+}
+
+// users of every house, with their names.
+var users = map[string]string{"u_ada": "Ada", "u_bob": "Bob", "u_eve": "Eve"}
+
+// openStore opens a bolt store in dir and puts the users into it.
+func openStore(t testing.TB, dir string) *bolt.Store {
+	t.Helper()
+	store, err := bolt.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	for id, name := range users {
+		if err := store.PutUser(chat.User{ID: id, Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return store
+}
+
+// newHouse starts a hub on a new store. With one worker, queries are answered in
+// the order in which they are asked. change, if not nil, may change the configuration.
+func newHouse(t testing.TB, change func(*chat.Config)) *house {
+	t.Helper()
+	h := &house{t: t, clock: newClock()}
+	cfg := chat.Config{
+		Auth: tokens{}, NewFanout: newFanout, Clock: h.clock, Workers: 1,
+		Limits: chat.DefaultLimits(), Log: slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	if cfg.Store == nil {
+		cfg.Store = openStore(t, t.TempDir())
+	}
+	h.store = cfg.Store
+	h.hub = chat.New(cfg)
+	t.Cleanup(func() { h.stop() })
+	return h
+}
+
+func (h *house) stop() {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := h.hub.Shutdown(ctx); err != nil {
+		h.t.Errorf("Shutdown: %v", err)
+	}
+}
+
+// connect opens a session that has said nothing yet.
+func (h *house) connect() *peer {
+	p := &peer{t: h.t}
+	p.arrived.L = &p.mu
+	p.session = h.hub.Open(p, chat.PeerInfo{RemoteAddr: "127.0.0.1:1"})
+	return p
+}
+
+// enter opens a session and authenticates it.
+func (h *house) enter(name, features string) *peer {
+	h.t.Helper()
+	p := h.connect()
+	p.say(`{"type":"auth","token":"token-of-` + name + `","features":[` + features + `]}`)
+	if m := p.hear(); typeOf(h.t, m) != "auth_ok" {
+		h.t.Fatalf("auth was answered by %s", m)
+	}
+	return p
+}
+
+// settle waits until everything that was said before has been answered, by passing
+// through both lanes behind it. It asks for what does not exist, so as to leave
+// no trace, and each time anew, so as to have no rate limit.
+func (h *house) settle() {
+	h.t.Helper()
+	probe := h.enter("eve", "")
+	probe.say(`{"type":"presence","receiver_id":"nowhere"}`)
+	probe.hear()
+	probe.say(`{"type":"leave","receiver_id":"nowhere"}`)
+	probe.hear()
+	probe.session.Closed()
+}

@@ -1,0 +1,219 @@
+package chat_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// answer is a history answer, with the seqs of its messages.
+type answer struct {
+	Seqs []uint64
+	More bool
+}
+
+func readAnswer(t *testing.T, m string) (a answer) {
+	t.Helper()
+	var h struct {
+		Type     string
+		Messages []struct{ Seq uint64 }
+		More     bool `json:"has_more"`
+	}
+	if err := json.Unmarshal([]byte(m), &h); err != nil || h.Type != "history" {
+		t.Fatalf("not a history: %.200s", m)
+	}
+	for _, m := range h.Messages {
+		a.Seqs = append(a.Seqs, m.Seq)
+	}
+	a.More = h.More
+	return a
+}
+
+// newArchive is a house whose lobby holds n messages, ten ms apart.
+func newArchive(t *testing.T, n int, metadata string) *house {
+	store := openStore(t, t.TempDir())
+	var batch []chat.Entry
+	for i := range n {
+		batch = append(batch, chat.Entry{Conversation: "r:lobby", Message: &chat.Message{
+			Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: fmt.Sprint(i + 1), Metadata: []byte(metadata), ServerTS: 1000 + 10*int64(i)}})
+	}
+	if err := store.Commit(batch); err != nil {
+		t.Fatal(err)
+	}
+	return newHouse(t, func(cfg *chat.Config) { cfg.Store, cfg.Limits = store, chat.Limits{} })
+}
+
+func span(first, last uint64) (seqs []uint64) {
+	for ; first <= last; first++ {
+		seqs = append(seqs, first)
+	}
+	return seqs
+}
+
+func TestHistoryRequests(t *testing.T) {
+	h := newArchive(t, 120, "{}")
+	p := h.enter("ada", "")
+	p.say(`{"type":"history","receiver_id":"lobby","limit":1,"after_seq":59}`)
+	var m struct{ Messages []struct{ ID string } }
+	if err := json.Unmarshal([]byte(p.hear()), &m); err != nil {
+		t.Fatal(err)
+	}
+	id60 := `"id":"` + m.Messages[0].ID + `"`
+	id120 := `"id":"` + strings.TrimSuffix(m.Messages[0].ID, "1o") + `3c"`
+	id1 := `"id":"` + strings.TrimSuffix(m.Messages[0].ID, "1o") + `1"`
+	for _, c := range []struct {
+		fields string
+		want   answer
+	}{
+		{``, answer{span(71, 120), true}},
+		{`"limit":1`, answer{span(120, 120), true}},
+		{`"limit":100`, answer{span(21, 120), true}},
+		{`"limit":1000`, answer{span(21, 120), true}},
+		{`"before_seq":11`, answer{span(1, 10), false}},
+		{`"before_seq":12,"limit":10`, answer{span(2, 11), true}},
+		{`"before_seq":1`, answer{nil, false}},
+		{`"before_seq":0`, answer{nil, false}},
+		{`"after_seq":0,"limit":3`, answer{span(1, 3), true}},
+		{`"after_seq":118`, answer{span(119, 120), false}},
+		{`"after_seq":120`, answer{nil, false}},
+		{`"after_seq":9007199254740992`, answer{nil, false}},
+		{`"after_seq":10,"before_seq":14`, answer{span(11, 13), false}},
+		{`"after_seq":10,"before_seq":14,"limit":2`, answer{span(11, 12), true}},
+		{`"since":1000,"limit":2`, answer{span(1, 2), true}},
+		{`"since":2181`, answer{span(120, 120), false}},
+		{`"since":0,"limit":2`, answer{span(1, 2), true}},
+		{`"until":1020`, answer{span(1, 2), false}},
+		{`"until":0`, answer{nil, false}},
+		{`"since":1010,"until":1030`, answer{span(2, 3), false}},
+		{id60 + `,"limit":1`, answer{span(60, 60), true}},
+		{id60 + `,"limit":4`, answer{span(58, 61), true}},
+		{id60 + `,"limit":5`, answer{span(58, 62), true}},
+		{id1 + `,"limit":10`, answer{span(1, 10), true}},
+		{id120 + `,"limit":1`, answer{span(120, 120), true}},
+		{id120 + `,"limit":4`, answer{span(118, 120), true}},
+		{id1 + `,"limit":1`, answer{span(1, 1), true}},
+	} {
+		if c.fields != "" {
+			c.fields = "," + c.fields
+		}
+		p.say(`{"type":"history","receiver_id":"lobby"` + c.fields + `}`)
+		if diff := cmp.Diff(c.want, readAnswer(t, p.hear()), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.fields, diff)
+		}
+	}
+	for fields, want := range map[string]string{
+		`"receiver_id":"nowhere"`:            "unknown_room",
+		`"receiver_id":"u_nobody"`:           "unknown_user",
+		`"receiver_id":"u_\r\n"`:             "unknown_user",
+		`"receiver_id":"lobby","id":"x-1-1"`: "unknown_id",
+		`"receiver_id":"u_bob",` + id60:      "unknown_id",
+	} {
+		p.say(`{"type":"history",` + fields + `}`)
+		if reason := reasonOf(p.hear()); reason != want {
+			t.Errorf("%s: %q, want %q", fields, reason, want)
+		}
+	}
+	p.say(`{"type":"history","receiver_id":"u_bob"}`)
+	if diff := cmp.Diff(answer{}, readAnswer(t, p.hear())); diff != "" {
+		t.Errorf("a conversation without messages (-want +got):\n%s", diff)
+	}
+}
+
+// An answer ends at 256 KiB, on the side away from where one began to read, and
+// reading on from there brings everything, once.
+func TestHistoryBytes(t *testing.T) {
+	h := newArchive(t, 150, `{"m":"`+strings.Repeat("m", 4000)+`"}`)
+	p := h.enter("ada", "")
+	var forward []uint64
+	for after, more := uint64(0), true; more; {
+		p.say(fmt.Sprintf(`{"type":"history","receiver_id":"lobby","after_seq":%d,"limit":100}`, after))
+		m := p.hear()
+		if len(m) > 260<<10 {
+			t.Fatalf("an answer has %d bytes", len(m))
+		}
+		a := readAnswer(t, m)
+		forward = append(forward, a.Seqs...)
+		after, more = a.Seqs[len(a.Seqs)-1], a.More
+	}
+	if diff := cmp.Diff(span(1, 150), forward); diff != "" {
+		t.Errorf("forward (-want +got):\n%s", diff)
+	}
+	var backward []uint64
+	for before, more := uint64(1000), true; more; {
+		p.say(fmt.Sprintf(`{"type":"history","receiver_id":"lobby","before_seq":%d,"limit":100}`, before))
+		a := readAnswer(t, p.hear())
+		backward = append(append([]uint64(nil), a.Seqs...), backward...)
+		before, more = a.Seqs[0], a.More
+	}
+	if diff := cmp.Diff(span(1, 150), backward); diff != "" {
+		t.Errorf("backward (-want +got):\n%s", diff)
+	}
+}
+
+func TestLists(t *testing.T) {
+	h := newHouse(t, func(cfg *chat.Config) { cfg.Limits = chat.Limits{} })
+	p := h.enter("ada", "")
+	for i := range 5 {
+		p.say(fmt.Sprintf(`{"type":"group","receiver_id":"room%d","content":"x"}`, i))
+		p.hear()
+	}
+	h.enter("bob", "").say(`{"type":"join","receiver_id":"room3"}`)
+	h.settle()
+	p.say(`{"type":"rooms","after":"room1","limit":2,"ref":"r"}`)
+	want := `{"type":"rooms","rooms":[{"receiver_id":"room2","seq":1,"server_ts":1754474400000,"online":1},` +
+		`{"receiver_id":"room3","seq":1,"server_ts":1754474400000,"online":2}],"has_more":true,"ref":"r"}`
+	if diff := cmp.Diff(want, p.hear()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	p.say(`{"type":"rooms","after":"room3"}`)
+	want = `{"type":"rooms","rooms":[{"receiver_id":"room4","seq":1,"server_ts":1754474400000,"online":1}],"has_more":false}`
+	if diff := cmp.Diff(want, p.hear()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, to := range []string{"u_bob", "u_ada", "u_eve"} {
+		p.say(`{"type":"message","receiver_id":"` + to + `","content":"x"}`)
+		p.hear()
+	}
+	h.settle()
+	p.say(`{"type":"peers","after":"u_ada","limit":1}`)
+	want = `{"type":"peers","peers":[{"user_id":"u_bob","name":"Bob","seq":1,"server_ts":1754474400000,"online":true}],"has_more":true}`
+	if diff := cmp.Diff(want, p.hear()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// server_ts never goes back, whatever the wall clock does, across restarts too.
+func TestServerTimeNeverDecreases(t *testing.T) {
+	dir := t.TempDir()
+	var times []int64
+	for range 2 {
+		store := openStore(t, dir)
+		h := newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+		p := h.enter("ada", "")
+		for range 3 {
+			p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
+			var m struct {
+				ServerTS int64 `json:"server_ts"`
+			}
+			if err := json.Unmarshal([]byte(p.hear()), &m); err != nil {
+				t.Fatal(err)
+			}
+			times = append(times, m.ServerTS)
+			h.clock.step(-60e9)
+		}
+		h.stop()
+		store.Close()
+	}
+	for i := 1; i < len(times); i++ {
+		if times[i] < times[i-1] {
+			t.Errorf("server_ts goes back: %v", times)
+			break
+		}
+	}
+}

@@ -1,0 +1,196 @@
+package chat
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Config is what a hub is made of. Store, Auth and NewFanout are required.
+type Config struct {
+	Store     Store
+	Auth      Authenticator
+	NewFanout func() Fanout // makes an empty one; called under the hub's lock
+
+	Limits Limits       // the zero value limits nothing: start from DefaultLimits
+	Clock  Clock        // default: SystemClock()
+	Log    *slog.Logger // default: slog.Default()
+
+	AuthTimeout       time.Duration // default 5 s
+	HeartbeatInterval time.Duration // told to clients; default 30 s
+	Queue             int           // operations waiting for the committer, and for the workers; beyond it 503. Default 8,192
+	Workers           int           // how many tokens and queries are worked on at a time; default 4
+}
+
+func (c *Config) setDefaults() {
+	if c.Store == nil || c.Auth == nil || c.NewFanout == nil {
+		panic("chat: Config needs Store, Auth and NewFanout")
+	}
+	if c.Clock == nil {
+		c.Clock = SystemClock()
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	if c.AuthTimeout <= 0 {
+		c.AuthTimeout = 5 * time.Second
+	}
+	if c.HeartbeatInterval <= 0 {
+		c.HeartbeatInterval = 30 * time.Second
+	}
+	if c.Queue <= 0 {
+		c.Queue = 8192
+	}
+	if c.Workers <= 0 {
+		c.Workers = 4
+	}
+}
+
+// Hub is the chat service of one node. Its methods are safe for concurrent use.
+type Hub struct {
+	// Immutable.
+	cfg    Config
+	epoch  string
+	commit *committer
+	work   *workers
+
+	closing atomic.Bool // Shutdown has begun
+
+	mu sync.Mutex
+	// Guarded by mu.
+	sessions map[*Session]struct{} // every open one, authenticated or not
+	online   map[string]*onlineUser
+	rooms    map[string]*room // those that somebody is in
+	emptied  []*room          // those that nobody is in any more, until the end of the batch
+}
+
+// onlineUser is a user with at least one session. Guarded by Hub.mu.
+type onlineUser struct {
+	User
+	sessions []*Session
+}
+
+// New returns a hub that works until Shutdown. It panics if cfg lacks something
+// required.
+func New(cfg Config) *Hub {
+	cfg.setDefaults()
+	info := cfg.Store.Info()
+	h := &Hub{
+		cfg:      cfg,
+		epoch:    info.Epoch,
+		work:     newWorkers(cfg.Workers, cfg.Queue),
+		sessions: make(map[*Session]struct{}),
+		online:   make(map[string]*onlineUser),
+		rooms:    make(map[string]*room),
+	}
+	h.commit = newCommitter(h, info.LastServerTS)
+	return h
+}
+
+// Open starts the session of a peer that has just connected. The time for its auth
+// runs from here.
+func (h *Hub) Open(peer Peer, info PeerInfo) *Session {
+	s := &Session{hub: h, peer: peer, info: info, id: newSessionID()}
+	s.bucket = newTokenBucket(h.cfg.Limits.MessagesPerSecond, h.cfg.Limits.Burst, h.cfg.Clock.Monotonic())
+	h.mu.Lock()
+	h.sessions[s] = struct{}{}
+	h.mu.Unlock()
+
+	s.mu.Lock()
+	s.stopAuthTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, s.authTimedOut)
+	s.mu.Unlock()
+	return s
+}
+
+// Shutdown refuses new operations with shutting_down, tells whoever asked to be
+// told, and waits until everything accepted before is stored and sent. The
+// connections and the store are the caller's to close, in this order. The error is
+// ctx's, if that ends first.
+func (h *Hub) Shutdown(ctx context.Context) error {
+	if !h.closing.Swap(true) {
+		h.announceShutdown()
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.commit.stop()
+		h.work.stop()
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Hub) announceShutdown() {
+	m := text(appendSystem(nil, "shutting_down", "", "The server is shutting down", nil, h.now()))
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for s := range h.sessions {
+		if s.user != nil && s.features&featureSystem != 0 {
+			s.peer.SendPrepared(m)
+		}
+	}
+}
+
+// enter makes a session that of a user, and answers its auth. Under the lock, so
+// that nothing said to the user overtakes the answer.
+func (h *Hub) enter(s *Session, u User, features feature, answer []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.gone {
+		return
+	}
+	o := h.online[u.ID]
+	if o == nil {
+		o = &onlineUser{User: u}
+		h.online[u.ID] = o
+	}
+	o.sessions = append(o.sessions, s)
+	s.user, s.features = o, features
+	s.peer.SendPrepared(text(answer))
+}
+
+// close forgets a session. If it was a user's, the committer takes it out of its
+// rooms, behind what it said last.
+func (h *Hub) close(s *Session) {
+	h.mu.Lock()
+	delete(h.sessions, s)
+	s.gone = true
+	entered := s.user != nil
+	h.mu.Unlock()
+	if entered {
+		h.commit.depart(s)
+	}
+}
+
+// exit removes a departed session from its user.
+func (h *Hub) exit(s *Session) {
+	o := s.user
+	for i, other := range o.sessions {
+		if other == s {
+			o.sessions = append(o.sessions[:i], o.sessions[i+1:]...)
+			break
+		}
+	}
+	if len(o.sessions) == 0 {
+		delete(h.online, o.ID)
+	}
+}
+
+// now is the wall clock in ms since 1970.
+func (h *Hub) now() int64 { return h.cfg.Clock.Now().UnixMilli() }
+
+// text makes a text message of what was encoded for it.
+func text(p []byte) *wsproto.Prepared { return wsproto.NewPrepared(frame.Text, p) }
+
+func newSessionID() string { return "s_" + strings.ToLower(rand.Text()[:16]) }

@@ -1,0 +1,414 @@
+package chat_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// faultyStore is a store that a test can hold up or make fail.
+type faultyStore struct {
+	chat.Store
+
+	mu   sync.Mutex
+	err  error         // what Commit returns instead of committing
+	gate chan struct{} // Commit waits until it is closed; nil: no waiting
+	held chan struct{} // Commit sends here before it waits
+}
+
+func (s *faultyStore) Commit(batch []chat.Entry) error {
+	s.mu.Lock()
+	err, gate := s.err, s.gate
+	s.mu.Unlock()
+	if gate != nil {
+		s.held <- struct{}{}
+		<-gate
+	}
+	if err != nil {
+		return err
+	}
+	return s.Store.Commit(batch)
+}
+
+func (s *faultyStore) failWith(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
+// hold makes the next commits wait until the function it returns is called.
+func (s *faultyStore) hold() (release func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	gate := make(chan struct{})
+	s.gate = gate
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.gate = nil
+		close(gate)
+	}
+}
+
+// newFaultyHouse is a house without rate limits on a faulty store.
+func newFaultyHouse(t *testing.T, change func(*chat.Config)) (*house, *faultyStore) {
+	store := &faultyStore{Store: openStore(t, t.TempDir()), held: make(chan struct{}, 1000)}
+	h := newHouse(t, func(cfg *chat.Config) {
+		cfg.Store, cfg.Limits = store, chat.Limits{}
+		if change != nil {
+			change(cfg)
+		}
+	})
+	return h, store
+}
+
+// R06: while the store holds up the committer, nobody's event loop waits, and what
+// does not need it works.
+func TestR06StoreBlocks(t *testing.T) {
+	h, store := newFaultyHouse(t, nil)
+	ada, bob := h.enter("ada", `"ack"`), h.enter("bob", `"ack"`)
+	ada.say(`{"type":"join","receiver_id":"lobby"}`)
+	ada.hear()
+	release := store.hold()
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"stuck","ref":"1"}`)
+	<-store.held
+
+	bob.say(`{"type":"group","receiver_id":"lobby","content":"behind it","ref":"2"}`) // returns
+	ada.say(`{"type":"heartbeat"}`)
+	if m := ada.hear(); typeOf(t, m) != "heartbeat" {
+		t.Errorf("heartbeat was answered by %s", m)
+	}
+	eve := h.enter("eve", "")
+	for _, ask := range []string{
+		`{"type":"history","receiver_id":"lobby"}`,
+		`{"type":"presence","receiver_id":"lobby"}`,
+		`{"type":"rooms"}`, `{"type":"peers"}`,
+	} {
+		eve.say(ask)
+		if m := eve.hear(); typeOf(t, m) != typeOf(t, ask) || strings.Contains(m, "stuck") {
+			t.Errorf("%s was answered by %s", ask, m)
+		}
+	}
+	bob.session.Closed() // returns
+	if more := ada.leftover(); more != nil {
+		t.Errorf("before the commit ada heard %q", more)
+	}
+	release()
+	if m := ada.hear(); typeOf(t, m) != "ack" {
+		t.Errorf("the commit was answered by %s", m)
+	}
+	for i, content := range []string{"stuck", "behind it"} {
+		if m := ada.hear(); !strings.Contains(m, content) || !strings.Contains(m, fmt.Sprintf(`"seq":%d`, i+1)) {
+			t.Errorf("message %d is %s", i+1, m)
+		}
+	}
+}
+
+// S07: what the store refuses nobody is shown, and whoever wrote it is told; when the
+// store is closed for writing for good, reading and joining go on.
+func TestS07StoreFails(t *testing.T) {
+	h, store := newFaultyHouse(t, nil)
+	ada, bob := h.enter("ada", `"ack"`), h.enter("bob", `"presence"`)
+	bob.say(`{"type":"join","receiver_id":"lobby"}`)
+	bob.hear()
+	bob.hear()
+	store.failWith(errors.New("the disk is gone"))
+	for _, m := range []string{
+		`{"type":"group","receiver_id":"lobby","content":"lost"}`,
+		`{"type":"group","receiver_id":"lobby","content":"lost","ref":"1"}`,
+		`{"type":"message","receiver_id":"u_bob","content":"lost"}`,
+		`{"type":"join","receiver_id":"a-new-room"}`,
+	} {
+		ada.say(m)
+		if reason := reasonOf(ada.hear()); reason != "store_unavailable" {
+			t.Errorf("%s was answered by %q", m, reason)
+		}
+	}
+	h.settle()
+	if more := bob.leftover(); more != nil {
+		t.Errorf("bob was shown %q", more)
+	}
+	ada.say(`{"type":"join","receiver_id":"lobby"}`)
+	if m := ada.hear(); typeOf(t, m) != "ack" {
+		t.Errorf("joining what exists was answered by %s", m)
+	}
+	bob.hear() // that ada joined
+	ada.say(`{"type":"history","receiver_id":"lobby"}`)
+	if m := ada.hear(); !strings.Contains(m, `"messages":[]`) {
+		t.Errorf("history: %s", m)
+	}
+	store.failWith(nil)
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"found","ref":"1"}`)
+	if m := ada.hear(); typeOf(t, m) != "ack" || !strings.Contains(m, `"seq":1`) {
+		t.Errorf("after it recovered: %s", m)
+	}
+	if m := bob.hear(); !strings.Contains(m, "found") {
+		t.Errorf("after it recovered bob heard %s", m)
+	}
+}
+
+// S11: the same ref gives the same place, on the same connection, another one, and
+// after a restart; and one stored copy.
+func TestS11SameRef(t *testing.T) {
+	dir := t.TempDir()
+	const again = `{"type":"group","receiver_id":"lobby","content":"once","ref":"r-1"}`
+	var acks []string
+	for range 2 { // two lives of the server
+		store := openStore(t, dir)
+		h := newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+		for range 2 { // two connections
+			p := h.enter("ada", "")
+			p.say(again)
+			p.say(again)
+			h.settle()
+			for _, m := range p.leftover() {
+				if typeOf(t, m) == "ack" {
+					acks = append(acks, m)
+				}
+			}
+			p.session.Closed()
+		}
+		page, err := h.store.History(chat.HistoryQuery{Conversation: "r:lobby", Limit: 10})
+		if err != nil || len(page.Messages) != 1 {
+			t.Errorf("stored: %v, %v", page, err)
+		}
+		h.stop()
+		store.Close()
+	}
+	if len(acks) != 8 {
+		t.Fatalf("%d acks: %q", len(acks), acks)
+	}
+	for _, ack := range acks[1:] {
+		if diff := cmp.Diff(acks[0], ack); diff != "" {
+			t.Errorf("acks differ:\n%s", diff)
+		}
+	}
+}
+
+// place is what orders a message.
+type place struct {
+	Type     string `json:"type"`
+	Receiver string `json:"receiver_id"`
+	Seq      uint64 `json:"seq"`
+	Content  string `json:"content"`
+}
+
+func placeOf(t *testing.T, m string) (p place) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(m), &p); err != nil {
+		t.Fatalf("%v in %s", err, m)
+	}
+	return p
+}
+
+// S12: a hundred writers in one room. Everybody sees seq 1, 2, 3 …; whoever joins
+// in the middle hears everything after the seq of the ack, and nothing before it.
+func TestS12HundredWriters(t *testing.T) {
+	const writers, each = 100, 10
+	h := newHouse(t, func(cfg *chat.Config) { cfg.Limits, cfg.Workers = chat.Limits{}, 4 })
+	first := h.enter("ada", "")
+	first.say(`{"type":"join","receiver_id":"lobby"}`)
+	first.hear()
+	var late []*peer
+	var all sync.WaitGroup
+	for w := range writers {
+		p := h.enter("bob", "")
+		all.Go(func() {
+			for i := range each {
+				p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"%d/%d"}`, w, i))
+			}
+		})
+		if w%10 == 0 {
+			q := h.enter("eve", "")
+			late = append(late, q)
+			all.Go(func() { q.say(`{"type":"join","receiver_id":"lobby"}`) })
+		}
+	}
+	all.Wait()
+	next := make(map[string]int) // what each writer says next
+	for seq := uint64(1); seq <= writers*each; seq++ {
+		p := placeOf(t, first.hear())
+		if p.Seq != seq {
+			t.Fatalf("seq %d where %d should be", p.Seq, seq)
+		}
+		writer, i, _ := strings.Cut(p.Content, "/")
+		if i != fmt.Sprint(next[writer]) {
+			t.Fatalf("writer %s says %s where %d should be", writer, i, next[writer])
+		}
+		next[writer]++
+	}
+	for _, q := range late {
+		joined := placeOf(t, q.hear())
+		if joined.Type != "ack" {
+			t.Fatalf("a join was answered by %+v", joined)
+		}
+		for seq := joined.Seq + 1; seq <= writers*each; seq++ {
+			if p := placeOf(t, q.hear()); p.Seq != seq {
+				t.Fatalf("joined at %d, heard %d where %d should be", joined.Seq, p.Seq, seq)
+			}
+		}
+	}
+}
+
+// A room that everybody leaves, or is cut off from, keeps its seq for whoever comes
+// in the same batch and for whoever comes later.
+func TestJoinAfterTheRoomEmptied(t *testing.T) {
+	h, store := newFaultyHouse(t, nil)
+	ada, bob := h.enter("ada", ""), h.enter("bob", "")
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"one"}`)
+	ada.hear()
+
+	release := store.hold()
+	ada.say(`{"type":"group","receiver_id":"attic","content":"in the way"}`)
+	<-store.held
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"two"}`)
+	ada.session.Closed()
+	bob.say(`{"type":"join","receiver_id":"lobby"}`) // all three in one batch
+	release()
+	if p := placeOf(t, bob.hear()); p.Seq != 2 {
+		t.Errorf("joined in the same batch at %+v", p)
+	}
+	bob.say(`{"type":"leave","receiver_id":"lobby"}`)
+	bob.hear()
+	bob.say(`{"type":"join","receiver_id":"lobby"}`)
+	if p := placeOf(t, bob.hear()); p.Seq != 2 {
+		t.Errorf("joined later at %+v", p)
+	}
+}
+
+// A repeated ref brings its sender back into a room that nobody is in; whoever
+// joins then must hear the room's seq, not that of the repeated message.
+func TestDuplicateIntoAnEmptyRoom(t *testing.T) {
+	h := newHouse(t, nil)
+	ada := h.enter("ada", "")
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"one","ref":"1"}`)
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"two","ref":"2"}`)
+	h.settle()
+	ada.session.Closed()
+	h.settle()
+	ada = h.enter("ada", "")
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"one","ref":"1"}`)
+	if p := placeOf(t, ada.hear()); p.Seq != 1 {
+		t.Errorf("the ack says %+v", p)
+	}
+	bob := h.enter("bob", "")
+	bob.say(`{"type":"join","receiver_id":"lobby"}`)
+	if p := placeOf(t, bob.hear()); p.Seq != 2 {
+		t.Errorf("joined at %+v", p)
+	}
+	bob.say(`{"type":"group","receiver_id":"lobby","content":"three"}`)
+	if p := placeOf(t, ada.hear()); p.Seq != 3 {
+		t.Errorf("ada, who is back, heard %+v", p)
+	}
+}
+
+// When the queue of a session is full its peer is paused, and goes on later.
+func TestPause(t *testing.T) {
+	h, store := newFaultyHouse(t, nil)
+	p := h.enter("ada", `"ack"`)
+	release := store.hold()
+	said := 0
+	for ; !p.paused && said < 200; said++ {
+		p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"%d"}`, said))
+	}
+	if said != 64 { // 32 that the committer has, 32 that wait
+		t.Errorf("paused after %d messages", said)
+	}
+	for range 10 { // what had been read already
+		p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"%d"}`, said))
+		said++
+	}
+	release()
+	p.await("the end of the pause", func() bool { return !p.paused })
+	for i := range said {
+		p.hear() // the ack
+		if m := placeOf(t, p.hear()); m.Content != fmt.Sprint(i) || m.Seq != uint64(i)+1 {
+			t.Fatalf("message %d is %+v", i, m)
+		}
+	}
+}
+
+// A peer that goes on delivering though it was paused is closed: the queue has an
+// end.
+func TestPauseIgnored(t *testing.T) {
+	h, store := newFaultyHouse(t, nil)
+	p := h.enter("ada", "")
+	defer store.hold()()
+	for range 1100 {
+		p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
+	}
+	assertClosed(t, p, 1008, "too_many_waiting")
+}
+
+// Beyond its queue the committer refuses, and says so; and so do the workers.
+func TestOverloaded(t *testing.T) {
+	h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Queue = 3 })
+	ada, bob := h.enter("ada", `"ack"`), h.enter("bob", "")
+	release := store.hold()
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"held"}`)
+	<-store.held
+	for i := range 5 {
+		bob.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"x","ref":"%d"}`, i))
+	}
+	for _, ref := range []string{"3", "4"} {
+		want := `{"type":"error","code":503,"reason":"overloaded","message":"too much waits to be done; try again later","ref":"` + ref + `"}`
+		if diff := cmp.Diff(want, bob.hear()); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	bob.session.Closed() // is never refused
+	release()
+	for range 5 { // the ack, and the four messages that were accepted
+		ada.hear()
+	}
+	h.settle()
+	ada.say(`{"type":"presence","receiver_id":"u_bob"}`)
+	if m := ada.hear(); !strings.Contains(m, `"users":[]`) {
+		t.Errorf("bob has left, but %s", m)
+	}
+}
+
+func TestShutdown(t *testing.T) {
+	h, store := newFaultyHouse(t, nil)
+	ada, bob := h.enter("ada", `"system"`), h.enter("bob", `"presence"`)
+	release := store.hold()
+	bob.say(`{"type":"group","receiver_id":"lobby","content":"on its way","ref":"1"}`)
+	<-store.held
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		h.stop()
+	}()
+	want := `{"type":"system","timestamp":1754474400.000,"sender_id":"system","receiver_id":"","content":"The server is shutting down",` +
+		`"metadata":{},"event":"shutting_down","server_ts":1754474400000}`
+	if diff := cmp.Diff(want, ada.hear()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"too late"}`)
+	if reason := reasonOf(ada.hear()); reason != "shutting_down" {
+		t.Errorf("reason %q", reason)
+	}
+	ada.say(`{"type":"heartbeat"}`)
+	if m := ada.hear(); typeOf(t, m) != "heartbeat" {
+		t.Errorf("heartbeat was answered by %s", m)
+	}
+	release()
+	<-done
+	var got []string
+	for range 3 {
+		got = append(got, typeOf(t, bob.hear()))
+	}
+	if diff := cmp.Diff([]string{"system", "ack", "group"}, got); diff != "" {
+		t.Errorf("what was accepted before (-want +got):\n%s", diff)
+	}
+	h.connect().session.Closed()
+	ada.session.Closed()
+	bob.session.Closed()
+}

@@ -1,0 +1,83 @@
+package chat
+
+import (
+	"errors"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Peer is one connection, as the hub sees it. Its methods may be called from any
+// goroutine, never block, and do not call into the session before they return.
+// They may be called after the connection has ended, and then do nothing.
+// A Peer is used as a map key by fan-outs and must be comparable.
+type Peer interface {
+	// SendPrepared queues m behind everything queued before. An error means that
+	// the connection is ending; Session.Closed follows.
+	SendPrepared(m *wsproto.Prepared) error
+
+	// Close sends a Close frame behind everything queued before, and ends the
+	// connection. The reason is at most 123 bytes.
+	Close(code wsproto.CloseCode, reason string)
+
+	// Pause stops reading from the connection, or goes on with it. Messages
+	// already read may still be delivered.
+	Pause(on bool)
+}
+
+// Fanout sends one message to many peers. Join, Leave and Send take effect in the
+// order of the calls: a peer receives exactly what is sent after it joined and
+// before it left, in one order with what it is sent directly. They do not block.
+type Fanout interface {
+	Join(Peer)
+	Leave(Peer)
+	Send(*wsproto.Prepared)
+}
+
+// PeerInfo says where a connection comes from.
+type PeerInfo struct {
+	RemoteAddr string // for the log
+}
+
+// Identity is whom a token stands for.
+type Identity struct {
+	UserID string
+}
+
+// ErrTokenExpired is the error, perhaps wrapped, of a token that was good once.
+var ErrTokenExpired = errors.New("chat: the token has expired")
+
+// Authenticator reads a token. It may block and is called from several
+// goroutines. Any error refuses the token; its text is logged and must not
+// contain the token.
+type Authenticator interface {
+	Authenticate(token string) (Identity, error)
+}
+
+// Clock tells the time. SystemClock is the real one.
+type Clock interface {
+	// Now is the wall clock's time, for timestamps.
+	Now() time.Time
+
+	// Monotonic is the time since some fixed moment. It does not jump when the
+	// wall clock is set; rates and budgets are measured on it.
+	Monotonic() time.Duration
+
+	// AfterFunc calls f in a goroutine of its own once d has passed. The
+	// function it returns prevents that, if it is not too late.
+	AfterFunc(d time.Duration, f func()) (stop func() bool)
+}
+
+// SystemClock is the machine's clock.
+func SystemClock() Clock { return systemClock{start: time.Now()} }
+
+type systemClock struct{ start time.Time }
+
+func (systemClock) Now() time.Time { return time.Now() }
+
+// time.Since subtracts monotonic readings.
+func (c systemClock) Monotonic() time.Duration { return time.Since(c.start) }
+
+func (systemClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	return time.AfterFunc(d, f).Stop
+}
