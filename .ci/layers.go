@@ -1,0 +1,135 @@
+//go:build ignore
+
+// Command layers checks that imports only point down, that the protocol
+// packages link nothing they should not, and that no WebSocket library is in
+// the module graph. Run it as "make layers".
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+const module = "github.com/hawser-ws/hawser/"
+
+// may says which of our packages each one may import. A name stands for its
+// package and everything below it; the longest name that fits decides.
+var may = map[string][]string{
+	"frame":          {},
+	"wsproto":        {"frame"},
+	"wsproto/client": {"handshake", "wsproto", "frame"},
+	"handshake":      {"wsproto"},
+	"server":         {"handshake", "wsproto", "frame"},
+	"chat":           {"wsproto", "frame", "chat"},
+	"chat/bolt":      {"chat"},
+	"chat/auth":      {"chat"},
+	"chat/api":       {"chat"},
+	"autobahn":       {"autobahn"},
+	"fuzz":           {"frame", "wsproto", "handshake"},
+	"cmd":            {"frame", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
+	"chat/storetest": {"chat"},
+}
+
+// links says which modules outside the standard library a package may link.
+var links = map[string][]string{
+	"frame":          {"golang.org/x/sys"},
+	"wsproto":        {"golang.org/x/sys", "github.com/klauspost/compress"},
+	"wsproto/client": {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
+	"handshake":      {"golang.org/x/sys", "github.com/klauspost/compress"},
+	"server":         {"golang.org/x/sys", "github.com/klauspost/compress"},
+	"chat":           {"golang.org/x/sys", "github.com/klauspost/compress"},
+	"autobahn":       {"github.com/klauspost/compress"},
+}
+
+// wsproto does no input or output of its own.
+var forbidden = map[string][]string{
+	"frame":   {"net", "time", "log", "os"},
+	"wsproto": {"net", "time", "log", "log/slog", "os", "math/rand", "math/rand/v2", "crypto/rand"},
+	"chat":    {"net/http", "net"},
+}
+
+var libraries = []string{
+	"github.com/gorilla/websocket", "github.com/coder/websocket", "nhooyr.io/websocket",
+	"github.com/gobwas/ws", "github.com/lxzan/gws", "github.com/lesismal/nbio",
+	"golang.org/x/net/websocket", "github.com/fasthttp/websocket",
+}
+
+func main() {
+	var problems []string
+	for _, line := range list("list", "-f", "{{.ImportPath}}\t{{join .Imports \" \"}}", "./...") {
+		path, imports, _ := strings.Cut(line, "\t")
+		pkg := strings.TrimPrefix(path, module)
+		allowed, ok := longest(may, pkg)
+		if !ok {
+			problems = append(problems, pkg+" is in no layer")
+		}
+		for _, i := range strings.Fields(imports) {
+			if ours, found := strings.CutPrefix(i, module); found && !below(allowed, ours) {
+				problems = append(problems, fmt.Sprintf("an import points up: %s imports %s", pkg, ours))
+			}
+			if slices.Contains(forbidden[pkg], i) {
+				problems = append(problems, fmt.Sprintf("%s imports %s", pkg, i))
+			}
+			if below(libraries, i) {
+				problems = append(problems, fmt.Sprintf("a WebSocket library: %s imports %s", pkg, i))
+			}
+		}
+		if mods, ok := links[pkg]; ok {
+			for _, dep := range list("list", "-deps", "-f", "{{with .Module}}{{.Path}}{{end}}", path) {
+				if dep != "" && dep+"/" != module && !slices.Contains(mods, dep) {
+					problems = append(problems, fmt.Sprintf("%s links %s", pkg, dep))
+				}
+			}
+		}
+	}
+	for _, line := range list("list", "-m", "all") {
+		if mod, _, _ := strings.Cut(line, " "); below(libraries, mod) {
+			problems = append(problems, "a WebSocket library in the module graph: "+mod)
+		}
+	}
+	slices.Sort(problems)
+	for _, p := range slices.Compact(problems) {
+		fmt.Fprintln(os.Stderr, "layers:", p)
+	}
+	if len(problems) > 0 {
+		os.Exit(1)
+	}
+	fmt.Println("layers: imports only point down")
+}
+
+// longest returns the value of the longest key that pkg is or lies below.
+func longest(m map[string][]string, pkg string) (v []string, ok bool) {
+	for name := pkg; ; {
+		if v, ok = m[name]; ok {
+			return v, true
+		}
+		i := strings.LastIndexByte(name, '/')
+		if i < 0 {
+			return nil, false
+		}
+		name = name[:i]
+	}
+}
+
+// below reports whether pkg is, or lies below, one of the names.
+func below(names []string, pkg string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return pkg == n || strings.HasPrefix(pkg, n+"/") })
+}
+
+func list(args ...string) (lines []string) {
+	cmd := exec.Command("go", args...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "layers: go", strings.Join(args, " ")+":", err)
+		os.Exit(1)
+	}
+	for s := bufio.NewScanner(strings.NewReader(string(out))); s.Scan(); {
+		lines = append(lines, s.Text())
+	}
+	return lines
+}

@@ -1,0 +1,43 @@
+# make run     build and start the chat server on http://127.0.0.1:8080
+# make test    run every test, after installing what they need
+# make build   put every program into bin/
+# make lint    gofmt, go vet, staticcheck, and the layering
+# make race    the core's tests under the race detector
+
+GO ?= go
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NODE = cmd/hawser/testdata/node
+
+.PHONY: run build test tools race lint layers clean
+
+run: build
+	bin/hawser serve --listen 127.0.0.1:8080 --data data
+
+build:
+	$(GO) build -o bin/ ./cmd/...
+
+test: build tools
+	$(GO) test -json -timeout 20m ./... | $(GO) run .ci/report.go
+
+# What tests need beside Go. A browser that is only a snap's stub does not count:
+# the tests look for it themselves.
+tools:
+	@.ci/need chromium,google-chrome,google-chrome-stable,chromium-browser chromium
+	@.ci/need node nodejs
+	@.ci/need npm npm
+	@if command -v npm >/dev/null 2>&1 && [ ! -d $(NODE)/node_modules/ws ]; then \
+		cd $(NODE) && npm install --no-package-lock --no-audit --no-fund --silent || echo "tools: npm could not install ws"; fi
+
+race:
+	$(GO) test -race -short ./frame ./wsproto ./handshake ./server ./chat/...
+
+lint: layers
+	@test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+layers:
+	@$(GO) run .ci/layers.go
+
+clean:
+	rm -rf bin data $(NODE)/node_modules

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/api"
+	"github.com/hawser-ws/hawser/chat/auth"
+	"github.com/hawser-ws/hawser/chat/bolt"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/web"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/server"
+)
+
+// app is the running service: everything that the configuration made.
+type app struct {
+	cfg    config.Config
+	log    *slog.Logger
+	store  *bolt.Store
+	hub    *chat.Hub
+	server *server.Server
+	ln     net.Listener
+	failed chan error // what ended Serve, unless stop did
+	ending atomic.Bool
+}
+
+// start opens the data, starts the loops and listens. What it had opened is
+// closed again if it fails.
+func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
+	a = &app{cfg: cfg, log: log, failed: make(chan error, 1)}
+	tokens, err := auth.Open(cfg.Data, nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.store, err = bolt.Open(cfg.Data); err != nil {
+		return nil, err
+	}
+	if a.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
+		return nil, errors.Join(err, a.store.Close())
+	}
+	mux := http.NewServeMux()
+	handler := &adapter{}
+	if a.server, err = server.New(a.serverConfig(handler, mux)); err != nil {
+		return nil, errors.Join(err, a.ln.Close(), a.store.Close())
+	}
+	a.hub = chat.New(a.hubConfig(tokens))
+	handler.hub = a.hub
+	a.route(mux, tokens)
+	if isAny(cfg.PublicOrigins) {
+		log.Warn("public_origins holds *: any page of the web may connect in its visitor's name")
+	}
+	go func() {
+		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
+			a.failed <- err
+		}
+	}()
+	return a, nil
+}
+
+func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
+	cfg := a.cfg
+	return server.Config{
+		Handler:            h,
+		Upgrader:           handshake.Upgrader{Origins: cfg.PublicOrigins},
+		HTTP:               mux,
+		Loops:              cfg.Loops,
+		MaxMessage:         cfg.MaxMessage,
+		WriteQueue:         cfg.WriteQueue,
+		PingInterval:       cfg.PingInterval,
+		PingMisses:         cfg.PingMisses,
+		MaxConnsPerAddress: orOff(cfg.Limits.ConnectionsPerAddress),
+		MaxHandshakeRate:   orOff(cfg.Limits.HandshakesPerSecond),
+		Logger:             a.log,
+	}
+}
+
+func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
+	limits := chat.DefaultLimits()
+	limits.MessagesPerSecond = a.cfg.Limits.MessagesPerSecond
+	limits.Burst = a.cfg.Limits.Burst
+	limits.MessageBytes = a.cfg.MaxMessage
+	return chat.Config{
+		Store:       a.store,
+		Auth:        tokens,
+		NewFanout:   func() chat.Fanout { return group{a.server.NewGroup()} },
+		Limits:      limits,
+		AuthTimeout: a.cfg.AuthTimeout,
+		Log:         a.log,
+	}
+}
+
+// route says what is found where.
+func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
+	mux.Handle("/", web.Handler())
+	for _, path := range []string{"/ws", "/connect", "/chat"} {
+		mux.Handle(path, a.server)
+	}
+	if a.cfg.Guests {
+		mux.Handle("/api/guest", &api.Guests{
+			Users:   a.store,
+			Tokens:  tokens,
+			Address: remoteAddr,
+			Rate:    api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
+			Log:     a.log,
+		})
+	}
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		if a.ending.Load() {
+			http.Error(w, "stopping", http.StatusServiceUnavailable)
+			return
+		}
+		io.WriteString(w, "ready\n")
+	})
+}
+
+// stop ends in the order that loses nothing: what was accepted is stored and
+// sent, then the connections are closed, then the store.
+func (a *app) stop() error {
+	a.ending.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
+	defer cancel()
+	err := a.hub.Shutdown(ctx)
+	if cut := a.server.Shutdown(ctx); cut != nil {
+		a.log.Warn("not every connection ended in time", "cut", a.server.Stats().Cut)
+	}
+	return errors.Join(err, a.store.Close())
+}
+
+// url is where a browser on this machine finds the page.
+func (a *app) url() string {
+	addr, err := netip.ParseAddrPort(a.ln.Addr().String())
+	if err == nil && addr.Addr().IsUnspecified() {
+		_, port, _ := net.SplitHostPort(a.ln.Addr().String())
+		return "http://" + net.JoinHostPort("localhost", port)
+	}
+	return "http://" + a.ln.Addr().String()
+}
+
+func isAny(origins []string) bool {
+	for _, o := range origins {
+		if o == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// orOff turns the 0 of a configuration, no limit, into a server's.
+func orOff(n int) int {
+	if n == 0 {
+		return server.Off
+	}
+	return n
+}
+
+func remoteAddr(r *http.Request) netip.Addr {
+	addr, _ := netip.ParseAddrPort(r.RemoteAddr) // net/http sets it; the zero Addr counts as one more
+	return addr.Addr()
+}
+
+func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

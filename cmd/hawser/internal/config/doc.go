@@ -1,0 +1,16 @@
+// Package config is the configuration of "hawser serve".
+//
+// Every setting is a flag, an environment variable and a key of a TOML file. One
+// table (settings.go) declares each setting once; the names of flags and
+// variables, the usage text, the decoding of files and the example file are
+// derived from it. To add a setting, add a field to Config and a line to the
+// table.
+//
+// The package reads nothing by itself: arguments, environment and the reading of
+// files are handed in. It knows nothing of the packages whose settings it holds,
+// and it must never hold a secret: those come from files of their own.
+//
+// Read config.go for the result, settings.go for the table, kind.go for how
+// values are written, load.go for where they come from (file.go decodes TOML),
+// and describe.go for the texts.
+package config

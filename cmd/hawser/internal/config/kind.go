@@ -1,0 +1,229 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	kiB = 1 << 10
+	miB = 1 << 20
+	giB = 1 << 30
+)
+
+// kind is how the values of a setting are written, and which are allowed.
+type kind[T any] struct {
+	want   string
+	arg    string
+	parse  func(text string) (T, error) // of a flag or a variable
+	decode func(v any) (T, error)       // of a value that the TOML package made
+	format func(v T) string             // as TOML
+}
+
+// errRefused says no more than that a value is not what is wanted.
+var errRefused = errors.New("not allowed")
+
+// refusal is the error for a value that err refused.
+func refusal(value, want string, err error) error {
+	if err == errRefused {
+		return fmt.Errorf("%s is not allowed, want %s", value, want)
+	}
+	return fmt.Errorf("%s is not allowed: %w; want %s", value, err, want)
+}
+
+// textKind is a kind that a file holds as a string.
+func textKind[T any](want, arg string, parse func(string) (T, error), text func(T) string) kind[T] {
+	return kind[T]{
+		want:  want,
+		arg:   arg,
+		parse: parse,
+		decode: func(v any) (T, error) {
+			s, ok := v.(string)
+			if !ok {
+				var zero T
+				return zero, errRefused
+			}
+			return parse(s)
+		},
+		format: func(v T) string { return quote(text(v)) },
+	}
+}
+
+func same(s string) string { return s }
+
+func address() kind[string] {
+	return textKind("an address host:port", "ADDR", func(s string) (string, error) {
+		_, port, err := net.SplitHostPort(s)
+		if err != nil {
+			return "", errRefused
+		}
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return "", errors.New("the port is not a number from 0 to 65535")
+		}
+		return s, nil
+	}, same)
+}
+
+func path() kind[string] {
+	return textKind("the path of a folder", "DIR", func(s string) (string, error) {
+		if s == "" || strings.ContainsRune(s, 0) {
+			return "", errRefused
+		}
+		return s, nil
+	}, same)
+}
+
+func choice[T comparable](want string, values map[string]T) kind[T] {
+	return textKind(want, "NAME", func(s string) (T, error) {
+		v, ok := values[s]
+		if !ok {
+			return v, errRefused
+		}
+		return v, nil
+	}, func(v T) string {
+		for s, w := range values {
+			if w == v {
+				return s
+			}
+		}
+		panic("config: internal error: a choice's default is not among its values")
+	})
+}
+
+func duration(low, high time.Duration) kind[time.Duration] {
+	want := fmt.Sprintf("a duration such as 30s, from %s to %s", shortDuration(low), shortDuration(high))
+	return textKind(want, "DURATION", func(s string) (time.Duration, error) {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < low || d > high {
+			return 0, errRefused
+		}
+		return d, nil
+	}, shortDuration)
+}
+
+// shortDuration is d.String without the zero minutes and seconds of "1h0m0s".
+func shortDuration(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-len("0s")]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-len("0m")]
+	}
+	return s
+}
+
+func boolean() kind[bool] {
+	return kind[bool]{
+		want: "true or false",
+		parse: func(s string) (bool, error) {
+			if s != "true" && s != "false" {
+				return false, errRefused
+			}
+			return s == "true", nil
+		},
+		decode: func(v any) (bool, error) {
+			b, ok := v.(bool)
+			if !ok {
+				return false, errRefused
+			}
+			return b, nil
+		},
+		format: strconv.FormatBool,
+	}
+}
+
+func integer(low, high int) kind[int] {
+	check := func(n int64) (int, error) {
+		if n < int64(low) || n > int64(high) {
+			return 0, errRefused
+		}
+		return int(n), nil
+	}
+	return kind[int]{
+		want: fmt.Sprintf("a whole number from %d to %d", low, high),
+		arg:  "N",
+		parse: func(s string) (int, error) {
+			n, err := strconv.ParseInt(s, 10, 64)
+			if err != nil {
+				return 0, errRefused
+			}
+			return check(n)
+		},
+		decode: func(v any) (int, error) {
+			n, ok := v.(int64)
+			if !ok {
+				return 0, errRefused
+			}
+			return check(n)
+		},
+		format: strconv.Itoa,
+	}
+}
+
+// size is a number of bytes: a string with a unit, or a bare number.
+func size(low, high int) kind[int] {
+	bytes := integer(low, high)
+	parse := func(s string) (int, error) {
+		unit := 1
+		for _, u := range []struct {
+			name  string
+			bytes int
+		}{{"KiB", kiB}, {"MiB", miB}, {"GiB", giB}, {"B", 1}} {
+			if digits, ok := strings.CutSuffix(s, u.name); ok {
+				s, unit = strings.TrimSuffix(digits, " "), u.bytes
+				break
+			}
+		}
+		n, err := strconv.Atoi(s)
+		if err != nil || n > math.MaxInt/unit || n*unit < low || n*unit > high {
+			return 0, errRefused
+		}
+		return n * unit, nil
+	}
+	return kind[int]{
+		want:  fmt.Sprintf("a size such as 64KiB, from %s to %s", formatSize(low), formatSize(high)),
+		arg:   "SIZE",
+		parse: parse,
+		decode: func(v any) (int, error) {
+			if s, ok := v.(string); ok {
+				return parse(s)
+			}
+			return bytes.decode(v)
+		},
+		format: func(n int) string { return quote(formatSize(n)) },
+	}
+}
+
+func formatSize(n int) string {
+	switch {
+	case n != 0 && n%giB == 0:
+		return strconv.Itoa(n/giB) + "GiB"
+	case n != 0 && n%miB == 0:
+		return strconv.Itoa(n/miB) + "MiB"
+	case n != 0 && n%kiB == 0:
+		return strconv.Itoa(n/kiB) + "KiB"
+	}
+	return strconv.Itoa(n) + "B"
+}
+
+// quote writes s as errors show it, and as TOML as long as s is printable.
+func quote(s string) string { return strconv.Quote(s) }
+
+// describe names a value of a TOML document in an error.
+func describe(v any) string {
+	switch v := v.(type) {
+	case string:
+		return quote(v)
+	case []any:
+		return "a list"
+	case map[string]any:
+		return "a table"
+	}
+	return fmt.Sprint(v)
+}

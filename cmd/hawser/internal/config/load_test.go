@@ -1,0 +1,313 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// load runs Load with file as the only file there is, hawser.toml. If it is not
+// empty, the arguments name it.
+func load(file string, environ []string, args ...string) (Config, error) {
+	if file != "" {
+		args = append([]string{"--config", "hawser.toml"}, args...)
+	}
+	return Load(args, environ, func(name string) ([]byte, error) {
+		if name != "hawser.toml" {
+			return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+		}
+		return []byte(file), nil
+	})
+}
+
+func TestDefault(t *testing.T) {
+	want := Config{
+		Listen:          "127.0.0.1:8080",
+		Data:            "./data",
+		Guests:          true,
+		PingInterval:    30 * time.Second,
+		PingMisses:      2,
+		AuthTimeout:     5 * time.Second,
+		ShutdownTimeout: 10 * time.Second,
+		MaxMessage:      65536,
+		WriteQueue:      1048576,
+		LogFormat:       "text",
+		Limits: Limits{
+			MessagesPerSecond:     10,
+			Burst:                 20,
+			ConnectionsPerAddress: 100,
+			GuestsPerMinute:       30,
+		},
+	}
+	got, err := load("", []string{"HOME=/", "HAWSERX=1", "PATH"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestEverySource(t *testing.T) {
+	want := Config{
+		Listen:          "[::1]:0",
+		Data:            "/var/lib/hawser",
+		PublicOrigins:   []string{"https://chat.example", "http://[::1]:8080"},
+		PingInterval:    1500 * time.Millisecond,
+		PingMisses:      3,
+		AuthTimeout:     time.Minute,
+		ShutdownTimeout: 0,
+		Loops:           4,
+		MaxMessage:      128 << 10,
+		WriteQueue:      2 << 20,
+		LogLevel:        slog.LevelWarn,
+		LogFormat:       "json",
+		Limits:          Limits{1, 2, 3, 4, 5},
+	}
+	file := `
+listen = "[::1]:0"
+data = '/var/lib/hawser'
+public_origins = [
+  "https://chat.example", # ours
+  "http://[::1]:8080",
+]
+guests = false
+ping_interval = "1.5s"
+ping_misses = 3
+auth_timeout = "1m"
+shutdown_timeout = "0s"
+loops = 4
+max_message = 131072
+write_queue = "2 MiB"
+log_level = "warn"
+log_format = "json"
+
+[limits]
+messages_per_second = 1
+burst = 2
+connections_per_address = 3
+handshakes_per_second = 4
+guests_per_minute = 5
+`
+	environ := []string{
+		"HAWSER_LISTEN=[::1]:0",
+		"HAWSER_DATA=/var/lib/hawser",
+		"HAWSER_PUBLIC_ORIGINS=https://chat.example, http://[::1]:8080",
+		"HAWSER_GUESTS=false",
+		"HAWSER_PING_INTERVAL=1.5s",
+		"HAWSER_PING_MISSES=3",
+		"HAWSER_AUTH_TIMEOUT=1m",
+		"HAWSER_SHUTDOWN_TIMEOUT=0s",
+		"HAWSER_LOOPS=4",
+		"HAWSER_MAX_MESSAGE=128KiB",
+		"HAWSER_WRITE_QUEUE=2097152B",
+		"HAWSER_LOG_LEVEL=warn",
+		"HAWSER_LOG_FORMAT=json",
+		"HAWSER_LIMITS_MESSAGES_PER_SECOND=1",
+		"HAWSER_LIMITS_BURST=2",
+		"HAWSER_LIMITS_CONNECTIONS_PER_ADDRESS=3",
+		"HAWSER_LIMITS_HANDSHAKES_PER_SECOND=4",
+		"HAWSER_LIMITS_GUESTS_PER_MINUTE=5",
+	}
+	var args []string
+	for _, e := range environ {
+		name, value, _ := strings.Cut(e, "=")
+		name = strings.ToLower(strings.TrimPrefix(name, "HAWSER_"))
+		name = strings.Replace(name, "limits_", "limits.", 1)
+		args = append(args, "--"+strings.ReplaceAll(name, "_", "-")+"="+value)
+	}
+	if len(environ) != len(settings) {
+		t.Errorf("the test knows %d settings, the table %d", len(environ), len(settings))
+	}
+	for _, tt := range []struct {
+		name    string
+		file    string
+		environ []string
+		args    []string
+	}{
+		{"file", file, nil, nil},
+		{"environment", "", environ, nil},
+		{"flags", "", nil, args},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := load(tt.file, tt.environ, tt.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	file := "loops = 1\nping_misses = 1\nlimits.burst = 1\n"
+	environ := []string{"HAWSER_PING_MISSES=2", "HAWSER_LIMITS_BURST=2", "HAWSER_CONFIG=hawser.toml"}
+	got, err := Load([]string{"--limits.burst", "3", "-guests"}, environ, func(string) ([]byte, error) {
+		return []byte(file), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Loops, want.PingMisses, want.Limits.Burst = 1, 2, 3
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestConfigFlagBeforeVariable(t *testing.T) {
+	got, err := load("loops = 7", []string{"HAWSER_CONFIG=absent.toml"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Loops != 7 {
+		t.Errorf("loops = %d, want the 7 of the file that the flag names", got.Loops)
+	}
+}
+
+func TestFileErrors(t *testing.T) {
+	for _, tt := range []struct{ name, file, want string }{
+		{"unknown key", "\n\nlissten = \"x\"",
+			`hawser.toml:3: lissten: there is no such setting`},
+		{"unknown key in a table", "loops = 1\n[limits]\nburst = 1\nbrust = 2",
+			`hawser.toml:4: limits.brust: there is no such setting`},
+		{"unknown table", "[limit]\nburst = 1",
+			`hawser.toml:2: limit.burst: there is no such setting`},
+		{"unknown empty table", "\n[limit]",
+			`hawser.toml:2: limit: there is no such setting`},
+		{"unknown key in an inline table", "limits = { burst = 1,  brust = 2 }",
+			`hawser.toml:1: limits.brust: there is no such setting`},
+		{"quoted key is not dotted", "\"limits.burst\" = 1",
+			`hawser.toml:1: "limits.burst": there is no such setting`},
+		{"table is a value", "limits = 3",
+			`hawser.toml:1: limits: 3 is not allowed, want a table [limits]`},
+		{"table is a list of tables", "[[limits]]\nburst = 1",
+			`hawser.toml:1: limits: a list is not allowed, want a table [limits]`},
+		{"setting is a table", "[listen]\naddress = 1",
+			`hawser.toml:1: listen: a table is not allowed, want an address host:port`},
+		{"file in a file", "config = \"other.toml\"",
+			`hawser.toml:1: config: a file cannot name another one; use the flag --config or the variable HAWSER_CONFIG`},
+		{"not TOML", "loops = 1\nguests = maybe",
+			`hawser.toml:2:10: toml: unexpected character U+006D 'm' at start of value`},
+		{"same key twice", "loops = 1\nloops = 2",
+			`hawser.toml:2:1: toml: key loops is already defined`},
+		{"string for a number", "loops = \"4\"",
+			`hawser.toml:1: loops: "4" is not allowed, want a whole number from 0 to 1024`},
+		{"fraction for a number", "loops = 1.5",
+			`hawser.toml:1: loops: 1.5 is not allowed, want a whole number from 0 to 1024`},
+		{"number out of range", "loops = 1025",
+			`hawser.toml:1: loops: 1025 is not allowed, want a whole number from 0 to 1024`},
+		{"string for a bool", "guests = \"true\"",
+			`hawser.toml:1: guests: "true" is not allowed, want true or false`},
+		{"number for a duration", "ping_interval = 30",
+			`hawser.toml:1: ping_interval: 30 is not allowed, want a duration such as 30s, from 100ms to 1h`},
+		{"number for a string", "data = 1",
+			`hawser.toml:1: data: 1 is not allowed, want the path of a folder`},
+		{"bool for a size", "max_message = true",
+			`hawser.toml:1: max_message: true is not allowed, want a size such as 64KiB, from 16KiB to 64MiB`},
+		{"size out of range", "max_message = 16383",
+			`hawser.toml:1: max_message: 16383 is not allowed, want a size such as 64KiB, from 16KiB to 64MiB`},
+		{"string for a list", "public_origins = \"https://a.example\"",
+			`hawser.toml:1: public_origins: "https://a.example" is not allowed: it is not a list; want origins scheme://host[:port], or *`},
+		{"number in a list", "public_origins = [\"https://a.example\", 7]",
+			`hawser.toml:1: public_origins: a list is not allowed: 7 in it is not a string; want origins scheme://host[:port], or *`},
+		{"several, in order", "loops = -1\nnope = 1\nguests = 0",
+			"hawser.toml:1: loops: -1 is not allowed, want a whole number from 0 to 1024\n" +
+				"hawser.toml:2: nope: there is no such setting\n" +
+				"hawser.toml:3: guests: 0 is not allowed, want true or false"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := load(tt.file, nil)
+			assertError(t, err, tt.want)
+		})
+	}
+}
+
+func TestVariableErrors(t *testing.T) {
+	for _, tt := range []struct{ name, entry, want string }{
+		{"unknown", "HAWSER_LISTENS=x",
+			`variable HAWSER_LISTENS: there is no such setting`},
+		{"wrong kind", "HAWSER_LIMITS_BURST=many",
+			`variable HAWSER_LIMITS_BURST: limits.burst: "many" is not allowed, want a whole number from 0 to 1000000`},
+		{"empty", "HAWSER_LOOPS=",
+			`variable HAWSER_LOOPS: loops: "" is not allowed, want a whole number from 0 to 1024`},
+		{"bool", "HAWSER_GUESTS=yes",
+			`variable HAWSER_GUESTS: guests: "yes" is not allowed, want true or false`},
+		{"absent file", "HAWSER_CONFIG=absent.toml",
+			`configuration file: open absent.toml: file does not exist`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := load("", []string{tt.entry})
+			assertError(t, err, tt.want)
+		})
+	}
+}
+
+func TestFlagErrors(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"unknown", []string{"--lissten", "x"}, `flag provided but not defined: -lissten`},
+		{"no value", []string{"--listen"}, `flag needs an argument: -listen`},
+		{"stray argument", []string{"--guests", "false"},
+			`argument "false": not expected; a switch is turned off as --guests=false`},
+		{"wrong kind", []string{"--limits.guests-per-minute", "-1"},
+			`flag --limits.guests-per-minute: limits.guests_per_minute: "-1" is not allowed, want a whole number from 0 to 1000000`},
+		{"duration", []string{"--auth-timeout=5"},
+			`flag --auth-timeout: auth_timeout: "5" is not allowed, want a duration such as 30s, from 100ms to 10m`},
+		{"duration out of range", []string{"--shutdown-timeout=-1s"},
+			`flag --shutdown-timeout: shutdown_timeout: "-1s" is not allowed, want a duration such as 30s, from 0s to 10m`},
+		{"choice", []string{"--log-level=loud"},
+			`flag --log-level: log_level: "loud" is not allowed, want debug, info, warn or error`},
+		{"address without port", []string{"--listen=localhost"},
+			`flag --listen: listen: "localhost" is not allowed, want an address host:port`},
+		{"address with a bad port", []string{"--listen=:65536"},
+			`flag --listen: listen: ":65536" is not allowed: the port is not a number from 0 to 65535; want an address host:port`},
+		{"empty path", []string{"--data="},
+			`flag --data: data: "" is not allowed, want the path of a folder`},
+		{"size without sense", []string{"--write-queue=1MB"},
+			`flag --write-queue: write_queue: "1MB" is not allowed, want a size such as 64KiB, from 64KiB to 1GiB`},
+		{"size beyond an int", []string{"--write-queue=9223372036854775807KiB"},
+			`flag --write-queue: write_queue: "9223372036854775807KiB" is not allowed, want a size such as 64KiB, from 64KiB to 1GiB`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := load("", nil, tt.args...)
+			assertError(t, err, tt.want)
+		})
+	}
+}
+
+// A wrong value is reported even where another one goes before it.
+func TestErrorsOfAllSources(t *testing.T) {
+	_, err := load("loops = -1", []string{"HAWSER_LOOPS=two", "HAWSER_NOPE=1"}, "--loops=3", "--ping-misses=0")
+	assertError(t, err, `variable HAWSER_NOPE: there is no such setting
+hawser.toml:1: loops: -1 is not allowed, want a whole number from 0 to 1024
+variable HAWSER_LOOPS: loops: "two" is not allowed, want a whole number from 0 to 1024
+flag --ping-misses: ping_misses: "0" is not allowed, want a whole number from 1 to 100`)
+}
+
+func TestHelp(t *testing.T) {
+	if _, err := load("", nil, "--help"); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("error %v, want flag.ErrHelp", err)
+	}
+}
+
+func assertError(t *testing.T, err error, want string) {
+	t.Helper()
+	if err == nil {
+		t.Fatalf("no error, want %s", want)
+	}
+	if d := cmp.Diff(want, err.Error()); d != "" {
+		t.Error(d)
+	}
+}

@@ -1,0 +1,117 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// originList is a list in a file, and comma-separated elsewhere.
+func originList() kind[[]string] {
+	return kind[[]string]{
+		want: "origins scheme://host[:port], or *",
+		arg:  "ORIGIN,…",
+		parse: func(s string) ([]string, error) {
+			if strings.TrimSpace(s) == "" {
+				return nil, nil
+			}
+			origins := strings.Split(s, ",")
+			for i := range origins {
+				origins[i] = strings.TrimSpace(origins[i])
+			}
+			return origins, checkOrigins(origins)
+		},
+		decode: func(v any) ([]string, error) {
+			list, ok := v.([]any)
+			if !ok {
+				return nil, errors.New("it is not a list")
+			}
+			var origins []string
+			for _, e := range list {
+				s, ok := e.(string)
+				if !ok {
+					return nil, fmt.Errorf("%s in it is not a string", describe(e))
+				}
+				origins = append(origins, s)
+			}
+			return origins, checkOrigins(origins)
+		},
+		format: func(origins []string) string {
+			quoted := make([]string, len(origins))
+			for i, o := range origins {
+				quoted[i] = quote(o)
+			}
+			return "[" + strings.Join(quoted, ", ") + "]"
+		},
+	}
+}
+
+func checkOrigins(origins []string) error {
+	var wrong []string
+	for _, o := range origins {
+		if err := checkOrigin(o); err != nil {
+			wrong = append(wrong, quote(o)+" "+err.Error())
+		}
+	}
+	if wrong == nil {
+		return nil
+	}
+	return errors.New(strings.Join(wrong, ", "))
+}
+
+// What a browser serialises (RFC 6454 §6.2) is ASCII: a scheme, and a host that
+// is a name in its ASCII form or an address.
+var (
+	schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`)
+	nameForm   = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
+)
+
+// checkOrigin refuses what could never equal the Origin header of a browser: a
+// typing error would otherwise show only as a 403 to people far away.
+func checkOrigin(o string) error {
+	if o == "*" {
+		return nil
+	}
+	scheme, rest, ok := strings.Cut(o, "://")
+	if !ok || !schemeForm.MatchString(scheme) {
+		return errors.New("does not begin with a scheme such as https://")
+	}
+	scheme = strings.ToLower(scheme)
+	if scheme == "ws" || scheme == "wss" {
+		return errors.New("is not the origin of a page, which begins with http:// or https://")
+	}
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		return fmt.Errorf("has %s after the host", quote(rest[i:]))
+	}
+	if strings.Contains(rest, "@") {
+		return errors.New("has a user name")
+	}
+	u, err := url.Parse(scheme + "://" + rest)
+	if err != nil || !isHost(u) || strings.HasSuffix(rest, ":") {
+		return fmt.Errorf("has no valid host in %s", quote(rest))
+	}
+	port := u.Port()
+	if port == "" {
+		return nil
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(n, 10) != port {
+		return fmt.Errorf("has no valid port in %s", quote(port))
+	}
+	if scheme == "http" && port == "80" || scheme == "https" && port == "443" {
+		return fmt.Errorf("names the port %s, which browsers leave out of %s origins", port, scheme)
+	}
+	return nil
+}
+
+func isHost(u *url.URL) bool {
+	host := u.Hostname()
+	if strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(host)
+		return err == nil && addr.Is6() && addr.Zone() == ""
+	}
+	return nameForm.MatchString(host)
+}

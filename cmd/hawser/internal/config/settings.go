@@ -1,0 +1,114 @@
+package config
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// settings declares every setting, in the order in which they are shown.
+var settings = []setting{
+	declare("listen", address(), "127.0.0.1:8080", func(c *Config) *string { return &c.Listen },
+		"Address to listen on."),
+	declare("data", path(), "./data", func(c *Config) *string { return &c.Data },
+		"Folder of the messages and the signing key, relative to where the server is started."),
+	declare("public_origins", originList(), nil, func(c *Config) *[]string { return &c.PublicOrigins },
+		"Origins whose pages may connect, exactly as browsers send them. Empty: the listener's own address, and localhost with its port. * lets in every page of the web."),
+	declare("guests", boolean(), true, func(c *Config) *bool { return &c.Guests },
+		"Whether anybody may take part by choosing a name."),
+
+	declare("ping_interval", duration(100*time.Millisecond, time.Hour), 30*time.Second, func(c *Config) *time.Duration { return &c.PingInterval },
+		"Silence after which a connection is pinged."),
+	declare("ping_misses", integer(1, 100), 2, func(c *Config) *int { return &c.PingMisses },
+		"Pings in a row that may stay unanswered before a connection is closed."),
+	declare("auth_timeout", duration(100*time.Millisecond, 10*time.Minute), 5*time.Second, func(c *Config) *time.Duration { return &c.AuthTimeout },
+		"Time that a new connection has to authenticate itself."),
+	declare("shutdown_timeout", duration(0, 10*time.Minute), 10*time.Second, func(c *Config) *time.Duration { return &c.ShutdownTimeout },
+		"Time that a graceful stop may take."),
+
+	declare("loops", integer(0, 1024), 0, func(c *Config) *int { return &c.Loops },
+		"Event loops. 0: one per core."),
+	declare("max_message", size(16*kiB, 64*miB), 64*kiB, func(c *Config) *int { return &c.MaxMessage },
+		"Largest message that is received."),
+	declare("write_queue", size(64*kiB, giB), miB, func(c *Config) *int { return &c.WriteQueue },
+		"Bytes that may wait to be written on one connection before it is closed as too slow."),
+
+	declare("log_level", choice("debug, info, warn or error", map[string]slog.Level{
+		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
+	}), slog.LevelInfo, func(c *Config) *slog.Level { return &c.LogLevel },
+		"Least level that is logged."),
+	declare("log_format", choice("text or json", map[string]string{
+		"text": "text", "json": "json",
+	}), "text", func(c *Config) *string { return &c.LogFormat },
+		"Format of the log."),
+
+	declare("limits.messages_per_second", limit(), 10, func(c *Config) *int { return &c.Limits.MessagesPerSecond },
+		"Messages per second and connection. 0: no limit."),
+	declare("limits.burst", limit(), 20, func(c *Config) *int { return &c.Limits.Burst },
+		"Messages that a connection may send at once. 0: as many as per second."),
+	declare("limits.connections_per_address", limit(), 100, func(c *Config) *int { return &c.Limits.ConnectionsPerAddress },
+		"Connections of one client address. 0: no limit."),
+	declare("limits.handshakes_per_second", limit(), 0, func(c *Config) *int { return &c.Limits.HandshakesPerSecond },
+		"Opening handshakes per second, of all clients together. 0: no limit."),
+	declare("limits.guests_per_minute", limit(), 30, func(c *Config) *int { return &c.Limits.GuestsPerMinute },
+		"Guests per minute and client address. 0: no limit."),
+}
+
+func limit() kind[int] { return integer(0, 1_000_000) }
+
+// setting is one line of the table, with its type erased.
+type setting struct {
+	key   string // as in a file; tables are separated by dots
+	help  string
+	want  string // what is allowed
+	arg   string // stands for the value in the usage text; empty for a bool
+	value string // the default, as TOML
+
+	reset  func(c *Config)
+	parse  func(c *Config, text string) error // a flag's or a variable's text
+	decode func(c *Config, v any) error       // a value of a TOML document
+}
+
+func declare[T any](key string, k kind[T], def T, field func(*Config) *T, help string) setting {
+	return setting{
+		key:   key,
+		help:  help,
+		want:  k.want,
+		arg:   k.arg,
+		value: k.format(def),
+		reset: func(c *Config) { *field(c) = def },
+		parse: func(c *Config, text string) error {
+			v, err := k.parse(text)
+			if err != nil {
+				return refusal(quote(text), k.want, err)
+			}
+			*field(c) = v
+			return nil
+		},
+		decode: func(c *Config, raw any) error {
+			v, err := k.decode(raw)
+			if err != nil {
+				return refusal(describe(raw), k.want, err)
+			}
+			*field(c) = v
+			return nil
+		},
+	}
+}
+
+// flagName is the setting's flag without its dashes. Flags are written with
+// dashes where keys have underscores, as in every other program of the house.
+func (s setting) flagName() string { return strings.ReplaceAll(s.key, "_", "-") }
+
+func (s setting) variable() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+}
+
+func find(name func(setting) string, want string) (setting, bool) {
+	for _, s := range settings {
+		if name(s) == want {
+			return s, true
+		}
+	}
+	return setting{}, false
+}

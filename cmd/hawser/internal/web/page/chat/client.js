@@ -1,0 +1,423 @@
+// The client of one user: what the user does, and what the server says to it. It
+// holds no element of the page; whoever shows it sets onchange.
+
+import { isRoom } from './conversation.js';
+import { Conversations } from './conversations.js';
+import { History } from './history.js';
+import { Names } from './names.js';
+import { Outbox } from './outbox.js';
+import { Disconnected, Requests } from './requests.js';
+
+export const FEATURES = ['ack', 'presence', 'system'];
+
+export class Client {
+  me; // { user_id, name }
+  names = new Names();
+  conversations;
+  rooms = { list: [], hasMore: false }; // that exist on the server
+  limits = { content_code_points: 500 };
+  notice = ''; // something about the service itself, to be shown
+
+  // Called after anything changed, also several times in a row.
+  onchange = () => {};
+
+  #connection;
+  #requests;
+  #history;
+  #outbox;
+
+  // connection is a Connection whose owner this becomes, memory a Memory of the tab.
+  constructor({ me, connection, memory, world = globalThis }) {
+    this.me = me;
+    this.names.set(me.user_id, me.name);
+    this.conversations = new Conversations(memory, this.names);
+    this.#outbox = new Outbox(memory);
+    this.#connection = connection;
+    this.#requests = new Requests((message) => connection.send(message), world);
+    this.#history = new History(this.#requests, (messages) => this.#learn(messages));
+    connection.onstate = () => this.#stateChanged();
+    connection.onready = (authOK) => this.#ready(authOK);
+    connection.onmessage = (message) => this.#receive(message);
+  }
+
+  get state() {
+    return this.#connection.state;
+  }
+
+  get reason() {
+    return this.#connection.reason;
+  }
+
+  get current() {
+    return this.conversations.current;
+  }
+
+  // pending returns our messages to a conversation that are not acknowledged.
+  pending(conversation) {
+    return this.#outbox.to(conversation.id);
+  }
+
+  // select shows a conversation.
+  select(conversation) {
+    this.conversations.current = conversation;
+    conversation.online = null; // ask again: nobody tells us of changes
+    this.conversations.save();
+    this.#show(conversation);
+    this.onchange();
+  }
+
+  // enter joins a room as soon as there is a connection, and shows it.
+  enter(name) {
+    const room = this.conversations.open(name);
+    if (room.joined) {
+      this.select(room);
+      return;
+    }
+    room.joined = true;
+    this.conversations.current = room;
+    this.conversations.save();
+    this.#join(room); // and what it needs to be shown
+    this.onchange();
+  }
+
+  // openRoom joins a room, makes it if need be, and shows it. Its promise is
+  // rejected with what the server has against it.
+  async openRoom(name) {
+    if (!this.conversations.get(name)?.joined) {
+      const ack = await this.#requests.ask({ type: 'join', receiver_id: name });
+      const room = this.conversations.open(name);
+      room.joined = true;
+      this.#joined(room, ack);
+      this.refreshRooms();
+    }
+    this.select(this.conversations.open(name));
+  }
+
+  // openPerson shows the private conversation with a user.
+  openPerson(id) {
+    this.select(this.conversations.open(id));
+  }
+
+  // leave leaves a room and drops what was not sent to it.
+  leave(room) {
+    this.#requests.ask({ type: 'leave', receiver_id: room.id }).then(() => this.refreshRooms(), ignore);
+    this.conversations.delete(room);
+    this.conversations.save();
+    this.#outbox.forget(room.id);
+    this.onchange();
+  }
+
+  // send says something in a conversation.
+  send(conversation, content) {
+    this.#post(this.#outbox.add(conversation.id, content));
+    this.onchange();
+  }
+
+  retry(ref) {
+    this.#post(this.#outbox.retry(ref));
+    this.onchange();
+  }
+
+  discard(ref) {
+    this.#outbox.remove(ref);
+    this.onchange();
+  }
+
+  dismissNotice() {
+    this.notice = '';
+    this.onchange();
+  }
+
+  // markRead notes that everything in a conversation was seen.
+  markRead(conversation) {
+    if (conversation.unread > 0) {
+      conversation.readTo = conversation.head;
+      this.conversations.save();
+      this.onchange();
+    }
+  }
+
+  // loadOlder fetches the messages before the first one held, if that makes sense.
+  loadOlder(conversation) {
+    const { loaded, complete, fetching, error } = conversation;
+    if (this.state === 'online' && loaded && !complete && !fetching && !error) {
+      this.#run(() => this.#history.older(conversation), conversation);
+    }
+  }
+
+  // reload fetches again after fetching or joining failed.
+  reload(conversation) {
+    conversation.error = '';
+    if (conversation.isRoom && !conversation.joined) {
+      this.enter(conversation.id);
+    } else {
+      this.#show(conversation);
+      this.onchange();
+    }
+  }
+
+  // refreshRooms asks which rooms there are.
+  refreshRooms() {
+    this.#run(async () => {
+      const answer = await this.#requests.ask({ type: 'rooms', limit: 100 });
+      this.rooms = { list: answer.rooms, hasMore: answer.has_more };
+    });
+  }
+
+  #stateChanged() {
+    if (this.state !== 'online') {
+      this.#requests.end();
+      for (const conversation of this.conversations) {
+        conversation.members = conversation.online = conversation.fetching = null;
+      }
+    }
+    this.onchange();
+  }
+
+  // ready does what PROTOCOL.md says under "Reconnecting", the first time, too.
+  #ready({ epoch, limits }) {
+    this.notice = '';
+    this.limits = limits ?? this.limits;
+    this.#requests.begin(limits);
+    this.conversations.adopt(epoch);
+    this.conversations.save();
+    this.#synchronise();
+    this.onchange();
+  }
+
+  #synchronise() {
+    for (const conversation of this.conversations) {
+      if (conversation.joined) {
+        this.#join(conversation);
+      }
+    }
+    for (const entry of this.#outbox.sending()) {
+      this.#post(entry);
+    }
+    if (this.current && !this.current.joined) {
+      this.#show(this.current);
+    }
+    this.#loadPeers();
+    this.refreshRooms();
+  }
+
+  #receive(message) {
+    if (message.ref !== undefined && this.#requests.settle(message)) {
+      return;
+    }
+    switch (message.type) {
+      case 'group':
+      case 'message':
+        this.#deliver(message);
+        break;
+      case 'ack':
+        this.#acknowledged(message);
+        break;
+      case 'error':
+        this.#refused(message);
+        break;
+      case 'system':
+        this.#event(message);
+        break;
+    }
+    this.onchange();
+  }
+
+  #deliver(message) {
+    if (this.conversations.adopt(message.epoch)) {
+      this.#synchronise();
+    }
+    const mine = message.sender_id === this.me.user_id;
+    const id = isRoom(message.receiver_id) || mine ? message.receiver_id : message.sender_id;
+    if (isRoom(id) && !this.conversations.get(id)) {
+      return; // we have left it
+    }
+    const conversation = this.conversations.open(id);
+    this.#learn([message]);
+    this.#put(conversation, message, mine);
+    if (message.seq > conversation.held) {
+      this.#catchUp(conversation); // something before it is missing
+    }
+  }
+
+  // acknowledged puts our message in at once. Its delivery, which follows, changes
+  // nothing then, and does not come at all when the server knew the message already.
+  #acknowledged(ack) {
+    const entry = this.#outbox.remove(ack.ref);
+    const conversation = entry && this.conversations.get(entry.to);
+    if (!conversation) {
+      return;
+    }
+    const { id, seq, epoch, server_ts } = ack;
+    const { user_id: sender_id, name: sender_name } = this.me;
+    const message = { ...wire(entry), id, seq, epoch, server_ts, sender_id, sender_name };
+    this.#put(conversation, message, true);
+  }
+
+  #put(conversation, message, mine) {
+    // What one has written, one has read.
+    if (mine && conversation.readTo === message.seq - 1) {
+      conversation.readTo = message.seq;
+    }
+    conversation.deliver(message);
+    this.conversations.save();
+  }
+
+  // learn takes from stored messages the names of their senders, and that they are
+  // stored: our own carry their ref in the metadata.
+  #learn(messages) {
+    for (const { sender_id, sender_name, metadata } of messages) {
+      this.names.set(sender_id, sender_name);
+      if (sender_id === this.me.user_id) {
+        this.#outbox.remove(metadata?.ref);
+      }
+    }
+  }
+
+  #refused(error) {
+    const entry = this.#outbox.get(error.ref);
+    if (!entry) {
+      this.notice = `The server refused something: ${error.message}`;
+    } else if (error.reason === 'rate_limited') {
+      this.#requests.repeat(wire(entry), error.retry_after_ms);
+    } else if (error.reason !== 'shutting_down') {
+      this.#outbox.fail(error.ref, error.message); // else it is sent again by itself
+    }
+  }
+
+  #event({ event, receiver_id, user_id, name, content }) {
+    const members = this.conversations.get(receiver_id)?.members;
+    switch (event) {
+      case 'joined':
+        this.names.set(user_id, name);
+        members?.set(user_id, name);
+        break;
+      case 'left':
+        members?.delete(user_id);
+        break;
+      case 'shutting_down':
+        this.notice = content;
+        break;
+    }
+  }
+
+  #post(entry) {
+    this.#requests.tell(wire(entry));
+  }
+
+  #join(room) {
+    this.#run(async () => {
+      try {
+        this.#joined(room, await this.#requests.ask({ type: 'join', receiver_id: room.id }));
+      } catch (error) {
+        room.joined = error instanceof Disconnected; // then it is tried again
+        throw error;
+      }
+    }, room);
+  }
+
+  #joined(room, { seq, epoch }) {
+    if (this.conversations.adopt(epoch)) {
+      this.#synchronise();
+      return;
+    }
+    this.#committed(room, seq);
+    if (room.readTo === null || room.readTo > seq) {
+      room.readTo = seq; // what was there before us is not unread
+    }
+    this.conversations.save();
+    this.#show(room);
+  }
+
+  #committed(conversation, seq) {
+    if (!conversation.committed(seq)) {
+      conversation.reset(); // the same epoch, and yet messages are gone
+      conversation.committed(seq);
+    }
+  }
+
+  // show fetches what is needed to show a conversation, if it is to be shown, and
+  // what it missed in any case.
+  #show(conversation) {
+    if (this.state !== 'online') {
+      return;
+    }
+    this.#catchUp(conversation);
+    if (conversation !== this.current) {
+      return;
+    }
+    this.#run(() => this.#history.load(conversation), conversation);
+    if (conversation.members === null && conversation.online === null) {
+      this.#loadPresence(conversation);
+    }
+  }
+
+  #catchUp(conversation) {
+    this.#run(() => this.#history.catchUp(conversation), conversation);
+  }
+
+  #loadPresence(conversation) {
+    this.#run(async () => {
+      const answer = await this.#requests.ask({ type: 'presence', receiver_id: conversation.id });
+      answer.users.forEach((user) => this.names.set(user.user_id, user.name));
+      if (conversation.isRoom) {
+        conversation.members = new Map(answer.users.map((user) => [user.user_id, user.name]));
+      } else {
+        conversation.online = answer.users.length > 0;
+      }
+    }, conversation);
+  }
+
+  #loadPeers() {
+    this.#run(async () => {
+      let after;
+      for (let more = true; more; ) {
+        const answer = await this.#requests.ask({ type: 'peers', limit: 100, after });
+        for (const peer of answer.peers) {
+          this.names.set(peer.user_id, peer.name);
+          const conversation = this.conversations.open(peer.user_id);
+          conversation.online = peer.online;
+          conversation.active = Math.max(conversation.active, peer.server_ts);
+          this.#committed(conversation, peer.seq);
+          this.#show(conversation);
+        }
+        after = answer.peers.at(-1)?.user_id;
+        more = answer.has_more && after !== undefined;
+      }
+      this.conversations.save();
+    });
+  }
+
+  // run lets something happen in the background. Without a connection it is done
+  // again when there is one; any other failure is shown with the conversation.
+  async #run(work, conversation) {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof Disconnected) {
+        return;
+      }
+      if (conversation) {
+        conversation.error = error.message;
+      } else {
+        this.notice = error.message;
+      }
+    }
+    this.onchange();
+  }
+}
+
+// wire is an entry of the outbox as it is sent. The ref is in the metadata, too, so
+// that our own messages are known again where no ack tells of them.
+function wire({ ref, to, content, at }) {
+  return {
+    type: isRoom(to) ? 'group' : 'message',
+    timestamp: at / 1000,
+    receiver_id: to,
+    content,
+    metadata: { ref },
+    ref,
+  };
+}
+
+function ignore() {}

@@ -1,0 +1,148 @@
+// A room or a private conversation: its messages in the order of seq, each once, and
+// what is known about those that are not held.
+
+export function isRoom(id) {
+  return !id.startsWith('u_');
+}
+
+export class Conversation {
+  id;
+  joined = false; // rooms only: to be joined again after a reconnect
+  members = null; // rooms only: Map of user_id → name, or null if not known
+  online = null; // people only: whether they are connected, or null if not known
+
+  messages = []; // in ascending order of seq
+  head = 0; // the highest seq known to be committed
+  readTo; // the highest seq that was read; null in a room that was never joined
+  active = 0; // server_ts of the last message known
+
+  loaded = false; // whether messages holds a part of the history at all
+  complete = false; // whether there is nothing before the first message
+  fetching = null; // the request for history that is under way; reset makes it void
+  error = ''; // why fetching failed
+
+  // Messages are held without gaps from #first to #held. Beyond there may be some
+  // of our own, acknowledged before what others wrote meanwhile was delivered.
+  #first = 0;
+  #held = 0;
+
+  constructor(id) {
+    this.id = id;
+    this.reset();
+  }
+
+  get isRoom() {
+    return isRoom(this.id);
+  }
+
+  get first() {
+    return this.#first;
+  }
+
+  get held() {
+    return this.#held;
+  }
+
+  get unread() {
+    return this.readTo === null ? 0 : Math.max(0, this.head - this.readTo);
+  }
+
+  // behind says whether messages are known to be missing at the end.
+  get behind() {
+    return this.loaded && this.#held < this.head;
+  }
+
+  // committed notes the last committed seq that the server named. It reports false
+  // if what is held goes beyond it: then the server has lost data.
+  committed(seq) {
+    if (seq < this.#held) {
+      return false;
+    }
+    this.head = Math.max(this.head, seq);
+    return true;
+  }
+
+  // load puts in the last messages of the history.
+  load(messages, hasMore) {
+    this.loaded = true;
+    this.complete = !hasMore;
+    this.#first = messages.length > 0 ? messages[0].seq : 1;
+    this.#held = messages.length > 0 ? messages.at(-1).seq : 0;
+    messages.forEach((m) => this.#insert(m));
+    this.#extend();
+  }
+
+  // prepend puts in those before first.
+  prepend(messages, hasMore) {
+    this.complete = !hasMore;
+    if (messages.length > 0) {
+      this.#first = Math.min(this.#first, messages[0].seq);
+    }
+    messages.forEach((m) => this.#insert(m));
+  }
+
+  // append puts in the first messages after held, as history returned them.
+  append(messages) {
+    messages.forEach((m) => this.#insert(m));
+    if (messages.length > 0) {
+      this.#held = Math.max(this.#held, messages.at(-1).seq);
+    }
+    this.#extend();
+  }
+
+  // deliver puts in one message that was received or acknowledged. It reports
+  // whether it was new.
+  deliver(message) {
+    this.head = Math.max(this.head, message.seq);
+    this.active = Math.max(this.active, message.server_ts);
+    if (!this.loaded || message.seq < this.#first) {
+      return false;
+    }
+    const isNew = this.#insert(message);
+    this.#extend();
+    return isNew;
+  }
+
+  // trim drops the oldest messages beyond a number; they can be fetched again. Not
+  // while some are being fetched: they would not join up with the rest.
+  trim(most) {
+    const excess = this.messages.length - most;
+    if (excess > 0 && !this.fetching && this.messages[excess].seq <= this.#held) {
+      this.messages.splice(0, excess);
+      this.#first = this.messages[0].seq;
+      this.complete = false;
+    }
+  }
+
+  // reset forgets everything that seq gave an order to.
+  reset() {
+    this.messages = [];
+    this.head = this.active = this.#first = this.#held = 0;
+    this.readTo = this.isRoom ? null : 0;
+    this.loaded = this.complete = false;
+    this.fetching = null;
+    this.error = '';
+  }
+
+  #insert(message) {
+    let at = this.messages.length;
+    while (at > 0 && this.messages[at - 1].seq > message.seq) {
+      at--;
+    }
+    if (at > 0 && this.messages[at - 1].seq === message.seq) {
+      return false;
+    }
+    this.messages.splice(at, 0, message);
+    this.head = Math.max(this.head, message.seq);
+    this.active = Math.max(this.active, message.server_ts);
+    return true;
+  }
+
+  #extend() {
+    let at = this.messages.findLastIndex((m) => m.seq <= this.#held) + 1;
+    while (at < this.messages.length && this.messages[at].seq === this.#held + 1) {
+      this.#held++;
+      at++;
+    }
+  }
+}

@@ -1,0 +1,155 @@
+// The chat as a whole: what surrounds the messages, and when to render.
+
+import { Composer } from './composer.js';
+import { setAttribute, setText } from './dom.js';
+import { Members } from './members.js';
+import { Panel } from './panels.js';
+import { Sidebar } from './sidebar.js';
+import { count, hue, initial } from './text.js';
+import { Timeline } from './timeline.js';
+
+const byID = (id) => document.getElementById(id);
+
+const STATES = { connecting: 'Connecting…', online: 'Connected', waiting: 'Reconnecting…', stopped: 'Disconnected' };
+
+export class Chat {
+  #client;
+  #timeline;
+  #composer;
+  #sidebar;
+  #members;
+  #wanted = false; // whether a render is under way
+  #wasOnline = false;
+  #lost = false; // whether a connection is to come (back)
+
+  // reconnect is called when the user asks for it, signOut to become somebody else.
+  constructor(client, { reconnect, signOut }) {
+    this.#client = client;
+    this.#timeline = new Timeline(client);
+    this.#composer = new Composer(client, () => this.#timeline.follow());
+    const menu = new Panel({
+      panel: byID('sidebar'), toggle: byID('menu'), query: '(max-width: 719px)',
+      rest: [byID('conversation'), byID('members-panel')],
+    });
+    const people = new Panel({
+      panel: byID('members-panel'), toggle: byID('members-toggle'), query: '(max-width: 999px)',
+      rest: [byID('conversation'), byID('sidebar')],
+    });
+    const chosen = () => {
+      menu.close({ focus: false });
+      people.close({ focus: false });
+      this.#composer.focus();
+    };
+    this.#sidebar = new Sidebar(client, chosen);
+    this.#members = new Members(client, chosen);
+    byID('menu').addEventListener('click', () => client.refreshRooms());
+    byID('leave').addEventListener('click', () => this.#leave());
+    byID('reconnect').addEventListener('click', reconnect);
+    byID('dismiss').addEventListener('click', () => client.dismissNotice());
+    byID('signout').addEventListener('click', signOut);
+    setText(byID('my-name'), client.me.name);
+    setText(byID('my-avatar'), initial(client.me.name));
+    setAttribute(byID('my-avatar'), 'data-hue', hue(client.me.user_id));
+    byID('app').hidden = false;
+    this.#render();
+    this.#composer.focus();
+  }
+
+  // render shows how things are, soon, and once for all changes until then. It does
+  // not wait for a frame: a window in the background has none, and still a title.
+  render() {
+    if (!this.#wanted) {
+      this.#wanted = true;
+      queueMicrotask(() => {
+        this.#wanted = false;
+        this.#render();
+      });
+    }
+  }
+
+  #render() {
+    this.#composer.render();
+    this.#sidebar.render();
+    this.#renderHeader(this.#members.render());
+    this.#renderConnection();
+    this.#timeline.render(); // last, when it is known how high it is
+    const unread = [...this.#client.conversations].reduce((sum, c) => sum + c.unread, 0);
+    const title = `${unread > 0 ? `(${unread}) ` : ''}${this.#title()} · hawser`;
+    if (document.title !== title) {
+      document.title = title;
+    }
+  }
+
+  #title() {
+    const { current, names } = this.#client;
+    if (!current) {
+      return 'Choose a conversation';
+    }
+    return current.isRoom ? `# ${current.id}` : names.of(current.id);
+  }
+
+  #renderHeader(people) {
+    const { current } = this.#client;
+    const inRoom = current?.isRoom === true;
+    setText(byID('title'), this.#title());
+    setText(byID('subtitle'), subtitle(current, people));
+    byID('leave').hidden = !inRoom;
+    byID('members-toggle').hidden = byID('members-panel').hidden = !inRoom;
+    setText(byID('members-count'), people === null ? '–' : String(people));
+  }
+
+  #renderConnection() {
+    const { state, reason, notice } = this.#client;
+    // Of an attempt to connect again nothing is to be seen until it succeeds.
+    this.#lost = state === 'waiting' || state === 'stopped' || (this.#lost && state === 'connecting');
+    const shown = this.#lost && state === 'connecting' ? 'waiting' : state;
+    const connection = byID('connection');
+    setAttribute(connection, 'data-state', shown);
+    setText(connection.lastElementChild, STATES[shown]);
+    this.#wasOnline ||= state === 'online';
+    byID('banner').hidden = !this.#lost;
+    setText(byID('banner-text'), problem(state, reason, this.#wasOnline));
+    setText(byID('reconnect'), state === 'stopped' ? 'Connect again' : 'Try now');
+    byID('notice').hidden = notice === '';
+    setText(byID('notice-text'), notice);
+  }
+
+  #leave() {
+    const { current, conversations } = this.#client;
+    this.#client.leave(current);
+    const next = [...conversations][0];
+    if (next) {
+      this.#client.select(next);
+      this.#composer.focus();
+    } else {
+      byID('join-name').focus();
+    }
+  }
+}
+
+function subtitle(conversation, people) {
+  if (!conversation) {
+    return '';
+  }
+  if (conversation.isRoom) {
+    return people === null ? '' : `${count(people, 'person', 'people')} here`;
+  }
+  switch (conversation.online) {
+    case true:
+      return 'Private · online';
+    case false:
+      return 'Private · away, will find it later';
+  }
+  return 'Private';
+}
+
+function problem(state, reason, wasOnline) {
+  if (state === 'stopped') {
+    return `The server ended the connection: ${reason.replaceAll('_', ' ')}.`;
+  }
+  if (wasOnline) {
+    return 'The connection is lost. What you write is kept, and sent later.';
+  }
+  // A browser does not tell a page why it was refused.
+  return `There is no connection. If that does not change, the server may not allow the origin ${location.origin}.`;
+}

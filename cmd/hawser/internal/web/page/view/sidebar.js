@@ -1,0 +1,115 @@
+// The list of conversations: the rooms one is in, other rooms, and people.
+
+import { roomProblem } from '../chat/names.js';
+import { el, List, setAttribute, setText } from './dom.js';
+import { count, hue, initial } from './text.js';
+
+export class Sidebar {
+  #client;
+  #chosen;
+  #rooms;
+  #others;
+  #people;
+  #form = document.getElementById('join-form');
+  #input = document.getElementById('join-name');
+  #error = document.getElementById('join-error');
+
+  // chosen is called after a conversation was chosen.
+  constructor(client, chosen) {
+    this.#client = client;
+    this.#chosen = chosen;
+    const choose = (conversation) => {
+      client.select(conversation);
+      chosen();
+    };
+    this.#rooms = list('rooms', (room) => choose(room));
+    this.#people = list('people', (person) => choose(person));
+    this.#others = list('other-rooms', (name) => this.#join(name));
+    this.#form.addEventListener('submit', (event) => {
+      event.preventDefault();
+      this.#join(this.#input.value.trim().replace(/^#/, ''));
+    });
+    this.#input.addEventListener('input', () => this.#complain(''));
+  }
+
+  render() {
+    const all = [...this.#client.conversations];
+    const rooms = all.filter((c) => c.isRoom).sort((a, b) => (a.id < b.id ? -1 : 1));
+    const people = all.filter((c) => !c.isRoom).sort((a, b) => b.active - a.active);
+    this.#rooms.show(rooms.map((c) => this.#item(c, `# ${c.id}`)));
+    this.#people.show(people.map((c) => this.#item(c, this.#client.names.of(c.id))));
+    document.getElementById('people-none').hidden = people.length > 0;
+
+    const others = this.#client.rooms.list.filter((r) => !this.#client.conversations.get(r.receiver_id));
+    this.#others.show(others.map((r) => ({
+      key: r.receiver_id,
+      target: r.receiver_id,
+      label: `# ${r.receiver_id}`,
+      note: r.online > 0 ? count(r.online, 'person', 'people') : '',
+    })));
+    document.getElementById('other-rooms-section').hidden = others.length === 0;
+    document.getElementById('more-rooms').hidden = !this.#client.rooms.hasMore;
+  }
+
+  #item(conversation, label) {
+    return {
+      key: conversation.id,
+      target: conversation,
+      label,
+      person: !conversation.isRoom,
+      online: conversation.online,
+      current: conversation === this.#client.current,
+      unread: conversation.unread,
+    };
+  }
+
+  async #join(name) {
+    const problem = roomProblem(name);
+    this.#complain(problem);
+    if (problem) {
+      this.#input.focus();
+      return;
+    }
+    try {
+      await this.#client.openRoom(name);
+      this.#input.value = '';
+      this.#chosen();
+    } catch (error) {
+      this.#complain(error.message);
+    }
+  }
+
+  #complain(problem) {
+    setText(this.#error, problem);
+    setAttribute(this.#input, 'aria-invalid', problem ? 'true' : null);
+  }
+}
+
+// list makes a List of buttons in the element with an id.
+function list(id, choose) {
+  return new List(document.getElementById(id), (item) => {
+    const label = el('span', { class: 'label', dir: 'auto' });
+    const button = el('button', { type: 'button', class: 'conversation', onclick: () => choose(item.target) }, label);
+    if (item.person) {
+      button.prepend(el('span', { class: 'avatar small', 'aria-hidden': 'true', 'data-hue': hue(item.key) }));
+    }
+    button.append(el('span', { class: 'note' }), el('span', { class: 'badge', hidden: true }));
+    return el('li', { 'data-id': item.key }, button);
+  }, (node, { label, note = '', current, unread, person, online }) => {
+    const button = node.firstElementChild;
+    setText(button.querySelector('.label'), label);
+    setText(button.querySelector('.note'), note);
+    setAttribute(button, 'aria-current', current ? 'true' : null);
+    if (person) {
+      const avatar = button.querySelector('.avatar');
+      setText(avatar, initial(label));
+      avatar.classList.toggle('online', online === true);
+    }
+    const badge = button.querySelector('.badge');
+    badge.hidden = !unread;
+    if (unread && badge.dataset.unread !== String(unread)) {
+      badge.dataset.unread = unread;
+      badge.replaceChildren(unread > 99 ? '99+' : String(unread), el('span', { class: 'visually-hidden' }, ' unread'));
+    }
+  });
+}

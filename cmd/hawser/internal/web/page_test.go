@@ -1,0 +1,311 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/browser"
+)
+
+// TestPage is what one meets in the page beside talking, on the real server.
+func TestPage(t *testing.T) {
+	root := browser.Start(t)
+	s := newService(t)
+	for _, tt := range []struct {
+		name string
+		test func(*testing.T, context.Context, *service)
+	}{
+		{"signing in", testSignIn},
+		{"a reload keeps who one is", testIdentity},
+		{"text is text", testMarkup},
+		{"limit counts code points", testLimit},
+		{"scrolling up", testScrollingUp},
+		{"new messages do not move the reader", testReading},
+		{"rooms and unread counts", testRooms},
+		{"private messages", testPrivate},
+		{"a narrow window", testNarrow},
+		{"everything has a name", testNames},
+		{"a server that knows nobody any more", testForgotten}, // last: it replaces the data
+	} {
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, root, s) })
+	}
+}
+
+func testSignIn(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url+"#quay", 800, 600)
+	w.until(`document.activeElement.id === 'name'`)
+	w.do(chromedp.Click("#enter"))
+	w.until(`document.getElementById('name-error').textContent === 'Choose a name.'`)
+	w.do(chromedp.SetValue("#name", strings.Repeat("x", 33)), chromedp.Click("#enter"))
+	w.until(`document.getElementById('name-error').textContent.includes('32')`) // what the server says
+	w.do(chromedp.SetValue("#room", "a room"), chromedp.Click("#enter"))
+	w.until(`document.getElementById('room-error').textContent.includes('without spaces')`)
+	w.enter("Ada", "#quay")
+	if got := eval[string](w, `document.getElementById('title').textContent`); got != "# quay" {
+		t.Errorf("title %q", got)
+	}
+	if got := eval[string](w, `document.activeElement.id`); got != "text" {
+		t.Errorf("the focus is on %q", got)
+	}
+}
+
+func testIdentity(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url, 800, 600)
+	w.enter("Grace", "lobby")
+	who := `JSON.parse(sessionStorage.getItem('hawser.identity')).user_id`
+	before := eval[string](w, who)
+	w.do(chromedp.Reload())
+	w.online()
+	if after := eval[string](w, who); after != before {
+		t.Errorf("user %s before, %s after a reload", before, after)
+	}
+	other := openWindow(t, root, s.url, 800, 600)
+	other.until(`document.getElementById('name').value === 'Grace'`) // offered, not taken
+	w.do(chromedp.Click("#signout"))
+	w.until(`!document.getElementById('signin').hidden`)
+}
+
+func testMarkup(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url, 800, 600)
+	w.enter("<b>Eve</b>", "markup")
+	const text = `<img src=x onerror="document.title='broken'"><script>alert(1)</script>&amp; **bold**`
+	w.say(text)
+	w.shows(text)
+	if n := eval[int](w, `document.querySelectorAll('#app img:not(.logo), #app script, #app b').length`); n != 0 {
+		t.Errorf("%d elements were made of text", n)
+	}
+	blocked := eval[string](w, `(() => {
+		try {
+			document.getElementById('title').innerHTML = '<i>';
+			return 'not blocked';
+		} catch (error) {
+			return error.name;
+		}
+	})()`)
+	if blocked != "TypeError" {
+		t.Errorf("assigning markup is %s", blocked)
+	}
+	w.say("two\nlines")
+	w.shows("two\nlines")
+}
+
+func testLimit(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url, 800, 600)
+	w.enter("Ada", "limit")
+	counter := `document.getElementById('counter').textContent`
+	w.write(strings.Repeat("😀", 400))
+	if got := eval[string](w, counter); got != "" {
+		t.Errorf("counter %q far from the limit", got)
+	}
+	w.write(strings.Repeat("😀", 101))
+	w.until(counter + ` === '-1'`)
+	w.press("Enter", "\r", 13)
+	w.until(`document.getElementById('composer-error').textContent === 'This is 1 character too long.'`)
+	w.press("Backspace", "", 8)
+	w.until(counter + ` === '0'`)
+	w.press("Enter", "\r", 13)
+	w.shows(strings.Repeat("😀", 500))
+	if got := eval[string](w, `document.getElementById('text').value`); got != "" {
+		t.Errorf("after sending %q is left", got)
+	}
+}
+
+func testScrollingUp(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url, 800, 600)
+	w.enter("Ada", "long")
+	const n = 180
+	writeMany(w, n)
+	w.until(fmt.Sprintf(`document.querySelectorAll('.message[data-state=sent]').length === %d`, n))
+	w.do(chromedp.Reload())
+	w.online()
+	w.until(`document.querySelectorAll('.message').length === 50`)
+
+	// Each page of older messages goes in above what one looks at, which stays.
+	for shown := 100; ; shown = min(shown+50, n) {
+		place := eval[string](w, `(() => {
+			const log = document.getElementById('log');
+			log.scrollTop = 200;
+			const row = [...document.querySelectorAll('.message')].find((r) => r.getBoundingClientRect().top > 100);
+			window.placeOf = () => row.dataset.seq + ' at ' + Math.round(row.getBoundingClientRect().top);
+			return placeOf();
+		})()`)
+		w.until(fmt.Sprintf(`document.querySelectorAll('.message').length === %d`, shown))
+		if got := eval[string](w, `placeOf()`); got != place {
+			t.Errorf("with %d messages, %s has become %s", shown, place, got)
+		}
+		if shown == n {
+			break
+		}
+	}
+	for i, l := range w.transcript() {
+		if l.Seq != i+1 {
+			t.Fatalf("message %d has seq %d", i+1, l.Seq)
+		}
+	}
+	w.until(`document.getElementById('log-status').textContent === 'This is where the conversation begins.'`)
+}
+
+func testReading(t *testing.T, root context.Context, s *service) {
+	ada := openWindow(t, root, s.url, 800, 600)
+	ada.enter("Ada", "reading")
+	writeMany(ada, 40)
+	ada.until(`document.querySelectorAll('.message[data-state=sent]').length === 40`)
+	bob := openWindow(t, root, s.url, 800, 600)
+	bob.enter("Bob", "reading")
+
+	ada.do(chromedp.Focus("#log"))
+	eval[bool](ada, `(document.getElementById('log').scrollTop = 300, true)`)
+	ada.until(`!document.getElementById('jump').hidden`)
+	bob.say("Are you reading?")
+	ada.until(`document.getElementById('jump').textContent === '↓ 1 new'`)
+	ada.until(`document.title.startsWith('(1)')`)
+	if top := eval[int](ada, `document.getElementById('log').scrollTop`); top != 300 {
+		t.Errorf("scrolled to %d, want 300", top)
+	}
+	ada.do(chromedp.Click("#jump"))
+	ada.until(`document.getElementById('jump').hidden && !document.title.startsWith('(')`)
+	bob.say("At the end one stays at the end.")
+	ada.shows("At the end one stays at the end.")
+	ada.until(`(({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - clientHeight - scrollTop < 2)(document.getElementById('log'))`)
+}
+
+func testRooms(t *testing.T, root context.Context, s *service) {
+	ada := openWindow(t, root, s.url, 1200, 700)
+	ada.enter("Ada", "first")
+	bob := openWindow(t, root, s.url, 1200, 700)
+	bob.enter("Bob", "first")
+
+	ada.do(chromedp.SetValue("#join-name", "no good"), chromedp.Click("#join"))
+	ada.until(`document.getElementById('join-error').textContent.includes('without spaces')`)
+	ada.do(chromedp.SetValue("#join-name", "#second"), chromedp.Click("#join"))
+	ada.until(`document.getElementById('title').textContent === '# second'`)
+	ada.until(`document.querySelectorAll('#rooms li').length === 2`)
+
+	bob.say("one")
+	bob.say("two")
+	ada.until(`document.querySelector('#rooms li[data-id=first] .badge:not([hidden])')?.textContent === '2 unread'`)
+	ada.do(chromedp.Click(`#rooms li[data-id=first] button`))
+	ada.shows("two")
+	ada.until(`document.querySelector('#rooms li[data-id=first] .badge').hidden`)
+
+	// Somebody who comes later finds the room in the list, and leaves it again.
+	eve := openWindow(t, root, s.url, 1200, 700)
+	eve.enter("Eve", "third")
+	eve.do(chromedp.Click(`#other-rooms li[data-id=first] button`))
+	eve.shows("one")
+	ada.until(`document.querySelectorAll('#members li').length === 3`)
+	eve.do(chromedp.Click("#leave"))
+	eve.until(`document.getElementById('title').textContent === '# third'`)
+	ada.until(`document.querySelectorAll('#members li').length === 2`)
+}
+
+func testPrivate(t *testing.T, root context.Context, s *service) {
+	ada := openWindow(t, root, s.url, 1200, 700)
+	ada.enter("Ada", "plaza")
+	bob := openWindow(t, root, s.url, 1200, 700)
+	bob.enter("Bob", "plaza")
+	eve := openWindow(t, root, s.url, 1200, 700)
+	eve.enter("Eve", "plaza")
+	bob.say("Hello, all!")
+	ada.shows("Hello, all!")
+
+	ada.do(chromedp.Click(`.message .name`)) // by clicking a name
+	ada.until(`document.getElementById('title').textContent === 'Bob'`)
+	ada.until(`document.getElementById('subtitle').textContent === 'Private · online'`)
+	ada.say("Between us.")
+	bob.until(`document.querySelector('#people li .badge:not([hidden])')?.textContent === '1 unread'`)
+	bob.do(chromedp.Click(`#people li button`))
+	bob.shows("Between us.")
+	bob.say("Of course.")
+	ada.shows("Of course.")
+	want := []line{{1, "", "Between us."}, {2, "Bob", "Of course."}}
+	if d := cmp.Diff(want, ada.transcript()); d != "" {
+		t.Error(d)
+	}
+	bob.do(chromedp.Reload())
+	bob.online()
+	bob.shows("Of course.")
+
+	// What goes to everybody comes after it, and it is all that Eve has seen.
+	ada.do(chromedp.Click(`#rooms li[data-id=plaza] button`))
+	ada.say("Good night, all!")
+	eve.shows("Good night, all!")
+	if n := eval[int](eve, `document.querySelectorAll('#people li').length`); n != 0 {
+		t.Errorf("Eve has %d private conversations", n)
+	}
+	if got := eve.transcript(); len(got) != 2 {
+		t.Errorf("Eve has seen %v", got)
+	}
+}
+
+func testNarrow(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url, 360, 640)
+	fits := func(where string) {
+		t.Helper()
+		if n := eval[int](w, `document.documentElement.scrollWidth`); n > 360 {
+			t.Errorf("%s is %d pixels wide", where, n)
+		}
+	}
+	fits("the sign-in")
+	w.enter(strings.Repeat("W", 32), strings.Repeat("w", 64))
+	w.say(strings.Repeat("w", 300))
+	w.until(`document.querySelector('.message[data-state=sent]')`)
+	fits("the conversation")
+
+	for _, panel := range []struct{ toggle, panel string }{{"menu", "sidebar"}, {"members-toggle", "members-panel"}} {
+		visible := fmt.Sprintf(`getComputedStyle(document.getElementById('%s')).visibility === 'visible'`, panel.panel)
+		if eval[bool](w, visible) {
+			t.Errorf("%s is in the way", panel.panel)
+		}
+		w.do(chromedp.Click("#" + panel.toggle))
+		w.until(fmt.Sprintf(`document.getElementById('%s').contains(document.activeElement)`, panel.panel))
+		if !eval[bool](w, visible+` && document.getElementById('conversation').inert`) {
+			t.Errorf("%s is not open, or not alone", panel.panel)
+		}
+		fits(panel.panel)
+		w.press("Escape", "", 27)
+		w.until(fmt.Sprintf(`document.activeElement.id === '%s' && !document.getElementById('conversation').inert`, panel.toggle))
+	}
+}
+
+// testNames finds what a screen reader would have to leave without a name.
+func testNames(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url, 1200, 700)
+	const nameless = `[...document.querySelectorAll('button, input, textarea, nav, aside, section, [role=log]')]
+		.filter((e) => e.checkVisibility())
+		.filter((e) => !e.textContent.trim() && !e.ariaLabel && !e.labels?.length
+			&& !document.getElementById(e.getAttribute('aria-labelledby'))?.textContent)
+		.map((e) => e.outerHTML)`
+	if got := eval[[]string](w, nameless); len(got) > 0 {
+		t.Errorf("without a name in the sign-in: %q", got)
+	}
+	w.enter("Ada", "named")
+	w.say("Hello")
+	w.shows("Hello")
+	if got := eval[[]string](w, nameless); len(got) > 0 {
+		t.Errorf("without a name in the chat: %q", got)
+	}
+	if n := eval[int](w, `[...document.querySelectorAll('main')].filter((e) => e.checkVisibility()).length`); n != 1 {
+		t.Errorf("%d main landmarks", n)
+	}
+}
+
+func testForgotten(t *testing.T, root context.Context, s *service) {
+	w := openWindow(t, root, s.url, 800, 600)
+	w.enter("Ada", "lobby")
+	s.kill()
+	if err := os.RemoveAll(s.data); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	w.until(`document.getElementById('name-error').textContent.startsWith('This server does not know you')`)
+	w.enter("Ada", "lobby")
+	w.say("Here again.")
+	w.shows("Here again.")
+}

@@ -1,0 +1,66 @@
+package web
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// service is the real binary with data of its own, on a port that it keeps when it
+// is started again.
+type service struct {
+	t      *testing.T
+	binary string
+	data   string
+	listen string
+	url    string
+	cmd    *exec.Cmd
+}
+
+func newService(t *testing.T) *service {
+	t.Helper()
+	dir := t.TempDir()
+	s := &service{t: t, binary: filepath.Join(dir, "hawser"), data: filepath.Join(dir, "data"), listen: "127.0.0.1:0"}
+	build := exec.Command("go", "build", "-o", s.binary, "github.com/hawser-ws/hawser/cmd/hawser")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", build, err, out)
+	}
+	s.start()
+	t.Cleanup(s.kill)
+	return s
+}
+
+// start starts it and returns when it says where it listens.
+func (s *service) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(s.binary, "serve", "--listen", s.listen, "--data", s.data, "--limits.messages-per-second", "0")
+	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "HAWSER_") })
+	var log strings.Builder
+	s.cmd.Stderr = &log
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		if _, after, ok := strings.Cut(lines.Text(), "http://"); ok {
+			s.listen, _, _ = strings.Cut(after, "/")
+			s.url = "http://" + s.listen + "/"
+			return
+		}
+	}
+	s.kill()
+	s.t.Fatalf("hawser does not start:\n%s", log.String())
+}
+
+// kill ends it without a chance to tidy up.
+func (s *service) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+}

@@ -1,0 +1,376 @@
+// The client against a server that the test plays by hand.
+
+import { Client } from '/chat/client.js';
+import { Memory } from '/chat/memory.js';
+import { equal, settle, World } from './check.js';
+
+const me = { user_id: 'u_ada', name: 'Ada' };
+
+class Storage {
+  getItem(key) {
+    return this[key] ?? null;
+  }
+  setItem(key, value) {
+    this[key] = value;
+  }
+}
+
+// Table is the server's end of a connection, and the client at ours.
+class Table {
+  world = new World();
+  sent = [];
+  state = 'waiting';
+  reason = '';
+  epoch = 'e1';
+
+  constructor(storage = new Storage()) {
+    this.client = new Client({ me, connection: this, memory: new Memory(() => storage), world: this.world });
+  }
+
+  send(message) {
+    this.sent.push(message);
+    return true;
+  }
+
+  connect() {
+    this.sent = [];
+    this.state = 'online';
+    this.onstate();
+    this.onready({ epoch: this.epoch, limits: { content_code_points: 500, messages_per_second: 0 } });
+  }
+
+  lose() {
+    this.state = 'waiting';
+    this.onstate();
+  }
+
+  // take removes and returns the first message sent of a type.
+  take(type) {
+    const at = this.sent.findIndex((m) => m.type === type);
+    if (at < 0) {
+      throw new Error(`no ${type} among ${JSON.stringify(this.sent)}`);
+    }
+    return this.sent.splice(at, 1)[0];
+  }
+
+  async answer(type, answer) {
+    const question = this.take(type);
+    const { epoch } = this;
+    this.onmessage({ type, epoch, receiver_id: question.receiver_id, ...answer, ref: question.ref });
+    await settle();
+    return question;
+  }
+
+  // enter puts the client into a room with as many messages.
+  async enter(n) {
+    this.client.enter('lobby');
+    this.connect();
+    await this.answer('join', { type: 'ack', op: 'join', seq: n });
+    await this.answer('history', { messages: stored(1, n), has_more: false });
+    await this.answer('presence', { users: [], has_more: false });
+    this.sent = [];
+    return this.client.current;
+  }
+
+  deliver(...messages) {
+    messages.forEach((message) => this.onmessage(message));
+  }
+
+  ack({ ref, receiver_id, type }, seq) {
+    this.onmessage({ type: 'ack', op: type, receiver_id, ref, seq, id: `i${seq}`, epoch: this.epoch, server_ts: seq });
+  }
+}
+
+function group(seq, more = {}) {
+  return {
+    type: 'group', receiver_id: 'lobby', sender_id: 'u_bob', sender_name: 'Bob', content: `m${seq}`,
+    metadata: {}, id: `i${seq}`, seq, epoch: 'e1', server_ts: seq, ...more,
+  };
+}
+
+const stored = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => group(from + i));
+const contents = (conversation) => conversation.messages.map((m) => m.content);
+
+export default {
+  async 'a message is pending, then acknowledged, then comes back once'() {
+    const t = new Table();
+    const room = await t.enter(1);
+    t.client.send(room, 'Hello');
+    const sent = t.take('group');
+    equal([sent.receiver_id, sent.content, sent.metadata], ['lobby', 'Hello', { ref: sent.ref }]);
+    equal(t.client.pending(room).map((e) => e.state), ['sending']);
+    t.ack(sent, 2);
+    equal([t.client.pending(room), contents(room)], [[], ['m1', 'Hello']]);
+    t.deliver(group(2, { sender_id: 'u_ada', content: 'Hello', metadata: sent.metadata }));
+    equal([contents(room), room.unread], [['m1', 'Hello'], 0]);
+  },
+
+  async 'what was not acknowledged is sent again with its ref, and stored once'() {
+    const t = new Table();
+    const room = await t.enter(1);
+    t.client.send(room, 'one');
+    t.client.send(room, 'two');
+    const refs = t.sent.map((m) => m.ref);
+    t.lose();
+    t.client.send(room, 'three'); // written without a connection
+    equal(t.client.pending(room).length, 3);
+
+    t.connect();
+    const again = t.sent.filter((m) => m.type === 'group');
+    equal(again.map((m) => m.content), ['one', 'two', 'three']);
+    equal(again.slice(0, 2).map((m) => m.ref), refs);
+
+    // The server has stored "one" already, and somebody else's after it.
+    await t.answer('join', { type: 'ack', op: 'join', seq: 3 });
+    t.ack(again[0], 2);
+    t.ack(again[1], 4);
+    const asked = await t.answer('history', { messages: [
+      group(2, { sender_id: 'u_ada', content: 'one', metadata: { ref: refs[0] } }), group(3),
+    ], has_more: false });
+    equal(asked.after_seq, 1);
+    t.deliver(group(4, { sender_id: 'u_ada', content: 'two', metadata: { ref: refs[1] } }));
+    t.ack(again[2], 5);
+    equal(contents(room), ['m1', 'one', 'm3', 'two', 'three']);
+    equal(t.client.pending(room), []);
+  },
+
+  async 'a lost acknowledgement is made up for by the history'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.client.send(room, 'one');
+    const { ref } = t.take('group');
+    t.lose();
+    t.connect();
+    await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
+    await t.answer('history', {
+      messages: [group(1, { sender_id: 'u_ada', content: 'one', metadata: { ref } })], has_more: false,
+    });
+    equal([contents(room), t.client.pending(room)], [['one'], []]);
+    t.ack(t.take('group'), 1);
+    equal(contents(room), ['one']);
+  },
+
+  async 'somebody else cannot confirm our message'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.client.send(room, 'mine');
+    const { ref } = t.take('group');
+    t.deliver(group(1, { metadata: { ref } }));
+    equal([t.client.pending(room).length, contents(room)], [1, ['m1']]);
+  },
+
+  async 'what was missed is fetched page by page, while new messages arrive'() {
+    const t = new Table();
+    const room = await t.enter(2);
+    t.lose();
+    t.connect();
+    await t.answer('join', { type: 'ack', op: 'join', seq: 6 });
+    t.deliver(group(7));
+    equal((await t.answer('history', { messages: stored(3, 4), has_more: true })).after_seq, 2);
+    t.deliver(group(8));
+    equal((await t.answer('history', { messages: stored(5, 7), has_more: false })).after_seq, 4);
+    equal(room.messages.map((m) => m.seq), [1, 2, 3, 4, 5, 6, 7, 8]);
+    equal([room.behind, t.sent.filter((m) => m.type === 'history')], [false, []]);
+  },
+
+  async 'losing the connection while catching up starts it again'() {
+    const t = new Table();
+    const room = await t.enter(1);
+    t.lose();
+    t.connect();
+    await t.answer('join', { type: 'ack', op: 'join', seq: 5 });
+    t.lose();
+    await settle();
+    t.connect();
+    await t.answer('join', { type: 'ack', op: 'join', seq: 6 });
+    equal((await t.answer('history', { messages: stored(2, 6), has_more: false })).after_seq, 1);
+    equal(room.messages.length, 6);
+  },
+
+  async 'another epoch voids what is held, and keeps what is not sent'() {
+    const t = new Table();
+    const room = await t.enter(3);
+    t.lose();
+    t.client.send(room, 'kept');
+    t.epoch = 'e2';
+    t.connect();
+    equal(room.messages, []);
+    await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
+    const asked = await t.answer('history', { messages: [group(1, { epoch: 'e2', content: 'new' })], has_more: false });
+    equal([asked.after_seq, contents(room)], [undefined, ['new']]);
+    equal(t.take('group').content, 'kept');
+  },
+
+  async 'an epoch that changes under a connection is noticed, too'() {
+    const t = new Table();
+    const room = await t.enter(3);
+    t.epoch = 'e2';
+    t.deliver(group(1, { epoch: 'e2' }));
+    await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
+    await t.answer('history', { messages: [group(1, { epoch: 'e2' })], has_more: false });
+    equal(contents(room), ['m1']);
+  },
+
+  async 'history that was asked for before a reset is not put in'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.deliver(group(9)); // and what comes before it is asked for
+    const { ref } = t.take('history');
+    t.epoch = 'e2';
+    t.deliver(group(1, { epoch: 'e2' }));
+    t.onmessage({ type: 'history', receiver_id: 'lobby', messages: stored(1, 9), has_more: false, ref });
+    await settle();
+    equal(room.messages, []);
+  },
+
+  async 'a refused message shows why, and can be sent again or dropped'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.client.send(room, 'x');
+    const { ref } = t.take('group');
+    t.onmessage({ type: 'error', code: 503, reason: 'overloaded', message: 'too much waits', ref });
+    equal(t.client.pending(room).map((e) => [e.state, e.error]), [['failed', 'too much waits']]);
+    t.client.retry(ref);
+    equal([t.take('group').ref, t.client.pending(room)[0].state], [ref, 'sending']);
+    t.onmessage({ type: 'error', code: 400, reason: 'content_too_long', message: 'too long', ref });
+    t.lose();
+    t.connect();
+    equal(t.sent.filter((m) => m.type === 'group'), [], 'a failed one is not sent again by itself');
+    t.client.discard(ref);
+    equal(t.client.pending(room), []);
+  },
+
+  async 'a message that comes too fast is sent again when there is room'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.client.send(room, 'x');
+    const { ref } = t.take('group');
+    t.onmessage({ type: 'error', code: 429, reason: 'rate_limited', message: 'slow', retry_after_ms: 400, ref });
+    equal(t.client.pending(room)[0].state, 'sending');
+    t.world.pass(399);
+    equal(t.sent, []);
+    t.world.pass(1);
+    equal(t.take('group').ref, ref);
+  },
+
+  async 'a question that comes too fast is asked again'() {
+    const t = new Table();
+    await t.enter(0);
+    const opened = t.client.openRoom('other');
+    const { ref } = t.take('join');
+    t.onmessage({ type: 'error', code: 429, reason: 'rate_limited', retry_after_ms: 100, ref });
+    t.world.pass(100);
+    await t.answer('join', { type: 'ack', op: 'join', seq: 0 });
+    await opened;
+    equal(t.client.current.id, 'other');
+  },
+
+  async 'a server that stops takes what is pending after it is back'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.client.send(room, 'x');
+    const { ref } = t.take('group');
+    t.onmessage({ type: 'error', code: 503, reason: 'shutting_down', message: 'stops', ref });
+    equal(t.client.pending(room)[0].state, 'sending');
+    t.lose();
+    t.connect();
+    equal(t.take('group').ref, ref);
+  },
+
+  async 'a reload keeps rooms, reading marks and what is not sent'() {
+    const storage = new Storage();
+    const t = new Table(storage);
+    const room = await t.enter(2);
+    t.deliver(group(3));
+    equal(room.unread, 1);
+    t.client.send(room, 'x');
+    const { ref } = t.take('group');
+
+    const after = new Table(storage);
+    equal([after.client.current.id, after.client.current.joined], ['lobby', true]);
+    after.connect();
+    await after.answer('join', { type: 'ack', op: 'join', seq: 3 });
+    equal(after.client.current.unread, 1);
+    equal(after.take('group').ref, ref);
+  },
+
+  async 'private messages make a conversation with the other one'() {
+    const t = new Table();
+    await t.enter(0);
+    const direct = (seq, sender_id, receiver_id) =>
+      group(seq, { type: 'message', sender_id, receiver_id, sender_name: sender_id === 'u_ada' ? 'Ada' : 'Bob' });
+    t.deliver(direct(1, 'u_bob', 'u_ada'), direct(2, 'u_ada', 'u_bob'));
+    const bob = t.client.conversations.get('u_bob');
+    equal([bob.head, bob.unread, t.client.names.of('u_bob')], [2, 2, 'Bob']);
+    t.client.openPerson('u_bob');
+    await t.answer('history', { messages: [direct(1, 'u_bob', 'u_ada'), direct(2, 'u_ada', 'u_bob')], has_more: false });
+    t.client.markRead(bob);
+    t.client.send(bob, 'psst');
+    equal([t.take('message').receiver_id, bob.messages.length, bob.unread], ['u_bob', 2, 0]);
+  },
+
+  async 'what others wrote privately meanwhile is found'() {
+    const t = new Table();
+    await t.enter(0);
+    t.lose();
+    t.connect();
+    await t.answer('peers', { peers: [{ user_id: 'u_bob', name: 'Bob', seq: 4, server_ts: 9, online: true }], has_more: true });
+    equal((await t.answer('peers', { peers: [], has_more: false })).after, 'u_bob');
+    equal(t.client.conversations.get('u_bob').unread, 4);
+  },
+
+  async 'who is there follows what happens'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    const event = (event, user_id, name) =>
+      t.onmessage({ type: 'system', event, receiver_id: 'lobby', user_id, name, content: '' });
+    event('joined', 'u_bob', 'Bob');
+    event('joined', 'u_eve', 'Eve');
+    event('left', 'u_eve', 'Eve');
+    equal([...room.members], [['u_bob', 'Bob']]);
+    t.lose();
+    equal(room.members, null);
+  },
+
+  async 'messages of a room that was left are not shown'() {
+    const t = new Table();
+    const room = await t.enter(1);
+    t.client.leave(room);
+    equal([t.take('leave').receiver_id, t.client.current], ['lobby', null]);
+    t.deliver(group(2));
+    equal([...t.client.conversations], []);
+    t.lose();
+    t.connect();
+    equal(t.sent.filter((m) => m.type === 'join'), []);
+  },
+
+  async 'a room that cannot be joined says so and is not tried again by itself'() {
+    const t = new Table();
+    t.client.enter('lobby');
+    t.connect();
+    const { ref } = t.take('join');
+    t.onmessage({ type: 'error', code: 429, reason: 'too_many_rooms', message: 'leave one first', ref });
+    await settle();
+    equal([t.client.current.error, t.client.current.joined], ['leave one first', false]);
+  },
+
+  async 'without a connection a room cannot be opened, and that is said'() {
+    const t = new Table();
+    const problem = await t.client.openRoom('other').catch((error) => error.message);
+    equal(problem, 'There is no connection to the server right now.');
+  },
+
+  async 'older messages are fetched once at a time'() {
+    const t = new Table();
+    t.client.enter('lobby');
+    t.connect();
+    await t.answer('join', { type: 'ack', op: 'join', seq: 99 });
+    await t.answer('history', { messages: stored(50, 99), has_more: true });
+    t.client.loadOlder(t.client.current);
+    t.client.loadOlder(t.client.current);
+    equal((await t.answer('history', { messages: stored(1, 49), has_more: false })).before_seq, 50);
+    t.client.loadOlder(t.client.current);
+    equal(t.sent.filter((m) => m.type === 'history'), []);
+    equal([t.client.current.first, t.client.current.messages.length], [1, 99]);
+  },
+};

@@ -1,0 +1,116 @@
+// Command hawser is the chat server: rooms, private messages, presence and a
+// durable history over WebSocket, with a page to use them. chat/PROTOCOL.md
+// describes what it speaks.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
+)
+
+const usage = `usage: hawser serve [flags]    run the chat server
+       hawser config           print an example of its configuration file
+       hawser version          print what was built
+
+"hawser serve --help" lists the flags.
+`
+
+// Exit statuses: 1 for what went wrong while running, 2 for how it was called.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+func main() {
+	// A second signal, while a graceful stop is under way, ends the process the
+	// way the system does it.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	stop := make(chan struct{})
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		close(stop)
+	}()
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, stop))
+}
+
+// run is the program: it ends when stop is closed, at the latest.
+func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
+	command := ""
+	if len(args) > 0 {
+		command, args = args[0], args[1:]
+	}
+	switch command {
+	case "serve":
+		return serve(args, environ, stdout, stderr, stop)
+	case "config":
+		fmt.Fprint(stdout, config.Example())
+		return 0
+	case "version":
+		fmt.Fprintln(stdout, "hawser", version())
+		return 0
+	case "help", "-h", "--help":
+		fmt.Fprint(stdout, usage)
+		return 0
+	case "":
+		fmt.Fprint(stderr, usage)
+	default:
+		fmt.Fprintf(stderr, "hawser: there is no command %q\n\n%s", command, usage)
+	}
+	return exitUsage
+}
+
+func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
+	cfg, err := config.Load(args, environ, os.ReadFile)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, config.Usage())
+		return 0
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "hawser: configuration:\n%v\n", err)
+		return exitUsage
+	}
+	a, err := start(cfg, newLogger(cfg, stderr))
+	if err != nil {
+		fmt.Fprintln(stderr, "hawser:", err)
+		return exitFailure
+	}
+	fmt.Fprintf(stdout, "hawser: chat at %s/ (data in %s)\n", a.url(), cfg.Data)
+	fmt.Fprintln(stdout, "hawser: stop with Ctrl-C")
+	select {
+	case err = <-a.failed:
+	case <-stop:
+		fmt.Fprintln(stdout, "hawser: stopping")
+	}
+	if stopErr := a.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, "hawser:", err)
+		return exitFailure
+	}
+	return 0
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "(unknown)"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value
+		}
+	}
+	return v + " " + info.GoVersion
+}
