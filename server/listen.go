@@ -56,21 +56,19 @@ type listener struct {
 }
 
 func (ln *listener) Accept() (net.Conn, error) {
-	for {
-		nc, err := ln.Listener.Accept()
-		if err == nil {
-			return ln.s.accepted(nc), nil
-		}
-		for _, passing := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.ECONNABORTED} {
-			if errors.Is(err, passing) {
-				err = &passingError{err}
-			}
-		}
-		return nil, err // net/http waits and tries again if it is temporary
+	nc, err := ln.Listener.Accept()
+	if err == nil {
+		return ln.s.accepted(nc), nil
 	}
+	for _, passing := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.ECONNABORTED} {
+		if errors.Is(err, passing) {
+			return nil, &passingError{err}
+		}
+	}
+	return nil, err
 }
 
-// passingError marks an error as temporary.
+// passingError marks an error as temporary: net/http waits and tries again.
 type passingError struct{ error }
 
 func (*passingError) Temporary() bool { return true }
