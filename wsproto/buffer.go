@@ -36,15 +36,30 @@ func (m *buffer) append(p []byte) *buffer {
 	if len(p) == 0 {
 		return m
 	}
-	have := m.bytes()
-	if need := len(have) + len(p); need > cap(have) {
-		larger := newBuffer(need)
-		larger.b = append(larger.b, have...)
-		m.release()
-		m = larger
+	if need := len(m.bytes()) + len(p); need > cap(m.bytes()) {
+		m = m.reserve(need)
 	}
 	m.b = append(m.b, p...)
 	return m
+}
+
+// reserve returns a buffer with what m holds and room for need bytes in all. It
+// gives m back.
+func (m *buffer) reserve(need int) *buffer { return m.moveTo(newBuffer(need)) }
+
+// grow is reserve for twice as much, but not more than most bytes.
+func (m *buffer) grow(most int) *buffer {
+	double := max(2*len(m.bytes()), 1<<minClass)
+	if double > most {
+		return m.moveTo(&buffer{make([]byte, 0, most)})
+	}
+	return m.reserve(double)
+}
+
+func (m *buffer) moveTo(larger *buffer) *buffer {
+	larger.b = append(larger.b, m.bytes()...)
+	m.release()
+	return larger
 }
 
 func newBuffer(need int) *buffer {
@@ -68,7 +83,7 @@ func (m *buffer) release() {
 			b[i] = 0xDB
 		}
 	}
-	if class := bits.Len(uint(cap(m.b) - 1)); class <= maxClass {
+	if class := bits.Len(uint(cap(m.b) - 1)); class <= maxClass && cap(m.b) == 1<<class {
 		m.b = m.b[:0]
 		buffers[class].Put(m)
 	}

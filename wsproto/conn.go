@@ -24,6 +24,7 @@ const (
 const (
 	DefaultMaxMessage   = 64 << 10
 	DefaultMaxFragments = 1024
+	DefaultCompressFrom = 128
 )
 
 // Config is what connections have in common. It is not modified after the
@@ -41,6 +42,16 @@ type Config struct {
 	// DefaultMaxFragments, a negative value no limit.
 	MaxFragments int
 
+	// Stream has uncompressed messages delivered piece by piece, as they
+	// arrive, in events of kind Piece: none is held in memory, and MaxMessage
+	// does not apply to them. A compressed message is delivered whole.
+	Stream bool
+
+	// CompressFrom is the length in bytes from which messages are compressed,
+	// on a connection with permessage-deflate. 0 means DefaultCompressFrom, a
+	// negative value every one.
+	CompressFrom int
+
 	// MaskKey supplies the masking key of each frame a Client sends. RFC 6455
 	// §5.3 wants keys that a server cannot predict. Unused by a Server.
 	MaskKey func() uint32
@@ -50,11 +61,13 @@ type Config struct {
 // must be initialised by Init. It must not be copied after that.
 type Conn struct {
 	cfg *Config
-	w   *work // nil while nothing is unfinished
+	w   *work  // nil while nothing is unfinished
+	z   *codec // nil without permessage-deflate
 
 	closeSent     bool
 	closeReceived bool
 	failed        bool
+	sending       fragments // of the message that AppendFragment has begun
 }
 
 // work is what a connection needs only while something is unfinished: input
@@ -75,6 +88,7 @@ type work struct {
 	// The message being assembled.
 	op        frame.Opcode // Continuation while there is none
 	fragments int
+	deflated  bool
 	utf8      utf8Check
 	msg       *buffer
 	delivered bool // msg was given out and goes back at the next call
@@ -228,8 +242,9 @@ func headerError(err error) *PeerError {
 // check judges what a header's first two bytes say in this connection.
 func (c *Conn) check(h *frame.Header) *PeerError {
 	// 5.2: "MUST be 0 unless an extension is negotiated that defines meanings
-	// for non-zero values."
-	if h.RSV1 || h.RSV2 || h.RSV3 {
+	// for non-zero values." RFC 7692 §6 gives RSV1 to the first frame of a
+	// message.
+	if h.RSV1 && (c.z == nil || !h.Opcode.IsData()) || h.RSV2 || h.RSV3 {
 		return &PeerError{CloseProtocolError, "reserved bit set"}
 	}
 	// 5.1: "The server MUST close the connection upon receiving a frame that
@@ -256,17 +271,19 @@ func (c *Conn) check(h *frame.Header) *PeerError {
 // begin admits a data frame's header to the message it starts or continues.
 func (c *Conn) begin(h *frame.Header) *PeerError {
 	w := c.w
-	limit := c.cfg.MaxMessage
-	if limit == 0 {
-		limit = DefaultMaxMessage
-	}
-	if h.Length > uint64(limit-len(w.msg.bytes())) {
-		return &PeerError{CloseMessageTooBig, "message over the size limit"}
-	}
 	if h.Opcode.IsData() {
 		w.op = h.Opcode
 		w.fragments = 0
+		w.deflated = h.RSV1
 		w.utf8 = utf8Check{}
+	}
+	limit := c.maxMessage()
+	if w.deflated {
+		// Empty blocks inflate to nothing: bound what comes over the wire, too.
+		limit += limit/128 + 64
+	}
+	if !c.streams() && h.Length > uint64(limit-len(w.msg.bytes())) {
+		return &PeerError{CloseMessageTooBig, "message over the size limit"}
 	}
 	fragments := c.cfg.MaxFragments
 	if fragments == 0 {
@@ -278,6 +295,16 @@ func (c *Conn) begin(h *frame.Header) *PeerError {
 	}
 	return nil
 }
+
+func (c *Conn) maxMessage() int {
+	if c.cfg.MaxMessage == 0 {
+		return DefaultMaxMessage
+	}
+	return c.cfg.MaxMessage
+}
+
+// streams reports whether the current message is delivered piece by piece.
+func (c *Conn) streams() bool { return c.cfg.Stream && !c.w.deflated }
 
 // payload reads what the input holds of the current frame's payload. The event
 // is NeedData unless the frame completed something.
@@ -300,14 +327,16 @@ func (c *Conn) payload() Event {
 		return c.controlFrame(p, whole)
 	}
 
-	if whole && w.h.Fin && w.fragments == 1 && w.msg == nil {
+	if whole && w.h.Fin && w.fragments == 1 && w.msg == nil && !w.deflated && !c.cfg.Stream {
 		// The usual case: one frame, all of it here. Deliver it where it is.
 		if w.op == frame.Text && !utf8.Valid(p) {
 			return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
 		}
-		op := w.op
-		w.op = frame.Continuation
-		return Event{Kind: Message, Opcode: op, Payload: p}
+		return c.message(Event{Kind: Message, Payload: p})
+	}
+	done := whole && w.h.Fin
+	if w.deflated {
+		return c.deflatedPayload(p, done)
 	}
 	// 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds
 	// that the byte stream is not, in fact, a valid UTF-8 stream, that
@@ -315,17 +344,52 @@ func (c *Conn) payload() Event {
 	if w.op == frame.Text && !w.utf8.write(p) {
 		return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
 	}
-	w.msg = w.msg.append(p)
-	if !whole || !w.h.Fin {
-		return Event{}
-	}
-	if w.op == frame.Text && !w.utf8.complete() {
+	if done && w.op == frame.Text && !w.utf8.complete() {
 		return c.fail(&PeerError{CloseInvalidPayload, "text ends inside a character"})
 	}
-	op := w.op
-	w.op = frame.Continuation
+	if c.cfg.Stream {
+		if done {
+			return c.message(Event{Kind: Piece, Payload: p, Fin: true})
+		}
+		if len(p) == 0 {
+			return Event{}
+		}
+		return Event{Kind: Piece, Opcode: w.op, Payload: p}
+	}
+	w.msg = w.msg.append(p)
+	if !done {
+		return Event{}
+	}
 	w.delivered = true
-	return Event{Kind: Message, Opcode: op, Payload: w.msg.bytes()}
+	return c.message(Event{Kind: Message, Payload: w.msg.bytes()})
+}
+
+// message ends the current message with the event that delivers it.
+func (c *Conn) message(ev Event) Event {
+	ev.Opcode = c.w.op
+	c.w.op = frame.Continuation
+	return ev
+}
+
+// deflatedPayload takes a piece of a compressed message and, when it is whole,
+// delivers what it says.
+func (c *Conn) deflatedPayload(p []byte, done bool) Event {
+	w := c.w
+	w.msg = w.msg.append(p)
+	if !done {
+		return Event{}
+	}
+	if err := c.inflate(c.maxMessage()); err != nil {
+		return c.fail(err)
+	}
+	if w.op == frame.Text && !utf8.Valid(w.msg.bytes()) {
+		return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
+	}
+	w.delivered = true
+	if c.cfg.Stream {
+		return c.message(Event{Kind: Piece, Payload: w.msg.bytes(), Fin: true})
+	}
+	return c.message(Event{Kind: Message, Payload: w.msg.bytes()})
 }
 
 // controlFrame takes a piece of a control frame's payload and, when the frame

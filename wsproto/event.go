@@ -11,6 +11,10 @@ const (
 	NeedData Kind = iota
 	// Message: one whole message, in Opcode and Payload.
 	Message
+	// Piece: with Config.Stream, the next bytes of a message, in Opcode (the
+	// message's) and Payload; Fin says that it ends here. A piece of a text may
+	// end inside a character.
+	Piece
 	// Ping: one arrived, with Payload. The pong stands in Output.
 	Ping
 	// Pong: one arrived, with Payload, asked for or not.
@@ -27,7 +31,8 @@ const (
 // Event is what Next found in the input.
 type Event struct {
 	Kind    Kind
-	Opcode  frame.Opcode // of a Message: Text or Binary
+	Opcode  frame.Opcode // of a Message or Piece: Text or Binary
+	Fin     bool         // of a Piece: the message's last
 	Code    CloseCode    // of Closed
 	Payload []byte       // valid until the next call of Next or Feed; may be modified
 	Err     error        // of Failed

@@ -1,14 +1,21 @@
 package wsproto
 
-import "github.com/hawser-ws/hawser/frame"
+import (
+	"sync"
+
+	"github.com/hawser-ws/hawser/frame"
+)
 
 // Prepared is one message encoded once and sent to many connections. It is
-// immutable and safe for concurrent use; whoever holds a slice of it must not
+// immutable to its users and safe for concurrent use; whoever holds a slice of it must not
 // write to it.
 type Prepared struct {
 	op      frame.Opcode
 	payload []byte // within raw
 	raw     []byte // an unmasked, uncompressed frame: header and payload
+
+	mu         sync.Mutex
+	compressed *[maxWindowBits + 1][]byte // Guarded by mu. Frames by window bits; nil until one is asked for.
 }
 
 // NewPrepared encodes one message of p. It copies p. The opcode must be Text
@@ -29,3 +36,26 @@ func (m *Prepared) Opcode() frame.Opcode { return m.op }
 
 // Payload is the message as it was given, not framed. It is shared: read only.
 func (m *Prepared) Payload() []byte { return m.payload }
+
+// deflated returns the message as a frame compressed with an empty window of
+// the given bits, or the raw one if that is not longer. It is made once.
+func (m *Prepared) deflated(bits uint8) []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.compressed == nil {
+		m.compressed = new([maxWindowBits + 1][]byte)
+	}
+	if b := m.compressed[bits]; b != nil {
+		return b
+	}
+	buf := newBuffer(len(m.payload)/2 + 64)
+	defer buf.release()
+	buf.b = appendDeflated(buf.b, m.payload, nil, bits)
+	b := m.raw
+	if z := buf.b[:len(buf.b)-len(deflateTail)]; len(z) < len(m.payload) {
+		h := frame.Header{Fin: true, RSV1: true, Opcode: m.op, Length: uint64(len(z))}
+		b = append(h.Append(make([]byte, 0, frame.MaxHeaderSize+len(z))), z...)
+	}
+	m.compressed[bits] = b
+	return b
+}

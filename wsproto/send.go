@@ -14,8 +14,13 @@ func (c *Conn) AppendMessage(dst []byte, op frame.Opcode, p []byte) ([]byte, err
 	if !op.IsData() {
 		return dst, &UsageError{"a message is text or binary, not " + op.String()}
 	}
-	if c.closeSent {
+	switch {
+	case c.closeSent:
 		return dst, ErrClosed
+	case c.sending != none:
+		return dst, &UsageError{"a message inside a fragmented one"}
+	case c.compresses(len(p)):
+		return c.appendCompressed(dst, op, p), nil
 	}
 	return c.appendFrame(dst, op, p), nil
 }
@@ -82,13 +87,26 @@ func CheckClose(code CloseCode, reason string) error {
 // client masks them into a slice of its own. The error is ErrClosed after a
 // Close.
 func (c *Conn) Frame(m *Prepared) ([]byte, error) {
-	if c.closeSent {
+	switch {
+	case c.closeSent:
 		return nil, ErrClosed
+	case c.sending != none:
+		return nil, &UsageError{"a message inside a fragmented one"}
 	}
-	if c.cfg.Role == Server {
+	if c.cfg.Role == Client {
+		return c.AppendMessage(nil, m.op, m.payload)
+	}
+	if !c.compresses(len(m.payload)) {
 		return m.raw, nil
 	}
-	return c.appendFrame(nil, m.op, m.payload), nil
+	out := &c.z.out
+	b := m.deflated(out.bits)
+	if isCompressed := b[0]&0x40 != 0; isCompressed && out.takeover {
+		// It was compressed with an empty window, which is always allowed; the
+		// peer's window has it now, and so may ours.
+		out.window.add(m.payload, 1<<out.bits)
+	}
+	return b, nil
 }
 
 func (c *Conn) appendClose(dst []byte, code CloseCode, reason string) []byte {
@@ -100,7 +118,12 @@ func (c *Conn) appendClose(dst []byte, code CloseCode, reason string) []byte {
 
 // appendFrame appends a final frame, masked if this is a client.
 func (c *Conn) appendFrame(dst []byte, op frame.Opcode, p []byte) []byte {
-	h := frame.Header{Fin: true, Opcode: op, Length: uint64(len(p))}
+	return c.append(dst, frame.Header{Fin: true, Opcode: op}, p)
+}
+
+// append appends a frame with the given first byte's worth of header.
+func (c *Conn) append(dst []byte, h frame.Header, p []byte) []byte {
+	h.Length = uint64(len(p))
 	if c.cfg.Role == Client {
 		h.Masked = true
 		h.Key = c.cfg.MaskKey()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -32,9 +33,15 @@ func Start(t testing.TB) context.Context {
 		}
 		t.Skip(reason)
 	}
+	dir, err := os.MkdirTemp("", "browser")
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // it refuses to run as root, and opens our own page only
+		chromedp.UserDataDir(filepath.Join(dir, "profile")),
+		chromedp.Env("TMPDIR="+dir), // it leaves sockets there
+		chromedp.NoSandbox,          // it refuses to run as root, and opens our own page only
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
@@ -44,7 +51,10 @@ func Start(t testing.TB) context.Context {
 	ctx, endTab := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
 		endTab()
-		endAllocator() // waits until the process is gone and its profile removed
+		endAllocator() // waits until the process is gone
+		if err := os.RemoveAll(dir); err != nil {
+			t.Logf("the browser's files are left behind: %v", err)
+		}
 	})
 	if err := chromedp.Do(ctx); err != nil {
 		t.Fatalf("starting %s: %v", path, err)

@@ -25,6 +25,7 @@ function chat(identity, room) {
   if (room) {
     client.enter(room);
   }
+  connection.retry();
   const view = new Chat(client, {
     reconnect: () => connection.retry(),
     signOut: () => {
@@ -38,7 +39,6 @@ function chat(identity, room) {
       become(connection.reason);
     }
   };
-  connection.retry();
 
   addEventListener('online', () => connection.probe());
   document.addEventListener('visibilitychange', () => {

@@ -122,7 +122,8 @@ export class Chat {
       this.#client.select(next);
       this.#composer.focus();
     } else {
-      byID('join-name').focus();
+      const menu = byID('menu');
+      (menu.offsetParent ? menu : byID('join-name')).focus();
     }
   }
 }

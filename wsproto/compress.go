@@ -1,0 +1,54 @@
+package wsproto
+
+import (
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// deflaters are pooled by window size, which is fixed when one is made.
+var deflaters [maxWindowBits + 1]sync.Pool
+
+// deflater is a pooled compressor and where it writes.
+type deflater struct {
+	z   *flate.Writer
+	dst []byte
+}
+
+func (f *deflater) Write(p []byte) (int, error) {
+	f.dst = append(f.dst, p...)
+	return len(p), nil
+}
+
+func newDeflater(windowBits uint8) *deflater {
+	if f, ok := deflaters[windowBits].Get().(*deflater); ok {
+		return f
+	}
+	f := new(deflater)
+	var err error
+	if windowBits == maxWindowBits {
+		f.z, err = flate.NewWriter(f, flate.BestSpeed)
+	} else {
+		f.z, err = flate.NewWriterWindow(f, 1<<windowBits)
+	}
+	if err != nil {
+		panic("wsproto: internal error: " + err.Error())
+	}
+	return f
+}
+
+// appendDeflated appends p, compressed, to dst. The result ends with
+// deflateTail. history is what it may refer back to, not longer than the
+// window.
+func appendDeflated(dst, p, history []byte, windowBits uint8) []byte {
+	f := newDeflater(windowBits)
+	f.dst = dst
+	f.z.ResetDict(f, history)
+	// Neither can fail: Write above does not.
+	f.z.Write(p)
+	f.z.Flush()
+	dst = f.dst
+	f.dst = nil
+	deflaters[windowBits].Put(f)
+	return dst
+}

@@ -1,0 +1,101 @@
+package wsproto
+
+import (
+	"bytes"
+	"io"
+	"sync"
+
+	"github.com/klauspost/compress/flate"
+)
+
+// inflater is a pooled decompressor and its input.
+type inflater struct {
+	src    bytes.Reader
+	z      io.ReadCloser // and a flate.Resetter
+	beyond [1]byte       // takes the byte that shows a limit to be passed
+}
+
+var inflaters = sync.Pool{New: func() any {
+	f := new(inflater)
+	f.z = flate.NewReader(&f.src)
+	return f
+}}
+
+// endOfStream follows the tail in what an inflater reads: an empty final block,
+// at which it reports io.EOF.
+const endOfStream = "\x01\x00\x00\xff\xff"
+
+// inflate turns the message in w.msg, as it came over the wire, into what it
+// says: at most limit bytes (RFC 7692 §7.2.2).
+func (c *Conn) inflate(limit int) *PeerError {
+	w, d := c.w, &c.z.in
+	// 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the
+	// payload of the message."
+	w.msg = w.msg.append([]byte(deflateTail + endOfStream))
+	f := inflaters.Get().(*inflater)
+	defer inflaters.Put(f)
+	defer f.src.Reset(nil)
+	f.src.Reset(w.msg.bytes())
+
+	plain, err := f.read(d.window.b, limit)
+	if err != nil {
+		plain.release()
+		return err
+	}
+	w.drop()
+	w.msg = plain
+	if d.takeover {
+		d.window.add(plain.bytes(), 1<<d.bits)
+	}
+	return nil
+}
+
+// read decompresses f.src into a new buffer. history is what the first block
+// may refer back to.
+func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerError) {
+	for {
+		if f.z.(flate.Resetter).Reset(&f.src, history) != nil {
+			panic("wsproto: internal error: inflater cannot be reset")
+		}
+		for {
+			if have := len(plain.bytes()); have == cap(plain.bytes()) && have < limit {
+				plain = plain.grow(limit)
+			}
+			room := f.beyond[:]
+			if len(plain.bytes()) < limit {
+				room = plain.b[len(plain.b):cap(plain.b)]
+			}
+			n, e := f.z.Read(room)
+			if n > 0 && len(plain.bytes())+n > limit {
+				return plain, &PeerError{CloseMessageTooBig, "message over the size limit when inflated"}
+			}
+			if n > 0 {
+				plain.b = plain.b[:len(plain.b)+n]
+			}
+			if e == io.EOF {
+				break
+			}
+			if e != nil {
+				return plain, &PeerError{CloseInvalidPayload, "compressed data is corrupt"}
+			}
+		}
+		// 7.2.3.4 lets a sender end with a block that has BFINAL set. What comes
+		// behind it, the tail at least, begins a block at the next byte.
+		if f.src.Len() == 0 {
+			return plain, nil
+		}
+		history = joined(history, plain.bytes())
+	}
+}
+
+// joined returns the last 32 KiB of a and b, one behind the other.
+func joined(a, b []byte) []byte {
+	const size = 1 << maxWindowBits
+	if len(b) >= size {
+		return b[len(b)-size:]
+	}
+	if keep := size - len(b); len(a) > keep {
+		a = a[len(a)-keep:]
+	}
+	return append(append(make([]byte, 0, len(a)+len(b)), a...), b...)
+}
