@@ -107,6 +107,9 @@ func (l *loop) run() {
 	for !l.stopping || l.open > 0 || !l.retire() {
 		n := l.poll(events)
 		l.tick()
+		// What was posted before an event came goes out before what that
+		// causes: a Close that has arrived must not overtake it.
+		l.deliver()
 		for i := range events[:n] {
 			l.event(&events[i])
 		}

@@ -1,11 +1,12 @@
 package wsproto
 
-// Everything that changes a connection's protocol state is in this file and in
-// send.go: receiving here, sending there.
+// Everything that changes a connection's protocol state is in this file, in
+// receive.go, which takes frames apart, and in send.go and fragment.go, which
+// put them together.
 
 import (
+	"encoding/binary"
 	"sync"
-	"unicode/utf8"
 
 	"github.com/hawser-ws/hawser/frame"
 )
@@ -61,6 +62,7 @@ type Config struct {
 // must be initialised by Init. It must not be copied after that.
 type Conn struct {
 	cfg *Config
+	in  []byte // what Feed gave and Next has not read
 	w   *work  // nil while nothing is unfinished
 	z   *codec // nil without permessage-deflate
 
@@ -70,10 +72,9 @@ type Conn struct {
 	sending       fragments // of the message that AppendFragment has begun
 }
 
-// work is what a connection needs only while something is unfinished: input
-// that is being read, output to be taken, a frame or a message in pieces.
+// work is what a connection needs only while something is unfinished: output
+// to be taken, a frame or a message in pieces.
 type work struct {
-	in   []byte // what Feed gave and Next has not read
 	out  []byte // for Output
 	unit uint32 // counts the frames and messages begun, for Unfinished
 	got  int    // bytes received of the unfinished message, headers included
@@ -109,38 +110,38 @@ func (c *Conn) Init(cfg *Config) {
 // place) and owns it until Next returns NeedData. Feeding again before that is
 // a misuse and panics.
 func (c *Conn) Feed(p []byte) {
-	if c.w == nil {
-		c.w = works.Get().(*work)
-	}
-	if len(c.w.in) > 0 {
+	if len(c.in) > 0 {
 		panic("wsproto: Feed before Next returned NeedData")
 	}
-	c.w.in = p
+	c.in = p
 }
 
 // Next returns the next event in what was fed. What an event refers to is
 // valid until the next call of Next or Feed.
 func (c *Conn) Next() Event {
-	w := c.w
-	if w == nil {
-		return Event{}
-	}
-	if w.delivered {
+	if w := c.w; w != nil && w.delivered {
 		w.delivered = false
 		w.drop()
 	}
 	for {
 		// 1.4: after a Close frame "any further data received" is discarded;
 		// 7.1.7: a failed connection must not process any more of it.
-		if len(w.in) == 0 || c.closeReceived || c.failed {
+		if len(c.in) == 0 || c.closeReceived || c.failed {
 			c.rest()
 			return Event{}
 		}
-		if !w.inFrame {
+		if p, op := c.whole(c.in); op != frame.Continuation {
+			if op == frame.Text && !validUTF8(p) {
+				return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
+			}
+			return Event{Kind: Message, Opcode: op, Payload: p}
+		}
+		c.needWork()
+		if !c.w.inFrame {
 			if err := c.header(); err != nil {
 				return c.fail(err)
 			}
-			if !w.inFrame {
+			if !c.w.inFrame {
 				continue
 			}
 		}
@@ -150,11 +151,53 @@ func (c *Conn) Next() Event {
 	}
 }
 
+// whole takes a message that stands whole, in one frame and uncompressed, at
+// the front of the input, and returns its unmasked payload where it is: the
+// usual case, in a quarter of the time that header and payload take for it. It
+// takes nothing and returns Continuation if there is anything else.
+func (c *Conn) whole(b []byte) (p []byte, op frame.Opcode) {
+	if len(b) < 6 || c.w.unfinished() || c.cfg.Stream {
+		return nil, 0
+	}
+	first, length, n := b[0], int(b[1]&0x7F), 2
+	masked := c.cfg.Role == Server
+	if first != 0x80|byte(frame.Text) && first != 0x80|byte(frame.Binary) || b[1]&0x80 != 0 != masked {
+		return nil, 0
+	}
+	if length >= 126 {
+		length, n = int(b[2])<<8|int(b[3]), 4
+		if b[1]&0x7F == 127 || length < 126 {
+			return nil, 0
+		}
+	}
+	if masked {
+		n += 4
+	}
+	if n+length > len(b) || length > c.maxMessage() {
+		return nil, 0
+	}
+	p = b[n : n+length : n+length]
+	c.in = b[n+length:]
+	if masked {
+		frame.Mask(p, binary.LittleEndian.Uint32(b[n-4:]))
+	}
+	return p, frame.Opcode(first & 0x0F)
+}
+
+func (c *Conn) needWork() {
+	if c.w == nil {
+		c.w = works.Get().(*work)
+	}
+}
+
 // rest forgets the input and, if nothing is unfinished, everything else.
 func (c *Conn) rest() {
+	c.in = nil
 	w := c.w
-	w.in = nil
-	if w.headLen > 0 || w.inFrame || w.op != frame.Continuation {
+	if w == nil {
+		return
+	}
+	if w.unfinished() {
 		if !c.failed && !c.closeReceived {
 			return
 		}
@@ -164,6 +207,11 @@ func (c *Conn) rest() {
 		c.w = nil
 		works.Put(w)
 	}
+}
+
+// unfinished reports whether a frame or a message has begun and not ended.
+func (w *work) unfinished() bool {
+	return w != nil && (w.op != frame.Continuation || w.inFrame || w.headLen > 0)
 }
 
 // abandon drops a frame or message of which the rest will not be read.
@@ -177,9 +225,10 @@ func (c *Conn) abandon() {
 // Release gives back what an ended connection still holds. The connection
 // must not be used afterwards, except by Init.
 func (c *Conn) Release() {
+	c.in = nil
 	if w := c.w; w != nil {
 		c.abandon()
-		w.in, w.out = nil, w.out[:0]
+		w.out = w.out[:0]
 		c.w = nil
 		works.Put(w)
 	}
@@ -189,272 +238,6 @@ func (c *Conn) Release() {
 func (w *work) drop() {
 	w.msg.release()
 	w.msg = nil
-}
-
-// header reads a frame header from the input: w.inFrame says that it is whole.
-func (c *Conn) header() *PeerError {
-	w := c.w
-	b := w.in
-	if w.headLen == 0 {
-		if w.op == frame.Continuation {
-			w.unit++
-			w.got = 0
-		}
-	} else {
-		n := copy(w.head[w.headLen:], w.in)
-		b = w.head[:w.headLen+n]
-	}
-	h, n, err := frame.ParseHeader(b)
-	if err != nil {
-		return headerError(err)
-	}
-	if len(b) >= 2 {
-		if err := c.check(&h); err != nil {
-			return err
-		}
-	}
-	if n == 0 {
-		if w.headLen == 0 {
-			copy(w.head[:], b)
-		}
-		w.got += len(b) - w.headLen
-		w.headLen = len(b)
-		w.in = nil
-		return nil
-	}
-	w.in = w.in[n-w.headLen:]
-	w.got += n - w.headLen
-	w.headLen = 0
-	w.h = h
-	w.inFrame = true
-	if !h.Opcode.IsControl() {
-		return c.begin(&h)
-	}
-	return nil
-}
-
-// headerError words what package frame found.
-func headerError(err error) *PeerError {
-	const prefix = len("frame: ")
-	return &PeerError{CloseProtocolError, err.Error()[prefix:]}
-}
-
-// check judges what a header's first two bytes say in this connection.
-func (c *Conn) check(h *frame.Header) *PeerError {
-	// 5.2: "MUST be 0 unless an extension is negotiated that defines meanings
-	// for non-zero values." RFC 7692 §6 gives RSV1 to the first frame of a
-	// message.
-	if h.RSV1 && (c.z == nil || !h.Opcode.IsData()) || h.RSV2 || h.RSV3 {
-		return &PeerError{CloseProtocolError, "reserved bit set"}
-	}
-	// 5.1: "The server MUST close the connection upon receiving a frame that
-	// is not masked", and "A client MUST close a connection if it detects a
-	// masked frame."
-	if h.Masked != (c.cfg.Role == Server) {
-		if h.Masked {
-			return &PeerError{CloseProtocolError, "masked frame from a server"}
-		}
-		return &PeerError{CloseProtocolError, "unmasked frame from a client"}
-	}
-	// 5.4: "The fragments of one message MUST NOT be interleaved between the
-	// fragments of another message".
-	inMessage := c.w.op != frame.Continuation
-	if h.Opcode == frame.Continuation && !inMessage {
-		return &PeerError{CloseProtocolError, "continuation of no message"}
-	}
-	if h.Opcode.IsData() && inMessage {
-		return &PeerError{CloseProtocolError, "new message inside a fragmented one"}
-	}
-	return nil
-}
-
-// begin admits a data frame's header to the message it starts or continues.
-func (c *Conn) begin(h *frame.Header) *PeerError {
-	w := c.w
-	if h.Opcode.IsData() {
-		w.op = h.Opcode
-		w.fragments = 0
-		w.deflated = h.RSV1
-		w.utf8 = utf8Check{}
-	}
-	limit := c.maxMessage()
-	if w.deflated {
-		// Empty blocks inflate to nothing: bound what comes over the wire, too.
-		limit += limit/128 + 64
-	}
-	if !c.streams() && h.Length > uint64(limit-len(w.msg.bytes())) {
-		return &PeerError{CloseMessageTooBig, "message over the size limit"}
-	}
-	fragments := c.cfg.MaxFragments
-	if fragments == 0 {
-		fragments = DefaultMaxFragments
-	}
-	w.fragments++
-	if fragments > 0 && w.fragments > fragments {
-		return &PeerError{ClosePolicyViolation, "too many fragments in one message"}
-	}
-	return nil
-}
-
-func (c *Conn) maxMessage() int {
-	if c.cfg.MaxMessage == 0 {
-		return DefaultMaxMessage
-	}
-	return c.cfg.MaxMessage
-}
-
-// streams reports whether the current message is delivered piece by piece.
-func (c *Conn) streams() bool { return c.cfg.Stream && !c.w.deflated }
-
-// payload reads what the input holds of the current frame's payload. The event
-// is NeedData unless the frame completed something.
-func (c *Conn) payload() Event {
-	w := c.w
-	n := len(w.in)
-	if w.h.Length < uint64(n) {
-		n = int(w.h.Length)
-	}
-	p := w.in[:n:n]
-	w.in = w.in[n:]
-	w.got += n
-	w.h.Length -= uint64(n)
-	if w.h.Masked {
-		w.h.Key = frame.Mask(p, w.h.Key)
-	}
-	whole := w.h.Length == 0
-	w.inFrame = !whole
-	if w.h.Opcode.IsControl() {
-		return c.controlFrame(p, whole)
-	}
-
-	if whole && w.h.Fin && w.fragments == 1 && w.msg == nil && !w.deflated && !c.cfg.Stream {
-		// The usual case: one frame, all of it here. Deliver it where it is.
-		if w.op == frame.Text && !utf8.Valid(p) {
-			return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
-		}
-		return c.message(Event{Kind: Message, Payload: p})
-	}
-	done := whole && w.h.Fin
-	if w.deflated {
-		return c.deflatedPayload(p, done)
-	}
-	// 8.1: "When an endpoint is to interpret a byte stream as UTF-8 but finds
-	// that the byte stream is not, in fact, a valid UTF-8 stream, that
-	// endpoint MUST _Fail the WebSocket Connection_."
-	if w.op == frame.Text && !w.utf8.write(p) {
-		return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
-	}
-	if done && w.op == frame.Text && !w.utf8.complete() {
-		return c.fail(&PeerError{CloseInvalidPayload, "text ends inside a character"})
-	}
-	if c.cfg.Stream {
-		if done {
-			return c.message(Event{Kind: Piece, Payload: p, Fin: true})
-		}
-		if len(p) == 0 {
-			return Event{}
-		}
-		return Event{Kind: Piece, Opcode: w.op, Payload: p}
-	}
-	w.msg = w.msg.append(p)
-	if !done {
-		return Event{}
-	}
-	w.delivered = true
-	return c.message(Event{Kind: Message, Payload: w.msg.bytes()})
-}
-
-// message ends the current message with the event that delivers it.
-func (c *Conn) message(ev Event) Event {
-	ev.Opcode = c.w.op
-	c.w.op = frame.Continuation
-	return ev
-}
-
-// deflatedPayload takes a piece of a compressed message and, when it is whole,
-// delivers what it says.
-func (c *Conn) deflatedPayload(p []byte, done bool) Event {
-	w := c.w
-	w.msg = w.msg.append(p)
-	if !done {
-		return Event{}
-	}
-	if err := c.inflate(c.maxMessage()); err != nil {
-		return c.fail(err)
-	}
-	if w.op == frame.Text && !utf8.Valid(w.msg.bytes()) {
-		return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
-	}
-	w.delivered = true
-	if c.cfg.Stream {
-		return c.message(Event{Kind: Piece, Payload: w.msg.bytes(), Fin: true})
-	}
-	return c.message(Event{Kind: Message, Payload: w.msg.bytes()})
-}
-
-// controlFrame takes a piece of a control frame's payload and, when the frame
-// is whole, acts on it.
-func (c *Conn) controlFrame(p []byte, whole bool) Event {
-	w := c.w
-	if !whole || len(w.control) > 0 {
-		w.control = append(w.control, p...)
-		if !whole {
-			return Event{}
-		}
-		p = w.control
-		w.control = w.control[:0]
-	}
-	switch w.h.Opcode {
-	case frame.Ping:
-		// 5.5.2: "Upon receipt of a Ping frame, an endpoint MUST send a Pong
-		// frame in response, unless it already received a Close frame."
-		if !c.closeSent {
-			w.out = c.appendFrame(w.out, frame.Pong, p)
-		}
-		return Event{Kind: Ping, Payload: p}
-	case frame.Pong:
-		return Event{Kind: Pong, Payload: p}
-	}
-	return c.closeFrame(p)
-}
-
-// closeFrame acts on the peer's Close (RFC 6455 §5.5.1, §7.1.5).
-func (c *Conn) closeFrame(p []byte) Event {
-	code, reason := CloseNoStatus, []byte(nil)
-	switch {
-	case len(p) == 1:
-		return c.fail(&PeerError{CloseProtocolError, "close frame with half a code"})
-	case len(p) >= 2:
-		code, reason = CloseCode(p[0])<<8|CloseCode(p[1]), p[2:]
-		if !code.Sendable() {
-			return c.fail(&PeerError{CloseProtocolError, "close code that may not be sent"})
-		}
-		if !utf8.Valid(reason) {
-			return c.fail(&PeerError{CloseInvalidPayload, "close reason is not UTF-8"})
-		}
-	}
-	c.closeReceived = true
-	// 5.5.1: "If an endpoint receives a Close frame and did not previously
-	// send a Close frame, the endpoint MUST send a Close frame in response.
-	// (When sending a Close frame in response, the endpoint typically echos
-	// the status code it received.)"
-	if !c.closeSent {
-		c.closeSent = true
-		c.w.out = c.appendFrame(c.w.out, frame.Close, p[:min(len(p), 2)])
-	}
-	return Event{Kind: Closed, Code: code, Payload: reason}
-}
-
-// fail is _Fail the WebSocket Connection_ (RFC 6455 §7.1.7): say why, if a
-// Close may still be sent, and read nothing more.
-func (c *Conn) fail(err *PeerError) Event {
-	c.failed = true
-	c.abandon()
-	if !c.closeSent {
-		c.closeSent = true
-		c.w.out = c.appendClose(c.w.out, err.Code, err.Reason)
-	}
-	return Event{Kind: Failed, Err: err}
 }
 
 // Output returns what the protocol itself has to say, and forgets it: the
@@ -485,7 +268,7 @@ func (c *Conn) Finished() bool { return c.failed || c.closeSent && c.closeReceiv
 // A driver uses it to bound the time that a peer may take for one message.
 func (c *Conn) Unfinished() (unit uint32, received int, ok bool) {
 	w := c.w
-	if w == nil || w.headLen == 0 && !w.inFrame && w.op == frame.Continuation {
+	if !w.unfinished() {
 		return 0, 0, false
 	}
 	return w.unit, w.got, true

@@ -28,6 +28,10 @@
 // all that is transient lives in a pooled object that it gives back when
 // nothing is unfinished.
 //
-// Read conn.go first: the transitions are all there. utf8.go, buffer.go,
-// code.go, errors.go and prepared.go are one concept each.
+// With permessage-deflate (RFC 7692) a connection owns no compressor: what
+// context takeover needs is kept as plaintext, and a pooled one is primed with
+// it for each message.
+//
+// Read conn.go and receive.go first, then send.go and fragment.go: the
+// transitions are all there. The other files are one concept each.
 package wsproto

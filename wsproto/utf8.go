@@ -1,6 +1,9 @@
 package wsproto
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"unicode/utf8"
+)
 
 // utf8Check validates UTF-8 that arrives in pieces and refuses it at the first
 // byte that no continuation can mend (RFC 6455 §8.1). Its zero value is ready.
@@ -28,7 +31,7 @@ func (u *utf8Check) write(p []byte) bool {
 		p = p[1:]
 	}
 	cut := lastRune(p)
-	if !utf8.Valid(p[:cut]) {
+	if !validUTF8(p[:cut]) {
 		return false
 	}
 	for _, b := range p[cut:] {
@@ -41,6 +44,20 @@ func (u *utf8Check) write(p []byte) bool {
 
 // complete reports whether what was written ends with a whole character.
 func (u *utf8Check) complete() bool { return u.need == 0 }
+
+// validUTF8 is utf8.Valid, faster where all or the beginning is ASCII.
+func validUTF8(p []byte) bool {
+	const high = 0x8080808080808080
+	for len(p) >= 32 {
+		q := (*[32]byte)(p)
+		if (binary.LittleEndian.Uint64(q[0:])|binary.LittleEndian.Uint64(q[8:])|
+			binary.LittleEndian.Uint64(q[16:])|binary.LittleEndian.Uint64(q[24:]))&high != 0 {
+			break
+		}
+		p = p[32:]
+	}
+	return utf8.Valid(p)
+}
 
 func (u *utf8Check) step(b byte) bool {
 	if u.need > 0 {
