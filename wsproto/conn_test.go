@@ -238,7 +238,7 @@ func TestF20Splits(t *testing.T) {
 				}
 			}
 			for i := range in {
-				if i < 600 || i > len(in)-20 {
+				if i < 300 && len(in) < 1000 || i < 20 || i > len(in)-20 {
 					try(fmt.Sprintf("split at %d", i), in[:i], in[i:])
 				}
 			}

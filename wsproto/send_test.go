@@ -183,8 +183,9 @@ func TestReceiveAllocs(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("receiving a message allocates %v times, want 0", n)
 	}
-	poison = false // only slows this down
-	defer func() { poison = true }()
+	if raceEnabled {
+		return
+	}
 	work := make([]byte, len(split))
 	if n := testing.AllocsPerRun(200, func() {
 		copy(work, split)
