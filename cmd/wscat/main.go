@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+func main() {
+	// The first signal closes the connection in order. A second one, meanwhile,
+	// ends the process the way the system does it.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		cancel()
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// run is the program, without its name in args. When ctx is done it closes the
+// connection in order. It returns the exit status.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	o, err := parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		fmt.Fprint(stdout, usage)
+		return exitInOrder
+	}
+	scr := newScreen(stdout, stderr)
+	if err != nil {
+		scr.notice("%v", err)
+		scr.notice("see wscat --help")
+		return exitUsage
+	}
+	c, err := connect(ctx, o)
+	if err != nil {
+		scr.notice("%v", err)
+		if errors.As(err, new(*usageError)) {
+			return exitUsage
+		}
+		return exitNotConnected
+	}
+	if !o.once {
+		scr.notice("%s", c.greeting())
+	}
+	return newSession(o, c.nc, scr).run(ctx, stdin, c.left)
+}

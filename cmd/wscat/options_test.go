@@ -1,0 +1,98 @@
+package main
+
+import (
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestParse(t *testing.T) {
+	got, err := parse([]string{
+		"--once", "ws://a/", "--binary", "--hex", "--ping", "5s", "--close", "4001:so long: bye",
+		"--subprotocol", "a, b", "--subprotocol", "c", "--header", "x-a: 1:2", "--header", "x-a:3",
+		"--origin", "http://a", "--cacert", "f", "--timeout", "1s", "--close-timeout", "2s",
+		"--max-message", "7",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &options{
+		url: "ws://a/", subprotocols: []string{"a", "b", "c"},
+		header: http.Header{"x-a": {"1:2", "3"}, "Origin": {"http://a"}},
+		caFile: "f", timeout: time.Second, once: true, binary: true, ping: 5 * time.Second,
+		closeCode: 4001, closeReason: "so long: bye", hex: true, maxMessage: 7,
+		closeTimeout: 2 * time.Second,
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(options{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Every flag stands in the usage, and every flag in the usage exists.
+func TestUsage(t *testing.T) {
+	defined := map[string]bool{}
+	new(options).flags().VisitAll(func(f *flag.Flag) { defined[f.Name] = true })
+	described := map[string]bool{}
+	for line := range strings.Lines(usage) {
+		if name, ok := strings.CutPrefix(line, "  --"); ok {
+			name, _, _ = strings.Cut(name, " ")
+			described[name] = true
+		}
+	}
+	if diff := cmp.Diff(defined, described); diff != "" {
+		t.Errorf("(-defined +described):\n%s", diff)
+	}
+	want := outcome{stdout: usage}
+	if diff := cmp.Diff(want, wscat(t, "", "--help"), cmp.AllowUnexported(outcome{})); diff != "" {
+		t.Errorf("--help (-want +got):\n%s", diff)
+	}
+}
+
+// A wrong command line is status 2, names what is wrong with it, and connects
+// to nothing.
+func TestWrongUsage(t *testing.T) {
+	noPEM := filepath.Join(t.TempDir(), "empty.pem")
+	if err := os.WriteFile(noPEM, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	url := script(t, func(p *peer) { t.Error("there was a connection") })
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "the URL is missing"},
+		{[]string{url, "ws://b/"}, "one URL is wanted, there are 2"},
+		{[]string{"http://127.0.0.1/"}, `scheme is "http", want ws or wss`},
+		{[]string{"ws:///path"}, "host is missing"},
+		{[]string{"--colour", url}, "-colour"},
+		{[]string{"--ping", "-1s", url}, "--ping is -1s"},
+		{[]string{"--ping", "soon", url}, "-ping"},
+		{[]string{"--timeout", "0", url}, "--timeout is 0s"},
+		{[]string{"--close-timeout", "0", url}, "--close-timeout is 0s"},
+		{[]string{"--max-message", "0", url}, "--max-message is 0"},
+		{[]string{"--close", "bye", url}, `"bye" is no close code`},
+		{[]string{"--close", "66536", url}, `"66536" is no close code`},
+		{[]string{"--close", "1006", url}, "close code 1006 abnormal closure may not be sent"},
+		{[]string{"--close", "1000:" + strings.Repeat("a", 124), url}, "close reason over 123 bytes"},
+		{[]string{"--close", "1005:bye", url}, "a close reason needs a code"},
+		{[]string{"--header", "Cookie", url}, "want 'NAME: VALUE'"},
+		{[]string{"--header", "Host: b", url}, "Host belongs to the handshake"},
+		{[]string{"--header", "A b: c", url}, `"A b" is no header name`},
+		{[]string{"--subprotocol", "a b", url}, `subprotocol "a b" is not a token`},
+		{[]string{"--subprotocol", "a", "--subprotocol", "a", url}, `subprotocol "a" is offered twice`},
+		{[]string{"--cacert", noPEM, "--insecure", url}, "--insecure and --cacert contradict each other"},
+		{[]string{"--cacert", noPEM, url}, "holds no certificate"},
+		{[]string{"--cacert", noPEM + ".no", url}, "--cacert: open"},
+	} {
+		got := wscat(t, "", c.args...)
+		if got.status != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, c.want) {
+			t.Errorf("%q: status %d, stdout %q, stderr %q; want 2 and %q", c.args, got.status, got.stdout, got.stderr, c.want)
+		}
+	}
+}

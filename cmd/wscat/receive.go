@@ -1,0 +1,116 @@
+package main
+
+import (
+	"errors"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// receive reads the connection to the end of its stream. It is the reader's
+// whole life.
+//
+// A Close is not that end. 7.1.1: "The underlying TCP connection, in most normal
+// cases, SHOULD be closed first by the server".
+func (s *session) receive(left []byte) (e ending) {
+	s.take(left, &e)
+	buf := make([]byte, 64<<10)
+	for {
+		n, err := s.nc.Read(buf)
+		s.take(buf[:n], &e)
+		if err == nil {
+			continue
+		}
+		if s.received != nil {
+			s.screen.write(s.received.End(nil))
+		}
+		if e.code == 0 {
+			e.code, e.lost = wsproto.CloseAbnormal, err
+			s.mu.Lock()
+			_, _, e.inside = s.proto.Unfinished()
+			s.mu.Unlock()
+		}
+		return e
+	}
+}
+
+// take acts on bytes that arrived.
+func (s *session) take(p []byte, e *ending) {
+	if len(p) == 0 {
+		return
+	}
+	if s.received != nil && s.screen.write(s.received.Append(nil, p)) != nil {
+		s.hangUp()
+	}
+	s.mu.Lock()
+	s.proto.Feed(p)
+	s.mu.Unlock()
+	for {
+		ev := s.next()
+		switch ev.Kind {
+		case wsproto.NeedData:
+			return
+		case wsproto.Message:
+			s.show(ev)
+		case wsproto.Pong:
+			s.pong(ev.Payload)
+		case wsproto.Closed:
+			e.code, e.reason = ev.Code, string(ev.Payload)
+			s.mu.Lock()
+			e.own = s.hungUp
+			s.mu.Unlock()
+			s.bound()
+		case wsproto.Failed:
+			errors.As(ev.Err, &e.failed)
+			e.code = e.failed.Code
+			s.bound()
+		}
+	}
+}
+
+// next is the protocol's next event. Its answer goes to the writer.
+func (s *session) next() wsproto.Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.out) > maxUnwritten {
+		s.room.Wait()
+	}
+	ev := s.proto.Next()
+	if ev.Kind == wsproto.Failed {
+		s.failed = true
+	}
+	if answer := s.proto.Output(); len(answer) > 0 {
+		s.out = append(s.out, answer...)
+		s.notify()
+	}
+	return ev
+}
+
+// show shows a message; under --once only the first, which ends the session if
+// the input has been sent.
+func (s *session) show(ev wsproto.Event) {
+	s.mu.Lock()
+	first, inputDone := !s.shown, s.inputDone
+	s.shown = true
+	s.mu.Unlock()
+	if s.o.once && !first {
+		return
+	}
+	if !s.o.hex && s.screen.message(ev.Opcode, ev.Payload) != nil {
+		s.hangUp()
+	}
+	if s.o.once && inputDone {
+		s.hangUp()
+	}
+}
+
+// pong reports the round trip of a ping of ours; what else a pong may carry is
+// of no interest.
+func (s *session) pong(payload []byte) {
+	s.mu.Lock()
+	took, ok := s.trips.pong(payload, time.Now())
+	s.mu.Unlock()
+	if ok {
+		s.screen.notice("pong after %v", took.Round(time.Microsecond))
+	}
+}

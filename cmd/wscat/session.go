@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"io"
+	"math"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wscat/internal/trace"
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// maxUnwritten is how many bytes of answers may wait to be written before
+// nothing more is read: a peer that only pings does not fill the memory.
+const maxUnwritten = 1 << 20
+
+// session is one connection from its handshake to its end. Whoever has something
+// to send frames it into out, under mu; the goroutine of run alone writes it.
+// So what is on the wire stands in the order in which the protocol saw it.
+type session struct {
+	// Immutable.
+	o      *options
+	nc     net.Conn
+	screen *screen
+	wake   chan struct{} // holds a token when the reader put something into out
+
+	limit sync.Once // see bound
+
+	// Writer only.
+	sent     *trace.Frames // nil without --hex
+	broken   bool          // writing failed; what comes after is thrown away
+	inputErr error
+
+	// Reader only.
+	received *trace.Frames // nil without --hex
+
+	mu   sync.Mutex
+	room sync.Cond // on mu: out was taken
+
+	// Guarded by mu.
+	proto     wsproto.Conn
+	out       []byte // framed and not yet written
+	trips     roundTrips
+	hungUp    bool // this side began to close
+	failed    bool // the peer broke the protocol
+	inputDone bool
+	shown     bool // a message has been shown
+}
+
+func newSession(o *options, nc net.Conn, scr *screen) *session {
+	s := &session{o: o, nc: nc, screen: scr, wake: make(chan struct{}, 1)}
+	s.room.L = &s.mu
+	s.proto.Init(&wsproto.Config{
+		Role:         wsproto.Client,
+		MaxMessage:   o.maxMessage,
+		MaxFragments: -1, // maxMessage bounds what they amount to
+		MaskKey:      maskKey,
+	})
+	if o.hex {
+		s.sent = trace.NewFrames(">", math.MaxInt) // it is all in memory anyway
+		s.received = trace.NewFrames("<", o.maxMessage)
+	}
+	return s
+}
+
+// maskKey makes a key that nobody can foresee.
+func maskKey() uint32 {
+	// 5.3: "The masking key needs to be unpredictable; thus, the masking key
+	// MUST be derived from a strong source of entropy".
+	var key [4]byte
+	rand.Read(key[:]) // never fails
+	return binary.LittleEndian.Uint32(key[:])
+}
+
+// run carries the session to its end, which is at the latest when ctx is done
+// and the close timeout over, and returns the exit status. left is what came
+// behind the handshake.
+func (s *session) run(ctx context.Context, stdin io.Reader, left []byte) int {
+	defer s.nc.Close()
+	done := make(chan struct{})
+	defer close(done)
+	inputs := make(chan input)
+	go readInput(stdin, s.o, inputs, done)
+	ended := make(chan ending, 1)
+	go func() { ended <- s.receive(left) }()
+	// A write that the peer does not take must not hold up Ctrl-C.
+	stop := context.AfterFunc(ctx, s.bound)
+	defer stop()
+	return s.conclude(s.send(ctx, inputs, ended))
+}
+
+// send writes what there is to write until the connection has ended.
+func (s *session) send(ctx context.Context, inputs <-chan input, ended <-chan ending) ending {
+	var ticks <-chan time.Time
+	if s.o.ping > 0 {
+		ticker := time.NewTicker(s.o.ping)
+		defer ticker.Stop()
+		ticks = ticker.C
+	}
+	interrupted := ctx.Done()
+	for {
+		select {
+		case in, ok := <-inputs:
+			switch {
+			case !ok:
+				inputs = nil
+				s.endInput()
+			case in.err != nil:
+				inputs = nil
+				s.inputErr = in.err
+				s.hangUp()
+			case s.message(in.message) != nil:
+				inputs = nil // the connection is closing
+			}
+		case <-ticks:
+			s.ping()
+		case <-interrupted:
+			interrupted, inputs = nil, nil
+			s.screen.notice("interrupted, closing")
+			s.hangUp()
+		case <-s.wake:
+		case e := <-ended:
+			return e
+		}
+		s.flush()
+	}
+}
+
+// message frames one message of the input. The error is wsproto.ErrClosed.
+func (s *session) message(p []byte) (err error) {
+	op := frame.Text
+	if s.o.binary {
+		op = frame.Binary
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.out, err = s.proto.AppendMessage(s.out, op, p)
+	return err
+}
+
+// ping frames a ping, unless the connection is closing.
+func (s *session) ping() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.proto.CloseExpected() {
+		s.out, _ = s.proto.AppendPing(s.out, s.trips.ping(time.Now()))
+	}
+}
+
+// endInput closes when the input is used up. Under --once a message must have
+// come, too: one that comes first does not keep the input from being sent.
+func (s *session) endInput() {
+	s.mu.Lock()
+	s.inputDone = true
+	wait := s.o.once && !s.shown
+	s.mu.Unlock()
+	if !wait {
+		s.hangUp()
+	}
+}
+
+// hangUp begins to close, unless the connection is closing already. Any
+// goroutine may call it.
+func (s *session) hangUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out, err := s.proto.AppendClose(s.out, s.o.closeCode, s.o.closeReason)
+	if err != nil {
+		return // the options are checked: it is wsproto.ErrClosed
+	}
+	s.out, s.hungUp = out, true
+	s.notify()
+}
+
+// notify tells the writer that there is something in out.
+func (s *session) notify() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// flush writes what is framed.
+func (s *session) flush() {
+	s.mu.Lock()
+	out := s.out
+	s.out = nil
+	closing, failed := s.proto.CloseExpected(), s.failed
+	s.room.Broadcast()
+	s.mu.Unlock()
+
+	if len(out) > 0 && !s.broken {
+		if s.sent != nil && s.screen.write(s.sent.Append(nil, out)) != nil {
+			s.hangUp()
+		}
+		if _, err := s.nc.Write(out); err != nil {
+			// The reader may still find a Close that says why, or a better error.
+			s.broken = true
+		}
+	}
+	if failed {
+		// 7.1.7. Closing at once, with input unread, would have the kernel
+		// throw the Close frame away with it.
+		if half, ok := s.nc.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+	}
+	if closing || s.broken {
+		s.bound()
+	}
+}
+
+// bound gives the connection the close timeout to end, counted from the first
+// call. Any goroutine may call it.
+func (s *session) bound() {
+	s.limit.Do(func() { s.nc.SetDeadline(time.Now().Add(s.o.closeTimeout)) })
+}

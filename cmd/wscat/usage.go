@@ -1,0 +1,44 @@
+package main
+
+const usage = `usage: wscat [flags] URL
+
+Connects to a ws:// or wss:// URL, sends each line of standard input as a text
+message, and prints each message that arrives. At the end of the input, or on
+Ctrl-C, it closes in order; a second Ctrl-C ends it at once.
+
+  wscat ws://127.0.0.1:9001/
+  echo hello | wscat --once ws://127.0.0.1:9001/
+  wscat --hex --ping 5s --subprotocol chat.v2,chat.v1 wss://chat.example/ws
+
+what goes out
+  --once                send all of the input as one message (nothing if it is
+                        empty), print the first message that arrives, and close
+  --binary              send binary messages
+  --ping D              ping every D (5s, 500ms) and report the round-trip times
+  --close CODE[:REASON] close with this code (default 1000; 1005: without one)
+connecting
+  --subprotocol A,B     offer subprotocols, the preferred first; repeatable
+  --header 'NAME: VAL'  send a header along; repeatable
+  --origin ORIGIN       send an Origin header
+  --cacert FILE         trust the certificates in this PEM file, and no others
+  --insecure            do not verify the server's certificate
+  --timeout D           give up connecting after D (default 10s)
+what comes in
+  --hex                 print every frame sent and received, in place of messages
+  --max-message BYTES   largest message taken (default 16777216)
+  --close-timeout D     wait so long for the other side's Close (default 5s)
+
+Messages go to standard output, notices to standard error. Text ends with a
+newline, binary is written as it came; on a terminal, control characters in text
+are escaped and binary is shown in hex.
+
+exit status
+  0  closed in order: with 1000, 1001 or no code, or with --close's code by us
+  1  could not connect, or the handshake was refused
+  2  wrong usage
+  3  closed by the other side with another code
+  4  ended without the other side's Close (1006)
+  5  the other side broke the protocol, or --max-message
+  6  --once: closed in order before a message came
+  7  standard input could not be read or sent, or standard output not written
+`
