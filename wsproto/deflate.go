@@ -38,15 +38,15 @@ type window struct{ b []byte }
 
 // add appends p, and forgets what lies more than size bytes back.
 func (w *window) add(p []byte, size int) {
-	if len(p) >= size {
-		w.b = append(w.b[:0], p[len(p)-size:]...)
-		return
+	if len(p) > size {
+		p = p[len(p)-size:]
 	}
 	if surplus := len(w.b) + len(p) - size; surplus > 0 {
 		w.b = w.b[:copy(w.b, w.b[surplus:])]
 	}
 	if need := len(w.b) + len(p); need > cap(w.b) {
-		// Doubling, but never beyond what the window can come to hold.
+		// Doubling, but never beyond what the window can come to hold: append
+		// would round up.
 		b := make([]byte, len(w.b), min(max(need, 2*cap(w.b)), size))
 		copy(b, w.b)
 		w.b = b

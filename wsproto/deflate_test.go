@@ -116,7 +116,7 @@ func TestDeflateWindow(t *testing.T) {
 			var out []byte
 			shrunk := 0
 			for i := range 9 {
-				p := prose(r, 1+r.IntN(1+r.IntN(60_000)))
+				p := prose(r, 300+r.IntN(1+r.IntN(60_000)))
 				var wire []byte
 				if i%3 == 2 {
 					wire, _ = sendInFragments(r, c, p)
