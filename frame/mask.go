@@ -12,14 +12,39 @@ import (
 //
 // The key's lowest byte is the first of the four on the wire, as in Header.Key.
 func Mask(p []byte, key uint32) (next uint32) {
-	if n := len(p); n >= vectorMin {
+	n := len(p)
+	next = rotate(key, n)
+	if n >= vectorMin {
 		maskVector(p, key)
-	} else if n >= 8 {
-		maskShort(p, key)
-	} else {
-		maskTiny(p, key)
+		return next
 	}
-	return rotate(key, len(p))
+	// What is not a multiple of the step is masked by a last step that ends
+	// where p ends and overlaps the one before it: both are computed from the
+	// bytes as they were, and only then stored, so that the overlap gets the
+	// same value twice.
+	if n >= 8 {
+		k, last := wide(key), wide(next)
+		end := p[n-8:]
+		last ^= binary.LittleEndian.Uint64(end)
+		for len(p) > 8 {
+			binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^k)
+			p = p[8:]
+		}
+		binary.LittleEndian.PutUint64(end, last)
+		return next
+	}
+	if n >= 4 {
+		end := p[n-4:]
+		first, last := binary.LittleEndian.Uint32(p)^key, binary.LittleEndian.Uint32(end)^next
+		binary.LittleEndian.PutUint32(p, first)
+		binary.LittleEndian.PutUint32(end, last)
+		return next
+	}
+	for i := range p {
+		p[i] ^= byte(key)
+		key >>= 8
+	}
+	return next
 }
 
 // rotate returns the key for what stands n bytes further on.
@@ -27,41 +52,6 @@ func rotate(key uint32, n int) uint32 { return bits.RotateLeft32(key, -8*(n&3)) 
 
 // wide is the key for eight bytes.
 func wide(key uint32) uint64 { return uint64(key)<<32 | uint64(key) }
-
-// What is not a multiple of the step is masked by a last step that ends where p
-// ends and overlaps the one before it: both are computed from the bytes as they
-// were, and only then stored, so the overlap gets the same value twice.
-
-// maskTiny masks less than 8 bytes.
-func maskTiny(p []byte, key uint32) {
-	switch n := len(p); {
-	case n >= 4:
-		first := binary.LittleEndian.Uint32(p) ^ key
-		last := binary.LittleEndian.Uint32(p[n-4:]) ^ rotate(key, n)
-		binary.LittleEndian.PutUint32(p, first)
-		binary.LittleEndian.PutUint32(p[n-4:], last)
-	case n == 3:
-		p[2] ^= byte(key >> 16)
-		fallthrough
-	case n == 2:
-		p[1] ^= byte(key >> 8)
-		fallthrough
-	case n == 1:
-		p[0] ^= byte(key)
-	}
-}
-
-// maskShort masks 8 bytes or more, for lengths that are not worth a vector.
-func maskShort(p []byte, key uint32) {
-	k := wide(key)
-	last := binary.LittleEndian.Uint64(p[len(p)-8:]) ^ wide(rotate(key, len(p)))
-	end := p[len(p)-8:]
-	for len(p) > 8 {
-		binary.LittleEndian.PutUint64(p, binary.LittleEndian.Uint64(p)^k)
-		p = p[8:]
-	}
-	binary.LittleEndian.PutUint64(end, last)
-}
 
 // maskPortable is maskVector without vectors.
 func maskPortable(p []byte, key uint32) {

@@ -1,0 +1,1 @@
+// Lets this package declare functions without a body (see mask_test.go).
