@@ -1,6 +1,6 @@
 #include "textflag.h"
 
-// The three functions do the same with vectors of W = 64, 32 and 16 bytes:
+// Both functions do the same, with vectors of W = 32 and 16 bytes:
 //
 //   first = the first W bytes, masked             (as they are, in a register)
 //   last  = the last W bytes, masked
@@ -30,45 +30,6 @@
 	SHLL $3, CX \
 	MOVL AX, DX \
 	RORL CX, DX
-
-// func maskAVX512(p *byte, n int, key uint32)
-TEXT ·maskAVX512(SB), NOSPLIT, $0-20
-	SETUP(64)
-	VPBROADCASTD AX, Z0
-	VPBROADCASTD DX, Z2
-	VPXORD (DI), Z0, Z1
-	VPXORD (R10), Z2, Z2
-	BODYKEY
-	VPBROADCASTD DX, Z0
-
-loop4:
-	LEAQ 256(R9), R11
-	CMPQ R11, R10
-	JHI  loop1
-	VPXORD (R9), Z0, Z3
-	VPXORD 64(R9), Z0, Z4
-	VPXORD 128(R9), Z0, Z5
-	VPXORD 192(R9), Z0, Z6
-	VMOVDQA64 Z3, (R9)
-	VMOVDQA64 Z4, 64(R9)
-	VMOVDQA64 Z5, 128(R9)
-	VMOVDQA64 Z6, 192(R9)
-	MOVQ R11, R9
-	JMP  loop4
-
-loop1:
-	CMPQ R9, R10
-	JCC  done
-	VPXORD (R9), Z0, Z3
-	VMOVDQA64 Z3, (R9)
-	ADDQ $64, R9
-	JMP  loop1
-
-done:
-	VMOVDQU64 Z1, (DI)
-	VMOVDQU64 Z2, (R10)
-	VZEROUPPER
-	RET
 
 // func maskAVX2(p *byte, n int, key uint32)
 TEXT ·maskAVX2(SB), NOSPLIT, $0-20

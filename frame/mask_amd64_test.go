@@ -6,13 +6,4 @@ func init() {
 	if useAVX2 {
 		twins["AVX2"] = func(p []byte, key uint32) { maskAVX2(&p[0], len(p), key) }
 	}
-	if useAVX512 {
-		twins["AVX-512"] = func(p []byte, key uint32) {
-			if len(p) < 128 {
-				maskAVX2(&p[0], len(p), key)
-				return
-			}
-			maskAVX512(&p[0], len(p), key)
-		}
-	}
 }
