@@ -22,15 +22,31 @@ type DialOptions struct {
 	// handshake's own headers, Host among them, are refused.
 	Header http.Header
 
+	// Jar, if set, holds the cookies to send, behind those of Header, and is
+	// given those that the server sets, be it in a refusal. It sees ws URLs
+	// as http, wss as https.
+	Jar http.CookieJar
+
 	// Subprotocols to offer, the preferred first.
 	Subprotocols []string
+
+	// Deflate offers permessage-deflate; nil offers no extension.
+	Deflate *DeflateOptions
+
+	// MaxRedirects is how many redirects to follow, one after the other; 0
+	// follows none. None leads from wss to ws, and the first to another host or
+	// port drops Header's Authorization, Proxy-Authorization and Cookie.
+	// The rest of the options serves every server on the way.
+	MaxRedirects int
 
 	// TLSConfig is for wss. ServerName is the URL's host if it is empty, and
 	// NextProtos is always HTTP/1.1.
 	TLSConfig *tls.Config
 
-	// DialContext, if set, makes the connection below TLS: through a proxy, or
-	// to a unix socket whatever the addr. network is "tcp".
+	// DialContext, if set, makes the connection below TLS: through a proxy
+	// (SOCKS5, or CONNECT), or to a unix socket whatever the addr. network is
+	// "tcp", and addr the URL's host and port, not resolved. The Host header
+	// and the name that TLS verifies remain the URL's.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	// Rand is where the key comes from, crypto/rand if nil. A key that can be
@@ -39,7 +55,7 @@ type DialOptions struct {
 }
 
 // Dial connects to a ws or wss URL and performs the client's handshake
-// (RFC 6455 §4.1). It follows no redirect.
+// (RFC 6455 §4.1).
 //
 // The caller owns nc, a *tls.Conn under wss, on which no deadline is set, and
 // left, the bytes that came behind the response: the first frames, or a part of
@@ -56,7 +72,28 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: URL: %w", err)
 	}
-	request, key, err := o.request(t)
+	header := o.Header
+	for followed := 0; ; followed++ {
+		nc, left, res, err = o.ask(ctx, t, header)
+		var refusal *Error
+		if !errors.As(err, &refusal) {
+			return nc, left, res, err
+		}
+		next, ok := o.redirect(t, refusal, followed)
+		if !ok {
+			return nil, nil, Result{}, err
+		}
+		// Once gone, they stay away: a third server may lead back here.
+		if !next.sameHost(t) {
+			header = withoutCredentials(header)
+		}
+		t = next
+	}
+}
+
+// ask performs the handshake with one server.
+func (o *DialOptions) ask(ctx context.Context, t target, header http.Header) (nc net.Conn, left []byte, res Result, err error) {
+	request, p, err := o.request(t, header)
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: %w", err)
 	}
@@ -66,13 +103,17 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 	}
 
 	stop := context.AfterFunc(ctx, func() { abandon(nc) })
-	left, res, err = converse(nc, request, key, o.Subprotocols)
-	if !stop() {
-		// The connection is closed, or about to be. A refusal that arrived
-		// still says more than that.
-		if !errors.As(err, new(*Error)) {
-			err = fmt.Errorf("handshake: %w", ctx.Err())
-		}
+	left, res, err = converse(nc, request, p)
+	ended := !stop()
+	var refusal *Error
+	switch {
+	case errors.As(err, &refusal):
+		// It says more than that the context ended, if it did.
+		o.keepCookies(refusal.Header, t)
+	case ended:
+		err = fmt.Errorf("handshake: %w", ctx.Err())
+	case err == nil:
+		o.keepCookies(res.Header, t)
 	}
 	if err != nil {
 		abandon(nc)
@@ -108,43 +149,51 @@ func (o *DialOptions) connect(ctx context.Context, t target) (net.Conn, error) {
 	return tc, nil
 }
 
-// request is the client's handshake, and the key in it.
-func (o *DialOptions) request(t target) (request []byte, key string, err error) {
-	if err := checkExtraHeader(o.Header); err != nil {
-		return nil, "", err
+// request is the client's handshake with t, and what it proposes.
+func (o *DialOptions) request(t target, header http.Header) (request []byte, p proposal, err error) {
+	header = o.withCookies(header, t)
+	if err := checkExtraHeader(header); err != nil {
+		return nil, p, err
+	}
+	if err := o.Deflate.check(); err != nil {
+		return nil, p, err
 	}
 	for _, name := range o.Subprotocols {
 		if !isToken(name) {
-			return nil, "", fmt.Errorf("subprotocol %s is not a token", quote(name))
+			return nil, p, fmt.Errorf("subprotocol %s is not a token", quote(name))
 		}
 	}
 	if err := checkUnique(o.Subprotocols); err != nil {
-		return nil, "", fmt.Errorf("subprotocol %w", err)
+		return nil, p, fmt.Errorf("subprotocol %w", err)
 	}
 	random := o.Rand
 	if random == nil {
 		random = rand.Reader
 	}
-	if key, err = newKey(random); err != nil {
-		return nil, "", fmt.Errorf("key: %w", err)
+	p = proposal{subprotocols: o.Subprotocols, deflate: o.Deflate.offer()}
+	if p.key, err = newKey(random); err != nil {
+		return nil, p, fmt.Errorf("key: %w", err)
 	}
 
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\n", t.resource)
 	fmt.Fprintf(&b, "Host: %s\r\n", t.host)
 	b.WriteString("Upgrade: websocket\r\nConnection: Upgrade\r\n")
-	fmt.Fprintf(&b, "Sec-WebSocket-Key: %s\r\n", key)
+	fmt.Fprintf(&b, "Sec-WebSocket-Key: %s\r\n", p.key)
 	b.WriteString("Sec-WebSocket-Version: 13\r\n")
 	if len(o.Subprotocols) > 0 {
 		fmt.Fprintf(&b, "Sec-WebSocket-Protocol: %s\r\n", strings.Join(o.Subprotocols, ", "))
 	}
-	for _, name := range slices.Sorted(maps.Keys(o.Header)) {
-		for _, value := range o.Header[name] {
+	if p.deflate != nil {
+		fmt.Fprintf(&b, "Sec-WebSocket-Extensions: %s\r\n", p.deflate)
+	}
+	for _, name := range slices.Sorted(maps.Keys(header)) {
+		for _, value := range header[name] {
 			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
 		}
 	}
 	b.WriteString("\r\n")
-	return b.Bytes(), key, nil
+	return b.Bytes(), p, nil
 }
 
 // abandon closes nc without a word to the peer: a tls.Conn's own Close would

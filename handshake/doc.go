@@ -11,6 +11,8 @@
 // Dial's context.
 //
 // Read upgrade.go for the server's role and request.go for what it verifies;
-// dial.go, target.go and response.go for the client's. origin.go decides which
-// pages may connect; list.go and extension.go hold the grammars of the headers.
+// dial.go, target.go and response.go for the client's, then cookie.go and
+// redirect.go. deflate.go negotiates permessage-deflate in both roles, origin.go
+// decides which pages may connect; list.go and extension.go hold the grammars
+// of the headers.
 package handshake

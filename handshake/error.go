@@ -10,9 +10,9 @@ import (
 // Error is a handshake that one side refused.
 //
 // In the server's role it says what the client was answered: a Status of 500
-// blames this server's own hooks or response writer, any other the request. In
-// the client's role it says what the server answered: a Status of 101 means
-// that it agreed, but that its answer breaks RFC 6455.
+// blames this server's own hooks, options or response writer, any other the
+// request. In the client's role it says what the server answered: a Status of
+// 101 means that it agreed, but that its answer breaks RFC 6455 or RFC 7692.
 type Error struct {
 	Status int    // HTTP status code
 	Reason string // what is wrong, naming the header; bytes of the peer's are quoted and cut

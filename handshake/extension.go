@@ -1,6 +1,10 @@
 package handshake
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
 
 // Sec-WebSocket-Extensions (RFC 6455 §9.1):
 //
@@ -18,6 +22,14 @@ import "errors"
 // 9.1 counts on the "implied *LWS rule" of RFC 2616: white space may stand
 // between any two of these, so also around ";" and "=".
 
+const (
+	// maxExtensions and maxExtensionParams bound the elements of one header,
+	// and their parameters taken together. There is one extension in use, with
+	// four parameters.
+	maxExtensions      = 16
+	maxExtensionParams = 64
+)
+
 // extension is one element of the list.
 type extension struct {
 	name   string
@@ -31,21 +43,30 @@ type extensionParam struct {
 }
 
 // parseExtensions reads the lines of one Sec-WebSocket-Extensions header in
-// time linear in their length. It knows no extension: what a name means, and
-// whether its parameters make sense, is for who negotiates it.
+// time linear in their length; no line at all is no extension. It knows none:
+// what a name means, and whether its parameters make sense, is for who
+// negotiates it.
 func parseExtensions(lines []string) ([]extension, error) {
+	if len(lines) == 0 {
+		return nil, nil
+	}
 	var list []extension
+	params := 0
 	for _, line := range lines {
 		c := cursor{line: line}
 		for !c.done() {
 			if c.accept(',') {
 				continue // RFC 7230 §7: empty elements are ignored
 			}
-			ext, err := c.extension()
+			if len(list) == maxExtensions {
+				return nil, fmt.Errorf("more than %d extensions", maxExtensions)
+			}
+			ext, err := c.extension(maxExtensionParams - params)
 			if err != nil {
 				return nil, err
 			}
 			list = append(list, ext)
+			params += len(ext.params)
 		}
 	}
 	if len(list) == 0 {
@@ -54,12 +75,16 @@ func parseExtensions(lines []string) ([]extension, error) {
 	return list, nil
 }
 
-// extension reads one element and the comma behind it.
-func (c *cursor) extension() (ext extension, err error) {
+// extension reads one element, with room for so many parameters, and the comma
+// behind it.
+func (c *cursor) extension(room int) (ext extension, err error) {
 	if ext.name, err = c.token(); err != nil {
 		return ext, err
 	}
 	for c.accept(';') {
+		if len(ext.params) == room {
+			return ext, fmt.Errorf("more than %d extension parameters", maxExtensionParams)
+		}
 		var p extensionParam
 		if p.name, err = c.token(); err != nil {
 			return ext, err
@@ -81,12 +106,14 @@ func (c *cursor) extension() (ext extension, err error) {
 
 // quotedToken reads a quoted string behind its opening quote.
 func (c *cursor) quotedToken() (string, error) {
-	var value []byte
+	// No token has a quote in it, so the next one is the end.
+	var value strings.Builder
+	value.Grow(max(0, strings.IndexByte(c.line[c.pos:], '"')))
 	for ; c.pos < len(c.line); c.pos++ {
 		b := c.line[c.pos]
-		if b == '"' && len(value) > 0 {
+		if b == '"' && value.Len() > 0 {
 			c.pos++
-			return string(value), nil
+			return value.String(), nil
 		}
 		if b == '\\' && c.pos+1 < len(c.line) {
 			c.pos++
@@ -97,7 +124,7 @@ func (c *cursor) quotedToken() (string, error) {
 		if !isTchar(b) {
 			return "", c.errorf("want a token in quotes")
 		}
-		value = append(value, b)
+		value.WriteByte(b)
 	}
 	return "", c.errorf("want a closing quote")
 }

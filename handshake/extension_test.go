@@ -75,6 +75,22 @@ func TestParseExtensionsRefuses(t *testing.T) {
 			t.Errorf("%q: %v, %v; want %s", line, got, err, want)
 		}
 	}
+	// Parameters are counted over all elements, and lines.
+	full := make([]string, maxExtensions)
+	for i := range full {
+		full[i] = "foo" + strings.Repeat(";a", maxExtensionParams/maxExtensions)
+	}
+	if got, err := parseExtensions(full); err != nil || len(got) != maxExtensions {
+		t.Errorf("as many as may be: %d, %v", len(got), err)
+	}
+	for want, lines := range map[string][]string{
+		"more than 16 extensions":           append(full, "foo"),
+		"more than 64 extension parameters": append(full[:maxExtensions-1:maxExtensions-1], full[0]+";a"),
+	} {
+		if got, err := parseExtensions(lines); err == nil || err.Error() != want {
+			t.Errorf("%d, %v; want %s", len(got), err, want)
+		}
+	}
 	// A quoted string ends with its line.
 	if got, err := parseExtensions([]string{`foo; a="1`, `2"`}); err == nil {
 		t.Errorf("across lines: %v", got)

@@ -37,15 +37,7 @@ func (u *Upgrader) checkRequest(r *http.Request) *Error {
 	if err := checkVersion(r.Header); err != nil {
 		return err
 	}
-	if err := checkKey(r.Header); err != nil {
-		return err
-	}
-	if lines := r.Header[extensionsHeader]; len(lines) > 0 {
-		if _, err := parseExtensions(lines); err != nil {
-			return refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions header: %v", err)
-		}
-	}
-	return nil
+	return checkKey(r.Header)
 }
 
 // 4.2.1: "An HTTP/1.1 or higher GET request".

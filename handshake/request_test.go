@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"encoding/base64"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -49,6 +50,8 @@ func TestUpgradeRefuses(t *testing.T) {
 		"H12 obs-fold in key":  {edit(t, "dGhlIHNhbXBs", "dGhlIHNh\r\n bXBs"), 400, "Sec-WebSocket-Key header"},
 		"extension syntax":     {with("Sec-WebSocket-Extensions: permessage-deflate; =1"), 400, "Sec-WebSocket-Extensions header: want a token at byte 20"},
 		"extension list empty": {with("Sec-WebSocket-Extensions: ,"), 400, "Sec-WebSocket-Extensions header: the list is empty"},
+		"extensions, many":     {with("Sec-WebSocket-Extensions: " + strings.Repeat("a,", 8000)), 400, "Sec-WebSocket-Extensions header: more than 16 extensions"},
+		"subprotocols, many":   {with("Sec-WebSocket-Protocol: chat" + numbered(64)), 400, "Sec-WebSocket-Protocol header: more than 64 subprotocols"},
 		"H19 injection":        {with("Sec-WebSocket-Protocol: chat%0d%0aX: y"), 400, "Sec-WebSocket-Protocol header: want a comma at byte 11"},
 		"H19 twice":            {with("Sec-WebSocket-Protocol: chat, chat"), 400, `"chat" is offered twice`},
 		"H19 twice, two lines": {with("Sec-WebSocket-Protocol: a, chat", "Sec-WebSocket-Protocol: chat"), 400, `"chat" is offered twice`},
@@ -177,4 +180,13 @@ func TestRefusalIsShort(t *testing.T) {
 	if len(rep.body) > 1000 || strings.Contains(rep.body, "\u202e") {
 		t.Errorf("body of %d bytes: %q", len(rep.body), rep.body)
 	}
+}
+
+// numbered is more elements for a list.
+func numbered(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprint(&b, ", x", i)
+	}
+	return b.String()
 }

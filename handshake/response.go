@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"slices"
+
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 const (
@@ -19,9 +21,16 @@ const (
 	maxRefusalBody = 4 << 10
 )
 
-// converse sends the request and verifies the response. offered are the
-// subprotocols in the request.
-func converse(nc net.Conn, request []byte, key string, offered []string) (left []byte, res Result, err error) {
+// proposal is what a request asked for, which its response must answer.
+type proposal struct {
+	key          string
+	subprotocols []string
+	deflate      *deflateParams // nil: not offered
+}
+
+// converse sends the request, which makes the proposal, and verifies the
+// response.
+func converse(nc net.Conn, request []byte, p proposal) (left []byte, res Result, err error) {
 	if _, err := nc.Write(request); err != nil {
 		return nil, Result{}, fmt.Errorf("handshake: write request: %w", err)
 	}
@@ -38,11 +47,13 @@ func converse(nc net.Conn, request []byte, key string, offered []string) (left [
 		wire.left = 2 * maxRefusalBody // chunked encoding takes some
 		return nil, Result{}, refusedBy(resp)
 	}
-	if reason := checkResponse(resp, key, offered); reason != "" {
+	deflate, reason := p.checkResponse(resp)
+	if reason != "" {
 		return nil, Result{}, &Error{Status: resp.StatusCode, Reason: reason, Header: resp.Header}
 	}
 	return leftover(br), Result{
 		Subprotocol: resp.Header.Get(protocolHeader),
+		Deflate:     deflate,
 		Header:      resp.Header,
 	}, nil
 }
@@ -85,12 +96,9 @@ func readResponse(br *bufio.Reader) (*http.Response, error) {
 func refusedBy(resp *http.Response) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody))
 	e := &Error{Status: resp.StatusCode, Header: resp.Header, Body: body}
-	switch location := resp.Header.Get("Location"); {
-	case resp.StatusCode/100 == 3 && location != "":
-		e.Reason = "the server redirects to Location " + quote(location) + ", which is not followed"
-	case len(body) > 0:
+	if len(body) > 0 {
 		e.Reason = "the server says " + quote(string(bytes.TrimSpace(body)))
-	default:
+	} else {
 		e.Reason = "the server gives no reason"
 	}
 	return e
@@ -98,37 +106,35 @@ func refusedBy(resp *http.Response) *Error {
 
 // checkResponse verifies a 101 response by RFC 6455 §4.1 and says what is wrong
 // with it; "" is nothing.
-func checkResponse(resp *http.Response, key string, offered []string) string {
+func (p proposal) checkResponse(resp *http.Response) (deflate *wsproto.Deflate, reason string) {
 	h := resp.Header
 	if !resp.ProtoAtLeast(1, 1) {
-		return "protocol is " + quote(resp.Proto) + ", want HTTP/1.1"
+		return nil, "protocol is " + quote(resp.Proto) + ", want HTTP/1.1"
 	}
 	// 4.1: "If the response lacks an |Upgrade| header field or the |Upgrade|
 	// header field contains a value that is not an ASCII case-insensitive match
 	// for the value "websocket", the client MUST _Fail the WebSocket
 	// Connection_."
 	if lines := h["Upgrade"]; len(lines) != 1 || !equalFold(lines[0], "websocket") {
-		return found("Upgrade", lines) + ", want websocket"
+		return nil, found("Upgrade", lines) + ", want websocket"
 	}
 	// 4.1: "or the |Connection| header field doesn't contain a token that is an
 	// ASCII case-insensitive match for the value "Upgrade"".
 	if lines := h["Connection"]; !hasElement(lines, "upgrade") {
-		return found("Connection", lines) + ", want Upgrade"
+		return nil, found("Connection", lines) + ", want Upgrade"
 	}
-	if lines, want := h[acceptHeader], AcceptKey(key); len(lines) != 1 || lines[0] != want {
-		return found("Sec-WebSocket-Accept", lines) + ", want " + want
-	}
-	// 4.1: "If the response includes a |Sec-WebSocket-Extensions| header field
-	// and this header field indicates the use of an extension that was not
-	// present in the client's handshake". Dial offers none.
-	if lines := h[extensionsHeader]; len(lines) > 0 {
-		return found("Sec-WebSocket-Extensions", lines) + ", want none, as none was offered"
+	if lines, want := h[acceptHeader], AcceptKey(p.key); len(lines) != 1 || lines[0] != want {
+		return nil, found("Sec-WebSocket-Accept", lines) + ", want " + want
 	}
 	// 4.1: "indicates the use of a subprotocol that was not present in the
 	// client's handshake". 11.3.4: it "MUST NOT appear more than once in an
 	// HTTP response."
-	if lines := h[protocolHeader]; len(lines) > 1 || len(lines) == 1 && !slices.Contains(offered, lines[0]) {
-		return found("Sec-WebSocket-Protocol", lines) + fmt.Sprintf(", want one of those offered: %q", offered)
+	if lines := h[protocolHeader]; len(lines) > 1 || len(lines) == 1 && !slices.Contains(p.subprotocols, lines[0]) {
+		return nil, found("Sec-WebSocket-Protocol", lines) + fmt.Sprintf(", want one of those offered: %q", p.subprotocols)
 	}
-	return ""
+	deflate, err := p.deflate.verify(h[extensionsHeader])
+	if err != nil {
+		return nil, found("Sec-WebSocket-Extensions", h[extensionsHeader]) + ": " + err.Error()
+	}
+	return deflate, ""
 }

@@ -8,6 +8,9 @@ import (
 	"strings"
 )
 
+// maxSubprotocols bounds how many a client may offer.
+const maxSubprotocols = 64
+
 // parseSubprotocols reads the lines of a client's Sec-WebSocket-Protocol, in
 // its order of preference. No line at all offers nothing.
 //
@@ -22,6 +25,9 @@ func parseSubprotocols(lines []string) ([]string, error) {
 		for !c.done() {
 			if c.accept(',') {
 				continue // RFC 7230 §7: empty elements are ignored
+			}
+			if len(offered) == maxSubprotocols {
+				return nil, fmt.Errorf("more than %d subprotocols", maxSubprotocols)
 			}
 			name, err := c.token()
 			if err != nil {

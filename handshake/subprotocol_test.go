@@ -20,6 +20,7 @@ func TestSubprotocol(t *testing.T) {
 		"the second of ours":    {[]string{"x", "b"}, []string{"Sec-WebSocket-Protocol: a,b"}, "b"},
 		"over several lines":    {[]string{"c"}, []string{"Sec-WebSocket-Protocol: a", "Sec-WebSocket-Protocol: , b, c,"}, "c"},
 		"names have case":       {[]string{"a"}, []string{"Sec-WebSocket-Protocol: A"}, ""},
+		"as many as may be":     {[]string{"x62"}, []string{"Sec-WebSocket-Protocol: a" + numbered(63)}, "x62"},
 		"one empty line of two": {[]string{"a"}, []string{"Sec-WebSocket-Protocol:", "Sec-WebSocket-Protocol: a"}, "a"},
 	} {
 		t.Run(name, func(t *testing.T) {

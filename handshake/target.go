@@ -10,6 +10,7 @@ import (
 
 // target is where a ws or wss URL (RFC 6455 §3) leads.
 type target struct {
+	url        *url.URL
 	secure     bool   // wss
 	serverName string // the host as TLS verifies it
 	addr       string // host:port to connect to
@@ -20,14 +21,11 @@ type target struct {
 // parseTarget reads raw. Its errors do not repeat raw as a whole, which may hold
 // a password or a token.
 func parseTarget(raw string) (t target, err error) {
-	u, err := url.Parse(raw)
+	u, err := parseURL(raw)
 	if err != nil {
-		var parse *url.Error
-		if errors.As(err, &parse) {
-			err = parse.Err
-		}
 		return t, err
 	}
+	t.url = u
 	port := "80"
 	switch u.Scheme {
 	case "ws":
@@ -68,6 +66,15 @@ func parseTarget(raw string) (t target, err error) {
 	}
 	t.addr = net.JoinHostPort(name, port)
 	return t, nil
+}
+
+// parseURL is url.Parse, whose error repeats raw as a whole.
+func parseURL(raw string) (*url.URL, error) {
+	u, err := url.Parse(raw)
+	if parse := (*url.Error)(nil); errors.As(err, &parse) {
+		err = parse.Err
+	}
+	return u, err
 }
 
 func notVisibleASCII(c rune) bool { return c <= ' ' || c >= 0x7F }

@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Result is what a finished handshake settled. No extension is negotiated, so
-// none stands here.
+// Result is what a finished handshake settled.
 type Result struct {
 	// Subprotocol is the agreed one, or "".
 	Subprotocol string
+
+	// Deflate is what permessage-deflate was agreed on, with the window bits
+	// of both sides in numbers, or nil if it was not.
+	Deflate *wsproto.Deflate
 
 	// Header is the server's response, in the client's role. A server's is
 	// nil, so that nothing of the request outlives the handshake.
@@ -20,8 +25,9 @@ type Result struct {
 }
 
 // Upgrader answers opening handshakes (RFC 6455 §4.2). Its zero value is ready
-// for use: no subprotocol, and only pages of the server's own address. It may
-// serve many requests at once; its fields are not changed after the first.
+// for use: no subprotocol, no compression, and only pages of the server's own
+// address. It may serve many requests at once; its fields are not changed after
+// the first.
 type Upgrader struct {
 	// Subprotocols the server speaks, the preferred first. The first that the
 	// client offered is selected; if it offered none of them, the connection
@@ -31,6 +37,11 @@ type Upgrader struct {
 	// Subprotocol, if set, selects in place of Subprotocols. It returns one of
 	// offered, or "" for none. offered is valid until it returns.
 	Subprotocol func(r *http.Request, offered []string) string
+
+	// Deflate turns permessage-deflate on; nil leaves it off. Of a client's
+	// offers the first is accepted that is valid; if none is, the connection
+	// goes on without compression.
+	Deflate *DeflateOptions
 
 	// Header, if set, returns headers to add to the 101 response, such as
 	// Set-Cookie. The handshake's own headers are not among them.
@@ -54,7 +65,9 @@ type Upgrader struct {
 	MaxHeaders int
 }
 
-// Upgrade verifies r, answers it, and takes the connection over from w.
+// Upgrade verifies r, answers it, and takes the connection over from w. What r
+// may offer is bounded: 16 extensions with 64 parameters between them, and 64
+// subprotocols.
 //
 // The caller owns nc, on which no deadline is set, and left, the bytes that came
 // behind the handshake: the first frames, or a part of one; nil if there are
@@ -79,18 +92,24 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn,
 	if a.subprotocol != "" {
 		h["Sec-WebSocket-Protocol"] = []string{a.subprotocol}
 	}
+	res = Result{Subprotocol: a.subprotocol}
+	if a.deflate != nil {
+		h["Sec-WebSocket-Extensions"] = []string{a.deflate.String()}
+		res.Deflate = a.deflate.agreed()
+	}
 	w.WriteHeader(http.StatusSwitchingProtocols)
 	nc, brw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: hijack: %w", err)
 	}
-	return nc, leftover(brw.Reader), Result{Subprotocol: a.subprotocol}, nil
+	return nc, leftover(brw.Reader), res, nil
 }
 
 // answer is the variable part of a 101 response.
 type answer struct {
 	accept      string
 	subprotocol string
+	deflate     *deflateParams // nil: not agreed on
 	extra       http.Header
 }
 
@@ -103,6 +122,10 @@ func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err 
 	if syntax != nil {
 		return a, refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol header: %v", syntax)
 	}
+	offers, syntax := parseExtensions(r.Header[extensionsHeader])
+	if syntax != nil {
+		return a, refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions header: %v", syntax)
+	}
 	if err := u.checkOrigin(r); err != nil {
 		return a, err
 	}
@@ -112,6 +135,10 @@ func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err 
 	if a.subprotocol, err = u.selectSubprotocol(r, offered); err != nil {
 		return a, err
 	}
+	if err := u.Deflate.check(); err != nil {
+		return a, refusef(http.StatusInternalServerError, "%v", err)
+	}
+	a.deflate = u.Deflate.choose(offers)
 	if u.Header != nil {
 		a.extra = u.Header(r)
 		if err := checkExtraHeader(a.extra); err != nil {

@@ -85,6 +85,9 @@ func (l *loop) register(slot, gen uint32, o *opening) {
 	c.mask = wantRead
 	c.heard = l.now
 	c.proto.Init(&l.roles[o.role])
+	if o.res.Deflate != nil {
+		c.proto.UseDeflate(*o.res.Deflate)
+	}
 	l.open++
 	l.stats.open.Add(1)
 	if err := l.k.add(l.epfd, o.fd, epollEvents(c.mask), slot, gen); err != nil {

@@ -36,7 +36,8 @@ type Config struct {
 	// Handler receives the connections. Required.
 	Handler Handler
 
-	// Upgrader verifies the opening handshakes.
+	// Upgrader verifies the opening handshakes, and turns permessage-deflate on
+	// with its Deflate.
 	Upgrader handshake.Upgrader
 
 	// Admit, if set, is asked on net/http's goroutine before a handshake is
@@ -57,6 +58,10 @@ type Config struct {
 
 	// MaxFragments bounds the frames of a received message. Default 1,024.
 	MaxFragments int
+
+	// CompressFrom is the length in bytes from which messages are compressed,
+	// where permessage-deflate was agreed on. Default 128; Off: every one.
+	CompressFrom int
 
 	// MaxControlRate bounds the control frames received on a connection in a
 	// second. Default 100. One more closes it with 1008.

@@ -155,16 +155,21 @@ type client struct {
 	queue []wsproto.Event
 }
 
-func (ts *testServer) dial(t testing.TB, path string) *client {
+func (ts *testServer) dial(t testing.TB, path string) *client { return ts.dialWith(t, path, nil) }
+
+func (ts *testServer) dialWith(t testing.TB, path string, o *handshake.DialOptions) *client {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	nc, left, _, err := handshake.Dial(ctx, "ws://"+ts.addr+path, nil)
+	nc, left, res, err := handshake.Dial(ctx, "ws://"+ts.addr+path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	c := &client{t: t, nc: nc, buf: make([]byte, 64<<10)}
 	c.proto.Init(&wsproto.Config{Role: wsproto.Client, MaxMessage: 64 << 20, MaxFragments: Off, MaskKey: func() uint32 { return 0x01020304 }})
+	if res.Deflate != nil {
+		c.proto.UseDeflate(*res.Deflate)
+	}
 	t.Cleanup(func() { nc.Close() })
 	c.feed(left)
 	return c

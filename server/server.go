@@ -36,7 +36,7 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.New("server: Config.Handler is nil")
 	}
 	s := &Server{cfg: cfg.withDefaults()}
-	s.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: s.cfg.MaxMessage, MaxFragments: s.cfg.MaxFragments}
+	s.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: s.cfg.MaxMessage, MaxFragments: s.cfg.MaxFragments, CompressFrom: s.cfg.CompressFrom}
 	s.roles[wsproto.Client] = s.roles[wsproto.Server]
 	s.roles[wsproto.Client].Role = wsproto.Client
 	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system

@@ -67,9 +67,13 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 
 func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	cfg := a.cfg
+	upgrader := handshake.Upgrader{Origins: cfg.PublicOrigins}
+	if cfg.Deflate {
+		upgrader.Deflate = &handshake.DeflateOptions{}
+	}
 	return server.Config{
 		Handler:            h,
-		Upgrader:           handshake.Upgrader{Origins: cfg.PublicOrigins},
+		Upgrader:           upgrader,
 		HTTP:               mux,
 		Loops:              cfg.Loops,
 		MaxMessage:         cfg.MaxMessage,

@@ -75,6 +75,7 @@ func parse(args []string) (listen string, cfg server.Config, err error) {
 	f.IntVar(&cfg.WriteQueue, "write-queue", 64<<20, "`bytes` that may wait to be written on a connection (0: no limit)")
 	f.DurationVar(&cfg.AssemblyTimeout, "assembly-timeout", 120*time.Second, "longest time from a message's first byte to its last (0: no limit)")
 	f.DurationVar(&cfg.PingInterval, "ping", 0, "silence after which a connection is pinged (0: never)")
+	deflate := f.Bool("deflate", false, "agree on permessage-deflate, with whatever parameters a client offers")
 	if err := f.Parse(args); err != nil {
 		return "", cfg, err
 	}
@@ -105,6 +106,10 @@ func parse(args []string) (listen string, cfg server.Config, err error) {
 	}
 	cfg.MaxConnsPerAddress = server.Off
 	cfg.Upgrader = handshake.Upgrader{Origins: []string{"*"}}
+	if *deflate {
+		cfg.Upgrader.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
+		cfg.CompressFrom = server.Off
+	}
 	cfg.Admit = admit
 	return listen, cfg, nil
 }

@@ -41,6 +41,9 @@ type Config struct {
 	MaxMessage int
 	WriteQueue int
 
+	// Deflate says whether permessage-deflate is agreed on.
+	Deflate bool
+
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 

@@ -66,6 +66,7 @@ func TestEverySource(t *testing.T) {
 		Loops:           4,
 		MaxMessage:      128 << 10,
 		WriteQueue:      2 << 20,
+		Deflate:         true,
 		LogLevel:        slog.LevelWarn,
 		LogFormat:       "json",
 		Limits:          Limits{1, 2, 3, 4, 5},
@@ -85,6 +86,7 @@ shutdown_timeout = "0s"
 loops = 4
 max_message = 131072
 write_queue = "2 MiB"
+deflate = true
 log_level = "warn"
 log_format = "json"
 
@@ -107,6 +109,7 @@ guests_per_minute = 5
 		"HAWSER_LOOPS=4",
 		"HAWSER_MAX_MESSAGE=128KiB",
 		"HAWSER_WRITE_QUEUE=2097152B",
+		"HAWSER_DEFLATE=true",
 		"HAWSER_LOG_LEVEL=warn",
 		"HAWSER_LOG_FORMAT=json",
 		"HAWSER_LIMITS_MESSAGES_PER_SECOND=1",

@@ -33,6 +33,9 @@ var settings = []setting{
 	declare("write_queue", size(64*kiB, giB), miB, func(c *Config) *int { return &c.WriteQueue },
 		"Bytes that may wait to be written on one connection before it is closed as too slow."),
 
+	declare("deflate", boolean(), false, func(c *Config) *bool { return &c.Deflate },
+		"Whether messages are compressed (permessage-deflate) for clients that offer it. A client's own may refer back, for which 32 KiB are kept."),
+
 	declare("log_level", choice("debug, info, warn or error", map[string]slog.Level{
 		"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError,
 	}), slog.LevelInfo, func(c *Config) *slog.Level { return &c.LogLevel },
