@@ -3,12 +3,14 @@
 # make build   put every program into bin/
 # make lint    gofmt, go vet, staticcheck, and the layering
 # make race    the core's tests under the race detector
+# make fuzz    run every fuzz target for FUZZTIME each (default 30s)
+# make mutate  break chosen lines of the protocol, one at a time: a test must notice
 
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 
-.PHONY: run build test tools race lint layers clean
+.PHONY: run build test tools race fuzz mutate lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -30,6 +32,18 @@ tools:
 
 race:
 	$(GO) test -race -short ./frame ./wsproto ./handshake ./server ./chat/...
+
+FUZZTIME ?= 30s
+fuzz:
+	@for pkg in ./fuzz ./chat; do \
+		for target in $$($(GO) test $$pkg -list '^Fuzz' | grep '^Fuzz'); do \
+			echo "$$pkg $$target"; \
+			$(GO) test $$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) || exit 1; \
+		done; \
+	done
+
+mutate:
+	$(GO) run .ci/mutate.go
 
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"

@@ -104,6 +104,27 @@ func sendInFragments(r *rand.Rand, c *Conn, p []byte) (wire []byte, err error) {
 	}
 }
 
+// A window holds the last bytes, no more and no fewer, in no more memory.
+func TestWindowAdd(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 0))
+	const size = 256
+	var w window
+	var all []byte
+	for range 5000 {
+		p := make([]byte, r.IntN(1+r.IntN(300)))
+		for i := range p {
+			p[i] = byte(r.Uint32())
+		}
+		w.add(p, size)
+		all = append(all, p...)
+		if want := all[max(len(all)-size, 0):]; !bytes.Equal(w.b, want) || cap(w.b) > size {
+			t.Fatalf("after %d bytes the window holds %d in %d; want the last %d in at most %d", len(all), len(w.b), cap(w.b), len(want), size)
+		}
+	}
+}
+
 // What is sent stays within the window that was promised, and can be read by a
 // decoder that shares no code with the encoder.
 func TestDeflateWindow(t *testing.T) {

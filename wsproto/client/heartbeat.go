@@ -1,0 +1,73 @@
+package client
+
+import (
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrNoHeartbeat is the error of a connection whose peer has not answered the
+// pings of a Reconnector.
+var ErrNoHeartbeat = errors.New("client: peer does not answer heartbeats")
+
+// heartbeat pings a connection at intervals and ends it when nothing at all
+// comes back.
+type heartbeat struct {
+	// Immutable.
+	c        *Conn
+	clock    Clock
+	interval time.Duration
+	most     int // intervals with a ping and without a byte: then the peer is dead
+
+	// handled counts the beginnings and ends of the handling of a message:
+	// meanwhile nobody reads, and silence says nothing of the peer.
+	handled atomic.Uint64
+
+	mu sync.Mutex
+	// Guarded by mu.
+	timer  func() bool // stops it; nil before start and after stop
+	pinged bool
+	misses int
+	heard  uint64 // as they stood at the last tick
+	worked uint64
+}
+
+func (h *heartbeat) start() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.heard = h.c.heard.Load()
+	h.timer = h.clock.AfterFunc(h.interval, h.tick)
+}
+
+// stop ends the heartbeat. A tick that is under way does nothing any more.
+func (h *heartbeat) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer()
+	h.timer = nil
+}
+
+// tick judges the interval that is over and begins the next one.
+func (h *heartbeat) tick() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.timer == nil {
+		return
+	}
+	heard, worked := h.c.heard.Load(), h.handled.Load()
+	switch handling := worked%2 == 1; {
+	case heard != h.heard || worked != h.worked || handling:
+		h.misses = 0
+	case h.pinged:
+		h.misses++
+	}
+	h.heard, h.worked = heard, worked
+	h.timer = h.clock.AfterFunc(h.interval, h.tick)
+	if h.misses >= h.most {
+		h.c.abort(ErrNoHeartbeat)
+		return
+	}
+	h.c.beat()
+	h.pinged = true
+}

@@ -1,0 +1,289 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// PoolConfig says how a Pool works. It is not changed after NewPool.
+type PoolConfig struct {
+	// Dial makes a connection. It may be called from several goroutines at
+	// once. Required.
+	Dial func(ctx context.Context) (*Conn, error)
+
+	// Capacity is how many idle connections are kept, at least 1.
+	Capacity int
+
+	// MaxOpen bounds the connections that are idle, handed out, or being made.
+	// 0 is no bound.
+	MaxOpen int
+
+	// IdleLimit closes a connection that nobody wanted for so long. 0 is no
+	// limit.
+	IdleLimit time.Duration
+
+	// PingTimeout bounds the time that a Get waits for idle connections to show
+	// that they are healthy. Default 1 s.
+	PingTimeout time.Duration
+
+	// Clock is what the times are measured on.
+	Clock Clock
+}
+
+// Pool keeps connections that one goroutine after another uses for a while. Its
+// methods may be called from any goroutine.
+//
+// An idle connection is looked after: the peer's pings are answered, and it is
+// closed when its end comes or a message does, as nobody is there to read it.
+type Pool struct {
+	cfg PoolConfig // Immutable.
+
+	mu sync.Mutex
+	// Guarded by mu.
+	closed bool
+	open   int     // idle, handed out or being made
+	idle   []*idle // the one used last at the end
+	out    map[*Conn]struct{}
+	queue  []*waiting // for open to fall below MaxOpen, the first come first
+	counts PoolStats
+}
+
+// PoolStats is what a Pool has counted.
+type PoolStats struct {
+	Open int // connections now: idle, handed out or being made
+	Idle int // of them, idle
+	Out  int // of them, handed out
+
+	Reused     uint64 // idle connections that Get handed out
+	Dialed     uint64 // connections made
+	DialErrors uint64 // connections that could not be made
+	Waited     uint64 // Gets that MaxOpen made wait
+	Unhealthy  uint64 // idle connections that ended, did not answer, or spoke
+	Expired    uint64 // idle connections that nobody wanted for IdleLimit
+	Surplus    uint64 // connections put back when Capacity was reached
+	Broken     uint64 // connections put back that could not be used again
+}
+
+// NewPool makes a pool without connections; see Warm.
+func NewPool(cfg PoolConfig) (*Pool, error) {
+	switch {
+	case cfg.Dial == nil:
+		return nil, errors.New("client: PoolConfig.Dial is nil")
+	case cfg.Capacity < 1:
+		return nil, errors.New("client: PoolConfig.Capacity must be at least 1")
+	case cfg.MaxOpen < 0:
+		return nil, errors.New("client: PoolConfig.MaxOpen is negative")
+	case cfg.IdleLimit < 0:
+		return nil, errors.New("client: PoolConfig.IdleLimit is negative")
+	case cfg.PingTimeout < 0:
+		return nil, errors.New("client: PoolConfig.PingTimeout is negative")
+	}
+	if cfg.PingTimeout == 0 {
+		cfg.PingTimeout = time.Second
+	}
+	cfg.Clock = orSystem(cfg.Clock)
+	return &Pool{cfg: cfg, out: make(map[*Conn]struct{})}, nil
+}
+
+// Get hands out a connection, which goes back by Put, whatever has become of
+// it: an idle one that answers a ping, else a new one. Only when MaxOpen
+// connections are there and none is idle does Get wait for one of them. ctx
+// bounds all that. The error is ctx's, Dial's, or ErrClosed.
+func (p *Pool) Get(ctx context.Context) (*Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	patient := true // no idle connection has used up the time for their pings
+	placed := false // this Get has a place among the open ones
+	for {
+		i, w, err := p.claim(patient, placed)
+		if w != nil {
+			i, err = p.wait(ctx, w)
+		}
+		switch {
+		case err != nil:
+			return nil, err
+		case i == nil:
+			return p.dial(ctx)
+		}
+		healthy, inTime := p.check(ctx, i)
+		if healthy {
+			return p.handOut(i.c, true)
+		}
+		if err := ctx.Err(); err != nil {
+			p.giveBack(i.c)
+			return nil, err
+		}
+		i.c.CloseNow()
+		patient, placed = inTime, true
+	}
+}
+
+// claim takes an idle connection, a place to make one in, or a place in the
+// queue. patient says that idle ones may be tried, placed that the caller has a
+// place already.
+func (p *Pool) claim(patient, placed bool) (*idle, *waiting, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.idle)
+	switch {
+	case p.closed:
+		if placed {
+			p.open--
+		}
+		return nil, nil, ErrClosed
+	case n > 0 && patient:
+		if placed {
+			p.vacate()
+		}
+		i := p.idle[n-1]
+		p.take(i)
+		return i, nil, nil
+	case placed:
+		return nil, nil, nil
+	case p.cfg.MaxOpen == 0 || p.open < p.cfg.MaxOpen:
+		p.open++
+		return nil, nil, nil
+	}
+	w := &waiting{turn: make(chan *idle, 1)}
+	p.queue = append(p.queue, w)
+	p.counts.Waited++
+	return nil, w, nil
+}
+
+// dial makes a connection and hands it out. It has a place.
+func (p *Pool) dial(ctx context.Context) (*Conn, error) {
+	c, err := p.cfg.Dial(ctx)
+	if err != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.counts.DialErrors++
+		p.vacate()
+		return nil, err
+	}
+	return p.handOut(c, false)
+}
+
+// handOut counts c as handed out, unless the pool has been closed.
+func (p *Pool) handOut(c *Conn, reused bool) (*Conn, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if reused {
+		p.counts.Reused++
+	} else {
+		p.counts.Dialed++
+	}
+	if p.closed {
+		p.retire(c)
+		return nil, ErrClosed
+	}
+	p.out[c] = struct{}{}
+	return c, nil
+}
+
+// Put takes back a connection that Get handed out, and that nobody uses any
+// more. One that cannot be used again is closed: because its end has come, or a
+// message has been begun and not finished in either direction. So is the surplus
+// over Capacity. It panics if c is not handed out.
+func (p *Pool) Put(c *Conn) {
+	p.mu.Lock()
+	_, ok := p.out[c]
+	delete(p.out, c)
+	p.mu.Unlock()
+	if !ok {
+		panic("client: Put of a connection that this pool has not handed out")
+	}
+	p.giveBack(c)
+}
+
+// giveBack keeps or closes a connection that has a place and is not in use.
+func (p *Pool) giveBack(c *Conn) {
+	sound := c.atRest()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case !sound:
+		p.counts.Broken++
+		p.retire(c)
+	case p.closed:
+		p.retire(c)
+	case len(p.queue) == 0 && len(p.idle) >= p.cfg.Capacity:
+		p.counts.Surplus++
+		p.retire(c)
+	default:
+		p.keep(p.rest(c))
+	}
+}
+
+// Warm makes connections until n of them are idle, as far as Capacity and
+// MaxOpen allow, and returns when they are, or could not be made.
+func (p *Pool) Warm(ctx context.Context, n int) error {
+	p.mu.Lock()
+	missing := min(n, p.cfg.Capacity) - len(p.idle)
+	if p.cfg.MaxOpen > 0 {
+		missing = min(missing, p.cfg.MaxOpen-p.open)
+	}
+	if p.closed || missing <= 0 {
+		defer p.mu.Unlock()
+		if p.closed {
+			return ErrClosed
+		}
+		return nil
+	}
+	p.open += missing
+	p.mu.Unlock()
+
+	errs := make([]error, missing)
+	var dials sync.WaitGroup
+	for i := range errs {
+		dials.Go(func() {
+			c, err := p.dial(ctx)
+			if err == nil {
+				p.Put(c)
+			}
+			errs[i] = err
+		})
+	}
+	dials.Wait()
+	return errors.Join(errs...)
+}
+
+// Close closes the idle connections and returns when that is done. Get fails
+// from then on; what is handed out is closed when it is put back.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	for _, w := range p.queue {
+		close(w.turn)
+	}
+	p.queue = nil
+	var closing sync.WaitGroup
+	for _, i := range slices.Clone(p.idle) {
+		p.take(i)
+		i.leave()
+		p.vacate()
+		closing.Go(func() { i.c.Close(wsproto.CloseNormal, "") })
+	}
+	p.mu.Unlock()
+	closing.Wait()
+}
+
+// Stats returns what has been counted.
+func (p *Pool) Stats() PoolStats {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	s := p.counts
+	s.Open, s.Idle, s.Out = p.open, len(p.idle), len(p.out)
+	return s
+}
+
+// retire closes a connection and gives its place up. mu is held.
+func (p *Pool) retire(c *Conn) {
+	p.vacate()
+	go c.Close(wsproto.CloseNormal, "")
+}

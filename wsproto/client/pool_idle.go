@@ -1,0 +1,96 @@
+package client
+
+import (
+	"context"
+	"slices"
+)
+
+// idle is a connection that nobody uses.
+type idle struct {
+	c       *Conn
+	leave   context.CancelFunc // ends watch
+	watched chan struct{}      // closed when watch has ended
+	spoke   bool               // it ended, or a message came; valid when watched is closed
+	expire  func() bool        // stops the timer of IdleLimit; nil without one. Guarded by the pool's mu.
+}
+
+// atRest reports whether somebody else can use the connection: it has not ended,
+// and no message has been begun and not finished.
+func (c *Conn) atRest() bool {
+	if !c.message.try() {
+		return false
+	}
+	defer c.message.give()
+	if !c.reading.try() {
+		return false
+	}
+	defer c.reading.give()
+	if c.partial || c.kept != nil {
+		return false
+	}
+	c.mu.Lock()
+	_, _, arriving := c.proto.Unfinished()
+	c.mu.Unlock()
+	return !arriving && c.usable()
+}
+
+// rest has a connection looked after.
+func (p *Pool) rest(c *Conn) *idle {
+	ctx, leave := context.WithCancel(context.Background())
+	i := &idle{c: c, leave: leave, watched: make(chan struct{})}
+	go p.watch(ctx, i)
+	return i
+}
+
+// watch reads an idle connection until it is wanted, or of no use any more.
+func (p *Pool) watch(ctx context.Context, i *idle) {
+	_, _, err := i.c.Reader(ctx)
+	i.spoke = err == nil || ctx.Err() == nil
+	close(i.watched)
+	if i.spoke {
+		p.drop(i, &p.counts.Unhealthy)
+	}
+}
+
+// check finds out whether a connection that has been taken is healthy, by a ping
+// that is answered in time. It ends the watch.
+func (p *Pool) check(ctx context.Context, i *idle) (healthy, inTime bool) {
+	timed, cancel := withTimeout(ctx, p.cfg.Clock, p.cfg.PingTimeout)
+	err := i.c.Ping(timed)
+	inTime = timed.Err() == nil
+	cancel()
+	i.leave()
+	<-i.watched
+	healthy = err == nil && !i.spoke && i.c.atRest()
+	if !healthy && ctx.Err() == nil {
+		p.mu.Lock()
+		p.counts.Unhealthy++
+		p.mu.Unlock()
+	}
+	return healthy, inTime
+}
+
+// take takes a connection out of the idle ones, and reports whether it was one
+// of them. It is still watched. mu is held.
+func (p *Pool) take(i *idle) bool {
+	at := slices.Index(p.idle, i)
+	if at < 0 {
+		return false
+	}
+	p.idle = slices.Delete(p.idle, at, at+1)
+	if i.expire != nil {
+		i.expire()
+	}
+	return true
+}
+
+// drop closes a connection, if it is still idle, and adds one to count.
+func (p *Pool) drop(i *idle, count *uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.take(i) {
+		*count++
+		i.leave()
+		p.retire(i.c)
+	}
+}
