@@ -92,6 +92,9 @@ func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
 		Stream:       o.Stream,
 		MaskKey:      maskKey,
 	})
+	if res.Deflate != nil {
+		c.proto.UseDeflate(*res.Deflate)
+	}
 	c.proto.Feed(left)
 	return c
 }

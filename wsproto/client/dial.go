@@ -25,9 +25,9 @@ type Options struct {
 	// negative value is no limit.
 	MaxFragments int
 
-	// Stream has Reader give out messages as they arrive, of any size: what is
-	// not compressed is not held in memory. MaxMessage still bounds what Read
-	// returns, and compressed messages.
+	// Stream has Reader give out messages as they arrive, of any size in
+	// MaxFragments frames: what is not compressed is not held in memory.
+	// MaxMessage still bounds what Read returns, and compressed messages.
 	Stream bool
 
 	// CloseTimeout bounds the time for the end of a connection, from the first

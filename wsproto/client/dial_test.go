@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,14 +29,22 @@ type listener struct {
 // listen starts a listener, with TLS under wss.
 func listen(t testing.TB, scheme string, ln net.Listener) *listener {
 	l := &listener{peers: make(chan *peer, 16)}
-	u := &handshake.Upgrader{Subprotocols: []string{"chat"}}
+	u := &handshake.Upgrader{
+		Subprotocols: []string{"chat"},
+		Deflate:      &handshake.DeflateOptions{ServerContextTakeover: true},
+	}
 	l.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/" {
 			http.NotFound(w, r)
 			return
 		}
-		if nc, left, _, err := u.Upgrade(w, r); err == nil {
-			l.peers <- newPeer(t, nc, left)
+		if nc, left, res, err := u.Upgrade(w, r); err == nil {
+			p := newPeer(t, nc, nil)
+			if res.Deflate != nil {
+				p.proto.UseDeflate(*res.Deflate)
+			}
+			p.feed(left)
+			l.peers <- p
 		}
 	}))
 	if ln != nil {
@@ -106,6 +115,48 @@ func TestDialErrors(t *testing.T) {
 	}
 	if _, err := Dial(bounded(t), "http://[", &Options{Proxy: ProxyFromEnvironment}); err == nil || !strings.Contains(err.Error(), "URL") {
 		t.Errorf("Dial = %v; want the URL to blame", err)
+	}
+}
+
+// With permessage-deflate messages go compressed, whole and in fragments, and
+// come back to what they were.
+func TestDialDeflate(t *testing.T) {
+	l := listen(t, "ws", nil)
+	for _, stream := range []bool{false, true} {
+		c, p := l.dial(t, &Options{
+			DialOptions: handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}},
+			Stream:      stream,
+		})
+		if c.Handshake().Deflate == nil {
+			t.Fatal("permessage-deflate was not agreed on")
+		}
+		text := strings.Repeat("all work and no play ", 2000)
+		for range 2 {
+			if err := c.Write(bounded(t), frame.Text, []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+			w, err := c.Writer(bounded(t), frame.Text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			io.WriteString(w, text)
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				if ev := p.event(); string(ev.Payload) != text {
+					t.Errorf("the peer received %d bytes, %v; want %d", len(ev.Payload), ev.Err, len(text))
+				}
+			}
+			b, err := p.proto.AppendMessage(nil, frame.Text, []byte(text))
+			if err != nil || len(b) > len(text)/10 {
+				t.Fatalf("%d bytes on the wire, %v; want them compressed", len(b), err)
+			}
+			p.raw(b)
+			if op, got, err := c.Read(bounded(t)); op != frame.Text || string(got) != text || err != nil {
+				t.Errorf("Read = %v of %d bytes, %v; want %d", op, len(got), err, len(text))
+			}
+		}
 	}
 }
 

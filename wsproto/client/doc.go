@@ -18,11 +18,11 @@
 // reads: a program that only writes calls CloseRead.
 //
 // A context that ends stops a Read, and the next one goes on where it was, also
-// in the middle of a frame. It stops a Write, a Ping and a Close that wait for
-// their turn, and nothing has been sent then. But if it ends while a frame is
-// being written, the rest of the frame can never be sent and nothing else may
-// follow: the connection is unusable from then on, and closed. The same holds
-// for a message in fragments that does not come to its end.
+// in the middle of a frame. It stops a Write or a Ping that waits for its turn,
+// and nothing has been sent then. But if it ends while a frame is being written,
+// the rest of the frame can never be sent and nothing else may follow: the
+// connection is unusable from then on, and closed. The same holds for a message
+// in fragments that does not come to its end.
 //
 // The type of an error says who is to blame:
 //

@@ -134,7 +134,7 @@ func (p *Pool) claim(patient, placed bool) (*idle, *waiting, error) {
 	switch {
 	case p.closed:
 		if placed {
-			p.open--
+			p.vacate()
 		}
 		return nil, nil, ErrClosed
 	case n > 0 && patient:

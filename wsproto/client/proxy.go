@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"golang.org/x/net/proxy"
 
@@ -81,6 +82,10 @@ func (o *Options) throughProxy(rawURL string) (*handshake.DialOptions, error) {
 func proxyDial(u *url.URL, direct dialFunc) (dialFunc, error) {
 	if u.Hostname() == "" {
 		return nil, errors.New("host is missing")
+	}
+	// RFC 7617 §2: "a user-id containing a colon character is invalid".
+	if strings.Contains(u.User.Username(), ":") {
+		return nil, errors.New("user name has a colon")
 	}
 	switch u.Scheme {
 	case "http":

@@ -110,7 +110,7 @@ func TestProxyConnectErrors(t *testing.T) {
 		name, response, want string
 		status               int
 	}{
-		{"407", "HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"x\x1b\"\r\n\r\n", `407 Proxy Authentication Required: the proxy wants "Basic realm=\"x\x1b\""`, 407},
+		{"407", "HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"é\"\r\n\r\n", `407 Proxy Authentication Required: the proxy wants "Basic realm=\"\u00e9\""`, 407},
 		{"502", "HTTP/1.1 502 Bad\r\n\r\n", "502 Bad Gateway: the proxy does not connect", 502},
 		{"101", "HTTP/1.1 101 Switching\r\n\r\n", "101 Switching Protocols: the proxy does not connect", 101},
 		{"body", "HTTP/1.1 200 OK\r\n\r\n\x81\x02hi", "4 bytes follow the head", 200},
@@ -135,6 +135,7 @@ func TestProxyConnectErrors(t *testing.T) {
 		"https://me:secret@proxy": "scheme",
 		"http://":                 "host is missing",
 		"//proxy":                 "scheme",
+		"http://a%3Ab:c@proxy":    "colon",
 	} {
 		parsed, err := url.Parse(u)
 		if err != nil {

@@ -89,17 +89,21 @@ func NewReconnector(cfg ReconnectorConfig) (*Reconnector, error) {
 		return nil, errors.New("client: ReconnectorConfig.Heartbeat must be above 0")
 	case cfg.HeartbeatMisses < 1:
 		return nil, errors.New("client: ReconnectorConfig.HeartbeatMisses must be at least 1")
-	case cfg.AttemptTimeout < 0, cfg.BackoffBase < 0, cfg.BackoffMax < 0, cfg.RetryBudget < 0:
-		return nil, errors.New("client: ReconnectorConfig has a negative limit")
+	case cfg.RetryBudget < 0:
+		return nil, errors.New("client: ReconnectorConfig.RetryBudget is negative")
 	}
 	for _, d := range []struct {
-		v   *time.Duration
-		def time.Duration
+		name string
+		v    *time.Duration
+		def  time.Duration
 	}{
-		{&cfg.AttemptTimeout, 15 * time.Second},
-		{&cfg.BackoffBase, 500 * time.Millisecond},
-		{&cfg.BackoffMax, 30 * time.Second},
+		{"AttemptTimeout", &cfg.AttemptTimeout, 15 * time.Second},
+		{"BackoffBase", &cfg.BackoffBase, 500 * time.Millisecond},
+		{"BackoffMax", &cfg.BackoffMax, 30 * time.Second},
 	} {
+		if *d.v < 0 {
+			return nil, errors.New("client: ReconnectorConfig." + d.name + " is negative")
+		}
 		if *d.v == 0 {
 			*d.v = d.def
 		}
@@ -171,7 +175,7 @@ func (r *Reconnector) attempt(ctx context.Context, before int) (*Conn, error) {
 	c, err := r.cfg.Dial(timed)
 	if err == nil && r.cfg.Resume != nil {
 		if err = r.cfg.Resume(timed, c, before); err != nil {
-			c.CloseNow()
+			go c.Close(wsproto.CloseNormal, "")
 			err = fmt.Errorf("client: resume: %w", err)
 		}
 	}
@@ -194,7 +198,6 @@ func (r *Reconnector) serve(ctx context.Context, c *Conn) error {
 			if ctx.Err() != nil {
 				c.Close(wsproto.CloseNormal, "")
 			}
-			c.CloseNow()
 			return err
 		}
 		h.handled.Add(1)
