@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"syscall"
@@ -19,6 +20,7 @@ type opening struct {
 	role    wsproto.Role
 	value   any
 	address *address
+	tls     *secure
 	slot    uint32 // set by register
 }
 
@@ -27,18 +29,31 @@ type opening struct {
 // is called from now on. left is what was read behind the handshake. If there
 // is an error, nc is closed all the same.
 //
-// nc must be a TCP or Unix connection, or another with a SyscallConn.
+// nc must be a TCP or Unix connection, or another with a SyscallConn. TLS is
+// possible only on what Serve accepted.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
 	return s.adopt(nc, &opening{left: left, res: res, role: role})
 }
 
 func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
+	if tc, ok := nc.(*tls.Conn); ok {
+		sock, ok := tc.NetConn().(*tlsSocket)
+		if !ok {
+			nc.Close()
+			return Conn{}, fmt.Errorf("server: adopt: TLS over a %T, which was not accepted by Serve", tc.NetConn())
+		}
+		o.tls = &secure{tc, sock}
+		nc = sock.accepted
+	}
 	fd, err := duplicate(nc)
 	nc.Close()
 	if err != nil {
 		return Conn{}, err
 	}
 	o.fd = fd
+	if o.tls != nil {
+		o.tls.sock.move(s.cfg.k, fd)
+	}
 	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
 	slot, gen, ok := l.take()
 	if !ok {
@@ -80,6 +95,7 @@ func (l *loop) register(slot, gen uint32, o *opening) {
 	c := l.at(slot)
 	c.fd = int32(o.fd)
 	c.value = o.value
+	c.tls = o.tls
 	c.address = o.address
 	c.flags = flagOpening
 	c.mask = wantRead
@@ -124,6 +140,9 @@ func (l *loop) openAll() {
 		}
 		if len(o.left) > 0 {
 			l.feed(o.slot, c, o.left)
+		}
+		if c.tls != nil && !c.has(flagGone) {
+			l.readable(o.slot, c) // the tls.Conn may hold what epoll cannot see
 		}
 	}
 }

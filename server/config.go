@@ -1,6 +1,7 @@
 package server
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"runtime"
@@ -48,6 +49,12 @@ type Config struct {
 	// HTTP serves what arrives at Serve's listener; it routes upgrades to
 	// Server.ServeHTTP. By default the Server itself serves every path.
 	HTTP http.Handler
+
+	// TLS, if set, has Serve speak TLS: at least 1.2, with HTTP/1.1. Its
+	// certificates can be exchanged by GetCertificate or GetConfigForClient;
+	// with ClientAuth and ClientCAs it asks for the clients' own. net/http does
+	// the handshake; then the connection moves to a loop like any other.
+	TLS *tls.Config
 
 	// Loops is the number of event loops. Default: GOMAXPROCS.
 	Loops int

@@ -214,6 +214,16 @@ func (ts *testServer) until(t *testing.T, loop int, f func(*conn) bool) {
 			return
 		}
 		if time.Now().After(deadline) {
+			l.call(func() {
+				for slot := range l.used() {
+					c := l.at(slot)
+					waiting := 0
+					if c.out != nil {
+						waiting = c.out.bytes
+					}
+					t.Logf("slot %d: flags %b, mask %b, %d bytes waiting", slot, c.flags, c.mask, waiting)
+				}
+			})
 			t.Fatal("it never came to that")
 		}
 	}

@@ -62,6 +62,9 @@ func (l *loop) drain(c *conn) error {
 	if o == nil || c.has(flagBlocked) {
 		return nil
 	}
+	if c.tls != nil {
+		return l.drainTLS(c)
+	}
 	for o.bytes > 0 {
 		n, tried, err := l.writeSome(int(c.fd), o)
 		switch err {
@@ -125,6 +128,9 @@ func (l *loop) settleEnd(slot uint32, c *conn) bool {
 		return true
 	}
 	if !c.has(flagShut) && (c.has(flagEnding) || c.proto.Finished()) {
+		if c.tls != nil && !l.notifyEnd(slot, c) {
+			return c.has(flagGone)
+		}
 		// Closing with unread input would make the kernel send a reset, and the
 		// peer might lose the Close frame to it: end our half, and wait for
 		// the peer to end its own.
@@ -152,6 +158,10 @@ func (l *loop) interest(slot uint32, c *conn) {
 	if err := l.k.mod(l.epfd, int(c.fd), epollEvents(mask), slot, c.word.Load()>>1); err != nil {
 		l.lost(slot, c, err)
 		return
+	}
+	if c.tls != nil && mask&wantRead > c.mask&wantRead {
+		// What its tls.Conn held back meanwhile, epoll cannot see.
+		l.moreTLS(slot, c)
 	}
 	c.mask = mask
 }

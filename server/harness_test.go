@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -60,9 +61,10 @@ func (l *loop) call(f func()) {
 // testServer is a server on a loopback listener, with an injected clock.
 type testServer struct {
 	*Server
-	clock *clock
-	addr  string
-	log   *syncBuffer
+	clock  *clock
+	scheme string // "" is ws
+	addr   string
+	log    *syncBuffer
 }
 
 func start(t testing.TB, cfg Config) *testServer {
@@ -161,7 +163,7 @@ func (ts *testServer) dialWith(t testing.TB, path string, o *handshake.DialOptio
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	nc, left, res, err := handshake.Dial(ctx, "ws://"+ts.addr+path, o)
+	nc, left, res, err := handshake.Dial(ctx, cmp.Or(ts.scheme, "ws")+"://"+ts.addr+path, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,10 +239,10 @@ func (c *client) event() wsproto.Event {
 	for len(c.queue) == 0 {
 		c.nc.SetReadDeadline(time.Now().Add(patience))
 		n, err := c.nc.Read(c.buf)
-		if err != nil {
+		c.feed(c.buf[:n]) // a tls.Conn returns the last bytes with the error
+		if err != nil && len(c.queue) == 0 {
 			return wsproto.Event{Err: err}
 		}
-		c.feed(c.buf[:n])
 	}
 	ev := c.queue[0]
 	c.queue = c.queue[1:]

@@ -16,7 +16,7 @@ import (
 const maxHeaderBytes = 16 << 10
 
 // Serve accepts connections on ln, which it closes in the end, and serves them
-// with net/http until Shutdown. It always returns an error, ErrServerClosed
+// with net/http, over TLS if Config.TLS says so, until Shutdown. It always returns an error, ErrServerClosed
 // after Shutdown.
 func (s *Server) Serve(ln net.Listener) error {
 	handler := s.cfg.HTTP
@@ -41,7 +41,12 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	s.https = append(s.https, hs)
 	s.mu.Unlock()
-	err := hs.Serve(&listener{Listener: ln, s: s})
+	counted := &listener{Listener: ln, s: s}
+	ln = counted
+	if s.cfg.TLS != nil {
+		ln = newTLSListener(counted, s.cfg.TLS)
+	}
+	err := hs.Serve(ln)
 	if errors.Is(err, http.ErrServerClosed) {
 		return ErrServerClosed
 	}
@@ -114,13 +119,13 @@ func (a *accepted) SyscallConn() (syscall.RawConn, error) {
 type acceptedKey struct{}
 
 func withAccepted(ctx context.Context, nc net.Conn) context.Context {
-	return context.WithValue(ctx, acceptedKey{}, nc)
+	return context.WithValue(ctx, acceptedKey{}, acceptedOf(nc))
 }
 
 // refuseSurplus answers 429 on connections beyond their address's share.
 func (s *Server) refuseSurplus(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a, ok := r.Context().Value(acceptedKey{}).(*accepted); ok && a.surplus {
+		if a, ok := r.Context().Value(acceptedKey{}).(*accepted); ok && a != nil && a.surplus {
 			s.refuse(w, r, http.StatusTooManyRequests, "too many connections from this address")
 			return
 		}

@@ -40,10 +40,12 @@ type loop struct {
 	stats counters
 
 	// Loop only.
-	now     uint32 // ticks, read once an iteration
-	input   []byte // what read(2) fills
-	scratch []byte // what small segments are gathered in
-	arena   []byte // what was encoded in this iteration
+	now     uint32   // ticks, read once an iteration
+	input   []byte   // what read(2) fills
+	scratch []byte   // what small segments are gathered in
+	arena   []byte   // what was encoded in this iteration
+	cipher  []byte   // what is encrypted into
+	again   []uint32 // slots whose turn was cut short
 	vector  [maxVector][]byte
 	spare   struct {
 		tasks []task
@@ -110,6 +112,7 @@ func (l *loop) run() {
 		// What was posted before an event came goes out before what that
 		// causes: a Close that has arrived must not overtake it.
 		l.deliver()
+		l.goOn()
 		for i := range events[:n] {
 			l.event(&events[i])
 		}
@@ -142,7 +145,7 @@ func (l *loop) closeDescriptors() {
 func (l *loop) poll(events []unix.EpollEvent) int {
 	b := &l.box
 	b.mu.Lock()
-	b.asleep = len(b.tasks) == 0
+	b.asleep = len(b.tasks) == 0 && len(l.again) == 0
 	ms := 0
 	if b.asleep {
 		ms = l.wheel.idle(l.now)

@@ -54,7 +54,7 @@ func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy)
 // does not read fills its queue, and not a burst in one iteration.
 func (l *loop) fits(c *conn, n int) bool {
 	limit := l.cfg.WriteQueue
-	if c.out == nil || limit == 0 || c.out.bytes+n <= limit {
+	if c.out == nil || c.out.bytes == 0 || limit == 0 || c.out.bytes+n <= limit {
 		return true
 	}
 	if l.drain(c) != nil {

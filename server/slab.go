@@ -29,6 +29,7 @@ type conn struct {
 	groups  []place     // where it stands in the groups it joined
 	address *address    // what its admission was counted on, or nil
 	why     *CloseError // the first cause of its end, or nil
+	tls     *secure     // nil without TLS
 
 	heard   uint32 // when the last byte came, in ticks
 	began   uint32 // when the unfinished message began or, closing, the close
@@ -50,6 +51,8 @@ const (
 	flagClosing                      // began means the close
 	flagEnding                       // the write side is shut when the queue is empty
 	flagShut                         // the write side is shut
+	flagNotified                     // TLS: close_notify is queued
+	flagAgain                        // TLS: stands in the loop's list of unfinished turns
 	flagEOF                          // the peer's stream ended
 	flagBlocked                      // the kernel's buffer is full
 	flagFull                         // the queue is over its soft bound
@@ -114,7 +117,7 @@ func (l *loop) reap() {
 func (c *conn) clear() {
 	c.fd = -1
 	c.proto = wsproto.Conn{}
-	c.value, c.out, c.groups, c.address, c.why = nil, nil, nil, nil, nil
+	c.value, c.out, c.groups, c.address, c.why, c.tls = nil, nil, nil, nil, nil, nil
 	c.heard, c.began, c.unit, c.window = 0, 0, 0, 0
 	c.timer = timer{}
 	c.control, c.pinged, c.mask, c.flags = 0, 0, 0, 0

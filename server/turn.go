@@ -39,6 +39,12 @@ func (l *loop) event(ev *unix.EpollEvent) {
 // readable takes one buffer of input, so that no connection keeps the others
 // waiting for longer than that: what is left makes epoll report it again.
 func (l *loop) readable(slot uint32, c *conn) {
+	if c.tls != nil {
+		if !c.has(flagAgain) { // else it has had its turn
+			l.readableTLS(slot, c)
+		}
+		return
+	}
 	var n int
 	err := error(unix.EINTR)
 	for err == unix.EINTR {
@@ -54,12 +60,17 @@ func (l *loop) readable(slot uint32, c *conn) {
 		l.eof(slot, c)
 		return
 	}
+	l.arrived(slot, c, l.input[:n])
+}
+
+// arrived takes what was read.
+func (l *loop) arrived(slot uint32, c *conn, p []byte) {
 	c.heard = l.now
 	c.pinged = 0
 	if c.has(flagEnding | flagShut) {
 		return // thrown away; it is only to be read to its end
 	}
-	l.feed(slot, c, l.input[:n])
+	l.feed(slot, c, p)
 }
 
 // feed gives input to the protocol and acts on what comes of it.

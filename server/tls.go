@@ -1,0 +1,277 @@
+package server
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TLS on a loop is crypto/tls over a connection of our own. net/http does the
+// handshake on its goroutine, over the real socket. When the connection moves
+// to its loop, tlsSocket changes sides: reads take what the kernel has and
+// report a temporary error when that is nothing, which leaves a tls.Conn
+// usable once its handshake is done, and writes only collect ciphertext, which
+// the loop writes as the kernel takes it.
+
+// tlsSocket is what a tls.Conn of this package reads from and writes to.
+type tlsSocket struct {
+	*accepted // the real connection; nil once it moved to a loop
+
+	// Loop only.
+	k   kernel
+	fd  int
+	out []byte // ciphertext to be written
+}
+
+// newTLSListener serves TLS on what ln accepts.
+func newTLSListener(ln *listener, cfg *tls.Config) net.Listener {
+	cfg = cfg.Clone()
+	cfg.NextProtos = []string{"http/1.1"} // RFC 6455 needs it; net/http would offer h2
+	if cfg.MinVersion < tls.VersionTLS12 {
+		cfg.MinVersion = tls.VersionTLS12
+	}
+	return &tlsListener{ln, cfg}
+}
+
+type tlsListener struct {
+	*listener
+	cfg *tls.Config
+}
+
+func (ln *tlsListener) Accept() (net.Conn, error) {
+	nc, err := ln.listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return tls.Server(&tlsSocket{accepted: nc.(*accepted)}, ln.cfg), nil
+}
+
+// acceptedOf returns what a connection of one of our listeners was accepted
+// as, or nil.
+func acceptedOf(nc net.Conn) *accepted {
+	if tc, ok := nc.(*tls.Conn); ok {
+		nc = tc.NetConn()
+	}
+	switch nc := nc.(type) {
+	case *accepted:
+		return nc
+	case *tlsSocket:
+		return nc.accepted
+	}
+	return nil
+}
+
+// move puts the socket on a loop's side.
+func (s *tlsSocket) move(k kernel, fd int) {
+	s.accepted = nil
+	s.k, s.fd = k, fd
+}
+
+// wouldBlock is the temporary error of a read that found nothing.
+type wouldBlock struct{}
+
+func (wouldBlock) Error() string   { return "no data yet" }
+func (wouldBlock) Temporary() bool { return true }
+func (wouldBlock) Timeout() bool   { return true }
+
+func (s *tlsSocket) Read(p []byte) (int, error) {
+	if s.accepted != nil {
+		return s.accepted.Read(p)
+	}
+	for {
+		n, err := s.k.read(s.fd, p)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN:
+			return 0, wouldBlock{}
+		case err == nil && n == 0:
+			return 0, io.EOF
+		}
+		return n, err
+	}
+}
+
+func (s *tlsSocket) Write(p []byte) (int, error) {
+	if s.accepted != nil {
+		return s.accepted.Write(p)
+	}
+	s.out = append(s.out, p...)
+	return len(p), nil
+}
+
+// On a loop the descriptor is the loop's to close, and deadlines are kept by
+// its timers.
+
+func (s *tlsSocket) Close() error {
+	if s.accepted != nil {
+		return s.accepted.Close()
+	}
+	return nil
+}
+
+func (s *tlsSocket) SetDeadline(t time.Time) error {
+	if s.accepted != nil {
+		return s.accepted.SetDeadline(t)
+	}
+	return nil
+}
+
+func (s *tlsSocket) SetReadDeadline(t time.Time) error {
+	if s.accepted != nil {
+		return s.accepted.SetReadDeadline(t)
+	}
+	return nil
+}
+
+func (s *tlsSocket) SetWriteDeadline(t time.Time) error {
+	if s.accepted != nil {
+		return s.accepted.SetWriteDeadline(t)
+	}
+	return nil
+}
+
+func (s *tlsSocket) LocalAddr() net.Addr {
+	if s.accepted != nil {
+		return s.accepted.LocalAddr()
+	}
+	return nil
+}
+
+func (s *tlsSocket) RemoteAddr() net.Addr {
+	if s.accepted != nil {
+		return s.accepted.RemoteAddr()
+	}
+	return nil
+}
+
+// secure is the TLS of a connection on a loop.
+type secure struct {
+	conn *tls.Conn
+	sock *tlsSocket
+}
+
+// tlsTurn bounds the plaintext that is taken from one connection in a turn.
+const tlsTurn = 64 << 10
+
+// readableTLS decrypts what has come. A tls.Conn may hold records that epoll
+// cannot see, so it is read until it has nothing, or its turn is over: then
+// there is another in the next iteration.
+func (l *loop) readableTLS(slot uint32, c *conn) {
+	for taken := 0; taken < tlsTurn; {
+		n, err := c.tls.conn.Read(l.input)
+		if len(c.tls.sock.out) > 0 {
+			// An answer of the protocol's own: a key update, an alert.
+			l.outboxOf(c)
+			l.dirty(slot, c)
+		}
+		if n > 0 {
+			taken += n
+			l.arrived(slot, c, l.input[:n])
+		}
+		switch {
+		case c.has(flagGone):
+			return
+		case err == wouldBlock{}:
+			return
+		case err == io.EOF:
+			l.eof(slot, c)
+			return
+		case err != nil:
+			l.drain(c) // the alert, if the kernel takes it
+			l.lost(slot, c, err)
+			return
+		case c.has(flagPaused):
+			return
+		}
+	}
+	l.moreTLS(slot, c)
+}
+
+// moreTLS gives a connection another turn in the next iteration.
+func (l *loop) moreTLS(slot uint32, c *conn) {
+	if !c.has(flagAgain) {
+		c.flags |= flagAgain
+		l.again = append(l.again, slot)
+	}
+}
+
+// goOn gives those another turn whose last one ended before their input did.
+func (l *loop) goOn() {
+	slots := l.again
+	l.again = nil
+	for _, slot := range slots {
+		c := l.at(slot)
+		if !c.has(flagAgain) {
+			continue // it ended, and the slot may be another's
+		}
+		c.flags &^= flagAgain
+		if !c.has(flagEOF | flagPaused | flagFull | flagGone) {
+			l.readableTLS(slot, c)
+		}
+	}
+}
+
+// drainTLS encrypts the outbox piece by piece, each when the kernel has taken
+// the ciphertext of the one before.
+func (l *loop) drainTLS(c *conn) error {
+	o, s := c.out, c.tls.sock
+	for {
+		for len(s.out) > 0 {
+			n, err := l.k.write(int(c.fd), s.out)
+			if err == unix.EINTR {
+				continue
+			}
+			if err != nil && err != unix.EAGAIN {
+				return err
+			}
+			if n > 0 {
+				o.moved = l.now
+			}
+			if n < len(s.out) {
+				// What is left must not stay in the loop's buffer.
+				s.out = append([]byte(nil), s.out[n:]...)
+				c.flags |= flagBlocked
+				return nil
+			}
+			s.out = nil
+		}
+		if o.bytes == 0 {
+			l.dropOutbox(c)
+			return nil
+		}
+		plain := l.scratch[:0]
+		for _, seg := range o.segs[o.head:] {
+			n := min(len(seg.b), cap(plain)-len(plain))
+			plain = append(plain, seg.b[:n]...)
+			if n < len(seg.b) {
+				break
+			}
+		}
+		s.out = l.cipher[:0]
+		if _, err := c.tls.conn.Write(plain); err != nil {
+			return err
+		}
+		l.cipher = s.out[:0]
+		o.advance(len(plain))
+	}
+}
+
+// notifyEnd tells the peer that nothing more will come (RFC 8446 §6.1). It
+// reports whether the kernel took that; if not, it is called again when it has.
+func (l *loop) notifyEnd(slot uint32, c *conn) bool {
+	if c.has(flagNotified) {
+		return true
+	}
+	c.flags |= flagNotified
+	c.tls.conn.CloseWrite() // only collects; what can fail is drain
+	l.outboxOf(c)
+	if err := l.drain(c); err != nil {
+		l.lost(slot, c, err)
+		return false
+	}
+	return c.out == nil
+}
