@@ -16,13 +16,15 @@ func (c *Conn) header() *PeerError {
 		b = w.head[:w.headLen+n]
 	}
 	h, n, err := frame.ParseHeader(b)
-	if err != nil {
-		return headerError(err)
-	}
+	// What the first two bytes show goes first, so that the cause does not
+	// depend on how many came at once.
 	if len(b) >= 2 {
 		if err := c.check(&h); err != nil {
 			return err
 		}
+	}
+	if err != nil {
+		return headerError(err)
 	}
 	if n == 0 {
 		if w.headLen == 0 {
@@ -149,7 +151,7 @@ func (c *Conn) payload() Event {
 		return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
 	}
 	if done && w.op == frame.Text && !w.utf8.complete() {
-		return c.fail(&PeerError{CloseInvalidPayload, "text ends inside a character"})
+		return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
 	}
 	if c.cfg.Stream {
 		if done {
