@@ -3,7 +3,6 @@ package wsproto
 import (
 	"bytes"
 	"compress/flate"
-	"fmt"
 	"io"
 	"sync"
 )
@@ -13,9 +12,9 @@ import (
 // distance codes with those of the block before, which may have been another
 // connection's (fuzz, "distance-code-of-the-message-before").
 type inflater struct {
-	src    bytes.Reader
-	z      io.ReadCloser      // and a flate.Resetter
-	beyond [sealSize + 1]byte // takes what passes the limit: the seal may, and a byte more shows that the message does
+	src    source
+	z      io.ReadCloser // and a flate.Resetter
+	beyond [1]byte       // takes the byte that shows a limit to be passed
 }
 
 var inflaters = sync.Pool{New: func() any {
@@ -24,30 +23,33 @@ var inflaters = sync.Pool{New: func() any {
 	return f
 }}
 
-// seal follows the tail in what an inflater reads: a final block, at which it
-// reports io.EOF, that says sealText. The text shows that the block was read as
-// one: a message that ends inside a block of its own swallows the seal as data,
-// and as data it says something else.
-const (
-	sealText = "end."
-	sealSize = len(sealText)
-)
+// endOfStream follows the tail in what an inflater reads: an empty final block,
+// at which it reports io.EOF.
+const endOfStream = "\x01\x00\x00\xff\xff"
 
-var seal = makeSeal()
+// source is a message with tail and endOfStream. It gives endOfStream only to
+// who reads it as a block: the header by itself, then the length in one piece.
+// For whoever is in the middle of a block it is the end of the input, so that
+// a message cut short is not mended by what was put behind it.
+type source struct{ bytes.Reader }
 
-// makeSeal encodes sealText as a block with fixed Huffman codes (RFC 1951
-// §3.2.6).
-func makeSeal() []byte {
-	bits := "110" // BFINAL, and BTYPE 01 with its lowest bit first
-	for _, c := range []byte(sealText) {
-		bits += fmt.Sprintf("%08b", 0x30+c) // literals below 144
+func (s *source) ReadByte() (byte, error) {
+	if s.Len() < len(endOfStream) {
+		return 0, io.EOF
 	}
-	bits += "0000000" // end of block
-	b := make([]byte, (len(bits)+7)/8)
-	for i, bit := range bits {
-		b[i/8] |= byte(bit-'0') << (i % 8)
+	return s.Reader.ReadByte()
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	const length = len(endOfStream) - 1
+	switch left := s.Len(); {
+	case left == length && len(p) == length:
+		return s.Reader.Read(p)
+	case left <= len(endOfStream):
+		return 0, io.EOF
+	default:
+		return s.Reader.Read(p[:min(len(p), left-len(endOfStream))])
 	}
-	return b
 }
 
 // inflate turns the message in w.msg, as it came over the wire, into what it
@@ -56,7 +58,7 @@ func (c *Conn) inflate(limit int) *PeerError {
 	w, d := c.w, &c.z.in
 	// 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the
 	// payload of the message."
-	w.msg = w.msg.append([]byte(deflateTail)).append(seal)
+	w.msg = w.msg.append([]byte(deflateTail + endOfStream))
 	f := inflaters.Get().(*inflater)
 	defer inflaters.Put(f)
 	defer f.src.Reset(nil)
@@ -82,71 +84,35 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 		if f.z.(flate.Resetter).Reset(&f.src, history) != nil {
 			panic("wsproto: internal error: inflater cannot be reset")
 		}
-		var beyond int
-		if plain, beyond, err = f.block(plain, limit); err != nil {
-			return plain, err
-		}
-		switch left := f.src.Len(); {
-		case left == 0:
-			return f.unseal(plain, beyond)
-		case left < len(seal), left > len(seal) && left < len(seal)+len(deflateTail):
-			return plain, errCorrupt // a final block ends inside the seal, or the tail
-		case beyond > 0:
-			return plain, errInflated
-		case left == len(seal):
-			return plain, nil // a final block has the tail for its own
+		for {
+			if have := len(plain.bytes()); have == cap(plain.bytes()) && have < limit {
+				plain = plain.grow(limit)
+			}
+			room := f.beyond[:]
+			if len(plain.bytes()) < limit {
+				room = plain.b[len(plain.b):cap(plain.b)]
+			}
+			n, e := f.z.Read(room)
+			if n > 0 && len(plain.bytes())+n > limit {
+				return plain, &PeerError{CloseMessageTooBig, "message over the size limit when inflated"}
+			}
+			if n > 0 {
+				plain.b = plain.b[:len(plain.b)+n]
+			}
+			if e == io.EOF {
+				break
+			}
+			if e != nil {
+				return plain, &PeerError{CloseInvalidPayload, "compressed data is corrupt"}
+			}
 		}
 		// 7.2.3.4 lets a sender end with a block that has BFINAL set. What comes
 		// behind it, the tail at least, begins a block at the next byte.
+		if f.src.Len() == 0 {
+			return plain, nil
+		}
 		history = joined(history, plain.bytes())
 	}
-}
-
-var (
-	errCorrupt  = &PeerError{CloseInvalidPayload, "compressed data is corrupt"}
-	errInflated = &PeerError{CloseMessageTooBig, "message over the size limit when inflated"}
-)
-
-// block decompresses up to the end of a final block. Of what passes the limit
-// it puts the first bytes, as many as beyond says, into f.beyond.
-func (f *inflater) block(plain *buffer, limit int) (_ *buffer, beyond int, err *PeerError) {
-	for {
-		if have := len(plain.bytes()); have == cap(plain.bytes()) && have < limit {
-			plain = plain.grow(limit)
-		}
-		have := len(plain.bytes())
-		room := f.beyond[beyond:]
-		if have < limit {
-			room = plain.b[have:cap(plain.b)]
-			room = room[:min(len(room), limit-have)]
-		}
-		n, e := f.z.Read(room)
-		if have < limit {
-			plain.b = plain.b[:have+n]
-		} else if beyond += n; beyond > sealSize {
-			return plain, beyond, errInflated
-		}
-		if e == io.EOF {
-			return plain, beyond, nil
-		}
-		if e != nil {
-			return plain, beyond, errCorrupt
-		}
-	}
-}
-
-// unseal takes the seal off the end of what was decompressed.
-func (f *inflater) unseal(plain *buffer, beyond int) (*buffer, *PeerError) {
-	b := plain.bytes()
-	text := append([]byte(nil), b[max(len(b)-sealSize, 0):]...)
-	text = append(text, f.beyond[:beyond]...)
-	if !bytes.HasSuffix(text, []byte(sealText)) {
-		return plain, errCorrupt
-	}
-	if plain != nil {
-		plain.b = b[:len(b)+beyond-sealSize]
-	}
-	return plain, nil
 }
 
 // joined returns the last 32 KiB of a and b, one behind the other.
