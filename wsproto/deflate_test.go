@@ -217,6 +217,7 @@ func TestDeflateInput(t *testing.T) {
 		{"Z04 reference before the start", []byte{0x4a, 0x04, 0x62, 0x00}, "failed 1007"},
 		{"Z04 final block that swallows what follows the message", []byte{0x01, 0x09, 0x00, 0xf6, 0xff}, "failed 1007"},
 		{"Z04 final block that swallows some of it", []byte{0x01, 0x06, 0x00, 0xf9, 0xff}, "failed 1007"},
+		{"Z04 codes that run on behind the message", []byte{0x05, 0x4b, 0xb6, 0x00, 0x02, 0x04, 0xd8}, "failed 1007"},
 		{"Z04 final block that needs the tail", []byte{0x01}, `text ""`},
 		{"not UTF-8", deflated([]byte{0xff}), "failed 1007"},
 		{"Z01 bomb", deflated(make([]byte, 2<<20)), "failed 1009"},
