@@ -142,7 +142,7 @@ func (l *loop) openAll() {
 			l.feed(o.slot, c, o.left)
 		}
 		if c.tls != nil && !c.has(flagGone) {
-			l.readable(o.slot, c) // the tls.Conn may hold what epoll cannot see
+			l.moreTLS(o.slot, c) // the tls.Conn may hold what epoll cannot see
 		}
 	}
 }

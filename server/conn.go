@@ -60,7 +60,8 @@ func (c Conn) Close(code wsproto.CloseCode, reason string) error {
 }
 
 // Pause stops reading from the peer, or resumes it. Messages that were already
-// read are still delivered. Pings, closing and deadlines go on.
+// read are still delivered. Pings rest meanwhile, because the silence is not the
+// peer's; closing goes on.
 func (c Conn) Pause(paused bool) {
 	if c.closed() {
 		return

@@ -7,7 +7,9 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-func ticks(d time.Duration) uint32 { return uint32(d / time.Millisecond) }
+// ticks is a period in ticks. It is cut at 12 days, so that two times can be
+// compared by their difference.
+func ticks(d time.Duration) uint32 { return uint32(min(d/time.Millisecond, 1<<30)) }
 
 // due does what a connection's time has come for, and arms its timer for what
 // comes next. The timer fires at the earliest time at which something may be
@@ -29,7 +31,7 @@ func (l *loop) due(slot uint32, c *conn) {
 	if c.has(flagGone) {
 		return
 	}
-	if c.has(flagBlocked) && !c.has(flagEnding) && l.cfg.WriteTimeout > 0 {
+	if c.has(flagBlocked) && !c.has(flagClosing) && l.cfg.WriteTimeout > 0 {
 		if l.reached(slot, c, c.out.moved+ticks(l.cfg.WriteTimeout)) {
 			l.evict(slot, c, ErrWriteTimeout)
 		}

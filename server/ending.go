@@ -71,10 +71,10 @@ func (l *loop) teardown(slot uint32, c *conn) {
 	if c.why == nil {
 		c.why = &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrServerClosed}
 	}
+	c.flags |= flagGone
 	if !c.has(flagOpening) {
 		l.onClose(Conn{l, slot, gen}, c.why)
 	}
-	c.flags |= flagGone
 	l.leaveAll(c)
 	l.disarm(c)
 	l.dropOutbox(c)

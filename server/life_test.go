@@ -366,6 +366,7 @@ func TestShutdown(t *testing.T) {
 	for range 10 {
 		cs = append(cs, ts.dial(t, "/"))
 	}
+	waitFor(t, func() bool { return ts.Stats().Open == 10 }) // the 101 comes a little before that
 	done := make(chan error, 1)
 	go func() { done <- ts.Shutdown(context.Background()) }()
 	for _, c := range cs {

@@ -100,7 +100,13 @@ func newLoop(index int, cfg *Config, roles *[2]wsproto.Config) (*loop, error) {
 	return l, nil
 }
 
-func (l *loop) tick()            { l.now = ticks(l.cfg.now()) }
+func (l *loop) tick() {
+	l.now = uint32(l.cfg.now() / time.Millisecond)
+	if l.wheel.count == 0 { // it may not have turned for longer than ticks can tell
+		l.wheel.done = l.now &^ (1<<wheelGrain - 1)
+	}
+}
+
 func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
 
 // run is the loop. Everything that is not "Any goroutine" belongs to it.
@@ -190,7 +196,6 @@ func (l *loop) stop() {
 // cut tears down what stop has left. It is done between the other steps of an
 // iteration, because it calls OnClose.
 func (l *loop) cut() {
-	l.cutting = false
 	for slot := range l.used() {
 		l.stats.cut.Add(1)
 		l.teardown(slot, l.at(slot))

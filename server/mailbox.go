@@ -97,7 +97,7 @@ func (l *loop) wake() {
 // deliver does what was posted. It calls no Handler method, so it may run
 // between two messages of one connection: OnOpen is left for open.
 func (l *loop) deliver() {
-	for l.mail.Load() {
+	if l.mail.Load() {
 		b := &l.box
 		b.mu.Lock()
 		tasks, data := b.tasks, b.data
@@ -149,7 +149,7 @@ func (l *loop) do(t *task, data []byte) {
 		l.sendClose(t.slot, c, t.code, string(data[t.from:t.to]), nil)
 	case taskPause, taskResume:
 		c.flags &^= flagPaused
-		if t.kind == taskPause {
+		if t.kind == taskPause && !c.has(flagClosing) {
 			c.flags |= flagPaused
 		}
 		l.dirty(t.slot, c)

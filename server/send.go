@@ -37,15 +37,16 @@ func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
 // sendPrepared queues a shared message. What happens where it does not fit is
 // the policy's choice.
 func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy) {
-	b, err := c.proto.Frame(m)
-	if err != nil {
+	// Asked for before the frame is: with context takeover, the frame enters the
+	// connection's window, and then it has to be sent.
+	if !l.fits(c, frame.MaxHeaderSize+len(m.Payload())) {
+		if p == Evict {
+			l.evict(slot, c, ErrQueueFull)
+		}
 		return
 	}
-	switch {
-	case l.fits(c, len(b)):
+	if b, err := c.proto.Frame(m); err == nil {
 		l.queue(slot, c, b, false)
-	case p == Evict:
-		l.evict(slot, c, ErrQueueFull)
 	}
 }
 
@@ -57,8 +58,12 @@ func (l *loop) fits(c *conn, n int) bool {
 	if c.out == nil || c.out.bytes == 0 || limit == 0 || c.out.bytes+n <= limit {
 		return true
 	}
-	if l.drain(c) != nil {
-		return true // the descriptor failed, and will again when the iteration ends
+	if err := l.drain(c); err != nil {
+		// The descriptor failed; when the iteration ends, so does the connection.
+		if c.why == nil {
+			c.why = &CloseError{Code: wsproto.CloseAbnormal, Err: err}
+		}
+		return false
 	}
 	return c.out == nil || c.out.bytes+n <= limit
 }

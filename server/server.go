@@ -59,6 +59,13 @@ func New(cfg Config) (*Server, error) {
 // ServeHTTP answers one opening handshake and takes the connection over. It
 // works under any http.Server, also one that is not Serve's.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	stopped := s.stopped
+	s.mu.Unlock()
+	if stopped {
+		s.refuse(w, r, http.StatusServiceUnavailable, "the server is shutting down")
+		return
+	}
 	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
 	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
 		w.Header().Set("Retry-After", "1")

@@ -185,6 +185,9 @@ func (l *loop) readableTLS(slot uint32, c *conn) {
 			l.lost(slot, c, err)
 			return
 		case c.has(flagPaused):
+			// It may be resumed before the iteration ends: then epoll is not
+			// told, and would not know of what the tls.Conn holds.
+			l.moreTLS(slot, c)
 			return
 		}
 	}
@@ -226,6 +229,7 @@ func (l *loop) drainTLS(c *conn) error {
 				continue
 			}
 			if err != nil && err != unix.EAGAIN {
+				s.out = nil // it may lie in the loop's buffer
 				return err
 			}
 			if n > 0 {
