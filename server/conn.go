@@ -33,6 +33,10 @@ func (c Conn) Send(op frame.Opcode, p []byte) error {
 	if c.closed() {
 		return ErrClosed
 	}
+	if c.loop.direct() {
+		c.loop.sendMessage(c.slot, c.loop.at(c.slot), op, p)
+		return nil
+	}
 	return c.loop.post(task{kind: taskSend, slot: c.slot, gen: c.gen, op: op}, p)
 }
 
@@ -40,6 +44,10 @@ func (c Conn) Send(op frame.Opcode, p []byte) error {
 func (c Conn) SendPrepared(m *wsproto.Prepared) error {
 	if c.closed() {
 		return ErrClosed
+	}
+	if c.loop.direct() {
+		c.loop.sendPrepared(c.slot, c.loop.at(c.slot), m, Evict)
+		return nil
 	}
 	return c.loop.post(task{kind: taskPrepared, slot: c.slot, gen: c.gen, m: m}, nil)
 }

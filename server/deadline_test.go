@@ -457,3 +457,33 @@ func lengthOf(t *testing.T, b []byte) uint64 {
 	}
 	return h.Length
 }
+
+// A queue that ends with a Close frame is left to the close timeout.
+func TestWriteTimeoutWhileClosing(t *testing.T) {
+	opened := make(chan Conn, 1)
+	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, CloseTimeout: 30 * time.Second, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	c := ts.dial(t, "/")
+	h := receive(t, opened)
+	h.Send(frame.Binary, make([]byte, 16<<20))
+	h.Close(wsproto.CloseGoingAway, "")
+	ts.until(t, 0, func(p *conn) bool { return p.has(flagBlocked) })
+	ts.clock.advance(10500 * time.Millisecond)
+	c.expect("binary 16777216 bytes")
+	if got := c.next(); !strings.HasPrefix(got, "close") {
+		t.Errorf("received %s; want a Close frame", got)
+	}
+}
+
+// A Pause that was posted behind a Close does not keep its answer from being read.
+func TestPauseBehindClose(t *testing.T) {
+	opened := make(chan Conn, 1)
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	c := ts.dial(t, "/")
+	h := receive(t, opened)
+	// Pause checks closed(), another goroutine closes, Pause posts.
+	h.Close(wsproto.CloseNormal, "")
+	h.loop.post(task{kind: taskPause, slot: h.slot, gen: h.gen}, nil)
+	c.expect("close 1000")
+	c.frame(0x88, "\x03\xe8")
+	c.expect("EOF")
+}

@@ -2,6 +2,8 @@ package server
 
 import (
 	"bytes"
+	"fmt"
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -57,4 +59,64 @@ func (c *client) send(op frame.Opcode, s string) {
 		c.t.Fatal(err)
 	}
 	c.raw(b)
+}
+
+// A message that is left out because it does not fit must not have entered the
+// window of a connection with context takeover.
+func TestDropTakeover(t *testing.T) {
+	opened := make(chan Conn, 1)
+	ts := start(t, Config{Loops: 1, WriteTimeout: Off, PingInterval: Off, WriteQueue: 64 << 10, Handler: funcs{open: func(c Conn) { opened <- c }},
+		Upgrader: handshake.Upgrader{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}}})
+	g := ts.NewGroup()
+	c := ts.dialWith(t, "/", &handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}})
+	h := receive(t, opened)
+	g.Join(h)
+	h.Send(frame.Binary, make([]byte, 100)) // both windows are in use
+	// Incompressible: goes raw, fills the kernel and the queue.
+	r := rand.New(rand.NewPCG(3, 4))
+	junk := make([]byte, 4<<10)
+	for i := range junk {
+		junk[i] = byte(r.Uint32())
+	}
+	raw := wsproto.NewPrepared(frame.Binary, junk)
+	for range 100 {
+		for range 30 {
+			g.Send(raw, Drop)
+		}
+		ts.clock.settle()
+	}
+	ts.until(t, 0, func(p *conn) bool { return p.has(flagBlocked) && p.out.bytes > 55<<10 })
+	secret := noise(30 << 10)
+	waiting := func() (n int) {
+		ts.loops[0].call(func() { n = ts.loops[0].at(h.slot).out.bytes })
+		return n
+	}
+	before := waiting()
+	g.Send(wsproto.NewPrepared(frame.Text, secret), Drop) // does not fit: left out
+	if n := waiting(); n != before {
+		t.Fatalf("it fits: %d, then %d bytes wait", before, n)
+	}
+	evs := make(chan wsproto.Event, 10000)
+	go func() { // the peer reads again
+		for ev := c.event(); ev.Kind == wsproto.Message; ev = c.event() {
+			if ev.Opcode == frame.Text {
+				evs <- ev
+			}
+		}
+		close(evs)
+	}()
+	ts.until(t, 0, func(p *conn) bool { return p.out == nil })
+	h.Send(frame.Text, secret[len(secret)-4000:]) // compressed against what the peer never got
+	if ev := receive(t, evs); string(ev.Payload) != string(secret[len(secret)-4000:]) {
+		t.Errorf("the client cannot inflate the message, or reads another: %d bytes", len(ev.Payload))
+	}
+}
+
+// noise is n bytes in which a deflater finds something, and not everything.
+func noise(n int) (b []byte) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for len(b) < n {
+		b = fmt.Appendf(b, "{\"seq\":%d,\"user\":\"u%x\"}", r.IntN(1e6), r.Uint64())
+	}
+	return b[:n]
 }

@@ -88,7 +88,11 @@ func (g *Group) Send(m *wsproto.Prepared, p Policy) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, part := range g.loops {
-		if part.count > 0 {
+		switch {
+		case part.count == 0:
+		case part.loop.direct():
+			part.loop.sendGroup(part, m, p)
+		default:
 			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p}, nil)
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -417,4 +418,75 @@ func TestShutdownCuts(t *testing.T) {
 	if err := h.Send(frame.Text, nil); err != ErrClosed {
 		t.Errorf("Send after Shutdown: %v", err)
 	}
+}
+
+// A connection that comes when Shutdown has begun to cut is cut, too.
+func TestShutdownCutOnce(t *testing.T) {
+	var ts *testServer
+	var adopt func()
+	opened := make(chan Conn, 2)
+	ts = start(t, Config{Loops: 1, CloseTimeout: time.Hour, Handler: funcs{
+		open:  func(c Conn) { opened <- c },
+		close: func(c Conn, err error) { adopt() },
+	}})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	far, err := net.Dial("tcp", ln.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	near, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	adopt = func() { // stands for an upgrade that net/http finishes at this moment
+		adopt = func() {}
+		ts.Adopt(near, nil, handshake.Result{}, wsproto.Server)
+	}
+	ts.dial(t, "/")
+	receive(t, opened)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	done := make(chan error, 1)
+	go func() { done <- ts.Shutdown(ctx) }()
+	receive(t, done)
+}
+
+// What a callback sends comes behind what another goroutine had sent before, though
+// it need not go through the mailbox.
+func TestSendBehindPosted(t *testing.T) {
+	var ts *testServer
+	var group *Group
+	ts = start(t, Config{Loops: 1, Handler: funcs{
+		open: func(c Conn) { group.Join(c) },
+		message: func(c Conn, op frame.Opcode, p []byte) {
+			direct := ts.loops[0].direct()
+			c.Send(op, fmt.Append(nil, "1 ", direct))
+			elsewhere := make(chan struct{})
+			go func() {
+				if ts.loops[0].direct() {
+					t.Error("another goroutine is taken for the loop's")
+				}
+				c.Send(op, []byte("2"))
+				group.Send(wsproto.NewPrepared(op, []byte("3")), Evict)
+				close(elsewhere)
+			}()
+			<-elsewhere
+			c.Send(op, []byte("4"))
+			group.Send(wsproto.NewPrepared(op, []byte("5")), Evict)
+			c.SendPrepared(wsproto.NewPrepared(op, []byte("6")))
+		},
+	}})
+	group = ts.NewGroup()
+	c := ts.dial(t, "/")
+	c.text("go")
+	first := `text "1 true"`
+	if goroutine() == 0 { // not known on this processor
+		first = `text "1 false"`
+	}
+	c.expect(first, `text "2"`, `text "3"`, `text "4"`, `text "5"`, `text "6"`)
 }

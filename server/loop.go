@@ -15,6 +15,9 @@ import (
 // inputSize is how much is read from one connection at a time.
 const inputSize = 64 << 10
 
+// busyEvents is how many events at once make a loop busy.
+const busyEvents = 8
+
 // loop is one event loop: a goroutine, an epoll instance, and the connections
 // that live there.
 type loop struct {
@@ -29,6 +32,7 @@ type loop struct {
 	ended  chan struct{}      // closed when run returns
 
 	// Any goroutine.
+	self  atomic.Uintptr // the loop's goroutine, once it runs
 	box   mailbox
 	mail  atomic.Bool // something is in box
 	slabs [maxSlabs]atomic.Pointer[[slabSize]conn]
@@ -58,6 +62,8 @@ type loop struct {
 	opens      []*opening
 	opening    handshake.Result // of the connection whose OnOpen runs
 	open       int
+	delivering bool
+	busy       bool // the last wait found many events
 	stopping   bool
 	cutting    bool
 	loggedSlow time.Duration
@@ -111,6 +117,7 @@ func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
 
 // run is the loop. Everything that is not "Any goroutine" belongs to it.
 func (l *loop) run() {
+	l.self.Store(goroutine())
 	events := make([]unix.EpollEvent, 256)
 	for !l.stopping || l.open > 0 || !l.retire() {
 		n := l.poll(events)
@@ -121,6 +128,9 @@ func (l *loop) run() {
 		l.goOn()
 		for i := range events[:n] {
 			l.event(&events[i])
+			if len(l.arena) > flushAt {
+				l.flush()
+			}
 		}
 		if n == len(events) && n < 8192 {
 			events = make([]unix.EpollEvent, 2*n)
@@ -157,7 +167,14 @@ func (l *loop) poll(events []unix.EpollEvent) int {
 		ms = l.wheel.idle(l.now)
 	}
 	b.mu.Unlock()
-	n, err := l.k.wait(l.epfd, events, ms)
+	n, err := 0, error(nil)
+	if ms != 0 && l.busy {
+		n, err = l.k.linger(l.epfd, events)
+	}
+	if n == 0 && err == nil {
+		n, err = l.k.wait(l.epfd, events, ms)
+	}
+	l.busy = n > busyEvents
 	if ms != 0 {
 		b.mu.Lock()
 		b.asleep = false

@@ -9,8 +9,9 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// mailbox is the one way to a loop, for other goroutines and for the loop's
-// own callbacks alike: what is posted is done in the order of the posts.
+// mailbox is the way to a loop: what is posted is done in the order of the posts.
+// What the loop's own callbacks send goes this way, too, while something is
+// posted, so that it does not overtake that.
 type mailbox struct {
 	mu     sync.Mutex
 	tasks  []task // Guarded by mu.
@@ -94,6 +95,14 @@ func (l *loop) wake() {
 	unix.Write(l.wakefd, one[:])
 }
 
+// direct reports whether the caller is the loop itself and nothing is posted or
+// being delivered: what it sends may then go straight to the connections' queues.
+// What another goroutine posts just now was not there before.
+func (l *loop) direct() bool {
+	g := goroutine()
+	return g != 0 && g == l.self.Load() && !l.mail.Load() && !l.delivering
+}
+
 // deliver does what was posted. It calls no Handler method, so it may run
 // between two messages of one connection: OnOpen is left for open.
 func (l *loop) deliver() {
@@ -104,9 +113,11 @@ func (l *loop) deliver() {
 		b.tasks, b.data = l.spare.tasks[:0], l.spare.data[:0]
 		l.mail.Store(false)
 		b.mu.Unlock()
+		l.delivering = true
 		for i := range tasks {
 			l.do(&tasks[i], data)
 		}
+		l.delivering = false
 		clear(tasks) // they hold pointers
 		if cap(data) > 1<<20 {
 			data = nil

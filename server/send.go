@@ -9,6 +9,10 @@ import (
 // next.
 const arenaSize = 256 << 10
 
+// flushAt is how much is encoded, between two events, before it is written: what
+// lies in the processor's cache is written in four fifths of the time.
+const flushAt = 16 << 10
+
 // room makes space in the loop's arena for n more bytes. What was handed out
 // of it stays valid until the iteration ends.
 func (l *loop) room(n int) {

@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -296,4 +298,60 @@ func TestT01RecordLength(t *testing.T) {
 	if len(b) == 0 {
 		t.Error("no alert")
 	}
+}
+
+// A connection that is paused and resumed within one iteration is read on, though
+// its tls.Conn holds what epoll cannot see.
+func TestTLSPauseResume(t *testing.T) {
+	got := make(chan string, 100)
+	opened := make(chan Conn, 2)
+	var a Conn
+	ts, o, _ := startTLS(t, Config{Loops: 1, Admit: pathValue, PingInterval: Off, Handler: funcs{
+		open: func(c Conn) { opened <- c },
+		message: func(c Conn, op frame.Opcode, p []byte) {
+			switch string(p) {
+			case "pause":
+				c.Pause(true)
+			case "resume":
+				a.Pause(false)
+			default:
+				got <- string(p)
+			}
+		},
+	}})
+	ca := ts.dialWith(t, "/a", o)
+	a = receive(t, opened)
+	cb := ts.dialWith(t, "/b", o)
+	receive(t, opened)
+	held, release := make(chan struct{}), make(chan struct{})
+	go ts.loops[0].call(func() { close(held); <-release })
+	<-held
+	ca.text("pause")
+	ca.text("after") // in the kernel with the first: tls.Conn reads both records at once
+	arrived(t, ca.nc)
+	cb.text("resume")
+	arrived(t, cb.nc)
+	close(release)
+	if s := receive(t, got); s != "after" {
+		t.Errorf("received %q", s)
+	}
+}
+
+// arrived waits until the other end's kernel has acknowledged what nc wrote.
+func arrived(t *testing.T, nc net.Conn) {
+	t.Helper()
+	if c, ok := nc.(*tls.Conn); ok {
+		nc = c.NetConn()
+	}
+	raw, err := nc.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() (empty bool) {
+		raw.Control(func(fd uintptr) {
+			n, err := unix.IoctlGetInt(int(fd), unix.TIOCOUTQ)
+			empty = n == 0 || err != nil
+		})
+		return empty
+	})
 }
