@@ -4,9 +4,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -25,12 +22,12 @@ type opening struct {
 }
 
 // Adopt takes over a connection whose opening handshake is done, in either
-// role: its descriptor moves to one of the loops, nc is closed, and the Handler
+// role: it moves to one of the loops, nc is no longer the caller's, and the Handler
 // is called from now on. left is what was read behind the handshake. If there
 // is an error, nc is closed all the same.
 //
-// nc must be a TCP or Unix connection, or another with a SyscallConn. TLS is
-// possible only on what Serve accepted.
+// On Linux nc must be a TCP or Unix connection, or another with a SyscallConn.
+// TLS is possible only on what Serve accepted.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
 	return s.adopt(nc, &opening{left: left, res: res, role: role})
 }
@@ -45,49 +42,25 @@ func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
 		o.tls = &secure{tc, sock}
 		nc = sock.accepted
 	}
-	fd, err := duplicate(nc)
-	nc.Close()
+	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
+	fd, err := l.k.attach(nc)
 	if err != nil {
 		return Conn{}, err
 	}
 	o.fd = fd
 	if o.tls != nil {
-		o.tls.sock.move(s.cfg.k, fd)
+		o.tls.sock.move(l.k, fd)
 	}
-	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
 	slot, gen, ok := l.take()
 	if !ok {
-		s.cfg.k.close(fd)
+		l.k.close(fd)
 		return Conn{}, fmt.Errorf("server: adopt: a loop holds %d connections and takes no more", maxSlabs*slabSize-1)
 	}
 	if err := l.post(task{kind: taskOpen, slot: slot, gen: gen, open: o}, nil); err != nil {
-		s.cfg.k.close(fd)
+		l.k.close(fd)
 		return Conn{}, ErrServerClosed
 	}
 	return Conn{l, slot, gen}, nil
-}
-
-// duplicate returns a second descriptor of nc's socket, which Go's poller does
-// not know. It stays non-blocking: that belongs to what the descriptors share.
-func duplicate(nc net.Conn) (fd int, err error) {
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return 0, fmt.Errorf("server: adopt: %T has no descriptor to take over", nc)
-	}
-	raw, err := sc.SyscallConn()
-	if err != nil {
-		return 0, fmt.Errorf("server: adopt: %w", err)
-	}
-	var dup error
-	if err := raw.Control(func(old uintptr) {
-		fd, dup = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
-	}); err != nil {
-		return 0, fmt.Errorf("server: adopt: %w", err)
-	}
-	if dup != nil {
-		return 0, fmt.Errorf("server: adopt: duplicate descriptor: %w", dup)
-	}
-	return fd, nil
 }
 
 // register gives a slot its connection. OnOpen is left for openAll.
@@ -106,9 +79,9 @@ func (l *loop) register(slot, gen uint32, o *opening) {
 	}
 	l.open++
 	l.stats.open.Add(1)
-	if err := l.k.add(l.epfd, o.fd, epollEvents(c.mask), slot, gen); err != nil {
+	if err := l.k.add(o.fd, c.mask, slot, gen); err != nil {
 		l.stats.refused.Add(1)
-		l.cfg.Logger.Error("epoll takes no more descriptors", "error", err)
+		l.cfg.Logger.Error("the system watches no more descriptors", "error", err)
 		c.mask = 0
 	}
 	o.slot = slot
@@ -123,7 +96,7 @@ func (l *loop) openAll() {
 	for _, o := range opens {
 		c := l.at(o.slot)
 		if c.mask == 0 {
-			l.teardown(o.slot, c) // epoll does not have it: it never opened
+			l.teardown(o.slot, c) // it is not watched: it never opened
 			continue
 		}
 		me := Conn{l, o.slot, c.word.Load() >> 1}
@@ -142,7 +115,7 @@ func (l *loop) openAll() {
 			l.feed(o.slot, c, o.left)
 		}
 		if c.tls != nil && !c.has(flagGone) {
-			l.moreTLS(o.slot, c) // the tls.Conn may hold what epoll cannot see
+			l.moreTLS(o.slot, c) // the tls.Conn may hold what the kernel cannot see
 		}
 	}
 }

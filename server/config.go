@@ -117,8 +117,9 @@ type Config struct {
 	// Logger receives refusals, panics and slow handlers. Default: slog.Default().
 	Logger *slog.Logger
 
-	now func() time.Duration // monotonic; replaced by tests
-	k   kernel               // replaced by tests
+	// Replaced by tests.
+	now       func() time.Duration   // monotonic
+	newKernel func() (kernel, error) // one for each loop
 }
 
 // withDefaults fills in what is zero, and makes 0 of what is Off.
@@ -161,8 +162,8 @@ func (cfg Config) withDefaults() Config {
 		start := time.Now()
 		cfg.now = func() time.Duration { return time.Since(start) }
 	}
-	if cfg.k == nil {
-		cfg.k = systemCalls{}
+	if cfg.newKernel == nil {
+		cfg.newKernel = newKernel
 	}
 	return cfg
 }

@@ -3,8 +3,6 @@ package server
 import (
 	"net/netip"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -123,22 +121,12 @@ func (c Conn) Handshake() handshake.Result {
 }
 
 // RemoteAddr returns the other end's address, or the zero AddrPort if it has
-// none or is gone. It asks the kernel. It may be called only in a callback of
+// none or is gone. It may be called only in a callback of
 // this connection.
 func (c Conn) RemoteAddr() netip.AddrPort {
 	p := c.here()
 	if p == nil {
 		return netip.AddrPort{}
 	}
-	sa, err := unix.Getpeername(int(p.fd))
-	if err != nil {
-		return netip.AddrPort{}
-	}
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
-	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
-	}
-	return netip.AddrPort{}
+	return c.loop.k.peer(int(p.fd))
 }

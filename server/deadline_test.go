@@ -340,7 +340,7 @@ func TestWheel(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	for _, began := range []uint32{0, 1<<32 - 40_000} { // the second wraps
-		l := &loop{cfg: &Config{PingInterval: time.Hour, PingMisses: 0}, k: systemCalls{}}
+		l := &loop{cfg: &Config{PingInterval: time.Hour, PingMisses: 0}}
 		l.now = began
 		l.wheel.done = began &^ (1<<wheelGrain - 1)
 		l.slabs[0].Store(newSlab())

@@ -1,15 +1,8 @@
 package server
 
-import (
-	"golang.org/x/sys/unix"
-)
+import "syscall"
 
-const (
-	wantRead  = 1 << iota // EPOLLIN is asked for
-	wantWrite             // EPOLLOUT is
-)
-
-// maxVector is how many segments one sendmsg(2) takes.
+// maxVector is how many segments one write takes.
 const maxVector = 64
 
 // gather is the size up to which segments are copied together rather than
@@ -69,9 +62,9 @@ func (l *loop) drain(c *conn) error {
 		n, tried, err := l.writeSome(int(c.fd), o)
 		switch err {
 		case nil:
-		case unix.EINTR:
+		case syscall.EINTR:
 			continue
-		case unix.EAGAIN:
+		case syscall.EAGAIN:
 			c.flags |= flagBlocked
 			return nil
 		default:
@@ -143,7 +136,7 @@ func (l *loop) settleEnd(slot uint32, c *conn) bool {
 	return false
 }
 
-// interest tells epoll what to wait for, if that changed.
+// interest tells the kernel what to wait for, if that changed.
 func (l *loop) interest(slot uint32, c *conn) {
 	var mask uint8
 	if !c.has(flagEOF|flagFull|flagPaused) || c.has(flagShut) && !c.has(flagEOF) {
@@ -155,23 +148,13 @@ func (l *loop) interest(slot uint32, c *conn) {
 	if mask == c.mask {
 		return
 	}
-	if err := l.k.mod(l.epfd, int(c.fd), epollEvents(mask), slot, c.word.Load()>>1); err != nil {
+	if err := l.k.mod(int(c.fd), mask, slot, c.word.Load()>>1); err != nil {
 		l.lost(slot, c, err)
 		return
 	}
 	if c.tls != nil && mask&wantRead > c.mask&wantRead {
-		// What its tls.Conn held back meanwhile, epoll cannot see.
+		// What its tls.Conn held back meanwhile, the kernel cannot see.
 		l.moreTLS(slot, c)
 	}
 	c.mask = mask
-}
-
-func epollEvents(mask uint8) (events uint32) {
-	if mask&wantRead != 0 {
-		events |= unix.EPOLLIN
-	}
-	if mask&wantWrite != 0 {
-		events |= unix.EPOLLOUT
-	}
-	return events
 }

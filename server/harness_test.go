@@ -72,6 +72,9 @@ func start(t testing.TB, cfg Config) *testServer {
 	ts := &testServer{clock: &clock{}, log: &syncBuffer{}}
 	ts.clock.t.Store(int64(time.Hour))
 	cfg.now = ts.clock.now
+	if cfg.newKernel == nil {
+		cfg.newKernel = testKernel
+	}
 	cfg.Logger = slog.New(slog.NewTextHandler(ts.log, nil))
 	if cfg.Loops == 0 {
 		cfg.Loops = 2

@@ -1,38 +1,81 @@
 package server
 
 import (
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
 
-// kernel is what the loops ask of the operating system: a seam for tests that
-// make it fail. Errors are unix.Errno. Reads and writes never block, because
-// every descriptor is non-blocking.
-type kernel interface {
-	read(fd int, p []byte) (int, error)
-	write(fd int, p []byte) (int, error)
-	writev(fd int, p [][]byte) (int, error)
-	shutdown(fd int) error // of the writing side
-	close(fd int) error
-	// add and mod name what events of fd carry: a slot and its generation.
-	add(epfd, fd int, events uint32, slot, gen uint32) error
-	mod(epfd, fd int, events uint32, slot, gen uint32) error
-	wait(epfd int, events []unix.EpollEvent, ms int) (int, error)
-	// linger waits for a moment without leave of Go's scheduler. Where every
-	// processor waits in the kernel, that takes their goroutines away within
-	// 20 µs and gives them back, which costs more than the wait; a loop with
-	// much to do is called again sooner. It may do nothing.
-	linger(epfd int, events []unix.EpollEvent) (int, error)
+// epoll is the kernel that Linux is: a descriptor is the process's own, and an
+// idle one costs this side nothing.
+type epoll struct {
+	// Immutable.
+	epfd   int
+	wakefd int
+
+	// Loop only.
+	raw    []unix.EpollEvent
+	events []event
+	busy   bool // the last wait found many
 }
 
-type systemCalls struct{}
+func newKernel() (kernel, error) {
+	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(epfd)
+		return nil, err
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET} // slot 0 is no connection's
+	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &ev); err != nil {
+		unix.Close(wakefd)
+		unix.Close(epfd)
+		return nil, err
+	}
+	return &epoll{epfd: epfd, wakefd: wakefd, raw: make([]unix.EpollEvent, 256)}, nil
+}
+
+func (k *epoll) release() {
+	unix.Close(k.wakefd)
+	unix.Close(k.epfd)
+}
+
+// attach returns a second descriptor of nc's socket, which Go's poller does
+// not know. It stays non-blocking: that belongs to what the descriptors share.
+func (k *epoll) attach(nc net.Conn) (fd int, err error) {
+	defer nc.Close()
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return 0, fmt.Errorf("server: adopt: %T has no descriptor to take over", nc)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return 0, fmt.Errorf("server: adopt: %w", err)
+	}
+	var dup error
+	if err := raw.Control(func(old uintptr) {
+		fd, dup = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	}); err != nil {
+		return 0, fmt.Errorf("server: adopt: %w", err)
+	}
+	if dup != nil {
+		return 0, fmt.Errorf("server: adopt: duplicate descriptor: %w", dup)
+	}
+	return fd, nil
+}
 
 // The raw forms skip the Go scheduler's bookkeeping. That is safe for calls
 // that do not block: the loop's thread comes back in microseconds.
 
-func (systemCalls) read(fd int, p []byte) (int, error) {
+func (k *epoll) read(fd int, p []byte) (int, error) {
 	// Every descriptor is a socket's, and recv(2) is a shorter way than read(2).
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 	if e != 0 {
@@ -41,7 +84,7 @@ func (systemCalls) read(fd int, p []byte) (int, error) {
 	return int(n), nil
 }
 
-func (systemCalls) write(fd int, p []byte) (int, error) {
+func (k *epoll) write(fd int, p []byte) (int, error) {
 	// MSG_NOSIGNAL: a peer's reset is an error here and not a signal.
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 	if e != 0 {
@@ -50,7 +93,7 @@ func (systemCalls) write(fd int, p []byte) (int, error) {
 	return int(n), nil
 }
 
-func (systemCalls) writev(fd int, p [][]byte) (int, error) {
+func (k *epoll) writev(fd int, p [][]byte) (int, error) {
 	var iov [maxVector]unix.Iovec
 	for i, b := range p {
 		iov[i].Base = unsafe.SliceData(b)
@@ -65,36 +108,101 @@ func (systemCalls) writev(fd int, p [][]byte) (int, error) {
 	return int(n), nil
 }
 
-func (systemCalls) shutdown(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
-func (systemCalls) close(fd int) error    { return unix.Close(fd) }
+func (k *epoll) shutdown(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
+func (k *epoll) close(fd int) error    { return unix.Close(fd) }
 
-func (systemCalls) add(epfd, fd int, events, slot, gen uint32) error {
-	ev := unix.EpollEvent{Events: events, Fd: int32(slot), Pad: int32(gen)}
-	return unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, fd, &ev)
+func (k *epoll) peer(fd int) netip.AddrPort {
+	sa, err := unix.Getpeername(fd)
+	if err != nil {
+		return netip.AddrPort{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrPortFrom(netip.AddrFrom4(sa.Addr), uint16(sa.Port))
+	case *unix.SockaddrInet6:
+		return netip.AddrPortFrom(netip.AddrFrom16(sa.Addr).Unmap(), uint16(sa.Port))
+	}
+	return netip.AddrPort{}
 }
 
-func (systemCalls) mod(epfd, fd int, events, slot, gen uint32) error {
-	ev := unix.EpollEvent{Events: events, Fd: int32(slot), Pad: int32(gen)}
-	return unix.EpollCtl(epfd, unix.EPOLL_CTL_MOD, fd, &ev)
+func (k *epoll) add(fd int, mask uint8, slot, gen uint32) error {
+	return k.control(unix.EPOLL_CTL_ADD, fd, mask, slot, gen)
 }
 
-func (systemCalls) wait(epfd int, events []unix.EpollEvent, ms int) (int, error) {
+func (k *epoll) mod(fd int, mask uint8, slot, gen uint32) error {
+	return k.control(unix.EPOLL_CTL_MOD, fd, mask, slot, gen)
+}
+
+func (k *epoll) control(op, fd int, mask uint8, slot, gen uint32) error {
+	ev := unix.EpollEvent{Fd: int32(slot), Pad: int32(gen)}
+	if mask&wantRead != 0 {
+		ev.Events |= unix.EPOLLIN
+	}
+	if mask&wantWrite != 0 {
+		ev.Events |= unix.EPOLLOUT
+	}
+	return unix.EpollCtl(k.epfd, op, fd, &ev)
+}
+
+func (k *epoll) wait(ms int) ([]event, error) {
+	n, err := k.epollWait(ms)
+	if err != nil {
+		return nil, err
+	}
+	k.busy = n > busyEvents
+	events := k.events[:0]
+	for i := range k.raw[:n] {
+		raw := &k.raw[i]
+		if raw.Fd == 0 {
+			continue // wake
+		}
+		var ready uint8
+		if raw.Events&unix.EPOLLIN != 0 {
+			ready |= canRead
+		}
+		if raw.Events&unix.EPOLLOUT != 0 {
+			ready |= canWrite
+		}
+		if raw.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+			ready |= hungUp
+		}
+		events = append(events, event{ready, uint32(raw.Fd), uint32(raw.Pad)})
+	}
+	k.events = events
+	if n == len(k.raw) && n < 8192 {
+		k.raw = make([]unix.EpollEvent, 2*n)
+	}
+	return events, nil
+}
+
+func (k *epoll) epollWait(ms int) (int, error) {
 	if ms == 0 {
-		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), 0, 0, 0)
+		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(k.epfd), uintptr(unsafe.Pointer(unsafe.SliceData(k.raw))), uintptr(len(k.raw)), 0, 0, 0)
 		if e != 0 {
 			return 0, e
 		}
 		return int(n), nil
 	}
-	return unix.EpollWait(epfd, events, ms)
+	if k.busy {
+		if n, err := k.linger(); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return unix.EpollWait(k.epfd, k.raw, ms)
 }
 
-// lingering is how long a busy loop waits without the scheduler's knowledge.
-const lingering = 50 * time.Microsecond
+// lingering is how long a busy loop waits without leave of Go's scheduler. Where
+// every processor waits in the kernel, that takes them away from their goroutines
+// within 20 µs and gives them back, which costs more than the wait; a loop that
+// had much to do is called again sooner.
+const (
+	lingering  = 50 * time.Microsecond
+	busyEvents = 8 // more than these at once make a loop busy
+)
 
-func (systemCalls) linger(epfd int, events []unix.EpollEvent) (int, error) {
+func (k *epoll) linger() (int, error) {
 	ts := unix.NsecToTimespec(int64(lingering))
-	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(epfd), uintptr(unsafe.Pointer(unsafe.SliceData(events))), uintptr(len(events)), uintptr(unsafe.Pointer(&ts)), 0, 0)
+	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(k.epfd), uintptr(unsafe.Pointer(unsafe.SliceData(k.raw))), uintptr(len(k.raw)), uintptr(unsafe.Pointer(&ts)), 0, 0)
 	switch e {
 	case 0:
 		return int(n), nil
@@ -102,4 +210,11 @@ func (systemCalls) linger(epfd int, events []unix.EpollEvent) (int, error) {
 		return 0, nil
 	}
 	return 0, e
+}
+
+// wake writes to a descriptor that is registered edge-triggered, so nobody has
+// to read it.
+func (k *epoll) wake() {
+	one := [8]byte{1}
+	unix.Write(k.wakefd, one[:])
 }

@@ -5,9 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -16,24 +15,46 @@ import (
 // moody is a kernel that takes and gives a byte at a time, or nothing, and is
 // interrupted, as it pleases.
 type moody struct {
-	systemCalls
+	kernel
+	*dice
+}
+
+// dice are thrown by all the loops of a server.
+type dice struct {
 	mu sync.Mutex
 	r  *rand.Rand // Guarded by mu.
 }
 
-func (k *moody) roll(n int) int {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.r.IntN(n)
+// moodyKernels makes kernels whose moods come from the seed.
+func moodyKernels(seed uint64) func() (kernel, error) {
+	d := &dice{r: rand.New(rand.NewPCG(seed, 0))}
+	return wrapped(func(k kernel) kernel { return &moody{k, d} })
+}
+
+// wrapped makes kernels for the test's server, behind what wrap puts around them.
+func wrapped(wrap func(kernel) kernel) func() (kernel, error) {
+	return func() (kernel, error) {
+		k, err := testKernel()
+		if err != nil {
+			return nil, err
+		}
+		return wrap(k), nil
+	}
+}
+
+func (d *dice) roll(n int) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.r.IntN(n)
 }
 
 // some returns how many of n bytes to move, or an error.
 func (k *moody) some(n int) (int, error) {
 	switch k.roll(6) {
 	case 0:
-		return 0, unix.EINTR
+		return 0, syscall.EINTR
 	case 1:
-		return 0, unix.EAGAIN
+		return 0, syscall.EAGAIN
 	case 2:
 		return min(n, 1), nil
 	case 3:
@@ -47,7 +68,7 @@ func (k *moody) read(fd int, p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return k.systemCalls.read(fd, p[:n])
+	return k.kernel.read(fd, p[:n])
 }
 
 func (k *moody) write(fd int, p []byte) (int, error) {
@@ -55,7 +76,7 @@ func (k *moody) write(fd int, p []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return k.systemCalls.write(fd, p[:n])
+	return k.kernel.write(fd, p[:n])
 }
 
 func (k *moody) writev(fd int, p [][]byte) (int, error) {
@@ -63,22 +84,21 @@ func (k *moody) writev(fd int, p [][]byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return k.systemCalls.write(fd, p[0][:n])
+	return k.kernel.write(fd, p[0][:n])
 }
 
-func (k *moody) wait(epfd int, events []unix.EpollEvent, ms int) (int, error) {
+func (k *moody) wait(ms int) ([]event, error) {
 	if k.roll(8) == 0 {
-		return 0, unix.EINTR
+		return nil, syscall.EINTR
 	}
-	return k.systemCalls.wait(epfd, events, ms)
+	return k.kernel.wait(ms)
 }
 
 // R07: with such a kernel the stream is the same.
 func TestR07MoodyKernel(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	k := &moody{r: rand.New(rand.NewPCG(seed, 0))}
-	ts := start(t, Config{Handler: funcs{message: echo}, k: k, MaxControlRate: Off})
+	ts := start(t, Config{Handler: funcs{message: echo}, newKernel: moodyKernels(seed), MaxControlRate: Off})
 	c := ts.dial(t, "/")
 	const n = 300
 	go func() {
@@ -109,7 +129,7 @@ func TestR07MoodyKernel(t *testing.T) {
 
 // failing is a kernel of which one call fails.
 type failing struct {
-	systemCalls
+	kernel
 	call string
 	err  error
 }
@@ -125,35 +145,35 @@ func (k *failing) read(fd int, p []byte) (int, error) {
 	if err := k.fails("read"); err != nil {
 		return 0, err
 	}
-	return k.systemCalls.read(fd, p)
+	return k.kernel.read(fd, p)
 }
 
 func (k *failing) write(fd int, p []byte) (int, error) {
 	if err := k.fails("write"); err != nil {
 		return 0, err
 	}
-	return k.systemCalls.write(fd, p)
+	return k.kernel.write(fd, p)
 }
 
 func (k *failing) shutdown(fd int) error {
 	if err := k.fails("shutdown"); err != nil {
 		return err
 	}
-	return k.systemCalls.shutdown(fd)
+	return k.kernel.shutdown(fd)
 }
 
-func (k *failing) add(epfd, fd int, events, slot, gen uint32) error {
+func (k *failing) add(fd int, mask uint8, slot, gen uint32) error {
 	if err := k.fails("add"); err != nil {
 		return err
 	}
-	return k.systemCalls.add(epfd, fd, events, slot, gen)
+	return k.kernel.add(fd, mask, slot, gen)
 }
 
-func (k *failing) mod(epfd, fd int, events, slot, gen uint32) error {
+func (k *failing) mod(fd int, mask uint8, slot, gen uint32) error {
 	if err := k.fails("mod"); err != nil {
 		return err
 	}
-	return k.systemCalls.mod(epfd, fd, events, slot, gen)
+	return k.kernel.mod(fd, mask, slot, gen)
 }
 
 // Whatever call fails, that connection ends, with OnClose if it was open, and
@@ -163,9 +183,9 @@ func TestR07R13Errors(t *testing.T) {
 		call string
 		err  error
 	}{
-		{"read", unix.ECONNRESET}, {"read", unix.ETIMEDOUT}, {"read", unix.EBADF},
-		{"write", unix.EPIPE}, {"write", unix.ECONNRESET}, {"shutdown", unix.ENOTCONN},
-		{"mod", unix.ENOENT}, {"add", unix.ENOSPC}, {"add", unix.ENOMEM},
+		{"read", syscall.ECONNRESET}, {"read", syscall.ETIMEDOUT}, {"read", syscall.EBADF},
+		{"write", syscall.EPIPE}, {"write", syscall.ECONNRESET}, {"shutdown", syscall.ENOTCONN},
+		{"mod", syscall.ENOENT}, {"add", syscall.ENOSPC}, {"add", syscall.ENOMEM},
 	} {
 		t.Run(fmt.Sprint(c.call, " ", c.err), func(t *testing.T) {
 			causes := make(chan error, 1)
@@ -176,7 +196,7 @@ func TestR07R13Errors(t *testing.T) {
 					c.Close(wsproto.CloseNormal, "")
 				},
 				close: end(causes),
-			}, k: &failing{call: c.call, err: c.err}})
+			}, newKernel: wrapped(func(k kernel) kernel { return &failing{k, c.call, c.err} })})
 			cl := ts.dial(t, "/")
 			cl.nc.Write(masked(0x81, "a"))
 			cl.nc.Write(masked(0x88, "\x03\xe8")) // an error here is the connection's end, which is awaited below

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -149,7 +147,7 @@ func TestR01StaleEvent(t *testing.T) {
 	}
 	l.call(func() {
 		t.Logf("descriptors: A %d, B %d", fdA, l.at(hb.slot).fd)
-		l.event(&unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLHUP | unix.EPOLLERR, Fd: int32(ha.slot), Pad: int32(ha.gen)})
+		l.event(event{canRead | canWrite | hungUp, ha.slot, ha.gen})
 	})
 	if err := ha.Send(frame.Text, []byte("to A")); err != ErrClosed {
 		t.Errorf("Send through A's handle: %v; want ErrClosed", err)
@@ -166,8 +164,8 @@ func TestR01StaleEvent(t *testing.T) {
 func TestR03CloseOnce(t *testing.T) {
 	var closes int
 	opened, closed := make(chan Conn, 1), make(chan error, 200)
-	k := &countingKernel{kernel: systemCalls{}}
-	ts := start(t, Config{Loops: 1, k: k, Handler: funcs{
+	var k *countingKernel
+	ts := start(t, Config{Loops: 1, newKernel: wrapped(func(under kernel) kernel { k = &countingKernel{kernel: under}; return k }), Handler: funcs{
 		open:  func(c Conn) { opened <- c },
 		close: func(c Conn, err error) { closes++; closed <- err },
 	}})

@@ -4,9 +4,8 @@ import (
 	"iter"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -15,21 +14,16 @@ import (
 // inputSize is how much is read from one connection at a time.
 const inputSize = 64 << 10
 
-// busyEvents is how many events at once make a loop busy.
-const busyEvents = 8
-
-// loop is one event loop: a goroutine, an epoll instance, and the connections
+// loop is one event loop: a goroutine, a kernel of its own, and the connections
 // that live there.
 type loop struct {
 	// Immutable.
-	index  int // among the server's loops
-	cfg    *Config
-	k      kernel
-	epfd   int
-	wakefd int
-	roles  *[2]wsproto.Config // by wsproto.Role
-	start  time.Time          // what time.Now was when cfg.now was zero
-	ended  chan struct{}      // closed when run returns
+	index int // among the server's loops
+	cfg   *Config
+	k     kernel
+	roles *[2]wsproto.Config // by wsproto.Role
+	start time.Time          // what time.Now was when cfg.now was zero
+	ended chan struct{}      // closed when run returns
 
 	// Any goroutine.
 	self  atomic.Uintptr // the loop's goroutine, once it runs
@@ -63,7 +57,6 @@ type loop struct {
 	opening    handshake.Result // of the connection whose OnOpen runs
 	open       int
 	delivering bool
-	busy       bool // the last wait found many events
 	stopping   bool
 	cutting    bool
 	loggedSlow time.Duration
@@ -75,28 +68,17 @@ type counters struct {
 	evicted    atomic.Uint64
 	slow       atomic.Uint64
 	panics     atomic.Uint64
-	refused    atomic.Uint64 // by epoll
+	refused    atomic.Uint64 // by the kernel
 	cut        atomic.Uint64 // by Shutdown
 }
 
 func newLoop(index int, cfg *Config, roles *[2]wsproto.Config) (*loop, error) {
-	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	k, err := cfg.newKernel()
 	if err != nil {
-		return nil, err
-	}
-	wakefd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(epfd)
-		return nil, err
-	}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET}
-	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &ev); err != nil {
-		unix.Close(wakefd)
-		unix.Close(epfd)
 		return nil, err
 	}
 	l := &loop{
-		index: index, cfg: cfg, k: cfg.k, epfd: epfd, wakefd: wakefd, roles: roles,
+		index: index, cfg: cfg, k: k, roles: roles,
 		start: time.Now().Add(-cfg.now()), ended: make(chan struct{}),
 		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
 	}
@@ -118,22 +100,18 @@ func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
 // run is the loop. Everything that is not "Any goroutine" belongs to it.
 func (l *loop) run() {
 	l.self.Store(goroutine())
-	events := make([]unix.EpollEvent, 256)
 	for !l.stopping || l.open > 0 || !l.retire() {
-		n := l.poll(events)
+		events := l.poll()
 		l.tick()
 		// What was posted before an event came goes out before what that
 		// causes: a Close that has arrived must not overtake it.
 		l.deliver()
 		l.goOn()
-		for i := range events[:n] {
-			l.event(&events[i])
+		for _, ev := range events {
+			l.event(ev)
 			if len(l.arena) > flushAt {
 				l.flush()
 			}
-		}
-		if n == len(events) && n < 8192 {
-			events = make([]unix.EpollEvent, 2*n)
 		}
 		l.turn(l.now)
 		l.deliver()
@@ -148,17 +126,12 @@ func (l *loop) run() {
 		l.reap()
 		l.stats.iterations.Add(1)
 	}
-	l.closeDescriptors()
+	l.k.release()
 	close(l.ended)
 }
 
-func (l *loop) closeDescriptors() {
-	unix.Close(l.wakefd)
-	unix.Close(l.epfd)
-}
-
 // poll waits for events, or for the next timer, or not at all if there is mail.
-func (l *loop) poll(events []unix.EpollEvent) int {
+func (l *loop) poll() []event {
 	b := &l.box
 	b.mu.Lock()
 	b.asleep = len(b.tasks) == 0 && len(l.again) == 0
@@ -167,26 +140,19 @@ func (l *loop) poll(events []unix.EpollEvent) int {
 		ms = l.wheel.idle(l.now)
 	}
 	b.mu.Unlock()
-	n, err := 0, error(nil)
-	if ms != 0 && l.busy {
-		n, err = l.k.linger(l.epfd, events)
-	}
-	if n == 0 && err == nil {
-		n, err = l.k.wait(l.epfd, events, ms)
-	}
-	l.busy = n > busyEvents
+	events, err := l.k.wait(ms)
 	if ms != 0 {
 		b.mu.Lock()
 		b.asleep = false
 		b.mu.Unlock()
 	}
 	if err != nil {
-		if err == unix.EINTR {
-			return 0
+		if err == syscall.EINTR {
+			return nil
 		}
-		panic("server: internal error: epoll_wait: " + err.Error())
+		panic("server: internal error: wait for events: " + err.Error())
 	}
-	return n
+	return events
 }
 
 // retire closes the mailbox if it is empty.

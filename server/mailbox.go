@@ -3,8 +3,6 @@ package server
 import (
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -80,19 +78,12 @@ func (l *loop) post(t task, p []byte) error {
 	b.tasks = append(b.tasks, t)
 	l.mail.Store(true)
 	if b.asleep {
-		// Under the lock: a loop that ends closes the descriptor after it.
+		// Under the lock: a loop that ends releases its kernel after it.
 		b.asleep = false
-		l.wake()
+		l.k.wake()
 	}
 	b.mu.Unlock()
 	return nil
-}
-
-// wake makes epoll_wait return. The descriptor is registered edge-triggered,
-// so nobody has to read it.
-func (l *loop) wake() {
-	one := [8]byte{1}
-	unix.Write(l.wakefd, one[:])
 }
 
 // direct reports whether the caller is the loop itself and nothing is posted or

@@ -44,7 +44,7 @@ func New(cfg Config) (*Server, error) {
 		l, err := newLoop(i, &s.cfg, &s.roles)
 		if err != nil {
 			for _, l := range s.loops {
-				l.closeDescriptors()
+				l.k.release()
 			}
 			return nil, err
 		}
@@ -167,7 +167,7 @@ type Stats struct {
 	Evicted      uint64 // closed because they did not read
 	SlowHandlers uint64 // times a callback held its loop for over 100 ms
 	Panics       uint64 // in callbacks
-	Refused      uint64 // connections that epoll did not take
+	Refused      uint64 // connections that the system would not watch
 	Cut          uint64 // connections that Shutdown did not wait for
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Connections live in slabs and are named by slot: a number that epoll carries,
+// Connections live in slabs and are named by slot: a number that events carry,
 // that timers and groups link by, and that a handle holds. Slot 0 is no
 // connection.
 const (
@@ -38,7 +38,7 @@ type conn struct {
 	window  uint32 // the second that controls counts in
 	control uint16 // control frames received in it
 	pinged  uint8  // pings sent since the last byte came
-	mask    uint8  // what epoll was asked for: wantRead, wantWrite
+	mask    uint8  // what the kernel was asked for: wantRead, wantWrite
 	flags   flags
 }
 

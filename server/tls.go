@@ -4,9 +4,8 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // TLS on a loop is crypto/tls over a connection of our own. net/http does the
@@ -84,9 +83,9 @@ func (s *tlsSocket) Read(p []byte) (int, error) {
 	for {
 		n, err := s.k.read(s.fd, p)
 		switch {
-		case err == unix.EINTR:
+		case err == syscall.EINTR:
 			continue
-		case err == unix.EAGAIN:
+		case err == syscall.EAGAIN:
 			return 0, wouldBlock{}
 		case err == nil && n == 0:
 			return 0, io.EOF
@@ -157,8 +156,8 @@ type secure struct {
 // tlsTurn bounds the plaintext that is taken from one connection in a turn.
 const tlsTurn = 64 << 10
 
-// readableTLS decrypts what has come. A tls.Conn may hold records that epoll
-// cannot see, so it is read until it has nothing, or its turn is over: then
+// readableTLS decrypts what has come. A tls.Conn may hold records that the
+// kernel cannot see, so it is read until it has nothing, or its turn is over: then
 // there is another in the next iteration.
 func (l *loop) readableTLS(slot uint32, c *conn) {
 	for taken := 0; taken < tlsTurn; {
@@ -185,8 +184,8 @@ func (l *loop) readableTLS(slot uint32, c *conn) {
 			l.lost(slot, c, err)
 			return
 		case c.has(flagPaused):
-			// It may be resumed before the iteration ends: then epoll is not
-			// told, and would not know of what the tls.Conn holds.
+			// It may be resumed before the iteration ends: then the kernel
+			// is not told, and does not know of what the tls.Conn holds.
 			l.moreTLS(slot, c)
 			return
 		}
@@ -225,10 +224,10 @@ func (l *loop) drainTLS(c *conn) error {
 	for {
 		for len(s.out) > 0 {
 			n, err := l.k.write(int(c.fd), s.out)
-			if err == unix.EINTR {
+			if err == syscall.EINTR {
 				continue
 			}
-			if err != nil && err != unix.EAGAIN {
+			if err != nil && err != syscall.EAGAIN {
 				s.out = nil // it may lie in the loop's buffer
 				return err
 			}

@@ -126,8 +126,7 @@ func TestTLSMoodyKernel(t *testing.T) {
 	seed := mathrand.Uint64()
 	t.Logf("seed %d", seed)
 	for name, version := range versions {
-		k := &moody{r: mathrand.New(mathrand.NewPCG(seed, 0))}
-		ts, o, _ := startTLS(t, Config{Handler: funcs{message: echo}, k: k, MaxControlRate: Off})
+		ts, o, _ := startTLS(t, Config{Handler: funcs{message: echo}, newKernel: moodyKernels(seed), MaxControlRate: Off})
 		o.TLSConfig.MaxVersion = version
 		c := ts.dialWith(t, "/", o)
 		const n = 60

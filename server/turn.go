@@ -3,9 +3,8 @@ package server
 import (
 	"errors"
 	"runtime/debug"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -15,29 +14,25 @@ import (
 // and logged.
 const slowTurn = 100 * time.Millisecond
 
-// event acts on what epoll says of a descriptor.
-func (l *loop) event(ev *unix.EpollEvent) {
-	slot, gen := uint32(ev.Fd), uint32(ev.Pad)
-	if slot == 0 {
-		return // the wake-up call
-	}
-	c := l.at(slot)
-	if c.word.Load()>>1 != gen || c.fd < 0 {
+// event acts on what the kernel says of a descriptor.
+func (l *loop) event(ev event) {
+	c := l.at(ev.slot)
+	if c.word.Load()>>1 != ev.gen || c.fd < 0 {
 		return // it ended earlier in this batch
 	}
-	if ev.Events&unix.EPOLLOUT != 0 {
+	if ev.ready&canWrite != 0 {
 		c.flags &^= flagBlocked
-		l.dirty(slot, c)
+		l.dirty(ev.slot, c)
 	}
 	// A hang-up or an error is reported whether asked for or not, again and
 	// again, until it has been read: what came before it is still delivered.
-	if ev.Events&unix.EPOLLIN != 0 && c.mask&wantRead != 0 || ev.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
-		l.readable(slot, c)
+	if ev.ready&canRead != 0 && c.mask&wantRead != 0 || ev.ready&hungUp != 0 {
+		l.readable(ev.slot, c)
 	}
 }
 
 // readable takes one buffer of input, so that no connection keeps the others
-// waiting for longer than that: what is left makes epoll report it again.
+// waiting for longer than that: what is left makes the kernel report it again.
 func (l *loop) readable(slot uint32, c *conn) {
 	if c.tls != nil {
 		if !c.has(flagAgain) { // else it has had its turn
@@ -46,12 +41,12 @@ func (l *loop) readable(slot uint32, c *conn) {
 		return
 	}
 	var n int
-	err := error(unix.EINTR)
-	for err == unix.EINTR {
+	err := error(syscall.EINTR)
+	for err == syscall.EINTR {
 		n, err = l.k.read(int(c.fd), l.input)
 	}
 	switch {
-	case err == unix.EAGAIN:
+	case err == syscall.EAGAIN:
 		return
 	case err != nil:
 		l.lost(slot, c, err)

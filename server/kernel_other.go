@@ -1,0 +1,5 @@
+//go:build !linux
+
+package server
+
+func newKernel() (kernel, error) { return newPortable(), nil }

@@ -1,0 +1,43 @@
+package server
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+var portableFlag = flag.Bool("server.portable", false, "run the tests on the portable kernel")
+
+// testKernel makes the kernels that the tests run on.
+func testKernel() (kernel, error) {
+	if *portableFlag {
+		return newPortable(), nil
+	}
+	return newKernel()
+}
+
+// The whole suite again, on goroutines instead of epoll: what a connection does
+// must not depend on what carries it. One test alone runs so with
+//
+//	go test ./server -run TestEcho -server.portable
+func TestPortableKernel(t *testing.T) {
+	k, err := newKernel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.release()
+	if _, ok := k.(*portable); ok || *portableFlag {
+		t.Skip("this is the portable kernel")
+	}
+	cmd := exec.Command(os.Args[0], "-server.portable", "-test.v", "-test.timeout=5m")
+	if testing.Short() {
+		cmd.Args = append(cmd.Args, "-test.short")
+	}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Logf("%d tests passed", strings.Count("\n"+string(out), "\n--- PASS"))
+}
