@@ -26,8 +26,8 @@ type opening struct {
 // is called from now on. left is what was read behind the handshake. If there
 // is an error, nc is closed all the same.
 //
-// On Linux nc must be a TCP or Unix connection, or another with a SyscallConn.
-// TLS is possible only on what Serve accepted.
+// nc must be a TCP or Unix connection, or another with a SyscallConn. TLS is
+// possible only on what Serve accepted.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
 	return s.adopt(nc, &opening{left: left, res: res, role: role})
 }

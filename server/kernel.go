@@ -1,8 +1,10 @@
 package server
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
+	"syscall"
 )
 
 // kernel is what a loop asks of the operating system, each loop its own: the
@@ -65,3 +67,17 @@ const (
 	canWrite
 	hungUp // both directions have ended, or an error has come; reported unasked
 )
+
+// rawConn returns the way to nc's descriptor. Every kernel refuses what has
+// none, so that a program which works on one works on the others.
+func rawConn(nc net.Conn) (syscall.RawConn, error) {
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return nil, fmt.Errorf("server: adopt: %T has no descriptor to take over", nc)
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("server: adopt: %w", err)
+	}
+	return raw, nil
+}

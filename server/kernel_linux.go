@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"syscall"
 	"time"
 	"unsafe"
 
@@ -52,13 +51,9 @@ func (k *epoll) release() {
 // not know. It stays non-blocking: that belongs to what the descriptors share.
 func (k *epoll) attach(nc net.Conn) (fd int, err error) {
 	defer nc.Close()
-	sc, ok := nc.(syscall.Conn)
-	if !ok {
-		return 0, fmt.Errorf("server: adopt: %T has no descriptor to take over", nc)
-	}
-	raw, err := sc.SyscallConn()
+	raw, err := rawConn(nc)
 	if err != nil {
-		return 0, fmt.Errorf("server: adopt: %w", err)
+		return 0, err
 	}
 	var dup error
 	if err := raw.Control(func(old uintptr) {

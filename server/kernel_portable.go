@@ -43,6 +43,10 @@ func newPortable() kernel {
 }
 
 func (k *portable) attach(nc net.Conn) (fd int, err error) {
+	if _, err := rawConn(nc); err != nil {
+		nc.Close()
+		return 0, err
+	}
 	nc.SetDeadline(time.Time{})
 	c := &link{k: k, nc: nc}
 	c.taken.L = &k.mu
