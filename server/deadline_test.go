@@ -82,7 +82,7 @@ func TestPing(t *testing.T) {
 		t.Errorf("ping payload %q; want Unix milliseconds", ev.Payload)
 	}
 	c.frame(0x8a, "")
-	ts.clock.settle()
+	ts.until(t, 0, func(p *conn) bool { return p.pinged == 0 })
 	ts.clock.advance(30200 * time.Millisecond)
 	c.expect("ping")
 	ts.clock.advance(30 * time.Second)
@@ -109,8 +109,8 @@ func TestF22Assembly(t *testing.T) {
 	for ; sent < 15; sent++ {
 		slow.raw(f[sent : sent+1])
 		other.text("ok")
-		other.expect(`text "ok"`) // the loop has also seen the slow byte, or will before the clock moves on
-		ts.clock.settle()
+		other.expect(`text "ok"`)
+		ts.until(t, 0, func(p *conn) bool { _, n, _ := p.proto.Unfinished(); return n == sent+1 })
 		if len(causes) > 0 {
 			t.Fatalf("cut after %d s", sent)
 		}
@@ -199,7 +199,7 @@ func TestF10FragmentsAndF11(t *testing.T) {
 	}
 }
 
-// until lets the loop go on until f holds for its only connection.
+// until lets the loop go on until f holds for one of its connections.
 func (ts *testServer) until(t *testing.T, loop int, f func(*conn) bool) {
 	t.Helper()
 	l := ts.loops[loop]
@@ -271,7 +271,7 @@ func TestWriteQueueFull(t *testing.T) {
 func TestWriteTimeout(t *testing.T) {
 	causes := make(chan error, 1)
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}})
+	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}, newKernel: new(gate).kernels()})
 	ts.dial(t, "/")
 	h := receive(t, opened)
 	h.Send(frame.Binary, make([]byte, 16<<20))
@@ -461,13 +461,16 @@ func lengthOf(t *testing.T, b []byte) uint64 {
 // A queue that ends with a Close frame is left to the close timeout.
 func TestWriteTimeoutWhileClosing(t *testing.T) {
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, CloseTimeout: 30 * time.Second, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	var peer gate
+	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, CloseTimeout: 30 * time.Second, Handler: funcs{open: func(c Conn) { opened <- c }}, newKernel: peer.kernels()})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	h.Send(frame.Binary, make([]byte, 16<<20))
 	h.Close(wsproto.CloseGoingAway, "")
 	ts.until(t, 0, func(p *conn) bool { return p.has(flagBlocked) })
 	ts.clock.advance(10500 * time.Millisecond)
+	peer.open.Store(true)
+	h.Pause(false) // so that the loop looks again
 	c.expect("binary 16777216 bytes")
 	if got := c.next(); !strings.HasPrefix(got, "close") {
 		t.Errorf("received %s; want a Close frame", got)

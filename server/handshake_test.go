@@ -83,8 +83,12 @@ func TestH23UpgradeAndReset(t *testing.T) {
 	t.Logf("%d handshakes took %d slots of the busier loop", n, used)
 }
 
+// openDescriptors counts where the system says.
 func openDescriptors(t *testing.T) int {
 	t.Helper()
+	if runtime.GOOS != "linux" {
+		return 0
+	}
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
 		t.Fatal(err)

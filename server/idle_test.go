@@ -56,6 +56,9 @@ func crowd(addr string, n int) error {
 
 // 10,000 idle connections take no goroutine and no timer.
 func TestIdleGoroutines(t *testing.T) {
+	if onGoroutines() {
+		t.Skip("on goroutines each has one")
+	}
 	const n = 10_000
 	ts := start(t, Config{Handler: funcs{}, MaxConnsPerAddress: Off})
 	one := ts.dial(t, "/")

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -217,4 +218,46 @@ func TestR07R13Errors(t *testing.T) {
 			}
 		})
 	}
+}
+
+// gate stands for a peer that reads nothing until it is opened, without the
+// megabytes that a real kernel takes for it in the meantime.
+type gate struct {
+	open atomic.Bool
+	room atomic.Int64 // bytes that are still taken
+}
+
+func (g *gate) kernels() func() (kernel, error) {
+	g.room.Store(10_000)
+	return wrapped(func(k kernel) kernel { return &gated{k, g} })
+}
+
+type gated struct {
+	kernel
+	*gate
+}
+
+func (k *gated) write(fd int, p []byte) (int, error) {
+	if k.gate.open.Load() {
+		return k.kernel.write(fd, p)
+	}
+	room := k.room.Load()
+	if room == 0 {
+		return 0, syscall.EAGAIN
+	}
+	n, err := k.kernel.write(fd, p[:min(len(p), int(room))])
+	k.room.Add(int64(-n))
+	return n, err
+}
+
+func (k *gated) writev(fd int, p [][]byte) (int, error) { return k.write(fd, p[0]) }
+
+func (k *gated) wait(ms int) ([]event, error) {
+	events, err := k.kernel.wait(ms)
+	if !k.gate.open.Load() {
+		for i := range events {
+			events[i].ready &^= canWrite
+		}
+	}
+	return events, err
 }

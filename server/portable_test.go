@@ -18,17 +18,24 @@ func testKernel() (kernel, error) {
 	return newKernel()
 }
 
+// onGoroutines reports whether the tests run on the portable kernel, under which
+// a connection has goroutines.
+func onGoroutines() bool {
+	k, err := testKernel()
+	if err != nil {
+		panic(err)
+	}
+	k.release()
+	_, ok := k.(*portable)
+	return ok
+}
+
 // The whole suite again, on goroutines instead of epoll: what a connection does
 // must not depend on what carries it. One test alone runs so with
 //
 //	go test ./server -run TestEcho -server.portable
 func TestPortableKernel(t *testing.T) {
-	k, err := newKernel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	k.release()
-	if _, ok := k.(*portable); ok || *portableFlag {
+	if onGoroutines() {
 		t.Skip("this is the portable kernel")
 	}
 	cmd := exec.Command(os.Args[0], "-server.portable", "-test.v", "-test.timeout=5m")
