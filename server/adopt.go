@@ -79,6 +79,7 @@ func (l *loop) register(slot, gen uint32, o *opening) {
 	}
 	l.open++
 	l.stats.open.Add(1)
+	l.stats.opened.Add(1)
 	if err := l.k.add(o.fd, c.mask, slot, gen); err != nil {
 		l.stats.refused.Add(1)
 		l.cfg.Logger.Error("the system watches no more descriptors", "error", err)

@@ -77,8 +77,15 @@ type Config struct {
 	// WriteQueue bounds the bytes that wait to be written on a connection. A
 	// message that would exceed it evicts the connection: whole unsent frames
 	// are discarded, 1013 is sent. An empty queue always takes one message.
-	// Above half of it nothing more is read from the connection. Default 1 MiB.
+	// Above half of it nothing more is read from the connection, until it has come
+	// down to a quarter (see WritableHandler). Default 1 MiB.
 	WriteQueue int
+
+	// MemoryBudget bounds what all connections together hold, in bytes: what waits
+	// to be written and what has been received of messages that are not complete.
+	// Above it handshakes are answered 503, and the connections that hold most are
+	// closed with 1013. Default: no limit.
+	MemoryBudget int
 
 	// WriteTimeout evicts a connection of whose queue the kernel took no byte
 	// for so long. Default 10 s.
@@ -147,6 +154,7 @@ func (cfg Config) withDefaults() Config {
 	}
 	number(&cfg.MaxControlRate, 100)
 	number(&cfg.WriteQueue, 1<<20)
+	number(&cfg.MemoryBudget, Off)
 	number(&cfg.PingMisses, 2)
 	number(&cfg.MaxConnsPerAddress, 100)
 	number(&cfg.MaxHandshakeRate, Off)

@@ -44,7 +44,7 @@ func (c Conn) SendPrepared(m *wsproto.Prepared) error {
 		return ErrClosed
 	}
 	if c.loop.direct() {
-		c.loop.sendPrepared(c.slot, c.loop.at(c.slot), m, Evict)
+		c.loop.sendPrepared(c.slot, c.loop.at(c.slot), m, Evict, nil)
 		return nil
 	}
 	return c.loop.post(task{kind: taskPrepared, slot: c.slot, gen: c.gen, m: m}, nil)
@@ -77,6 +77,21 @@ func (c Conn) Pause(paused bool) {
 		kind = taskPause
 	}
 	c.loop.post(task{kind: kind, slot: c.slot, gen: c.gen}, nil)
+}
+
+// Buffered returns how many bytes waited to be written after the loop had last
+// written what the connection's socket would take; 0 once the connection has
+// ended. What was sent since then is not in it.
+func (c Conn) Buffered() int {
+	if c.loop == nil {
+		return 0
+	}
+	p := c.loop.at(c.slot)
+	n := p.buffered.Load()
+	if p.word.Load()>>1 != c.gen {
+		return 0
+	}
+	return int(n)
 }
 
 func (c Conn) closed() bool {

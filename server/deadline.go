@@ -54,7 +54,7 @@ func (l *loop) duePing(slot uint32, c *conn) {
 		return
 	}
 	if l.cfg.PingMisses > 0 && int(c.pinged) >= l.cfg.PingMisses {
-		c.why = &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrPingTimeout}
+		l.blame(c, &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrPingTimeout})
 		l.teardown(slot, c)
 		return
 	}
@@ -68,7 +68,7 @@ func (l *loop) duePing(slot uint32, c *conn) {
 	from := len(l.arena)
 	if b, err := c.proto.AppendPing(l.arena, payload); err == nil && l.fits(c, len(b)-from) {
 		l.arena = b
-		l.queue(slot, c, b[from:], true)
+		l.queue(slot, c, b[from:])
 	}
 	l.arm(slot, c, c.heard+every*uint32(c.pinged+1))
 }
@@ -88,7 +88,8 @@ func (l *loop) dueMessage(slot uint32, c *conn) {
 // watch starts the clock of a message that is not complete, and stops that of
 // one that is.
 func (l *loop) watch(slot uint32, c *conn) {
-	unit, _, ok := c.proto.Unfinished()
+	unit, received, ok := c.proto.Unfinished()
+	l.hold(c, received)
 	if !ok || l.cfg.AssemblyTimeout <= 0 || c.has(flagClosing) {
 		c.flags &^= flagAssembling
 		return

@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -290,10 +291,10 @@ func TestWriteTimeout(t *testing.T) {
 	}
 }
 
-// A client that sends without reading stops being read when half its queue is
-// full, and gets everything when it reads.
+// A client that sends without reading has its messages processed until half its
+// queue is full, gets everything when it reads, and slows nobody else.
 func TestBackpressure(t *testing.T) {
-	causes := make(chan error, 1)
+	causes := make(chan error, 2)
 	ts := start(t, Config{Loops: 1, PingInterval: Off, WriteTimeout: Off, AssemblyTimeout: Off, Handler: funcs{message: echo, close: end(causes)}})
 	c := ts.dial(t, "/")
 	const n = 1000
@@ -304,6 +305,11 @@ func TestBackpressure(t *testing.T) {
 		}
 	}()
 	ts.until(t, 0, func(p *conn) bool { return p.has(flagFull) && p.mask&wantRead == 0 })
+	other := ts.dial(t, "/")
+	for i := range 10 {
+		other.text(fmt.Sprint(i))
+		other.expect(fmt.Sprintf("text \"%d\"", i))
+	}
 	for range n {
 		c.expect("binary 16384 bytes")
 	}
@@ -420,9 +426,9 @@ func TestOutboxTorn(t *testing.T) {
 			if r.IntN(2) == 0 {
 				from := len(arena)
 				arena = append(arena, f...)
-				o.push(arena[from:], true)
+				o.push(arena[from:])
 			} else {
-				o.push(f, false)
+				o.pushOf(f, nil)
 			}
 		}
 		sent := 0

@@ -14,11 +14,10 @@ import (
 
 // closing begins the end, for the given cause unless there is one already.
 func (l *loop) closing(slot uint32, c *conn, why *CloseError) {
-	if c.why == nil {
-		c.why = why
-	}
+	l.blame(c, why)
 	c.word.Store(c.word.Load() | 1)
 	if !c.has(flagClosing) {
+		l.stats.closing.Add(1)
 		c.flags |= flagClosing
 		c.flags &^= flagAssembling | flagPaused
 		c.began = l.now
@@ -39,9 +38,10 @@ func (l *loop) expel(slot uint32, c *conn, code wsproto.CloseCode, reason string
 // evict closes a connection that does not keep up: what it was to be sent and
 // of which nothing is written yet is discarded, in favour of the Close frame.
 func (l *loop) evict(slot uint32, c *conn, cause error) {
-	l.stats.evicted.Add(1)
 	if c.out != nil {
+		before := c.out.bytes
 		c.out.discard()
+		l.traffic[queued] -= uint64(before - c.out.bytes)
 	}
 	l.expel(slot, c, wsproto.CloseTryAgainLater, "not reading fast enough", cause)
 }
@@ -54,9 +54,7 @@ func (l *loop) eof(slot uint32, c *conn) {
 
 // lost tears a connection down whose descriptor failed.
 func (l *loop) lost(slot uint32, c *conn, err error) {
-	if c.why == nil {
-		c.why = &CloseError{Code: wsproto.CloseAbnormal, Err: err}
-	}
+	l.blame(c, &CloseError{Code: wsproto.CloseAbnormal, Err: err})
 	l.teardown(slot, c)
 }
 
@@ -68,9 +66,7 @@ func (l *loop) teardown(slot uint32, c *conn) {
 	}
 	gen := c.word.Load() >> 1
 	c.word.Store(gen<<1 | 1)
-	if c.why == nil {
-		c.why = &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrServerClosed}
-	}
+	l.blame(c, &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrServerClosed})
 	c.flags |= flagGone
 	if !c.has(flagOpening) {
 		l.onClose(Conn{l, slot, gen}, c.why)
@@ -82,7 +78,11 @@ func (l *loop) teardown(slot uint32, c *conn) {
 	l.k.close(int(c.fd))
 	c.fd = -1
 	c.address.release()
+	l.hold(c, 0)
 	l.open--
 	l.stats.open.Add(-1)
+	if c.has(flagClosing) {
+		l.stats.closing.Add(-1)
+	}
 	l.gone = append(l.gone, slot)
 }

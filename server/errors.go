@@ -27,6 +27,7 @@ var (
 	ErrWriteTimeout    = errors.New("peer does not read")
 	ErrQueueFull       = errors.New("write queue is full")
 	ErrControlRate     = errors.New("too many control frames")
+	ErrOverBudget      = errors.New("memory budget is spent")
 	ErrPanic           = errors.New("handler panicked")
 )
 

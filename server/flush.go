@@ -39,10 +39,7 @@ func (l *loop) settle(slot uint32, c *conn) {
 			l.arm(slot, c, o.moved+ticks(l.cfg.WriteTimeout))
 		}
 	}
-	c.flags &^= flagFull
-	if c.out != nil && l.cfg.WriteQueue > 0 && c.out.bytes > l.cfg.WriteQueue/2 {
-		c.flags |= flagFull
-	}
+	l.level(slot, c)
 	if c.out == nil && l.settleEnd(slot, c) {
 		return
 	}
@@ -72,7 +69,7 @@ func (l *loop) drain(c *conn) error {
 		}
 		if n > 0 {
 			o.moved = l.now
-			o.advance(n)
+			l.wrote(o, n)
 		}
 		if n < tried {
 			c.flags |= flagBlocked
@@ -81,6 +78,13 @@ func (l *loop) drain(c *conn) error {
 	}
 	l.dropOutbox(c)
 	return nil
+}
+
+// wrote notes that the kernel, or TLS, has taken n bytes of an outbox.
+func (l *loop) wrote(o *outbox, n int) {
+	o.advance(n)
+	l.traffic[bytesOut] += uint64(n)
+	l.traffic[queued] -= uint64(n)
 }
 
 // writeSome makes one system call for as much of the outbox as it can take.

@@ -16,6 +16,11 @@ const (
 	Evict Policy = iota
 	// Drop leaves this message out for this member.
 	Drop
+	// Coalesce is for states of which only the newest matters: the message takes
+	// the place of the one that this group sent before with Coalesce, as long as
+	// nothing of that is written; it goes to the end of the queue. Where there is no
+	// room even so, the member is closed with 1013.
+	Coalesce
 )
 
 // Group is a set of connections that are sent the same messages. A message
@@ -109,7 +114,7 @@ func (m *members) undo() {
 // them, so the list stands still meanwhile.
 func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy) {
 	for _, slot := range m.slots {
-		l.sendPrepared(slot, l.at(slot), msg, p)
+		l.sendPrepared(slot, l.at(slot), msg, p, m)
 	}
 }
 

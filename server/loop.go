@@ -25,6 +25,10 @@ type loop struct {
 	start time.Time          // what time.Now was when cfg.now was zero
 	ended chan struct{}      // closed when run returns
 
+	writable WritableHandler // the Handler, if it is one
+
+	budget *budget // of the server
+
 	// Any goroutine.
 	self  atomic.Uintptr // the loop's goroutine, once it runs
 	box   mailbox
@@ -38,14 +42,16 @@ type loop struct {
 	stats counters
 
 	// Loop only.
-	now     uint32   // ticks, read once an iteration
-	input   []byte   // what read(2) fills
-	scratch []byte   // what small segments are gathered in
-	arena   []byte   // what was encoded in this iteration
-	cipher  []byte   // what is encrypted into
-	again   []uint32 // slots whose turn was cut short
-	vector  [maxVector][]byte
-	spare   struct {
+	now                uint32        // ticks, read once an iteration
+	woke               time.Duration // when that was
+	traffic, published [numTraffic]uint64
+	input              []byte   // what read(2) fills
+	scratch            []byte   // what small segments are gathered in
+	arena              []byte   // what was encoded in this iteration
+	cipher             []byte   // what is encrypted into
+	again              []uint32 // slots whose turn was cut short
+	vector             [maxVector][]byte
+	spare              struct {
 		tasks []task
 		data  []byte
 	}
@@ -53,6 +59,7 @@ type loop struct {
 	outboxes   []*outbox // unused ones
 	dirties    []uint32  // slots to settle when the iteration ends
 	gone       []uint32  // slots to free then
+	writables  []Conn    // to be told of in the next iteration
 	opens      []*opening
 	opening    handshake.Result // of the connection whose OnOpen runs
 	open       int
@@ -62,26 +69,17 @@ type loop struct {
 	loggedSlow time.Duration
 }
 
-type counters struct {
-	iterations atomic.Uint64
-	open       atomic.Int64
-	evicted    atomic.Uint64
-	slow       atomic.Uint64
-	panics     atomic.Uint64
-	refused    atomic.Uint64 // by the kernel
-	cut        atomic.Uint64 // by Shutdown
-}
-
-func newLoop(index int, cfg *Config, roles *[2]wsproto.Config) (*loop, error) {
+func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget) (*loop, error) {
 	k, err := cfg.newKernel()
 	if err != nil {
 		return nil, err
 	}
 	l := &loop{
-		index: index, cfg: cfg, k: k, roles: roles,
+		index: index, cfg: cfg, k: k, roles: roles, budget: b,
 		start: time.Now().Add(-cfg.now()), ended: make(chan struct{}),
 		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
 	}
+	l.writable, _ = cfg.Handler.(WritableHandler)
 	l.free.next = 1
 	l.tick()
 	l.wheel.done = l.now &^ (1<<wheelGrain - 1)
@@ -89,7 +87,8 @@ func newLoop(index int, cfg *Config, roles *[2]wsproto.Config) (*loop, error) {
 }
 
 func (l *loop) tick() {
-	l.now = uint32(l.cfg.now() / time.Millisecond)
+	l.woke = l.cfg.now()
+	l.now = uint32(l.woke / time.Millisecond)
 	if l.wheel.count == 0 { // it may not have turned for longer than ticks can tell
 		l.wheel.done = l.now &^ (1<<wheelGrain - 1)
 	}
@@ -107,6 +106,7 @@ func (l *loop) run() {
 		// causes: a Close that has arrived must not overtake it.
 		l.deliver()
 		l.goOn()
+		l.tellWritable()
 		for _, ev := range events {
 			l.event(ev)
 			if len(l.arena) > flushAt {
@@ -124,7 +124,8 @@ func (l *loop) run() {
 		}
 		l.flush()
 		l.reap()
-		l.stats.iterations.Add(1)
+		l.publish()
+		l.shedSlowest()
 	}
 	l.k.release()
 	close(l.ended)
@@ -134,7 +135,7 @@ func (l *loop) run() {
 func (l *loop) poll() []event {
 	b := &l.box
 	b.mu.Lock()
-	b.asleep = len(b.tasks) == 0 && len(l.again) == 0
+	b.asleep = len(b.tasks) == 0 && len(l.again) == 0 && len(l.writables) == 0 && len(l.dirties) == 0
 	ms := 0
 	if b.asleep {
 		ms = l.wheel.idle(l.now)

@@ -146,7 +146,7 @@ func (l *loop) do(t *task, data []byte) {
 	case taskSend:
 		l.sendMessage(t.slot, c, t.op, data[t.from:t.to])
 	case taskPrepared:
-		l.sendPrepared(t.slot, c, t.m, Evict)
+		l.sendPrepared(t.slot, c, t.m, Evict, nil)
 	case taskClose:
 		l.sendClose(t.slot, c, t.code, string(data[t.from:t.to]), nil)
 	case taskPause, taskResume:

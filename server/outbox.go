@@ -1,6 +1,10 @@
 package server
 
-import "github.com/hawser-ws/hawser/frame"
+import (
+	"slices"
+
+	"github.com/hawser-ws/hawser/frame"
+)
 
 // outbox is what waits to be written on one connection. A connection has one
 // only while something waits.
@@ -19,20 +23,42 @@ type outbox struct {
 type segment struct {
 	b     []byte
 	arena bool
+	of    *members // the group that may take it back, or nil
 }
 
-// push adds whole frames. What was appended to the arena right behind the last
-// segment becomes part of it, so that a burst of small messages is one write.
-func (o *outbox) push(b []byte, arena bool) {
+// push adds whole frames that lie in the arena. What was appended there right
+// behind the last segment becomes part of it, so that a burst of small messages is
+// one write.
+func (o *outbox) push(b []byte) {
 	o.bytes += len(b)
-	if n := len(o.segs); arena && n > o.head {
+	if n := len(o.segs); n > o.head {
 		last := &o.segs[n-1]
 		if end := len(last.b); last.arena && cap(last.b)-end >= len(b) && &last.b[:end+1][end] == &b[0] {
 			last.b = last.b[:end+len(b)]
 			return
 		}
 	}
-	o.segs = append(o.segs, segment{b, arena})
+	o.segs = append(o.segs, segment{b: b, arena: true})
+}
+
+// pushOf adds a frame that lies elsewhere. of is the group it may be taken back
+// for, or nil.
+func (o *outbox) pushOf(b []byte, of *members) {
+	o.bytes += len(b)
+	o.segs = append(o.segs, segment{b: b, of: of})
+}
+
+// remove takes a group's frame back, unless a part of it is written, and returns
+// its length.
+func (o *outbox) remove(of *members) int {
+	for i := len(o.segs) - 1; i >= o.head; i-- {
+		if s := o.segs[i]; s.of == of && (i > o.head || o.torn == 0) {
+			o.segs = slices.Delete(o.segs, i, i+1)
+			o.bytes -= len(s.b)
+			return len(s.b)
+		}
+	}
+	return 0
 }
 
 // advance forgets the first n bytes, which were written.
@@ -83,7 +109,7 @@ func (o *outbox) discard() {
 		o.segs, o.head, o.bytes = o.segs[:0], 0, 0
 		return
 	}
-	front := segment{append([]byte(nil), o.segs[o.head].b[:o.torn]...), false}
+	front := segment{b: append([]byte(nil), o.segs[o.head].b[:o.torn]...)}
 	clear(o.segs)
 	o.segs, o.head, o.bytes = append(o.segs[:0], front), 0, o.torn
 }
@@ -93,7 +119,7 @@ func (o *outbox) discard() {
 func (o *outbox) keep() {
 	for i := range o.segs[o.head:] {
 		if s := &o.segs[o.head+i]; s.arena {
-			*s = segment{append([]byte(nil), s.b...), false}
+			*s = segment{b: append([]byte(nil), s.b...)}
 		}
 	}
 }
@@ -120,6 +146,7 @@ func (l *loop) dropOutbox(c *conn) {
 		return
 	}
 	c.out = nil
+	l.traffic[queued] -= uint64(o.bytes)
 	clear(o.segs)
 	segs := o.segs[:0]
 	if cap(segs) > 64 {

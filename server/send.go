@@ -31,26 +31,43 @@ func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
 	}
 	l.arena = b
 	if l.fits(c, len(b)-from) {
-		l.queue(slot, c, b[from:], true)
+		l.traffic[messagesOut]++
+		l.queue(slot, c, b[from:])
 	} else {
 		l.arena = b[:from]
 		l.evict(slot, c, ErrQueueFull)
 	}
 }
 
-// sendPrepared queues a shared message. What happens where it does not fit is
-// the policy's choice.
-func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy) {
+// sendPrepared queues a shared message, of a group or of none. What happens where
+// it does not fit is the policy's choice.
+func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy, of *members) {
+	if p == Coalesce && c.out != nil {
+		if n := c.out.remove(of); n > 0 {
+			l.traffic[queued] -= uint64(n)
+			l.stats.coalesced.Add(1)
+		}
+	}
 	// Asked for before the frame is: with context takeover, the frame enters the
 	// connection's window, and then it has to be sent.
 	if !l.fits(c, frame.MaxHeaderSize+len(m.Payload())) {
-		if p == Evict {
+		if p == Drop {
+			l.stats.dropped.Add(1)
+		} else {
 			l.evict(slot, c, ErrQueueFull)
 		}
 		return
 	}
-	if b, err := c.proto.Frame(m); err == nil {
-		l.queue(slot, c, b, false)
+	var b []byte
+	var err error
+	if p == Coalesce {
+		b, err = c.proto.FramePlain(m) // which may be taken back
+	} else {
+		b, err = c.proto.Frame(m)
+		of = nil
+	}
+	if err == nil {
+		l.queueOf(slot, c, b, of)
 	}
 }
 
@@ -64,9 +81,7 @@ func (l *loop) fits(c *conn, n int) bool {
 	}
 	if err := l.drain(c); err != nil {
 		// The descriptor failed; when the iteration ends, so does the connection.
-		if c.why == nil {
-			c.why = &CloseError{Code: wsproto.CloseAbnormal, Err: err}
-		}
+		l.blame(c, &CloseError{Code: wsproto.CloseAbnormal, Err: err})
 		return false
 	}
 	return c.out == nil || c.out.bytes+n <= limit
@@ -81,7 +96,7 @@ func (l *loop) sendOwn(slot uint32, c *conn, p []byte) {
 	l.room(len(p))
 	from := len(l.arena)
 	l.arena = append(l.arena, p...)
-	l.queue(slot, c, l.arena[from:], true)
+	l.queue(slot, c, l.arena[from:])
 }
 
 // sendClose queues a Close frame. It returns false if one was sent before.
@@ -91,15 +106,29 @@ func (l *loop) sendClose(slot uint32, c *conn, code wsproto.CloseCode, reason st
 	b, err := c.proto.AppendClose(l.arena, code, reason)
 	if err == nil {
 		l.arena = b
-		l.queue(slot, c, b[from:], true)
+		l.queue(slot, c, b[from:])
 	}
 	l.closing(slot, c, &CloseError{Code: code, Reason: reason, Local: true, Err: cause})
 	return err == nil
 }
 
-// queue puts whole frames at the end of the outbox.
-func (l *loop) queue(slot uint32, c *conn, b []byte, arena bool) {
-	l.outboxOf(c).push(b, arena)
+// queue puts whole frames that lie in the arena at the end of the outbox.
+func (l *loop) queue(slot uint32, c *conn, b []byte) {
+	l.outboxOf(c).push(b)
+	l.grew(slot, c, len(b))
+}
+
+// queueOf puts a frame at the end of the outbox that lies elsewhere, and that may
+// be taken back if it is a group's.
+func (l *loop) queueOf(slot uint32, c *conn, b []byte, of *members) {
+	l.outboxOf(c).pushOf(b, of)
+	l.traffic[messagesOut]++
+	l.grew(slot, c, len(b))
+}
+
+// grew notes that n more bytes wait.
+func (l *loop) grew(slot uint32, c *conn, n int) {
+	l.traffic[queued] += uint64(n)
 	l.dirty(slot, c)
 }
 

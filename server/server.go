@@ -24,6 +24,9 @@ type Server struct {
 	next       atomic.Uint64 // whose turn it is to get a connection
 	addresses  addresses
 	handshakes rate
+	budget     budget
+
+	handshaking atomic.Int64 // accepted by Serve and not taken over yet
 
 	mu      sync.Mutex
 	https   []*http.Server // Guarded by mu.
@@ -40,8 +43,9 @@ func New(cfg Config) (*Server, error) {
 	s.roles[wsproto.Client] = s.roles[wsproto.Server]
 	s.roles[wsproto.Client].Role = wsproto.Client
 	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
+	s.budget.limit = int64(s.cfg.MemoryBudget)
 	for i := range s.cfg.Loops {
-		l, err := newLoop(i, &s.cfg, &s.roles)
+		l, err := newLoop(i, &s.cfg, &s.roles, &s.budget)
 		if err != nil {
 			for _, l := range s.loops {
 				l.k.release()
@@ -70,6 +74,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
 		w.Header().Set("Retry-After", "1")
 		s.refuse(w, r, http.StatusServiceUnavailable, "too many handshakes, try again later")
+		return
+	}
+	if s.budget.exceeded() {
+		w.Header().Set("Retry-After", "5")
+		s.refuse(w, r, http.StatusServiceUnavailable, "the server's memory budget is spent, try again later")
 		return
 	}
 	o := &opening{role: wsproto.Server}
@@ -159,28 +168,4 @@ func (s *Server) all(t task) {
 	for _, l := range s.loops {
 		l.post(t, nil) // ErrClosed: it has ended
 	}
-}
-
-// Stats is what a Server counted since it was made.
-type Stats struct {
-	Open         int    // connections now
-	Evicted      uint64 // closed because they did not read
-	SlowHandlers uint64 // times a callback held its loop for over 100 ms
-	Panics       uint64 // in callbacks
-	Refused      uint64 // connections that the system would not watch
-	Cut          uint64 // connections that Shutdown did not wait for
-}
-
-// Stats sums up over the loops.
-func (s *Server) Stats() Stats {
-	var sum Stats
-	for _, l := range s.loops {
-		sum.Open += int(l.stats.open.Load())
-		sum.Evicted += l.stats.evicted.Load()
-		sum.SlowHandlers += l.stats.slow.Load()
-		sum.Panics += l.stats.panics.Load()
-		sum.Refused += l.stats.refused.Load()
-		sum.Cut += l.stats.cut.Load()
-	}
-	return sum
 }

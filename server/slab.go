@@ -21,6 +21,10 @@ type conn struct {
 	// goroutine may read it; see Conn.
 	word atomic.Uint32
 
+	// buffered is what waited to be written after the last write. Any goroutine
+	// may read it.
+	buffered atomic.Uint32
+
 	// Loop only.
 	fd      int32 // -1 while the slot is free
 	proto   wsproto.Conn
@@ -31,15 +35,16 @@ type conn struct {
 	why     *CloseError // the first cause of its end, or nil
 	tls     *secure     // nil without TLS
 
-	heard   uint32 // when the last byte came, in ticks
-	began   uint32 // when the unfinished message began or, closing, the close
-	unit    uint32 // the unfinished message's number, from wsproto
-	timer   timer
-	window  uint32 // the second that controls counts in
-	control uint16 // control frames received in it
-	pinged  uint8  // pings sent since the last byte came
-	mask    uint8  // what the kernel was asked for: wantRead, wantWrite
-	flags   flags
+	heard      uint32 // when the last byte came, in ticks
+	began      uint32 // when the unfinished message began or, closing, the close
+	unit       uint32 // the unfinished message's number, from wsproto
+	timer      timer
+	assembling uint32 // bytes received of the unfinished message
+	window     uint32 // the second that controls counts in
+	control    uint16 // control frames received in it
+	pinged     uint8  // pings sent since the last byte came
+	mask       uint8  // what the kernel was asked for: wantRead, wantWrite
+	flags      flags
 }
 
 type flags uint16
@@ -118,7 +123,8 @@ func (c *conn) clear() {
 	c.fd = -1
 	c.proto = wsproto.Conn{}
 	c.value, c.out, c.groups, c.address, c.why, c.tls = nil, nil, nil, nil, nil, nil
-	c.heard, c.began, c.unit, c.window = 0, 0, 0, 0
+	c.buffered.Store(0)
+	c.heard, c.began, c.unit, c.assembling, c.window = 0, 0, 0, 0, 0
 	c.timer = timer{}
 	c.control, c.pinged, c.mask, c.flags = 0, 0, 0, 0
 }

@@ -259,7 +259,7 @@ func (l *loop) drainTLS(c *conn) error {
 			return err
 		}
 		l.cipher = s.out[:0]
-		o.advance(len(plain))
+		l.wrote(o, len(plain))
 	}
 }
 

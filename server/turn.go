@@ -60,6 +60,7 @@ func (l *loop) readable(slot uint32, c *conn) {
 
 // arrived takes what was read.
 func (l *loop) arrived(slot uint32, c *conn, p []byte) {
+	l.traffic[bytesIn] += uint64(len(p))
 	c.heard = l.now
 	c.pinged = 0
 	if c.has(flagEnding | flagShut) {
@@ -81,6 +82,7 @@ func (l *loop) feed(slot uint32, c *conn, p []byte) {
 		switch ev.Kind {
 		case wsproto.Message:
 			if c.word.Load()&1 == 0 {
+				l.traffic[messagesIn]++
 				l.onMessage(me, ev.Opcode, ev.Payload)
 				// What it sent has its place before what the next frame causes.
 				l.deliver()
@@ -127,7 +129,7 @@ func (l *loop) slow(c Conn, took time.Duration) {
 	}
 }
 
-// The three callbacks. A panic in one ends its connection only.
+// The callbacks. A panic in one ends its connection only.
 
 func (l *loop) onOpen(c Conn) {
 	defer l.caught(c)
@@ -137,6 +139,11 @@ func (l *loop) onOpen(c Conn) {
 func (l *loop) onMessage(c Conn, op frame.Opcode, p []byte) {
 	defer l.caught(c)
 	l.cfg.Handler.OnMessage(c, op, p)
+}
+
+func (l *loop) onWritable(c Conn) {
+	defer l.caught(c)
+	l.writable.OnWritable(c)
 }
 
 func (l *loop) onClose(c Conn, why *CloseError) {

@@ -109,6 +109,20 @@ func (c *Conn) Frame(m *Prepared) ([]byte, error) {
 	return b, nil
 }
 
+// FramePlain is Frame without compression: the frame has entered no window, so that
+// it need not be sent after all.
+func (c *Conn) FramePlain(m *Prepared) ([]byte, error) {
+	switch {
+	case c.closeSent:
+		return nil, ErrClosed
+	case c.sending != none:
+		return nil, &UsageError{"a message inside a fragmented one"}
+	case c.cfg.Role == Client:
+		return c.appendFrame(nil, m.op, m.payload), nil
+	}
+	return m.raw, nil
+}
+
 func (c *Conn) appendClose(dst []byte, code CloseCode, reason string) []byte {
 	var p [frame.MaxControlPayload]byte
 	p[0], p[1] = byte(code>>8), byte(code)

@@ -1,6 +1,7 @@
 package wsproto
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
@@ -224,6 +225,47 @@ func BenchmarkReceive64x128(b *testing.B) {
 		copy(buf, wire)
 		c.Feed(buf)
 		for c.Next().Kind != NeedData {
+		}
+	}
+}
+
+// A plain frame of a prepared message is the same in every connection, and leaves
+// windows as they were.
+func TestFramePlain(t *testing.T) {
+	m := NewPrepared(frame.Text, bytes.Repeat([]byte("again "), 100))
+	var server, client Conn
+	server.Init(&Config{CompressFrom: -1})
+	server.UseDeflate(Deflate{})
+	client.Init(&Config{Role: Client, MaskKey: func() uint32 { return 1 }})
+	client.UseDeflate(Deflate{})
+	if b, err := server.FramePlain(m); err != nil || &b[0] != &m.raw[0] {
+		t.Errorf("FramePlain made a frame of its own, or failed: %v", err)
+	}
+	for range 2 { // the second refers back to the first, and to nothing before it
+		b, err := server.AppendMessage(nil, frame.Text, m.Payload())
+		if err != nil {
+			t.Fatal(err)
+		}
+		client.Feed(b)
+		if ev := client.Next(); ev.Kind != Message || !bytes.Equal(ev.Payload, m.Payload()) {
+			t.Fatalf("%+v", ev)
+		}
+		client.Next()
+	}
+	if b, err := client.FramePlain(m); err != nil || b[0] != 0x81 || b[1]&0x80 == 0 {
+		t.Errorf("a client's: % x, %v", b[:2], err)
+	}
+	for _, c := range []*Conn{&server, &client} {
+		if _, err := c.AppendFragment(nil, frame.Text, nil, false); err != nil {
+			t.Fatal(err)
+		}
+		var misuse *UsageError
+		if _, err := c.FramePlain(m); !errors.As(err, &misuse) {
+			t.Errorf("inside a fragmented message: %v", err)
+		}
+		c.AppendClose(nil, CloseNormal, "")
+		if _, err := c.FramePlain(m); err != ErrClosed {
+			t.Errorf("after Close: %v", err)
 		}
 	}
 }

@@ -1,0 +1,74 @@
+package server
+
+import (
+	"cmp"
+	"slices"
+	"sync/atomic"
+)
+
+// budget bounds what all connections together hold: the bytes that wait to be
+// written, and those received of messages that are not complete. Every loop adds
+// what it holds when an iteration ends.
+type budget struct {
+	limit int64 // 0: none
+	used  atomic.Int64
+}
+
+func (b *budget) exceeded() bool { return b.limit > 0 && b.used.Load() > b.limit }
+
+// shedSlowest evicts the connections that hold most, until this loop has given
+// back its share of what is too much.
+func (l *loop) shedSlowest() {
+	if l.budget.limit == 0 {
+		return
+	}
+	used := l.budget.used.Load()
+	over := used - l.budget.limit
+	mine := int64(l.traffic[queued] + l.traffic[assembling])
+	if over <= 0 || mine == 0 {
+		return
+	}
+	type holder struct {
+		slot  uint32
+		bytes int
+	}
+	var holders []holder
+	for slot := range l.used() {
+		c := l.at(slot)
+		bytes := int(c.assembling)
+		if c.out != nil {
+			bytes += c.out.bytes
+		}
+		if bytes > 0 && !c.has(flagEnding) {
+			holders = append(holders, holder{slot, bytes})
+		}
+	}
+	slices.SortFunc(holders, func(a, b holder) int { return cmp.Compare(b.bytes, a.bytes) })
+	share := int64(float64(over) * float64(mine) / float64(used))
+	for _, h := range holders {
+		if share < 0 {
+			return
+		}
+		share -= int64(h.bytes)
+		l.shed(h.slot, l.at(h.slot))
+	}
+}
+
+// tornEnough is what may be left of a connection that is shed: the rest of a
+// message that is written in part has to go out before the Close frame.
+const tornEnough = 16 << 10
+
+// shed evicts a connection, or cuts it where that would give back too little.
+func (l *loop) shed(slot uint32, c *conn) {
+	l.evict(slot, c, ErrOverBudget)
+	if int(c.assembling)+c.out.bytes > tornEnough {
+		l.teardown(slot, c)
+	}
+}
+
+// hold notes how much of an unfinished message a connection has received.
+func (l *loop) hold(c *conn, bytes int) {
+	n := uint32(min(bytes, 1<<32-1))
+	l.traffic[assembling] += uint64(n) - uint64(c.assembling)
+	c.assembling = n
+}

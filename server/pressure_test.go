@@ -1,0 +1,225 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+)
+
+// slow starts a server behind a gate, with n connections and, unless cfg has a
+// Handler, their handles.
+func slow(t *testing.T, n int, cfg Config) (ts *testServer, peer *gate, cs []*client, hs []Conn) {
+	t.Helper()
+	peer = new(gate)
+	opened := make(chan Conn, n)
+	own := cfg.Handler == nil
+	if own {
+		cfg.Handler = funcs{open: func(c Conn) { opened <- c }}
+	}
+	cfg.Loops, cfg.newKernel = 1, peer.kernels()
+	cfg.WriteTimeout, cfg.PingInterval = Off, Off
+	ts = start(t, cfg)
+	for range n {
+		cs = append(cs, ts.dialWith(t, "/", &handshake.DialOptions{Deflate: cfg.Upgrader.Deflate}))
+		if own {
+			hs = append(hs, receive(t, opened))
+		}
+	}
+	return ts, peer, cs, hs
+}
+
+// Of what a group sends with Coalesce, a member that is behind gets the newest, in
+// its place among everything else.
+func TestCoalesce(t *testing.T) {
+	takeover := &handshake.DeflateOptions{ServerContextTakeover: true}
+	for name, deflate := range map[string]*handshake.DeflateOptions{"plain": nil, "takeover": takeover} {
+		t.Run(name, func(t *testing.T) {
+			ts, peer, cs, hs := slow(t, 1, Config{Upgrader: handshake.Upgrader{Deflate: deflate}, CompressFrom: Off})
+			a, b := ts.NewGroup(), ts.NewGroup()
+			a.Join(hs[0])
+			b.Join(hs[0])
+			hs[0].Send(frame.Binary, noise(200_000)) // more than goes through the gate
+			a.Send(text("a1"), Coalesce)
+			hs[0].Send(frame.Text, []byte("between"))
+			a.Send(text("a2"), Coalesce)
+			b.Send(text("b1"), Coalesce)
+			a.Send(text("a3"), Coalesce)
+			a.Send(text("not a state"), Evict)
+			ts.clock.settle()
+			if n := ts.Stats().Coalesced; n != 2 {
+				t.Errorf("%d coalesced; want 2", n)
+			}
+			peer.open.Store(true)
+			hs[0].Pause(false) // so that the loop looks again
+			cs[0].expect("binary 200000 bytes", `text "between"`, `text "b1"`, `text "a3"`, `text "not a state"`)
+			// What was written is not taken back, and windows still agree.
+			a.Send(text("a4"), Coalesce)
+			cs[0].expect(`text "a4"`)
+			hs[0].Send(frame.Text, []byte(strings.Repeat("a3 a4 ", 20)))
+			cs[0].expect("text 120 bytes")
+			if held := ts.Stats().Queued; held != 0 {
+				t.Errorf("%d bytes counted as waiting", held)
+			}
+		})
+	}
+}
+
+// A state that is written in part stays; where there is no room for the newest one
+// either, the member is closed.
+func TestCoalesceNoRoom(t *testing.T) {
+	ts, peer, cs, hs := slow(t, 1, Config{WriteQueue: 64 << 10})
+	g := ts.NewGroup()
+	g.Join(hs[0])
+	g.Send(text(strings.Repeat("s", 60_000)), Coalesce) // 10,000 of it go through
+	ts.clock.settle()
+	g.Send(text("newer"), Coalesce)
+	g.Send(text("newest"), Coalesce)
+	g.Send(text(strings.Repeat("t", 40_000)), Coalesce)
+	ts.clock.settle()
+	if n := ts.Stats().Coalesced; n != 2 {
+		t.Errorf("%d coalesced; want 2", n)
+	}
+	peer.open.Store(true)
+	hs[0].Pause(false)
+	cs[0].expect("text 60000 bytes", "close 1013")
+}
+
+// noticing is a Handler that is told when a connection can be written to again.
+type noticing struct {
+	funcs
+	writable chan Conn
+}
+
+func (h noticing) OnWritable(c Conn) { h.writable <- c }
+
+// A sender is told when the queue that it filled has gone down.
+func TestOnWritable(t *testing.T) {
+	opened := make(chan Conn, 1)
+	h := noticing{funcs{open: func(c Conn) { opened <- c }}, make(chan Conn, 10)}
+	ts, peer, cs, _ := slow(t, 1, Config{Handler: h, WriteQueue: 64 << 10})
+	c := receive(t, opened)
+	if n := c.Buffered(); n != 0 {
+		t.Errorf("%d bytes wait at first", n)
+	}
+	for range 12 {
+		c.Send(frame.Binary, make([]byte, 4<<10))
+	}
+	ts.clock.settle()
+	if n := c.Buffered(); n < 32<<10 || n > 48<<10 {
+		t.Errorf("%d bytes wait", n)
+	}
+	if len(h.writable) != 0 {
+		t.Error("told while the queue was full")
+	}
+	peer.open.Store(true)
+	c.Pause(false)
+	if told := receive(t, h.writable); told != c {
+		t.Errorf("told of %v", told)
+	}
+	for range 12 {
+		cs[0].expect("binary 4096 bytes")
+	}
+	ts.clock.settle()
+	if n := c.Buffered(); n != 0 || len(h.writable) != 0 {
+		t.Errorf("%d bytes wait, told %d times more", n, len(h.writable))
+	}
+}
+
+// Over the memory budget, whoever holds most goes first, and nobody comes in.
+func TestMemoryBudget(t *testing.T) {
+	causes := make(chan error, 10)
+	opened := make(chan Conn, 3)
+	ts, peer, cs, _ := slow(t, 3, Config{MemoryBudget: 1 << 20, WriteQueue: Off,
+		Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}})
+	hs := []Conn{receive(t, opened), receive(t, opened), receive(t, opened)}
+	for i, n := range []int{1, 3, 9} {
+		for range n {
+			hs[i].Send(frame.Binary, make([]byte, 100_000))
+		}
+		ts.clock.settle()
+	}
+	var code *CloseError
+	peer.open.Store(true)
+	for i := range 2 {
+		hs[i].Pause(false)
+		for range []int{1, 3}[i] {
+			cs[i].expect("binary 100000 bytes")
+		}
+	}
+	cs[2].expect("close 1013")
+	cs[2].frame(0x88, "\x03\xf5")
+	cs[2].nc.Close()
+	if err := receive(t, causes); !errors.Is(err, ErrOverBudget) || !errors.As(err, &code) || code.Code != 1013 {
+		t.Errorf("OnClose got %v", err)
+	}
+	ts.clock.settle()
+	if s := ts.Stats(); s.Ended.Shed != 1 || s.Evicted != 1 || s.Queued != 0 || s.Open != 2 || ts.budget.used.Load() != 0 {
+		t.Errorf("%+v, %d used", s, ts.budget.used.Load())
+	}
+
+	ts.budget.used.Add(2 << 20)
+	_, _, _, err := handshake.Dial(context.Background(), "ws://"+ts.addr+"/", nil)
+	var refused *handshake.Error
+	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
+		t.Errorf("dialling over the budget: %v", err)
+	}
+}
+
+// What a peer sends of messages that it does not complete counts, too: such a peer
+// is cut, since no Close frame would give the memory back.
+func TestMemoryBudgetAssembling(t *testing.T) {
+	causes := make(chan error, 10)
+	ts := start(t, Config{Loops: 1, MemoryBudget: 256 << 10, MaxMessage: 1 << 20, Handler: funcs{close: end(causes)}})
+	c := ts.dial(t, "/")
+	whole := masked(0x82, string(make([]byte, 400_000)))
+	c.raw(whole[:100_000])
+	waitFor(t, func() bool { return ts.Stats().Assembling == 100_000 })
+	c.nc.Write(whole[100_000:300_000]) // may fail: it is cut meanwhile
+	if err := receive(t, causes); !errors.Is(err, ErrOverBudget) {
+		t.Errorf("OnClose got %v", err)
+	}
+	waitFor(t, func() bool { return ts.Stats().Assembling == 0 && ts.budget.used.Load() == 0 })
+}
+
+// Stats adds up.
+func TestStats(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{message: echo}})
+	c, d := ts.dial(t, "/"), ts.dial(t, "/")
+	for i := range 10 {
+		c.text(fmt.Sprint(i))
+		c.expect(fmt.Sprintf("text \"%d\"", i))
+	}
+	d.frame(0x88, "\x03\xe8")
+	d.expect("close 1000", "EOF")
+	d.nc.Close()
+	c.frame(0x83, "") // no opcode
+	c.expect("close 1002")
+	c.nc.Close()
+	waitFor(t, func() bool { return ts.Stats().Open == 0 })
+	ts.clock.settle()
+	got := ts.Stats()
+	iterations := uint64(0)
+	for _, n := range got.Iterations {
+		iterations += n
+	}
+	if iterations == 0 {
+		t.Error("no iteration counted")
+	}
+	got.Iterations = [latencyBuckets]uint64{}
+	want := Stats{Opened: 2, MessagesIn: 10, MessagesOut: 10, BytesIn: 10*7 + 8 + 6, BytesOut: got.BytesOut,
+		Ended: Ended{ByPeer: 1, ProtocolError: 1}}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if got.BytesOut < 10*3+2*4 {
+		t.Errorf("%d bytes out", got.BytesOut)
+	}
+}

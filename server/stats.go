@@ -1,0 +1,196 @@
+package server
+
+import (
+	"errors"
+	"math/bits"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Stats is what a Server counted since it was made, and what it holds now.
+// Counting is always on.
+type Stats struct {
+	Handshaking int // connections accepted by Serve that are not open yet
+	Open        int // connections on the loops, closing ones included
+	Closing     int // those of them of which one side has begun the end
+
+	Opened      uint64 // connections taken over
+	MessagesIn  uint64 // delivered to the Handler
+	MessagesOut uint64 // queued for a connection
+	BytesIn     uint64 // read, under TLS after decryption
+	BytesOut    uint64 // written, under TLS before encryption
+
+	Queued     int64 // bytes that wait to be written
+	Assembling int64 // bytes received of messages that are not complete
+
+	Ended     Ended  // why connections ended
+	Evicted   uint64 // those of them that did not read, or were shed
+	Dropped   uint64 // messages that the policy Drop left out
+	Coalesced uint64 // messages that a newer one took the place of
+
+	SlowHandlers uint64 // times a callback held its loop for over 100 ms
+	Panics       uint64 // in callbacks
+	Refused      uint64 // connections that the system would not watch
+	Cut          uint64 // connections that Shutdown or Drain did not wait for
+
+	// Iterations counts the loops' iterations by the time they took, waiting
+	// excluded: [i] those of less than 1<<i µs and not less than half of it,
+	// the last all longer ones.
+	Iterations [latencyBuckets]uint64
+}
+
+// Ended counts ended connections, and closing ones, by their first cause.
+type Ended struct {
+	ByPeer          uint64 // the peer's Close frame
+	ByUs            uint64 // Conn.Close, Shutdown
+	Lost            uint64 // end of stream or an error of the descriptor, without a Close frame
+	ProtocolError   uint64 // the peer broke the protocol or a limit of Config on messages
+	PingTimeout     uint64
+	AssemblyTimeout uint64
+	WriteTimeout    uint64
+	QueueFull       uint64
+	Shed            uint64 // over the memory budget
+	ControlRate     uint64
+	Panic           uint64
+}
+
+const latencyBuckets = 24
+
+// counters are a loop's. Any goroutine reads them, the loop writes.
+type counters struct {
+	iterations atomic.Uint64
+	open       atomic.Int64
+	closing    atomic.Int64
+	opened     atomic.Uint64
+	ended      [numCauses]atomic.Uint64
+	dropped    atomic.Uint64
+	coalesced  atomic.Uint64
+	slow       atomic.Uint64
+	panics     atomic.Uint64
+	refused    atomic.Uint64 // by the kernel
+	cut        atomic.Uint64 // by Shutdown
+	traffic    [numTraffic]atomic.Uint64
+	latency    [latencyBuckets]atomic.Uint64
+}
+
+// What is counted for every message or read: the loop adds to plain numbers, and
+// publishes those that changed when an iteration ends.
+const (
+	messagesIn = iota
+	messagesOut
+	bytesIn
+	bytesOut
+	queued     // bytes in outboxes now
+	assembling // bytes of unfinished messages now
+	numTraffic
+)
+
+type cause uint8
+
+const (
+	byPeer cause = iota
+	byUs
+	lost
+	protocolError
+	pingTimeout
+	assemblyTimeout
+	writeTimeout
+	queueFull
+	overBudget
+	controlRate
+	panicked
+	numCauses
+)
+
+var causes = map[error]cause{
+	ErrPingTimeout: pingTimeout, ErrAssemblyTimeout: assemblyTimeout, ErrWriteTimeout: writeTimeout,
+	ErrQueueFull: queueFull, ErrOverBudget: overBudget, ErrControlRate: controlRate, ErrPanic: panicked,
+}
+
+// blame notes the first cause of a connection's end.
+func (l *loop) blame(c *conn, why *CloseError) {
+	if c.why != nil {
+		return
+	}
+	c.why = why
+	l.stats.ended[causeOf(why)].Add(1)
+}
+
+func causeOf(why *CloseError) cause {
+	var peer *wsproto.PeerError
+	var errno syscall.Errno
+	switch {
+	case why.Err == nil && why.Local:
+		return byUs
+	case why.Err == nil:
+		return byPeer
+	case errors.As(why.Err, &peer):
+		return protocolError
+	case errors.As(why.Err, &errno):
+		return lost
+	}
+	if c, ok := causes[why.Err]; ok {
+		return c
+	}
+	if why.Local {
+		return byUs
+	}
+	return lost
+}
+
+// publish makes what was counted in an iteration visible.
+func (l *loop) publish() {
+	for i, n := range l.traffic {
+		if n != l.published[i] {
+			l.stats.traffic[i].Store(n)
+		}
+	}
+	held := l.traffic[queued] + l.traffic[assembling]
+	if before := l.published[queued] + l.published[assembling]; held != before {
+		l.budget.used.Add(int64(held - before))
+	}
+	l.published = l.traffic
+	took := uint64((l.cfg.now() - l.woke) / time.Microsecond)
+	l.stats.latency[min(bits.Len64(took), latencyBuckets-1)].Add(1)
+	l.stats.iterations.Add(1)
+}
+
+// Stats sums up over the loops.
+func (s *Server) Stats() Stats {
+	sum := Stats{Handshaking: int(s.handshaking.Load())}
+	var ended [numCauses]uint64
+	for _, l := range s.loops {
+		c := &l.stats
+		sum.Open += int(c.open.Load())
+		sum.Closing += int(c.closing.Load())
+		sum.Opened += c.opened.Load()
+		sum.MessagesIn += c.traffic[messagesIn].Load()
+		sum.MessagesOut += c.traffic[messagesOut].Load()
+		sum.BytesIn += c.traffic[bytesIn].Load()
+		sum.BytesOut += c.traffic[bytesOut].Load()
+		sum.Queued += int64(c.traffic[queued].Load())
+		sum.Assembling += int64(c.traffic[assembling].Load())
+		sum.Dropped += c.dropped.Load()
+		sum.Coalesced += c.coalesced.Load()
+		sum.SlowHandlers += c.slow.Load()
+		sum.Panics += c.panics.Load()
+		sum.Refused += c.refused.Load()
+		sum.Cut += c.cut.Load()
+		for i := range ended {
+			ended[i] += c.ended[i].Load()
+		}
+		for i := range sum.Iterations {
+			sum.Iterations[i] += c.latency[i].Load()
+		}
+	}
+	sum.Ended = Ended{
+		ByPeer: ended[byPeer], ByUs: ended[byUs], Lost: ended[lost], ProtocolError: ended[protocolError],
+		PingTimeout: ended[pingTimeout], AssemblyTimeout: ended[assemblyTimeout], WriteTimeout: ended[writeTimeout],
+		QueueFull: ended[queueFull], Shed: ended[overBudget], ControlRate: ended[controlRate], Panic: ended[panicked],
+	}
+	sum.Evicted = sum.Ended.WriteTimeout + sum.Ended.QueueFull + sum.Ended.Shed
+	return sum
+}
