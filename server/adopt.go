@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -17,6 +18,7 @@ type opening struct {
 	role    wsproto.Role
 	value   any
 	address *address
+	remote  netip.AddrPort // the client's address, if the kernel would name another
 	tls     *secure
 	slot    uint32 // set by register
 }
@@ -42,6 +44,7 @@ func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
 		o.tls = &secure{tc, sock}
 		nc = sock.accepted
 	}
+	o.remote = remoteOf(nc, o.remote)
 	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
 	fd, err := l.k.attach(nc)
 	if err != nil {
@@ -63,6 +66,32 @@ func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
 	return Conn{l, slot, gen}, nil
 }
 
+// remoteOf returns the client's address if it is not what the kernel would
+// answer, but a proxy's client. said is what the request had, if anything.
+func remoteOf(nc net.Conn, said netip.AddrPort) netip.AddrPort {
+	if a, ok := nc.(*accepted); ok {
+		nc = a.Conn
+	}
+	named := addrPort(nc.RemoteAddr())
+	if !said.IsValid() {
+		said = named
+	}
+	if _, direct := nc.(*net.TCPConn); direct && said == named {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(said.Addr().Unmap(), said.Port())
+}
+
+// addrPort returns the zero AddrPort for what has no such address.
+func addrPort(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	addr := tcp.AddrPort()
+	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+}
+
 // register gives a slot its connection. OnOpen is left for openAll.
 func (l *loop) register(slot, gen uint32, o *opening) {
 	c := l.at(slot)
@@ -70,6 +99,12 @@ func (l *loop) register(slot, gen uint32, o *opening) {
 	c.value = o.value
 	c.tls = o.tls
 	c.address = o.address
+	if o.remote.IsValid() {
+		if l.remotes == nil {
+			l.remotes = map[uint32]netip.AddrPort{}
+		}
+		l.remotes[slot] = o.remote
+	}
 	c.flags = flagOpening
 	c.mask = wantRead
 	c.heard = l.now

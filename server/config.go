@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -50,8 +51,15 @@ type Config struct {
 	// Server.ServeHTTP. By default the Server itself serves every path.
 	HTTP http.Handler
 
+	// ClientAddr, if set, says whom a request at Serve's listener comes from,
+	// where a proxy in front names that in a header: it becomes the request's
+	// RemoteAddr, is what the connection is counted on, and what Conn.RemoteAddr
+	// returns. The zero AddrPort leaves the request as it is.
+	ClientAddr func(r *http.Request) netip.AddrPort
+
 	// TLS, if set, has Serve speak TLS: at least 1.2, with HTTP/1.1. Its
-	// certificates can be exchanged by GetCertificate or GetConfigForClient;
+	// certificates can be exchanged by GetCertificate or GetConfigForClient, whose
+	// Config has to set MinVersion itself;
 	// with ClientAuth and ClientCAs it asks for the clients' own. net/http does
 	// the handshake; then the connection moves to a loop like any other.
 	TLS *tls.Config

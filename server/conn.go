@@ -136,12 +136,16 @@ func (c Conn) Handshake() handshake.Result {
 }
 
 // RemoteAddr returns the other end's address, or the zero AddrPort if it has
-// none or is gone. It may be called only in a callback of
-// this connection.
+// none or is gone: the client's where a proxy named it (Config.ClientAddr, or a
+// listener whose connections do), else what the kernel says. It may be called only
+// in a callback of this connection.
 func (c Conn) RemoteAddr() netip.AddrPort {
 	p := c.here()
 	if p == nil {
 		return netip.AddrPort{}
+	}
+	if addr, ok := c.loop.remotes[c.slot]; ok {
+		return addr
 	}
 	return c.loop.k.peer(int(p.fd))
 }

@@ -79,6 +79,7 @@ func (l *loop) teardown(slot uint32, c *conn) {
 	c.fd = -1
 	c.address.release()
 	l.hold(c, 0)
+	delete(l.remotes, slot)
 	l.open--
 	l.stats.open.Add(-1)
 	if c.has(flagClosing) {

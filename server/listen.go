@@ -90,12 +90,21 @@ type accepted struct {
 
 func (s *Server) accepted(nc net.Conn) *accepted {
 	a := &accepted{Conn: nc}
-	if addr, err := netip.ParseAddrPort(nc.RemoteAddr().String()); err == nil && s.cfg.MaxConnsPerAddress > 0 {
-		entry, n := s.addresses.acquire(addr.Addr())
+	if addr := addrPort(nc.RemoteAddr()); addr.IsValid() {
+		s.count(a, addr.Addr())
+	}
+	return a
+}
+
+// count has a connection counted as one of addr's, and no other's.
+func (s *Server) count(a *accepted, addr netip.Addr) {
+	a.take().release()
+	a.surplus = false
+	if s.cfg.MaxConnsPerAddress > 0 {
+		entry, n := s.addresses.acquire(addr)
 		a.address.Store(entry)
 		a.surplus = n > s.cfg.MaxConnsPerAddress
 	}
-	return a
 }
 
 // Close ends the count too, unless take has moved it on.
@@ -122,10 +131,21 @@ func withAccepted(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, acceptedKey{}, acceptedOf(nc))
 }
 
-// refuseSurplus answers 429 on connections beyond their address's share.
+// refuseSurplus answers 429 on connections beyond their address's share, which
+// is the client's where ClientAddr names one.
 func (s *Server) refuseSurplus(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a, ok := r.Context().Value(acceptedKey{}).(*accepted); ok && a != nil && a.surplus {
+		a, _ := r.Context().Value(acceptedKey{}).(*accepted)
+		if a != nil && s.cfg.ClientAddr != nil {
+			if addr := s.cfg.ClientAddr(r); addr.IsValid() {
+				r = r.WithContext(r.Context()) // a copy, because net/http's is not ours to change
+				r.RemoteAddr = addr.String()
+				s.count(a, addr.Addr())
+				// The proxy may use its connection for somebody else next.
+				defer func() { a.take().release() }()
+			}
+		}
+		if a != nil && a.surplus {
 			s.refuse(w, r, http.StatusTooManyRequests, "too many connections from this address")
 			return
 		}

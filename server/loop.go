@@ -2,6 +2,7 @@ package server
 
 import (
 	"iter"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -61,7 +62,8 @@ type loop struct {
 	gone       []uint32  // slots to free then
 	writables  []Conn    // to be told of in the next iteration
 	opens      []*opening
-	opening    handshake.Result // of the connection whose OnOpen runs
+	opening    handshake.Result          // of the connection whose OnOpen runs
+	remotes    map[uint32]netip.AddrPort // by slot, of the clients behind proxies
 	open       int
 	delivering bool
 	stopping   bool

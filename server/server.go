@@ -122,6 +122,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, from *accepted,
 		return err
 	}
 	o.left, o.res = left, res
+	o.remote, _ = netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
 	if from != nil {
 		o.address = from.take()
 	}
