@@ -1,0 +1,112 @@
+package certs
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+)
+
+// Files are the paths of PEM files.
+type Files struct {
+	// Cert is the server's certificate, followed by those of the authorities
+	// between it and a root. Key is the private key that belongs to it.
+	Cert string
+	Key  string
+
+	// ClientCA holds the authorities of clients. If it is set, a client without a
+	// certificate of one of them is refused.
+	ClientCA string
+}
+
+// None reports whether no file is named: then there is no TLS.
+func (f Files) None() bool { return f == Files{} }
+
+func (f Files) check() error {
+	switch {
+	case f.Cert == "" && f.Key == "":
+		return fmt.Errorf("%s holds the authorities of clients, which needs TLS: a certificate and a key are not named", f.ClientCA)
+	case f.Key == "":
+		return fmt.Errorf("the key of the certificate in %s is not named", f.Cert)
+	case f.Cert == "":
+		return fmt.Errorf("the certificate of the key in %s is not named", f.Key)
+	}
+	return nil
+}
+
+// contents is what the files held.
+type contents struct{ cert, key, clientCA []byte }
+
+func (c contents) equal(d contents) bool {
+	return bytes.Equal(c.cert, d.cert) && bytes.Equal(c.key, d.key) && bytes.Equal(c.clientCA, d.clientCA)
+}
+
+// read reads every file, and reports all that cannot be.
+func (f Files) read() (c contents, err error) {
+	var errs []error
+	for _, file := range []struct {
+		path string
+		into *[]byte
+	}{{f.Cert, &c.cert}, {f.Key, &c.key}, {f.ClientCA, &c.clientCA}} {
+		if file.path == "" {
+			continue
+		}
+		if *file.into, err = os.ReadFile(file.path); err != nil {
+			errs = append(errs, err) // it names the path
+		}
+	}
+	return c, errors.Join(errs...)
+}
+
+// config makes what TLS is spoken with.
+func (f Files) config(c contents) (*tls.Config, error) {
+	if _, err := parseAll(f.Cert, c.cert); err != nil {
+		return nil, err
+	}
+	pair, err := tls.X509KeyPair(c.cert, c.key)
+	if err != nil {
+		return nil, fmt.Errorf("%s, as the key of the certificate in %s: %w", f.Key, f.Cert, err)
+	}
+	cfg := &tls.Config{
+		Certificates: []tls.Certificate{pair},
+		MinVersion:   tls.VersionTLS12,
+		NextProtos:   []string{"http/1.1"}, // RFC 6455 needs it
+	}
+	if f.ClientCA != "" {
+		authorities, err := parseAll(f.ClientCA, c.clientCA)
+		if err != nil {
+			return nil, err
+		}
+		cfg.ClientAuth = tls.RequireAndVerifyClientCert
+		cfg.ClientCAs = x509.NewCertPool()
+		for _, a := range authorities {
+			cfg.ClientCAs.AddCert(a)
+		}
+	}
+	return cfg, nil
+}
+
+// parseAll returns the certificates in a PEM file, at least one.
+func parseAll(path string, text []byte) (certs []*x509.Certificate, err error) {
+	for {
+		var block *pem.Block
+		if block, text = pem.Decode(text); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("%s: certificate %d: %w", path, len(certs)+1, err)
+		}
+		certs = append(certs, cert)
+	}
+	if certs == nil {
+		return nil, fmt.Errorf("%s: there is no certificate in it (PEM, -----BEGIN CERTIFICATE-----)", path)
+	}
+	return certs, nil
+}

@@ -1,0 +1,154 @@
+package certs
+
+import (
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// DefaultInterval is how long a look at the files is good for.
+const DefaultInterval = 10 * time.Second
+
+// Options say how a Source works. The zero value of a field means its default.
+type Options struct {
+	// Interval is how long after a look at the files a handshake looks again.
+	// Default: DefaultInterval.
+	Interval time.Duration
+
+	Now func() time.Time // default: time.Now
+	Log *slog.Logger     // default: slog.Default()
+}
+
+// Source is what TLS is spoken with at the moment. Its methods may be called from
+// any goroutine.
+type Source struct {
+	// Immutable.
+	files Files
+	o     Options
+
+	current atomic.Pointer[tls.Config]
+
+	mu sync.Mutex
+	// Guarded by mu.
+	looked    time.Time
+	used      contents // what current was made of
+	complaint string   // what was last logged, and still holds
+}
+
+// Open reads the files. The error names the file, and what is wrong with it.
+func Open(f Files, o Options) (*Source, error) {
+	if o.Interval == 0 {
+		o.Interval = DefaultInterval
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	s := &Source{files: f, o: o, looked: o.Now()}
+	err := f.check()
+	if err == nil {
+		_, err = s.load()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("TLS: %w", err)
+	}
+	return s, nil
+}
+
+// Config is for a server to keep. It stands for whatever the files hold.
+func (s *Source) Config() *tls.Config {
+	// Tickets are encrypted with keys of this Config, so that they outlive a new
+	// certificate. They do not outlive an authority: crypto/tls holds the chain in a
+	// ticket against the ClientCAs of the Config that is returned here.
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			s.look()
+			return s.current.Load(), nil
+		},
+	}
+}
+
+// look loads the files if the last look is long enough ago. A handshake that
+// finds another one looking does not wait for it.
+func (s *Source) look() {
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	if now := s.o.Now(); now.Sub(s.looked) >= s.o.Interval {
+		s.looked = now
+		s.reload()
+	}
+}
+
+// Reload loads the files now, and logs what came of it.
+func (s *Source) Reload() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.looked = s.o.Now()
+	s.complaint = ""
+	if !s.reload() {
+		s.o.Log.Info("TLS files are as they were", "certificate", s.files.Cert)
+	}
+}
+
+// reload reports whether there was anything to log about. It runs under mu.
+func (s *Source) reload() bool {
+	changed, err := s.load()
+	switch {
+	case err != nil && err.Error() == s.complaint:
+		return false
+	case err != nil:
+		s.complaint = err.Error()
+		s.o.Log.Error("TLS files cannot be used; what they held before goes on", "error", err)
+		return true
+	}
+	s.complaint = ""
+	if changed {
+		s.o.Log.Info("TLS files were loaded anew", "certificate", s.files.Cert, "expires", s.current.Load().Certificates[0].Leaf.NotAfter)
+	}
+	return changed
+}
+
+// load makes what the files hold current. It runs under mu, or in Open.
+func (s *Source) load() (changed bool, err error) {
+	c, err := s.files.read()
+	if err != nil {
+		return false, err
+	}
+	if s.current.Load() != nil && c.equal(s.used) {
+		return false, nil
+	}
+	cfg, err := s.files.config(c)
+	if err != nil {
+		return false, err
+	}
+	s.used = c
+	s.current.Store(cfg)
+	return true, nil
+}
+
+// ReloadOnHangup has SIGHUP call Reload, until stop is called. Without it the
+// signal ends a process.
+func (s *Source) ReloadOnHangup() (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			s.Reload()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}
+}
