@@ -1,0 +1,66 @@
+package listen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxPath is the longest path that a sockaddr_un holds, with the zero byte that
+// ends it.
+const maxPath = 107
+
+// openUnix listens on a socket's file. One that is there already is removed if
+// nobody answers on it, as after a crash; anything else in its place is not.
+func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
+	if mode == 0 {
+		mode = DefaultMode
+	}
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		// bind(2) makes the file with the descriptor's mode less the umask, so
+		// that it is never more open than it shall be.
+		return control(c, func(fd int) error { return unix.Fchmod(fd, uint32(mode)) })
+	}}
+	ln, err := lc.Listen(context.Background(), "unix", path)
+	if errors.Is(err, unix.EADDRINUSE) {
+		if err := removeStale(path); err != nil {
+			return nil, fmt.Errorf("listen on unix:%s: %w", path, err)
+		}
+		ln, err = lc.Listen(context.Background(), "unix", path)
+	}
+	if err != nil {
+		return nil, err // it names the path
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		ln.Close()
+		return nil, err
+	}
+	return ln, nil
+}
+
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if info.Mode().Type() != fs.ModeSocket {
+		return errors.New("there is something else than a socket in its place")
+	}
+	nc, err := net.Dial("unix", path)
+	if err == nil {
+		nc.Close()
+		return errors.New("another server answers there")
+	}
+	// Only this says that nobody listens: a server with a full backlog, or one
+	// that we may not connect to, is still one.
+	if !errors.Is(err, unix.ECONNREFUSED) {
+		return fmt.Errorf("it cannot be told whether another server is there: %w", err)
+	}
+	return os.Remove(path)
+}
