@@ -1,0 +1,235 @@
+package proxy
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+)
+
+const (
+	// maxAwaited bounds the connections whose header is awaited, or that have sent
+	// it and are not accepted yet.
+	maxAwaited = 1024
+
+	// headerBuffer is what is read at a time. It holds any header of version 1,
+	// and one of version 2 without long extensions.
+	headerBuffer = 256
+)
+
+// Options say how a Listener works. The zero value of a field means its default.
+type Options struct {
+	// Trusted are those who have to begin with a PROXY header. Others are accepted
+	// as they come: a header of theirs is data, which HTTP and TLS refuse.
+	Trusted Trusted
+
+	// Timeout bounds the time from accept to the end of the header. Default: 5 s.
+	Timeout time.Duration
+
+	Log *slog.Logger // default: slog.Default()
+}
+
+// NewListener wraps ln so that a connection is accepted once its header has been
+// read. Its RemoteAddr and LocalAddr are those of the header, unless that says
+// LOCAL, UNKNOWN or something else than TCP: then they are its own. Whoever is
+// trusted and sends no header, a wrong one, one of more than 4 KiB, or none in
+// time, is not accepted but closed.
+func NewListener(ln net.Listener, o Options) net.Listener {
+	if o.Timeout == 0 {
+		o.Timeout = 5 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	l := &listener{
+		Listener: ln, o: o,
+		results: make(chan result), room: make(chan struct{}, maxAwaited), closed: make(chan struct{}),
+		awaited: map[net.Conn]struct{}{},
+	}
+	go l.run()
+	return l
+}
+
+type listener struct {
+	// Immutable.
+	net.Listener
+	o       Options
+	results chan result   // what Accept returns
+	room    chan struct{} // holds one for each that is awaited
+	closed  chan struct{} // closed by Close
+
+	mu sync.Mutex
+	// Guarded by mu.
+	ended   bool
+	awaited map[net.Conn]struct{}
+}
+
+type result struct {
+	nc  net.Conn
+	err error
+}
+
+// run accepts. A header is awaited in a goroutine of its own, so that one client
+// does not hold up the next.
+func (l *listener) run() {
+	for {
+		nc, err := l.Listener.Accept()
+		switch {
+		case err != nil:
+			if !l.deliver(result{err: err}) {
+				return
+			}
+		case !l.o.Trusted.hasPeer(nc.RemoteAddr()):
+			if !l.deliver(result{nc: nc}) {
+				nc.Close()
+				return
+			}
+		default:
+			select {
+			case l.room <- struct{}{}:
+				go l.await(nc)
+			case <-l.closed:
+				nc.Close()
+				return
+			}
+		}
+	}
+}
+
+// deliver hands a result to Accept, unless the listener is closed first.
+func (l *listener) deliver(r result) bool {
+	select {
+	case l.results <- r:
+		return true
+	case <-l.closed:
+		return false
+	}
+}
+
+func (l *listener) await(nc net.Conn) {
+	defer func() { <-l.room }()
+	if !l.track(nc) {
+		return
+	}
+	c, err := readHeader(nc, l.o.Timeout)
+	l.untrack(nc)
+	if err != nil {
+		nc.Close()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		l.o.Log.Warn("PROXY header refused", "proxy", nc.RemoteAddr(), "error", err)
+		return
+	}
+	if !l.deliver(result{nc: c}) {
+		nc.Close()
+	}
+}
+
+// track has Close close nc, too.
+func (l *listener) track(nc net.Conn) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		nc.Close()
+		return false
+	}
+	l.awaited[nc] = struct{}{}
+	return true
+}
+
+func (l *listener) untrack(nc net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.awaited, nc)
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case r := <-l.results:
+		return r.nc, r.err
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close closes what is not accepted yet, too.
+func (l *listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return net.ErrClosed
+	}
+	l.ended = true
+	close(l.closed)
+	for nc := range l.awaited {
+		nc.Close()
+	}
+	return l.Listener.Close()
+}
+
+// readHeader reads the header that nc has to begin with.
+func readHeader(nc net.Conn, timeout time.Duration) (*conn, error) {
+	if err := nc.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+		return nil, err
+	}
+	br := bufio.NewReaderSize(nc, headerBuffer)
+	h, err := proxyproto.Read(br)
+	if err != nil {
+		return nil, err
+	}
+	if err := nc.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: nc, remote: nc.RemoteAddr(), local: nc.LocalAddr()}
+	if n := br.Buffered(); n > 0 {
+		c.left = make([]byte, n)
+		br.Read(c.left) // it has them
+	}
+	source, isTCP := h.SourceAddr.(*net.TCPAddr)
+	if h.Command.IsProxy() && isTCP {
+		c.remote, c.local = source, h.DestinationAddr
+	}
+	return c, nil
+}
+
+// conn is a connection whose header has been read.
+type conn struct {
+	net.Conn
+	remote net.Addr
+	local  net.Addr
+	left   []byte // what was read behind the header
+}
+
+func (c *conn) Read(p []byte) (int, error) {
+	if len(c.left) == 0 {
+		return c.Conn.Read(p)
+	}
+	n := copy(p, c.left)
+	if c.left = c.left[n:]; len(c.left) == 0 {
+		c.left = nil
+	}
+	return n, nil
+}
+
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) LocalAddr() net.Addr  { return c.local }
+
+// SyscallConn gives access to the socket (syscall.Conn), where what was read
+// behind the header cannot be found: it has to be taken first.
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	if len(c.left) > 0 {
+		return nil, fmt.Errorf("proxy: %d bytes behind the PROXY header have not been read", len(c.left))
+	}
+	sc, ok := c.Conn.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return sc.SyscallConn()
+}

@@ -1,0 +1,76 @@
+package proxy
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+)
+
+// unixPeer stands for whoever connects to a Unix socket.
+const unixPeer = "unix"
+
+// Trusted are the proxies that are believed. Its zero value is nobody.
+type Trusted struct {
+	prefixes []netip.Prefix
+	unix     bool
+}
+
+// ParseTrusted reads a list of addresses and networks, such as 10.0.0.0/8 or ::1.
+// "unix" stands for whoever may connect to a Unix socket.
+func ParseTrusted(list []string) (t Trusted, err error) {
+	for _, s := range list {
+		if s == unixPeer {
+			t.unix = true
+			continue
+		}
+		p, err := parsePrefix(s)
+		if err != nil {
+			return Trusted{}, err
+		}
+		t.prefixes = append(t.prefixes, p)
+	}
+	return t, nil
+}
+
+func parsePrefix(s string) (netip.Prefix, error) {
+	if addr, err := netip.ParseAddr(s); err == nil && addr.Zone() == "" {
+		addr = addr.Unmap()
+		return netip.PrefixFrom(addr, addr.BitLen()), nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return p, errors.New("is not an address or network such as 10.0.0.0/8")
+	}
+	if p != p.Masked() {
+		return p, errors.New("has bits beyond its network; that is " + p.Masked().String())
+	}
+	if p.Addr().Is4In6() {
+		return p, errors.New("is an IPv4 network written as IPv6; write it as IPv4")
+	}
+	return p, nil
+}
+
+// None reports whether nobody is trusted.
+func (t Trusted) None() bool { return t.prefixes == nil && !t.unix }
+
+// has reports whether a proxy at this address is trusted. An IPv4 address within
+// IPv6 is that address.
+func (t Trusted) has(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	for _, p := range t.prefixes {
+		if p.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+func (t Trusted) hasPeer(a net.Addr) bool {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return t.has(a.AddrPort().Addr())
+	case *net.UnixAddr:
+		return t.unix
+	}
+	return false
+}
