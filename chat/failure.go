@@ -50,6 +50,7 @@ var (
 	failAuthTimeout   = &Failure{Code: 401, Reason: "auth_timeout", Message: "auth did not arrive in time"}
 	failTokenRefused  = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
 	failTokenExpired  = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
+	failCertificate   = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not of the user whom the client certificate names", Field: "token"}
 	failSender        = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
 	failUnknownUser   = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
 	failUnknownRoom   = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}

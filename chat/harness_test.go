@@ -291,10 +291,13 @@ func (h *house) stop() {
 }
 
 // connect opens a session that has said nothing yet.
-func (h *house) connect() *peer {
+func (h *house) connect() *peer { return h.connectAs("") }
+
+// connectAs is connect, over a connection that proves a user; "" for nobody.
+func (h *house) connectAs(userID string) *peer {
 	p := &peer{t: h.t}
 	p.arrived.L = &p.mu
-	p.session = h.hub.Open(p, chat.PeerInfo{RemoteAddr: "127.0.0.1:1"})
+	p.session = h.hub.Open(p, chat.PeerInfo{RemoteAddr: "127.0.0.1:1", UserID: userID})
 	return p
 }
 

@@ -37,6 +37,11 @@ type Fanout interface {
 // PeerInfo says where a connection comes from.
 type PeerInfo struct {
 	RemoteAddr string // for the log
+
+	// UserID is the user whom the connection itself proves to be at the other end,
+	// by a client certificate; "" if it proves nobody. A token of another user is
+	// refused; one of theirs is needed all the same.
+	UserID string
 }
 
 // Identity is whom a token stands for.

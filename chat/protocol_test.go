@@ -58,7 +58,11 @@ func TestProtocolExamples(t *testing.T) {
 	for _, s := range steps {
 		p := peers[s.who]
 		if p == nil {
-			p = h.connect()
+			certified := ""
+			if s.who == "cert" {
+				certified = "u_ada"
+			}
+			p = h.connectAs(certified)
 			peers[s.who] = p
 		}
 		switch s.mark {

@@ -38,7 +38,7 @@ func (s *Session) run(req *request) {
 // authenticate finds out whose token it is, and enters or ends the session.
 func (s *Session) authenticate(req *request) {
 	h := s.hub
-	user, fail, err := h.identify(req.auth.token)
+	user, fail, err := h.identify(req.auth.token, s.info.UserID)
 	if fail != nil {
 		h.cfg.Log.Info("chat: auth refused", "session", s.id, "remote", s.info.RemoteAddr, "reason", fail.Reason, "error", err)
 		code := wsproto.ClosePolicyViolation
@@ -53,15 +53,17 @@ func (s *Session) authenticate(req *request) {
 	h.enter(s, user, req.auth.features, h.appendAuthOK(nil, s, user, req))
 }
 
-// identify finds a token's user. err says for the log what fail does not tell the
-// client.
-func (h *Hub) identify(token string) (u User, fail *Failure, err error) {
+// identify finds a token's user, who must be the certified one, if there is one. err
+// says for the log what fail does not tell the client.
+func (h *Hub) identify(token, certified string) (u User, fail *Failure, err error) {
 	id, err := h.cfg.Auth.Authenticate(token)
 	switch {
 	case errors.Is(err, ErrTokenExpired):
 		return u, failTokenExpired, err
 	case err != nil:
 		return u, failTokenRefused, err
+	case certified != "" && id.UserID != certified:
+		return u, failCertificate, errors.New("the token is of " + id.UserID + ", the certificate of " + certified)
 	}
 	u, err = h.cfg.Store.User(id.UserID)
 	switch {

@@ -153,6 +153,37 @@ func (s slowTokens) Authenticate(token string) (chat.Identity, error) {
 
 // A connection that closes while its token is looked at leaves nobody online; one whose
 // token takes longer than the deadline, having come in time, is let in.
+// T07: over a connection that proves a user, that user's token is accepted and
+// nobody else's, nor a bad one.
+func TestT07CertifiedUser(t *testing.T) {
+	h := newHouse(t, nil)
+	for token, reason := range map[string]string{
+		"token-of-bob": "certificate_mismatch", "token-of-nobody": "certificate_mismatch",
+		"expired": "token_expired", "forged": "token_refused",
+	} {
+		p := h.connectAs("u_ada")
+		p.say(`{"type":"auth","token":"` + token + `"}`)
+		p.say(`{"type":"group","receiver_id":"lobby","content":"I am Ada"}`) // pipelined, and must not run
+		if got := reasonOf(p.hear()); got != reason {
+			t.Errorf("%s: reason %q, want %q", token, got, reason)
+		}
+		assertClosed(t, p, 1008, reason)
+		h.settle()
+		if more := p.leftover(); more != nil {
+			t.Errorf("%s: after the close: %q", token, more)
+		}
+	}
+	p := h.connectAs("u_ada")
+	p.say(`{"type":"auth","token":"token-of-ada"}`)
+	if m := p.hear(); typeOf(t, m) != "auth_ok" {
+		t.Errorf("the right token is answered by %s", m)
+	}
+	p.say(`{"type":"history","receiver_id":"lobby"}`)
+	if reason := reasonOf(p.hear()); reason != "unknown_room" {
+		t.Errorf("somebody has written to the lobby: %q", reason)
+	}
+}
+
 func TestSlowAuth(t *testing.T) {
 	slow := slowTokens{asked: make(chan struct{}), answer: make(chan struct{})}
 	h := newHouse(t, func(cfg *chat.Config) { cfg.Auth = slow })
