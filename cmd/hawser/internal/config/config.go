@@ -1,15 +1,40 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"time"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/identity"
+	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 )
 
 // Config holds every setting of "hawser serve", checked. Its zero value is not
 // useful; Default and Load make one.
 type Config struct {
-	// Listen is the address of the listener, as host:port.
+	// Listen is the address of the listener, in one of the forms of package listen.
 	Listen string
+
+	// SocketMode is the mode of a Unix socket's file.
+	SocketMode fs.FileMode
+
+	// ReusePort says whether other processes may listen on the same TCP address.
+	ReusePort bool
+
+	// TLS names the files of TLS; without any, there is none.
+	TLS certs.Files
+
+	// TLSIdentities leads from names in client certificates to user ids. If there
+	// are any, a certificate without one of them is refused.
+	TLSIdentities identity.Map
+
+	// TrustedProxies are believed, as package proxy has it: in PROXY headers, which
+	// they have to send if ProxyProtocol is set, and in ForwardedHeader.
+	TrustedProxies  []string
+	ProxyProtocol   bool
+	ForwardedHeader proxy.Header
 
 	// Data is the folder of the store and the signing key.
 	Data string
@@ -74,4 +99,19 @@ func Default() Config {
 		s.reset(&c)
 	}
 	return c
+}
+
+// check finds settings that are right, but not together.
+func (c *Config) check() error {
+	var errs []error
+	if len(c.TrustedProxies) == 0 && c.ProxyProtocol {
+		errs = append(errs, errors.New("proxy_protocol: it is on, but trusted_proxies is empty, so that nobody would be believed"))
+	}
+	if len(c.TrustedProxies) == 0 && c.ForwardedHeader != proxy.NoHeader {
+		errs = append(errs, errors.New("forwarded_header: it is set, but trusted_proxies is empty, so that nobody would be believed"))
+	}
+	if len(c.TLSIdentities) > 0 && c.TLS.ClientCA == "" {
+		errs = append(errs, errors.New("tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate"))
+	}
+	return errors.Join(errs...)
 }

@@ -7,10 +7,11 @@
 // table.
 //
 // The package reads nothing by itself: arguments, environment and the reading of
-// files are handed in. It knows nothing of the packages whose settings it holds,
-// and it must never hold a secret: those come from files of their own.
+// files are handed in. Of the packages whose settings it holds it knows no more than
+// how addresses, networks and names are written, and it must never hold a secret:
+// those come from files of their own.
 //
-// Read config.go for the result, settings.go for the table, kind.go for how
-// values are written, load.go for where they come from (file.go decodes TOML),
+// Read config.go for the result, settings.go for the table, kind.go and
+// list.go for how values are written, load.go for where they come from (file.go decodes TOML),
 // and describe.go for the texts.
 package config

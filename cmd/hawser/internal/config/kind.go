@@ -3,11 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
-	"net"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/hawser-ws/hawser/cmd/internal/listen"
 )
 
 const (
@@ -57,13 +59,24 @@ func textKind[T any](want, arg string, parse func(string) (T, error), text func(
 func same(s string) string { return s }
 
 func address() kind[string] {
-	return textKind("an address host:port", "ADDR", func(s string) (string, error) {
-		_, port, err := net.SplitHostPort(s)
-		if err != nil {
-			return "", errRefused
+	return textKind("an address "+listen.Forms, "ADDR", func(s string) (string, error) { return s, listen.Check(s) }, same)
+}
+
+// mode is a file's, in octal as people write it.
+func mode() kind[fs.FileMode] {
+	return textKind("a mode from 0600 to 0777, in octal", "MODE", func(s string) (fs.FileMode, error) {
+		m, err := strconv.ParseUint(s, 8, 32)
+		if err != nil || m < 0o600 || m > 0o777 {
+			return 0, errRefused
 		}
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return "", errors.New("the port is not a number from 0 to 65535")
+		return fs.FileMode(m), nil
+	}, func(m fs.FileMode) string { return fmt.Sprintf("%#o", m) })
+}
+
+func file() kind[string] {
+	return textKind("the path of a file", "FILE", func(s string) (string, error) {
+		if strings.ContainsRune(s, 0) {
+			return "", errRefused
 		}
 		return s, nil
 	}, same)

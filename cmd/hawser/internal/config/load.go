@@ -41,6 +41,9 @@ func Load(args, environ []string, readFile func(name string) ([]byte, error)) (C
 			errs = append(errs, fmt.Errorf("%s: %s: %w", a.source, a.setting.key, err))
 		}
 	}
+	if errs == nil {
+		return c, c.check()
+	}
 	return c, errors.Join(errs...)
 }
 

@@ -10,6 +10,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/identity"
+	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 )
 
 // load runs Load with file as the only file there is, hawser.toml. If it is not
@@ -29,6 +33,7 @@ func load(file string, environ []string, args ...string) (Config, error) {
 func TestDefault(t *testing.T) {
 	want := Config{
 		Listen:          "127.0.0.1:8080",
+		SocketMode:      0o660,
 		Data:            "./data",
 		Guests:          true,
 		PingInterval:    30 * time.Second,
@@ -57,6 +62,13 @@ func TestDefault(t *testing.T) {
 func TestEverySource(t *testing.T) {
 	want := Config{
 		Listen:          "[::1]:0",
+		SocketMode:      0o600,
+		ReusePort:       true,
+		TLS:             certs.Files{Cert: "cert.pem", Key: "/etc/key.pem", ClientCA: "clients.pem"},
+		TLSIdentities:   identity.Map{"uri:spiffe://example/ada?a=b": "u_ada", "dns:bob.example": "u_bob"},
+		TrustedProxies:  []string{"10.0.0.0/8", "unix"},
+		ProxyProtocol:   true,
+		ForwardedHeader: proxy.Forwarded,
 		Data:            "/var/lib/hawser",
 		PublicOrigins:   []string{"https://chat.example", "http://[::1]:8080"},
 		PingInterval:    1500 * time.Millisecond,
@@ -73,6 +85,14 @@ func TestEverySource(t *testing.T) {
 	}
 	file := `
 listen = "[::1]:0"
+socket_mode = "0600"
+reuse_port = true
+tls_cert = "cert.pem"
+tls_key = "/etc/key.pem"
+tls_client_ca = "clients.pem"
+trusted_proxies = ["10.0.0.0/8", "unix"]
+proxy_protocol = true
+forwarded_header = "forwarded"
 data = '/var/lib/hawser'
 public_origins = [
   "https://chat.example", # ours
@@ -90,6 +110,10 @@ deflate = true
 log_level = "warn"
 log_format = "json"
 
+[tls_identities]
+"uri:spiffe://example/ada?a=b" = "u_ada"
+"dns:bob.example" = "u_bob"
+
 [limits]
 messages_per_second = 1
 burst = 2
@@ -99,6 +123,15 @@ guests_per_minute = 5
 `
 	environ := []string{
 		"HAWSER_LISTEN=[::1]:0",
+		"HAWSER_SOCKET_MODE=600",
+		"HAWSER_REUSE_PORT=true",
+		"HAWSER_TLS_CERT=cert.pem",
+		"HAWSER_TLS_KEY=/etc/key.pem",
+		"HAWSER_TLS_CLIENT_CA=clients.pem",
+		"HAWSER_TLS_IDENTITIES=uri:spiffe://example/ada?a=b=u_ada, dns:bob.example=u_bob",
+		"HAWSER_TRUSTED_PROXIES=10.0.0.0/8,unix",
+		"HAWSER_PROXY_PROTOCOL=true",
+		"HAWSER_FORWARDED_HEADER=forwarded",
 		"HAWSER_DATA=/var/lib/hawser",
 		"HAWSER_PUBLIC_ORIGINS=https://chat.example, http://[::1]:8080",
 		"HAWSER_GUESTS=false",
@@ -195,7 +228,7 @@ func TestFileErrors(t *testing.T) {
 		{"table is a list of tables", "[[limits]]\nburst = 1",
 			`hawser.toml:1: limits: a list is not allowed, want a table [limits]`},
 		{"setting is a table", "[listen]\naddress = 1",
-			`hawser.toml:1: listen: a table is not allowed, want an address host:port`},
+			`hawser.toml:1: listen: a table is not allowed, want an address host:port, unix:PATH, systemd or systemd:NAME`},
 		{"file in a file", "config = \"other.toml\"",
 			`hawser.toml:1: config: a file cannot name another one; use the flag --config or the variable HAWSER_CONFIG`},
 		{"not TOML", "loops = 1\nguests = maybe",
@@ -222,6 +255,10 @@ func TestFileErrors(t *testing.T) {
 			`hawser.toml:1: public_origins: "https://a.example" is not allowed: it is not a list; want origins scheme://host[:port], or *`},
 		{"number in a list", "public_origins = [\"https://a.example\", 7]",
 			`hawser.toml:1: public_origins: a list is not allowed: 7 in it is not a string; want origins scheme://host[:port], or *`},
+		{"number in a table", "[tls_identities]\n\"dns:ada\" = 7",
+			`hawser.toml:1: tls_identities: a table is not allowed: 7 in it is not a string; want ` + wantIdentities},
+		{"string for a table", "tls_identities = \"dns:ada\"",
+			`hawser.toml:1: tls_identities: "dns:ada" is not allowed: it is not a table; want ` + wantIdentities},
 		{"several, in order", "loops = -1\nnope = 1\nguests = 0",
 			"hawser.toml:1: loops: -1 is not allowed, want a whole number from 0 to 1024\n" +
 				"hawser.toml:2: nope: there is no such setting\n" +
@@ -254,6 +291,8 @@ func TestVariableErrors(t *testing.T) {
 	}
 }
 
+const wantIdentities = `a table of names and user ids, such as "uri:spiffe://example/ada" = "u_ada"; outside of a file NAME=USER,…`
+
 func TestFlagErrors(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -273,9 +312,27 @@ func TestFlagErrors(t *testing.T) {
 		{"choice", []string{"--log-level=loud"},
 			`flag --log-level: log_level: "loud" is not allowed, want debug, info, warn or error`},
 		{"address without port", []string{"--listen=localhost"},
-			`flag --listen: listen: "localhost" is not allowed, want an address host:port`},
+			`flag --listen: listen: "localhost" is not allowed: it has no port; want an address host:port, unix:PATH, systemd or systemd:NAME`},
 		{"address with a bad port", []string{"--listen=:65536"},
-			`flag --listen: listen: ":65536" is not allowed: the port is not a number from 0 to 65535; want an address host:port`},
+			`flag --listen: listen: ":65536" is not allowed: the port is not a number from 0 to 65535; want an address host:port, unix:PATH, systemd or systemd:NAME`},
+		{"socket without a path", []string{"--listen=unix:"},
+			`flag --listen: listen: "unix:" is not allowed: the path of the socket is missing; want an address host:port, unix:PATH, systemd or systemd:NAME`},
+		{"mode", []string{"--socket-mode=0o660"},
+			`flag --socket-mode: socket_mode: "0o660" is not allowed, want a mode from 0600 to 0777, in octal`},
+		{"networks", []string{"--trusted-proxies=10.1.0.0/8,proxy"},
+			`flag --trusted-proxies: trusted_proxies: "10.1.0.0/8,proxy" is not allowed: "10.1.0.0/8" has bits beyond its network; that is 10.0.0.0/8, "proxy" is not an address or network such as 10.0.0.0/8; want addresses and networks such as 10.0.0.0/8, or unix for who connects to a Unix socket`},
+		{"identity", []string{"--tls-identities=cn:ada=u_ada"},
+			`flag --tls-identities: tls_identities: "cn:ada=u_ada" is not allowed: "cn:ada" does not begin with dns:, uri: or email:, followed by a name; want ` + wantIdentities},
+		{"identity of a room", []string{"--tls-identities=dns:ada=lobby"},
+			`flag --tls-identities: tls_identities: "dns:ada=lobby" is not allowed: "dns:ada" stands for "lobby", which is not a user id; want ` + wantIdentities},
+		{"identity twice", []string{"--tls-identities=dns:ada=u_ada,dns:ada=u_bob"},
+			`flag --tls-identities: tls_identities: "dns:ada=u_ada,dns:ada=u_bob" is not allowed: "dns:ada" stands there twice; want ` + wantIdentities},
+		{"identity without a user", []string{"--tls-identities=dns:ada"},
+			`flag --tls-identities: tls_identities: "dns:ada" is not allowed: "dns:ada" has no =; want ` + wantIdentities},
+		{"proxies that nobody trusts", []string{"--proxy-protocol", "--forwarded-header=forwarded", "--tls-identities=dns:ada=u_ada"},
+			"proxy_protocol: it is on, but trusted_proxies is empty, so that nobody would be believed\n" +
+				"forwarded_header: it is set, but trusted_proxies is empty, so that nobody would be believed\n" +
+				"tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate"},
 		{"empty path", []string{"--data="},
 			`flag --data: data: "" is not allowed, want the path of a folder`},
 		{"size without sense", []string{"--write-queue=1MB"},

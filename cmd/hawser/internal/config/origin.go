@@ -10,57 +10,8 @@ import (
 	"strings"
 )
 
-// originList is a list in a file, and comma-separated elsewhere.
 func originList() kind[[]string] {
-	return kind[[]string]{
-		want: "origins scheme://host[:port], or *",
-		arg:  "ORIGIN,…",
-		parse: func(s string) ([]string, error) {
-			if strings.TrimSpace(s) == "" {
-				return nil, nil
-			}
-			origins := strings.Split(s, ",")
-			for i := range origins {
-				origins[i] = strings.TrimSpace(origins[i])
-			}
-			return origins, checkOrigins(origins)
-		},
-		decode: func(v any) ([]string, error) {
-			list, ok := v.([]any)
-			if !ok {
-				return nil, errors.New("it is not a list")
-			}
-			var origins []string
-			for _, e := range list {
-				s, ok := e.(string)
-				if !ok {
-					return nil, fmt.Errorf("%s in it is not a string", describe(e))
-				}
-				origins = append(origins, s)
-			}
-			return origins, checkOrigins(origins)
-		},
-		format: func(origins []string) string {
-			quoted := make([]string, len(origins))
-			for i, o := range origins {
-				quoted[i] = quote(o)
-			}
-			return "[" + strings.Join(quoted, ", ") + "]"
-		},
-	}
-}
-
-func checkOrigins(origins []string) error {
-	var wrong []string
-	for _, o := range origins {
-		if err := checkOrigin(o); err != nil {
-			wrong = append(wrong, quote(o)+" "+err.Error())
-		}
-	}
-	if wrong == nil {
-		return nil
-	}
-	return errors.New(strings.Join(wrong, ", "))
+	return list("origins scheme://host[:port], or *", "ORIGIN,…", checkOrigin)
 }
 
 // What a browser serialises (RFC 6454 §6.2) is ASCII: a scheme, and a host that

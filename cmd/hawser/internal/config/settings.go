@@ -1,19 +1,45 @@
 package config
 
 import (
+	"io/fs"
 	"log/slog"
 	"strings"
 	"time"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/identity"
+	"github.com/hawser-ws/hawser/cmd/internal/listen"
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 )
 
 // settings declares every setting, in the order in which they are shown.
 var settings = []setting{
 	declare("listen", address(), "127.0.0.1:8080", func(c *Config) *string { return &c.Listen },
-		"Address to listen on."),
+		"Where to listen: a TCP address, the file of a Unix socket, or the socket that systemd passed on (socket activation), the one called NAME if it is one of several."),
+	declare("socket_mode", mode(), listen.DefaultMode, func(c *Config) *fs.FileMode { return &c.SocketMode },
+		"Mode of the Unix socket's file: who may write to it may connect."),
+	declare("reuse_port", boolean(), false, func(c *Config) *bool { return &c.ReusePort },
+		"Whether other processes that set this, too, may listen on the same TCP address; each gets a share of the connections."),
 	declare("data", path(), "./data", func(c *Config) *string { return &c.Data },
 		"Folder of the messages and the signing key, relative to where the server is started."),
 	declare("public_origins", originList(), nil, func(c *Config) *[]string { return &c.PublicOrigins },
 		"Origins whose pages may connect, exactly as browsers send them. Empty: the listener's own address, and localhost with its port. * lets in every page of the web."),
+	declare("tls_cert", file(), "", func(c *Config) *string { return &c.TLS.Cert },
+		"Certificate of the server, with those between it and a root, in PEM; with tls_key it turns TLS on, 1.2 or newer. Changed files are taken up within 10 seconds, at SIGHUP at once."),
+	declare("tls_key", file(), "", func(c *Config) *string { return &c.TLS.Key },
+		"Private key of tls_cert, in PEM."),
+	declare("tls_client_ca", file(), "", func(c *Config) *string { return &c.TLS.ClientCA },
+		"Authorities of client certificates, in PEM. If it is set, clients without a certificate of theirs are refused."),
+	declare("tls_identities", identities(), nil, func(c *Config) *identity.Map { return &c.TLSIdentities },
+		"Whom client certificates stand for: \"dns:…\", \"uri:…\" or \"email:…\", exactly as in the certificate's subjectAltName, and a user id. If it holds anything, a certificate that stands for nobody is refused, and so is the token of another user."),
+	declare("trusted_proxies", trusted(), nil, func(c *Config) *[]string { return &c.TrustedProxies },
+		"Proxies in front of the server that are believed when they name a client: for limits and the log."),
+	declare("proxy_protocol", boolean(), false, func(c *Config) *bool { return &c.ProxyProtocol },
+		"Whether trusted_proxies begin each connection with a PROXY header, version 1 or 2. Then they have to, and from others it is refused."),
+	declare("forwarded_header", choice("none, x-forwarded-for or forwarded", map[string]proxy.Header{
+		"none": proxy.NoHeader, "x-forwarded-for": proxy.XForwardedFor, "forwarded": proxy.Forwarded,
+	}), proxy.NoHeader, func(c *Config) *proxy.Header { return &c.ForwardedHeader },
+		"Header in which trusted_proxies name the client of a request. Choose the one that they set: others are the client's own words."),
+
 	declare("guests", boolean(), true, func(c *Config) *bool { return &c.Guests },
 		"Whether anybody may take part by choosing a name."),
 
