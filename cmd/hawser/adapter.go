@@ -12,7 +12,12 @@ import (
 type adapter struct{ hub *chat.Hub }
 
 func (a *adapter) OnOpen(c server.Conn) {
-	c.SetValue(a.hub.Open(peer{c}, chat.PeerInfo{RemoteAddr: c.RemoteAddr().String()}))
+	info := chat.PeerInfo{RemoteAddr: "a Unix socket"}
+	if addr := c.RemoteAddr(); addr.IsValid() {
+		info.RemoteAddr = addr.String()
+	}
+	info.UserID, _ = c.Value().(string) // what certified returned, if it was asked
+	c.SetValue(a.hub.Open(peer{c}, info))
 }
 
 func (a *adapter) OnMessage(c server.Conn, op frame.Opcode, p []byte) {

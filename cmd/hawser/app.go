@@ -16,20 +16,25 @@ import (
 	"github.com/hawser-ws/hawser/chat/bolt"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/web"
+	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 )
 
 // app is the running service: everything that the configuration made.
 type app struct {
-	cfg    config.Config
-	log    *slog.Logger
-	store  *bolt.Store
-	hub    *chat.Hub
-	server *server.Server
-	ln     net.Listener
-	failed chan error // what ended Serve, unless stop did
-	ending atomic.Bool
+	cfg     config.Config
+	log     *slog.Logger
+	store   *bolt.Store
+	hub     *chat.Hub
+	server  *server.Server
+	certs   *certs.Source // nil: no TLS
+	trusted proxy.Trusted
+	ln      net.Listener
+	url     string     // where a browser on this machine finds the page
+	failed  chan error // what ended Serve, unless stop did
+	ending  atomic.Bool
 }
 
 // start opens the data, starts the loops and listens. What it had opened is
@@ -43,7 +48,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	if a.store, err = bolt.Open(cfg.Data); err != nil {
 		return nil, err
 	}
-	if a.ln, err = net.Listen("tcp", cfg.Listen); err != nil {
+	if err = a.openNetwork(); err != nil {
 		return nil, errors.Join(err, a.store.Close())
 	}
 	mux := http.NewServeMux()
@@ -56,6 +61,9 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	a.route(mux, tokens)
 	if isAny(cfg.PublicOrigins) {
 		log.Warn("public_origins holds *: any page of the web may connect in its visitor's name")
+	}
+	if a.certs != nil {
+		a.certs.ReloadOnHangup()
 	}
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
@@ -71,7 +79,7 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	if cfg.Deflate {
 		upgrader.Deflate = &handshake.DeflateOptions{}
 	}
-	return server.Config{
+	sc := server.Config{
 		Handler:            h,
 		Upgrader:           upgrader,
 		HTTP:               mux,
@@ -84,6 +92,8 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 		MaxHandshakeRate:   orOff(cfg.Limits.HandshakesPerSecond),
 		Logger:             a.log,
 	}
+	a.setNetwork(&sc)
+	return sc
 }
 
 func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
@@ -137,16 +147,6 @@ func (a *app) stop() error {
 		a.log.Warn("not every connection ended in time", "cut", a.server.Stats().Cut)
 	}
 	return errors.Join(err, a.store.Close())
-}
-
-// url is where a browser on this machine finds the page.
-func (a *app) url() string {
-	addr, err := netip.ParseAddrPort(a.ln.Addr().String())
-	if err == nil && addr.Addr().IsUnspecified() {
-		_, port, _ := net.SplitHostPort(a.ln.Addr().String())
-		return "http://" + net.JoinHostPort("localhost", port)
-	}
-	return "http://" + a.ln.Addr().String()
 }
 
 func isAny(origins []string) bool {

@@ -84,7 +84,7 @@ func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{
 		fmt.Fprintln(stderr, "hawser:", err)
 		return exitFailure
 	}
-	fmt.Fprintf(stdout, "hawser: chat at %s/ (data in %s)\n", a.url(), cfg.Data)
+	fmt.Fprintf(stdout, "hawser: chat at %s (data in %s)\n", a.url, cfg.Data)
 	fmt.Fprintln(stdout, "hawser: stop with Ctrl-C")
 	select {
 	case err = <-a.failed:

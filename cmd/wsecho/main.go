@@ -9,13 +9,16 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/listen"
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
@@ -30,7 +33,7 @@ func main() {
 }
 
 func run(args []string) error {
-	listen, cfg, err := parse(args)
+	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
@@ -38,17 +41,28 @@ func run(args []string) error {
 		return err
 	}
 	h := &handler{}
-	cfg.Handler = h
-	s, err := server.New(cfg)
+	o.server.Handler = h
+	if !o.tls.None() {
+		source, err := certs.Open(o.tls, certs.Options{})
+		if err != nil {
+			return err
+		}
+		source.ReloadOnHangup()
+		o.server.TLS = source.Config()
+	}
+	s, err := server.New(o.server)
 	if err != nil {
 		return err
 	}
 	h.fanout = s.NewGroup()
-	ln, err := net.Listen("tcp", listen)
+	ln, err := o.listen.Open()
 	if err != nil {
 		return err
 	}
-	fmt.Printf("wsecho: echo on ws://%s/, fan-out on ws://%s/fanout; stop with Ctrl-C\n", ln.Addr(), ln.Addr())
+	fmt.Println("wsecho:", where(listen.URL(ln.Addr(), !o.tls.None()))+"; stop with Ctrl-C")
+	if o.proxyProtocol {
+		ln = proxy.NewListener(ln, proxy.Options{Trusted: o.trusted})
+	}
 
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(ln) }()
@@ -64,54 +78,13 @@ func run(args []string) error {
 	return s.Shutdown(ctx)
 }
 
-// parse turns the command line into a configuration. 0 means no limit.
-func parse(args []string) (listen string, cfg server.Config, err error) {
-	f := flag.NewFlagSet("wsecho", flag.ContinueOnError)
-	f.StringVar(&listen, "listen", "127.0.0.1:9001", "`address` to listen on")
-	f.IntVar(&cfg.Loops, "loops", 0, "event loops (0: one for each core)")
-	f.IntVar(&cfg.MaxMessage, "max-message", 64<<20, "largest message taken, in `bytes`")
-	f.IntVar(&cfg.MaxFragments, "max-fragments", 0, "most frames in a message (0: no limit)")
-	f.IntVar(&cfg.MaxControlRate, "max-control-rate", 0, "most control frames in a second (0: no limit)")
-	f.IntVar(&cfg.WriteQueue, "write-queue", 64<<20, "`bytes` that may wait to be written on a connection (0: no limit)")
-	f.DurationVar(&cfg.AssemblyTimeout, "assembly-timeout", 120*time.Second, "longest time from a message's first byte to its last (0: no limit)")
-	f.DurationVar(&cfg.PingInterval, "ping", 0, "silence after which a connection is pinged (0: never)")
-	deflate := f.Bool("deflate", false, "agree on permessage-deflate, with whatever parameters a client offers")
-	if err := f.Parse(args); err != nil {
-		return "", cfg, err
+// where says under which addresses the two paths are.
+func where(url string) string {
+	if strings.HasPrefix(url, "unix:") {
+		return "echo on " + url + ", fan-out on its path /fanout"
 	}
-	if f.NArg() > 0 {
-		return "", cfg, fmt.Errorf("unexpected argument %q", f.Arg(0))
-	}
-	if cfg.MaxMessage < 1 {
-		return "", cfg, fmt.Errorf("--max-message is %d; it must be at least 1 byte", cfg.MaxMessage)
-	}
-	for name, v := range map[string]*int{
-		"--loops": &cfg.Loops, "--max-fragments": &cfg.MaxFragments,
-		"--max-control-rate": &cfg.MaxControlRate, "--write-queue": &cfg.WriteQueue,
-	} {
-		if *v < 0 {
-			return "", cfg, fmt.Errorf("%s is %d; it must not be negative", name, *v)
-		}
-		if *v == 0 && name != "--loops" {
-			*v = server.Off
-		}
-	}
-	for name, v := range map[string]*time.Duration{"--assembly-timeout": &cfg.AssemblyTimeout, "--ping": &cfg.PingInterval} {
-		if *v < 0 {
-			return "", cfg, fmt.Errorf("%s is %v; it must not be negative", name, *v)
-		}
-		if *v == 0 {
-			*v = server.Off
-		}
-	}
-	cfg.MaxConnsPerAddress = server.Off
-	cfg.Upgrader = handshake.Upgrader{Origins: []string{"*"}}
-	if *deflate {
-		cfg.Upgrader.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
-		cfg.CompressFrom = server.Off
-	}
-	cfg.Admit = admit
-	return listen, cfg, nil
+	url = "ws" + strings.TrimPrefix(url, "http")
+	return "echo on " + url + ", fan-out on " + url + "fanout"
 }
 
 // admit tells the two paths apart: the connection's value is true on /fanout.

@@ -175,7 +175,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	listen, cfg, err := parse(nil)
+	o, err := parse(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,18 +188,19 @@ func TestFlags(t *testing.T) {
 		return limits{listen, c.MaxMessage, c.MaxFragments, c.MaxControlRate, c.WriteQueue, c.MaxConnsPerAddress, c.Loops, c.AssemblyTimeout, c.PingInterval}
 	}
 	off := server.Off
-	if d := cmp.Diff(limits{"127.0.0.1:9001", 64 << 20, off, off, 64 << 20, off, 0, 120 * time.Second, time.Duration(off)}, of(listen, cfg)); d != "" {
+	if d := cmp.Diff(limits{"127.0.0.1:9001", 64 << 20, off, off, 64 << 20, off, 0, 120 * time.Second, time.Duration(off)}, of(o.listen.Address, o.server)); d != "" {
 		t.Errorf("defaults (-want +got):\n%s", d)
 	}
-	listen, cfg, err = parse([]string{"--listen", ":1", "--loops", "3", "--max-message", "5", "--max-fragments=6", "--max-control-rate=7", "--write-queue=8", "--assembly-timeout=9s", "--ping=10s"})
+	o, err = parse([]string{"--listen", ":1", "--loops", "3", "--max-message", "5", "--max-fragments=6", "--max-control-rate=7", "--write-queue=8", "--assembly-timeout=9s", "--ping=10s"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d := cmp.Diff(limits{":1", 5, 6, 7, 8, off, 3, 9 * time.Second, 10 * time.Second}, of(listen, cfg)); d != "" {
+	if d := cmp.Diff(limits{":1", 5, 6, 7, 8, off, 3, 9 * time.Second, 10 * time.Second}, of(o.listen.Address, o.server)); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
-	for _, args := range [][]string{{"--max-message=0"}, {"--max-fragments=-1"}, {"--loops=-1"}, {"--ping=-1s"}, {"stray"}, {"--unknown"}} {
-		if _, _, err := parse(args); err == nil {
+	for _, args := range [][]string{{"--max-message=0"}, {"--max-fragments=-1"}, {"--loops=-1"}, {"--ping=-1s"}, {"stray"}, {"--unknown"},
+		{"--proxy-protocol"}, {"--trusted-proxies=10.0.0.0/8,proxy"}} {
+		if _, err := parse(args); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
 	}

@@ -231,10 +231,10 @@ func TestURL(t *testing.T) {
 		secure bool
 		want   string
 	}{
-		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, false, "http://127.0.0.1:80"},
-		{&net.TCPAddr{IP: net.IPv6loopback, Port: 8080}, true, "https://[::1]:8080"},
-		{&net.TCPAddr{IP: net.IPv6zero, Port: 8080}, true, "https://localhost:8080"},
-		{&net.TCPAddr{IP: net.IPv4zero, Port: 8080}, false, "http://localhost:8080"},
+		{&net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 80}, false, "http://127.0.0.1:80/"},
+		{&net.TCPAddr{IP: net.IPv6loopback, Port: 8080}, true, "https://[::1]:8080/"},
+		{&net.TCPAddr{IP: net.IPv6zero, Port: 8080}, true, "https://localhost:8080/"},
+		{&net.TCPAddr{IP: net.IPv4zero, Port: 8080}, false, "http://localhost:8080/"},
 		{&net.UnixAddr{Name: "/run/hawser.sock", Net: "unix"}, true, "unix:/run/hawser.sock"},
 	} {
 		if got := URL(c.addr, c.secure); got != c.want {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 )
@@ -25,11 +26,20 @@ func ParseTrusted(list []string) (t Trusted, err error) {
 		}
 		p, err := parsePrefix(s)
 		if err != nil {
-			return Trusted{}, err
+			return Trusted{}, fmt.Errorf("%q %w", s, err)
 		}
 		t.prefixes = append(t.prefixes, p)
 	}
 	return t, nil
+}
+
+// CheckTrusted says what is wrong with an entry of ParseTrusted's list.
+func CheckTrusted(s string) error {
+	if s == unixPeer {
+		return nil
+	}
+	_, err := parsePrefix(s)
+	return err
 }
 
 func parsePrefix(s string) (netip.Prefix, error) {

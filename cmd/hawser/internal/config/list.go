@@ -74,10 +74,7 @@ func joinRefusals(entries []string, check func(string) error) error {
 }
 
 func trusted() kind[[]string] {
-	return list("addresses and networks such as 10.0.0.0/8, or unix for who connects to a Unix socket", "ADDR,…", func(s string) error {
-		_, err := proxy.ParseTrusted([]string{s})
-		return err
-	})
+	return list("addresses and networks such as 10.0.0.0/8, or unix for who connects to a Unix socket", "ADDR,…", proxy.CheckTrusted)
 }
 
 // identities is a table in a file, and a comma-separated list of NAME=USER elsewhere.

@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/identity"
+	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/listen"
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
+	"github.com/hawser-ws/hawser/server"
+)
+
+// openNetwork reads the certificates, if there is TLS, and listens.
+func (a *app) openNetwork() (err error) {
+	cfg := a.cfg
+	if !cfg.TLS.None() {
+		if a.certs, err = certs.Open(cfg.TLS, certs.Options{Log: a.log}); err != nil {
+			return err
+		}
+	}
+	if a.trusted, err = proxy.ParseTrusted(cfg.TrustedProxies); err != nil {
+		return err
+	}
+	a.ln, err = listen.Options{Address: cfg.Listen, Mode: cfg.SocketMode, ReusePort: cfg.ReusePort}.Open()
+	if err != nil {
+		return err
+	}
+	a.url = listen.URL(a.ln.Addr(), a.certs != nil)
+	if cfg.ProxyProtocol {
+		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Log: a.log})
+	}
+	if strings.HasPrefix(a.url, "unix:") && len(cfg.PublicOrigins) == 0 {
+		a.log.Warn("public_origins is empty: a Unix socket has no address that a page could come from, so that none may connect")
+	}
+	return nil
+}
+
+// setNetwork has the server speak TLS, know who shows a certificate, and who comes
+// through a proxy.
+func (a *app) setNetwork(cfg *server.Config) {
+	if a.certs != nil {
+		cfg.TLS = a.certs.Config()
+	}
+	if ids := a.cfg.TLSIdentities; len(ids) > 0 {
+		cfg.Admit = func(r *http.Request) (any, error) { return certified(r, ids) }
+	}
+	if h := a.cfg.ForwardedHeader; h != proxy.NoHeader {
+		cfg.ClientAddr = h.ClientAddr(a.trusted)
+	}
+}
+
+// certified is the user whom a request's client certificate stands for. crypto/tls
+// has verified it.
+func certified(r *http.Request, ids identity.Map) (userID any, err error) {
+	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
+		return nil, errors.New("there is no client certificate")
+	}
+	return ids.User(r.TLS.PeerCertificates[0])
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/listen"
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/server"
+)
+
+// options are what the command line says.
+type options struct {
+	server        server.Config
+	listen        listen.Options
+	tls           certs.Files
+	trusted       proxy.Trusted
+	proxyProtocol bool
+}
+
+// parse turns the command line into options. 0 means no limit.
+func parse(args []string) (o options, err error) {
+	f := flag.NewFlagSet("wsecho", flag.ContinueOnError)
+	f.StringVar(&o.listen.Address, "listen", "127.0.0.1:9001", "`address` to listen on: "+listen.Forms)
+	f.BoolVar(&o.listen.ReusePort, "reuse-port", false, "share the TCP address with other processes that set this, too")
+	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of the certificate; with --tls-key it turns TLS on")
+	f.StringVar(&o.tls.Key, "tls-key", "", "PEM `file` of the certificate's private key")
+	f.StringVar(&o.tls.ClientCA, "tls-client-ca", "", "PEM `file` of the authorities without whose certificate clients are refused")
+	f.BoolVar(&o.proxyProtocol, "proxy-protocol", false, "take a PROXY header, version 1 or 2, from --trusted-proxies")
+	trusted := f.String("trusted-proxies", "", "addresses and networks of proxies to believe, as a comma-separated `list`")
+	cfg := &o.server
+	f.IntVar(&cfg.Loops, "loops", 0, "event loops (0: one for each core)")
+	f.IntVar(&cfg.MaxMessage, "max-message", 64<<20, "largest message taken, in `bytes`")
+	f.IntVar(&cfg.MaxFragments, "max-fragments", 0, "most frames in a message (0: no limit)")
+	f.IntVar(&cfg.MaxControlRate, "max-control-rate", 0, "most control frames in a second (0: no limit)")
+	f.IntVar(&cfg.WriteQueue, "write-queue", 64<<20, "`bytes` that may wait to be written on a connection (0: no limit)")
+	f.DurationVar(&cfg.AssemblyTimeout, "assembly-timeout", 120*time.Second, "longest time from a message's first byte to its last (0: no limit)")
+	f.DurationVar(&cfg.PingInterval, "ping", 0, "silence after which a connection is pinged (0: never)")
+	deflate := f.Bool("deflate", false, "agree on permessage-deflate, with whatever parameters a client offers")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", f.Arg(0))
+	}
+	if err := o.parseProxies(*trusted); err != nil {
+		return o, err
+	}
+	if err := liftLimits(cfg); err != nil {
+		return o, err
+	}
+	cfg.MaxConnsPerAddress = server.Off
+	cfg.Upgrader = handshake.Upgrader{Origins: []string{"*"}}
+	if *deflate {
+		cfg.Upgrader.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
+		cfg.CompressFrom = server.Off
+	}
+	cfg.Admit = admit
+	return o, nil
+}
+
+func (o *options) parseProxies(list string) error {
+	if list != "" {
+		var err error
+		if o.trusted, err = proxy.ParseTrusted(strings.Split(list, ",")); err != nil {
+			return fmt.Errorf("--trusted-proxies: %w", err)
+		}
+	}
+	if o.proxyProtocol && o.trusted.None() {
+		return fmt.Errorf("--proxy-protocol needs --trusted-proxies: nobody would be believed")
+	}
+	return nil
+}
+
+// liftLimits checks the limits and makes no limit of 0.
+func liftLimits(cfg *server.Config) error {
+	if cfg.MaxMessage < 1 {
+		return fmt.Errorf("--max-message is %d; it must be at least 1 byte", cfg.MaxMessage)
+	}
+	for name, v := range map[string]*int{
+		"--loops": &cfg.Loops, "--max-fragments": &cfg.MaxFragments,
+		"--max-control-rate": &cfg.MaxControlRate, "--write-queue": &cfg.WriteQueue,
+	} {
+		if *v < 0 {
+			return fmt.Errorf("%s is %d; it must not be negative", name, *v)
+		}
+		if *v == 0 && name != "--loops" {
+			*v = server.Off
+		}
+	}
+	for name, v := range map[string]*time.Duration{"--assembly-timeout": &cfg.AssemblyTimeout, "--ping": &cfg.PingInterval} {
+		if *v < 0 {
+			return fmt.Errorf("%s is %v; it must not be negative", name, *v)
+		}
+		if *v == 0 {
+			*v = server.Off
+		}
+	}
+	return nil
+}
