@@ -31,10 +31,12 @@ type chatClient struct {
 	proto wsproto.Conn // Guarded by mu.
 }
 
-func dialChat(url string) (*chatClient, error) {
+func dialChat(url string) (*chatClient, error) { return dialChatWith(url, nil) }
+
+func dialChatWith(url string, o *handshake.DialOptions) (*chatClient, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	nc, left, _, err := handshake.Dial(ctx, url, nil)
+	nc, left, _, err := handshake.Dial(ctx, url, o)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +142,11 @@ func (c *chatClient) until(kind string) (object, error) {
 
 // enter connects, authenticates and waits for the answer.
 func enter(url, token string, features ...string) (*chatClient, object, error) {
-	c, err := dialChat(url)
+	return enterWith(url, nil, token, features...)
+}
+
+func enterWith(url string, o *handshake.DialOptions, token string, features ...string) (*chatClient, object, error) {
+	c, err := dialChatWith(url, o)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -41,7 +41,8 @@ func TestMain(m *testing.M) {
 // service is a running "hawser serve".
 type service struct {
 	t    testing.TB
-	url  string // http://…, without a slash at its end
+	url  string // http://… or https://…, without a slash at its end
+	http *http.Client
 	cmd  *exec.Cmd
 	log  *lockedBuffer
 	dead chan struct{} // closed when the process has ended
@@ -50,8 +51,12 @@ type service struct {
 // launch starts the program on the given data and waits until it listens.
 func launch(t testing.TB, data, listen string, args ...string) *service {
 	t.Helper()
-	s := &service{t: t, log: &lockedBuffer{}, dead: make(chan struct{})}
-	s.cmd = exec.Command(program, append([]string{"serve", "--listen", listen, "--data", data}, args...)...)
+	return launchCommand(t, exec.Command(program, append([]string{"serve", "--listen", listen, "--data", data}, args...)...))
+}
+
+func launchCommand(t testing.TB, cmd *exec.Cmd) *service {
+	t.Helper()
+	s := &service{t: t, http: http.DefaultClient, cmd: cmd, log: &lockedBuffer{}, dead: make(chan struct{})}
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -101,7 +106,7 @@ func (s *service) ws(path string) string { return "ws" + strings.TrimPrefix(s.ur
 func (s *service) guest(name string) (token, id string) {
 	s.t.Helper()
 	body, _ := json.Marshal(map[string]string{"name": name})
-	resp, err := http.Post(s.url+"/api/guest", "application/json", bytes.NewReader(body))
+	resp, err := s.http.Post(s.url+"/api/guest", "application/json", bytes.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
 	}

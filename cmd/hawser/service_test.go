@@ -251,6 +251,10 @@ func TestMistakes(t *testing.T) {
 		{"bad value", []string{"serve", "--limits.burst=-1"}, "", 2, []string{"limits.burst", "-1"}},
 		{"bad origin", []string{"serve"}, "HAWSER_PUBLIC_ORIGINS=chat.example", 2, []string{"HAWSER_PUBLIC_ORIGINS", "chat.example"}},
 		{"address in use", []string{"serve", "--data", filepath.Join(dir, "a"), "--listen", strings.TrimPrefix(held.url, "http://")}, "", 1, []string{"address already in use"}},
+		{"no key", []string{"serve", "--tls-cert", file}, "", 1, []string{file, "is not named"}},
+		{"no certificate in the file", []string{"serve", "--tls-cert", file, "--tls-key", file}, "", 1, []string{file, "no certificate"}},
+		{"absent key", []string{"serve", "--tls-cert", file, "--tls-key", "/absent.pem"}, "", 1, []string{"/absent.pem", "no such file"}},
+		{"nothing inherited", []string{"serve", "--listen=systemd"}, "", 1, []string{"LISTEN_FDS"}},
 		{"S15 data in use", []string{"serve", "--data", filepath.Join(dir, "held"), "--listen", "127.0.0.1:0"}, "", 1, []string{filepath.Join(dir, "held")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -57,7 +57,8 @@ func launch(t *testing.T, args ...string) string {
 	})
 	line, _ := bufio.NewReader(out).ReadString('\n')
 	_, rest, _ := strings.Cut(line, "echo on ")
-	url, _, ok := strings.Cut(rest, "/,")
+	url, _, ok := strings.Cut(rest, ", ")
+	url = strings.TrimSuffix(url, "/")
 	if !ok {
 		t.Fatalf("wsecho says %q", line)
 	}
