@@ -125,15 +125,17 @@ func TestEchoAndFanout(t *testing.T) {
 		say(t, c, frame.Binary, big)
 		hear(t, c, frame.Binary, big)
 
+		ctx, cancel := context.WithTimeout(t.Context(), patience)
+		defer cancel()
 		a, b := dial(t, url+"/fanout", o), dial(t, url+"/fanout", nil)
-		for _, member := range []*client.Conn{a, b} { // both have joined once their own comes back
+		for _, member := range []*client.Conn{a, b} { // each has joined once something comes back
 			say(t, member, frame.Text, "joined")
+			hear(t, member, frame.Text, "joined")
 		}
-		hear(t, b, frame.Text, "joined")
 		say(t, b, frame.Binary, "to all")
 		for _, member := range []*client.Conn{a, b} {
 			for {
-				op, p, err := member.Read(t.Context())
+				op, p, err := member.Read(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}
