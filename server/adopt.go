@@ -41,7 +41,7 @@ func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
 			nc.Close()
 			return Conn{}, fmt.Errorf("server: adopt: TLS over a %T, which was not accepted by Serve", tc.NetConn())
 		}
-		o.tls = &secure{tc, sock}
+		o.tls = &secure{conn: tc, sock: sock}
 		nc = sock.accepted
 	}
 	o.remote = remoteOf(nc, o.remote)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -149,26 +150,44 @@ func (s *tlsSocket) RemoteAddr() net.Addr {
 
 // secure is the TLS of a connection on a loop.
 type secure struct {
-	conn *tls.Conn
-	sock *tlsSocket
+	conn    *tls.Conn
+	sock    *tlsSocket
+	answers int // bytes of TLS's own in sock.out, at least
 }
 
 // tlsTurn bounds the plaintext that is taken from one connection in a turn.
-const tlsTurn = 64 << 10
+const (
+	tlsTurn = 64 << 10
+
+	// tlsRecordCost is what a record counts at least, because opening one takes
+	// its time even if there is a single byte in it.
+	tlsRecordCost = 256
+)
+
+// maxTLSAnswers bounds the bytes of what TLS itself answers, mostly to key
+// updates, while nothing of it can be written. Nobody needs a hundredth of it.
+const maxTLSAnswers = 4 << 10
+
+var errTLSAnswers = errors.New("too many TLS key updates whose answers are not read")
 
 // readableTLS decrypts what has come. A tls.Conn may hold records that the
 // kernel cannot see, so it is read until it has nothing, or its turn is over: then
 // there is another in the next iteration.
 func (l *loop) readableTLS(slot uint32, c *conn) {
 	for taken := 0; taken < tlsTurn; {
+		waiting := len(c.tls.sock.out)
 		n, err := c.tls.conn.Read(l.input)
-		if len(c.tls.sock.out) > 0 {
-			// An answer of the protocol's own: a key update, an alert.
+		if answer := len(c.tls.sock.out) - waiting; answer > 0 {
+			// Of the protocol's own: a key update, an alert.
 			l.outboxOf(c)
 			l.dirty(slot, c)
+			if c.tls.answers += answer; c.tls.answers > maxTLSAnswers {
+				l.lost(slot, c, errTLSAnswers)
+				return
+			}
 		}
 		if n > 0 {
-			taken += n
+			taken += max(n, tlsRecordCost)
 			l.arrived(slot, c, l.input[:n])
 		}
 		switch {
@@ -240,7 +259,7 @@ func (l *loop) drainTLS(c *conn) error {
 				c.flags |= flagBlocked
 				return nil
 			}
-			s.out = nil
+			s.out, c.tls.answers = nil, 0
 		}
 		if o.bytes == 0 {
 			l.dropOutbox(c)

@@ -59,13 +59,18 @@ func newAuthority(t testing.TB) *authority {
 
 func (a *authority) issue(t testing.TB, usage x509.ExtKeyUsage) tls.Certificate {
 	t.Helper()
+	return a.issueUntil(t, usage, time.Now().Add(time.Hour))
+}
+
+func (a *authority) issueUntil(t testing.TB, usage x509.ExtKeyUsage, end time.Time) tls.Certificate {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: end,
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: []x509.ExtKeyUsage{usage},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, a.cert, &key.PublicKey, a.key)
@@ -232,7 +237,7 @@ func TestTLSPause(t *testing.T) {
 	}
 }
 
-// T03: nothing below TLS 1.2.
+// T03: nothing below TLS 1.2, and no weak suite under it.
 func TestT03OldVersions(t *testing.T) {
 	ts, _, ca := startTLS(t, Config{Handler: funcs{}})
 	for _, version := range []uint16{tls.VersionTLS10, tls.VersionTLS11} {
@@ -242,10 +247,23 @@ func TestT03OldVersions(t *testing.T) {
 			t.Errorf("version %x is accepted", version)
 		}
 	}
+	for suite, want := range map[uint16]bool{
+		tls.TLS_ECDHE_ECDSA_WITH_RC4_128_SHA:        false,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256: false,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: true,
+	} {
+		nc, err := tls.Dial("tcp", ts.addr, &tls.Config{RootCAs: ca.pool, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+		if err == nil {
+			nc.Close()
+		}
+		if (err == nil) != want {
+			t.Errorf("%s: %v; want accepted: %v", tls.CipherSuiteName(suite), err, want)
+		}
+	}
 }
 
-// T04: with client authentication, who has no certificate of the authority is
-// refused.
+// T04: with client authentication, who has no certificate of the authority, or an
+// expired one, is refused. Revocation is not looked at: crypto/tls knows no CRL.
 func TestT04ClientCertificates(t *testing.T) {
 	clients, strangers := newAuthority(t), newAuthority(t)
 	ts, o, _ := startTLS(t, Config{Handler: funcs{message: echo}, TLS: &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients.pool}})
@@ -256,6 +274,7 @@ func TestT04ClientCertificates(t *testing.T) {
 	}{
 		{"right", []tls.Certificate{clients.issue(t, x509.ExtKeyUsageClientAuth)}, true},
 		{"none", nil, false},
+		{"expired", []tls.Certificate{clients.issueUntil(t, x509.ExtKeyUsageClientAuth, time.Now().Add(-time.Minute))}, false},
 		{"another authority's", []tls.Certificate{strangers.issue(t, x509.ExtKeyUsageClientAuth)}, false},
 		{"a server's", []tls.Certificate{clients.issue(t, x509.ExtKeyUsageServerAuth)}, false},
 	} {
