@@ -3,7 +3,7 @@
 //
 // It accepts nothing and knows nothing of what is served.
 //
-// Read listen.go for the forms of an address; unix.go for what happens to a
+// Read listen.go for the forms of an address; socketfile.go for what happens to a
 // socket's file, inherited.go for socket activation, and url.go for how a listener
 // is called towards people.
 package listen

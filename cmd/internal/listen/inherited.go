@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // firstInherited is the first descriptor that a service manager passes on
@@ -56,11 +54,11 @@ func inherit(name string, pid, first int) (net.Listener, error) {
 // fromDescriptor makes a listener of a descriptor, which is closed when it has one
 // of its own.
 func fromDescriptor(fd int) (net.Listener, error) {
-	listening, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	listening, err := isListening(fd)
 	if err != nil {
 		return nil, fmt.Errorf("listen on systemd: descriptor %d: %w", fd, err)
 	}
-	if listening == 0 {
+	if !listening {
 		return nil, fmt.Errorf("listen on systemd: descriptor %d is a socket that does not listen", fd)
 	}
 	f := os.NewFile(uintptr(fd), "inherited socket")

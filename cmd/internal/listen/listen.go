@@ -10,8 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // DefaultMode is the mode of a Unix socket's file.
@@ -84,17 +82,7 @@ func (o Options) Open() (net.Listener, error) {
 	}
 	var lc net.ListenConfig
 	if o.ReusePort {
-		lc.Control = func(_, _ string, c syscall.RawConn) error {
-			return control(c, func(fd int) error { return unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1) })
-		}
+		lc.Control = func(_, _ string, c syscall.RawConn) error { return reusePort(c) }
 	}
 	return lc.Listen(context.Background(), "tcp", o.Address)
-}
-
-func control(c syscall.RawConn, f func(fd int) error) error {
-	var err error
-	if outer := c.Control(func(fd uintptr) { err = f(int(fd)) }); outer != nil {
-		return outer
-	}
-	return err
 }

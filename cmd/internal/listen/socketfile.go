@@ -8,8 +8,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
 // maxPath is the longest path that a sockaddr_un holds, with the zero byte that
@@ -22,13 +20,9 @@ func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = DefaultMode
 	}
-	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
-		// bind(2) makes the file with the descriptor's mode less the umask, so
-		// that it is never more open than it shall be.
-		return control(c, func(fd int) error { return unix.Fchmod(fd, uint32(mode)) })
-	}}
+	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error { return limitMode(c, mode) }}
 	ln, err := lc.Listen(context.Background(), "unix", path)
-	if errors.Is(err, unix.EADDRINUSE) {
+	if errors.Is(err, syscall.EADDRINUSE) {
 		if err := removeStale(path); err != nil {
 			return nil, fmt.Errorf("listen on unix:%s: %w", path, err)
 		}
@@ -59,7 +53,7 @@ func removeStale(path string) error {
 	}
 	// Only this says that nobody listens: a server with a full backlog, or one
 	// that we may not connect to, is still one.
-	if !errors.Is(err, unix.ECONNREFUSED) {
+	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("it cannot be told whether another server is there: %w", err)
 	}
 	return os.Remove(path)
