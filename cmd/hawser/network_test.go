@@ -98,6 +98,46 @@ func waitForLog(t *testing.T, s *service, text string) {
 	}
 }
 
+// T05: after an authority of clients is gone, its clients are refused, also with the
+// tickets they were given before; who is connected stays.
+func TestT05ReloadedAuthorities(t *testing.T) {
+	ca, before, after := certtest.New(t, "server"), certtest.New(t, "before"), certtest.New(t, "after")
+	dir := t.TempDir()
+	s := launchTLS(t, ca, dir, "--tls-client-ca", certtest.Write(t, dir, "clients.pem", before.PEM()))
+	as := func(a *certtest.Authority) *handshake.DialOptions {
+		return &handshake.DialOptions{TLSConfig: &tls.Config{
+			RootCAs: ca.Pool, ClientSessionCache: tls.NewLRUClientSessionCache(1),
+			Certificates: []tls.Certificate{a.Client(&x509.Certificate{DNSNames: []string{"client"}})},
+		}}
+	}
+	old := as(before)
+	s.trust(as(before).TLSConfig)
+	token, _ := s.guest("Ada")
+	var c *chatClient
+	for _, resumed := range []bool{false, true} {
+		var err error
+		if c, _, err = enterWith(s.ws("/ws"), old, token); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.nc.(*tls.Conn).ConnectionState().DidResume; got != resumed {
+			t.Errorf("resumed: %t; want %t", got, resumed)
+		}
+	}
+	certtest.Write(t, dir, "clients.pem", after.PEM())
+	s.cmd.Process.Signal(syscall.SIGHUP)
+	waitForLog(t, s, "loaded anew")
+	if _, _, err := enterWith(s.ws("/ws"), old, token); err == nil {
+		t.Error("the removed authority's client is accepted")
+	}
+	if _, _, err := enterWith(s.ws("/ws"), as(after), token); err != nil {
+		t.Errorf("the new authority's client: %v", err)
+	}
+	c.send(object{"type": "heartbeat"})
+	if _, err := c.until("heartbeat"); err != nil {
+		t.Errorf("the connection from before: %v", err)
+	}
+}
+
 // T04, T07: with client authorities a certificate is needed, and with identities it
 // decides whose token is accepted. Nothing but an exact name does.
 func TestT07Identities(t *testing.T) {

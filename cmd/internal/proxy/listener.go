@@ -49,7 +49,7 @@ func NewListener(ln net.Listener, o Options) net.Listener {
 	}
 	l := &listener{
 		Listener: ln, o: o,
-		results: make(chan result), room: make(chan struct{}, maxAwaited), closed: make(chan struct{}),
+		results: make(chan result), again: make(chan struct{}), room: make(chan struct{}, maxAwaited), closed: make(chan struct{}),
 		awaited: map[net.Conn]struct{}{},
 	}
 	go l.run()
@@ -61,6 +61,7 @@ type listener struct {
 	net.Listener
 	o       Options
 	results chan result   // what Accept returns
+	again   chan struct{} // has run go on after an error
 	room    chan struct{} // holds one for each that is awaited
 	closed  chan struct{} // closed by Close
 
@@ -83,6 +84,12 @@ func (l *listener) run() {
 		switch {
 		case err != nil:
 			if !l.deliver(result{err: err}) {
+				return
+			}
+			// What to do about it, and when to try again, is the caller's choice.
+			select {
+			case <-l.again:
+			case <-l.closed:
 				return
 			}
 		case !l.o.Trusted.hasPeer(nc.RemoteAddr()):
@@ -121,7 +128,7 @@ func (l *listener) await(nc net.Conn) {
 	l.untrack(nc)
 	if err != nil {
 		nc.Close()
-		if errors.Is(err, net.ErrClosed) {
+		if errors.Is(err, net.ErrClosed) || errors.Is(err, errSilent) {
 			return
 		}
 		l.o.Log.Warn("PROXY header refused", "proxy", nc.RemoteAddr(), "error", err)
@@ -151,11 +158,14 @@ func (l *listener) untrack(nc net.Conn) {
 }
 
 func (l *listener) Accept() (net.Conn, error) {
-	select {
-	case r := <-l.results:
-		return r.nc, r.err
-	case <-l.closed:
-		return nil, net.ErrClosed
+	for {
+		select {
+		case r := <-l.results:
+			return r.nc, r.err
+		case l.again <- struct{}{}:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
 	}
 }
 
@@ -174,6 +184,10 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
+// errSilent is the end of a connection on which nothing was sent: proxies look in
+// this way whether somebody is there.
+var errSilent = errors.New("closed without a word")
+
 // readHeader reads the header that nc has to begin with.
 func readHeader(nc net.Conn, timeout time.Duration) (*conn, error) {
 	if err := nc.SetReadDeadline(time.Now().Add(timeout)); err != nil {
@@ -181,6 +195,9 @@ func readHeader(nc net.Conn, timeout time.Duration) (*conn, error) {
 	}
 	br := bufio.NewReaderSize(nc, headerBuffer)
 	h, err := proxyproto.Read(br)
+	if errors.Is(err, proxyproto.ErrNoProxyProtocol) && br.Buffered() == 0 {
+		return nil, errSilent
+	}
 	if err != nil {
 		return nil, err
 	}

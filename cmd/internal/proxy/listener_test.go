@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -309,6 +310,52 @@ func TestClose(t *testing.T) {
 	}
 	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("second Close: %v", err)
+	}
+}
+
+// failing is a listener whose Accept fails, and counts how often it was asked.
+type failing struct {
+	net.Listener
+	asked atomic.Int32
+}
+
+var errFailing = errors.New("no descriptors")
+
+func (f *failing) Accept() (net.Conn, error) {
+	f.asked.Add(1)
+	return nil, errFailing
+}
+
+// An error is the caller's to deal with: Accept is not tried again before it asks.
+func TestAcceptError(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &failing{Listener: ln}
+	l := NewListener(f, Options{})
+	defer l.Close()
+	for i := range int32(100) {
+		if _, err := l.Accept(); err != errFailing {
+			t.Fatal(err)
+		}
+		if n := f.asked.Load(); n != i+1 {
+			t.Fatalf("%d tries after %d calls", n, i+1)
+		}
+	}
+}
+
+// Who looks whether somebody is there is not logged.
+func TestSilentConnection(t *testing.T) {
+	h := newHouse(t, Options{}, "127.0.0.1")
+	nc := h.dial()
+	nc.(*net.TCPConn).CloseWrite()
+	if got := answer(nc); got != "" {
+		t.Errorf("%q", got)
+	}
+	answer(h.dial("x")) // and this one is, after it
+	if log := h.log.String(); strings.Count(log, "refused") != 1 {
+		t.Errorf("the log: %s", log)
 	}
 }
 
