@@ -1,7 +1,7 @@
 # make run     build and start the chat server on http://127.0.0.1:8080
 # make test    run every test, after installing what they need
 # make build   put every program into bin/
-# make lint    gofmt, go vet, staticcheck, and the layering
+# make lint    gofmt, go vet (for macOS and Windows too), staticcheck, and the layering
 # make race    the core's tests under the race detector
 # make fuzz    run every fuzz target for FUZZTIME each (default 30s)
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
@@ -45,9 +45,14 @@ fuzz:
 mutate:
 	$(GO) run .ci/mutate.go
 
+# What other systems vet, tests included; the tests of the rest want Linux.
+PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./cmd/hawser ./cmd/wsecho ./cmd/wscat
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	@for os in darwin windows; do \
+		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \
+		GOOS=$$os $(GO) build ./... && GOOS=$$os $(GO) vet $(PORTABLE) || exit 1; done
 	$(GO) run $(STATICCHECK) ./...
 
 layers:

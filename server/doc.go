@@ -1,9 +1,14 @@
-// Package server is an epoll reactor for WebSocket connections: a few event
-// loops own all descriptors, and an idle connection has no goroutine, no
+// Package server is a reactor for WebSocket connections: a few event loops own
+// all of them, on Linux with epoll, and an idle connection has no goroutine, no
 // buffer and no timer object of its own.
 //
 // It knows nothing of what is said: it drives package wsproto, keeps order,
 // bounds and deadlines, and calls a Handler. It must not import chat.
+//
+// Below the loops is a kernel (kernel.go), which is all that knows the system:
+// epoll (kernel_linux.go), or goroutines over net.Conn (kernel_portable.go) on
+// other systems, where a connection costs one of them. Everything above, and
+// what a program sees, is the same.
 //
 // A message's way: epoll names a connection's slot (loop.go); one read(2) into
 // the loop's buffer and the protocol's events (turn.go); Handler.OnMessage;
