@@ -67,7 +67,10 @@ type rate struct {
 	last   time.Duration // Guarded by mu.
 }
 
-func (r *rate) allow(perSecond int, now time.Duration) bool {
+func (r *rate) allow(perSecond int, now time.Duration) bool { return r.take(perSecond, now) == 0 }
+
+// take admits one, or says how long it is until there may be one.
+func (r *rate) take(perSecond int, now time.Duration) (wait time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	most := float64(perSecond)
@@ -77,8 +80,8 @@ func (r *rate) allow(perSecond int, now time.Duration) bool {
 	r.tokens = min(most, r.tokens+most*(now-r.last).Seconds())
 	r.last = now
 	if r.tokens < 1 {
-		return false
+		return max(time.Duration((1-r.tokens)/most*float64(time.Second)), 1)
 	}
 	r.tokens--
-	return true
+	return 0
 }

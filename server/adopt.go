@@ -46,21 +46,26 @@ func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
 	}
 	o.remote = remoteOf(nc, o.remote)
 	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
+	slot, gen, ok := l.take()
+	if !ok {
+		nc.Close()
+		return Conn{}, fmt.Errorf("server: adopt: a loop holds %d connections and takes no more", maxSlabs*slabSize-1)
+	}
+	if a, ok := nc.(*accepted); ok {
+		a.shook() // the slot counts from here
+	}
 	fd, err := l.k.attach(nc)
 	if err != nil {
+		l.giveBack(slot)
 		return Conn{}, err
 	}
 	o.fd = fd
 	if o.tls != nil {
 		o.tls.sock.move(l.k, fd)
 	}
-	slot, gen, ok := l.take()
-	if !ok {
-		l.k.close(fd)
-		return Conn{}, fmt.Errorf("server: adopt: a loop holds %d connections and takes no more", maxSlabs*slabSize-1)
-	}
 	if err := l.post(task{kind: taskOpen, slot: slot, gen: gen, open: o}, nil); err != nil {
 		l.k.close(fd)
+		l.giveBack(slot)
 		return Conn{}, ErrServerClosed
 	}
 	return Conn{l, slot, gen}, nil

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
@@ -121,6 +122,20 @@ type Config struct {
 	// header, for the listeners that Serve owns. Default 5 s.
 	HandshakeTimeout time.Duration
 
+	// MaxConns bounds the connections in all, counted from accept. One more is
+	// answered 503. Default: no limit.
+	MaxConns int
+
+	// AcceptRate bounds the connections that each listener of Serve's accepts in a
+	// second, and as many at once: more wait in the system's queue, so that a crowd
+	// that comes back leaves time for those who are there. Default: no limit.
+	AcceptRate int
+
+	// ReleaseAfter is how many handshakes make a burst: when no connection has been
+	// taken over for a second after it, the memory that they left is returned to the
+	// system, by one debug.FreeOSMemory. Default 1,000; Off: never.
+	ReleaseAfter int
+
 	// MaxConnsPerAddress bounds the connections of one IPv4 address or IPv6
 	// /64, counted from accept. Default 100. One more is answered 429.
 	MaxConnsPerAddress int
@@ -135,6 +150,10 @@ type Config struct {
 	// Replaced by tests.
 	now       func() time.Duration   // monotonic
 	newKernel func() (kernel, error) // one for each loop
+
+	sleep func(time.Duration)         // of an accept that comes too soon
+	after func(time.Duration, func()) // calls in a goroutine of its own
+	free  func()                      // returns memory to the system
 }
 
 // withDefaults fills in what is zero, and makes 0 of what is Off.
@@ -166,6 +185,9 @@ func (cfg Config) withDefaults() Config {
 	number(&cfg.PingMisses, 2)
 	number(&cfg.MaxConnsPerAddress, 100)
 	number(&cfg.MaxHandshakeRate, Off)
+	number(&cfg.MaxConns, Off)
+	number(&cfg.AcceptRate, Off)
+	number(&cfg.ReleaseAfter, 1000)
 	period(&cfg.WriteTimeout, 10*time.Second)
 	period(&cfg.PingInterval, 30*time.Second)
 	period(&cfg.AssemblyTimeout, 15*time.Second)
@@ -177,6 +199,15 @@ func (cfg Config) withDefaults() Config {
 	if cfg.now == nil {
 		start := time.Now()
 		cfg.now = func() time.Duration { return time.Since(start) }
+	}
+	if cfg.sleep == nil {
+		cfg.sleep = time.Sleep
+	}
+	if cfg.after == nil {
+		cfg.after = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
+	}
+	if cfg.free == nil {
+		cfg.free = debug.FreeOSMemory
 	}
 	if cfg.newKernel == nil {
 		cfg.newKernel = newKernel

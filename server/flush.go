@@ -29,7 +29,7 @@ func (l *loop) flush() {
 }
 
 func (l *loop) settle(slot uint32, c *conn) {
-	if err := l.drain(c); err != nil {
+	if err := l.write(c); err != nil {
 		l.lost(slot, c, err)
 		return
 	}
@@ -46,14 +46,14 @@ func (l *loop) settle(slot uint32, c *conn) {
 	l.interest(slot, c)
 }
 
-// drain writes the outbox until it is empty or the kernel's buffer is full.
-func (l *loop) drain(c *conn) error {
+// write writes the outbox until it is empty or the kernel's buffer is full.
+func (l *loop) write(c *conn) error {
 	o := c.out
 	if o == nil || c.has(flagBlocked) {
 		return nil
 	}
 	if c.tls != nil {
-		return l.drainTLS(c)
+		return l.writeTLS(c)
 	}
 	for o.bytes > 0 {
 		n, tried, err := l.writeSome(int(c.fd), o)

@@ -406,7 +406,7 @@ func TestShutdownCuts(t *testing.T) {
 	go func() { done <- ts.Shutdown(ctx) }()
 	c.expect("close 1001")
 	cancel()
-	if err := receive(t, done); err != context.Canceled {
+	if err := receive(t, done); !errors.Is(err, context.Canceled) {
 		t.Errorf("Shutdown: %v; want context.Canceled", err)
 	}
 	receive(t, closed)

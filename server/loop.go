@@ -40,6 +40,7 @@ type loop struct {
 		slots []uint32 // Guarded by mu.
 		next  uint32   // Guarded by mu. The first slot never used.
 	}
+	taken atomic.Int64 // slots given out and not given back
 	stats counters
 
 	// Loop only.
@@ -66,6 +67,7 @@ type loop struct {
 	remotes    map[uint32]netip.AddrPort // by slot, of the clients behind proxies
 	open       int
 	delivering bool
+	drain      drain
 	stopping   bool
 	cutting    bool
 	loggedSlow time.Duration
@@ -121,6 +123,9 @@ func (l *loop) run() {
 			l.openAll()
 			l.deliver()
 		}
+		if l.drain.pending() {
+			l.drainSlice()
+		}
 		if l.cutting {
 			l.cut()
 		}
@@ -141,6 +146,9 @@ func (l *loop) poll() []event {
 	ms := 0
 	if b.asleep {
 		ms = l.wheel.idle(l.now)
+		if every := int(drainEvery / time.Millisecond); l.drain.pending() && (ms < 0 || ms > every) {
+			ms = every
+		}
 	}
 	b.mu.Unlock()
 	events, err := l.k.wait(ms)
@@ -164,28 +172,6 @@ func (l *loop) retire() bool {
 	defer l.box.mu.Unlock()
 	l.box.closed = len(l.box.tasks) == 0
 	return l.box.closed
-}
-
-// goingAway is the reason that Shutdown gives.
-const goingAway = "server is shutting down"
-
-// stop has every connection closed and the loop end after the last of them.
-func (l *loop) stop() {
-	l.stopping = true
-	for slot := range l.used() {
-		if c := l.at(slot); c.word.Load()&1 == 0 {
-			l.sendClose(slot, c, wsproto.CloseGoingAway, goingAway, nil)
-		}
-	}
-}
-
-// cut tears down what stop has left. It is done between the other steps of an
-// iteration, because it calls OnClose.
-func (l *loop) cut() {
-	for slot := range l.used() {
-		l.stats.cut.Add(1)
-		l.teardown(slot, l.at(slot))
-	}
 }
 
 // used ranges over the slots that hold a connection.

@@ -2,6 +2,7 @@ package server
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -48,6 +49,7 @@ type task struct {
 	m      *wsproto.Prepared
 	open   *opening
 	group  *members
+	over   time.Duration
 	call   func()
 }
 
@@ -126,7 +128,7 @@ func (l *loop) do(t *task, data []byte) {
 		l.sendGroup(t.group, t.m, t.policy)
 		return
 	case taskStop:
-		l.stop()
+		l.stop(t.over)
 		return
 	case taskCut:
 		l.cutting = true

@@ -14,24 +14,24 @@ import (
 	"github.com/hawser-ws/hawser/handshake"
 )
 
-// slow starts a server behind a gate, with n connections and, unless cfg has a
-// Handler, their handles.
-func slow(t *testing.T, n int, cfg Config) (ts *testServer, peer *gate, cs []*client, hs []Conn) {
+// slow starts a server behind a gate, with n connections and their handles.
+func slow(t *testing.T, n int, cfg Config, close func(Conn, error)) (ts *testServer, peer *gate, cs []*client, hs []Conn) {
 	t.Helper()
 	peer = new(gate)
 	opened := make(chan Conn, n)
-	own := cfg.Handler == nil
-	if own {
-		cfg.Handler = funcs{open: func(c Conn) { opened <- c }}
+	h := funcs{open: func(c Conn) { opened <- c }, close: close}
+	if w, ok := cfg.Handler.(noticing); ok {
+		w.funcs = h
+		cfg.Handler = w
+	} else {
+		cfg.Handler = h
 	}
 	cfg.Loops, cfg.newKernel = 1, peer.kernels()
 	cfg.WriteTimeout, cfg.PingInterval = Off, Off
 	ts = start(t, cfg)
 	for range n {
 		cs = append(cs, ts.dialWith(t, "/", &handshake.DialOptions{Deflate: cfg.Upgrader.Deflate}))
-		if own {
-			hs = append(hs, receive(t, opened))
-		}
+		hs = append(hs, receive(t, opened))
 	}
 	return ts, peer, cs, hs
 }
@@ -42,7 +42,7 @@ func TestCoalesce(t *testing.T) {
 	takeover := &handshake.DeflateOptions{ServerContextTakeover: true}
 	for name, deflate := range map[string]*handshake.DeflateOptions{"plain": nil, "takeover": takeover} {
 		t.Run(name, func(t *testing.T) {
-			ts, peer, cs, hs := slow(t, 1, Config{Upgrader: handshake.Upgrader{Deflate: deflate}, CompressFrom: Off})
+			ts, peer, cs, hs := slow(t, 1, Config{Upgrader: handshake.Upgrader{Deflate: deflate}, CompressFrom: Off}, nil)
 			a, b := ts.NewGroup(), ts.NewGroup()
 			a.Join(hs[0])
 			b.Join(hs[0])
@@ -75,7 +75,7 @@ func TestCoalesce(t *testing.T) {
 // A state that is written in part stays; where there is no room for the newest one
 // either, the member is closed.
 func TestCoalesceNoRoom(t *testing.T) {
-	ts, peer, cs, hs := slow(t, 1, Config{WriteQueue: 64 << 10})
+	ts, peer, cs, hs := slow(t, 1, Config{WriteQueue: 64 << 10}, nil)
 	g := ts.NewGroup()
 	g.Join(hs[0])
 	g.Send(text(strings.Repeat("s", 60_000)), Coalesce) // 10,000 of it go through
@@ -102,10 +102,9 @@ func (h noticing) OnWritable(c Conn) { h.writable <- c }
 
 // A sender is told when the queue that it filled has gone down.
 func TestOnWritable(t *testing.T) {
-	opened := make(chan Conn, 1)
-	h := noticing{funcs{open: func(c Conn) { opened <- c }}, make(chan Conn, 10)}
-	ts, peer, cs, _ := slow(t, 1, Config{Handler: h, WriteQueue: 64 << 10})
-	c := receive(t, opened)
+	h := noticing{writable: make(chan Conn, 10)}
+	ts, peer, cs, hs := slow(t, 1, Config{Handler: h, WriteQueue: 64 << 10}, nil)
+	c := hs[0]
 	if n := c.Buffered(); n != 0 {
 		t.Errorf("%d bytes wait at first", n)
 	}
@@ -136,10 +135,7 @@ func TestOnWritable(t *testing.T) {
 // Over the memory budget, whoever holds most goes first, and nobody comes in.
 func TestMemoryBudget(t *testing.T) {
 	causes := make(chan error, 10)
-	opened := make(chan Conn, 3)
-	ts, peer, cs, _ := slow(t, 3, Config{MemoryBudget: 1 << 20, WriteQueue: Off,
-		Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}})
-	hs := []Conn{receive(t, opened), receive(t, opened), receive(t, opened)}
+	ts, peer, cs, hs := slow(t, 3, Config{MemoryBudget: 1 << 20, WriteQueue: Off}, end(causes))
 	for i, n := range []int{1, 3, 9} {
 		for range n {
 			hs[i].Send(frame.Binary, make([]byte, 100_000))

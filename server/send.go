@@ -79,7 +79,7 @@ func (l *loop) fits(c *conn, n int) bool {
 	if c.out == nil || c.out.bytes == 0 || limit == 0 || c.out.bytes+n <= limit {
 		return true
 	}
-	if err := l.drain(c); err != nil {
+	if err := l.write(c); err != nil {
 		// The descriptor failed; when the iteration ends, so does the connection.
 		l.blame(c, &CloseError{Code: wsproto.CloseAbnormal, Err: err})
 		return false

@@ -1,13 +1,13 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -27,10 +27,12 @@ type Server struct {
 	budget     budget
 
 	handshaking atomic.Int64 // accepted by Serve and not taken over yet
+	burst       atomic.Int64 // connections taken over since memory was released
 
-	mu      sync.Mutex
-	https   []*http.Server // Guarded by mu.
-	stopped bool           // Guarded by mu.
+	mu        sync.Mutex
+	exhausted time.Duration  // Guarded by mu. When that was logged last.
+	https     []*http.Server // Guarded by mu.
+	stopped   bool           // Guarded by mu.
 }
 
 // New starts the loops. Shutdown ends them.
@@ -72,16 +74,18 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
 	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
-		w.Header().Set("Retry-After", "1")
-		s.refuse(w, r, http.StatusServiceUnavailable, "too many handshakes, try again later")
+		s.refuseFor(w, r, http.StatusServiceUnavailable, "1", "too many handshakes, try again later")
 		return
 	}
 	if s.budget.exceeded() {
-		w.Header().Set("Retry-After", "5")
-		s.refuse(w, r, http.StatusServiceUnavailable, "the server's memory budget is spent, try again later")
+		s.refuseFor(w, r, http.StatusServiceUnavailable, "5", "the server's memory budget is spent, try again later")
 		return
 	}
 	o := &opening{role: wsproto.Server}
+	if from == nil && s.full(s.handshaking.Load()) {
+		s.refuseFull(w, r)
+		return
+	}
 	if from == nil && s.cfg.MaxConnsPerAddress > 0 {
 		// Somebody else's listener: count from here.
 		if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
@@ -89,13 +93,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			o.address = entry
 			if n > s.cfg.MaxConnsPerAddress {
 				o.address.release()
-				s.refuse(w, r, http.StatusTooManyRequests, "too many connections from this address")
+				s.refuseSurplus(w, r)
 				return
 			}
 		}
 	}
 	if err := s.upgrade(w, r, from, o); err != nil {
 		o.address.release()
+		if isExhausted(err) {
+			s.logExhausted(err)
+			return
+		}
 		s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", err)
 	}
 }
@@ -126,7 +134,9 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, from *accepted,
 	if from != nil {
 		o.address = from.take()
 	}
-	_, err = s.adopt(nc, o)
+	if _, err = s.adopt(nc, o); err == nil {
+		s.tookOver()
+	}
 	return err
 }
 
@@ -135,38 +145,4 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, reas
 	w.Header().Set("Connection", "close")
 	http.Error(w, reason, status)
 	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", reason)
-}
-
-// Shutdown stops accepting, closes every connection with 1001 behind what is
-// queued for it, and waits until all have ended and the loops with them. When
-// ctx is done the rest is cut; the error then is ctx's.
-func (s *Server) Shutdown(ctx context.Context) error {
-	s.mu.Lock()
-	first := !s.stopped
-	s.stopped = true
-	for _, hs := range s.https {
-		hs.Close() // what was hijacked is not its any more
-	}
-	s.mu.Unlock()
-	if first {
-		s.all(task{kind: taskStop})
-	}
-	var err error
-	for _, l := range s.loops {
-		select {
-		case <-l.ended:
-		case <-ctx.Done():
-			err = ctx.Err()
-			s.all(task{kind: taskCut})
-			<-l.ended
-		}
-	}
-	return err
-}
-
-// all posts a task to every loop that has not ended.
-func (s *Server) all(t task) {
-	for _, l := range s.loops {
-		l.post(t, nil) // ErrClosed: it has ended
-	}
 }

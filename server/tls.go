@@ -199,7 +199,7 @@ func (l *loop) readableTLS(slot uint32, c *conn) {
 			l.eof(slot, c)
 			return
 		case err != nil:
-			l.drain(c) // the alert, if the kernel takes it
+			l.write(c) // the alert, if the kernel takes it
 			l.lost(slot, c, err)
 			return
 		case c.has(flagPaused):
@@ -236,9 +236,9 @@ func (l *loop) goOn() {
 	}
 }
 
-// drainTLS encrypts the outbox piece by piece, each when the kernel has taken
+// writeTLS encrypts the outbox piece by piece, each when the kernel has taken
 // the ciphertext of the one before.
-func (l *loop) drainTLS(c *conn) error {
+func (l *loop) writeTLS(c *conn) error {
 	o, s := c.out, c.tls.sock
 	for {
 		for len(s.out) > 0 {
@@ -289,9 +289,9 @@ func (l *loop) notifyEnd(slot uint32, c *conn) bool {
 		return true
 	}
 	c.flags |= flagNotified
-	c.tls.conn.CloseWrite() // only collects; what can fail is drain
+	c.tls.conn.CloseWrite() // only collects; what can fail is write
 	l.outboxOf(c)
-	if err := l.drain(c); err != nil {
+	if err := l.write(c); err != nil {
 		l.lost(slot, c, err)
 		return false
 	}

@@ -1,0 +1,223 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/handshake"
+)
+
+// Connections beyond the server's share are answered 503 until there is room, on
+// its own listener and on another's.
+func TestMaxConns(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{message: echo}, MaxConns: 2})
+	hs := httptest.NewServer(ts.Server)
+	defer hs.Close()
+	foreign := strings.TrimPrefix(hs.URL, "http://")
+	a, b := ts.dial(t, "/"), ts.dial(t, "/")
+	b.text("x")
+	b.expect(`text "x"`)
+	for _, addr := range []string{ts.addr, foreign} {
+		resp, _ := ask(t, addr, upgradeRequest("/", ""))
+		if resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" {
+			t.Errorf("third connection: %d, Retry-After %q", resp.StatusCode, resp.Header.Get("Retry-After"))
+		}
+	}
+	a.frame(0x88, "")
+	a.expect("close 1005", "EOF")
+	a.nc.Close()
+	waitFor(t, func() bool {
+		return ts.loops[0].taken.Load()+ts.loops[1].taken.Load() == 1 && ts.Stats().Handshaking == 0
+	})
+	c := ts.dial(t, "/")
+	c.text("again")
+	c.expect(`text "again"`)
+}
+
+// More than the rate wait in the system's queue.
+func TestAcceptRate(t *testing.T) {
+	slept := make(chan time.Duration, 100)
+	var advance atomic.Pointer[func(time.Duration)]
+	ts := start(t, Config{Handler: funcs{message: echo}, AcceptRate: 2, sleep: func(d time.Duration) {
+		slept <- d
+		if f := advance.Load(); f != nil {
+			(*f)(d)
+		}
+	}})
+	f := func(d time.Duration) { ts.clock.t.Add(int64(d)) }
+	advance.Store(&f)
+	for range 5 {
+		c := ts.dial(t, "/")
+		c.text("x")
+		c.expect(`text "x"`)
+	}
+	// Two at once; every one after them half a second after the one before.
+	for range 3 {
+		if d := receive(t, slept); d < 499*time.Millisecond || d > 501*time.Millisecond {
+			t.Errorf("slept for %v", d)
+		}
+	}
+}
+
+// A burst of handshakes is followed by one release of memory, when it is over.
+func TestRelease(t *testing.T) {
+	timers := make(chan func(), 10)
+	freed := make(chan struct{}, 10)
+	ts := start(t, Config{Handler: funcs{}, ReleaseAfter: 3,
+		after: func(_ time.Duration, f func()) { timers <- f },
+		free:  func() { freed <- struct{}{} }})
+	open := func(n int) {
+		for range n {
+			ts.dial(t, "/")
+		}
+	}
+	open(2)
+	if len(timers) > 0 {
+		t.Error("two are no burst")
+	}
+	open(1)
+	fire := receive(t, timers)
+	open(1)
+	waitFor(t, func() bool { return ts.burst.Load() == 4 })
+	fire() // one has come since
+	if len(freed) > 0 {
+		t.Error("freed in the middle of the burst")
+	}
+	receive(t, timers)()
+	receive(t, freed)
+	open(3)
+	receive(t, timers)()
+	receive(t, freed)
+	if len(timers)+len(freed) > 0 {
+		t.Error("freed more often than once a burst")
+	}
+}
+
+// Drain closes the connections evenly over its time.
+func TestDrain(t *testing.T) {
+	const n = 100
+	ts := start(t, Config{Handler: funcs{}, Loops: 1, CloseTimeout: time.Hour})
+	var cs []*client
+	for range n {
+		cs = append(cs, ts.dial(t, "/"))
+	}
+	waitFor(t, func() bool { return ts.Stats().Open == n })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- ts.Drain(ctx, 10*time.Second) }()
+	waitFor(t, func() bool { return ts.loops[0].draining() })
+	for _, at := range []int{0, 25, 50, 100} {
+		for ts.clock.now() < time.Hour+time.Duration(at)*100*time.Millisecond {
+			ts.clock.t.Add(int64(100 * time.Millisecond))
+		}
+		ts.loops[0].call(func() {})
+		waitFor(t, func() bool { c := ts.Stats().Closing; return c >= at-1 && c <= at+2 })
+	}
+	for _, c := range cs[1:] {
+		c.expect("close 1001")
+		c.frame(0x88, "\x03\xe9")
+		c.expect("EOF")
+		c.nc.Close()
+	}
+	waitFor(t, func() bool { return ts.Stats().Open == 1 })
+	cancel() // cs[0] has not answered
+	if err := receive(t, done); err == nil || err.Error() != "server: 1 connections were cut: context canceled" {
+		t.Errorf("Drain: %v", err)
+	}
+}
+
+func (l *loop) draining() (yes bool) {
+	l.call(func() { yes = l.stopping })
+	return yes
+}
+
+// starvedVariable makes the test binary a server that may have 64 descriptors.
+const starvedVariable = "HAWSER_TEST_STARVED"
+
+func starved() error {
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
+		return err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	s, err := New(Config{Handler: funcs{message: echo}, MaxConnsPerAddress: Off})
+	if err != nil {
+		return err
+	}
+	fmt.Println(ln.Addr())
+	go s.Serve(ln)
+	os.Stdin.Read(make([]byte, 1))
+	return nil
+}
+
+// R11: with 64 descriptors and 200 clients, those that cannot be served are turned
+// away and not kept waiting, that is logged once, and it is over when they are gone.
+func TestR11Descriptors(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), starvedVariable+"=1")
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log syncBuffer
+	cmd.Stderr = &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer stdin.Close()
+	var addr string
+	if _, err := fmt.Fscan(stdout, &addr); err != nil {
+		t.Fatalf("%v; %s", err, &log)
+	}
+	var conns []net.Conn
+	for range 200 {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conns = append(conns, nc)
+	}
+	turnedAway := 0
+	for _, nc := range conns[100:] { // the last ones found no place
+		nc.SetDeadline(time.Now().Add(patience))
+		if _, err := nc.Read(make([]byte, 1)); err == nil || os.IsTimeout(err) {
+			t.Fatalf("neither served nor turned away: %v", err)
+		}
+		turnedAway++
+	}
+	for _, nc := range conns {
+		nc.Close()
+	}
+	other := &testServer{addr: addr}
+	waitFor(t, func() bool { // until its listener has had a look again
+		nc, _, _, err := handshake.Dial(context.Background(), "ws://"+addr+"/", nil)
+		if err == nil {
+			nc.Close()
+		}
+		return err == nil
+	})
+	c := other.dial(t, "/")
+	c.text("recovered")
+	c.expect(`text "recovered"`)
+	if n := strings.Count(log.String(), "no more file descriptors"); n < 1 || n > 2 {
+		t.Errorf("logged %d times:\n%s", n, &log)
+	}
+}
