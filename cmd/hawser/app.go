@@ -86,6 +86,9 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 		Loops:              cfg.Loops,
 		MaxMessage:         cfg.MaxMessage,
 		WriteQueue:         cfg.WriteQueue,
+		MemoryBudget:       orOff(cfg.MemoryBudget),
+		MaxConns:           orOff(cfg.Limits.Connections),
+		AcceptRate:         orOff(cfg.Limits.AcceptsPerSecond),
 		PingInterval:       cfg.PingInterval,
 		PingMisses:         cfg.PingMisses,
 		MaxConnsPerAddress: orOff(cfg.Limits.ConnectionsPerAddress),
@@ -137,16 +140,26 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 }
 
 // stop ends in the order that loses nothing: what was accepted is stored and
-// sent, then the connections are closed, then the store.
+// sent, then the connections are closed, then the store. A drain comes before
+// that: until a connection is closed, it is served.
 func (a *app) stop() error {
 	a.ending.Store(true)
+	if a.cfg.DrainTime > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTime+a.cfg.ShutdownTimeout)
+		defer cancel()
+		a.warnOfCut(a.server.Drain(ctx, a.cfg.DrainTime))
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
 	err := a.hub.Shutdown(ctx)
-	if cut := a.server.Shutdown(ctx); cut != nil {
-		a.log.Warn("not every connection ended in time", "cut", a.server.Stats().Cut)
-	}
+	a.warnOfCut(a.server.Shutdown(ctx))
 	return errors.Join(err, a.store.Close())
+}
+
+func (a *app) warnOfCut(err error) {
+	if err != nil {
+		a.log.Warn("not every connection ended in time", "error", err)
+	}
 }
 
 func isAny(origins []string) bool {

@@ -80,7 +80,9 @@ func (o Options) Open() (net.Listener, error) {
 	case isInherited:
 		return inherit(name, os.Getpid(), firstInherited)
 	}
-	var lc net.ListenConfig
+	// A server that pings has no use for the system's own probes, which take four
+	// calls for every connection to set.
+	lc := net.ListenConfig{KeepAlive: -1}
 	if o.ReusePort {
 		lc.Control = func(_, _ string, c syscall.RawConn) error { return reusePort(c) }
 	}

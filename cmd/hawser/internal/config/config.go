@@ -58,6 +58,10 @@ type Config struct {
 	// ShutdownTimeout is the time that a graceful stop may take. 0 ends at once.
 	ShutdownTimeout time.Duration
 
+	// DrainTime is how long a graceful stop takes to close its connections, one
+	// after the other, before ShutdownTimeout begins. 0 closes them all at once.
+	DrainTime time.Duration
+
 	// Loops is the number of event loops. 0 means one per core.
 	Loops int
 
@@ -65,6 +69,9 @@ type Config struct {
 	// what waits to be written on one connection.
 	MaxMessage int
 	WriteQueue int
+
+	// MemoryBudget bounds what all connections together hold, in bytes. 0: no limit.
+	MemoryBudget int
 
 	// Deflate says whether permessage-deflate is agreed on.
 	Deflate bool
@@ -82,8 +89,13 @@ type Limits struct {
 	MessagesPerSecond int
 	Burst             int
 
-	// ConnectionsPerAddress bounds the connections of one client address.
+	// Connections bounds them all, ConnectionsPerAddress those of one client
+	// address.
+	Connections           int
 	ConnectionsPerAddress int
+
+	// AcceptsPerSecond is how many connections are accepted; more wait.
+	AcceptsPerSecond int
 
 	// HandshakesPerSecond bounds the opening handshakes of the whole server.
 	HandshakesPerSecond int

@@ -42,6 +42,7 @@ func TestDefault(t *testing.T) {
 		ShutdownTimeout: 10 * time.Second,
 		MaxMessage:      65536,
 		WriteQueue:      1048576,
+		MemoryBudget:    1 << 30,
 		LogFormat:       "text",
 		Limits: Limits{
 			MessagesPerSecond:     10,
@@ -75,13 +76,15 @@ func TestEverySource(t *testing.T) {
 		PingMisses:      3,
 		AuthTimeout:     time.Minute,
 		ShutdownTimeout: 0,
+		DrainTime:       time.Minute,
 		Loops:           4,
 		MaxMessage:      128 << 10,
 		WriteQueue:      2 << 20,
+		MemoryBudget:    3 << 20,
 		Deflate:         true,
 		LogLevel:        slog.LevelWarn,
 		LogFormat:       "json",
-		Limits:          Limits{1, 2, 3, 4, 5},
+		Limits:          Limits{1, 2, 6, 3, 7, 4, 5},
 	}
 	file := `
 listen = "[::1]:0"
@@ -103,9 +106,11 @@ ping_interval = "1.5s"
 ping_misses = 3
 auth_timeout = "1m"
 shutdown_timeout = "0s"
+drain_time = "1m"
 loops = 4
 max_message = 131072
 write_queue = "2 MiB"
+memory_budget = "3 MiB"
 deflate = true
 log_level = "warn"
 log_format = "json"
@@ -117,7 +122,9 @@ log_format = "json"
 [limits]
 messages_per_second = 1
 burst = 2
+connections = 6
 connections_per_address = 3
+accepts_per_second = 7
 handshakes_per_second = 4
 guests_per_minute = 5
 `
@@ -139,15 +146,19 @@ guests_per_minute = 5
 		"HAWSER_PING_MISSES=3",
 		"HAWSER_AUTH_TIMEOUT=1m",
 		"HAWSER_SHUTDOWN_TIMEOUT=0s",
+		"HAWSER_DRAIN_TIME=1m",
 		"HAWSER_LOOPS=4",
 		"HAWSER_MAX_MESSAGE=128KiB",
 		"HAWSER_WRITE_QUEUE=2097152B",
+		"HAWSER_MEMORY_BUDGET=3MiB",
 		"HAWSER_DEFLATE=true",
 		"HAWSER_LOG_LEVEL=warn",
 		"HAWSER_LOG_FORMAT=json",
 		"HAWSER_LIMITS_MESSAGES_PER_SECOND=1",
 		"HAWSER_LIMITS_BURST=2",
 		"HAWSER_LIMITS_CONNECTIONS_PER_ADDRESS=3",
+		"HAWSER_LIMITS_CONNECTIONS=6",
+		"HAWSER_LIMITS_ACCEPTS_PER_SECOND=7",
 		"HAWSER_LIMITS_HANDSHAKES_PER_SECOND=4",
 		"HAWSER_LIMITS_GUESTS_PER_MINUTE=5",
 	}
