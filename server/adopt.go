@@ -153,6 +153,7 @@ func (l *loop) openAll() {
 			l.arm(o.slot, c, l.now+every)
 		}
 		if len(o.left) > 0 {
+			l.traffic[bytesIn] += uint64(len(o.left))
 			l.feed(o.slot, c, o.left)
 		}
 		if c.tls != nil && !c.has(flagGone) {
