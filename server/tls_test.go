@@ -339,6 +339,7 @@ func TestTLSPauseResume(t *testing.T) {
 	a = receive(t, opened)
 	cb := ts.dialWith(t, "/b", o)
 	receive(t, opened)
+	ts.clock.settle() // what epoll had to report is dealt with: ca comes first now
 	held, release := make(chan struct{}), make(chan struct{})
 	go ts.loops[0].call(func() { close(held); <-release })
 	<-held

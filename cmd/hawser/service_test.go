@@ -48,9 +48,8 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("GET %s: %d %.80q; want %d and %q", c.path, status, body, c.status, c.body)
 		}
 	}
-	if log := s.log.String(); !strings.Contains(log, "upgrade failed") || !strings.Contains(log, "missing Upgrade header") {
-		t.Errorf("a failed upgrade is not logged with its reason:\n%s", log)
-	}
+	waitForLog(t, s, "upgrade failed")
+	waitForLog(t, s, "missing Upgrade header")
 	token, id := s.guest("Ada")
 	for _, path := range []string{"/ws", "/connect", "/chat"} {
 		c, ok, err := enter(s.ws(path), token)
