@@ -1,0 +1,100 @@
+package autobahn
+
+import (
+	"time"
+
+	"github.com/hawser-ws/hawser/autobahn/internal/corpus"
+)
+
+// Case is one test case. Cases are shared and never changed.
+type Case struct {
+	ID          string
+	Title       string // what is sent
+	Expectation string // what must come back
+	Rule        *Rule  // the sentence it tests
+	Testee      Role   // which endpoints it can test
+	Suite       int    // the first suite version that has it
+
+	// Opening is how the opening handshake differs from an ordinary one; nil
+	// for not at all.
+	Opening *Opening
+	// Deflate offers, or takes, permessage-deflate.
+	Deflate *Deflate
+	// Script is what is sent once the connection is open.
+	Script []Step
+	// Loop sends messages one by one, each when the one before has been echoed.
+	Loop *Loop
+
+	// Expect are the traces that are allowed, each with its verdict.
+	Expect []Outcome
+	// Close is how the connection must end.
+	Close Closing
+
+	keepOpen       bool // do not close when the trace is complete
+	wrongCodeFatal bool // a wrong close code fails behaviour as well
+	informational  bool // any end is INFORMATIONAL
+	silent         bool // never answer the peer's Close
+	dropped        bool // the peer must close TCP by itself, in time
+	heavy          bool // takes a core for a while: few at a time
+	quiet          bool // no octets in the wire log
+	random         bool // depends on the seed
+	window         bool // the original grades the answer's window more mildly
+	anyMessages    bool // whatever is received is in order
+	make           func(seed uint64) *Case
+}
+
+// Outcome is a trace of events, and the verdict on a peer that behaved so.
+type Outcome struct {
+	Verdict Verdict
+	Events  []Event
+}
+
+// EventKind says what happened.
+type EventKind uint8
+
+// The kinds of event.
+const (
+	MessageEvent EventKind = iota
+	PongEvent
+	TimeoutEvent // the script's wait ended, and the connection was still open
+)
+
+// Event is something that happened on the connection.
+type Event struct {
+	Kind    EventKind
+	Binary  bool   // a message's type
+	Payload []byte // a message's or a Pong's
+	Tag     string // a timeout's
+}
+
+// Closing is how a connection must end.
+type Closing struct {
+	ByTester bool // the tester sends the first Close
+	Clean    bool // with the whole closing handshake
+	// Codes are the close codes that the peer may send; it may always send none.
+	// The tester closes with the first. Empty: any code.
+	Codes []int
+	// WrongEndFatal fails behaviour where the wrong side closes first: the peer
+	// never noticed what was wrong.
+	WrongEndFatal bool
+}
+
+// Loop is a number of messages, each sent when the one before came back.
+type Loop struct {
+	Count  int
+	Length int // of each message: bytes, or code points in a text corpus
+	// Fragment splits messages into frames of this many bytes. 0: one frame.
+	Fragment int
+	Timeout  time.Duration
+	Corpus   *corpus.Corpus // nil: Fill, repeated
+	Fill     byte
+	Binary   bool
+	// Exactly one message, of which only the first is waited for.
+	once bool
+	chop int // bytes in a write; 0: as many as there are
+	body []byte
+}
+
+// Suite is the version of the set of cases that this package has. A set never
+// changes: new cases come with a new version.
+const Suite = 1

@@ -1,0 +1,156 @@
+package autobahn
+
+import (
+	"encoding/binary"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/hawser-ws/hawser/autobahn/internal/wire"
+)
+
+// This file owns closing: who closed first, who closed TCP, and whether it was
+// clean. It follows the original suite, on which the verdicts depend.
+
+// sendClose sends our Close, unless one was sent.
+func (s *session) sendClose(code int, reason []byte) { s.closeFrame(code, reason, false) }
+
+func (s *session) closeFrame(code int, reason []byte, answer bool) {
+	if s.state != stateOpen {
+		return
+	}
+	if answer && s.c.silent {
+		s.note("leaving the peer's Close without an answer")
+		return
+	}
+	f := &wire.Frame{Fin: true, Opcode: wire.Close, Payload: wire.ClosePayload(code, reason)}
+	s.write(s.render(nil, f))
+	s.state = stateClosing
+	s.end.ClosedByUs = !answer
+	if code >= 0 {
+		s.end.LocalCode = &code
+	}
+	if !answer {
+		s.after(closeTimeout, func() {
+			if s.state != stateClosed && s.end.RemoteCode == nil && !s.end.Clean {
+				s.ranOut("the time for the answer to our Close")
+				s.end.UncleanReason = "the peer did not answer our Close in time"
+				s.drop()
+			}
+		})
+	}
+}
+
+// fail fails the connection: with a Close, or where one was sent, by closing TCP.
+func (s *session) fail(code int, reason string) {
+	if s.state == stateClosed {
+		return
+	}
+	s.end.FailedByUs = true
+	if s.state == stateClosing {
+		s.drop()
+		return
+	}
+	s.sendClose(code, []byte(reason))
+}
+
+// Violation implements wire.Receiver.
+func (s *session) Violation(what string) {
+	s.note("the peer broke the protocol: %s", what)
+	s.violate(what)
+	s.fail(1002, "protocol error")
+}
+
+// BadText implements wire.Receiver.
+func (s *session) BadText(what string) {
+	s.note("the peer sent %s", what)
+	s.violate(what)
+	s.fail(1007, "invalid payload")
+}
+
+// Frame implements wire.Receiver.
+func (s *session) Frame(h wire.Header, p []byte) {
+	if s.logging() {
+		s.log.received(h, p)
+	}
+}
+
+// Control implements wire.Receiver.
+func (s *session) Control(opcode byte, p []byte) {
+	switch opcode {
+	case wire.Close:
+		s.peerClose(p)
+	case wire.Ping:
+		if s.state == stateOpen {
+			s.write(s.render(nil, &wire.Frame{Fin: true, Opcode: wire.Pong, Payload: p}))
+		}
+	case wire.Pong:
+		s.record(Event{Kind: PongEvent, Payload: append([]byte{}, p...)})
+	}
+}
+
+// Message implements wire.Receiver.
+func (s *session) Message(binary bool, p []byte) {
+	if s.end.FailedByUs {
+		return
+	}
+	if s.loop != nil {
+		s.loop.message(s, binary, p)
+		return
+	}
+	s.record(Event{Kind: MessageEvent, Binary: binary, Payload: append([]byte{}, p...)})
+}
+
+// validCode reports whether a peer may send code (RFC 6455 §7.4, and the codes
+// that were registered before RFC 6455 was last amended).
+func validCode(code int) bool {
+	return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1011 || code >= 3000 && code <= 4999
+}
+
+// registered are codes that IANA added; only our own cases take them.
+func registered(code int) bool { return code >= 1012 && code <= 1014 }
+
+// peerClose handles the peer's Close.
+func (s *session) peerClose(p []byte) {
+	code := -1
+	if len(p) > 1 {
+		code = int(binary.BigEndian.Uint16(p))
+		s.end.RemoteCode = &code
+		s.end.RemoteReason = string(p[2:])
+		if !validCode(code) && !(registered(code) && s.c.own()) {
+			s.Violation("a Close with the invalid code " + strconv.Itoa(code))
+		}
+		if !utf8.Valid(p[2:]) {
+			s.BadText("a Close whose reason is not UTF-8")
+		}
+	}
+	switch s.state {
+	case stateClosing:
+		s.end.Clean = true
+		s.bothClosed(true)
+	case stateOpen:
+		s.end.Clean = true
+		s.closeFrame(1000, nil, true)
+		s.bothClosed(false)
+	case stateClosed:
+		s.end.Clean = false
+	}
+}
+
+// bothClosed: the server closes TCP (RFC 6455 §7.1.1). If that is the peer, and it
+// answered our Close, it has a second for that.
+func (s *session) bothClosed(answered bool) {
+	if !s.client && !s.c.silent {
+		s.drop()
+		return
+	}
+	if answered {
+		s.after(dropTimeout, func() {
+			if s.state != stateClosed {
+				s.ranOut("the time for the server to close TCP")
+				s.end.Clean = false
+				s.end.UncleanReason = "the server did not close TCP in time"
+				s.drop()
+			}
+		})
+	}
+}

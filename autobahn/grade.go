@@ -1,0 +1,120 @@
+package autobahn
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Result is what became of a case.
+type Result struct {
+	Case     *Case
+	Index    int // of the case in the run, from 1
+	Agent    string
+	Started  time.Time
+	Duration time.Duration
+
+	Behavior      Verdict
+	BehaviorClose Verdict
+	Reason        string // why behaviour is what it is
+	ReasonClose   string
+	// TimeAlone is true where the case failed for nothing but time running out:
+	// --time-scale may mend that.
+	TimeAlone bool
+
+	Ending   Ending
+	Received []Event
+	Log      *WireLog
+	Request  string // of the opening handshake
+	Response string
+	// Skipped is true where the configuration excludes the case for this agent.
+	Skipped bool
+}
+
+// Passes reports whether the case passed, behaviour and close.
+func (r *Result) Passes(strict bool) bool {
+	return r.Behavior.Passes(strict) && r.BehaviorClose.Passes(strict)
+}
+
+// grade gives the verdicts. The rules are the original suite's: behaviour is the
+// first outcome whose trace is exactly what was received; close is judged apart.
+func (s *session) grade(r *Result) {
+	c := s.c
+	r.Behavior, r.Reason = Failed, "what happened is none of what is allowed"
+	r.Ending, r.Received = s.end, s.events
+	switch {
+	case s.forced != "":
+		r.Behavior, r.Reason = s.forced, s.result
+	case c.anyMessages && s.end.Violation == "":
+		r.Behavior, r.Reason = OK, "nothing forbidden happened"
+	default:
+		for _, o := range c.Expect {
+			if same(s.events, o.Events) {
+				r.Behavior, r.Reason = o.Verdict, "what happened is what is allowed"
+				break
+			}
+		}
+	}
+	r.BehaviorClose, r.ReasonClose = c.Close.grade(&s.end, s.client)
+	if s.end.Opened && c.Close.WrongEndFatal && c.Close.ByTester != s.end.ClosedByUs {
+		r.Behavior, r.Reason = Failed, "the peer did not notice: "+r.ReasonClose
+	}
+	if c.wrongCodeFatal && r.BehaviorClose == WrongCode {
+		r.Behavior, r.Reason = Failed, r.ReasonClose
+	}
+	if c.dropped && s.end.Opened && s.end.DroppedByUs && r.Behavior == OK {
+		r.Behavior, r.Reason = Failed, "the peer left the connection open"
+	}
+	if s.end.Violation != "" && c.own() && r.Behavior != Failed {
+		r.Behavior, r.Reason = Failed, "the peer broke the protocol: "+s.end.Violation
+	}
+	if c.informational {
+		r.Behavior, r.BehaviorClose = Informational, Informational
+		r.Reason = "the RFC leaves it open: " + r.Reason
+	}
+	r.TimeAlone = s.timeAlone(r)
+}
+
+func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
+	switch {
+	case !e.Opened:
+		return Failed, "the opening handshake was never completed"
+	case c.ByTester != e.ClosedByUs:
+		return Failed, "the wrong side closed the connection"
+	case c.Clean && !e.Clean:
+		return Unclean, "the connection was not closed with the whole closing handshake"
+	case e.RemoteCode != nil && len(c.Codes) > 0 && !slices.Contains(c.Codes, *e.RemoteCode):
+		return WrongCode, fmt.Sprintf("the close code is %d; %v or none was expected", *e.RemoteCode, c.Codes)
+	case client && e.DroppedByUs:
+		return FailedByClient, "the server left closing TCP to the client"
+	}
+	return OK, "closed as expected"
+}
+
+// timeAlone reports whether a failed case was on the way to a good end when time
+// ran out, and nothing else was wrong with it.
+func (s *session) timeAlone(r *Result) bool {
+	if r.Passes(false) || s.end.RanOut == "" || s.end.Violation != "" {
+		return false
+	}
+	if s.loop != nil {
+		return !s.loop.ended || r.Behavior == OK
+	}
+	if r.Behavior != Failed {
+		return true
+	}
+	if !s.c.Close.ByTester {
+		return false // the peer should have failed the connection, and did not
+	}
+	return slices.ContainsFunc(s.c.Expect, func(o Outcome) bool {
+		return len(s.events) < len(o.Events) && same(s.events, o.Events[:len(s.events)])
+	})
+}
+
+// same reports whether two traces are equal.
+func same(a, b []Event) bool {
+	return slices.EqualFunc(a, b, func(x, y Event) bool {
+		return x.Kind == y.Kind && x.Binary == y.Binary && x.Tag == y.Tag && bytes.Equal(x.Payload, y.Payload)
+	})
+}

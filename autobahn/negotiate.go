@@ -1,0 +1,203 @@
+package autobahn
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/hawser-ws/hawser/autobahn/internal/deflate"
+	"github.com/hawser-ws/hawser/autobahn/internal/wire"
+)
+
+const extension = "permessage-deflate"
+
+// Deflate is how a case negotiates permessage-deflate (RFC 7692 §7.1).
+type Deflate struct {
+	// Offers is what the tester offers as a client, in order of preference.
+	Offers []Params
+	// Takes is what the tester asks for as a server, in order of preference.
+	Takes []Take
+	// strict fails a case whose answer does not accept an offer as RFC 7692 says.
+	strict bool
+	// check looks at the answer; "" for good.
+	check func(*Agreement) string
+	// manual leaves deflating to the script.
+	manual bool
+	// raw is offered, or answered, instead, as it stands.
+	raw string
+}
+
+// Params are the extension's parameters in an offer or in an answer.
+type Params struct {
+	ServerNoTakeover bool
+	ClientNoTakeover bool
+	ServerBits       int // 0: absent
+	ClientBits       int // 0: absent; anyBits: present without a value
+}
+
+// anyBits is client_max_window_bits without a value.
+const anyBits = -1
+
+// Take is what the tester, as a server, asks of the client.
+type Take struct {
+	NoTakeover bool
+	Bits       int // 0: not asked for
+}
+
+func (p Params) String() string {
+	b := extension
+	if p.ServerNoTakeover {
+		b += "; server_no_context_takeover"
+	}
+	if p.ServerBits != 0 {
+		b += "; server_max_window_bits=" + strconv.Itoa(p.ServerBits)
+	}
+	if p.ClientNoTakeover {
+		b += "; client_no_context_takeover"
+	}
+	switch p.ClientBits {
+	case 0:
+	case anyBits:
+		b += "; client_max_window_bits"
+	default:
+		b += "; client_max_window_bits=" + strconv.Itoa(p.ClientBits)
+	}
+	return b
+}
+
+// parseParams reads the parameters of one extension element (RFC 7692 §7.1).
+func parseParams(e wire.Extension, offer bool) (p Params, err error) {
+	seen := map[string]bool{}
+	for _, q := range e.Params {
+		if seen[q.Name] {
+			return p, fmt.Errorf("the parameter %s twice", q.Name)
+		}
+		seen[q.Name] = true
+		switch q.Name {
+		case "server_no_context_takeover", "client_no_context_takeover":
+			if q.HasValue {
+				return p, fmt.Errorf("%s with the value %q", q.Name, q.Value)
+			}
+			if q.Name[0] == 's' {
+				p.ServerNoTakeover = true
+			} else {
+				p.ClientNoTakeover = true
+			}
+		case "server_max_window_bits", "client_max_window_bits":
+			n, err := strconv.Atoi(q.Value)
+			if !q.HasValue && offer && q.Name[0] == 'c' {
+				n, err = anyBits, nil
+			} else if err != nil || n < 8 || n > 15 {
+				return p, fmt.Errorf("%s=%q", q.Name, q.Value)
+			}
+			if q.Name[0] == 's' {
+				p.ServerBits = n
+			} else {
+				p.ClientBits = n
+			}
+		default:
+			return p, fmt.Errorf("the unknown parameter %q", q.Name)
+		}
+	}
+	return p, nil
+}
+
+// Agreement is permessage-deflate as both sides agreed on it.
+type Agreement struct {
+	Params
+	in  *deflate.Inflater
+	out *deflate.Deflater
+}
+
+func newAgreement(p Params, client bool) *Agreement {
+	bits := func(n int) int {
+		if n <= 0 {
+			return 15
+		}
+		return n
+	}
+	a := &Agreement{Params: p}
+	if client {
+		a.in = &deflate.Inflater{Bits: bits(p.ServerBits), NoTakeover: p.ServerNoTakeover}
+		a.out = &deflate.Deflater{Bits: bits(p.ClientBits), NoTakeover: p.ClientNoTakeover}
+	} else {
+		a.in = &deflate.Inflater{Bits: bits(p.ClientBits), NoTakeover: p.ClientNoTakeover}
+		a.out = &deflate.Deflater{Bits: bits(p.ServerBits), NoTakeover: p.ServerNoTakeover}
+	}
+	return a
+}
+
+// conforms reports what is wrong with answer as the acceptance of one of the
+// offers; "" for nothing (RFC 7692 §7.1.1.1, §7.1.2.1).
+func conforms(answer Params, offers []Params) string {
+	wrong := "nothing was offered"
+	for _, o := range offers {
+		switch {
+		case o.ServerNoTakeover && !answer.ServerNoTakeover:
+			wrong = "the answer leaves out server_no_context_takeover"
+		case o.ServerBits != 0 && answer.ServerBits == 0:
+			wrong = "the answer leaves out server_max_window_bits"
+		case o.ServerBits != 0 && answer.ServerBits > o.ServerBits:
+			wrong = fmt.Sprintf("the answer has server_max_window_bits=%d, larger than the %d offered", answer.ServerBits, o.ServerBits)
+		case o.ClientBits == 0 && answer.ClientBits != 0:
+			wrong = "the answer has client_max_window_bits, which was not offered"
+		case o.ClientBits > 0 && answer.ClientBits > o.ClientBits:
+			wrong = fmt.Sprintf("the answer has client_max_window_bits=%d, larger than the %d offered", answer.ClientBits, o.ClientBits)
+		default:
+			return ""
+		}
+	}
+	return wrong
+}
+
+// accept chooses, as a server, among the client's offers.
+func (d *Deflate) accept(offers []Params) (Params, bool) {
+	for _, t := range d.Takes {
+		for _, o := range offers {
+			if t.Bits != 0 && o.ClientBits == 0 {
+				continue
+			}
+			bits := t.Bits
+			if o.ClientBits > 0 {
+				bits = min(bits, o.ClientBits)
+			}
+			return Params{ServerNoTakeover: o.ServerNoTakeover, ServerBits: o.ServerBits, ClientNoTakeover: t.NoTakeover, ClientBits: bits}, true
+		}
+	}
+	return Params{}, false
+}
+
+func (d *Deflate) offer() string {
+	if d.raw != "" {
+		return d.raw
+	}
+	list := make([]string, len(d.Offers))
+	for i, o := range d.Offers {
+		list[i] = o.String()
+	}
+	return strings.Join(list, ", ")
+}
+
+// beginDeflate looks at what was agreed on. It is false where the case is over.
+func (s *session) beginDeflate() bool {
+	a := s.negotiated
+	if a == nil {
+		s.forced, s.result = Unimplemented, "permessage-deflate was not agreed on"
+		s.sendClose(1000, nil)
+		return false
+	}
+	wrong := ""
+	if s.client && (s.c.Deflate.strict || s.c.window && !s.opt.OriginalGrading) {
+		wrong = conforms(a.Params, s.c.Deflate.Offers)
+	}
+	if wrong == "" && s.c.Deflate.check != nil {
+		wrong = s.c.Deflate.check(a)
+	}
+	if wrong != "" {
+		s.forced, s.result = Failed, wrong
+		s.sendClose(1000, nil)
+		return false
+	}
+	s.parser.Inflater = a.in
+	return true
+}

@@ -1,0 +1,274 @@
+package autobahn
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hawser-ws/hawser/autobahn/internal/wire"
+)
+
+// Opening is how a case's opening handshake differs from an ordinary one
+// (RFC 6455 §4).
+type Opening struct {
+	// Request changes what the tester sends as a client, Response what it sends
+	// as a server.
+	Request  func(*Draft)
+	Response func(*Draft)
+	// Glue are frames that follow the tester's part in the same write; with
+	// GlueFirst, only so many of their bytes do, and the rest a moment later.
+	Glue      []*wire.Frame
+	GlueFirst int
+	// Refuse: the testee must not complete the handshake. Else it must.
+	Refuse bool
+	// Statuses are the ones a server may refuse with; another is NON-STRICT.
+	// Empty: any from 400 to 599.
+	Statuses []int
+	// Verify says what is wrong with the testee's part; "" for nothing.
+	Verify func(h *wire.Head) string
+	// either: refusing is as good as completing.
+	either bool
+}
+
+// Draft is the tester's part of an opening handshake before it is written.
+type Draft struct {
+	Start  string
+	Fields []wire.Field
+	Body   []byte // behind the empty line
+	Chop   int    // bytes in a write; 0: all
+	Raw    []byte // replaces everything, where it is not nil
+}
+
+// Set replaces the fields called name by one.
+func (d *Draft) Set(name, value string) {
+	for i, f := range d.Fields {
+		if strings.EqualFold(f.Name, name) {
+			d.Fields[i] = wire.Field{Name: name, Value: value}
+			return
+		}
+	}
+	d.Add(name, value)
+}
+
+// Add appends a field.
+func (d *Draft) Add(name, value string) {
+	d.Fields = append(d.Fields, wire.Field{Name: name, Value: value})
+}
+
+// Del removes the fields called name.
+func (d *Draft) Del(name string) {
+	d.Fields = slices.DeleteFunc(d.Fields, func(f wire.Field) bool { return strings.EqualFold(f.Name, name) })
+}
+
+// Get is the value of the field called name.
+func (d *Draft) Get(name string) string { return (&wire.Head{Fields: d.Fields}).Get(name) }
+
+// Bytes are what is written.
+func (d *Draft) Bytes() []byte {
+	if d.Raw != nil {
+		return d.Raw
+	}
+	var b bytes.Buffer
+	b.WriteString(d.Start + "\r\n")
+	for _, f := range d.Fields {
+		b.WriteString(f.Name + ": " + f.Value + "\r\n")
+	}
+	b.WriteString("\r\n")
+	b.Write(d.Body)
+	return b.Bytes()
+}
+
+// readHead reads the peer's part of an opening handshake, and what came behind it.
+func (s *session) readHead() (h *wire.Head, left []byte, err error) {
+	s.nc.SetReadDeadline(time.Now().Add(s.opt.scale(openTimeout)))
+	defer s.nc.SetReadDeadline(time.Time{})
+	var b []byte
+	buf := make([]byte, 8<<10)
+	for {
+		n, err := s.nc.Read(buf)
+		b = append(b, buf[:n]...)
+		h, used, bad := wire.SplitHead(b)
+		if bad != nil {
+			return nil, nil, bad
+		}
+		if h != nil {
+			s.log.head(Received, h.Raw)
+			return h, b[used:], nil
+		}
+		if err != nil {
+			if len(b) > 0 {
+				s.log.head(Received, b)
+			}
+			return nil, b, err
+		}
+	}
+}
+
+// errTime reports whether err is a deadline that passed.
+func errTime(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
+
+// newKey makes a Sec-WebSocket-Key (RFC 6455 §4.1).
+func (s *session) newKey() string {
+	var b [16]byte
+	for i := range b {
+		b[i] = byte(s.rng.Uint32())
+	}
+	return base64.StdEncoding.EncodeToString(b[:])
+}
+
+// request drafts the tester's opening handshake as a client.
+func (s *session) request(host, resource string) *Draft {
+	d := &Draft{Start: "GET " + resource + " HTTP/1.1"}
+	d.Add("Host", host)
+	d.Add("User-Agent", "wsconform/"+strconv.Itoa(Suite))
+	d.Add("Upgrade", "WebSocket")
+	d.Add("Connection", "Upgrade")
+	d.Add("Pragma", "no-cache")
+	d.Add("Cache-Control", "no-cache")
+	d.Add("Sec-WebSocket-Key", s.newKey())
+	if s.opt.Origin != "" {
+		d.Add("Origin", s.opt.Origin)
+	}
+	if len(s.opt.Subprotocols) > 0 {
+		d.Add("Sec-WebSocket-Protocol", strings.Join(s.opt.Subprotocols, ","))
+	}
+	if s.c.Deflate != nil {
+		d.Add("Sec-WebSocket-Extensions", s.c.Deflate.offer())
+	}
+	d.Add("Sec-WebSocket-Version", "13")
+	for _, line := range s.opt.Header {
+		name, value, _ := strings.Cut(line, ":")
+		d.Add(name, strings.TrimSpace(value))
+	}
+	if s.c.Opening != nil && s.c.Opening.Request != nil {
+		s.c.Opening.Request(d)
+	}
+	return d
+}
+
+// writeHead writes the tester's part, with the frames that are glued to it.
+func (s *session) writeHead(d *Draft) {
+	p := d.Bytes()
+	s.log.head(Sent, p)
+	var later []byte
+	if o := s.c.Opening; o != nil && len(o.Glue) > 0 {
+		var glued []byte
+		for _, f := range o.Glue {
+			glued = s.render(glued, f)
+		}
+		s.log.octets(Sent, glued)
+		n := len(glued)
+		if o.GlueFirst > 0 {
+			n = o.GlueFirst
+		}
+		p, later = append(p, glued[:n]...), glued[n:]
+	}
+	go func() { // the peer may answer, or hang up, before it has read all
+		for n := d.Chop; n > 0 && len(p) > n; p = p[n:] {
+			if _, err := s.nc.Write(p[:n]); err != nil {
+				return
+			}
+		}
+		s.nc.Write(p)
+		if len(later) > 0 {
+			time.Sleep(s.opt.scale(50 * time.Millisecond))
+			s.nc.Write(later)
+		}
+	}()
+}
+
+// checkResponse says what is wrong with a server's answer (RFC 6455 §4.1, what a
+// client must verify); "" for nothing.
+func (s *session) checkResponse(h *wire.Head, d *Draft) string {
+	if f := strings.Fields(h.Start); len(f) < 2 || f[0] != "HTTP/1.1" || f[1] != "101" {
+		return fmt.Sprintf("the status line is %q", h.Start)
+	}
+	if v := h.Get("Upgrade"); !strings.EqualFold(v, "websocket") {
+		return fmt.Sprintf("Upgrade is %q", v)
+	}
+	if !h.HasToken("Connection", "upgrade") {
+		return fmt.Sprintf("Connection is %q", h.Get("Connection"))
+	}
+	accept := h.Values("Sec-WebSocket-Accept")
+	if want := wire.Accept(d.Get("Sec-WebSocket-Key")); len(accept) != 1 || accept[0] != want {
+		return fmt.Sprintf("Sec-WebSocket-Accept is %q, not %q", accept, want)
+	}
+	if p := h.Get("Sec-WebSocket-Protocol"); p != "" {
+		offered := &wire.Head{Fields: d.Fields}
+		if len(h.Values("Sec-WebSocket-Protocol")) > 1 || !offered.HasToken("Sec-WebSocket-Protocol", p) {
+			return fmt.Sprintf("the subprotocol %q was not offered", p)
+		}
+	}
+	return s.checkExtensions(h)
+}
+
+func (s *session) checkExtensions(h *wire.Head) string {
+	values := h.Values("Sec-WebSocket-Extensions")
+	switch {
+	case len(values) == 0:
+		return ""
+	case len(values) > 1:
+		return "Sec-WebSocket-Extensions is there twice"
+	case s.c.Deflate == nil:
+		return fmt.Sprintf("the extension %q was not offered", values[0])
+	}
+	list, err := wire.ParseExtensions(values[0])
+	if err != nil {
+		return err.Error()
+	}
+	if len(list) != 1 || list[0].Name != extension {
+		return fmt.Sprintf("the extensions %q were not offered", values[0])
+	}
+	p, err := parseParams(list[0], false)
+	if err != nil {
+		return "permessage-deflate with " + err.Error()
+	}
+	s.negotiated = newAgreement(p, true)
+	return ""
+}
+
+// judgeRefusal grades a server that was to refuse the handshake. It is false
+// where it completed it.
+func (s *session) judgeRefusal(h *wire.Head, err error) bool {
+	o := s.c.Opening
+	switch {
+	case h == nil && errTime(err):
+		s.ranOut("the time for the opening handshake")
+		s.forced, s.result = Failed, "neither an answer nor an end of the connection in time"
+		return true
+	case h == nil && (errors.Is(err, io.EOF) || err != nil):
+		s.forced, s.result = NonStrict, "the connection was closed without an HTTP answer"
+		return true
+	}
+	f := strings.Fields(h.Start)
+	status := 0
+	if len(f) > 1 {
+		status, _ = strconv.Atoi(f[1])
+	}
+	switch {
+	case status == 101:
+		return false
+	case status < 300 || status > 599:
+		s.forced, s.result = Failed, fmt.Sprintf("the status line is %q", h.Start)
+	case len(o.Statuses) > 0 && !slices.Contains(o.Statuses, status):
+		s.forced, s.result = NonStrict, fmt.Sprintf("refused with %d; %v is expected", status, o.Statuses)
+	default:
+		s.forced, s.result = OK, fmt.Sprintf("refused with %d", status)
+	}
+	if o.Verify != nil && s.forced == OK {
+		if wrong := o.Verify(h); wrong != "" {
+			s.forced, s.result = NonStrict, wrong
+		}
+	}
+	return true
+}

@@ -1,0 +1,138 @@
+package autobahn
+
+import (
+	"github.com/hawser-ws/hawser/autobahn/internal/wire"
+)
+
+// advance runs the script until a step waits.
+func (s *session) advance() {
+	for !s.blocked && s.state != stateClosed && s.pc < len(s.c.Script) {
+		step := &s.c.Script[s.pc]
+		s.pc++
+		s.do(step)
+	}
+}
+
+func (s *session) do(step *Step) {
+	switch step.do {
+	case actSend:
+		var p []byte
+		for _, f := range step.frames {
+			p = s.render(p, f)
+		}
+		s.write(p)
+	case actSync:
+		for _, f := range step.frames {
+			s.write(s.render(nil, f))
+		}
+	case actChop:
+		for _, f := range step.frames {
+			s.writeChopped(s.render(nil, f), step.chop)
+		}
+	case actPiece:
+		s.sendPiece(step)
+	case actRaw:
+		s.write(step.raw)
+	case actClose:
+		s.sendClose(step.code, step.reason)
+	case actWait:
+		s.wait(step)
+	case actAwait:
+		s.awaiting = step.events
+		s.blocked = len(s.events) < step.events
+	case actKill:
+		s.after(step.delay, s.kill)
+	case actFinish:
+		s.after(step.delay, s.finish)
+	case actHangUp:
+		s.drop()
+	}
+}
+
+func (s *session) writeChopped(p []byte, n int) {
+	if n <= 0 {
+		s.write(p)
+		return
+	}
+	for len(p) > 0 {
+		k := min(n, len(p))
+		s.write(p[:k])
+		p = p[k:]
+	}
+}
+
+// sendPiece sends part of a frame, which keeps its masking key.
+func (s *session) sendPiece(step *Step) {
+	f := step.frames[0]
+	p, ok := s.pieces[f]
+	if !ok {
+		p = s.render(nil, f)
+		if s.pieces == nil {
+			s.pieces = map[*wire.Frame][]byte{}
+		}
+		s.pieces[f] = p
+	}
+	// Positions count payload bytes; the header goes with the first.
+	header := len(p) - len(f.Payload)
+	from := step.from + header
+	if step.from == 0 {
+		from = 0
+	}
+	s.write(p[from : step.to+header])
+}
+
+// wait lets time go by. A connection that is still open at its end goes on with
+// the script.
+func (s *session) wait(step *Step) {
+	s.blocked = true
+	s.note("waiting %v", s.opt.scale(step.delay))
+	s.after(step.delay, func() {
+		if s.state == stateClosed || s.state != stateOpen && !step.forced {
+			return
+		}
+		s.blocked = false
+		if step.tag != "" {
+			s.record(Event{Kind: TimeoutEvent, Tag: step.tag})
+		}
+		s.advance()
+	})
+}
+
+// kill fails a connection that is still there.
+func (s *session) kill() {
+	if s.state != stateClosed {
+		s.ranOut("the time allowed for the case")
+		s.note("time is up: failing the connection")
+		if s.c.dropped {
+			s.drop()
+		} else {
+			s.fail(1001, "Going Away")
+		}
+	}
+}
+
+// finish closes a connection that is still there.
+func (s *session) finish() {
+	if s.state == stateOpen {
+		s.ranOut("the time allowed for the case")
+		s.note("time is up: closing the connection")
+		s.sendClose(-1, nil)
+	}
+}
+
+// record notes an event, and closes when a complete trace is there.
+func (s *session) record(e Event) {
+	s.events = append(s.events, e)
+	if s.blocked && s.awaiting > 0 && len(s.events) >= s.awaiting {
+		s.blocked, s.awaiting = false, 0
+		s.advance()
+	}
+	for _, o := range s.c.Expect {
+		if !same(s.events, o.Events) {
+			return
+		}
+	}
+	if s.c.Close.ByTester && !s.c.keepOpen && s.c.Loop == nil && !s.c.anyMessages {
+		s.sendClose(s.c.Close.Codes[0], nil)
+	}
+}

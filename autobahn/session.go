@@ -1,0 +1,213 @@
+package autobahn
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"time"
+
+	"github.com/hawser-ws/hawser/autobahn/internal/wire"
+)
+
+type state uint8
+
+const (
+	stateOpening state = iota
+	stateOpen
+	stateClosing // a Close was sent
+	stateClosed  // TCP is closed, or ours to be closed
+)
+
+// Delays of the closing handshake, before scaling. They are the original's.
+const (
+	closeTimeout = time.Second // for the answer to our Close
+	dropTimeout  = time.Second // for the server to close TCP after both Closes
+	openTimeout  = 5 * time.Second
+)
+
+// session plays one case over one connection. Everything but the reader and the
+// writer happens on the goroutine that calls play; nothing here is safe for
+// concurrent use.
+type session struct {
+	c      *Case
+	client bool // the tester is the client
+	nc     net.Conn
+	opt    *Options
+	rng    *rand.Rand
+	log    *WireLog
+	start  time.Time
+
+	in     *reader
+	out    *writer
+	parser wire.Parser
+	timers timers
+
+	state      state
+	pc         int  // the next step
+	blocked    bool // a wait or an await is under way
+	awaiting   int
+	pieces     map[*wire.Frame][]byte
+	negotiated *Agreement
+	loop       *loop
+
+	events []Event
+	end    Ending
+	result string // why behaviour failed, where there is more to say than the trace
+	forced Verdict
+}
+
+// Ending is how a connection ended.
+type Ending struct {
+	Opened        bool   `json:"opened"`
+	ClosedByUs    bool   `json:"closedByMe"`  // we sent the first Close
+	FailedByUs    bool   `json:"failedByMe"`  // we failed the connection
+	DroppedByUs   bool   `json:"droppedByMe"` // we closed TCP
+	Clean         bool   `json:"wasClean"`
+	UncleanReason string `json:"wasNotCleanReason,omitempty"`
+	LocalCode     *int   `json:"localCloseCode"`
+	RemoteCode    *int   `json:"remoteCloseCode"`
+	RemoteReason  string `json:"remoteCloseReason,omitempty"`
+	Violation     string `json:"violation,omitempty"` // the first thing the peer did wrong
+	RanOut        string `json:"ranOut,omitempty"`    // the time that ran out first
+}
+
+// play plays the case. The opening handshake is done; left is what came behind
+// it.
+func (s *session) play(left []byte) {
+	s.state = stateOpen
+	s.end.Opened = true
+	s.parser.Receiver = s
+	s.parser.Client = s.client
+	s.in = newReader(s.nc)
+	s.out = newWriter(s.nc)
+	s.timers.init()
+	s.timers.add(s.opt.caseTimeout(s.c), func() { s.giveUp() })
+	s.begin()
+	if len(left) > 0 {
+		s.feed(left)
+	}
+	for s.state != stateClosed {
+		select {
+		case chunk, ok := <-s.in.chunks:
+			if !ok {
+				s.lost(s.in.err)
+				continue
+			}
+			s.feed(chunk)
+			s.in.free <- chunk[:cap(chunk)]
+		case <-s.timers.c():
+			s.timers.fire()
+		}
+	}
+	s.timers.stop()
+	s.out.close()
+	s.nc.Close()
+	s.in.drain()
+}
+
+func (s *session) begin() {
+	switch {
+	case s.c.Deflate != nil && !s.beginDeflate():
+	case s.c.Loop != nil:
+		s.beginLoop()
+	default:
+		s.advance()
+	}
+}
+
+// after calls f when d, scaled, has gone by.
+func (s *session) after(d time.Duration, f func()) {
+	s.timers.add(s.opt.scale(d), f)
+}
+
+func (s *session) feed(p []byte) {
+	if s.logging() {
+		s.log.octets(Received, p)
+	}
+	if err := s.parser.Feed(p); err != nil && s.state != stateClosed {
+		// The stream cannot be followed any further: the connection is lost.
+		s.note("cannot read on: %v", err)
+		s.violate(err.Error())
+		s.state = stateClosed
+	}
+}
+
+func (s *session) lost(err error) {
+	if s.state == stateClosed {
+		return
+	}
+	if errors.Is(err, io.EOF) {
+		s.note("the peer closed TCP")
+	} else {
+		s.note("the peer reset TCP: %v", err)
+	}
+	if !s.end.Clean && s.end.UncleanReason == "" {
+		s.end.UncleanReason = "the peer closed TCP without the closing handshake"
+	}
+	s.state = stateClosed
+}
+
+// giveUp ends a case that nothing else ends.
+func (s *session) giveUp() {
+	if s.state == stateClosed {
+		return
+	}
+	s.ranOut("the case's own time")
+	s.end.Clean = false
+	s.end.UncleanReason = "the case did not end in time"
+	s.drop()
+}
+
+// drop closes TCP from our side.
+func (s *session) drop() {
+	if s.state != stateClosed {
+		s.note("closing TCP")
+		s.end.DroppedByUs = true
+		s.state = stateClosed
+	}
+}
+
+func (s *session) ranOut(what string) {
+	if s.end.RanOut == "" {
+		s.end.RanOut = what
+	}
+}
+
+func (s *session) violate(what string) {
+	if s.end.Violation == "" {
+		s.end.Violation = what
+	}
+}
+
+// write sends bytes; each call is a write of its own.
+func (s *session) write(p []byte) {
+	if s.state == stateClosed {
+		return
+	}
+	if s.logging() {
+		s.log.octets(Sent, p)
+	}
+	s.out.write(p)
+}
+
+// render makes a frame's bytes, and logs it.
+func (s *session) render(dst []byte, f *wire.Frame) []byte {
+	if s.logging() {
+		s.log.frame(Sent, f)
+	}
+	return f.Append(dst, s.client, s.key())
+}
+
+func (s *session) key() [4]byte {
+	v := s.rng.Uint32()
+	return [4]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}
+}
+
+func (s *session) note(format string, args ...any) { s.log.note(format, args...) }
+
+// logging reports whether what goes over the wire is logged: a case that sends a
+// thousand messages logs the first few and how it ended.
+func (s *session) logging() bool {
+	return !s.c.quiet || s.log.Len() < 24 || s.loop == nil || s.loop.ended
+}

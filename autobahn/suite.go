@@ -1,0 +1,113 @@
+package autobahn
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// Cases are all cases of a suite version, the original's first and in its order.
+func Cases(version int) ([]*Case, error) {
+	if version < 1 || version > Suite {
+		return nil, fmt.Errorf("there is no suite version %d; there are 1 to %d", version, Suite)
+	}
+	return slices.DeleteFunc(slices.Clone(allCases()), func(c *Case) bool { return c.Suite > version }), nil
+}
+
+var allCases = sync.OnceValue(func() []*Case {
+	var list []*Case
+	for _, cases := range [][]*Case{
+		framing(), pings(), reservedBits(), opcodes(), fragmentation(), utf8Cases(), closeCases(), speed(), {autoFragmented()}, compression(),
+	} {
+		list = append(list, cases...)
+	}
+	list = append(list, ownCases()...)
+	for _, c := range list {
+		if c.Testee == 0 {
+			c.Testee = Both
+		}
+		if c.Suite == 0 {
+			c.Suite = 1
+		}
+	}
+	return list
+})
+
+// own reports whether the case is one of ours: its id begins with a letter, which
+// none of the original's does.
+func (c *Case) own() bool { return c.ID[0] >= 'A' }
+
+// Own reports whether the original suite does not have the case.
+func (c *Case) Own() bool { return c.own() }
+
+// Find is the case with an id, or nil.
+func Find(cases []*Case, id string) *Case {
+	for _, c := range cases {
+		if c.ID == id {
+			return c
+		}
+	}
+	return nil
+}
+
+// Match reports whether an id matches a pattern, in which * stands for any
+// characters. "6.2" also matches what lies below it.
+func Match(pattern, id string) bool {
+	parts := strings.Split(pattern, "*")
+	if len(parts) == 1 {
+		return id == pattern || strings.HasPrefix(id, pattern+".")
+	}
+	if !strings.HasPrefix(id, parts[0]) {
+		return false
+	}
+	id = id[len(parts[0]):]
+	for _, p := range parts[1 : len(parts)-1] {
+		_, rest, found := strings.Cut(id, p)
+		if !found {
+			return false
+		}
+		id = rest
+	}
+	return strings.HasSuffix(id, parts[len(parts)-1])
+}
+
+// Select is the cases for a role that match one of the patterns and none of the
+// others. A pattern that matches no case at all is an error.
+func Select(cases []*Case, testee Role, patterns, except []string) ([]*Case, error) {
+	for _, p := range slices.Concat(patterns, except) {
+		if !slices.ContainsFunc(cases, func(c *Case) bool { return Match(p, c.ID) }) {
+			return nil, fmt.Errorf("no case matches %q", p)
+		}
+	}
+	matches := func(list []string, id string) bool {
+		return slices.ContainsFunc(list, func(p string) bool { return Match(p, id) })
+	}
+	var list []*Case
+	for _, c := range cases {
+		if c.Testee&testee != 0 && (len(patterns) == 0 || matches(patterns, c.ID)) && !matches(except, c.ID) {
+			list = append(list, c)
+		}
+	}
+	return list, nil
+}
+
+// Less orders ids as the cases are: by their numbers, the original's first.
+func Less(a, b string) bool {
+	x, y := strings.Split(a, "."), strings.Split(b, ".")
+	for i := 0; i < len(x) && i < len(y); i++ {
+		m, errM := strconv.Atoi(x[i])
+		n, errN := strconv.Atoi(y[i])
+		switch {
+		case x[i] == y[i]:
+			continue
+		case errM == nil && errN == nil:
+			return m < n
+		case (errM == nil) != (errN == nil):
+			return errM == nil
+		}
+		return x[i] < y[i]
+	}
+	return len(x) < len(y)
+}

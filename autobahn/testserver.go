@@ -1,0 +1,215 @@
+package autobahn
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Target is a server to be tested.
+type Target struct {
+	url *url.URL
+}
+
+// ParseTarget reads a ws or wss URL.
+func ParseTarget(raw string) (*Target, error) {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return nil, err
+	}
+	if u.Scheme != "ws" && u.Scheme != "wss" {
+		return nil, fmt.Errorf("the URL %q is neither ws:// nor wss://", raw)
+	}
+	if u.Host == "" {
+		return nil, fmt.Errorf("the URL %q names no host", raw)
+	}
+	return &Target{u}, nil
+}
+
+// Addr is the target's host and port.
+func (t *Target) Addr() string {
+	port := t.url.Port()
+	if port == "" {
+		port = "80"
+		if t.url.Scheme == "wss" {
+			port = "443"
+		}
+	}
+	return net.JoinHostPort(t.url.Hostname(), port)
+}
+
+// Dial opens a connection to the target, with TLS for wss.
+func (t *Target) Dial(ctx context.Context, cfg *tls.Config) (net.Conn, error) {
+	var d net.Dialer
+	nc, err := d.DialContext(ctx, "tcp", t.Addr())
+	if err != nil || t.url.Scheme != "wss" {
+		return nc, err
+	}
+	cfg = cfg.Clone()
+	if cfg == nil {
+		cfg = &tls.Config{}
+	}
+	if cfg.ServerName == "" {
+		cfg.ServerName = t.url.Hostname()
+	}
+	tc := tls.Client(nc, cfg)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, err
+	}
+	return tc, nil
+}
+
+// TestServer runs cases against a server and returns a result for each, in the
+// order of the cases.
+func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*Result {
+	results := make([]*Result, len(cases))
+	var done sync.Mutex
+	phase := func(heavy bool, limit int) {
+		var wg sync.WaitGroup
+		slots := make(chan struct{}, limit)
+		for i, c := range cases {
+			if c.heavy != heavy {
+				continue
+			}
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				continue
+			}
+			wg.Go(func() {
+				r := testServer(ctx, t, c, opt)
+				r.Index = i + 1
+				results[i] = r
+				done.Lock()
+				defer done.Unlock()
+				if opt.Done != nil {
+					opt.Done(r)
+				}
+				<-slots
+			})
+		}
+		wg.Wait()
+	}
+	phase(false, opt.parallel())
+	phase(true, opt.heavyParallel())
+	return compact(results)
+}
+
+// compact leaves out what an interrupted run did not come to.
+func compact(results []*Result) []*Result {
+	list := results[:0]
+	for _, r := range results {
+		if r != nil && !r.Skipped {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+func newSession(c *Case, client bool, opt *Options) *session {
+	now := time.Now()
+	s := &session{c: c, client: client, opt: opt, rng: opt.random(c), start: now, log: newWireLog(now)}
+	if c.make != nil {
+		s.c = c.make(s.rng.Uint64())
+	}
+	return s
+}
+
+func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
+	r := &Result{Case: c, Agent: opt.Agent, Started: time.Now()}
+	if opt.Agent != "" && opt.Excluded != nil && opt.Excluded(opt.Agent, c) {
+		r.Skipped = true
+		return r
+	}
+	s := newSession(c, true, opt)
+	r.Log = s.log
+	dialCtx, cancel := context.WithTimeout(ctx, opt.scale(2*openTimeout))
+	defer cancel()
+	nc, err := t.Dial(dialCtx, opt.TLS)
+	if err != nil {
+		s.forced, s.result = Failed, "cannot connect: "+err.Error()
+		s.grade(r)
+		return r
+	}
+	defer nc.Close()
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	defer stop()
+	s.nc = nc
+	s.start = time.Now()
+	s.openAsClient(t, r)
+	r.Duration = time.Since(s.start)
+	return r
+}
+
+// openAsClient opens the connection, plays the case and grades it.
+func (s *session) openAsClient(t *Target, r *Result) {
+	d := s.request(t.url.Host, t.url.RequestURI())
+	r.Request = string(d.Bytes())
+	s.writeHead(d)
+	h, left, err := s.readHead()
+	if h != nil {
+		r.Response = string(h.Raw)
+		if r.Agent == "" {
+			if r.Agent = h.Get("Server"); r.Agent == "" {
+				r.Agent = "UnknownServer"
+			}
+		}
+	}
+	o := s.c.Opening
+	if o != nil && o.Refuse && s.judgeRefusal(h, err) {
+		s.gradeOpening(r)
+		return
+	}
+	if o != nil && o.either && (h == nil || len(h.Start) < 12 || h.Start[9:12] != "101") {
+		s.forced, s.result = OK, "refused, which is allowed"
+		s.gradeOpening(r)
+		return
+	}
+	if err != nil {
+		s.openingFailed(err)
+		s.grade(r)
+		return
+	}
+	wrong := s.checkResponse(h, d)
+	if wrong == "" && o != nil && o.Verify != nil {
+		wrong = o.Verify(h)
+	}
+	switch {
+	case o != nil && o.Refuse:
+		s.forced, s.result = Failed, "the server completed the handshake"
+		s.gradeOpening(r)
+	case wrong != "":
+		s.note("the server's answer is wrong: %s", wrong)
+		s.forced, s.result = Failed, "the server's answer is wrong: "+wrong
+		s.end.Violation = wrong
+		s.grade(r)
+	default:
+		s.play(left)
+		s.grade(r)
+	}
+}
+
+func (s *session) openingFailed(err error) {
+	s.forced, s.result = Failed, "the opening handshake failed: "+err.Error()
+	if errTime(err) {
+		s.ranOut("the time for the opening handshake")
+	} else {
+		s.end.Violation = err.Error()
+	}
+}
+
+// gradeOpening grades a case that ends with the opening handshake.
+func (s *session) gradeOpening(r *Result) {
+	r.Behavior, r.Reason = s.forced, s.result
+	r.BehaviorClose, r.ReasonClose = OK, "the connection was not opened"
+	if s.forced == Failed {
+		r.ReasonClose = "the connection should not have been opened"
+	}
+	r.Ending = s.end
+	r.TimeAlone = s.forced == Failed && s.end.RanOut != ""
+}
