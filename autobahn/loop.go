@@ -15,11 +15,16 @@ type loop struct {
 	want  []byte // the message that must come back
 	frame []byte
 	ended bool
+
+	deflated *stream // nil: this loop deflates by itself
 }
 
 func (s *session) beginLoop() {
 	l := &loop{Loop: s.c.Loop}
 	s.loop = l
+	if s.negotiated != nil {
+		l.deflated = sharedStream(l.Loop, s.negotiated)
+	}
 	s.forced = Failed
 	s.result = fmt.Sprintf("not done within %v", s.opt.scale(l.Timeout))
 	s.after(l.Timeout, s.finish)
@@ -34,7 +39,9 @@ func (l *loop) next(s *session) {
 	if l.Binary {
 		opcode = wire.Binary
 	}
-	if s.negotiated != nil {
+	if l.deflated != nil {
+		p, rsvBits = l.deflated.message(l.sent, l.Loop), wire.RSV1
+	} else if s.negotiated != nil {
 		p, rsvBits = s.negotiated.out.Deflate(p), wire.RSV1
 	}
 	if s.logging() {

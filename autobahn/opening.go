@@ -173,7 +173,7 @@ func (s *session) writeHead(d *Draft) {
 		}
 		p, later = append(p, glued[:n]...), glued[n:]
 	}
-	go func() { // the peer may answer, or hang up, before it has read all
+	write := func() {
 		for n := d.Chop; n > 0 && len(p) > n; p = p[n:] {
 			if _, err := s.nc.Write(p[:n]); err != nil {
 				return
@@ -184,7 +184,12 @@ func (s *session) writeHead(d *Draft) {
 			time.Sleep(s.opt.scale(50 * time.Millisecond))
 			s.nc.Write(later)
 		}
-	}()
+	}
+	if s.client {
+		go write() // a server may answer, or hang up, before it has read all
+	} else {
+		write()
+	}
 }
 
 // checkResponse says what is wrong with a server's answer (RFC 6455 §4.1, what a

@@ -18,7 +18,7 @@ type Options struct {
 	// Timeout ends any case, scaled. 0: each case's own.
 	Timeout time.Duration
 	// Parallel is how many cases run at once. 0: 32. Cases that take a core for
-	// a while run as many at a time as there are cores.
+	// a while run two at a time for each core.
 	Parallel int
 	// Seed determines masking keys and what random cases send.
 	Seed uint64
@@ -58,7 +58,7 @@ func (o *Options) parallel() int {
 	return 32
 }
 
-func (o *Options) heavyParallel() int { return min(o.parallel(), max(2, runtime.GOMAXPROCS(0))) }
+func (o *Options) heavyParallel() int { return min(o.parallel(), 2*runtime.GOMAXPROCS(0)) }
 
 // caseTimeout is when a case is given up that nothing else has ended.
 func (o *Options) caseTimeout(c *Case) time.Duration {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -20,7 +21,11 @@ func main() {
 	cmp := flag.String("cmp", "", "")
 	orig := flag.Bool("orig", false, "")
 	v := flag.Bool("v", false, "")
+	cl := flag.String("client", "", "")
 	flag.Parse()
+	if *cl != "" {
+		clientMain(*cl)
+	}
 	all, _ := autobahn.Cases(1)
 	list, err := autobahn.Select(all, autobahn.Server, strings.Split(*cs, ","), nil)
 	if err != nil {
@@ -55,4 +60,31 @@ func main() {
 		}
 	}
 	fmt.Println(len(rs), count, "differences", diff, time.Since(start))
+}
+
+func clientMain(addr string) {
+	all, _ := autobahn.Cases(1)
+	list, _ := autobahn.Select(all, autobahn.Client, nil, nil)
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		panic(err)
+	}
+	done := make(chan string, 1)
+	t := &autobahn.ClientTester{Cases: list, Options: &autobahn.Options{Messages: 10}, Report: func(a string) { done <- a }}
+	go t.Serve(ln)
+	for {
+		a := <-done
+		count := map[string]int{}
+		for _, r := range t.Results(a) {
+			count[string(r.Behavior)+"/"+string(r.BehaviorClose)]++
+			if shown := 0; !r.Passes(true) && shown < 5 {
+				shown++
+				for _, e := range r.Log.Entries {
+					fmt.Println("   ", e.At, e.Dir, e.Text, e.Hex)
+				}
+				fmt.Println(r.Case.ID, r.Behavior, r.BehaviorClose, r.Reason, "|", r.ReasonClose, r.Ending.Violation, r.Ending.RanOut, r.TimeAlone, r.Duration)
+			}
+		}
+		fmt.Println(a, count)
+	}
 }

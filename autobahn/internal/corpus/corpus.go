@@ -55,6 +55,9 @@ func random(name string) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 7692))
 }
 
+// Compresses reports whether deflating makes the corpus a good deal smaller.
+func (c *Corpus) Compresses() bool { return c != Bitmap && c != Noise }
+
 // Len is the corpus's length: bytes, or code points in a text.
 func (c *Corpus) Len() int {
 	if c.Binary {
@@ -107,10 +110,14 @@ func fit(p []byte, n int) []byte {
 
 func report(r *rand.Rand, size int) []byte {
 	var b strings.Builder
-	b.WriteString("{\n")
-	for i := 1; b.Len() < size+200; i++ {
-		fmt.Fprintf(&b, "   \"reading-%d\": {\n      \"station\": %q,\n      \"state\": %q,\n      \"millis\": %d,\n      \"level\": %.2f,\n      \"file\": \"station_%02d_reading_%d.json\"\n   },\n",
-			i, stations[r.IntN(len(stations))], []string{"fine", "fine", "fine", "late", "missing"}[r.IntN(5)], r.IntN(2000), r.Float64()*40, r.IntN(40), i)
+	b.WriteString("{\n   \"harbour/0.6.0\": {\n")
+	for i := 1; b.Len() < size+300; i++ {
+		level := 20
+		if r.IntN(4) == 0 {
+			level = r.IntN(100)
+		}
+		fmt.Fprintf(&b, "      \"%d.%d.%d\": {\n         \"station\": %q,\n         \"state\": \"FINE\",\n         \"stateAtEbb\": \"FINE\",\n         \"level\": %d,\n         \"reportfile\": \"harbour_0_6_0_reading_%d_%d_%d.json\"\n      },\n",
+			i/400+1, i/20%20+1, i%20+1, stations[r.IntN(len(stations))], level, i/400+1, i/20%20+1, i%20+1)
 	}
 	return []byte(b.String())[:size]
 }
@@ -151,16 +158,22 @@ func pick(r *rand.Rand, list []string) string {
 	return list[int(f*f*f*float64(len(list)))]
 }
 
-// prose is verse in an encoding that is not UTF-8.
+// prose is verse in an encoding that is not UTF-8. Poets repeat themselves.
 func prose(r *rand.Rand, size int) []byte {
-	list := words(r, 4000)
-	p := make([]byte, 0, size+100)
-	for len(p) < size {
-		for k := 5 + r.IntN(5); k > 0; k-- {
-			p = append(p, pick(r, list)...)
-			p = append(p, ' ')
+	list := words(r, 900)
+	phrases := make([]string, 700)
+	for i := range phrases {
+		for k := 2 + r.IntN(4); k > 0; k-- {
+			phrases[i] += pick(r, list) + " "
 		}
-		if r.IntN(4) == 0 {
+	}
+	p := make([]byte, 0, size+200)
+	for len(p) < size {
+		p = append(p, pick(r, phrases)...)
+		p = append(p, pick(r, list)...)
+		p = append(p, ' ')
+		p = append(p, pick(r, phrases)...)
+		if r.IntN(8) == 0 {
 			p = append(p, 0xE4, 0xDF)
 		}
 		p = append(p, ",\r\n"...)
