@@ -41,6 +41,7 @@ type Case struct {
 	window         bool // the original grades the answer's window more mildly
 	anyMessages    bool // whatever is received is in order
 	make           func(seed uint64) *Case
+	inspect        func(s *session) string // what is wrong with what happened
 }
 
 // Outcome is a trace of events, and the verdict on a peer that behaved so.
@@ -74,6 +75,8 @@ type Closing struct {
 	// Codes are the close codes that the peer may send; it may always send none.
 	// The tester closes with the first. Empty: any code.
 	Codes []int
+	// EitherEnd: it does not matter which side closes first.
+	EitherEnd bool
 	// WrongEndFatal fails behaviour where the wrong side closes first: the peer
 	// never noticed what was wrong.
 	WrongEndFatal bool

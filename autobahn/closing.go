@@ -23,7 +23,7 @@ func (s *session) closeFrame(code int, reason []byte, answer bool) {
 		return
 	}
 	f := &wire.Frame{Fin: true, Opcode: wire.Close, Payload: wire.ClosePayload(code, reason)}
-	s.write(s.render(nil, f))
+	s.writeChopped(s.render(nil, f), s.closeChop)
 	s.state = stateClosing
 	s.end.ClosedByUs = !answer
 	if code >= 0 {
@@ -69,6 +69,9 @@ func (s *session) BadText(what string) {
 
 // Frame implements wire.Receiver.
 func (s *session) Frame(h wire.Header, p []byte) {
+	if h.Masked && len(s.keys) < 64 {
+		s.keys = append(s.keys, h.Key)
+	}
 	if s.logging() {
 		s.log.received(h, p)
 	}

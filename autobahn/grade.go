@@ -66,6 +66,11 @@ func (s *session) grade(r *Result) {
 	if c.dropped && s.end.Opened && s.end.DroppedByUs && r.Behavior == OK {
 		r.Behavior, r.Reason = Failed, "the peer left the connection open"
 	}
+	if c.inspect != nil && r.Behavior == OK {
+		if wrong := c.inspect(s); wrong != "" {
+			r.Behavior, r.Reason = Failed, wrong
+		}
+	}
 	if s.end.Violation != "" && c.own() && r.Behavior != Failed {
 		r.Behavior, r.Reason = Failed, "the peer broke the protocol: "+s.end.Violation
 	}
@@ -80,13 +85,13 @@ func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
 	switch {
 	case !e.Opened:
 		return Failed, "the opening handshake was never completed"
-	case c.ByTester != e.ClosedByUs:
+	case !c.EitherEnd && c.ByTester != e.ClosedByUs:
 		return Failed, "the wrong side closed the connection"
 	case c.Clean && !e.Clean:
 		return Unclean, "the connection was not closed with the whole closing handshake"
 	case e.RemoteCode != nil && len(c.Codes) > 0 && !slices.Contains(c.Codes, *e.RemoteCode):
 		return WrongCode, fmt.Sprintf("the close code is %d; %v or none was expected", *e.RemoteCode, c.Codes)
-	case client && e.DroppedByUs:
+	case client && e.DroppedByUs && !c.EitherEnd:
 		return FailedByClient, "the server left closing TCP to the client"
 	}
 	return OK, "closed as expected"

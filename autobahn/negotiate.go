@@ -19,12 +19,14 @@ type Deflate struct {
 	Takes []Take
 	// strict fails a case whose answer does not accept an offer as RFC 7692 says.
 	strict bool
-	// check looks at the answer; "" for good.
-	check func(*Agreement) string
-	// manual leaves deflating to the script.
-	manual bool
+	// declined: the peer must not agree.
+	declined bool
+	// takeover: the case needs our context to be taken over.
+	takeover bool
 	// raw is offered, or answered, instead, as it stands.
 	raw string
+	// limit is the most that a message may inflate to, in bytes. 0: 64 MiB.
+	limit int
 }
 
 // Params are the extension's parameters in an offer or in an answer.
@@ -180,24 +182,26 @@ func (d *Deflate) offer() string {
 
 // beginDeflate looks at what was agreed on. It is false where the case is over.
 func (s *session) beginDeflate() bool {
-	a := s.negotiated
-	if a == nil {
-		s.forced, s.result = Unimplemented, "permessage-deflate was not agreed on"
+	a, d := s.negotiated, s.c.Deflate
+	verdict, why := OK, ""
+	switch {
+	case a == nil && d.declined:
+		return true
+	case a == nil:
+		verdict, why = Unimplemented, "permessage-deflate was not agreed on"
+	case d.declined:
+		verdict, why = Failed, "the server accepted an offer that it must decline"
+	case s.client && (d.strict || s.c.window && !s.opt.OriginalGrading) && conforms(a.Params, d.Offers) != "":
+		verdict, why = Failed, conforms(a.Params, d.Offers)
+	case d.takeover && a.out.NoTakeover:
+		verdict, why = Unimplemented, "the peer does not want our context to be taken over"
+	}
+	if verdict != OK {
+		s.forced, s.result = verdict, why
 		s.sendClose(1000, nil)
 		return false
 	}
-	wrong := ""
-	if s.client && (s.c.Deflate.strict || s.c.window && !s.opt.OriginalGrading) {
-		wrong = conforms(a.Params, s.c.Deflate.Offers)
-	}
-	if wrong == "" && s.c.Deflate.check != nil {
-		wrong = s.c.Deflate.check(a)
-	}
-	if wrong != "" {
-		s.forced, s.result = Failed, wrong
-		s.sendClose(1000, nil)
-		return false
-	}
+	a.in.Limit = d.limit
 	s.parser.Inflater = a.in
 	return true
 }

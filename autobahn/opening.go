@@ -33,8 +33,11 @@ type Opening struct {
 	Statuses []int
 	// Verify says what is wrong with the testee's part; "" for nothing.
 	Verify func(h *wire.Head) string
-	// either: refusing is as good as completing.
-	either bool
+	// orRefuse is the verdict on a server that refuses; "" where it must not.
+	orRefuse Verdict
+	// hold: the tester, as a server, listens for a moment before it answers; the
+	// client must not send anything yet.
+	hold bool
 }
 
 // Draft is the tester's part of an opening handshake before it is written.
@@ -43,6 +46,7 @@ type Draft struct {
 	Fields []wire.Field
 	Body   []byte // behind the empty line
 	Chop   int    // bytes in a write; 0: all
+	Key    string // the client's Sec-WebSocket-Key
 	Raw    []byte // replaces everything, where it is not nil
 }
 

@@ -19,10 +19,10 @@ var (
 	ruleInjected   = &Rule{"RFC 6455 §5.4", "Control frames (see Section 5.5) MAY be injected in the middle of a fragmented message. [...] An endpoint MUST be capable of handling control frames in the middle of a fragmented message."}
 	ruleInterleave = &Rule{"RFC 6455 §5.4", "The fragments of one message MUST NOT be interleaved between the fragments of another message unless an extension has been negotiated that can interpret the interleaving."}
 	ruleUTF8       = &Rule{"RFC 6455 §8.1", "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."}
-	ruleUTF8Close  = &Rule{"RFC 6455 §7.4.1", "1007 indicates that an endpoint is terminating the connection because it has received data within a message that was not consistent with the type of the message (e.g., non-UTF-8 data within a text message)."}
+	ruleUTF8Close  = &Rule{"RFC 6455 §7.4.1", "1007 indicates that an endpoint is terminating the connection because it has received data within a message that was not consistent with the type of the message (e.g., non-UTF-8 [RFC3629] data within a text message)."}
 	ruleCloseReply = &Rule{"RFC 6455 §5.5.1", "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close frame in response. (When sending a Close frame in response, the endpoint typically echos the status code it received.)"}
 	ruleAfterClose = &Rule{"RFC 6455 §5.5.1", "The application MUST NOT send any more data frames after sending a Close frame."}
-	ruleDiscard    = &Rule{"RFC 6455 §1.4", "After receiving a control frame indicating the connection should be closed, a peer discards any further data received."}
+	ruleDiscard    = &Rule{"RFC 6455 §1.4", "[...] after receiving a control frame indicating the connection should be closed, a peer discards any further data received."}
 	ruleCloseBody  = &Rule{"RFC 6455 §5.5.1", "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) representing a status code with value /code/ defined in Section 7.4."}
 	ruleCloseUTF8  = &Rule{"RFC 6455 §5.5.1", "Following the 2-byte integer, the body MAY contain UTF-8-encoded data with value /reason/, the interpretation of which is not defined by this specification."}
 	ruleCodes      = &Rule{"RFC 6455 §7.4.2", "Status codes in the range 1000-2999 are reserved for definition by this protocol, its future revisions, and extensions specified in a permanent and readily available public specification."}
@@ -30,16 +30,16 @@ var (
 	ruleCodesUser  = &Rule{"RFC 6455 §7.4.2", "Status codes in the range 4000-4999 are reserved for private use and thus can't be registered."}
 	ruleCodesLib   = &Rule{"RFC 6455 §7.4.2", "Status codes in the range 3000-3999 are reserved for use by libraries, frameworks, and applications."}
 	ruleNeverSent  = &Rule{"RFC 6455 §7.4.1", "1005 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint. [...] 1006 is a reserved value and MUST NOT be set [...] 1015 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint."}
-	ruleDropTCP    = &Rule{"RFC 6455 §7.1.1", "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server, so that it holds the TIME_WAIT state and not the client."}
+	ruleDropTCP    = &Rule{"RFC 6455 §7.1.1", "The underlying TCP connection, in most normal cases, SHOULD be closed first by the server, so that it holds the TIME_WAIT state and not the client [...]"}
 	ruleFail       = &Rule{"RFC 6455 §7.1.7", "An endpoint MUST NOT continue to attempt to process data (including a responding Close frame) from the remote endpoint after being instructed to _Fail the WebSocket Connection_."}
 	ruleLimits     = &Rule{"RFC 6455 §10.4", "Implementations that have implementation- and/or platform-specific limitations regarding the frame size or total message size after reassembly from multiple frames MUST protect themselves against exceeding those limits."}
 	ruleLength     = &Rule{"RFC 6455 §5.2", "Note that in all cases, the minimal number of bytes MUST be used to encode the length, for example, the length of a 124-byte-long string can't be encoded as the sequence 126, 0, 124."}
 	ruleLength63   = &Rule{"RFC 6455 §5.2", "If 127, the following 8 bytes interpreted as a 64-bit unsigned integer (the most significant bit MUST be 0) are the payload length."}
 	ruleMaskServer = &Rule{"RFC 6455 §5.1", "The server MUST close the connection upon receiving a frame that is not masked."}
 	ruleMaskClient = &Rule{"RFC 6455 §5.1", "A server MUST NOT mask any frames that it sends to the client. A client MUST close a connection if it detects a masked frame."}
-	ruleMaskKey    = &Rule{"RFC 6455 §5.3", "The masking key is a 32-bit value chosen at random by the client. [...] The masking key needs to be unpredictable."}
-	ruleMaskXOR    = &Rule{"RFC 6455 §5.3", "Octet i of the transformed data (\"transformed-octet-i\") is the XOR of octet i of the original data (\"original-octet-i\") with octet at index i modulo 4 of the masking key."}
-	ruleFragAny    = &Rule{"RFC 6455 §5.4", "An intermediary MAY change the fragmentation of a message [...] Unless specified otherwise by an extension, frames have no semantic meaning."}
+	ruleMaskKey    = &Rule{"RFC 6455 §5.3", "The masking key is a 32-bit value chosen at random by the client. [...] The masking key needs to be unpredictable [...]"}
+	ruleMaskXOR    = &Rule{"RFC 6455 §5.3", "Octet i of the transformed data (\"transformed-octet-i\") is the XOR of octet i of the original data (\"original-octet-i\") with octet at index i modulo 4 of the masking key [...]"}
+	ruleFragAny    = &Rule{"RFC 6455 §5.4", "Unless specified otherwise by an extension, frames have no semantic meaning. An intermediary might coalesce and/or split frames [...]"}
 
 	ruleOpenRequest  = &Rule{"RFC 6455 §4.2.1", "If the server, while reading the handshake, finds that the client did not send a handshake that matches the description below [...] the server MUST stop processing the client's handshake and return an HTTP response with an appropriate error code (such as 400 Bad Request)."}
 	ruleOpenMethod   = &Rule{"RFC 6455 §4.1", "The method of the request MUST be GET, and the HTTP version MUST be at least 1.1."}
@@ -51,7 +51,7 @@ var (
 	ruleOpenVersion  = &Rule{"RFC 6455 §4.4", "If the server doesn't support the requested version, it MUST respond with a |Sec-WebSocket-Version| header field (or multiple |Sec-WebSocket-Version| header fields) containing all versions it is willing to use."}
 	ruleOpenAccept   = &Rule{"RFC 6455 §4.2.2", "A |Sec-WebSocket-Accept| header field. The value of this header field is constructed by concatenating /key/ [...] with the string \"258EAFA5-E914-47DA-95CA-C5AB0DC85B11\", taking the SHA-1 hash of this concatenated value to obtain a 20-byte value and base64-encoding (see Section 4 of [RFC4648]) this 20-byte hash."}
 	ruleOpenProtocol = &Rule{"RFC 6455 §4.2.2", "The value chosen MUST be derived from the client's handshake, specifically by selecting one of the values from the |Sec-WebSocket-Protocol| field that the server is willing to use for this connection (if any)."}
-	ruleOpenExt      = &Rule{"RFC 6455 §9.1", "Note that like other HTTP header fields, this header field MAY be split or combined across multiple lines. [...] Any extension-token used MUST be a registered token."}
+	ruleOpenExt      = &Rule{"RFC 6455 §9.1", "Note that like other HTTP header fields, this header field MAY be split or combined across multiple lines."}
 	ruleOpenExtNew   = &Rule{"RFC 6455 §4.1", "If the response includes a |Sec-WebSocket-Extensions| header field and this header field indicates the use of an extension that was not present in the client's handshake (the server has indicated an extension not requested by the client), the client MUST _Fail the WebSocket Connection_."}
 	ruleOpenData     = &Rule{"RFC 6455 §4.1", "Once the client's opening handshake has been sent, the client MUST wait for a response from the server before sending any further data."}
 	ruleOpenGlued    = &Rule{"RFC 6455 §4.2.2", "If the server finishes these steps without aborting the WebSocket handshake, the server considers the WebSocket connection to be established and that the WebSocket connection is in the OPEN state. At this point, the server may begin sending (and receiving) data."}
@@ -61,22 +61,35 @@ var (
 	ruleReplyAccept  = &Rule{"RFC 6455 §4.1", "If the response lacks a |Sec-WebSocket-Accept| header field or the |Sec-WebSocket-Accept| contains a value other than the base64-encoded SHA-1 of the concatenation of the |Sec-WebSocket-Key| (as a string, not base64-decoded) with the string \"258EAFA5-E914-47DA-95CA-C5AB0DC85B11\" but ignoring any leading and trailing whitespace, the client MUST _Fail the WebSocket Connection_."}
 	ruleReplyProto   = &Rule{"RFC 6455 §4.1", "If the response includes a |Sec-WebSocket-Protocol| header field and this header field indicates the use of a subprotocol that was not present in the client's handshake (the server has indicated a subprotocol not requested by the client), the client MUST _Fail the WebSocket Connection_."}
 	ruleHTTPBody     = &Rule{"RFC 9112 §6.3", "The presence of a message body in a request is signaled by a Content-Length or Transfer-Encoding header field."}
-	ruleHTTPSyntax   = &Rule{"RFC 9112 §2.2", "A recipient that receives whitespace between the start-line and the first header field MUST either reject the message as invalid or consume each whitespace-preceded line without further processing of it."}
+	ruleHTTPSpace    = &Rule{"RFC 9112 §5.1", "A field line value might be preceded and/or followed by optional whitespace (OWS); a single SP preceding the field line value is preferred for consistent readability by humans."}
 	ruleHTTPLists    = &Rule{"RFC 9110 §5.3", "A recipient MAY combine multiple field lines within a field section that have the same field name into one field line [...] by appending each subsequent field line value to the initial field line value in order, separated by a comma."}
 
-	ruleDeflate     = &Rule{"RFC 7692 §6", "An endpoint uses the following algorithm to compress a message. [...] Per-message compressed bit: set on the first frame of a compressed message."}
+	ruleDeflate     = &Rule{"RFC 7692 §7.2.1", "An endpoint uses the following algorithm to compress a message. 1. Compress all the octets of the payload of the message using DEFLATE. [...]"}
 	ruleDeflateRSV  = &Rule{"RFC 7692 §6", "An endpoint MUST NOT set the \"Per-Message Compressed\" bit of control frames and non-first fragments of a data message. An endpoint receiving such a frame MUST _Fail the WebSocket Connection_."}
-	ruleDeflateMix  = &Rule{"RFC 7692 §6", "An endpoint MAY [...] send a message uncompressed: the \"Per-Message Compressed\" bit of its first frame is then not set."}
-	ruleDeflateBad  = &Rule{"RFC 7692 §7.2.2", "An endpoint uses the following algorithm to decompress a message. 1. Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message. 2. Decompress the resulting data using DEFLATE."}
-	ruleDeflateMany = &Rule{"RFC 7692 §7.2.3.4", "An endpoint may use multiple DEFLATE blocks to compress one message, and blocks of any type."}
-	ruleDeflateBin1 = &Rule{"RFC 7692 §7.2.3.5", "On platforms on which the flush method using an empty DEFLATE block with no compression is not available, implementors can choose to flush data using DEFLATE blocks with \"BFINAL\" set to 1."}
-	ruleDeflateNone = &Rule{"RFC 7692 §7.2.3.6", "A single octet 0x00 is an empty message compressed."}
+	ruleDeflateMix  = &Rule{"RFC 7692 §6", "A message with the \"Per-Message Compressed\" bit unset on the first fragment of the message is called an \"uncompressed message\"."}
+	ruleDeflateBad  = &Rule{"RFC 7692 §7.2.2", "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the payload of the message. [...] Decompress the resulting data using DEFLATE."}
+	ruleDeflateMany = &Rule{"RFC 7692 §7.2.1", "Multiple DEFLATE blocks may be used to compress one message. DEFLATE blocks of any type may be used."}
+	ruleDeflateBin1 = &Rule{"RFC 7692 §7.2.1", "Both DEFLATE blocks with the \"BFINAL\" bit set to 0 and DEFLATE blocks with the \"BFINAL\" bit set to 1 may be used."}
+	ruleDeflateNone = &Rule{"RFC 7692 §7.2.3.6", "The single octet 0x00 contains the header bits with \"BFINAL\" set to 0 and \"BTYPE\" set to 00, and 5 padding bits of 0."}
 	ruleServerBits  = &Rule{"RFC 7692 §7.1.2.1", "A server accepts an extension negotiation offer with this parameter by including the \"server_max_window_bits\" extension parameter in the extension negotiation response to send back to the client with the same or smaller value as the offer."}
 	ruleClientBits  = &Rule{"RFC 7692 §7.1.2.2", "If a received extension negotiation offer doesn't have the \"client_max_window_bits\" extension parameter, the corresponding extension negotiation response to the offer MUST NOT include the \"client_max_window_bits\" extension parameter."}
 	ruleKeepClient  = &Rule{"RFC 7692 §7.1.2.2", "By including this parameter in an extension negotiation response, a server limits the LZ77 sliding window size that the client uses to compress messages."}
-	ruleNoTakeoverS = &Rule{"RFC 7692 §7.1.1.1", "A server accepts an extension negotiation offer that includes the \"server_no_context_takeover\" extension parameter by including the \"server_no_context_takeover\" extension parameter in the corresponding extension negotiation response."}
+	ruleNoTakeoverS = &Rule{"RFC 7692 §7.1.1.1", "A server accepts an extension negotiation offer that includes the \"server_no_context_takeover\" extension parameter by including the \"server_no_context_takeover\" extension parameter in the corresponding extension negotiation response to send back to the client."}
 	ruleNoTakeoverC = &Rule{"RFC 7692 §7.1.1.2", "By including the \"client_no_context_takeover\" extension parameter in an extension negotiation response, a server prevents the peer client from using context takeover."}
-	ruleDecline     = &Rule{"RFC 7692 §7.1", "A server MUST decline an extension negotiation offer for this extension if any of the following conditions are met: the offer contains an extension parameter not defined for use in an offer, an extension parameter with an invalid value, multiple extension parameters with the same name."}
-	ruleAnswerBad   = &Rule{"RFC 7692 §7.1", "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension negotiation offer for this extension with an extension negotiation response meeting any of the following conditions: the response contains an extension parameter not defined for use in a response, an invalid value, or multiple parameters with the same name."}
-	ruleBomb        = &Rule{"RFC 7692 §8", "There are known exploits when history-based compression is combined with a secure transport [...] and RFC 6455 §10.4 on the sizes that an implementation must protect itself against applies to the message inflated."}
+	ruleTakeover    = &Rule{"RFC 7692 §7.2.1", "If the \"agreed parameters\" contain the \"client_no_context_takeover\" extension parameter, the client MUST start compressing each new message with an empty LZ77 sliding window. Otherwise, the client MAY take over the LZ77 sliding window used to build the last compressed message."}
+	ruleDecline     = &Rule{"RFC 7692 §7.1", "A server MUST decline an extension negotiation offer for this extension if any of the following conditions are met: The negotiation offer contains an extension parameter not defined for use in an offer. The negotiation offer contains an extension parameter with an invalid value. The negotiation offer contains multiple extension parameters with the same name. [...]"}
+	ruleAnswerBad   = &Rule{"RFC 7692 §7.1", "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension negotiation offer for this extension with an extension negotiation response meeting any of the following conditions: The negotiation response contains an extension parameter not defined for use in a response. [...] an extension parameter with an invalid value. [...] multiple extension parameters with the same name. [...]"}
+)
+
+// Rules about endings.
+var (
+	ruleFailClose = &Rule{"RFC 6455 §5.5.1", "After both sending and receiving a Close message, an endpoint considers the WebSocket connection closed and MUST close the underlying TCP connection. The server MUST close the underlying TCP connection immediately; the client SHOULD wait for the server to close the connection but MAY close the connection at any time after sending and receiving a Close message, e.g., if it has not received a TCP Close from the server in a reasonable time period."}
+	ruleEOF       = &Rule{"RFC 6455 §7.2.1", "If at any point the underlying transport layer connection is unexpectedly lost, the client MUST _Fail the WebSocket Connection_."}
+	ruleIANA      = &Rule{"RFC 6455 §11.7", "This specification creates a new IANA registry for WebSocket Connection Close Code Numbers in accordance with the principles set out in RFC 5226 [RFC5226]."}
+)
+
+// Rules of HTTP.
+var (
+	ruleHTTPColon = &Rule{"RFC 9112 §5.1", "A server MUST reject, with a response status code of 400 (Bad Request), any received request message that contains whitespace between a header field name and colon."}
+	ruleHTTPValue = &Rule{"RFC 9110 §5.5", "Field values containing CR, LF, or NUL characters are invalid and dangerous, due to the varying ways that implementations might parse and interpret those characters; a recipient of CR, LF, or NUL within a field value MUST either reject the message or replace each of those characters with SP before further processing or forwarding of that message."}
 )

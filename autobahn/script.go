@@ -34,6 +34,7 @@ func (s *session) do(step *Step) {
 	case actRaw:
 		s.write(step.raw)
 	case actClose:
+		s.closeChop = step.chop
 		s.sendClose(step.code, step.reason)
 	case actWait:
 		s.wait(step)
@@ -46,6 +47,11 @@ func (s *session) do(step *Step) {
 		s.after(step.delay, s.finish)
 	case actHangUp:
 		s.drop()
+	case actHalfClose:
+		s.note("ending our side of TCP")
+		s.out.write(nil)
+	case actSplit:
+		s.split(step)
 	}
 }
 
@@ -79,6 +85,19 @@ func (s *session) sendPiece(step *Step) {
 		from = 0
 	}
 	s.write(p[from : step.to+header])
+}
+
+// split sends a frame in two writes, a moment apart.
+func (s *session) split(step *Step) {
+	p := s.render(nil, step.frames[0])
+	n := min(step.from, len(p))
+	s.write(p[:n])
+	s.blocked = true
+	s.after(step.delay, func() {
+		s.blocked = false
+		s.write(p[n:])
+		s.advance()
+	})
 }
 
 // wait lets time go by. A connection that is still open at its end goes on with

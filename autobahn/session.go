@@ -47,9 +47,11 @@ type session struct {
 	pc         int  // the next step
 	blocked    bool // a wait or an await is under way
 	awaiting   int
+	closeChop  int // bytes in a write of our Close; 0: all
 	pieces     map[*wire.Frame][]byte
 	negotiated *Agreement
 	loop       *loop
+	keys       [][4]byte // of the peer's first frames
 
 	events []Event
 	end    Ending

@@ -10,17 +10,19 @@ import (
 type action uint8
 
 const (
-	actSend   action = iota // frames, joined in one write
-	actSync                 // frames, each in a write of its own
-	actChop                 // frames, in writes of a few bytes
-	actPiece                // part of a frame
-	actRaw                  // bytes
-	actClose                // the tester's own Close, after which it is closing
-	actWait                 // let time go by; the connection may end meanwhile
-	actAwait                // wait until so many events have arrived
-	actKill                 // if it is still open after a while, fail the connection
-	actFinish               // if it is still open after a while, close it
-	actHangUp               // close TCP without a Close
+	actSend      action = iota // frames, joined in one write
+	actSync                    // frames, each in a write of its own
+	actChop                    // frames, in writes of a few bytes
+	actPiece                   // part of a frame
+	actRaw                     // bytes
+	actClose                   // the tester's own Close, after which it is closing
+	actWait                    // let time go by; the connection may end meanwhile
+	actAwait                   // wait until so many events have arrived
+	actKill                    // if it is still open after a while, fail the connection
+	actFinish                  // if it is still open after a while, close it
+	actHangUp                  // close TCP without a Close
+	actHalfClose               // end our side of TCP without a Close, and go on reading
+	actSplit                   // a frame in two writes, a moment apart
 )
 
 // Step is one step of a script.
@@ -51,7 +53,14 @@ func await(events int) Step                   { return Step{do: actAwait, events
 func killAfter(d time.Duration) Step          { return Step{do: actKill, delay: d} }
 func closeAfter(d time.Duration) Step         { return Step{do: actFinish, delay: d} }
 func hangUp() Step                            { return Step{do: actHangUp} }
-func raw(p ...byte) Step                      { return Step{do: actRaw, raw: p} }
+func halfClose() Step                         { return Step{do: actHalfClose} }
+
+// split sends a frame in two writes, of which the first has n bytes.
+func split(n int, f *wire.Frame) Step {
+	return Step{do: actSplit, frames: []*wire.Frame{f}, from: n, delay: 4 * time.Millisecond}
+}
+
+func raw(p ...byte) Step { return Step{do: actRaw, raw: p} }
 
 // frame is a whole, legal frame, until an option changes it.
 func frame(opcode byte, payload []byte, options ...func(*wire.Frame)) *wire.Frame {

@@ -323,6 +323,13 @@ func (s *session) openAsServer(h *wire.Head, left []byte, r *Result) {
 			s.end.Violation = wrong
 		}
 	}
+	if o := s.c.Opening; o != nil && o.hold {
+		if early := s.listen(); len(early)+len(left) > 0 {
+			s.forced, s.result = Failed, "the client sent data before it had an answer"
+			s.end.Violation = s.result
+			left = append(left, early...)
+		}
+	}
 	if err := s.acceptOffer(h); err != nil {
 		refuse(s.nc, 400, err.Error())
 		s.openingFailed(err)
@@ -332,6 +339,15 @@ func (s *session) openAsServer(h *wire.Head, left []byte, r *Result) {
 	r.Response = string(d.Bytes())
 	s.writeHead(d)
 	s.play(left)
+}
+
+// listen reads what a client sends before it has an answer.
+func (s *session) listen() []byte {
+	s.nc.SetReadDeadline(time.Now().Add(s.opt.scale(200 * time.Millisecond)))
+	defer s.nc.SetReadDeadline(time.Time{})
+	b := make([]byte, 4096)
+	n, _ := s.nc.Read(b)
+	return b[:n]
 }
 
 // acceptOffer chooses among the client's offers of permessage-deflate.
@@ -365,17 +381,13 @@ func (s *session) acceptOffer(h *wire.Head) error {
 
 // response drafts the tester's part of the opening handshake as a server.
 func (s *session) response(h *wire.Head) *Draft {
-	d := &Draft{Start: "HTTP/1.1 101 Switching Protocols"}
+	d := &Draft{Start: "HTTP/1.1 101 Switching Protocols", Key: h.Get("Sec-WebSocket-Key")}
 	d.Add("Server", "wsconform/"+strconv.Itoa(Suite))
 	d.Add("Upgrade", "WebSocket")
 	d.Add("Connection", "Upgrade")
 	d.Add("Sec-WebSocket-Accept", wire.Accept(h.Get("Sec-WebSocket-Key")))
 	if s.negotiated != nil {
-		answer := s.negotiated.String()
-		if s.c.Deflate.raw != "" {
-			answer = s.c.Deflate.raw
-		}
-		d.Add("Sec-WebSocket-Extensions", answer)
+		d.Add("Sec-WebSocket-Extensions", s.negotiated.String())
 	}
 	if s.c.Opening != nil && s.c.Opening.Response != nil {
 		s.c.Opening.Response(d)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 )
@@ -165,8 +166,8 @@ func (s *session) openAsClient(t *Target, r *Result) {
 		s.gradeOpening(r)
 		return
 	}
-	if o != nil && o.either && (h == nil || len(h.Start) < 12 || h.Start[9:12] != "101") {
-		s.forced, s.result = OK, "refused, which is allowed"
+	if o != nil && o.orRefuse != "" && !errTime(err) && (h == nil || !strings.HasPrefix(h.Start, "HTTP/1.1 101")) {
+		s.forced, s.result = o.orRefuse, "the handshake was refused"
 		s.gradeOpening(r)
 		return
 	}

@@ -70,7 +70,7 @@ func newWriter(nc net.Conn) *writer {
 	return w
 }
 
-// write queues p, which the writer keeps.
+// write queues p, which the writer keeps. nil ends our side of TCP.
 func (w *writer) write(p []byte) {
 	w.mu.Lock()
 	w.queue = append(w.queue, p)
@@ -93,6 +93,10 @@ func (w *writer) run() {
 			return
 		}
 		for _, p := range queue {
+			if half, ok := w.nc.(interface{ CloseWrite() error }); ok && p == nil {
+				half.CloseWrite()
+				continue
+			}
 			if _, err := w.nc.Write(p); err != nil {
 				w.mu.Lock()
 				w.err = err

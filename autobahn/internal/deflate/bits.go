@@ -71,3 +71,17 @@ func (s *Stream) FlushTail() []byte {
 	s.header(false, 0).Align()
 	return s.out
 }
+
+// Symbol writes a literal or length symbol with the fixed code, even one that
+// there is not.
+func (s *Stream) Symbol(v uint32) *Stream {
+	s.symbol(v)
+	return s
+}
+
+// Distance writes a distance symbol with the fixed code, even one that there is
+// not.
+func (s *Stream) Distance(v uint32) *Stream {
+	s.huffman(v, 5)
+	return s
+}
