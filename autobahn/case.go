@@ -92,10 +92,8 @@ type Loop struct {
 	Corpus   *corpus.Corpus // nil: Fill, repeated
 	Fill     byte
 	Binary   bool
-	// Exactly one message, of which only the first is waited for.
-	once bool
-	chop int // bytes in a write; 0: as many as there are
-	body []byte
+	chop     int // bytes in a write; 0: as many as there are
+	body     []byte
 }
 
 // Suite is the version of the set of cases that this package has. A set never

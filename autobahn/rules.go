@@ -19,9 +19,7 @@ var (
 	ruleInjected   = &Rule{"RFC 6455 §5.4", "Control frames (see Section 5.5) MAY be injected in the middle of a fragmented message. [...] An endpoint MUST be capable of handling control frames in the middle of a fragmented message."}
 	ruleInterleave = &Rule{"RFC 6455 §5.4", "The fragments of one message MUST NOT be interleaved between the fragments of another message unless an extension has been negotiated that can interpret the interleaving."}
 	ruleUTF8       = &Rule{"RFC 6455 §8.1", "When an endpoint is to interpret a byte stream as UTF-8 but finds that the byte stream is not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_."}
-	ruleUTF8Close  = &Rule{"RFC 6455 §7.4.1", "1007 indicates that an endpoint is terminating the connection because it has received data within a message that was not consistent with the type of the message (e.g., non-UTF-8 [RFC3629] data within a text message)."}
 	ruleCloseReply = &Rule{"RFC 6455 §5.5.1", "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close frame in response. (When sending a Close frame in response, the endpoint typically echos the status code it received.)"}
-	ruleAfterClose = &Rule{"RFC 6455 §5.5.1", "The application MUST NOT send any more data frames after sending a Close frame."}
 	ruleDiscard    = &Rule{"RFC 6455 §1.4", "[...] after receiving a control frame indicating the connection should be closed, a peer discards any further data received."}
 	ruleCloseBody  = &Rule{"RFC 6455 §5.5.1", "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order) representing a status code with value /code/ defined in Section 7.4."}
 	ruleCloseUTF8  = &Rule{"RFC 6455 §5.5.1", "Following the 2-byte integer, the body MAY contain UTF-8-encoded data with value /reason/, the interpretation of which is not defined by this specification."}

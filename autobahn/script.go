@@ -31,8 +31,6 @@ func (s *session) do(step *Step) {
 		}
 	case actPiece:
 		s.sendPiece(step)
-	case actRaw:
-		s.write(step.raw)
 	case actClose:
 		s.closeChop = step.chop
 		s.sendClose(step.code, step.reason)

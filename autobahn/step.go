@@ -14,7 +14,6 @@ const (
 	actSync                    // frames, each in a write of its own
 	actChop                    // frames, in writes of a few bytes
 	actPiece                   // part of a frame
-	actRaw                     // bytes
 	actClose                   // the tester's own Close, after which it is closing
 	actWait                    // let time go by; the connection may end meanwhile
 	actAwait                   // wait until so many events have arrived
@@ -29,7 +28,6 @@ const (
 type Step struct {
 	do     action
 	frames []*wire.Frame
-	raw    []byte
 	chop   int
 	from   int // of a piece
 	to     int
@@ -59,8 +57,6 @@ func halfClose() Step                         { return Step{do: actHalfClose} }
 func split(n int, f *wire.Frame) Step {
 	return Step{do: actSplit, frames: []*wire.Frame{f}, from: n, delay: 4 * time.Millisecond}
 }
-
-func raw(p ...byte) Step { return Step{do: actRaw, raw: p} }
 
 // frame is a whole, legal frame, until an option changes it.
 func frame(opcode byte, payload []byte, options ...func(*wire.Frame)) *wire.Frame {

@@ -403,20 +403,20 @@ func checkRequest(h *wire.Head) error {
 	}
 	for _, name := range []string{"Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version"} {
 		if n := len(h.Values(name)); n != 1 {
-			return fmt.Errorf("%s is there %d times", name, n)
+			return fmt.Errorf("the field %s is there %d times", name, n)
 		}
 	}
 	if !h.HasToken("Upgrade", "websocket") {
-		return fmt.Errorf("Upgrade is %q", h.Get("Upgrade"))
+		return fmt.Errorf("the field Upgrade is %q", h.Get("Upgrade"))
 	}
 	if !h.HasToken("Connection", "upgrade") {
-		return fmt.Errorf("Connection is %q", h.Get("Connection"))
+		return fmt.Errorf("the field Connection is %q", h.Get("Connection"))
 	}
 	if v := h.Get("Sec-WebSocket-Version"); v != "13" {
-		return fmt.Errorf("Sec-WebSocket-Version is %q", v)
+		return fmt.Errorf("the field Sec-WebSocket-Version is %q", v)
 	}
 	if b, err := base64.StdEncoding.DecodeString(h.Get("Sec-WebSocket-Key")); err != nil || len(b) != 16 {
-		return fmt.Errorf("Sec-WebSocket-Key is %q, which is not 16 bytes in base64", h.Get("Sec-WebSocket-Key"))
+		return fmt.Errorf("the field Sec-WebSocket-Key is %q, which is not 16 bytes in base64", h.Get("Sec-WebSocket-Key"))
 	}
 	return nil
 }

@@ -1,0 +1,111 @@
+package faulty
+
+import (
+	"encoding/binary"
+	"io"
+	"time"
+	"unicode/utf8"
+)
+
+// control takes a control frame.
+func (e *endpoint) control(h header) error {
+	p := make([]byte, h.length)
+	if _, err := io.ReadFull(e.br, p); err != nil {
+		return err
+	}
+	if h.masked {
+		for i := range p {
+			p[i] ^= h.key[i&3]
+		}
+	}
+	switch h.opcode {
+	case opClose:
+		return e.closeFrame(p)
+	case opPing:
+		return e.ping(p)
+	case opPong:
+		if e.has("answers Pongs") {
+			return e.write(opPong, 0, p)
+		}
+	}
+	return nil
+}
+
+func (e *endpoint) ping(p []byte) error {
+	switch {
+	case e.has("does not answer Pings"):
+		return nil
+	case e.has("answers Pings without payload"):
+		return e.write(opPong, 0, nil)
+	case e.has("answers Pings after the message") && e.inMessage:
+		e.pings = append(e.pings, p)
+		return nil
+	case e.has("ends a message at a Ping") && e.inMessage:
+		e.inMessage = false
+	}
+	return e.write(opPong, 0, p)
+}
+
+// validCode reports whether a peer may send a code (RFC 6455 §7.4).
+func (e *endpoint) validCode(code uint16) bool {
+	switch {
+	case e.has("takes any close code"):
+		return true
+	case e.has("takes the code 1015") && code == 1015:
+		return true
+	case e.has("refuses the codes 1012 to 1014") && code >= 1012 && code <= 1014:
+		return false
+	case e.has("refuses the codes 3000 to 3999") && code >= 3000 && code <= 3999:
+		return false
+	}
+	return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1014 || code >= 3000 && code <= 4999
+}
+
+// closeFrame answers a Close and ends the connection.
+func (e *endpoint) closeFrame(p []byte) error {
+	answer := p
+	switch {
+	case len(p) == 1:
+		if !e.has("takes a Close with one byte") {
+			return &failure{1002, "a Close with one byte"}
+		}
+		answer = nil
+	case len(p) >= 2:
+		if !e.validCode(binary.BigEndian.Uint16(p)) {
+			return &failure{1002, "an invalid close code"}
+		}
+		if !utf8.Valid(p[2:]) && !e.has("takes any close reason") {
+			return &failure{1007, "a close reason that is not UTF-8"}
+		}
+		if answer = p[:2]; len(p) > 125 {
+			answer = p[:2]
+		}
+	}
+	if len(p) == 0 && e.has("answers an empty Close with 1005") {
+		answer = binary.BigEndian.AppendUint16(nil, 1005)
+	}
+	if e.has("answers every Close with 1001") {
+		answer = binary.BigEndian.AppendUint16(nil, 1001)
+	}
+	if e.has("does not answer the Close") {
+		return errDone
+	}
+	e.write(opClose, 0, answer)
+	return e.afterClose()
+}
+
+// afterClose waits for the end of TCP, or brings it about.
+func (e *endpoint) afterClose() error {
+	switch {
+	case e.has("goes on after the Close"):
+		e.nc.SetReadDeadline(time.Now().Add(time.Second / 2))
+		for e.frame() == nil {
+		}
+		return errDone
+	case e.has("leaves TCP open after the Close"):
+		io.Copy(io.Discard, e.br)
+		return errDone
+	}
+	e.hangUp()
+	return errDone
+}

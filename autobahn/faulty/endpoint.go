@@ -1,0 +1,416 @@
+package faulty
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"time"
+	"unicode/utf8"
+)
+
+const (
+	opContinuation = 0
+	opText         = 1
+	opBinary       = 2
+	opClose        = 8
+	opPing         = 9
+	opPong         = 10
+)
+
+// maxMessage is what an endpoint takes, inflated or not, in bytes.
+const maxMessage = 64 << 20
+
+// endpoint is one side of one connection.
+type endpoint struct {
+	nc     net.Conn
+	br     *bufio.Reader
+	client bool
+	defect string
+	codec  *codec // nil: permessage-deflate was not agreed on
+
+	inMessage  bool
+	opcode     byte
+	compressed bool
+	message    []byte
+	parts      [][]byte
+	text       validator
+	key        [4]byte
+	keys       int
+	pings      [][]byte // that are answered late
+}
+
+// has reports whether the endpoint has a defect.
+func (e *endpoint) has(defect string) bool { return e.defect == defect }
+
+// failure is a broken rule, with the close code that it deserves.
+type failure struct {
+	code   uint16
+	reason string
+}
+
+func (f *failure) Error() string { return f.reason }
+
+var errDone = errors.New("the connection is closed")
+
+type header struct {
+	fin    bool
+	rsv    byte
+	opcode byte
+	masked bool
+	key    [4]byte
+	length uint64
+}
+
+// serve echoes until the connection ends.
+func (e *endpoint) serve() {
+	for {
+		err := e.frame()
+		var f *failure
+		switch {
+		case errors.As(err, &f):
+			e.fail(f)
+			return
+		case err != nil:
+			return
+		}
+	}
+}
+
+// fail fails the connection (RFC 6455 §7.1.7).
+func (e *endpoint) fail(f *failure) {
+	code := f.code
+	if e.has("fails with 1011") {
+		code = 1011
+	}
+	if e.has("never ends a failed connection") {
+		e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, code))
+		io.Copy(io.Discard, e.br)
+		time.Sleep(time.Minute)
+		return
+	}
+	e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, code))
+	e.hangUp()
+}
+
+// hangUp ends our side of TCP, and reads what is left, so that the peer sees our
+// Close and not a reset.
+func (e *endpoint) hangUp() {
+	if half, ok := e.nc.(interface{ CloseWrite() error }); ok && !e.client {
+		half.CloseWrite()
+	}
+	e.nc.SetReadDeadline(time.Now().Add(time.Second / 2))
+	io.Copy(io.Discard, e.br)
+}
+
+// frame reads one frame and does what it asks for.
+func (e *endpoint) frame() error {
+	h, err := e.header()
+	if err != nil {
+		return err
+	}
+	if h.opcode >= 8 {
+		return e.control(h)
+	}
+	return e.data(h)
+}
+
+func (e *endpoint) header() (h header, err error) {
+	var b [8]byte
+	if _, err = io.ReadFull(e.br, b[:2]); err != nil {
+		return h, err
+	}
+	h = header{fin: b[0]&0x80 != 0, rsv: b[0] >> 4 & 7, opcode: b[0] & 15, masked: b[1]&0x80 != 0}
+	if err = e.check(&h, b[1]&0x7F); err != nil {
+		return h, err
+	}
+	switch n := b[1] & 0x7F; n {
+	case 126:
+		if _, err = io.ReadFull(e.br, b[:2]); err != nil {
+			return h, err
+		}
+		h.length = uint64(binary.BigEndian.Uint16(b[:]))
+		if h.length < 126 && !e.has("takes long forms of short lengths") {
+			return h, &failure{1002, "the length is not in its shortest form"}
+		}
+	case 127:
+		if _, err = io.ReadFull(e.br, b[:8]); err != nil {
+			return h, err
+		}
+		h.length = binary.BigEndian.Uint64(b[:])
+		if e.has("reads 32 bits of a length") {
+			h.length &= 1<<32 - 1
+		}
+		if h.length>>63 != 0 {
+			return h, &failure{1002, "the length has its highest bit set"}
+		}
+		if h.length < 65536 && !e.has("takes long forms of short lengths") && !e.has("reads 32 bits of a length") {
+			return h, &failure{1002, "the length is not in its shortest form"}
+		}
+	default:
+		h.length = uint64(n)
+	}
+	if h.masked {
+		_, err = io.ReadFull(e.br, h.key[:])
+	}
+	if h.length > maxMessage || uint64(len(e.message))+h.length > maxMessage {
+		return h, &failure{1009, "the message is too big"}
+	}
+	return h, err
+}
+
+// check checks a header's first two bytes.
+func (e *endpoint) check(h *header, length byte) error {
+	if e.has("ignores reserved bits") {
+		h.rsv = 0
+	}
+	if e.has("ignores RSV2 and RSV3") {
+		h.rsv &= 4
+	}
+	allowed := byte(0)
+	if e.codec != nil && (h.opcode == opText || h.opcode == opBinary) || e.codec != nil && e.has("takes RSV1 on any frame") {
+		allowed = 4
+	}
+	if h.rsv&^allowed != 0 {
+		return &failure{1002, "a reserved bit"}
+	}
+	if h.masked == e.client && !e.has("takes any masking") {
+		return &failure{1002, "the masking is that of the other side"}
+	}
+	if (h.opcode > opBinary && h.opcode < opClose || h.opcode > opPong) && !e.has("ignores reserved opcodes") {
+		return &failure{1002, "a reserved opcode"}
+	}
+	if h.opcode >= 8 {
+		if !h.fin && !e.has("takes fragmented control frames") {
+			return &failure{1002, "a fragmented control frame"}
+		}
+		if length > 125 && !e.has("takes long control frames") {
+			return &failure{1002, "a long control frame"}
+		}
+		return nil
+	}
+	if h.opcode == opContinuation && !e.inMessage && !e.has("takes a continuation of nothing") {
+		return &failure{1002, "nothing to continue"}
+	}
+	if (h.opcode == opText || h.opcode == opBinary) && e.inMessage && !e.has("takes a message inside a message") {
+		return &failure{1002, "a message inside a message"}
+	}
+	return nil
+}
+
+// data takes a frame of a message.
+func (e *endpoint) data(h header) error {
+	switch {
+	case h.opcode > opBinary:
+		_, err := io.CopyN(io.Discard, e.br, int64(h.length))
+		return err
+	case !e.inMessage:
+		e.begin(h)
+	}
+	start := len(e.message)
+	if err := e.payload(h); err != nil {
+		return err
+	}
+	e.parts = append(e.parts, e.message[start:len(e.message):len(e.message)])
+	if !h.fin && !e.has("takes every fragment for a message") {
+		return nil
+	}
+	e.inMessage = false
+	return e.deliver()
+}
+
+func (e *endpoint) begin(h header) {
+	e.inMessage = true
+	e.opcode, e.compressed = h.opcode, h.rsv&4 != 0
+	if h.opcode == opContinuation {
+		e.opcode = opText
+	}
+	e.message, e.parts = e.message[:0], nil
+	e.text = validator{}
+	if h.masked {
+		e.key = h.key
+	}
+}
+
+// payload reads a frame's payload as it arrives, so that bad text is noticed at
+// its first bad byte.
+func (e *endpoint) payload(h header) error {
+	key := h.key
+	if e.has("unmasks with the message's first key") && h.masked {
+		key = e.key
+	}
+	for at := uint64(0); at < h.length; {
+		n := min(h.length-at, 32<<10)
+		if buffered := uint64(e.br.Buffered()); buffered > 0 {
+			n = min(n, buffered)
+		} else if _, err := e.br.Peek(1); err != nil {
+			return err
+		} else {
+			n = min(n, uint64(e.br.Buffered()))
+		}
+		start := len(e.message)
+		e.message = append(e.message, make([]byte, n)...)
+		p := e.message[start:]
+		if _, err := io.ReadFull(e.br, p); err != nil {
+			return err
+		}
+		if h.masked {
+			for i := range p {
+				p[i] ^= key[(at+uint64(i))&3]
+			}
+		}
+		at += n
+		if e.opcode == opText && !e.compressed && e.checksText(false) && !e.text.write(p) {
+			return &failure{1007, "not UTF-8"}
+		}
+	}
+	return nil
+}
+
+// checksText reports whether the endpoint checks text, at the message's end or
+// before.
+func (e *endpoint) checksText(atEnd bool) bool {
+	return !e.has("does not check UTF-8") && (atEnd || !e.has("checks UTF-8 at the end"))
+}
+
+// deliver echoes a message.
+func (e *endpoint) deliver() error {
+	p := e.message
+	if e.has("reorders fragments") && len(e.parts) > 1 && !e.compressed {
+		p = nil
+		for i := range e.parts {
+			p = append(p, e.parts[len(e.parts)-1-i]...)
+		}
+	}
+	if e.compressed {
+		var err error
+		if p, err = e.codec.inflate(p); err != nil {
+			return &failure{1007, err.Error()}
+		}
+	} else if e.codec != nil && e.has("puts plain messages into the window") {
+		e.codec.remember(p)
+	}
+	if len(p) > maxMessage {
+		return &failure{1009, "the message inflates to too much"}
+	}
+	if e.opcode == opText && e.checksText(true) && !utf8.Valid(p) {
+		return &failure{1007, "not UTF-8"}
+	}
+	for _, late := range e.pings {
+		e.write(opPong, 0, late)
+	}
+	e.pings = nil
+	return e.echo(p)
+}
+
+// echo sends a message back.
+func (e *endpoint) echo(p []byte) error {
+	opcode := e.opcode
+	switch {
+	case e.has("echoes text as binary"):
+		opcode = opBinary
+	case e.has("drops empty messages") && len(p) == 0:
+		return nil
+	case e.has("cuts messages at 65,535 bytes") && len(p) > 65535:
+		p = p[:65535]
+	case e.has("closes after a message of more than 10,000 bytes") && len(p) > 10000:
+		e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, 1009))
+		e.hangUp()
+		return errDone
+	}
+	rsv := byte(0)
+	if e.codec != nil && (e.compressed || e.codec.always) {
+		p, rsv = e.codec.deflate(p), 4
+	}
+	if e.has("echoes in two fragments that both have the opcode") && len(p) > 1 {
+		e.raw(opcode, rsv, false, p[:1])
+		return e.raw(opcode, 0, true, p[1:])
+	}
+	return e.write(opcode, rsv, p)
+}
+
+func (e *endpoint) write(opcode, rsv byte, p []byte) error { return e.raw(opcode, rsv, true, p) }
+
+// raw writes a frame.
+func (e *endpoint) raw(opcode, rsv byte, fin bool, p []byte) error {
+	b := []byte{rsv<<4 | opcode, 0}
+	if fin {
+		b[0] |= 0x80
+	}
+	switch n := len(p); {
+	case n > 65535 || e.has("writes every length in 64 bits"):
+		b[1] = 127
+		b = binary.BigEndian.AppendUint64(b, uint64(n))
+	case n > 125:
+		b[1] = 126
+		b = binary.BigEndian.AppendUint16(b, uint16(n))
+	default:
+		b[1] = byte(n)
+	}
+	if e.client == !e.has("masks like the other side") {
+		b[1] |= 0x80
+		key := e.nextKey()
+		b = append(b, key[:]...)
+		start := len(b)
+		b = append(b, p...)
+		for i := range p {
+			b[start+i] ^= key[i&3]
+		}
+	} else {
+		b = append(b, p...)
+	}
+	_, err := e.nc.Write(b)
+	return err
+}
+
+func (e *endpoint) nextKey() (key [4]byte) {
+	e.keys++
+	v := rand.Uint32()
+	switch {
+	case e.has("masks with one key"):
+		v = 0x12345678
+	case e.has("counts its masking keys"):
+		v = uint32(e.keys)
+	}
+	binary.BigEndian.PutUint32(key[:], v)
+	return key
+}
+
+// validator checks UTF-8 as it arrives.
+type validator struct{ rest []byte }
+
+func (v *validator) write(p []byte) bool {
+	b := append(v.rest, p...)
+	for len(b) > 0 {
+		if !utf8.FullRune(b) {
+			break
+		}
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 {
+			return false
+		}
+		b = b[n:]
+	}
+	// What may still become a code point must not be wrong already.
+	if len(b) > 1 && !possible(b) {
+		return false
+	}
+	v.rest = append([]byte(nil), b...)
+	return true
+}
+
+// possible reports whether b, which is no whole code point, can become one.
+func possible(b []byte) bool {
+	for _, last := range []byte{0x80, 0xBF} {
+		c := append([]byte(nil), b...)
+		for len(c) < 4 && !utf8.FullRune(c) {
+			c = append(c, last)
+		}
+		if utf8.Valid(c) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,297 @@
+package faulty
+
+import (
+	"bufio"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+func acceptKey(key string) string {
+	sum := sha1.Sum([]byte(key + guid))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// head is the start line and the fields, names in lower case.
+type head struct {
+	start  string
+	fields map[string][]string
+}
+
+func (h *head) get(name string) string {
+	if v := h.fields[name]; len(v) > 0 {
+		return v[0]
+	}
+	return ""
+}
+
+func (h *head) hasToken(name, token string) bool {
+	for _, v := range h.fields[name] {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// readHead reads up to the empty line.
+func readHead(br *bufio.Reader) (*head, error) {
+	h := &head{fields: map[string][]string{}}
+	for {
+		line, err := br.ReadString('\n')
+		if err != nil {
+			return nil, err
+		}
+		line = strings.TrimSuffix(strings.TrimSuffix(line, "\n"), "\r")
+		switch {
+		case h.start == "":
+			h.start = line
+		case line == "":
+			return h, nil
+		default:
+			name, value, ok := strings.Cut(line, ":")
+			if !ok || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsRune(value, 0) {
+				return nil, fmt.Errorf("malformed field %q", line)
+			}
+			name = strings.ToLower(name)
+			h.fields[name] = append(h.fields[name], strings.Trim(value, " \t"))
+		}
+	}
+}
+
+// serveConn is the server's side of a connection.
+func serveConn(nc net.Conn, defect string) {
+	defer nc.Close()
+	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), defect: defect}
+	h, err := readHead(e.br)
+	if err != nil {
+		refuse(nc, 400, "")
+		return
+	}
+	if status, extra := e.checkRequest(h); status != 0 {
+		refuse(nc, status, extra)
+		return
+	}
+	answer := "HTTP/1.1 101 Switching Protocols\r\nServer: faulty\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	accept := acceptKey(h.get("sec-websocket-key"))
+	if e.has("answers a wrong accept") {
+		accept = acceptKey("another key")
+	}
+	answer += "Sec-WebSocket-Accept: " + accept + "\r\n"
+	if e.has("takes an unoffered subprotocol") {
+		answer += "Sec-WebSocket-Protocol: chat\r\n"
+	}
+	if e.has("echoes the offered extensions") && h.get("sec-websocket-extensions") != "" {
+		answer += "Sec-WebSocket-Extensions: " + h.get("sec-websocket-extensions") + "\r\n"
+	} else if p, ok := e.negotiate(h); ok {
+		e.codec = newCodec(e, p)
+		answer += "Sec-WebSocket-Extensions: " + e.answer(p) + "\r\n"
+	}
+	nc.Write([]byte(answer + "\r\n"))
+	if e.has("loses what comes with the handshake") {
+		e.br.Discard(e.br.Buffered())
+	}
+	e.serve()
+}
+
+func refuse(nc net.Conn, status int, extra string) {
+	fmt.Fprintf(nc, "HTTP/1.1 %d Refused\r\nConnection: close\r\nContent-Length: 0\r\n%s\r\n", status, extra)
+	if half, ok := nc.(interface{ CloseWrite() error }); ok {
+		half.CloseWrite()
+	}
+	nc.SetReadDeadline(time.Now().Add(time.Second / 5))
+	nc.Read(make([]byte, 4096))
+}
+
+// checkRequest says with which status to refuse a request; 0 for none.
+func (e *endpoint) checkRequest(h *head) (status int, extra string) {
+	f := strings.Fields(h.start)
+	once := func(name string) bool { return len(h.fields[name]) == 1 }
+	key, err := base64.StdEncoding.DecodeString(h.get("sec-websocket-key"))
+	connection := h.hasToken("connection", "upgrade")
+	if e.has("finds upgrade anywhere in Connection") {
+		connection = strings.Contains(strings.ToLower(h.get("connection")), "upgrade")
+	}
+	if e.has("compares Connection as a whole") {
+		connection = strings.EqualFold(h.get("connection"), "upgrade")
+	}
+	upgrade := h.hasToken("upgrade", "websocket")
+	if e.has("compares Upgrade with its case") {
+		upgrade = h.get("upgrade") == "WebSocket"
+	}
+	switch {
+	case len(f) != 3 || f[0] != "GET" && !e.has("takes any method"):
+		return 405, ""
+	case f[2] != "HTTP/1.1" && !(e.has("takes HTTP/1.0") && f[2] == "HTTP/1.0"):
+		return 505, ""
+	case !once("host") && !e.has("does without Host"):
+		return 400, ""
+	case !upgrade, !connection:
+		return 400, ""
+	case (err != nil || len(key) != 16 || !once("sec-websocket-key")) && !e.has("takes any key"):
+		return 400, ""
+	case (len(h.fields["content-length"]) > 0 || len(h.fields["transfer-encoding"]) > 0) && !e.has("takes a body for frames"):
+		return 400, ""
+	case h.get("sec-websocket-version") != "13" && !e.has("takes any version"), !once("sec-websocket-version") && !e.has("takes any version"):
+		if e.has("does not say which version it speaks") {
+			return 400, ""
+		}
+		return 426, "Sec-WebSocket-Version: 13\r\n"
+	}
+	return 0, ""
+}
+
+// parseElement reads one element of Sec-WebSocket-Extensions.
+func (e *endpoint) parseElement(element string, offer bool) (p params, err error) {
+	parts := strings.Split(element, ";")
+	if strings.TrimSpace(parts[0]) != "permessage-deflate" {
+		return p, errors.New("another extension")
+	}
+	seen := map[string]bool{}
+	for _, part := range parts[1:] {
+		name, value, has := strings.Cut(strings.TrimSpace(part), "=")
+		value = strings.Trim(value, `"`)
+		if seen[name] {
+			return p, errors.New("a parameter twice")
+		}
+		seen[name] = true
+		n, bad := strconv.Atoi(value)
+		wrong := bad != nil || n < 8 || n > 15 || value[0] == '0'
+		switch {
+		case name == "server_no_context_takeover" && !has:
+			p.serverNoTakeover = true
+		case name == "client_no_context_takeover" && !has:
+			p.clientNoTakeover = true
+		case name == "server_max_window_bits" && !wrong:
+			p.serverBits = n
+		case name == "client_max_window_bits" && !wrong:
+			p.clientBits = n
+		case name == "client_max_window_bits" && offer && !has:
+			p.clientBits = -1
+		default:
+			return p, fmt.Errorf("the parameter %q", part)
+		}
+	}
+	return p, nil
+}
+
+// negotiate takes the client's first good offer.
+func (e *endpoint) negotiate(h *head) (params, bool) {
+	for _, v := range h.fields["sec-websocket-extensions"] {
+		for element := range strings.SplitSeq(v, ",") {
+			p, err := e.parseElement(element, true)
+			if err != nil && e.has("takes any offer") && strings.HasPrefix(strings.TrimSpace(element), "permessage-deflate") {
+				return params{}, true
+			}
+			if err == nil {
+				return p, true
+			}
+		}
+	}
+	return params{}, false
+}
+
+// answer writes what was agreed on.
+func (e *endpoint) answer(p params) string {
+	s := "permessage-deflate"
+	if p.serverNoTakeover && !e.has("leaves out server_no_context_takeover") {
+		s += "; server_no_context_takeover"
+	}
+	if p.clientNoTakeover {
+		s += "; client_no_context_takeover"
+	}
+	if p.serverBits != 0 && !e.has("leaves out server_max_window_bits") {
+		n := p.serverBits
+		if e.has("answers a larger window") {
+			n = 15
+		}
+		s += fmt.Sprintf("; server_max_window_bits=%d", n)
+	}
+	if p.clientBits > 0 {
+		s += fmt.Sprintf("; client_max_window_bits=%d", p.clientBits)
+	}
+	if p.clientBits == 0 && e.has("answers client_max_window_bits unasked") {
+		s += "; client_max_window_bits=15"
+	}
+	return s
+}
+
+// dial is the client's side of a connection: it opens it and echoes until it ends.
+func dial(addr, target, defect string) {
+	nc, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), client: true, defect: defect}
+	var raw [16]byte
+	rand.Read(raw[:])
+	key := base64.StdEncoding.EncodeToString(raw[:])
+	request := "GET " + target + " HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " + key + "\r\n"
+	if !e.has("sends no version") {
+		request += "Sec-WebSocket-Version: 13\r\n"
+	}
+	offer := "permessage-deflate; client_max_window_bits"
+	if e.has("offers a window of 16 bits") {
+		offer = "permessage-deflate; client_max_window_bits=16"
+	}
+	nc.Write([]byte(request + "Sec-WebSocket-Extensions: " + offer + "\r\n\r\n"))
+	if e.has("sends before it has an answer") {
+		e.write(opPing, 0, []byte("early"))
+	}
+	nc.SetReadDeadline(time.Now().Add(2 * time.Second))
+	h, err := readHead(e.br)
+	if err != nil || !e.checkAnswer(h, key) {
+		return
+	}
+	nc.SetReadDeadline(time.Time{})
+	if e.has("loses what comes with the handshake") {
+		e.br.Discard(e.br.Buffered())
+	}
+	e.serve()
+}
+
+// checkAnswer verifies a server's answer (RFC 6455 §4.1).
+func (e *endpoint) checkAnswer(h *head, key string) bool {
+	f := strings.Fields(h.start)
+	switch {
+	case len(f) < 2 || f[0] != "HTTP/1.1" && !e.has("takes any HTTP version"):
+		return false
+	case f[1] != "101" && !e.has("takes any status"):
+		return false
+	case !strings.EqualFold(h.get("upgrade"), "websocket") && !e.has("does not look at Upgrade"):
+		return false
+	case !h.hasToken("connection", "upgrade") && !e.has("does not look at Connection"):
+		return false
+	case h.get("sec-websocket-protocol") != "" && !e.has("takes any subprotocol"):
+		return false
+	}
+	accept := h.get("sec-websocket-accept")
+	same := accept == acceptKey(key) || e.has("compares the accept without its case") && strings.EqualFold(accept, acceptKey(key))
+	if !same && !e.has("does not look at the accept") {
+		return false
+	}
+	ext := h.fields["sec-websocket-extensions"]
+	if len(ext) == 0 {
+		return true
+	}
+	if strings.Contains(ext[0], ",") || len(ext) > 1 {
+		return e.has("takes any extension")
+	}
+	p, err := e.parseElement(ext[0], false)
+	if err != nil {
+		return e.has("takes any extension")
+	}
+	e.codec = newCodec(e, p)
+	return true
+}
