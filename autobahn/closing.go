@@ -84,11 +84,29 @@ func (s *session) Control(opcode byte, p []byte) {
 		s.peerClose(p)
 	case wire.Ping:
 		if s.state == stateOpen {
-			s.write(s.render(nil, &wire.Frame{Fin: true, Opcode: wire.Pong, Payload: p}))
+			s.pong(&wire.Frame{Fin: true, Opcode: wire.Pong, Payload: append([]byte{}, p...)})
 		}
 	case wire.Pong:
 		s.record(Event{Kind: PongEvent, Payload: append([]byte{}, p...)})
 	}
+}
+
+// pong answers a Ping, but not in the middle of a frame.
+func (s *session) pong(f *wire.Frame) {
+	if s.inFrame {
+		s.pongs = append(s.pongs, f)
+		return
+	}
+	s.write(s.render(nil, f))
+}
+
+// frameDone sends the Pongs that had to wait for a frame's end.
+func (s *session) frameDone() {
+	s.inFrame = false
+	for _, f := range s.pongs {
+		s.write(s.render(nil, f))
+	}
+	s.pongs = nil
 }
 
 // Message implements wire.Receiver.

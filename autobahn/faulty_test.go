@@ -6,15 +6,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/faulty"
 )
 
-// quick are the options under which a defect is looked for: deadlines are
-// shorter, and a thousand messages are a few.
+// quick are the options under which a defect is looked for: a thousand messages
+// are a few, and no case waits for minutes.
 func quick() *autobahn.Options {
-	return &autobahn.Options{TimeScale: 1, Messages: 4, Parallel: 64}
+	return &autobahn.Options{Timeout: 12 * time.Second, Messages: 4, Parallel: 64}
 }
 
 // light are the cases, without those that only move much data.
@@ -107,7 +108,7 @@ func checkDefect(t *testing.T, d faulty.Defect, cases []*autobahn.Case, results 
 		}
 	}
 	if t.Failed() {
-		t.Logf("found by %q", shorten(caught, cases))
+		t.Logf("DEFECT %s found by %q", t.Name(), shorten(caught, cases))
 	}
 }
 

@@ -83,6 +83,9 @@ func (s *session) sendPiece(step *Step) {
 		from = 0
 	}
 	s.write(p[from : step.to+header])
+	if s.inFrame = step.to < len(f.Payload); !s.inFrame {
+		s.frameDone()
+	}
 }
 
 // split sends a frame in two writes, a moment apart.
@@ -90,10 +93,11 @@ func (s *session) split(step *Step) {
 	p := s.render(nil, step.frames[0])
 	n := min(step.from, len(p))
 	s.write(p[:n])
-	s.blocked = true
+	s.blocked, s.inFrame = true, true
 	s.after(step.delay, func() {
 		s.blocked = false
 		s.write(p[n:])
+		s.frameDone()
 		s.advance()
 	})
 }

@@ -49,6 +49,8 @@ type session struct {
 	awaiting   int
 	closeChop  int // bytes in a write of our Close; 0: all
 	pieces     map[*wire.Frame][]byte
+	inFrame    bool // a frame is written in part
+	pongs      []*wire.Frame
 	negotiated *Agreement
 	loop       *loop
 	keys       [][4]byte // of the peer's first frames
