@@ -1,90 +1,76 @@
-// Command wsconform, for now.
+// Command wsconform tests WebSocket servers and clients for conformance with
+// RFC 6455 and RFC 7692: the 517 cases of the Autobahn testsuite under their own
+// ids, and more than 300 of its own. "wsconform --help" lists its commands.
+//
+// Read main.go, then options.go; server.go and client.go are the two ways to
+// test, run.go what they have in common, testee.go the program under test.
 package main
 
 import (
-	"context"
-	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
-	"net"
+	"io"
 	"os"
-	"strings"
-	"time"
-
-	"github.com/hawser-ws/hawser/autobahn"
 )
 
-func main() {
-	u := flag.String("url", "", "")
-	cs := flag.String("cases", "*", "")
-	msgs := flag.Int("messages", 0, "")
-	cmp := flag.String("cmp", "", "")
-	orig := flag.Bool("orig", false, "")
-	v := flag.Bool("v", false, "")
-	cl := flag.String("client", "", "")
-	flag.Parse()
-	if *cl != "" {
-		clientMain(*cl)
+// Exit statuses.
+const (
+	exitPassed = 0
+	exitFailed = 1 // a case failed, or was not played
+	exitUsage  = 2
+	exitCannot = 3 // the run could not be done
+)
+
+const usage = `Usage:
+  wsconform server --url ws://HOST:PORT/ [flags]   test a server that echoes
+  wsconform client --listen ADDR [flags]           test clients that echo
+  wsconform list [--cases PATTERNS] [--role server|client]
+  wsconform explain ID ...                         what a case sends and expects
+
+"wsconform server --help" and "wsconform client --help" list the flags.
+The exit status is 0 where nothing failed, 1 where something did, 2 for a command
+line that cannot be carried out, 3 for a run that could not be done.
+`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return exitUsage
 	}
-	all, _ := autobahn.Cases(1)
-	list, err := autobahn.Select(all, autobahn.Server, strings.Split(*cs, ","), nil)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(2)
+	commands := map[string]func([]string, io.Writer, io.Writer) (int, error){
+		"server": serverCommand, "client": clientCommand, "list": listCommand, "explain": explainCommand,
 	}
-	t, err := autobahn.ParseTarget(*u)
-	if err != nil {
-		fmt.Println(err)
-		os.Exit(2)
+	switch args[0] {
+	case "help", "-h", "-help", "--help":
+		fmt.Fprint(stdout, usage)
+		return exitPassed
 	}
-	start := time.Now()
-	var want map[string][]string
-	if *cmp != "" {
-		b, _ := os.ReadFile(*cmp)
-		json.Unmarshal(b, &want)
+	command, ok := commands[args[0]]
+	if !ok {
+		fmt.Fprintf(stderr, "wsconform: there is no command %q\n\n%s", args[0], usage)
+		return exitUsage
 	}
-	rs := autobahn.TestServer(context.Background(), t, list, &autobahn.Options{Messages: *msgs, OriginalGrading: *orig})
-	count := map[string]int{}
-	diff := 0
-	for _, r := range rs {
-		count[string(r.Behavior)+"/"+string(r.BehaviorClose)]++
-		w, ok := want[r.Case.ID]
-		if want != nil && ok && (w[0] != string(r.Behavior) || w[1] != string(r.BehaviorClose)) || want == nil && !r.Passes(true) || *v {
-			diff++
-			fmt.Println(r.Case.ID, r.Behavior, r.BehaviorClose, w, r.Reason, "|", r.ReasonClose, r.Ending.Violation, r.Ending.RanOut, r.TimeAlone, r.Duration)
-			if *v {
-				for _, e := range r.Log.Entries {
-					fmt.Println("   ", e.At, e.Dir, e.Text, e.Hex)
-				}
-			}
-		}
+	status, err := command(args[1:], stdout, stderr)
+	var wrong *usageError
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitPassed
+	case errors.As(err, &wrong):
+		fmt.Fprintln(stderr, "wsconform:", err)
+		return exitUsage
+	case err != nil:
+		fmt.Fprintln(stderr, "wsconform:", err)
+		return exitCannot
 	}
-	fmt.Println(len(rs), count, "differences", diff, time.Since(start))
+	return status
 }
 
-func clientMain(addr string) {
-	all, _ := autobahn.Cases(1)
-	list, _ := autobahn.Select(all, autobahn.Client, nil, nil)
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
-		panic(err)
-	}
-	done := make(chan string, 1)
-	t := &autobahn.ClientTester{Cases: list, Options: &autobahn.Options{Messages: 10}, Report: func(a string) { done <- a }}
-	go t.Serve(ln)
-	for {
-		a := <-done
-		count := map[string]int{}
-		for _, r := range t.Results(a) {
-			count[string(r.Behavior)+"/"+string(r.BehaviorClose)]++
-			if shown := 0; !r.Passes(true) && shown < 5 {
-				shown++
-				for _, e := range r.Log.Entries {
-					fmt.Println("   ", e.At, e.Dir, e.Text, e.Hex)
-				}
-				fmt.Println(r.Case.ID, r.Behavior, r.BehaviorClose, r.Reason, "|", r.ReasonClose, r.Ending.Violation, r.Ending.RanOut, r.TimeAlone, r.Duration)
-			}
-		}
-		fmt.Println(a, count)
-	}
-}
+// usageError is a command line that cannot be carried out.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }

@@ -1,0 +1,74 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/hawser-ws/hawser/autobahn"
+)
+
+// verdicts in the order in which they are counted.
+var verdicts = []autobahn.Verdict{autobahn.OK, autobahn.Informational, autobahn.NonStrict, autobahn.Unimplemented,
+	autobahn.Failed, autobahn.WrongCode, autobahn.Unclean, autobahn.FailedByClient}
+
+// Tally is how many cases have a verdict.
+type Tally struct {
+	Verdict string
+	N       int
+}
+
+// overall is the worse of a result's two verdicts.
+func overall(r *autobahn.Result) autobahn.Verdict {
+	if r.BehaviorClose.Rank() > r.Behavior.Rank() {
+		return r.BehaviorClose
+	}
+	return r.Behavior
+}
+
+// Count counts results by the worse of their two verdicts.
+func Count(results []*autobahn.Result) (list []Tally) {
+	n := map[autobahn.Verdict]int{}
+	for _, r := range results {
+		n[overall(r)]++
+	}
+	for _, v := range verdicts {
+		if n[v] > 0 {
+			list = append(list, Tally{string(v), n[v]})
+		}
+	}
+	return list
+}
+
+// Table prints a line for each group of cases and one for each case that did not
+// pass.
+func Table(w io.Writer, agent string, results []*autobahn.Result, strict bool) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "%s\tcases\tOK\tINFORMATIONAL\tNON-STRICT\tUNIMPLEMENTED\tfailed\n", agent)
+	line := func(name string, list []*autobahn.Result) {
+		var n [5]int
+		for _, r := range list {
+			n[overall(r).Rank()]++
+		}
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", name, len(list), n[0], n[1], n[2], n[3], n[4])
+	}
+	for _, g := range groups(results) {
+		line(g.Name, g.Results)
+	}
+	line("all", results)
+	t.Flush()
+	for _, r := range results {
+		if r.Passes(strict) {
+			continue
+		}
+		why := r.Reason
+		if r.Behavior.Passes(strict) {
+			why = r.ReasonClose
+		}
+		if r.TimeAlone {
+			why += " (by time alone)"
+		}
+		fmt.Fprintf(w, "%s: %s / %s: %s\n", r.Case.ID, r.Behavior, r.BehaviorClose, strings.TrimSpace(why))
+	}
+}

@@ -1,0 +1,126 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hawser-ws/hawser/autobahn"
+)
+
+// Entry is a case's entry in index.json.
+type Entry struct {
+	Behavior        string `json:"behavior"`
+	BehaviorClose   string `json:"behaviorClose"`
+	Duration        int64  `json:"duration"` // milliseconds
+	RemoteCloseCode *int   `json:"remoteCloseCode"`
+	ReportFile      string `json:"reportfile"`
+}
+
+// Index is index.json: by agent and by case.
+type Index map[string]map[string]Entry
+
+// ReadIndex reads DIR/index.json. Where there is none, the index is empty.
+func ReadIndex(dir string) (Index, error) {
+	b, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return Index{}, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	x := Index{}
+	if err := json.Unmarshal(b, &x); err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(dir, "index.json"), err)
+	}
+	return x, nil
+}
+
+// detail is a case's own JSON file. The names are the original's where it has
+// them.
+type detail struct {
+	Case        int                 `json:"case"`
+	ID          string              `json:"id"`
+	Agent       string              `json:"agent"`
+	Description string              `json:"description"`
+	Expectation string              `json:"expectation"`
+	Reference   string              `json:"reference,omitempty"`
+	Started     string              `json:"started"`
+	Duration    int64               `json:"duration"`
+	Behavior    autobahn.Verdict    `json:"behavior"`
+	Close       autobahn.Verdict    `json:"behaviorClose"`
+	Result      string              `json:"result"`
+	ResultClose string              `json:"resultClose"`
+	TimeAlone   bool                `json:"failedByTimeAlone"`
+	Ending      autobahn.Ending     `json:"ending"`
+	Request     string              `json:"httpRequest"`
+	Response    string              `json:"httpResponse"`
+	WireLog     []autobahn.LogEntry `json:"wirelog"`
+}
+
+// Write writes an agent's results to dir: index.json, a JSON file for each case,
+// a page for the agent and the page of the matrix. What other agents' runs left
+// in dir stays.
+func Write(dir string, agent string, results []*autobahn.Result, about About) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	x, err := ReadIndex(dir)
+	if err != nil {
+		return err
+	}
+	x[agent] = map[string]Entry{}
+	for _, r := range results {
+		name := fmt.Sprintf("%s_case_%s.json", fileName(agent), strings.ReplaceAll(r.Case.ID, ".", "_"))
+		x[agent][r.Case.ID] = Entry{string(r.Behavior), string(r.BehaviorClose), r.Duration.Milliseconds(), r.Ending.RemoteCode, name}
+		if err := writeJSON(filepath.Join(dir, name), newDetail(r)); err != nil {
+			return err
+		}
+	}
+	if err := writeJSON(filepath.Join(dir, "index.json"), x); err != nil {
+		return err
+	}
+	if err := writeAgentPage(filepath.Join(dir, fileName(agent)+".html"), agent, results, about); err != nil {
+		return err
+	}
+	return writeMatrix(filepath.Join(dir, "index.html"), x, about)
+}
+
+func newDetail(r *autobahn.Result) detail {
+	d := detail{Case: r.Index, ID: r.Case.ID, Agent: r.Agent, Description: r.Case.Title, Expectation: r.Case.Expectation,
+		Started: r.Started.UTC().Format("2006-01-02T15:04:05.000Z"), Duration: r.Duration.Milliseconds(), Behavior: r.Behavior, Close: r.BehaviorClose,
+		Result: r.Reason, ResultClose: r.ReasonClose, TimeAlone: r.TimeAlone, Ending: r.Ending, Request: r.Request, Response: r.Response, WireLog: r.Log.Entries}
+	if r.Case.Rule != nil {
+		d.Reference = r.Case.Rule.Ref
+	}
+	return d
+}
+
+func writeJSON(path string, v any) error {
+	b, err := json.MarshalIndent(v, "", "   ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}
+
+// fileName is an agent's name as part of a file's.
+func fileName(agent string) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
+			return r
+		case r >= 'A' && r <= 'Z':
+			return r + 'a' - 'A'
+		}
+		return '_'
+	}, strings.TrimSpace(agent))
+	if name = strings.Trim(name, "_"); name == "" {
+		return "agent"
+	}
+	return name
+}

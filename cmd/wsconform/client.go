@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"slices"
+	"sync"
+
+	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/autobahn/report"
+)
+
+// clientCommand tests clients.
+func clientCommand(args []string, stdout, stderr io.Writer) (int, error) {
+	o := &options{}
+	f := o.newFlags("client", stderr)
+	f.StringVar(&o.listen, "listen", "", "`address` to listen on (default 127.0.0.1:9001)")
+	f.BoolVar(&o.once, "once", false, "end when a client has asked for /updateReports")
+	f.StringVar(&o.cert, "cert", "", "`file` with a certificate: clients connect by wss")
+	f.StringVar(&o.key, "key", "", "`file` with its key")
+	if err := o.finish(f, args); err != nil {
+		return 0, err
+	}
+	cases, err := o.selected(autobahn.Client)
+	if err != nil {
+		return 0, err
+	}
+	if o.dryRun {
+		printDryRun(stdout, cases)
+		return exitPassed, nil
+	}
+	ln, err := o.listener()
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	return o.testClients(ctx, stdout, stderr, ln, cases)
+}
+
+// listener is where clients connect: --listen, or else the configuration's URL.
+func (o *options) listener() (net.Listener, error) {
+	if o.parsed != nil {
+		if u, err := url.Parse(o.parsed.URL); o.listen == "" && err == nil && u.Host != "" {
+			o.listen = u.Host
+		}
+		if o.cert == "" {
+			o.cert, o.key = o.parsed.Cert, o.parsed.Key
+		}
+	}
+	if o.listen == "" {
+		o.listen = "127.0.0.1:9001"
+	}
+	ln, err := net.Listen("tcp", o.listen)
+	if err != nil || o.cert == "" {
+		return ln, err
+	}
+	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+	if err != nil {
+		ln.Close()
+		return nil, &usageError{err}
+	}
+	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}), nil
+}
+
+func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln net.Listener, cases []*autobahn.Case) (int, error) {
+	scheme := "ws"
+	if o.cert != "" {
+		scheme = "wss"
+	}
+	fmt.Fprintf(stderr, "wsconform: %d cases for clients on %s://%s\n", len(cases), scheme, ln.Addr())
+	ended := make(chan struct{})
+	var once sync.Once
+	end := func() { once.Do(func() { close(ended) }) }
+	p := newProgress(stderr, len(cases), o)
+	opt := o.run
+	opt.Done = p.add
+	t := &autobahn.ClientTester{Cases: cases, Options: &opt, Stop: end}
+	t.Report = func(agent string) {
+		if o.once {
+			end()
+		} else if o.exec == "" {
+			o.reportOn(stdout, stderr, t, agent, cases)
+		}
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- t.Serve(ln) }()
+	driver, err := o.startClient(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer driver.stop()
+	select {
+	case err := <-failed:
+		return 0, err
+	case <-ended:
+	case <-driver.exited():
+	case <-ctx.Done():
+	}
+	ln.Close()
+	t.Close()
+	agents := map[string][]*autobahn.Result{}
+	names := t.Agents()
+	slices.Sort(names)
+	missing := 0
+	for _, name := range names {
+		agents[name] = t.Results(name)
+		missing += len(cases) - len(agents[name])
+	}
+	if len(names) == 0 {
+		return 0, fmt.Errorf("no client has played a case%s", driver.how())
+	}
+	return o.conclude(stdout, agents, names, cases, missing)
+}
+
+// reportOn prints and writes what an agent has so far.
+func (o *options) reportOn(stdout, stderr io.Writer, t *autobahn.ClientTester, agent string, cases []*autobahn.Case) {
+	results := t.Results(agent)
+	report.Table(stdout, agent, results, o.strict)
+	if o.out == "" {
+		return
+	}
+	if err := report.Write(o.out, agent, results, report.About{Seed: o.run.Seed, Suite: o.suite, Cases: cases}); err != nil {
+		fmt.Fprintln(stderr, "wsconform:", err)
+	}
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+
+	"github.com/hawser-ws/hawser/autobahn"
+)
+
+func listCommand(args []string, stdout, stderr io.Writer) (int, error) {
+	f := flag.NewFlagSet("wsconform list", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	cases := f.String("cases", "", "`patterns` of cases (default all)")
+	role := f.String("role", "", "only what tests a `role`: server or client")
+	suite := f.Int("suite-version", autobahn.Suite, "`version` of the set of cases")
+	if err := f.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return 0, err
+		}
+		return 0, &usageError{err}
+	}
+	roles := map[string]autobahn.Role{"": autobahn.Both, "server": autobahn.Server, "client": autobahn.Client}
+	which, ok := roles[*role]
+	if !ok {
+		return 0, usagef("--role is %q; it is server or client", *role)
+	}
+	all, err := autobahn.Cases(*suite)
+	if err != nil {
+		return 0, &usageError{err}
+	}
+	selected, err := autobahn.Select(all, which, append(split(*cases), f.Args()...), nil)
+	if err != nil {
+		return 0, &usageError{err}
+	}
+	for _, c := range selected {
+		only := "      "
+		if c.Testee != autobahn.Both {
+			only = c.Testee.String()
+		}
+		fmt.Fprintf(stdout, "%-8s %s  %s\n", c.ID, only, c.Title)
+	}
+	return exitPassed, nil
+}
+
+func explainCommand(args []string, stdout, stderr io.Writer) (int, error) {
+	f := flag.NewFlagSet("wsconform explain", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	var opt autobahn.Options
+	f.Uint64Var(&opt.Seed, "seed", 0, "`number` that determines random cases")
+	if err := f.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return 0, err
+		}
+		return 0, &usageError{err}
+	}
+	all, err := autobahn.Cases(autobahn.Suite)
+	if err != nil {
+		return 0, err
+	}
+	if f.NArg() == 0 {
+		return 0, usagef("which case? \"wsconform list\" lists them")
+	}
+	for i, id := range f.Args() {
+		c := autobahn.Find(all, id)
+		if c == nil {
+			return 0, usagef("there is no case %q; \"wsconform list\" lists them", id)
+		}
+		if i > 0 {
+			fmt.Fprintln(stdout)
+		}
+		autobahn.Explain(stdout, c, &opt)
+	}
+	return exitPassed, nil
+}

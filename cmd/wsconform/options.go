@@ -1,0 +1,175 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hawser-ws/hawser/autobahn"
+)
+
+// options are what both ways of testing have.
+type options struct {
+	run autobahn.Options
+
+	cases, exclude string
+	suite          int
+	config         string
+	parsed         *autobahn.Config // of config; nil without one
+
+	out, junit              string
+	baseline, writeBaseline string
+	strict, dryRun, quiet   bool
+
+	exec string
+	wait time.Duration
+
+	// Testing servers.
+	urls         list
+	cacert       string
+	insecure     bool
+	subprotocols string
+	header       list
+
+	// Testing clients.
+	listen    string
+	cert, key string
+	once      bool
+}
+
+// list is a flag that may stand several times.
+type list []string
+
+func (l *list) String() string { return strings.Join(*l, ",") }
+
+func (l *list) Set(s string) error {
+	*l = append(*l, s)
+	return nil
+}
+
+// newFlags are the flags that both ways of testing have.
+func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
+	f := flag.NewFlagSet("wsconform "+name, flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*' (default all)")
+	f.StringVar(&o.exclude, "exclude", "", "`patterns` of the cases not to run")
+	f.IntVar(&o.suite, "suite-version", autobahn.Suite, "`version` of the set of cases; a version's cases never change")
+	f.StringVar(&o.config, "config", "", "`file` in the original suite's JSON; flags come before what it says")
+	f.StringVar(&o.out, "out", "", "`directory` for index.json and pages; other agents' results in it stay")
+	f.StringVar(&o.junit, "junit", "", "`file` for JUnit XML")
+	f.StringVar(&o.baseline, "baseline", "", "`file` with earlier verdicts: only worse ones fail")
+	f.StringVar(&o.writeBaseline, "write-baseline", "", "`file` to write this run's verdicts to")
+	f.StringVar(&o.run.Agent, "agent", "", "`name` of the testee in reports (default what it says itself)")
+	f.StringVar(&o.exec, "exec", "", "`command` that starts the testee; it is ended after the run")
+	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long to wait for what --exec starts")
+	f.DurationVar(&o.run.Timeout, "timeout", 0, "longest `time` for a case (default each case's own)")
+	f.Float64Var(&o.run.TimeScale, "time-scale", 1, "`factor` by which deadlines are stretched")
+	f.Uint64Var(&o.run.Seed, "seed", 0, "`number` that determines masking keys and random cases (default at random)")
+	f.IntVar(&o.run.Messages, "messages", 0, "most `messages` in a case that sends a thousand (default all)")
+	f.BoolVar(&o.run.OriginalGrading, "original-grading", false, "grade 13.3 to 13.6 as the original suite does, where this one is stricter")
+	f.BoolVar(&o.strict, "strict", false, "count NON-STRICT and UNIMPLEMENTED as failed")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only say which cases would run")
+	f.BoolVar(&o.quiet, "quiet", false, "no progress line")
+	return f
+}
+
+// finish checks what the flags say, and reads the configuration file.
+func (o *options) finish(f *flag.FlagSet, args []string) error {
+	if err := f.Parse(args); err != nil {
+		if err == flag.ErrHelp {
+			return err
+		}
+		return &usageError{err}
+	}
+	if f.NArg() > 0 {
+		return usagef("unexpected argument %q", f.Arg(0))
+	}
+	if o.run.TimeScale <= 0 {
+		return usagef("--time-scale is %v; it must be above 0", o.run.TimeScale)
+	}
+	if o.run.Parallel < 0 || o.run.Messages < 0 || o.run.Timeout < 0 {
+		return usagef("--parallel, --messages and --timeout must not be negative")
+	}
+	seeded := false
+	f.Visit(func(g *flag.Flag) { seeded = seeded || g.Name == "seed" })
+	if !seeded {
+		o.run.Seed = rand.Uint64() >> 32
+	}
+	if o.config != "" {
+		c, err := autobahn.ReadConfig(o.config)
+		if err != nil {
+			return &usageError{err}
+		}
+		o.parsed = c
+		o.run.Excluded = c.Excludes
+		if o.out == "" {
+			o.out = c.OutDir
+		}
+	}
+	return nil
+}
+
+// selected are the cases to run.
+func (o *options) selected(role autobahn.Role) ([]*autobahn.Case, error) {
+	all, err := autobahn.Cases(o.suite)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	cases, exclude := split(o.cases), split(o.exclude)
+	if o.parsed != nil {
+		if len(cases) == 0 {
+			cases = o.parsed.Cases
+		}
+		if len(exclude) == 0 {
+			exclude = o.parsed.ExcludeCases
+		}
+	}
+	selected, err := autobahn.Select(all, role, cases, exclude)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	if len(selected) == 0 {
+		return nil, usagef("no case is left to run")
+	}
+	return selected, nil
+}
+
+// split takes a list that is separated by commas apart.
+func split(s string) (parts []string) {
+	for p := range strings.SplitSeq(s, ",") {
+		if p = strings.TrimSpace(p); p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return parts
+}
+
+// tlsConfig is the configuration for wss.
+func (o *options) tlsConfig() (*tls.Config, error) {
+	cfg := &tls.Config{InsecureSkipVerify: o.insecure}
+	if o.cacert != "" {
+		pem, err := os.ReadFile(o.cacert)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, usagef("--cacert: there is no certificate in %s", o.cacert)
+		}
+	}
+	return cfg, nil
+}
+
+// printDryRun prints what would be run.
+func printDryRun(w io.Writer, cases []*autobahn.Case) {
+	for _, c := range cases {
+		fmt.Fprintf(w, "%-8s %s\n", c.ID, c.Title)
+	}
+	fmt.Fprintf(w, "%d cases\n", len(cases))
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/autobahn/report"
+)
+
+// progress is the line that is shown while cases run.
+type progress struct {
+	w        io.Writer
+	total    int
+	terminal bool
+	strict   bool
+	start    time.Time
+
+	mu     sync.Mutex
+	done   int
+	failed int
+	shown  time.Time
+}
+
+func newProgress(w io.Writer, total int, o *options) *progress {
+	p := &progress{w: w, total: total, strict: o.strict, start: time.Now()}
+	if o.quiet {
+		p.w = io.Discard
+	}
+	if f, ok := w.(*os.File); ok {
+		info, err := f.Stat()
+		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return p
+}
+
+// add counts a result. On a terminal the line is written over itself, four times
+// a second; elsewhere there is one every ten seconds.
+func (p *progress) add(r *autobahn.Result) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done++
+	if !r.Passes(p.strict) {
+		p.failed++
+	}
+	pause := 10 * time.Second
+	if p.terminal {
+		pause = time.Second / 4
+	}
+	if now := time.Now(); now.Sub(p.shown) >= pause && now.Sub(p.start) >= pause || p.done == p.total {
+		p.shown = now
+		p.print(r.Case.ID)
+	}
+}
+
+func (p *progress) print(id string) {
+	line := fmt.Sprintf("%d of %d cases, %d failed, %.0f s, last %s", p.done, p.total, p.failed, time.Since(p.start).Seconds(), id)
+	switch {
+	case !p.terminal:
+		fmt.Fprintln(p.w, "wsconform:", line)
+	case p.done == p.total:
+		fmt.Fprintf(p.w, "\rwsconform: %-70s\n", line)
+	default:
+		fmt.Fprintf(p.w, "\rwsconform: %-70s", line)
+	}
+}
+
+// conclude prints the results and writes the reports, and says with which status
+// to exit.
+func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
+	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases}
+	status := exitPassed
+	for _, name := range names {
+		results := agents[name]
+		report.Table(stdout, name, results, o.strict)
+		if o.out != "" {
+			if err := report.Write(o.out, name, results, about); err != nil {
+				return 0, err
+			}
+		}
+		failed := 0
+		for _, r := range results {
+			if !r.Passes(o.strict) {
+				failed++
+			}
+		}
+		if failed > 0 && o.baseline == "" {
+			status = exitFailed
+		}
+	}
+	if missing > 0 {
+		fmt.Fprintf(stdout, "%d cases were not played\n", missing)
+		status = exitFailed
+	}
+	if o.junit != "" {
+		if err := o.writeJUnit(agents); err != nil {
+			return 0, err
+		}
+	}
+	worse, err := o.compare(stdout, agents, names)
+	if err != nil {
+		return 0, err
+	}
+	if worse {
+		status = exitFailed
+	}
+	fmt.Fprintf(stdout, "seed %d\n", o.run.Seed)
+	if o.out != "" {
+		fmt.Fprintf(stdout, "reports in %s\n", o.out)
+	}
+	return status, nil
+}
+
+func (o *options) writeJUnit(agents map[string][]*autobahn.Result) error {
+	f, err := os.Create(o.junit)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := report.JUnit(f, agents, o.strict); err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+// compare compares with the baseline, and writes a new one.
+func (o *options) compare(stdout io.Writer, agents map[string][]*autobahn.Result, names []string) (failed bool, err error) {
+	if o.baseline == "" && o.writeBaseline == "" {
+		return false, nil
+	}
+	if len(names) != 1 {
+		return false, fmt.Errorf("a baseline is of one agent; there are %d: %q", len(names), names)
+	}
+	results := agents[names[0]]
+	if o.baseline != "" {
+		b, err := report.ReadBaseline(o.baseline)
+		if err != nil {
+			return false, err
+		}
+		worse, better := b.Compare(results, o.strict)
+		for _, line := range better {
+			fmt.Fprintln(stdout, "better than the baseline:", line)
+		}
+		for _, line := range worse {
+			fmt.Fprintln(stdout, "worse than the baseline:", line)
+		}
+		if len(worse) == 0 {
+			fmt.Fprintln(stdout, "nothing is worse than the baseline")
+		}
+		failed = len(worse) > 0
+	}
+	if o.writeBaseline != "" {
+		err = report.NewBaseline(results).Write(o.writeBaseline)
+	}
+	return failed, err
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+
+	"github.com/hawser-ws/hawser/autobahn"
+)
+
+// serverCommand tests servers.
+func serverCommand(args []string, stdout, stderr io.Writer) (int, error) {
+	o := &options{}
+	f := o.newFlags("server", stderr)
+	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://; may stand several times")
+	f.IntVar(&o.run.Parallel, "parallel", 0, "most `cases` at once (default 32)")
+	f.StringVar(&o.cacert, "cacert", "", "`file` with the certificates to trust for wss")
+	f.BoolVar(&o.insecure, "insecure", false, "trust any certificate")
+	f.StringVar(&o.run.Origin, "origin", "", "Origin to send")
+	f.StringVar(&o.subprotocols, "subprotocols", "", "`names` to offer, separated by commas")
+	f.Var(&o.header, "header", "`field` to send along, as 'Name: value'; may stand several times")
+	if err := o.finish(f, args); err != nil {
+		return 0, err
+	}
+	cases, err := o.selected(autobahn.Server)
+	if err != nil {
+		return 0, err
+	}
+	servers, err := o.servers()
+	if err != nil {
+		return 0, err
+	}
+	if o.dryRun {
+		printDryRun(stdout, cases)
+		return exitPassed, nil
+	}
+	if o.run.TLS, err = o.tlsConfig(); err != nil {
+		return 0, err
+	}
+	o.run.Header = o.header
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	testee, err := o.startServer(ctx, servers)
+	if err != nil {
+		return 0, err
+	}
+	defer testee.stop()
+	return o.testServers(ctx, stdout, stderr, servers, cases, testee)
+}
+
+// serverUnderTest is a server with what is particular to it.
+type serverUnderTest struct {
+	autobahn.ConfigServer
+	target *autobahn.Target
+}
+
+// servers are those of --url, or else of the configuration file.
+func (o *options) servers() (list []serverUnderTest, err error) {
+	var configured []autobahn.ConfigServer
+	for _, u := range o.urls {
+		configured = append(configured, autobahn.ConfigServer{URL: u, Agent: o.run.Agent})
+	}
+	if len(configured) == 0 && o.parsed != nil {
+		configured = o.parsed.Servers
+	}
+	if len(configured) == 0 {
+		return nil, usagef("which server? say --url ws://HOST:PORT/")
+	}
+	for _, c := range configured {
+		t, err := autobahn.ParseTarget(c.URL)
+		if err != nil {
+			return nil, &usageError{err}
+		}
+		if len(c.Protocols) == 0 {
+			c.Protocols = split(o.subprotocols)
+		}
+		if c.Origin == "" {
+			c.Origin = o.run.Origin
+		}
+		list = append(list, serverUnderTest{c, t})
+	}
+	return list, nil
+}
+
+func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, servers []serverUnderTest, cases []*autobahn.Case, testee *testee) (int, error) {
+	agents := map[string][]*autobahn.Result{}
+	var names []string
+	for _, s := range servers {
+		opt := o.run
+		opt.Agent, opt.Origin, opt.Subprotocols = s.Agent, s.Origin, s.Protocols
+		p := newProgress(stderr, len(cases), o)
+		opt.Done = p.add
+		if nc, err := s.target.Dial(ctx, opt.TLS); err != nil {
+			return 0, fmt.Errorf("cannot reach the server at %s: %w", s.URL, err)
+		} else {
+			nc.Close()
+		}
+		results := autobahn.TestServer(ctx, s.target, cases, &opt)
+		if err := testee.died(); err != nil {
+			fmt.Fprintln(stderr, "wsconform:", err)
+		}
+		name := agentName(results, s.URL)
+		if _, taken := agents[name]; taken {
+			name += " at " + s.URL
+		}
+		names = append(names, name)
+		agents[name] = results
+	}
+	if ctx.Err() != nil {
+		return 0, fmt.Errorf("interrupted")
+	}
+	return o.conclude(stdout, agents, names, cases, 0)
+}
+
+// agentName is what most results call the agent.
+func agentName(results []*autobahn.Result, url string) string {
+	n := map[string]int{}
+	best := url
+	for _, r := range results {
+		if r.Agent != "" {
+			if n[r.Agent]++; best == url || n[r.Agent] > n[best] {
+				best = r.Agent
+			}
+		}
+	}
+	return best
+}
