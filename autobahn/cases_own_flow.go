@@ -79,6 +79,8 @@ func floods() []*Case {
 		events = append(events, ponged(p))
 	}
 	s.echo("A text message in 52 fragments with 50 Pings between.", ruleInjected, append(events, echoed("one two")), send(append(pinged, more(" two"))...))
+	s.echo("A Ping between two fragments, of which the second is sent when the Pong is there.", ruleInjected, []Event{ponged("now"), echoed("bowstern")},
+		send(text("bow", noFin), ping("now")), await(1), send(more("stern")))
 	s.fails("A binary message inside a text message.", ruleInterleave, only1002, send(text("bow", noFin), frame(wire.Binary, []byte{1}), more("stern")))
 	s.fails("A binary fragment inside a text message.", ruleInterleave, only1002, send(text("bow", noFin), frame(wire.Binary, []byte{1}, noFin)))
 	s.fails("A text message inside a binary message.", ruleInterleave, only1002, send(frame(wire.Binary, []byte{1}, noFin), text("bow")))
@@ -184,7 +186,7 @@ func conversation(base *Case, seed uint64) *Case {
 			c.Script = append(c.Script, chop(1+r.IntN(1000), frames...))
 		}
 	}
-	c.Script = append(c.Script, killAfter(10*time.Second))
+	c.Script = append(c.Script, killAfter(5*time.Second))
 	c.Expect = []Outcome{ok(events...)}
 	return &c
 }

@@ -231,7 +231,6 @@ func openingAnswersRefused() []*Case {
 	status := func(line string) func(*Draft) {
 		return func(d *Draft) {
 			d.Start = "HTTP/1.1 " + line
-			d.Set("Connection", "close")
 			d.Set("Content-Length", "0")
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,7 +46,7 @@ func listen(t *testing.T) net.Listener {
 	return ln
 }
 
-func testFaultyServer(t *testing.T, cases []*autobahn.Case, defect string) []*autobahn.Result {
+func testFaultyServer(t *testing.T, cases []*autobahn.Case, defect string, opt *autobahn.Options) []*autobahn.Result {
 	ln := listen(t)
 	done := make(chan struct{})
 	go func() { faulty.Serve(ln, defect); close(done) }()
@@ -53,62 +54,93 @@ func testFaultyServer(t *testing.T, cases []*autobahn.Case, defect string) []*au
 	if err != nil {
 		t.Fatal(err)
 	}
-	results := autobahn.TestServer(context.Background(), target, cases, quick())
+	results := autobahn.TestServer(context.Background(), target, cases, opt)
 	ln.Close()
 	return results
 }
 
-func testFaultyClient(t *testing.T, cases []*autobahn.Case, defect string) []*autobahn.Result {
+func testFaultyClient(t *testing.T, cases []*autobahn.Case, defect string, opt *autobahn.Options) []*autobahn.Result {
 	ln := listen(t)
-	tester := &autobahn.ClientTester{Cases: cases, Options: quick()}
+	tester := &autobahn.ClientTester{Cases: cases, Options: opt}
 	go tester.Serve(ln)
-	faulty.Play(ln.Addr().String(), "faulty", defect, len(cases), 64)
+	faulty.Play(ln.Addr().String(), "faulty", defect, len(cases), opt.Parallel)
 	ln.Close()
 	tester.Close()
 	return tester.Results("faulty")
 }
 
 // TestDefects runs every case against every endpoint with a defect. The cases
-// that are about the defect must find it, and the others must not.
+// that are about the defect must find it, and the others must not. What is not as
+// it should be is looked at again with more time, since a machine may be busy.
 func TestDefects(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a hundred endpoints take a minute")
+	}
+	slots := make(chan struct{}, 6)
 	for _, side := range []struct {
 		name    string
 		role    autobahn.Role
 		defects []faulty.Defect
-		run     func(*testing.T, []*autobahn.Case, string) []*autobahn.Result
+		run     player
 	}{
 		{"server", autobahn.Server, faulty.Servers, testFaultyServer},
 		{"client", autobahn.Client, faulty.Clients, testFaultyClient},
 	} {
 		cases := light(t, side.role)
-		defects := append([]faulty.Defect{{Name: "none"}}, side.defects...)
-		for _, d := range defects {
-			t.Run(side.name+" "+d.Name, func(t *testing.T) {
-				t.Parallel()
-				checkDefect(t, d, cases, side.run(t, cases, d.Name))
+		var wg sync.WaitGroup
+		for _, d := range append([]faulty.Defect{{Name: "none"}}, side.defects...) {
+			slots <- struct{}{}
+			wg.Go(func() {
+				checkDefect(t, side.name, d, cases, side.run)
+				<-slots
 			})
 		}
+		wg.Wait()
 	}
 }
 
-func checkDefect(t *testing.T, d faulty.Defect, cases []*autobahn.Case, results []*autobahn.Result) {
-	t.Helper()
+type player func(*testing.T, []*autobahn.Case, string, *autobahn.Options) []*autobahn.Result
+
+func checkDefect(t *testing.T, side string, d faulty.Defect, cases []*autobahn.Case, run player) {
+	results := run(t, cases, d.Name, quick())
 	if len(results) != len(cases) {
-		t.Fatalf("%d results of %d cases", len(results), len(cases))
+		t.Errorf("%s %q: %d results of %d cases", side, d.Name, len(results), len(cases))
+		return
+	}
+	wrong := func(r *autobahn.Result) bool {
+		should := slices.ContainsFunc(d.Caught, func(p string) bool { return autobahn.Match(p, r.Case.ID) })
+		return should == r.Passes(true)
+	}
+	var again []*autobahn.Case
+	for _, r := range results {
+		if wrong(r) {
+			again = append(again, r.Case)
+		}
+	}
+	if len(again) == 0 {
+		return
+	}
+	patient := quick()
+	patient.TimeScale, patient.Parallel = 3, 16
+	byCase := map[string]*autobahn.Result{}
+	for _, r := range run(t, again, d.Name, patient) {
+		byCase[r.Case.ID] = r
 	}
 	var caught []string
+	bad := false
 	for _, r := range results {
-		found := !r.Passes(true)
-		should := slices.ContainsFunc(d.Caught, func(p string) bool { return autobahn.Match(p, r.Case.ID) })
-		if found {
+		if second := byCase[r.Case.ID]; second != nil {
+			if r = second; wrong(r) {
+				bad = true
+				t.Errorf("%s %q: %s: %s/%s: %s; %s %s", side, d.Name, r.Case.ID, r.Behavior, r.BehaviorClose, r.Reason, r.ReasonClose, r.Ending.Violation)
+			}
+		}
+		if !r.Passes(true) {
 			caught = append(caught, r.Case.ID)
 		}
-		if found != should {
-			t.Errorf("%s: found %v, want %v: %s/%s: %s; %s %s", r.Case.ID, found, should, r.Behavior, r.BehaviorClose, r.Reason, r.ReasonClose, r.Ending.Violation)
-		}
 	}
-	if t.Failed() {
-		t.Logf("DEFECT %s found by %q", t.Name(), shorten(caught, cases))
+	if bad {
+		t.Logf("DEFECT %s %s FOUND %q", side, d.Name, shorten(caught, cases))
 	}
 }
 

@@ -17,7 +17,6 @@ type params struct {
 // codec is permessage-deflate on one connection.
 type codec struct {
 	e                    *endpoint
-	always               bool // compress every message
 	inNoTake, outNoTake  bool
 	outBits              int
 	inHistory, outWindow []byte
@@ -37,7 +36,6 @@ func newCodec(e *endpoint, p params) *codec {
 	if e.has("forgets the peer's context") {
 		c.inNoTake = true
 	}
-	c.always = e.has("compresses every message")
 	return c
 }
 

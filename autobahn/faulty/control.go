@@ -69,7 +69,7 @@ func (e *endpoint) closeFrame(p []byte) error {
 		if !e.has("takes a Close with one byte") {
 			return &failure{1002, "a Close with one byte"}
 		}
-		answer = nil
+		answer = binary.BigEndian.AppendUint16(nil, 1000)
 	case len(p) >= 2:
 		if !e.validCode(binary.BigEndian.Uint16(p)) {
 			return &failure{1002, "an invalid close code"}
@@ -98,7 +98,7 @@ func (e *endpoint) closeFrame(p []byte) error {
 func (e *endpoint) afterClose() error {
 	switch {
 	case e.has("goes on after the Close"):
-		e.nc.SetReadDeadline(time.Now().Add(time.Second / 2))
+		e.nc.SetReadDeadline(time.Now().Add(time.Second / 10))
 		for e.frame() == nil {
 		}
 		return errDone

@@ -88,7 +88,6 @@ func (e *endpoint) fail(f *failure) {
 	if e.has("never ends a failed connection") {
 		e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, code))
 		io.Copy(io.Discard, e.br)
-		time.Sleep(time.Minute)
 		return
 	}
 	e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, code))
@@ -321,7 +320,7 @@ func (e *endpoint) echo(p []byte) error {
 		return errDone
 	}
 	rsv := byte(0)
-	if e.codec != nil && (e.compressed || e.codec.always) {
+	if e.codec != nil && e.compressed {
 		p, rsv = e.codec.deflate(p), 4
 	}
 	if e.has("echoes in two fragments that both have the opcode") && len(p) > 1 {

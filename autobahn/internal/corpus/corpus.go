@@ -4,6 +4,7 @@
 package corpus
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -27,6 +28,18 @@ var (
 	HTML   = text("HTML", 263527, table)
 	Noise  = binary("a document that is compressed already", 1042328, document)
 )
+
+// Periodic is a binary corpus that repeats itself after period bytes and, but for
+// a piece of JSON in each period, nowhere else: who refers back refers so far.
+func Periodic(period int) *Corpus {
+	return binary(fmt.Sprintf("data that repeats after %d bytes", period), period*(40000/period+1), func(r *rand.Rand, size int) []byte {
+		one := append([]byte(nil), JSON.data()[:period/8]...)
+		for len(one) < period {
+			one = append(one, byte(r.Uint32()))
+		}
+		return bytes.Repeat(one, size/period)
+	})
+}
 
 // All are the corpora in the order of cases 12.1 to 12.5.
 func All() []*Corpus { return []*Corpus{JSON, Bitmap, Prose, HTML, Noise} }
