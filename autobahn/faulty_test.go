@@ -76,7 +76,7 @@ func TestDefects(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a hundred endpoints take a minute")
 	}
-	slots := make(chan struct{}, 6)
+	slots := make(chan struct{}, 12)
 	for _, side := range []struct {
 		name    string
 		role    autobahn.Role

@@ -1,0 +1,149 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/wsconform/internal/echoclient"
+)
+
+var update = flag.Bool("update", false, "write the golden verdicts of our server and our client")
+
+const golden = "../../autobahn/testdata/"
+
+// cases are all that test a role. A thousand messages are twenty here; "make
+// conformance" sends them all.
+func cases(t *testing.T, role autobahn.Role) ([]*autobahn.Case, *autobahn.Options) {
+	t.Helper()
+	all, err := autobahn.Cases(autobahn.Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := autobahn.Select(all, role, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opt := &autobahn.Options{Messages: 20, TimeScale: 3, Seed: uint64(time.Now().UnixNano())}
+	t.Logf("seed %d", opt.Seed)
+	return list, opt
+}
+
+// compare compares verdicts with the golden ones, and those with what they must
+// be: nothing but OK, and the cases that are INFORMATIONAL by nature.
+func compare(t *testing.T, file string, results []*autobahn.Result) {
+	t.Helper()
+	got := report.NewBaseline(results)
+	if *update {
+		if err := got.Write(golden + file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := report.ReadBaseline(golden + file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("verdicts differ from %s (-want +got):\n%s", file, diff)
+	}
+	n := map[autobahn.Verdict]int{}
+	for _, r := range results {
+		if !r.Passes(true) {
+			t.Errorf("%s: %s / %s: %s; %s", r.Case.ID, r.Behavior, r.BehaviorClose, r.Reason, r.ReasonClose)
+		}
+		if !r.Case.Own() {
+			n[r.Behavior]++
+		}
+	}
+	if n[autobahn.OK] != 514 || n[autobahn.Informational] != 3 {
+		t.Errorf("of the original's cases %d are OK and %d INFORMATIONAL, want 514 and 3", n[autobahn.OK], n[autobahn.Informational])
+	}
+}
+
+func TestConformanceOfServer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the whole suite")
+	}
+	target, err := autobahn.ParseTarget("ws://" + startEcho(t) + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, opt := cases(t, autobahn.Server)
+	compare(t, "hawser-server.json", autobahn.TestServer(context.Background(), target, list, opt))
+}
+
+// startEcho builds and starts wsecho, and returns its address.
+func startEcho(t *testing.T) string {
+	t.Helper()
+	bin := filepath.Join(t.TempDir(), "wsecho")
+	build := exec.Command("go", "build", "-o", bin, "../wsecho")
+	build.Stderr = os.Stderr
+	if err := build.Run(); err != nil {
+		t.Fatal("building wsecho:", err)
+	}
+	cmd := exec.Command(bin, "--listen", "127.0.0.1:0", "--deflate")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		cmd.Process.Signal(syscall.SIGTERM)
+		cmd.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal("wsecho:", err)
+	}
+	m := regexp.MustCompile(`ws://([^/]+)/`).FindStringSubmatch(line)
+	if m == nil {
+		t.Fatalf("wsecho says %q", line)
+	}
+	return m[1]
+}
+
+func TestConformanceOfClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the whole suite")
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, opt := cases(t, autobahn.Client)
+	reported := make(chan string, 1)
+	tester := &autobahn.ClientTester{Cases: list, Options: opt, Report: func(agent string) { reported <- agent }}
+	var wg sync.WaitGroup
+	wg.Go(func() { tester.Serve(ln) })
+	if err := echoclient.Run(context.Background(), echoclient.Options{URL: "ws://" + ln.Addr().String(), Agent: "hawser", Parallel: 16}); err != nil {
+		t.Fatal(err)
+	}
+	if agent := <-reported; agent != "hawser" {
+		t.Errorf("reports were asked for by %q", agent)
+	}
+	tester.Close()
+	ln.Close()
+	wg.Wait()
+	results := tester.Results("hawser")
+	if len(results) != len(list) {
+		t.Fatalf("%d results of %d cases", len(results), len(list))
+	}
+	compare(t, "hawser-client.json", results)
+}
