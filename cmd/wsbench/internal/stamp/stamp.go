@@ -56,7 +56,7 @@ const (
 	// Random filler does not compress: random bytes, or in text random letters of
 	// base64, which hold 6 bits in 8.
 	Random Filler = iota
-	// Compressible filler is like the JSON that chats and feeds send.
+	// Compressible filler is like what feeds send. It needs no escape in JSON.
 	Compressible
 )
 
@@ -73,7 +73,7 @@ func NewMaker(size int, binary bool, f Filler, seed uint64) *Maker {
 	}
 	n := poolSize + m.size
 	if f == Compressible {
-		const text = `{"type":"tick","symbol":"HWSR","bid":101.25,"ask":101.27,"volume":1200},`
+		const text = `tick symbol=HWSR bid=101.25 ask=101.27 volume=1200; `
 		m.pool = []byte(strings.Repeat(text, n/len(text)+1))[:n]
 	} else {
 		m.pool = make([]byte, n)

@@ -1,0 +1,196 @@
+package dialect
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// Dialect is one protocol. It is immutable and may be used by any number of
+// goroutines.
+type Dialect struct {
+	Name        string
+	Subprotocol string // to offer in the opening handshake, or ""
+	Token       *Token // where each connection gets its token, or nil
+
+	source    []byte // the file
+	separator []byte // between several parts of one WebSocket message, or nil
+	open      []step
+	publish   template
+	delivery  delivery
+	ping      match
+	pong      template
+	ignore    []match
+	refused   []match
+}
+
+// Token says how a connection gets its token: by a POST of Body to Path on the
+// server's host, whose JSON answer has it in Field.
+type Token struct {
+	Path  string `toml:"post"`
+	Body  string `toml:"body"`
+	Field string `toml:"field"`
+}
+
+// step is something to say, or nothing, and what must be heard before the next.
+type step struct {
+	send   template
+	expect match
+}
+
+// delivery finds published payloads: behind after, up to before.
+type delivery struct {
+	match
+	after, before []byte
+}
+
+// file is a dialect as it is written down.
+type file struct {
+	Name        string `toml:"name"`
+	Subprotocol string `toml:"subprotocol"`
+	Separator   string `toml:"separator"`
+	Token       *Token `toml:"token"`
+	Open        []struct {
+		Send   string `toml:"send"`
+		Expect string `toml:"expect"`
+	} `toml:"open"`
+	Publish struct {
+		Send string `toml:"send"`
+	} `toml:"publish"`
+	Delivery struct {
+		Contains string `toml:"contains"`
+		After    string `toml:"after"`
+		Before   string `toml:"before"`
+	} `toml:"delivery"`
+	Ping struct {
+		Equals string `toml:"equals"`
+		Answer string `toml:"answer"`
+	} `toml:"ping"`
+	Ignore struct {
+		Contains []string `toml:"contains"`
+		Equals   []string `toml:"equals"`
+	} `toml:"ignore"`
+	Refused struct {
+		Contains []string `toml:"contains"`
+	} `toml:"refused"`
+}
+
+//go:embed files/*.toml
+var shipped embed.FS
+
+// Shipped lists the names of the files that Open finds without a path.
+func Shipped() (names []string) {
+	entries, _ := fs.ReadDir(shipped, "files")
+	for _, e := range entries {
+		names = append(names, strings.TrimSuffix(e.Name(), ".toml"))
+	}
+	return names
+}
+
+// Open reads a dialect: from the file of that name, or one of those shipped.
+func Open(name string) (*Dialect, error) {
+	b, err := shipped.ReadFile(path.Join("files", name+".toml"))
+	if err != nil {
+		b, err = os.ReadFile(name)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("scenario file %q does not exist; shipped ones are %s", name, strings.Join(Shipped(), ", "))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("scenario file: %w", err)
+	}
+	d, err := Parse(b)
+	if err != nil {
+		return nil, fmt.Errorf("scenario file %s: %w", name, err)
+	}
+	return d, nil
+}
+
+// Parse reads a dialect as it is written in a file.
+func Parse(b []byte) (*Dialect, error) {
+	var f file
+	dec := toml.NewDecoder(bytes.NewReader(b)).DisallowUnknownFields()
+	if err := dec.Decode(&f); err != nil {
+		var strict *toml.StrictMissingError
+		if errors.As(err, &strict) {
+			return nil, errors.New(strict.String())
+		}
+		return nil, err
+	}
+	d := &Dialect{Name: f.Name, Subprotocol: f.Subprotocol, Token: f.Token, source: b, separator: []byte(f.Separator)}
+	d.ping = match{equals: []byte(f.Ping.Equals)}
+	for _, s := range f.Ignore.Contains {
+		d.ignore = append(d.ignore, match{contains: []byte(s)})
+	}
+	for _, s := range f.Ignore.Equals {
+		d.ignore = append(d.ignore, match{equals: []byte(s)})
+	}
+	for _, s := range f.Refused.Contains {
+		d.refused = append(d.refused, match{contains: []byte(s)})
+	}
+	d.delivery = delivery{match{contains: []byte(f.Delivery.Contains)}, []byte(f.Delivery.After), []byte(f.Delivery.Before)}
+	for _, t := range []struct {
+		key, text string
+		to        *template
+	}{{"publish.send", f.Publish.Send, &d.publish}, {"ping.answer", f.Ping.Answer, &d.pong}} {
+		var err error
+		if *t.to, err = parseTemplate(t.text); err != nil {
+			return nil, fmt.Errorf("%s: %w", t.key, err)
+		}
+	}
+	for i, s := range f.Open {
+		send, err := parseTemplate(s.Send)
+		if err != nil {
+			return nil, fmt.Errorf("open, number %d: send: %w", i+1, err)
+		}
+		if send.has(varPayload) {
+			return nil, fmt.Errorf("open, number %d: send: there is no payload yet", i+1)
+		}
+		d.open = append(d.open, step{send, match{contains: []byte(s.Expect)}})
+	}
+	return d, d.check(&f)
+}
+
+func (d *Dialect) check(f *file) error {
+	switch {
+	case f.Name == "":
+		return errors.New("name is missing")
+	case !d.publish.has(varPayload):
+		return errors.New("publish.send does not contain {{payload}}: nothing could be recognised")
+	case f.Delivery.Contains == "":
+		return errors.New("delivery.contains is missing: what tells a delivered message from others?")
+	case f.Delivery.After == "":
+		return errors.New("delivery.after is missing: where does the payload begin?")
+	case f.Ping.Equals == "" && f.Ping.Answer != "":
+		return errors.New("ping.answer without ping.equals")
+	case d.Token != nil && (d.Token.Path == "" || d.Token.Field == ""):
+		return errors.New("token needs post, a path, and field")
+	}
+	if d.Token == nil {
+		for _, s := range d.open {
+			if s.send.has(varToken) {
+				return errors.New("open uses {{token}}, but there is no [token]")
+			}
+		}
+	}
+	return nil
+}
+
+// MarshalText returns the file that the dialect was read from.
+func (d *Dialect) MarshalText() ([]byte, error) { return d.source, nil }
+
+// UnmarshalText is Parse.
+func (d *Dialect) UnmarshalText(b []byte) error {
+	p, err := Parse(b)
+	if err == nil {
+		*d = *p
+	}
+	return err
+}

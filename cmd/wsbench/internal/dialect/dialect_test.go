@@ -1,0 +1,124 @@
+package dialect
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A conversation in each shipped dialect: what is sent, and what the answers
+// are taken for.
+func TestShipped(t *testing.T) {
+	v := Vars{Conn: 5, Room: "r1", Token: "tok"}
+	for _, c := range []struct {
+		name  string
+		steps []string
+		sends string
+		hears map[string]Part // Text left out
+		at    map[string]int  // step in which it is heard; else behind the last
+	}{
+		{"centrifugo",
+			[]string{`{"id":1,"connect":{}}`, `{"id":2,"subscribe":{"channel":"r1"}}`},
+			`{"id":3,"publish":{"channel":"r1","data":{"m":"PAYLOAD"}}}`,
+			map[string]Part{
+				`{"id":1,"connect":{"client":"x","ping":25}}`:                        {Kind: Expected},
+				`{"id":2,"subscribe":{}}`:                                            {Kind: Expected},
+				`{"push":{"channel":"r1","pub":{"data":{"m":"PAYLOAD"},"info":{}}}}`: {Kind: Delivery, Payload: []byte("PAYLOAD")},
+				`{"id":3,"publish":{}}`:                                              {Kind: Ignored},
+				`{"id":3,"error":{"code":103,"message":"permission denied"}}`:        {Kind: Refused},
+				`{}`:                  {Kind: Ping},
+				`{"something":"new"}`: {Kind: Unknown},
+			}, map[string]int{`{"id":1,"connect":{"client":"x","ping":25}}`: 0, `{"id":2,"subscribe":{}}`: 1}},
+		{"socketio",
+			[]string{"", "40", `423["join","r1"]`},
+			`42["publish","r1","PAYLOAD"]`,
+			map[string]Part{
+				`0{"sid":"a","upgrades":[]}`: {Kind: Expected},
+				`40{"sid":"b"}`:              {Kind: Expected},
+				`433[]`:                      {Kind: Expected},
+				`42["message","PAYLOAD"]`:    {Kind: Delivery, Payload: []byte("PAYLOAD")},
+				`42["message",7]`:            {Kind: Delivery},
+				`2`:                          {Kind: Ping},
+			}, map[string]int{`0{"sid":"a","upgrades":[]}`: 0, `40{"sid":"b"}`: 1, `433[]`: 2}},
+		{"chat",
+			[]string{`{"type":"auth","token":"tok"}`, `{"type":"join","receiver_id":"r1"}`},
+			`{"type":"group","receiver_id":"r1","content":"PAYLOAD"}`,
+			map[string]Part{
+				`{"type":"auth_ok","session_id":"s_1"}`:                                          {Kind: Expected},
+				`{"type":"group","timestamp":1,"sender_id":"u","content":"PAYLOAD","seq":1}`:     {Kind: Delivery, Payload: []byte("PAYLOAD")},
+				`{"type":"error","code":429,"reason":"rate_limited","message":"slower, please"}`: {Kind: Refused},
+			}, map[string]int{`{"type":"auth_ok","session_id":"s_1"}`: 0}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d, err := Open(c.name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := v
+			var steps []string
+			for i := range d.Steps() {
+				b, _ := d.Step(nil, i, &v)
+				steps = append(steps, string(b))
+			}
+			if diff := cmp.Diff(c.steps, steps); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+			if got := string(d.Publish(nil, &v, []byte("PAYLOAD"))); got != c.sends {
+				t.Errorf("publishes %s, want %s", got, c.sends)
+			}
+			for text, want := range c.hears {
+				step, ok := c.at[text]
+				if !ok {
+					step = d.Steps()
+				}
+				got := d.Read([]byte(text), step)
+				got.Text = nil
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", text, diff)
+				}
+			}
+		})
+	}
+}
+
+func TestSplit(t *testing.T) {
+	d, _ := Open("centrifugo")
+	var got []string
+	for p := []byte("{\"a\":1}\n\n{}\n"); ; {
+		part, rest, more := d.Split(p)
+		if !more {
+			break
+		}
+		got = append(got, string(part))
+		p = rest
+	}
+	if diff := cmp.Diff([]string{`{"a":1}`, `{}`}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseErrors(t *testing.T) {
+	good, err := shipped.ReadFile("files/chat.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ old, new, want string }{
+		{"name = ", "nmae = ", "nmae"},
+		{"name = \"hawser chat\"", "", "name is missing"},
+		{"{{payload}}", "{{paylaod}}", "publish.send: {{paylaod}}"},
+		{"{{payload}}", "", "does not contain {{payload}}"},
+		{"after = '\"content\":\"'", "", "delivery.after"},
+		{"field = 'token'", "", "token needs"},
+		{"[token]\n", "[token_]\n", "token_"},
+		{"\"token\":\"{{token}}\"", "{{payload}}", "open, number 1: send: there is no payload yet"},
+	} {
+		_, err := Parse([]byte(strings.Replace(string(good), c.old, c.new, 1)))
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%q in place of %q: %v; want %q", c.new, c.old, err, c.want)
+		}
+	}
+	if _, err := Open("no-such-file"); err == nil || !strings.Contains(err.Error(), "centrifugo, chat, socketio") {
+		t.Errorf("missing file: %v", err)
+	}
+}

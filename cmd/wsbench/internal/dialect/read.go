@@ -1,0 +1,95 @@
+package dialect
+
+import "bytes"
+
+// Kind is what a part of what the server says is.
+type Kind uint8
+
+const (
+	Unknown  Kind = iota // nothing the file speaks of
+	Expected             // the answer that ends the current step of the opening
+	Delivery             // a published message; Payload is set
+	Ping                 // the protocol's own, to be answered by Pong
+	Refused              // the server says that something was wrong
+	Ignored              // the file says that it does not matter
+)
+
+// Part is one thing that the server said.
+type Part struct {
+	Kind    Kind
+	Payload []byte // of a Delivery: what was published, nil if there is none where it should be
+	Text    []byte // all of it
+}
+
+// match finds a text in a part, or compares all of it. Without either it
+// matches nothing.
+type match struct{ contains, equals []byte }
+
+func (m match) in(p []byte) bool {
+	return len(m.contains) > 0 && bytes.Contains(p, m.contains) || len(m.equals) > 0 && bytes.Equal(p, m.equals)
+}
+
+// Steps is how many steps the opening has.
+func (d *Dialect) Steps() int { return len(d.open) }
+
+// Step appends what is said in step i, perhaps nothing. waits reports whether
+// an answer must be heard before the next.
+func (d *Dialect) Step(dst []byte, i int, v *Vars) (out []byte, waits bool) {
+	v.ID++
+	return d.open[i].send.append(dst, v, nil), len(d.open[i].expect.contains) > 0
+}
+
+// Publish appends a message that publishes the payload.
+func (d *Dialect) Publish(dst []byte, v *Vars, payload []byte) []byte {
+	v.ID++
+	return d.publish.append(dst, v, payload)
+}
+
+// Pong appends the answer to a ping.
+func (d *Dialect) Pong(dst []byte, v *Vars) []byte { return d.pong.append(dst, v, nil) }
+
+// Split cuts the first part off a message. more is false when nothing is left.
+func (d *Dialect) Split(p []byte) (part, rest []byte, more bool) {
+	if len(d.separator) == 0 {
+		return p, nil, len(p) > 0
+	}
+	for len(p) > 0 {
+		part, rest, _ = bytes.Cut(p, d.separator)
+		if len(part) > 0 {
+			return part, rest, true
+		}
+		p = rest
+	}
+	return nil, nil, false
+}
+
+// Read says what a part is. step is the step of the opening whose answer is
+// waited for, or Steps() when it is over.
+func (d *Dialect) Read(p []byte, step int) Part {
+	switch {
+	case step < len(d.open) && d.open[step].expect.in(p):
+		return Part{Kind: Expected, Text: p}
+	case d.ping.in(p):
+		return Part{Kind: Ping, Text: p}
+	case d.delivery.in(p):
+		_, payload, found := bytes.Cut(p, d.delivery.after)
+		if !found {
+			return Part{Kind: Delivery, Text: p}
+		}
+		if len(d.delivery.before) > 0 {
+			payload, _, _ = bytes.Cut(payload, d.delivery.before)
+		}
+		return Part{Kind: Delivery, Payload: payload, Text: p}
+	}
+	for _, m := range d.refused {
+		if m.in(p) {
+			return Part{Kind: Refused, Text: p}
+		}
+	}
+	for _, m := range d.ignore {
+		if m.in(p) {
+			return Part{Kind: Ignored, Text: p}
+		}
+	}
+	return Part{Text: p}
+}
