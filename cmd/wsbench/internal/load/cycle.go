@@ -1,0 +1,215 @@
+package load
+
+import (
+	"fmt"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Connect dials a member for the first time.
+func (l *Load) Connect(m *Member) {
+	m.Shard.mu.Lock()
+	m.Shard.dial(m, l.now())
+	m.Shard.mu.Unlock()
+}
+
+func (s *Shard) dial(m *Member, due int64) {
+	m.state, m.due = dialing, due
+	s.load.dial.Dial(m)
+}
+
+// Dialing says that dialling begins now: until then the connection waited for
+// its turn.
+func (s *Shard) Dialing(m *Member) {
+	s.mu.Lock()
+	m.dialed = s.load.now()
+	if s.plan.Open() && s.plan.Scenario == Connect && s.measured(m.due) {
+		s.tally.Late.Record(m.dialed - m.due)
+	}
+	s.mu.Unlock()
+}
+
+// Opened takes a connection whose handshake is done. tcp is how many nanoseconds
+// TCP took of it.
+func (s *Shard) Opened(m *Member, link Link, tcp int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.load.now()
+	m.link, m.state, m.opened, m.step = link, opening, now, 0
+	if m.out != nil {
+		m.began = m.out.sent.Load()
+	}
+	if !s.running || s.measured(m.due) {
+		s.tally.Opened++
+		s.tally.TCP.Record(tcp)
+		since := m.dialed
+		if s.plan.Scenario == Connect && s.plan.Open() || m.storm != 0 {
+			since = m.due
+		}
+		s.tally.Handshake.Record(now - since)
+	}
+	s.introduce(m, now)
+}
+
+// introduce says what is to be said at the beginning, until an answer has to be
+// waited for.
+func (s *Shard) introduce(m *Member, now int64) {
+	if m.state != opening {
+		return
+	}
+	if d := s.plan.Dialect; d != nil {
+		for m.step < d.Steps() {
+			out, waits := d.Step(s.message[:0], m.step, &m.Vars)
+			s.message = out
+			if len(out) > 0 {
+				m.link.Send(frame.Text, out)
+			}
+			if waits {
+				return
+			}
+			m.step++
+		}
+		s.tally.Login.Record(now - m.opened)
+	}
+	m.state = ready
+	s.load.ready.Add(1)
+	if m.group != nil && !m.slow {
+		m.group.open.Add(1)
+	}
+	switch {
+	case m.slow:
+		m.link.Pause(true)
+	case s.plan.Scenario == Connect:
+		s.close(m, now)
+	case s.running && m.out != nil:
+		s.after(m, now)
+	}
+}
+
+// Refused takes a connection that could not be made.
+func (s *Shard) Refused(m *Member, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tally.Refused++
+	s.end("not connected: %v", err)
+	s.isDown(m)
+}
+
+// Closed takes the end of a connection. local says that we ended it; cause is
+// what else there is to say, or nil.
+func (s *Shard) Closed(m *Member, code wsproto.CloseCode, reason string, local bool, cause error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.load.now()
+	was := m.state
+	m.link = nil
+	if was == ready {
+		s.unready(m)
+	}
+	if was == closing {
+		s.tally.Closed++
+		if s.measured(m.closed) {
+			s.tally.Closing.Record(now - m.closed)
+		}
+		if cause == nil {
+			s.isDown(m)
+			return
+		}
+	}
+	// It ended by itself, or not as it should.
+	text := fmt.Sprintf("closed by the server with %v", code)
+	switch {
+	case was == closing:
+		text = fmt.Sprintf("our Close was not answered: %v", cause)
+	case local && cause != nil:
+		text = fmt.Sprintf("closed with %v: %v", code, cause)
+	case code == wsproto.CloseAbnormal:
+		text = "broken off by the server without a Close frame"
+		if cause != nil {
+			text += fmt.Sprintf(": %v", cause)
+		}
+	case reason != "":
+		text += fmt.Sprintf(", reason %q", reason)
+	}
+	if m.slow {
+		text = "slow reader: " + text
+	} else {
+		s.tally.Broken++
+	}
+	s.end("%s", text)
+	s.isDown(m)
+}
+
+// isDown decides what becomes of a member that has no connection any more.
+func (s *Shard) isDown(m *Member) {
+	m.state = down
+	if !s.running || !s.plan.Cycles() {
+		s.load.gone.Add(1)
+		return
+	}
+	now := s.load.now()
+	switch {
+	case m.storm != 0:
+		s.dial(m, m.storm)
+	case s.plan.Scenario == Churn && s.plan.Open():
+		s.dial(m, m.due)
+	case len(s.backlog) > 0:
+		due := s.backlog[0]
+		s.backlog = s.backlog[1:]
+		s.dial(m, due)
+	case now >= s.to:
+		s.load.gone.Add(1)
+	case s.plan.Scenario == Connect && s.plan.Open():
+		s.idle = append(s.idle, m)
+	default:
+		m.cycling = s.plan.Scenario == Churn && !s.plan.Open()
+		s.dial(m, now)
+	}
+}
+
+// cycleDue begins a connection that is due: by a member that is free, or one of
+// those that are connected and owe nothing.
+func (s *Shard) cycleDue(due, now int64) {
+	if n := len(s.idle); n > 0 {
+		m := s.idle[n-1]
+		s.idle = s.idle[:n-1]
+		s.dial(m, due)
+		return
+	}
+	if s.plan.Scenario == Churn {
+		for range s.members {
+			m := s.members[s.nextUp]
+			s.nextUp = (s.nextUp + 1) % len(s.members)
+			if m.state == ready && s.settled(m) {
+				s.cycle(m, due, now)
+				return
+			}
+		}
+	}
+	s.backlog = append(s.backlog, due)
+}
+
+// cycle closes a connection of Churn that is to be made again.
+func (s *Shard) cycle(m *Member, due, now int64) {
+	if s.measured(due) {
+		s.tally.Late.Record(now - due)
+	}
+	m.due = due
+	s.close(m, now)
+}
+
+// settled reports whether a member of Churn has had all its answers.
+func (s *Shard) settled(m *Member) bool {
+	return s.inflight(m) == 0 && int(m.out.sent.Load()-m.began) >= s.plan.Messages
+}
+
+// breakAll is a storm: every connection is closed, and dialled again.
+func (s *Shard) breakAll(at, now int64) {
+	for _, m := range s.members {
+		if m.state == ready {
+			m.storm = at
+			s.close(m, now)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package load
+
+import "fmt"
+
+// Outstanding is how many messages are on their way, and connections in the
+// making. sent says how many messages the streams of other workers have.
+func (l *Load) Outstanding(sent map[uint32]uint32) (n uint64) {
+	for _, s := range l.Shards {
+		s.mu.Lock()
+		for _, m := range s.members {
+			if m.state == dialing || m.state == opening || m.state == closing {
+				n++
+			}
+			if m.state == ready || m.state == closing {
+				n += s.missing(m, sent, nil)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return n
+}
+
+// missing is how many messages a member has not received. found, if set, is
+// called for each stream that lacks some.
+func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, first uint32, n uint64)) (n uint64) {
+	if m.slow {
+		return 0
+	}
+	if m.group == nil {
+		if m.out == nil {
+			return 0
+		}
+		total := m.out.sent.Load()
+		n = m.own.Missing(total)
+		n -= min(n, uint64(m.strange))
+		if n > 0 && found != nil {
+			first, _ := m.own.FirstMissing(total)
+			found(m.ID, first, n)
+		}
+		return n
+	}
+	spare := uint64(m.strange) // a corrupted copy is not lost as well
+	for i, st := range m.group.streams {
+		id := m.group.first + uint32(i)
+		if id == m.ID && !m.group.self {
+			continue
+		}
+		total, known := sent[id]
+		if st != nil {
+			total, known = st.sent.Load(), true
+		}
+		if !known {
+			continue
+		}
+		lacks := m.from[i].Missing(total)
+		take := min(lacks, spare)
+		spare -= take
+		if lacks -= take; lacks > 0 && found != nil {
+			first, _ := m.from[i].FirstMissing(total)
+			found(id, first, lacks)
+		}
+		n += lacks
+	}
+	return n
+}
+
+// Finish counts what never came, and returns all faults, and how connections
+// ended.
+func (l *Load) Finish(sent map[uint32]uint32) (faults Faults, ends map[string]int) {
+	ends = map[string]int{}
+	for _, s := range l.Shards {
+		s.mu.Lock()
+		for _, m := range s.members {
+			s.explain(m, sent)
+			s.missing(m, sent, func(stream, first uint32, n uint64) {
+				if stream == m.ID {
+					s.faults.note(Lost, n, "connection %d: %d of its own, number %d first", m.ID, n, first)
+				} else {
+					s.faults.note(Lost, n, "connection %d: %d of connection %d, number %d first", m.ID, n, stream, first)
+				}
+			})
+		}
+		faults.Add(s.faults)
+		for text, n := range s.ends {
+			ends[text] += n
+		}
+		s.mu.Unlock()
+	}
+	return faults, ends
+}
+
+// explain decides what the strange messages of a member were.
+func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
+	if m.strange == 0 {
+		return
+	}
+	text := fmt.Sprintf("connection %d: one of %d that cannot be told apart", m.ID, m.strange)
+	for _, e := range s.strange {
+		if e.m == m {
+			text = e.text
+			break
+		}
+	}
+	// Those in whose place another is missing were corrupted.
+	found := uint64(m.strange)
+	m.strange = 0
+	corrupted := min(found, s.missing(m, sent, nil))
+	m.strange = uint32(found)
+	if corrupted > 0 {
+		s.faults.note(Corrupted, corrupted, "%s", text)
+	}
+	if found > corrupted {
+		s.faults.note(Unsolicited, found-corrupted, "%s", text)
+	}
+}
+
+// Close closes every connection that is open.
+func (l *Load) Close() {
+	for _, s := range l.Shards {
+		s.mu.Lock()
+		now := s.load.now()
+		for _, m := range s.members {
+			if m.state == ready {
+				s.close(m, now)
+			}
+		}
+		s.mu.Unlock()
+	}
+}

@@ -1,0 +1,162 @@
+package load
+
+import (
+	"strconv"
+	"sync/atomic"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/sequence"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/stamp"
+)
+
+// Dialer makes connections.
+type Dialer interface {
+	// Dial begins to connect m and reports to m.Shard.Opened or Refused, from
+	// another goroutine. It does not block.
+	Dial(m *Member)
+}
+
+// Load is one worker's part of a run.
+type Load struct {
+	// Immutable.
+	Plan   *Plan
+	Shards []*Shard
+	now    func() int64
+	maker  *stamp.Maker
+	dial   Dialer
+
+	members []*Member
+	groups  []*group
+	ready   atomic.Int64 // members that are
+	gone    atomic.Int64 // members that were refused or broke, and are not to come back
+}
+
+// New divides the share of the plan among a number of shards. now is the
+// monotonic clock, in nanoseconds.
+func New(plan *Plan, share Share, shards int, now func() int64, dial Dialer) *Load {
+	l := &Load{Plan: plan, now: now, dial: dial, maker: stamp.NewMaker(plan.Size, plan.Binary, plan.Filler, plan.Seed)}
+	for i := range shards {
+		l.Shards = append(l.Shards, &Shard{load: l, plan: plan, index: i, lastSweep: now()})
+	}
+	for id := share.From; id < share.To; id++ {
+		l.addMember(uint32(id), share)
+	}
+	return l
+}
+
+// ringSize is how many publications a stream can have on the way before those
+// behind are not followed to their last receiver.
+const ringSize = 4096
+
+func (l *Load) addMember(id uint32, share Share) {
+	p := l.Plan
+	m := &Member{ID: id, Shard: l.Shards[int(id)%len(l.Shards)]}
+	m.Vars.Conn, m.Vars.Room = id, "bench"
+	if p.Grouped() {
+		l.join(m, share)
+	} else if p.Scenario != Idle && p.Scenario != Connect {
+		m.out = &stream{sender: m}
+	}
+	if p.Scenario == Slow && int(id) >= p.Publishers {
+		// Spread evenly: the k'th is slow if k*share passes a whole number.
+		k := float64(int(id) - p.Publishers)
+		m.slow = int((k+1)*p.SlowShare) > int(k*p.SlowShare)
+	}
+	l.members = append(l.members, m)
+	m.Shard.members = append(m.Shard.members, m)
+	if m.out != nil {
+		m.Shard.senders = append(m.Shard.senders, m)
+	}
+}
+
+// join puts a member into its group.
+func (l *Load) join(m *Member, share Share) {
+	p := l.Plan
+	room, publishers, first := 0, p.Publishers, uint32(0)
+	if p.Scenario == Chat {
+		room = int(m.ID) / p.RoomSize
+		first = uint32(room * p.RoomSize)
+		publishers = min(p.RoomSize, p.Conns-int(first))
+		m.Vars.Room = "bench-" + strconv.Itoa(room)
+		m.Shard = l.Shards[room%len(l.Shards)]
+	}
+	base := 0
+	if p.Scenario == Chat {
+		base = share.From / p.RoomSize
+	}
+	for len(l.groups) <= room-base {
+		l.groups = append(l.groups, nil)
+	}
+	g := l.groups[room-base]
+	if g == nil {
+		g = &group{first: first, streams: make([]*stream, publishers), self: p.Self}
+		l.groups[room-base] = g
+	}
+	m.group = g
+	m.from = make([]sequence.Tracker, publishers)
+	if at := int(m.ID - first); at < publishers {
+		size := ringSize
+		for size > 64 && size*p.Members() > 1<<22 && p.Scenario == Chat {
+			size /= 2
+		}
+		for size < 4*p.Inflight {
+			size *= 2
+		}
+		m.out = &stream{sender: m, ring: make([]atomic.Uint64, size)}
+		g.streams[at] = m.out
+	}
+}
+
+// Members are the worker's connections.
+func (l *Load) Members() []*Member { return l.members }
+
+// Ready is how many are connected and have said hello; gone how many are not to
+// be waited for.
+func (l *Load) Ready() (ready, gone int) { return int(l.ready.Load()), int(l.gone.Load()) }
+
+// senders is how many members of all workers begin what the rate counts.
+func (l *Load) senders() int {
+	if p := l.Plan; p.Scenario == Fanout || p.Scenario == Slow {
+		return p.Publishers
+	}
+	return l.Plan.Conns
+}
+
+// Start begins the load at a time of the clock. worker is this worker's number
+// among workers.
+func (l *Load) Start(at int64, worker, workers int) {
+	for _, s := range l.Shards {
+		s.start(at, worker*len(l.Shards)+s.index, workers*len(l.Shards))
+	}
+}
+
+// Stop ends it: nothing more is sent, and answers are waited for.
+func (l *Load) Stop() {
+	for _, s := range l.Shards {
+		s.stop()
+	}
+}
+
+// Take returns what was counted since the last call.
+func (l *Load) Take() (t Tally) {
+	for _, s := range l.Shards {
+		s.mu.Lock()
+		part := s.tally.take()
+		s.mu.Unlock()
+		t.Add(&part)
+	}
+	return t
+}
+
+// Sent is how many messages each stream of this worker has, by its number: what
+// the receivers in other workers need to know in the end.
+func (l *Load) Sent() map[uint32]uint32 {
+	sent := map[uint32]uint32{}
+	if l.Plan.Grouped() {
+		for _, m := range l.members {
+			if m.out != nil {
+				sent[m.ID] = m.out.sent.Load()
+			}
+		}
+	}
+	return sent
+}

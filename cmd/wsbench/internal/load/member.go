@@ -1,0 +1,64 @@
+package load
+
+import (
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/sequence"
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Link is an open connection. Its methods do not block.
+type Link interface {
+	// Send queues one message and copies p.
+	Send(op frame.Opcode, p []byte) error
+	// Close starts the closing handshake; Shard.Closed reports its end.
+	Close(code wsproto.CloseCode, reason string) error
+	// Pause stops reading, or resumes it.
+	Pause(paused bool)
+}
+
+type state uint8
+
+const (
+	down    state = iota // there is no connection
+	dialing              // there is to be one soon
+	opening              // the protocol above WebSocket is saying hello
+	ready
+	closing // by us
+)
+
+// Member is one connection of the load, through all its reconnects.
+type Member struct {
+	// Immutable.
+	ID    uint32 // among all workers' members; also the number of its stream
+	Shard *Shard
+	group *group  // whom it shares messages with; nil in Echo and the like
+	out   *stream // what it sends; nil if it sends nothing
+	slow  bool    // barely reads
+
+	// Vars are what a dialect's templates stand for. Room is set; whoever dials
+	// sets the Token before the first connection.
+	Vars dialect.Vars
+
+	// Guarded by Shard.mu.
+	link   Link
+	state  state
+	step   int   // of the dialect's opening
+	due    int64 // when the connection was to be made
+	dialed int64 // when dialling began
+	opened int64 // when the handshake was done
+	closed int64 // when we began to close
+
+	own      sequence.Tracker   // of the echoes
+	from     []sequence.Tracker // by index in the group's streams
+	strange  uint32             // arrived, but could not be told apart
+	credit   uint32             // of these, those behind which nothing has arrived
+	given    uint32             // below this number no answer is waited for any more
+	progress int64              // when an answer came, or was given up, or sending began
+	began    uint32             // the stream's number when the connection was opened
+	cycling  bool               // to be closed and opened again when what it owes is done
+	storm    int64              // when the storm was that it comes back from; 0 otherwise
+}
+
+// Due is when the connection was to be made, for whoever dials.
+func (m *Member) Due() int64 { return m.due }

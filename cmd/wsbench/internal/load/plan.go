@@ -1,0 +1,168 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/stamp"
+)
+
+// Scenario is what the connections do.
+type Scenario string
+
+const (
+	Echo    Scenario = "echo"    // each message comes back to its sender
+	Fanout  Scenario = "fanout"  // publishers' messages go to everybody
+	Slow    Scenario = "slow"    // fan-out with a share of receivers that barely read
+	Chat    Scenario = "chat"    // rooms in which everybody talks
+	Idle    Scenario = "idle"    // connections are held, and nothing is said
+	Connect Scenario = "connect" // opening handshakes, one after the other
+	Churn   Scenario = "churn"   // connections come, exchange a few messages, and go
+	Storm   Scenario = "storm"   // all connections break at once, and all come back
+)
+
+// Scenarios lists them all.
+var Scenarios = []Scenario{Echo, Fanout, Slow, Chat, Idle, Connect, Churn, Storm}
+
+// Plan is a run: what is asked of all workers together.
+type Plan struct {
+	Scenario Scenario `json:"scenario"`
+	URL      string   `json:"url"`
+	Conns    int      `json:"conns"`
+
+	// Publishers are further connections that publish, in Fanout and Slow.
+	Publishers int `json:"publishers,omitempty"`
+	// Self says that a publisher is sent its own messages, too.
+	Self bool `json:"self"`
+	// RoomSize is the number of connections in a room, in Chat.
+	RoomSize int `json:"room_size,omitempty"`
+	// SlowShare is the share of receivers that barely read, in Slow: 0 to 1.
+	SlowShare float64 `json:"slow_share,omitempty"`
+	// Messages is how many a connection exchanges before it goes, in Churn.
+	Messages int `json:"messages,omitempty"`
+	// StormEvery is the time from one storm to the next.
+	StormEvery time.Duration `json:"storm_every_ns,omitempty"`
+
+	Size   int          `json:"size"` // bytes of a payload
+	Binary bool         `json:"binary,omitempty"`
+	Filler stamp.Filler `json:"filler"`
+	Seed   uint64       `json:"seed"`
+
+	// Inflight is how many messages a sender keeps in flight: closed loop. Rate is
+	// how many messages, in Connect and Churn how many connections, all senders
+	// together begin in a second: open loop. One of the two is zero.
+	Inflight int     `json:"inflight,omitempty"`
+	Rate     float64 `json:"rate,omitempty"`
+	Poisson  bool    `json:"poisson,omitempty"` // irregular, as from many independent users
+
+	Warmup   time.Duration `json:"warmup_ns"`
+	Duration time.Duration `json:"duration_ns"`
+	// Timeout is how long an answer is waited for: in closed loop before the
+	// next message is sent without it, and at the end of the run.
+	Timeout time.Duration `json:"timeout_ns"`
+
+	Dialect *dialect.Dialect `json:"dialect,omitempty"`
+}
+
+// Open reports whether the plan is open loop.
+func (p *Plan) Open() bool { return p.Rate > 0 }
+
+// Cycles reports whether it is connections, not messages, that the plan is about.
+func (p *Plan) Cycles() bool {
+	return p.Scenario == Connect || p.Scenario == Churn || p.Scenario == Storm
+}
+
+// Grouped reports whether one message has many receivers.
+func (p *Plan) Grouped() bool {
+	return p.Scenario == Fanout || p.Scenario == Slow || p.Scenario == Chat
+}
+
+// Check finds what does not go together.
+func (p *Plan) Check() error {
+	least := stamp.TextSize
+	if p.Binary {
+		least = stamp.BinarySize
+	}
+	switch {
+	case !known(p.Scenario):
+		return fmt.Errorf("scenario %q is none of %v", p.Scenario, Scenarios)
+	case p.Conns < 1:
+		return fmt.Errorf("--conns is %d; it must be at least 1", p.Conns)
+	case p.Size < least:
+		return fmt.Errorf("--size is %d; the sequence number and its check take %d bytes", p.Size, least)
+	case p.Inflight > 0 && p.Rate > 0:
+		return errors.New("--inflight (closed loop) and --rate (open loop) contradict each other")
+	case p.Inflight < 0 || p.Rate < 0:
+		return errors.New("--inflight and --rate must not be negative")
+	case p.Scenario != Idle && p.Scenario != Storm && p.Inflight == 0 && p.Rate == 0:
+		return errors.New("either --inflight N (closed loop) or --rate N (open loop) is needed")
+	case p.Scenario == Storm && p.Rate > 0:
+		return errors.New("a storm has no rate: everybody comes at once")
+	case p.Poisson && p.Rate == 0:
+		return errors.New("--poisson needs a --rate")
+	case p.Grouped() && p.Scenario != Chat && p.Publishers < 1:
+		return fmt.Errorf("--publishers is %d; somebody must publish", p.Publishers)
+	case p.Scenario == Chat && p.RoomSize < 1:
+		return fmt.Errorf("--room-size is %d; it must be at least 1", p.RoomSize)
+	case p.Scenario == Slow && (p.SlowShare <= 0 || p.SlowShare >= 1):
+		return fmt.Errorf("--slow-share is %v; it must be between 0 and 1", p.SlowShare)
+	case p.Scenario == Churn && p.Messages < 0:
+		return fmt.Errorf("--messages is %d; it must not be negative", p.Messages)
+	case p.Scenario == Storm && p.StormEvery < 100*time.Millisecond:
+		return fmt.Errorf("--storm-every is %v; it must be at least 100ms", p.StormEvery)
+	case p.Duration <= 0:
+		return fmt.Errorf("--duration is %v; it must be positive", p.Duration)
+	case p.Warmup < 0:
+		return fmt.Errorf("--warmup is %v; it must not be negative", p.Warmup)
+	case p.Timeout <= 0:
+		return fmt.Errorf("--timeout is %v; it must be positive", p.Timeout)
+	case p.Dialect != nil && p.Binary:
+		return errors.New("--binary and a protocol of text contradict each other")
+	}
+	return nil
+}
+
+func known(s Scenario) bool {
+	for _, k := range Scenarios {
+		if s == k {
+			return true
+		}
+	}
+	return false
+}
+
+// Share is the part of the members that one worker has: those from From on,
+// before To, of the numbers 0 to Members()-1.
+type Share struct{ From, To int }
+
+// Members is how many connections the plan has, publishers included. In Fanout
+// and Slow the publishers are the first ones.
+func (p *Plan) Members() int {
+	if p.Scenario == Fanout || p.Scenario == Slow {
+		return p.Conns + p.Publishers
+	}
+	return p.Conns
+}
+
+// Shares divides the members among n workers, evenly but for two things: a
+// chat room stays whole, and the publishers of a fan-out are the first worker's.
+func (p *Plan) Shares(n int) (shares []Share) {
+	unit := 1
+	if p.Scenario == Chat {
+		unit = p.RoomSize
+	}
+	units := (p.Members() + unit - 1) / unit
+	from := 0
+	for i := range n {
+		to := min((units*(i+1)/n)*unit, p.Members())
+		if i == 0 && (p.Scenario == Fanout || p.Scenario == Slow) {
+			to = max(to, p.Publishers)
+		}
+		to = max(to, from)
+		shares = append(shares, Share{from, to})
+		from = to
+	}
+	return shares
+}

@@ -1,0 +1,148 @@
+package load
+
+import (
+	"fmt"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/sequence"
+	"github.com/hawser-ws/hawser/frame"
+)
+
+// heard takes one part of what a foreign protocol says.
+func (s *Shard) heard(m *Member, p []byte, now int64) {
+	d := s.plan.Dialect
+	switch part := d.Read(p, m.step); part.Kind {
+	case dialect.Expected:
+		m.step++
+		s.introduce(m, now)
+	case dialect.Ping:
+		s.message = d.Pong(s.message[:0], &m.Vars)
+		m.link.Send(frame.Text, s.message)
+	case dialect.Delivery:
+		if part.Payload == nil {
+			s.damaged(m, part.Text, now)
+		} else {
+			s.delivered(m, part.Payload, now)
+		}
+	case dialect.Refused:
+		s.end("the server says %s", clip(part.Text))
+		s.tally.Refused++
+	case dialect.Unknown:
+		s.faults.note(Unsolicited, 1, "connection %d: %s", m.ID, clip(part.Text))
+	}
+}
+
+// clip makes a message fit into a report.
+func clip(p []byte) string {
+	const most = 120
+	if len(p) > most {
+		return fmt.Sprintf("%.*q… (%d bytes)", most, p[:most], len(p))
+	}
+	return fmt.Sprintf("%q", p)
+}
+
+// delivered takes one payload.
+func (s *Shard) delivered(m *Member, p []byte, now int64) {
+	st, ok := s.load.maker.Parse(p)
+	if !ok {
+		s.damaged(m, p, now)
+		return
+	}
+	tracker, from := s.streamOf(m, st.Stream)
+	if tracker == nil || from != nil && st.Seq >= from.sent.Load() {
+		s.faults.note(Unsolicited, 1, "connection %d: number %d of connection %d, which was not sent to it", m.ID, st.Seq, st.Stream)
+		return
+	}
+	before := tracker.Next()
+	switch tracker.Arrive(st.Seq) {
+	case sequence.Doubled:
+		s.faults.note(Doubled, 1, "connection %d: number %d of connection %d", m.ID, st.Seq, st.Stream)
+		return
+	case sequence.Late:
+		s.faults.note(Reordered, 1, "connection %d: number %d of connection %d, behind %d", m.ID, st.Seq, st.Stream, before-1)
+	case sequence.InOrder:
+		if m.group == nil {
+			m.credit = 0
+		} else if from != nil && !m.slow {
+			for seq := max(before, st.Seq-min(st.Seq, ringSize)); seq < st.Seq; seq++ {
+				s.receipt(m, from, seq, st.Due, true, now)
+			}
+		}
+		if m.group != nil && from != nil && !m.slow {
+			s.receipt(m, from, st.Seq, st.Due, false, now)
+		}
+	}
+	m.progress = now
+	if s.measured(now) {
+		s.tally.Received++
+		s.tally.BytesIn += uint64(len(p))
+	}
+	if s.measured(st.Due) && !m.slow {
+		s.tally.Latency.Record(now - st.Due)
+	}
+	if m.storm != 0 && st.Seq >= m.began {
+		s.tally.Back.Record(now - m.storm)
+		m.storm = 0
+	}
+}
+
+// streamOf finds what follows a stream's numbers on a connection, and the stream
+// itself if this worker has it.
+func (s *Shard) streamOf(m *Member, id uint32) (*sequence.Tracker, *stream) {
+	if m.group == nil {
+		if id != m.ID || m.out == nil {
+			return nil, nil
+		}
+		return &m.own, m.out
+	}
+	at := id - m.group.first
+	if at >= uint32(len(m.from)) {
+		return nil, nil
+	}
+	return &m.from[at], m.group.streams[at]
+}
+
+// receipt takes one receiver's copy of a publication, or its loss.
+func (s *Shard) receipt(m *Member, from *stream, seq uint32, due int64, lost bool, now int64) {
+	if from.sender == m && !m.group.self {
+		return
+	}
+	last, whole := from.receipt(seq, lost)
+	if !last {
+		return
+	}
+	if whole && s.measured(due) {
+		s.tally.Last.Record(now - due)
+	}
+	if s.plan.Open() {
+		return
+	}
+	if home := from.sender.Shard; home != s {
+		if home.Poke != nil {
+			home.Poke()
+		}
+		return
+	}
+	from.sender.progress = now
+	s.refill(from.sender, now)
+}
+
+// damaged takes what is no payload of ours, or no longer.
+func (s *Shard) damaged(m *Member, p []byte, now int64) {
+	m.strange++
+	if m.group == nil {
+		m.credit++
+		m.progress = now
+	}
+	if len(s.strange) < maxExamples {
+		s.strange = append(s.strange, strange{m, fmt.Sprintf("connection %d: %s", m.ID, clip(p))})
+	}
+}
+
+// strange is a message that could not be told apart: a corrupted one, or an
+// unsolicited one. Which of the two is known in the end, when one of the
+// messages that were expected is missing, or none.
+type strange struct {
+	m    *Member
+	text string
+}

@@ -1,0 +1,178 @@
+package load
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// toGroup is a server that sends each message to everybody in the sender's
+// room, to each one a microsecond after the one before.
+func (s *simulation) toGroup(from *Member, p []byte, arrive func(*Member, []byte)) {
+	var k int64
+	for _, m := range s.load.Members() {
+		if m.group == from.group && (m != from || m.group.self) {
+			q := bytes.Clone(p)
+			s.at(s.now+k*1000, func() { arrive(m, q) })
+			k++
+		}
+	}
+}
+
+// The last receiver's latency is that of the last of ten, over all shards.
+func TestFanoutLastReceiver(t *testing.T) {
+	for _, shards := range []int{1, 3} {
+		for name, plan := range map[string]Plan{
+			"closed": {Scenario: Fanout, Conns: 9, Publishers: 1, Self: true, Inflight: 1, Duration: time.Second},
+			"open":   {Scenario: Fanout, Conns: 9, Publishers: 1, Self: true, Rate: 400, Duration: time.Second},
+			"others": {Scenario: Fanout, Conns: 10, Publishers: 1, Rate: 400, Duration: time.Second},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := simulate(t, plan, shards)
+				s.deliver = s.toGroup
+				got := s.measure()
+				n := got.Last.Count()
+				if n < 300 || got.Latency.Count() != 10*n {
+					t.Fatalf("%d publications reached all, with %d copies", n, got.Latency.Count())
+				}
+				near(t, "the last receiver's latency", got.Last.Percentile(99), time.Millisecond+9*time.Microsecond)
+				near(t, "the first's", got.Latency.Percentile(1), time.Millisecond)
+				if f, _ := s.load.Finish(nil); f.Total() != 0 {
+					t.Errorf("%+v", f)
+				}
+			})
+		}
+	}
+}
+
+func TestChatRooms(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Chat, Conns: 10, RoomSize: 4, Self: true, Rate: 100, Duration: time.Second}, 2)
+	s.deliver = s.toGroup
+	got := s.measure()
+	// Rooms of 4, 4 and 2: of ten messages eight go to 4 and two to 2.
+	if got.Sent != 100 || got.Received != 10*(8*4+2*2) {
+		t.Errorf("%d sent, %d received", got.Sent, got.Received)
+	}
+	if f, _ := s.load.Finish(nil); f.Total() != 0 {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestConnect(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Connect, Conns: 5, Inflight: 1, Duration: time.Second}, 2)
+	got := s.measure()
+	near(t, "closed loop: a handshake", got.Handshake.Percentile(99), time.Millisecond)
+	if n := got.Handshake.Count(); n < 4900 || n > 5000 {
+		t.Errorf("%d handshakes by five at a millisecond each", n)
+	}
+
+	// A hundred in a second are due, and one takes 50 ms: three connections can
+	// make only sixty. The rest waits, and the wait is part of the latency.
+	s = simulate(t, Plan{Scenario: Connect, Conns: 3, Rate: 100, Duration: time.Second}, 1)
+	s.accept = func(at int64) int64 { return at + int64(50*time.Millisecond) }
+	got = s.measure()
+	if got.Handshake.Count()+int64(got.Postponed) != 100 || got.Postponed < 30 {
+		t.Errorf("%d handshakes, %d never begun", got.Handshake.Count(), got.Postponed)
+	}
+	if max := got.Handshake.Max(); max < 350*time.Millisecond {
+		t.Errorf("the longest is %v; the backlog grows to 400ms", max)
+	}
+}
+
+func TestChurn(t *testing.T) {
+	for name, plan := range map[string]Plan{
+		"closed": {Scenario: Churn, Conns: 10, Messages: 5, Inflight: 1, Duration: time.Second},
+		"open":   {Scenario: Churn, Conns: 10, Messages: 5, Rate: 50, Duration: time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := simulate(t, plan, 2)
+			got := s.measure()
+			f, ends := s.load.Finish(nil)
+			if f.Total() != 0 || len(ends) != 0 || got.Postponed != 0 {
+				t.Errorf("%+v, %v, %d postponed", f, ends, got.Postponed)
+			}
+			// Six milliseconds for a handshake and five answers.
+			want := int64(10 * 1000 / 6)
+			if plan.Open() {
+				want = 50
+			}
+			if n := got.Handshake.Count(); n < want*9/10 || n > want {
+				t.Errorf("%d handshakes, want about %d", n, want)
+			}
+			if got.Received < uint64(want*4) {
+				t.Errorf("%d messages on %d connections", got.Received, want)
+			}
+		})
+	}
+}
+
+func TestStorm(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Storm, Conns: 20, StormEvery: 300 * time.Millisecond, Duration: time.Second}, 2)
+	// The server does one handshake in a millisecond.
+	var free int64
+	s.accept = func(at int64) int64 {
+		free = max(free, at) + int64(time.Millisecond)
+		return free
+	}
+	got := s.measure()
+	if got.Handshake.Count() != 4*20 || got.Back.Count() != 4*20 {
+		t.Fatalf("%d handshakes, %d back; want four storms of 20", got.Handshake.Count(), got.Back.Count())
+	}
+	near(t, "the last one back", got.Back.Max(), 21*time.Millisecond)
+}
+
+// A connection that the server ends is counted, with its code.
+func TestBrokenConnections(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Echo, Conns: 2, Rate: 100, Duration: time.Second}, 1)
+	s.at(int64(1500*time.Millisecond), func() {
+		s.links[s.load.Members()[0]].end(wsproto.CloseTryAgainLater, false)
+	})
+	got := s.measure()
+	_, ends := s.load.Finish(nil)
+	if got.Broken != 1 || ends["closed by the server with 1013 try again later"] != 1 {
+		t.Errorf("%d broken, %v", got.Broken, ends)
+	}
+	if got.Sent != 100 {
+		t.Errorf("%d sent: the other connection takes over", got.Sent)
+	}
+}
+
+func TestShares(t *testing.T) {
+	for _, c := range []struct {
+		plan Plan
+		n    int
+		want []Share
+	}{
+		{Plan{Scenario: Echo, Conns: 10}, 3, []Share{{0, 3}, {3, 6}, {6, 10}}},
+		{Plan{Scenario: Fanout, Conns: 4, Publishers: 4}, 4, []Share{{0, 4}, {4, 4}, {4, 6}, {6, 8}}},
+		{Plan{Scenario: Chat, Conns: 10, RoomSize: 4}, 2, []Share{{0, 4}, {4, 10}}},
+		{Plan{Scenario: Echo, Conns: 1}, 2, []Share{{0, 0}, {0, 1}}},
+	} {
+		got := c.plan.Shares(c.n)
+		for i := range c.want {
+			if got[i] != c.want[i] {
+				t.Errorf("%v by %d: %v, want %v", c.plan.Scenario, c.n, got, c.want)
+				break
+			}
+		}
+	}
+}
+
+// The hot path allocates nothing.
+func TestEchoAllocatesNothing(t *testing.T) {
+	plan := &Plan{Scenario: Echo, Conns: 1, Inflight: 1, Size: 128, Duration: time.Hour, Timeout: time.Second}
+	now := int64(time.Second)
+	l := New(plan, Share{0, 1}, 1, func() int64 { return now }, nil)
+	m := l.Members()[0]
+	link := &looped{}
+	m.Shard.Opened(m, link, 0)
+	l.Start(now, 0, 1)
+	if n := testing.AllocsPerRun(1000, func() {
+		now += 1000
+		m.Shard.Message(m, link.op, append(link.back[:0], link.sent...))
+	}); n > 0 {
+		t.Errorf("%v allocations for a message", n)
+	}
+}

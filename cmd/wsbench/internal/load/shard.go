@@ -1,0 +1,239 @@
+package load
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Shard is the members that one event loop drives. Its methods may be called
+// from any goroutine; on its loop the lock is free.
+type Shard struct {
+	// Immutable.
+	load    *Load
+	plan    *Plan
+	index   int
+	members []*Member
+	senders []*Member
+
+	// Poke, if set before Start, has Tick called soon.
+	Poke func()
+
+	mu sync.Mutex
+	// Guarded by mu.
+	running   bool
+	begin     int64 // when the load began, warm-up included
+	from, to  int64 // what is measured: due from, before to
+	schedule  *Schedule
+	nextUp    int     // index into senders
+	backlog   []int64 // when connections were due that nobody was free for
+	idle      []*Member
+	nextStorm int64
+	lastSweep int64
+	lastTurn  int64
+	turn      int
+	tally     Tally
+	faults    Faults
+	strange   []strange      // the first that could not be told apart
+	ends      map[string]int // how connections ended, or why they did not begin
+	payload   []byte
+	message   []byte
+}
+
+// turnEvery is how often slow readers take turns, and of how many of these
+// turns each reads in one.
+const (
+	turnEvery  = 10 * time.Millisecond
+	slowSlots  = 100
+	sweepEvery = 500 * time.Millisecond
+	maxBurst   = 1024 // messages sent in one go, so that reading is not forgotten
+)
+
+func (s *Shard) start(at int64, part, parts int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = true
+	s.begin, s.from = at, at+int64(s.plan.Warmup)
+	s.to = s.from + int64(s.plan.Duration)
+	s.nextStorm = s.from
+	for _, m := range s.members {
+		m.progress = at
+		if m.state == down && s.plan.Cycles() {
+			s.idle = append(s.idle, m)
+		}
+	}
+	s.schedule = s.ScheduleFrom(at, part, parts)
+	now := s.load.now()
+	switch {
+	case s.plan.Scenario == Connect && !s.plan.Open():
+		for _, m := range s.idle {
+			s.dial(m, now)
+		}
+		s.idle = nil
+	case s.plan.Scenario == Churn || s.plan.Inflight > 0 && s.plan.Scenario != Storm:
+		for _, m := range s.senders {
+			m.cycling = s.plan.Scenario == Churn && !s.plan.Open()
+			s.after(m, now)
+		}
+	}
+}
+
+// stop ends sending. What was due and is not sent is not forgotten.
+func (s *Shard) stop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
+		return
+	}
+	s.running = false
+	s.tally.Postponed += uint64(len(s.backlog))
+	s.backlog = nil
+	for s.schedule != nil && s.schedule.Due() < s.to {
+		if s.measured(s.schedule.Due()) {
+			s.tally.Postponed++
+		}
+		s.schedule.Pass()
+	}
+}
+
+// ScheduleFrom is the moments at which this shard has something to send, or nil
+// in closed loop. part is the shard's number among the parts of all workers.
+func (s *Shard) ScheduleFrom(at int64, part, parts int) *Schedule {
+	mine := len(s.senders)
+	if s.plan.Scenario == Connect {
+		mine = len(s.members)
+	}
+	if !s.plan.Open() || mine == 0 {
+		return nil
+	}
+	rate := s.plan.Rate * float64(mine) / float64(s.load.senders())
+	if s.plan.Poisson {
+		return NewPoisson(at, rate, s.plan.Seed, uint64(part))
+	}
+	return NewSchedule(at, rate, float64(part)/float64(parts))
+}
+
+func (s *Shard) measured(t int64) bool { return s.from <= t && t < s.to }
+
+// Tick does what is due.
+func (s *Shard) Tick() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.load.now()
+	if s.running && s.schedule != nil {
+		s.sendDue(now)
+	}
+	if s.plan.Scenario == Storm && s.running && s.nextStorm > 0 && now >= s.nextStorm && s.nextStorm < s.to {
+		s.breakAll(s.nextStorm, now)
+		s.nextStorm += int64(s.plan.StormEvery)
+	}
+	if s.plan.Scenario == Slow && now-s.lastTurn >= int64(turnEvery) {
+		s.lastTurn = now
+		s.takeTurns()
+	}
+	if s.running && !s.plan.Open() && s.plan.Grouped() {
+		// Other shards may have completed what was published here.
+		for _, m := range s.senders {
+			s.refill(m, now)
+		}
+	}
+	if now-s.lastSweep >= int64(sweepEvery) {
+		s.lastSweep = now
+		s.giveUp(now)
+	}
+}
+
+// takeTurns lets one in slowSlots of the slow members read for one turn.
+func (s *Shard) takeTurns() {
+	s.turn++
+	for i, m := range s.members {
+		if m.slow && m.state == ready {
+			switch (i + s.turn) % slowSlots {
+			case 0:
+				m.link.Pause(false)
+			case 1:
+				m.link.Pause(true)
+			}
+		}
+	}
+}
+
+// Lag records that the loop ran so many nanoseconds after it was called.
+func (s *Shard) Lag(ns int64) {
+	s.mu.Lock()
+	s.tally.Lag.Record(ns)
+	s.mu.Unlock()
+}
+
+// Message takes what arrived on a connection. p is not kept.
+func (s *Shard) Message(m *Member, op frame.Opcode, p []byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := s.load.now()
+	d := s.plan.Dialect
+	if d == nil {
+		if (op == frame.Binary) != s.plan.Binary {
+			s.damaged(m, p, now)
+		} else {
+			s.delivered(m, p, now)
+		}
+		s.after(m, now)
+		return
+	}
+	for {
+		part, rest, more := d.Split(p)
+		if !more {
+			break
+		}
+		s.heard(m, part, now)
+		p = rest
+	}
+	s.after(m, now)
+}
+
+// after does what follows from an answer.
+func (s *Shard) after(m *Member, now int64) {
+	if m.out == nil || m.state != ready {
+		return
+	}
+	switch {
+	case m.cycling && s.settled(m):
+		s.close(m, now)
+		return
+	case s.plan.Scenario == Churn && len(s.backlog) > 0 && s.settled(m):
+		due := s.backlog[0]
+		s.backlog = s.backlog[1:]
+		s.cycle(m, due, now)
+		return
+	}
+	s.refill(m, now)
+}
+
+// end counts how a connection ended.
+func (s *Shard) end(format string, args ...any) {
+	if s.ends == nil {
+		s.ends = map[string]int{}
+	}
+	key := fmt.Sprintf(format, args...)
+	if _, ok := s.ends[key]; !ok && len(s.ends) >= 50 {
+		key = "other reasons"
+	}
+	s.ends[key]++
+}
+
+// close starts the closing handshake.
+func (s *Shard) close(m *Member, now int64) {
+	m.state, m.closed = closing, now
+	s.unready(m)
+	m.link.Close(wsproto.CloseNormal, "")
+}
+
+func (s *Shard) unready(m *Member) {
+	s.load.ready.Add(-1)
+	if m.group != nil && !m.slow {
+		m.group.open.Add(-1)
+	}
+}
