@@ -237,3 +237,6 @@ func (s *Shard) unready(m *Member) {
 		m.group.open.Add(-1)
 	}
 }
+
+// Index is the shard's place among its Load's.
+func (s *Shard) Index() int { return s.index }

@@ -1,0 +1,311 @@
+package drive
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+	"github.com/hawser-ws/hawser/wsproto/client"
+)
+
+// Kind says what drives the connections.
+type Kind string
+
+const (
+	EventLoops Kind = "event loops"
+	Goroutines Kind = "two goroutines per connection, for TLS"
+)
+
+// Engine runs one worker's load on real connections.
+type Engine struct {
+	Load *load.Load
+	Kind Kind
+
+	target     Target
+	plan       *load.Plan
+	sources    []netip.Addr
+	maxMessage int
+	http       *http.Client
+	reactors   []*reactor // event loops only
+	pacers     []*pacer   // goroutines only
+	ramp       chan struct{}
+	ctx        context.Context // ends when the engine stops
+	cancel     context.CancelFunc
+	dials      sync.WaitGroup
+	flat       atomic.Int64 // connections that did not agree on compression
+
+	mu    sync.Mutex
+	conns map[*client.Conn]struct{} // Guarded by mu. Goroutines only.
+}
+
+// rampWidth is how many connections are made at a time before the load begins.
+const rampWidth = 256
+
+// New makes the loops. threads is how many, 0 for one on each core.
+func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine, error) {
+	if threads <= 0 {
+		threads = runtime.NumCPU()
+	}
+	threads = max(1, min(threads, share.To-share.From))
+	// A goroutine that returns from a system call must find a processor free.
+	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), threads+3))
+	quietCollector()
+	e := &Engine{target: target, plan: plan, Kind: EventLoops, ramp: make(chan struct{}, rampWidth), conns: map[*client.Conn]struct{}{}}
+	if plan.Dialect != nil && plan.Dialect.Subprotocol != "" {
+		e.target.Subprotocols = append([]string{plan.Dialect.Subprotocol}, target.Subprotocols...)
+	}
+	e.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: rampWidth}, Timeout: target.Timeout}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.maxMessage = max(1<<20, 8*plan.Size+64<<10)
+	var err error
+	if e.sources, err = target.sources(e.ctx, share.To-share.From, plan.Cycles()); err != nil {
+		return nil, err
+	}
+	if fit := RaiseDescriptors(share.To - share.From); fit < share.To-share.From {
+		return nil, fmt.Errorf("%d connections need %d file descriptors, and this process may open %d: raise the hard limit (ulimit -Hn %d, or LimitNOFILE), or use --processes",
+			share.To-share.From, share.To-share.From+spareDescriptors, fit+spareDescriptors, share.To-share.From+spareDescriptors)
+	}
+	e.Load = load.New(plan, share, threads, Now, e)
+	if target.Secure() {
+		e.Kind = Goroutines
+		for _, s := range e.Load.Shards {
+			p := newPacer(nil)
+			p.call = func() { p.answered(); s.Tick() }
+			s.Poke = func() { go s.Tick() } // it is called under the shard's lock
+			e.pacers = append(e.pacers, p)
+		}
+		return e, nil
+	}
+	for _, s := range e.Load.Shards {
+		r, err := newReactor(s, e.maxMessage)
+		if err != nil {
+			return nil, err
+		}
+		e.reactors = append(e.reactors, r)
+	}
+	return e, nil
+}
+
+// Probe makes one connection and drops it: a first look at the target, whose
+// error is worth reading.
+func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.target.Timeout)
+	defer cancel()
+	o, err := e.target.options(netip.Addr{}, func(time.Duration) {})
+	if err != nil {
+		return handshake.Result{}, err
+	}
+	c, err := client.Dial(ctx, e.target.URL, &client.Options{DialOptions: *o})
+	if err != nil {
+		var unknown *tls.CertificateVerificationError
+		if errors.As(err, &unknown) {
+			err = fmt.Errorf("%w (--cacert FILE trusts a certificate, --insecure any)", err)
+		}
+		return handshake.Result{}, fmt.Errorf("cannot connect to %s: %w", e.target.URL, err)
+	}
+	res := c.Handshake()
+	c.Close(wsproto.CloseNormal, "")
+	return res, nil
+}
+
+// Connect makes the connections of the first n members, and calls progress every
+// now and then. It returns when all are ready, or have failed.
+func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) error {
+	members := e.Load.Members()
+	n = min(n, len(members))
+	next, _ := e.Load.Ready()
+	_, gone := e.Load.Ready()
+	next += gone
+	began := time.Now()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for last := next - 1; ; {
+		ready, gone := e.Load.Ready()
+		if ready+gone >= n {
+			progress(ready)
+			return nil
+		}
+		if ready+gone > last {
+			last, began = ready+gone, time.Now()
+		} else if time.Since(began) > e.target.Timeout+e.plan.Timeout {
+			return fmt.Errorf("%d of %d connections are ready, %d failed, and nothing has happened for %v", ready, n, gone, time.Since(began).Round(time.Second))
+		}
+		var slot chan struct{}
+		if next < n {
+			slot = e.ramp
+		}
+		select {
+		case slot <- struct{}{}:
+			e.Load.Connect(members[next])
+			next++
+		case <-tick.C:
+			progress(ready)
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Dial is load.Dialer's.
+func (e *Engine) Dial(m *load.Member) {
+	e.dials.Add(1)
+	go func() {
+		defer e.dials.Done()
+		if err := e.dial(m); err != nil {
+			m.Shard.Refused(m, err)
+		}
+		select {
+		case <-e.ramp: // if it was the ramp that asked
+		default:
+		}
+	}()
+}
+
+func (e *Engine) dial(m *load.Member) error {
+	ctx, cancel := context.WithTimeout(e.ctx, e.target.Timeout)
+	defer cancel()
+	if d := e.plan.Dialect; d != nil && d.Token != nil && m.Vars.Token == "" {
+		token, err := e.target.token(ctx, e.http, d.Token, m.ID)
+		if err != nil {
+			return err
+		}
+		m.Vars.Token = token
+	}
+	var from netip.Addr
+	if len(e.sources) > 0 {
+		from = e.sources[int(m.ID)%len(e.sources)]
+	}
+	var tcp time.Duration
+	o, err := e.target.options(from, func(d time.Duration) { tcp = d })
+	if err != nil {
+		return err
+	}
+	m.Shard.Dialing(m)
+	if e.Kind == Goroutines {
+		c, err := client.Dial(ctx, e.target.URL, &client.Options{DialOptions: *o, MaxMessage: e.maxMessage, MaxFragments: -1})
+		if err != nil {
+			return e.explain(err)
+		}
+		e.agreed(c.Handshake())
+		e.keep(c, true)
+		adoptBlocking(m, c, int64(tcp), func() { e.keep(c, false) })
+		return nil
+	}
+	nc, left, res, err := handshake.Dial(ctx, e.target.URL, o)
+	if err != nil {
+		return e.explain(err)
+	}
+	e.agreed(res)
+	return e.reactors[m.Shard.Index()].adopt(m, nc, left, res, int64(tcp))
+}
+
+// explain makes errors of many connections alike, so that they can be counted:
+// the local port is left out.
+func (e *Engine) explain(err error) error {
+	var refused *handshake.Error
+	switch {
+	case errors.As(err, &refused):
+		return refused
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("no handshake within %v", e.target.Timeout)
+	}
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+func (e *Engine) agreed(res handshake.Result) {
+	if e.target.Deflate && res.Deflate == nil {
+		e.flat.Add(1)
+	}
+}
+
+// Uncompressed is how many connections asked for permessage-deflate in vain.
+func (e *Engine) Uncompressed() int { return int(e.flat.Load()) }
+
+func (e *Engine) keep(c *client.Conn, on bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if on {
+		e.conns[c] = struct{}{}
+	} else {
+		delete(e.conns, c)
+	}
+}
+
+// Start begins the load at a moment of Now.
+func (e *Engine) Start(at int64, worker, workers int) {
+	e.Load.Start(at, worker, workers)
+	for i, s := range e.Load.Shards {
+		schedule := s.ScheduleFrom(at, worker*len(e.Load.Shards)+i, workers*len(e.Load.Shards))
+		if e.Kind == Goroutines {
+			e.pacers[i].start(schedule)
+		} else {
+			e.reactors[i].pace.start(schedule)
+		}
+	}
+}
+
+// Drain waits until every answer has come, at most for the plan's Timeout.
+func (e *Engine) Drain(ctx context.Context, sent map[uint32]uint32) {
+	ctx, cancel := context.WithTimeout(ctx, e.plan.Timeout)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for e.Load.Outstanding(sent) > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close closes all connections, in order if that is possible within the time
+// that ctx gives, and ends the loops.
+func (e *Engine) Close(ctx context.Context) {
+	e.Load.Close()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for open := true; open; {
+		ready, gone := e.Load.Ready()
+		open = gone < len(e.Load.Members()) && (ready > 0 || e.Load.Outstanding(nil) > 0)
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			open = false
+		}
+	}
+	e.cancel()
+	for _, p := range e.pacers {
+		p.stop()
+	}
+	e.mu.Lock()
+	conns := e.conns
+	e.conns = map[*client.Conn]struct{}{}
+	e.mu.Unlock()
+	for c := range conns {
+		c.CloseNow()
+	}
+	e.dials.Wait()
+	over, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for _, r := range e.reactors {
+		r.stop(over)
+	}
+	e.http.CloseIdleConnections()
+}

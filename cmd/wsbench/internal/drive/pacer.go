@@ -1,0 +1,77 @@
+package drive
+
+import (
+	"runtime"
+	"sync/atomic"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+)
+
+const (
+	// tickEvery is how often a loop is called when nothing is due: for timeouts,
+	// and to see how promptly it comes.
+	tickEvery = 10_000_000
+	// leastGap bounds how often it is called when much is due. What falls in
+	// between is late by that much, and counted as late.
+	leastGap = 50_000
+)
+
+// pacer calls a shard's loop when something is due. Its thread does nothing
+// else, so that it wakes on time.
+type pacer struct {
+	call    func()       // has the loop run tick
+	pending atomic.Int64 // when the call that was not answered yet was made; 0: none
+	started atomic.Bool
+	stopped atomic.Bool
+	ended   chan struct{}
+}
+
+func newPacer(call func()) *pacer { return &pacer{call: call, ended: make(chan struct{})} }
+
+// run is the pacer's goroutine.
+func (p *pacer) run(schedule *load.Schedule) {
+	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+	sharpen()
+	defer close(p.ended)
+	for last := Now(); !p.stopped.Load(); {
+		next := last + tickEvery
+		if schedule != nil {
+			for schedule.Due() <= last {
+				schedule.Pass() // the call at last has taken it along
+			}
+			next = min(next, max(schedule.Due(), last+leastGap))
+		}
+		sleepUntil(next)
+		last = Now()
+		p.poke()
+	}
+}
+
+// poke calls the loop unless it has been called already.
+func (p *pacer) poke() {
+	if p.pending.CompareAndSwap(0, Now()) {
+		p.call()
+	}
+}
+
+// answered says that the loop is there. It returns how long that took, in
+// nanoseconds.
+func (p *pacer) answered() (lag int64) {
+	if at := p.pending.Swap(0); at > 0 {
+		return Now() - at
+	}
+	return 0
+}
+
+// start begins to call for what a schedule says, which may be nil.
+func (p *pacer) start(schedule *load.Schedule) {
+	p.started.Store(true)
+	go p.run(schedule)
+}
+
+func (p *pacer) stop() {
+	p.stopped.Store(true)
+	if p.started.Load() {
+		<-p.ended
+	}
+}

@@ -1,0 +1,144 @@
+package drive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/server"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// reactor drives one shard's connections on one event loop.
+//
+// The loop is called by a message on a connection that it has with ourselves, a
+// pair of Unix sockets: so ticks run on the loop like everything else, and what
+// they send goes out at the end of the same iteration.
+type reactor struct {
+	shard *load.Shard
+	srv   *server.Server
+	pace  *pacer
+	bell  int // our end of the pair
+
+	mu      sync.Mutex
+	control server.Conn
+	waiting map[server.Conn]*arrival // Guarded by mu. Adopted, and not opened yet.
+}
+
+// arrival is what the loop needs to know of a new connection.
+type arrival struct {
+	m   *load.Member
+	tcp int64
+}
+
+func newReactor(shard *load.Shard, maxMessage int) (*reactor, error) {
+	r := &reactor{shard: shard, waiting: map[server.Conn]*arrival{}}
+	r.pace = newPacer(r.ring)
+	shard.Poke = r.pace.poke
+	srv, err := server.New(server.Config{
+		Handler: r, Loops: 1, MaxMessage: maxMessage, MaxFragments: server.Off, CompressFrom: server.Off,
+		MaxControlRate: server.Off, WriteQueue: server.Off, WriteTimeout: server.Off, PingInterval: server.Off,
+		AssemblyTimeout: server.Off, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.srv = srv
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, fmt.Errorf("socketpair: %w", err)
+	}
+	r.bell = fds[0]
+	f := os.NewFile(uintptr(fds[1]), "bell")
+	nc, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.control, err = srv.Adopt(nc, nil, handshake.Result{}, wsproto.Client)
+	return r, err
+}
+
+// What the bell says, as a server would: a binary message of no length, and a
+// Close frame.
+var (
+	tick     = []byte{0x82, 0}
+	farewell = []byte{0x88, 0}
+)
+
+// ring calls the loop.
+func (r *reactor) ring() { unix.Write(r.bell, tick) }
+
+// adopt gives a connection to the loop.
+func (r *reactor) adopt(m *load.Member, nc net.Conn, left []byte, res handshake.Result, tcp int64) error {
+	r.mu.Lock()
+	defer r.mu.Unlock() // OnOpen waits until the connection is in the list
+	c, err := r.srv.Adopt(nc, left, res, wsproto.Client)
+	if err != nil {
+		return err
+	}
+	r.waiting[c] = &arrival{m, tcp}
+	return nil
+}
+
+// OnOpen is the loop's.
+func (r *reactor) OnOpen(c server.Conn) {
+	r.mu.Lock()
+	a := r.waiting[c]
+	delete(r.waiting, c)
+	r.mu.Unlock()
+	if a == nil {
+		return // the control connection
+	}
+	c.SetValue(a.m)
+	r.shard.Opened(a.m, link{c}, a.tcp)
+}
+
+// OnMessage is the loop's.
+func (r *reactor) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+	m, ok := c.Value().(*load.Member)
+	if !ok {
+		r.shard.Lag(r.pace.answered())
+		r.shard.Tick()
+		return
+	}
+	r.shard.Message(m, op, p)
+}
+
+// OnClose is the loop's.
+func (r *reactor) OnClose(c server.Conn, err error) {
+	m, ok := c.Value().(*load.Member)
+	if !ok {
+		return
+	}
+	var end *server.CloseError
+	errors.As(err, &end)
+	cause := end.Err
+	if errors.Is(cause, io.EOF) {
+		cause = nil // that is what CloseAbnormal says
+	}
+	r.shard.Closed(m, end.Code, end.Reason, end.Local, cause)
+}
+
+// stop ends the loop, and every connection on it that is still open.
+func (r *reactor) stop(ctx context.Context) {
+	r.pace.stop()
+	unix.Write(r.bell, farewell)
+	unix.Close(r.bell)
+	r.srv.Shutdown(ctx)
+}
+
+// link is a connection on the loop as the load sees it.
+type link struct{ server.Conn }
