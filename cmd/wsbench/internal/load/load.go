@@ -24,6 +24,9 @@ type Load struct {
 	maker  *stamp.Maker
 	dial   Dialer
 
+	foreign int64 // see SetForeignClock
+	oneWay  bool
+
 	members []*Member
 	groups  []*group
 	ready   atomic.Int64 // members that are
@@ -33,7 +36,7 @@ type Load struct {
 // New divides the share of the plan among a number of shards. now is the
 // monotonic clock, in nanoseconds.
 func New(plan *Plan, share Share, shards int, now func() int64, dial Dialer) *Load {
-	l := &Load{Plan: plan, now: now, dial: dial, maker: stamp.NewMaker(plan.Size, plan.Binary, plan.Filler, plan.Seed)}
+	l := &Load{Plan: plan, now: now, dial: dial, maker: stamp.NewMaker(plan.Size, plan.Binary, plan.Filler, plan.Seed), oneWay: true}
 	for i := range shards {
 		l.Shards = append(l.Shards, &Shard{load: l, plan: plan, index: i, lastSweep: now()})
 	}
@@ -105,6 +108,11 @@ func (l *Load) join(m *Member, share Share) {
 		g.streams[at] = m.out
 	}
 }
+
+// SetForeignClock says what to add to the due times in other workers' messages to
+// have them in this worker's clock, in nanoseconds; and, if oneWay is false, that
+// this is not known well enough to tell their latency. It is called before Start.
+func (l *Load) SetForeignClock(add int64, oneWay bool) { l.foreign, l.oneWay = add, oneWay }
 
 // Members are the worker's connections.
 func (l *Load) Members() []*Member { return l.members }

@@ -77,7 +77,12 @@ func (s *Shard) delivered(m *Member, p []byte, now int64) {
 		s.tally.Received++
 		s.tally.BytesIn += uint64(len(p))
 	}
-	if s.measured(st.Due) && !m.slow {
+	known := true
+	if from == nil && m.group != nil { // another worker's
+		st.Due += s.load.foreign
+		known = s.load.oneWay
+	}
+	if known && s.measured(st.Due) && !m.slow {
 		s.tally.Latency.Record(now - st.Due)
 	}
 	if m.storm != 0 && st.Seq >= m.began {

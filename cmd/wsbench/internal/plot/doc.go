@@ -1,0 +1,5 @@
+// Package plot draws line and bar charts as SVG that stands by itself: no
+// script, no font and no style from elsewhere, and right in light and dark.
+//
+// It knows nothing of what is drawn.
+package plot

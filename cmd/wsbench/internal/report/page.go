@@ -1,0 +1,269 @@
+package report
+
+import (
+	"embed"
+	"fmt"
+	"html/template"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/latency"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/plot"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+)
+
+//go:embed page.html
+var files embed.FS
+
+var pageTemplate = template.Must(template.ParseFS(files, "page.html"))
+
+// page is what the template shows.
+type page struct {
+	Title, When     string
+	Bad, Warn, Good []string
+	Cards           []fact
+	Plots           []template.HTML
+	Tables          []table
+	Facts           []fact
+}
+
+type fact struct {
+	Name, Value string
+	Code        bool
+}
+
+type table struct {
+	Title, Note string
+	Head        []string
+	Rows        [][]string
+}
+
+// Page writes the HTML page of one result.
+func Page(w io.Writer, r *result.Result) error {
+	p := &page{Title: Title(r), When: r.Began.Format("2 January 2006, 15:04:05 MST")}
+	for _, text := range r.Audit.Bottleneck {
+		p.Bad = append(p.Bad, "The client was the bottleneck: "+text)
+	}
+	if f := r.Failures(); len(f) > 0 {
+		p.Bad = append(p.Bad, "Failed: "+strings.Join(f, ", "))
+	} else {
+		p.Good = append(p.Good, "Every message was checked: nothing lost, doubled, out of order, corrupted or unsolicited.")
+	}
+	p.Warn = r.Warnings
+	p.cards(r)
+	p.plots(r)
+	p.tables(r)
+	p.facts(r)
+	return pageTemplate.Execute(w, p)
+}
+
+func (p *page) card(name, value string) {
+	p.Cards = append(p.Cards, fact{Name: name, Value: value})
+}
+
+func (p *page) cards(r *result.Result) {
+	t := &r.Total
+	if t.Received > 0 {
+		p.card("messages received per second", plot.Count(r.Rate()))
+	}
+	if r.Plan.Cycles() {
+		p.card("handshakes per second", plot.Count(r.ConnRate()))
+		p.card("handshake p50", result.ShortTime(t.Handshake.Percentile(50)))
+		p.card("handshake p99", result.ShortTime(t.Handshake.Percentile(99)))
+	}
+	if t.Latency.Count() > 0 {
+		p.card("latency p50", result.ShortTime(t.Latency.Percentile(50)))
+		p.card("latency p99", result.ShortTime(t.Latency.Percentile(99)))
+		p.card("latency p99.99", result.ShortTime(t.Latency.Percentile(99.99)))
+		p.card("longest", result.ShortTime(t.Latency.Max()))
+	}
+	if s := r.Server; s != nil {
+		if s.PerMessage > 0 {
+			p.card("server CPU per message", result.ShortTime(s.PerMessage))
+		}
+		p.card("server memory", plot.Bytes(float64(s.RSS)))
+	}
+	if i := r.Idle; i != nil && r.Server != nil {
+		p.card("server memory per connection", plot.Bytes(i.PerConn))
+	}
+	p.card("messages lost", strconv.FormatUint(r.Faults.Count[load.Lost], 10))
+}
+
+// curve is a histogram as a percentile curve, as deep as its count allows.
+func curve(name string, h *latency.Histogram) plot.Series {
+	s := plot.Series{Name: name, Step: true}
+	total := h.Count()
+	if total == 0 {
+		return s
+	}
+	s.Points = append(s.Points, plot.Point{X: 0, Y: float64(h.Percentile(0))})
+	var sum int64
+	deepest := 100 * (1 - 1/float64(total))
+	h.Buckets(func(to time.Duration, n int64) {
+		sum += n
+		s.Points = append(s.Points, plot.Point{X: min(100*float64(sum)/float64(total), deepest), Y: float64(to)})
+	})
+	return thin(s)
+}
+
+// thin leaves out points that would fall together in the picture.
+func thin(s plot.Series) plot.Series {
+	const most = 400
+	if len(s.Points) <= most {
+		return s
+	}
+	nines := func(p float64) float64 { return -math.Log10(1 - p/100) }
+	last := s.Points[len(s.Points)-1]
+	step := nines(last.X) / most
+	out := s.Points[:1:1]
+	for _, p := range s.Points[1:] {
+		if nines(p.X)-nines(out[len(out)-1].X) >= step {
+			out = append(out, p)
+		}
+	}
+	s.Points = append(out, last)
+	return s
+}
+
+// scaleFor is logarithmic where the values span more than two magnitudes.
+func scaleFor(h *latency.Histogram) plot.Scale {
+	if low := h.Percentile(0); low > 0 && h.Max() > 50*low {
+		return plot.Log
+	}
+	return plot.Linear
+}
+
+func (p *page) chart(c *plot.Chart) {
+	for _, s := range c.Series {
+		if len(s.Points) > 0 {
+			p.Plots = append(p.Plots, template.HTML(c.SVG()))
+			return
+		}
+	}
+}
+
+func (p *page) plots(r *result.Result) {
+	t := &r.Total
+	main := &t.Latency
+	if main.Count() == 0 {
+		main = &t.Handshake
+	}
+	curves := []plot.Series{curve("latency", &t.Latency), curve("last receiver", &t.Last)}
+	if r.Plan.Cycles() {
+		curves = append(curves, curve("handshake", &t.Handshake), curve("closing", &t.Closing), curve("back after the storm", &t.Back))
+	}
+	if r.Plan.Open() {
+		curves = append(curves, curve("sender late", &t.Late))
+	}
+	p.chart(&plot.Chart{Title: "Latency by percentile", X: plot.Tail, Y: scaleFor(main), XFormat: plot.Percentile, YFormat: plot.Nanoseconds, Series: curves})
+
+	series := func(name string, f func(v *result.Interval) (float64, bool)) plot.Series {
+		s := plot.Series{Name: name}
+		for i := range r.Intervals {
+			v := &r.Intervals[i]
+			if y, ok := f(v); ok && v.To > v.From {
+				s.Points = append(s.Points, plot.Point{X: v.To, Y: y})
+			}
+		}
+		return s
+	}
+	rate := func(get func(*load.Tally) uint64) func(v *result.Interval) (float64, bool) {
+		return func(v *result.Interval) (float64, bool) {
+			return float64(get(&v.Tally)) / (v.To - v.From), t.Received+uint64(t.Handshake.Count()) > 0
+		}
+	}
+	through := []plot.Series{}
+	if t.Received > 0 {
+		through = append(through, series("received", rate(func(t *load.Tally) uint64 { return t.Received })), series("sent", rate(func(t *load.Tally) uint64 { return t.Sent })))
+	}
+	if r.Plan.Cycles() {
+		through = append(through, series("handshakes", rate(func(t *load.Tally) uint64 { return uint64(t.Handshake.Count()) })))
+	}
+	p.chart(&plot.Chart{Title: "Throughput over time, per second", XFormat: plot.Seconds, YFormat: plot.Count, Series: through})
+
+	quantile := func(q float64) func(v *result.Interval) (float64, bool) {
+		return func(v *result.Interval) (float64, bool) {
+			h := &v.Tally.Latency
+			if t.Latency.Count() == 0 {
+				h = &v.Tally.Handshake
+			}
+			return float64(h.Percentile(q)), h.Count() > 0
+		}
+	}
+	p.chart(&plot.Chart{Title: "Latency over time", Y: scaleFor(main), XFormat: plot.Seconds, YFormat: plot.Nanoseconds,
+		Series: []plot.Series{series("max", quantile(100)), series("p99", quantile(99)), series("p50", quantile(50))}})
+	p.chart(&plot.Chart{Title: "Resident memory over time", XFormat: plot.Seconds, YFormat: plot.Bytes, Series: []plot.Series{
+		series("server", func(v *result.Interval) (float64, bool) { return float64(v.ServerRSS), r.Server != nil }),
+		series("wsbench", func(v *result.Interval) (float64, bool) { return float64(v.ClientRSS), true })}})
+	p.chart(&plot.Chart{Title: "CPU over time, in cores", XFormat: plot.Seconds, YFormat: plot.Count, Series: []plot.Series{
+		series("server", func(v *result.Interval) (float64, bool) { return v.ServerCPU, r.Server != nil }),
+		series("wsbench", func(v *result.Interval) (float64, bool) { return v.ClientCPU, true })}})
+}
+
+func (p *page) tables(r *result.Result) {
+	t := table{Title: "Percentiles", Head: []string{"", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"}}
+	for _, row := range []struct {
+		name string
+		h    *latency.Histogram
+	}{{"latency", &r.Total.Latency}, {"last receiver", &r.Total.Last}, {"handshake", &r.Total.Handshake}, {"of it TCP", &r.Total.TCP}, {"closing", &r.Total.Closing},
+		{"back after the storm", &r.Total.Back}, {"handshake, before the load", &r.Ramp.Tally.Handshake}, {"login", &r.Ramp.Tally.Login}, {"sender late", &r.Total.Late}, {"wsbench's loops late", &r.Total.Lag}} {
+		if row.h.Count() == 0 {
+			continue
+		}
+		cells := []string{row.name, strconv.FormatInt(row.h.Count(), 10), result.ShortTime(row.h.Mean())}
+		for _, q := range []float64{50, 90, 99, 99.9, 99.99, 100} {
+			cells = append(cells, result.ShortTime(row.h.Percentile(q)))
+		}
+		t.Rows = append(t.Rows, cells)
+	}
+	p.Tables = append(p.Tables, t)
+	if len(r.Failures()) == 0 {
+		return
+	}
+	f := table{Title: "What was wrong", Head: []string{"", "how often", "for example"}}
+	for _, kind := range load.FaultKinds {
+		if n := r.Faults.Count[kind]; n > 0 {
+			f.Rows = append(f.Rows, []string{string(kind), strconv.FormatUint(n, 10), strings.Join(r.Faults.Examples[kind], "; ")})
+		}
+	}
+	for text, n := range r.Ends {
+		f.Rows = append(f.Rows, []string{"connection", strconv.Itoa(n), text})
+	}
+	p.Tables = append(p.Tables, f)
+}
+
+func (p *page) facts(r *result.Result) {
+	add := func(name, value string) { p.Facts = append(p.Facts, fact{Name: name, Value: value}) }
+	p.Facts = append(p.Facts, fact{Name: "command", Value: Quote(r.Command), Code: true})
+	add("machine", r.Machine.String())
+	add("wsbench", r.Version)
+	for _, n := range r.Workers {
+		text := fmt.Sprintf("%d connections, %s, %d threads", n.Conns, n.Engine, n.Threads)
+		if n.ClockError > 0 {
+			text += fmt.Sprintf(", clock known to ±%v, %s", n.ClockError, n.Machine)
+		}
+		add(n.Name, text)
+	}
+	add("client", fmt.Sprintf("%.2f cores, %.0f%% of what its loops can use; %d garbage collections", r.Audit.CPU, 100*r.Audit.Share, r.Audit.GCs))
+	if r.Server != nil {
+		add("server", fmt.Sprintf("%.2f cores", r.Server.CPU))
+	}
+	add("warm-up", r.Plan.Warmup.String())
+}
+
+// Quote writes a command as a shell reads it.
+func Quote(args []string) string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		if a != "" && !strings.ContainsAny(a, " \t\n\"'\\$`!*?&|;<>()[]{}#~") {
+			out[i] = a
+		} else {
+			out[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(out, " ")
+}

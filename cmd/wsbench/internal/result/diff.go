@@ -1,0 +1,100 @@
+package result
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// compared are the metrics that Diff shows, as conditions name them.
+var compared = []string{"rate", "p50", "p90", "p99", "p99.9", "p99.99", "max", "last.p50", "last.p99", "connrate", "handshake.p50", "handshake.p99", "back.max", "late.p99", "cpu", "rss", "faults", "refused", "broken", "postponed"}
+
+// Diff prints two runs beside each other, with the ratio of the second to the
+// first. One run each is no proof of a difference; what differs in how they were
+// made stands on top.
+func Diff(w io.Writer, a, b *Result) error {
+	if diffs := a.unlike(b); len(diffs) > 0 {
+		fmt.Fprintln(w, "The two runs are not alike:")
+		for _, d := range diffs {
+			fmt.Fprintln(w, "  "+d)
+		}
+		fmt.Fprintln(w)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(t, "metric\tA\tB\tB/A\t")
+	for _, name := range compared {
+		x, isTime, _ := metricOf(a, name)
+		y, _, _ := metricOf(b, name)
+		if math.IsNaN(x) && math.IsNaN(y) || x == 0 && y == 0 {
+			continue
+		}
+		ratio := "–"
+		if x != 0 && !math.IsNaN(x+y) {
+			ratio = fmt.Sprintf("%.3f", y/x)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", name, show(x, isTime), show(y, isTime), ratio)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w, "\nOne run each shows no more than that they differed; wsbench compare alternates and gives an interval.")
+	return err
+}
+
+func show(v float64, isTime bool) string {
+	switch {
+	case math.IsNaN(v):
+		return "–"
+	case isTime:
+		return ShortTime(time.Duration(v))
+	}
+	return fmt.Sprintf("%.0f", v)
+}
+
+// ShortTime prints a duration to three digits.
+func ShortTime(d time.Duration) string {
+	switch {
+	case d == 0:
+		return "0"
+	case d < time.Microsecond:
+		return fmt.Sprintf("%d ns", d)
+	case d < time.Millisecond:
+		return digits(float64(d)/1e3) + " µs"
+	case d < time.Second:
+		return digits(float64(d)/1e6) + " ms"
+	}
+	return digits(float64(d)/1e9) + " s"
+}
+
+func digits(v float64) string {
+	switch {
+	case v >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case v >= 10:
+		return fmt.Sprintf("%.1f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// unlike lists what makes two runs incomparable, or nearly.
+func (a *Result) unlike(b *Result) (list []string) {
+	differ := func(what string, x, y any) {
+		if fmt.Sprint(x) != fmt.Sprint(y) {
+			list = append(list, fmt.Sprintf("%s: %v and %v", what, x, y))
+		}
+	}
+	differ("scenario", a.Plan.Scenario, b.Plan.Scenario)
+	differ("connections", a.Plan.Conns, b.Plan.Conns)
+	differ("size", a.Plan.Size, b.Plan.Size)
+	differ("binary", a.Plan.Binary, b.Plan.Binary)
+	differ("in flight", a.Plan.Inflight, b.Plan.Inflight)
+	differ("rate", a.Plan.Rate, b.Plan.Rate)
+	differ("compression", a.Deflate, b.Deflate)
+	differ("duration", a.Plan.Duration, b.Plan.Duration)
+	differ("machine", a.Machine, b.Machine)
+	differ("client limited the run", strings.Join(a.Audit.Bottleneck, "; "), strings.Join(b.Audit.Bottleneck, "; "))
+	return list
+}

@@ -1,0 +1,154 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
+)
+
+// Options are a run and who does it.
+type Options struct {
+	Plan     load.Plan
+	Target   drive.Target
+	Threads  int           // of each worker; 0: one for each core
+	Interval time.Duration // of the samples
+	Hold     time.Duration // Idle: how long connections rest before they are weighed
+	Command  []string      // to be kept with the result
+
+	// Processes is how many workers run on this host: 0 for as many as the
+	// descriptors ask for. Agents, if there are any, run on other hosts instead.
+	Processes int
+	Agents    []string
+	// Server is what is watched; by the agent ServerAgent, if set.
+	Server      host.Processes
+	ServerAgent string
+	Token       string
+	// MaxClockError is how well an agent's clock must be known for one-way
+	// latencies.
+	MaxClockError time.Duration
+
+	// Notify is told how the run goes on; it may be nil.
+	Notify func(Progress)
+}
+
+// Phase is a part of a run.
+type Phase string
+
+const (
+	Connecting Phase = "connecting"
+	Holding    Phase = "holding"
+	Warming    Phase = "warming up"
+	Measuring  Phase = "measuring"
+	Draining   Phase = "waiting for the last answers"
+)
+
+// Progress is how a run goes on.
+type Progress struct {
+	Phase       Phase
+	Done, Total time.Duration // of Warming and Measuring
+	Ready, Of   int           // connections
+	Interval    *Interval     // the last one measured, or nil
+	Note        string        // something to say once, or ""
+}
+
+// crew is the workers of a run.
+type crew struct {
+	workers []worker.Worker
+	names   []string
+	offsets []worker.Offset
+	watcher worker.Worker // who watches the server, or nil
+}
+
+func (c *crew) close() {
+	for _, w := range c.workers {
+		w.Close()
+	}
+	if c.watcher != nil {
+		c.watcher.Close()
+	}
+}
+
+func (c *crew) add(name string, w worker.Worker, o worker.Offset) {
+	c.workers, c.names, c.offsets = append(c.workers, w), append(c.names, name), append(c.offsets, o)
+}
+
+// hire makes the workers.
+func hire(ctx context.Context, o *Options) (c *crew, err error) {
+	c = &crew{}
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	members := o.Plan.Members()
+	switch {
+	case len(o.Agents) > 0:
+		for _, addr := range o.Agents {
+			w, err := worker.DialAgent(ctx, addr, o.Token)
+			if err != nil {
+				return c, err
+			}
+			offset, err := worker.MeasureClock(ctx, w)
+			if err != nil {
+				w.Close()
+				return c, err
+			}
+			c.add("agent "+addr, w, offset)
+		}
+	default:
+		n := o.Processes
+		if n == 0 {
+			if n, err = processes(members, drive.RaiseDescriptors(members)); err != nil {
+				return c, err
+			}
+			if n > 1 {
+				o.notify(Progress{Phase: Connecting, Of: members, Note: fmt.Sprintf("one process may open %d connections: %d processes share the %d", drive.RaiseDescriptors(members), n, members)})
+			}
+		}
+		if n == 1 {
+			c.add("this process", &worker.Local{}, worker.Offset{})
+			break
+		}
+		for i := range n {
+			name := fmt.Sprintf("process %d", i+1)
+			w, err := worker.StartChild(name)
+			if err != nil {
+				return c, err
+			}
+			c.add(name, w, worker.Offset{})
+		}
+	}
+	if o.ServerAgent != "" {
+		c.watcher, err = worker.DialAgent(ctx, o.ServerAgent, o.Token)
+	} else if o.Server.Any() {
+		c.watcher = &worker.Local{}
+	}
+	return c, err
+}
+
+// most is the largest number of processes that are started by themselves.
+const most = 64
+
+// processes is how many are needed.
+func processes(members, fit int) (int, error) {
+	if fit < 1 {
+		return 0, errors.New("the limit of open files leaves no room for connections: raise it (ulimit -Hn)")
+	}
+	n := (members + fit - 1) / fit
+	if n > most {
+		return 0, fmt.Errorf("%d connections would take %d processes of %d each: raise the hard limit of open files (ulimit -Hn %d, or LimitNOFILE; the kernel's own is %d)", members, n, fit, members, drive.MostDescriptors())
+	}
+	return max(n, 1), nil
+}
+
+func (o *Options) notify(p Progress) {
+	if o.Notify != nil {
+		o.Notify(p)
+	}
+}

@@ -1,0 +1,390 @@
+package run
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
+)
+
+// Interval is result.Interval.
+type Interval = result.Interval
+
+// running is a run as it goes on.
+type running struct {
+	o      *Options
+	crew   *crew
+	shares []load.Share
+	res    *result.Result
+	ready  int
+
+	before samples // when the first connection was not yet made
+	start  samples // when measuring began
+	last   samples
+}
+
+// samples are what all workers said at about one time.
+type samples struct {
+	at     int64 // of our clock
+	own    []host.Own
+	server *host.Usage
+	here   host.Own // this machine's
+}
+
+// Run carries out a plan. An error means that there is no result; a result may
+// still be one of failure.
+func Run(ctx context.Context, o Options) (*result.Result, error) {
+	if err := o.Plan.Check(); err != nil {
+		return nil, err
+	}
+	if o.Interval <= 0 {
+		o.Interval = time.Second
+	}
+	c, err := hire(ctx, &o)
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	r := &running{o: &o, crew: c, res: &result.Result{
+		Format: result.Format, Version: version(), Began: time.Now().Round(time.Second), Command: o.Command,
+		Plan: o.Plan, Deflate: o.Target.Deflate, Machine: host.Describe(),
+	}}
+	for _, step := range []func(context.Context) error{r.prepare, r.connect, r.load, r.finish} {
+		if err := step(ctx); err != nil {
+			r.release()
+			return nil, err
+		}
+	}
+	r.release()
+	r.audit()
+	return r.res, nil
+}
+
+// version is this program's, from the build.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v += " " + s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return v
+}
+
+// each asks all workers at a time.
+func (r *running) each(f func(i int, w worker.Worker) error) error {
+	errs := make([]error, len(r.crew.workers))
+	var wg sync.WaitGroup
+	for i, w := range r.crew.workers {
+		wg.Go(func() { errs[i] = f(i, w) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (r *running) prepare(ctx context.Context) error {
+	o := r.o
+	n := len(r.crew.workers)
+	var mu sync.Mutex // over res.Warnings
+	r.shares = o.Plan.Shares(n)
+	if r.crew.watcher != nil {
+		if err := r.crew.watcher.Prepare(ctx, worker.Job{Server: o.Server}); err != nil {
+			return err
+		}
+	}
+	err := r.each(func(i int, w worker.Worker) error {
+		size := r.shares[i].To - r.shares[i].From
+		if fit, err := w.Fit(ctx, size); err != nil {
+			return err
+		} else if fit < size {
+			return fmt.Errorf("%s may open %d connections, its share is %d: raise its hard limit of open files (ulimit -Hn), or use more processes or agents", r.crew.names[i], fit, size)
+		}
+		mine, first := r.crew.offsets[i], r.crew.offsets[0]
+		job := worker.Job{Plan: o.Plan, Target: o.Target, Share: r.shares[i], Threads: o.Threads, Index: i, Workers: n,
+			Foreign: mine.Ahead - first.Ahead, OneWay: i == 0 || mine.Error+first.Error <= o.MaxClockError}
+		if !job.OneWay && o.Plan.Grouped() {
+			mu.Lock()
+			defer mu.Unlock()
+			r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("%s: its clock is known to ±%v only: the one-way latencies it saw are left out", r.crew.names[i], mine.Error+first.Error))
+		}
+		return w.Prepare(ctx, job)
+	})
+	if err != nil {
+		return err
+	}
+	r.before, _, err = r.sample(ctx)
+	return err
+}
+
+// sample asks everybody what has happened.
+func (r *running) sample(ctx context.Context) (s samples, t load.Tally, err error) {
+	s.own = make([]host.Own, len(r.crew.workers))
+	parts := make([]worker.Sample, len(r.crew.workers))
+	var server worker.Sample
+	var wg sync.WaitGroup
+	var watchErr error
+	if r.crew.watcher != nil {
+		wg.Go(func() { server, watchErr = r.crew.watcher.Sample(ctx) })
+	}
+	err = r.each(func(i int, w worker.Worker) (err error) {
+		parts[i], err = w.Sample(ctx)
+		return err
+	})
+	wg.Wait()
+	if err = errors.Join(err, watchErr); err != nil {
+		return s, t, err
+	}
+	s.at, s.here = drive.Now(), host.Self()
+	r.ready = 0
+	for i := range parts {
+		t.Add(&parts[i].Tally)
+		s.own[i] = parts[i].Own
+		r.ready += parts[i].Ready
+	}
+	if server.Error != "" {
+		return s, t, fmt.Errorf("the server's processes: %s", server.Error)
+	}
+	s.server = server.Server
+	return s, t, nil
+}
+
+// connect makes the connections, in two stages where they are to be weighed.
+func (r *running) connect(ctx context.Context) error {
+	if r.o.Plan.Scenario == load.Connect {
+		return nil
+	}
+	began := time.Now()
+	idle := r.o.Plan.Scenario == load.Idle
+	var sixth samples
+	var sixthReady int
+	if idle && r.o.Plan.Conns >= 6 {
+		if err := r.connectPart(ctx, 1, 6); err != nil {
+			return err
+		}
+		if err := r.hold(ctx); err != nil {
+			return err
+		}
+		var err error
+		if sixth, _, err = r.sample(ctx); err != nil {
+			return err
+		}
+		sixthReady = r.ready
+	}
+	if err := r.connectPart(ctx, 1, 1); err != nil {
+		return err
+	}
+	r.res.Ramp.Seconds = time.Since(began).Seconds()
+	now, t, err := r.sample(ctx)
+	if err != nil {
+		return err
+	}
+	r.res.Ramp.Tally.Add(&t)
+	if now.server != nil && r.ready > 0 {
+		r.res.Ramp.ServerCPU = (now.server.CPU - r.before.server.CPU) / time.Duration(r.ready)
+	}
+	if r.ready == 0 {
+		return r.nobody(ctx)
+	}
+	if idle {
+		if err := r.hold(ctx); err != nil {
+			return err
+		}
+		if now, t, err = r.sample(ctx); err != nil {
+			return err
+		}
+		r.res.Ramp.Tally.Add(&t)
+		r.weigh(sixth, sixthReady, now)
+	}
+	return nil
+}
+
+// connectPart has every worker make part/of of its connections.
+func (r *running) connectPart(ctx context.Context, part, of int) error {
+	done := make(chan error, 1)
+	go func() {
+		done <- r.each(func(i int, w worker.Worker) error {
+			return w.Connect(ctx, (r.shares[i].To-r.shares[i].From)*part/of)
+		})
+	}()
+	tick := time.NewTicker(500 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-tick.C:
+			_, t, err := r.sample(ctx)
+			if err != nil {
+				return err
+			}
+			r.res.Ramp.Tally.Add(&t)
+			r.o.notify(Progress{Phase: Connecting, Ready: r.ready, Of: r.o.Plan.Members()})
+		}
+	}
+}
+
+func (r *running) hold(ctx context.Context) error {
+	r.o.notify(Progress{Phase: Holding, Ready: r.ready, Of: r.o.Plan.Members(), Total: r.o.Hold})
+	select {
+	case <-time.After(r.o.Hold):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// nobody explains why no connection came about.
+func (r *running) nobody(ctx context.Context) error {
+	text := "none of the connections came about"
+	r.each(func(i int, w worker.Worker) error {
+		f, err := w.Finish(ctx, nil)
+		for reason := range f.Ends {
+			text += "\n  " + reason
+		}
+		return err
+	})
+	return errors.New(text)
+}
+
+// leadTime is how far ahead workers are told when to begin.
+const leadTime = 100 * time.Millisecond
+
+// load has the load begin, and takes the samples.
+func (r *running) load(ctx context.Context) error {
+	p := &r.o.Plan
+	at := drive.Now() + int64(leadTime)
+	if err := r.each(func(i int, w worker.Worker) error {
+		return w.Begin(ctx, at+r.crew.offsets[i].Ahead)
+	}); err != nil {
+		return err
+	}
+	from := at + int64(p.Warmup)
+	to := from + int64(p.Duration)
+	r.o.notify(Progress{Phase: Warming, Total: p.Warmup, Ready: r.ready, Of: p.Members()})
+	if err := until(ctx, from); err != nil {
+		return err
+	}
+	s, _, err := r.sample(ctx)
+	if err != nil {
+		return err
+	}
+	r.start, r.last = s, s
+	for k := int64(1); ; k++ {
+		end := min(from+k*int64(r.o.Interval), to)
+		if to-end < int64(r.o.Interval)/2 {
+			end = to
+		}
+		if err := until(ctx, end); err != nil {
+			return err
+		}
+		v, err := r.interval(ctx, from)
+		if err != nil {
+			return err
+		}
+		r.o.notify(Progress{Phase: Measuring, Done: time.Duration(end - from), Total: p.Duration, Ready: r.ready, Of: p.Members(), Interval: v})
+		if end == to {
+			r.res.Seconds = p.Duration.Seconds()
+			return nil
+		}
+	}
+}
+
+// interval takes one sample and adds it to the result.
+func (r *running) interval(ctx context.Context, from int64) (*Interval, error) {
+	s, t, err := r.sample(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v := Interval{From: float64(r.last.at-from) / 1e9, To: float64(s.at-from) / 1e9, Tally: t, Ready: r.ready}
+	v.From = max(v.From, 0)
+	seconds := float64(s.at-r.last.at) / 1e9
+	for i := range s.own {
+		v.ClientCPU += (s.own[i].CPU - r.last.own[i].CPU).Seconds() / seconds
+		v.ClientRSS += s.own[i].RSS
+	}
+	if s.server != nil {
+		v.ServerCPU = (s.server.CPU - r.last.server.CPU).Seconds() / seconds
+		v.ServerRSS = s.server.RSS
+	}
+	r.last = s
+	r.res.Intervals = append(r.res.Intervals, v)
+	r.res.Total.Add(&t)
+	return &r.res.Intervals[len(r.res.Intervals)-1], nil
+}
+
+// until sleeps to a moment of our clock.
+func until(ctx context.Context, at int64) error {
+	select {
+	case <-time.After(time.Duration(at - drive.Now())):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// finish stops the load and collects what is left.
+func (r *running) finish(ctx context.Context) error {
+	r.o.notify(Progress{Phase: Draining, Ready: r.ready, Of: r.o.Plan.Members()})
+	sent := map[uint32]uint32{}
+	var mu sync.Mutex
+	if err := r.each(func(i int, w worker.Worker) error {
+		part, err := w.Stop(ctx)
+		mu.Lock()
+		defer mu.Unlock()
+		for id, n := range part {
+			sent[id] = n
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	finals := make([]worker.Final, len(r.crew.workers))
+	if err := r.each(func(i int, w worker.Worker) (err error) {
+		finals[i], err = w.Finish(ctx, sent)
+		return err
+	}); err != nil {
+		return err
+	}
+	rest := Interval{From: r.res.Seconds, To: r.res.Seconds, Ready: r.ready}
+	r.res.Ends = map[string]int{}
+	flat := 0
+	for i, f := range finals {
+		rest.Tally.Add(&f.Tally)
+		r.res.Faults.Add(f.Faults)
+		flat += f.Uncompressed
+		for text, n := range f.Ends {
+			r.res.Ends[text] += n
+		}
+		r.res.Workers = append(r.res.Workers, result.WorkerNote{
+			Name: r.crew.names[i], Engine: string(f.Engine), Threads: f.Threads, Conns: r.shares[i].To - r.shares[i].From,
+			ClockError: r.crew.offsets[i].Error, Machine: f.Machine,
+		})
+	}
+	r.res.Total.Add(&rest.Tally)
+	r.res.Intervals = append(r.res.Intervals, rest)
+	if flat > 0 {
+		r.res.Deflate = false
+		r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("the server did not agree to permessage-deflate on %d connections: what they sent was not compressed", flat))
+	}
+	slices.Sort(r.res.Warnings)
+	return nil
+}
+
+func (r *running) release() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	r.each(func(_ int, w worker.Worker) error { return w.Release(ctx) })
+}

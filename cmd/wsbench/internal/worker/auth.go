@@ -1,0 +1,161 @@
+package worker
+
+import (
+	"bufio"
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"time"
+)
+
+// How the two sides prove that they know the token. The agent speaks first:
+//
+//	agent:      wsbench-agent 1 NONCE
+//	controller: NONCE' PROOF("controller", NONCE, NONCE')
+//	agent:      PROOF("agent", NONCE', NONCE), or "refused" and the end
+//
+// Nonces are 32 random bytes, proofs are HMAC-SHA256 under the token, all in
+// hexadecimal. An eavesdropper learns nothing to use again.
+const greeting = "wsbench-agent 1"
+
+// authTime bounds all of it.
+const authTime = 5 * time.Second
+
+// ReadToken reads a token from a file: one line, at least 16 characters.
+func ReadToken(path string) (string, error) {
+	if path == "" {
+		return "", errors.New("--token-file is missing: an agent does what any controller asks that knows its token")
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("token: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if len(token) < 16 || strings.ContainsAny(token, "\r\n") {
+		return "", fmt.Errorf("%s must hold one line of at least 16 characters (try: openssl rand -hex 16)", path)
+	}
+	return token, nil
+}
+
+func nonce() string {
+	var b [32]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+func proof(token, role, theirs, mine string) string {
+	h := hmac.New(sha256.New, []byte(token))
+	io.WriteString(h, role+" "+theirs+" "+mine)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// readLine reads a short line without reading any further.
+func readLine(r io.Reader) (string, error) {
+	var line []byte
+	for b := make([]byte, 1); len(line) < 256; {
+		if _, err := io.ReadFull(r, b); err != nil {
+			return "", err
+		}
+		if b[0] == '\n' {
+			return string(line), nil
+		}
+		line = append(line, b[0])
+	}
+	return "", errors.New("line is too long")
+}
+
+// admit is the agent's side.
+func admit(nc net.Conn, token string) error {
+	nc.SetDeadline(time.Now().Add(authTime))
+	defer nc.SetDeadline(time.Time{})
+	mine := nonce()
+	fmt.Fprintf(nc, "%s %s\n", greeting, mine)
+	line, err := readLine(nc)
+	if err != nil {
+		return fmt.Errorf("controller says nothing: %w", err)
+	}
+	theirs, got, _ := strings.Cut(line, " ")
+	if len(theirs) != 64 || !hmac.Equal([]byte(got), []byte(proof(token, "controller", mine, theirs))) {
+		io.WriteString(nc, "refused\n")
+		return errors.New("controller does not know the token")
+	}
+	_, err = fmt.Fprintf(nc, "%s\n", proof(token, "agent", theirs, mine))
+	return err
+}
+
+// introduce is the controller's side.
+func introduce(nc net.Conn, token string) error {
+	nc.SetDeadline(time.Now().Add(authTime))
+	defer nc.SetDeadline(time.Time{})
+	line, err := readLine(nc)
+	theirs, ok := strings.CutPrefix(line, greeting+" ")
+	if err != nil || !ok {
+		return errors.New("that is no wsbench agent")
+	}
+	mine := nonce()
+	fmt.Fprintf(nc, "%s %s\n", mine, proof(token, "controller", theirs, mine))
+	line, err = readLine(nc)
+	switch {
+	case err != nil:
+		return fmt.Errorf("the agent ended the conversation: %w", err)
+	case line == "refused":
+		return errors.New("the agent has another token")
+	case !hmac.Equal([]byte(line), []byte(proof(token, "agent", mine, theirs))):
+		return errors.New("what answers does not know the token")
+	}
+	return nil
+}
+
+// DialAgent connects to an agent.
+func DialAgent(ctx context.Context, addr, token string) (Worker, error) {
+	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("agent %s: %w", addr, err)
+	}
+	if err := introduce(nc, token); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("agent %s: %w", addr, err)
+	}
+	return newRemote("agent "+addr, nc, nil), nil
+}
+
+// ListenAndServe is the agent: it serves one controller after another until ctx
+// ends. notice is told who comes and goes.
+func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice func(string)) error {
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer stop()
+	for {
+		nc, err := ln.Accept()
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+		if err := admit(nc, token); err != nil {
+			notice(fmt.Sprintf("%s: %v", nc.RemoteAddr(), err))
+			nc.Close()
+			continue
+		}
+		notice(fmt.Sprintf("%s: controller", nc.RemoteAddr()))
+		ended := context.AfterFunc(ctx, func() { nc.Close() })
+		Serve(ctx, buffered{nc, bufio.NewReader(nc)})
+		ended()
+		notice(fmt.Sprintf("%s: gone", nc.RemoteAddr()))
+	}
+}
+
+type buffered struct {
+	net.Conn
+	r io.Reader
+}
+
+func (b buffered) Read(p []byte) (int, error) { return b.r.Read(p) }

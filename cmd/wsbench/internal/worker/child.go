@@ -1,0 +1,53 @@
+package worker
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// StartChild starts this program again as a worker that is called over its
+// standard input and output.
+func StartChild(name string) (Worker, error) {
+	path, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(path, "agent", "--stdio")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	// It ends when its input does.
+	return newRemote(name, pipes{out, in}, cmd.Wait), nil
+}
+
+// pipes is a stream made of two.
+type pipes struct {
+	io.ReadCloser
+	w io.WriteCloser
+}
+
+// Stdio is the stream of a worker that StartChild started.
+func Stdio() io.ReadWriteCloser { return pipes{os.Stdin, os.Stdout} }
+
+func (p pipes) Write(b []byte) (int, error) { return p.w.Write(b) }
+
+// Close lets the other side see the end and reads what it still says, so that it
+// can end by itself.
+func (p pipes) Close() error {
+	err := p.w.Close()
+	if p.ReadCloser != os.Stdin {
+		return err // the process's end closes it
+	}
+	return p.ReadCloser.Close()
+}

@@ -1,0 +1,204 @@
+package worker
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+)
+
+// Job is what a worker is to do.
+type Job struct {
+	Plan    load.Plan    `json:"plan"`
+	Target  drive.Target `json:"target"`
+	Share   load.Share   `json:"share"`
+	Threads int          `json:"threads"` // 0: one for each core
+
+	// Index is the worker's number among Workers.
+	Index   int `json:"index"`
+	Workers int `json:"workers"`
+
+	// Foreign is what to add to the due times of other workers' messages to have
+	// them in this worker's clock, in nanoseconds. If OneWay is false they are
+	// not to be subtracted at all: the clocks are not known well enough.
+	Foreign int64 `json:"foreign"`
+	OneWay  bool  `json:"one_way"`
+
+	// Server is what to watch beside the load.
+	Server host.Processes `json:"server"`
+}
+
+// Sample is what has happened since the last one.
+type Sample struct {
+	Tally  load.Tally  `json:"tally"`
+	Ready  int         `json:"ready"`
+	Gone   int         `json:"gone"`
+	Own    host.Own    `json:"own"`
+	Server *host.Usage `json:"server,omitempty"`
+	Error  string      `json:"error,omitempty"` // why there is no Server
+	At     int64       `json:"at"`              // of the worker's clock
+}
+
+// Final is what a worker knows in the end.
+type Final struct {
+	Tally        load.Tally     `json:"tally"` // since the last sample
+	Faults       load.Faults    `json:"faults"`
+	Ends         map[string]int `json:"ends"`
+	Engine       drive.Kind     `json:"engine"`
+	Threads      int            `json:"threads"`
+	Uncompressed int            `json:"uncompressed"`
+	Machine      host.Machine   `json:"machine"`
+}
+
+// Worker is a process that carries out one Job after another. Its methods are
+// called one at a time, in the order in which they stand here.
+type Worker interface {
+	// Clock is the worker's monotonic clock, in nanoseconds.
+	Clock(ctx context.Context) (int64, error)
+	// Fit is how many of so many connections the process can hold.
+	Fit(ctx context.Context, conns int) (int, error)
+	// Prepare gives it a job.
+	Prepare(ctx context.Context, j Job) error
+	// Connect makes its first n connections. It returns when all are ready or
+	// have failed.
+	Connect(ctx context.Context, n int) error
+	// Sample may be called at any time after Prepare, also during Connect.
+	Sample(ctx context.Context) (Sample, error)
+	// Begin starts the load at a moment of the worker's clock.
+	Begin(ctx context.Context, at int64) error
+	// Stop ends it and returns how many messages each stream has that others
+	// receive.
+	Stop(ctx context.Context) (map[uint32]uint32, error)
+	// Finish waits for answers and says what was wrong, given how many messages
+	// the streams of all workers have.
+	Finish(ctx context.Context, sent map[uint32]uint32) (Final, error)
+	// Release closes the connections.
+	Release(ctx context.Context) error
+	// Close ends the worker, or the connection to it.
+	Close() error
+}
+
+// Local is the worker in this process.
+type Local struct {
+	mu     sync.Mutex
+	job    Job           // Guarded by mu.
+	engine *drive.Engine // Guarded by mu.
+}
+
+func (w *Local) running() (*drive.Engine, Job) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.engine, w.job
+}
+
+// Clock is Worker's.
+func (w *Local) Clock(context.Context) (int64, error) { return drive.Now(), nil }
+
+// Fit is Worker's.
+func (w *Local) Fit(_ context.Context, conns int) (int, error) {
+	return drive.RaiseDescriptors(conns), nil
+}
+
+// Prepare is Worker's.
+func (w *Local) Prepare(ctx context.Context, j Job) error {
+	var e *drive.Engine
+	if j.Share.To > j.Share.From {
+		var err error
+		if e, err = drive.New(&j.Plan, j.Share, j.Target, j.Threads); err != nil {
+			return err
+		}
+		e.Load.SetForeignClock(j.Foreign, j.OneWay)
+		if _, err := e.Probe(ctx); err != nil {
+			e.Close(ctx)
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.engine, w.job = e, j
+	return nil
+}
+
+// Connect is Worker's.
+func (w *Local) Connect(ctx context.Context, n int) error {
+	e, _ := w.running()
+	if e == nil {
+		return nil
+	}
+	return e.Connect(ctx, n, func(int) {})
+}
+
+// Sample is Worker's.
+func (w *Local) Sample(context.Context) (s Sample, err error) {
+	e, j := w.running()
+	if e != nil {
+		s.Tally = e.Load.Take()
+		s.Ready, s.Gone = e.Load.Ready()
+	}
+	s.Own = host.Self()
+	s.At = drive.Now()
+	if j.Server.Any() {
+		if u, err := j.Server.Usage(); err != nil {
+			s.Error = err.Error()
+		} else {
+			s.Server = &u
+		}
+	}
+	return s, nil
+}
+
+// Begin is Worker's.
+func (w *Local) Begin(_ context.Context, at int64) error {
+	if e, j := w.running(); e != nil {
+		e.Start(at, j.Index, j.Workers)
+	}
+	return nil
+}
+
+// Stop is Worker's.
+func (w *Local) Stop(context.Context) (map[uint32]uint32, error) {
+	e, _ := w.running()
+	if e == nil {
+		return nil, nil
+	}
+	e.Load.Stop()
+	return e.Load.Sent(), nil
+}
+
+// Finish is Worker's.
+func (w *Local) Finish(ctx context.Context, sent map[uint32]uint32) (f Final, err error) {
+	e, _ := w.running()
+	f.Machine = host.Describe()
+	if e == nil {
+		return f, nil
+	}
+	e.Drain(ctx, sent)
+	f.Tally = e.Load.Take()
+	f.Faults, f.Ends = e.Load.Finish(sent)
+	f.Engine, f.Threads, f.Uncompressed = e.Kind, len(e.Load.Shards), e.Uncompressed()
+	return f, nil
+}
+
+// closeTime bounds how long connections are closed in order.
+const closeTime = 3 * time.Second
+
+// Release is Worker's.
+func (w *Local) Release(ctx context.Context) error {
+	w.mu.Lock()
+	e := w.engine
+	w.engine = nil
+	w.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, closeTime)
+	defer cancel()
+	e.Close(ctx)
+	return nil
+}
+
+// Close is Worker's.
+func (w *Local) Close() error { return w.Release(context.Background()) }

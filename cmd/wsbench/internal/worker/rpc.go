@@ -1,0 +1,141 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/rpc"
+	"net/rpc/jsonrpc"
+)
+
+// Serve answers a controller's calls on a stream until it ends.
+func Serve(ctx context.Context, stream io.ReadWriteCloser) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w := &Local{}
+	defer w.Close()
+	s := rpc.NewServer()
+	if err := s.RegisterName("worker", &served{ctx, w}); err != nil {
+		panic("worker: internal error: " + err.Error())
+	}
+	s.ServeCodec(jsonrpc.NewServerCodec(stream))
+}
+
+// served is Local in the shape that net/rpc wants.
+type served struct {
+	ctx context.Context
+	w   *Local
+}
+
+// None stands for no argument, or no answer.
+type None struct{}
+
+func (s *served) Clock(_ None, out *int64) (err error) {
+	*out, err = s.w.Clock(s.ctx)
+	return err
+}
+
+func (s *served) Fit(conns int, out *int) (err error) {
+	*out, err = s.w.Fit(s.ctx, conns)
+	return err
+}
+
+func (s *served) Prepare(j Job, _ *None) error  { return s.w.Prepare(s.ctx, j) }
+func (s *served) Connect(n int, _ *None) error  { return s.w.Connect(s.ctx, n) }
+func (s *served) Begin(at int64, _ *None) error { return s.w.Begin(s.ctx, at) }
+func (s *served) Release(_ None, _ *None) error { return s.w.Release(s.ctx) }
+
+func (s *served) Sample(_ None, out *Sample) (err error) {
+	*out, err = s.w.Sample(s.ctx)
+	return err
+}
+
+func (s *served) Stop(_ None, out *map[uint32]uint32) (err error) {
+	*out, err = s.w.Stop(s.ctx)
+	return err
+}
+
+func (s *served) Finish(sent map[uint32]uint32, out *Final) (err error) {
+	*out, err = s.w.Finish(s.ctx, sent)
+	return err
+}
+
+// remote is a worker at the other end of a stream.
+type remote struct {
+	c    *rpc.Client
+	name string
+	end  func() error // what else is to be ended, or nil
+}
+
+// newRemote calls the worker at the other end. name is for errors.
+func newRemote(name string, stream io.ReadWriteCloser, end func() error) *remote {
+	return &remote{jsonrpc.NewClient(stream), name, end}
+}
+
+func (r *remote) call(ctx context.Context, method string, in, out any) error {
+	call := r.c.Go("worker."+method, in, out, make(chan *rpc.Call, 1))
+	select {
+	case <-call.Done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	switch {
+	case call.Error == nil:
+		return nil
+	case errors.Is(call.Error, rpc.ErrShutdown) || errors.Is(call.Error, io.ErrUnexpectedEOF):
+		return errors.New(r.name + " is gone")
+	}
+	return errors.New(r.name + ": " + call.Error.Error())
+}
+
+func (r *remote) Clock(ctx context.Context) (t int64, err error) {
+	err = r.call(ctx, "Clock", None{}, &t)
+	return t, err
+}
+
+func (r *remote) Fit(ctx context.Context, conns int) (n int, err error) {
+	err = r.call(ctx, "Fit", conns, &n)
+	return n, err
+}
+
+func (r *remote) Prepare(ctx context.Context, j Job) error {
+	return r.call(ctx, "Prepare", j, new(None))
+}
+
+func (r *remote) Connect(ctx context.Context, n int) error {
+	return r.call(ctx, "Connect", n, new(None))
+}
+
+func (r *remote) Sample(ctx context.Context) (s Sample, err error) {
+	err = r.call(ctx, "Sample", None{}, &s)
+	return s, err
+}
+
+func (r *remote) Begin(ctx context.Context, at int64) error {
+	return r.call(ctx, "Begin", at, new(None))
+}
+
+func (r *remote) Stop(ctx context.Context) (sent map[uint32]uint32, err error) {
+	err = r.call(ctx, "Stop", None{}, &sent)
+	return sent, err
+}
+
+func (r *remote) Finish(ctx context.Context, sent map[uint32]uint32) (f Final, err error) {
+	if sent == nil {
+		sent = map[uint32]uint32{}
+	}
+	err = r.call(ctx, "Finish", sent, &f)
+	return f, err
+}
+
+func (r *remote) Release(ctx context.Context) error {
+	return r.call(ctx, "Release", None{}, new(None))
+}
+
+func (r *remote) Close() error {
+	err := r.c.Close()
+	if r.end != nil {
+		err = errors.Join(err, r.end())
+	}
+	return err
+}
