@@ -108,11 +108,11 @@ func (s *Shard) send(m *Member, due, now int64) bool {
 		}
 		return false
 	}
-	if s.measured(now) {
+	if s.measured(due) {
 		s.tally.Sent++
-	}
-	if s.measured(due) && s.plan.Open() {
-		s.tally.Late.Record(now - due)
+		if s.plan.Open() {
+			s.tally.Late.Record(now - due)
+		}
 	}
 	return true
 }

@@ -25,6 +25,7 @@ type Shard struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	running   bool
+	kicked    bool  // the closed loop was set going
 	begin     int64 // when the load began, warm-up included
 	from, to  int64 // what is measured: due from, before to
 	schedule  *Schedule
@@ -66,7 +67,15 @@ func (s *Shard) start(at int64, part, parts int) {
 		}
 	}
 	s.schedule = s.ScheduleFrom(at, part, parts)
-	now := s.load.now()
+	s.kicked = false
+	if now := s.load.now(); now >= at {
+		s.kick(now)
+	}
+}
+
+// kick sets the closed loop going, and what churn begins with.
+func (s *Shard) kick(now int64) {
+	s.kicked = true
 	switch {
 	case s.plan.Scenario == Connect && !s.plan.Open():
 		for _, m := range s.idle {
@@ -75,6 +84,7 @@ func (s *Shard) start(at int64, part, parts int) {
 		s.idle = nil
 	case s.plan.Scenario == Churn || s.plan.Inflight > 0 && s.plan.Scenario != Storm:
 		for _, m := range s.senders {
+			m.progress = now
 			m.cycling = s.plan.Scenario == Churn && !s.plan.Open()
 			s.after(m, now)
 		}
@@ -123,6 +133,9 @@ func (s *Shard) Tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.load.now()
+	if s.running && !s.kicked && now >= s.begin {
+		s.kick(now)
+	}
 	if s.running && s.schedule != nil {
 		s.sendDue(now)
 	}

@@ -35,7 +35,7 @@ func TestStallIsSeenByTheOpenLoop(t *testing.T) {
 	s := simulate(t, Plan{Scenario: Echo, Conns: 10, Rate: 10_000, Warmup: time.Second, Duration: 10 * time.Second}, 2)
 	s.answer = stalling(service)
 	got := s.measure()
-	if n := got.Latency.Count(); n != 100_000 {
+	if n := got.Latency.Count(); n != 100_000 || got.Sent != 100_000 {
 		t.Fatalf("%d messages were due and measured, want 100000", n)
 	}
 	for _, p := range []float64{50, 89} {
@@ -86,6 +86,24 @@ func TestLateSenderIsCharged(t *testing.T) {
 	near(t, "the longest", got.Latency.Max(), 501*time.Millisecond)
 	near(t, "the latest", got.Late.Max(), 500*time.Millisecond)
 	near(t, "half of them late by", got.Late.Percentile(75), 250*time.Millisecond)
+}
+
+// A load that is told to begin later does, in closed loop, too.
+func TestBeginsLater(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Echo, Conns: 1, Inflight: 1, Duration: time.Second}, 1)
+	s.connect()
+	begin := s.now + int64(time.Second)
+	s.load.Start(begin, 0, 1)
+	s.at(begin-1, s.load.Shards[0].Tick)
+	s.run(begin - 1)
+	if got := s.load.Take(); got.Latency.Count() != 0 || s.load.Outstanding(nil) != 0 {
+		t.Error("something was sent before its time")
+	}
+	s.at(begin, s.load.Shards[0].Tick)
+	s.run(begin + int64(time.Second))
+	if got := s.load.Take(); got.Latency.Count() != 1000 {
+		t.Errorf("%d messages of a millisecond each in a second", got.Latency.Count())
+	}
 }
 
 // What was due and could not be sent before the end is counted, not dropped.

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/stamp"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
+)
+
+// settings are a run's flags.
+type settings struct {
+	run.Options
+	json, csv, html string
+	failIf          []result.Condition
+	quiet           bool
+
+	payload   string
+	dialect   string
+	tokenFile string
+	caFile    string
+	noSelf    bool
+}
+
+// newSettings has the defaults of a scenario.
+func newSettings(s load.Scenario) *settings {
+	o := &settings{}
+	o.Plan.Scenario = s
+	o.Target.Header = http.Header{}
+	if s == load.Chat {
+		o.dialect = "chat"
+	}
+	return o
+}
+
+// flags are what every run takes. Their help is in usage.go.
+func (o *settings) flags(name string) *flag.FlagSet {
+	f := flag.NewFlagSet(name, flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	p := &o.Plan
+	f.StringVar(&p.URL, "url", "", "")
+	f.IntVar(&p.Conns, "conns", 100, "")
+	f.IntVar(&p.Size, "size", 128, "")
+	f.DurationVar(&p.Duration, "duration", 10*time.Second, "")
+	f.DurationVar(&p.Warmup, "warmup", time.Second, "")
+	f.IntVar(&p.Inflight, "inflight", 0, "")
+	f.Float64Var(&p.Rate, "rate", 0, "")
+	f.BoolVar(&p.Poisson, "poisson", false, "")
+	f.BoolVar(&p.Binary, "binary", false, "")
+	f.StringVar(&o.payload, "payload", "random", "")
+	f.Uint64Var(&p.Seed, "seed", 1, "")
+	f.DurationVar(&p.Timeout, "timeout", 5*time.Second, "")
+	f.IntVar(&p.Publishers, "publishers", 1, "")
+	f.BoolVar(&o.noSelf, "no-self", false, "")
+	f.IntVar(&p.RoomSize, "room-size", 10, "")
+	f.Float64Var(&p.SlowShare, "slow-share", 0.1, "")
+	f.IntVar(&p.Messages, "messages", 10, "")
+	f.DurationVar(&p.StormEvery, "storm-every", 5*time.Second, "")
+	f.DurationVar(&o.Hold, "hold", 3*time.Second, "")
+	f.StringVar(&o.dialect, "scenario", o.dialect, "")
+
+	f.BoolVar(&o.Target.Deflate, "deflate", false, "")
+	f.BoolVar(&o.Target.Insecure, "insecure", false, "")
+	f.StringVar(&o.caFile, "cacert", "", "")
+	f.DurationVar(&o.Target.Timeout, "connect-timeout", 10*time.Second, "")
+	f.Func("header", "", o.addHeader)
+	f.Func("origin", "", func(s string) error { o.Target.Header.Add("Origin", s); return nil })
+	f.Func("subprotocol", "", list(&o.Target.Subprotocols))
+	f.Func("source", "", list(&o.Target.Sources))
+
+	f.IntVar(&o.Threads, "threads", 0, "")
+	f.IntVar(&o.Processes, "processes", 0, "")
+	f.Func("agent", "", list(&o.Agents))
+	f.StringVar(&o.ServerAgent, "server-agent", "", "")
+	f.StringVar(&o.tokenFile, "token-file", "", "")
+	f.DurationVar(&o.MaxClockError, "max-clock-error", time.Millisecond, "")
+	f.Func("pid", "", o.addPIDs)
+	f.StringVar(&o.Server.Cgroup, "cgroup", "", "")
+
+	f.DurationVar(&o.Interval, "interval", time.Second, "")
+	f.StringVar(&o.json, "json", "", "")
+	f.StringVar(&o.csv, "csv", "", "")
+	f.StringVar(&o.html, "html", "", "")
+	f.BoolVar(&o.quiet, "quiet", false, "")
+	f.Func("fail-if", "", func(s string) error {
+		c, err := result.ParseConditions(s)
+		o.failIf = append(o.failIf, c...)
+		return err
+	})
+	return f
+}
+
+func list(to *[]string) func(string) error {
+	return func(s string) error {
+		for part := range strings.SplitSeq(s, ",") {
+			*to = append(*to, strings.TrimSpace(part))
+		}
+		return nil
+	}
+}
+
+func (o *settings) addHeader(s string) error {
+	name, value, ok := strings.Cut(s, ":")
+	if !ok {
+		return errors.New("want 'NAME: VALUE'")
+	}
+	o.Target.Header[name] = append(o.Target.Header[name], strings.TrimSpace(value))
+	return nil
+}
+
+func (o *settings) addPIDs(s string) error {
+	for part := range strings.SplitSeq(s, ",") {
+		pid, err := strconv.Atoi(strings.TrimSpace(part))
+		if err != nil || pid < 1 {
+			return fmt.Errorf("%q is no process id", part)
+		}
+		o.Server.PIDs = append(o.Server.PIDs, pid)
+	}
+	return nil
+}
+
+// parse reads the flags, and completes what follows from them.
+func (o *settings) parse(name string, args []string) error {
+	f := o.flags(name)
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return &usageError{err}
+	}
+	if f.NArg() > 0 {
+		return &usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
+	}
+	if err := o.complete(); err != nil {
+		return &usageError{err}
+	}
+	return nil
+}
+
+func (o *settings) complete() (err error) {
+	p := &o.Plan
+	p.Self = !o.noSelf
+	switch o.payload {
+	case "random":
+		p.Filler = stamp.Random
+	case "compressible":
+		p.Filler = stamp.Compressible
+	default:
+		return fmt.Errorf("--payload is %q; it is random or compressible", o.payload)
+	}
+	if p.URL == "" {
+		return errors.New("--url is missing")
+	}
+	o.Target.URL = p.URL
+	if (p.Scenario == load.Connect || p.Scenario == load.Churn) && p.Inflight == 0 && p.Rate == 0 {
+		p.Inflight = 1
+	}
+	if p.Scenario == load.Idle || p.Scenario == load.Storm {
+		p.Inflight = 0
+	}
+	if o.dialect != "" {
+		if p.Dialect, err = dialect.Open(o.dialect); err != nil {
+			return err
+		}
+	}
+	if o.caFile != "" {
+		b, err := os.ReadFile(o.caFile)
+		if err != nil {
+			return fmt.Errorf("--cacert: %w", err)
+		}
+		o.Target.CA = string(b)
+	}
+	if len(o.Agents) > 0 || o.ServerAgent != "" {
+		if o.Token, err = worker.ReadToken(o.tokenFile); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.Threads < 0 || o.Processes < 0:
+		return errors.New("--threads and --processes must not be negative")
+	case len(o.Agents) > 0 && o.Processes > 0:
+		return errors.New("--agent and --processes contradict each other: an agent is one process")
+	case o.Interval < 100*time.Millisecond:
+		return fmt.Errorf("--interval is %v; it must be at least 100ms", o.Interval)
+	case o.Target.Timeout <= 0:
+		return fmt.Errorf("--connect-timeout is %v; it must be positive", o.Target.Timeout)
+	case len(o.Server.PIDs) > 0 && o.Server.Cgroup != "":
+		return errors.New("--pid and --cgroup contradict each other")
+	case o.ServerAgent != "" && !o.Server.Any():
+		return errors.New("--server-agent needs a --pid or --cgroup on its host")
+	}
+	return p.Check()
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+)
+
+// Exit statuses.
+const (
+	exitGood   = 0
+	exitFailed = 1 // the run was carried out, and something was wrong
+	exitUsage  = 2
+	exitNoRun  = 3 // the run could not be carried out
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := program(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// usageError is a command line that cannot be carried out.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+
+// errFailed is a run that was carried out and failed; it has been said why.
+var errFailed = errors.New("failed")
+
+// program carries out a command line, without the name. It returns the exit status.
+func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	err := dispatch(ctx, args, stdout, stderr)
+	var usage *usageError
+	switch {
+	case err == nil:
+		return exitGood
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, help(args))
+		return exitGood
+	case errors.Is(err, errFailed):
+		return exitFailed
+	case errors.As(err, &usage):
+		fmt.Fprintln(stderr, "wsbench:", err)
+		fmt.Fprintln(stderr, "wsbench: see wsbench --help")
+		return exitUsage
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "wsbench: interrupted")
+		return exitNoRun
+	}
+	fmt.Fprintln(stderr, "wsbench:", err)
+	return exitNoRun
+}
+
+func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		return &usageError{errors.New("a command is missing")}
+	}
+	name, rest := args[0], args[1:]
+	for _, s := range load.Scenarios {
+		if string(s) == name {
+			return runScenario(ctx, s, rest, stdout, stderr)
+		}
+	}
+	switch name {
+	case "agent":
+		return runAgent(ctx, rest, stderr)
+	case "diff":
+		return runDiff(rest, stdout)
+	case "report":
+		return runReport(rest, stdout)
+	case "find":
+		return runFind(ctx, rest, stdout, stderr)
+	case "compare":
+		return runCompare(ctx, rest, stdout, stderr)
+	case "help", "-h", "-help", "--help":
+		return flag.ErrHelp
+	}
+	return &usageError{fmt.Errorf("there is no command %q", name)}
+}

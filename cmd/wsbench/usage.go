@@ -1,0 +1,89 @@
+package main
+
+// help is the text for a command line that asks for it.
+func help(args []string) string {
+	if len(args) > 0 {
+		switch args[0] {
+		case "compare":
+			return compareUsage
+		case "find":
+			return findUsage
+		}
+	}
+	return usage
+}
+
+const usage = `usage: wsbench SCENARIO --url URL [flags]
+       wsbench find SCENARIO --url URL --slo CONDITIONS [flags]
+       wsbench compare SCENARIO --a 'NAME=COMMAND…' --b 'NAME=COMMAND…' [flags]
+       wsbench diff A.json B.json
+       wsbench report RUN.json PAGE.html
+       wsbench agent --listen ADDRESS --token-file FILE
+
+Measures a WebSocket server: latency, throughput, what a message or a connection
+costs it, and whether every message arrives once, whole and in order.
+
+  wsbench echo --url ws://127.0.0.1:9001/ --conns 1000 --rate 20000 --html run.html
+  wsbench fanout --url ws://127.0.0.1:9001/fanout --conns 5000 --rate 20 --pid 4711
+  wsbench find echo --url ws://127.0.0.1:9001/ --slo 'p99<10ms,lost=0'
+
+scenarios
+  echo     each message comes back to its sender
+  fanout   what --publishers send goes to --conns receivers; last receiver, too
+  slow     fanout in which --slow-share of the receivers barely read
+  chat     hawser's chat: log in, join rooms of --room-size, talk
+  idle     connections are held; memory for each, of the server and the kernel
+  connect  opening handshakes: rate and latency; --conns at a time
+  churn    connections come, exchange --messages, and go
+  storm    all connections break at once and come back, every --storm-every
+the load
+  --conns N             connections (100)
+  --inflight N          closed loop: each sender keeps N messages in flight
+  --rate N              open loop: N messages (connect, churn: connections) in a
+                        second by all together; latency counts from the moment
+                        at which each was due
+  --poisson             open loop at irregular intervals, as many users make them
+  --size BYTES          of a message (128; at least 29, binary 20)
+  --binary              binary messages in place of text
+  --payload KIND        random or compressible (random)
+  --duration D          measured (10s); --warmup D before it (1s)
+  --timeout D           wait so long for an answer (5s)
+  --publishers N        of fanout and slow (1); --no-self: they do not receive
+                        their own messages
+  --scenario FILE       speak another protocol: centrifugo, socketio, chat, or a
+                        file like these
+  --hold D              idle: rest so long before weighing (3s)
+  --seed N              of filler and --poisson (1)
+connecting
+  --deflate             offer permessage-deflate
+  --header 'NAME: VAL'  send a header along; --origin O; --subprotocol A,B
+  --cacert FILE         trust these certificates; --insecure trusts any
+  --connect-timeout D   for one connection (10s)
+  --source ADDR,…       source addresses (on loopback: as many as are needed)
+who does it
+  --threads N           event loops of each process (one for each core)
+  --processes N         processes (as many as their open files ask for)
+  --agent HOST:PORT,…   agents on other hosts, in place of this one
+  --server-agent H:P    an agent beside the server, for --pid or --cgroup
+  --token-file FILE     what the agents know too
+  --max-clock-error D   one-way latencies between hosts need it (1ms)
+  --pid PID,…           the server's processes, or --cgroup DIR: CPU and memory
+what comes of it
+  --html FILE           a page with pictures; --json FILE; --csv FILE
+  --interval D          of the samples (1s)
+  --fail-if CONDITIONS  exit with 1 if one of them holds: 'p99>10ms,lost>0'
+  --quiet               no progress
+
+Conditions are METRIC OP VALUE with commas between. Metrics: p50 … p99.99, max,
+mean (of latency; also last.p99, handshake.p99, late.p99, lag.p99, closing.p99,
+back.max, login.p99), rate, connrate, lost, doubled, reordered, corrupted,
+unsolicited, faults, refused, broken, postponed, cpu (of the server, a message),
+rss, client (share of its cores that wsbench used).
+
+exit status
+  0  carried out, and nothing was wrong
+  1  messages lost, doubled, out of order, corrupted or unsolicited; connections
+     refused or broken; or --fail-if
+  2  wrong usage
+  3  not carried out
+`
