@@ -127,11 +127,14 @@ func Governors() (names []string) {
 	return names
 }
 
-// SameCores reports whether two processes may run on a common core. pid 0 is
-// this process.
-func SameCores(a, b int) bool {
+// Overlap reports whether a process may run on one of some cores, or on one of
+// this process's own if there are none.
+func Overlap(cpus []int, pid int) bool {
 	var x, y unix.CPUSet
-	if unix.SchedGetaffinity(a, &x) != nil || unix.SchedGetaffinity(b, &y) != nil {
+	for _, c := range cpus {
+		x.Set(c)
+	}
+	if len(cpus) == 0 && unix.SchedGetaffinity(0, &x) != nil || unix.SchedGetaffinity(pid, &y) != nil {
 		return false
 	}
 	for i := range 1024 {

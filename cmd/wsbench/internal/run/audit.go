@@ -141,7 +141,7 @@ func (r *running) disturbances(seconds float64) {
 		}
 	}
 	for _, pid := range r.o.Server.PIDs {
-		if r.o.ServerAgent == "" && len(r.o.Agents) == 0 && host.SameCores(0, pid) {
+		if r.o.ServerAgent == "" && len(r.o.Agents) == 0 && host.Overlap(r.o.CPUs, pid) {
 			warn("the server and wsbench may run on the same cores, and slow each other down (taskset -c, or wsbench compare)")
 			break
 		}

@@ -24,7 +24,10 @@ type Options struct {
 	// Processes is how many workers run on this host: 0 for as many as the
 	// descriptors ask for. Agents, if there are any, run on other hosts instead.
 	Processes int
-	Agents    []string
+	// CPUs are the cores that workers on this host keep to; none means all, and
+	// that a single worker is this process itself.
+	CPUs   []int
+	Agents []string
 	// Server is what is watched; by the agent ServerAgent, if set.
 	Server      host.Processes
 	ServerAgent string
@@ -111,13 +114,13 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 				o.notify(Progress{Phase: Connecting, Of: members, Note: fmt.Sprintf("one process may open %d connections: %d processes share the %d", drive.RaiseDescriptors(members), n, members)})
 			}
 		}
-		if n == 1 {
+		if n == 1 && len(o.CPUs) == 0 {
 			c.add("this process", &worker.Local{}, worker.Offset{})
 			break
 		}
 		for i := range n {
 			name := fmt.Sprintf("process %d", i+1)
-			w, err := worker.StartChild(name)
+			w, err := worker.StartChild(name, o.CPUs)
 			if err != nil {
 				return c, err
 			}

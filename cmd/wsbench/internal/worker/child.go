@@ -5,11 +5,13 @@ import (
 	"io"
 	"os"
 	"os/exec"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
 )
 
 // StartChild starts this program again as a worker that is called over its
-// standard input and output.
-func StartChild(name string) (Worker, error) {
+// standard input and output. It keeps to the given cores, if there are any.
+func StartChild(name string, cpus []int) (Worker, error) {
 	path, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -24,7 +26,7 @@ func StartChild(name string) (Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
+	if err := pin.Start(cmd, cpus); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
 	// It ends when its input does.

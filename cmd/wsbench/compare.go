@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
+)
+
+const compareUsage = `usage: wsbench compare SCENARIO --a 'NAME=COMMAND' --b 'NAME=COMMAND' [flags]
+
+Starts each server itself, measures them in turns (A B A B …), the servers and
+wsbench on separate cores, and prints medians, ratios and bootstrap intervals.
+Where an interval holds 1 it says "no difference shown".
+
+  wsbench compare echo --conns 1000 --inflight 1 --duration 2s \
+    --a 'hawser=bin/wsecho --listen 127.0.0.1:{port}' \
+    --b 'gorilla=bin/peers -lib gorilla -addr 127.0.0.1:{port}'
+
+  --a, --b NAME=COMMAND   a server; {port} stands for a free port, and the command
+                          stays in the foreground
+  --server NAME=COMMAND   one more; all are compared with the first
+  --at URL                where they are (ws://127.0.0.1:{port}/)
+  --at NAME=URL           where one of them is
+  --rounds N              (7; under 5 no difference is claimed)
+  --server-cpus LIST      cores of the servers (the first half), as 0,2-5
+  --client-cpus LIST      cores of wsbench (the second half)
+
+and the flags of a run, but --url, --pid, --agent and --processes.
+`
+
+// runCompare measures servers in turns.
+func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	s, rest, err := scenarioOf(args)
+	if err != nil {
+		return err
+	}
+	o := newSettings(s)
+	f := o.flags("compare")
+	var commands []string
+	add := func(s string) error { commands = append(commands, s); return nil }
+	f.Func("a", "", add)
+	f.Func("b", "", add)
+	f.Func("server", "", add)
+	at, where := "ws://127.0.0.1:{port}/", map[string]string{}
+	f.Func("at", "", func(s string) error {
+		if name, url, ok := strings.Cut(s, "="); ok && !strings.Contains(name, ":") {
+			where[name] = url
+		} else {
+			at = s
+		}
+		return nil
+	})
+	rounds := f.Int("rounds", 7, "")
+	serverCPUs, clientCPUs := pin.Halves()
+	f.Func("server-cpus", "", cores(&serverCPUs))
+	f.Func("client-cpus", "", cores(&clientCPUs))
+	if err := parseFlags(f, rest); err != nil {
+		return err
+	}
+	var candidates []trial.Candidate
+	for _, c := range commands {
+		one, err := trial.ParseCandidate(c, at)
+		if err != nil {
+			return &usageError{err}
+		}
+		if url, ok := where[one.Name]; ok {
+			one.URL = url
+		}
+		if slices.ContainsFunc(candidates, func(c trial.Candidate) bool { return c.Name == one.Name }) {
+			return &usageError{fmt.Errorf("two servers have the name %q", one.Name)}
+		}
+		candidates = append(candidates, one)
+	}
+	switch {
+	case len(candidates) < 2:
+		return &usageError{errors.New("compare wants two servers at least: --a and --b")}
+	case o.Plan.URL != "" || o.Server.Any() || len(o.Agents) > 0 || o.Processes > 0:
+		return &usageError{errors.New("compare starts the servers itself, on this host: no --url, --pid, --cgroup, --agent or --processes")}
+	case *rounds < 1:
+		return &usageError{fmt.Errorf("--rounds is %d; it must be at least 1", *rounds)}
+	}
+	o.Plan.URL = at
+	if err := o.complete(); err != nil {
+		return &usageError{err}
+	}
+	o.Command = append([]string{"wsbench", "compare"}, args...)
+	say := func(text string) {
+		if !o.quiet {
+			fmt.Fprintln(stderr, text)
+		}
+	}
+	if len(slices.DeleteFunc(slices.Clone(serverCPUs), func(c int) bool { return !slices.Contains(clientCPUs, c) })) > 0 {
+		say("warning: servers and wsbench share cores, and slow each other down")
+	}
+	c, err := trial.Compare(ctx, o.Options, candidates, *rounds, serverCPUs, clientCPUs, say)
+	if err != nil {
+		return err
+	}
+	report.ComparisonText(stdout, c, colours(stdout))
+	if o.json != "" {
+		if err := c.Save(o.json); err != nil {
+			return err
+		}
+	}
+	if o.html != "" {
+		if err := write(o.html, func(w io.Writer) error {
+			return report.ComparisonPage(w, "WebSocket servers compared", []*trial.Comparison{c})
+		}); err != nil {
+			return err
+		}
+	}
+	for _, m := range c.Servers {
+		if len(m.Errors) > 0 || len(m.Failed) > 0 {
+			return errFailed
+		}
+	}
+	return nil
+}
+
+func cores(to *[]int) func(string) error {
+	return func(s string) (err error) {
+		*to, err = pin.Parse(s)
+		return err
+	}
+}

@@ -1,0 +1,2 @@
+// Package pin keeps processes on chosen cores.
+package pin

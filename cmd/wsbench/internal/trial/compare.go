@@ -1,0 +1,190 @@
+package trial
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
+)
+
+// Metric is something that servers are compared by.
+type Metric struct {
+	Name   string
+	Unit   Unit
+	Better string // "higher" or "lower"
+	of     func(*result.Result) (v float64, ok bool)
+}
+
+// Unit is what a metric's values are.
+type Unit string
+
+const (
+	PerSecond   Unit = "/s"
+	Nanoseconds Unit = "ns"
+	Bytes       Unit = "bytes"
+)
+
+// Metrics are those that a scenario has.
+func Metrics(s load.Scenario) []Metric {
+	rate := Metric{"messages/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.Rate(), r.Total.Received > 0 }}
+	cpu := Metric{"server CPU per message", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
+		return float64(r.Server.PerMessage), r.Total.Received > 0
+	}}
+	p50 := Metric{"latency p50", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
+		return float64(r.Total.Latency.Percentile(50)), r.Total.Latency.Count() > 0
+	}}
+	p99 := Metric{"latency p99", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
+		return float64(r.Total.Latency.Percentile(99)), r.Total.Latency.Count() > 0
+	}}
+	rss := Metric{"server memory", Bytes, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.RSSMax), true }}
+	switch s {
+	case load.Idle:
+		return []Metric{
+			{"memory per connection", Bytes, "lower", func(r *result.Result) (float64, bool) { return r.Idle.PerConn, r.Idle != nil }},
+			{"server CPU per connection", Nanoseconds, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.PerConn), true }},
+		}
+	case load.Connect, load.Churn, load.Storm:
+		return []Metric{
+			{"handshakes/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.ConnRate(), true }},
+			{"server CPU per handshake", Nanoseconds, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.PerConn), true }},
+			{"handshake p50", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
+				return float64(r.Total.Handshake.Percentile(50)), r.Total.Handshake.Count() > 0
+			}},
+			{"handshake p99", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
+				return float64(r.Total.Handshake.Percentile(99)), r.Total.Handshake.Count() > 0
+			}},
+		}
+	}
+	return []Metric{rate, cpu, p50, p99, rss}
+}
+
+// Comparison is what alternating runs came to.
+type Comparison struct {
+	Format     int          `json:"format"`
+	Began      time.Time    `json:"began"`
+	Command    []string     `json:"command"`
+	Machine    host.Machine `json:"machine"`
+	Plan       load.Plan    `json:"plan"`
+	ServerCPUs []int        `json:"server_cpus"`
+	ClientCPUs []int        `json:"client_cpus"`
+	Rounds     int          `json:"rounds"`
+	Servers    []*Measured  `json:"servers"`
+	Warnings   []string     `json:"warnings,omitempty"`
+}
+
+// Measured is all that one candidate's runs came to.
+type Measured struct {
+	Candidate
+	Values  map[string][]float64 `json:"values"` // by metric, in the order of the rounds
+	Total   load.Tally           `json:"total"`
+	Faults  load.Faults          `json:"faults"`
+	Errors  []string             `json:"errors,omitempty"` // of rounds that have no values
+	Limited int                  `json:"client_limited"`   // rounds in which the client was the bottleneck
+	Failed  []string             `json:"failed,omitempty"` // what was wrong in rounds that have
+}
+
+// Compare runs each candidate once in each round, one after the other, so that
+// what changes on the machine meets all of them.
+func Compare(ctx context.Context, o run.Options, candidates []Candidate, rounds int, serverCPUs, clientCPUs []int, say func(string)) (*Comparison, error) {
+	c := &Comparison{Format: result.Format, Began: time.Now().Round(time.Second), Command: o.Command, Machine: host.Describe(), Plan: o.Plan,
+		ServerCPUs: serverCPUs, ClientCPUs: clientCPUs, Rounds: rounds}
+	for _, candidate := range candidates {
+		c.Servers = append(c.Servers, &Measured{Candidate: candidate, Values: map[string][]float64{}})
+	}
+	o.CPUs = clientCPUs
+	warned := map[string]bool{}
+	for round := range rounds {
+		for _, m := range c.Servers {
+			say(fmt.Sprintf("round %d of %d: %s", round+1, rounds, m.Name))
+			r, err := m.once(ctx, o, serverCPUs)
+			if err := ctx.Err(); err != nil {
+				return c, err
+			}
+			if err != nil {
+				say(fmt.Sprintf("%s: %v", m.Name, err))
+				m.Errors = append(m.Errors, err.Error())
+				continue
+			}
+			m.take(r)
+			for _, w := range r.Warnings {
+				if !warned[w] && len(warned) < 5 {
+					warned[w] = true
+					c.Warnings = append(c.Warnings, fmt.Sprintf("%s, round %d: %s", m.Name, round+1, w))
+				}
+			}
+		}
+	}
+	return c, nil
+}
+
+// once starts the server, measures it, and ends it.
+func (m *Measured) once(ctx context.Context, o run.Options, cpus []int) (*result.Result, error) {
+	s, err := m.start(ctx, cpus)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	o.Plan.URL, o.Target.URL = s.url, s.url
+	o.Server = host.Processes{PIDs: []int{s.pid()}}
+	r, err := run.Run(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return r, s.alive()
+}
+
+func (m *Measured) take(r *result.Result) {
+	for _, metric := range Metrics(r.Plan.Scenario) {
+		if v, ok := metric.of(r); ok {
+			m.Values[metric.Name] = append(m.Values[metric.Name], v)
+		}
+	}
+	m.Total.Add(&r.Total)
+	m.Faults.Add(r.Faults)
+	if len(r.Audit.Bottleneck) > 0 {
+		m.Limited++
+	}
+	m.Failed = append(m.Failed, r.Failures()...)
+}
+
+// Against compares one server with the first by one metric. Rounds that one of
+// the two did not survive are left out of neither, so both must have all.
+func (c *Comparison) Against(m *Measured, metric string) (ratio Interval, verdict string) {
+	a, b := c.Servers[0].Values[metric], m.Values[metric]
+	if len(a) != c.Rounds || len(b) != c.Rounds {
+		return Ratio(nil, nil, 0), "not measured in every round"
+	}
+	ratio = Ratio(a, b, c.Plan.Seed)
+	return ratio, Verdict(ratio, c.Rounds)
+}
+
+// Save writes the comparison to a file, as JSON.
+func (c *Comparison) Save(path string) error {
+	b, err := json.MarshalIndent(c, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, append(b, '\n'), 0o644)
+}
+
+// LoadComparison reads a file that Save wrote.
+func LoadComparison(path string) (*Comparison, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var c Comparison
+	if err := json.Unmarshal(b, &c); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if c.Format != result.Format || len(c.Servers) == 0 {
+		return nil, fmt.Errorf("%s: not a comparison of format %d", path, result.Format)
+	}
+	return &c, nil
+}

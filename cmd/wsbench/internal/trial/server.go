@@ -1,0 +1,147 @@
+package trial
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
+)
+
+// Candidate is a server to be compared.
+type Candidate struct {
+	Name    string
+	Command string // run by the shell; {port} stands for a free port
+	URL     string // with {port}
+}
+
+// ParseCandidate reads NAME=COMMAND.
+func ParseCandidate(s, url string) (c Candidate, err error) {
+	name, command, ok := strings.Cut(s, "=")
+	if !ok || name == "" || strings.ContainsAny(name, " /") {
+		return c, fmt.Errorf("%q is not of the form NAME=COMMAND", s)
+	}
+	if !strings.Contains(command, "{port}") {
+		return c, fmt.Errorf("the command of %s has no {port}: each run gets a free one", name)
+	}
+	return Candidate{name, command, url}, nil
+}
+
+// started is a server that runs.
+type started struct {
+	cmd  *exec.Cmd
+	url  string
+	out  *tail
+	done chan struct{} // closed when it has ended
+}
+
+// patience is how long a server may take to listen.
+const patience = 15 * time.Second
+
+// start runs a candidate on some cores and waits until it listens.
+func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	fill := func(s string) string { return strings.ReplaceAll(s, "{port}", strconv.Itoa(port)) }
+	s := &started{url: fill(c.URL), out: &tail{}, done: make(chan struct{})}
+	s.cmd = exec.Command("/bin/sh", "-c", "exec "+fill(c.Command))
+	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
+	// A group of its own: what it starts ends with it.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := pin.Start(s.cmd, cpus); err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Name, err)
+	}
+	go func() {
+		s.cmd.Wait()
+		close(s.done)
+	}()
+	deadline := time.Now().Add(patience)
+	for {
+		nc, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(port), time.Second)
+		if err == nil {
+			nc.Close()
+			return s, nil
+		}
+		select {
+		case <-s.done:
+			return nil, fmt.Errorf("%s ended at once: %s", c.Name, s.out)
+		case <-ctx.Done():
+			s.stop()
+			return nil, ctx.Err()
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			s.stop()
+			return nil, fmt.Errorf("%s does not listen on port %d after %v: %s", c.Name, port, patience, s.out)
+		}
+	}
+}
+
+func (s *started) pid() int { return s.cmd.Process.Pid }
+
+// stop ends the server and everything in its group, and waits for it.
+func (s *started) stop() {
+	syscall.Kill(-s.pid(), syscall.SIGTERM)
+	select {
+	case <-s.done:
+	case <-time.After(2 * time.Second):
+	}
+	syscall.Kill(-s.pid(), syscall.SIGKILL)
+	<-s.done
+}
+
+// alive reports whether it still runs, and what it said if not.
+func (s *started) alive() error {
+	select {
+	case <-s.done:
+		return errors.New("the server ended meanwhile: " + s.out.String())
+	default:
+		return nil
+	}
+}
+
+func freePort() (int, error) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer ln.Close()
+	return ln.Addr().(*net.TCPAddr).Port, nil
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu sync.Mutex
+	b  []byte // Guarded by mu.
+}
+
+const tailSize = 2 << 10
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.b = append(t.b, p...)
+	if len(t.b) > tailSize {
+		t.b = bytes.Clone(t.b[len(t.b)-tailSize:])
+	}
+	return len(p), nil
+}
+
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if s := strings.TrimSpace(string(t.b)); s != "" {
+		return s
+	}
+	return "it said nothing"
+}
