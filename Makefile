@@ -5,12 +5,14 @@
 # make race    the core's tests under the race detector
 # make fuzz    run every fuzz target for FUZZTIME each (default 30s)
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
+# make bench-peers  measure hawser beside other libraries; writes dist/bench/
+# make bench   the same, and put the table and the plots into README.md
 
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 
-.PHONY: run build test tools race fuzz mutate lint layers clean
+.PHONY: run build test tools race fuzz mutate bench bench-peers lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -47,6 +49,17 @@ mutate:
 
 # What other systems vet, tests included; the tests of the rest want Linux.
 PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./cmd/hawser ./cmd/wsecho ./cmd/wscat
+# ROUNDS, LOADS and PEERS choose what is measured: see cmd/wsbench/peers/bench.sh.
+PEERS_DIR = cmd/wsbench/peers
+bench-peers: build
+	cd $(PEERS_DIR) && $(GO) build -o ../../../bin/peers ./serve
+	@if command -v npm >/dev/null 2>&1 && [ ! -d $(PEERS_DIR)/node/node_modules/ws ]; then \
+		cd $(PEERS_DIR)/node && npm install --no-package-lock --no-audit --no-fund --silent || echo "bench: npm could not install ws"; fi
+	$(PEERS_DIR)/bench.sh dist/bench
+
+bench: bench-peers
+	bin/wsbench report --readme README.md --svg cmd/wsbench/plots $$(ls -tr dist/bench/*.json)
+
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
@@ -59,4 +72,4 @@ layers:
 	@$(GO) run .ci/layers.go
 
 clean:
-	rm -rf bin data $(NODE)/node_modules
+	rm -rf bin data dist $(NODE)/node_modules $(PEERS_DIR)/node/node_modules

@@ -2,10 +2,15 @@ package main
 
 import (
 	"errors"
+	"flag"
+	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
 )
 
 // runDiff shows two results beside each other.
@@ -24,15 +29,71 @@ func runDiff(args []string, stdout io.Writer) error {
 	return result.Diff(stdout, a, b)
 }
 
-// runReport makes the page of a result that was kept.
+// runReport makes pages, tables and pictures of what was kept: of one run, or of
+// comparisons of the same servers.
 func runReport(args []string, stdout io.Writer) error {
-	if len(args) != 2 {
-		return &usageError{errors.New("report wants a file that --json wrote, and the page to write")}
+	f := flag.NewFlagSet("report", flag.ContinueOnError)
+	f.SetOutput(io.Discard)
+	html := f.String("html", "", "")
+	markdown := f.String("markdown", "", "")
+	svg := f.String("svg", "", "")
+	readme := f.String("readme", "", "")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return &usageError{err}
 	}
-	r, err := result.Load(args[0])
-	if err != nil {
-		return err
+	if f.NArg() == 0 {
+		return &usageError{errors.New("report wants files that --json wrote")}
 	}
-	report.Text(stdout, r, colours(stdout))
-	return write(args[1], func(w io.Writer) error { return report.Page(w, r) })
+	if r, err := result.Load(f.Arg(0)); err == nil && f.NArg() == 1 && r.Plan.Conns > 0 && r.Seconds > 0 {
+		report.Text(stdout, r, colours(stdout))
+		if *html == "" {
+			return nil
+		}
+		return write(*html, func(w io.Writer) error { return report.Page(w, r) })
+	}
+	var list []*trial.Comparison
+	for _, path := range f.Args() {
+		c, err := trial.LoadComparison(path)
+		if err != nil {
+			return err
+		}
+		list = append(list, c)
+	}
+	return reportComparisons(list, *html, *markdown, *svg, *readme)
+}
+
+func reportComparisons(list []*trial.Comparison, html, markdown, svg, readme string) error {
+	text := report.Markdown(list)
+	var pictures []string
+	if svg != "" {
+		var err error
+		if pictures, err = report.Pictures(svg, list); err != nil {
+			return err
+		}
+	}
+	if html != "" {
+		if err := write(html, func(w io.Writer) error { return report.ComparisonPage(w, "WebSocket servers compared", list) }); err != nil {
+			return err
+		}
+	}
+	if markdown != "" {
+		if err := os.WriteFile(markdown, []byte(text), 0o644); err != nil {
+			return err
+		}
+	}
+	if readme == "" {
+		return nil
+	}
+	out := "\n" + text + "\n"
+	for _, name := range pictures {
+		path, err := filepath.Rel(filepath.Dir(readme), filepath.Join(svg, name))
+		if err != nil {
+			return err
+		}
+		out += fmt.Sprintf("![%s](%s)\n", name, filepath.ToSlash(path))
+	}
+	return report.Between(readme, out+"\n")
 }

@@ -17,7 +17,7 @@ const usage = `usage: wsbench SCENARIO --url URL [flags]
        wsbench find SCENARIO --url URL --slo CONDITIONS [flags]
        wsbench compare SCENARIO --a 'NAME=COMMAND…' --b 'NAME=COMMAND…' [flags]
        wsbench diff A.json B.json
-       wsbench report RUN.json PAGE.html
+       wsbench report [--html FILE] [--markdown FILE] [--svg DIR] FILE.json…
        wsbench agent --listen ADDRESS --token-file FILE
 
 Measures a WebSocket server: latency, throughput, what a message or a connection

@@ -1,0 +1,143 @@
+package report
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
+)
+
+// headline is the metric that a comparison is shown by where there is room for
+// one.
+func headline(c *trial.Comparison) trial.Metric {
+	metrics := trial.Metrics(c.Plan.Scenario)
+	if c.Plan.Open() && c.Plan.Scenario == load.Echo {
+		return metrics[3] // the p99 of the latency
+	}
+	if s := c.Plan.Scenario; (s == load.Echo || s == load.Fanout) && len(metrics) > 1 {
+		return metrics[1] // what a message costs
+	}
+	return metrics[0]
+}
+
+// short names a comparison in a table's head.
+func short(c *trial.Comparison) string {
+	p := &c.Plan
+	switch {
+	case p.Scenario == load.Idle:
+		return fmt.Sprintf("idle, %d connections", p.Conns)
+	case p.Inflight > 1:
+		return fmt.Sprintf("%s, %d connections, %d in flight", p.Scenario, p.Conns, p.Inflight)
+	case p.Open():
+		return fmt.Sprintf("%s, %d connections, %s/s", p.Scenario, p.Conns, trimRate(p.Rate))
+	}
+	return fmt.Sprintf("%s, %d connections", p.Scenario, p.Conns)
+}
+
+// Markdown is comparisons of the same servers as one table: a row for each
+// server, and two columns for each comparison, its headline with the interval,
+// and what was measured beside it.
+func Markdown(list []*trial.Comparison) string {
+	var b strings.Builder
+	b.WriteString("| |")
+	for _, c := range list {
+		fmt.Fprintf(&b, " %s: %s |", short(c), headline(c).Name)
+		if p := &c.Plan; p.Scenario != load.Idle {
+			b.WriteString(" messages/s |")
+		}
+	}
+	b.WriteString("\n|---|")
+	for _, c := range list {
+		b.WriteString("---:|")
+		if c.Plan.Scenario != load.Idle {
+			b.WriteString("---:|")
+		}
+	}
+	b.WriteString("\n")
+	for i, s := range list[0].Servers {
+		fmt.Fprintf(&b, "| %s |", s.Name)
+		for _, c := range list {
+			m := headline(c)
+			if i >= len(c.Servers) || len(c.Servers[i].Values[m.Name]) == 0 {
+				b.WriteString(" – |")
+			} else {
+				v := trial.MedianInterval(c.Servers[i].Values[m.Name], c.Plan.Seed)
+				fmt.Fprintf(&b, " %s (%s–%s) |", value(v.Value, m.Unit), value(v.Low, m.Unit), value(v.High, m.Unit))
+			}
+			if c.Plan.Scenario == load.Idle {
+				continue
+			}
+			if i >= len(c.Servers) || len(c.Servers[i].Values["messages/s"]) == 0 {
+				b.WriteString(" – |")
+				continue
+			}
+			star := ""
+			if c.Servers[i].Limited > c.Rounds/2 {
+				star = "\\*"
+			}
+			fmt.Fprintf(&b, " %s%s |", value(trial.Median(c.Servers[i].Values["messages/s"]), trial.PerSecond), star)
+		}
+		b.WriteString("\n")
+	}
+	c := list[0]
+	fmt.Fprintf(&b, "\nMedians of %d rounds, with 95 %% bootstrap intervals; in each round every server ran once, on cores %v, wsbench on cores %v.\n", c.Rounds, c.ServerCPUs, c.ClientCPUs)
+	fmt.Fprintf(&b, "\\* wsbench was at its limit in most of the rounds: the server may be faster.\n%s, %s.\n", c.Machine, c.Began.Format("2 January 2006"))
+	return b.String()
+}
+
+// Pictures writes the headline of each comparison, and its latencies if it has
+// any, as SVG files, and returns their names.
+func Pictures(dir string, list []*trial.Comparison) (names []string, err error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	for _, c := range list {
+		name := fmt.Sprintf("%s-%d", c.Plan.Scenario, c.Plan.Conns)
+		if c.Plan.Open() {
+			name += "-rate"
+		} else if c.Plan.Inflight > 0 {
+			name += fmt.Sprintf("-%d", c.Plan.Inflight)
+		}
+		pictures := map[string]string{name + ".svg": Bars(c, headline(c))}
+		order := []string{name + ".svg"}
+		if c.Servers[0].Total.Latency.Count() > 0 {
+			pictures[name+"-latency.svg"] = Curves(c)
+			order = append(order, name+"-latency.svg")
+		}
+		for _, n := range order {
+			if err := os.WriteFile(filepath.Join(dir, n), []byte(pictures[n]), 0o644); err != nil {
+				return nil, err
+			}
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}
+
+// What Between replaces stands between these lines.
+const (
+	beginMark = "<!-- bench: begin -->\n"
+	endMark   = "<!-- bench: end -->\n"
+)
+
+// Between replaces what stands between the marks in a file.
+func Between(path, text string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, rest, found := bytes.Cut(b, []byte(beginMark))
+	_, after, closed := bytes.Cut(rest, []byte(endMark))
+	if !found || !closed {
+		return fmt.Errorf("%s has no lines %q and %q in this order", path, strings.TrimSpace(beginMark), strings.TrimSpace(endMark))
+	}
+	var out bytes.Buffer
+	out.Write(before)
+	out.WriteString(beginMark + text + endMark)
+	out.Write(after)
+	return os.WriteFile(path, out.Bytes(), 0o644)
+}
