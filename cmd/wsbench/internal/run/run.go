@@ -30,6 +30,7 @@ type running struct {
 	before samples // when the first connection was not yet made
 	start  samples // when measuring began
 	last   samples
+	carry  load.Tally // what was measured before start was taken
 }
 
 // samples are what all workers said at about one time.
@@ -277,11 +278,11 @@ func (r *running) load(ctx context.Context) error {
 	if err := until(ctx, from); err != nil {
 		return err
 	}
-	s, _, err := r.sample(ctx)
+	s, t, err := r.sample(ctx)
 	if err != nil {
 		return err
 	}
-	r.start, r.last = s, s
+	r.start, r.last, r.carry = s, s, t
 	for k := int64(1); ; k++ {
 		end := min(from+k*int64(r.o.Interval), to)
 		if to-end < int64(r.o.Interval)/2 {
@@ -308,6 +309,8 @@ func (r *running) interval(ctx context.Context, from int64) (*Interval, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.carry.Add(&t)
+	t, r.carry = r.carry, load.Tally{}
 	v := Interval{From: float64(r.last.at-from) / 1e9, To: float64(s.at-from) / 1e9, Tally: t, Ready: r.ready}
 	v.From = max(v.From, 0)
 	seconds := float64(s.at-r.last.at) / 1e9
