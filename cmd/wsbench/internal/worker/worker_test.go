@@ -1,0 +1,211 @@
+package worker
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/server"
+)
+
+const token = "0123456789abcdef"
+
+// agent runs an agent until the test ends.
+func agent(t *testing.T) (addr string, notices chan string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	notices = make(chan string, 100)
+	done := make(chan error, 1)
+	go func() { done <- ListenAndServe(ctx, ln, token, func(s string) { notices <- s }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+	return ln.Addr().String(), notices
+}
+
+type echo struct{}
+
+func (echo) OnOpen(server.Conn)                                 {}
+func (echo) OnMessage(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func (echo) OnClose(server.Conn, error)                         {}
+
+func echoServer(t *testing.T) (url string) {
+	t.Helper()
+	s, err := server.New(server.Config{Handler: echo{}, MaxConnsPerAddress: server.Off, Upgrader: handshake.Upgrader{Origins: []string{"*"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hs := httptest.NewServer(s)
+	t.Cleanup(func() {
+		hs.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		s.Shutdown(ctx)
+	})
+	return "ws" + hs.URL[4:]
+}
+
+// Work by way of an agent comes to the same as work done here.
+func TestAgentWorks(t *testing.T) {
+	addr, _ := agent(t)
+	url := echoServer(t)
+	remote, err := DialAgent(t.Context(), addr, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, w := range map[string]Worker{"local": &Local{}, "agent": remote} {
+		t.Run(name, func(t *testing.T) {
+			ctx := t.Context()
+			defer w.Close()
+			plan := load.Plan{Scenario: load.Echo, URL: url, Conns: 5, Size: 64, Rate: 500, Duration: 200 * time.Millisecond, Timeout: time.Second}
+			job := Job{Plan: plan, Target: drive.Target{URL: url, Timeout: 5 * time.Second}, Share: load.Share{From: 0, To: 5}, Workers: 1, OneWay: true}
+			if n, err := w.Fit(ctx, 5); err != nil || n < 5 {
+				t.Fatalf("fits %d, %v", n, err)
+			}
+			if err := w.Prepare(ctx, job); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Connect(ctx, 5); err != nil {
+				t.Fatal(err)
+			}
+			now, err := w.Clock(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ramp, err := w.Sample(ctx)
+			if err != nil || ramp.Ready != 5 || ramp.Tally.Handshake.Count() != 5 {
+				t.Fatalf("%+v, %v", ramp, err)
+			}
+			if err := w.Begin(ctx, now); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(plan.Duration + 20*time.Millisecond)
+			if _, err := w.Stop(ctx); err != nil {
+				t.Fatal(err)
+			}
+			s, err := w.Sample(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, err := w.Finish(ctx, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.Tally.Add(&f.Tally)
+			if n := s.Tally.Sent + s.Tally.Postponed; n != 100 || f.Faults.Total() != 0 || f.Engine != drive.EventLoops || f.Machine.Cores == 0 {
+				t.Errorf("%d were due, faults %v, %v, %+v", n, f.Faults, f.Engine, f.Machine)
+			}
+			if uint64(s.Tally.Latency.Count()) != s.Tally.Sent {
+				t.Errorf("%d latencies of %d messages", s.Tally.Latency.Count(), s.Tally.Sent)
+			}
+			if err := w.Release(ctx); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// An error of the agent's arrives as such, with its name.
+func TestAgentFails(t *testing.T) {
+	addr, _ := agent(t)
+	w, err := DialAgent(t.Context(), addr, token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	job := Job{Plan: load.Plan{Scenario: load.Echo, Conns: 1, Size: 64, Inflight: 1}, Target: drive.Target{URL: "http://127.0.0.1/", Timeout: time.Second}, Share: load.Share{From: 0, To: 1}}
+	if err := w.Prepare(t.Context(), job); err == nil || !strings.Contains(err.Error(), "agent "+addr) || !strings.Contains(err.Error(), `scheme is "http"`) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestToken(t *testing.T) {
+	addr, notices := agent(t)
+	if _, err := DialAgent(t.Context(), addr, "another token here"); err == nil || !strings.Contains(err.Error(), "another token") {
+		t.Errorf("a wrong token: %v", err)
+	}
+	if s := <-notices; !strings.Contains(s, "does not know the token") {
+		t.Errorf("the agent says %q", s)
+	}
+	// Something else that listens.
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		nc, err := ln.Accept()
+		if err == nil {
+			io.WriteString(nc, "SSH-2.0-OpenSSH_9.9\n")
+			nc.Close()
+		}
+	}()
+	if _, err := DialAgent(t.Context(), ln.Addr().String(), token); err == nil || !strings.Contains(err.Error(), "no wsbench agent") {
+		t.Errorf("something else: %v", err)
+	}
+	// An impostor that has seen a conversation cannot use it again.
+	if proof(token, "controller", "a", "b") == proof(token, "agent", "a", "b") || proof(token, "controller", "a", "b") == proof(token, "controller", "b", "a") {
+		t.Error("proofs of different things are the same")
+	}
+}
+
+func TestReadToken(t *testing.T) {
+	dir := t.TempDir()
+	for text, want := range map[string]string{"0123456789abcdef\n": "", "short\n": "16 characters", "two lines of them\nand more\n": "one line"} {
+		path := filepath.Join(dir, "token")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ReadToken(path)
+		if want == "" && (err != nil || got != strings.TrimSpace(text)) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	if _, err := ReadToken(""); err == nil || !strings.Contains(err.Error(), "--token-file") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
+// far is a worker whose clock is ahead, and whose answers take time on the way
+// back only: the worst case.
+type far struct {
+	Worker
+	ahead int64
+	delay time.Duration
+}
+
+func (f far) Clock(context.Context) (int64, error) {
+	t := drive.Now() + f.ahead
+	time.Sleep(f.delay)
+	return t, nil
+}
+
+// The true offset lies within the error that is given.
+func TestMeasureClock(t *testing.T) {
+	for _, f := range []far{{ahead: 0}, {ahead: int64(time.Hour)}, {ahead: -int64(time.Hour), delay: time.Millisecond}} {
+		got, err := MeasureClock(t.Context(), f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if off := time.Duration(got.Ahead - f.ahead).Abs(); off > got.Error+time.Microsecond {
+			t.Errorf("%v: off by %v, and known to ±%v", f.ahead, off, got.Error)
+		}
+	}
+}
