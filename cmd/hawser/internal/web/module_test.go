@@ -11,7 +11,7 @@ import (
 
 	"github.com/chromedp/chromedp"
 
-	"github.com/hawser-ws/hawser/cmd/hawser/internal/browser"
+	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
 // TestModules runs the tests in testdata against the modules as the browser loads

@@ -10,7 +10,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hawser-ws/hawser/cmd/hawser/internal/browser"
+	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
 // TestPage is what one meets in the page beside talking, on the real server.

@@ -9,7 +9,7 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/hawser-ws/hawser/cmd/hawser/internal/browser"
+	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
 var screenshot = flag.String("screenshot", "", "write a picture of the page to this file")
