@@ -12,6 +12,8 @@ type Scale uint8
 const (
 	// Linear begins at zero.
 	Linear Scale = iota
+	// Binary begins at zero, too, and is labelled at powers of two.
+	Binary
 	// Log is for positive values over several magnitudes.
 	Log
 	// Tail is for percentiles: each further nine takes the same space.
@@ -38,7 +40,7 @@ func newAxis(s Scale, values []float64, format func(float64) string) axis {
 		a.min, a.max = 1, 2
 	}
 	switch s {
-	case Linear:
+	case Linear, Binary:
 		a.min = min(a.min, 0)
 		if a.max <= a.min {
 			a.max = a.min + 1
@@ -112,6 +114,9 @@ func (a axis) ticks() (list []float64) {
 		}
 	default:
 		step := niceAbove((a.max - a.min) / 6)
+		if a.scale == Binary {
+			step = math.Exp2(math.Ceil(math.Log2((a.max - a.min) / 6)))
+		}
 		for i := 0; ; i++ {
 			v := math.Ceil(a.min/step)*step + float64(i)*step
 			if v > a.max+step*1e-6 {

@@ -19,6 +19,7 @@ type Series struct {
 // Chart is a line chart.
 type Chart struct {
 	Title            string
+	Note             string // a line below the title
 	Series           []Series
 	X, Y             Scale
 	XLabel           string
@@ -27,7 +28,7 @@ type Chart struct {
 
 const (
 	width, height          = 720, 340
-	left, right, top, foot = 76, 20, 44, 62
+	left, right, top, foot = 76, 36, 58, 62
 )
 
 // colours can be told apart by the colour-blind, in light and dark.
@@ -65,6 +66,9 @@ func (c *Chart) SVG() string {
 	py := func(v float64) float64 { return height - foot - y.at(v)*(height-top-foot) }
 	var b strings.Builder
 	b.WriteString(open(width, height, c.Title))
+	if c.Note != "" {
+		fmt.Fprintf(&b, `<text x="14" y="43">%s</text>`+"\n", html.EscapeString(c.Note))
+	}
 	for _, v := range y.ticks() {
 		fmt.Fprintf(&b, `<line class="grid" x1="%d" x2="%d" y1="%.1f" y2="%.1f"/><text x="%d" y="%.1f" text-anchor="end">%s</text>`+"\n",
 			left, width-right, py(v), py(v), left-8, py(v)+4, html.EscapeString(y.format(v)))

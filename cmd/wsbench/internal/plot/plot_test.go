@@ -23,6 +23,7 @@ func TestTicks(t *testing.T) {
 		{Log, []float64{15_000, 900_000}, Nanoseconds, "10 µs 20 µs 50 µs 100 µs 200 µs 500 µs 1 ms"},
 		{Log, []float64{100, 3e9}, Nanoseconds, "100 ns 1 µs 10 µs 100 µs 1 ms 10 ms 100 ms 1 s"},
 		{Tail, []float64{0, 99.99}, Percentile, "0% 50% 90% 99% 99.9% 99.99%"},
+		{Binary, []float64{0, 23 << 20}, Bytes, "0 B 4 MiB 8 MiB 12 MiB 16 MiB 20 MiB 24 MiB"},
 		{Linear, nil, Bytes, "0 B 0.5 B 1 B 1.5 B 2 B"},
 	} {
 		a := newAxis(c.scale, c.values, c.format)

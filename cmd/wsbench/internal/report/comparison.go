@@ -111,7 +111,7 @@ func ComparisonText(w io.Writer, c *trial.Comparison, col Colour) {
 
 // Bars is a comparison by one metric as a picture.
 func Bars(c *trial.Comparison, m trial.Metric) string {
-	b := &plot.Bars{Title: m.Name + ": " + comparisonTitle(c), Note: m.Better + " is better; the lines are 95 % bootstrap intervals of the median", Format: func(v float64) string { return value(v, m.Unit) }}
+	b := &plot.Bars{Title: m.Name + " (" + m.Better + " is better)", Note: comparisonTitle(c), Format: func(v float64) string { return value(v, m.Unit) }}
 	for _, s := range c.Servers {
 		v := trial.MedianInterval(s.Values[m.Name], c.Plan.Seed)
 		b.Bars = append(b.Bars, plot.Bar{Name: s.Name, Value: v.Value, Low: v.Low, High: v.High})
@@ -121,7 +121,7 @@ func Bars(c *trial.Comparison, m trial.Metric) string {
 
 // Curves is the latencies of all servers as a picture, over all rounds.
 func Curves(c *trial.Comparison) string {
-	chart := &plot.Chart{Title: "Latency by percentile: " + comparisonTitle(c), X: plot.Tail, Y: plot.Log, XFormat: plot.Percentile, YFormat: plot.Nanoseconds}
+	chart := &plot.Chart{Title: "Latency by percentile", Note: comparisonTitle(c), X: plot.Tail, Y: plot.Log, XFormat: plot.Percentile, YFormat: plot.Nanoseconds}
 	for _, s := range c.Servers {
 		if len(s.Values) > 0 {
 			chart.Series = append(chart.Series, curve(s.Name, &s.Total.Latency))

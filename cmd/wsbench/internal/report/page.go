@@ -196,7 +196,7 @@ func (p *page) plots(r *result.Result) {
 	}
 	p.chart(&plot.Chart{Title: "Latency over time", Y: scaleFor(main), XFormat: plot.Seconds, YFormat: plot.Nanoseconds,
 		Series: []plot.Series{series("max", quantile(100)), series("p99", quantile(99)), series("p50", quantile(50))}})
-	p.chart(&plot.Chart{Title: "Resident memory over time", XFormat: plot.Seconds, YFormat: plot.Bytes, Series: []plot.Series{
+	p.chart(&plot.Chart{Title: "Resident memory over time", Y: plot.Binary, XFormat: plot.Seconds, YFormat: plot.Bytes, Series: []plot.Series{
 		series("server", func(v *result.Interval) (float64, bool) { return float64(v.ServerRSS), r.Server != nil }),
 		series("wsbench", func(v *result.Interval) (float64, bool) { return float64(v.ClientRSS), true })}})
 	p.chart(&plot.Chart{Title: "CPU over time, in cores", XFormat: plot.Seconds, YFormat: plot.Count, Series: []plot.Series{

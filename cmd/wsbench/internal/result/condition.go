@@ -91,6 +91,9 @@ func metricOf(r *Result, name string) (v float64, isTime, known bool) {
 	of, q, dotted := strings.Cut(name, ".")
 	h := &t.Latency
 	if hist := map[string]*latency.Histogram{"last": &t.Last, "handshake": &t.Handshake, "late": &t.Late, "lag": &t.Lag, "closing": &t.Closing, "back": &t.Back, "login": &t.Login}[of]; hist != nil && dotted {
+		if q != "max" && q != "mean" && !strings.HasPrefix(q, "p") {
+			return 0, false, false
+		}
 		h, name = hist, q
 	}
 	if name == "max" || name == "mean" || strings.HasPrefix(name, "p") {

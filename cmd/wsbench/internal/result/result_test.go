@@ -1,0 +1,106 @@
+package result
+
+import (
+	"bytes"
+	"encoding/csv"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+)
+
+func sample() *Result {
+	r := &Result{Format: Format, Seconds: 2, Plan: load.Plan{Scenario: load.Echo, Conns: 5}, Server: &Server{PerMessage: 6 * time.Microsecond, RSS: 1 << 20}}
+	for range 100 {
+		r.Total.Latency.Record(int64(time.Millisecond))
+	}
+	r.Total.Latency.Record(int64(50 * time.Millisecond))
+	r.Total.Sent, r.Total.Received = 101, 101
+	r.Faults.Count = map[load.Fault]uint64{load.Lost: 2}
+	r.Intervals = []Interval{{From: 0, To: 2, Tally: r.Total, Ready: 5}}
+	return r
+}
+
+func TestConditions(t *testing.T) {
+	r := sample()
+	for text, want := range map[string]bool{
+		"p99<10ms": true, "p99 <= 1.1ms": true, "p99.9>40ms": true, "max=50ms": true, "p50>2ms": false,
+		"lost=0": false, "lost=2": true, "lost!=0": true, "doubled=0": true, "faults>1": true,
+		"rate>=50.5": true, "rate>51": false, "cpu<7us": true, "rss<2e6": true, "failures=1": true,
+		"last.p99<1s": false, "last.p99>1s": false, // not measured: neither holds
+		"mean>1ms": true, "client<0.5": true,
+	} {
+		list, err := ParseConditions(text)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		if got, found := list[0].Holds(r); got != want {
+			t.Errorf("%s: %t (%s), want %t", text, got, found, want)
+		}
+	}
+	if list, err := ParseConditions("p99<10ms, lost=0"); err != nil || len(list) != 2 || list[1].Text != "lost=0" {
+		t.Errorf("%v, %v", list, err)
+	}
+	for text, want := range map[string]string{
+		"p99": "none of", "p99<10": `"10" is no duration`, "lost=few": `"few" is no number`, "p101<1ms": `no metric "p101"`, "speed>1": `no metric "speed"`, "": "none of",
+		"last.rate>1": `no metric`,
+	} {
+		if _, err := ParseConditions(text); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestSaveAndLoad(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.json")
+	r := sample()
+	var err error
+	if r.Plan.Dialect, err = dialect.Open("centrifugo"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Total.Latency.Percentile(99.9) != r.Total.Latency.Percentile(99.9) || got.Intervals[0].Tally.Latency.Count() != 101 || got.Plan.Dialect.Name != r.Plan.Dialect.Name || got.Faults.Total() != 2 {
+		t.Errorf("%+v", got)
+	}
+	r.Format = 99
+	r.Save(path)
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "format 99") {
+		t.Errorf("another format: %v", err)
+	}
+}
+
+func TestCSV(t *testing.T) {
+	var b bytes.Buffer
+	if err := sample().WriteCSV(&b); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&b).ReadAll()
+	if err != nil || len(rows) != 2 || len(rows[0]) != len(rows[1]) || rows[1][3] != "101" {
+		t.Errorf("%v, %v", rows, err)
+	}
+}
+
+func TestDiff(t *testing.T) {
+	a, b := sample(), sample()
+	b.Plan.Conns = 7
+	b.Total.Received = 202
+	var out bytes.Buffer
+	if err := Diff(&out, a, b); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"connections: 5 and 7", "2.000", "1.000", "One run each"} {
+		if !strings.Contains(out.String(), s) {
+			t.Errorf("%q is missing in\n%s", s, &out)
+		}
+	}
+}

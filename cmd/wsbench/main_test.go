@@ -1,0 +1,323 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/server"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// The test program is wsbench itself where it is started as a worker, and a
+// server where it is started to be compared.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "serve-for-test" {
+		ln, err := net.Listen("tcp", "127.0.0.1:"+os.Args[2])
+		if err != nil {
+			panic(err)
+		}
+		panic(newSubject(nil).srv.Serve(ln))
+	}
+	if len(os.Args) > 2 && os.Args[1] == "agent" {
+		main()
+	}
+	os.Exit(m.Run())
+}
+
+// subject is the server that is measured: / echoes, /fanout sends to all.
+type subject struct {
+	srv     *server.Server
+	group   *server.Group
+	message func(c server.Conn, op frame.Opcode, p []byte) // in place of echoing
+	opened  atomic.Int64
+}
+
+func (s *subject) OnOpen(c server.Conn) {
+	s.opened.Add(1)
+	if c.Value() == true {
+		s.group.Join(c)
+	}
+}
+
+func (s *subject) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+	switch {
+	case c.Value() == true:
+		s.group.Send(wsproto.NewPrepared(op, p), server.Evict)
+	case s.message != nil:
+		s.message(c, op, p)
+	default:
+		c.Send(op, p)
+	}
+}
+
+func (s *subject) OnClose(server.Conn, error) {}
+
+func newSubject(message func(c server.Conn, op frame.Opcode, p []byte)) *subject {
+	s := &subject{message: message}
+	srv, err := server.New(server.Config{
+		Handler: s, MaxConnsPerAddress: server.Off, Upgrader: handshake.Upgrader{Origins: []string{"*"}},
+		Admit: func(r *http.Request) (any, error) { return r.URL.Path == "/fanout", nil },
+	})
+	if err != nil {
+		panic(err)
+	}
+	s.srv, s.group = srv, srv.NewGroup()
+	return s
+}
+
+func serve(t *testing.T, message func(c server.Conn, op frame.Opcode, p []byte)) (s *subject, url string) {
+	t.Helper()
+	s = newSubject(message)
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go s.srv.Serve(ln)
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		s.srv.Shutdown(ctx)
+	})
+	return s, "ws://" + ln.Addr().String()
+}
+
+// wsbench runs a command line and returns what it says.
+func wsbench(t *testing.T, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	status = program(t.Context(), args, &out, &errs)
+	return status, out.String(), errs.String()
+}
+
+func TestRunWritesEverything(t *testing.T) {
+	_, url := serve(t, nil)
+	dir := t.TempDir()
+	file := func(name string) string { return filepath.Join(dir, name) }
+	status, out, progress := wsbench(t, "echo", "--url", url+"/", "--conns", "10", "--rate", "500", "--warmup", "50ms", "--duration", "400ms", "--interval", "200ms",
+		"--pid", strconv.Itoa(os.Getpid()), "--json", file("r.json"), "--csv", file("r.csv"), "--html", file("r.html"), "--fail-if", "lost>0,rate<1")
+	if status != exitGood || !strings.Contains(out, "200 sent") || !strings.Contains(out, "nothing lost") || !strings.Contains(out, "of CPU per message") {
+		t.Fatalf("status %d\n%s%s", status, out, progress)
+	}
+	if !strings.Contains(progress, "warming up") || !strings.Contains(progress, "100% 400ms") || strings.Contains(progress, "\x1b") {
+		t.Errorf("progress:\n%s", progress)
+	}
+	r, err := result.Load(file("r.json"))
+	if err != nil || r.Total.Sent != 200 || r.Total.Latency.Count() != 200 || len(r.Intervals) != 3 || r.Server == nil || r.Command[0] != "wsbench" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	for _, name := range []string{"r.csv", "r.html"} {
+		if b, err := os.ReadFile(file(name)); err != nil || len(b) < 300 {
+			t.Errorf("%s: %d bytes, %v", name, len(b), err)
+		}
+	}
+	if status, out, _ := wsbench(t, "diff", file("r.json"), file("r.json")); status != exitGood || !strings.Contains(out, "1.000") {
+		t.Errorf("diff: %d\n%s", status, out)
+	}
+	if status, out, _ := wsbench(t, "report", "--html", file("again.html"), file("r.json")); status != exitGood || !strings.Contains(out, "200 sent") {
+		t.Errorf("report: %d\n%s", status, out)
+	}
+}
+
+// startAgent runs an agent until the test ends.
+func startAgent(t *testing.T, token string) (addr string) {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr = ln.Addr().String()
+	ln.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan int)
+	go func() {
+		done <- program(ctx, []string{"agent", "--listen", addr, "--token-file", token}, &bytes.Buffer{}, &bytes.Buffer{})
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	for {
+		if nc, err := net.Dial("tcp", addr); err == nil {
+			nc.Close()
+			return addr
+		}
+		time.Sleep(time.Millisecond) // it does not listen yet
+	}
+}
+
+// Several processes, and agents, come to one report; nothing is counted twice.
+func TestManyWorkersOneReport(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	os.WriteFile(token, []byte("0123456789abcdef0123\n"), 0o600)
+	agent := func() string { return startAgent(t, token) }
+	for name, who := range map[string][]string{
+		"processes": {"--processes", "3"},
+		"agents":    {"--agent", agent() + "," + agent(), "--token-file", token, "--server-agent", agent(), "--pid", strconv.Itoa(os.Getpid()), "--max-clock-error", "1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, url := serve(t, nil)
+			dir := t.TempDir()
+			run := func(args ...string) *result.Result {
+				path := filepath.Join(dir, "r.json")
+				args = append(append(args, who...), "--warmup", "0s", "--duration", "500ms", "--json", path, "--quiet")
+				if status, out, errs := wsbench(t, args...); status != exitGood {
+					t.Fatalf("status %d\n%s%s", status, out, errs)
+				}
+				r, err := result.Load(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return r
+			}
+			r := run("echo", "--url", url+"/", "--conns", "10", "--rate", "600")
+			if r.Total.Sent < 299 || r.Total.Sent > 301 || uint64(r.Total.Latency.Count()) != r.Total.Sent {
+				t.Errorf("%d sent, %d latencies", r.Total.Sent, r.Total.Latency.Count())
+			}
+			if n := s.opened.Load(); n != 10+int64(len(r.Workers)) { // and a first look by each
+				t.Errorf("%d connections were opened by %d workers", n, len(r.Workers))
+			}
+			r = run("fanout", "--url", url+"/fanout", "--conns", "9", "--rate", "100")
+			if r.Total.Sent != 50 || r.Total.Latency.Count() != 500 {
+				t.Errorf("%d sent, %d received by 10", r.Total.Sent, r.Total.Latency.Count())
+			}
+			if name == "agents" {
+				if r.Server == nil || r.Server.RSS == 0 {
+					t.Error("the agent beside the server says nothing")
+				}
+				for _, w := range r.Workers {
+					if w.ClockError <= 0 {
+						t.Errorf("%s: clock error %v", w.Name, w.ClockError)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Where clocks are not known well enough, one-way latencies are not given.
+func TestOneWayIsRefused(t *testing.T) {
+	token := filepath.Join(t.TempDir(), "token")
+	os.WriteFile(token, []byte("0123456789abcdef0123\n"), 0o600)
+	addrs := []string{startAgent(t, token), startAgent(t, token)}
+	_, url := serve(t, nil)
+	path := filepath.Join(t.TempDir(), "r.json")
+	status, out, _ := wsbench(t, "fanout", "--url", url+"/fanout", "--conns", "9", "--rate", "100", "--warmup", "0s", "--duration", "300ms", "--json", path, "--quiet",
+		"--agent", strings.Join(addrs, ","), "--token-file", token, "--max-clock-error", "1ns")
+	if status != exitGood || !strings.Contains(out, "one-way latencies it saw are left out") {
+		t.Fatalf("status %d\n%s", status, out)
+	}
+	r, err := result.Load(path)
+	if err != nil || r.Total.Received != 300 || r.Total.Latency.Count() != 150 {
+		t.Errorf("%d received, %d latencies; half of the receivers are beside the publisher: %v", r.Total.Received, r.Total.Latency.Count(), err)
+	}
+}
+
+func TestFailures(t *testing.T) {
+	n := 0
+	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+		if n++; n%100 != 50 {
+			c.Send(op, p)
+		}
+	})
+	status, out, _ := wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "1000", "--warmup", "0s", "--duration", "400ms", "--timeout", "200ms", "--quiet")
+	if status != exitFailed || !regexp.MustCompile(`FAILED: 4 messages lost`).MatchString(out) || !strings.Contains(out, "lost: connection 0: 4 of its own, number 49 first") {
+		t.Errorf("status %d\n%s", status, out)
+	}
+	_, url = serve(t, nil)
+	status, out, _ = wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "200ms", "--quiet", "--fail-if", "rate>1")
+	if status != exitFailed || !strings.Contains(out, "FAILED by --fail-if rate>1: rate is 100") {
+		t.Errorf("status %d\n%s", status, out)
+	}
+	ln, _ := net.Listen("tcp", "127.0.0.1:0")
+	ln.Close()
+	status, _, errs := wsbench(t, "echo", "--url", "ws://"+ln.Addr().String(), "--rate", "100", "--quiet")
+	if status != exitNoRun || !strings.Contains(errs, "connection refused") {
+		t.Errorf("status %d\n%s", status, errs)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for args, want := range map[string]string{
+		"":                   "a command is missing",
+		"ecko":               `no command "ecko"`,
+		"echo":               "--url is missing",
+		"echo --url ws://h/": "either --inflight N",
+		"echo --url ws://h/ --inflight 1 --rate 1":            "contradict each other",
+		"echo --url ws://h/ --rate 1 --size 5":                "take 29 bytes",
+		"echo --url ws://h/ --rate 1 --conns 0":               "--conns is 0",
+		"echo --url ws://h/ --rate 1 --payload zeros":         "random or compressible",
+		"echo --url ws://h/ --rate 1 --pid x":                 `"x" is no process id`,
+		"echo --url ws://h/ --rate 1 --fail-if p99":           "none of",
+		"echo --url ws://h/ --rate 1 --scenario nope":         "does not exist",
+		"echo --url ws://h/ --rate 1 --agent h:1":             "--token-file is missing",
+		"echo --url ws://h/ --rate 1 x":                       `unexpected argument "x"`,
+		"echo --speed 3":                                      "speed",
+		"storm --url ws://h/ --storm-every 1ms":               "--storm-every is 1ms",
+		"find echo --url ws://h/":                             "--slo is missing",
+		"find":                                                "a scenario is missing",
+		"compare echo --inflight 1 --a x={port}":              "two servers at least",
+		"compare echo --inflight 1 --a x={port} --b x={port}": `two servers have the name "x"`,
+		"compare echo --a x=y --b z={port}":                   "no {port}",
+		"diff a":                                              "two files",
+		"agent":                                               "--listen",
+		"report":                                              "wants files",
+	} {
+		status, _, errs := wsbench(t, strings.Fields(args)...)
+		if status != exitUsage || !strings.Contains(errs, want) {
+			t.Errorf("%s: status %d, %s; want %q", args, status, errs, want)
+		}
+	}
+	for args, want := range map[string]string{"--help": "usage: wsbench SCENARIO", "compare --help": "A B A B", "find --help": "halves the gap", "echo --help": "scenarios"} {
+		if status, out, _ := wsbench(t, strings.Fields(args)...); status != exitGood || !strings.Contains(out, want) {
+			t.Errorf("%s: status %d\n%s", args, status, out)
+		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	_, url := serve(t, nil)
+	status, out, errs := wsbench(t, "find", "echo", "--url", url, "--conns", "5", "--slo", "faults=0,p50<10s", "--from", "100", "--most", "400", "--warmup", "0s", "--duration", "100ms", "--quiet")
+	// The client may be disturbed on a busy machine: then the answer says so.
+	if status != exitGood || !strings.Contains(out, "rate for faults=0,p50<10s: 400, the most that was asked for") && !strings.Contains(out, "wsbench itself was the bottleneck") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	json, html := filepath.Join(dir, "c.json"), filepath.Join(dir, "c.html")
+	server := fmt.Sprintf("=%s serve-for-test {port}", self)
+	status, out, errs := wsbench(t, "compare", "echo", "--conns", "5", "--inflight", "1", "--warmup", "50ms", "--duration", "200ms", "--rounds", "2",
+		"--a", "one"+server, "--b", "two"+server, "--json", json, "--html", html)
+	if status != exitGood || !strings.Contains(out, "too few rounds to say") || strings.Count(errs, "round 2 of 2") != 2 {
+		t.Fatalf("status %d\n%s%s", status, out, errs)
+	}
+	md, plots, readme := filepath.Join(dir, "t.md"), filepath.Join(dir, "plots"), filepath.Join(dir, "README.md")
+	os.WriteFile(readme, []byte("<!-- bench: begin -->\n<!-- bench: end -->\n"), 0o600)
+	if status, _, errs := wsbench(t, "report", "--markdown", md, "--svg", plots, "--readme", readme, json); status != exitGood {
+		t.Fatalf("report: %d %s", status, errs)
+	}
+	if b, _ := os.ReadFile(readme); !strings.Contains(string(b), "| two |") || !strings.Contains(string(b), "(plots/echo-5-1.svg)") {
+		t.Errorf("%s", b)
+	}
+	status, out, _ = wsbench(t, "compare", "echo", "--conns", "1", "--inflight", "1", "--rounds", "1", "--quiet", "--duration", "100ms", "--warmup", "0s",
+		"--a", "one"+server, "--b", "broken=sh -c \"echo no such server on {port}; exit 3\"")
+	if status != exitFailed || !strings.Contains(out, "broken ended at once: no such server") {
+		t.Errorf("status %d\n%s", status, out)
+	}
+}
