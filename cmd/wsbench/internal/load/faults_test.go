@@ -46,10 +46,10 @@ func mistreating(n int, how Fault) func(from *Member, p []byte, arrive func(*Mem
 func TestEachFaultIsFound(t *testing.T) {
 	for _, how := range FaultKinds {
 		for name, plan := range map[string]Plan{
-			"closed":  {Scenario: Echo, Conns: 1, Inflight: 1, Duration: 20 * time.Second},
-			"batches": {Scenario: Echo, Conns: 1, Inflight: 16, Duration: 20 * time.Second},
-			"open":    {Scenario: Echo, Conns: 1, Rate: 1000, Duration: 20 * time.Second},
-			"fan-out": {Scenario: Fanout, Conns: 3, Publishers: 1, Self: true, Inflight: 4, Duration: 20 * time.Second},
+			"closed":  {Scenario: Echo, Conns: 1, Inflight: 1, Duration: 3 * time.Second, Timeout: time.Second},
+			"batches": {Scenario: Echo, Conns: 1, Inflight: 16, Duration: 3 * time.Second, Timeout: time.Second},
+			"open":    {Scenario: Echo, Conns: 1, Rate: 1000, Duration: 3 * time.Second, Timeout: time.Second},
+			"fan-out": {Scenario: Fanout, Conns: 3, Publishers: 1, Self: true, Inflight: 4, Duration: 3 * time.Second, Timeout: time.Second},
 		} {
 			if how == Reordered && name == "closed" {
 				continue // there is never a second message to change places with
@@ -77,7 +77,7 @@ func TestEachFaultIsFound(t *testing.T) {
 				if e := faults.Examples[how]; len(e) != 1 || !strings.Contains(e[0], "connection ") {
 					t.Errorf("named %q", e)
 				}
-				if got.Received < 5000 {
+				if got.Received < 1500 {
 					t.Errorf("only %d messages received: it did not go on", got.Received)
 				}
 			})
