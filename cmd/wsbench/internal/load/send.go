@@ -40,9 +40,7 @@ func (s *Shard) messageDue(due, now int64) bool {
 			return s.send(m, due, now)
 		}
 	}
-	if s.measured(due) {
-		s.tally.Postponed++
-	}
+	s.postpone(due)
 	return true
 }
 

@@ -91,21 +91,33 @@ func (s *Shard) kick(now int64) {
 	}
 }
 
-// stop ends sending. What was due and is not sent is not forgotten.
+// stop ends sending. What was due by now is sent, however late; what cannot be is
+// not forgotten.
 func (s *Shard) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.running {
 		return
 	}
-	s.running = false
-	s.tally.Postponed += uint64(len(s.backlog))
-	s.backlog = nil
-	for s.schedule != nil && s.schedule.Due() < s.to {
-		if s.measured(s.schedule.Due()) {
-			s.tally.Postponed++
+	now := s.load.now()
+	for s.schedule != nil && s.schedule.Due() < min(s.to, now) {
+		due := s.schedule.Due()
+		if s.plan.Cycles() || !s.messageDue(due, now) {
+			s.postpone(due)
 		}
 		s.schedule.Pass()
+	}
+	for _, due := range s.backlog {
+		s.postpone(due)
+	}
+	s.backlog = nil
+	s.running = false
+}
+
+// postpone counts something that was due and was not begun.
+func (s *Shard) postpone(due int64) {
+	if s.measured(due) {
+		s.tally.Postponed++
 	}
 }
 

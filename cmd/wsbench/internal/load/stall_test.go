@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // stalling is a server that answers in service, but does nothing at all during
@@ -106,18 +108,35 @@ func TestBeginsLater(t *testing.T) {
 	}
 }
 
-// What was due and could not be sent before the end is counted, not dropped.
-func TestWhatIsNeverSentIsCounted(t *testing.T) {
-	s := simulate(t, Plan{Scenario: Echo, Conns: 1, Rate: 1000, Duration: time.Second}, 1)
-	s.connect()
-	s.load.Take()
-	s.load.Start(s.now, 0, 1)
-	s.run(s.now + int64(400*time.Millisecond))
-	s.load.Shards[0].Tick()
-	s.run(s.now + int64(time.Second))
-	s.load.Stop()
-	if got := s.load.Take(); got.Sent != 401 || got.Postponed != 599 {
-		t.Errorf("%d sent and %d not, want 401 and 599", got.Sent, got.Postponed)
+// What is due when the run ends is sent, late as it is; what cannot be sent is
+// counted, not dropped.
+func TestWhatIsDueAtTheEnd(t *testing.T) {
+	for name, broken := range map[string]bool{"connected": false, "broken": true} {
+		t.Run(name, func(t *testing.T) {
+			s := simulate(t, Plan{Scenario: Echo, Conns: 1, Rate: 1000, Duration: time.Second}, 1)
+			s.connect()
+			s.load.Take()
+			s.load.Start(s.now, 0, 1)
+			s.run(s.now + int64(400*time.Millisecond))
+			s.load.Shards[0].Tick()
+			if broken {
+				s.links[s.load.Members()[0]].end(wsproto.CloseGoingAway, false)
+			}
+			s.run(s.now + int64(700*time.Millisecond))
+			s.load.Stop()
+			s.run(s.now + int64(time.Second))
+			got := s.load.Take()
+			if broken {
+				if got.Sent != 401 || got.Postponed != 599 {
+					t.Errorf("%d sent and %d not, want 401 and 599", got.Sent, got.Postponed)
+				}
+				return
+			}
+			if got.Sent != 1000 || got.Postponed != 0 || got.Latency.Count() != 1000 {
+				t.Errorf("%d sent, %d not, %d latencies", got.Sent, got.Postponed, got.Latency.Count())
+			}
+			near(t, "the latest", got.Late.Max(), 699*time.Millisecond)
+		})
 	}
 }
 
