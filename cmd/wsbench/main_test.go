@@ -239,6 +239,10 @@ func TestFailures(t *testing.T) {
 	if status != exitFailed || !strings.Contains(out, "FAILED by --fail-if rate>1: rate is ") {
 		t.Errorf("status %d\n%s", status, out)
 	}
+	status, out, _ = wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "200ms", "--quiet", "--fail-if", "last.p99>1s")
+	if status != exitFailed || !strings.Contains(out, "last.p99 was not measured") {
+		t.Errorf("status %d\n%s", status, out)
+	}
 	ln, _ := net.Listen("tcp", "127.0.0.1:0")
 	ln.Close()
 	status, _, errs := wsbench(t, "echo", "--url", "ws://"+ln.Addr().String(), "--rate", "100", "--quiet")

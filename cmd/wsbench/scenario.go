@@ -37,6 +37,8 @@ func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, st
 	failed := len(r.Failures()) > 0
 	for _, c := range o.failIf {
 		holds, found := c.Holds(r)
+		// What was to be watched and was not measured must not pass for good.
+		holds = holds || !c.Measured(r)
 		if holds {
 			fmt.Fprintf(stdout, "  %s\n", colours(stdout).Red(fmt.Sprintf("FAILED by --fail-if %s: %s", c.Text, found)))
 		}

@@ -71,7 +71,8 @@ who does it
 what comes of it
   --html FILE           a page with pictures; --json FILE; --csv FILE
   --interval D          of the samples (1s)
-  --fail-if CONDITIONS  exit with 1 if one of them holds: 'p99>10ms,lost>0'
+  --fail-if CONDITIONS  exit with 1 if one of them holds ('p99>10ms,lost>0') or
+                        was not measured
   --quiet               no progress
 
 Conditions are METRIC OP VALUE with commas between. Metrics: p50 … p99.99, max,

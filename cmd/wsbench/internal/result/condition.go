@@ -147,6 +147,12 @@ func quantile(h *latency.Histogram, name string) (float64, bool) {
 	return value(h.Percentile(p)), true
 }
 
+// Measured reports whether the run knows the condition's metric.
+func (c Condition) Measured(r *Result) bool {
+	v, _, _ := metricOf(r, c.metric)
+	return !math.IsNaN(v)
+}
+
 // Holds reports whether the condition holds of a run, and what was found. Of
 // something that was not measured nothing holds.
 func (c Condition) Holds(r *Result) (holds bool, found string) {
