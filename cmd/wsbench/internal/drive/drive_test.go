@@ -29,11 +29,15 @@ type subject struct {
 	server.Server
 	message func(c server.Conn, op frame.Opcode, p []byte)
 	group   *server.Group
+	room    atomic.Int64 // for so many connections, unless it is 0
 	opened  atomic.Int64
 }
 
 func (s *subject) OnOpen(c server.Conn) {
 	s.opened.Add(1)
+	if room := s.room.Load(); room > 0 && s.opened.Load() > room {
+		c.Close(wsproto.CloseTryAgainLater, "full")
+	}
 	s.group.Join(c)
 }
 func (s *subject) OnMessage(c server.Conn, op frame.Opcode, p []byte) { s.message(c, op, p) }
@@ -292,6 +296,27 @@ func TestServerCloses(t *testing.T) {
 		if n != 3 || !strings.Contains(text, "4001") || !strings.Contains(text, `"enough"`) {
 			t.Errorf("%d times %s", n, text)
 		}
+	}
+}
+
+// A server that takes no more connections ends the run before it begins, with
+// the reason.
+func TestServerIsFull(t *testing.T) {
+	const room = 20
+	full, url := serve(t, echo, server.Config{})
+	plan := load.Plan{Scenario: load.Echo, Conns: 500, Inflight: 1, Size: 64, Timeout: time.Second, Duration: time.Second}
+	full.room.Store(room + 1) // and a first look
+	e, err := New(&plan, load.Share{To: 500}, Target{URL: url, Timeout: 5 * time.Second}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(t.Context())
+	if _, err := e.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	err = e.Connect(t.Context(), 500, func(int) {})
+	if err == nil || !strings.Contains(err.Error(), `closed by the server with 1013 try again later, reason "full"`) {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -118,6 +118,10 @@ func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 	return res, nil
 }
 
+// fewFailures, or a twentieth of the connections, may fail before the load begins;
+// more end the run.
+const fewFailures = 50
+
 // Connect makes the connections of the first n members, and calls progress every
 // now and then. It returns when all are ready, or have failed.
 func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) error {
@@ -134,6 +138,9 @@ func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) e
 		if ready+gone >= n {
 			progress(ready)
 			return nil
+		}
+		if gone > max(fewFailures, n/20) {
+			return fmt.Errorf("%d connections are open, %d could not be made or kept, most of them %s", ready, gone, e.Load.MostEnds())
 		}
 		if ready+gone > last {
 			last, began = ready+gone, time.Now()

@@ -114,6 +114,26 @@ func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
 	}
 }
 
+// MostEnds is how most of the connections that ended did, or why they did not
+// begin.
+func (l *Load) MostEnds() string {
+	ends := map[string]int{}
+	for _, s := range l.Shards {
+		s.mu.Lock()
+		for text, n := range s.ends {
+			ends[text] += n
+		}
+		s.mu.Unlock()
+	}
+	most := "for reasons unknown"
+	for text, n := range ends {
+		if n > ends[most] {
+			most = text
+		}
+	}
+	return most
+}
+
 // Close closes every connection that is open.
 func (l *Load) Close() {
 	for _, s := range l.Shards {

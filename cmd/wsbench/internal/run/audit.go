@@ -82,7 +82,7 @@ func (r *running) audit() {
 	if most := max(worstLate, time.Duration(lateShare*float64(tail))); a.LateP99 > most && r.o.Plan.Open() {
 		say("one in a hundred messages was sent more than %v after it was due", a.LateP99.Round(time.Microsecond))
 	}
-	if most := max(worstLag, time.Duration(lagShare*float64(tail))); a.LagP99 > most {
+	if most := max(worstLag, time.Duration(lagShare*float64(tail))); a.LagP99 > most && r.o.Plan.Scenario != load.Idle {
 		say("its event loops came up to %v late when called (p99)", a.LagP99.Round(time.Microsecond))
 	}
 	if res.Total.Postponed > 0 && r.ready > 0 && res.Plan.Scenario != load.Connect && res.Plan.Scenario != load.Churn {
