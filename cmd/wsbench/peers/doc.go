@@ -1,7 +1,14 @@
 // Package peers compares hawser with other WebSocket libraries. It is a module
 // of its own, so that none of them enters hawser's module graph.
 //
-// Run the masking benchmark with
+// serve runs any of them as a server, node/server.mjs runs Node's ws; bench.sh
+// measures them all beside hawser ("make bench-peers"). centrifugo and
+// node/socketio.mjs are servers of other protocols, on which wsbench's scenario
+// files are tried. All of it is tested by
+//
+//	cd cmd/wsbench/peers && go test ./...
+//
+// and the masking benchmark is run by
 //
 //	cd cmd/wsbench/peers && go test -bench Mask
 package peers
