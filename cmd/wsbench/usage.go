@@ -31,7 +31,8 @@ scenarios
   echo     each message comes back to its sender
   fanout   what --publishers send goes to --conns receivers; last receiver, too
   slow     fanout in which --slow-share of the receivers barely read
-  chat     hawser's chat: log in, join rooms of --room-size, talk
+  chat     hawser's chat: log in, join rooms of --room-size, talk (the server's
+           --limits.guests-per-minute and others are to be 0)
   idle     connections are held; memory for each, of the server and the kernel
   connect  opening handshakes: rate and latency; --conns at a time
   churn    connections come, exchange --messages, and go
