@@ -12,33 +12,32 @@ import (
 	"time"
 )
 
-// crowdVariable makes the test binary a crowd of clients: "address count".
+// children are what the test binary is instead when the variable is set: it is
+// given its value.
+var children = map[string]func(string) error{crowdVariable: crowd}
+
+// crowdVariable makes it a crowd of clients: "address count".
 const crowdVariable = "HAWSER_TEST_CROWD"
 
 func TestMain(m *testing.M) {
-	if s := os.Getenv(crowdVariable); s != "" {
-		var addr string
-		var n int
-		fmt.Sscan(s, &addr, &n)
-		if err := crowd(addr, n); err != nil {
-			fmt.Println("error:", err)
-			os.Exit(1)
+	for variable, child := range children {
+		if s := os.Getenv(variable); s != "" {
+			if err := child(s); err != nil {
+				fmt.Println("error:", err)
+				os.Exit(1)
+			}
+			os.Exit(0)
 		}
-		os.Exit(0)
-	}
-	if os.Getenv(starvedVariable) != "" {
-		if err := starved(); err != nil {
-			fmt.Fprintln(os.Stderr, "error:", err)
-			os.Exit(1)
-		}
-		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
 // crowd opens n connections, says so, and closes them when its input ends. It
 // is a process of its own because of the descriptors.
-func crowd(addr string, n int) error {
+func crowd(args string) error {
+	var addr string
+	var n int
+	fmt.Sscan(args, &addr, &n)
 	conns := make([]net.Conn, 0, n)
 	for i := range n {
 		nc, err := net.Dial("tcp", addr)
