@@ -89,6 +89,7 @@ func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
 		Role:         wsproto.Client,
 		MaxMessage:   c.maxMessage,
 		MaxFragments: o.MaxFragments,
+		CompressFrom: o.CompressFrom,
 		Stream:       o.Stream,
 		MaskKey:      maskKey,
 	})

@@ -30,6 +30,11 @@ type Options struct {
 	// MaxMessage still bounds what Read returns, and compressed messages.
 	Stream bool
 
+	// CompressFrom is the length in bytes from which messages are compressed,
+	// where permessage-deflate was agreed on. Default 128; a negative value
+	// compresses every one.
+	CompressFrom int
+
 	// CloseTimeout bounds the time for the end of a connection, from the first
 	// Close frame in either direction. Default 5 s.
 	CloseTimeout time.Duration

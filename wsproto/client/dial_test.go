@@ -230,3 +230,44 @@ func TestWithoutDeadlines(t *testing.T) {
 type deadlineless struct{ net.Conn }
 
 func (deadlineless) SetReadDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// CompressFrom decides which messages go compressed.
+func TestDialCompressFrom(t *testing.T) {
+	l := listen(t, "ws", nil)
+	text := strings.Repeat("again ", 15)
+	for _, tt := range []struct {
+		from       int
+		compressed bool
+	}{{0, false}, {-1, true}, {90, true}, {91, false}} {
+		var wire *counted
+		c, p := l.dial(t, &Options{CompressFrom: tt.from, DialOptions: handshake.DialOptions{
+			Deflate: &handshake.DeflateOptions{},
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
+				wire = &counted{Conn: nc}
+				return wire, err
+			},
+		}})
+		before := wire.written
+		if err := c.Write(bounded(t), frame.Text, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+		if ev := p.event(); string(ev.Payload) != text {
+			t.Errorf("the peer received %q, %v", ev.Payload, ev.Err)
+		}
+		if n := wire.written - before; n < len(text) != tt.compressed {
+			t.Errorf("CompressFrom %d: %d bytes were sent for %d", tt.from, n, len(text))
+		}
+	}
+}
+
+// counted counts what is written.
+type counted struct {
+	net.Conn
+	written int
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	c.written += len(p)
+	return c.Conn.Write(p)
+}
