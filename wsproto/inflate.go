@@ -31,14 +31,24 @@ const endOfStream = "\x01\x00\x00\xff\xff"
 // who reads it as a block: the header by itself, then the length in one piece.
 // For whoever is in the middle of a block it is the end of the input, so that
 // a message cut short is not mended by what was put behind it.
-type source struct{ bytes.Reader }
+//
+// Such a one may still take the header for codes, and find symbols in it; how that
+// is told is in strayed.
+type source struct {
+	bytes.Reader
+	bare bool // there is no endOfStream
+}
 
 func (s *source) ReadByte() (byte, error) {
-	if s.Len() < len(endOfStream) {
+	if left := s.Len(); left < len(endOfStream) || s.bare && left == len(endOfStream) {
 		return 0, io.EOF
 	}
 	return s.Reader.ReadByte()
 }
+
+// strayed reports whether endOfStream's header was read and its length was not,
+// as an inflater at the beginning of a block would have done at once.
+func (s *source) strayed() bool { return s.Len() == len(endOfStream)-1 }
 
 func (s *source) Read(p []byte) (int, error) {
 	const length = len(endOfStream) - 1
@@ -81,9 +91,8 @@ func (c *Conn) inflate(limit int) *PeerError {
 // may refer back to.
 func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerError) {
 	for {
-		if f.z.(flate.Resetter).Reset(&f.src, history) != nil {
-			panic("wsproto: internal error: inflater cannot be reset")
-		}
+		start, before := f.src.Size()-int64(f.src.Len()), len(plain.bytes())
+		f.reset(history)
 		for {
 			if have := len(plain.bytes()); have == cap(plain.bytes()) && have < limit {
 				plain = plain.grow(limit)
@@ -94,6 +103,9 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 			}
 			n, e := f.z.Read(room)
 			if n > 0 && len(plain.bytes())+n > limit {
+				if f.src.strayed() && !f.exceeds(limit-before, start, history) {
+					return plain, errCorrupt
+				}
 				return plain, &PeerError{CloseMessageTooBig, "message over the size limit when inflated"}
 			}
 			if n > 0 {
@@ -103,7 +115,7 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 				break
 			}
 			if e != nil {
-				return plain, &PeerError{CloseInvalidPayload, "compressed data is corrupt"}
+				return plain, errCorrupt
 			}
 		}
 		// 7.2.3.4 lets a sender end with a block that has BFINAL set. What comes
@@ -114,6 +126,25 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 		history = joined(history, plain.bytes())
 	}
 }
+
+// exceeds reports whether what stands in f.src from start on says more than limit
+// bytes before it is cut short.
+func (f *inflater) exceeds(limit int, start int64, history []byte) bool {
+	f.src.bare = true
+	defer func() { f.src.bare = false }()
+	f.src.Seek(start, io.SeekStart)
+	f.reset(history)
+	n, _ := io.CopyN(io.Discard, f.z, int64(limit)+1)
+	return n > int64(limit)
+}
+
+func (f *inflater) reset(history []byte) {
+	if f.z.(flate.Resetter).Reset(&f.src, history) != nil {
+		panic("wsproto: internal error: inflater cannot be reset")
+	}
+}
+
+var errCorrupt = &PeerError{CloseInvalidPayload, "compressed data is corrupt"}
 
 // joined returns the last 32 KiB of a and b, one behind the other.
 func joined(a, b []byte) []byte {
