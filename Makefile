@@ -4,6 +4,10 @@
 # make lint    gofmt, go vet (for macOS and Windows too), staticcheck, and the layering
 # make race    the core's tests under the race detector
 # make fuzz    run every fuzz target for FUZZTIME each (default 30s)
+# make conformance  our server and our client through all cases, against golden verdicts
+# make autobahn     the same through the original suite's Docker image, where Docker is
+# make peers-table  PEERS="NAME=ws://... ..." through all cases, as one page
+# make dist         static archives of every program, with checksums, in dist/archives
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
 # make bench-peers  measure hawser beside other libraries; writes dist/bench/
 # make bench   the same, and put the table and the plots into README.md
@@ -12,7 +16,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 
-.PHONY: run build test tools race fuzz mutate bench bench-peers lint layers clean
+.PHONY: run build test tools race fuzz mutate bench bench-peers conformance autobahn peers-table dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -58,10 +62,28 @@ bench-peers: build
 bench: bench-peers
 	bin/wsbench report --readme README.md --svg cmd/wsbench/plots $$(ls -tr dist/bench/*.json)
 
+# An earlier verdict that is better fails the run. The three ports are ours.
+conformance: build
+	bin/wsconform server --url ws://127.0.0.1:9311/ --exec 'bin/wsecho --listen 127.0.0.1:9311 --deflate' \
+		--agent wsecho --strict --baseline autobahn/testdata/hawser-server.json --out dist/conformance
+	bin/wsconform client --listen 127.0.0.1:9312 --exec 'bin/wsechoclient --url ws://127.0.0.1:9312 --agent client --parallel 8' \
+		--strict --baseline autobahn/testdata/hawser-client.json --out dist/conformance
+
+autobahn: build
+	.ci/original
+
+# Servers that are running already: PEERS="gws=ws://127.0.0.1:9001/ nbio=ws://127.0.0.1:9002/"
+peers-table: build
+	@test -n "$(PEERS)" || { echo 'say PEERS="NAME=ws://HOST:PORT/ ..."' >&2; exit 2; }
+	@for p in $(PEERS); do bin/wsconform server --agent "$${p%%=*}" --url "$${p#*=}" --out dist/peers || test $$? = 1 || exit 1; done
+	@echo "the matrix is dist/peers/index.html"
+
+dist:
+	.ci/dist
+
 # What other systems vet, tests included; the tests of the rest want Linux, as
 # wsbench does itself.
 PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./autobahn/... ./cmd/hawser ./cmd/wsecho ./cmd/wscat ./cmd/wsconform/...
-
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
