@@ -60,8 +60,14 @@ func (s *session) Violation(what string) {
 	s.fail(1002, "protocol error")
 }
 
-// BadText implements wire.Receiver.
+// BadText implements wire.Receiver. Nothing is read behind such a message: like
+// the original, the tester then closes TCP at the next byte.
 func (s *session) BadText(what string) {
+	s.badText(what)
+	s.deaf = true
+}
+
+func (s *session) badText(what string) {
 	s.note("the peer sent %s", what)
 	s.violate(what)
 	s.fail(1007, "invalid payload")
@@ -141,7 +147,7 @@ func (s *session) peerClose(p []byte) {
 			s.Violation("a Close with the invalid code " + strconv.Itoa(code))
 		}
 		if !utf8.Valid(p[2:]) {
-			s.BadText("a Close whose reason is not UTF-8")
+			s.badText("a Close whose reason is not UTF-8")
 		}
 	}
 	switch s.state {

@@ -50,6 +50,7 @@ type session struct {
 	closeChop  int // bytes in a write of our Close; 0: all
 	pieces     map[*wire.Frame][]byte
 	inFrame    bool // a frame is written in part
+	deaf       bool // the peer sent text that is not UTF-8
 	pongs      []*wire.Frame
 	negotiated *Agreement
 	loop       *loop
@@ -128,6 +129,10 @@ func (s *session) after(d time.Duration, f func()) {
 func (s *session) feed(p []byte) {
 	if s.logging() {
 		s.log.octets(Received, p)
+	}
+	if s.deaf {
+		s.drop()
+		return
 	}
 	if err := s.parser.Feed(p); err != nil && s.state != stateClosed {
 		// The stream cannot be followed any further: the connection is lost.

@@ -174,9 +174,9 @@ func pick(r *rand.Rand, list []string) string {
 // prose is verse in an encoding that is not UTF-8. Poets repeat themselves.
 func prose(r *rand.Rand, size int) []byte {
 	list := words(r, 900)
-	phrases := make([]string, 700)
+	phrases := make([]string, 400)
 	for i := range phrases {
-		for k := 2 + r.IntN(4); k > 0; k-- {
+		for k := 6 + r.IntN(6); k > 0; k-- {
 			phrases[i] += pick(r, list) + " "
 		}
 	}
@@ -184,8 +184,6 @@ func prose(r *rand.Rand, size int) []byte {
 	for len(p) < size {
 		p = append(p, pick(r, phrases)...)
 		p = append(p, pick(r, list)...)
-		p = append(p, ' ')
-		p = append(p, pick(r, phrases)...)
 		if r.IntN(8) == 0 {
 			p = append(p, 0xE4, 0xDF)
 		}
@@ -196,6 +194,10 @@ func prose(r *rand.Rand, size int) []byte {
 
 func table(r *rand.Rand, size int) []byte {
 	list := words(r, 1500)
+	notes := make([]string, 150)
+	for i := range notes {
+		notes[i] = pick(r, list) + " " + pick(r, list) + " " + pick(r, list) + " " + pick(r, list)
+	}
 	var b strings.Builder
 	b.WriteString("<!DOCTYPE html>\n<html>\n<body>\n<table>\n")
 	for i := 0; b.Len() < size+400; i++ {
@@ -204,7 +206,7 @@ func table(r *rand.Rand, size int) []byte {
 			title = "Größe – à la carte €"
 		}
 		fmt.Fprintf(&b, "<tr class=\"row\"><td class=\"number\">%d</td><td class=\"name\">%s</td>", i, title)
-		fmt.Fprintf(&b, "<td class=\"note\">%s %s %s</td><td class=\"price\">%d.%02d</td></tr>\n", pick(r, list), pick(r, list), pick(r, list), r.IntN(90), r.IntN(100))
+		fmt.Fprintf(&b, "<td class=\"note\">%s</td><td class=\"price\">%d.%02d</td></tr>\n", pick(r, notes), r.IntN(90), r.IntN(100))
 	}
 	return fit([]byte(b.String()), size)
 }
