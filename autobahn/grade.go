@@ -106,11 +106,11 @@ func (s *session) timeAlone(r *Result) bool {
 	if s.loop != nil {
 		return !s.loop.ended || r.Behavior == OK
 	}
+	if !s.c.Close.ByTester && s.end.ClosedByUs {
+		return false // the peer should have failed the connection, and did not
+	}
 	if r.Behavior != Failed {
 		return true
-	}
-	if !s.c.Close.ByTester {
-		return false // the peer should have failed the connection, and did not
 	}
 	return slices.ContainsFunc(s.c.Expect, func(o Outcome) bool {
 		return len(s.events) < len(o.Events) && same(s.events, o.Events[:len(s.events)])
