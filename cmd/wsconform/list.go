@@ -14,11 +14,9 @@ func listCommand(args []string, stdout, stderr io.Writer) (int, error) {
 	cases := f.String("cases", "", "`patterns` of cases (default all)")
 	role := f.String("role", "", "only what tests a `role`: server or client")
 	suite := f.Int("suite-version", autobahn.Suite, "`version` of the set of cases")
-	if err := f.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			return 0, err
-		}
-		return 0, &usageError{err}
+	ids, err := parseMixed(f, args)
+	if err != nil {
+		return 0, err
 	}
 	roles := map[string]autobahn.Role{"": autobahn.Both, "server": autobahn.Server, "client": autobahn.Client}
 	which, ok := roles[*role]
@@ -29,7 +27,7 @@ func listCommand(args []string, stdout, stderr io.Writer) (int, error) {
 	if err != nil {
 		return 0, &usageError{err}
 	}
-	selected, err := autobahn.Select(all, which, append(split(*cases), f.Args()...), nil)
+	selected, err := autobahn.Select(all, which, append(split(*cases), ids...), nil)
 	if err != nil {
 		return 0, &usageError{err}
 	}
@@ -48,20 +46,18 @@ func explainCommand(args []string, stdout, stderr io.Writer) (int, error) {
 	f.SetOutput(stderr)
 	var opt autobahn.Options
 	f.Uint64Var(&opt.Seed, "seed", 0, "`number` that determines random cases")
-	if err := f.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			return 0, err
-		}
-		return 0, &usageError{err}
+	ids, err := parseMixed(f, args)
+	if err != nil {
+		return 0, err
 	}
 	all, err := autobahn.Cases(autobahn.Suite)
 	if err != nil {
 		return 0, err
 	}
-	if f.NArg() == 0 {
+	if len(ids) == 0 {
 		return 0, usagef("which case? \"wsconform list\" lists them")
 	}
-	for i, id := range f.Args() {
+	for i, id := range ids {
 		c := autobahn.Find(all, id)
 		if c == nil {
 			return 0, usagef("there is no case %q; \"wsconform list\" lists them", id)
@@ -72,4 +68,20 @@ func explainCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		autobahn.Explain(stdout, c, &opt)
 	}
 	return exitPassed, nil
+}
+
+// parseMixed reads flags and arguments in any order.
+func parseMixed(f *flag.FlagSet, args []string) (rest []string, err error) {
+	for {
+		if err := f.Parse(args); err != nil {
+			if err == flag.ErrHelp {
+				return nil, err
+			}
+			return nil, &usageError{err}
+		}
+		if f.NArg() == 0 {
+			return rest, nil
+		}
+		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
+	}
 }

@@ -1,0 +1,130 @@
+package report
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/autobahn"
+)
+
+// sample are results with every kind of verdict, made by hand.
+func sample(t *testing.T) []*autobahn.Result {
+	t.Helper()
+	cases, err := autobahn.Cases(autobahn.Suite)
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := 1000
+	result := func(id string, b, c autobahn.Verdict) *autobahn.Result {
+		return &autobahn.Result{Case: autobahn.Find(cases, id), Index: 1, Agent: "Some Agent/1.0", Started: time.Unix(0, 0), Duration: 1500 * time.Millisecond,
+			Behavior: b, BehaviorClose: c, Reason: "because <of> that", ReasonClose: "so", Ending: autobahn.Ending{Opened: true, RemoteCode: &code},
+			Log: &autobahn.WireLog{Entries: []autobahn.LogEntry{{At: 1, Dir: autobahn.Sent, Text: "2 bytes", Hex: "8100", Size: 2}}}}
+	}
+	return []*autobahn.Result{
+		result("1.1.1", autobahn.OK, autobahn.OK), result("6.4.1", autobahn.NonStrict, autobahn.OK), result("7.1.6", autobahn.Informational, autobahn.Informational),
+		result("7.5.1", autobahn.Failed, autobahn.WrongCode), result("12.1.1", autobahn.Unimplemented, autobahn.OK), result("H1.1", autobahn.OK, autobahn.FailedByClient),
+	}
+}
+
+func TestWrite(t *testing.T) {
+	dir := t.TempDir()
+	results := sample(t)
+	about := About{Date: "today", Seed: 7, Suite: 1}
+	for _, agent := range []string{"Some Agent/1.0", "other"} {
+		if err := Write(dir, agent, results, about); err != nil {
+			t.Fatal(err)
+		}
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x map[string]map[string]map[string]any
+	if err := json.Unmarshal(raw, &x); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{"behavior": "FAILED", "behaviorClose": "WRONG CODE", "duration": 1500.0, "remoteCloseCode": 1000.0, "reportfile": "some_agent_1_0_case_7_5_1.json"}
+	if diff := cmp.Diff(want, x["Some Agent/1.0"]["7.5.1"]); diff != "" {
+		t.Errorf("index.json (-want +got):\n%s", diff)
+	}
+	if len(x["other"]) != len(results) {
+		t.Error("a second agent's results replaced the first's, or are not there")
+	}
+	if _, err := os.Stat(filepath.Join(dir, "some_agent_1_0_case_7_5_1.json")); err != nil {
+		t.Error(err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, "some_agent_1_0.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []string{"because &lt;of&gt; that", "00000000  81 00", "1500 ms", "RFC 6455 §5.6", `id="7.5.1"`} {
+		if !strings.Contains(string(page), s) {
+			t.Errorf("the agent's page does not have %q", s)
+		}
+	}
+	matrix, err := os.ReadFile(filepath.Join(dir, "index.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range [][]byte{page, matrix} {
+		if bytes.Contains(p, []byte("src=")) || bytes.Contains(p, []byte("http://")) || bytes.Contains(p, []byte("https://")) {
+			t.Error("a page needs something from elsewhere")
+		}
+	}
+	if !bytes.Contains(matrix, []byte(`href="other.html#7.5.1"`)) || !bytes.Contains(matrix, []byte(`href="some_agent_1_0.html#7.5.1"`)) {
+		t.Error("the matrix does not have both agents")
+	}
+}
+
+func TestJUnit(t *testing.T) {
+	for _, strict := range []bool{false, true} {
+		var b bytes.Buffer
+		if err := JUnit(&b, map[string][]*autobahn.Result{"a": sample(t)}, strict); err != nil {
+			t.Fatal(err)
+		}
+		var doc junitSuites
+		if err := xml.Unmarshal(b.Bytes(), &doc); err != nil {
+			t.Fatal(err)
+		}
+		s := doc.Suites[0]
+		failures, skipped := 2, 1
+		if strict {
+			failures, skipped = 4, 0
+		}
+		if s.Tests != 6 || s.Failures != failures || s.Skipped != skipped {
+			t.Errorf("strict %v: %d tests, %d failures, %d skipped; want 6, %d, %d", strict, s.Tests, s.Failures, s.Skipped, failures, skipped)
+		}
+	}
+}
+
+func TestBaseline(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "baseline.json")
+	results := sample(t)
+	if err := NewBaseline(results).Write(file); err != nil {
+		t.Fatal(err)
+	}
+	b, err := ReadBaseline(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if worse, better := b.Compare(results, false); len(worse)+len(better) > 0 {
+		t.Errorf("the same run is worse in %q, better in %q", worse, better)
+	}
+	results[0].Behavior, results[3].Behavior, results[3].BehaviorClose = autobahn.NonStrict, autobahn.OK, autobahn.OK
+	delete(b, "H1.1")
+	worse, better := b.Compare(results, false)
+	if len(worse) != 2 || !strings.HasPrefix(worse[0], "1.1.1: NON-STRICT / OK, was OK / OK") || !strings.Contains(worse[1], "which is new") {
+		t.Errorf("worse: %q", worse)
+	}
+	if len(better) != 1 || !strings.HasPrefix(better[0], "7.5.1: OK / OK, was FAILED / WRONG CODE") {
+		t.Errorf("better: %q", better)
+	}
+}

@@ -1,0 +1,199 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/hawser-ws/hawser/autobahn/faulty"
+)
+
+// serve starts a server with a defect and returns its URL.
+func serve(t *testing.T, defect string) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go faulty.Serve(ln, defect)
+	t.Cleanup(func() { ln.Close() })
+	return "ws://" + ln.Addr().String() + "/"
+}
+
+// command runs wsconform and returns what it printed and its exit status.
+func command(args ...string) (out string, status int) {
+	var b bytes.Buffer
+	status = run(args, &b, &b)
+	return b.String(), status
+}
+
+func TestExitStatus(t *testing.T) {
+	good, bad := serve(t, ""), serve(t, "checks UTF-8 at the end")
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody := "ws://" + free.Addr().String() + "/"
+	free.Close()
+	for _, c := range []struct {
+		name   string
+		args   string
+		status int
+		says   string
+	}{
+		{"passed", "server --url " + good + " --cases 1.*,7.1.* --quiet", exitPassed, "22     21  1"},
+		{"NON-STRICT passes", "server --url " + bad + " --cases 6.4.1 --quiet", exitPassed, "all"},
+		{"NON-STRICT fails if strict", "server --url " + bad + " --cases 6.4.1 --quiet --strict", exitFailed, "6.4.1: NON-STRICT / OK"},
+		{"no server there", "server --url " + nobody + " --cases 1.1.1", exitCannot, "cannot reach the server"},
+		{"no URL", "server --cases 1.1.1", exitUsage, "--url"},
+		{"an http URL", "server --url http://127.0.0.1/", exitUsage, "neither ws:// nor wss://"},
+		{"a pattern without a case", "server --url " + good + " --cases 8.*", exitUsage, `"8.*"`},
+		{"an unknown flag", "server --nonsense", exitUsage, "nonsense"},
+		{"a suite version that there is not", "server --url " + good + " --suite-version 99", exitUsage, "suite version 99"},
+		{"time scale 0", "server --url " + good + " --time-scale 0", exitUsage, "--time-scale"},
+		{"an unknown command", "sever", exitUsage, `"sever"`},
+		{"dry run", "server --url " + nobody + " --cases 7.9.* --dry-run", exitPassed, "9 cases"},
+		{"list", "list 7.9.3 --role server", exitPassed, "1004"},
+		{"explain", "explain 7.9.3", exitPassed, "888237fa213d3416"},
+		{"explain what there is not", "explain 7.99", exitUsage, "7.99"},
+		{"help", "--help", exitPassed, "Usage"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, status := command(strings.Fields(c.args)...)
+			if status != c.status || !strings.Contains(out, c.says) {
+				t.Errorf("wsconform %s: exit status %d, want %d and %q in:\n%s", c.args, status, c.status, c.says, out)
+			}
+		})
+	}
+}
+
+func TestReportsAndBaseline(t *testing.T) {
+	url, dir := serve(t, "answers every Close with 1001"), t.TempDir()
+	baseline, junit := filepath.Join(dir, "baseline.json"), filepath.Join(dir, "junit.xml")
+	out, status := command("server", "--url", url, "--cases", "1.1.1,7.3.3", "--quiet", "--out", filepath.Join(dir, "out"), "--junit", junit, "--write-baseline", baseline)
+	if status != exitFailed {
+		t.Fatalf("exit status %d, want 1:\n%s", status, out)
+	}
+	for _, f := range []string{baseline, junit, filepath.Join(dir, "out", "index.json"), filepath.Join(dir, "out", "index.html"), filepath.Join(dir, "out", "faulty.html")} {
+		if _, err := os.Stat(f); err != nil {
+			t.Error(err)
+		}
+	}
+	if out, status = command("server", "--url", url, "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); status != exitPassed {
+		t.Errorf("against its own baseline: exit status %d:\n%s", status, out)
+	}
+	if out, status = command("server", "--url", serve(t, ""), "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); status != exitPassed || !strings.Contains(out, "better than the baseline: 7.3.3") {
+		t.Errorf("a better server: exit status %d:\n%s", status, out)
+	}
+	if out, status = command("server", "--url", serve(t, "drops empty messages"), "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); status != exitFailed || !strings.Contains(out, "worse than the baseline: 1.1.1") {
+		t.Errorf("a server that is worse: exit status %d:\n%s", status, out)
+	}
+}
+
+func TestConfigOfTheOriginal(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "fuzzingclient.json")
+	config := map[string]any{
+		"outdir":  filepath.Join(dir, "reports"),
+		"servers": []map[string]any{{"agent": "one", "url": serve(t, "")}, {"agent": "two", "url": serve(t, "does not answer Pings"), "options": map[string]int{"version": 18}}},
+		"cases":   []string{"1.1.*", "2.*"}, "exclude-cases": []string{"1.1.8"}, "exclude-agent-cases": map[string][]string{"two": {"2.1", "2.2*"}},
+	}
+	b, _ := json.Marshal(config)
+	if err := os.WriteFile(file, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, status := command("server", "--config", file, "--quiet")
+	if status != exitFailed {
+		t.Errorf("exit status %d:\n%s", status, out)
+	}
+	raw, err := os.ReadFile(filepath.Join(dir, "reports", "index.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var x map[string]map[string]any
+	if err := json.Unmarshal(raw, &x); err != nil {
+		t.Fatal(err)
+	}
+	if len(x["one"]) != 18 || len(x["two"]) != 16 || x["two"]["2.1"] != nil {
+		t.Errorf("%d and %d cases, want 18 and 16 without 2.1", len(x["one"]), len(x["two"]))
+	}
+	if out, status := command("server", "--config", filepath.Join(dir, "missing.json")); status != exitUsage {
+		t.Errorf("a missing file: exit status %d:\n%s", status, out)
+	}
+}
+
+// The testee that --exec starts is this test itself.
+func TestMain(m *testing.M) {
+	switch addr := os.Getenv("WSCONFORM_TEST_SERVE"); addr {
+	case "":
+	case "fail":
+		fmt.Fprintln(os.Stderr, "this program ends at once")
+		os.Exit(7)
+	default:
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		faulty.Serve(ln, "")
+	}
+	if addr := os.Getenv("WSCONFORM_TEST_PLAY"); addr != "" {
+		faulty.Play(addr, "player", "", 16, 4)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	return ln.Addr().String()
+}
+
+func TestExec(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := freeAddr(t)
+	t.Setenv("WSCONFORM_TEST_SERVE", addr)
+	out, status := command("server", "--url", "ws://"+addr+"/", "--exec", self, "--cases", "1.1.*", "--quiet")
+	if status != exitPassed {
+		t.Errorf("exit status %d:\n%s", status, out)
+	}
+	if nc, err := net.Dial("tcp", addr); err == nil {
+		nc.Close()
+		t.Error("the program under test was not ended")
+	}
+	t.Setenv("WSCONFORM_TEST_SERVE", "fail")
+	out, status = command("server", "--url", "ws://"+addr+"/", "--exec", self, "--cases", "1.1.*", "--quiet")
+	if status != exitCannot || !strings.Contains(out, "exit status 7") {
+		t.Errorf("a program that ends at once: exit status %d:\n%s", status, out)
+	}
+}
+
+func TestExecClient(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := freeAddr(t)
+	t.Setenv("WSCONFORM_TEST_PLAY", addr)
+	out, status := command("client", "--listen", addr, "--exec", self, "--cases", "1.*", "--quiet")
+	if status != exitPassed || !strings.Contains(out, "player") {
+		t.Errorf("exit status %d:\n%s", status, out)
+	}
+	out, status = command("client", "--listen", addr, "--exec", self, "--cases", "1.*,2.1,2.2", "--quiet")
+	if status != exitFailed || !strings.Contains(out, "2 cases were not played") {
+		t.Errorf("a client that leaves two cases out: exit status %d:\n%s", status, out)
+	}
+}
