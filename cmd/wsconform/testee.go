@@ -41,6 +41,15 @@ func (o *options) start(ctx context.Context) (*testee, error) {
 
 // startServer starts the server and waits until it can be connected to.
 func (o *options) startServer(ctx context.Context, servers []serverUnderTest) (*testee, error) {
+	for _, s := range servers {
+		if o.exec == "" {
+			break
+		}
+		if nc, err := s.target.Dial(ctx, o.run.TLS); err == nil {
+			nc.Close()
+			return nil, fmt.Errorf("--exec: something else answers at %s already", s.URL)
+		}
+	}
 	t, err := o.start(ctx)
 	if err != nil || t.cmd == nil {
 		return t, err
@@ -113,10 +122,11 @@ func (t *testee) stop() {
 	default:
 	}
 	endGroup(t.cmd, false)
-	select {
-	case <-t.done:
-	case <-time.After(5 * time.Second):
-		endGroup(t.cmd, true)
-		<-t.done
+	for deadline := time.Now().Add(5 * time.Second); groupAlive(t.cmd); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			endGroup(t.cmd, true)
+			break
+		}
 	}
+	<-t.done
 }

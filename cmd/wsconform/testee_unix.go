@@ -20,3 +20,6 @@ func endGroup(cmd *exec.Cmd, force bool) {
 	}
 	syscall.Kill(-cmd.Process.Pid, sig)
 }
+
+// groupAlive reports whether anything of the command's group still runs.
+func groupAlive(cmd *exec.Cmd) bool { return syscall.Kill(-cmd.Process.Pid, 0) == nil }

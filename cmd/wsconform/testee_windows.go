@@ -13,3 +13,6 @@ func ownGroup(*exec.Cmd) {}
 func endGroup(cmd *exec.Cmd, _ bool) {
 	exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(cmd.Process.Pid)).Run()
 }
+
+// groupAlive: taskkill waits.
+func groupAlive(*exec.Cmd) bool { return false }
