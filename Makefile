@@ -75,7 +75,7 @@ autobahn: build
 # Servers that are running already: PEERS="gws=ws://127.0.0.1:9001/ nbio=ws://127.0.0.1:9002/"
 peers-table: build
 	@test -n "$(PEERS)" || { echo 'say PEERS="NAME=ws://HOST:PORT/ ..."' >&2; exit 2; }
-	@for p in $(PEERS); do bin/wsconform server --agent "$${p%%=*}" --url "$${p#*=}" --out dist/peers || test $$? = 1 || exit 1; done
+	bin/wsconform server $(PEERS:%=--url %) --out dist/peers || test $$? = 1
 	@echo "the matrix is dist/peers/index.html"
 
 dist:

@@ -130,6 +130,22 @@ func openingRefused() []*Case {
 	}
 	refuse("No key.", ruleOpenKey, del("Sec-WebSocket-Key"))
 	refuse("Two keys.", ruleOpenKeyOnce, add("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="))
+	versionsRefused(refuse)
+	refuse("White space before a colon.", ruleHTTPColon, func(d *Draft) {
+		d.Raw = []byte(strings.Replace(string(d.Bytes()), "Upgrade: ", "Upgrade : ", 1))
+	})
+	refuse("A line without a colon.", ruleOpenRequest, func(d *Draft) {
+		d.Raw = []byte(strings.Replace(string(d.Bytes()), "Upgrade: ", "this is no field\r\nUpgrade: ", 1))
+	})
+	refuse("A field with a NUL.", ruleHTTPValue, add("X-Field", "a\x00b"))
+	refuse("A field name with a space.", ruleHTTPColon, add("X Field", "a"))
+	refuse("The preface of HTTP/2.", ruleOpenMethod, func(d *Draft) { d.Raw = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") })
+	smuggledBodies(&s)
+	return s.list
+}
+
+// versionsRefused: the refusal says which version is spoken.
+func versionsRefused(refuse func(string, *Rule, func(*Draft)) *Opening) {
 	answered13 := func(h *wire.Head) string {
 		if h.HasToken("Sec-WebSocket-Version", "13") {
 			return ""
@@ -145,15 +161,10 @@ func openingRefused() []*Case {
 		version("Version "+v+".", set("Sec-WebSocket-Version", v))
 	}
 	refuse("Two versions, 8 and 13.", ruleOpenVersion, both(set("Sec-WebSocket-Version", "8"), add("Sec-WebSocket-Version", "13"))).Statuses = nil
-	refuse("White space before a colon.", ruleHTTPColon, func(d *Draft) {
-		d.Raw = []byte(strings.Replace(string(d.Bytes()), "Upgrade: ", "Upgrade : ", 1))
-	})
-	refuse("A line without a colon.", ruleOpenRequest, func(d *Draft) {
-		d.Raw = []byte(strings.Replace(string(d.Bytes()), "Upgrade: ", "this is no field\r\nUpgrade: ", 1))
-	})
-	refuse("A field with a NUL.", ruleHTTPValue, add("X-Field", "a\x00b"))
-	refuse("A field name with a space.", ruleHTTPColon, add("X Field", "a"))
-	refuse("The preface of HTTP/2.", ruleOpenMethod, func(d *Draft) { d.Raw = []byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n") })
+}
+
+// smuggledBodies are requests with a body that is a frame.
+func smuggledBodies(s *series) {
 	smuggled := (&wire.Frame{Fin: true, Opcode: wire.Text, Payload: []byte("hi")}).Append(nil, true, [4]byte{1, 2, 3, 4})
 	for i, how := range []string{"Content-Length", "Transfer-Encoding"} {
 		change := both(set("Content-Length", fmt.Sprint(len(smuggled))), func(d *Draft) { d.Body = smuggled })
@@ -166,7 +177,6 @@ func openingRefused() []*Case {
 			Script:      []Step{{do: actWait, delay: time.Second / 4}, closeWith(1000), killAfter(time.Second)},
 			Expect:      []Outcome{lax()}, Close: Closing{EitherEnd: true}, keepOpen: true})
 	}
-	return s.list
 }
 
 // openingAnswers is H3: what a client must send, and answers it must take.

@@ -72,3 +72,26 @@ func Table(w io.Writer, agent string, results []*autobahn.Result, strict bool) {
 		fmt.Fprintf(w, "%s: %s / %s: %s\n", r.Case.ID, r.Behavior, r.BehaviorClose, strings.TrimSpace(why))
 	}
 }
+
+// Summary prints a Markdown table with a line for each agent: its verdicts on the
+// original's cases, and on our own.
+func Summary(w io.Writer, names []string, agents map[string][]*autobahn.Result) {
+	fmt.Fprintf(w, "\n| | the original's: OK | INFORMATIONAL | NON-STRICT | UNIMPLEMENTED | failed | our own: OK | INFORMATIONAL | NON-STRICT | UNIMPLEMENTED | failed |\n|---|%s\n", strings.Repeat("--:|", 10))
+	for _, name := range names {
+		var n [2][5]int
+		for _, r := range agents[name] {
+			which := 0
+			if r.Case.Own() {
+				which = 1
+			}
+			n[which][overall(r).Rank()]++
+		}
+		fmt.Fprintf(w, "| %s |", name)
+		for _, counts := range n {
+			for _, c := range counts {
+				fmt.Fprintf(w, " %d |", c)
+			}
+		}
+		fmt.Fprintln(w)
+	}
+}

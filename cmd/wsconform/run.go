@@ -91,6 +91,9 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 			status = exitFailed
 		}
 	}
+	if len(names) > 1 {
+		report.Summary(stdout, names, agents)
+	}
 	if missing > 0 {
 		fmt.Fprintf(stdout, "%d cases were not played\n", missing)
 		status = exitFailed

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/hawser-ws/hawser/autobahn"
 )
@@ -14,7 +15,7 @@ import (
 func serverCommand(args []string, stdout, stderr io.Writer) (int, error) {
 	o := &options{}
 	f := o.newFlags("server", stderr)
-	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://; may stand several times")
+	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; may stand several times")
 	f.IntVar(&o.run.Parallel, "parallel", 0, "most `cases` at once (default 32)")
 	f.StringVar(&o.cacert, "cacert", "", "`file` with the certificates to trust for wss")
 	f.BoolVar(&o.insecure, "insecure", false, "trust any certificate")
@@ -60,7 +61,11 @@ type serverUnderTest struct {
 func (o *options) servers() (list []serverUnderTest, err error) {
 	var configured []autobahn.ConfigServer
 	for _, u := range o.urls {
-		configured = append(configured, autobahn.ConfigServer{URL: u, Agent: o.run.Agent})
+		agent := o.run.Agent
+		if name, url, named := strings.Cut(u, "="); named && !strings.Contains(name, ":") {
+			agent, u = name, url
+		}
+		configured = append(configured, autobahn.ConfigServer{URL: u, Agent: agent})
 	}
 	if len(configured) == 0 && o.parsed != nil {
 		configured = o.parsed.Servers
