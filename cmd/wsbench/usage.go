@@ -48,7 +48,8 @@ the load
   --binary              binary messages in place of text
   --payload KIND        random or compressible (random)
   --duration D          measured (10s); --warmup D before it (1s)
-  --timeout D           wait so long for an answer (5s)
+  --timeout D           what has not been answered when no answer has come for so
+                        long is lost (5s)
   --publishers N        of fanout and slow (1); --no-self: they do not receive
                         their own messages
   --scenario FILE       speak another protocol: centrifugo, socketio, chat, or a

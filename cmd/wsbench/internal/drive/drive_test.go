@@ -163,21 +163,26 @@ func TestScenarios(t *testing.T) {
 			got.sound(t)
 			switch {
 			case plan.Cycles():
-				if got.Handshake.Count() < 10 || got.Handshake.Max() == 0 {
+				if got.Handshake.Count() == 0 || got.Handshake.Max() == 0 {
 					t.Errorf("%d handshakes", got.Handshake.Count())
 				}
 			case plan.Scenario == load.Idle:
 				if got.Sent != 0 {
 					t.Errorf("%d sent", got.Sent)
 				}
-			case got.Latency.Count() < 50:
-				t.Errorf("%d latencies", got.Latency.Count())
+			case plan.Open() && plan.Scenario != load.Slow:
+				// What was due is sent and answered, however busy the machine is.
+				if want := int64(plan.Rate*0.3+0.5) * int64(max(1, plan.Publishers*plan.Members())/max(1, plan.Publishers)); got.Latency.Count() != want {
+					t.Errorf("%d latencies, want %d", got.Latency.Count(), want)
+				}
+			case got.Latency.Count() == 0:
+				t.Error("no latencies")
 			}
 			if plan.Grouped() && got.Last.Count() == 0 {
 				t.Error("no publication reached its last receiver")
 			}
-			if plan.Scenario == load.Storm && got.Back.Count() < 40 {
-				t.Errorf("%d came back from two storms of 20", got.Back.Count())
+			if plan.Scenario == load.Storm && got.Back.Count() < 20 {
+				t.Errorf("%d came back from a storm of 20", got.Back.Count())
 			}
 		})
 	}
@@ -203,8 +208,8 @@ func TestTLSAndDeflate(t *testing.T) {
 			} {
 				got := run(t, plan, Target{URL: url, CA: ca, Deflate: true})
 				got.sound(t)
-				if got.Latency.Count() < 20 {
-					t.Errorf("%d latencies", got.Latency.Count())
+				if got.Latency.Count() == 0 {
+					t.Error("no latencies")
 				}
 			}
 		})
@@ -280,6 +285,21 @@ func TestFaultyServers(t *testing.T) {
 				t.Errorf("named %q", e)
 			}
 		})
+	}
+}
+
+// A server that is slow to answer what is left, but does, has lost nothing.
+func TestSlowEnd(t *testing.T) {
+	var n atomic.Int64
+	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+		p = bytes.Clone(p)
+		time.AfterFunc(time.Duration(n.Add(1))*100*time.Millisecond, func() { c.Send(op, p) })
+	}, server.Config{})
+	// The last of ten answers comes a second after it was asked for.
+	got := run(t, load.Plan{Scenario: load.Echo, Conns: 1, Rate: 100, Duration: 100 * time.Millisecond, Timeout: 600 * time.Millisecond}, Target{URL: url})
+	got.sound(t)
+	if got.Latency.Count() != 10 {
+		t.Errorf("%d of 10 answers", got.Latency.Count())
 	}
 }
 

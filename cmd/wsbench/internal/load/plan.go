@@ -59,8 +59,8 @@ type Plan struct {
 
 	Warmup   time.Duration `json:"warmup_ns"`
 	Duration time.Duration `json:"duration_ns"`
-	// Timeout is how long an answer is waited for: in closed loop before the
-	// next message is sent without it, and at the end of the run.
+	// Timeout is how long an answer is waited for: in closed loop before the next
+	// message is sent without it, and at the end of the run since the last one.
 	Timeout time.Duration `json:"timeout_ns"`
 
 	Dialect *dialect.Dialect `json:"dialect,omitempty"`
