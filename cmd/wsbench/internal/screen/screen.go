@@ -16,6 +16,7 @@ import (
 
 // Screen is where progress is shown.
 type Screen struct {
+	now      func() time.Time
 	w        io.Writer
 	c        report.Colour
 	terminal bool
@@ -29,7 +30,7 @@ type Screen struct {
 // New shows progress on w.
 func New(w io.Writer, c report.Colour) *Screen {
 	f, ok := w.(*os.File)
-	return &Screen{w: w, c: c, terminal: ok && report.Terminal(f)}
+	return &Screen{now: time.Now, w: w, c: c, terminal: ok && report.Terminal(f)}
 }
 
 // plainEvery is how often a line is written where none is drawn again.
@@ -51,10 +52,10 @@ func (s *Screen) Show(p run.Progress) {
 		return
 	}
 	last := p.Phase == run.Measuring && p.Done >= p.Total
-	if p.Phase == s.phase && time.Since(s.when) < plainEvery*9/10 && !last {
+	if p.Phase == s.phase && s.now().Sub(s.when) < plainEvery*9/10 && !last {
 		return
 	}
-	s.phase, s.when = p.Phase, time.Now()
+	s.phase, s.when = p.Phase, s.now()
 	fmt.Fprintln(s.w, line)
 }
 

@@ -21,14 +21,20 @@ func measuring(done time.Duration) run.Progress {
 func TestPlain(t *testing.T) {
 	var b bytes.Buffer
 	s := New(&b, false)
+	at := time.Unix(0, 0)
+	s.now = func() time.Time { return at }
 	s.Show(run.Progress{Phase: run.Connecting, Ready: 3, Of: 10, Note: "two processes share them"})
 	s.Show(measuring(time.Second))
+	at = at.Add(500 * time.Millisecond)
+	s.Show(measuring(1500 * time.Millisecond)) // too soon
+	at = at.Add(500 * time.Millisecond)
 	s.Show(measuring(2 * time.Second))
 	s.Show(measuring(10 * time.Second))
 	s.Close()
 	want := "two processes share them\n" +
 		"connecting  30% 3 of 10 connections\n" +
 		" 10% 1s  12.3 k/s  p50 1.00 ms  p99 1.00 ms  server 0.50 cores 1 MiB  client 0.25 cores  3 errors\n" +
+		" 20% 2s  12.3 k/s  p50 1.00 ms  p99 1.00 ms  server 0.50 cores 1 MiB  client 0.25 cores  3 errors\n" +
 		"100% 10s  12.3 k/s  p50 1.00 ms  p99 1.00 ms  server 0.50 cores 1 MiB  client 0.25 cores  3 errors\n"
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &b, want)
