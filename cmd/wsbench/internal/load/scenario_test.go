@@ -93,6 +93,9 @@ func TestChurn(t *testing.T) {
 			if f.Total() != 0 || len(ends) != 0 || got.Postponed != 0 {
 				t.Errorf("%+v, %v, %d postponed", f, ends, got.Postponed)
 			}
+			if n := got.Late.Count(); plan.Open() && n != 50 {
+				t.Errorf("%d were due, and lateness is known of %d", 50, n)
+			}
 			// Six milliseconds for a handshake and five answers.
 			want := int64(10 * 1000 / 6)
 			if plan.Open() {

@@ -108,7 +108,7 @@ func (s *Shard) send(m *Member, due, now int64) bool {
 	}
 	if s.measured(due) {
 		s.tally.Sent++
-		if s.plan.Open() {
+		if s.plan.Open() && !s.plan.Cycles() { // else it is connections that are due
 			s.tally.Late.Record(now - due)
 		}
 	}
