@@ -67,7 +67,7 @@ func runReport(args []string, stdout io.Writer) error {
 
 func reportComparisons(list []*trial.Comparison, html, markdown, svg, readme string) error {
 	text := report.Markdown(list)
-	var pictures []string
+	var pictures []report.Picture
 	if svg != "" {
 		var err error
 		if pictures, err = report.Pictures(svg, list); err != nil {
@@ -88,12 +88,12 @@ func reportComparisons(list []*trial.Comparison, html, markdown, svg, readme str
 		return nil
 	}
 	out := "\n" + text + "\n"
-	for _, name := range pictures {
-		path, err := filepath.Rel(filepath.Dir(readme), filepath.Join(svg, name))
+	for _, p := range pictures {
+		path, err := filepath.Rel(filepath.Dir(readme), filepath.Join(svg, p.File))
 		if err != nil {
 			return err
 		}
-		out += fmt.Sprintf("![%s](%s)\n", name, filepath.ToSlash(path))
+		out += fmt.Sprintf("![%s](%s)\n", p.Text, filepath.ToSlash(path))
 	}
 	return report.Between(readme, out+"\n")
 }

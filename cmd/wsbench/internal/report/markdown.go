@@ -89,9 +89,11 @@ func Markdown(list []*trial.Comparison) string {
 	return b.String()
 }
 
-// Pictures writes the headline of each comparison, and its latencies if it has
-// any, as SVG files, and returns their names.
-func Pictures(dir string, list []*trial.Comparison) (names []string, err error) {
+// Picture is a file that Pictures wrote, and what it shows.
+type Picture struct{ File, Text string }
+
+// Pictures writes the headline of each comparison as an SVG file.
+func Pictures(dir string, list []*trial.Comparison) (pictures []Picture, err error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
@@ -102,20 +104,13 @@ func Pictures(dir string, list []*trial.Comparison) (names []string, err error) 
 		} else if c.Plan.Inflight > 0 {
 			name += fmt.Sprintf("-%d", c.Plan.Inflight)
 		}
-		pictures := map[string]string{name + ".svg": Bars(c, headline(c))}
-		order := []string{name + ".svg"}
-		if c.Servers[0].Total.Latency.Count() > 0 {
-			pictures[name+"-latency.svg"] = Curves(c)
-			order = append(order, name+"-latency.svg")
+		name += ".svg"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(Bars(c, headline(c))), 0o644); err != nil {
+			return nil, err
 		}
-		for _, n := range order {
-			if err := os.WriteFile(filepath.Join(dir, n), []byte(pictures[n]), 0o644); err != nil {
-				return nil, err
-			}
-			names = append(names, n)
-		}
+		pictures = append(pictures, Picture{name, headline(c).Name + ": " + short(c)})
 	}
-	return names, nil
+	return pictures, nil
 }
 
 // What Between replaces stands between these lines.
