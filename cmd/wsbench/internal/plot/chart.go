@@ -65,7 +65,7 @@ func (c *Chart) SVG() string {
 	px := func(v float64) float64 { return left + x.at(v)*(width-left-right) }
 	py := func(v float64) float64 { return height - foot - y.at(v)*(height-top-foot) }
 	var b strings.Builder
-	b.WriteString(open(width, height, c.Title))
+	b.WriteString(open(width, height+c.keyLines(shown), c.Title))
 	if c.Note != "" {
 		fmt.Fprintf(&b, `<text x="14" y="43">%s</text>`+"\n", html.EscapeString(c.Note))
 	}
@@ -81,7 +81,7 @@ func (c *Chart) SVG() string {
 	if c.XLabel != "" {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", width-right, height-foot+36, html.EscapeString(c.XLabel))
 	}
-	at := left
+	at, line := left, height-18
 	for i, s := range shown {
 		colour := colours[i%len(colours)]
 		fmt.Fprintf(&b, `<path fill="none" stroke="%s" stroke-width="2" stroke-linejoin="round" d="%s"><title>%s</title></path>`+"\n",
@@ -89,12 +89,29 @@ func (c *Chart) SVG() string {
 		if len(s.Points) == 1 {
 			fmt.Fprintf(&b, `<circle cx="%.1f" cy="%.1f" r="3" fill="%s"/>`+"\n", px(s.Points[0].X), py(s.Points[0].Y), colour)
 		}
-		// The key stands below, as far as it fits.
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="14" height="4" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n", at, height-18, colour, at+19, height-12, html.EscapeString(s.Name))
-		at += 32 + 7*len([]rune(s.Name))
+		// The key stands below.
+		wide := 32 + 7*len([]rune(s.Name))
+		if at+wide > width && at > left {
+			at, line = left, line+18
+		}
+		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="14" height="4" fill="%s"/><text x="%d" y="%d">%s</text>`+"\n", at, line, colour, at+19, line+6, html.EscapeString(s.Name))
+		at += wide
 	}
 	b.WriteString("</svg>\n")
 	return b.String()
+}
+
+// keyLines is how much higher the picture is for a key of several lines.
+func (c *Chart) keyLines(shown []Series) (more int) {
+	at := left
+	for _, s := range shown {
+		wide := 32 + 7*len([]rune(s.Name))
+		if at+wide > width && at > left {
+			at, more = left, more+18
+		}
+		at += wide
+	}
+	return more
 }
 
 func path(s Series, px, py func(float64) float64) string {

@@ -135,8 +135,14 @@ func ComparisonPage(w io.Writer, title string, list []*trial.Comparison) error {
 	first := list[0]
 	p := &page{Title: title, When: first.Began.Format("2 January 2006, 15:04:05 MST")}
 	for _, c := range list {
-		p.Bad = append(p.Bad, notes(c)...)
-		p.Warn = append(p.Warn, c.Warnings...)
+		for _, text := range notes(c) {
+			p.Bad = append(p.Bad, short(c)+": "+text)
+		}
+		if n := len(c.Warnings); n > 1 {
+			p.Warn = append(p.Warn, fmt.Sprintf("%s: %s, and %d more warnings", short(c), c.Warnings[0], n-1))
+		} else if n == 1 {
+			p.Warn = append(p.Warn, short(c)+": "+c.Warnings[0])
+		}
 		for _, m := range trial.Metrics(c.Plan.Scenario) {
 			p.Plots = append(p.Plots, template.HTML(Bars(c, m)))
 			p.Tables = append(p.Tables, table{Title: m.Name + ": " + comparisonTitle(c), Note: m.Better + " is better. " + conditions(c), Head: compareHead, Rows: rows(c, m)})

@@ -75,17 +75,43 @@ func Markdown(list []*trial.Comparison) string {
 				b.WriteString(" – |")
 				continue
 			}
-			star := ""
+			mark := ""
 			if c.Servers[i].Limited > c.Rounds/2 {
-				star = "\\*"
+				mark = star
 			}
-			fmt.Fprintf(&b, " %s%s |", value(trial.Median(c.Servers[i].Values["messages/s"]), trial.PerSecond), star)
+			fmt.Fprintf(&b, " %s%s |", value(trial.Median(c.Servers[i].Values["messages/s"]), trial.PerSecond), mark)
 		}
 		b.WriteString("\n")
 	}
+	b.WriteString(footnotes(list, strings.Contains(b.String(), star)))
+	return b.String()
+}
+
+// star marks what the client limited.
+const star = "\\*"
+
+// footnotes say how a table was made, and what speaks against it.
+func footnotes(list []*trial.Comparison, starred bool) string {
+	var b strings.Builder
 	c := list[0]
-	fmt.Fprintf(&b, "\nMedians of %d rounds, with 95 %% bootstrap intervals; in each round every server ran once, on cores %v, wsbench on cores %v.\n", c.Rounds, c.ServerCPUs, c.ClientCPUs)
-	fmt.Fprintf(&b, "\\* wsbench was at its limit in most of the rounds: the server may be faster.\n%s, %s.\n", c.Machine, c.Began.Format("2 January 2006"))
+	least, most := c.Rounds, c.Rounds
+	var warnings []string
+	for _, c := range list {
+		least, most = min(least, c.Rounds), max(most, c.Rounds)
+		warnings = append(warnings, c.Warnings...)
+	}
+	rounds := fmt.Sprint(least)
+	if most > least {
+		rounds += fmt.Sprintf(" to %d", most)
+	}
+	fmt.Fprintf(&b, "\nMedians of %s rounds, with 95 %% bootstrap intervals; in each round every server ran once, on cores %v, wsbench on cores %v.\n", rounds, c.ServerCPUs, c.ClientCPUs)
+	if starred {
+		fmt.Fprintf(&b, "%s wsbench was at its limit in most of the rounds: the server may be faster.\n", star)
+	}
+	fmt.Fprintf(&b, "%s, %s.\n", c.Machine, c.Began.Format("2 January 2006"))
+	if len(warnings) > 0 {
+		fmt.Fprintf(&b, "The machine was disturbed (%s).\n", warnings[0])
+	}
 	return b.String()
 }
 
