@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,12 +13,10 @@ import (
 	"github.com/hawser-ws/hawser/handshake"
 )
 
-// starvedVariable makes the test binary a server that may have 64 descriptors.
-const starvedVariable = "HAWSER_TEST_STARVED"
+func init() { children["starved"] = starved }
 
-func init() { children[starvedVariable] = starved }
-
-func starved(string) error {
+// starved is a server that may have 64 descriptors. It says its address.
+func starved([]string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 		return err
 	}
@@ -40,27 +37,8 @@ func starved(string) error {
 // R11: with 64 descriptors and 200 clients, those that cannot be served are turned
 // away and not kept waiting, that is logged once, and it is over when they are gone.
 func TestR11Descriptors(t *testing.T) {
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), starvedVariable+"=1")
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log syncBuffer
-	cmd.Stderr = &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer cmd.Wait()
-	defer stdin.Close()
-	var addr string
-	if _, err := fmt.Fscan(stdout, &addr); err != nil {
-		t.Fatalf("%v; %s", err, &log)
-	}
+	server := spawn(t, "starved")
+	addr := server.line(t)
 	var conns []net.Conn
 	for range 200 {
 		nc, err := net.Dial("tcp", addr)
@@ -91,7 +69,7 @@ func TestR11Descriptors(t *testing.T) {
 	c := other.dial(t, "/")
 	c.text("recovered")
 	c.expect(`text "recovered"`)
-	if n := strings.Count(log.String(), "no more file descriptors"); n < 1 || n > 2 {
-		t.Errorf("logged %d times:\n%s", n, &log)
+	if n := strings.Count(server.log(), "no more file descriptors"); n < 1 || n > 2 {
+		t.Errorf("logged %d times:\n%s", n, server.log())
 	}
 }

@@ -5,39 +5,21 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 )
 
-// children are what the test binary is instead when the variable is set: it is
-// given its value.
-var children = map[string]func(string) error{crowdVariable: crowd}
-
-// crowdVariable makes it a crowd of clients: "address count".
-const crowdVariable = "HAWSER_TEST_CROWD"
-
-func TestMain(m *testing.M) {
-	for variable, child := range children {
-		if s := os.Getenv(variable); s != "" {
-			if err := child(s); err != nil {
-				fmt.Println("error:", err)
-				os.Exit(1)
-			}
-			os.Exit(0)
-		}
+// crowd opens a number of connections to an address, says so, and closes them when
+// its input ends. It is a process of its own because of the descriptors.
+func crowd(args []string) error {
+	addr := args[0]
+	n, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
 	}
-	os.Exit(m.Run())
-}
-
-// crowd opens n connections, says so, and closes them when its input ends. It
-// is a process of its own because of the descriptors.
-func crowd(args string) error {
-	var addr string
-	var n int
-	fmt.Sscan(args, &addr, &n)
 	conns := make([]net.Conn, 0, n)
 	for i := range n {
 		nc, err := net.Dial("tcp", addr)
@@ -72,23 +54,15 @@ func TestIdleGoroutines(t *testing.T) {
 	one.expect(`pong ""`)
 	before := runtime.NumGoroutine()
 
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", crowdVariable, ts.addr, n))
-	in, _ := cmd.StdinPipe()
-	out, _ := cmd.StdoutPipe()
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	line, _ := bufio.NewReader(out).ReadString('\n')
-	if line != "open\n" {
+	clients := spawn(t, "crowd", ts.addr, n)
+	if line := clients.line(t); line != "open" {
 		t.Fatalf("the clients say %q", line)
 	}
 	waitFor(t, func() bool { return ts.Stats().Open == n+1 })
 	// net/http's goroutines end a moment after they handed over.
 	waitFor(t, func() bool { return runtime.NumGoroutine() <= before })
 	t.Logf("%d goroutines for 1 connection, %d for %d", before, runtime.NumGoroutine(), n+1)
-	in.Close()
-	cmd.Wait()
+	clients.end()
 	waitFor(t, func() bool { return ts.Stats().Open == 1 })
 }
 
