@@ -15,7 +15,8 @@ import (
 // own because of what they use up, or because of what happens to them. args are
 // what the test gave. A child ends when its input does.
 var children = map[string]func(args []string) error{
-	"crowd": crowd,
+	"crowd":  crowd,
+	"broken": broken,
 }
 
 // childVariable makes the test binary a child: its name and its arguments.

@@ -103,6 +103,7 @@ func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
 // run is the loop. Everything that is not "Any goroutine" belongs to it.
 func (l *loop) run() {
 	l.self.Store(goroutine())
+	defer l.guard()
 	for !l.stopping || l.open > 0 || !l.retire() {
 		events := l.poll()
 		l.tick()
@@ -136,6 +137,17 @@ func (l *loop) run() {
 	}
 	l.k.release()
 	close(l.ended)
+}
+
+// guard ends the process if the loop's goroutine ends before the loop: a callback
+// that calls runtime.Goexit, be it by a test's FailNow, would else leave its
+// connections without anybody who serves them.
+func (l *loop) guard() {
+	select {
+	case <-l.ended:
+	default:
+		panic("server: internal error: a loop's goroutine ended")
+	}
 }
 
 // poll waits for events, or for the next timer, or not at all if there is mail.
