@@ -1,0 +1,79 @@
+package server
+
+import (
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hawser-ws/hawser/frame"
+)
+
+// reporting is a kernel that counts the events which it reported.
+type reporting struct {
+	kernel
+	events *atomic.Int64
+}
+
+func (k *reporting) wait(ms int) ([]event, error) {
+	events, err := k.kernel.wait(ms)
+	k.events.Add(int64(len(events)))
+	return events, err
+}
+
+// R10: where a hang-up or an error is all that is reported, because nothing is
+// asked for, the connection ends at once, and the loop does not turn for it again
+// and again. (make faults measures the processor time.)
+func TestR10HangUp(t *testing.T) {
+	reset := func(c *client) {
+		c.nc.(*net.TCPConn).SetLinger(0)
+		c.nc.Close()
+	}
+	for _, c := range []struct {
+		name  string
+		ready func(t *testing.T, ts *testServer, c *client, h Conn)
+	}{
+		{"reset while not reading", func(t *testing.T, ts *testServer, c *client, h Conn) {
+			h.Pause(true)
+			ts.until(t, 0, func(p *conn) bool { return p.mask == 0 })
+		}},
+		{"reset while not reading, with input", func(t *testing.T, ts *testServer, c *client, h Conn) {
+			if onGoroutines() {
+				t.Skip("a goroutine that holds input reads no further, and sees no reset behind it until it is resumed")
+			}
+			h.Pause(true)
+			ts.until(t, 0, func(p *conn) bool { return p.mask == 0 })
+			c.text("never read")
+		}},
+		{"end of stream, then reset, behind a full queue", func(t *testing.T, ts *testServer, c *client, h Conn) {
+			h.Send(frame.Binary, make([]byte, 16<<20))
+			ts.until(t, 0, func(p *conn) bool { return p.has(flagBlocked) })
+			c.nc.(*net.TCPConn).CloseWrite()
+			ts.until(t, 0, func(p *conn) bool { return p.has(flagEOF) && p.mask == wantWrite })
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var events atomic.Int64
+			opened, closed := make(chan Conn, 1), make(chan error, 1)
+			ts := start(t, Config{Loops: 1, WriteQueue: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(closed)},
+				newKernel: wrapped(func(k kernel) kernel { return &reporting{k, &events} })})
+			cl := ts.dial(t, "/")
+			c.ready(t, ts, cl, receive(t, opened))
+			ts.clock.settle()
+			before := events.Load()
+			ts.clock.settle()
+			ts.clock.settle()
+			if n := events.Load() - before; n > 0 {
+				t.Errorf("%d events while nothing happens", n)
+			}
+			reset(cl)
+			receive(t, closed)
+			ts.clock.settle()
+			if n := events.Load() - before; n > 3 {
+				t.Errorf("%d events until it is closed, and behind that", n)
+			}
+			if n := ts.Stats().Open; n != 0 {
+				t.Errorf("%d connections open", n)
+			}
+		})
+	}
+}

@@ -1,0 +1,61 @@
+package server
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// R18: 5,000 messages that wait at once, each a slice of its own, arrive byte for
+// byte: small ones gathered, large ones by vectors, both kinds mixed, also where the
+// kernel takes any number of bytes at a time.
+func TestR18ManySlices(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	kernels := map[string]func() (kernel, error){"": testKernel, " a bit at a time": moodyKernels(seed)}
+	for name, size := range map[string]func(i int) int{
+		"small": func(i int) int { return 8 + i%300 },
+		"large": func(i int) int { return 4<<10 + i%3000 },
+		"mixed": func(i int) int { return 8 + i%7*(i%7)*300 },
+	} {
+		for how, newKernel := range kernels {
+			t.Run(name+how, func(t *testing.T) {
+				const n = 5000
+				of := func(i int) []byte {
+					p := bytes.Repeat([]byte{byte(i), byte(i >> 8), byte(i * 7)}, size(i)/3+1)[:size(i)]
+					binary.BigEndian.PutUint64(p, uint64(i))
+					return p
+				}
+				waiting := make(chan int, 1)
+				var l *loop
+				ts := start(t, Config{Loops: 1, WriteQueue: Off, newKernel: newKernel, Handler: funcs{message: func(c Conn, op frame.Opcode, p []byte) {
+					for i := range n {
+						c.SendPrepared(wsproto.NewPrepared(frame.Binary, of(i)))
+					}
+					l.deliver() // where they were posted
+					waiting <- len(l.at(c.slot).out.segs)
+				}}})
+				l = ts.loops[0]
+				c := ts.dial(t, "/")
+				c.text("go")
+				if got := receive(t, waiting); got != n {
+					t.Errorf("%d slices wait; want %d", got, n)
+				}
+				for i := range n {
+					if got := c.event(); !bytes.Equal(got.Payload, of(i)) {
+						t.Fatalf("message %d: %s", i, fmt.Sprint(got.Kind, len(got.Payload), got.Err))
+					}
+				}
+				ts.clock.settle()
+				if held := ts.Stats().Queued; held != 0 {
+					t.Errorf("%d bytes counted as waiting", held)
+				}
+			})
+		}
+	}
+}
