@@ -107,3 +107,29 @@ func TestHeaderLines(t *testing.T) {
 		t.Errorf("%s; want 431", resp.Status)
 	}
 }
+
+// H24: who says nothing on a TLS port, or stops in the middle of its ClientHello,
+// is closed at the deadline of the handshake, which net/http keeps, in real time.
+// (make faults does it with 1,000.)
+func TestH24NoClientHello(t *testing.T) {
+	ts, _, _ := startTLS(t, Config{Handler: funcs{}, HandshakeTimeout: 50 * time.Millisecond})
+	var conns []net.Conn
+	for i := range 20 {
+		nc, err := net.Dial("tcp", ts.addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		nc.SetDeadline(time.Now().Add(patience))
+		if i%2 == 1 {
+			nc.Write([]byte{22, 3, 1, 2, 0, 1, 0}) // a handshake record of 512 bytes, a ClientHello
+		}
+		conns = append(conns, nc)
+	}
+	for i, nc := range conns {
+		if n, err := nc.Read(make([]byte, 1)); n != 0 || err == nil || os.IsTimeout(err) {
+			t.Fatalf("connection %d is not closed: %d, %v", i, n, err)
+		}
+	}
+	waitFor(t, func() bool { return ts.Stats().Handshaking == 0 })
+}

@@ -7,11 +7,13 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // slow starts a server behind a gate, with n connections and their handles.
@@ -217,5 +219,70 @@ func TestStats(t *testing.T) {
 	}
 	if got.BytesOut < 10*3+2*4 {
 		t.Errorf("%d bytes out", got.BytesOut)
+	}
+}
+
+// R16: of 10,000 broadcasts of 4 KiB, a reader that stopped costs 1 MiB, beside what
+// the system takes for it, and is cut; whoever reads gets every one.
+func TestR16ReaderStops(t *testing.T) {
+	const n, size, batch = 10_000, 4 << 10, 50
+	causes, opened := make(chan error, 2), make(chan Conn, 2)
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}})
+	cs, hs := openMany(t, ts, opened, 2)
+	g := ts.NewGroup()
+	g.Join(hs[0])
+	g.Join(hs[1])
+	most, cut := int64(0), 0
+	for sent := 0; sent < n; {
+		for range batch {
+			g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, size)), Evict)
+			sent++
+		}
+		for range batch {
+			cs[0].expect("binary 4096 bytes")
+		}
+		ts.clock.settle()
+		most = max(most, ts.Stats().Queued)
+		if cut == 0 && ts.Stats().Ended.QueueFull == 1 {
+			cut = sent
+		}
+	}
+	t.Logf("cut after %d broadcasts, at most %d bytes waited", cut, most)
+	if cut == 0 || most > 1<<20 || most < 1<<20-batch*(size+4) {
+		t.Errorf("cut after %d broadcasts, at most %d bytes waited; want it cut at 1 MiB", cut, most)
+	}
+	if s := ts.Stats(); s.Queued > size || s.Evicted != 1 {
+		t.Errorf("%d bytes wait for who was cut, %d evicted", s.Queued, s.Evicted)
+	}
+	ts.clock.advance(5200 * time.Millisecond) // it does not read the Close either
+	if err := receive(t, causes); !errors.Is(err, ErrQueueFull) {
+		t.Errorf("OnClose got %v", err)
+	}
+	if s := ts.Stats(); s.Open != 1 || s.Queued != 0 {
+		t.Errorf("%d open, %d bytes wait", s.Open, s.Queued)
+	}
+}
+
+// R16: below that bound, it is cut when the system has taken nothing for 10 s.
+func TestR16ReaderStopsTimeout(t *testing.T) {
+	causes, opened := make(chan error, 1), make(chan Conn, 1)
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}, newKernel: new(gate).kernels()})
+	ts.dial(t, "/")
+	g := ts.NewGroup()
+	g.Join(receive(t, opened))
+	for i := range 100 { // 400 KiB, ten seconds and more, but nothing was taken after the first
+		g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, 4<<10)), Evict)
+		ts.clock.advance(99 * time.Millisecond)
+		if n := ts.Stats().Evicted; n != 0 {
+			t.Fatalf("evicted after %d broadcasts", i+1)
+		}
+	}
+	ts.clock.advance(400 * time.Millisecond)
+	if s := ts.Stats(); s.Ended.WriteTimeout != 1 || s.Queued > 8<<10 {
+		t.Errorf("%+v", s)
+	}
+	ts.clock.advance(5200 * time.Millisecond)
+	if err := receive(t, causes); !errors.Is(err, ErrWriteTimeout) {
+		t.Errorf("OnClose got %v", err)
 	}
 }
