@@ -67,7 +67,7 @@ func TestIdleGoroutines(t *testing.T) {
 }
 
 // waitFor lets others run until f holds.
-func waitFor(t *testing.T, f func() bool) {
+func waitFor(t testing.TB, f func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !f(); {
 		if time.Now().After(deadline) {
