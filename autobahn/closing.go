@@ -85,6 +85,9 @@ func (s *session) Frame(h wire.Header, p []byte) {
 
 // Control implements wire.Receiver.
 func (s *session) Control(opcode byte, p []byte) {
+	if s.state == stateClosed {
+		return // a violation in the frame's header was the second one
+	}
 	switch opcode {
 	case wire.Close:
 		s.peerClose(p)
@@ -117,7 +120,7 @@ func (s *session) frameDone() {
 
 // Message implements wire.Receiver.
 func (s *session) Message(binary bool, p []byte) {
-	if s.end.FailedByUs {
+	if s.end.FailedByUs || s.state == stateClosed {
 		return
 	}
 	if s.loop != nil {
