@@ -8,6 +8,8 @@
 # make autobahn     the same through the original suite's Docker image, where Docker is
 # make peers-table  PEERS="NAME=ws://... ..." through all cases, as one page
 # make dist         static archives of every program, with checksums, in dist/archives
+# make faults  CPU, latency, memory and long runs: prints what it measured (10 minutes)
+# make soak    SOAK=30m CONNS=15000: a server under churn ends as it began
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
 # make bench-peers  measure hawser beside other libraries; writes dist/bench/
 # make bench   the same, and put the table and the plots into README.md
@@ -16,7 +18,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 
-.PHONY: run build test tools race fuzz mutate bench bench-peers conformance autobahn peers-table dist lint layers clean
+.PHONY: run build test tools race fuzz faults soak mutate bench bench-peers conformance autobahn peers-table dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -47,6 +49,17 @@ fuzz:
 			$(GO) test $$pkg -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x || exit 1; \
 		done; \
 	done
+
+# Rows of inputs and faults that a test by the clock cannot show. Both ends run here:
+# with nice, others notice little.
+FAULTS = $(GO) test -tags faults -count=1 -v ./server
+faults:
+	$(FAULTS) -timeout 20m -run '^TestFault'
+
+soak: export SOAK ?= 30m
+soak: export CONNS ?= 15000
+soak:
+	$(FAULTS) -timeout 0 -run '^TestSoak$$'
 
 mutate:
 	$(GO) run .ci/mutate.go

@@ -1,0 +1,172 @@
+//go:build faults && linux
+
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// mass is many clients: a Server in the client's role.
+type mass struct {
+	*Server
+	path   string // with which they are opened, "/" where it is empty
+	source netip.Addr
+
+	open     atomic.Int64
+	messages atomic.Int64
+	first    atomic.Int64 // connections that have received a message
+	onEnd    func(Conn)   // on its loop; may be nil
+
+	mu   sync.Mutex
+	ends map[wsproto.CloseCode]int // Guarded by mu. Connections that ended, by code.
+}
+
+func newMass(ping time.Duration) (*mass, error) {
+	m := &mass{ends: map[wsproto.CloseCode]int{}}
+	var err error
+	m.Server, err = New(Config{Handler: m, PingInterval: ping, MaxMessage: 1 << 20, MaxControlRate: Off, AssemblyTimeout: Off, WriteTimeout: Off})
+	return m, err
+}
+
+func (m *mass) OnOpen(Conn) { m.open.Add(1) }
+
+func (m *mass) OnMessage(c Conn, op frame.Opcode, p []byte) {
+	m.messages.Add(1)
+	if c.Value() == nil {
+		c.SetValue(true)
+		m.first.Add(1)
+	}
+}
+
+func (m *mass) OnClose(c Conn, err error) {
+	m.open.Add(-1)
+	code := wsproto.CloseAbnormal
+	var closed *CloseError
+	if errors.As(err, &closed) {
+		code = closed.Code
+	}
+	m.mu.Lock()
+	m.ends[code]++
+	m.mu.Unlock()
+	if m.onEnd != nil {
+		m.onEnd(c)
+	}
+}
+
+func (m *mass) ended(code wsproto.CloseCode) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ends[code]
+}
+
+// dial opens one connection.
+func (m *mass) dial(addr string) (Conn, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	var d net.Dialer
+	if m.source.IsValid() {
+		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(m.source, 0))
+	}
+	path := m.path
+	if path == "" {
+		path = "/"
+	}
+	nc, left, res, err := handshake.Dial(ctx, "ws://"+addr+path, &handshake.DialOptions{DialContext: d.DialContext})
+	if err != nil {
+		return Conn{}, err
+	}
+	return m.Adopt(nc, left, res, wsproto.Client)
+}
+
+// dialAll opens n connections, some at a time.
+func (m *mass) dialAll(addr string, n int) ([]Conn, error) {
+	conns := make([]Conn, n)
+	var next, failed atomic.Int64
+	var first error
+	var once sync.Once
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(n) && failed.Load() == 0; i = next.Add(1) - 1 {
+				c, err := m.dial(addr)
+				if err != nil {
+					failed.Add(1)
+					once.Do(func() { first = fmt.Errorf("connection %d: %w", i, err) })
+					return
+				}
+				conns[i] = c
+			}
+		})
+	}
+	wg.Wait()
+	return conns, first
+}
+
+// pingAll pings every connection, and returns how long it took until every one had
+// answered.
+func (m *mass) pingAll() (time.Duration, error) {
+	start := time.Now()
+	for _, l := range m.loops {
+		l.call(func() {
+			for slot := range l.used() {
+				c := l.at(slot)
+				l.room(frame.MaxHeaderSize)
+				from := len(l.arena)
+				if b, err := c.proto.AppendPing(l.arena, nil); err == nil {
+					c.pinged = 1 // until a byte comes
+					l.arena = b
+					l.queue(slot, c, b[from:])
+				}
+			}
+		})
+	}
+	for {
+		silent := 0
+		for _, l := range m.loops {
+			l.call(func() {
+				for slot := range l.used() {
+					silent += int(l.at(slot).pinged)
+				}
+			})
+		}
+		if silent == 0 {
+			return time.Since(start), nil
+		}
+		if time.Since(start) > patience {
+			return 0, fmt.Errorf("%d connections do not answer a ping", silent)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+}
+
+// massOf is a mass of n clients of a server, for a test.
+func massOf(t testing.TB, addr, path string, n int) (*mass, []Conn) {
+	t.Helper()
+	m, err := newMass(Off)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.path = path
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		m.Shutdown(ctx)
+	})
+	conns, err := m.dialAll(addr, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, conns
+}
