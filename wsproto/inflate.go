@@ -123,7 +123,7 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 		if f.src.Len() == 0 {
 			return plain, nil
 		}
-		history = joined(history, plain.bytes())
+		history = joined(history, plain.bytes()[before:])
 	}
 }
 
