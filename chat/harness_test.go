@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -308,6 +309,13 @@ func (h *house) enter(name, features string) *peer {
 	p.say(`{"type":"auth","token":"token-of-` + name + `","features":[` + features + `]}`)
 	if m := p.hear(); typeOf(h.t, m) != "auth_ok" {
 		h.t.Fatalf("auth was answered by %s", m)
+	}
+	// The answer is sent a little before the operation is over; what is said in
+	// between waits for that.
+	for deadline := time.Now().Add(patience); !p.session.Idle(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			h.t.Fatal("auth does not end")
+		}
 	}
 	return p
 }

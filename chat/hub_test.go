@@ -313,7 +313,6 @@ func TestDuplicateIntoAnEmptyRoom(t *testing.T) {
 func TestPause(t *testing.T) {
 	h, store := newFaultyHouse(t, nil)
 	p := h.enter("ada", `"ack"`)
-	h.settle() // auth_ok comes a little before its operation is over
 	release := store.hold()
 	said := 0
 	for ; !p.paused && said < 200; said++ {

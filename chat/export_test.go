@@ -1,0 +1,8 @@
+package chat
+
+// Idle reports whether no operation of the session is under way or waits.
+func (s *Session) Idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.running == 0 && len(s.queue) == 0
+}
