@@ -8,7 +8,8 @@ import (
 
 // budget bounds what all connections together hold: the bytes that wait to be
 // written, and those received of messages that are not complete. Every loop adds
-// what it holds when an iteration ends.
+// what it holds when an iteration ends, and what it sheds then is not in it: no
+// other loop sees that this one was over, and sheds something for it.
 type budget struct {
 	limit int64 // 0: none
 	used  atomic.Int64
@@ -16,13 +17,20 @@ type budget struct {
 
 func (b *budget) exceeded() bool { return b.limit > 0 && b.used.Load() > b.limit }
 
+// grown is how much more the loop holds than it has added to the budget.
+func (l *loop) grown() int64 {
+	before := l.published[queued] + l.published[assembling]
+	return int64(l.traffic[queued] + l.traffic[assembling] - before)
+}
+
 // shedSlowest evicts the connections that hold most, until this loop has given
-// back its share of what is too much.
+// back its share of what is too much. It is done between two flushes: what the
+// kernel has taken is not held, and the Close frames go out.
 func (l *loop) shedSlowest() {
 	if l.budget.limit == 0 {
 		return
 	}
-	used := l.budget.used.Load()
+	used := l.budget.used.Load() + l.grown()
 	over := used - l.budget.limit
 	mine := int64(l.traffic[queued] + l.traffic[assembling])
 	if over <= 0 || mine == 0 {
@@ -47,11 +55,12 @@ func (l *loop) shedSlowest() {
 	share := int64(float64(over) * float64(mine) / float64(used))
 	for _, h := range holders {
 		if share < 0 {
-			return
+			break
 		}
 		share -= int64(h.bytes)
 		l.shed(h.slot, l.at(h.slot))
 	}
+	l.flush()
 }
 
 // tornEnough is what may be left of a connection that is shed: the rest of a

@@ -131,9 +131,9 @@ func (l *loop) run() {
 			l.cut()
 		}
 		l.flush()
+		l.shedSlowest()
 		l.reap()
 		l.publish()
-		l.shedSlowest()
 	}
 	l.k.release()
 	close(l.ended)
@@ -154,7 +154,7 @@ func (l *loop) guard() {
 func (l *loop) poll() []event {
 	b := &l.box
 	b.mu.Lock()
-	b.asleep = len(b.tasks) == 0 && len(l.again) == 0 && len(l.writables) == 0 && len(l.dirties) == 0
+	b.asleep = len(b.tasks) == 0 && len(l.again) == 0 && len(l.writables) == 0
 	ms := 0
 	if b.asleep {
 		ms = l.wheel.idle(l.now)

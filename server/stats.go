@@ -148,9 +148,8 @@ func (l *loop) publish() {
 			l.stats.traffic[i].Store(n)
 		}
 	}
-	held := l.traffic[queued] + l.traffic[assembling]
-	if before := l.published[queued] + l.published[assembling]; held != before {
-		l.budget.used.Add(int64(held - before))
+	if n := l.grown(); n != 0 {
+		l.budget.used.Add(n)
 	}
 	l.published = l.traffic
 	took := uint64((l.cfg.now() - l.woke) / time.Microsecond)
