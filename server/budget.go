@@ -43,11 +43,7 @@ func (l *loop) shedSlowest() {
 	var holders []holder
 	for slot := range l.used() {
 		c := l.at(slot)
-		bytes := int(c.assembling)
-		if c.out != nil {
-			bytes += c.out.bytes
-		}
-		if bytes > 0 && !c.has(flagEnding) {
+		if bytes := c.held(); bytes > tornEnough || bytes > 0 && !c.has(flagClosing) {
 			holders = append(holders, holder{slot, bytes})
 		}
 	}
@@ -63,14 +59,26 @@ func (l *loop) shedSlowest() {
 	l.flush()
 }
 
+// held is what a connection holds of the budget.
+func (c *conn) held() int {
+	n := int(c.assembling)
+	if c.out != nil {
+		n += c.out.bytes
+	}
+	return n
+}
+
 // tornEnough is what may be left of a connection that is shed: the rest of a
 // message that is written in part has to go out before the Close frame.
 const tornEnough = 16 << 10
 
-// shed evicts a connection, or cuts it where that would give back too little.
+// shed evicts a connection, or cuts it where that would give back too little. One
+// that is closing has had its Close frame, and is cut.
 func (l *loop) shed(slot uint32, c *conn) {
-	l.evict(slot, c, ErrOverBudget)
-	if int(c.assembling)+c.out.bytes > tornEnough {
+	if !c.has(flagClosing) {
+		l.evict(slot, c, ErrOverBudget)
+	}
+	if c.held() > tornEnough {
 		l.teardown(slot, c)
 	}
 }

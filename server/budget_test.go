@@ -1,6 +1,42 @@
 package server
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// One that is closing is cut like the others, and before those that hold less.
+func TestMemoryBudgetClosing(t *testing.T) {
+	for name, leave := range map[string]func(*client, Conn){
+		"Close": func(c *client, h Conn) {
+			h.Close(wsproto.CloseGoingAway, "")
+			c.expect("close 1001")
+		},
+		"expelled": func(c *client, h Conn) {
+			c.frame(0x89, "")
+			c.frame(0x89, "one too many")
+			c.expect(`pong ""`, `pong "one too many"`, "close 1008")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			opened, closed := make(chan Conn, 2), make(chan Conn, 2)
+			ts := start(t, Config{Loops: 1, MemoryBudget: 256 << 10, MaxMessage: 1 << 20, MaxControlRate: 1, Handler: funcs{
+				open: func(c Conn) { opened <- c }, close: func(c Conn, _ error) { closed <- c },
+			}})
+			cs, hs := openMany(t, ts, opened, 2)
+			// A message in fragments, so that control frames come in between.
+			cs[0].frame(0x02, string(make([]byte, 200_000)))
+			waitFor(t, func() bool { return ts.Stats().Assembling > 200_000 })
+			leave(cs[0], hs[0])
+			cs[1].frame(0x02, string(make([]byte, 100_000)))
+			if c := receive(t, closed); c != hs[0] {
+				t.Errorf("%v was cut; want %v", c, hs[0])
+			}
+			waitFor(t, func() bool { n := ts.Stats().Assembling; return n > 100_000 && n < 101_000 })
+		})
+	}
+}
 
 // What one loop sheds, another sheds nothing for.
 func TestMemoryBudgetLoops(t *testing.T) {
