@@ -90,20 +90,16 @@ func (l *loop) turn(now uint32) {
 		}
 		w.done += 1 << wheelGrain
 		i := w.done >> wheelGrain % wheelSlots
-		slot := w.heads[i]
-		w.heads[i] = 0
-		w.used[i/64] &^= 1 << (i % 64)
-		for slot != 0 {
+		// One at a time: an OnClose may end others, and have their timers moved.
+		for slot := w.heads[i]; slot != 0; slot = w.heads[i] {
 			c := l.at(slot)
-			t := c.timer
-			c.timer = timer{}
-			w.count--
-			if before(now, t.at) {
-				l.arm(slot, c, t.at)
+			at := c.timer.at
+			l.disarm(c)
+			if before(now, at) {
+				l.arm(slot, c, at)
 			} else {
 				l.due(slot, c)
 			}
-			slot = t.next
 		}
 	}
 }

@@ -1,0 +1,52 @@
+package server
+
+import (
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Callbacks act on connections at once. Here are the places where what they act on
+// is what the loop has in hand.
+
+// An OnClose in the middle of a turn of the wheel may close another connection,
+// whose timer stands in the same list.
+func TestTurnReentered(t *testing.T) {
+	var peer gate
+	var full Conn
+	opened, closed := make(chan Conn, 3), make(chan Conn, 3)
+	ts := start(t, Config{
+		Loops: 1, PingInterval: 60 * time.Second, CloseTimeout: 5 * time.Second, WriteTimeout: Off, WriteQueue: 64 << 10,
+		newKernel: peer.kernels(),
+		Handler: funcs{open: func(c Conn) { opened <- c }, close: func(c Conn, _ error) {
+			full.Send(frame.Binary, make([]byte, 40<<10)) // one too many
+			closed <- c
+		}},
+	})
+	cs, hs := openMany(t, ts, opened, 3)
+	silent, full, ending := cs[0], hs[1], hs[2]
+	full.Send(frame.Binary, make([]byte, 60<<10)) // 10,000 of it go through
+	// All are looked at where the wheel ends, because a minute is further than it
+	// reaches; at that very time one has been closing for 5 s.
+	ts.clock.advance((wheelSlots-1)<<wheelGrain*time.Millisecond - 5*time.Second)
+	ending.Close(wsproto.CloseNormal, "")
+	ts.clock.settle()
+	ts.clock.advance(5*time.Second + 100*time.Millisecond)
+	if c := receive(t, closed); c != ending {
+		t.Fatalf("%v closed; want %v", c, ending)
+	}
+	peer.open.Store(true)
+	ts.clock.advance(5*time.Second + 200*time.Millisecond)
+	if c := receive(t, closed); c != full {
+		t.Errorf("%v closed; want %v", c, full)
+	}
+	ts.clock.advance(25 * time.Second)
+	silent.expect("ping")
+	ts.loops[0].call(func() {
+		if n := ts.loops[0].wheel.count; n != 1 {
+			t.Errorf("%d timers are armed; want 1", n)
+		}
+	})
+}
