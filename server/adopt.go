@@ -136,8 +136,8 @@ func (l *loop) openAll() {
 	l.opens = nil
 	for _, o := range opens {
 		c := l.at(o.slot)
-		if c.mask == 0 {
-			l.teardown(o.slot, c) // it is not watched: it never opened
+		if c.mask == 0 || c.has(flagGone) { // not watched, or lost meanwhile: it never opened
+			l.teardown(o.slot, c)
 			continue
 		}
 		me := Conn{l, o.slot, c.word.Load() >> 1}
