@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -212,5 +213,47 @@ func TestBusy(t *testing.T) {
 	}
 	close(release)
 	for s := ""; s != "close 1013" && s != "close 1000"; s = c.next() {
+	}
+}
+
+// What is sent to a group does not undo the Close of a member.
+func TestGroupSendBehindClose(t *testing.T) {
+	for name, c := range map[string]struct {
+		policy Policy
+		size   int
+		close  func(*Group, Conn)
+		want   []string
+	}{
+		"closed": {Evict, 50 << 10, func(_ *Group, h Conn) { h.Close(wsproto.CloseNormal, "") },
+			[]string{"binary 40960 bytes", `text "state"`, `text "last"`, "close 1000", "EOF"}},
+		"evicted": {Evict, 50 << 10, func(g *Group, _ Conn) { g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, 50<<10)), Evict) },
+			[]string{"binary 40960 bytes", "close 1013", "EOF"}},
+		"coalescing": {Coalesce, 10, func(_ *Group, h Conn) { h.Close(wsproto.CloseNormal, "") },
+			[]string{"binary 40960 bytes", `text "state"`, `text "last"`, "close 1000", "EOF"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			closed := make(chan error, 1)
+			ts, peer, cs, hs := slow(t, 1, Config{WriteQueue: 64 << 10}, end(closed))
+			g := ts.NewGroup()
+			g.Join(hs[0])
+			hs[0].Send(frame.Binary, make([]byte, 40<<10)) // 10,000 of it go through
+			g.Send(text("state"), Coalesce)
+			hs[0].Send(frame.Text, []byte("last"))
+			c.close(g, hs[0])
+			g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, c.size)), c.policy)
+			ts.clock.settle()
+			peer.open.Store(true)
+			ts.loops[0].call(func() { ts.loops[0].dirty(hs[0].slot, ts.loops[0].at(hs[0].slot)) })
+			for _, w := range c.want[:len(c.want)-1] {
+				cs[0].expect(w)
+			}
+			cs[0].frame(0x88, "\x03\xe8")
+			cs[0].expect("EOF")
+			cs[0].nc.Close()
+			var ce *CloseError
+			if err := receive(t, closed); !errors.As(err, &ce) {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -42,6 +42,9 @@ func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
 // sendPrepared queues a shared message, of a group or of none. What happens where
 // it does not fit is the policy's choice.
 func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy, of *members) {
+	if c.proto.CloseExpected() {
+		return // what is queued, the Close frame at its end, stays
+	}
 	if p == Coalesce && c.out != nil {
 		if n := c.out.remove(of); n > 0 {
 			l.traffic[queued] -= uint64(n)
