@@ -17,12 +17,21 @@ type listener struct {
 	net.Listener
 	s     *Server
 	pace  rate
-	spare *os.File // given up to accept one more where descriptors have run out
+	spare *os.File // given up to accept one more where descriptors have run out; Accept's
 }
 
 func (s *Server) listener(ln net.Listener) *listener {
-	spare, _ := os.Open(os.DevNull) // without one, clients have to wait
-	return &listener{Listener: ln, s: s, spare: spare}
+	l := &listener{Listener: ln, s: s}
+	l.keepSpare()
+	return l
+}
+
+// keepSpare opens the spare descriptor where there is none. It may fail: without
+// one, clients have to wait.
+func (ln *listener) keepSpare() {
+	if ln.spare == nil {
+		ln.spare, _ = os.Open(os.DevNull)
+	}
 }
 
 func (ln *listener) Accept() (net.Conn, error) {
@@ -33,6 +42,7 @@ func (ln *listener) Accept() (net.Conn, error) {
 	}
 	nc, err := ln.Listener.Accept()
 	if err == nil {
+		ln.keepSpare()
 		return ln.s.accepted(nc), nil
 	}
 	if isExhausted(err) {
@@ -46,13 +56,6 @@ func (ln *listener) Accept() (net.Conn, error) {
 		}
 	}
 	return nil, err
-}
-
-func (ln *listener) Close() error {
-	if ln.spare != nil {
-		ln.spare.Close() // once is enough, and more does no harm
-	}
-	return ln.Listener.Close()
 }
 
 // turnAway closes the connections that wait to be accepted, with the descriptor
@@ -72,7 +75,8 @@ func (ln *listener) turnAway() {
 		nc.Close()
 	}
 	bounded.SetDeadline(time.Time{})
-	ln.spare, _ = os.Open(os.DevNull)
+	ln.spare = nil
+	ln.keepSpare()
 }
 
 // isExhausted reports whether descriptors have run out, here or in the system.

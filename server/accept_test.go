@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -133,4 +134,31 @@ func TestDrain(t *testing.T) {
 func (l *loop) draining() (yes bool) {
 	l.call(func() { yes = l.stopping })
 	return yes
+}
+
+// A spare descriptor that somebody else got is replaced when there are some again.
+func TestSpareComesBack(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}})
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close()
+	ln := ts.listener(inner)
+	ln.spare.Close()
+	ln.spare = nil
+	far, err := net.Dial("tcp", inner.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer far.Close()
+	near, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	near.Close()
+	if ln.spare == nil {
+		t.Fatal("there is none")
+	}
+	ln.spare.Close()
 }

@@ -44,6 +44,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		ln = newTLSListener(counted, s.cfg.TLS)
 	}
 	err := hs.Serve(ln)
+	counted.spare.Close() // nobody accepts any more; nil is all right
 	if errors.Is(err, http.ErrServerClosed) {
 		return ErrServerClosed
 	}
