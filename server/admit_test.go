@@ -138,6 +138,34 @@ func TestPerAddressForeignServer(t *testing.T) {
 	}
 }
 
+// An Admit that panics, as a handler of net/http may, keeps no place of the address.
+func TestPerAddressPanic(t *testing.T) {
+	panics := true
+	ts := start(t, Config{Handler: funcs{message: echo}, MaxConnsPerAddress: 1, Admit: func(*http.Request) (any, error) {
+		if panics {
+			panics = false
+			panic(http.ErrAbortHandler)
+		}
+		return nil, nil
+	}})
+	hs := httptest.NewServer(ts.Server)
+	defer hs.Close()
+	addr := strings.TrimPrefix(hs.URL, "http://")
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(patience))
+	io.WriteString(nc, upgradeRequest("/", ""))
+	if got, err := io.ReadAll(nc); len(got) > 0 || err != nil {
+		t.Fatalf("%q, %v", got, err)
+	}
+	if resp, _ := ask(t, addr, upgradeRequest("/", "")); resp.StatusCode != http.StatusSwitchingProtocols {
+		t.Errorf("%d; want 101", resp.StatusCode)
+	}
+}
+
 func TestHandshakeRate(t *testing.T) {
 	ts := start(t, Config{Handler: funcs{}, MaxHandshakeRate: 2})
 	statuses := func(n int) (got []int) {

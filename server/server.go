@@ -82,6 +82,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	o := &opening{role: wsproto.Server}
+	adopted := false
+	defer func() { // also where Admit panics
+		if !adopted {
+			o.address.release()
+		}
+	}()
 	if from == nil && s.full(s.handshaking.Load()) {
 		s.refuseFull(w, r)
 		return
@@ -92,14 +98,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			entry, n := s.addresses.acquire(addr.Addr())
 			o.address = entry
 			if n > s.cfg.MaxConnsPerAddress {
-				o.address.release()
 				s.refuseSurplus(w, r)
 				return
 			}
 		}
 	}
-	if err := s.upgrade(w, r, from, o); err != nil {
-		o.address.release()
+	err := s.upgrade(w, r, from, o)
+	adopted = err == nil
+	if err != nil {
 		if isExhausted(err) {
 			s.logExhausted(err)
 			return
