@@ -131,6 +131,29 @@ func TestDrain(t *testing.T) {
 	}
 }
 
+// Who cannot wait for the end of a Drain calls Shutdown, and a later Drain takes
+// nothing back.
+func TestShutdownDuringDrain(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}, Loops: 1})
+	c := ts.dial(t, "/")
+	waitFor(t, func() bool { return ts.Stats().Open == 1 })
+	done := make(chan error, 3)
+	stop := func(over time.Duration) { done <- ts.Drain(t.Context(), over) }
+	go stop(time.Hour)
+	waitFor(t, func() bool { return ts.loops[0].draining() })
+	go stop(0)
+	c.expect("close 1001")
+	go stop(time.Hour)
+	c.frame(0x88, "\x03\xe9")
+	c.expect("EOF")
+	c.nc.Close()
+	for range 3 {
+		if err := receive(t, done); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func (l *loop) draining() (yes bool) {
 	l.call(func() { yes = l.stopping })
 	return yes

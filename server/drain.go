@@ -15,18 +15,15 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.Drain(ctx, 0) }
 // queued for it: evenly over a time, so that they do not all come back to another
 // server at the same moment. It waits until all have ended and the loops with them.
 // When ctx is done the rest is cut; the error then says how many were, and wraps
-// ctx's.
+// ctx's. Of several calls, the one whose time is over first sets the pace.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	s.mu.Lock()
-	first := !s.stopped
 	s.stopped = true
 	for _, hs := range s.https {
 		hs.Close() // what was hijacked is not its any more
 	}
 	s.mu.Unlock()
-	if first {
-		s.all(task{kind: taskStop, over: over})
-	}
+	s.all(task{kind: taskStop, over: over})
 	cut := s.Stats().Cut
 	var err error
 	for _, l := range s.loops {
@@ -66,6 +63,9 @@ const goingAway = "server is shutting down"
 // stop has every connection closed over some time, and the loop end after the
 // last of them.
 func (l *loop) stop(over time.Duration) {
+	if d := &l.drain; l.stopping && !before(l.now+ticks(over), d.from+d.over) {
+		return // it is as far as that already
+	}
 	l.stopping = true
 	l.free.mu.Lock()
 	l.drain = drain{l.now, ticks(over), 1, l.free.next}
