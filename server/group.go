@@ -90,17 +90,27 @@ func (g *Group) Leave(c Conn) {
 
 // Send sends m to every member.
 func (g *Group) Send(m *wsproto.Prepared, p Policy) {
+	if own := g.post(m, p); own != nil {
+		own.loop.sendGroup(own, m, p)
+	}
+}
+
+// post posts m to the loops, and returns the members on the caller's own if they
+// need no post. They are sent it when the lock is given back, because it takes its
+// time: what others post to that loop meanwhile is done when the callback is over.
+func (g *Group) post(m *wsproto.Prepared, p Policy) (own *members) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, part := range g.loops {
 		switch {
 		case part.count == 0:
 		case part.loop.direct():
-			part.loop.sendGroup(part, m, p)
+			own = part
 		default:
 			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p}, nil)
 		}
 	}
+	return own
 }
 
 // undo takes back what Join counted.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/hawser-ws/hawser/frame"
@@ -256,4 +257,47 @@ func TestGroupSendBehindClose(t *testing.T) {
 			}
 		})
 	}
+}
+
+// still is a kernel that stands still in a write until it is released.
+type still struct {
+	kernel
+	held, goOn chan struct{}
+	now        *atomic.Bool
+}
+
+func (k *still) write(fd int, p []byte) (int, error) {
+	if k.now.CompareAndSwap(true, false) {
+		close(k.held)
+		<-k.goOn
+	}
+	return k.kernel.write(fd, p)
+}
+
+// While one loop sends to its members, the group is free for others.
+func TestGroupSendElsewhere(t *testing.T) {
+	var g *Group
+	var now atomic.Bool
+	held, goOn := make(chan struct{}), make(chan struct{})
+	release := sync.OnceFunc(func() { close(goOn) })
+	opened := make(chan Conn, 2)
+	ts := start(t, Config{WriteQueue: 64 << 10,
+		newKernel: wrapped(func(k kernel) kernel { return &still{k, held, goOn, &now} }),
+		Handler: funcs{open: func(c Conn) { opened <- c }, message: func(c Conn, op frame.Opcode, p []byte) {
+			now.Store(true)
+			for range 2 { // the second one does not fit, and the first is written for it
+				g.Send(wsproto.NewPrepared(op, make([]byte, 40<<10)), Evict)
+			}
+		}}})
+	t.Cleanup(release)
+	g = ts.NewGroup()
+	cs, hs := openMany(t, ts, opened, 2)
+	g.Join(hs[0])
+	cs[0].frame(0x82, "go")
+	<-held
+	sent := make(chan struct{})
+	go func() { g.Send(text("behind"), Evict); close(sent) }()
+	receive(t, sent)
+	release()
+	cs[0].expect("binary 40960 bytes", "binary 40960 bytes", `text "behind"`)
 }
