@@ -60,13 +60,7 @@ func (l *loop) shedSlowest() {
 }
 
 // held is what a connection holds of the budget.
-func (c *conn) held() int {
-	n := int(c.assembling)
-	if c.out != nil {
-		n += c.out.bytes
-	}
-	return n
-}
+func (c *conn) held() int { return int(c.assembling) + c.waiting() }
 
 // tornEnough is what may be left of a connection that is shed: the rest of a
 // message that is written in part has to go out before the Close frame.

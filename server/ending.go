@@ -74,6 +74,9 @@ func (l *loop) teardown(slot uint32, c *conn) {
 	l.leaveAll(c)
 	l.disarm(c)
 	l.dropOutbox(c)
+	if c.tls != nil {
+		l.seal(c, 0)
+	}
 	c.proto.Release()
 	l.k.close(int(c.fd))
 	c.fd = -1

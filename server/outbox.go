@@ -124,6 +124,18 @@ func (o *outbox) keep() {
 	}
 }
 
+// waiting returns how many bytes wait to be written on a connection: in its outbox,
+// and what TLS has made of what was there.
+func (c *conn) waiting() (n int) {
+	if c.out != nil {
+		n = c.out.bytes
+	}
+	if c.tls != nil {
+		n += len(c.tls.sock.out)
+	}
+	return n
+}
+
 // outboxOf returns the connection's outbox, a new one if it has none.
 func (l *loop) outboxOf(c *conn) *outbox {
 	if c.out == nil {

@@ -153,6 +153,7 @@ type secure struct {
 	conn    *tls.Conn
 	sock    *tlsSocket
 	answers int // bytes of TLS's own in sock.out, at least
+	sealed  int // bytes of sock.out that are counted as queued
 }
 
 // tlsTurn bounds the plaintext that is taken from one connection in a turn.
@@ -280,6 +281,12 @@ func (l *loop) writeTLS(c *conn) error {
 		l.cipher = s.out[:0]
 		l.wrote(o, len(plain))
 	}
+}
+
+// seal counts n bytes of ciphertext as queued.
+func (l *loop) seal(c *conn, n int) {
+	l.traffic[queued] += uint64(n) - uint64(c.tls.sealed)
+	c.tls.sealed = n
 }
 
 // notifyEnd tells the peer that nothing more will come (RFC 8446 §6.1). It

@@ -353,3 +353,31 @@ func TestTLSPauseResume(t *testing.T) {
 		t.Errorf("received %q", s)
 	}
 }
+
+// What is encrypted and not written counts as waiting, for the memory budget too.
+func TestTLSQueued(t *testing.T) {
+	var peer gate
+	opened, closed := make(chan Conn, 2), make(chan error, 2)
+	ts, o, _ := startTLS(t, Config{Loops: 1, newKernel: peer.kernels(), WriteTimeout: Off, MemoryBudget: 80 << 10,
+		Handler: funcs{open: func(c Conn) { opened <- c }, close: end(closed)}})
+	ts.dialWith(t, "/", o)
+	first := receive(t, opened)
+	second := ts.dialWith(t, "/", o)
+	h := receive(t, opened)
+	first.Send(frame.Binary, make([]byte, 60_000)) // 10,000 of it go through
+	ts.clock.settle()
+	if n := ts.Stats().Queued; n < 50_000 || n > 52_000 || int(n) != first.Buffered() {
+		t.Errorf("%d bytes queued, %d of the connection; want those that did not go through", n, first.Buffered())
+	}
+	h.Send(frame.Binary, make([]byte, 40_000))
+	receive(t, closed)
+	ts.clock.settle()
+	if s := ts.Stats(); s.Ended.Shed != 1 || s.Queued != ts.budget.used.Load() || s.Queued > 52_000 {
+		t.Errorf("%+v, %d used", s, ts.budget.used.Load())
+	}
+	peer.open.Store(true)
+	first.Pause(false)
+	h.Pause(false)
+	second.expect("binary 40000 bytes")
+	waitFor(t, func() bool { return ts.Stats().Queued == 0 && ts.budget.used.Load() == 0 })
+}

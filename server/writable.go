@@ -14,9 +14,9 @@ type WritableHandler interface {
 // level notes what waits to be written on a connection after a write: reading
 // stops while that is over half of the bound, and goes on at a quarter.
 func (l *loop) level(slot uint32, c *conn) {
-	waiting := 0
-	if c.out != nil {
-		waiting = c.out.bytes
+	waiting := c.waiting()
+	if c.tls != nil {
+		l.seal(c, len(c.tls.sock.out))
 	}
 	if n := uint32(min(waiting, 1<<32-1)); n != c.buffered.Load() {
 		c.buffered.Store(n)
