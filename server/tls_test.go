@@ -343,11 +343,22 @@ func TestTLSPauseResume(t *testing.T) {
 	held, release := make(chan struct{}), make(chan struct{})
 	go ts.loops[0].call(func() { close(held); <-release })
 	<-held
+	ready := func(n int) { // as many have input, in this order, also on goroutines
+		if k, ok := ts.loops[0].k.(*portable); ok {
+			waitFor(t, func() bool {
+				k.mu.Lock()
+				defer k.mu.Unlock()
+				return len(k.ready) == n
+			})
+		}
+	}
 	ca.text("pause")
 	ca.text("after") // in the kernel with the first: tls.Conn reads both records at once
 	arrived(t, ca.nc)
+	ready(1)
 	cb.text("resume")
 	arrived(t, cb.nc)
+	ready(2)
 	close(release)
 	if s := receive(t, got); s != "after" {
 		t.Errorf("received %q", s)
