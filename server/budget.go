@@ -79,7 +79,7 @@ func (l *loop) shed(slot uint32, c *conn) {
 
 // hold notes how much of an unfinished message a connection has received.
 func (l *loop) hold(c *conn, bytes int) {
-	n := uint32(min(bytes, 1<<32-1))
+	n := uint32(min(uint64(bytes), 1<<32-1))
 	l.traffic[assembling] += uint64(n) - uint64(c.assembling)
 	c.assembling = n
 }

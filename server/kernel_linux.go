@@ -196,7 +196,7 @@ const (
 )
 
 func (k *epoll) linger() (int, error) {
-	ts := unix.NsecToTimespec(int64(lingering))
+	ts := [2]int64{0, int64(lingering)} // seconds and nanoseconds, in 64 bits on every processor
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(k.epfd), uintptr(unsafe.Pointer(unsafe.SliceData(k.raw))), uintptr(len(k.raw)), uintptr(unsafe.Pointer(&ts)), 0, 0)
 	switch e {
 	case 0:

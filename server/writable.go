@@ -18,7 +18,7 @@ func (l *loop) level(slot uint32, c *conn) {
 	if c.tls != nil {
 		l.seal(c, len(c.tls.sock.out))
 	}
-	if n := uint32(min(waiting, 1<<32-1)); n != c.buffered.Load() {
+	if n := uint32(min(uint64(waiting), 1<<32-1)); n != c.buffered.Load() {
 		c.buffered.Store(n)
 	}
 	limit := l.cfg.WriteQueue
