@@ -212,9 +212,17 @@ func TestBusy(t *testing.T) {
 	if err := h.Close(wsproto.CloseNormal, ""); err != nil {
 		t.Errorf("Close: %v", err)
 	}
+	for range 1 << 15 {
+		ts.loops[0].post(task{kind: taskLeave}, nil)
+	}
 	close(release)
 	for s := ""; s != "close 1013" && s != "close 1000"; s = c.next() {
 	}
+	ts.loops[0].call(func() {
+		if b := &ts.loops[0].box; cap(ts.loops[0].spare.tasks) > 1<<14 || cap(b.tasks) > 1<<14 || cap(b.data) > 1<<20 {
+			t.Error("the mailbox stays as large as it was")
+		}
+	})
 }
 
 // What is sent to a group does not undo the Close of a member.

@@ -111,9 +111,12 @@ func (l *loop) deliver() {
 			l.do(&tasks[i], data)
 		}
 		l.delivering = false
-		clear(tasks) // they hold pointers
-		if cap(data) > 1<<20 {
+		clear(tasks)           // they hold pointers
+		if cap(data) > 1<<20 { // what a burst needed is not kept
 			data = nil
+		}
+		if cap(tasks) > 1<<14 {
+			tasks = nil
 		}
 		l.spare.tasks, l.spare.data = tasks, data
 	}
