@@ -103,6 +103,7 @@ lint: layers
 	@for os in darwin windows; do \
 		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \
 		GOOS=$$os $(GO) build $$($(GO) list ./... | grep -v /cmd/wsbench) && GOOS=$$os $(GO) vet $(PORTABLE) || exit 1; done
+	GOARCH=386 $(GO) build ./...
 	$(GO) run $(STATICCHECK) ./...
 
 layers:

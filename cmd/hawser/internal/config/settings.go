@@ -60,7 +60,7 @@ var settings = []setting{
 		"Largest message that is received."),
 	declare("write_queue", size(64*kiB, giB), miB, func(c *Config) *int { return &c.WriteQueue },
 		"Bytes that may wait to be written on one connection before it is closed as too slow."),
-	declare("memory_budget", size(0, 1024*giB), giB, func(c *Config) *int { return &c.MemoryBudget },
+	declare("memory_budget", size(0, mostMemory), giB, func(c *Config) *int { return &c.MemoryBudget },
 		"Bytes that all connections together may hold, of what waits to be written and of incomplete messages, before handshakes are refused and the slowest closed. 0B: no limit."),
 
 	declare("deflate", boolean(), false, func(c *Config) *bool { return &c.Deflate },
@@ -90,6 +90,9 @@ var settings = []setting{
 	declare("limits.guests_per_minute", limit(), 30, func(c *Config) *int { return &c.Limits.GuestsPerMinute },
 		"Guests per minute and client address. 0: no limit."),
 }
+
+// mostMemory is 1 TiB, or 1 GiB where an int has 32 bits.
+const mostMemory = giB << (10 * (^uint(0) >> 63))
 
 func limit() kind[int] { return integer(0, 1_000_000) }
 
