@@ -35,6 +35,9 @@ func clientCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		printDryRun(stdout, cases)
 		return exitPassed, nil
 	}
+	if err := o.prepare(); err != nil {
+		return 0, err
+	}
 	ln, err := o.listener()
 	if err != nil {
 		return 0, err

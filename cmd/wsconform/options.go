@@ -173,3 +173,15 @@ func printDryRun(w io.Writer, cases []*autobahn.Case) {
 	}
 	fmt.Fprintf(w, "%d cases\n", len(cases))
 }
+
+// prepare makes the directory for reports: a run is too long to find out at its
+// end that there is none.
+func (o *options) prepare() error {
+	if o.out == "" {
+		return nil
+	}
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return usagef("--out: %w", err)
+	}
+	return nil
+}

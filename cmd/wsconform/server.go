@@ -37,6 +37,9 @@ func serverCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		printDryRun(stdout, cases)
 		return exitPassed, nil
 	}
+	if err := o.prepare(); err != nil {
+		return 0, err
+	}
 	if o.run.TLS, err = o.tlsConfig(); err != nil {
 		return 0, err
 	}
