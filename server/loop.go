@@ -67,6 +67,7 @@ type loop struct {
 	remotes    map[uint32]netip.AddrPort // by slot, of the clients behind proxies
 	open       int
 	delivering bool
+	opened     bool // connections, in this iteration
 	drain      drain
 	stopping   bool
 	cutting    bool
@@ -121,6 +122,7 @@ func (l *loop) run() {
 		l.turn(l.now)
 		l.deliver()
 		for len(l.opens) > 0 {
+			l.opened = true
 			l.openAll()
 			l.deliver()
 		}
@@ -158,11 +160,15 @@ func (l *loop) poll() []event {
 	ms := 0
 	if b.asleep {
 		ms = l.wheel.idle(l.now)
-		if every := int(drainEvery / time.Millisecond); l.drain.pending() && (ms < 0 || ms > every) {
-			ms = every
+		if l.drain.pending() {
+			ms = atMost(drainEvery, ms)
+		}
+		if b.dozing = l.opened; b.dozing {
+			ms = atMost(dozeTime, ms)
 		}
 	}
 	b.mu.Unlock()
+	l.opened = false
 	events, err := l.k.wait(ms)
 	if ms != 0 {
 		b.mu.Lock()
@@ -176,6 +182,18 @@ func (l *loop) poll() []event {
 		panic("server: internal error: wait for events: " + err.Error())
 	}
 	return events
+}
+
+// dozeTime is how long a loop that has just opened connections sleeps through the
+// arrival of more: in a crowd, waking it for each costs a tenth of the handshake.
+const dozeTime = time.Millisecond
+
+// atMost returns d in milliseconds, or ms if that is less; -1 is for ever.
+func atMost(d time.Duration, ms int) int {
+	if most := int(d / time.Millisecond); ms < 0 || ms > most {
+		return most
+	}
+	return ms
 }
 
 // retire closes the mailbox if it is empty.

@@ -16,6 +16,7 @@ type mailbox struct {
 	tasks  []task // Guarded by mu.
 	data   []byte // Guarded by mu. What the tasks carry.
 	asleep bool   // Guarded by mu. The loop waits, or is about to, and has to be woken.
+	dozing bool   // Guarded by mu. It is asleep for dozeTime at most: a connection to open can wait for that.
 	closed bool   // Guarded by mu. The loop has ended.
 }
 
@@ -79,7 +80,7 @@ func (l *loop) post(t task, p []byte) error {
 	t.to = len(b.data)
 	b.tasks = append(b.tasks, t)
 	l.mail.Store(true)
-	if b.asleep {
+	if b.asleep && !(b.dozing && t.kind == taskOpen) {
 		// Under the lock: a loop that ends releases its kernel after it.
 		b.asleep = false
 		l.k.wake()
