@@ -131,15 +131,34 @@ func upgrade(t *testing.T, raw, cuts []byte, mode byte) *upgraded {
 		}
 		return a
 	}
-	if got != net.Conn(nc) || w.body.Len() > 0 || nc.closed || nc.written.Len() > 0 {
-		t.Errorf("upgraded, and gave %v, wrote %q and %q", got, w.body.Bytes(), nc.written.Bytes())
+	if got != net.Conn(nc) || w.status != 0 || w.body.Len() > 0 || nc.closed {
+		t.Errorf("upgraded, and gave %v, answered %d %q", got, w.status, w.body.Bytes())
 	}
+	a.Status, a.Header = readAnswer(t, nc.written.String())
 	rest, _ := io.ReadAll(nc)
 	a.Behind = string(left) + string(rest)
 	if !strings.HasSuffix(string(raw), a.Behind) {
 		t.Errorf("%q is left of %q", a.Behind, raw)
 	}
 	return a
+}
+
+// readAnswer reads a response's head, which is all of it, with its names as they are.
+func readAnswer(t *testing.T, head string) (status int, h http.Header) {
+	t.Helper()
+	lines := strings.Split(head, "\r\n")
+	if n := len(lines); lines[0] != "HTTP/1.1 101 Switching Protocols" || n < 3 || lines[n-1] != "" || lines[n-2] != "" {
+		t.Fatalf("upgraded, and wrote %q", head)
+	}
+	h = http.Header{}
+	for _, line := range lines[1 : len(lines)-2] {
+		name, value, ok := strings.Cut(line, ": ")
+		if !ok {
+			t.Errorf("a line of the head is %q", line)
+		}
+		h[name] = append(h[name], value)
+	}
+	return 101, h
 }
 
 // faults are the statuses with which a request may be refused, by RFC 6455 §4.2.1 and

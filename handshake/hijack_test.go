@@ -21,13 +21,22 @@ type hijackable struct {
 }
 
 func newHijackable() *hijackable {
-	nc, _ := net.Pipe()
+	pipe, _ := net.Pipe()
+	nc := &sink{Conn: pipe}
 	return &hijackable{
 		header: http.Header{},
 		nc:     nc,
 		brw:    bufio.NewReadWriter(bufio.NewReader(nc), bufio.NewWriter(nc)),
 	}
 }
+
+// sink takes what is written to it.
+type sink struct {
+	net.Conn
+	err error // what Write fails with
+}
+
+func (s *sink) Write(p []byte) (int, error) { return len(p), s.err }
 
 func (w *hijackable) close()                      { w.nc.Close() }
 func (w *hijackable) Header() http.Header         { return w.header }
@@ -96,6 +105,20 @@ func TestUpgradeHijackFails(t *testing.T) {
 	nc, _, _, err := new(Upgrader).Upgrade(w, parsed(t, hello+"\r\n"))
 	if nc != nil || !errors.Is(err, w.err) || errors.As(err, new(*Error)) {
 		t.Errorf("got %v, %v; want an error that is no *Error", nc, err)
+	}
+}
+
+// A connection that is lost before it is answered is closed.
+func TestUpgradeWriteFails(t *testing.T) {
+	w := newHijackable()
+	lost := errors.New("lost")
+	w.nc.(*sink).err = lost
+	nc, _, _, err := new(Upgrader).Upgrade(w, parsed(t, hello+"\r\n"))
+	if nc != nil || !errors.Is(err, lost) || errors.As(err, new(*Error)) {
+		t.Errorf("got %v, %v; want an error that is no *Error", nc, err)
+	}
+	if _, err := w.nc.Read(make([]byte, 1)); err != io.ErrClosedPipe {
+		t.Errorf("the connection is left open: %v", err)
 	}
 }
 
