@@ -10,6 +10,7 @@
 # make dist         static archives of every program, with checksums, in dist/archives
 # make faults  CPU, latency, memory and long runs: prints what it measured (10 minutes)
 # make soak    SOAK=30m CONNS=15000: a server under churn ends as it began
+# make scale   CONNS=200000: so many connections, on several processes
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
 # make bench-peers  measure hawser beside other libraries; writes dist/bench/
 # make bench   the same, and put the table and the plots into README.md
@@ -18,7 +19,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 
-.PHONY: run build test tools race fuzz faults soak mutate bench bench-peers conformance autobahn peers-table dist lint layers clean
+.PHONY: run build test tools race fuzz faults soak scale mutate bench bench-peers conformance autobahn peers-table dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -60,6 +61,10 @@ soak: export SOAK ?= 30m
 soak: export CONNS ?= 15000
 soak:
 	$(FAULTS) -timeout 0 -run '^TestSoak$$'
+
+scale: export CONNS ?= 200000
+scale: build
+	$(FAULTS) -timeout 0 -run '^TestScale$$'
 
 mutate:
 	$(GO) run .ci/mutate.go

@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
@@ -21,22 +23,21 @@ import (
 // mass is many clients: a Server in the client's role.
 type mass struct {
 	*Server
-	path   string // with which they are opened, "/" where it is empty
-	source netip.Addr
+	path string // with which they are opened
+	from *sources
 
 	open     atomic.Int64
 	messages atomic.Int64
 	first    atomic.Int64 // connections that have received a message
-	onEnd    func(Conn)   // on its loop; may be nil
 
 	mu   sync.Mutex
 	ends map[wsproto.CloseCode]int // Guarded by mu. Connections that ended, by code.
 }
 
-func newMass(ping time.Duration) (*mass, error) {
-	m := &mass{ends: map[wsproto.CloseCode]int{}}
+func newMass(path string, from *sources) (*mass, error) {
+	m := &mass{path: path, from: from, ends: map[wsproto.CloseCode]int{}}
 	var err error
-	m.Server, err = New(Config{Handler: m, PingInterval: ping, MaxMessage: 1 << 20, MaxControlRate: Off, AssemblyTimeout: Off, WriteTimeout: Off})
+	m.Server, err = New(Config{Handler: m, PingInterval: Off, MaxMessage: 1 << 20, MaxControlRate: Off, AssemblyTimeout: Off, WriteTimeout: Off})
 	return m, err
 }
 
@@ -60,9 +61,6 @@ func (m *mass) OnClose(c Conn, err error) {
 	m.mu.Lock()
 	m.ends[code]++
 	m.mu.Unlock()
-	if m.onEnd != nil {
-		m.onEnd(c)
-	}
 }
 
 func (m *mass) ended(code wsproto.CloseCode) int {
@@ -71,19 +69,32 @@ func (m *mass) ended(code wsproto.CloseCode) int {
 	return m.ends[code]
 }
 
+// sources are the addresses 127.0.N.1 to 127.0.N.250, used in turn: each has 28,000
+// ports for one destination, those included that wait for a minute after their end.
+type sources struct {
+	network byte // N
+	next    atomic.Uint32
+}
+
+func (s *sources) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	d := net.Dialer{
+		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, s.network, byte(1+s.next.Add(1)%250))},
+		Control: func(_, _ string, raw syscall.RawConn) (err error) {
+			// The port is chosen when the destination is known: it may be in use for another.
+			raw.Control(func(fd uintptr) {
+				err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
+			})
+			return err
+		},
+	}
+	return d.DialContext(ctx, network, addr)
+}
+
 // dial opens one connection.
 func (m *mass) dial(addr string) (Conn, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	var d net.Dialer
-	if m.source.IsValid() {
-		d.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(m.source, 0))
-	}
-	path := m.path
-	if path == "" {
-		path = "/"
-	}
-	nc, left, res, err := handshake.Dial(ctx, "ws://"+addr+path, &handshake.DialOptions{DialContext: d.DialContext})
+	nc, left, res, err := handshake.Dial(ctx, "ws://"+addr+m.path, &handshake.DialOptions{DialContext: m.from.dial})
 	if err != nil {
 		return Conn{}, err
 	}
@@ -154,11 +165,10 @@ func (m *mass) pingAll() (time.Duration, error) {
 // massOf is a mass of n clients of a server, for a test.
 func massOf(t testing.TB, addr, path string, n int) (*mass, []Conn) {
 	t.Helper()
-	m, err := newMass(Off)
+	m, err := newMass(path, &sources{network: 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.path = path
 	t.Cleanup(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()

@@ -1,0 +1,113 @@
+//go:build faults && linux
+
+package server
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// held is what a process that holds connections says of them.
+type held struct {
+	Open            int64
+	Reached         int64 // have received a message
+	Messages        int64
+	GoingAway       int // ended with 1001
+	Ended           int // with anything
+	Resident        int64
+	Took            time.Duration // the last command
+	Failed, Limited string        // what went wrong, and which limit that was
+}
+
+// hold opens connections to an address, from sources of its own. It says what it
+// holds then, and after every command.
+func hold(args []string) error {
+	n, err := strconv.Atoi(args[2])
+	if err != nil {
+		return err
+	}
+	network, err := strconv.ParseUint(args[1], 10, 8)
+	if err != nil {
+		return err
+	}
+	m, err := newMass("/fanout", &sources{network: byte(network)})
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	_, failed := m.dialAll(args[0], n)
+	say := func(failed error, took time.Duration) {
+		h := held{Open: m.open.Load(), Reached: m.first.Load(), Messages: m.messages.Load(), GoingAway: m.ended(wsproto.CloseGoingAway),
+			Resident: residentOf(os.Getpid()), Took: took}
+		m.mu.Lock()
+		for _, n := range m.ends {
+			h.Ended += n
+		}
+		m.mu.Unlock()
+		if failed != nil {
+			h.Failed, h.Limited = failed.Error(), limitBehind(failed)
+		}
+		json.NewEncoder(os.Stdout).Encode(h)
+	}
+	say(failed, time.Since(start))
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var failed error
+		var took time.Duration
+		switch in.Text() {
+		case "ping":
+			took, failed = m.pingAll()
+		case "fan out":
+			failed = m.sendUnreached()
+		}
+		say(failed, took)
+	}
+	return nil
+}
+
+// sendUnreached has one connection speak to its group that has not heard of any.
+func (m *mass) sendUnreached() error {
+	var from Conn
+	for _, l := range m.loops {
+		l.call(func() {
+			for slot := range l.used() {
+				if c := l.at(slot); c.value == nil && from.loop == nil {
+					from = Conn{l, slot, c.word.Load() >> 1}
+				}
+			}
+		})
+	}
+	if from.loop == nil {
+		return errors.New("every connection has received a message already")
+	}
+	return from.Send(frame.Text, []byte("to all of this process"))
+}
+
+// limitBehind names what the machine has run out of, if that is what an error says.
+func limitBehind(err error) string {
+	for errno, limit := range map[syscall.Errno]string{
+		syscall.EMFILE:        "descriptors of this process (ulimit -n)",
+		syscall.ENFILE:        "descriptors of the system (fs.file-max)",
+		syscall.EADDRNOTAVAIL: "ports of the source addresses (net.ipv4.ip_local_port_range)",
+		syscall.EADDRINUSE:    "ports of the source addresses (net.ipv4.ip_local_port_range)",
+		syscall.ENOMEM:        "memory",
+		syscall.ENOBUFS:       "memory of sockets (net.ipv4.tcp_mem)",
+	} {
+		if errors.Is(err, errno) {
+			return limit
+		}
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) {
+		return "the server turned it away, which it does when its own descriptors have run out (ulimit -n)"
+	}
+	return fmt.Sprintf("unknown: %v", err)
+}
