@@ -105,6 +105,7 @@ PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./autobahn/... ./cm
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
+	$(GO) vet -tags faults ./server
 	@for os in darwin windows; do \
 		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \
 		GOOS=$$os $(GO) build $$($(GO) list ./... | grep -v /cmd/wsbench) && GOOS=$$os $(GO) vet $(PORTABLE) || exit 1; done

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// cuts are the times from connections' beginning until they were closed.
-type cuts struct{ First, Median, Last time.Duration }
+// closings are the times from connections' beginning until they were closed.
+type closings struct{ First, Median, Last time.Duration }
 
 // slowloris opens connections to an address, on each of which it says a byte a
 // second of a request that never ends, and reports when they were closed.
@@ -54,7 +54,7 @@ func slowloris(args []string) error {
 	if len(errs) > 0 {
 		return <-errs
 	}
-	return json.NewEncoder(os.Stdout).Encode(cuts{percentile(took, 0), percentile(took, 50), percentile(took, 100)})
+	return json.NewEncoder(os.Stdout).Encode(closings{percentile(took, 0), percentile(took, 50), percentile(took, 100)})
 }
 
 // echoes measures round trips on some connections, a hundred a second on each.
@@ -101,7 +101,7 @@ func TestFaultH15Slowloris(t *testing.T) {
 		go func() { echoed <- echoes(t, s.addr, 20, over) }()
 		slow := spawn(t, "slowloris", target.addr, n)
 		slow.line(t) // all are open
-		var got cuts
+		var got closings
 		if err := json.Unmarshal([]byte(slow.line(t)), &got); err != nil {
 			t.Fatal(err)
 		}
