@@ -8,7 +8,7 @@
 # make autobahn     the same through the original suite's Docker image, where Docker is
 # make peers-table  PEERS="NAME=ws://... ..." through all cases, as one page
 # make dist         static archives of every program, with checksums, in dist/archives
-# make faults  CPU, latency, memory and long runs: prints what it measured (10 minutes)
+# make faults  CPU, latency, memory and long runs: prints what it measured (2 minutes)
 # make soak    SOAK=30m CONNS=15000: a server under churn ends as it began
 # make scale   CONNS=200000: so many connections, on several processes
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
