@@ -135,12 +135,12 @@ func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) e
 	defer tick.Stop()
 	for last := next - 1; ; {
 		ready, gone := e.Load.Ready()
+		if gone > max(fewFailures, n/20) {
+			return fmt.Errorf("%d connections are open, %d could not be made or kept, most of them %s", ready, gone, e.Load.MostEnds())
+		}
 		if ready+gone >= n {
 			progress(ready)
 			return nil
-		}
-		if gone > max(fewFailures, n/20) {
-			return fmt.Errorf("%d connections are open, %d could not be made or kept, most of them %s", ready, gone, e.Load.MostEnds())
 		}
 		if ready+gone > last {
 			last, began = ready+gone, time.Now()

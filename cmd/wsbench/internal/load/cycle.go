@@ -58,6 +58,10 @@ func (s *Shard) introduce(m *Member, now int64) {
 	if m.state != opening {
 		return
 	}
+	if s.over {
+		s.close(m, now)
+		return
+	}
 	if d := s.plan.Dialect; d != nil {
 		for m.step < d.Steps() {
 			out, waits := d.Step(s.message[:0], m.step, &m.Vars)

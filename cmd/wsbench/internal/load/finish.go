@@ -134,13 +134,15 @@ func (l *Load) MostEnds() string {
 	return most
 }
 
-// Close closes every connection that is open.
+// Close ends the load: it closes every connection that is open, and those that
+// are still being made as soon as they are.
 func (l *Load) Close() {
 	for _, s := range l.Shards {
 		s.mu.Lock()
 		now := s.load.now()
+		s.running, s.over = false, true
 		for _, m := range s.members {
-			if m.state == ready {
+			if m.state == ready || m.state == opening {
 				s.close(m, now)
 			}
 		}

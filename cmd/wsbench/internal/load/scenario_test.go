@@ -179,3 +179,26 @@ func TestEchoAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations for a message", n)
 	}
 }
+
+// A load that is closed while connections are being made closes these as well.
+func TestCloseWhileConnecting(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Echo, Conns: 3, Inflight: 1, Duration: time.Second}, 2)
+	s.accept = func(at int64) int64 { return at + int64(time.Second) }
+	members := s.load.Members()
+	for _, m := range members[:2] {
+		s.load.Connect(m)
+	}
+	s.run(int64(time.Millisecond))
+	s.load.Close()
+	if n := s.load.Outstanding(nil); n != 2 {
+		t.Fatalf("%d connections in the making, want 2", n)
+	}
+	s.run(int64(2 * time.Second))
+	ready, gone := s.load.Ready()
+	if n := s.load.Outstanding(nil); ready != 0 || gone != 2 || n != 0 || len(s.links) != 0 {
+		t.Errorf("%d ready, %d gone, %d outstanding, %d links", ready, gone, n, len(s.links))
+	}
+	if got := s.load.Take(); got.Opened != 2 || got.Closed != 2 || got.Broken != 0 {
+		t.Errorf("%d opened, %d closed, %d broken", got.Opened, got.Closed, got.Broken)
+	}
+}

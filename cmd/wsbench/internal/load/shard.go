@@ -26,6 +26,7 @@ type Shard struct {
 	// Guarded by mu.
 	running   bool
 	kicked    bool  // the closed loop was set going
+	over      bool  // connections that open are closed again
 	begin     int64 // when the load began, warm-up included
 	from, to  int64 // what is measured: due from, before to
 	schedule  *Schedule
@@ -251,8 +252,10 @@ func (s *Shard) end(format string, args ...any) {
 
 // close starts the closing handshake.
 func (s *Shard) close(m *Member, now int64) {
+	if m.state == ready {
+		s.unready(m)
+	}
 	m.state, m.closed = closing, now
-	s.unready(m)
 	m.link.Close(wsproto.CloseNormal, "")
 }
 
