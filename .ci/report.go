@@ -54,6 +54,14 @@ func main() {
 				failed++
 			} else {
 				broken = true
+				// Tests that were cut off, by the time limit or a crash, do not end.
+				for cut, lines := range outputs {
+					if strings.HasPrefix(cut, name) && cut != name {
+						failed++
+						fmt.Print(strings.Join(lines, ""))
+						delete(outputs, cut)
+					}
+				}
 			}
 			fmt.Print(strings.Join(outputs[name], ""))
 			delete(outputs, name)
