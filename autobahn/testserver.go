@@ -3,6 +3,7 @@ package autobahn
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -63,6 +64,29 @@ func (t *Target) Dial(ctx context.Context, cfg *tls.Config) (net.Conn, error) {
 		return nil, err
 	}
 	return tc, nil
+}
+
+// backTimeout is how long a server that refuses connections may take to come back.
+const backTimeout = 2 * time.Second
+
+// dialAgain is Dial that waits for a server which a case has ended: that should not
+// fail all the others, too.
+func (t *Target) dialAgain(ctx context.Context, opt *Options) (net.Conn, error) {
+	givenUp := time.After(opt.scale(backTimeout))
+	for {
+		nc, err := t.Dial(ctx, opt.TLS)
+		var failed *net.OpError
+		if err == nil || !errors.As(err, &failed) || failed.Op != "dial" {
+			return nc, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-givenUp:
+			return nil, err
+		case <-time.After(backTimeout / 20):
+		}
+	}
 }
 
 // TestServer runs cases against a server and returns a result for each, in the
@@ -131,7 +155,7 @@ func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 	r.Log = s.log
 	dialCtx, cancel := context.WithTimeout(ctx, opt.scale(2*openTimeout))
 	defer cancel()
-	nc, err := t.Dial(dialCtx, opt.TLS)
+	nc, err := t.dialAgain(dialCtx, opt)
 	if err != nil {
 		s.forced, s.result = Failed, "cannot connect: "+err.Error()
 		s.grade(r)
