@@ -10,6 +10,9 @@ type Defect struct {
 	Caught []string
 }
 
+// NoCompression is none: an endpoint may do without permessage-deflate.
+const NoCompression = "does without compression"
+
 func split(patterns string) []string { return strings.Fields(patterns) }
 
 // Servers are the defects of servers.

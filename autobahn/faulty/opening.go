@@ -187,6 +187,9 @@ func (e *endpoint) parseElement(element string, offer bool) (p params, err error
 
 // negotiate takes the client's first good offer.
 func (e *endpoint) negotiate(h *head) (params, bool) {
+	if e.has(NoCompression) {
+		return params{}, false
+	}
 	for _, v := range h.fields["sec-websocket-extensions"] {
 		for element := range strings.SplitSeq(v, ",") {
 			p, err := e.parseElement(element, true)
@@ -245,7 +248,10 @@ func dial(addr, target, defect string) {
 	if e.has("offers a window of 16 bits") {
 		offer = "permessage-deflate; client_max_window_bits=16"
 	}
-	nc.Write([]byte(request + "Sec-WebSocket-Extensions: " + offer + "\r\n\r\n"))
+	if !e.has(NoCompression) {
+		request += "Sec-WebSocket-Extensions: " + offer + "\r\n"
+	}
+	nc.Write([]byte(request + "\r\n"))
 	if e.has("sends before it has an answer") {
 		e.write(opPing, 0, []byte("early"))
 	}

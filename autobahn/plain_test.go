@@ -1,0 +1,44 @@
+package autobahn_test
+
+import (
+	"testing"
+
+	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/autobahn/faulty"
+)
+
+// An endpoint that does without compression fails no case for that: those that
+// need it are UNIMPLEMENTED, all others OK.
+func TestNoCompression(t *testing.T) {
+	for _, side := range []struct {
+		name string
+		role autobahn.Role
+		run  player
+	}{
+		{"server", autobahn.Server, testFaultyServer},
+		{"client", autobahn.Client, testFaultyClient},
+	} {
+		var cases []*autobahn.Case
+		for _, c := range light(t, side.role) {
+			if c.Deflate != nil {
+				cases = append(cases, c)
+			}
+		}
+		unimplemented := 0
+		for _, r := range side.run(t, cases, faulty.NoCompression, quick()) {
+			want := autobahn.Unimplemented
+			if autobahn.Match("N1.*", r.Case.ID) {
+				want = autobahn.OK // the offer is one to decline
+			}
+			if r.Behavior != want || r.BehaviorClose != autobahn.OK {
+				t.Errorf("%s: %s: %s/%s: %s; %s", side.name, r.Case.ID, r.Behavior, r.BehaviorClose, r.Reason, r.ReasonClose)
+			}
+			if want == autobahn.Unimplemented {
+				unimplemented++
+			}
+		}
+		if unimplemented == 0 {
+			t.Errorf("%s: %d cases, and none is UNIMPLEMENTED", side.name, len(cases))
+		}
+	}
+}
