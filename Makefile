@@ -6,7 +6,7 @@
 # make fuzz    run every fuzz target for FUZZTIME each (default 30s)
 # make conformance  our server and our client through all cases, against golden verdicts
 # make autobahn     the same through the original suite's Docker image, where Docker is
-# make peers-table  PEERS="NAME=ws://... ..." through all cases, as one page
+# make peers-table  other libraries' servers through all cases: a table and pages
 # make dist         static archives of every program, with checksums, in dist/archives
 # make faults  CPU, latency, memory and long runs: prints what it measured (2 minutes)
 # make soak    SOAK=30m CONNS=15000: a server under churn ends as it began
@@ -19,7 +19,7 @@ GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 
-.PHONY: run build test tools race fuzz faults soak scale mutate bench bench-peers conformance autobahn peers-table dist lint layers clean
+.PHONY: run build test tools race fuzz faults soak scale mutate bench bench-peers peers conformance autobahn peers-table dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -28,7 +28,7 @@ build:
 	$(GO) build -o bin/ ./cmd/...
 
 test: build tools
-	$(GO) test -json -timeout 20m ./... | $(GO) run .ci/report.go
+	$(GO) test -json -timeout 10m ./... | $(GO) run .ci/report.go
 
 # What tests need beside Go. A browser that is only a snap's stub does not count:
 # the tests look for it themselves.
@@ -71,10 +71,12 @@ mutate:
 
 # ROUNDS, LOADS and PEERS choose what is measured: see cmd/wsbench/peers/bench.sh.
 PEERS_DIR = cmd/wsbench/peers
-bench-peers: build
+peers: build
 	cd $(PEERS_DIR) && $(GO) build -o ../../../bin/peers ./serve
 	@if command -v npm >/dev/null 2>&1 && [ ! -d $(PEERS_DIR)/node/node_modules/ws ]; then \
-		cd $(PEERS_DIR)/node && npm install --no-package-lock --no-audit --no-fund --silent || echo "bench: npm could not install ws"; fi
+		cd $(PEERS_DIR)/node && npm install --no-package-lock --no-audit --no-fund --silent || echo "peers: npm could not install ws"; fi
+
+bench-peers: peers
 	$(PEERS_DIR)/bench.sh dist/bench
 
 bench: bench-peers
@@ -90,11 +92,8 @@ conformance: build
 autobahn: build
 	.ci/original
 
-# Servers that are running already: PEERS="gws=ws://127.0.0.1:9001/ nbio=ws://127.0.0.1:9002/"
-peers-table: build
-	@test -n "$(PEERS)" || { echo 'say PEERS="NAME=ws://HOST:PORT/ ..."' >&2; exit 2; }
-	bin/wsconform server $(PEERS:%=--url %) --out dist/peers || test $$? = 1
-	@echo "the matrix is dist/peers/index.html"
+peers-table: peers
+	.ci/peers-table
 
 dist:
 	.ci/dist

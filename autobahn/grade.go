@@ -44,6 +44,8 @@ func (s *session) grade(r *Result) {
 	r.Behavior, r.Reason = Failed, "what happened is none of what is allowed"
 	r.Ending, r.Received = s.end, s.events
 	switch {
+	case s.loop != nil && !s.loop.ended && s.end.Opened && s.end.RanOut == "":
+		r.Behavior, r.Reason = Failed, s.loop.cutOff(s)
 	case s.forced != "":
 		r.Behavior, r.Reason = s.forced, s.result
 	case c.anyMessages && s.end.Violation == "":

@@ -92,6 +92,21 @@ func (l *loop) message(s *session, binary bool, p []byte) {
 	s.sendClose(1000, nil)
 }
 
+// cutOff says how a connection ended on which an echo was waited for.
+func (l *loop) cutOff(s *session) string {
+	why := ""
+	if s.end.RemoteCode != nil {
+		why = fmt.Sprintf(" with %d", *s.end.RemoteCode)
+	}
+	if s.end.RemoteReason != "" {
+		why += fmt.Sprintf(" (%q)", s.end.RemoteReason)
+	}
+	if s.end.Violation != "" {
+		return fmt.Sprintf("message %d of %d did not come back: %s", l.sent, s.opt.count(l.Loop), s.end.Violation)
+	}
+	return fmt.Sprintf("message %d of %d did not come back: the peer ended the connection%s", l.sent, s.opt.count(l.Loop), why)
+}
+
 // differ is where a and b, of one length, first differ.
 func differ(a, b []byte) int {
 	for i := range a {

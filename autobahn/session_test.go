@@ -142,3 +142,32 @@ func TestFailFast(t *testing.T) {
 		}
 	}
 }
+
+// A peer that ends the connection amid many messages was not too slow: the reason
+// names what it did.
+func TestCutOff(t *testing.T) {
+	c := &Case{ID: "9.0", Loop: &Loop{Count: 3, Length: 1, Fill: 'x', Timeout: time.Minute}, Close: cleanClose}
+	echo := []byte{0x81, 1, 'x'}
+	for want, last := range map[string][]byte{
+		`message 2 of 3 did not come back: the peer ended the connection with 1009 ("big")`: {0x88, 5, 0x03, 0xF1, 'b', 'i', 'g'},
+		"message 2 of 3 did not come back: the peer ended the connection":                   nil,
+		"message 2 came back as binary":                                                     {0x82, 1, 'x'},
+	} {
+		r, _ := playAgainst(t, c, &Options{}, func(nc net.Conn) {
+			go discard(nc)
+			nc.Write(echo)
+			nc.Write(last)
+		})
+		if r.Behavior != Failed || r.Reason != want || r.TimeAlone {
+			t.Errorf("%s: %s, want %s", r.Behavior, r.Reason, want)
+		}
+	}
+	r, _ := playAgainst(t, c, &Options{}, func(nc net.Conn) {
+		go discard(nc)
+		nc.Write(echo)
+		time.Sleep(2 * time.Minute)
+	})
+	if r.Behavior != Failed || r.Reason != "not done within 1m0s" || !r.TimeAlone {
+		t.Errorf("%s: %s, by time alone %v", r.Behavior, r.Reason, r.TimeAlone)
+	}
+}

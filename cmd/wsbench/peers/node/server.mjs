@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util'
 import { WebSocket, WebSocketServer } from 'ws'
 
 const { values } = parseArgs({ options: { port: { type: 'string', default: '9002' } } })
-const options = { noServer: true, maxPayload: 64 << 20 } // perMessageDeflate is off by default
+// perMessageDeflate is off by default; the 0s are for no limit.
+const options = { noServer: true, maxPayload: 64 << 20, maxFragments: 0, maxBufferedChunks: 0 }
 
 const echo = new WebSocketServer(options)
 echo.on('connection', (ws) => {

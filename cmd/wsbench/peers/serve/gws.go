@@ -34,6 +34,9 @@ func (*gwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	c.WriteMessage(m.Opcode, m.Bytes())
 }
 
+// OnPing answers, which gws leaves to its users.
+func (*gwsEcho) OnPing(c *gws.Conn, p []byte) { c.WritePong(p) }
+
 type gwsFanout struct {
 	gws.BuiltinEventHandler
 	mu    sync.Mutex

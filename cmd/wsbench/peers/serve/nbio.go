@@ -27,6 +27,7 @@ func nbio(addr string, mode int) error {
 		up := websocket.NewUpgrader()
 		up.CheckOrigin = func(*http.Request) bool { return true }
 		up.KeepaliveTime = quiet
+		up.MessageLengthLimit = maxMessage
 		up.BlockingModAsyncWrite = true
 		return up
 	}
