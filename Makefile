@@ -13,13 +13,14 @@
 # make scale   CONNS=200000: so many connections, on several processes
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
 # make bench-peers  measure hawser beside other libraries; writes dist/bench/
+# make bench-table  the reactor's loads, of all sizes, beside the best of them (20 minutes)
 # make bench   the same, and put the table and the plots into README.md
 
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 
-.PHONY: run build test tools race fuzz faults soak scale mutate bench bench-peers peers conformance autobahn peers-table dist lint layers clean
+.PHONY: run build test tools race fuzz faults soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -78,6 +79,13 @@ peers: build
 
 bench-peers: peers
 	$(PEERS_DIR)/bench.sh dist/bench
+
+# Echo and fan-out of every size, memory at two sizes, arrivals, and 2 connections
+# beside 18,000.
+bench-table: export LOADS = echo1 echo16 echo10k fanout fanout16 fanout10k idle3k idle18k connect echo2 echo18k
+bench-table: export PEERS ?= gobwas gorilla gws nbio
+bench-table: peers
+	$(PEERS_DIR)/bench.sh dist/bench-table
 
 bench: bench-peers
 	bin/wsbench report --readme README.md --svg cmd/wsbench/plots $$(ls -tr dist/bench/*.json)
