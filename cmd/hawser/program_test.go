@@ -11,9 +11,10 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
+
+	"github.com/hawser-ws/hawser/cmd/internal/logtest"
 )
 
 // patience is how long a test waits for what must come. Nothing is measured by
@@ -44,7 +45,7 @@ type service struct {
 	url  string // http://… or https://…, without a slash at its end
 	http *http.Client
 	cmd  *exec.Cmd
-	log  *lockedBuffer
+	log  *logtest.Buffer
 	dead chan struct{} // closed when the process has ended
 }
 
@@ -56,7 +57,7 @@ func launch(t testing.TB, data, listen string, args ...string) *service {
 
 func launchCommand(t testing.TB, cmd *exec.Cmd) *service {
 	t.Helper()
-	s := &service{t: t, http: http.DefaultClient, cmd: cmd, log: &lockedBuffer{}, dead: make(chan struct{})}
+	s := &service{t: t, http: http.DefaultClient, cmd: cmd, log: &logtest.Buffer{}, dead: make(chan struct{})}
 	s.cmd.Stderr = s.log
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
@@ -119,21 +120,4 @@ func (s *service) guest(name string) (token, id string) {
 		s.t.Fatalf("POST /api/guest: %s %v", resp.Status, err)
 	}
 	return answer.Token, answer.UserID
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }

@@ -1,7 +1,6 @@
 package certs
 
 import (
-	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -12,13 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/certs/certtest"
+	"github.com/hawser-ws/hawser/cmd/internal/logtest"
 )
 
 const patience = 20 * time.Second
@@ -69,7 +68,7 @@ type house struct {
 	dir  string
 	addr string
 	now  atomic.Int64 // nanoseconds
-	log  lockedBuffer
+	log  logtest.Buffer
 	*Source
 }
 
@@ -105,23 +104,6 @@ func newHouse(t *testing.T, server tls.Certificate, clients ...*certtest.Authori
 		}
 	}()
 	return h
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 func (h *house) writeAuthorities(clients ...*certtest.Authority) string {

@@ -10,11 +10,11 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/logtest"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/server"
 )
@@ -46,32 +46,15 @@ type house struct {
 	t      *testing.T
 	addr   string
 	closed chan error
-	log    *lockedBuffer
+	log    *logtest.Buffer
 	*server.Server
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.b.String()
 }
 
 // newHouse is a server behind a proxy that these addresses are believed to be.
 // Without any, the PROXY protocol is off.
 func newHouse(t *testing.T, o Options, trusted ...string) *house {
 	t.Helper()
-	h := &house{t: t, closed: make(chan error, 100), log: &lockedBuffer{}}
+	h := &house{t: t, closed: make(chan error, 100), log: &logtest.Buffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
 	s, err := server.New(server.Config{Handler: tell{h.closed}, Loops: 1, Logger: log, MaxConnsPerAddress: 5})
 	if err != nil {
