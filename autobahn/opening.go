@@ -190,7 +190,7 @@ func (s *session) writeHead(d *Draft) {
 		}
 	}
 	if s.client {
-		go write() // a server may answer, or hang up, before it has read all
+		s.head.Go(write) // a server may answer, or hang up, before it has read all
 	} else {
 		write()
 	}

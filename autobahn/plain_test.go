@@ -2,6 +2,7 @@ package autobahn_test
 
 import (
 	"testing"
+	"testing/synctest"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/faulty"
@@ -25,7 +26,9 @@ func TestNoCompression(t *testing.T) {
 			}
 		}
 		unimplemented := 0
-		for _, r := range side.run(t, cases, faulty.NoCompression, quick()) {
+		var results []*autobahn.Result
+		synctest.Test(t, func(t *testing.T) { results = side.run(t, cases, faulty.NoCompression, quick()) })
+		for _, r := range results {
 			want := autobahn.Unimplemented
 			if autobahn.Match("N1.*", r.Case.ID) {
 				want = autobahn.OK // the offer is one to decline

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
@@ -37,6 +38,7 @@ type session struct {
 	rng    *rand.Rand
 	log    *WireLog
 	start  time.Time
+	head   sync.WaitGroup // writes our part of the opening handshake
 
 	in     *reader
 	out    *writer

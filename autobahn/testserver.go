@@ -14,6 +14,9 @@ import (
 
 // Target is a server to be tested.
 type Target struct {
+	// DialContext, if set, makes the connections, in place of a net.Dialer.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
 	url *url.URL
 }
 
@@ -29,7 +32,7 @@ func ParseTarget(raw string) (*Target, error) {
 	if u.Host == "" {
 		return nil, fmt.Errorf("the URL %q names no host", raw)
 	}
-	return &Target{u}, nil
+	return &Target{url: u}, nil
 }
 
 // Addr is the target's host and port.
@@ -46,8 +49,11 @@ func (t *Target) Addr() string {
 
 // Dial opens a connection to the target, with TLS for wss.
 func (t *Target) Dial(ctx context.Context, cfg *tls.Config) (net.Conn, error) {
-	var d net.Dialer
-	nc, err := d.DialContext(ctx, "tcp", t.Addr())
+	dial := t.DialContext
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	nc, err := dial(ctx, "tcp", t.Addr())
 	if err != nil || t.url.Scheme != "wss" {
 		return nc, err
 	}
@@ -161,6 +167,7 @@ func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 		s.grade(r)
 		return r
 	}
+	defer s.head.Wait()
 	defer nc.Close()
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
 	defer stop()

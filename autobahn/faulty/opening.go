@@ -230,8 +230,8 @@ func (e *endpoint) answer(p params) string {
 }
 
 // dial is the client's side of a connection: it opens it and echoes until it ends.
-func dial(addr, target, defect string) {
-	nc, err := net.DialTimeout("tcp", addr, 5*time.Second)
+func dial(connect func() (net.Conn, error), target, defect string) {
+	nc, err := connect()
 	if err != nil {
 		return
 	}
@@ -240,7 +240,7 @@ func dial(addr, target, defect string) {
 	var raw [16]byte
 	rand.Read(raw[:])
 	key := base64.StdEncoding.EncodeToString(raw[:])
-	request := "GET " + target + " HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " + key + "\r\n"
+	request := "GET " + target + " HTTP/1.1\r\nHost: " + nc.RemoteAddr().String() + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " + key + "\r\n"
 	if !e.has("sends no version") {
 		request += "Sec-WebSocket-Version: 13\r\n"
 	}

@@ -20,15 +20,15 @@ func Serve(ln net.Listener, defect string) {
 	}
 }
 
-// Play has a client with a defect play cases 1 to count of the fuzzing server at
-// addr, so many at once.
-func Play(addr, agent, defect string, count, parallel int) {
+// Play has a client with a defect play cases 1 to count of the fuzzing server that
+// connect connects to, so many at once.
+func Play(connect func() (net.Conn, error), agent, defect string, count, parallel int) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, parallel)
 	for n := 1; n <= count; n++ {
 		slots <- struct{}{}
 		wg.Go(func() {
-			dial(addr, "/runCase?case="+strconv.Itoa(n)+"&agent="+agent, defect)
+			dial(connect, "/runCase?case="+strconv.Itoa(n)+"&agent="+agent, defect)
 			<-slots
 		})
 	}

@@ -143,7 +143,7 @@ func TestMain(m *testing.M) {
 		faulty.Serve(ln, "")
 	}
 	if addr := os.Getenv("WSCONFORM_TEST_PLAY"); addr != "" {
-		faulty.Play(addr, "player", "", 16, 4)
+		faulty.Play(func() (net.Conn, error) { return net.Dial("tcp", addr) }, "player", "", 16, 4)
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
