@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -36,12 +37,14 @@ func (s *Shard) Opened(m *Member, link Link, tcp int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.load.now()
-	m.link, m.state, m.opened, m.step = link, opening, now, 0
+	m.link, m.state, m.opened, m.step, m.refused = link, opening, now, 0, 0
 	if m.out != nil {
 		m.began = m.out.sent.Load()
 	}
-	if !s.running || s.measured(m.due) {
-		s.tally.Opened++
+	if !s.started || s.measured(now) {
+		s.tally.Opened++ // the ramp's, and what the measured time saw
+	}
+	if !s.started || s.measured(m.due) {
 		s.tally.TCP.Record(tcp)
 		since := m.dialed
 		if s.plan.Scenario == Connect && s.plan.Open() || m.storm != 0 {
@@ -96,6 +99,7 @@ func (s *Shard) Refused(m *Member, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.tally.Refused++
+	m.refused++
 	s.end("not connected: %v", err)
 	s.isDown(m)
 }
@@ -154,6 +158,9 @@ func (s *Shard) isDown(m *Member) {
 	}
 	now := s.load.now()
 	switch {
+	case m.refused > 0 && now < s.to && !(s.plan.Scenario == Connect && s.plan.Open()):
+		m.again = now + int64(min(mostPause, leastPause<<min(m.refused-1, 10)))
+		s.resting = append(s.resting, m)
 	case m.storm != 0:
 		s.dial(m, m.storm)
 	case s.plan.Scenario == Churn && s.plan.Open():
@@ -170,6 +177,32 @@ func (s *Shard) isDown(m *Member) {
 		m.cycling = s.plan.Scenario == Churn && !s.plan.Open()
 		s.dial(m, now)
 	}
+}
+
+// How long a member that was refused waits before it tries again: twice as long
+// each time, as clients do that mean well.
+const (
+	leastPause = 10 * time.Millisecond
+	mostPause  = time.Second
+)
+
+// tryAgain dials the members that have waited long enough since they were refused.
+func (s *Shard) tryAgain(now int64) {
+	rest := s.resting[:0]
+	for _, m := range s.resting {
+		switch {
+		case now < m.again:
+			rest = append(rest, m)
+		case m.storm != 0:
+			s.dial(m, m.storm)
+		case s.plan.Open():
+			s.dial(m, m.due)
+		default:
+			m.cycling = s.plan.Scenario == Churn
+			s.dial(m, now)
+		}
+	}
+	s.resting = rest
 }
 
 // cycleDue begins a connection that is due: by a member that is free, or one of

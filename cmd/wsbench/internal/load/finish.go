@@ -141,6 +141,8 @@ func (l *Load) Close() {
 		s.mu.Lock()
 		now := s.load.now()
 		s.running, s.over = false, true
+		s.load.gone.Add(int64(len(s.resting)))
+		s.resting = nil
 		for _, m := range s.members {
 			if m.state == ready || m.state == opening {
 				s.close(m, now)

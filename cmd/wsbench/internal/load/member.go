@@ -49,6 +49,9 @@ type Member struct {
 	opened int64 // when the handshake was done
 	closed int64 // when we began to close
 
+	refused int   // times in a row that the connection could not be made
+	again   int64 // when it is tried again, of a member that rests
+
 	own      sequence.Tracker   // of the echoes
 	from     []sequence.Tracker // by index in the group's streams
 	strange  uint32             // arrived, but could not be told apart

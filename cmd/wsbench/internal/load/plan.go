@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
@@ -79,6 +80,19 @@ func (p *Plan) Grouped() bool {
 	return p.Scenario == Fanout || p.Scenario == Slow || p.Scenario == Chat
 }
 
+// What is more than any machine bears, and would overflow something.
+const (
+	mostConns    = 1 << 24
+	mostSize     = 1 << 30 // bytes
+	mostInflight = 1 << 20
+	mostRate     = 100_000_000 // in a second
+)
+
+// Sends reports whether the plan's connections have something to say.
+func (p *Plan) Sends() bool {
+	return p.Scenario != Idle && p.Scenario != Connect && (p.Scenario != Churn || p.Messages > 0)
+}
+
 // Check finds what does not go together.
 func (p *Plan) Check() error {
 	least := stamp.TextSize
@@ -88,10 +102,18 @@ func (p *Plan) Check() error {
 	switch {
 	case !known(p.Scenario):
 		return fmt.Errorf("scenario %q is none of %v", p.Scenario, Scenarios)
-	case p.Conns < 1:
-		return fmt.Errorf("--conns is %d; it must be at least 1", p.Conns)
+	case p.Conns < 1 || p.Conns > mostConns:
+		return fmt.Errorf("--conns is %d; it must be from 1 to %d", p.Conns, mostConns)
 	case p.Size < least:
 		return fmt.Errorf("--size is %d; the sequence number and its check take %d bytes", p.Size, least)
+	case p.Size > mostSize:
+		return fmt.Errorf("--size is %d; it may be at most %d", p.Size, mostSize)
+	case p.Inflight > mostInflight:
+		return fmt.Errorf("--inflight is %d; it may be at most %d", p.Inflight, mostInflight)
+	case math.IsNaN(p.Rate) || p.Rate > mostRate:
+		return fmt.Errorf("--rate is %v; it may be at most %.0f", p.Rate, float64(mostRate))
+	case p.Publishers > mostConns || p.RoomSize > mostConns:
+		return fmt.Errorf("--publishers and --room-size may be at most %d", mostConns)
 	case p.Inflight > 0 && p.Rate > 0:
 		return errors.New("--inflight (closed loop) and --rate (open loop) contradict each other")
 	case p.Inflight < 0 || p.Rate < 0:
@@ -100,13 +122,15 @@ func (p *Plan) Check() error {
 		return errors.New("either --inflight N (closed loop) or --rate N (open loop) is needed")
 	case p.Scenario == Storm && p.Rate > 0:
 		return errors.New("a storm has no rate: everybody comes at once")
+	case p.Scenario == Idle && (p.Rate > 0 || p.Inflight > 0):
+		return errors.New("idle connections say nothing: neither --rate nor --inflight means anything")
 	case p.Poisson && p.Rate == 0:
 		return errors.New("--poisson needs a --rate")
 	case p.Grouped() && p.Scenario != Chat && p.Publishers < 1:
 		return fmt.Errorf("--publishers is %d; somebody must publish", p.Publishers)
 	case p.Scenario == Chat && p.RoomSize < 1:
 		return fmt.Errorf("--room-size is %d; it must be at least 1", p.RoomSize)
-	case p.Scenario == Slow && (p.SlowShare <= 0 || p.SlowShare >= 1):
+	case p.Scenario == Slow && (!(p.SlowShare > 0 && p.SlowShare < 1)):
 		return fmt.Errorf("--slow-share is %v; it must be between 0 and 1", p.SlowShare)
 	case p.Scenario == Churn && p.Messages < 0:
 		return fmt.Errorf("--messages is %d; it must not be negative", p.Messages)

@@ -49,7 +49,8 @@ func (s *Shard) delivered(m *Member, p []byte, now int64) {
 		return
 	}
 	tracker, from := s.streamOf(m, st.Stream)
-	if tracker == nil || from != nil && st.Seq >= from.sent.Load() {
+	own := m.group != nil && !m.group.self && m.out != nil && from == m.out
+	if tracker == nil || own || from != nil && st.Seq >= from.sent.Load() {
 		s.faults.note(Unsolicited, 1, "connection %d: number %d of connection %d, which was not sent to it", m.ID, st.Seq, st.Stream)
 		return
 	}

@@ -2,6 +2,8 @@ package load
 
 import (
 	"bytes"
+	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -200,5 +202,98 @@ func TestCloseWhileConnecting(t *testing.T) {
 	}
 	if got := s.load.Take(); got.Opened != 2 || got.Closed != 2 || got.Broken != 0 {
 		t.Errorf("%d opened, %d closed, %d broken", got.Opened, got.Closed, got.Broken)
+	}
+}
+
+// Whoever is refused tries again after 10, 20, 40 … ms, and comes back when there is
+// room.
+func TestRefusedConnectionsRest(t *testing.T) {
+	for name, plan := range map[string]Plan{
+		"storm":   {Scenario: Storm, Conns: 10, StormEvery: 400 * time.Millisecond, Duration: 300 * time.Millisecond},
+		"churn":   {Scenario: Churn, Conns: 10, Messages: 1, Inflight: 1, Duration: 300 * time.Millisecond},
+		"connect": {Scenario: Connect, Conns: 10, Inflight: 1, Duration: 300 * time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := simulate(t, plan, 1)
+			var down [2]int64
+			s.refuse = func(at int64) bool { return down[0] <= at && at < down[1] }
+			if plan.Scenario != Connect {
+				s.connect()
+			}
+			down = [2]int64{s.now, s.now + int64(100*time.Millisecond)}
+			got := s.measureConnected()
+			// Ten members, each at 0, 10, 30 and 70 ms at most.
+			if got.Refused == 0 || got.Refused > 40 {
+				t.Errorf("%d refused in 100 ms", got.Refused)
+			}
+			if got.Opened < 10 {
+				t.Errorf("%d opened", got.Opened)
+			}
+			if plan.Scenario == Storm && got.Back.Count() != 10 {
+				t.Errorf("%d of 10 came back", got.Back.Count())
+			}
+		})
+	}
+}
+
+// A member that rests when the run ends is not waited for.
+func TestResting(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Storm, Conns: 3, StormEvery: 100 * time.Millisecond, Duration: 150 * time.Millisecond}, 1)
+	s.connect()
+	s.refuse = func(int64) bool { return true }
+	s.measureConnected()
+	if ready, gone := s.load.Ready(); ready != 0 || gone != 3 {
+		t.Errorf("%d ready, %d gone", ready, gone)
+	}
+}
+
+// Above a server's capacity the rate of handshakes is what it does, not what of it
+// was due in the measured time.
+func TestConnectAboveCapacity(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Connect, Conns: 10, Rate: 10_000, Warmup: time.Second, Duration: time.Second}, 1)
+	s.accept = func(at int64) int64 { return at + int64(10*time.Millisecond) }
+	got := s.measure()
+	// Ten at a time, 10 ms each, and a nanosecond to close: 1000 in a second.
+	if got.Opened < 980 || got.Opened > 1000 {
+		t.Errorf("%d opened in a second", got.Opened)
+	}
+}
+
+// What a publisher is sent of its own, though it was not to be, is unsolicited.
+func TestOwnCopies(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Fanout, Conns: 2, Publishers: 1, Rate: 100, Duration: time.Second}, 1)
+	s.deliver = func(from *Member, p []byte, arrive func(*Member, []byte)) {
+		for _, m := range s.load.Members() {
+			arrive(m, bytes.Clone(p))
+		}
+	}
+	got := s.measure()
+	f, _ := s.load.Finish(nil)
+	if got.Received != 200 || f.Count[Unsolicited] != 100 || f.Total() != 100 {
+		t.Errorf("%d received, %v", got.Received, f.Count)
+	}
+}
+
+func TestPlanBounds(t *testing.T) {
+	good := Plan{Scenario: Slow, Conns: 10, Publishers: 1, SlowShare: 0.5, Size: 64, Rate: 10, Duration: time.Second, Timeout: time.Second}
+	if err := good.Check(); err != nil {
+		t.Fatal(err)
+	}
+	for flag, spoil := range map[string]func(p *Plan){
+		"--rate":       func(p *Plan) { p.Rate = math.Inf(1) },
+		"--rate ":      func(p *Plan) { p.Rate = math.NaN() },
+		"--conns":      func(p *Plan) { p.Conns = 1 << 40 },
+		"--size":       func(p *Plan) { p.Size = math.MaxInt },
+		"--inflight":   func(p *Plan) { p.Rate, p.Inflight = 0, 1<<32 },
+		"--publishers": func(p *Plan) { p.Publishers = 1 << 40 },
+		"--slow-share": func(p *Plan) { p.SlowShare = math.NaN() },
+		"--room-size":  func(p *Plan) { p.Scenario, p.RoomSize = Chat, math.MaxInt },
+		"idle":         func(p *Plan) { p.Scenario = Idle },
+	} {
+		p := good
+		spoil(&p)
+		if err := p.Check(); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(flag)) {
+			t.Errorf("%s: %v", flag, err)
+		}
 	}
 }

@@ -25,7 +25,8 @@ type Shard struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	running   bool
-	kicked    bool  // the closed loop was set going
+	kicked    bool // the closed loop was set going
+	started   bool
 	over      bool  // connections that open are closed again
 	begin     int64 // when the load began, warm-up included
 	from, to  int64 // what is measured: due from, before to
@@ -33,6 +34,7 @@ type Shard struct {
 	nextUp    int     // index into senders
 	backlog   []int64 // when connections were due that nobody was free for
 	idle      []*Member
+	resting   []*Member // down because they were refused, until they try again
 	nextStorm int64
 	lastSweep int64
 	lastTurn  int64
@@ -57,7 +59,7 @@ const (
 func (s *Shard) start(at int64, part, parts int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running = true
+	s.running, s.started = true, true
 	s.begin, s.from = at, at+int64(s.plan.Warmup)
 	s.to = s.from + int64(s.plan.Duration)
 	s.nextStorm = s.from
@@ -112,6 +114,8 @@ func (s *Shard) stop() {
 		s.postpone(due)
 	}
 	s.backlog = nil
+	s.load.gone.Add(int64(len(s.resting)))
+	s.resting = nil
 	s.running = false
 }
 
@@ -148,6 +152,9 @@ func (s *Shard) Tick() {
 	now := s.load.now()
 	if s.running && !s.kicked && now >= s.begin {
 		s.kick(now)
+	}
+	if s.running && len(s.resting) > 0 {
+		s.tryAgain(now)
 	}
 	if s.running && s.schedule != nil {
 		s.sendDue(now)

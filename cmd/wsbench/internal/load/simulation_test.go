@@ -3,6 +3,7 @@ package load
 import (
 	"bytes"
 	"container/heap"
+	"errors"
 	"testing"
 	"time"
 
@@ -27,6 +28,8 @@ type simulation struct {
 	deliver func(from *Member, p []byte, arrive func(to *Member, p []byte))
 	// accept says when a handshake begun at a time is done.
 	accept func(at int64) int64
+	// refuse, if set, says which handshakes fail.
+	refuse func(at int64) bool
 }
 
 type event struct {
@@ -77,6 +80,10 @@ func (s *simulation) at(t int64, do func()) {
 func (s *simulation) Dial(m *Member) {
 	s.at(s.now, func() {
 		m.Shard.Dialing(m)
+		if s.refuse != nil && s.refuse(s.now) {
+			m.Shard.Refused(m, errors.New("full"))
+			return
+		}
 		s.at(s.accept(s.now), func() {
 			link := &simulated{s, m}
 			s.links[m] = link
@@ -95,10 +102,14 @@ func (s *simulation) connect() {
 
 // measure runs the whole plan and returns what was counted in it.
 func (s *simulation) measure() Tally {
-	p := s.load.Plan
-	if p.Scenario != Connect {
+	if s.load.Plan.Scenario != Connect {
 		s.connect()
 	}
+	return s.measureConnected()
+}
+
+func (s *simulation) measureConnected() Tally {
+	p := s.load.Plan
 	s.load.Take()
 	begin := s.now
 	s.load.Start(begin, 0, 1)

@@ -173,7 +173,7 @@ func (p *page) plots(r *result.Result) {
 	}
 	rate := func(get func(*load.Tally) uint64) func(v *result.Interval) (float64, bool) {
 		return func(v *result.Interval) (float64, bool) {
-			return float64(get(&v.Tally)) / (v.To - v.From), t.Received+uint64(t.Handshake.Count()) > 0
+			return float64(get(&v.Tally)) / (v.To - v.From), t.Received+t.Opened > 0
 		}
 	}
 	through := []plot.Series{}
@@ -181,7 +181,7 @@ func (p *page) plots(r *result.Result) {
 		through = append(through, series("received", rate(func(t *load.Tally) uint64 { return t.Received })), series("sent", rate(func(t *load.Tally) uint64 { return t.Sent })))
 	}
 	if r.Plan.Cycles() {
-		through = append(through, series("handshakes", rate(func(t *load.Tally) uint64 { return uint64(t.Handshake.Count()) })))
+		through = append(through, series("handshakes", rate(func(t *load.Tally) uint64 { return t.Opened })))
 	}
 	p.chart(&plot.Chart{Title: "Throughput over time, per second", XFormat: plot.Seconds, YFormat: plot.Count, Series: through})
 

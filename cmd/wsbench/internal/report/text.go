@@ -27,7 +27,7 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 	}
 	switch {
 	case p.Cycles():
-		line("handshakes", "%d, %.0f/s", t.Handshake.Count(), r.ConnRate())
+		line("handshakes", "%d, %.0f/s", t.Opened, r.ConnRate())
 		percentiles(line, "  handshake", &t.Handshake)
 		percentiles(line, "  of it TCP", &t.TCP)
 		percentiles(line, "  closing", &t.Closing)

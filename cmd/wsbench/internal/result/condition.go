@@ -69,7 +69,7 @@ func parseCondition(text string) (c Condition, err error) {
 		c.value = float64(d)
 		return c, nil
 	}
-	if c.value, err = strconv.ParseFloat(value, 64); err != nil {
+	if c.value, err = strconv.ParseFloat(value, 64); err != nil || math.IsNaN(c.value) {
 		return c, fmt.Errorf("condition %q: %q is no number", text, value)
 	}
 	return c, nil
@@ -90,7 +90,15 @@ func metricOf(r *Result, name string) (v float64, isTime, known bool) {
 	t := &r.Total
 	of, q, dotted := strings.Cut(name, ".")
 	h := &t.Latency
-	if hist := map[string]*latency.Histogram{"last": &t.Last, "handshake": &t.Handshake, "late": &t.Late, "lag": &t.Lag, "closing": &t.Closing, "back": &t.Back, "login": &t.Login}[of]; hist != nil && dotted {
+	// Connections that were made before the load are the ramp's.
+	handshake, login := &t.Handshake, &t.Login
+	if handshake.Count() == 0 {
+		handshake = &r.Ramp.Tally.Handshake
+	}
+	if login.Count() == 0 {
+		login = &r.Ramp.Tally.Login
+	}
+	if hist := map[string]*latency.Histogram{"last": &t.Last, "handshake": handshake, "late": &t.Late, "lag": &t.Lag, "closing": &t.Closing, "back": &t.Back, "login": login}[of]; hist != nil && dotted {
 		if q != "max" && q != "mean" && !strings.HasPrefix(q, "p") {
 			return 0, false, false
 		}
@@ -141,7 +149,7 @@ func quantile(h *latency.Histogram, name string) (float64, bool) {
 		return value(h.Mean()), true
 	}
 	p, err := strconv.ParseFloat(name[1:], 64)
-	if err != nil || p < 0 || p > 100 {
+	if err != nil || !(p >= 0 && p <= 100) {
 		return 0, false
 	}
 	return value(h.Percentile(p)), true

@@ -27,7 +27,7 @@ func (r *Result) WriteCSV(w io.Writer) error {
 		n := func(v uint64) string { return strconv.FormatUint(v, 10) }
 		out.Write([]string{fmt.Sprintf("%.3f", v.From), fmt.Sprintf("%.3f", v.To), n(t.Sent), n(t.Received), n(t.BytesIn),
 			us(&t.Latency, 50), us(&t.Latency, 90), us(&t.Latency, 99), us(&t.Latency, 99.9), us(&t.Latency, 100), us(&t.Late, 99),
-			n(uint64(t.Handshake.Count())), us(&t.Handshake, 50), us(&t.Handshake, 99), strconv.Itoa(v.Ready), n(t.Broken), n(t.Refused),
+			n(t.Opened), us(&t.Handshake, 50), us(&t.Handshake, 99), strconv.Itoa(v.Ready), n(t.Broken), n(t.Refused),
 			fmt.Sprintf("%.3f", v.ServerCPU), strconv.FormatInt(v.ServerRSS, 10), fmt.Sprintf("%.3f", v.ClientCPU), strconv.FormatInt(v.ClientRSS, 10)})
 	}
 	out.Flush()

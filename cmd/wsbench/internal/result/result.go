@@ -111,12 +111,12 @@ func (r *Result) Rate() float64 {
 	return float64(r.Total.Received) / r.Seconds
 }
 
-// ConnRate is how many connections were opened in a second.
+// ConnRate is how many connections were opened in a second, whenever they were due.
 func (r *Result) ConnRate() float64 {
 	if r.Seconds == 0 {
 		return 0
 	}
-	return float64(r.Total.Handshake.Count()) / r.Seconds
+	return float64(r.Total.Opened) / r.Seconds
 }
 
 // Failures lists what makes a run a failed one, in words; none is success.
@@ -125,6 +125,9 @@ func (r *Result) Failures() (list []string) {
 		if n := r.Faults.Count[kind]; n > 0 {
 			list = append(list, fmt.Sprintf("%d messages %s", n, kind))
 		}
+	}
+	if r.Plan.Sends() && r.Total.Sent+r.Total.Postponed == 0 && len(list) == 0 {
+		list = append(list, "no message was sent in the measured time")
 	}
 	refused := r.Total.Refused + r.Ramp.Tally.Refused
 	if refused > 0 {

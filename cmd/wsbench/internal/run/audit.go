@@ -85,7 +85,7 @@ func (r *running) audit() {
 	if most := max(worstLag, time.Duration(lagShare*float64(tail))); a.LagP99 > most && r.o.Plan.Scenario != load.Idle {
 		say("its event loops came up to %v late when called (p99)", a.LagP99.Round(time.Microsecond))
 	}
-	if res.Total.Postponed > 0 && r.ready > 0 && res.Plan.Scenario != load.Connect && res.Plan.Scenario != load.Churn {
+	if res.Total.Postponed > 0 && res.Total.Broken == 0 && r.ready > 0 && res.Plan.Scenario != load.Connect && res.Plan.Scenario != load.Churn {
 		say("%d messages that were due were never sent", res.Total.Postponed)
 	}
 	r.disturbances(seconds)
@@ -102,7 +102,7 @@ func (r *running) serverUse(seconds float64) {
 		s.PerMessage = used / time.Duration(n)
 	}
 	s.PerConn = r.res.Ramp.ServerCPU
-	if n := r.res.Total.Handshake.Count(); r.o.Plan.Cycles() && n > 0 {
+	if n := r.res.Total.Opened; r.o.Plan.Cycles() && n > 0 {
 		s.PerConn = used / time.Duration(n)
 	}
 	for _, v := range r.res.Intervals {

@@ -93,8 +93,8 @@ func (s *Screen) line(p run.Progress) string {
 		parts = append(parts, s.c.Bold(plot.Count(float64(t.Received)/seconds)+"/s"),
 			"p50 "+result.ShortTime(t.Latency.Percentile(50)), "p99 "+result.ShortTime(t.Latency.Percentile(99)))
 	}
-	if t.Handshake.Count() > 0 {
-		parts = append(parts, fmt.Sprintf("%.0f handshakes/s p99 %s", float64(t.Handshake.Count())/seconds, result.ShortTime(t.Handshake.Percentile(99))))
+	if t.Opened > 0 {
+		parts = append(parts, fmt.Sprintf("%.0f handshakes/s p99 %s", float64(t.Opened)/seconds, result.ShortTime(t.Handshake.Percentile(99))))
 	}
 	if v.ServerRSS > 0 {
 		parts = append(parts, fmt.Sprintf("server %.2f cores %s", v.ServerCPU, plot.Bytes(float64(v.ServerRSS))))
