@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	hdr "github.com/HdrHistogram/hdrhistogram-go"
@@ -15,17 +16,78 @@ const longest = int64(time.Hour)
 // Histogram is a set of durations. The zero value is empty and takes no memory
 // until something is recorded. It is not safe for concurrent use.
 type Histogram struct {
-	h    *hdr.Histogram
-	max  int64 // exact, where the histogram knows three digits
-	over int64 // how many were longer than an hour, and count as one
+	h      *hdr.Histogram // nil: empty, or packed
+	packed *packed
+	max    int64 // exact, where the histogram knows three digits
+	over   int64 // how many were longer than an hour, and count as one
 }
 
+// packed is a histogram in its encoded form, and what is asked of it most often.
+type packed struct {
+	b           []byte
+	count, mean int64
+	at          [len(common)]int64
+}
+
+// common are the percentiles that packing keeps at hand.
+var common = [...]float64{50, 90, 99, 99.9, 99.99}
+
 func newHDR() *hdr.Histogram { return hdr.New(1, longest, 3) }
+
+// Pack makes h small: some hundred bytes rather than hundreds of thousands. It can
+// be used as before; what is not at hand is unpacked each time.
+func (h *Histogram) Pack() {
+	if h.h == nil {
+		return
+	}
+	if h.Count() > 0 {
+		p := &packed{b: encode(h.h), count: h.Count(), mean: int64(h.Mean())}
+		for i, q := range common {
+			p.at[i] = int64(h.Percentile(q))
+		}
+		h.packed = p
+	}
+	h.h = nil
+}
+
+func encode(h *hdr.Histogram) []byte {
+	b, err := h.Encode(hdr.V2CompressedEncodingCookieBase)
+	if err != nil {
+		panic("latency: internal error: " + err.Error())
+	}
+	return b
+}
+
+// open returns what h holds, or nil.
+func (h *Histogram) open() *hdr.Histogram {
+	switch {
+	case h == nil:
+		return nil
+	case h.packed == nil:
+		return h.h
+	}
+	in, err := hdr.Decode(h.packed.b) // our own: as newHDR makes them
+	if err != nil {
+		panic("latency: internal error: " + err.Error())
+	}
+	return in
+}
+
+// unpack makes h ready to be changed.
+func (h *Histogram) unpack() *hdr.Histogram {
+	if h.packed != nil {
+		h.h, h.packed = h.open(), nil
+	}
+	if h.h == nil {
+		h.h = newHDR()
+	}
+	return h.h
+}
 
 // Record adds one duration in nanoseconds. A negative one counts as zero.
 func (h *Histogram) Record(ns int64) {
 	if h.h == nil {
-		h.h = newHDR()
+		h.unpack()
 	}
 	if ns > longest {
 		h.over++
@@ -40,23 +102,21 @@ func (h *Histogram) Record(ns int64) {
 
 // Add adds what o holds.
 func (h *Histogram) Add(o *Histogram) {
-	if o == nil || o.h == nil {
+	in := o.open()
+	if in == nil {
 		return
 	}
-	if h.h == nil {
-		h.h = newHDR()
-	}
-	h.h.Merge(o.h)
+	h.unpack().Merge(in)
 	h.max = max(h.max, o.max)
 	h.over += o.over
 }
 
 // Take returns a copy and empties h.
 func (h *Histogram) Take() Histogram {
-	if h.h == nil || h.h.TotalCount() == 0 {
+	if h.Count() == 0 {
 		return Histogram{}
 	}
-	out := Histogram{h.h.Clone(), h.max, h.over}
+	out := Histogram{h: h.unpack().Clone(), max: h.max, over: h.over}
 	h.h.Reset()
 	h.max, h.over = 0, 0
 	return out
@@ -64,7 +124,12 @@ func (h *Histogram) Take() Histogram {
 
 // Count is the number of durations.
 func (h *Histogram) Count() int64 {
-	if h == nil || h.h == nil {
+	switch {
+	case h == nil:
+		return 0
+	case h.packed != nil:
+		return h.packed.count
+	case h.h == nil:
 		return 0
 	}
 	return h.h.TotalCount()
@@ -81,7 +146,12 @@ func (h *Histogram) Percentile(p float64) time.Duration {
 	if p >= 100 {
 		return time.Duration(h.max)
 	}
-	return time.Duration(min(h.h.ValueAtPercentile(p), h.max))
+	if h.packed != nil {
+		if i := slices.Index(common[:], p); i >= 0 {
+			return time.Duration(h.packed.at[i])
+		}
+	}
+	return time.Duration(min(h.open().ValueAtPercentile(p), h.max))
 }
 
 // Max is the longest.
@@ -92,6 +162,9 @@ func (h *Histogram) Mean() time.Duration {
 	if h.Count() == 0 {
 		return 0
 	}
+	if h.packed != nil {
+		return time.Duration(h.packed.mean)
+	}
 	return time.Duration(math.Round(h.h.Mean()))
 }
 
@@ -101,7 +174,7 @@ func (h *Histogram) Buckets(f func(to time.Duration, count int64)) {
 	if h.Count() == 0 {
 		return
 	}
-	for _, b := range h.h.Distribution() {
+	for _, b := range h.open().Distribution() {
 		if b.Count > 0 {
 			f(time.Duration(min(b.To, h.max)), b.Count)
 		}
@@ -109,24 +182,32 @@ func (h *Histogram) Buckets(f func(to time.Duration, count int64)) {
 }
 
 // wire is the JSON form: the histogram as HdrHistogram's own V2 encoding,
-// which other tools read, and what that has no place for.
+// which other tools read, and what that has no place for. The percentiles are for
+// who reads the file without such a tool.
 type wire struct {
 	HDR   string `json:"hdr"`
 	Count int64  `json:"count"`
+	Mean  int64  `json:"mean_ns"`
+	P50   int64  `json:"p50_ns"`
+	P90   int64  `json:"p90_ns"`
+	P99   int64  `json:"p99_ns"`
+	P999  int64  `json:"p99.9_ns"`
+	P9999 int64  `json:"p99.99_ns"`
 	Max   int64  `json:"max_ns"`
 	Over  int64  `json:"over_an_hour,omitempty"`
 }
 
 // MarshalJSON encodes h; an empty one is null.
 func (h Histogram) MarshalJSON() ([]byte, error) {
-	if h.Count() == 0 {
+	h.Pack() // the copy
+	if h.packed == nil {
 		return []byte("null"), nil
 	}
-	b, err := h.h.Encode(hdr.V2CompressedEncodingCookieBase)
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(wire{string(b), h.Count(), h.max, h.over})
+	p := h.packed
+	return json.Marshal(wire{
+		HDR: string(p.b), Count: p.count, Mean: p.mean,
+		P50: p.at[0], P90: p.at[1], P99: p.at[2], P999: p.at[3], P9999: p.at[4], Max: h.max, Over: h.over,
+	})
 }
 
 // UnmarshalJSON is the inverse. What is not a histogram is an error.

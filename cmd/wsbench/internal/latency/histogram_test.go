@@ -53,6 +53,61 @@ func TestAddAndTake(t *testing.T) {
 	}
 }
 
+// A packed histogram says what it did before, and can be used on.
+func TestPack(t *testing.T) {
+	var packed, plain, empty Histogram
+	empty.Pack()
+	for i := range int64(5000) {
+		packed.Record(i * i)
+		plain.Record(i * i)
+	}
+	packed.Pack()
+	packed.Pack()
+	same := func() {
+		t.Helper()
+		for _, p := range []float64{0, 42, 50, 99, 99.99, 100} {
+			if a, b := packed.Percentile(p), plain.Percentile(p); a != b {
+				t.Errorf("p%v is %v packed, %v before", p, a, b)
+			}
+		}
+		if packed.Count() != plain.Count() || packed.Mean() != plain.Mean() || empty.Count() != 0 {
+			t.Errorf("%d, mean %v; %d, mean %v", packed.Count(), packed.Mean(), plain.Count(), plain.Mean())
+		}
+		a, err := json.Marshal(packed)
+		b, err2 := json.Marshal(plain)
+		if err != nil || err2 != nil || string(a) != string(b) {
+			t.Errorf("%s\n%s, %v %v", a, b, err, err2)
+		}
+	}
+	same()
+	packed.Record(7)
+	plain.Record(7)
+	same()
+	packed.Pack()
+	sum := empty.Take()
+	sum.Add(&packed)
+	packed.Add(&plain)
+	plain.Add(&sum)
+	same()
+	packed.Pack()
+	took := packed.Take()
+	if took.Count() != plain.Count() || packed.Count() != 0 {
+		t.Errorf("took %d of %d, left %d", took.Count(), plain.Count(), packed.Count())
+	}
+}
+
+func BenchmarkUnpack(b *testing.B) {
+	var h Histogram
+	for range 10_000 {
+		h.Record(rand.Int64N(10_000_000))
+	}
+	h.Pack()
+	b.ReportMetric(float64(len(h.packed.b)), "bytes")
+	for b.Loop() {
+		h.Percentile(42)
+	}
+}
+
 func TestJSON(t *testing.T) {
 	var h, got, empty Histogram
 	for i := range int64(1000) {
@@ -65,7 +120,7 @@ func TestJSON(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range []float64{0, 50, 99, 99.99, 100} {
+	for _, p := range []float64{0, 42, 50, 99, 99.99, 100} {
 		if h.Percentile(p) != got.Percentile(p) {
 			t.Errorf("p%v: %v became %v", p, h.Percentile(p), got.Percentile(p))
 		}

@@ -44,6 +44,13 @@ func (t *Tally) Add(o *Tally) {
 	}
 }
 
+// Pack makes a tally small that is kept for long.
+func (t *Tally) Pack() {
+	for _, h := range t.histograms() {
+		h.Pack()
+	}
+}
+
 func (t *Tally) histograms() []*latency.Histogram {
 	return []*latency.Histogram{&t.Latency, &t.Last, &t.Late, &t.Lag, &t.Handshake, &t.TCP, &t.Login, &t.Closing, &t.Back}
 }

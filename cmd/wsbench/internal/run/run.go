@@ -323,8 +323,9 @@ func (r *running) interval(ctx context.Context, from int64) (*Interval, error) {
 		v.ServerRSS = s.server.RSS
 	}
 	r.last = s
-	r.res.Intervals = append(r.res.Intervals, v)
 	r.res.Total.Add(&t)
+	v.Tally.Pack()
+	r.res.Intervals = append(r.res.Intervals, v)
 	return &r.res.Intervals[len(r.res.Intervals)-1], nil
 }
 
