@@ -113,6 +113,9 @@ func Open(name string) (*Dialect, error) {
 	return d, nil
 }
 
+// inPayloads are the characters that payloads of text are made of (package stamp).
+const inPayloads = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ =.;"
+
 // Parse reads a dialect as it is written in a file.
 func Parse(b []byte) (*Dialect, error) {
 	var f file
@@ -121,6 +124,10 @@ func Parse(b []byte) (*Dialect, error) {
 		var strict *toml.StrictMissingError
 		if errors.As(err, &strict) {
 			return nil, errors.New(strict.String())
+		}
+		var syntax *toml.DecodeError
+		if errors.As(err, &syntax) {
+			return nil, errors.New(syntax.String())
 		}
 		return nil, err
 	}
@@ -168,6 +175,8 @@ func (d *Dialect) check(f *file) error {
 		return errors.New("delivery.contains is missing: what tells a delivered message from others?")
 	case f.Delivery.After == "":
 		return errors.New("delivery.after is missing: where does the payload begin?")
+	case f.Delivery.Before != "" && strings.Trim(f.Delivery.Before, inPayloads) == "":
+		return fmt.Errorf("delivery.before is %q, which payloads may contain", f.Delivery.Before)
 	case f.Ping.Equals == "" && f.Ping.Answer != "":
 		return errors.New("ping.answer without ping.equals")
 	case d.Token != nil && (d.Token.Path == "" || d.Token.Field == ""):

@@ -111,6 +111,8 @@ func TestParseErrors(t *testing.T) {
 		{"after = '\"content\":\"'", "", "delivery.after"},
 		{"field = 'token'", "", "token needs"},
 		{"[token]\n", "[token_]\n", "token_"},
+		{"before = '\"'", "before = 'E'", `delivery.before is "E"`},
+		{"name = \"", "name = [", "5| name = [hawser"}, // with its line
 		{"\"token\":\"{{token}}\"", "{{payload}}", "open, number 1: send: there is no payload yet"},
 	} {
 		_, err := Parse([]byte(strings.Replace(string(good), c.old, c.new, 1)))

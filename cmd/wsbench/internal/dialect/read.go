@@ -39,6 +39,9 @@ func (d *Dialect) Step(dst []byte, i int, v *Vars) (out []byte, waits bool) {
 	return d.open[i].send.append(dst, v, nil), len(d.open[i].expect.contains) > 0
 }
 
+// Expect is what must be heard in step i.
+func (d *Dialect) Expect(i int) string { return string(d.open[i].expect.contains) }
+
 // Publish appends a message that publishes the payload.
 func (d *Dialect) Publish(dst []byte, v *Vars, payload []byte) []byte {
 	v.ID++

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/pem"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -425,5 +427,58 @@ func TestSourcesAreUsed(t *testing.T) {
 	got.sound(t)
 	if !seen["127.0.0.2"] || !seen["127.0.0.3"] || !seen["127.9.8.7"] {
 		t.Errorf("connections came from %v", seen)
+	}
+}
+
+// A token is fetched as connections are made: with the same certificates, and the
+// same header fields.
+func TestTokenOverTLS(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Tenant") != "nine" {
+			http.Error(w, "no tenant", http.StatusForbidden)
+			return
+		}
+		w.Write([]byte(`{"token":"sesame"}`))
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	defer s.Close()
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
+	plan := load.Plan{Scenario: load.Echo, Conns: 1, Inflight: 1, Size: 64, Duration: time.Second, Timeout: time.Second}
+	for name, target := range map[string]Target{"--cacert": {CA: ca}, "--insecure": {Insecure: true}, "": {}} {
+		target.URL, target.Timeout = "wss"+strings.TrimPrefix(s.URL, "https")+"/ws", 5*time.Second
+		target.Header = http.Header{"X-Tenant": {"nine"}}
+		e, err := New(&plan, load.Share{To: 1}, target, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		token, err := e.target.token(t.Context(), e.http, &dialect.Token{Path: "/token", Field: "token"}, 1)
+		if name == "" && err == nil || name != "" && (err != nil || token != "sesame") {
+			t.Errorf("%s: %q, %v", name, token, err)
+		}
+		e.Close(t.Context())
+	}
+}
+
+// Whoever waits in vain in a protocol's opening is told for what.
+func TestStuckOpening(t *testing.T) {
+	_, url := serve(t, echo, server.Config{})
+	opening, err := dialect.Parse([]byte(`
+name = "mute"
+open = [{send = "knock", expect = "come in"}]
+publish.send = "<{{payload}}>"
+delivery = {contains = "<", after = "<", before = ">"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := load.Plan{Scenario: load.Echo, Conns: 1, Inflight: 1, Size: 64, Timeout: time.Millisecond, Duration: time.Second, Dialect: opening}
+	e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: 200 * time.Millisecond}, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(t.Context())
+	err = e.Connect(t.Context(), 1, func(int) {})
+	if err == nil || !strings.Contains(err.Error(), `step 1 of the opening expects "come in"; last came "knock"`) {
+		t.Errorf("%v", err)
 	}
 }

@@ -64,10 +64,13 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	if plan.Dialect != nil && plan.Dialect.Subprotocol != "" {
 		e.target.Subprotocols = append([]string{plan.Dialect.Subprotocol}, target.Subprotocols...)
 	}
-	e.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: rampWidth}, Timeout: target.Timeout}
+	secret, err := target.tls()
+	if err != nil {
+		return nil, err
+	}
+	e.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: rampWidth, TLSClientConfig: secret}, Timeout: target.Timeout}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.maxMessage = max(1<<20, 8*plan.Size+64<<10)
-	var err error
 	if e.sources, err = target.sources(e.ctx, share.To-share.From, plan.Cycles()); err != nil {
 		return nil, err
 	}
@@ -145,7 +148,11 @@ func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) e
 		if ready+gone > last {
 			last, began = ready+gone, time.Now()
 		} else if time.Since(began) > e.target.Timeout+e.plan.Timeout {
-			return fmt.Errorf("%d of %d connections are ready, %d failed, and nothing has happened for %v", ready, n, gone, time.Since(began).Round(time.Second))
+			err := fmt.Errorf("%d of %d connections are ready, %d failed, and nothing has happened for %v", ready, n, gone, time.Since(began).Round(time.Second))
+			if why := e.Load.Stuck(); why != "" {
+				err = fmt.Errorf("%w: %s", err, why)
+			}
+			return err
 		}
 		var slot chan struct{}
 		if next < n {

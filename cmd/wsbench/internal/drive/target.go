@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -112,14 +113,9 @@ func (t *Target) options(from netip.Addr, tcp func(time.Duration)) (*handshake.D
 	if t.Deflate {
 		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
 	}
-	if t.Secure() {
-		o.TLSConfig = &tls.Config{InsecureSkipVerify: t.Insecure}
-		if t.CA != "" {
-			o.TLSConfig.RootCAs = x509.NewCertPool()
-			if !o.TLSConfig.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
-				return nil, errors.New("--cacert has no certificate in PEM form")
-			}
-		}
+	var err error
+	if o.TLSConfig, err = t.tls(); err != nil {
+		return nil, err
 	}
 	d := &net.Dialer{KeepAlive: -1}
 	if from.IsValid() {
@@ -143,6 +139,21 @@ func (t *Target) options(from netip.Addr, tcp func(time.Duration)) (*handshake.D
 	return o, nil
 }
 
+// tls is the configuration for wss and https, or nil.
+func (t *Target) tls() (*tls.Config, error) {
+	if !t.Secure() {
+		return nil, nil
+	}
+	cfg := &tls.Config{InsecureSkipVerify: t.Insecure}
+	if t.CA != "" {
+		cfg.RootCAs = x509.NewCertPool()
+		if !cfg.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
+			return nil, errors.New("--cacert has no certificate in PEM form")
+		}
+	}
+	return cfg, nil
+}
+
 // token gets a connection's token as its dialect says.
 func (t *Target) token(ctx context.Context, c *http.Client, how *dialect.Token, conn uint32) (string, error) {
 	u, err := url.Parse(t.URL)
@@ -156,6 +167,7 @@ func (t *Target) token(ctx context.Context, c *http.Client, how *dialect.Token, 
 	if err != nil {
 		return "", err
 	}
+	maps.Copy(req.Header, t.Header)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.Do(req)
 	if err != nil {

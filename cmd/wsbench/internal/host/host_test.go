@@ -49,8 +49,8 @@ func TestOwnUsage(t *testing.T) {
 
 func TestCgroups(t *testing.T) {
 	for name, files := range map[string]map[string]string{
-		"version 2": {"cpu.stat": "usage_usec 1500000\nuser_usec 1\n", "memory.current": "4096\n"},
-		"version 1": {"cpuacct.usage": "1500000000\n", "memory.usage_in_bytes": "4096\n"},
+		"version 2": {"cpu.stat": "usage_usec 1500000\nuser_usec 1\n", "memory.current": "999999\n", "memory.stat": "anon 4096\nfile 1\n"},
+		"version 1": {"cpuacct.usage": "1500000000\n", "memory.stat": "cache 1\nrss 4096\n"},
 	} {
 		dir := t.TempDir()
 		for f, text := range files {
@@ -65,6 +65,41 @@ func TestCgroups(t *testing.T) {
 	}
 	if _, err := (Processes{Cgroup: t.TempDir()}).Usage(); err == nil || !strings.Contains(err.Error(), "no control group") {
 		t.Errorf("an empty directory: %v", err)
+	}
+}
+
+func TestMemoryDir(t *testing.T) {
+	for dir, want := range map[string]string{
+		"/sys/fs/cgroup/cpu,cpuacct/cpuacct-app": "/sys/fs/cgroup/memory/cpuacct-app",
+		"/sys/fs/cgroup/cpuacct/app":             "/sys/fs/cgroup/memory/app",
+		"/tmp/app":                               "/tmp/app",
+	} {
+		if got := memoryDir(dir); got != want {
+			t.Errorf("%s: %s, want %s", dir, got, want)
+		}
+	}
+}
+
+// The CPU clock of a process counts finer than ticks, and what its ticks count.
+func TestCPUClock(t *testing.T) {
+	one, ok := cpuClock(os.Getpid())
+	two, ok2 := cpuClock(os.Getpid())
+	if !ok || !ok2 || one <= 0 || two <= one || two%tick == 0 && one%tick == 0 {
+		t.Errorf("%v, then %v", one, two)
+	}
+	if d, ok := cpuClock(1<<22 + 1); ok {
+		t.Errorf("no such process: %v", d)
+	}
+}
+
+func TestLongestPause(t *testing.T) {
+	then := Own{Pauses: []Pause{{time.Millisecond, 3}, {time.Second, 1}}}
+	now := Own{Pauses: []Pause{{time.Millisecond, 3}, {2 * time.Millisecond, 1}, {time.Second, 1}}}
+	if got := now.LongestPause(&then); got != 2*time.Millisecond {
+		t.Errorf("%v", got)
+	}
+	if got := now.LongestPause(&now); got != 0 {
+		t.Errorf("no new one: %v", got)
 	}
 }
 

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Usage is what a group of processes has used.
@@ -53,7 +56,24 @@ func processUsage(pid int) (u Usage, err error) {
 	if err != nil {
 		return u, err
 	}
-	return parseStat(b)
+	if u, err = parseStat(b); err != nil {
+		return u, err
+	}
+	if cpu, ok := cpuClock(pid); ok {
+		u.CPU = cpu
+	}
+	return u, nil
+}
+
+// cpuClock reads a process's CPU clock (clock_getcpuclockid(3)), which counts
+// nanoseconds where /proc counts ticks.
+func cpuClock(pid int) (time.Duration, bool) {
+	const scheduler = 2 // what the process's threads ran, together
+	var ts unix.Timespec
+	if unix.ClockGettime(int32(^pid<<3|scheduler), &ts) != nil {
+		return 0, false
+	}
+	return time.Duration(ts.Nano()), true
 }
 
 // parseStat reads /proc/PID/stat. The second field is the program's name in
@@ -79,7 +99,7 @@ func cgroupUsage(dir string) (u Usage, err error) {
 	if b, err := os.ReadFile(filepath.Join(dir, "cpu.stat")); err == nil {
 		if us, ok := field(string(b), "usage_usec"); ok {
 			u.CPU = time.Duration(us) * time.Microsecond
-			u.RSS, err = number(filepath.Join(dir, "memory.current"))
+			u.RSS, err = stat(filepath.Join(dir, "memory.stat"), "anon")
 			return u, err
 		}
 	}
@@ -88,8 +108,34 @@ func cgroupUsage(dir string) (u Usage, err error) {
 		return u, fmt.Errorf("%s is no control group with CPU accounting: it has neither usage_usec in cpu.stat nor cpuacct.usage", dir)
 	}
 	u.CPU = time.Duration(ns)
-	u.RSS, _ = number(filepath.Join(strings.Replace(dir, "cpuacct", "memory", 1), "memory.usage_in_bytes"))
-	return u, nil
+	u.RSS, err = stat(filepath.Join(memoryDir(dir), "memory.stat"), "rss")
+	return u, err
+}
+
+// memoryDir is where version 1 has the memory controller of a group: beside the
+// cpuacct one, which is often named together with cpu.
+func memoryDir(dir string) string {
+	parts := strings.Split(filepath.ToSlash(dir), "/")
+	for i, p := range parts {
+		if slices.Contains(strings.Split(p, ","), "cpuacct") {
+			parts[i] = "memory"
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+// stat reads a line of a group's memory.stat: what is resident without the page
+// cache, which memory.current counts too.
+func stat(path, name string) (int64, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	v, ok := field(string(b), name)
+	if !ok {
+		return 0, fmt.Errorf("%s has no line %s", path, name)
+	}
+	return v, nil
 }
 
 func number(path string) (int64, error) {

@@ -9,10 +9,31 @@ import (
 // Own is what this process has used and suffered.
 type Own struct {
 	Usage
-	GCs     uint64        `json:"gcs"`         // collections since it began
-	GCPause time.Duration `json:"gc_pause_ns"` // the longest stop so far, as an upper bound
-	Memory  Kernel        `json:"kernel"`
-	Machine Times         `json:"machine"`
+	GCs     uint64  `json:"gcs"` // collections since it began
+	Pauses  []Pause `json:"pauses,omitempty"`
+	Memory  Kernel  `json:"kernel"`
+	Machine Times   `json:"machine"`
+}
+
+// Pause is how often the collector has stopped the process for up to so long, and
+// longer than the pauses before it in the list.
+type Pause struct {
+	To    time.Duration `json:"to_ns"`
+	Count uint64        `json:"count"`
+}
+
+// LongestPause is the longest stop after then, as an upper bound; 0 if there was none.
+func (o *Own) LongestPause(then *Own) (longest time.Duration) {
+	before := map[time.Duration]uint64{}
+	for _, p := range then.Pauses {
+		before[p.To] = p.Count
+	}
+	for _, p := range o.Pauses {
+		if p.Count > before[p.To] {
+			longest = max(longest, p.To)
+		}
+	}
+	return longest
 }
 
 // Self reads it.
@@ -22,9 +43,10 @@ func Self() (o Own) {
 	metrics.Read(samples)
 	o.GCs = samples[0].Value.Uint64()
 	if h := samples[1].Value; h.Kind() == metrics.KindFloat64Histogram {
+		to := h.Float64Histogram().Buckets[1:]
 		for i, n := range h.Float64Histogram().Counts {
-			if n > 0 && i+1 < len(h.Float64Histogram().Buckets)-1 {
-				o.GCPause = time.Duration(h.Float64Histogram().Buckets[i+1] * 1e9)
+			if n > 0 && i < len(to)-1 {
+				o.Pauses = append(o.Pauses, Pause{time.Duration(to[i] * 1e9), n})
 			}
 		}
 	}

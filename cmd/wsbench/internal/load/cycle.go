@@ -77,7 +77,9 @@ func (s *Shard) introduce(m *Member, now int64) {
 			}
 			m.step++
 		}
-		s.tally.Login.Record(now - m.opened)
+		if d.Steps() > 0 {
+			s.tally.Login.Record(now - m.opened)
+		}
 	}
 	m.state = ready
 	s.load.ready.Add(1)

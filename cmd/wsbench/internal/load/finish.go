@@ -114,6 +114,27 @@ func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
 	}
 }
 
+// Stuck says what the connections wait for that are not ready: the first of them.
+func (l *Load) Stuck() string {
+	for _, s := range l.Shards {
+		s.mu.Lock()
+		for _, m := range s.members {
+			if m.state != opening {
+				continue
+			}
+			d := l.Plan.Dialect
+			text := fmt.Sprintf("step %d of the opening expects %q, and nothing came", m.step+1, d.Expect(m.step))
+			if len(s.instead) > 0 {
+				text = fmt.Sprintf("step %d of the opening expects %q; last came %s", m.step+1, d.Expect(m.step), clip(s.instead))
+			}
+			s.mu.Unlock()
+			return text
+		}
+		s.mu.Unlock()
+	}
+	return ""
+}
+
 // MostEnds is how most of the connections that ended did, or why they did not
 // begin.
 func (l *Load) MostEnds() string {

@@ -11,7 +11,11 @@ import (
 // heard takes one part of what a foreign protocol says.
 func (s *Shard) heard(m *Member, p []byte, now int64) {
 	d := s.plan.Dialect
-	switch part := d.Read(p, m.step); part.Kind {
+	part := d.Read(p, m.step)
+	if m.state == opening && part.Kind != dialect.Expected {
+		s.instead = append(s.instead[:0], part.Text[:min(len(part.Text), 2*maxClip)]...)
+	}
+	switch part.Kind {
 	case dialect.Expected:
 		m.step++
 		s.introduce(m, now)
@@ -32,11 +36,12 @@ func (s *Shard) heard(m *Member, p []byte, now int64) {
 	}
 }
 
+const maxClip = 120 // bytes
+
 // clip makes a message fit into a report.
 func clip(p []byte) string {
-	const most = 120
-	if len(p) > most {
-		return fmt.Sprintf("%.*q… (%d bytes)", most, p[:most], len(p))
+	if len(p) > maxClip {
+		return fmt.Sprintf("%.*q… (%d bytes)", maxClip, p[:maxClip], len(p))
 	}
 	return fmt.Sprintf("%q", p)
 }

@@ -45,6 +45,7 @@ type Shard struct {
 	ends      map[string]int // how connections ended, or why they did not begin
 	payload   []byte
 	message   []byte
+	instead   []byte // what was last heard in an opening in place of what is expected
 }
 
 // turnEvery is how often slow readers take turns, and of how many of these

@@ -181,7 +181,7 @@ func TestText(t *testing.T) {
 	var good, bad bytes.Buffer
 	Text(&good, sample(), false)
 	Text(&bad, failed(), true)
-	for _, s := range []string{"echo: ws://127.0.0.1:9001/, 1000 connections, 128 bytes of text, open loop at 20000/s, 5s", "100000 sent, 100000 received: 20000/s", "nothing lost", "6.10 µs of CPU per message"} {
+	for _, s := range []string{"echo: ws://127.0.0.1:9001/, 1000 connections, 128 bytes of text, open loop at 20000/s, 5s", "100000 sent, 100000 received in time: 20000/s", "nothing lost", "6.10 µs of CPU per message"} {
 		if !strings.Contains(good.String(), s) {
 			t.Errorf("%q is missing in\n%s", s, &good)
 		}

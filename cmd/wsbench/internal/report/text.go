@@ -33,7 +33,7 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 		percentiles(line, "  closing", &t.Closing)
 		percentiles(line, "  back", &t.Back)
 	case p.Scenario != load.Idle:
-		line("messages", "%d sent, %d received: %s", t.Sent, t.Received, c.Bold(fmt.Sprintf("%.0f/s", r.Rate())))
+		line("messages", "%d sent, %d received in time: %s", t.Sent, t.Received, c.Bold(fmt.Sprintf("%.0f/s", r.Rate())))
 	}
 	percentiles(line, "latency", &t.Latency)
 	percentiles(line, "last receiver", &t.Last)

@@ -79,6 +79,24 @@ func digits(v float64) string {
 	return fmt.Sprintf("%.2f", v)
 }
 
+func protocol(r *Result) string {
+	if r.Plan.Dialect == nil {
+		return "none"
+	}
+	return r.Plan.Dialect.Name
+}
+
+func secure(r *Result) bool { return strings.HasPrefix(strings.ToLower(r.Plan.URL), "wss:") }
+
+// crew is how many workers with how many threads did a run.
+func crew(r *Result) string {
+	var threads []string
+	for _, w := range r.Workers {
+		threads = append(threads, fmt.Sprint(w.Threads))
+	}
+	return fmt.Sprintf("%d with %s threads", len(r.Workers), strings.Join(threads, ", "))
+}
+
 // unlike lists what makes two runs incomparable, or nearly.
 func (a *Result) unlike(b *Result) (list []string) {
 	differ := func(what string, x, y any) {
@@ -92,6 +110,16 @@ func (a *Result) unlike(b *Result) (list []string) {
 	differ("binary", a.Plan.Binary, b.Plan.Binary)
 	differ("in flight", a.Plan.Inflight, b.Plan.Inflight)
 	differ("rate", a.Plan.Rate, b.Plan.Rate)
+	differ("payload", a.Plan.Filler, b.Plan.Filler)
+	differ("protocol", protocol(a), protocol(b))
+	differ("publishers", a.Plan.Publishers, b.Plan.Publishers)
+	differ("publishers receive their own", a.Plan.Self, b.Plan.Self)
+	differ("room size", a.Plan.RoomSize, b.Plan.RoomSize)
+	differ("slow share", a.Plan.SlowShare, b.Plan.SlowShare)
+	differ("irregular", a.Plan.Poisson, b.Plan.Poisson)
+	differ("warm-up", a.Plan.Warmup, b.Plan.Warmup)
+	differ("TLS", secure(a), secure(b))
+	differ("workers", crew(a), crew(b))
 	differ("compression", a.Deflate, b.Deflate)
 	differ("duration", a.Plan.Duration, b.Plan.Duration)
 	differ("machine", a.Machine, b.Machine)

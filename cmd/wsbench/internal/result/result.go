@@ -26,6 +26,7 @@ type Result struct {
 	Ramp      Ramp           `json:"ramp"`
 	Seconds   float64        `json:"seconds"` // measured
 	Total     load.Tally     `json:"total"`
+	PerSecond PerSecond      `json:"per_second"` // set by Save
 	Faults    load.Faults    `json:"faults"`
 	Ends      map[string]int `json:"ends,omitempty"` // how connections ended, or why they did not begin
 	Intervals []Interval     `json:"intervals"`
@@ -33,6 +34,12 @@ type Result struct {
 	Idle      *Idle          `json:"idle,omitempty"`
 	Audit     Audit          `json:"audit"`
 	Warnings  []string       `json:"warnings,omitempty"`
+}
+
+// PerSecond is what readers of the file need not compute.
+type PerSecond struct {
+	Messages    float64 `json:"messages"` // received
+	Connections float64 `json:"connections"`
 }
 
 // WorkerNote says what one worker was.
@@ -144,6 +151,7 @@ func (r *Result) Failures() (list []string) {
 
 // Save writes the result to a file, as JSON.
 func (r *Result) Save(path string) error {
+	r.PerSecond = PerSecond{r.Rate(), r.ConnRate()}
 	b, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
@@ -163,6 +171,9 @@ func Load(path string) (*Result, error) {
 	}
 	if r.Format != Format {
 		return nil, fmt.Errorf("%s: format %d; this wsbench reads %d", path, r.Format, Format)
+	}
+	if r.Seconds <= 0 || len(r.Workers) == 0 {
+		return nil, fmt.Errorf("%s: not a run, as wsbench SCENARIO --json writes it", path)
 	}
 	return &r, nil
 }

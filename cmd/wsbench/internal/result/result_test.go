@@ -3,6 +3,8 @@ package result
 import (
 	"bytes"
 	"encoding/csv"
+	"encoding/json"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -13,12 +15,14 @@ import (
 )
 
 func sample() *Result {
-	r := &Result{Format: Format, Seconds: 2, Plan: load.Plan{Scenario: load.Echo, Conns: 5}, Server: &Server{PerMessage: 6 * time.Microsecond, RSS: 1 << 20}}
+	r := &Result{Format: Format, Seconds: 2, Workers: []WorkerNote{{Threads: 2}}, Plan: load.Plan{Scenario: load.Echo, Conns: 5}, Server: &Server{PerMessage: 6 * time.Microsecond, RSS: 1 << 20}}
 	for range 100 {
 		r.Total.Latency.Record(int64(time.Millisecond))
 	}
 	r.Total.Latency.Record(int64(50 * time.Millisecond))
 	r.Total.Sent, r.Total.Received = 101, 101
+	r.Ramp.Tally.Login.Record(int64(2 * time.Millisecond))
+	r.Ramp.Tally.Handshake.Record(int64(2 * time.Millisecond))
 	r.Faults.Count = map[load.Fault]uint64{load.Lost: 2}
 	r.Intervals = []Interval{{From: 0, To: 2, Tally: r.Total, Ready: 5}}
 	return r
@@ -32,6 +36,7 @@ func TestConditions(t *testing.T) {
 		"rate>=50.5": true, "rate>51": false, "cpu<7us": true, "rss<2e6": true, "failures=1": true,
 		"last.p99<1s": false, "last.p99>1s": false, // not measured: neither holds
 		"mean>1ms": true, "client<0.5": true,
+		"login.p50<3ms": true, "handshake.max<1ms": false, // the ramp's
 	} {
 		list, err := ParseConditions(text)
 		if err != nil {
@@ -47,7 +52,7 @@ func TestConditions(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"p99": "none of", "p99<10": `"10" is no duration`, "lost=few": `"few" is no number`, "p101<1ms": `no metric "p101"`, "speed>1": `no metric "speed"`, "": "none of",
-		"last.rate>1": `no metric`,
+		"last.rate>1": `no metric`, "pNaN<1ms": `no metric "pnan"`, "lost>NaN": `"NaN" is no number`,
 	} {
 		if _, err := ParseConditions(text); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", text, err, want)
@@ -72,6 +77,23 @@ func TestSaveAndLoad(t *testing.T) {
 	if got.Total.Latency.Percentile(99.9) != r.Total.Latency.Percentile(99.9) || got.Intervals[0].Tally.Latency.Count() != 101 || got.Plan.Dialect.Name != r.Plan.Dialect.Name || got.Faults.Total() != 2 {
 		t.Errorf("%+v", got)
 	}
+	var plain struct {
+		PerSecond PerSecond `json:"per_second"`
+		Total     struct {
+			Latency struct {
+				P50 int64 `json:"p50_ns"`
+			} `json:"latency"`
+		} `json:"total"`
+	}
+	if b, err := os.ReadFile(path); err != nil || json.Unmarshal(b, &plain) != nil || plain.PerSecond.Messages != 50.5 || plain.Total.Latency.P50 != int64(r.Total.Latency.Percentile(50)) {
+		t.Errorf("%+v, %v", plain, err)
+	}
+	empty := *r
+	empty.Seconds = 0
+	empty.Save(path)
+	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "not a run") {
+		t.Errorf("no run: %v", err)
+	}
 	r.Format = 99
 	r.Save(path)
 	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "format 99") {
@@ -93,14 +115,34 @@ func TestCSV(t *testing.T) {
 func TestDiff(t *testing.T) {
 	a, b := sample(), sample()
 	b.Plan.Conns = 7
+	b.Plan.Filler = 1
+	b.Plan.URL = "wss://127.0.0.1/"
+	b.Workers = append(b.Workers, WorkerNote{Threads: 1})
 	b.Total.Received = 202
 	var out bytes.Buffer
 	if err := Diff(&out, a, b); err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []string{"connections: 5 and 7", "2.000", "1.000", "One run each"} {
+	for _, s := range []string{"connections: 5 and 7", "payload: 0 and 1", "TLS: false and true", "workers: 1 with 2 threads and 2 with 2, 1 threads", "2.000", "1.000", "One run each"} {
 		if !strings.Contains(out.String(), s) {
 			t.Errorf("%q is missing in\n%s", s, &out)
 		}
+	}
+}
+
+// A run in which nothing was sent shows nothing.
+func TestNothingSent(t *testing.T) {
+	r := sample()
+	r.Faults.Count = nil
+	if list := r.Failures(); len(list) != 0 {
+		t.Errorf("%q", list)
+	}
+	r.Total.Sent = 0
+	if list := r.Failures(); len(list) != 1 || !strings.Contains(list[0], "no message was sent") {
+		t.Errorf("%q", list)
+	}
+	r.Plan.Scenario = load.Idle
+	if list := r.Failures(); len(list) != 0 {
+		t.Errorf("idle: %q", list)
 	}
 }

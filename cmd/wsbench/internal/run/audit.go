@@ -25,6 +25,9 @@ const (
 	worstOther = 0.1  // of the machine's time, neither ours nor the server's
 )
 
+// fewIdle is how many connections it takes for their kernel memory to stand out.
+const fewIdle = 1000
+
 // weigh says what idle connections cost.
 func (r *running) weigh(sixth samples, sixthReady int, all samples) {
 	idle := &result.Idle{Conns: r.ready}
@@ -37,6 +40,9 @@ func (r *running) weigh(sixth samples, sixthReady int, all samples) {
 	idle.Kernel = grown / float64(r.ready)
 	if idle.BothEnds {
 		idle.Kernel /= 2
+	}
+	if r.ready < fewIdle {
+		r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("the kernel's memory is the whole machine's: divided among fewer than %d connections it says little", fewIdle))
 	}
 	if all.server == nil {
 		return
@@ -64,7 +70,7 @@ func (r *running) audit() {
 	for i, own := range r.last.own {
 		cpu := (own.CPU - r.start.own[i].CPU).Seconds() / seconds
 		a.GCs += own.GCs - r.start.own[i].GCs
-		a.GCPause = max(a.GCPause, own.GCPause)
+		a.GCPause = max(a.GCPause, own.LongestPause(&r.start.own[i]))
 		if cpu >= a.CPU {
 			a.CPU = cpu
 			cores := res.Workers[i].Machine.Usable
@@ -80,7 +86,11 @@ func (r *running) audit() {
 		say("its event loops were busy for %.0f%% of the time", 100*a.Share)
 	}
 	if most := max(worstLate, time.Duration(lateShare*float64(tail))); a.LateP99 > most && r.o.Plan.Open() {
-		say("one in a hundred messages was sent more than %v after it was due", a.LateP99.Round(time.Microsecond))
+		what := "messages was sent"
+		if r.o.Plan.Cycles() {
+			what = "connections was begun"
+		}
+		say("one in a hundred "+what+" more than %v after it was due", a.LateP99.Round(time.Microsecond))
 	}
 	if most := max(worstLag, time.Duration(lagShare*float64(tail))); a.LagP99 > most && r.o.Plan.Scenario != load.Idle {
 		say("its event loops came up to %v late when called (p99)", a.LagP99.Round(time.Microsecond))

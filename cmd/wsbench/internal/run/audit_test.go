@@ -78,7 +78,7 @@ func TestAudit(t *testing.T) {
 		"took 5.0% of the CPU for others": func(r *running) { r.last.here.Machine.Steal = 2 * time.Second },
 		"other programs used 22%":         func(r *running) { r.last.here.Machine.Busy = 20 * time.Second },
 		"stopped it for up to 9ms": func(r *running) {
-			r.last.own[0].GCs, r.last.own[0].GCPause = 3, 9*time.Millisecond
+			r.last.own[0].GCs, r.last.own[0].Pauses = 3, []host.Pause{{To: 9 * time.Millisecond, Count: 1}}
 		},
 	} {
 		got := strings.Join(measured(change).res.Warnings, "; ")
