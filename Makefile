@@ -19,6 +19,7 @@
 GO ?= go
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
+PEERS_DIR = cmd/wsbench/peers
 
 .PHONY: run build test tools race fuzz faults soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table dist lint layers clean
 
@@ -29,7 +30,7 @@ build:
 	$(GO) build -o bin/ ./cmd/...
 
 test: build tools
-	$(GO) test -json -timeout 10m ./... | $(GO) run .ci/report.go
+	{ $(GO) test -json -timeout 10m ./...; cd $(PEERS_DIR) && $(GO) test -json -timeout 10m ./...; } | $(GO) run .ci/report.go
 
 # What tests need beside Go. A browser that is only a snap's stub does not count:
 # the tests look for it themselves.
@@ -37,8 +38,9 @@ tools:
 	@.ci/need chromium,google-chrome,google-chrome-stable,chromium-browser chromium
 	@.ci/need node nodejs
 	@.ci/need npm npm
-	@if command -v npm >/dev/null 2>&1 && [ ! -d $(NODE)/node_modules/ws ]; then \
-		cd $(NODE) && npm install --no-package-lock --no-audit --no-fund --silent || echo "tools: npm could not install ws"; fi
+	@for dir in $(NODE) $(PEERS_DIR)/node; do \
+		if command -v npm >/dev/null 2>&1 && [ ! -d $$dir/node_modules/ws ]; then \
+			(cd $$dir && npm install --no-package-lock --no-audit --no-fund --silent) || echo "tools: npm could not install ws in $$dir"; fi; done
 
 race:
 	$(GO) test -race -short ./frame ./wsproto ./handshake ./server ./chat/...
@@ -71,11 +73,8 @@ mutate:
 	$(GO) run .ci/mutate.go
 
 # ROUNDS, LOADS and PEERS choose what is measured: see cmd/wsbench/peers/bench.sh.
-PEERS_DIR = cmd/wsbench/peers
-peers: build
+peers: build tools
 	cd $(PEERS_DIR) && $(GO) build -o ../../../bin/peers ./serve
-	@if command -v npm >/dev/null 2>&1 && [ ! -d $(PEERS_DIR)/node/node_modules/ws ]; then \
-		cd $(PEERS_DIR)/node && npm install --no-package-lock --no-audit --no-fund --silent || echo "peers: npm could not install ws"; fi
 
 bench-peers: peers
 	$(PEERS_DIR)/bench.sh dist/bench
@@ -113,6 +112,7 @@ lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
 	$(GO) vet -tags faults ./server
+	cd $(PEERS_DIR) && $(GO) vet ./...
 	@for os in darwin windows; do \
 		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \
 		GOOS=$$os $(GO) build $$($(GO) list ./... | grep -v /cmd/wsbench) && GOOS=$$os $(GO) vet $(PORTABLE) || exit 1; done

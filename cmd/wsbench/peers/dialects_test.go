@@ -31,7 +31,7 @@ func TestDialects(t *testing.T) {
 	})
 	t.Run("socketio", func(t *testing.T) {
 		if _, err := os.Stat("node/node_modules/socket.io"); err != nil {
-			t.Skip("npm's package socket.io is not installed; make bench-peers installs it where it can")
+			t.Skip("npm's package socket.io is not installed; make test installs it where it can")
 		}
 		addr := start(t, exec.CommandContext(t.Context(), "node", "node/socketio.mjs", "--port"), "port")
 		speak(t, wsbench, "socketio", "ws://"+addr+"/socket.io/?EIO=4&transport=websocket")

@@ -28,7 +28,7 @@ func TestLibraries(t *testing.T) {
 func TestNode(t *testing.T) {
 	dir := filepath.Join("..", "node")
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "ws")); err != nil {
-		t.Skip("npm's package ws is not installed; make bench-peers installs it where it can")
+		t.Skip("npm's package ws is not installed; make test installs it where it can")
 	}
 	addr := freeAddress(t)
 	_, port, _ := net.SplitHostPort(addr)
