@@ -205,6 +205,15 @@ func TestManyWorkersOneReport(t *testing.T) {
 	}
 }
 
+// Workers may be more than connections, or rooms.
+func TestMoreWorkersThanConnections(t *testing.T) {
+	_, url := serve(t, nil)
+	status, out, errs := wsbench(t, "echo", "--url", url+"/", "--conns", "1", "--rate", "100", "--processes", "2", "--warmup", "0s", "--duration", "200ms", "--quiet")
+	if status != exitGood || !strings.Contains(out, "20 sent, 20 received") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+}
+
 // Where clocks are not known well enough, one-way latencies are not given.
 func TestOneWayIsRefused(t *testing.T) {
 	token := filepath.Join(t.TempDir(), "token")

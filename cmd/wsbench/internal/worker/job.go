@@ -162,7 +162,7 @@ func (w *Local) Begin(_ context.Context, at int64) error {
 func (w *Local) Stop(context.Context) (map[uint32]uint32, error) {
 	e, _ := w.running()
 	if e == nil {
-		return nil, nil
+		return map[uint32]uint32{}, nil
 	}
 	e.Load.Stop()
 	return e.Load.Sent(), nil

@@ -52,6 +52,9 @@ func (s *served) Sample(_ None, out *Sample) (err error) {
 
 func (s *served) Stop(_ None, out *map[uint32]uint32) (err error) {
 	*out, err = s.w.Stop(s.ctx)
+	if *out == nil { // JSON's null, which the other side takes for an error
+		*out = map[uint32]uint32{}
+	}
 	return err
 }
 

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http/httptest"
@@ -119,6 +120,42 @@ func TestAgentWorks(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// connected is a worker at the other end of a pipe.
+func connected(t *testing.T) Worker {
+	t.Helper()
+	here, there := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Serve(context.Background(), there)
+	}()
+	w := newRemote("other end", here, nil)
+	t.Cleanup(func() {
+		w.Close()
+		<-done
+	})
+	return w
+}
+
+// A worker that has no connections goes along with the others.
+func TestEmptyShare(t *testing.T) {
+	for name, w := range map[string]Worker{"local": &Local{}, "remote": connected(t)} {
+		ctx := t.Context()
+		if err := w.Prepare(ctx, Job{Plan: load.Plan{Scenario: load.Echo}, Index: 1, Workers: 2}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if err := errors.Join(w.Connect(ctx, 0), w.Begin(ctx, 0)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if sent, err := w.Stop(ctx); sent == nil || len(sent) != 0 || err != nil {
+			t.Errorf("%s: %v, %v", name, sent, err)
+		}
+		if _, err := w.Finish(ctx, nil); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }
 
