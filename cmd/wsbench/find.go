@@ -11,29 +11,40 @@ import (
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
 const findUsage = `usage: wsbench find SCENARIO --url URL --slo CONDITIONS [flags]
 
 Searches for the highest rate, or number of connections, at which all of the
 conditions hold: it doubles until one does not, and then halves the gap. What
-fails is tried once more before it is believed. It stops where wsbench itself
-becomes the bottleneck, and says so.
+fails is tried once more before it is believed; a server that cannot be measured
+any more under a load, as one that takes no more connections, does not hold it.
+It stops where wsbench itself becomes the bottleneck, and says so.
 
   wsbench find echo --url ws://127.0.0.1:9001/ --conns 1000 --slo 'p99<10ms,lost=0'
   wsbench find fanout --over conns --rate 10 --url … --slo 'last.p99<100ms,faults=0'
 
   --slo CONDITIONS   what must hold, in every probe (see wsbench --help)
-  --over WHAT        rate (the default) or conns
+  --over WHAT        rate (the default) or conns (of idle and storm, which have no
+                     rate)
   --from N           begin with this (1000 messages in a second, or 100)
   --most N           do not go beyond
   --precision P      of the answer, a share of it (0.05)
 
-and the flags of a run; each probe lasts --warmup and --duration.
+and the flags of a run, but --fail-if; each probe lasts --warmup and --duration.
 
-exit status: 0 a load was found, 1 not even the least one holds, 2, 3 as usual
+exit status: 0 a load was found, 1 none was: not even the least one holds, or
+wsbench itself was the bottleneck from the beginning; 2, 3 as usual
 `
+
+// Where a search begins if it is not said.
+const (
+	firstRate  = 1000
+	firstConns = 100
+)
 
 // runFind searches for the highest load that holds.
 func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -44,7 +55,11 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	o := newSettings(s)
 	f := o.flags("find")
 	slo := f.String("slo", "", "")
-	over := f.String("over", "rate", "")
+	over := "rate"
+	if s == load.Idle || s == load.Storm {
+		over = "conns"
+	}
+	f.StringVar(&over, "over", over, "")
 	from := f.Float64("from", 0, "")
 	most := f.Float64("most", math.Inf(1), "")
 	precision := f.Float64("precision", 0.05, "")
@@ -52,57 +67,104 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return err
 	}
 	wanted, err := result.ParseConditions(*slo)
-	if *slo == "" {
+	switch {
+	case *slo == "":
 		err = errors.New("--slo is missing")
+	case err != nil:
+	case !(*from >= 0 && *most > 0 && *precision > 0):
+		err = errors.New("--from, --most and --precision must be positive")
+	case over == "rate" && (s == load.Idle || s == load.Storm):
+		err = fmt.Errorf("%s has no rate: --over is conns", s)
+	case over == "rate" && (o.Plan.Inflight > 0 || o.Plan.Rate > 0):
+		err = errors.New("find --over rate sets the rate itself; neither --rate nor --inflight")
+	case over == "rate":
+		*from = orElse(*from, firstRate)
+		o.Plan.Rate = *from
+	case over == "conns":
+		*from = orElse(*from, firstConns)
+		o.Plan.Conns = int(*from)
+	default:
+		err = fmt.Errorf("--over is %q; it is rate or conns", over)
+	}
+	if err == nil {
+		err = o.complete()
 	}
 	if err != nil {
-		return &usageError{err}
-	}
-	switch *over {
-	case "rate":
-		if o.Plan.Inflight > 0 || o.Plan.Rate > 0 {
-			return &usageError{errors.New("find --over rate sets the rate itself; neither --rate nor --inflight")}
-		}
-		o.Plan.Rate = orElse(*from, 1000)
-	case "conns":
-		o.Plan.Conns = int(orElse(*from, 100))
-	default:
-		return &usageError{fmt.Errorf("--over is %q; it is rate or conns", *over)}
-	}
-	if err := o.complete(); err != nil {
 		return &usageError{err}
 	}
 	o.Command = append([]string{"wsbench", "find"}, args...)
-	var best *result.Result
-	found, err := trial.Search(ctx, orElse(*from, map[string]float64{"rate": 1000, "conns": 100}[*over]), *most, *precision, func(ctx context.Context, n float64) (trial.Outcome, error) {
-		if *over == "rate" {
-			o.Plan.Rate = n
-		} else {
-			o.Plan.Conns = int(n)
-		}
-		r, err := o.carryOut(ctx, stderr)
-		if err != nil {
-			return trial.Outcome{}, err
-		}
-		out := judge(r, wanted)
-		if out.Holds {
-			best = r
-		}
-		word := map[bool]string{true: "holds", false: "does not hold"}[out.Holds]
-		if out.Client {
-			word = "wsbench is the bottleneck"
-		}
-		fmt.Fprintf(stdout, "%s %g: %s (%s)\n", *over, n, word, out.Why)
-		return out, nil
-	})
+	p := &prober{plan: &o.Plan, over: over, wanted: wanted, stdout: stdout,
+		run: func(ctx context.Context) (*result.Result, error) { return o.carryOut(ctx, stderr) }}
+	found, err := trial.Search(ctx, *from, *most, *precision, p.probe)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s for %s: %s\n", *over, *slo, found)
-	if best == nil {
+	fmt.Fprintf(stdout, "%s for %s: %s\n", over, *slo, found)
+	if p.best == nil {
 		return errFailed
 	}
-	return o.keep(best)
+	return o.keep(p.best)
+}
+
+// prober carries out the runs of a search.
+type prober struct {
+	plan   *load.Plan
+	over   string // what is searched for
+	wanted []result.Condition
+	run    func(context.Context) (*result.Result, error) // carries out plan
+	stdout io.Writer
+
+	reached bool           // the server could be connected to, with some load
+	best    *result.Result // of the highest load that held; nil if none did
+}
+
+// probe tries one load.
+func (p *prober) probe(ctx context.Context, n float64) (trial.Outcome, error) {
+	if p.over == "rate" {
+		p.plan.Rate = n
+	} else {
+		p.plan.Conns = int(n)
+	}
+	r, err := p.run(ctx)
+	var out trial.Outcome
+	if err == nil {
+		out = judge(r, p.wanted)
+	} else if out, err = p.unmeasured(ctx, err); err != nil {
+		return out, err
+	}
+	word := map[bool]string{true: "holds", false: "does not hold"}[out.Holds]
+	if out.Client {
+		word = "wsbench is the bottleneck"
+	} else if out.Holds {
+		p.best = r // the last that holds in a search is the highest
+	}
+	fmt.Fprintf(p.stdout, "%s %g: %s (%s)\n", p.over, n, word, out.Why)
+	return out, nil
+}
+
+// unmeasured says what it means that a run was not carried out. It returns an
+// error if that is nothing that a smaller load would change.
+func (p *prober) unmeasured(ctx context.Context, err error) (out trial.Outcome, _ error) {
+	var target *run.TargetError
+	var lost *worker.LostError
+	out.Why = strings.ReplaceAll(err.Error(), "\n", "; ")
+	switch {
+	case ctx.Err() != nil:
+		return out, ctx.Err()
+	case errors.As(err, &lost):
+		return out, err
+	case errors.As(err, &target):
+		// A server that cannot be reached at all has not failed under a load, nor
+		// one that never takes all connections under a rate.
+		p.reached = p.reached || target.Reached
+		if p.best != nil || p.reached && p.over == "conns" {
+			return out, nil
+		}
+	case p.best != nil: // so it is more than we can do
+		out.Client = true
+		return out, nil
+	}
+	return out, err
 }
 
 func orElse(v, def float64) float64 {

@@ -188,6 +188,8 @@ func (o *settings) complete() (err error) {
 		}
 	}
 	switch {
+	case p.Scenario == load.Idle && p.Rate > 0:
+		return errors.New("idle has no rate: nothing is sent")
 	case o.Threads < 0 || o.Processes < 0:
 		return errors.New("--threads and --processes must not be negative")
 	case len(o.Agents) > 0 && o.Processes > 0:

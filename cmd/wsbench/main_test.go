@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -15,7 +17,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
@@ -278,6 +283,9 @@ func TestUsage(t *testing.T) {
 		"echo --speed 3":                                      "speed",
 		"storm --url ws://h/ --storm-every 1ms":               "--storm-every is 1ms",
 		"find echo --url ws://h/":                             "--slo is missing",
+		"find idle --url ws://h/ --slo lost=0 --over rate":    "idle has no rate",
+		"find echo --url ws://h/ --slo lost=0 --from -1":      "must be positive",
+		"idle --url ws://h/ --rate 100":                       "idle has no rate",
 		"find":                                                "a scenario is missing",
 		"compare echo --inflight 1 --a x={port}":              "two servers at least",
 		"compare echo --inflight 1 --a x={port} --b x={port}": `two servers have the name "x"`,
@@ -302,7 +310,80 @@ func TestFind(t *testing.T) {
 	_, url := serve(t, nil)
 	status, out, errs := wsbench(t, "find", "echo", "--url", url, "--conns", "5", "--slo", "faults=0,p50<10s", "--from", "100", "--most", "400", "--warmup", "0s", "--duration", "100ms", "--quiet")
 	// The client may be disturbed on a busy machine: then the answer says so.
-	if status != exitGood || !strings.Contains(out, "rate for faults=0,p50<10s: 400, the most that was asked for") && !strings.Contains(out, "wsbench itself was the bottleneck") {
+	found := strings.Contains(out, "rate for faults=0,p50<10s: 400, the most that was asked for") || strings.Contains(out, "rate for faults=0,p50<10s: at least ")
+	none := strings.Contains(out, "nothing can be said of the server")
+	if !(status == exitGood && found && !none || status == exitFailed && none && !found) {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+}
+
+// A load that the server does not even let be measured does not hold; what is no
+// fault of the server's ends the search, or is the client's limit.
+func TestFindUnmeasured(t *testing.T) {
+	refuses := &run.TargetError{Reached: true, Err: errors.New("the server refuses")}
+	unreachable := &run.TargetError{Err: errors.New("nobody listens")}
+	agent, own := &worker.LostError{Err: errors.New("gone")}, errors.New("out of ports")
+	good, limited := &result.Result{}, &result.Result{Audit: result.Audit{Bottleneck: []string{"slow"}}}
+	for name, c := range map[string]struct {
+		over string
+		runs []any // results or errors, one after the other
+		want string
+		best bool
+		err  error
+	}{
+		"refused from the first":        {"conns", []any{refuses, refuses, good}, "ddh", true, nil},
+		"unreachable after a refusal":   {"conns", []any{refuses, unreachable}, "dd", false, nil},
+		"refused, whatever the rate":    {"rate", []any{refuses}, "", false, refuses},
+		"unreachable from the first":    {"conns", []any{unreachable}, "", false, unreachable},
+		"unreachable under a load":      {"rate", []any{good, unreachable}, "hd", true, nil},
+		"agent lost under a load":       {"rate", []any{good, agent}, "h", true, agent},
+		"more than we can do":           {"conns", []any{good, own}, "hw", true, nil},
+		"cannot be done":                {"conns", []any{own}, "", false, own},
+		"the client was the bottleneck": {"rate", []any{limited}, "w", false, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wanted, err := result.ParseConditions("faults=0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var out bytes.Buffer
+			var next any
+			p := &prober{plan: &load.Plan{}, over: c.over, wanted: wanted, stdout: &out, run: func(context.Context) (*result.Result, error) {
+				if err, ok := next.(error); ok {
+					return nil, err
+				}
+				return next.(*result.Result), nil
+			}}
+			var got string
+			for i, v := range c.runs {
+				next = v
+				out.Reset()
+				if _, err = p.probe(t.Context(), float64(i+1)); err == nil {
+					_, word, _ := strings.Cut(out.String(), ": ")
+					got += word[:1]
+				}
+			}
+			if got != c.want || (p.best != nil) != c.best || err != c.err {
+				t.Errorf("%s, best %v, %v; want %s, %v, %v", got, p.best != nil, err, c.want, c.best, c.err)
+			}
+		})
+	}
+}
+
+// The limit of a server's connections is found, not stumbled over.
+func TestFindLimitOfConnections(t *testing.T) {
+	s := newSubject(nil)
+	var seen atomic.Int64
+	hs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if seen.Add(1) > 1 {
+			http.Error(w, "full", http.StatusServiceUnavailable)
+			return
+		}
+		s.srv.ServeHTTP(w, r)
+	}))
+	defer hs.Close()
+	status, out, errs := wsbench(t, "find", "idle", "--url", "ws"+hs.URL[4:], "--slo", "broken=0", "--from", "100", "--hold", "1ms", "--warmup", "0s", "--duration", "100ms", "--quiet")
+	if status != exitFailed || !strings.Contains(out, "conns 100: does not hold (") || !strings.Contains(out, "503") || !strings.Contains(out, "conns for broken=0: none: not even 1 holds") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }

@@ -27,6 +27,8 @@ type running struct {
 	res    *result.Result
 	ready  int
 
+	reached bool // every worker has made a first connection
+
 	before samples // when the first connection was not yet made
 	start  samples // when measuring began
 	last   samples
@@ -39,6 +41,25 @@ type samples struct {
 	own    []host.Own
 	server *host.Usage
 	here   host.Own // this machine's
+}
+
+// TargetError is a run that came to nothing because of the server, not of those
+// who measure it.
+type TargetError struct {
+	Reached bool // first connections had been made
+	Err     error
+}
+
+func (e *TargetError) Error() string { return e.Err.Error() }
+func (e *TargetError) Unwrap() error { return e.Err }
+
+// target says that an error is the server's, unless a worker is lost.
+func (r *running) target(err error) error {
+	var lost *worker.LostError
+	if err == nil || errors.As(err, &lost) {
+		return err
+	}
+	return &TargetError{r.reached, err}
 }
 
 // Run carries out a plan. An error means that there is no result; a result may
@@ -121,12 +142,16 @@ func (r *running) prepare(ctx context.Context) error {
 			defer mu.Unlock()
 			r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("%s: its clock is known to ±%v only: the one-way latencies it saw are left out", r.crew.names[i], mine.Error+first.Error))
 		}
-		return w.Prepare(ctx, job)
+		if err := w.Prepare(ctx, job); err != nil {
+			return err
+		}
+		return r.target(w.Probe(ctx))
 	})
 	if err != nil {
 		return err
 	}
 	r.before, _, err = r.sample(ctx)
+	r.reached = err == nil
 	return err
 }
 
@@ -156,7 +181,7 @@ func (r *running) sample(ctx context.Context) (s samples, t load.Tally, err erro
 		r.ready += parts[i].Ready
 	}
 	if server.Error != "" {
-		return s, t, fmt.Errorf("the server's processes: %s", server.Error)
+		return s, t, r.target(fmt.Errorf("the server's processes: %s", server.Error))
 	}
 	s.server = server.Server
 	return s, t, nil
@@ -197,7 +222,7 @@ func (r *running) connect(ctx context.Context) error {
 		r.res.Ramp.ServerCPU = (now.server.CPU - r.before.server.CPU) / time.Duration(r.ready)
 	}
 	if r.ready == 0 {
-		return r.nobody(ctx)
+		return r.target(r.nobody(ctx))
 	}
 	if idle {
 		if err := r.hold(ctx); err != nil {
@@ -225,7 +250,7 @@ func (r *running) connectPart(ctx context.Context, part, of int) error {
 	for {
 		select {
 		case err := <-done:
-			return err
+			return r.target(err)
 		case <-tick.C:
 			_, t, err := r.sample(ctx)
 			if err != nil {

@@ -2,7 +2,6 @@ package trial
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 )
@@ -25,12 +24,10 @@ type Found struct {
 
 // Search looks for the highest load that holds: from a first one it doubles until
 // one does not, and halves the gap until it is within precision, a share of the
-// load. A load that fails is tried once more before it is believed, for a
-// disturbance must not decide.
+// load. A load that fails, or that the client is too slow for, is tried once more
+// before it is believed, for a disturbance must not decide. first, most and
+// precision are positive.
 func Search(ctx context.Context, first, most, precision float64, probe func(ctx context.Context, load float64) (Outcome, error)) (f Found, err error) {
-	if first <= 0 || precision <= 0 {
-		return f, errors.New("the first load and the precision must be positive")
-	}
 	try := func(load float64) (Outcome, error) {
 		for attempt := 0; ; attempt++ {
 			o, err := probe(ctx, load)
@@ -39,11 +36,12 @@ func Search(ctx context.Context, first, most, precision float64, probe func(ctx 
 			}
 			o.Load = load
 			f.Probes = append(f.Probes, o)
-			if o.Holds || o.Client || attempt == 1 {
+			if o.Holds && !o.Client || attempt == 1 {
 				return o, nil
 			}
 		}
 	}
+	first = min(first, most)
 	load := first
 	for f.Next == 0 || f.Next-f.Load > precision*f.Next {
 		o, err := try(load)

@@ -105,6 +105,22 @@ func TestSearch(t *testing.T) {
 	if !disturbed || got.Load < limit*0.97 {
 		t.Errorf("with a disturbance: %v", got)
 	}
+	// Nor does one of the client's.
+	disturbed = false
+	got, _ = Search(t.Context(), 1000, math.Inf(1), 0.02, func(ctx context.Context, load float64) (Outcome, error) {
+		if load == 8000 && !disturbed {
+			disturbed = true
+			return Outcome{Holds: true, Client: true}, nil
+		}
+		return server(ctx, load)
+	})
+	if !disturbed || got.Client || got.Load < limit*0.97 {
+		t.Errorf("with a disturbance of the client: %v", got)
+	}
+	got, _ = Search(t.Context(), 1000, 500, 0.02, server)
+	if got.Load != 500 || len(got.Probes) != 1 {
+		t.Errorf("the most is less than the first: %v after %v", got, got.Probes)
+	}
 	got, _ = Search(t.Context(), 1000, 5000, 0.02, server)
 	if got.Load != 5000 || !strings.Contains(got.String(), "the most") {
 		t.Errorf("bounded: %v", got)

@@ -118,11 +118,11 @@ func introduce(nc net.Conn, token string) error {
 func DialAgent(ctx context.Context, addr, token string) (Worker, error) {
 	nc, err := new(net.Dialer).DialContext(ctx, "tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("agent %s: %w", addr, err)
+		return nil, &LostError{fmt.Errorf("agent %s: %w", addr, err)}
 	}
 	if err := introduce(nc, token); err != nil {
 		nc.Close()
-		return nil, fmt.Errorf("agent %s: %w", addr, err)
+		return nil, &LostError{fmt.Errorf("agent %s: %w", addr, err)}
 	}
 	return newRemote("agent "+addr, nc, nil), nil
 }

@@ -62,6 +62,8 @@ type Worker interface {
 	Fit(ctx context.Context, conns int) (int, error)
 	// Prepare gives it a job.
 	Prepare(ctx context.Context, j Job) error
+	// Probe makes one connection and drops it: a first look at the target.
+	Probe(ctx context.Context) error
 	// Connect makes its first n connections. It returns when all are ready or
 	// have failed.
 	Connect(ctx context.Context, n int) error
@@ -103,7 +105,7 @@ func (w *Local) Fit(_ context.Context, conns int) (int, error) {
 }
 
 // Prepare is Worker's.
-func (w *Local) Prepare(ctx context.Context, j Job) error {
+func (w *Local) Prepare(_ context.Context, j Job) error {
 	var e *drive.Engine
 	if j.Share.To > j.Share.From {
 		var err error
@@ -111,15 +113,21 @@ func (w *Local) Prepare(ctx context.Context, j Job) error {
 			return err
 		}
 		e.Load.SetForeignClock(j.Foreign, j.OneWay)
-		if _, err := e.Probe(ctx); err != nil {
-			e.Close(ctx)
-			return err
-		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.engine, w.job = e, j
 	return nil
+}
+
+// Probe is Worker's.
+func (w *Local) Probe(ctx context.Context) error {
+	e, _ := w.running()
+	if e == nil {
+		return nil
+	}
+	_, err := e.Probe(ctx)
+	return err
 }
 
 // Connect is Worker's.

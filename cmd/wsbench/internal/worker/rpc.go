@@ -41,6 +41,7 @@ func (s *served) Fit(conns int, out *int) (err error) {
 }
 
 func (s *served) Prepare(j Job, _ *None) error  { return s.w.Prepare(s.ctx, j) }
+func (s *served) Probe(_ None, _ *None) error   { return s.w.Probe(s.ctx) }
 func (s *served) Connect(n int, _ *None) error  { return s.w.Connect(s.ctx, n) }
 func (s *served) Begin(at int64, _ *None) error { return s.w.Begin(s.ctx, at) }
 func (s *served) Release(_ None, _ *None) error { return s.w.Release(s.ctx) }
@@ -62,6 +63,12 @@ func (s *served) Finish(sent map[uint32]uint32, out *Final) (err error) {
 	*out, err = s.w.Finish(s.ctx, sent)
 	return err
 }
+
+// LostError is the loss of a worker, or its absence.
+type LostError struct{ Err error }
+
+func (e *LostError) Error() string { return e.Err.Error() }
+func (e *LostError) Unwrap() error { return e.Err }
 
 // remote is a worker at the other end of a stream.
 type remote struct {
@@ -86,7 +93,7 @@ func (r *remote) call(ctx context.Context, method string, in, out any) error {
 	case call.Error == nil:
 		return nil
 	case errors.Is(call.Error, rpc.ErrShutdown) || errors.Is(call.Error, io.ErrUnexpectedEOF):
-		return errors.New(r.name + " is gone")
+		return &LostError{errors.New(r.name + " is gone")}
 	}
 	return errors.New(r.name + ": " + call.Error.Error())
 }
@@ -103,6 +110,10 @@ func (r *remote) Fit(ctx context.Context, conns int) (n int, err error) {
 
 func (r *remote) Prepare(ctx context.Context, j Job) error {
 	return r.call(ctx, "Prepare", j, new(None))
+}
+
+func (r *remote) Probe(ctx context.Context) error {
+	return r.call(ctx, "Probe", None{}, new(None))
 }
 
 func (r *remote) Connect(ctx context.Context, n int) error {
