@@ -203,5 +203,8 @@ func (o *settings) complete() (err error) {
 	case o.ServerAgent != "" && !o.Server.Any():
 		return errors.New("--server-agent needs a --pid or --cgroup on its host")
 	}
-	return p.Check()
+	if err := p.Check(); err != nil {
+		return err
+	}
+	return o.CheckWorkers(max(len(o.Agents), o.Processes))
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -196,6 +197,9 @@ func TestManyWorkersOneReport(t *testing.T) {
 			if r.Total.Sent != 50 || r.Total.Latency.Count() != 500 {
 				t.Errorf("%d sent, %d received by 10", r.Total.Sent, r.Total.Latency.Count())
 			}
+			if n := r.Total.Last.Count(); n != 0 || !slices.ContainsFunc(r.Warnings, func(s string) bool { return strings.Contains(s, "last receiver") }) {
+				t.Errorf("%d last receivers, warnings %q; a worker knows only its own", n, r.Warnings)
+			}
 			if name == "agents" {
 				if r.Server == nil || r.Server.RSS == 0 {
 					t.Error("the agent beside the server says nothing")
@@ -285,6 +289,8 @@ func TestUsage(t *testing.T) {
 		"find echo --url ws://h/":                             "--slo is missing",
 		"find idle --url ws://h/ --slo lost=0 --over rate":    "idle has no rate",
 		"find echo --url ws://h/ --slo lost=0 --from -1":      "must be positive",
+		"fanout --url ws://h/ --inflight 1 --processes 2":     "is for one process",
+		"slow --url ws://h/ --inflight 1 --processes 2":       "is for one process",
 		"idle --url ws://h/ --rate 100":                       "idle has no rate",
 		"find":                                                "a scenario is missing",
 		"compare echo --inflight 1 --a x={port}":              "two servers at least",

@@ -64,7 +64,9 @@ connecting
   --source ADDR,…       source addresses (on loopback: as many as are needed)
 who does it
   --threads N           event loops of each process (one for each core)
-  --processes N         processes (as many as their open files ask for)
+  --processes N         processes (as many as their open files ask for); with
+                        several, fanout and slow are open loop only, and do not
+                        tell the last receiver, as with several agents
   --agent HOST:PORT,…   agents on other hosts, in place of this one
   --server-agent H:P    an agent beside the server, for --pid or --cgroup
   --token-file FILE     what the agents know too

@@ -60,6 +60,18 @@ type Progress struct {
 	Note        string        // something to say once, or ""
 }
 
+// CheckWorkers finds what so many workers cannot do.
+func (o *Options) CheckWorkers(n int) error {
+	if n > 1 && o.spread() && o.Plan.Inflight > 0 {
+		return fmt.Errorf("%s with --inflight is for one process: the next message is sent when all receivers have the last one, and each process knows only its own (--rate can be shared)", o.Plan.Scenario)
+	}
+	return nil
+}
+
+// spread reports whether the receivers of one message may be in several workers:
+// rooms stay whole.
+func (o *Options) spread() bool { return o.Plan.Grouped() && o.Plan.Scenario != load.Chat }
+
 // crew is the workers of a run.
 type crew struct {
 	workers []worker.Worker
@@ -126,6 +138,9 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 			}
 			c.add(name, w, worker.Offset{})
 		}
+	}
+	if err := o.CheckWorkers(len(c.workers)); err != nil {
+		return c, err
 	}
 	if o.ServerAgent != "" {
 		c.watcher, err = worker.DialAgent(ctx, o.ServerAgent, o.Token)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/latency"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
@@ -122,6 +123,9 @@ func (r *running) prepare(ctx context.Context) error {
 	n := len(r.crew.workers)
 	var mu sync.Mutex // over res.Warnings
 	r.shares = o.Plan.Shares(n)
+	if n > 1 && o.spread() {
+		r.res.Warnings = append(r.res.Warnings, "the last receiver is not known across processes: its latency is left out")
+	}
 	if r.crew.watcher != nil {
 		if err := r.crew.watcher.Prepare(ctx, worker.Job{Server: o.Server}); err != nil {
 			return err
@@ -176,7 +180,7 @@ func (r *running) sample(ctx context.Context) (s samples, t load.Tally, err erro
 	s.at, s.here = drive.Now(), host.Self()
 	r.ready = 0
 	for i := range parts {
-		t.Add(&parts[i].Tally)
+		r.count(&t, &parts[i].Tally)
 		s.own[i] = parts[i].Own
 		r.ready += parts[i].Ready
 	}
@@ -185,6 +189,14 @@ func (r *running) sample(ctx context.Context) (s samples, t load.Tally, err erro
 	}
 	s.server = server.Server
 	return s, t, nil
+}
+
+// count adds what one worker counted.
+func (r *running) count(to, part *load.Tally) {
+	if len(r.crew.workers) > 1 && r.o.spread() {
+		part.Last = latency.Histogram{} // it is the last of the worker's own receivers
+	}
+	to.Add(part)
 }
 
 // connect makes the connections, in two stages where they are to be weighed.
@@ -391,7 +403,7 @@ func (r *running) finish(ctx context.Context) error {
 	r.res.Ends = map[string]int{}
 	flat := 0
 	for i, f := range finals {
-		rest.Tally.Add(&f.Tally)
+		r.count(&rest.Tally, &f.Tally)
 		r.res.Faults.Add(f.Faults)
 		flat += f.Uncompressed
 		for text, n := range f.Ends {
