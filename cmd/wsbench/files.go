@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -15,6 +17,9 @@ import (
 
 // runDiff shows two results beside each other.
 func runDiff(args []string, stdout io.Writer) error {
+	if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }) {
+		return flag.ErrHelp
+	}
 	if len(args) != 2 {
 		return &usageError{errors.New("diff wants two files that --json wrote")}
 	}
@@ -47,7 +52,18 @@ func runReport(args []string, stdout io.Writer) error {
 	if f.NArg() == 0 {
 		return &usageError{errors.New("report wants files that --json wrote")}
 	}
-	if r, err := result.Load(f.Arg(0)); err == nil && f.NArg() == 1 && r.Plan.Conns > 0 && r.Seconds > 0 {
+	for _, arg := range f.Args() {
+		if strings.HasPrefix(arg, "-") {
+			return &usageError{fmt.Errorf("report: %s comes behind a file; flags come first", arg)}
+		}
+	}
+	if r, err := result.Load(f.Arg(0)); err == nil {
+		switch {
+		case f.NArg() > 1:
+			return &usageError{errors.New("report shows one run, or comparisons; diff shows two runs")}
+		case *markdown != "" || *svg != "" || *readme != "":
+			return &usageError{errors.New("report: --markdown, --svg and --readme are for comparisons; a run has --html")}
+		}
 		report.Text(stdout, r, colours(stdout))
 		if *html == "" {
 			return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,6 +24,9 @@ func colours(w io.Writer) report.Colour {
 func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, stderr io.Writer) error {
 	o := newSettings(s)
 	if err := o.parse(string(s), args); err != nil {
+		return err
+	}
+	if err := o.openable(); err != nil {
 		return err
 	}
 	o.Command = append([]string{"wsbench", string(s)}, args...)
@@ -60,22 +64,35 @@ func (o *settings) carryOut(ctx context.Context, stderr io.Writer) (*result.Resu
 	return run.Run(ctx, o.Options)
 }
 
-// keep writes the files that were asked for.
-func (o *settings) keep(r *result.Result) error {
-	if o.json != "" {
-		if err := r.Save(o.json); err != nil {
+// openable makes the files that are asked for: a run is too long to find out behind it
+// that one cannot be written.
+func (o *settings) openable() error {
+	for _, path := range []string{o.json, o.csv, o.html} {
+		if path == "" {
+			continue
+		}
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
 			return err
 		}
-	}
-	if o.csv != "" {
-		if err := write(o.csv, r.WriteCSV); err != nil {
-			return err
-		}
-	}
-	if o.html != "" {
-		return write(o.html, func(w io.Writer) error { return report.Page(w, r) })
+		f.Close()
 	}
 	return nil
+}
+
+// keep writes the files that were asked for: all that can be.
+func (o *settings) keep(r *result.Result) error {
+	var errs []error
+	if o.json != "" {
+		errs = append(errs, r.Save(o.json))
+	}
+	if o.csv != "" {
+		errs = append(errs, write(o.csv, r.WriteCSV))
+	}
+	if o.html != "" {
+		errs = append(errs, write(o.html, func(w io.Writer) error { return report.Page(w, r) }))
+	}
+	return errors.Join(errs...)
 }
 
 // write makes a file.

@@ -31,9 +31,12 @@ type Result struct {
 	Ends      map[string]int `json:"ends,omitempty"` // how connections ended, or why they did not begin
 	Intervals []Interval     `json:"intervals"`
 	Server    *Server        `json:"server,omitempty"`
-	Idle      *Idle          `json:"idle,omitempty"`
-	Audit     Audit          `json:"audit"`
-	Warnings  []string       `json:"warnings,omitempty"`
+	// ServerGone says what became of the server's processes; empty: they were there
+	// until the end.
+	ServerGone string   `json:"server_gone,omitempty"`
+	Idle       *Idle    `json:"idle,omitempty"`
+	Audit      Audit    `json:"audit"`
+	Warnings   []string `json:"warnings,omitempty"`
 }
 
 // PerSecond is what readers of the file need not compute.
@@ -135,6 +138,9 @@ func (r *Result) Failures() (list []string) {
 	}
 	if r.Plan.Sends() && r.Total.Sent+r.Total.Postponed == 0 && len(list) == 0 {
 		list = append(list, "no message was sent in the measured time")
+	}
+	if r.ServerGone != "" {
+		list = append(list, "the server ended: "+r.ServerGone)
 	}
 	refused := r.Total.Refused + r.Ramp.Tally.Refused
 	if refused > 0 {

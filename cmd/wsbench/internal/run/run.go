@@ -30,6 +30,8 @@ type running struct {
 
 	reached bool // every worker has made a first connection
 
+	watched *host.Usage // what the server had used when it was last asked
+
 	before samples // when the first connection was not yet made
 	start  samples // when measuring began
 	last   samples
@@ -185,9 +187,13 @@ func (r *running) sample(ctx context.Context) (s samples, t load.Tally, err erro
 		r.ready += parts[i].Ready
 	}
 	if server.Error != "" {
-		return s, t, r.target(fmt.Errorf("the server's processes: %s", server.Error))
+		if r.watched == nil {
+			return s, t, r.target(fmt.Errorf("the server's processes: %s", server.Error))
+		}
+		// A server that ends amid the load is a result, too: what it had used stands.
+		r.res.ServerGone, server.Server = server.Error, r.watched
 	}
-	s.server = server.Server
+	s.server, r.watched = server.Server, server.Server
 	return s, t, nil
 }
 

@@ -184,6 +184,9 @@ func LoadComparison(path string) (*Comparison, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if c.Format != result.Format || len(c.Servers) == 0 {
+		if r, err := result.Load(path); err == nil {
+			return nil, fmt.Errorf("%s: a run of %s, and not a comparison, as wsbench compare --json writes it", path, r.Plan.Scenario)
+		}
 		return nil, fmt.Errorf("%s: not a comparison of format %d", path, result.Format)
 	}
 	return &c, nil
