@@ -15,6 +15,10 @@ const maxHeaderBytes = 16 << 10
 // Serve accepts connections on ln, which it closes in the end, and serves them
 // with net/http, over TLS if Config.TLS says so, until Shutdown. It always returns
 // an error, ErrServerClosed after Shutdown.
+//
+// A listener of net.ListenConfig{KeepAlive: -1} saves four system calls for each
+// connection, and later the kernel's probes: PingInterval notices peers that have
+// gone.
 func (s *Server) Serve(ln net.Listener) error {
 	handler := s.cfg.HTTP
 	if handler == nil {
