@@ -29,18 +29,15 @@ func allocated() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// mostMemory bounds what is allocated for a stream. The test itself copies the
-// input and the events. What a message inflates to grows by doubling up to the
-// limit, and then may take two copies for the history.
+// mostMemory bounds what is allocated for a stream, and for a copy of it: messages
+// and answers grow by doubling. What a message inflates to does so up to the limit,
+// and then may take two copies for the history.
 func (s settings) mostMemory(in []byte) int {
 	const (
 		aside       = 256 << 10
 		perInflater = 128 << 10 // more than a new one takes
 	)
-	most := aside + 16*len(in)
-	if s.Stream {
-		most += 16 * len(in) // the test keeps an event for each frame, of 7 bytes at least
-	}
+	most := aside + 8*len(in)
 	if s.Deflate == nil {
 		return most
 	}

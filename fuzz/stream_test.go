@@ -1,6 +1,7 @@
 package fuzz
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -34,15 +35,12 @@ func (s settings) message(stream []byte, first byte, payload, cuts []byte) []byt
 func (s settings) check(t *testing.T, in, cuts []byte) {
 	t.Helper()
 	want := s.reference(in)
+	checkMemory(t, s.mostMemory(in), func() { s.swallow(t, bytes.Clone(in)) })
 	var first string
 	for i, cut := range [][]byte{nil, {1}, cuts} {
-		var got outcome
-		var sent string
+		got, sent := s.feed(t, in, cut)
 		if i == 0 {
-			checkMemory(t, s.mostMemory(in), func() { got, sent = s.feed(t, in, cut) })
 			first = sent
-		} else {
-			got, sent = s.feed(t, in, cut)
 		}
 		if sent != first {
 			t.Errorf("%+v sent %q when fed %x at once, and %q when it was cut by %v", s, first, in, sent, cut)
@@ -53,6 +51,17 @@ func (s settings) check(t *testing.T, in, cuts []byte) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%+v, %x cut by %v (-reference +got):\n%s", s, in, cut, diff)
 		}
+	}
+}
+
+// swallow runs one connection over a stream and keeps nothing, so that what is
+// allocated is the connection's.
+func (s settings) swallow(t *testing.T, in []byte) {
+	c := s.open(t)
+	defer c.Release()
+	c.Feed(in)
+	for c.Next().Kind != wsproto.NeedData {
+		c.Output()
 	}
 }
 
