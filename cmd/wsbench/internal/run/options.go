@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
@@ -81,12 +83,15 @@ type crew struct {
 }
 
 func (c *crew) close() {
-	for _, w := range c.workers {
-		w.Close()
-	}
+	all := c.workers
 	if c.watcher != nil {
-		c.watcher.Close()
+		all = append(slices.Clone(all), c.watcher)
 	}
+	var wg sync.WaitGroup
+	for _, w := range all {
+		wg.Go(func() { w.Close() })
+	}
+	wg.Wait()
 }
 
 func (c *crew) add(name string, w worker.Worker, o worker.Offset) {

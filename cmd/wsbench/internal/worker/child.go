@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"time"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
 )
@@ -29,8 +30,15 @@ func StartChild(name string, cpus []int) (Worker, error) {
 	if err := pin.Start(cmd, cpus); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	// It ends when its input does.
-	return newRemote(name, pipes{out, in}, cmd.Wait), nil
+	return newRemote(name, pipes{out, in}, func() error { return await(cmd, patience) }), nil
+}
+
+// await waits for a child, which ends when its input does. One that does not, for
+// it is stopped, is killed.
+func await(cmd *exec.Cmd, patience time.Duration) error {
+	kill := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer kill.Stop()
+	return cmd.Wait()
 }
 
 // pipes is a stream made of two.

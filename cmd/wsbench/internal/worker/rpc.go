@@ -3,9 +3,11 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/rpc"
 	"net/rpc/jsonrpc"
+	"time"
 )
 
 // Serve answers a controller's calls on a stream until it ends.
@@ -18,7 +20,22 @@ func Serve(ctx context.Context, stream io.ReadWriteCloser) {
 	if err := s.RegisterName("worker", &served{ctx, w}); err != nil {
 		panic("worker: internal error: " + err.Error())
 	}
-	s.ServeCodec(jsonrpc.NewServerCodec(stream))
+	s.ServeCodec(ending{jsonrpc.NewServerCodec(stream), cancel})
+}
+
+// ending tells when there is nothing more to read: ServeCodec waits for the calls
+// that are still carried out, and nobody wants their answers any more.
+type ending struct {
+	rpc.ServerCodec
+	end func()
+}
+
+func (e ending) ReadRequestHeader(r *rpc.Request) error {
+	err := e.ServerCodec.ReadRequestHeader(r)
+	if err != nil {
+		e.end()
+	}
+	return err
 }
 
 // served is Local in the shape that net/rpc wants.
@@ -82,20 +99,67 @@ func newRemote(name string, stream io.ReadWriteCloser, end func() error) *remote
 	return &remote{jsonrpc.NewClient(stream), name, end}
 }
 
+// patience is how long a worker may take for what it can do at once.
+const patience = 10 * time.Second
+
+// pingEvery is how often a worker that may take longer is asked for a sign of
+// life.
+const pingEvery = 2 * time.Second
+
+// call asks for what a worker can do at once.
 func (r *remote) call(ctx context.Context, method string, in, out any) error {
-	call := r.c.Go("worker."+method, in, out, make(chan *rpc.Call, 1))
+	limited, cancel := context.WithTimeoutCause(ctx, patience, &LostError{fmt.Errorf("%s has not answered for %v", r.name, patience)})
+	defer cancel()
+	return r.wait(ctx, limited, method, in, out)
+}
+
+// longCall asks for what may take any time. It waits as long as the worker shows
+// signs of life.
+func (r *remote) longCall(ctx context.Context, method string, in, out any) error {
+	alive, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	go func() {
+		tick := time.NewTicker(pingEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-alive.Done():
+				return
+			}
+			if _, err := r.Clock(alive); err != nil {
+				giveUp(err)
+				return
+			}
+		}
+	}()
+	return r.wait(ctx, alive, method, in, out)
+}
+
+// wait waits for an answer as long as limited goes on, which is a part of ctx.
+func (r *remote) wait(ctx, limited context.Context, method string, in, out any) error {
+	done := make(chan error, 1)
+	// Sending may block, too.
+	go func() { done <- r.c.Call("worker."+method, in, out) }()
+	var err error
 	select {
-	case <-call.Done:
-	case <-ctx.Done():
-		return ctx.Err()
+	case err = <-done:
+	case <-limited.Done():
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r.c.Close() // or each further call waits in vain as long
+		return context.Cause(limited)
 	}
 	switch {
-	case call.Error == nil:
+	case err == nil:
 		return nil
-	case errors.Is(call.Error, rpc.ErrShutdown) || errors.Is(call.Error, io.ErrUnexpectedEOF):
+	case errors.As(err, new(rpc.ServerError)):
+		return fmt.Errorf("%s: %w", r.name, err)
+	case errors.Is(err, rpc.ErrShutdown) || errors.Is(err, io.ErrUnexpectedEOF):
 		return &LostError{errors.New(r.name + " is gone")}
 	}
-	return errors.New(r.name + ": " + call.Error.Error())
+	return &LostError{fmt.Errorf("%s: %w", r.name, err)}
 }
 
 func (r *remote) Clock(ctx context.Context) (t int64, err error) {
@@ -109,15 +173,15 @@ func (r *remote) Fit(ctx context.Context, conns int) (n int, err error) {
 }
 
 func (r *remote) Prepare(ctx context.Context, j Job) error {
-	return r.call(ctx, "Prepare", j, new(None))
+	return r.longCall(ctx, "Prepare", j, new(None))
 }
 
 func (r *remote) Probe(ctx context.Context) error {
-	return r.call(ctx, "Probe", None{}, new(None))
+	return r.longCall(ctx, "Probe", None{}, new(None))
 }
 
 func (r *remote) Connect(ctx context.Context, n int) error {
-	return r.call(ctx, "Connect", n, new(None))
+	return r.longCall(ctx, "Connect", n, new(None))
 }
 
 func (r *remote) Sample(ctx context.Context) (s Sample, err error) {
@@ -138,7 +202,7 @@ func (r *remote) Finish(ctx context.Context, sent map[uint32]uint32) (f Final, e
 	if sent == nil {
 		sent = map[uint32]uint32{}
 	}
-	err = r.call(ctx, "Finish", sent, &f)
+	err = r.longCall(ctx, "Finish", sent, &f)
 	return f, err
 }
 
