@@ -23,8 +23,9 @@ Where an interval holds 1 it says "no difference shown".
     --a 'hawser=bin/wsecho --listen 127.0.0.1:{port}' \
     --b 'gorilla=bin/peers -lib gorilla -addr 127.0.0.1:{port}'
 
-  --a, --b NAME=COMMAND   a server; {port} stands for a free port, and the command
-                          stays in the foreground
+  --a, --b NAME=COMMAND   a server: a command of the shell that stays in the
+                          foreground; {port} stands for a free port. Measured
+                          are all processes it has once it listens
   --server NAME=COMMAND   one more; all are compared with the first
   --at URL                where they are (ws://127.0.0.1:{port}/)
   --at NAME=URL           where one of them is

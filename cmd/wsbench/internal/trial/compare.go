@@ -131,7 +131,11 @@ func (m *Measured) once(ctx context.Context, o run.Options, cpus []int) (*result
 	}
 	defer s.stop()
 	o.Plan.URL, o.Target.URL = s.url, s.url
-	o.Server = host.Processes{PIDs: []int{s.pid()}}
+	pids, err := s.processes()
+	if err != nil {
+		return nil, err
+	}
+	o.Server = host.Processes{PIDs: pids}
 	r, err := run.Run(ctx, o)
 	if err != nil {
 		return nil, err

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,7 +22,7 @@ import (
 // Candidate is a server to be compared.
 type Candidate struct {
 	Name    string
-	Command string // run by the shell; {port} stands for a free port
+	Command string // of the shell; {port} stands for a free port
 	URL     string // with {port}
 }
 
@@ -37,10 +40,11 @@ func ParseCandidate(s, url string) (c Candidate, err error) {
 
 // started is a server that runs.
 type started struct {
-	cmd  *exec.Cmd
-	url  string
-	out  *tail
-	done chan struct{} // closed when it has ended
+	cmd   *exec.Cmd // its shell, which leads its group of processes
+	url   string
+	out   *tail
+	done  chan struct{} // closed when the shell has ended
+	guard *guard
 }
 
 // patience is how long a server may take to listen.
@@ -54,10 +58,12 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 	}
 	fill := func(s string) string { return strings.ReplaceAll(s, "{port}", strconv.Itoa(port)) }
 	s := &started{url: fill(c.URL), out: &tail{}, done: make(chan struct{})}
-	s.cmd = exec.Command("/bin/sh", "-c", "exec "+fill(c.Command))
+	s.cmd = exec.Command("/bin/sh", "-c", fill(c.Command))
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	// A group of its own: what it starts ends with it.
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// What has left the group may still hold the pipe that out is written by.
+	s.cmd.WaitDelay = time.Second
 	if err := pin.Start(s.cmd, cpus); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
@@ -65,6 +71,10 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 		s.cmd.Wait()
 		close(s.done)
 	}()
+	if s.guard, err = guardGroup(s.pid()); err != nil {
+		s.stop()
+		return nil, err
+	}
 	deadline := time.Now().Add(patience)
 	for {
 		nc, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(port), time.Second)
@@ -74,6 +84,7 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 		}
 		select {
 		case <-s.done:
+			s.stop()
 			return nil, fmt.Errorf("%s ended at once: %s", c.Name, s.out)
 		case <-ctx.Done():
 			s.stop()
@@ -98,6 +109,57 @@ func (s *started) stop() {
 	}
 	syscall.Kill(-s.pid(), syscall.SIGKILL)
 	<-s.done
+	if s.guard != nil {
+		s.guard.end()
+	}
+}
+
+// processes are those of the server's group: the shell may have started another
+// process, and that one more.
+func (s *started) processes() ([]int, error) {
+	paths, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, path := range paths {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			continue // it has ended
+		}
+		// Behind the name in parentheses: state, parent, group.
+		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		if err == nil && len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(s.pid()) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids, nil
+}
+
+// guard is a process that kills a group when its input ends. That happens however
+// this process ends.
+type guard struct {
+	cmd *exec.Cmd
+	in  io.Closer
+}
+
+func guardGroup(pid int) (*guard, error) {
+	g := &guard{cmd: exec.Command("/bin/sh", "-c", fmt.Sprintf("read x; kill -KILL -%d", pid))}
+	// An interrupt from the terminal is not for it.
+	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	in, err := g.cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	g.in = in
+	return g, g.cmd.Start()
+}
+
+// end ends the guard alone.
+func (g *guard) end() {
+	g.cmd.Process.Kill()
+	g.cmd.Wait()
 }
 
 // alive reports whether it still runs, and what it said if not.
