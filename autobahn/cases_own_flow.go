@@ -106,18 +106,25 @@ func floods() []*Case {
 // splits is F2: frames that arrive in two parts, split at every byte.
 func splits() []*Case {
 	s := series{prefix: "F2"}
-	everywhere := func(title string, size int, f *wire.Frame, e Event) {
+	each := func(title string, size int, nth func(n int) (*wire.Frame, Event)) {
 		var script []Step
 		var events []Event
 		for n := 1; n < size; n++ {
+			f, e := nth(n)
 			script = append(script, split(n, f))
 			events = append(events, e)
 		}
 		c := s.echo(title, ruleFragAny, events, script...)
 		c.Script[len(c.Script)-1] = killAfter(20 * time.Second)
 	}
+	everywhere := func(title string, size int, f *wire.Frame, e Event) {
+		each(title, size, func(int) (*wire.Frame, Event) { return f, e })
+	}
 	everywhere("A short text message, split at every byte.", 2+4+9, text("wherever!"), echoed("wherever!"))
-	everywhere("A Ping, split at every byte.", 2+4+5, ping("cable"), ponged("cable"))
+	each("A Ping, split at every byte.", 2+4+5, func(n int) (*wire.Frame, Event) {
+		p := fmt.Sprintf("ping%d", n-1) // told apart, so that the last one's Pong ends the case
+		return ping(p), ponged(p)
+	})
 	everywhere("An empty binary message, split at every byte.", 2+4, frame(wire.Binary, nil), echoedBinary(nil))
 	long := star(200)
 	everywhere("A text message of 200 bytes, split at every byte of its header.", 2+2+4+2, frame(wire.Text, long), Event{Kind: MessageEvent, Payload: long})

@@ -96,7 +96,7 @@ func (s *session) Control(opcode byte, p []byte) {
 			s.pong(&wire.Frame{Fin: true, Opcode: wire.Pong, Payload: append([]byte{}, p...)})
 		}
 	case wire.Pong:
-		s.record(Event{Kind: PongEvent, Payload: append([]byte{}, p...)})
+		s.ponged(p)
 	}
 }
 

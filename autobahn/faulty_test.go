@@ -91,7 +91,7 @@ func TestDefects(t *testing.T) {
 
 type player func(*testing.T, []*autobahn.Case, string, *autobahn.Options) []*autobahn.Result
 
-func checkDefect(t *testing.T, d faulty.Defect, cases []*autobahn.Case, run player) {
+func checkDefect(t *testing.T, d faulty.Defect, cases []*autobahn.Case, run player) []*autobahn.Result {
 	results := run(t, cases, d.Name, quick())
 	if len(results) != len(cases) {
 		t.Fatalf("%d results of %d cases", len(results), len(cases))
@@ -108,6 +108,7 @@ func checkDefect(t *testing.T, d faulty.Defect, cases []*autobahn.Case, run play
 	if t.Failed() {
 		t.Logf("found by %q", shorten(caught, cases))
 	}
+	return results
 }
 
 // shorten writes ids as patterns, where all that match are there.

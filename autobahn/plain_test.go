@@ -1,12 +1,40 @@
 package autobahn_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/faulty"
 )
+
+// What an endpoint may do fails no case of our own, and is NON-STRICT only in those
+// that are about it.
+func TestDifferent(t *testing.T) {
+	for _, side := range []struct {
+		name string
+		role autobahn.Role
+		run  player
+	}{
+		{"server", autobahn.Server, testFaultyServer},
+		{"client", autobahn.Client, testFaultyClient},
+	} {
+		cases := slices.DeleteFunc(light(t, side.role), func(c *autobahn.Case) bool { return !c.Own() })
+		for _, d := range faulty.Different {
+			t.Run(side.name+" "+d.Name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					for _, r := range checkDefect(t, d, cases, side.run) {
+						if !r.Passes(false) {
+							t.Errorf("%s: %s/%s: %s", r.Case.ID, r.Behavior, r.BehaviorClose, r.Reason)
+						}
+					}
+				})
+			})
+		}
+	}
+}
 
 // An endpoint that does without compression fails no case for that: those that
 // need it are UNIMPLEMENTED, all others OK.

@@ -58,10 +58,12 @@ type session struct {
 	loop       *loop
 	keys       [][4]byte // of the peer's first frames
 
-	events []Event
-	end    Ending
-	result string // why behaviour failed, where there is more to say than the trace
-	forced Verdict
+	events  []Event
+	arrived int      // events, and Pings that a later one's Pong stands for
+	asked   [][]byte // the payloads of the Pings that are not answered
+	end     Ending
+	result  string // why behaviour failed, where there is more to say than the trace
+	forced  Verdict
 }
 
 // Ending is how a connection ended.
@@ -207,6 +209,7 @@ func (s *session) render(dst []byte, f *wire.Frame) []byte {
 	if s.logging() {
 		s.log.frame(Sent, f)
 	}
+	s.asks(f)
 	return f.Append(dst, s.client, s.key())
 }
 

@@ -40,6 +40,9 @@ func (e *endpoint) ping(p []byte) error {
 	case e.has("answers Pings after the message") && e.inMessage:
 		e.pings = append(e.pings, p)
 		return nil
+	case e.has("answers the last of several Pings"):
+		e.pings = [][]byte{p}
+		return nil
 	case e.has("ends a message at a Ping") && e.inMessage:
 		e.inMessage = false
 	}

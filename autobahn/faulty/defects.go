@@ -13,6 +13,14 @@ type Defect struct {
 // NoCompression is none: an endpoint may do without permessage-deflate.
 const NoCompression = "does without compression"
 
+// Different are none either: they are what an endpoint may do, though most do not.
+// No case of our own fails for them. Caught are those that are NON-STRICT.
+var Different = []Defect{
+	{"sends a Pong unasked", nil},
+	{"echoes from a task", nil},
+	{"answers the last of several Pings", split("F1.4 F2.2 R1.* D2.12")},
+}
+
 func split(patterns string) []string { return strings.Fields(patterns) }
 
 // Servers are the defects of servers.
@@ -57,7 +65,7 @@ var Servers = []Defect{
 	{"masks like the other side", split(`1.* 2.* 3.* 4.* 5.* 6.* 7.1.1 7.1.2 7.1.3 7.1.4 7.1.5 7.3.* 7.5.1 7.7.* 7.9.* 10.1.1 H1.* G1.* M1.* M3.* L1.*
 		K1.* K2.* K4.* P1.1 P1.3 P1.4 P1.7 P1.8 P1.9 F1.* F2.* R1.* D1.* D2.* D3.* D4.* N1.* N2.* W1.* W2.* W3.* 9.*
 		12.* 13.*`)},
-	{"answers Pongs", split("2.7 2.8 2.9 F1.9 R1.*")},
+	{"answers Pongs", split("2.7 2.8 2.9")},
 	{"does not answer Pings", split("2.1 2.2 2.3 2.4 2.6 2.9 2.10 2.11 5.6 5.7 5.8 5.19 5.20 G1.4 G1.5 F1.4 F1.5 F1.10 F2.2 F2.8 R1.* D2.12")},
 	{"answers Pings without payload", split("2.2 2.3 2.4 2.6 2.9 2.10 2.11 5.6 5.7 5.8 5.19 5.20 G1.4 G1.5 F1.4 F1.5 F1.10 F2.2 F2.8 R1.* D2.12")},
 	{"answers Pings after the message", split("F1.5")},

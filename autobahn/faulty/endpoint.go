@@ -2,11 +2,13 @@ package faulty
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
 	"math/rand/v2"
 	"net"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -40,6 +42,9 @@ type endpoint struct {
 	key        [4]byte
 	keys       int
 	pings      [][]byte // that are answered late
+	writing    sync.Mutex
+	tasks      sync.WaitGroup // echoes that are under way
+	lastTask   chan struct{}  // closed when the last of them is done
 }
 
 // has reports whether the endpoint has a defect.
@@ -66,6 +71,13 @@ type header struct {
 
 // serve echoes until the connection ends.
 func (e *endpoint) serve() {
+	defer e.tasks.Wait()
+	switch {
+	case e.has("sends a Pong unasked"):
+		e.write(opPong, 0, []byte("unasked"))
+	case e.has("pings at once"):
+		e.write(opPing, 0, []byte("there?"))
+	}
 	for {
 		err := e.frame()
 		var f *failure
@@ -106,6 +118,9 @@ func (e *endpoint) hangUp() {
 
 // frame reads one frame and does what it asks for.
 func (e *endpoint) frame() error {
+	if e.has("answers the last of several Pings") && len(e.pings) > 0 && !e.more() {
+		e.answerLate()
+	}
 	h, err := e.header()
 	if err != nil {
 		return err
@@ -114,6 +129,14 @@ func (e *endpoint) frame() error {
 		return e.control(h)
 	}
 	return e.data(h)
+}
+
+// more reports whether there is more to read at once.
+func (e *endpoint) more() bool {
+	e.nc.SetReadDeadline(time.Now().Add(time.Millisecond))
+	defer e.nc.SetReadDeadline(time.Time{})
+	_, err := e.br.Peek(1)
+	return err == nil
 }
 
 func (e *endpoint) header() (h header, err error) {
@@ -297,16 +320,40 @@ func (e *endpoint) deliver() error {
 	if e.opcode == opText && e.checksText(true) && !utf8.Valid(p) {
 		return &failure{1007, "not UTF-8"}
 	}
+	if e.has("echoes from a task") {
+		e.later(bytes.Clone(p))
+		return nil
+	}
+	if e.has("answers Pings after the message") {
+		e.answerLate()
+	}
+	return e.echo(p, e.opcode, e.compressed)
+}
+
+// later echoes a message from a task of its own, behind those before it.
+func (e *endpoint) later(p []byte) {
+	opcode, compressed, before, done := e.opcode, e.compressed, e.lastTask, make(chan struct{})
+	e.lastTask = done
+	e.tasks.Go(func() {
+		defer close(done)
+		if before != nil {
+			<-before
+		}
+		time.Sleep(time.Millisecond)
+		e.echo(p, opcode, compressed)
+	})
+}
+
+// answerLate answers the Pings that were not answered at once.
+func (e *endpoint) answerLate() {
 	for _, late := range e.pings {
 		e.write(opPong, 0, late)
 	}
 	e.pings = nil
-	return e.echo(p)
 }
 
 // echo sends a message back.
-func (e *endpoint) echo(p []byte) error {
-	opcode := e.opcode
+func (e *endpoint) echo(p []byte, opcode byte, compressed bool) error {
 	switch {
 	case e.has("echoes text as binary"):
 		opcode = opBinary
@@ -320,7 +367,7 @@ func (e *endpoint) echo(p []byte) error {
 		return errDone
 	}
 	rsv := byte(0)
-	if e.codec != nil && e.compressed {
+	if e.codec != nil && compressed {
 		p, rsv = e.codec.deflate(p), 4
 	}
 	if e.has("echoes in two fragments that both have the opcode") && len(p) > 1 {
@@ -334,6 +381,11 @@ func (e *endpoint) write(opcode, rsv byte, p []byte) error { return e.raw(opcode
 
 // raw writes a frame.
 func (e *endpoint) raw(opcode, rsv byte, fin bool, p []byte) error {
+	if opcode == opClose {
+		e.tasks.Wait()
+	}
+	e.writing.Lock()
+	defer e.writing.Unlock()
 	b := []byte{rsv<<4 | opcode, 0}
 	if fin {
 		b[0] |= 0x80
