@@ -22,6 +22,7 @@ func (s *session) closeFrame(code int, reason []byte, answer bool) {
 		s.note("leaving the peer's Close without an answer")
 		return
 	}
+	s.endFrame()
 	f := &wire.Frame{Fin: true, Opcode: wire.Close, Payload: wire.ClosePayload(code, reason)}
 	s.writeChopped(s.render(nil, f), s.closeChop)
 	s.state = stateClosing
@@ -107,6 +108,16 @@ func (s *session) pong(f *wire.Frame) {
 		return
 	}
 	s.write(s.render(nil, f))
+}
+
+// endFrame writes the rest of a frame that began with the opening handshake, unless
+// that is done. A Close does not wait for it, but comes behind it.
+func (s *session) endFrame() {
+	if len(s.rest) > 0 {
+		s.write(s.rest)
+		s.rest = nil
+		s.frameDone()
+	}
 }
 
 // frameDone sends the Pongs that had to wait for a frame's end.

@@ -164,18 +164,17 @@ func (s *session) request(host, resource string) *Draft {
 func (s *session) writeHead(d *Draft) {
 	p := d.Bytes()
 	s.log.head(Sent, p)
-	var later []byte
 	if o := s.c.Opening; o != nil && len(o.Glue) > 0 {
 		var glued []byte
 		for _, f := range o.Glue {
 			glued = s.render(glued, f)
 		}
-		s.log.octets(Sent, glued)
 		n := len(glued)
 		if o.GlueFirst > 0 {
 			n = o.GlueFirst
 		}
-		p, later = append(p, glued[:n]...), glued[n:]
+		s.log.octets(Sent, glued[:n])
+		p, s.rest = append(p, glued[:n]...), glued[n:]
 	}
 	write := func() {
 		for n := d.Chop; n > 0 && len(p) > n; p = p[n:] {
@@ -184,10 +183,6 @@ func (s *session) writeHead(d *Draft) {
 			}
 		}
 		s.nc.Write(p)
-		if len(later) > 0 {
-			time.Sleep(s.opt.scale(50 * time.Millisecond))
-			s.nc.Write(later)
-		}
 	}
 	if s.client {
 		s.head.Go(write) // a server may answer, or hang up, before it has read all

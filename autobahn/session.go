@@ -20,11 +20,12 @@ const (
 	stateClosed  // TCP is closed, or ours to be closed
 )
 
-// Delays of the closing handshake, before scaling. They are the original's.
+// Delays, before scaling. Those of the closing handshake are the original's.
 const (
 	closeTimeout = time.Second // for the answer to our Close
 	dropTimeout  = time.Second // for the server to close TCP after both Closes
 	openTimeout  = 5 * time.Second
+	restDelay    = 50 * time.Millisecond // for the rest of a frame that is glued in part
 )
 
 // session plays one case over one connection. Everything but the reader and the
@@ -51,8 +52,9 @@ type session struct {
 	awaiting   int
 	closeChop  int // bytes in a write of our Close; 0: all
 	pieces     map[*wire.Frame][]byte
-	inFrame    bool // a frame is written in part
-	deaf       bool // the peer sent text that is not UTF-8
+	inFrame    bool   // a frame is written in part
+	rest       []byte // of a frame that began with the opening handshake
+	deaf       bool   // the peer sent text that is not UTF-8
 	pongs      []*wire.Frame
 	negotiated *Agreement
 	loop       *loop
@@ -92,6 +94,9 @@ func (s *session) play(left []byte) {
 	s.out = newWriter(s.nc)
 	s.timers.init()
 	s.timers.add(s.opt.caseTimeout(s.c), func() { s.giveUp() })
+	if s.inFrame = len(s.rest) > 0; s.inFrame {
+		s.after(restDelay, s.endFrame)
+	}
 	s.begin()
 	if len(left) > 0 {
 		s.feed(left)

@@ -17,6 +17,7 @@ const NoCompression = "does without compression"
 // No case of our own fails for them. Caught are those that are NON-STRICT.
 var Different = []Defect{
 	{"sends a Pong unasked", nil},
+	{"pings at once", nil},
 	{"echoes from a task", nil},
 	{"answers the last of several Pings", split("F1.4 F2.2 R1.* D2.12")},
 }
