@@ -17,12 +17,14 @@ func (t *ClientTester) runCase(s *session, h *wire.Head, left []byte, o *order) 
 	played.nc, played.log = s.nc, s.log
 	s = played
 	r := &Result{Case: o.c, Index: o.index, Agent: o.agent, Started: time.Now(), Log: s.log, Request: string(h.Raw)}
-	if t.Options.Excluded != nil && t.Options.Excluded(o.agent, o.c) {
+	if t.excluded(o.agent, o.c) {
 		c := *controlCase
 		c.Script = []Step{closeWith(1000), killAfter(5 * time.Second)}
 		s.c = &c
 		s.writeHead(s.response(h))
 		s.play(left)
+		r.Skipped = true
+		t.store(r)
 		return
 	}
 	s.openAsServer(h, left, r)

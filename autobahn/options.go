@@ -40,7 +40,7 @@ type Options struct {
 
 	// Excluded reports whether a case is not to be run for an agent.
 	Excluded func(agent string, c *Case) bool
-	// Done is called with every result, one at a time.
+	// Done is called with every result but those of excluded cases, one at a time.
 	Done func(*Result)
 }
 

@@ -93,20 +93,38 @@ func (t *ClientTester) Close() {
 	t.wg.Wait()
 }
 
-// Results are an agent's results in the order of the cases.
+func (t *ClientTester) excluded(agent string, c *Case) bool {
+	return t.Options.Excluded != nil && t.Options.Excluded(agent, c)
+}
+
+// Missing is how many cases an agent has not played, of those that are not excluded
+// for it.
+func (t *ClientTester) Missing(agent string) (n int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, c := range t.Cases {
+		if t.results[agent][c.ID] == nil && !t.excluded(agent, c) {
+			n++
+		}
+	}
+	return n
+}
+
+// Results are an agent's results in the order of the cases, without those of
+// excluded cases.
 func (t *ClientTester) Results(agent string) []*Result {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []*Result
 	for _, c := range t.Cases {
-		if r := t.results[agent][c.ID]; r != nil {
+		if r := t.results[agent][c.ID]; r != nil && !r.Skipped {
 			list = append(list, r)
 		}
 	}
 	return list
 }
 
-// Agents are the agents that have results.
+// Agents are the agents that have played a case, or asked for an excluded one.
 func (t *ClientTester) Agents() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -131,7 +149,7 @@ func (t *ClientTester) store(r *Result) {
 		close(t.changed)
 		t.changed = nil
 	}
-	if t.Options.Done != nil {
+	if t.Options.Done != nil && !r.Skipped {
 		t.Options.Done(r)
 	}
 }
@@ -262,6 +280,11 @@ func (t *ClientTester) parse(h *wire.Head) (*order, error) {
 	return o, nil
 }
 
+// status is what /getCaseStatus answers.
+func status(behavior, end Verdict) map[string]string {
+	return map[string]string{"behavior": string(behavior), "behaviorClose": string(end)}
+}
+
 // control carries out an order and says what to answer.
 func (t *ClientTester) control(o *order) (answer string, known bool) {
 	object := func(v any) (string, bool) {
@@ -274,8 +297,11 @@ func (t *ClientTester) control(o *order) (answer string, known bool) {
 	case "/getCaseInfo":
 		return object(map[string]string{"id": o.c.ID, "description": o.c.Title})
 	case "/getCaseStatus":
+		if t.excluded(o.agent, o.c) {
+			return object(status(Unimplemented, Unimplemented)) // of the original's words this one fits best
+		}
 		if r := t.await(o.agent, o.c.ID); r != nil {
-			return object(map[string]string{"behavior": string(r.Behavior), "behaviorClose": string(r.BehaviorClose)})
+			return object(status(r.Behavior, r.BehaviorClose))
 		}
 		return "", true
 	case "/updateReports":

@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
@@ -106,4 +108,44 @@ func TestControlURLs(t *testing.T) {
 	if results := tester.Results("me"); len(results) != 1 || results[0].Case.ID != "1.1.1" {
 		t.Errorf("%d results", len(results))
 	}
+}
+
+// An excluded case is answered at once, is no result, and is not missing.
+func TestExcludedForAnAgent(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, err := Select(all, Client, []string{"1.1.1", "1.1.2", "1.1.3"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		done := 0
+		tester := &ClientTester{Cases: cases, Options: &Options{
+			Excluded: func(agent string, c *Case) bool { return agent == "me" && c.ID != "1.1.3" },
+			Done:     func(*Result) { done++ },
+		}}
+		ask := func(target string) string {
+			ours, theirs := net.Pipe()
+			go func() { tester.handle(theirs); theirs.Close() }()
+			defer ours.Close()
+			fmt.Fprintf(ours, "GET %s HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", target)
+			b, _ := io.ReadAll(ours)
+			return string(b)
+		}
+		if got := ask("/runCase?case=1&agent=me"); !strings.Contains(got, "\x88\x02\x03\xe8") {
+			t.Errorf("/runCase for an excluded case: %q, want a Close", got)
+		}
+		for _, n := range []string{"1", "2"} { // the second was never asked for
+			start := time.Now()
+			got := ask("/getCaseStatus?case=" + n + "&agent=me")
+			if !strings.Contains(got, `"behavior":"UNIMPLEMENTED"`) || time.Since(start) > 10*time.Second {
+				t.Errorf("/getCaseStatus?case=%s: %q after %v", n, got, time.Since(start))
+			}
+		}
+		if r, n := tester.Results("me"), tester.Missing("me"); len(r) != 0 || n != 1 || done != 0 {
+			t.Errorf("%d results, %d missing, %d done; want 0, 1, 0", len(r), n, done)
+		}
+		if n := tester.Missing("you"); n != 3 {
+			t.Errorf("%d missing for another agent, want 3", n)
+		}
+	})
 }

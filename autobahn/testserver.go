@@ -118,7 +118,7 @@ func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*
 				results[i] = r
 				done.Lock()
 				defer done.Unlock()
-				if opt.Done != nil {
+				if opt.Done != nil && !r.Skipped {
 					opt.Done(r)
 				}
 				<-slots

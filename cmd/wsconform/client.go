@@ -115,7 +115,7 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 	missing := 0
 	for _, name := range names {
 		agents[name] = t.Results(name)
-		missing += len(cases) - len(agents[name])
+		missing += t.Missing(name)
 	}
 	if len(names) == 0 {
 		return 0, fmt.Errorf("no client has played a case%s", driver.how())

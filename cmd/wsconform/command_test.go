@@ -196,4 +196,12 @@ func TestExecClient(t *testing.T) {
 	if status != exitFailed || !strings.Contains(out, "2 cases were not played") {
 		t.Errorf("a client that leaves two cases out: exit status %d:\n%s", status, out)
 	}
+	config := filepath.Join(t.TempDir(), "fuzzingserver.json")
+	if err := os.WriteFile(config, []byte(`{"cases": ["1.*"], "exclude-agent-cases": {"player": ["1.1.3", "1.2.*"]}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, status = command("client", "--listen", addr, "--exec", self, "--config", config, "--quiet")
+	if status != exitPassed || strings.Contains(out, "not played") {
+		t.Errorf("with excluded cases: exit status %d:\n%s", status, out)
+	}
 }

@@ -98,7 +98,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 	for _, s := range servers {
 		opt := o.run
 		opt.Agent, opt.Origin, opt.Subprotocols = s.Agent, s.Origin, s.Protocols
-		p := newProgress(stderr, len(cases), o)
+		p := newProgress(stderr, len(cases)-o.excluded(s.Agent, cases), o)
 		opt.Done = p.add
 		if nc, err := s.target.Dial(ctx, opt.TLS); err != nil {
 			return 0, fmt.Errorf("cannot reach the server at %s: %w", s.URL, err)
@@ -120,6 +120,16 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		return 0, fmt.Errorf("interrupted")
 	}
 	return o.conclude(stdout, agents, names, cases, 0)
+}
+
+// excluded is how many cases are not run for an agent.
+func (o *options) excluded(agent string, cases []*autobahn.Case) (n int) {
+	for _, c := range cases {
+		if agent != "" && o.run.Excluded != nil && o.run.Excluded(agent, c) {
+			n++
+		}
+	}
+	return n
 }
 
 // agentName is what most results call the agent.
