@@ -118,7 +118,11 @@ func writeMatrix(path string, x Index, about About) error {
 	type column struct{ Name, Page string }
 	var columns []column
 	for _, a := range agents {
-		columns = append(columns, column{a, fileName(a) + ".html"})
+		name := x.written(a)
+		if name == "" {
+			name = x.fileName(a)
+		}
+		columns = append(columns, column{a, name + ".html"})
 	}
 	f, err := os.Create(path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,9 +74,10 @@ func Write(dir string, agent string, results []*autobahn.Result, about About) er
 	if err != nil {
 		return err
 	}
+	base := x.fileName(agent)
 	x[agent] = map[string]Entry{}
 	for _, r := range results {
-		name := fmt.Sprintf("%s_case_%s.json", fileName(agent), strings.ReplaceAll(r.Case.ID, ".", "_"))
+		name := caseFile(base, r.Case.ID)
 		x[agent][r.Case.ID] = Entry{string(r.Behavior), string(r.BehaviorClose), r.Duration.Milliseconds(), r.Ending.RemoteCode, name}
 		if err := writeJSON(filepath.Join(dir, name), newDetail(r)); err != nil {
 			return err
@@ -84,7 +86,7 @@ func Write(dir string, agent string, results []*autobahn.Result, about About) er
 	if err := writeJSON(filepath.Join(dir, "index.json"), x); err != nil {
 		return err
 	}
-	if err := writeAgentPage(filepath.Join(dir, fileName(agent)+".html"), agent, results, about); err != nil {
+	if err := writeAgentPage(filepath.Join(dir, base+".html"), agent, results, about); err != nil {
 		return err
 	}
 	return writeMatrix(filepath.Join(dir, "index.html"), x, about)
@@ -108,8 +110,13 @@ func writeJSON(path string, v any) error {
 	return os.WriteFile(path, append(b, '\n'), 0o644)
 }
 
-// fileName is an agent's name as part of a file's.
-func fileName(agent string) string {
+// nameBytes is the most of an agent's name that goes into a file's: file systems
+// take 255 bytes.
+const nameBytes = 80
+
+// fileName is an agent's name as part of a file's, for an index that the agent may
+// not be in yet: the original's form where that tells it apart, and else with a hash.
+func (x Index) fileName(agent string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= '0' && r <= '9':
@@ -118,9 +125,49 @@ func fileName(agent string) string {
 			return r + 'a' - 'A'
 		}
 		return '_'
-	}, strings.TrimSpace(agent))
+	}, agent)
+	plain := name == lower(agent)
 	if name = strings.Trim(name, "_"); name == "" {
-		return "agent"
+		name = "agent"
 	}
-	return name
+	if plain && len(name) <= nameBytes && name != "index" && !x.taken(agent, name) {
+		return name
+	}
+	sum := sha256.Sum256([]byte(agent))
+	return fmt.Sprintf("%s_%x", name[:min(len(name), nameBytes)], sum[:4])
+}
+
+// lower changes ASCII letters only.
+func lower(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// taken reports whether the files of an agent other than this one have a name.
+func (x Index) taken(agent, name string) bool {
+	for other := range x {
+		if other != agent && x.written(other) == name {
+			return true
+		}
+	}
+	return false
+}
+
+// written is the name that the files of an agent in the index have.
+func (x Index) written(agent string) string {
+	for id, e := range x[agent] {
+		if name, found := strings.CutSuffix(e.ReportFile, caseFile("", id)); found {
+			return name
+		}
+	}
+	return "" // no cases, or another program's index
+}
+
+// caseFile is the name of a case's own file.
+func caseFile(name, id string) string {
+	return fmt.Sprintf("%s_case_%s.json", name, strings.ReplaceAll(id, ".", "_"))
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"encoding/xml"
+	"html/template"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,17 +52,17 @@ func TestWrite(t *testing.T) {
 	if err := json.Unmarshal(raw, &x); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]any{"behavior": "FAILED", "behaviorClose": "WRONG CODE", "duration": 1500.0, "remoteCloseCode": 1000.0, "reportfile": "some_agent_1_0_case_7_5_1.json"}
+	want := map[string]any{"behavior": "FAILED", "behaviorClose": "WRONG CODE", "duration": 1500.0, "remoteCloseCode": 1000.0, "reportfile": "some_agent_1_0_65cea07c_case_7_5_1.json"}
 	if diff := cmp.Diff(want, x["Some Agent/1.0"]["7.5.1"]); diff != "" {
 		t.Errorf("index.json (-want +got):\n%s", diff)
 	}
 	if len(x["other"]) != len(results) {
 		t.Error("a second agent's results replaced the first's, or are not there")
 	}
-	if _, err := os.Stat(filepath.Join(dir, "some_agent_1_0_case_7_5_1.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, "some_agent_1_0_65cea07c_case_7_5_1.json")); err != nil {
 		t.Error(err)
 	}
-	page, err := os.ReadFile(filepath.Join(dir, "some_agent_1_0.html"))
+	page, err := os.ReadFile(filepath.Join(dir, "some_agent_1_0_65cea07c.html"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,8 +80,46 @@ func TestWrite(t *testing.T) {
 			t.Error("a page needs something from elsewhere")
 		}
 	}
-	if !bytes.Contains(matrix, []byte(`href="other.html#7.5.1"`)) || !bytes.Contains(matrix, []byte(`href="some_agent_1_0.html#7.5.1"`)) {
+	if !bytes.Contains(matrix, []byte(`href="other.html#7.5.1"`)) || !bytes.Contains(matrix, []byte(`href="some_agent_1_0_65cea07c.html#7.5.1"`)) {
 		t.Error("the matrix does not have both agents")
+	}
+}
+
+// No agent's files are another's, whatever the agents are called.
+func TestFileNames(t *testing.T) {
+	dir := t.TempDir()
+	results := sample(t)[:1]
+	agents := []string{"A b", "a b", "a_b", "A_B", "a/b", "海", "船", "", "index", "Index", strings.Repeat("long", 75), strings.Repeat("long", 75) + "er", "../up"}
+	for range 2 { // the second run writes the same files again
+		for _, a := range agents {
+			if err := Write(dir, a, results, About{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	x, err := ReadIndex(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{"index": "the matrix"}
+	for _, a := range agents {
+		name := x.written(a)
+		if other, taken := seen[name]; taken {
+			t.Errorf("%q and %q have the files %s", a, other, name)
+		}
+		seen[name] = a
+		page, err := os.ReadFile(filepath.Join(dir, name+".html"))
+		if err != nil || !bytes.Contains(page, []byte(template.HTMLEscapeString(a))) {
+			t.Errorf("the page of %q: %v", a, err)
+		}
+	}
+	if files, _ := os.ReadDir(dir); len(files) != 2*len(agents)+2 {
+		t.Errorf("%d files, want 2 for each of %d agents, and 2", len(files), len(agents))
+	}
+	for agent, want := range map[string]string{"a_b": "a_b", "Hawser": "hawser"} {
+		if got := x.fileName(agent); got != want {
+			t.Errorf("the files of %q are called %q, want the original's form, %q", agent, got, want)
+		}
 	}
 }
 
