@@ -10,35 +10,71 @@ import (
 	"github.com/hawser-ws/hawser/autobahn"
 )
 
-// Baseline is the verdicts of an earlier run: behaviour and close of each case.
-type Baseline map[string][2]autobahn.Verdict
+// Baseline is the verdicts of an earlier run.
+type Baseline struct {
+	Agent string // "" where the file does not say
+	Suite int    // the suite version; 0 where the file does not say
+	// Verdicts are behaviour and close of each case.
+	Verdicts map[string][2]autobahn.Verdict
+}
 
-// ReadBaseline reads a baseline from a file.
-func ReadBaseline(path string) (Baseline, error) {
+// ReadBaseline reads a baseline from a file: an object with a member for each case,
+// and with "agent" and "suite".
+func ReadBaseline(path string) (*Baseline, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	b := Baseline{}
-	if err := json.Unmarshal(raw, &b); err != nil {
+	members := map[string]json.RawMessage{}
+	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	b := &Baseline{Verdicts: map[string][2]autobahn.Verdict{}}
+	for name, value := range members {
+		switch name {
+		case "agent":
+			err = json.Unmarshal(value, &b.Agent)
+		case "suite":
+			err = json.Unmarshal(value, &b.Suite)
+		default:
+			b.Verdicts[name], err = readVerdicts(value)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, name, err)
+		}
 	}
 	return b, nil
 }
 
-// NewBaseline is the baseline that results make.
-func NewBaseline(results []*autobahn.Result) Baseline {
-	b := Baseline{}
+func readVerdicts(raw json.RawMessage) (v [2]autobahn.Verdict, err error) {
+	var list []autobahn.Verdict
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return v, err
+	}
+	if len(list) != 2 {
+		return v, fmt.Errorf("%d verdicts, want behaviour and close", len(list))
+	}
+	for _, w := range list {
+		if !slices.Contains(verdicts, w) {
+			return v, fmt.Errorf("%q is no verdict", w)
+		}
+	}
+	return [2]autobahn.Verdict(list), nil
+}
+
+// NewBaseline is the baseline that an agent's results make.
+func NewBaseline(agent string, suite int, results []*autobahn.Result) *Baseline {
+	b := &Baseline{Agent: agent, Suite: suite, Verdicts: map[string][2]autobahn.Verdict{}}
 	for _, r := range results {
-		b[r.Case.ID] = [2]autobahn.Verdict{r.Behavior, r.BehaviorClose}
+		b.Verdicts[r.Case.ID] = [2]autobahn.Verdict{r.Behavior, r.BehaviorClose}
 	}
 	return b
 }
 
 // Write writes the baseline to a file, a line for each case.
-func (b Baseline) Write(path string) error {
-	ids := make([]string, 0, len(b))
-	for id := range b {
+func (b *Baseline) Write(path string) error {
+	ids := make([]string, 0, len(b.Verdicts))
+	for id := range b.Verdicts {
 		ids = append(ids, id)
 	}
 	slices.SortFunc(ids, func(x, y string) int {
@@ -47,18 +83,33 @@ func (b Baseline) Write(path string) error {
 		}
 		return 1
 	})
-	lines := make([]string, len(ids))
-	for i, id := range ids {
-		lines[i] = fmt.Sprintf("%q: [%q, %q]", id, b[id][0], b[id][1])
+	agent, err := json.Marshal(b.Agent)
+	if err != nil {
+		return err
+	}
+	lines := []string{fmt.Sprintf(`"agent": %s`, agent), fmt.Sprintf(`"suite": %d`, b.Suite)}
+	for _, id := range ids {
+		lines = append(lines, fmt.Sprintf("%q: [%q, %q]", id, b.Verdicts[id][0], b.Verdicts[id][1]))
 	}
 	return os.WriteFile(path, []byte("{\n"+strings.Join(lines, ",\n")+"\n}\n"), 0o644)
 }
 
+// Missing is how many cases of the baseline have no result.
+func (b *Baseline) Missing(results []*autobahn.Result) int {
+	n := len(b.Verdicts)
+	for _, r := range results {
+		if _, known := b.Verdicts[r.Case.ID]; known {
+			n--
+		}
+	}
+	return n
+}
+
 // Compare says what changed for the worse and for the better. A case that the
 // baseline does not have is worse if it does not pass.
-func (b Baseline) Compare(results []*autobahn.Result, strict bool) (worse, better []string) {
+func (b *Baseline) Compare(results []*autobahn.Result, strict bool) (worse, better []string) {
 	for _, r := range results {
-		was, known := b[r.Case.ID]
+		was, known := b.Verdicts[r.Case.ID]
 		now := [2]autobahn.Verdict{r.Behavior, r.BehaviorClose}
 		switch {
 		case !known && !r.Passes(strict):

@@ -147,23 +147,46 @@ func TestJUnit(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "baseline.json")
 	results := sample(t)
-	if err := NewBaseline(results).Write(file); err != nil {
+	if err := NewBaseline("some \"agent\"", 1, results).Write(file); err != nil {
 		t.Fatal(err)
 	}
 	b, err := ReadBaseline(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	if b.Agent != `some "agent"` || b.Suite != 1 || b.Missing(results[1:]) != 1 {
+		t.Errorf("the baseline is of %q, suite %d, and %d cases of it are missing", b.Agent, b.Suite, b.Missing(results[1:]))
+	}
 	if worse, better := b.Compare(results, false); len(worse)+len(better) > 0 {
 		t.Errorf("the same run is worse in %q, better in %q", worse, better)
 	}
 	results[0].Behavior, results[3].Behavior, results[3].BehaviorClose = autobahn.NonStrict, autobahn.OK, autobahn.OK
-	delete(b, "H1.1")
+	delete(b.Verdicts, "H1.1")
 	worse, better := b.Compare(results, false)
 	if len(worse) != 2 || !strings.HasPrefix(worse[0], "1.1.1: NON-STRICT / OK, was OK / OK") || !strings.Contains(worse[1], "which is new") {
 		t.Errorf("worse: %q", worse)
 	}
 	if len(better) != 1 || !strings.HasPrefix(better[0], "7.5.1: OK / OK, was FAILED / WRONG CODE") {
 		t.Errorf("better: %q", better)
+	}
+}
+
+func TestReadBaseline(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "baseline.json")
+	for content, want := range map[string]string{
+		`{"1.1.1": ["OK", "OK"]}`:               "", // without agent and suite, as it once was
+		`{"1.1.1": ["OK", "PASSED"]}`:           `1.1.1: "PASSED" is no verdict`,
+		`{"1.1.1": ["OK"]}`:                     "1.1.1: 1 verdicts",
+		`{"1.1.1": ["OK", "OK", "OK"]}`:         "1.1.1: 3 verdicts",
+		`{"suite": "one"}`:                      "suite: ",
+		``:                                      "unexpected end of JSON",
+		`{"hawser": {"1.1.1": {"verdict": 1}}}`: "hawser: ", // an index.json
+	} {
+		if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadBaseline(file); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", content, err, want)
+		}
 	}
 }

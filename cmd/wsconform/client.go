@@ -35,7 +35,7 @@ func clientCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		printDryRun(stdout, cases)
 		return exitPassed, nil
 	}
-	if err := o.prepare(); err != nil {
+	if err := o.prepare(1); err != nil {
 		return 0, err
 	}
 	ln, err := o.listener()

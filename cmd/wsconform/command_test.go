@@ -4,13 +4,16 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/faulty"
+	"github.com/hawser-ws/hawser/autobahn/report"
 )
 
 // serve starts a server with a defect and returns its URL.
@@ -40,6 +43,10 @@ func TestExitStatus(t *testing.T) {
 	}
 	nobody := "ws://" + free.Addr().String() + "/"
 	free.Close()
+	missing, wrong := filepath.Join(t.TempDir(), "missing"), filepath.Join(t.TempDir(), "wrong.json")
+	if err := os.WriteFile(wrong, []byte(`{"1.1.1": ["OK", "PASSED"]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name   string
 		args   string
@@ -62,6 +69,11 @@ func TestExitStatus(t *testing.T) {
 		{"explain", "explain 7.9.3", exitPassed, "888237fa213d3416"},
 		{"explain what there is not", "explain 7.99", exitUsage, "7.99"},
 		{"help", "--help", exitPassed, "Usage"},
+		{"a baseline that is not there", "server --url " + good + " --cases 1.1.1 --baseline " + missing, exitUsage, "--baseline"},
+		{"a baseline with an unknown verdict", "server --url " + good + " --cases 1.1.1 --baseline " + wrong, exitUsage, "PASSED"},
+		{"a baseline of two servers", "server --url a=" + good + " --url b=" + good + " --cases 1.1.1 --write-baseline " + wrong, exitUsage, "one server"},
+		{"JUnit that cannot be written", "server --url " + good + " --cases 1.1.1 --junit " + filepath.Join(missing, "x"), exitUsage, "--junit"},
+		{"a baseline that cannot be written", "client --cases 1.1.1 --write-baseline " + filepath.Join(missing, "x"), exitUsage, "--write-baseline"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out, status := command(strings.Fields(c.args)...)
@@ -87,11 +99,37 @@ func TestReportsAndBaseline(t *testing.T) {
 	if out, status = command("server", "--url", url, "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); status != exitPassed {
 		t.Errorf("against its own baseline: exit status %d:\n%s", status, out)
 	}
+	if out, status = command("server", "--url", url, "--cases", "1.1.1", "--quiet", "--baseline", baseline); status != exitPassed || !strings.Contains(out, "1 cases of the baseline were not run") {
+		t.Errorf("some of the baseline's cases: exit status %d:\n%s", status, out)
+	}
 	if out, status = command("server", "--url", serve(t, ""), "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); status != exitPassed || !strings.Contains(out, "better than the baseline: 7.3.3") {
 		t.Errorf("a better server: exit status %d:\n%s", status, out)
 	}
 	if out, status = command("server", "--url", serve(t, "drops empty messages"), "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); status != exitFailed || !strings.Contains(out, "worse than the baseline: 1.1.1") {
 		t.Errorf("a server that is worse: exit status %d:\n%s", status, out)
+	}
+}
+
+// A report that cannot be written keeps nothing from the baseline, and leaves none of
+// the files that were tried beforehand.
+func TestWhatCannotBeWritten(t *testing.T) {
+	dir := t.TempDir()
+	o := &options{junit: filepath.Join(dir, "junit.xml"), writeBaseline: filepath.Join(dir, "baseline.json"), suite: autobahn.Suite}
+	if err := o.prepare(1); err != nil {
+		t.Fatal(err)
+	}
+	if files, _ := os.ReadDir(dir); len(files) > 0 {
+		t.Errorf("prepare leaves %d files", len(files))
+	}
+	if err := os.Mkdir(o.junit, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	_, err := o.conclude(io.Discard, map[string][]*autobahn.Result{"a": nil}, []string{"a"}, nil, 0)
+	if err == nil {
+		t.Error("JUnit was written to a directory")
+	}
+	if _, err := report.ReadBaseline(o.writeBaseline); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -3,15 +3,18 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/autobahn/report"
 )
 
 // options are what both ways of testing have.
@@ -25,6 +28,7 @@ type options struct {
 
 	out, junit              string
 	baseline, writeBaseline string
+	before                  *report.Baseline // of baseline; nil without one
 	strict, dryRun, quiet   bool
 
 	exec string
@@ -174,14 +178,46 @@ func printDryRun(w io.Writer, cases []*autobahn.Case) {
 	fmt.Fprintf(w, "%d cases\n", len(cases))
 }
 
-// prepare makes the directory for reports: a run is too long to find out at its
-// end that there is none.
-func (o *options) prepare() error {
+// prepare reads the baseline, and finds out whether what the run will write can be
+// written: a run is too long to find that out at its end.
+func (o *options) prepare(servers int) (err error) {
+	if servers > 1 && (o.baseline != "" || o.writeBaseline != "") {
+		return usagef("a baseline is of one server; there are %d", servers)
+	}
+	if o.baseline != "" {
+		if o.before, err = report.ReadBaseline(o.baseline); err != nil {
+			return usagef("--baseline: %w", err)
+		}
+	}
+	for name, file := range map[string]string{"--junit": o.junit, "--write-baseline": o.writeBaseline} {
+		if err := writable(file); err != nil {
+			return usagef("%s: %w", name, err)
+		}
+	}
 	if o.out == "" {
 		return nil
 	}
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return usagef("--out: %w", err)
+	}
+	return nil
+}
+
+// writable opens a file for writing. What is in it stays, and a file that was not
+// there is not there afterwards.
+func writable(file string) error {
+	if file == "" {
+		return nil
+	}
+	_, err := os.Stat(file)
+	isNew := errors.Is(err, fs.ErrNotExist)
+	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if isNew {
+		return os.Remove(file)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -69,17 +70,16 @@ func (p *progress) print(id string) {
 }
 
 // conclude prints the results and writes the reports, and says with which status
-// to exit.
+// to exit. What cannot be written keeps nothing else from being written.
 func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
 	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases}
 	status := exitPassed
+	var errs []error
 	for _, name := range names {
 		results := agents[name]
 		report.Table(stdout, name, results, o.strict)
 		if o.out != "" {
-			if err := report.Write(o.out, name, results, about); err != nil {
-				return 0, err
-			}
+			errs = append(errs, report.Write(o.out, name, results, about))
 		}
 		failed := 0
 		for _, r := range results {
@@ -87,7 +87,7 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 				failed++
 			}
 		}
-		if failed > 0 && o.baseline == "" {
+		if failed > 0 && o.before == nil {
 			status = exitFailed
 		}
 	}
@@ -99,14 +99,9 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 		status = exitFailed
 	}
 	if o.junit != "" {
-		if err := o.writeJUnit(agents); err != nil {
-			return 0, err
-		}
+		errs = append(errs, o.writeJUnit(agents))
 	}
 	worse, err := o.compare(stdout, agents, names)
-	if err != nil {
-		return 0, err
-	}
 	if worse {
 		status = exitFailed
 	}
@@ -114,7 +109,7 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 	if o.out != "" {
 		fmt.Fprintf(stdout, "reports in %s\n", o.out)
 	}
-	return status, nil
+	return status, errors.Join(append(errs, err)...)
 }
 
 func (o *options) writeJUnit(agents map[string][]*autobahn.Result) error {
@@ -131,24 +126,26 @@ func (o *options) writeJUnit(agents map[string][]*autobahn.Result) error {
 
 // compare compares with the baseline, and writes a new one.
 func (o *options) compare(stdout io.Writer, agents map[string][]*autobahn.Result, names []string) (failed bool, err error) {
-	if o.baseline == "" && o.writeBaseline == "" {
+	if o.before == nil && o.writeBaseline == "" {
 		return false, nil
 	}
 	if len(names) != 1 {
 		return false, fmt.Errorf("a baseline is of one agent; there are %d: %q", len(names), names)
 	}
 	results := agents[names[0]]
-	if o.baseline != "" {
-		b, err := report.ReadBaseline(o.baseline)
-		if err != nil {
-			return false, err
+	if o.before != nil {
+		if o.before.Suite != 0 && o.before.Suite != o.suite {
+			fmt.Fprintf(stdout, "the baseline is of suite version %d, this run of %d\n", o.before.Suite, o.suite)
 		}
-		worse, better := b.Compare(results, o.strict)
+		worse, better := o.before.Compare(results, o.strict)
 		for _, line := range better {
 			fmt.Fprintln(stdout, "better than the baseline:", line)
 		}
 		for _, line := range worse {
 			fmt.Fprintln(stdout, "worse than the baseline:", line)
+		}
+		if n := o.before.Missing(results); n > 0 {
+			fmt.Fprintf(stdout, "%d cases of the baseline were not run\n", n)
 		}
 		if len(worse) == 0 {
 			fmt.Fprintln(stdout, "nothing is worse than the baseline")
@@ -156,7 +153,7 @@ func (o *options) compare(stdout io.Writer, agents map[string][]*autobahn.Result
 		failed = len(worse) > 0
 	}
 	if o.writeBaseline != "" {
-		err = report.NewBaseline(results).Write(o.writeBaseline)
+		err = report.NewBaseline(names[0], o.suite, results).Write(o.writeBaseline)
 	}
 	return failed, err
 }

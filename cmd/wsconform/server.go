@@ -37,7 +37,7 @@ func serverCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		printDryRun(stdout, cases)
 		return exitPassed, nil
 	}
-	if err := o.prepare(); err != nil {
+	if err := o.prepare(len(servers)); err != nil {
 		return 0, err
 	}
 	if o.run.TLS, err = o.tlsConfig(); err != nil {
