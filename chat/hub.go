@@ -61,7 +61,8 @@ type Hub struct {
 	commit *committer
 	work   *workers
 
-	closing atomic.Bool // Shutdown has begun
+	closing   atomic.Bool // Shutdown has begun
+	announced atomic.Bool // whoever wants to know has been told
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -110,13 +111,12 @@ func (h *Hub) Open(peer Peer, info PeerInfo) *Session {
 }
 
 // Shutdown refuses new operations with shutting_down, tells whoever asked to be
-// told, and waits until everything accepted before is stored and sent. The
+// told unless they have been, and waits until everything accepted before is stored and sent. The
 // connections and the store are the caller's to close, in this order. The error is
 // ctx's, if that ends first.
 func (h *Hub) Shutdown(ctx context.Context) error {
-	if !h.closing.Swap(true) {
-		h.announceShutdown()
-	}
+	h.closing.Store(true)
+	h.AnnounceShutdown()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -131,7 +131,12 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 }
 
-func (h *Hub) announceShutdown() {
+// AnnounceShutdown tells whoever asked to be told that the server stops, once. What they
+// ask for is done until Shutdown.
+func (h *Hub) AnnounceShutdown() {
+	if h.announced.Swap(true) {
+		return
+	}
 	m := text(appendSystem(nil, "shutting_down", "", "The server is shutting down", nil, h.now()))
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -375,6 +375,28 @@ func TestOverloaded(t *testing.T) {
 	}
 }
 
+// Where connections are closed over a time, the notice comes first, and until its
+// own end each is served; it is told once.
+func TestAnnounceShutdown(t *testing.T) {
+	h := newHouse(t, nil)
+	ada := h.enter("ada", `"system"`)
+	h.hub.AnnounceShutdown()
+	if m := ada.hear(); !strings.Contains(m, `"event":"shutting_down"`) {
+		t.Errorf("heard %s", m)
+	}
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"still here","ref":"1"}`)
+	for _, want := range []string{"ack", "group"} {
+		if m := ada.hear(); typeOf(t, m) != want {
+			t.Errorf("heard %s, want %s", m, want)
+		}
+	}
+	h.stop()
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"too late"}`)
+	if reason := reasonOf(ada.hear()); reason != "shutting_down" {
+		t.Errorf("reason %q", reason)
+	}
+}
+
 func TestShutdown(t *testing.T) {
 	h, store := newFaultyHouse(t, nil)
 	ada, bob := h.enter("ada", `"system"`), h.enter("bob", `"presence"`)

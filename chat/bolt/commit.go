@@ -51,23 +51,26 @@ func (s *Store) PutUser(u chat.User) error {
 func (s *Store) update(change func(*bbolt.Tx) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	if s.broken != nil {
-		return s.broken
+	if err := s.Broken(); err != nil {
+		return err
 	}
 	changed := false
-	err := s.db.Update(func(tx *bbolt.Tx) error {
-		if err := change(tx); err != nil {
-			return err
-		}
-		changed = true
-		return nil
+	err := s.guard(func() error {
+		return s.db.Update(func(tx *bbolt.Tx) error {
+			if err := change(tx); err != nil {
+				return err
+			}
+			changed = true
+			return nil
+		})
 	})
 	switch {
 	case err == nil:
 		s.horizon.Store(nil)
+	case s.Broken() != nil: // it came upon damage
 	case changed && !nothingWritten(err):
 		err = fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
-		s.broken = err
+		s.broken.CompareAndSwap(nil, &err)
 	case changed:
 		s.horizon.Store(nil)
 		err = fmt.Errorf("chat/bolt: %w", err)

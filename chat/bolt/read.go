@@ -19,12 +19,14 @@ type reader struct {
 // view runs a read transaction. The horizon is looked at after the transaction has
 // begun: whatever is behind it by then was synced, or is hidden.
 func (s *Store) view(read func(*reader) error) error {
-	return s.db.View(func(tx *bbolt.Tx) error {
-		r := &reader{tx: tx}
-		if h := s.horizon.Load(); h != nil {
-			r.hidden = *h
-		}
-		return read(r)
+	return s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			r := &reader{tx: tx}
+			if h := s.horizon.Load(); h != nil {
+				r.hidden = *h
+			}
+			return read(r)
+		})
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -48,8 +49,11 @@ var (
 
 // Store is a chat.Store in a file.
 type Store struct {
+	path string
 	db   *bbolt.DB
 	info chat.StoreInfo // as of opening
+
+	broken atomic.Pointer[error] // why the store is closed for writing; nil while it is not
 
 	// horizon hides what a transaction is about to change, from before it writes
 	// until its sync has succeeded: bbolt shows a transaction to readers a moment
@@ -57,8 +61,6 @@ type Store struct {
 	horizon atomic.Pointer[horizon]
 
 	writing sync.Mutex // held by whoever writes
-	// Guarded by writing.
-	broken error // why the store is closed for writing; nil while it is not
 }
 
 // horizon holds the ends of the conversations that a transaction changes, as they
@@ -80,19 +82,38 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 			return nil, fmt.Errorf("chat/bolt: making %s: %w", path, err)
 		}
 	}
-	db, err := openFile(path, timeout)
+	s := &Store{path: path}
+	err := s.guard(func() (err error) {
+		if s.db, err = openFile(path, timeout); err != nil {
+			return err
+		}
+		return s.readMeta(path)
+	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("chat/bolt: %s is in use by another process", path)
-	case err != nil:
-		return nil, fmt.Errorf("chat/bolt: %s: %w", path, err)
+	case err == nil:
+		return s, nil
+	case s.db != nil:
+		s.db.Close()
 	}
-	s := &Store{db: db}
-	if err := s.readMeta(path); err != nil {
-		db.Close()
-		return nil, err
+	if strings.HasPrefix(err.Error(), "chat/bolt: ") {
+		return nil, err // it names the file
 	}
-	return s, nil
+	return nil, fmt.Errorf("chat/bolt: %s: %w", path, err)
+}
+
+// guard runs what reads or writes the file. Where that is damaged, bbolt panics, or
+// follows a page's number out of the file: that is an error, and no more.
+func (s *Store) guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("chat/bolt: %s is damaged: %v", s.path, r)
+			s.broken.CompareAndSwap(nil, &err)
+		}
+	}()
+	return f()
 }
 
 func openFile(path string, timeout time.Duration) (*bbolt.DB, error) {
@@ -167,6 +188,15 @@ func (s *Store) readMeta(path string) error {
 
 // Close closes the file, when what is being read or written is done.
 func (s *Store) Close() error { return s.db.Close() }
+
+// Broken returns why the store cannot be trusted any more: the file is damaged, or a
+// write failed and it is not known what of it is on disk. nil: it can be.
+func (s *Store) Broken() error {
+	if err := s.broken.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // Info describes the data as they were when the store was opened.
 func (s *Store) Info() chat.StoreInfo { return s.info }

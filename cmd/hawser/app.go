@@ -135,6 +135,10 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 			http.Error(w, "stopping", http.StatusServiceUnavailable)
 			return
 		}
+		if err := a.store.Broken(); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
 		io.WriteString(w, "ready\n")
 	})
 }
@@ -144,6 +148,7 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 // that: until a connection is closed, it is served.
 func (a *app) stop() error {
 	a.ending.Store(true)
+	a.hub.AnnounceShutdown()
 	if a.cfg.DrainTime > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), a.cfg.DrainTime+a.cfg.ShutdownTimeout)
 		defer cancel()
@@ -151,9 +156,11 @@ func (a *app) stop() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.ShutdownTimeout)
 	defer cancel()
-	err := a.hub.Shutdown(ctx)
+	if err := a.hub.Shutdown(ctx); err != nil {
+		a.log.Warn("the chat did not finish in time", "error", err)
+	}
 	a.warnOfCut(a.server.Shutdown(ctx))
-	return errors.Join(err, a.store.Close())
+	return a.store.Close()
 }
 
 func (a *app) warnOfCut(err error) {
