@@ -23,7 +23,8 @@ type Conn struct {
 // in a callback. Messages arrive in the order in which they were sent. A nil
 // error means that the message was queued, not that it arrived. The error is
 // ErrClosed once Close was called or the connection is ending, ErrBusy if the
-// loop cannot keep up, or a *wsproto.UsageError.
+// loop cannot keep up, or a *wsproto.UsageError. That text is UTF-8 is not checked: a
+// peer fails the connection where it is not.
 func (c Conn) Send(op frame.Opcode, p []byte) error {
 	if !op.IsData() {
 		return &wsproto.UsageError{Reason: "a message is text or binary, not " + op.String()}
@@ -40,6 +41,9 @@ func (c Conn) Send(op frame.Opcode, p []byte) error {
 
 // SendPrepared queues m, as Send does, without copying it.
 func (c Conn) SendPrepared(m *wsproto.Prepared) error {
+	if m == nil {
+		return &wsproto.UsageError{Reason: "a nil *wsproto.Prepared"}
+	}
 	if c.closed() {
 		return ErrClosed
 	}

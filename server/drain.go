@@ -8,6 +8,10 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
+// cutTimeout is how long a loop has to cut its connections: it needs none, unless a
+// handler holds it.
+const cutTimeout = time.Second
+
 // Shutdown is Drain without a pause: every connection is closed at once.
 func (s *Server) Shutdown(ctx context.Context) error { return s.Drain(ctx, 0) }
 
@@ -15,7 +19,8 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.Drain(ctx, 0) }
 // queued for it: evenly over a time, so that they do not all come back to another
 // server at the same moment. It waits until all have ended and the loops with them.
 // When ctx is done the rest is cut; the error then says how many were, and wraps
-// ctx's. Of several calls, the one whose time is over first sets the pace.
+// ctx's. Of several calls, the one whose time is over first sets the pace. It is not
+// for handlers, whose loop cannot end while they wait for it.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	s.mu.Lock()
 	s.stopped = true
@@ -32,7 +37,11 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 		case <-ctx.Done():
 			err = ctx.Err()
 			s.all(task{kind: taskCut})
-			<-l.ended
+			select {
+			case <-l.ended:
+			case <-time.After(cutTimeout):
+				return fmt.Errorf("server: a handler holds loop %d and its connections: %w", l.index, err)
+			}
 		}
 	}
 	if cut = s.Stats().Cut - cut; err != nil {

@@ -59,12 +59,23 @@ func (s *Server) NewGroup() *Group {
 	return g
 }
 
-// Join adds a connection. Joining twice is joining once.
+// on returns the group's part on a loop, or nil for another Server's.
+func (g *Group) on(l *loop) *members {
+	if i := l.index; i < len(g.loops) && g.loops[i].loop == l {
+		return g.loops[i]
+	}
+	return nil
+}
+
+// Join adds a connection of the group's Server. Joining twice is joining once.
 func (g *Group) Join(c Conn) error {
 	if c.closed() {
 		return ErrClosed
 	}
-	m := g.loops[c.loop.index]
+	m := g.on(c.loop)
+	if m == nil {
+		return &wsproto.UsageError{Reason: "a group has the connections of one Server only"}
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m.count++
@@ -80,7 +91,10 @@ func (g *Group) Leave(c Conn) {
 	if c.loop == nil {
 		return
 	}
-	m := g.loops[c.loop.index]
+	m := g.on(c.loop)
+	if m == nil {
+		return
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if m.count > 0 {
@@ -90,6 +104,9 @@ func (g *Group) Leave(c Conn) {
 
 // Send sends m to every member.
 func (g *Group) Send(m *wsproto.Prepared, p Policy) {
+	if m == nil {
+		panic("server: Group.Send of a nil *wsproto.Prepared")
+	}
 	if own := g.post(m, p); own != nil {
 		own.loop.sendGroup(own, m, p)
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// maxHeaderBytes bounds a request's head; net/http adds 4 KiB to it.
-const maxHeaderBytes = 16 << 10
+// maxHeaderBytes bounds a request's head to 16 KiB: net/http adds 4 KiB to it.
+const maxHeaderBytes = 12 << 10
 
 // Serve accepts connections on ln, which it closes in the end, and serves them
 // with net/http, over TLS if Config.TLS says so, until Shutdown. It always returns

@@ -63,7 +63,8 @@ func New(cfg Config) (*Server, error) {
 }
 
 // ServeHTTP answers one opening handshake and takes the connection over. It
-// works under any http.Server, also one that is not Serve's.
+// works under any http.Server, also one that is not Serve's; but the loops have TLS
+// only where Serve accepted the connection, with Config.TLS.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	stopped := s.stopped
@@ -73,6 +74,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
+	if r.TLS != nil && from == nil {
+		s.refuse(w, r, http.StatusNotImplemented, "TLS here needs Server.Serve with Config.TLS, or a proxy that ends it")
+		return
+	}
 	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
 		s.refuseFor(w, r, http.StatusServiceUnavailable, "1", "too many handshakes, try again later")
 		return
