@@ -452,7 +452,9 @@ func TestCompare(t *testing.T) {
 	server := fmt.Sprintf("=%s serve-for-test {port}", self)
 	status, out, errs := wsbench(t, "compare", "echo", "--conns", "5", "--inflight", "1", "--warmup", "50ms", "--duration", "200ms", "--rounds", "2",
 		"--a", "one"+server, "--b", "two"+server, "--json", json, "--html", html)
-	if status != exitGood || !strings.Contains(out, "too few rounds to say") || strings.Count(errs, "round 2 of 2") != 2 {
+	// On a machine that is busy enough a round may pass without a message.
+	good := status == exitGood || status == exitFailed && strings.Contains(out, "no message was received in a round")
+	if !good || !strings.Contains(out, "too few rounds to say") || strings.Count(errs, "round 2 of 2") != 2 {
 		t.Fatalf("status %d\n%s%s", status, out, errs)
 	}
 	md, plots, readme := filepath.Join(dir, "t.md"), filepath.Join(dir, "plots"), filepath.Join(dir, "README.md")

@@ -144,10 +144,20 @@ func (m *Measured) once(ctx context.Context, o run.Options, cpus []int) (*result
 }
 
 func (m *Measured) take(r *result.Result) {
+	complete := true
 	for _, metric := range Metrics(r.Plan.Scenario) {
-		if v, ok := metric.of(r); ok {
+		v, ok := metric.of(r)
+		if ok {
 			m.Values[metric.Name] = append(m.Values[metric.Name], v)
 		}
+		complete = complete && ok
+	}
+	if !complete {
+		what := "message was received"
+		if r.Plan.Cycles() {
+			what = "handshake was done"
+		}
+		m.Failed = append(m.Failed, "no "+what+" in a round")
 	}
 	m.Total.Add(&r.Total)
 	m.Faults.Add(r.Faults)

@@ -6,6 +6,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 )
 
 func TestMedian(t *testing.T) {
@@ -134,6 +137,17 @@ func TestSearch(t *testing.T) {
 	got, _ = Search(t.Context(), 100, math.Inf(1), 0.02, func(context.Context, float64) (Outcome, error) { return Outcome{}, nil })
 	if got.Load != 0 || !strings.Contains(got.String(), "none") {
 		t.Errorf("nothing holds: %v", got)
+	}
+}
+
+// What is missing in a round is said to be, once.
+func TestMissingMetrics(t *testing.T) {
+	for s, want := range map[load.Scenario]string{load.Echo: "no message was received in a round", load.Connect: "no handshake was done in a round"} {
+		m := &Measured{Values: map[string][]float64{}}
+		m.take(&result.Result{Plan: load.Plan{Scenario: s}, Seconds: 1, Server: &result.Server{}})
+		if len(m.Failed) != 1 || m.Failed[0] != want {
+			t.Errorf("%s: %q, want %q", s, m.Failed, want)
+		}
 	}
 }
 
