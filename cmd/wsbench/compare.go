@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,13 +28,14 @@ Where an interval holds 1 it says "no difference shown".
                           foreground; {port} stands for a free port. Measured
                           are all processes it has once it listens
   --server NAME=COMMAND   one more; all are compared with the first
-  --at URL                where they are (ws://127.0.0.1:{port}/)
+  --at URL                where they are, with {port} (ws://127.0.0.1:{port}/)
   --at NAME=URL           where one of them is
   --rounds N              (7; under 5 no difference is claimed)
   --server-cpus LIST      cores of the servers (the first half), as 0,2-5
   --client-cpus LIST      cores of wsbench (the second half)
 
-and the flags of a run, but --url, --pid, --agent and --processes.
+and the flags of a run, but --url, --pid, --agent, --processes, --csv and
+--fail-if.
 `
 
 // runCompare measures servers in turns.
@@ -73,6 +75,10 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		}
 		if url, ok := where[one.Name]; ok {
 			one.URL = url
+			delete(where, one.Name)
+		}
+		if !strings.Contains(one.URL, "{port}") {
+			return &usageError{fmt.Errorf("--at %s has no {port}: each server gets a free one", one.URL)}
 		}
 		if slices.ContainsFunc(candidates, func(c trial.Candidate) bool { return c.Name == one.Name }) {
 			return &usageError{fmt.Errorf("two servers have the name %q", one.Name)}
@@ -84,6 +90,10 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return &usageError{errors.New("compare wants two servers at least: --a and --b")}
 	case o.Plan.URL != "" || o.Server.Any() || len(o.Agents) > 0 || o.Processes > 0:
 		return &usageError{errors.New("compare starts the servers itself, on this host: no --url, --pid, --cgroup, --agent or --processes")}
+	case len(where) > 0:
+		return &usageError{fmt.Errorf("--at %s=…: there is no server of that name", slices.Sorted(maps.Keys(where))[0])}
+	case o.csv != "" || len(o.failIf) > 0:
+		return &usageError{errors.New("a comparison is judged by its intervals, and kept with --json or --html: no --fail-if or --csv")}
 	case *rounds < 1:
 		return &usageError{fmt.Errorf("--rounds is %d; it must be at least 1", *rounds)}
 	}
@@ -127,7 +137,9 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 
 func cores(to *[]int) func(string) error {
 	return func(s string) (err error) {
-		*to, err = pin.Parse(s)
-		return err
+		if *to, err = pin.Parse(s); err != nil {
+			return err
+		}
+		return pin.Check(*to)
 	}
 }

@@ -71,6 +71,8 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	case *slo == "":
 		err = errors.New("--slo is missing")
 	case err != nil:
+	case len(o.failIf) > 0:
+		err = errors.New("find judges by --slo, not by --fail-if")
 	case !(*from >= 0 && *most > 0 && *precision > 0):
 		err = errors.New("--from, --most and --precision must be positive")
 	case over == "rate" && (s == load.Idle || s == load.Storm):

@@ -149,6 +149,9 @@ func (o *settings) parse(name string, args []string) error {
 	return nil
 }
 
+// mostThreads is more than any machine has cores for.
+const mostThreads = 1024
+
 func (o *settings) complete() (err error) {
 	p := &o.Plan
 	p.Self = !o.noSelf
@@ -190,8 +193,10 @@ func (o *settings) complete() (err error) {
 	switch {
 	case p.Scenario == load.Idle && p.Rate > 0:
 		return errors.New("idle has no rate: nothing is sent")
-	case o.Threads < 0 || o.Processes < 0:
-		return errors.New("--threads and --processes must not be negative")
+	case o.Threads < 0 || o.Threads > mostThreads:
+		return fmt.Errorf("--threads is %d; it must be at most %d, and not negative", o.Threads, mostThreads)
+	case o.Processes < 0 || o.Processes > run.MostProcesses:
+		return fmt.Errorf("--processes is %d; it must be at most %d, and not negative", o.Processes, run.MostProcesses)
 	case len(o.Agents) > 0 && o.Processes > 0:
 		return errors.New("--agent and --processes contradict each other: an agent is one process")
 	case o.Interval < 100*time.Millisecond:

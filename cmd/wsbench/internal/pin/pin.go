@@ -53,16 +53,24 @@ func Parse(s string) (cpus []int, err error) {
 	return cpus, nil
 }
 
+// Check finds cores that there are not, or that this process must not use.
+func Check(cpus []int) error { return on(cpus, func() error { return nil }) }
+
 // Start starts a command on some cores, or on all if there are none. A child
 // inherits them from the thread that starts it.
 func Start(cmd *exec.Cmd, cpus []int) error {
 	if len(cpus) == 0 {
 		return cmd.Start()
 	}
+	return on(cpus, cmd.Start)
+}
+
+// on calls f on a thread that keeps to some cores.
+func on(cpus []int, f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		var before, set unix.CPUSet
+		var before, set, got unix.CPUSet
 		for _, c := range cpus {
 			set.Set(c)
 		}
@@ -70,13 +78,19 @@ func Start(cmd *exec.Cmd, cpus []int) error {
 		if err == nil {
 			err = unix.SchedSetaffinity(0, &set)
 		}
-		if err != nil {
-			done <- fmt.Errorf("cores %v: %w", cpus, err)
-			return
+		if err == nil {
+			err = unix.SchedGetaffinity(0, &got)
 		}
-		err = cmd.Start()
+		switch {
+		case err != nil:
+			err = fmt.Errorf("cores %v: %w", cpus, err)
+		case got != set: // the kernel takes those that there are
+			err = fmt.Errorf("cores %v: not all of them can be used", cpus)
+		default:
+			err = f()
+		}
 		if unix.SchedSetaffinity(0, &before) == nil {
-			runtime.UnlockOSThread()
+			runtime.UnlockOSThread() // else the thread ends with us
 		}
 		done <- err
 	}()

@@ -43,6 +43,14 @@ func TestStart(t *testing.T) {
 	if err := Start(exec.Command("true"), []int{1023}); err == nil {
 		t.Error("a core that is not there is taken")
 	}
+	if err := Check(before); err != nil {
+		t.Error(err)
+	}
+	for _, bad := range [][]int{{1023}, {last, 1023}} {
+		if err := Check(bad); err == nil {
+			t.Errorf("cores %v are taken", bad)
+		}
+	}
 }
 
 func TestHalves(t *testing.T) {

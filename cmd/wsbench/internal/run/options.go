@@ -155,8 +155,8 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 	return c, err
 }
 
-// most is the largest number of processes that are started by themselves.
-const most = 64
+// MostProcesses is the largest number of processes of a run.
+const MostProcesses = 64
 
 // processes is how many are needed.
 func processes(members, fit int) (int, error) {
@@ -164,7 +164,7 @@ func processes(members, fit int) (int, error) {
 		return 0, errors.New("the limit of open files leaves no room for connections: raise it (ulimit -Hn)")
 	}
 	n := (members + fit - 1) / fit
-	if n > most {
+	if n > MostProcesses {
 		return 0, fmt.Errorf("%d connections would take %d processes of %d each: raise the hard limit of open files (ulimit -Hn %d, or LimitNOFILE; the kernel's own is %d)", members, n, fit, members, drive.MostDescriptors())
 	}
 	return max(n, 1), nil
