@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,7 +21,7 @@ import (
 //
 //	agent:      wsbench-agent 1 NONCE
 //	controller: NONCE' PROOF("controller", NONCE, NONCE')
-//	agent:      PROOF("agent", NONCE', NONCE), or "refused" and the end
+//	agent:      PROOF("agent", NONCE', NONCE), or "refused" or "busy" and the end
 //
 // Nonces are 32 random bytes, proofs are HMAC-SHA256 under the token, all in
 // hexadecimal. An eavesdropper learns nothing to use again.
@@ -72,8 +73,13 @@ func readLine(r io.Reader) (string, error) {
 	return "", errors.New("line is too long")
 }
 
-// admit is the agent's side.
-func admit(nc net.Conn, token string) error {
+// turn is how long a controller waits for the one before it to go. It is less than
+// authTime.
+const turn = 2 * time.Second
+
+// admit is the agent's side. Whoever knows the token takes from free, which has
+// one value while there is no controller.
+func admit(nc net.Conn, token string, free <-chan struct{}) error {
 	nc.SetDeadline(time.Now().Add(authTime))
 	defer nc.SetDeadline(time.Time{})
 	mine := nonce()
@@ -87,8 +93,17 @@ func admit(nc net.Conn, token string) error {
 		io.WriteString(nc, "refused\n")
 		return errors.New("controller does not know the token")
 	}
-	_, err = fmt.Fprintf(nc, "%s\n", proof(token, "agent", theirs, mine))
-	return err
+	wait := time.NewTimer(turn)
+	defer wait.Stop()
+	select {
+	case <-free:
+	case <-wait.C:
+		io.WriteString(nc, "busy\n")
+		return errors.New("there is another controller")
+	}
+	// If this fails, serving does, too.
+	fmt.Fprintf(nc, "%s\n", proof(token, "agent", theirs, mine))
+	return nil
 }
 
 // introduce is the controller's side.
@@ -96,6 +111,9 @@ func introduce(nc net.Conn, token string) error {
 	nc.SetDeadline(time.Now().Add(authTime))
 	defer nc.SetDeadline(time.Time{})
 	line, err := readLine(nc)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("what listens has said nothing for %v", authTime)
+	}
 	theirs, ok := strings.CutPrefix(line, greeting+" ")
 	if err != nil || !ok {
 		return errors.New("that is no wsbench agent")
@@ -108,6 +126,8 @@ func introduce(nc net.Conn, token string) error {
 		return fmt.Errorf("the agent ended the conversation: %w", err)
 	case line == "refused":
 		return errors.New("the agent has another token")
+	case line == "busy":
+		return errors.New("the agent is busy: it has another controller, or is named twice")
 	case !hmac.Equal([]byte(line), []byte(proof(token, "agent", mine, theirs))):
 		return errors.New("what answers does not know the token")
 	}
@@ -128,10 +148,14 @@ func DialAgent(ctx context.Context, addr, token string) (Worker, error) {
 }
 
 // ListenAndServe is the agent: it serves one controller after another until ctx
-// ends. notice is told who comes and goes.
+// ends. notice is told who comes and goes; it may be called by several goroutines
+// at a time.
 func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice func(string)) error {
-	stop := context.AfterFunc(ctx, func() { ln.Close() })
-	defer stop()
+	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	var visits sync.WaitGroup
+	defer visits.Wait()
+	free := make(chan struct{}, 1)
+	free <- struct{}{}
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
@@ -140,16 +164,18 @@ func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice f
 			}
 			return err
 		}
-		if err := admit(nc, token); err != nil {
-			notice(fmt.Sprintf("%s: %v", nc.RemoteAddr(), err))
-			nc.Close()
-			continue
-		}
-		notice(fmt.Sprintf("%s: controller", nc.RemoteAddr()))
-		ended := context.AfterFunc(ctx, func() { nc.Close() })
-		Serve(ctx, buffered{nc, bufio.NewReader(nc)})
-		ended()
-		notice(fmt.Sprintf("%s: gone", nc.RemoteAddr()))
+		visits.Go(func() {
+			defer context.AfterFunc(ctx, func() { nc.Close() })()
+			if err := admit(nc, token, free); err != nil {
+				notice(fmt.Sprintf("%s: %v", nc.RemoteAddr(), err))
+				nc.Close()
+				return
+			}
+			notice(fmt.Sprintf("%s: controller", nc.RemoteAddr()))
+			Serve(ctx, buffered{nc, bufio.NewReader(nc)})
+			notice(fmt.Sprintf("%s: gone", nc.RemoteAddr()))
+			free <- struct{}{}
+		})
 	}
 }
 
