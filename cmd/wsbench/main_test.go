@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -189,25 +191,23 @@ func TestServerEnds(t *testing.T) {
 // startAgent runs an agent until the test ends.
 func startAgent(t *testing.T, token string) (addr string) {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr = ln.Addr().String()
-	ln.Close()
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan int)
+	said, stderr := io.Pipe()
+	done := make(chan struct{})
 	go func() {
-		done <- program(ctx, []string{"agent", "--listen", addr, "--token-file", token}, &bytes.Buffer{}, &bytes.Buffer{})
+		defer close(done)
+		program(ctx, []string{"agent", "--listen", "127.0.0.1:0", "--token-file", token}, io.Discard, stderr)
+		stderr.Close()
 	}()
 	t.Cleanup(func() { cancel(); <-done })
-	for {
-		if nc, err := net.Dial("tcp", addr); err == nil {
-			nc.Close()
-			return addr
-		}
-		time.Sleep(time.Millisecond) // it does not listen yet
+	lines := bufio.NewReader(said)
+	line, err := lines.ReadString('\n')
+	go io.Copy(io.Discard, lines)
+	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "wsbench: agent at ")
+	if !ok {
+		t.Fatalf("the agent says %q, %v", line, err)
 	}
+	return addr
 }
 
 // Several processes, and agents, come to one report; nothing is counted twice.
