@@ -39,6 +39,7 @@ type ClientTester struct {
 	changed chan struct{}                 // closed at the next result
 	conns   map[net.Conn]struct{}
 	closed  bool
+	aborted bool
 	wg      sync.WaitGroup
 }
 
@@ -110,6 +111,14 @@ func (t *ClientTester) Missing(agent string) (n int) {
 	return n
 }
 
+// Abort is Close that leaves the cases without results which it interrupts.
+func (t *ClientTester) Abort() {
+	t.mu.Lock()
+	t.aborted = true
+	t.mu.Unlock()
+	t.Close()
+}
+
 // Results are an agent's results in the order of the cases, without those of
 // excluded cases.
 func (t *ClientTester) Results(agent string) []*Result {
@@ -138,6 +147,9 @@ func (t *ClientTester) Agents() []string {
 func (t *ClientTester) store(r *Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.aborted {
+		return
+	}
 	if t.results == nil {
 		t.results = map[string]map[string]*Result{}
 	}

@@ -96,7 +96,7 @@ func (t *Target) dialAgain(ctx context.Context, opt *Options) (net.Conn, error) 
 }
 
 // TestServer runs cases against a server and returns a result for each, in the
-// order of the cases.
+// order of the cases. Once ctx is done, it returns those that there are.
 func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*Result {
 	results := make([]*Result, len(cases))
 	var done sync.Mutex
@@ -113,7 +113,11 @@ func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*
 				continue
 			}
 			wg.Go(func() {
+				defer func() { <-slots }()
 				r := testServer(ctx, t, c, opt)
+				if ctx.Err() != nil {
+					return // the end of it is ours, not the server's
+				}
 				r.Index = i + 1
 				results[i] = r
 				done.Lock()
@@ -121,7 +125,6 @@ func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*
 				if opt.Done != nil && !r.Skipped {
 					opt.Done(r)
 				}
-				<-slots
 			})
 		}
 		wg.Wait()

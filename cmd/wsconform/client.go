@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"slices"
 	"sync"
+	"syscall"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
@@ -43,7 +44,7 @@ func clientCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		return 0, err
 	}
 	defer ln.Close()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return o.testClients(ctx, stdout, stderr, ln, cases)
 }
@@ -108,7 +109,11 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 	case <-ctx.Done():
 	}
 	ln.Close()
-	t.Close()
+	if ctx.Err() != nil {
+		t.Abort()
+	} else {
+		t.Close()
+	}
 	agents := map[string][]*autobahn.Result{}
 	names := t.Agents()
 	slices.Sort(names)
@@ -120,7 +125,7 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 	if len(names) == 0 {
 		return 0, fmt.Errorf("no client has played a case%s", driver.how())
 	}
-	return o.conclude(stdout, agents, names, cases, missing)
+	return o.concludeIn(ctx, stdout, agents, names, cases, missing)
 }
 
 // reportOn prints and writes what an agent has so far.

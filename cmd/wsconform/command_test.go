@@ -172,7 +172,12 @@ func TestMain(m *testing.M) {
 	case "fail":
 		fmt.Fprintln(os.Stderr, "this program ends at once")
 		os.Exit(7)
+	case "wsconform":
+		os.Exit(run(strings.Split(os.Getenv("WSCONFORM_TEST_ARGS"), "\n"), os.Stdout, os.Stderr))
 	default:
+		if addr, once := strings.CutPrefix(addr, "once:"); once {
+			serveOnce(addr)
+		}
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -185,6 +190,32 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
+}
+
+// serveOnce is the server of TestSignal: it refuses the first request, and does not
+// answer the second.
+func serveOnce(addr string) {
+	ln, err := net.Listen("tcp", addr)
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("testee", os.Getpid())
+	for requests := 0; ; {
+		nc, err := ln.Accept()
+		if err != nil {
+			return
+		}
+		if n, _ := nc.Read(make([]byte, 4096)); n == 0 {
+			continue // somebody looks whether the server is there
+		}
+		if requests++; requests == 1 {
+			nc.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+			nc.Close()
+			continue
+		}
+		fmt.Println("now")
+	}
 }
 
 func freeAddr(t *testing.T) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -67,6 +68,22 @@ func (p *progress) print(id string) {
 	default:
 		fmt.Fprintf(p.w, "\rwsconform: %-70s", line)
 	}
+}
+
+var errInterrupted = errors.New("interrupted")
+
+// concludeIn is conclude after a run in ctx. One that was interrupted is reported as
+// far as it came, but makes no baseline: that would forget cases.
+func (o *options) concludeIn(ctx context.Context, stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
+	if ctx.Err() == nil {
+		return o.conclude(stdout, agents, names, cases, missing)
+	}
+	o.writeBaseline = ""
+	if len(names) != 1 {
+		o.before = nil
+	}
+	_, err := o.conclude(stdout, agents, names, cases, missing)
+	return 0, errors.Join(errInterrupted, err)
 }
 
 // conclude prints the results and writes the reports, and says with which status

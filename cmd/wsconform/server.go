@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/hawser-ws/hawser/autobahn"
 )
@@ -44,7 +45,7 @@ func serverCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		return 0, err
 	}
 	o.run.Header = o.header
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	testee, err := o.startServer(ctx, servers)
 	if err != nil {
@@ -100,11 +101,14 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		opt.Agent, opt.Origin, opt.Subprotocols = s.Agent, s.Origin, s.Protocols
 		p := newProgress(stderr, len(cases)-o.excluded(s.Agent, cases), o)
 		opt.Done = p.add
-		if nc, err := s.target.Dial(ctx, opt.TLS); err != nil {
-			return 0, fmt.Errorf("cannot reach the server at %s: %w", s.URL, err)
-		} else {
-			nc.Close()
+		nc, err := s.target.Dial(ctx, opt.TLS)
+		if ctx.Err() != nil {
+			break
 		}
+		if err != nil {
+			return 0, fmt.Errorf("cannot reach the server at %s: %w", s.URL, err)
+		}
+		nc.Close()
 		results := autobahn.TestServer(ctx, s.target, cases, &opt)
 		if err := testee.died(); err != nil {
 			fmt.Fprintln(stderr, "wsconform:", err)
@@ -116,10 +120,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		names = append(names, name)
 		agents[name] = results
 	}
-	if ctx.Err() != nil {
-		return 0, fmt.Errorf("interrupted")
-	}
-	return o.conclude(stdout, agents, names, cases, 0)
+	return o.concludeIn(ctx, stdout, agents, names, cases, 0)
 }
 
 // excluded is how many cases are not run for an agent.
