@@ -48,6 +48,7 @@ type Case struct {
 type Outcome struct {
 	Verdict Verdict
 	Events  []Event
+	end     *Closing // in place of the case's; nil for that
 }
 
 // EventKind says what happened.

@@ -37,7 +37,7 @@ func (s *series) add(c *Case) *Case {
 // echo is a case whose frames are legal and come back.
 func (s *series) echo(title string, rule *Rule, events []Event, script ...Step) *Case {
 	return s.add(&Case{Title: title, Expectation: "All comes back; then a clean close.", Rule: rule,
-		Script: append(script, killAfter(2*time.Second)), Expect: []Outcome{{OK, events}}, Close: cleanClose})
+		Script: append(script, killAfter(2*time.Second)), Expect: []Outcome{ok(events...)}, Close: cleanClose})
 }
 
 // fails is a case whose frames must fail the connection, with one of the codes,

@@ -36,7 +36,9 @@ func negotiation() []*Case {
 			Expectation: "An offer is accepted as RFC 7692 says, and compressed messages come back. UNIMPLEMENTED where none is accepted.",
 			Deflate:     &Deflate{raw: raw, Offers: offers, strict: true}, Loop: some(), Close: cleanClose, quiet: true})
 	}
-	offer("An offer that must be declined, then one that need not be.", ruleDecline, extension+"; server_max_window_bits=16, "+extension, Params{})
+	c := offer("An offer that must be declined, then one that need not be.", ruleDecline, extension+"; server_max_window_bits=16, "+extension, Params{})
+	c.Opening = &Opening{orRefuse: NonStrict} // as in N1
+	c.Expectation += " Refusing the handshake is NON-STRICT."
 	offer("An extension that nobody has, then an offer.", ruleOpenExt, "x-wsconform-nobody; a=b, "+extension, Params{})
 	offer("A quoted value.", ruleOpenExt, extension+`; server_max_window_bits="10"`, Params{ServerBits: 10})
 	offer("White space in every place where it may be.", ruleOpenExt, "  "+extension+" ;\tserver_no_context_takeover ; client_max_window_bits ", Params{ServerNoTakeover: true, ClientBits: anyBits})

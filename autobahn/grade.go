@@ -41,6 +41,7 @@ func (r *Result) Passes(strict bool) bool {
 // apart.
 func (s *session) grade(r *Result) {
 	c := s.c
+	closing := &c.Close
 	r.Behavior, r.Reason = Failed, "what happened is none of what is allowed"
 	r.Ending, r.Received = s.end, s.events
 	switch {
@@ -56,11 +57,13 @@ func (s *session) grade(r *Result) {
 				if r.Behavior, r.Reason = v, "what happened is what is allowed"; !all {
 					r.Reason = "of several Pings only some are answered, the last among them"
 				}
+				if end := c.Expect[i].end; end != nil {
+					closing = end
+				}
 				break
 			}
 		}
 	}
-	closing := &c.Close
 	if s.forced == Unimplemented {
 		closing = &cleanClose // ours, in place of what the case would have sent
 	}

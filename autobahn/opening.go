@@ -29,12 +29,19 @@ type Opening struct {
 	// Refuse: the testee must not complete the handshake. Else it must.
 	Refuse bool
 	// Statuses are the ones a server may refuse with; another is NON-STRICT.
-	// Empty: any from 400 to 599.
+	// Empty: any from 300 to 599.
 	Statuses []int
 	// Verify says what is wrong with the testee's part; "" for nothing.
 	Verify func(h *wire.Head) string
 	// orRefuse is the verdict on a server that refuses; "" where it must not.
 	orRefuse Verdict
+	// orComplete is the verdict on a server that completes what most must refuse;
+	// "": FAILED.
+	orComplete Verdict
+	// plain: a server that ignores Upgrade may answer the request with 200 to 299.
+	plain bool
+	// foreign: an answer that is not HTTP/1 refuses the handshake, too.
+	foreign bool
 	// hold: the tester, as a server, listens for a moment before it answers; the
 	// client must not send anything yet.
 	hold bool
@@ -100,11 +107,14 @@ func (s *session) readHead() (h *wire.Head, left []byte, err error) {
 		b = append(b, buf[:n]...)
 		h, used, bad := wire.SplitHead(b)
 		if bad != nil {
-			return nil, nil, bad
+			return nil, b, bad
 		}
 		if h != nil {
 			s.log.head(Received, h.Raw)
 			return h, b[used:], nil
+		}
+		if err == nil && s.client && !mayBeHTTP(b) {
+			err = errNotHTTP // and there is no telling where it ends
 		}
 		if err != nil {
 			if len(b) > 0 {
@@ -113,6 +123,14 @@ func (s *session) readHead() (h *wire.Head, left []byte, err error) {
 			return nil, b, err
 		}
 	}
+}
+
+var errNotHTTP = errors.New("the answer is not HTTP/1")
+
+// mayBeHTTP reports whether an answer that begins with b can be HTTP/1.
+func mayBeHTTP(b []byte) bool {
+	const name = "HTTP/1."
+	return bytes.HasPrefix(b, []byte(name)) || strings.HasPrefix(name, string(b))
 }
 
 // errTime reports whether err is a deadline that passed.
@@ -241,11 +259,17 @@ func (s *session) checkExtensions(h *wire.Head) string {
 	return ""
 }
 
-// judgeRefusal grades a server that was to refuse the handshake. It is false
-// where it completed it.
-func (s *session) judgeRefusal(h *wire.Head, err error) bool {
+// judgeRefusal grades a server that was to refuse the handshake; got is what it sent
+// where that has no head. It is false where it completed it.
+func (s *session) judgeRefusal(h *wire.Head, got []byte, err error) bool {
 	o := s.c.Opening
 	switch {
+	case h == nil && o.foreign && !mayBeHTTP(got):
+		s.forced, s.result = OK, "answered in another protocol"
+		return true
+	case h == nil && errors.Is(err, errNotHTTP):
+		s.forced, s.result = Failed, err.Error()
+		return true
 	case h == nil && errTime(err):
 		s.ranOut("the time for the opening handshake")
 		s.forced, s.result = Failed, "neither an answer nor an end of the connection in time"
@@ -262,6 +286,8 @@ func (s *session) judgeRefusal(h *wire.Head, err error) bool {
 	switch {
 	case status == 101:
 		return false
+	case o.plain && status >= 200 && status < 300:
+		s.forced, s.result = NonStrict, fmt.Sprintf("answered with %d, as a request that asks for no upgrade", status)
 	case status < 300 || status > 599:
 		s.forced, s.result = Failed, fmt.Sprintf("the status line is %q", h.Start)
 	case len(o.Statuses) > 0 && !slices.Contains(o.Statuses, status):

@@ -13,15 +13,16 @@ import (
 // that are about it.
 func TestDifferent(t *testing.T) {
 	for _, side := range []struct {
-		name string
-		role autobahn.Role
-		run  player
+		name      string
+		role      autobahn.Role
+		run       player
+		different []faulty.Defect
 	}{
-		{"server", autobahn.Server, testFaultyServer},
-		{"client", autobahn.Client, testFaultyClient},
+		{"server", autobahn.Server, testFaultyServer, slices.Concat(faulty.Different, faulty.DifferentServers)},
+		{"client", autobahn.Client, testFaultyClient, faulty.Different},
 	} {
 		cases := slices.DeleteFunc(light(t, side.role), func(c *autobahn.Case) bool { return !c.Own() })
-		for _, d := range faulty.Different {
+		for _, d := range side.different {
 			t.Run(side.name+" "+d.Name, func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {

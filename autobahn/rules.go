@@ -89,5 +89,6 @@ var (
 // Rules of HTTP.
 var (
 	ruleHTTPColon = &Rule{"RFC 9112 §5.1", "A server MUST reject, with a response status code of 400 (Bad Request), any received request message that contains whitespace between a header field name and colon."}
+	ruleHTTP10    = &Rule{"RFC 9110 §15.2", "Since HTTP/1.0 did not define any 1xx status codes, a server MUST NOT send a 1xx response to an HTTP/1.0 client."}
 	ruleHTTPValue = &Rule{"RFC 9110 §5.5", "Field values containing CR, LF, or NUL characters are invalid and dangerous, due to the varying ways that implementations might parse and interpret those characters; a recipient of CR, LF, or NUL within a field value MUST either reject the message or replace each of those characters with SP before further processing or forwarding of that message."}
 )

@@ -108,9 +108,15 @@ func ponged(s string) Event { return Event{Kind: PongEvent, Payload: []byte(s)} 
 
 func timedOut(tag string) Event { return Event{Kind: TimeoutEvent, Tag: tag} }
 
-func ok(events ...Event) Outcome { return Outcome{OK, events} }
+func ok(events ...Event) Outcome { return Outcome{Verdict: OK, Events: events} }
 
-func lax(events ...Event) Outcome { return Outcome{NonStrict, events} }
+func lax(events ...Event) Outcome { return Outcome{Verdict: NonStrict, Events: events} }
+
+// laxClean is lax for an endpoint that should have failed the connection, and closes
+// it cleanly when it is asked to.
+func laxClean(events ...Event) Outcome {
+	return Outcome{Verdict: NonStrict, Events: events, end: &cleanClose}
+}
 
 // The ends that most cases share.
 var (

@@ -196,7 +196,7 @@ func (s *session) openAsClient(t *Target, r *Result) {
 		}
 	}
 	o := s.c.Opening
-	if o != nil && o.Refuse && s.judgeRefusal(h, err) {
+	if o != nil && o.Refuse && s.judgeRefusal(h, left, err) {
 		s.gradeOpening(r)
 		return
 	}
@@ -211,10 +211,13 @@ func (s *session) openAsClient(t *Target, r *Result) {
 		return
 	}
 	wrong := s.checkResponse(h, d)
-	if wrong == "" && o != nil && o.Verify != nil {
+	if wrong == "" && o != nil && !o.Refuse && o.Verify != nil {
 		wrong = o.Verify(h)
 	}
 	switch {
+	case o != nil && o.Refuse && o.orComplete != "" && wrong == "":
+		s.forced, s.result = o.orComplete, "the server completed the handshake"
+		s.gradeOpening(r)
 	case o != nil && o.Refuse:
 		s.forced, s.result = Failed, "the server completed the handshake"
 		s.gradeOpening(r)

@@ -46,15 +46,22 @@ func (s *session) record(e Event) {
 }
 
 func (s *session) closeIfComplete() {
-	if s.c.keepOpen || s.c.Loop != nil || s.c.anyMessages || !s.c.Close.ByTester {
+	if s.c.keepOpen || s.c.Loop != nil || s.c.anyMessages {
 		return
 	}
+	all := s.c.Close.ByTester
 	for i := range s.c.Expect {
-		if !s.complete(&s.c.Expect[i]) {
+		switch o := &s.c.Expect[i]; {
+		case o.end == nil:
+			all = all && s.complete(o)
+		case o.end.ByTester && s.complete(o):
+			s.sendClose(o.end.Codes[0], nil)
 			return
 		}
 	}
-	s.sendClose(s.c.Close.Codes[0], nil)
+	if all {
+		s.sendClose(s.c.Close.Codes[0], nil)
+	}
 }
 
 // complete reports whether the trace is an outcome's, and nothing that belongs to

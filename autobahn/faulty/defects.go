@@ -20,6 +20,17 @@ var Different = []Defect{
 	{"pings at once", nil},
 	{"echoes from a task", nil},
 	{"answers the last of several Pings", split("F1.4 F2.2 R1.* D2.12")},
+	{"inflates what ends early", split("D1.3 D1.8")},
+}
+
+// DifferentServers are what servers may do beside.
+var DifferentServers = []Defect{
+	{"answers 200 where there is no upgrade", split("H2.1 H2.2 H2.3 H2.6 H2.7 H2.8 H2.9 H2.10 H2.11 H2.12")},
+	{"redirects what it refuses", nil},
+	{"takes a NUL for a space", nil},
+	{"answers HTTP/2 in HTTP/2", nil},
+	{"speaks version 8 as well", split("H2.22")},
+	{"refuses an offer that must be declined", split("N1.* N2.1")},
 }
 
 func split(patterns string) []string { return strings.Fields(patterns) }

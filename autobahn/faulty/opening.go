@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strconv"
 	"strings"
@@ -45,7 +46,8 @@ func (h *head) hasToken(name, token string) bool {
 }
 
 // readHead reads up to the empty line.
-func readHead(br *bufio.Reader) (*head, error) {
+func (e *endpoint) readHead() (*head, error) {
+	br := e.br
 	h := &head{fields: map[string][]string{}}
 	for {
 		line, err := br.ReadString('\n')
@@ -60,6 +62,9 @@ func readHead(br *bufio.Reader) (*head, error) {
 			return h, nil
 		default:
 			name, value, ok := strings.Cut(line, ":")
+			if e.has("takes a NUL for a space") {
+				value = strings.ReplaceAll(value, "\x00", " ")
+			}
 			if !ok || name == "" || strings.ContainsAny(name, " \t") || strings.ContainsRune(value, 0) {
 				return nil, fmt.Errorf("malformed field %q", line)
 			}
@@ -73,12 +78,20 @@ func readHead(br *bufio.Reader) (*head, error) {
 func serveConn(nc net.Conn, defect string) {
 	defer nc.Close()
 	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), defect: defect}
-	h, err := readHead(e.br)
+	h, err := e.readHead()
 	if err != nil {
 		refuse(nc, 400, "")
 		return
 	}
+	if h.start == "PRI * HTTP/2.0" && e.has("answers HTTP/2 in HTTP/2") {
+		nc.Write([]byte{0, 0, 0, 4, 0, 0, 0, 0, 0}) // an empty SETTINGS frame
+		io.Copy(io.Discard, e.br)
+		return
+	}
 	if status, extra := e.checkRequest(h); status != 0 {
+		if e.has("redirects what it refuses") && status != 426 {
+			status, extra = 302, "Location: /elsewhere\r\n"
+		}
 		refuse(nc, status, extra)
 		return
 	}
@@ -131,17 +144,21 @@ func (e *endpoint) checkRequest(h *head) (status int, extra string) {
 	}
 	switch {
 	case len(f) != 3 || f[0] != "GET" && !e.has("takes any method"):
-		return 405, ""
+		return e.plain(h, 405), ""
 	case f[2] != "HTTP/1.1" && !(e.has("takes HTTP/1.0") && f[2] == "HTTP/1.0"):
-		return 505, ""
+		return e.plain(h, 505), ""
 	case !once("host") && !e.has("does without Host"):
 		return 400, ""
 	case !upgrade, !connection:
+		return e.plain(h, 400), ""
+	case e.has("refuses an offer that must be declined") && e.malformed(h):
 		return 400, ""
 	case (err != nil || len(key) != 16 || !once("sec-websocket-key")) && !e.has("takes any key"):
 		return 400, ""
 	case (len(h.fields["content-length"]) > 0 || len(h.fields["transfer-encoding"]) > 0) && !e.has("takes a body for frames"):
 		return 400, ""
+	case h.get("sec-websocket-version") == "8" && once("sec-websocket-version") && e.has("speaks version 8 as well"):
+		return 0, ""
 	case h.get("sec-websocket-version") != "13" && !e.has("takes any version"), !once("sec-websocket-version") && !e.has("takes any version"):
 		if e.has("does not say which version it speaks") {
 			return 400, ""
@@ -149,6 +166,26 @@ func (e *endpoint) checkRequest(h *head) (status int, extra string) {
 		return 426, "Sec-WebSocket-Version: 13\r\n"
 	}
 	return 0, ""
+}
+
+// plain is the status for a request that asks for no upgrade.
+func (e *endpoint) plain(h *head, status int) int {
+	if e.has("answers 200 where there is no upgrade") && strings.Contains(h.start, " HTTP/1.") {
+		return 200
+	}
+	return status
+}
+
+// malformed reports whether an offer of permessage-deflate must be declined.
+func (e *endpoint) malformed(h *head) bool {
+	for _, v := range h.fields["sec-websocket-extensions"] {
+		for element := range strings.SplitSeq(v, ",") {
+			if _, err := e.parseElement(element, true); err != nil && strings.HasPrefix(strings.TrimSpace(element), "permessage-deflate") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // parseElement reads one element of Sec-WebSocket-Extensions.
@@ -256,7 +293,7 @@ func dial(connect func() (net.Conn, error), target, defect string) {
 		e.write(opPing, 0, []byte("early"))
 	}
 	nc.SetReadDeadline(time.Now().Add(2 * time.Second))
-	h, err := readHead(e.br)
+	h, err := e.readHead()
 	if err != nil || !e.checkAnswer(h, key) {
 		return
 	}
