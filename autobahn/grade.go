@@ -29,6 +29,8 @@ type Result struct {
 	Response string
 	// Skipped is true where the configuration excludes the case for this agent.
 	Skipped bool
+	// Unreachable is true where the server could not be connected to.
+	Unreachable bool
 }
 
 // Passes reports whether the case passed, behaviour and close.
@@ -42,7 +44,7 @@ func (r *Result) Passes(strict bool) bool {
 func (s *session) grade(r *Result) {
 	c := s.c
 	closing := &c.Close
-	r.Behavior, r.Reason = Failed, "what happened is none of what is allowed"
+	r.Behavior, r.Reason = Failed, s.nearest()
 	r.Ending, r.Received = s.end, s.events
 	switch {
 	case s.loop != nil && !s.loop.ended && s.end.Opened && s.end.RanOut == "":
@@ -89,7 +91,7 @@ func (s *session) grade(r *Result) {
 		r.Behavior, r.BehaviorClose = Informational, Informational
 		r.Reason = "the RFC leaves it open: " + r.Reason
 	}
-	r.TimeAlone = s.timeAlone(r)
+	r.TimeAlone = s.timeAlone(r, closing)
 }
 
 func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
@@ -109,21 +111,22 @@ func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
 }
 
 // timeAlone reports whether a failed case was on the way to a good end when time
-// ran out, and nothing else was wrong with it.
-func (s *session) timeAlone(r *Result) bool {
+// ran out, and nothing else was wrong with it. What came later does not count: of
+// messages nothing is noted then, of Pongs all.
+func (s *session) timeAlone(r *Result, closing *Closing) bool {
 	if r.Passes(false) || s.end.RanOut == "" || s.end.Violation != "" {
 		return false
 	}
 	if s.loop != nil {
 		return !s.loop.ended || r.Behavior == OK
 	}
-	if !s.c.Close.ByTester && s.end.ClosedByUs {
+	if !closing.ByTester && s.end.ClosedByUs {
 		return false // the peer should have failed the connection, and did not
 	}
 	if r.Behavior != Failed {
 		return true
 	}
 	return slices.ContainsFunc(s.c.Expect, func(o Outcome) bool {
-		return s.onTheWay(&o, len(s.events))
+		return s.onTheWay(&o, s.inTime)
 	})
 }

@@ -61,6 +61,7 @@ type session struct {
 	keys       [][4]byte // of the peer's first frames
 
 	events  []Event
+	inTime  int      // events before time ran out
 	arrived int      // events, and Pings that a later one's Pong stands for
 	asked   [][]byte // the payloads of the Pings that are not answered
 	end     Ending
@@ -189,6 +190,7 @@ func (s *session) drop() {
 func (s *session) ranOut(what string) {
 	if s.end.RanOut == "" {
 		s.end.RanOut = what
+		s.inTime = len(s.events)
 	}
 }
 

@@ -3,6 +3,7 @@ package autobahn
 import (
 	"io"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -110,6 +111,44 @@ func TestTimeScaleStretchesDeadlines(t *testing.T) {
 	}
 	if r, _ := playAgainst(t, echoCase(), &Options{TimeScale: 3}, late); r.Behavior != OK || r.BehaviorClose != OK {
 		t.Errorf("with --time-scale 3 a late echo is %s / %s", r.Behavior, r.BehaviorClose)
+	}
+}
+
+// What a peer does too late says that it was too slow, and nothing else.
+func TestTimeAlone(t *testing.T) {
+	late := func(p ...[]byte) peer {
+		return func(nc net.Conn) {
+			go discard(nc)
+			time.Sleep(1500 * time.Millisecond)
+			for _, b := range p {
+				nc.Write(b)
+			}
+			time.Sleep(5 * time.Second)
+		}
+	}
+	both := echoCase()
+	both.Script = append([]Step{send(ping("x"))}, both.Script...)
+	both.Expect = []Outcome{ok(echoed("Hello, quay"), ponged("x"))}
+	if r, _ := playAgainst(t, both, &Options{}, late(helloFrame, []byte{0x8A, 1, 'x'})); r.Behavior != Failed || !r.TimeAlone {
+		t.Errorf("a message and a Pong, too late: %s, by time alone %v: %s", r.Behavior, r.TimeAlone, r.Reason)
+	}
+	declined := &Case{ID: "D0", Deflate: plainDeflate(), Script: []Step{killAfter(time.Second)}, Expect: []Outcome{ok()}, Close: protocolError}
+	if r, _ := playAgainst(t, declined, &Options{}, late()); r.Behavior != Unimplemented || r.BehaviorClose != Unclean || !r.TimeAlone {
+		t.Errorf("no compression, and no answer to the Close: %s / %s, by time alone %v", r.Behavior, r.BehaviorClose, r.TimeAlone)
+	}
+}
+
+// The reason shows what came in place of what should have.
+func TestNearest(t *testing.T) {
+	c := echoCase()
+	c.Expect = []Outcome{lax(), ok(echoed("Hello, quay"), ponged("x"))}
+	r, _ := playAgainst(t, c, &Options{}, func(nc net.Conn) {
+		go discard(nc)
+		nc.Write(helloFrame)
+		nc.Write([]byte{0x81, 3, 'b', 'a', 'd'})
+	})
+	if want := `after 1 events text message of 3 bytes "bad", not Pong "x"`; r.Behavior != Failed || !strings.HasSuffix(r.Reason, want) {
+		t.Errorf("%s: %s, want %s", r.Behavior, r.Reason, want)
 	}
 }
 

@@ -166,6 +166,7 @@ func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 	defer cancel()
 	nc, err := t.dialAgain(dialCtx, opt)
 	if err != nil {
+		r.Unreachable = true
 		s.forced, s.result = Failed, "cannot connect: "+err.Error()
 		s.grade(r)
 		return r

@@ -2,6 +2,7 @@ package autobahn
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
@@ -104,6 +105,31 @@ func (s *session) onTheWay(o *Outcome, n int) bool {
 	got, gotPongs := parted(events)
 	want, wantPongs := parted(o.Events)
 	return n < len(o.Events) && len(got) <= len(want) && same(got, want[:len(got)]) && within(gotPongs, wantPongs)
+}
+
+// nearest says what happened in place of what is allowed: the outcome that it has
+// most in common with, and where they part.
+func (s *session) nearest() string {
+	const what = "what happened is none of what is allowed"
+	best, common := -1, -1
+	for i := range s.c.Expect {
+		want := s.c.Expect[i].Events
+		n := 0
+		for n < len(want) && n < len(s.events) && same(s.events[n:n+1], want[n:n+1]) {
+			n++
+		}
+		if n > common {
+			best, common = i, n
+		}
+	}
+	if best < 0 {
+		return what
+	}
+	got, want := trace(s.events[common:]), trace(s.c.Expect[best].Events[common:])
+	if common > 0 {
+		return fmt.Sprintf("%s: after %d events %s, not %s", what, common, got, want)
+	}
+	return fmt.Sprintf("%s: %s, not %s", what, got, want)
 }
 
 // parted takes a trace's Pongs apart from the rest.

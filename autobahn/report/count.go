@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
 )
@@ -71,6 +72,33 @@ func Table(w io.Writer, agent string, results []*autobahn.Result, strict bool) {
 		}
 		fmt.Fprintf(w, "%s: %s / %s: %s\n", r.Case.ID, r.Behavior, r.BehaviorClose, strings.TrimSpace(why))
 	}
+	if r := gone(results); r != nil {
+		fmt.Fprintf(w, "the server was gone from case %s on\n", r.Case.ID)
+	}
+}
+
+// gone is the first of several cases at the run's end for which the server could not
+// be connected to; nil where there are none.
+func gone(results []*autobahn.Result) (first *autobahn.Result) {
+	var reached time.Time
+	for _, r := range results {
+		if !r.Unreachable && r.Started.After(reached) {
+			reached = r.Started
+		}
+	}
+	n := 0
+	for _, r := range results {
+		if !r.Unreachable || r.Started.Before(reached) {
+			continue
+		}
+		if n++; first == nil || r.Started.Before(first.Started) {
+			first = r
+		}
+	}
+	if n < 2 {
+		return nil
+	}
+	return first
 }
 
 // Summary prints a Markdown table with a line for each agent: its verdicts on the

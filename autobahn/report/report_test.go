@@ -190,3 +190,26 @@ func TestReadBaseline(t *testing.T) {
 		}
 	}
 }
+
+func TestServerGone(t *testing.T) {
+	const line = "the server was gone from case 7.1.6 on\n"
+	results := sample(t)
+	for i, r := range results {
+		r.Started = time.Unix(int64(i), 0)
+		r.Unreachable = i == 0 // once, and was there again
+	}
+	table := func() string {
+		var b strings.Builder
+		Table(&b, "a", results, false)
+		return b.String()
+	}
+	if strings.Contains(table(), "gone") {
+		t.Errorf("a server that came back is gone:\n%s", table())
+	}
+	for i, r := range results {
+		r.Unreachable = i >= 2
+	}
+	if !strings.HasSuffix(table(), line) {
+		t.Errorf("%s\nwant at its end: %s", table(), line)
+	}
+}

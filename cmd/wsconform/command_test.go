@@ -43,6 +43,10 @@ func TestExitStatus(t *testing.T) {
 	}
 	nobody := "ws://" + free.Addr().String() + "/"
 	free.Close()
+	typo := filepath.Join(t.TempDir(), "typo.json")
+	if err := os.WriteFile(typo, []byte(`{"cases": ["1.l.1"]}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	missing, wrong := filepath.Join(t.TempDir(), "missing"), filepath.Join(t.TempDir(), "wrong.json")
 	if err := os.WriteFile(wrong, []byte(`{"1.1.1": ["OK", "PASSED"]}`), 0o644); err != nil {
 		t.Fatal(err)
@@ -63,6 +67,9 @@ func TestExitStatus(t *testing.T) {
 		{"an unknown flag", "server --nonsense", exitUsage, "nonsense"},
 		{"a suite version that there is not", "server --url " + good + " --suite-version 99", exitUsage, "suite version 99"},
 		{"time scale 0", "server --url " + good + " --time-scale 0", exitUsage, "--time-scale"},
+		{"time scale NaN", "server --url " + good + " --time-scale NaN", exitUsage, "--time-scale"},
+		{"time scale Inf", "server --url " + good + " --time-scale +Inf", exitUsage, "--time-scale"},
+		{"a typo in the configuration", "server --url " + good + " --config " + typo, exitUsage, typo + `: no case matches "1.l.1"`},
 		{"an unknown command", "sever", exitUsage, `"sever"`},
 		{"dry run", "server --url " + nobody + " --cases 7.9.* --dry-run", exitPassed, "9 cases"},
 		{"list", "list 7.9.3 --role server", exitPassed, "1004"},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -94,8 +95,8 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 	if f.NArg() > 0 {
 		return usagef("unexpected argument %q", f.Arg(0))
 	}
-	if o.run.TimeScale <= 0 {
-		return usagef("--time-scale is %v; it must be above 0", o.run.TimeScale)
+	if !(o.run.TimeScale > 0) || math.IsInf(o.run.TimeScale, 1) {
+		return usagef("--time-scale is %v; it must be a number above 0", o.run.TimeScale)
 	}
 	if o.run.Parallel < 0 || o.run.Messages < 0 || o.run.Timeout < 0 {
 		return usagef("--parallel, --messages and --timeout must not be negative")
@@ -127,11 +128,15 @@ func (o *options) selected(role autobahn.Role) ([]*autobahn.Case, error) {
 	}
 	cases, exclude := split(o.cases), split(o.exclude)
 	if o.parsed != nil {
+		configured := [2][]string{}
 		if len(cases) == 0 {
-			cases = o.parsed.Cases
+			cases, configured[0] = o.parsed.Cases, o.parsed.Cases
 		}
 		if len(exclude) == 0 {
-			exclude = o.parsed.ExcludeCases
+			exclude, configured[1] = o.parsed.ExcludeCases, o.parsed.ExcludeCases
+		}
+		if _, err := autobahn.Select(all, role, configured[0], configured[1]); err != nil {
+			return nil, usagef("%s: %w", o.config, err)
 		}
 	}
 	selected, err := autobahn.Select(all, role, cases, exclude)
