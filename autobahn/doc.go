@@ -13,6 +13,7 @@
 // write. Its handshake, its frame writer and its reader are in internal/wire.
 //
 // Read case.go and step.go for what a case is, session.go and closing.go for
-// how it is played, grade.go for what becomes of it. cases_*.go are the cases;
-// testserver.go and testclient.go run them; sub-package report prints results.
+// how it is played, trace.go and grade.go for what becomes of it. cases_*.go are
+// the cases; testserver.go and testclient.go run them; sub-package report prints
+// results.
 package autobahn
