@@ -144,7 +144,7 @@ func TestSearch(t *testing.T) {
 func TestMissingMetrics(t *testing.T) {
 	for s, want := range map[load.Scenario]string{load.Echo: "no message was received in a round", load.Connect: "no handshake was done in a round"} {
 		m := &Measured{Values: map[string][]float64{}}
-		m.take(&result.Result{Plan: load.Plan{Scenario: s}, Seconds: 1, Server: &result.Server{}})
+		m.take(&result.Result{Plan: load.Plan{Scenario: s}, Seconds: 1, Total: load.Tally{Sent: 1}, Server: &result.Server{}})
 		if len(m.Failed) != 1 || m.Failed[0] != want {
 			t.Errorf("%s: %q, want %q", s, m.Failed, want)
 		}
