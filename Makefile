@@ -38,9 +38,9 @@ tools:
 	@.ci/need chromium,google-chrome,google-chrome-stable,chromium-browser chromium
 	@.ci/need node nodejs
 	@.ci/need npm npm
-	@for dir in $(NODE) $(PEERS_DIR)/node; do \
-		if command -v npm >/dev/null 2>&1 && [ ! -d $$dir/node_modules/ws ]; then \
-			(cd $$dir && npm install --no-package-lock --no-audit --no-fund --silent) || echo "tools: npm could not install ws in $$dir"; fi; done
+	@for package in $(NODE)/node_modules/ws $(PEERS_DIR)/node/node_modules/ws $(PEERS_DIR)/node/node_modules/socket.io; do \
+		if command -v npm >/dev/null 2>&1 && [ ! -d $$package ]; then \
+			(cd $${package%/node_modules/*} && npm install --no-package-lock --no-audit --no-fund --silent) || echo "tools: npm could not install $$package"; fi; done
 
 race:
 	$(GO) test -race -short ./frame ./wsproto ./handshake ./server ./chat/...

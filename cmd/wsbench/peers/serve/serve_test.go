@@ -30,12 +30,15 @@ func TestNode(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "ws")); err != nil {
 		t.Skip("npm's package ws is not installed; make test installs it where it can")
 	}
+	if _, err := exec.LookPath("node"); err != nil {
+		t.Skip("node is not installed; make test installs it where it can")
+	}
 	addr := freeAddress(t)
 	_, port, _ := net.SplitHostPort(addr)
 	cmd := exec.CommandContext(t.Context(), "node", "server.mjs", "--port", port)
 	cmd.Dir = dir
 	if err := cmd.Start(); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	check(t, addr)
 }
