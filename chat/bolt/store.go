@@ -85,7 +85,7 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 	s := &Store{path: path}
 	err := s.guard(func() (err error) {
 		if s.db, err = openFile(path, timeout); err != nil {
-			return err
+			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
 		return s.readMeta(path)
 	})
@@ -97,10 +97,7 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 	case s.db != nil:
 		s.db.Close()
 	}
-	if strings.HasPrefix(err.Error(), "chat/bolt: ") {
-		return nil, err // it names the file
-	}
-	return nil, fmt.Errorf("chat/bolt: %s: %w", path, err)
+	return nil, err
 }
 
 // guard runs what reads or writes the file. Where that is damaged, bbolt panics, or
