@@ -191,8 +191,6 @@ func (o *settings) complete() (err error) {
 		}
 	}
 	switch {
-	case p.Scenario == load.Idle && p.Rate > 0:
-		return errors.New("idle has no rate: nothing is sent")
 	case o.Threads < 0 || o.Threads > mostThreads:
 		return fmt.Errorf("--threads is %d; it must be at most %d, and not negative", o.Threads, mostThreads)
 	case o.Processes < 0 || o.Processes > run.MostProcesses:

@@ -207,6 +207,12 @@ func (s *Shard) tryAgain(now int64) {
 	s.resting = rest
 }
 
+// endResting counts those that rest among the gone.
+func (s *Shard) endResting() {
+	s.load.gone.Add(int64(len(s.resting)))
+	s.resting = nil
+}
+
 // cycleDue begins a connection that is due: by a member that is free, or one of
 // those that are connected and owe nothing.
 func (s *Shard) cycleDue(due, now int64) {

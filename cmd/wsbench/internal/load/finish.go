@@ -162,8 +162,7 @@ func (l *Load) Close() {
 		s.mu.Lock()
 		now := s.load.now()
 		s.running, s.over = false, true
-		s.load.gone.Add(int64(len(s.resting)))
-		s.resting = nil
+		s.endResting()
 		for _, m := range s.members {
 			if m.state == ready || m.state == opening {
 				s.close(m, now)

@@ -123,7 +123,7 @@ func (p *Plan) Check() error {
 	case p.Scenario == Storm && p.Rate > 0:
 		return errors.New("a storm has no rate: everybody comes at once")
 	case p.Scenario == Idle && (p.Rate > 0 || p.Inflight > 0):
-		return errors.New("idle connections say nothing: neither --rate nor --inflight means anything")
+		return errors.New("idle has no rate, and nothing in flight: nothing is sent")
 	case p.Poisson && p.Rate == 0:
 		return errors.New("--poisson needs a --rate")
 	case p.Grouped() && p.Scenario != Chat && p.Publishers < 1:

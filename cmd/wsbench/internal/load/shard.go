@@ -115,8 +115,7 @@ func (s *Shard) stop() {
 		s.postpone(due)
 	}
 	s.backlog = nil
-	s.load.gone.Add(int64(len(s.resting)))
-	s.resting = nil
+	s.endResting()
 	s.running = false
 }
 
