@@ -6,6 +6,7 @@
 # make fuzz    run every fuzz target for FUZZTIME each (default 30s)
 # make conformance  our server and our client through all cases, against golden verdicts
 # make autobahn     the same through the original suite's Docker image, where Docker is
+# make peers        build other libraries' servers: bin/peers
 # make peers-table  other libraries' servers through all cases: a table and pages
 # make dist         static archives of every program, with checksums, in dist/archives
 # make faults  CPU, latency, memory and long runs: prints what it measured (2 minutes)
