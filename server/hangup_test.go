@@ -45,11 +45,6 @@ func TestR10HangUp(t *testing.T) {
 			c.text("never read")
 		}},
 		{"end of stream, then reset, behind a full queue", func(t *testing.T, ts *testServer, c *client, h Conn) {
-			// A buffer of fixed size: one that grows goes on taking bytes, late, and each
-			// time the loop is told of room.
-			if err := c.nc.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
-				t.Fatal(err)
-			}
 			h.Send(frame.Binary, make([]byte, 16<<20))
 			ts.until(t, 0, func(p *conn) bool { return p.has(flagBlocked) })
 			c.nc.(*net.TCPConn).CloseWrite()
