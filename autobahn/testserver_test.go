@@ -2,6 +2,7 @@ package autobahn
 
 import (
 	"context"
+	"io"
 	"net"
 	"syscall"
 	"testing"
@@ -51,4 +52,40 @@ func mustTarget(t *testing.T, url string) *Target {
 		t.Fatal(err)
 	}
 	return target
+}
+
+// A run that is interrupted has the results that there were, and none of the cases
+// that it cut off.
+func TestServerInterrupted(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, err := Select(all, Server, []string{"H2.1", "H2.2", "H2.6"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		target, _ := ParseTarget("ws://127.0.0.1:9001/")
+		n := 0
+		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			if n++; n == 1 {
+				go func() {
+					theirs.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+					io.Copy(io.Discard, theirs)
+				}()
+			} else {
+				go func() { // nothing but the request's first byte is read
+					theirs.Read(make([]byte, 1))
+					cancel()
+				}()
+			}
+			return ours, nil
+		}
+		done := 0
+		results := TestServer(ctx, target, cases, &Options{Parallel: 1, Done: func(*Result) { done++ }})
+		if len(results) != 1 || done != 1 || results[0].Case.ID != "H2.1" || results[0].Behavior != OK {
+			t.Errorf("%d results, %d done", len(results), done)
+		}
+	})
 }
