@@ -54,12 +54,17 @@ type subject struct {
 	group   *server.Group
 	message func(c server.Conn, op frame.Opcode, p []byte) // in place of echoing
 	opened  atomic.Int64
+
+	greeting string // sent first to everybody; "": none
 }
 
 func (s *subject) OnOpen(c server.Conn) {
 	s.opened.Add(1)
 	if c.Value() == true {
 		s.group.Join(c)
+	}
+	if s.greeting != "" {
+		c.Send(frame.Text, []byte(s.greeting))
 	}
 }
 

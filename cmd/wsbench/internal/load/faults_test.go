@@ -98,3 +98,24 @@ func TestSoundServerHasNoFaults(t *testing.T) {
 		}
 	}
 }
+
+// Each connection's first strange message is named, however many another one had
+// before it; what is not remembered is counted without a name.
+func TestStrangeMessagesAreNamed(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Echo, Conns: 2, Rate: 1000, Duration: time.Second}, 1)
+	noisy, n := s.load.Members()[0], 0
+	s.deliver = func(from *Member, p []byte, arrive func(*Member, []byte)) {
+		if n++; n == 900 || from == noisy && n < 100 {
+			arrive(from, []byte("tick"))
+		}
+		arrive(from, p)
+	}
+	s.measure()
+	faults, _ := s.load.Finish(nil)
+	got := strings.Join(faults.Examples[Unsolicited], "; ")
+	for _, want := range []string{`connection 0: text message "tick", the first of `, `connection 1: text message "tick"`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q lacks %q", got, want)
+		}
+	}
+}

@@ -94,11 +94,11 @@ func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
 	if m.strange == 0 {
 		return
 	}
-	text := fmt.Sprintf("connection %d: one of %d that cannot be told apart", m.ID, m.strange)
-	for _, e := range s.strange {
-		if e.m == m {
-			text = e.text
-			break
+	var what []string // what to name it by, or nothing
+	if text, ok := s.strange[m]; ok {
+		what = append(what, fmt.Sprintf("connection %d: %s", m.ID, text))
+		if m.strange > 1 {
+			what[0] += fmt.Sprintf(", the first of %d", m.strange)
 		}
 	}
 	// Those in whose place another is missing were corrupted.
@@ -107,10 +107,10 @@ func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
 	corrupted := min(found, s.missing(m, sent, nil))
 	m.strange = uint32(found)
 	if corrupted > 0 {
-		s.faults.note(Corrupted, corrupted, "%s", text)
+		s.faults.name(Corrupted, corrupted, what...)
 	}
 	if found > corrupted {
-		s.faults.note(Unsolicited, found-corrupted, "%s", text)
+		s.faults.name(Unsolicited, found-corrupted, what...)
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // heard takes one part of what a foreign protocol says.
-func (s *Shard) heard(m *Member, p []byte, now int64) {
+func (s *Shard) heard(m *Member, op frame.Opcode, p []byte, now int64) {
 	d := s.plan.Dialect
 	part := d.Read(p, m.step)
 	if m.state == opening && part.Kind != dialect.Expected {
@@ -24,9 +24,9 @@ func (s *Shard) heard(m *Member, p []byte, now int64) {
 		m.link.Send(frame.Text, s.message)
 	case dialect.Delivery:
 		if part.Payload == nil {
-			s.damaged(m, part.Text, now)
+			s.damaged(m, op, part.Text, now)
 		} else {
-			s.delivered(m, part.Payload, now)
+			s.delivered(m, op, part.Payload, now)
 		}
 	case dialect.Refused:
 		s.end("the server says %s", clip(part.Text))
@@ -47,10 +47,10 @@ func clip(p []byte) string {
 }
 
 // delivered takes one payload.
-func (s *Shard) delivered(m *Member, p []byte, now int64) {
+func (s *Shard) delivered(m *Member, op frame.Opcode, p []byte, now int64) {
 	st, ok := s.load.maker.Parse(p)
 	if !ok {
-		s.damaged(m, p, now)
+		s.damaged(m, op, p, now)
 		return
 	}
 	tracker, from := s.streamOf(m, st.Stream)
@@ -138,22 +138,30 @@ func (s *Shard) receipt(m *Member, from *stream, seq uint32, due int64, lost boo
 	s.refill(from.sender, now)
 }
 
-// damaged takes what is no payload of ours, or no longer.
-func (s *Shard) damaged(m *Member, p []byte, now int64) {
+// damaged takes what is no payload of ours, or no longer: a corrupted message, or
+// an unsolicited one. Which of the two is known in the end, when one of the messages
+// that were expected is missing, or none.
+func (s *Shard) damaged(m *Member, op frame.Opcode, p []byte, now int64) {
 	m.strange++
 	if m.group == nil {
 		m.credit++
 		m.progress = now
 	}
-	if len(s.strange) < maxExamples {
-		s.strange = append(s.strange, strange{m, fmt.Sprintf("connection %d: %s", m.ID, clip(p))})
+	if _, have := s.strange[m]; !have && len(s.strange) < maxStrange {
+		if s.strange == nil {
+			s.strange = map[*Member]string{}
+		}
+		s.strange[m] = fmt.Sprintf("%s message %s", kind(op), clip(p))
 	}
 }
 
-// strange is a message that could not be told apart: a corrupted one, or an
-// unsolicited one. Which of the two is known in the end, when one of the
-// messages that were expected is missing, or none.
-type strange struct {
-	m    *Member
-	text string
+// maxStrange bounds how many connections of a shard are remembered by the first
+// message on each that could not be told apart.
+const maxStrange = 64
+
+func kind(op frame.Opcode) string {
+	if op == frame.Binary {
+		return "binary"
+	}
+	return "text"
 }

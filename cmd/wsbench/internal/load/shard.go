@@ -41,8 +41,8 @@ type Shard struct {
 	turn      int
 	tally     Tally
 	faults    Faults
-	strange   []strange      // the first that could not be told apart
-	ends      map[string]int // how connections ended, or why they did not begin
+	strange   map[*Member]string // the first message of some that could not be told apart
+	ends      map[string]int     // how connections ended, or why they did not begin
 	payload   []byte
 	message   []byte
 	instead   []byte // what was last heard in an opening in place of what is expected
@@ -209,9 +209,9 @@ func (s *Shard) Message(m *Member, op frame.Opcode, p []byte) {
 	d := s.plan.Dialect
 	if d == nil {
 		if (op == frame.Binary) != s.plan.Binary {
-			s.damaged(m, p, now)
+			s.damaged(m, op, p, now)
 		} else {
-			s.delivered(m, p, now)
+			s.delivered(m, op, p, now)
 		}
 		s.after(m, now)
 		return
@@ -221,7 +221,7 @@ func (s *Shard) Message(m *Member, op frame.Opcode, p []byte) {
 		if !more {
 			break
 		}
-		s.heard(m, part, now)
+		s.heard(m, op, part, now)
 		p = rest
 	}
 	s.after(m, now)

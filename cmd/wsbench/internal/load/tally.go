@@ -92,10 +92,14 @@ const maxExamples = 5
 
 // note counts n messages and names them.
 func (f *Faults) note(kind Fault, n uint64, format string, args ...any) {
+	f.name(kind, n, fmt.Sprintf(format, args...))
+}
+
+// name counts n messages, and keeps what names them while there is room.
+func (f *Faults) name(kind Fault, n uint64, examples ...string) {
 	f.add(kind, n)
-	if len(f.Examples[kind]) < maxExamples {
-		f.Examples[kind] = append(f.Examples[kind], fmt.Sprintf(format, args...))
-	}
+	room := maxExamples - len(f.Examples[kind])
+	f.Examples[kind] = append(f.Examples[kind], examples[:max(0, min(room, len(examples)))]...)
 }
 
 func (f *Faults) add(kind Fault, n uint64) {

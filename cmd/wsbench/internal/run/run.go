@@ -156,13 +156,14 @@ func (r *running) prepare(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.before, _, err = r.sample(ctx)
+	r.before, err = r.sample(ctx, &r.res.Ramp.Tally)
 	r.reached = err == nil
 	return err
 }
 
-// sample asks everybody what has happened.
-func (r *running) sample(ctx context.Context) (s samples, t load.Tally, err error) {
+// sample asks everybody what has happened, and adds what they counted to a tally:
+// workers forget it.
+func (r *running) sample(ctx context.Context, to *load.Tally) (s samples, err error) {
 	s.own = make([]host.Own, len(r.crew.workers))
 	parts := make([]worker.Sample, len(r.crew.workers))
 	var server worker.Sample
@@ -177,24 +178,24 @@ func (r *running) sample(ctx context.Context) (s samples, t load.Tally, err erro
 	})
 	wg.Wait()
 	if err = errors.Join(err, watchErr); err != nil {
-		return s, t, err
+		return s, err
 	}
 	s.at, s.here = drive.Now(), host.Self()
 	r.ready = 0
 	for i := range parts {
-		r.count(&t, &parts[i].Tally)
+		r.count(to, &parts[i].Tally)
 		s.own[i] = parts[i].Own
 		r.ready += parts[i].Ready
 	}
 	if server.Error != "" {
 		if r.watched == nil {
-			return s, t, r.target(fmt.Errorf("the server's processes: %s", server.Error))
+			return s, r.target(fmt.Errorf("the server's processes: %s", server.Error))
 		}
 		// A server that ends amid the load is a result, too: what it had used stands.
 		r.res.ServerGone, server.Server = server.Error, r.watched
 	}
 	s.server, r.watched = server.Server, server.Server
-	return s, t, nil
+	return s, nil
 }
 
 // count adds what one worker counted.
@@ -212,6 +213,7 @@ func (r *running) connect(ctx context.Context) error {
 	}
 	began := time.Now()
 	idle := r.o.Plan.Scenario == load.Idle
+	ramp := &r.res.Ramp.Tally
 	var sixth samples
 	var sixthReady int
 	if idle && r.o.Plan.Conns >= 6 {
@@ -222,7 +224,7 @@ func (r *running) connect(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if sixth, _, err = r.sample(ctx); err != nil {
+		if sixth, err = r.sample(ctx, ramp); err != nil {
 			return err
 		}
 		sixthReady = r.ready
@@ -231,11 +233,10 @@ func (r *running) connect(ctx context.Context) error {
 		return err
 	}
 	r.res.Ramp.Seconds = time.Since(began).Seconds()
-	now, t, err := r.sample(ctx)
+	now, err := r.sample(ctx, ramp)
 	if err != nil {
 		return err
 	}
-	r.res.Ramp.Tally.Add(&t)
 	if now.server != nil && r.ready > 0 {
 		r.res.Ramp.ServerCPU = (now.server.CPU - r.before.server.CPU) / time.Duration(r.ready)
 	}
@@ -246,10 +247,9 @@ func (r *running) connect(ctx context.Context) error {
 		if err := r.hold(ctx); err != nil {
 			return err
 		}
-		if now, t, err = r.sample(ctx); err != nil {
+		if now, err = r.sample(ctx, ramp); err != nil {
 			return err
 		}
-		r.res.Ramp.Tally.Add(&t)
 		r.weigh(sixth, sixthReady, now)
 	}
 	return nil
@@ -270,11 +270,9 @@ func (r *running) connectPart(ctx context.Context, part, of int) error {
 		case err := <-done:
 			return r.target(err)
 		case <-tick.C:
-			_, t, err := r.sample(ctx)
-			if err != nil {
+			if _, err := r.sample(ctx, &r.res.Ramp.Tally); err != nil {
 				return err
 			}
-			r.res.Ramp.Tally.Add(&t)
 			r.o.notify(Progress{Phase: Connecting, Ready: r.ready, Of: r.o.Plan.Members()})
 		}
 	}
@@ -321,11 +319,11 @@ func (r *running) load(ctx context.Context) error {
 	if err := until(ctx, from); err != nil {
 		return err
 	}
-	s, t, err := r.sample(ctx)
+	s, err := r.sample(ctx, &r.carry)
 	if err != nil {
 		return err
 	}
-	r.start, r.last, r.carry = s, s, t
+	r.start, r.last = s, s
 	for k := int64(1); ; k++ {
 		end := min(from+k*int64(r.o.Interval), to)
 		if to-end < int64(r.o.Interval)/2 {
@@ -348,11 +346,11 @@ func (r *running) load(ctx context.Context) error {
 
 // interval takes one sample and adds it to the result.
 func (r *running) interval(ctx context.Context, from int64) (*Interval, error) {
-	s, t, err := r.sample(ctx)
+	s, err := r.sample(ctx, &r.carry)
 	if err != nil {
 		return nil, err
 	}
-	r.carry.Add(&t)
+	var t load.Tally
 	t, r.carry = r.carry, load.Tally{}
 	v := Interval{From: float64(r.last.at-from) / 1e9, To: float64(s.at-from) / 1e9, Tally: t, Ready: r.ready}
 	v.From = max(v.From, 0)
