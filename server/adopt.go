@@ -154,10 +154,14 @@ func (l *loop) openAll() {
 		}
 		if len(o.left) > 0 {
 			l.traffic[bytesIn] += uint64(len(o.left))
-			l.feed(o.slot, c, o.left)
+			if c.has(flagPaused) {
+				c.unread = &unread{o.left}
+			} else {
+				l.feed(o.slot, c, o.left)
+			}
 		}
 		if c.tls != nil && !c.has(flagGone) {
-			l.moreTLS(o.slot, c) // the tls.Conn may hold what the kernel cannot see
+			l.anotherTurn(o.slot, c) // the tls.Conn may hold what the kernel cannot see
 		}
 	}
 }

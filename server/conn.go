@@ -69,9 +69,11 @@ func (c Conn) Close(code wsproto.CloseCode, reason string) error {
 	return c.loop.post(task{kind: taskClose, slot: c.slot, gen: c.gen, code: code}, []byte(reason))
 }
 
-// Pause stops reading from the peer, or resumes it. Messages that were already
-// read are still delivered. Pings rest meanwhile, because the silence is not the
-// peer's; closing goes on.
+// Pause stops reading from the peer, or resumes it. When it is called in OnMessage,
+// the next message is delivered after the connection was resumed; from elsewhere, those
+// of the turn at hand still arrive. Pings rest meanwhile, because the silence is not the
+// peer's; closing goes on, and what had been read when the peer ended the
+// connection is delivered before OnClose.
 func (c Conn) Pause(paused bool) {
 	if c.closed() {
 		return

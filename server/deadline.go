@@ -89,7 +89,7 @@ func (l *loop) dueMessage(slot uint32, c *conn) {
 // one that is.
 func (l *loop) watch(slot uint32, c *conn) {
 	unit, received, ok := c.proto.Unfinished()
-	l.hold(c, received)
+	l.hold(c, received+c.unread.size())
 	if !ok || l.cfg.AssemblyTimeout <= 0 || c.has(flagClosing) {
 		c.flags &^= flagAssembling
 		return

@@ -48,6 +48,10 @@ func (l *loop) evict(slot uint32, c *conn, cause error) {
 
 // eof acts on the end of the peer's stream.
 func (l *loop) eof(slot uint32, c *conn) {
+	for c.unread != nil { // what came before the end is delivered before OnClose
+		c.flags &^= flagPaused
+		l.takeUnread(slot, c)
+	}
 	c.flags |= flagEOF
 	l.closing(slot, c, &CloseError{Code: wsproto.CloseAbnormal, Err: io.EOF})
 }

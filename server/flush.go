@@ -144,7 +144,11 @@ func (l *loop) settleEnd(slot uint32, c *conn) bool {
 func (l *loop) interest(slot uint32, c *conn) {
 	var mask uint8
 	if !c.has(flagEOF|flagFull|flagPaused) || c.has(flagShut) && !c.has(flagEOF) {
-		mask |= wantRead
+		if c.unread != nil {
+			l.anotherTurn(slot, c)
+		} else {
+			mask |= wantRead
+		}
 	}
 	if c.has(flagBlocked) {
 		mask |= wantWrite
@@ -158,7 +162,7 @@ func (l *loop) interest(slot uint32, c *conn) {
 	}
 	if c.tls != nil && mask&wantRead > c.mask&wantRead {
 		// What its tls.Conn held back meanwhile, the kernel cannot see.
-		l.moreTLS(slot, c)
+		l.anotherTurn(slot, c)
 	}
 	c.mask = mask
 }

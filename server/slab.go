@@ -34,6 +34,7 @@ type conn struct {
 	address *address    // what its admission was counted on, or nil
 	why     *CloseError // the first cause of its end, or nil
 	tls     *secure     // nil without TLS
+	unread  *unread     // nil unless it was paused in the middle of what was read
 
 	heard      uint32 // when the last byte came, in ticks
 	began      uint32 // when the unfinished message began or, closing, the close
@@ -57,7 +58,7 @@ const (
 	flagEnding                       // the write side is shut when the queue is empty
 	flagShut                         // the write side is shut
 	flagNotified                     // TLS: close_notify is queued
-	flagAgain                        // TLS: stands in the loop's list of unfinished turns
+	flagAgain                        // stands in the loop's list of unfinished turns
 	flagEOF                          // the peer's stream ended
 	flagBlocked                      // the kernel's buffer is full
 	flagFull                         // the queue is over its soft bound
@@ -129,7 +130,7 @@ func (l *loop) reap() {
 func (c *conn) clear() {
 	c.fd = -1
 	c.proto = wsproto.Conn{}
-	c.value, c.out, c.groups, c.address, c.why, c.tls = nil, nil, nil, nil, nil, nil
+	c.value, c.out, c.groups, c.address, c.why, c.tls, c.unread = nil, nil, nil, nil, nil, nil, nil
 	c.buffered.Store(0)
 	c.heard, c.began, c.unit, c.assembling, c.window = 0, 0, 0, 0, 0
 	c.timer = timer{}

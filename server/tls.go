@@ -206,35 +206,11 @@ func (l *loop) readableTLS(slot uint32, c *conn) {
 		case c.has(flagPaused):
 			// It may be resumed before the iteration ends: then the kernel
 			// is not told, and does not know of what the tls.Conn holds.
-			l.moreTLS(slot, c)
+			l.anotherTurn(slot, c)
 			return
 		}
 	}
-	l.moreTLS(slot, c)
-}
-
-// moreTLS gives a connection another turn in the next iteration.
-func (l *loop) moreTLS(slot uint32, c *conn) {
-	if !c.has(flagAgain) {
-		c.flags |= flagAgain
-		l.again = append(l.again, slot)
-	}
-}
-
-// goOn gives those another turn whose last one ended before their input did.
-func (l *loop) goOn() {
-	slots := l.again
-	l.again = nil
-	for _, slot := range slots {
-		c := l.at(slot)
-		if !c.has(flagAgain) {
-			continue // it ended, and the slot may be another's
-		}
-		c.flags &^= flagAgain
-		if !c.has(flagEOF | flagPaused | flagFull | flagGone) {
-			l.readableTLS(slot, c)
-		}
-	}
+	l.anotherTurn(slot, c)
 }
 
 // writeTLS encrypts the outbox piece by piece, each when the kernel has taken

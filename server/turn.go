@@ -63,10 +63,13 @@ func (l *loop) arrived(slot uint32, c *conn, p []byte) {
 	l.traffic[bytesIn] += uint64(len(p))
 	c.heard = l.now
 	c.pinged = 0
-	if c.has(flagEnding | flagShut) {
-		return // thrown away; it is only to be read to its end
+	switch {
+	case c.has(flagEnding | flagShut): // thrown away; it is only to be read to its end
+	case c.unread != nil: // read because of a hang-up, although it is paused
+		c.unread.b = append(c.unread.b, p...)
+	default:
+		l.feed(slot, c, p)
 	}
-	l.feed(slot, c, p)
 }
 
 // feed gives input to the protocol and acts on what comes of it.
@@ -86,6 +89,10 @@ func (l *loop) feed(slot uint32, c *conn, p []byte) {
 				l.onMessage(me, ev.Opcode, ev.Payload)
 				// What it sent has its place before what the next frame causes.
 				l.deliver()
+				if c.has(flagPaused) {
+					c.keepUnread()
+					more = false
+				}
 			}
 		case wsproto.Ping, wsproto.Pong:
 			l.countControl(slot, c)

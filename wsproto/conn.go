@@ -116,6 +116,15 @@ func (c *Conn) Feed(p []byte) {
 	c.in = p
 }
 
+// Unread takes back what was fed and Next has not read, so that a driver can stop
+// between two messages and go on later: it feeds the same bytes again before any
+// other. They lie in what was fed, and have not been modified.
+func (c *Conn) Unread() []byte {
+	p := c.in
+	c.in = nil
+	return p
+}
+
 // Next returns the next event in what was fed. What an event refers to is
 // valid until the next call of Next or Feed.
 func (c *Conn) Next() Event {
