@@ -191,7 +191,7 @@ func (c *committer) resolve(op *commitment, ts int64) *Failure {
 	}
 	switch op.op {
 	case opMessage, opGroup:
-		op.message = newMessage(op.req, &s.user.User, ts)
+		op.message = newMessage(op.req, s.user.profile.Load(), ts)
 	case opJoin, opLeave:
 		return c.findTail(op)
 	}

@@ -64,6 +64,9 @@ type Hub struct {
 	closing   atomic.Bool // Shutdown has begun
 	announced atomic.Bool // whoever wants to know has been told
 
+	// renames counts calls of Rename. It is written under mu.
+	renames atomic.Uint64
+
 	mu sync.Mutex
 	// Guarded by mu.
 	sessions map[*Session]struct{} // every open one, authenticated or not
@@ -72,10 +75,14 @@ type Hub struct {
 	emptied  []*room          // those that nobody is in any more, until the end of the batch
 }
 
-// onlineUser is a user with at least one session. Guarded by Hub.mu.
+// onlineUser is a user with at least one session.
 type onlineUser struct {
-	User
+	ID      string               // immutable
+	profile atomic.Pointer[User] // what it points to is immutable; Rename points to another
+
+	// Guarded by Hub.mu.
 	sessions []*Session
+	rooms    map[*room]struct{} // in which the user is a member; nil until the first
 }
 
 // New returns a hub that works until Shutdown. It panics if cfg lacks something
@@ -148,21 +155,27 @@ func (h *Hub) AnnounceShutdown() {
 }
 
 // enter makes a session that of a user, and answers its auth. Under the lock, so
-// that nothing said to the user overtakes the answer.
-func (h *Hub) enter(s *Session, u User, features feature, answer []byte) {
+// that nothing said to the user overtakes the answer. It reports false, and does
+// nothing, if Rename was called after renames was read: then u may be out of date.
+func (h *Hub) enter(s *Session, u User, features feature, answer []byte, renames uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.renames.Load() != renames {
+		return false
+	}
 	if s.gone {
-		return
+		return true
 	}
 	o := h.online[u.ID]
 	if o == nil {
-		o = &onlineUser{User: u}
+		o = &onlineUser{ID: u.ID}
 		h.online[u.ID] = o
 	}
+	o.profile.Store(&u)
 	o.sessions = append(o.sessions, s)
 	s.user, s.features = o, features
 	s.peer.SendPrepared(text(answer))
+	return true
 }
 
 // close forgets a session. If it was a user's, the committer takes it out of its

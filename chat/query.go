@@ -38,6 +38,7 @@ func (s *Session) run(req *request) {
 // authenticate finds out whose token it is, and enters or ends the session.
 func (s *Session) authenticate(req *request) {
 	h := s.hub
+	renames := h.renames.Load()
 	user, fail, err := h.identify(req.auth.token, s.info.UserID)
 	if fail != nil {
 		h.cfg.Log.Info("chat: auth refused", "session", s.id, "remote", s.info.RemoteAddr, "reason", fail.Reason, "error", err)
@@ -50,7 +51,9 @@ func (s *Session) authenticate(req *request) {
 		s.mu.Unlock()
 		return
 	}
-	h.enter(s, user, req.auth.features, h.appendAuthOK(nil, s, user, req))
+	if !h.enter(s, user, req.auth.features, h.appendAuthOK(nil, s, user, req), renames) {
+		s.authenticate(req)
+	}
 }
 
 // identify finds a token's user, who must be the certified one, if there is one. err
@@ -142,11 +145,11 @@ func (h *Hub) presence(s *Session, req *request) *Failure {
 	defer h.mu.Unlock()
 	var users []User
 	if o := h.online[req.receiver]; o != nil {
-		users = append(users, o.User)
+		users = append(users, *o.profile.Load())
 	}
 	if r := h.rooms[req.receiver]; r != nil {
 		for _, id := range slices.Sorted(maps.Keys(r.users)) {
-			users = append(users, r.users[id].User)
+			users = append(users, *r.users[id].user.profile.Load())
 		}
 	}
 	more := len(users) > maxPresence

@@ -12,8 +12,8 @@ type room struct {
 
 // member is a user in a room.
 type member struct {
-	User
-	sessions int
+	user     *onlineUser
+	sessions int // of the user that are in the room
 }
 
 // enterRoom puts a session into a room whose last message is seq, unless it is there
@@ -44,9 +44,13 @@ func (h *Hub) enterRoom(s *Session, name string, seq uint64, answer []byte) *roo
 	}
 	m := r.users[s.user.ID]
 	if m == nil {
-		m = &member{User: s.user.User}
+		m = &member{user: s.user}
 		r.users[s.user.ID] = m
-		h.announce(r, "joined", &m.User)
+		if s.user.rooms == nil {
+			s.user.rooms = make(map[*room]struct{})
+		}
+		s.user.rooms[r] = struct{}{}
+		h.announce(r, "joined", m.user.profile.Load())
 	}
 	m.sessions++
 	return r
@@ -65,11 +69,12 @@ func (h *Hub) leaveRoom(s *Session, r *room) {
 		return
 	}
 	delete(r.users, s.user.ID)
+	delete(s.user.rooms, r)
 	if len(r.users) == 0 {
 		h.emptied = append(h.emptied, r)
 		return
 	}
-	h.announce(r, "left", &m.User)
+	h.announce(r, "left", m.user.profile.Load())
 }
 
 // dropEmptyRooms forgets the rooms that a batch has emptied. Not sooner: operations
@@ -85,9 +90,15 @@ func (h *Hub) dropEmptyRooms() {
 	h.emptied = nil
 }
 
-// announce tells a room's watchers of a user. Called with mu held.
+// announce tells a room's watchers that a user joined or left. Called with mu held.
 func (h *Hub) announce(r *room, event string, u *User) {
+	h.tellWatchers(r, event, u.Name+" "+event, u)
+}
+
+// tellWatchers sends a room's watchers an event about a user. content is the event in
+// words. Called with mu held.
+func (h *Hub) tellWatchers(r *room, event, content string, u *User) {
 	if r.watchers != nil {
-		r.watchers.Send(text(appendSystem(nil, event, r.name, u.Name+" "+event, u, h.now())))
+		r.watchers.Send(text(appendSystem(nil, event, r.name, content, u, h.now())))
 	}
 }

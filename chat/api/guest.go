@@ -27,28 +27,34 @@ const (
 // Users is where guests are kept: a chat.Store.
 type Users interface {
 	PutUser(chat.User) error
+	User(id string) (chat.User, error)
 }
 
-// Issuer makes tokens: an auth.Tokens.
-type Issuer interface {
+// Tokens makes tokens and reads them: an auth.Tokens.
+type Tokens interface {
 	Issue(userID string, lifetime time.Duration) (token string, expires time.Time, err error)
+	AuthenticateLate(token string, grace time.Duration) (chat.Identity, error)
 }
 
 // Guests is the handler of POST /api/guest. Users, Tokens and Address are required.
 type Guests struct {
 	Users  Users
-	Tokens Issuer
+	Tokens Tokens
 
 	// Address is the address that a request comes from.
 	Address func(*http.Request) netip.Addr
 
-	Rate *Rate            // how many guests an address may make; nil: no limit
+	// Renamed is told of a user's new name after it was stored: a chat.Hub's Rename.
+	// Nil: nobody is told.
+	Renamed func(chat.User)
+
+	Rate *Rate            // how many guests an address may make or rename; nil: no limit
 	Now  func() time.Time // default: time.Now
 	Log  *slog.Logger     // default: slog.Default()
 }
 
-// ServeHTTP makes a guest and answers 200 with its token. Errors are answered in the
-// shape of an error message of the chat.
+// ServeHTTP makes a guest, or renews the token of one, and answers 200 with the token.
+// Errors are answered in the shape of an error message of the chat.
 func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The answer holds a secret.
 	w.Header().Set("Cache-Control", "no-store")
@@ -57,25 +63,19 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, &chat.Failure{Code: 405, Reason: "method_not_allowed", Message: "use POST"})
 		return
 	}
-	if g.Rate != nil {
-		if wait := g.Rate.Take(g.Address(r)); wait > 0 {
-			fail(w, &chat.Failure{Code: 429, Reason: "rate_limited", Message: "too many guests from this address", RetryAfter: wait})
-			return
-		}
-	}
-	name, failure := readName(w, r)
+	asked, failure := readRequest(w, r)
 	if failure != nil {
 		fail(w, failure)
 		return
 	}
-	now := time.Now
-	if g.Now != nil {
-		now = g.Now
+	var u chat.User
+	if asked.token == "" {
+		u, failure = g.create(r, asked.name)
+	} else {
+		u, failure = g.renew(r, asked)
 	}
-	u := chat.User{ID: "u_" + strings.ToLower(rand.Text()[:16]), Name: name, Created: now().UnixMilli()}
-	if err := g.Users.PutUser(u); err != nil {
-		g.log().Error("chat/api: a guest could not be stored", "error", err)
-		fail(w, &chat.Failure{Code: 503, Reason: "store_unavailable", Message: "the user store does not work at the moment"})
+	if failure != nil {
+		fail(w, failure)
 		return
 	}
 	token, expires, err := g.Tokens.Issue(u.ID, GuestLifetime)
@@ -91,37 +91,82 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	respond(w, http.StatusOK, body)
 }
 
-// readName reads the body, whatever its Content-Type: another site's form could make a
-// guest, but never read the token.
-func readName(w http.ResponseWriter, r *http.Request) (string, *chat.Failure) {
+// create makes a user.
+func (g *Guests) create(r *http.Request, name string) (chat.User, *chat.Failure) {
+	if failure := g.limit(r); failure != nil {
+		return chat.User{}, failure
+	}
+	now := time.Now
+	if g.Now != nil {
+		now = g.Now
+	}
+	u := chat.User{ID: "u_" + strings.ToLower(rand.Text()[:16]), Name: name, Created: now().UnixMilli()}
+	return u, g.put(u)
+}
+
+// limit counts one change of the store by an address, or refuses it.
+func (g *Guests) limit(r *http.Request) *chat.Failure {
+	if g.Rate == nil {
+		return nil
+	}
+	if wait := g.Rate.Take(g.Address(r)); wait > 0 {
+		return &chat.Failure{Code: 429, Reason: "rate_limited", Message: "too many guests from this address", RetryAfter: wait}
+	}
+	return nil
+}
+
+func (g *Guests) put(u chat.User) *chat.Failure {
+	if err := g.Users.PutUser(u); err != nil {
+		g.log().Error("chat/api: a guest could not be stored", "error", err)
+		return failStore
+	}
+	return nil
+}
+
+var failStore = &chat.Failure{Code: 503, Reason: "store_unavailable", Message: "the user store does not work at the moment"}
+
+// request is what a body asks for. One of the two may be empty.
+type request struct{ token, name string }
+
+// readRequest reads the body, whatever its Content-Type: another site's form could make
+// a guest, but never read the token.
+func readRequest(w http.ResponseWriter, r *http.Request) (asked request, failure *chat.Failure) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		return "", &chat.Failure{Code: 413, Reason: "body_too_long", Message: "the body is longer than 4 KiB"}
+		return asked, &chat.Failure{Code: 413, Reason: "body_too_long", Message: "the body is longer than 4 KiB"}
 	case err != nil:
-		return "", &chat.Failure{Code: 400, Reason: "not_json", Message: "the body could not be read"}
+		return asked, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body could not be read"}
 	}
 	if !json.Valid(body) {
-		return "", &chat.Failure{Code: 400, Reason: "not_json", Message: "the body is not JSON"}
+		return asked, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body is not JSON"}
 	}
 	if !bytes.HasPrefix(bytes.TrimLeft(body, " \t\r\n"), []byte("{")) {
-		return "", &chat.Failure{Code: 400, Reason: "not_object", Message: "the body is not an object"}
+		return asked, &chat.Failure{Code: 400, Reason: "not_object", Message: "the body is not an object"}
 	}
-	var guest struct {
-		Name *string `json:"name"`
+	var fields struct{ Name, Token *string }
+	if err := json.Unmarshal(body, &fields); err != nil {
+		field := "name"
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) && strings.EqualFold(wrong.Field, "token") {
+			field = "token"
+		}
+		return asked, &chat.Failure{Code: 400, Reason: "wrong_kind", Message: field + " is not a string", Field: field}
 	}
-	if err := json.Unmarshal(body, &guest); err != nil {
-		return "", &chat.Failure{Code: 400, Reason: "wrong_kind", Message: "name is not a string", Field: "name"}
+	if fields.Token != nil && *fields.Token != "" {
+		asked.token = *fields.Token
+		if fields.Name == nil {
+			return asked, nil // the user keeps the one they have
+		}
 	}
-	if guest.Name == nil {
-		return "", &chat.Failure{Code: 400, Reason: "missing_field", Message: "name is missing", Field: "name"}
+	if fields.Name == nil {
+		return asked, &chat.Failure{Code: 400, Reason: "missing_field", Message: "name is missing", Field: "name"}
 	}
-	name, err := chat.CleanName(*guest.Name)
-	if err != nil {
-		return "", &chat.Failure{Code: 400, Reason: "bad_name", Message: err.Error(), Field: "name"}
+	if asked.name, err = chat.CleanName(*fields.Name); err != nil {
+		return asked, &chat.Failure{Code: 400, Reason: "bad_name", Message: err.Error(), Field: "name"}
 	}
-	return name, nil
+	return asked, nil
 }
 
 func (g *Guests) log() *slog.Logger {

@@ -124,6 +124,9 @@ func TestGuestRefused(t *testing.T) {
 type brokenUsers struct{}
 
 func (brokenUsers) PutUser(chat.User) error { return errors.New("the disk is gone") }
+func (brokenUsers) User(id string) (chat.User, error) {
+	return chat.User{}, errors.New("the disk is gone")
+}
 
 func TestGuestStoreFails(t *testing.T) {
 	g, _, _ := newGuests(t)

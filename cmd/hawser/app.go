@@ -125,6 +125,7 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 			Users:   a.store,
 			Tokens:  tokens,
 			Address: remoteAddr,
+			Renamed: a.hub.Rename,
 			Rate:    api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
 			Log:     a.log,
 		})

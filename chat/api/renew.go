@@ -1,0 +1,52 @@
+package api
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// RenewalGrace is how long after its end a token can still be exchanged for a new one:
+// a guest who stays away for less than that is the same user again. A token that is
+// older is worth nothing, so that one that leaks from an old backup does no harm.
+const RenewalGrace = 30 * 24 * time.Hour
+
+// renew finds the user of a token, which may have expired a while ago, and gives the
+// user another name if one is asked for. A renewal writes nothing and is not limited;
+// a new name is written, and counts like a new guest.
+func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure) {
+	id, err := g.Tokens.AuthenticateLate(asked.token, RenewalGrace)
+	switch {
+	case errors.Is(err, chat.ErrTokenExpired):
+		return chat.User{}, &chat.Failure{Code: 401, Reason: "token_expired", Message: "the token expired too long ago", Field: "token"}
+	case err != nil:
+		g.log().Info("chat/api: a token was refused", "remote", g.Address(r), "error", err)
+		return chat.User{}, failToken
+	}
+	u, err := g.Users.User(id.UserID)
+	switch {
+	case errors.Is(err, chat.ErrNotFound):
+		return chat.User{}, failToken
+	case err != nil:
+		g.log().Error("chat/api: a user could not be read", "error", err)
+		return chat.User{}, failStore
+	}
+	if asked.name == "" || asked.name == u.Name {
+		return u, nil
+	}
+	if failure := g.limit(r); failure != nil {
+		return chat.User{}, failure
+	}
+	u.Name = asked.name
+	if failure := g.put(u); failure != nil {
+		return chat.User{}, failure
+	}
+	if g.Renamed != nil {
+		g.Renamed(u)
+	}
+	return u, nil
+}
+
+var failToken = &chat.Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
