@@ -90,22 +90,28 @@ func judge(raw []byte, mode byte) (status int, inOrder bool, r *http.Response) {
 		}
 	}
 	h := r.Header
-	one := func(name string, allowed ...string) bool {
-		lines := h[name]
+	each := func(name string, allowed ...string) bool { // may be given twice, and is the same then
+		lines := slices.Compact(slices.Clone(h[name]))
 		return len(lines) == 1 && slices.Contains(allowed, lines[0])
 	}
 	inOrder = r.ProtoAtLeast(1, 1) &&
-		len(h["Upgrade"]) == 1 && asciiLower(h["Upgrade"][0]) == "websocket" &&
-		contains(h["Connection"], toUpgrade) && one("Sec-Websocket-Accept", acceptFor(nonce)) &&
-		(h["Sec-Websocket-Protocol"] == nil || mode&2 != 0 && one("Sec-Websocket-Protocol", "chat", "superchat")) &&
-		(h["Sec-Websocket-Extensions"] == nil || answeredDeflate(h["Sec-Websocket-Extensions"], mode) != nil)
+		only(h["Upgrade"], toWebSocket) &&
+		contains(h["Connection"], toUpgrade) && each("Sec-Websocket-Accept", acceptFor(nonce)) &&
+		(strings.Join(h["Sec-Websocket-Protocol"], "") == "" || mode&2 != 0 && each("Sec-Websocket-Protocol", "chat", "superchat")) &&
+		(isEmpty(h["Sec-Websocket-Extensions"]) || answeredDeflate(h["Sec-Websocket-Extensions"], mode) != nil)
 	return r.StatusCode, inOrder, r
+}
+
+// isEmpty reports whether the lines of a list hold no element.
+func isEmpty(lines []string) bool {
+	elems, _ := elements(anyList, lines)
+	return len(elems) == 0
 }
 
 // answeredDeflate is the answer that stands in these lines; nil if it is not in order.
 func answeredDeflate(lines []string, mode byte) params {
 	elems, ok := elements(extensionList, lines)
-	if !ok || len(elems) != 1 || len(lines) != 1 || mode&4 == 0 {
+	if !ok || len(elems) != 1 || mode&4 == 0 {
 		return nil
 	}
 	name, p, _, ok := splitExtension(elems[0])
@@ -140,6 +146,7 @@ func FuzzDial(f *testing.F) {
 		"Sec-WebSocket-Accept: " + acceptFor(nonce) + "\r\n"
 	for _, more := range []string{
 		"", "Sec-WebSocket-Protocol: chat\r\n", "Sec-WebSocket-Protocol: Chat\r\n", "Sec-WebSocket-Protocol: chat\r\nSec-WebSocket-Protocol: chat\r\n",
+		"Sec-WebSocket-Protocol:\r\nSec-WebSocket-Extensions:\r\n", "Upgrade: WebSocket,\r\nSec-WebSocket-Accept: " + acceptFor(nonce) + "\r\n", "Upgrade: h2c\r\n",
 		"Sec-WebSocket-Extensions: permessage-deflate\r\n", "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover\r\n",
 		"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; server_max_window_bits=\"8\"; client_max_window_bits=9\r\n",
 		"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; server_max_window_bits=8; client_max_window_bits=10\r\n",
@@ -182,7 +189,7 @@ func FuzzDial(f *testing.F) {
 func (d dialled) checkAccepted(t *testing.T, r *http.Response, mode byte) {
 	t.Helper()
 	want := handshake.Result{Subprotocol: r.Header.Get("Sec-Websocket-Protocol"), Header: r.Header}
-	if lines := r.Header["Sec-Websocket-Extensions"]; lines != nil {
+	if lines := r.Header["Sec-Websocket-Extensions"]; !isEmpty(lines) {
 		agreed := answeredDeflate(lines, mode).agreed()
 		// RFC 7692 §7.1.1.2 and §7.1.2.2: what a client has announced, it keeps to.
 		o := deflateOptions(mode)

@@ -29,14 +29,15 @@ func listOf(element string) *regexp.Regexp {
 var (
 	toWebSocket   = elementOf("websocket")
 	toUpgrade     = elementOf("upgrade")
+	anyList       = regexp.MustCompile("")
 	tokenList     = listOf(tchar + "+")
 	extensionList = listOf(extension)
-	nonceKey      = regexp.MustCompile(`^[A-Za-z0-9+/]{21}[AQgw]==$`)
+	nonceKey      = regexp.MustCompile(`^[A-Za-z0-9+/]{22}==$`)
 	windowBits    = regexp.MustCompile(`^([89]|1[0-5])$`)
 )
 
 // elements are those of a list that the expression describes; ok is false if it
-// does not, or if lines there are hold none. None of them can have a comma inside.
+// does not. None of them can have a comma inside.
 func elements(list *regexp.Regexp, lines []string) (elems []string, ok bool) {
 	for _, line := range lines {
 		if !list.MatchString(line) {
@@ -48,7 +49,18 @@ func elements(list *regexp.Regexp, lines []string) (elems []string, ok bool) {
 			}
 		}
 	}
-	return elems, len(lines) == 0 || len(elems) > 0
+	return elems, true
+}
+
+// only reports whether comma-separated lines hold the element and no other.
+func only(lines []string, element *regexp.Regexp) bool {
+	elems, _ := elements(anyList, lines)
+	for _, e := range elems {
+		if !element.MatchString(e) {
+			return false
+		}
+	}
+	return len(elems) > 0
 }
 
 // contains looks for an element in comma-separated lines.

@@ -6,8 +6,12 @@ import (
 	"io"
 )
 
-// nonceSize is the length in bytes of a decoded Sec-WebSocket-Key.
-const nonceSize = 16
+// nonceSize is the length in bytes of a decoded Sec-WebSocket-Key, and keyDigits
+// that of its encoding before the padding.
+const (
+	nonceSize = 16
+	keyDigits = 22
+)
 
 // acceptGUID is the constant that RFC 6455 §1.3 appends to the key.
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -30,14 +34,23 @@ func newKey(random io.Reader) (string, error) {
 	return base64.StdEncoding.EncodeToString(nonce[:]), nil
 }
 
-// validKey reports whether key is the one encoding that base64 has for 16
-// bytes. Strict refuses set padding bits, with which two keys could mean the
-// same nonce.
+// validKey reports whether key is what RFC 6455 §4.3 derives for 16 bytes:
+//
+//	base64-value-non-empty = (1*base64-data [ base64-padding ]) | base64-padding
+//	base64-data            = 4base64-character
+//	base64-padding         = (2base64-character "==") | (3base64-character "=")
+//
+// The last character's four unused bits may be set, as they are in the example of
+// §4.1, AQIDBAUGBwgJCgsMDQ4PEC==. No two keys can be confused by that: the answer
+// is a hash of the key's characters and not of the bytes that they stand for.
 func validKey(key string) bool {
-	var nonce [nonceSize + 2]byte // what 24 characters decode to at most
-	if len(key) != base64.StdEncoding.EncodedLen(nonceSize) {
+	if len(key) != keyDigits+len("==") || key[keyDigits:] != "==" {
 		return false
 	}
-	n, err := base64.StdEncoding.Strict().Decode(nonce[:], []byte(key))
-	return err == nil && n == nonceSize
+	for i := range keyDigits {
+		if c := key[i]; !isAlphanumeric(c) && c != '+' && c != '/' {
+			return false
+		}
+	}
+	return true
 }

@@ -124,18 +124,14 @@ func (o *DeflateOptions) offer() *deflateParams {
 // verify holds the lines of the server's Sec-WebSocket-Extensions against the
 // client's offer. Its result is nil if the server declined.
 func (offer *deflateParams) verify(lines []string) (*wsproto.Deflate, error) {
+	list, err := parseExtensions(lines)
 	switch {
-	case len(lines) == 0:
+	case err != nil:
+		return nil, err
+	case len(list) == 0:
 		return nil, nil
 	case offer == nil:
 		return nil, errors.New("none was offered")
-	case len(lines) > 1:
-		// 11.3.2: it "MUST NOT appear more than once in an HTTP response."
-		return nil, errors.New("want one")
-	}
-	list, err := parseExtensions(lines)
-	if err != nil {
-		return nil, err
 	}
 	for _, ext := range list {
 		// 4.1: "the use of an extension that was not present in the client's

@@ -14,5 +14,6 @@
 // dial.go, target.go and response.go for the client's, then cookie.go and
 // redirect.go. deflate.go negotiates permessage-deflate in both roles, origin.go
 // decides which pages may connect; list.go and extension.go hold the grammars
-// of the headers.
+// of the headers. refusals.go, the next section of this page, lists every check
+// and its reason.
 package handshake

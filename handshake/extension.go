@@ -1,7 +1,6 @@
 package handshake
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -43,14 +42,9 @@ type extensionParam struct {
 }
 
 // parseExtensions reads the lines of one Sec-WebSocket-Extensions header in
-// time linear in their length; no line at all is no extension. It knows none:
-// what a name means, and whether its parameters make sense, is for who
-// negotiates it.
-func parseExtensions(lines []string) ([]extension, error) {
-	if len(lines) == 0 {
-		return nil, nil
-	}
-	var list []extension
+// time linear in their length; no line at all is no extension, and neither is an
+// empty list. It knows none: choose and verify judge names and parameters.
+func parseExtensions(lines []string) (list []extension, err error) {
 	params := 0
 	for _, line := range lines {
 		c := cursor{line: line}
@@ -68,9 +62,6 @@ func parseExtensions(lines []string) ([]extension, error) {
 			list = append(list, ext)
 			params += len(ext.params)
 		}
-	}
-	if len(list) == 0 {
-		return nil, errors.New("the list is empty")
 	}
 	return list, nil
 }

@@ -18,11 +18,12 @@ import (
 
 // isTchar reports whether c may stand in a token.
 func isTchar(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
-	}
-	return strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// isAlphanumeric reports whether c is an ASCII letter or digit.
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
 // isToken reports whether s is one token.
@@ -69,6 +70,22 @@ func hasElement(lines []string, want string) bool {
 		}
 	}
 	return false
+}
+
+// isOnly reports whether the comma-separated lists in lines hold want, without
+// regard to ASCII case, any number of times and nothing else.
+func isOnly(lines []string, want string) bool {
+	some := false
+	for _, line := range lines {
+		for elem := range strings.SplitSeq(line, ",") {
+			elem = strings.Trim(elem, " \t")
+			if elem != "" && !equalFold(elem, want) {
+				return false
+			}
+			some = some || elem != ""
+		}
+	}
+	return some
 }
 
 // cursor reads a header line from left to right and never goes back.

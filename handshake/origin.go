@@ -15,8 +15,8 @@ import (
 func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 	lines := r.Header["Origin"]
 	switch {
-	case len(lines) == 0:
-		return nil // no browser: a page cannot leave it out
+	case len(lines) == 0, len(lines) == 1 && lines[0] == "":
+		return nil // no browser: a page can neither leave it out nor empty it
 	case len(lines) > 1:
 		return refusef(http.StatusForbidden, "%s, want one", found("Origin", lines))
 	}

@@ -35,7 +35,7 @@ func TestA01Origin(t *testing.T) {
 		"A01 trailing slash":    {listed, "https://good.example/", false},
 		"A01 userinfo":          {listed, "https://good.example@evil.example", false},
 		"A01 space":             {listed, "https://good.example https://evil.example", false},
-		"A01 empty":             {listed, "", false},
+		"empty":                 {listed, "", true},
 		"A01 Kelvin sign":       {[]string{"https://k.example"}, "https://\u212A.example", false},
 		"any":                   {[]string{"*"}, "https://evil.example", true},
 		"any, null":             {[]string{"https://good.example", "*"}, "null", true},

@@ -72,15 +72,16 @@ func (u *Upgrader) checkHeaderCount(r *http.Request) *Error {
 	return nil
 }
 
-// checkNoBody refuses a request with a body, even an empty one: what follows a
-// handshake is frames, and two readings of where they start are one too many.
+// checkNoBody refuses a request with a body: what follows a handshake is frames,
+// and two readings of where they start are one too many. Content-Length: 0 leaves
+// one reading. The chunked encoding of an empty body does not: it has bytes.
 func checkNoBody(r *http.Request) *Error {
 	// With both headers present net/http drops Content-Length, so this is first.
 	if len(r.TransferEncoding) > 0 {
 		return refusef(http.StatusBadRequest, "Transfer-Encoding header: a WebSocket handshake has no body")
 	}
-	if len(r.Header["Content-Length"]) > 0 || r.ContentLength != 0 {
-		return refusef(http.StatusBadRequest, "Content-Length header: a WebSocket handshake has no body")
+	if r.ContentLength != 0 {
+		return refusef(http.StatusBadRequest, "Content-Length header: a WebSocket handshake has no body, want 0 or none")
 	}
 	return nil
 }
@@ -119,7 +120,7 @@ func checkKey(h http.Header) *Error {
 	// 4.2.1: "a base64-encoded (see Section 4 of [RFC4648]) value that, when
 	// decoded, is 16 bytes in length."
 	if lines := h[keyHeader]; len(lines) != 1 || !validKey(lines[0]) {
-		return refusef(http.StatusBadRequest, "%s, want one base64 of 16 bytes", found("Sec-WebSocket-Key", lines))
+		return refusef(http.StatusBadRequest, "%s, want one of %d base64 characters and ==", found("Sec-WebSocket-Key", lines), keyDigits)
 	}
 	return nil
 }

@@ -115,7 +115,7 @@ func (p proposal) checkResponse(resp *http.Response) (deflate *wsproto.Deflate, 
 	// header field contains a value that is not an ASCII case-insensitive match
 	// for the value "websocket", the client MUST _Fail the WebSocket
 	// Connection_."
-	if lines := h["Upgrade"]; len(lines) != 1 || !equalFold(lines[0], "websocket") {
+	if lines := h["Upgrade"]; !isOnly(lines, "websocket") {
 		return nil, found("Upgrade", lines) + ", want websocket"
 	}
 	// 4.1: "or the |Connection| header field doesn't contain a token that is an
@@ -123,13 +123,10 @@ func (p proposal) checkResponse(resp *http.Response) (deflate *wsproto.Deflate, 
 	if lines := h["Connection"]; !hasElement(lines, "upgrade") {
 		return nil, found("Connection", lines) + ", want Upgrade"
 	}
-	if lines, want := h[acceptHeader], AcceptKey(p.key); len(lines) != 1 || lines[0] != want {
+	if lines, want := h[acceptHeader], AcceptKey(p.key); single(lines) != want {
 		return nil, found("Sec-WebSocket-Accept", lines) + ", want " + want
 	}
-	// 4.1: "indicates the use of a subprotocol that was not present in the
-	// client's handshake". 11.3.4: it "MUST NOT appear more than once in an
-	// HTTP response."
-	if lines := h[protocolHeader]; len(lines) > 1 || len(lines) == 1 && !slices.Contains(p.subprotocols, lines[0]) {
+	if lines := h[protocolHeader]; !p.isOffered(lines) {
 		return nil, found("Sec-WebSocket-Protocol", lines) + fmt.Sprintf(", want one of those offered: %q", p.subprotocols)
 	}
 	deflate, err := p.deflate.verify(h[extensionsHeader])
@@ -137,4 +134,25 @@ func (p proposal) checkResponse(resp *http.Response) (deflate *wsproto.Deflate, 
 		return nil, found("Sec-WebSocket-Extensions", h[extensionsHeader]) + ": " + err.Error()
 	}
 	return deflate, ""
+}
+
+// isOffered reports whether the lines of Sec-WebSocket-Protocol select nothing, or
+// one of those offered.
+//
+// 4.1: "If the response includes a |Sec-WebSocket-Protocol| header field and this
+// header field indicates the use of a subprotocol that was not present in the
+// client's handshake [...], the client MUST _Fail the WebSocket Connection_." An
+// empty one indicates the use of none.
+func (p proposal) isOffered(lines []string) bool {
+	selects := func(line string) bool { return line != "" }
+	return !slices.ContainsFunc(lines, selects) || slices.Contains(p.subprotocols, single(lines))
+}
+
+// single is the value that a header has on every one of its lines, or "". A
+// response should have one line, but some proxies add what is there already.
+func single(lines []string) string {
+	if len(lines) == 0 || slices.ContainsFunc(lines, func(line string) bool { return line != lines[0] }) {
+		return ""
+	}
+	return lines[0]
 }

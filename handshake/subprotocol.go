@@ -1,7 +1,6 @@
 package handshake
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -12,21 +11,19 @@ import (
 const maxSubprotocols = 64
 
 // parseSubprotocols reads the lines of a client's Sec-WebSocket-Protocol, in
-// its order of preference. No line at all offers nothing.
+// its order of preference. No line at all offers nothing, and neither does an
+// empty list. What is offered again is offered once.
 //
 //	Sec-WebSocket-Protocol-Client = 1#token
-func parseSubprotocols(lines []string) ([]string, error) {
-	if len(lines) == 0 {
-		return nil, nil
-	}
-	var offered []string
+func parseSubprotocols(lines []string) (offered []string, err error) {
+	count := 0
 	for _, line := range lines {
 		c := cursor{line: line}
 		for !c.done() {
 			if c.accept(',') {
 				continue // RFC 7230 §7: empty elements are ignored
 			}
-			if len(offered) == maxSubprotocols {
+			if count++; count > maxSubprotocols {
 				return nil, fmt.Errorf("more than %d subprotocols", maxSubprotocols)
 			}
 			name, err := c.token()
@@ -36,16 +33,15 @@ func parseSubprotocols(lines []string) ([]string, error) {
 			if err := c.endElement(); err != nil {
 				return nil, err
 			}
-			offered = append(offered, name)
+			if !slices.Contains(offered, name) {
+				offered = append(offered, name)
+			}
 		}
 	}
-	if len(offered) == 0 {
-		return nil, errors.New("the list is empty")
-	}
-	return offered, checkUnique(offered)
+	return offered, nil
 }
 
-// checkUnique refuses a subprotocol that is offered twice.
+// checkUnique refuses a subprotocol that our client would offer twice.
 func checkUnique(names []string) error {
 	// 4.1: "The elements that comprise this value [...] MUST all be unique
 	// strings."

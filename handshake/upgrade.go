@@ -52,12 +52,12 @@ type Upgrader struct {
 	// https://chat.example. A request's Origin must equal one of them but for
 	// case; "null" never does. "*" lets in every page of the web. An empty list
 	// stands for the address that the connection came in on, and localhost
-	// with the same port. A request without Origin comes from no page, and
-	// is let in.
+	// with the same port. A request without Origin, or with an empty one, comes
+	// from no page, and is let in.
 	Origins []string
 
 	// CheckOrigin, if set, decides in place of Origins about a request that
-	// has an Origin. The text of its error is shown to the client.
+	// has an Origin that is not empty. The text of its error is shown to the client.
 	CheckOrigin func(r *http.Request, origin string) error
 
 	// MaxHeaders is how many header lines a request may have; 0 means 100.
