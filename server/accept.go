@@ -113,11 +113,15 @@ type accepted struct {
 	pending atomic.Bool // counted in s.handshaking
 	full    bool        // beyond what the server takes
 	surplus bool        // beyond what its address may have
+	empty   emptyLines  // Reader only.
 	address atomic.Pointer[address]
 }
 
 func (s *Server) accepted(nc net.Conn) *accepted {
 	a := &accepted{Conn: nc, s: s}
+	if s.cfg.TLS == nil { // crypto/tls begins with something else
+		a.empty = maxEmptyLines
+	}
 	a.pending.Store(true)
 	a.full = s.full(s.handshaking.Add(1) - 1)
 	if addr := addrPort(nc.RemoteAddr()); addr.IsValid() {
