@@ -118,10 +118,10 @@ func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
 func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 	mux.Handle("/", web.Handler())
 	for _, path := range []string{"/ws", "/connect", "/chat"} {
-		mux.Handle(path, a.server)
+		handleEndpoint(mux, path, a.server)
 	}
 	if a.cfg.Guests {
-		mux.Handle("/api/guest", &api.Guests{
+		handleEndpoint(mux, "/api/guest", &api.Guests{
 			Users:   a.store,
 			Tokens:  tokens,
 			Address: remoteAddr,
@@ -142,6 +142,13 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 		}
 		io.WriteString(w, "ready\n")
 	})
+}
+
+// handleEndpoint registers h at path, with a slash behind it or not. Many clients
+// and proxies add one, and no WebSocket in a browser follows a redirect.
+func handleEndpoint(mux *http.ServeMux, path string, h http.Handler) {
+	mux.Handle(path, h)
+	mux.Handle(path+"/{$}", h)
 }
 
 // stop ends in the order that loses nothing: what was accepted is stored and

@@ -42,7 +42,10 @@ func TestRoutes(t *testing.T) {
 		{"/ws", 400, "Upgrade"},
 		{"/connect", 400, "Upgrade"},
 		{"/chat", 400, "Upgrade"},
+		{"/ws/", 400, "Upgrade"},
+		{"/ws/ws", 404, ""},
 		{"/nothing", 404, ""},
+		{"/nothing/", 404, ""},
 	} {
 		if status, body := get(t, s.url+c.path); status != c.status || !strings.Contains(strings.ToLower(body), strings.ToLower(c.body)) {
 			t.Errorf("GET %s: %d %.80q; want %d and %q", c.path, status, body, c.status, c.body)
@@ -51,7 +54,7 @@ func TestRoutes(t *testing.T) {
 	waitForLog(t, s, "upgrade failed")
 	waitForLog(t, s, "missing Upgrade header")
 	token, id := s.guest("Ada")
-	for _, path := range []string{"/ws", "/connect", "/chat"} {
+	for _, path := range []string{"/ws", "/connect", "/chat", "/ws/", "/connect/", "/chat/", "/ws/?v=1"} {
 		c, ok, err := enter(s.ws(path), token)
 		if err != nil || ok.text("user_id") != id {
 			t.Errorf("%s: %v, %v", path, ok, err)

@@ -92,7 +92,7 @@ func admit(r *http.Request) (any, error) {
 	switch r.URL.Path {
 	case "/":
 		return false, nil
-	case "/fanout":
+	case "/fanout", "/fanout/":
 		return true, nil
 	}
 	return nil, &handshake.Error{Status: http.StatusNotFound, Reason: "no such path; there are / and /fanout"}

@@ -127,7 +127,7 @@ func TestEchoAndFanout(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
-		a, b := dial(t, url+"/fanout", o), dial(t, url+"/fanout", nil)
+		a, b := dial(t, url+"/fanout", o), dial(t, url+"/fanout/", nil)
 		for _, member := range []*client.Conn{a, b} { // each has joined once something comes back
 			say(t, member, frame.Text, "joined")
 			hear(t, member, frame.Text, "joined")
