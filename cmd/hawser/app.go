@@ -17,7 +17,9 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/web"
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
+	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 )
@@ -62,9 +64,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	if isAny(cfg.PublicOrigins) {
 		log.Warn("public_origins holds *: any page of the web may connect in its visitor's name")
 	}
-	if a.certs != nil {
-		a.certs.ReloadOnHangup()
-	}
+	signals.OnHangup(a.hangup)
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
 			a.failed <- err
@@ -199,10 +199,21 @@ func remoteAddr(r *http.Request) netip.Addr {
 	return addr.Addr()
 }
 
-func newLogger(cfg config.Config, w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, options))
+// hangup is what SIGHUP does.
+func (a *app) hangup() {
+	if a.certs == nil {
+		a.log.Info("SIGHUP: there is nothing to load anew")
+		return
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	a.certs.Reload()
+}
+
+func newLog(cfg config.Config, w io.Writer) output.Log {
+	options := &slog.HandlerOptions{Level: cfg.LogLevel}
+	return output.NewLog(w, func(w io.Writer) slog.Handler {
+		if cfg.LogFormat == "json" {
+			return slog.NewJSONHandler(w, options)
+		}
+		return slog.NewTextHandler(w, options)
+	})
 }

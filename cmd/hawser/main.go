@@ -8,12 +8,14 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
-	"os/signal"
 	"runtime/debug"
-	"syscall"
+	"time"
 
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
+	"github.com/hawser-ws/hawser/cmd/internal/output"
+	"github.com/hawser-ws/hawser/cmd/internal/signals"
 )
 
 const usage = `usage: hawser serve [flags]    run the chat server
@@ -29,18 +31,12 @@ const (
 	exitUsage   = 2
 )
 
+// flushTime is how long the end of the server waits for whoever reads what it
+// logged and printed.
+const flushTime = 2 * time.Second
+
 func main() {
-	// A second signal, while a graceful stop is under way, ends the process the
-	// way the system does it.
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	stop := make(chan struct{})
-	go func() {
-		<-signals
-		signal.Stop(signals)
-		close(stop)
-	}()
-	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, stop))
+	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals.Stop()))
 }
 
 // run is the program: it ends when stop is closed, at the latest.
@@ -69,33 +65,40 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 	return exitUsage
 }
 
+// serve runs the chat server. What it prints and logs cannot hold it: neither a
+// reader that is gone nor one that is slow.
 func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
+	signals.Survive()
 	cfg, err := config.Load(args, environ, os.ReadFile)
+	out, log := output.NewWriter(stdout, nil), newLog(cfg, stderr)
+	defer log.Close(flushTime)
+	defer out.Close(flushTime)
 	if errors.Is(err, flag.ErrHelp) {
-		fmt.Fprint(stdout, config.Usage())
+		fmt.Fprint(out, config.Usage())
 		return 0
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "hawser: configuration:\n%v\n", err)
+		fmt.Fprintf(log, "hawser: configuration:\n%v\n", err)
 		return exitUsage
 	}
-	a, err := start(cfg, newLogger(cfg, stderr))
+	slog.SetDefault(log.Logger)
+	a, err := start(cfg, log.Logger)
 	if err != nil {
-		fmt.Fprintln(stderr, "hawser:", err)
+		fmt.Fprintln(log, "hawser:", err)
 		return exitFailure
 	}
-	fmt.Fprintf(stdout, "hawser: chat at %s (data in %s)\n", a.url, cfg.Data)
-	fmt.Fprintln(stdout, "hawser: stop with Ctrl-C")
+	fmt.Fprintf(out, "hawser: chat at %s (data in %s)\n", a.url, cfg.Data)
+	fmt.Fprintln(out, "hawser: stop with Ctrl-C")
 	select {
 	case err = <-a.failed:
 	case <-stop:
-		fmt.Fprintln(stdout, "hawser: stopping")
+		fmt.Fprintln(out, "hawser: stopping")
 	}
 	if stopErr := a.stop(); err == nil {
 		err = stopErr
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "hawser:", err)
+		fmt.Fprintln(log, "hawser:", err)
 		return exitFailure
 	}
 	return 0

@@ -9,30 +9,43 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
 	"github.com/hawser-ws/hawser/cmd/internal/listen"
+	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
+	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
+// flushTime is how long the end waits for the readers of what was printed.
+const flushTime = 2 * time.Second
+
 func main() {
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "wsecho:", err)
+	log := output.NewLog(os.Stderr, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) })
+	slog.SetDefault(log.Logger)
+	stdout := output.NewWriter(os.Stdout, nil)
+	err := run(os.Args[1:], stdout)
+	if err != nil {
+		fmt.Fprintln(log, "wsecho:", err)
+	}
+	stdout.Close(flushTime)
+	log.Close(flushTime)
+	if err != nil {
 		os.Exit(1)
 	}
 }
 
-func run(args []string) error {
+func run(args []string, stdout io.Writer) error {
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -40,6 +53,8 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
+	signals.Survive()
+	hangup := func() { slog.Info("SIGHUP: there are no TLS files to load anew") }
 	h := &handler{}
 	o.server.Handler = h
 	if !o.tls.None() {
@@ -47,9 +62,10 @@ func run(args []string) error {
 		if err != nil {
 			return err
 		}
-		source.ReloadOnHangup()
+		hangup = source.Reload
 		o.server.TLS = source.Config()
 	}
+	signals.OnHangup(hangup)
 	s, err := server.New(o.server)
 	if err != nil {
 		return err
@@ -59,15 +75,14 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Println("wsecho:", where(listen.URL(ln.Addr(), !o.tls.None()))+"; stop with Ctrl-C")
+	fmt.Fprintln(stdout, "wsecho:", where(listen.URL(ln.Addr(), !o.tls.None()))+"; stop with Ctrl-C")
 	if o.proxyProtocol {
 		ln = proxy.NewListener(ln, proxy.Options{Trusted: o.trusted})
 	}
 
+	stop := signals.Stop()
 	failed := make(chan error, 1)
 	go func() { failed <- s.Serve(ln) }()
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, os.Interrupt, syscall.SIGTERM)
 	select {
 	case err := <-failed:
 		return err

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -205,26 +204,6 @@ func TestBrokenFiles(t *testing.T) {
 	certtest.Write(t, h.dir, "key.pem", nil) // broken for the second time
 	dial(young)
 	logged(h.files.Key, 4)
-}
-
-func TestReloadOnHangup(t *testing.T) {
-	old, young := certtest.New(t, "old"), certtest.New(t, "young")
-	h := newHouse(t, old.Server())
-	stop := h.ReloadOnHangup()
-	certtest.WritePair(t, h.dir, young.Server())
-	before := h.current.Load()
-	if err := syscall.Kill(os.Getpid(), syscall.SIGHUP); err != nil {
-		t.Fatal(err)
-	}
-	for deadline := time.Now().Add(patience); h.current.Load() == before; {
-		if time.Now().After(deadline) {
-			t.Fatal("SIGHUP changes nothing")
-		}
-	}
-	stop()
-	if _, err := h.dial(&tls.Config{RootCAs: young.Pool}); err != nil {
-		t.Error(err)
-	}
 }
 
 // T05: who was let in by an authority that has been removed does not come back

@@ -4,11 +4,8 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 )
 
@@ -135,20 +132,4 @@ func (s *Source) load() (changed bool, err error) {
 	s.used = c
 	s.current.Store(cfg)
 	return true, nil
-}
-
-// ReloadOnHangup has SIGHUP call Reload, until stop is called. Without it the
-// signal ends a process.
-func (s *Source) ReloadOnHangup() (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	go func() {
-		for range hangups {
-			s.Reload()
-		}
-	}()
-	return func() {
-		signal.Stop(hangups)
-		close(hangups)
-	}
 }

@@ -1,0 +1,24 @@
+package output
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+)
+
+// Log is a log over a Writer. Lines that had to be dropped are told of in the log
+// itself, where they are missing.
+type Log struct {
+	*slog.Logger
+	*Writer
+}
+
+// NewLog starts a log to w. handler makes what formats its records.
+func NewLog(w io.Writer, handler func(io.Writer) slog.Handler) Log {
+	writer := NewWriter(w, func(dropped uint64) []byte {
+		var b bytes.Buffer
+		slog.New(handler(&b)).Error("log lines were dropped: whoever reads the log was too slow, or there was no room", "dropped", dropped)
+		return b.Bytes()
+	})
+	return Log{slog.New(handler(writer)), writer}
+}

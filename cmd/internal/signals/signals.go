@@ -1,0 +1,50 @@
+package signals
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Survive has the process ignore the signals whose default action would end or halt
+// it, though they ask for neither.
+//
+// SIGPIPE comes when the reader of stdout or stderr is gone, SIGXFSZ when the log
+// has reached the limit on a file's size, and SIGTTOU when it goes to a terminal
+// that belongs to another job: then the write fails or succeeds, and that is all.
+// SIGUSR1 and SIGUSR2 are what some log rotations send, to programs that keep their
+// log open by name. SIGHUP does nothing until OnHangup says what it does.
+func Survive() {
+	signal.Ignore(ignored...)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+}
+
+// OnHangup has SIGHUP call f, until stop is called. The signal comes from whoever
+// changed a file, from a log rotation, and from a terminal that was closed.
+func OnHangup(f func()) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for range hangups {
+			f()
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(hangups)
+	}
+}
+
+// Stop is closed by the first SIGINT or SIGTERM. A second one, while a graceful stop
+// is under way, ends the process the way the system does it.
+func Stop() <-chan struct{} {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	stop := make(chan struct{})
+	go func() {
+		<-signals
+		signal.Stop(signals)
+		close(stop)
+	}()
+	return stop
+}
