@@ -286,14 +286,13 @@ export class Client {
   }
 
   #event({ event, receiver_id, user_id, name, content }) {
-    const members = this.conversations.get(receiver_id)?.members;
     switch (event) {
       case 'joined':
         this.names.set(user_id, name);
-        members?.set(user_id, name);
+        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
         break;
       case 'left':
-        members?.delete(user_id);
+        this.conversations.get(receiver_id)?.leftBy(user_id);
         break;
       case 'shutting_down':
         this.notice = content;

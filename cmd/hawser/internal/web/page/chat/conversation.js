@@ -8,10 +8,10 @@ export function isRoom(id) {
 export class Conversation {
   id;
   joined = false; // rooms only: to be joined again after a reconnect
-  members = null; // rooms only: Map of user_id → name, or null if not known
+  members = null; // rooms only: Map of user_id → name, another after any change; null if not known
   online = null; // people only: whether they are connected, or null if not known
 
-  messages = []; // in ascending order of seq
+  messages = []; // in ascending order of seq; another array after a reset, and only then
   head = 0; // the highest seq known to be committed
   readTo; // the highest seq that was read; null in a room that was never joined
   active = 0; // server_ts of the last message known
@@ -52,6 +52,20 @@ export class Conversation {
     return this.loaded && this.#held < this.head;
   }
 
+  // joinedBy and leftBy note who has come and gone, if it is known who is there.
+  joinedBy(id, name) {
+    if (this.members) {
+      this.members = new Map(this.members).set(id, name);
+    }
+  }
+
+  leftBy(id) {
+    if (this.members?.has(id)) {
+      this.members = new Map(this.members);
+      this.members.delete(id);
+    }
+  }
+
   // committed notes the last committed seq that the server named. It reports false
   // if what is held goes beyond it: then the server has lost data.
   committed(seq) {
@@ -75,10 +89,11 @@ export class Conversation {
   // prepend puts in those before first.
   prepend(messages, hasMore) {
     this.complete = !hasMore;
-    if (messages.length > 0) {
-      this.#first = Math.min(this.#first, messages[0].seq);
+    const older = messages.filter((m) => m.seq < this.#first);
+    if (older.length > 0) {
+      this.#first = older[0].seq;
+      this.messages.unshift(...older); // at once: each by itself would move all the others
     }
-    messages.forEach((m) => this.#insert(m));
   }
 
   // append puts in the first messages after held, as history returned them.

@@ -16,35 +16,90 @@ export function roomProblem(name) {
   return '';
 }
 
-// Names knows who is called what. Names need not be unique, so two people of one name
-// are shown with the beginning of their id.
+// Names knows who is called what. Names need not be unique, so two people whose names
+// look the same are shown with the beginning of their id.
 export class Names {
-  #names = new Map(); // user_id → name
-  #ids = new Map(); // name → Set of user_id
+  changes = 0; // how often anything changed
+
+  #names = new Map(); // user_id → { name, look }
+  #ids = new Map(); // name as it looks → Set of user_id
 
   set(id, name) {
-    if (!id || !name || this.#names.get(id) === name) {
+    const before = this.#names.get(id);
+    if (!id || !name || before?.name === name) {
       return;
     }
-    this.#ids.get(this.#names.get(id))?.delete(id);
-    this.#names.set(id, name);
-    if (!this.#ids.has(name)) {
-      this.#ids.set(name, new Set());
+    const now = { name, look: look(name) };
+    this.#ids.get(before?.look)?.delete(id);
+    this.#names.set(id, now);
+    if (!this.#ids.has(now.look)) {
+      this.#ids.set(now.look, new Set());
     }
-    this.#ids.get(name).add(id);
+    this.#ids.get(now.look).add(id);
+    this.changes++;
   }
 
   // get returns the bare name, if it is known.
   get(id) {
-    return this.#names.get(id);
+    return this.#names.get(id)?.name;
   }
 
-  // of returns what to show.
-  of(id) {
-    const name = this.#names.get(id);
-    if (!name) {
-      return id;
+  // parts returns what to show: the name, which may hold anything, and what tells its
+  // owner from others, or ''. Somebody without a name that can be seen goes by the id.
+  parts(id) {
+    const known = this.#names.get(id);
+    if (!known?.look) {
+      return { name: id, tag: '' };
     }
-    return this.#ids.get(name).size > 1 ? `${name} (${id.slice(2, 6)})` : name;
+    const alone = this.#ids.get(known.look).size === 1;
+    return { name: known.name, tag: alone ? '' : `(${id.slice(2, 6)})` };
+  }
+
+  // of returns the same as text, which can stand within other text.
+  of(id) {
+    const { name, tag } = this.parts(id);
+    return tag ? `${isolate(name)} ${tag}` : isolate(name);
   }
 }
+
+// look returns what people see of a name: no difference between letters that look the
+// same in one script, and nothing that is not there to be seen.
+function look(name) {
+  return name.normalize('NFKC').replace(INVISIBLE, '').toLowerCase();
+}
+
+// isBlank says whether nothing of a text can be seen.
+export function isBlank(text) {
+  return text.replace(INVISIBLE, '') === '';
+}
+
+// U+2800 is a Braille pattern without dots.
+const INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\u2800]/gu;
+
+// isolate returns text that is written from right to left, or changes the direction, so
+// that it leaves what stands around it alone. An element does that for its own text;
+// this is for where there is none, as in a window's title or a label.
+export function isolate(text) {
+  if (!RIGHT_TO_LEFT.test(text)) {
+    return text;
+  }
+  const inner = [];
+  let open = 0; // isolates begun within the text
+  for (const character of text.replace(/[\n\r\x1c-\x1e\x85\u2029]/g, ' ')) {
+    if (character === PDI && open === 0) {
+      continue; // it would end ours
+    }
+    open += ISOLATES.test(character) ? 1 : character === PDI ? -1 : 0;
+    inner.push(character);
+  }
+  return FSI + inner.join('') + PDI.repeat(open + 1);
+}
+
+const FSI = '\u2068';
+const PDI = '\u2069';
+const ISOLATES = /[\u2066-\u2068]/;
+
+// The ranges that Unicode keeps for scripts of that direction, assigned or not, and the
+// characters that set a direction.
+const RIGHT_TO_LEFT =
+  /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
