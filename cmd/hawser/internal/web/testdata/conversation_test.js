@@ -77,6 +77,39 @@ export default {
     equal([c.first, c.complete, c.messages.length], [1, true, 60]);
   },
 
+  'older messages that are held already do not go in twice'() {
+    const c = loaded(5, 9);
+    c.prepend(messages(3, 6), true);
+    equal([seqs(c), c.first], [[3, 4, 5, 6, 7, 8, 9], 3]);
+  },
+
+  'only a reset makes another array of messages'() {
+    const c = loaded(51, 60);
+    const held = c.messages;
+    c.prepend(messages(31, 50), true);
+    c.append(messages(61, 70));
+    c.deliver(message(71));
+    c.trim(10);
+    equal(c.messages === held, true);
+    c.reset();
+    equal(c.messages === held, false);
+  },
+
+  'a change of who is there makes another Map'() {
+    const c = new Conversation('lobby');
+    c.joinedBy('u_bob', 'Bob');
+    equal(c.members, null, 'as long as it is not known who is there');
+    const before = c.members = new Map([['u_ada', 'Ada']]);
+    c.joinedBy('u_bob', 'Bob');
+    equal([[...c.members.keys()], c.members === before], [['u_ada', 'u_bob'], false]);
+    const both = c.members;
+    c.leftBy('u_ada');
+    equal([[...c.members.keys()], both.size], [['u_bob'], 2]);
+    const one = c.members;
+    c.leftBy('u_nobody');
+    equal(c.members === one, true);
+  },
+
   'trimming drops the oldest, which can come again'() {
     const c = loaded(1, 30, false);
     c.fetching = {};
@@ -120,10 +153,10 @@ export default {
       { ref: 'r1', content: 'stored already', at: noon + 86_400_000, state: 'sending', error: '' },
       { ref: 'r2', content: 'on its way', at: noon + 86_400_000, state: 'sending', error: '' },
     ];
-    const rows = rowsOf(c, pending, 'u_me');
+    const rows = rowsOf({ messages: c.messages, pending, me: 'u_me' });
     equal(rows.map((r) => (r.kind === 'day' ? 'day' : [r.key, r.first, r.mine, r.state])), [
       'day', ['seq 1', true, false, 'sent'], ['seq 2', false, false, 'sent'], ['seq 3', true, false, 'sent'],
-      'day', ['ref r1', true, true, 'sent'], ['ref r2', false, true, 'sending'],
+      'day', ['seq 4', true, true, 'sent'], ['ref r2', false, true, 'sending'],
     ]);
   },
 
@@ -131,7 +164,7 @@ export default {
     const c = new Conversation('lobby');
     const metadata = { ref: 'same' };
     c.load([1, 2, 3].map((seq) => message(seq, { sender_id: 'u_me', metadata })), false);
-    const keys = rowsOf(c, [], 'u_me').map((r) => r.key);
+    const keys = rowsOf({ messages: c.messages, pending: [], me: 'u_me' }).map((r) => r.key);
     equal(new Set(keys).size, keys.length);
   },
 

@@ -4,11 +4,14 @@ import { Composer } from './composer.js';
 import { setAttribute, setText } from './dom.js';
 import { Members } from './members.js';
 import { Panel } from './panels.js';
+import { avatarElement, nameElement, setAvatar, setName } from './person.js';
 import { Sidebar } from './sidebar.js';
-import { count, hue, initial } from './text.js';
+import { count } from './text.js';
 import { Timeline } from './timeline.js';
 
 const byID = (id) => document.getElementById(id);
+
+const NO_FRAME = 100; // milliseconds after which none is waited for
 
 const STATES = { connecting: 'Connecting…', online: 'Connected', waiting: 'Reconnecting…', stopped: 'Disconnected' };
 
@@ -18,6 +21,8 @@ export class Chat {
   #composer;
   #sidebar;
   #members;
+  #myAvatar;
+  #name; // the element within the title
   #wanted = false; // whether a render is under way
   #wasOnline = false;
   #lost = false; // whether a connection is to come (back)
@@ -47,51 +52,60 @@ export class Chat {
     byID('reconnect').addEventListener('click', reconnect);
     byID('dismiss').addEventListener('click', () => client.dismissNotice());
     byID('signout').addEventListener('click', signOut);
-    setText(byID('my-name'), client.me.name);
-    setText(byID('my-avatar'), initial(client.me.name));
-    setAttribute(byID('my-avatar'), 'data-hue', hue(client.me.user_id));
+    this.#myAvatar = avatarElement(client.me.user_id);
+    byID('my-name').before(this.#myAvatar);
+    this.#name = nameElement('span', {});
+    byID('title').append(this.#name);
     byID('app').hidden = false;
     this.#render();
     this.#composer.focus();
   }
 
-  // render shows how things are, soon, and once for all changes until then. It does
-  // not wait for a frame: a window in the background has none, and still a title.
+  // render shows how things are, soon, and once for all changes until then.
   render() {
     if (!this.#wanted) {
       this.#wanted = true;
-      queueMicrotask(() => {
-        this.#wanted = false;
-        this.#render();
-      });
+      inNextFrame(() => this.#render());
     }
   }
 
   #render() {
+    this.#timeline.read(); // before anything says how much is unread
+    this.#wanted = false;
     this.#composer.render();
     this.#sidebar.render();
+    this.#renderMe();
     this.#renderHeader(this.#members.render());
     this.#renderConnection();
     this.#timeline.render(); // last, when it is known how high it is
     const unread = [...this.#client.conversations].reduce((sum, c) => sum + c.unread, 0);
-    const title = `${unread > 0 ? `(${unread}) ` : ''}${this.#title()} · hawser`;
+    const { current, names } = this.#client;
+    const name = current && !current.isRoom ? names.of(current.id) : this.#title().name;
+    const title = `${unread > 0 ? `(${unread}) ` : ''}${name} · hawser`;
     if (document.title !== title) {
       document.title = title;
     }
   }
 
+  #renderMe() {
+    const { name } = this.#client.me;
+    setText(byID('my-name'), name);
+    setAvatar(this.#myAvatar, { name });
+  }
+
+  // title returns the parts of what stands above the messages.
   #title() {
     const { current, names } = this.#client;
     if (!current) {
-      return 'Choose a conversation';
+      return { name: 'Choose a conversation', tag: '' };
     }
-    return current.isRoom ? `# ${current.id}` : names.of(current.id);
+    return current.isRoom ? { name: `# ${current.id}`, tag: '' } : names.parts(current.id);
   }
 
   #renderHeader(people) {
     const { current } = this.#client;
     const inRoom = current?.isRoom === true;
-    setText(byID('title'), this.#title());
+    setName(this.#name, this.#title());
     setText(byID('subtitle'), subtitle(current, people));
     byID('leave').hidden = !inRoom;
     byID('members-toggle').hidden = byID('members-panel').hidden = !inRoom;
@@ -126,6 +140,18 @@ export class Chat {
       (menu.offsetParent ? menu : byID('join-name')).focus();
     }
   }
+}
+
+// inNextFrame runs something before the next frame is drawn. A window in the background
+// draws none, and still has a title: there a timer runs it.
+function inNextFrame(run) {
+  const either = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    run();
+  };
+  const frame = requestAnimationFrame(either);
+  const timer = setTimeout(either, NO_FRAME);
 }
 
 function subtitle(conversation, people) {

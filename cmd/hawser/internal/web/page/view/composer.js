@@ -1,9 +1,11 @@
 // Where one writes.
 
-import { setAttribute, setText } from './dom.js';
+import { isBlank } from '../chat/names.js';
+import { composes, setAttribute, setText } from './dom.js';
 import { codePoints, count } from './text.js';
 
 const COUNTER_FROM = 100; // code points left at which the counter appears
+const SAID_AT = [COUNTER_FROM, 20, 0]; // and at which their number is read aloud
 
 export class Composer {
   #client;
@@ -12,6 +14,8 @@ export class Composer {
   #text = document.getElementById('text');
   #counter = document.getElementById('counter');
   #error = document.getElementById('composer-error');
+  #limit = document.getElementById('composer-limit');
+  #said; // of SAID_AT, the one last passed
   #drafts = new WeakMap(); // conversation → text
   #conversation = null;
 
@@ -25,7 +29,7 @@ export class Composer {
     });
     this.#text.addEventListener('keydown', (event) => {
       // An Enter that ends a composition of Japanese, say, is not ours.
-      if (event.key === 'Enter' && !event.shiftKey && !event.isComposing) {
+      if (event.key === 'Enter' && !event.shiftKey && !composes(event)) {
         event.preventDefault();
         this.#submit();
       }
@@ -62,7 +66,7 @@ export class Composer {
   // left returns how many code points may still be written.
   #left() {
     const limit = this.#client.limits.content_code_points || Infinity;
-    return limit - codePoints(this.#text.value.trim());
+    return limit - codePoints(this.#text.value);
   }
 
   #measure() {
@@ -70,19 +74,25 @@ export class Composer {
     setText(this.#counter, left < COUNTER_FROM ? String(left) : '');
     setAttribute(this.#counter, 'title', left < COUNTER_FROM ? 'characters left' : null);
     setAttribute(this.#text, 'aria-invalid', left < 0 ? 'true' : null);
+    const passed = SAID_AT.filter((n) => left <= n).at(-1);
+    if (passed !== this.#said) {
+      this.#said = passed;
+      setText(this.#limit, passed === undefined ? '' : remaining(left));
+    }
     // Grow with the text, up to what the style sheet allows.
     this.#text.style.height = 'auto';
     this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
   }
 
   #submit() {
-    const content = this.#text.value.trim();
+    const content = this.#text.value; // exactly as typed, spaces at its ends, too
     if (!content || !this.#conversation) {
       return;
     }
     const left = this.#left();
-    if (left < 0) {
-      setText(this.#error, `This is ${count(-left, 'character', 'characters')} too long.`);
+    const problem = left < 0 ? tooLong(-left) : isBlank(content) ? 'There is nothing to see yet. Write a letter, a digit or a sign.' : '';
+    setText(this.#error, problem);
+    if (problem) {
       return;
     }
     this.#sent();
@@ -91,4 +101,10 @@ export class Composer {
     this.#measure();
     this.focus();
   }
+}
+
+const tooLong = (n) => `This is ${count(n, 'character', 'characters')} too long.`;
+
+function remaining(left) {
+  return left < 0 ? tooLong(-left) : `${count(left, 'character', 'characters')} left.`;
 }

@@ -1,19 +1,23 @@
 // Who is in the room that is shown.
 
 import { el, List, setText } from './dom.js';
-import { hue, initial } from './text.js';
+import { avatarElement, nameElement, setAvatar, setName } from './person.js';
+
+const byName = new Intl.Collator();
 
 export class Members {
   #client;
   #list;
   #status = document.getElementById('members-status');
+  #members; // as they were shown last: another Map after any change
+  #changes; // of names, until then
 
   // chosen is called after a person was chosen.
   constructor(client, chosen) {
     this.#client = client;
     this.#list = new List(document.getElementById('members'), (member) => {
-      const avatar = el('span', { class: 'avatar small online', 'aria-hidden': 'true', 'data-hue': hue(member.key) });
-      const name = el('span', { class: 'label', dir: 'auto' });
+      const avatar = avatarElement(member.key, 'small online');
+      const name = nameElement('span', { class: 'label' });
       if (member.me) {
         return el('li', { class: 'member', 'data-id': member.key }, avatar, name, el('span', { class: 'note' }, 'you'));
       }
@@ -24,20 +28,24 @@ export class Members {
       const label = el('span', { class: 'visually-hidden' }, ', write privately');
       const button = el('button', { type: 'button', class: 'conversation', onclick: open }, avatar, name, label);
       return el('li', { 'data-id': member.key }, button);
-    }, (node, { name }) => {
-      setText(node.querySelector('.avatar'), initial(name));
-      setText(node.querySelector('.label'), name);
+    }, (node, { name, tag }) => {
+      setAvatar(node.querySelector('.avatar'), { name, online: true });
+      setName(node.querySelector('.label'), { name, tag });
     });
   }
 
   // render returns how many people are there, or null if that is not known.
   render() {
     const { current, me, names } = this.#client;
-    const members = current?.members;
-    const people = [...(members?.keys() ?? [])].map((id) => ({ key: id, name: names.of(id), me: id === me.user_id }));
-    people.sort((a, b) => b.me - a.me || a.name.localeCompare(b.name));
-    this.#list.show(people);
-    setText(this.#status, members ? '' : 'Not known without a connection.');
-    return members ? people.length : null;
+    const members = current?.members ?? null;
+    if (members !== this.#members || names.changes !== this.#changes) {
+      this.#members = members;
+      this.#changes = names.changes;
+      const people = [...(members?.keys() ?? [])].map((id) => ({ key: id, ...names.parts(id), me: id === me.user_id }));
+      people.sort((a, b) => b.me - a.me || byName.compare(a.name, b.name) || (a.key < b.key ? -1 : 1));
+      this.#list.show(people);
+      setText(this.#status, members ? '' : 'Not known without a connection.');
+    }
+    return members?.size ?? null;
   }
 }

@@ -1,6 +1,8 @@
 // The side panels, which lie over the conversation where there is no room for them
 // beside it.
 
+import { composes } from './dom.js';
+
 export class Panel {
   #panel;
   #toggle;
@@ -15,7 +17,7 @@ export class Panel {
     this.#rest = rest;
     toggle.addEventListener('click', () => (this.#open ? this.close() : this.open()));
     panel.querySelector('.close').addEventListener('click', () => this.close());
-    panel.addEventListener('keydown', (event) => event.key === 'Escape' && this.close());
+    panel.addEventListener('keydown', (event) => event.key === 'Escape' && !composes(event) && this.close());
     matchMedia(query).addEventListener('change', () => this.close({ focus: false }));
     document.getElementById('backdrop').addEventListener('click', () => this.close());
   }

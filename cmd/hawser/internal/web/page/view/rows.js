@@ -5,39 +5,59 @@ import { dayKey, formatDay } from './text.js';
 
 const TOGETHER = 5 * 60_000; // messages of one sender within so many milliseconds
 
+export const keyOf = (message) => `seq ${message.seq}`;
+export const pendingKey = (entry) => `ref ${entry.ref}`;
+
 // rowsOf returns rows of two kinds, each with a key of its own:
 //   { kind: 'day', key, label }
-//   { kind: 'message', key, sender, mine, first, content, at, state, seq, ref, error }
+//   { kind: 'message', key, formerKey, sender, mine, first, content, at, state, seq, ref, error }
 // where first begins a group of messages of one sender, and state is 'sent',
-// 'sending' or 'failed'.
-export function rowsOf(conversation, pending, me) {
+// 'sending' or 'failed'. A message of ours has as formerKey the key that it had while it
+// was pending.
+//
+// They are those from one place to another in the messages of a conversation, followed
+// by pending. A row is the same wherever its part begins: what stands before the part
+// decides whether its first row begins a day and a group.
+export function rowsOf({ messages, pending, me, from = 0, to = messages.length + pending.length }) {
   const rows = [];
-  const keys = new Set();
-  let previous = null;
-  const add = (row) => {
-    if (!previous || dayKey(previous.at) !== dayKey(row.at)) {
-      rows.push({ kind: 'day', key: `day ${dayKey(row.at)} ${row.key}`, label: formatDay(row.at) });
-      previous = null;
+  const refs = new Set(); // of our own that have arrived
+  let previous = from > 0 ? rowAt(from - 1) : null;
+  for (let place = from; place < to; place++) {
+    const row = rowAt(place);
+    if (row.state !== 'sent' && refs.has(row.key)) {
+      continue; // it has arrived already
     }
-    row.first = !previous || previous.sender !== row.sender || row.at - previous.at > TOGETHER;
-    keys.add(row.key);
-    rows.push(row);
-    previous = row;
-  };
-  for (const { seq, sender_id, content, server_ts, metadata } of conversation.messages) {
-    const mine = sender_id === me;
-    // A message of ours keeps the key, and so the element, that it had while pending.
-    let key = mine && metadata?.ref ? `ref ${metadata.ref}` : `seq ${seq}`;
-    if (keys.has(key)) {
-      key = `seq ${seq}`;
+    if (row.formerKey) {
+      refs.add(row.formerKey);
     }
-    add({ kind: 'message', key, sender: sender_id, mine, content, at: server_ts, state: 'sent', seq });
-  }
-  for (const { ref, content, at, state, error } of pending) {
-    const key = `ref ${ref}`;
-    if (!keys.has(key)) {
-      add({ kind: 'message', key, sender: me, mine: true, content, at, state, ref, error });
-    }
+    add(row);
   }
   return rows;
+
+  function rowAt(place) {
+    const { length } = messages;
+    return place < length ? sent(messages[place], me) : unsent(pending[place - length], me);
+  }
+
+  function add(row) {
+    const sameDay = previous && dayKey(previous.at) === dayKey(row.at);
+    if (!sameDay) {
+      rows.push({ kind: 'day', key: `day ${row.key}`, label: formatDay(row.at) });
+    }
+    row.first = !sameDay || previous.sender !== row.sender || row.at - previous.at > TOGETHER;
+    rows.push(row);
+    previous = row;
+  }
+}
+
+function sent(message, me) {
+  const { sender_id: sender, content, server_ts: at, metadata, seq } = message;
+  const mine = sender === me;
+  const formerKey = mine && metadata?.ref ? pendingKey(metadata) : undefined;
+  return { kind: 'message', key: keyOf(message), formerKey, sender, mine, content, at, state: 'sent', seq };
+}
+
+function unsent(entry, me) {
+  const { content, at, state, ref, error } = entry;
+  return { kind: 'message', key: pendingKey(entry), sender: me, mine: true, content, at, state, ref, error };
 }

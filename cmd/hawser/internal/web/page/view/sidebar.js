@@ -2,7 +2,8 @@
 
 import { roomProblem } from '../chat/names.js';
 import { el, List, setAttribute, setText } from './dom.js';
-import { count, hue, initial } from './text.js';
+import { avatarElement, nameElement, setAvatar, setName } from './person.js';
+import { count } from './text.js';
 
 export class Sidebar {
   #client;
@@ -18,12 +19,12 @@ export class Sidebar {
   constructor(client, chosen) {
     this.#client = client;
     this.#chosen = chosen;
-    const choose = (conversation) => {
-      client.select(conversation);
+    const choose = (id) => {
+      client.select(client.conversations.open(id));
       chosen();
     };
-    this.#rooms = list('rooms', (room) => choose(room));
-    this.#people = list('people', (person) => choose(person));
+    this.#rooms = list('rooms', choose);
+    this.#people = list('people', choose);
     this.#others = list('other-rooms', (name) => this.#join(name));
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
@@ -36,26 +37,26 @@ export class Sidebar {
     const all = [...this.#client.conversations];
     const rooms = all.filter((c) => c.isRoom).sort((a, b) => (a.id < b.id ? -1 : 1));
     const people = all.filter((c) => !c.isRoom).sort((a, b) => b.active - a.active);
-    this.#rooms.show(rooms.map((c) => this.#item(c, `# ${c.id}`)));
-    this.#people.show(people.map((c) => this.#item(c, this.#client.names.of(c.id))));
+    this.#rooms.show(rooms.map((c) => this.#item(c, { name: `# ${c.id}`, tag: '' })));
+    this.#people.show(people.map((c) => this.#item(c, this.#client.names.parts(c.id))));
     document.getElementById('people-none').hidden = people.length > 0;
 
     const others = this.#client.rooms.list.filter((r) => !this.#client.conversations.get(r.receiver_id));
     this.#others.show(others.map((r) => ({
       key: r.receiver_id,
-      target: r.receiver_id,
-      label: `# ${r.receiver_id}`,
+      name: `# ${r.receiver_id}`,
+      tag: '',
       note: r.online > 0 ? count(r.online, 'person', 'people') : '',
     })));
     document.getElementById('other-rooms-section').hidden = others.length === 0;
     document.getElementById('more-rooms').hidden = !this.#client.rooms.hasMore;
   }
 
-  #item(conversation, label) {
+  #item(conversation, { name, tag }) {
     return {
       key: conversation.id,
-      target: conversation,
-      label,
+      name,
+      tag,
       person: !conversation.isRoom,
       online: conversation.online,
       current: conversation === this.#client.current,
@@ -85,25 +86,23 @@ export class Sidebar {
   }
 }
 
-// list makes a List of buttons in the element with an id.
+// list makes a List of buttons in the element with an id. choose is called with a key.
 function list(id, choose) {
   return new List(document.getElementById(id), (item) => {
-    const label = el('span', { class: 'label', dir: 'auto' });
-    const button = el('button', { type: 'button', class: 'conversation', onclick: () => choose(item.target) }, label);
+    const label = nameElement('span', { class: 'label' });
+    const button = el('button', { type: 'button', class: 'conversation', onclick: () => choose(item.key) }, label);
     if (item.person) {
-      button.prepend(el('span', { class: 'avatar small', 'aria-hidden': 'true', 'data-hue': hue(item.key) }));
+      button.prepend(avatarElement(item.key, 'small'));
     }
     button.append(el('span', { class: 'note' }), el('span', { class: 'badge', hidden: true }));
     return el('li', { 'data-id': item.key }, button);
-  }, (node, { label, note = '', current, unread, person, online }) => {
+  }, (node, { name, tag, note = '', current, unread, person, online }) => {
     const button = node.firstElementChild;
-    setText(button.querySelector('.label'), label);
+    setName(button.querySelector('.label'), { name, tag });
     setText(button.querySelector('.note'), note);
     setAttribute(button, 'aria-current', current ? 'true' : null);
     if (person) {
-      const avatar = button.querySelector('.avatar');
-      setText(avatar, initial(label));
-      avatar.classList.toggle('online', online === true);
+      setAvatar(button.querySelector('.avatar'), { name, online });
     }
     const badge = button.querySelector('.badge');
     badge.hidden = !unread;

@@ -34,9 +34,15 @@ export function formatDay(milliseconds, now = Date.now()) {
 
 // dayKey is the same for two times of one day of the local calendar.
 export function dayKey(milliseconds) {
-  const date = new Date(milliseconds);
-  return `${date.getFullYear()}-${date.getMonth() + 1}-${date.getDate()}`;
+  if (!(milliseconds >= lastDay.begin && milliseconds < lastDay.end)) {
+    const date = new Date(milliseconds);
+    const [y, m, d] = [date.getFullYear(), date.getMonth(), date.getDate()];
+    lastDay = { key: `${y}-${m + 1}-${d}`, begin: +new Date(y, m, d), end: +new Date(y, m, d + 1) };
+  }
+  return lastDay.key;
 }
+
+let lastDay = {}; // the day asked for last, as the next time is mostly of the same
 
 // previousDay does not subtract 24 hours: some days have 23 or 25.
 function previousDay(milliseconds) {
@@ -53,10 +59,13 @@ export function hue(id) {
   return sum % 8;
 }
 
-// initial is the first character of a name, as people see characters.
+const segmenter = new Intl.Segmenter();
+
+// initial is the first character of a name, as people see characters. It may be taller
+// and wider than one would think: what shows it clips it.
 export function initial(name) {
-  const segments = new Intl.Segmenter().segment(name);
-  return [...segments][0]?.segment.toUpperCase() ?? '?';
+  const [first] = segmenter.segment(name);
+  return first?.segment.toUpperCase() ?? '?';
 }
 
 export function count(n, one, many) {

@@ -1,145 +1,213 @@
 // The messages of the conversation that is shown, and scrolling through them.
 
+import { Announcer } from './announcer.js';
 import { el, List, setAttribute, setText } from './dom.js';
+import { Excerpt, lowerBound } from './excerpt.js';
+import { makeRow, updateRow } from './message.js';
+import { Place } from './place.js';
 import { rowsOf } from './rows.js';
-import { formatFull, formatTime, hue, initial } from './text.js';
 
-const AT_END = 40; // pixels from the end that still count as being there
-const NEAR_START = 300; // pixels from the start at which older messages are fetched
-const KEEP = 500; // messages held while one looks at the end
-const QUIET = 500; // milliseconds in which messages put in together are not read aloud
+const HELD = 500; // messages held while one looks at the end
+const SLACK = 100; // and dropped at once, when there are so many more
+const ROWS = 200; // messages in the document, more only where they would not fill it
+const LOWEST = 20; // pixels that a message takes up at least, in the smallest type
 
 export class Timeline {
   #client;
   #log = document.getElementById('log');
   #status = document.getElementById('log-status');
   #jump = document.getElementById('jump');
+  #messages = document.getElementById('messages');
+  #announcer = new Announcer(document.getElementById('announcements'));
   #list;
+  #place;
+  #excerpt = new Excerpt(() => Math.max(ROWS, Math.ceil((4 * this.#log.clientHeight) / LOWEST)));
   #shown = null; // the conversation
+  #history = null; // its messages: another array after it was reset
   #loaded = false; // whether it was when it was last rendered
-  #atEnd = true;
-  #size = {}; // of the log when it was last scrolled to its end
   #lastSeen = 0; // the highest seq when one was last at the end
-  #first = 0; // the lowest seq when it was last rendered
-  #quietUntil = 0;
+  #announced = 0; // the highest seq that was read aloud, or need not be
 
   constructor(client) {
     this.#client = client;
-    this.#list = new List(document.getElementById('messages'), (row) => this.#make(row), (node, row) => this.#update(node, row));
+    const actions = {
+      openPerson: (id) => client.openPerson(id),
+      retry: (ref) => client.retry(ref),
+      discard: (ref) => client.discard(ref),
+    };
+    const make = (row) => makeRow(row, actions);
+    const update = (node, row) => updateRow(node, row, actions);
+    this.#list = new List(this.#messages, make, update, () => this.#focus());
+    this.#place = new Place(this.#log, this.#messages, (row) => row.querySelector('.bubble') ?? row);
     this.#log.addEventListener('scroll', () => this.#scrolled());
-    this.#jump.addEventListener('click', () => {
-      this.#atEnd = true;
-      this.#scrollToEnd();
-      this.#log.focus();
+    this.#log.addEventListener('keydown', (event) => {
+      if (event.key === 'End' && event.target === this.#log) {
+        event.preventDefault(); // the browser's end is that of the rows it knows
+        this.#toEnd();
+      }
     });
-    new ResizeObserver(() => this.#atEnd && this.#scrollToEnd()).observe(this.#log);
+    this.#jump.addEventListener('click', () => {
+      this.#toEnd();
+      this.#focus();
+    });
+    const observer = new ResizeObserver(() => this.#place.restore());
+    observer.observe(this.#log);
+    observer.observe(this.#messages);
   }
 
   // follow makes the next render show the end, as after one has written something.
   follow() {
-    this.#atEnd = true;
+    this.#place.atEnd = true;
   }
 
-  render() {
+  // read marks as read what is on the screen of somebody who looks at it.
+  read() {
     const conversation = this.#client.current;
-    if (!conversation) {
-      this.#shown = null;
-      this.#list.show([]);
-      this.#jump.hidden = true;
-      setText(this.#status, '');
-      return;
-    }
-    const fresh = conversation !== this.#shown || conversation.loaded !== this.#loaded;
-    if (fresh) {
-      this.#atEnd = true;
-    }
-    if (this.#atEnd) {
-      conversation.trim(KEEP);
-    }
-    // What is read aloud is what somebody says now, not a conversation that is
-    // opened or what one scrolls up to.
-    if (fresh || conversation.first !== this.#first) {
-      this.#quietUntil = performance.now() + QUIET;
-    }
-    setAttribute(this.#log, 'aria-live', performance.now() < this.#quietUntil ? 'off' : 'polite');
-    this.#shown = conversation;
-    this.#loaded = conversation.loaded;
-    this.#first = conversation.first;
-    const rows = rowsOf(conversation, this.#client.pending(conversation), this.#client.me.user_id);
-    this.#keepPlace(() => {
-      this.#renderStatus(conversation);
-      this.#list.show(rows);
-    });
-    this.#seen(conversation);
-    this.#fillUp(conversation);
-  }
-
-  // keepPlace changes the list so that what one looks at stays where it is: the end
-  // if one is there, else the first row in sight.
-  #keepPlace(change) {
-    const anchor = this.#atEnd ? null : this.#firstInSight();
-    const before = anchor?.getBoundingClientRect().top;
-    change();
-    if (this.#atEnd) {
-      this.#scrollToEnd();
-    } else if (anchor?.isConnected) {
-      this.#log.scrollTop += anchor.getBoundingClientRect().top - before;
-    }
-  }
-
-  #firstInSight() {
-    const top = this.#log.getBoundingClientRect().top;
-    const rows = this.#log.querySelectorAll('#messages > li[data-key]');
-    return [...rows].find((row) => row.getBoundingClientRect().bottom > top);
-  }
-
-  #scrollToEnd() {
-    const { scrollHeight, clientHeight } = this.#log;
-    this.#log.scrollTop = scrollHeight;
-    this.#size = { scrollHeight, clientHeight };
-  }
-
-  #scrolled() {
-    const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    const resized = scrollHeight !== this.#size.scrollHeight || clientHeight !== this.#size.clientHeight;
-    if (this.#atEnd && resized) {
-      this.#scrollToEnd(); // the end has moved, not the reader
-    } else {
-      this.#atEnd = scrollHeight - clientHeight - scrollTop < AT_END;
-    }
-    const conversation = this.#client.current;
-    if (conversation) {
-      this.#seen(conversation);
-      this.#fillUp(conversation);
-    }
-  }
-
-  // seen marks as read what is on the screen of somebody who looks at it, and says
-  // how much is not.
-  #seen(conversation) {
-    if (this.#atEnd) {
+    if (conversation && this.#place.atEnd && !this.#isOther(conversation)) {
       this.#lastSeen = conversation.head;
       if (document.visibilityState === 'visible' && conversation.loaded) {
         this.#client.markRead(conversation);
       }
     }
-    const below = this.#atEnd ? 0 : conversation.head - this.#lastSeen;
-    this.#jump.hidden = this.#atEnd;
-    setText(this.#jump, below > 0 ? `↓ ${below} new` : '↓ Latest');
   }
 
-  #fillUp(conversation) {
-    if (this.#log.scrollTop < NEAR_START) {
+  render() {
+    const conversation = this.#client.current;
+    if (!conversation) {
+      this.#begin(null);
+      this.#jump.hidden = true;
+      setText(this.#status, '');
+      return;
+    }
+    if (this.#isOther(conversation)) {
+      this.#begin(conversation);
+    }
+    if (this.#place.atEnd && conversation.messages.length > HELD + SLACK) {
+      conversation.trim(HELD);
+    }
+    this.#renderStatus(conversation);
+    const pending = this.#client.pending(conversation);
+    if (this.#place.atEnd) {
+      this.#excerpt.end(conversation.messages, pending);
+    } else {
+      this.#excerpt.stay(conversation.messages, pending, this.#place.key);
+    }
+    this.#show(conversation, pending);
+    this.#fill(conversation, pending);
+    this.#announce(conversation);
+    this.read();
+    this.#renderJump(conversation);
+  }
+
+  // isOther says whether a conversation is not the one that is shown, or not as it was.
+  #isOther(conversation) {
+    return conversation !== this.#shown || conversation.messages !== this.#history || conversation.loaded !== this.#loaded;
+  }
+
+  // begin shows another conversation. Its rows have the keys of the former one's.
+  #begin(conversation) {
+    this.#shown = conversation;
+    this.#history = conversation?.messages;
+    this.#loaded = conversation?.loaded;
+    this.#place.atEnd = true;
+    this.#announced = Infinity; // until it is known what was there before
+    this.#announcer.clear();
+    this.#list.show([]);
+  }
+
+  // show brings the rows of the excerpt into the document.
+  #show(conversation, pending) {
+    const { messages } = conversation;
+    const { from, to } = this.#excerpt;
+    const { me, names } = this.#client;
+    const rows = rowsOf({ messages, pending, me: me.user_id, from, to });
+    for (const row of rows) {
+      if (row.kind === 'message' && !row.mine) {
+        Object.assign(row, names.parts(row.sender), { fullName: names.of(row.sender) });
+      }
+    }
+    this.#list.show(this.#withFocused(rows, pending));
+    this.#place.restore();
+  }
+
+  // withFocused adds the row that has the keyboard's focus, if it would go: whoever
+  // works with the keyboard would be thrown back to the beginning of the page.
+  #withFocused(rows, pending) {
+    const node = document.activeElement?.closest('#messages > .message');
+    const row = node && this.#list.item(node);
+    const there = row && rows.some((r) => r.key === row.key || r.formerKey === row.key);
+    const exists = row && (row.state === 'sent' || pending.some((entry) => entry.ref === row.ref));
+    if (!row || there || !exists) {
+      return rows;
+    }
+    const first = rows.find((r) => r.kind === 'message');
+    const before = row.state === 'sent' && (first?.seq ?? Infinity) > row.seq;
+    return before ? [row, ...rows] : [...rows, row];
+  }
+
+  // fill moves the excerpt, and fetches messages, so that one can scroll on.
+  #fill(conversation, pending) {
+    const near = this.#log.clientHeight;
+    for (let step = 0; step < 4 && !this.#place.atEnd; step++) {
+      if (!(this.#place.above < near && this.#excerpt.older()) && !(this.#place.below < near && this.#excerpt.newer())) {
+        break;
+      }
+      this.#show(conversation, pending);
+    }
+    if (this.#place.above < near && this.#excerpt.from === 0) {
       this.#client.loadOlder(conversation);
     }
+  }
+
+  #toEnd() {
+    this.follow();
+    this.render();
+    this.read();
+  }
+
+  #focus() {
+    this.#log.focus({ preventScroll: true });
+  }
+
+  #scrolled() {
+    const conversation = this.#client.current;
+    if (conversation && !this.#isOther(conversation) && this.#place.scrolled(this.#excerpt.complete)) {
+      this.#fill(conversation, this.#client.pending(conversation));
+      this.read();
+      this.#renderJump(conversation);
+    }
+  }
+
+  // announce reads aloud what others say now, and neither a conversation that is opened
+  // nor what one scrolls to.
+  #announce({ messages, held, loaded }) {
+    if (!loaded || this.#announced === Infinity || document.visibilityState !== 'visible') {
+      this.#announced = loaded ? held : Infinity;
+      return;
+    }
+    const { me, names } = this.#client;
+    const fresh = messages.slice(lowerBound(messages, this.#announced + 1), lowerBound(messages, held + 1));
+    this.#announced = Math.max(this.#announced, held);
+    this.#announcer.announce(fresh.filter((m) => m.sender_id !== me.user_id)
+      .map((m) => `${names.of(m.sender_id)}: ${m.content}`));
+  }
+
+  // renderJump says how much is not on the screen.
+  #renderJump(conversation) {
+    const below = this.#place.atEnd ? 0 : conversation.head - this.#lastSeen;
+    this.#jump.hidden = this.#place.atEnd;
+    setText(this.#jump, below > 0 ? `↓ ${below} new` : '↓ Latest');
   }
 
   #renderStatus(conversation) {
     const { error, loaded, complete, messages } = conversation;
     const nothing = messages.length === 0 && this.#client.pending(conversation).length === 0;
+    const focused = this.#status.contains(document.activeElement);
     if (error) {
-      const again = el('button', { type: 'button', class: 'link', onclick: () => this.#client.reload(conversation) }, 'Try again');
-      this.#status.replaceChildren(`${error} `, again);
+      if (this.#status.dataset.error !== error) {
+        const again = el('button', { type: 'button', class: 'link', onclick: () => this.#client.reload(conversation) }, 'Try again');
+        this.#status.replaceChildren(el('bdi', {}, error), ' ', again);
+      }
     } else if (!loaded) {
       setText(this.#status, this.#client.state === 'online' ? 'Loading messages…' : 'Messages appear as soon as there is a connection.');
     } else if (nothing) {
@@ -147,92 +215,10 @@ export class Timeline {
     } else {
       setText(this.#status, complete ? 'This is where the conversation begins.' : 'Loading older messages…');
     }
-    setAttribute(this.#status, 'data-error', error ? '' : null);
+    setAttribute(this.#status, 'data-error', error || null);
     setAttribute(this.#status, 'aria-live', error ? 'polite' : 'off');
-  }
-
-  #make(row) {
-    if (row.kind === 'day') {
-      return el('li', { class: 'day', 'data-day': row.key }, el('span', {}));
+    if (focused && !this.#status.contains(document.activeElement)) {
+      this.#focus();
     }
-    const body = el('p', { class: 'body', dir: 'auto' });
-    const time = el('time', { class: 'time' });
-    const bubble = el('div', { class: 'bubble' }, body, time);
-    const header = el('div', { class: 'sender' });
-    const node = el('li', { class: 'message', 'data-key': row.key }, header, bubble);
-    if (!row.mine) {
-      const name = el('button', {
-        type: 'button', class: 'name', dir: 'auto',
-        onclick: () => this.#client.openPerson(row.sender),
-      });
-      header.append(el('span', { class: 'avatar', 'aria-hidden': 'true', 'data-hue': hue(row.sender) }), name);
-    }
-    return node;
-  }
-
-  #update(node, row) {
-    if (row.kind === 'day') {
-      setText(node.firstElementChild, row.label);
-      return;
-    }
-    setAttribute(node, 'data-seq', row.seq ?? null);
-    setAttribute(node, 'data-state', row.state);
-    node.classList.toggle('mine', row.mine);
-    node.classList.toggle('first', row.first);
-    const name = this.#client.names.of(row.sender);
-    this.#updateSender(node.querySelector('.sender'), row, name);
-    setText(node.querySelector('.body'), row.content);
-    this.#updateTime(node.querySelector('.time'), row.at);
-    this.#updateDelivery(node, row);
-  }
-
-  #updateTime(time, at) {
-    const iso = new Date(at).toISOString();
-    if (time.dateTime !== iso) {
-      time.dateTime = iso;
-      time.title = formatFull(at);
-      setText(time, formatTime(at));
-    }
-  }
-
-  #updateSender(header, row, name) {
-    if (row.mine) {
-      setAttribute(header, 'class', 'sender visually-hidden');
-      setText(header, 'You:');
-      return;
-    }
-    // Rows that go on with the same sender show no name, but still say it.
-    setAttribute(header, 'class', row.first ? 'sender' : 'sender visually-hidden');
-    setText(header.firstElementChild, initial(name));
-    setText(header.lastElementChild, name);
-    setAttribute(header.lastElementChild, 'aria-label', `${name}, write privately`);
-    setAttribute(header.lastElementChild, 'tabindex', row.first ? null : -1);
-  }
-
-  // updateDelivery shows whether a message of ours has arrived.
-  #updateDelivery(node, row) {
-    let delivery = node.querySelector('.delivery');
-    if (row.state === 'sent') {
-      delivery?.remove();
-      return;
-    }
-    if (!delivery) {
-      delivery = el('div', { class: 'delivery' });
-      node.append(delivery);
-    }
-    const key = row.state + row.error;
-    if (delivery.dataset.shows === key) {
-      return;
-    }
-    delivery.dataset.shows = key;
-    if (row.state === 'sending') {
-      delivery.replaceChildren('Sending…');
-      return;
-    }
-    delivery.replaceChildren(
-      el('span', { role: 'alert' }, `Not sent: ${row.error} `),
-      el('button', { type: 'button', class: 'link retry', onclick: () => this.#client.retry(row.ref) }, 'Retry'), ' ',
-      el('button', { type: 'button', class: 'link discard', onclick: () => this.#client.discard(row.ref) }, 'Discard'),
-    );
   }
 }
