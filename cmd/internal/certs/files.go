@@ -61,6 +61,25 @@ func (f Files) read() (c contents, err error) {
 	return c, errors.Join(errs...)
 }
 
+// base is what every server of ours has in common: TLS 1.2 or newer, and with 1.2
+// only the suites of RFC 9325 4.2, with forward secrecy and authenticated
+// encryption. crypto/tls would also take CBC with SHA-1, which only clients from
+// before 2013 need. TLS 1.3 has no others, and the list does not concern it.
+func base() *tls.Config {
+	return &tls.Config{
+		MinVersion: tls.VersionTLS12,
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
+		NextProtos: []string{"http/1.1"}, // RFC 6455 needs it
+	}
+}
+
 // config makes what TLS is spoken with.
 func (f Files) config(c contents) (*tls.Config, error) {
 	if _, err := parseAll(f.Cert, c.cert); err != nil {
@@ -70,11 +89,8 @@ func (f Files) config(c contents) (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s, as the key of the certificate in %s: %w", f.Key, f.Cert, err)
 	}
-	cfg := &tls.Config{
-		Certificates: []tls.Certificate{pair},
-		MinVersion:   tls.VersionTLS12,
-		NextProtos:   []string{"http/1.1"}, // RFC 6455 needs it
-	}
+	cfg := base()
+	cfg.Certificates = []tls.Certificate{pair}
 	if f.ClientCA != "" {
 		authorities, err := parseAll(f.ClientCA, c.clientCA)
 		if err != nil {

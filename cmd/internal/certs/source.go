@@ -65,13 +65,12 @@ func (s *Source) Config() *tls.Config {
 	// Tickets are encrypted with keys of this Config, so that they outlive a new
 	// certificate. They do not outlive an authority: crypto/tls holds the chain in a
 	// ticket against the ClientCAs of the Config that is returned here.
-	return &tls.Config{
-		MinVersion: tls.VersionTLS12,
-		GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) {
-			s.look()
-			return s.current.Load(), nil
-		},
+	cfg := base()
+	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		s.look()
+		return s.current.Load(), nil
 	}
+	return cfg
 }
 
 // look loads the files if the last look is long enough ago. A handshake that

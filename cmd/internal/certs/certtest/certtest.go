@@ -4,9 +4,11 @@ package certtest
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -42,12 +44,24 @@ func New(t testing.TB, name string) *Authority {
 }
 
 // Server makes a certificate for 127.0.0.1 and localhost.
-func (a *Authority) Server() tls.Certificate {
-	return a.Issue(&x509.Certificate{
+func (a *Authority) Server() tls.Certificate { return a.Issue(server()) }
+
+// RSAServer makes the same with an RSA key.
+func (a *Authority) RSAServer() tls.Certificate {
+	a.t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.issue(server(), key)
+}
+
+func server() *x509.Certificate {
+	return &x509.Certificate{
 		Subject:     pkix.Name{CommonName: "server"},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: []string{"localhost"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	})
+	}
 }
 
 // Client makes a client's certificate with the names of the template.
@@ -59,7 +73,11 @@ func (a *Authority) Client(template *x509.Certificate) tls.Certificate {
 // Issue makes a certificate, good for an hour unless the template says otherwise.
 func (a *Authority) Issue(template *x509.Certificate) tls.Certificate {
 	a.t.Helper()
-	key := newKey(a.t)
+	return a.issue(template, newKey(a.t))
+}
+
+func (a *Authority) issue(template *x509.Certificate, key crypto.Signer) tls.Certificate {
+	a.t.Helper()
 	cert := sign(a.t, template, a.cert, key, a.key)
 	return tls.Certificate{Certificate: [][]byte{cert.Raw}, PrivateKey: key, Leaf: cert}
 }
@@ -109,13 +127,13 @@ func newKey(t testing.TB) *ecdsa.PrivateKey {
 	return key
 }
 
-func sign(t testing.TB, template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) *x509.Certificate {
+func sign(t testing.TB, template, parent *x509.Certificate, key, signer crypto.Signer) *x509.Certificate {
 	t.Helper()
 	template.SerialNumber = new(big.Int).SetBytes([]byte(rand.Text()[:16]))
 	if template.NotAfter.IsZero() {
 		template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
 	if err != nil {
 		t.Fatal(err)
 	}
