@@ -16,6 +16,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
+	"github.com/hawser-ws/hawser/cmd/internal/spelling"
 )
 
 const usage = `usage: hawser serve [flags]    run the chat server
@@ -24,6 +25,8 @@ const usage = `usage: hawser serve [flags]    run the chat server
 
 "hawser serve --help" lists the flags.
 `
+
+var commands = []string{"serve", "config", "version", "help"}
 
 // Exit statuses: 1 for what went wrong while running, 2 for how it was called.
 const (
@@ -60,7 +63,7 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 	case "":
 		fmt.Fprint(stderr, usage)
 	default:
-		fmt.Fprintf(stderr, "hawser: there is no command %q\n\n%s", command, usage)
+		fmt.Fprintf(stderr, "hawser: there is no command %q%s\n\n%s", command, spelling.DidYouMean(command, commands), usage)
 	}
 	return exitUsage
 }
@@ -69,7 +72,7 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 // reader that is gone nor one that is slow.
 func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
 	signals.Survive()
-	cfg, err := config.Load(args, environ, os.ReadFile)
+	cfg, warnings, err := config.Load(args, environ, os.ReadFile)
 	out, log := output.NewWriter(stdout, nil), newLog(cfg, stderr)
 	defer log.Close(flushTime)
 	defer out.Close(flushTime)
@@ -82,6 +85,9 @@ func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{
 		return exitUsage
 	}
 	slog.SetDefault(log.Logger)
+	for _, w := range warnings {
+		log.Warn(w)
+	}
 	a, err := start(cfg, log.Logger)
 	if err != nil {
 		fmt.Fprintln(log, "hawser:", err)

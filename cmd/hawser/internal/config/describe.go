@@ -9,7 +9,7 @@ import (
 func Usage() string {
 	var b strings.Builder
 	b.WriteString("usage: hawser serve [flags]\n\n")
-	b.WriteString(wrap("", "Every flag is also a variable HAWSER_… and, but for --config, a key of the file: --limits.burst is HAWSER_LIMITS_BURST, and burst in the table [limits]. Where a flag has dashes the others have underscores. A flag goes before a variable, a variable before the file."))
+	b.WriteString(wrap("", "Every flag is also a variable HAWSER_… and, but for --config, a key of the file: --limits.burst is HAWSER_LIMITS_BURST, and burst in the table [limits]. Where a flag has dashes the others have underscores. A flag goes before a variable, a variable before the file. An empty variable is not set, and one that is no setting is named in the log."))
 	b.WriteString("\n  --config FILE\n")
 	b.WriteString(wrap("      ", "TOML file to read settings from; \"hawser config\" prints one."))
 	for _, s := range settings {

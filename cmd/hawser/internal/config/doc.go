@@ -12,6 +12,7 @@
 // those come from files of their own.
 //
 // Read config.go for the result, settings.go for the table, kind.go and
-// list.go for how values are written, load.go for where they come from (file.go decodes TOML),
+// list.go for how values are written, load.go for where they come from (environ.go
+// reads variables, file.go decodes TOML),
 // and describe.go for the texts.
 package config

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,6 +10,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/hawser-ws/hawser/cmd/internal/spelling"
 )
 
 // loadFile sets in c what the file holds.
@@ -16,6 +19,11 @@ func loadFile(c *Config, name string, readFile func(string) ([]byte, error)) []e
 	data, err := readFile(name)
 	if err != nil {
 		return []error{fmt.Errorf("configuration file: %w", err)}
+	}
+	// Editors of Windows put a byte-order mark first, which TOML 1.0 does not know.
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return []error{fmt.Errorf("%s: it is written in UTF-16; save it as UTF-8", name)}
 	}
 	var document map[string]any
 	if err := toml.Unmarshal(data, &document); err != nil {
@@ -54,7 +62,25 @@ func setFromFile(c *Config, key string, v any) error {
 		}
 		return fmt.Errorf("%s is not allowed, want a table [%s]", describe(v), key)
 	}
-	return errors.New("there is no such setting")
+	return errors.New("there is no such setting" + spelling.DidYouMean(key, append(keys(), tables()...)))
+}
+
+// keys are the full keys of all settings.
+func keys() (keys []string) {
+	for _, s := range settings {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+// tables are the tables that settings are in.
+func tables() (tables []string) {
+	for _, s := range settings {
+		if table, _, ok := strings.Cut(s.key, "."); ok && !slices.Contains(tables, table) {
+			tables = append(tables, table)
+		}
+	}
+	return tables
 }
 
 func fullKey(s setting) string { return s.key }
@@ -65,11 +91,7 @@ func isSetting(key string) bool {
 }
 
 // isTable reports whether key is the table that some setting is in.
-func isTable(key string) bool {
-	return slices.ContainsFunc(settings, func(s setting) bool {
-		return strings.HasPrefix(s.key, key+".")
-	})
-}
+func isTable(key string) bool { return slices.Contains(tables(), key) }
 
 // flatten puts the leaves of a table, and the tables without any, into values
 // under their full keys. What a setting holds is a leaf, even a table.

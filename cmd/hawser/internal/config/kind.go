@@ -50,7 +50,7 @@ func textKind[T any](want, arg string, parse func(string) (T, error), text func(
 				var zero T
 				return zero, errRefused
 			}
-			return parse(s)
+			return parse(strings.TrimSpace(s))
 		},
 		format: func(v T) string { return quote(text(v)) },
 	}
@@ -93,7 +93,7 @@ func path() kind[string] {
 
 func choice[T comparable](want string, values map[string]T) kind[T] {
 	return textKind(want, "NAME", func(s string) (T, error) {
-		v, ok := values[s]
+		v, ok := values[strings.ToLower(s)]
 		if !ok {
 			return v, errRefused
 		}
@@ -131,21 +131,29 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
+// boolean takes what people and other programs write for true and false. In a file it
+// is one of the two, or such a word in quotes.
 func boolean() kind[bool] {
+	parse := func(s string) (bool, error) {
+		switch strings.ToLower(s) {
+		case "true", "t", "yes", "y", "on", "1":
+			return true, nil
+		case "false", "f", "no", "n", "off", "0":
+			return false, nil
+		}
+		return false, errRefused
+	}
 	return kind[bool]{
-		want: "true or false",
-		parse: func(s string) (bool, error) {
-			if s != "true" && s != "false" {
-				return false, errRefused
-			}
-			return s == "true", nil
-		},
+		want:  "true or false",
+		parse: parse,
 		decode: func(v any) (bool, error) {
-			b, ok := v.(bool)
-			if !ok {
-				return false, errRefused
+			switch v := v.(type) {
+			case bool:
+				return v, nil
+			case string:
+				return parse(strings.TrimSpace(v))
 			}
-			return b, nil
+			return false, errRefused
 		},
 		format: strconv.FormatBool,
 	}
@@ -205,7 +213,7 @@ func size(low, high int) kind[int] {
 		parse: parse,
 		decode: func(v any) (int, error) {
 			if s, ok := v.(string); ok {
-				return parse(s)
+				return parse(strings.TrimSpace(s))
 			}
 			return bytes.decode(v)
 		},

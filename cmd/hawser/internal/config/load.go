@@ -6,35 +6,35 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/hawser-ws/hawser/cmd/internal/spelling"
 )
 
-const (
-	envPrefix    = "HAWSER_"
-	fileFlag     = "config"
-	fileVariable = "HAWSER_CONFIG"
-)
+const fileFlag = "config"
 
 // Load makes the configuration from the arguments after "serve", the environment
 // as os.Environ gives it, and the file that one of the two names, if any, which
 // it reads with readFile. A flag goes before a variable, a variable before the
-// file, the file before the default.
+// file, the file before the default. White space around the value of a flag or a
+// variable does not belong to it, and an empty variable is not set.
 //
-// The error joins everything that is wrong, each with where it was found and what
-// is allowed; what is overridden must be right, too. It is flag.ErrHelp if the
-// arguments ask for help.
-func Load(args, environ []string, readFile func(name string) ([]byte, error)) (Config, error) {
-	c := Default()
+// Warnings are about variables that look like settings and are none: others may set
+// variables with our prefix, so that they are no errors. The error joins everything
+// that is wrong, each with where it was found and what is allowed; what is
+// overridden must be right, too. It is flag.ErrHelp if the arguments ask for help.
+func Load(args, environ []string, readFile func(name string) ([]byte, error)) (c Config, warnings []string, err error) {
+	c = Default()
 	flags, fromFlags, err := parseFlags(args)
 	if err != nil {
-		return c, err
+		return c, nil, err
 	}
-	vars, fromVars, errs := parseEnviron(environ)
-	file := fromVars
+	vars, file, warnings := parseEnviron(environ)
 	if fromFlags != "" {
 		file = fromFlags
 	}
+	var errs []error
 	if file != "" {
-		errs = append(errs, loadFile(&c, file, readFile)...)
+		errs = loadFile(&c, file, readFile)
 	}
 	for _, a := range append(vars, flags...) {
 		if err := a.setting.parse(&c, a.text); err != nil {
@@ -42,9 +42,9 @@ func Load(args, environ []string, readFile func(name string) ([]byte, error)) (C
 		}
 	}
 	if errs == nil {
-		return c, c.check()
+		return c, warnings, c.check()
 	}
-	return c, errors.Join(errs...)
+	return c, warnings, errors.Join(errs...)
 }
 
 // assignment is a setting's value as a flag or a variable gives it.
@@ -71,6 +71,9 @@ func parseFlags(args []string) (found []assignment, file string, err error) {
 		}
 	}
 	if err := fs.Parse(args); err != nil {
+		if name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); unknown {
+			return nil, "", fmt.Errorf("flag --%s: there is no such flag%s", name, spelling.DidYouMean("--"+name, flagNames()))
+		}
 		return nil, "", err
 	}
 	if fs.NArg() > 0 {
@@ -79,23 +82,10 @@ func parseFlags(args []string) (found []assignment, file string, err error) {
 	return found, file, nil
 }
 
-// parseEnviron finds the variables' values and the name of the file.
-func parseEnviron(environ []string) (found []assignment, file string, errs []error) {
-	for _, entry := range environ {
-		name, text, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, envPrefix) {
-			continue
-		}
-		if name == fileVariable {
-			file = text
-			continue
-		}
-		s, ok := find(setting.variable, name)
-		if !ok {
-			errs = append(errs, fmt.Errorf("variable %s: there is no such setting", name))
-			continue
-		}
-		found = append(found, assignment{s, text, "variable " + name})
+// flagNames are the names of all flags, with their dashes.
+func flagNames() (names []string) {
+	for _, s := range settings {
+		names = append(names, "--"+s.flagName())
 	}
-	return found, file, errs
+	return append(names, "--"+fileFlag)
 }

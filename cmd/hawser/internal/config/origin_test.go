@@ -50,8 +50,8 @@ func TestOriginList(t *testing.T) {
 		`"b.example" does not begin with a scheme such as https://, `+
 		`"null" does not begin with a scheme such as https://; want origins scheme://host[:port], or *`)
 
-	c, err := load(`public_origins = ["https://a.example"]`, []string{"HAWSER_PUBLIC_ORIGINS="})
+	c, err := load(`public_origins = ["https://a.example"]`, nil, "--public-origins=")
 	if err != nil || c.PublicOrigins != nil {
-		t.Errorf("origins %q, error %v: an empty variable must make the list empty", c.PublicOrigins, err)
+		t.Errorf("origins %q, error %v: an empty flag must make the list empty", c.PublicOrigins, err)
 	}
 }

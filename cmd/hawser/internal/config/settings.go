@@ -118,7 +118,7 @@ func declare[T any](key string, k kind[T], def T, field func(*Config) *T, help s
 		value: k.format(def),
 		reset: func(c *Config) { *field(c) = def },
 		parse: func(c *Config, text string) error {
-			v, err := k.parse(text)
+			v, err := k.parse(strings.TrimSpace(text))
 			if err != nil {
 				return refusal(quote(text), k.want, err)
 			}

@@ -1,0 +1,74 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/hawser-ws/hawser/cmd/internal/spelling"
+)
+
+const (
+	envPrefix    = "HAWSER_"
+	fileVariable = "HAWSER_CONFIG"
+)
+
+// Kubernetes tells every container of a namespace where its services are, in
+// variables that are named after them: those of a service called hawser, or
+// hawser-redis, have our prefix. With Docker's links it is the same.
+//
+//	HAWSER_SERVICE_HOST, HAWSER_SERVICE_PORT, HAWSER_SERVICE_PORT_WS
+//	HAWSER_PORT, HAWSER_PORT_80_TCP, HAWSER_PORT_80_TCP_PROTO, _PORT and _ADDR
+//
+// All but HAWSER_PORT can be told by their names, which no setting may have. That
+// one can be told by its value, for a service called hawser-reuse gives
+// HAWSER_REUSE_PORT, which is a setting.
+var (
+	linkName  = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
+	linkValue = regexp.MustCompile(`^(tcp|udp|sctp)://\S+:[0-9]+$`)
+)
+
+// isServiceLink reports whether a variable says where a service is.
+func isServiceLink(name, text string) bool {
+	return linkName.MatchString(name) || strings.HasSuffix(name, "_PORT") && linkValue.MatchString(text)
+}
+
+// parseEnviron finds the variables' values and the name of the file, and warns of
+// variables that look like settings and are none.
+func parseEnviron(environ []string) (found []assignment, file string, warnings []string) {
+	for _, entry := range environ {
+		name, text, _ := strings.Cut(entry, "=")
+		text = strings.TrimSpace(text)
+		if len(name) < len(envPrefix) || !strings.EqualFold(name[:len(envPrefix)], envPrefix) || text == "" {
+			continue
+		}
+		s, known := find(setting.variable, name)
+		switch {
+		case name == fileVariable:
+			file = text
+		case isServiceLink(name, text):
+			if known {
+				warnings = append(warnings, fmt.Sprintf("variable %s: %s says where a service is, as Kubernetes sets it (enableServiceLinks), and was not taken for the setting", name, quote(text)))
+			}
+		case known:
+			found = append(found, assignment{s, text, "variable " + name})
+		default:
+			warnings = append(warnings, fmt.Sprintf("variable %s: there is no such setting%s", name, meant(name)))
+		}
+	}
+	return found, file, warnings
+}
+
+// meant names the variable that a misspelt one was probably meant to be.
+func meant(name string) string {
+	// Without the prefix, which would make all of them alike.
+	rest := name[len(envPrefix):]
+	key := spelling.Nearest(rest, append(keys(), fileFlag))
+	if key == "" {
+		return ""
+	}
+	if s, ok := find(fullKey, key); ok {
+		return "; did you mean " + s.variable() + "?"
+	}
+	return "; did you mean " + fileVariable + "?"
+}
