@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
@@ -110,22 +111,21 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if len(slices.DeleteFunc(slices.Clone(serverCPUs), func(c int) bool { return !slices.Contains(clientCPUs, c) })) > 0 {
 		say("warning: servers and wsbench share cores, and slow each other down")
 	}
-	c, err := trial.Compare(ctx, o.Options, candidates, *rounds, serverCPUs, clientCPUs, say)
-	if err != nil {
+	if err := outfile.Check(o.files()...); err != nil {
 		return err
 	}
-	report.ComparisonText(stdout, c, colours(stdout))
-	if o.json != "" {
-		if err := c.Save(o.json); err != nil {
-			return err
-		}
+	c, err := trial.Compare(ctx, o.Options, candidates, *rounds, serverCPUs, clientCPUs, say)
+	if c == nil {
+		return err
 	}
-	if o.html != "" {
-		if err := write(o.html, func(w io.Writer) error {
+	kept := errors.Join(
+		outfile.File{Flag: "--json", Path: o.json}.Write(c.WriteJSON),
+		outfile.File{Flag: "--html", Path: o.html}.Write(func(w io.Writer) error {
 			return report.ComparisonPage(w, "WebSocket servers compared", []*trial.Comparison{c})
-		}); err != nil {
-			return err
-		}
+		}))
+	report.ComparisonText(stdout, c, colours(stdout))
+	if err := errors.Join(err, kept); err != nil {
+		return err
 	}
 	for _, m := range c.Servers {
 		if len(m.Errors) > 0 || len(m.Failed) > 0 {

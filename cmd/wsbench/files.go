@@ -5,11 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
@@ -57,6 +57,12 @@ func runReport(args []string, stdout io.Writer) error {
 			return &usageError{fmt.Errorf("report: %s comes behind a file; flags come first", arg)}
 		}
 	}
+	if err := errors.Join(
+		outfile.Check(outfile.File{Flag: "--html", Path: *html}, outfile.File{Flag: "--markdown", Path: *markdown}, outfile.File{Flag: "--readme", Path: *readme}),
+		outfile.CheckDir("--svg", *svg),
+	); err != nil {
+		return err
+	}
 	if r, err := result.Load(f.Arg(0)); err == nil {
 		switch {
 		case f.NArg() > 1:
@@ -64,11 +70,9 @@ func runReport(args []string, stdout io.Writer) error {
 		case *markdown != "" || *svg != "" || *readme != "":
 			return &usageError{errors.New("report: --markdown, --svg and --readme are for comparisons; a run has --html")}
 		}
+		kept := outfile.File{Flag: "--html", Path: *html}.Write(func(w io.Writer) error { return report.Page(w, r) })
 		report.Text(stdout, r, colours(stdout))
-		if *html == "" {
-			return nil
-		}
-		return write(*html, func(w io.Writer) error { return report.Page(w, r) })
+		return kept
 	}
 	var list []*trial.Comparison
 	for _, path := range f.Args() {
@@ -90,15 +94,16 @@ func reportComparisons(list []*trial.Comparison, html, markdown, svg, readme str
 			return err
 		}
 	}
-	if html != "" {
-		if err := write(html, func(w io.Writer) error { return report.ComparisonPage(w, "WebSocket servers compared", list) }); err != nil {
+	if err := errors.Join(
+		outfile.File{Flag: "--html", Path: html}.Write(func(w io.Writer) error {
+			return report.ComparisonPage(w, "WebSocket servers compared", list)
+		}),
+		outfile.File{Flag: "--markdown", Path: markdown}.Write(func(w io.Writer) error {
+			_, err := io.WriteString(w, text)
 			return err
-		}
-	}
-	if markdown != "" {
-		if err := os.WriteFile(markdown, []byte(text), 0o644); err != nil {
-			return err
-		}
+		}),
+	); err != nil {
+		return err
 	}
 	if readme == "" {
 		return nil

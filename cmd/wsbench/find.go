@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
@@ -97,15 +98,23 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	o.Command = append([]string{"wsbench", "find"}, args...)
 	p := &prober{plan: &o.Plan, over: over, wanted: wanted, stdout: stdout,
 		run: func(ctx context.Context) (*result.Result, error) { return o.carryOut(ctx, stderr) }}
-	found, err := trial.Search(ctx, *from, *most, *precision, p.probe)
-	if err != nil {
+	if err := outfile.Check(o.files()...); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s for %s: %s\n", over, *slo, found)
-	if p.best == nil {
-		return errFailed
+	found, err := trial.Search(ctx, *from, *most, *precision, p.probe)
+	if err == nil {
+		fmt.Fprintf(stdout, "%s for %s: %s\n", over, *slo, found)
+		if p.best == nil {
+			return errFailed
+		}
+		return o.keep(p.best)
 	}
-	return o.keep(p.best)
+	if p.best == nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "%s for %s: %s\n", over, *slo, found.SoFar())
+	p.best.Partial = fmt.Sprintf("%v: the run is whole, the search for a higher load is not", err)
+	return errors.Join(err, o.keep(p.best))
 }
 
 // prober carries out the runs of a search.
@@ -152,7 +161,7 @@ func (p *prober) unmeasured(ctx context.Context, err error) (out trial.Outcome, 
 	out.Why = strings.ReplaceAll(err.Error(), "\n", "; ")
 	switch {
 	case ctx.Err() != nil:
-		return out, ctx.Err()
+		return out, context.Cause(ctx)
 	case errors.As(err, &lost):
 		return out, err
 	case errors.As(err, &target):

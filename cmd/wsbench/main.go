@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
+	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 )
 
@@ -18,15 +17,17 @@ const (
 	exitGood   = 0
 	exitFailed = 1 // the run was carried out, and something was wrong
 	exitUsage  = 2
-	exitNoRun  = 3 // the run could not be carried out
+	exitNoRun  = 3 // the run could not be carried out, or not to its end
+	// and 128 with a signal's number: interrupted by it
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the next signal ends us at once
-	code := program(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	// Servers that compare has started end with this process: see trial's guard.
+	ctx, end, stop := interrupt.Context(context.Background(), nil)
+	stdout := interrupt.NewStdout(os.Stdout, end)
+	status := stdout.Status(program(ctx, os.Args[1:], stdout, os.Stderr))
 	stop()
-	os.Exit(code)
+	os.Exit(status)
 }
 
 // usageError is a command line that cannot be carried out.
@@ -53,9 +54,10 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "wsbench:", err)
 		fmt.Fprintln(stderr, "wsbench: see wsbench --help")
 		return exitUsage
-	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "wsbench: interrupted")
-		return exitNoRun
+	}
+	if cut := interrupt.Of(err); cut != nil {
+		fmt.Fprintln(stderr, "wsbench:", err)
+		return cut.Status()
 	}
 	fmt.Fprintln(stderr, "wsbench:", err)
 	return exitNoRun

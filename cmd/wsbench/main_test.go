@@ -42,7 +42,8 @@ func TestMain(m *testing.M) {
 		}
 		panic(newSubject(nil).srv.Serve(ln))
 	}
-	if len(os.Args) > 2 && os.Args[1] == "agent" {
+	if len(os.Args) > 2 && os.Args[1] == "agent" || os.Getenv("WSBENCH_TEST_MAIN") != "" {
+		os.Unsetenv("WSBENCH_TEST_MAIN")
 		main()
 	}
 	os.Exit(m.Run())

@@ -52,6 +52,7 @@ func TestEveryConnectionIsCounted(t *testing.T) {
 		{"storm", plain + "/", conns, []string{"--storm-every", "10s"}},
 	} {
 		t.Run(c.scenario+" "+c.url[:3], func(t *testing.T) {
+			t.Parallel()
 			path := filepath.Join(t.TempDir(), "r.json")
 			args := append([]string{c.scenario, "--url", c.url, "--conns", fmt.Sprint(conns), "--warmup", "0s", "--duration", "100ms", "--json", path, "--quiet"}, c.args...)
 			_, out, errs := wsbench(t, args...)

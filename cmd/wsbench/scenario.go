@@ -7,6 +7,8 @@ import (
 	"io"
 	"os"
 
+	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -16,6 +18,9 @@ import (
 
 // colours says whether what is written there may be coloured.
 func colours(w io.Writer) report.Colour {
+	if s, ok := w.(*interrupt.Stdout); ok {
+		w = s.File()
+	}
 	f, ok := w.(*os.File)
 	return report.Colour(ok && bool(report.Coloured(f)))
 }
@@ -26,16 +31,17 @@ func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, st
 	if err := o.parse(string(s), args); err != nil {
 		return err
 	}
-	if err := o.openable(); err != nil {
+	if err := outfile.Check(o.files()...); err != nil {
 		return err
 	}
 	o.Command = append([]string{"wsbench", string(s)}, args...)
 	r, err := o.carryOut(ctx, stderr)
-	if err != nil {
+	if r == nil {
 		return err
 	}
+	kept := o.keep(r) // first: it does not depend on who reads the text
 	report.Text(stdout, r, colours(stdout))
-	if err := o.keep(r); err != nil {
+	if err := errors.Join(err, kept); err != nil {
 		return err
 	}
 	failed := len(r.Failures()) > 0
@@ -64,46 +70,17 @@ func (o *settings) carryOut(ctx context.Context, stderr io.Writer) (*result.Resu
 	return run.Run(ctx, o.Options)
 }
 
-// openable makes the files that are asked for: a run is too long to find out behind it
-// that one cannot be written.
-func (o *settings) openable() error {
-	for _, path := range []string{o.json, o.csv, o.html} {
-		if path == "" {
-			continue
-		}
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o644)
-		if err != nil {
-			return err
-		}
-		f.Close()
-	}
-	return nil
+// files are those that are asked for.
+func (o *settings) files() []outfile.File {
+	return []outfile.File{{Flag: "--json", Path: o.json}, {Flag: "--csv", Path: o.csv}, {Flag: "--html", Path: o.html}}
 }
 
 // keep writes the files that were asked for: all that can be.
 func (o *settings) keep(r *result.Result) error {
 	var errs []error
-	if o.json != "" {
-		errs = append(errs, r.Save(o.json))
-	}
-	if o.csv != "" {
-		errs = append(errs, write(o.csv, r.WriteCSV))
-	}
-	if o.html != "" {
-		errs = append(errs, write(o.html, func(w io.Writer) error { return report.Page(w, r) }))
+	page := func(w io.Writer) error { return report.Page(w, r) }
+	for i, fill := range []func(io.Writer) error{r.WriteJSON, r.WriteCSV, page} {
+		errs = append(errs, o.files()[i].Write(fill))
 	}
 	return errors.Join(errs...)
-}
-
-// write makes a file.
-func write(path string, fill func(io.Writer) error) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	if err := fill(f); err != nil {
-		f.Close()
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return f.Close()
 }

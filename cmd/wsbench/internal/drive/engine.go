@@ -41,6 +41,8 @@ type Engine struct {
 	ramp       chan struct{}
 	ctx        context.Context // ends when the engine stops
 	cancel     context.CancelFunc
+	halted     chan struct{} // closed when nothing more is to be waited for
+	halt       sync.Once
 	dials      sync.WaitGroup
 	flat       atomic.Int64 // connections that did not agree on compression
 
@@ -60,7 +62,7 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	// A goroutine that returns from a system call must find a processor free.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), threads+3))
 	quietCollector()
-	e := &Engine{target: target, plan: plan, Kind: EventLoops, ramp: make(chan struct{}, rampWidth), conns: map[*client.Conn]struct{}{}}
+	e := &Engine{target: target, plan: plan, Kind: EventLoops, ramp: make(chan struct{}, rampWidth), conns: map[*client.Conn]struct{}{}, halted: make(chan struct{})}
 	if plan.Dialect != nil && plan.Dialect.Subprotocol != "" {
 		e.target.Subprotocols = append([]string{plan.Dialect.Subprotocol}, target.Subprotocols...)
 	}
@@ -166,9 +168,17 @@ func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) e
 			progress(ready)
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-e.halted:
+			return ErrHalted
 		}
 	}
 }
+
+// ErrHalted says that Halt was called.
+var ErrHalted = errors.New("the run was cut short")
+
+// Halt ends Connect, and has Drain wait for what is about to come and no longer.
+func (e *Engine) Halt() { e.halt.Do(func() { close(e.halted) }) }
 
 // Dial is load.Dialer's.
 func (e *Engine) Dial(m *load.Member) {
@@ -280,17 +290,24 @@ func (e *Engine) Drain(ctx context.Context, sent map[uint32]uint32) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	least, when := e.Load.Outstanding(sent), time.Now()
-	for left := least; left > 0 && time.Since(when) < e.plan.Timeout; left = e.Load.Outstanding(sent) {
+	halted, patience := e.halted, e.plan.Timeout
+	for left := least; left > 0 && time.Since(when) < patience; left = e.Load.Outstanding(sent) {
 		if left < least {
 			least, when = left, time.Now()
 		}
 		select {
 		case <-tick.C:
+		case <-halted:
+			halted, patience, when = nil, min(patience, lastAnswers), time.Now()
 		case <-ctx.Done():
 			return
 		}
 	}
 }
+
+// lastAnswers is how long a run that is cut short waits without an answer: those that
+// a server is about to give tell lost messages from unanswered ones.
+const lastAnswers = 100 * time.Millisecond
 
 // Close closes all connections, in order if that is possible within the time
 // that ctx gives, and ends the loops.

@@ -1,6 +1,10 @@
 package load
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/sequence"
+)
 
 // Outstanding is how many messages are on their way, and connections in the
 // making. sent says how many messages the streams of other workers have.
@@ -20,6 +24,19 @@ func (l *Load) Outstanding(sent map[uint32]uint32) (n uint64) {
 	return n
 }
 
+// lacks is how many of a stream's messages have not arrived, total having been sent.
+// In a run that was cut short those after the last arrival may be on their way: they
+// are counted as pending instead.
+func (s *Shard) lacks(t *sequence.Tracker, total uint32) uint64 {
+	if s.cut {
+		if next := t.Next(); total > next {
+			s.pending += uint64(total - next)
+			total = next
+		}
+	}
+	return t.Missing(total)
+}
+
 // missing is how many messages a member has not received. found, if set, is
 // called for each stream that lacks some.
 func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, first uint32, n uint64)) (n uint64) {
@@ -31,7 +48,7 @@ func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, fi
 			return 0
 		}
 		total := m.out.sent.Load()
-		n = m.own.Missing(total)
+		n = s.lacks(&m.own, total)
 		n -= min(n, uint64(m.strange))
 		if n > 0 && found != nil {
 			first, _ := m.own.FirstMissing(total)
@@ -52,7 +69,7 @@ func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, fi
 		if !known {
 			continue
 		}
-		lacks := m.from[i].Missing(total)
+		lacks := s.lacks(&m.from[i], total)
 		take := min(lacks, spare)
 		spare -= take
 		if lacks -= take; lacks > 0 && found != nil {
@@ -65,13 +82,26 @@ func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, fi
 }
 
 // Finish counts what never came, and returns all faults, and how connections
-// ended.
+// ended. It is called once.
 func (l *Load) Finish(sent map[uint32]uint32) (faults Faults, ends map[string]int) {
+	faults, ends, _ = l.finish(sent, false)
+	return faults, ends
+}
+
+// FinishCut is Finish for a run that is cut short. It also returns how many messages
+// were still unanswered, which says nothing of whether they would have been.
+func (l *Load) FinishCut(sent map[uint32]uint32) (faults Faults, ends map[string]int, pending uint64) {
+	return l.finish(sent, true)
+}
+
+func (l *Load) finish(sent map[uint32]uint32, cut bool) (faults Faults, ends map[string]int, pending uint64) {
 	ends = map[string]int{}
 	for _, s := range l.Shards {
 		s.mu.Lock()
+		s.cut = cut
 		for _, m := range s.members {
 			s.explain(m, sent)
+			s.pending = 0
 			s.missing(m, sent, func(stream, first uint32, n uint64) {
 				if stream == m.ID {
 					s.faults.note(Lost, n, "connection %d: %d of its own, number %d first", m.ID, n, first)
@@ -79,6 +109,7 @@ func (l *Load) Finish(sent map[uint32]uint32) (faults Faults, ends map[string]in
 					s.faults.note(Lost, n, "connection %d: %d of connection %d, number %d first", m.ID, n, stream, first)
 				}
 			})
+			pending += s.pending
 		}
 		faults.Add(s.faults)
 		for text, n := range s.ends {
@@ -86,7 +117,7 @@ func (l *Load) Finish(sent map[uint32]uint32) (faults Faults, ends map[string]in
 		}
 		s.mu.Unlock()
 	}
-	return faults, ends
+	return faults, ends, pending
 }
 
 // explain decides what the strange messages of a member were.

@@ -40,6 +40,8 @@ type Shard struct {
 	lastTurn  int64
 	turn      int
 	tally     Tally
+	cut       bool   // the run is cut short: see lacks
+	pending   uint64 // of the member that is being looked at, where cut
 	faults    Faults
 	strange   map[*Member]string // the first message of some that could not be told apart
 	ends      map[string]int     // how connections ended, or why they did not begin

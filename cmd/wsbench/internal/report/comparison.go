@@ -31,7 +31,11 @@ func comparisonTitle(c *trial.Comparison) string {
 	r := &result.Result{Plan: c.Plan}
 	r.Plan.URL = c.Servers[0].URL
 	title := Title(r)
-	return strings.Replace(title, ": "+r.Plan.URL, "", 1)
+	title = strings.Replace(title, ": "+r.Plan.URL, "", 1)
+	if c.Partial != "" {
+		title += " (partial)"
+	}
+	return title
 }
 
 func conditions(c *trial.Comparison) string {
@@ -92,6 +96,9 @@ func notes(c *trial.Comparison) (bad []string) {
 // ComparisonText prints a comparison.
 func ComparisonText(w io.Writer, c *trial.Comparison, col Colour) {
 	fmt.Fprintln(w, col.Bold(comparisonTitle(c)))
+	if c.Partial != "" {
+		fmt.Fprintln(w, col.Red("PARTIAL: "+c.Partial))
+	}
 	fmt.Fprintln(w, conditions(c))
 	for _, m := range trial.Metrics(c.Plan.Scenario) {
 		fmt.Fprintf(w, "\n%s (%s is better)\n", col.Bold(m.Name), m.Better)
@@ -135,6 +142,9 @@ func ComparisonPage(w io.Writer, title string, list []*trial.Comparison) error {
 	first := list[0]
 	p := &page{Title: title, When: first.Began.Format("2 January 2006, 15:04:05 MST")}
 	for _, c := range list {
+		if c.Partial != "" {
+			p.Bad = append(p.Bad, short(c)+": partial: "+c.Partial)
+		}
 		for _, text := range notes(c) {
 			p.Bad = append(p.Bad, short(c)+": "+text)
 		}

@@ -3,10 +3,12 @@ package report
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
 )
@@ -97,6 +99,9 @@ func footnotes(list []*trial.Comparison, starred bool) string {
 	least, most := c.Rounds, c.Rounds
 	var warnings []string
 	for _, c := range list {
+		if c.Partial != "" {
+			fmt.Fprintf(&b, "\nPartial: %s: %s.\n", short(c), c.Partial)
+		}
 		least, most = min(least, c.Rounds), max(most, c.Rounds)
 		warnings = append(warnings, c.Warnings...)
 	}
@@ -131,7 +136,10 @@ func Pictures(dir string, list []*trial.Comparison) (pictures []Picture, err err
 			name += fmt.Sprintf("-%d", c.Plan.Inflight)
 		}
 		name += ".svg"
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(Bars(c, headline(c))), 0o644); err != nil {
+		if err := (outfile.File{Path: filepath.Join(dir, name)}).Write(func(w io.Writer) error {
+			_, err := io.WriteString(w, Bars(c, headline(c)))
+			return err
+		}); err != nil {
 			return nil, err
 		}
 		pictures = append(pictures, Picture{name, headline(c).Name + ": " + short(c)})
@@ -160,5 +168,8 @@ func Between(path, text string) error {
 	out.Write(before)
 	out.WriteString(beginMark + text + endMark)
 	out.Write(after)
-	return os.WriteFile(path, out.Bytes(), 0o644)
+	return outfile.File{Path: path}.Write(func(w io.Writer) error {
+		_, err := out.WriteTo(w)
+		return err
+	})
 }

@@ -45,12 +45,15 @@ type table struct {
 // Page writes the HTML page of one result.
 func Page(w io.Writer, r *result.Result) error {
 	p := &page{Title: Title(r), When: r.Began.Format("2 January 2006, 15:04:05 MST")}
+	for _, text := range partial(r) {
+		p.Bad = append(p.Bad, "Partial: "+text)
+	}
 	for _, text := range r.Audit.Bottleneck {
 		p.Bad = append(p.Bad, "The client was the bottleneck: "+text)
 	}
 	if f := r.Failures(); len(f) > 0 {
 		p.Bad = append(p.Bad, "Failed: "+strings.Join(f, ", "))
-	} else {
+	} else if r.Seconds > 0 {
 		p.Good = append(p.Good, "Every message was checked: nothing lost, doubled, out of order, corrupted or unsolicited.")
 	}
 	p.Warn = r.Warnings

@@ -18,12 +18,21 @@ import (
 func Text(w io.Writer, r *result.Result, c Colour) {
 	p := &r.Plan
 	fmt.Fprintln(w, c.Bold(Title(r)))
+	for _, text := range partial(r) {
+		fmt.Fprintln(w, c.Red("  PARTIAL: "+text))
+	}
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "  %-16s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	t := &r.Total
 	if p.Scenario != load.Connect {
 		line("connections", "%d of %d in %.2f s%s", r.Ramp.Tally.Opened, p.Members(), r.Ramp.Seconds, quantiles(", handshake", &r.Ramp.Tally.Handshake))
+	}
+	if r.Seconds == 0 { // it was cut short before anything was measured
+		percentiles(line, "login", &r.Ramp.Tally.Login)
+		server(line, r)
+		faults(w, r, c)
+		return
 	}
 	switch {
 	case p.Cycles():
@@ -60,6 +69,17 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 	for _, text := range r.Warnings {
 		fmt.Fprintln(w, c.Yellow("  warning: "+text))
 	}
+}
+
+// partial says why a result is not a whole run's, if it is not.
+func partial(r *result.Result) (list []string) {
+	if r.Partial != "" {
+		list = append(list, r.Partial)
+	}
+	if r.Unanswered > 0 {
+		list = append(list, fmt.Sprintf("%d messages were not answered yet; they are not counted as lost", r.Unanswered))
+	}
+	return list
 }
 
 // Title names what was run.
@@ -150,10 +170,11 @@ const maxEnds = 8
 // faults prints what was wrong.
 func faults(w io.Writer, r *result.Result, c Colour) {
 	failures := r.Failures()
-	if len(failures) == 0 {
-		fmt.Fprintf(w, "  %-16s %s\n", "checked", "nothing lost, doubled, out of order, corrupted or unsolicited")
-	} else {
+	switch {
+	case len(failures) > 0:
 		fmt.Fprintln(w, c.Red("  FAILED: "+strings.Join(failures, ", ")))
+	case r.Seconds > 0:
+		fmt.Fprintf(w, "  %-16s %s\n", "checked", "nothing lost, doubled, out of order, corrupted or unsolicited")
 	}
 	for _, kind := range load.FaultKinds {
 		for _, e := range r.Faults.Examples[kind] {

@@ -16,6 +16,14 @@ var compared = []string{"rate", "p50", "p90", "p99", "p99.9", "p99.99", "max", "
 // first. One run each is no proof of a difference; what differs in how they were
 // made stands on top.
 func Diff(w io.Writer, a, b *Result) error {
+	for _, r := range []struct {
+		name string
+		*Result
+	}{{"A", a}, {"B", b}} {
+		if r.Partial != "" {
+			fmt.Fprintf(w, "%s is not a whole run: %s\n\n", r.name, r.Partial)
+		}
+	}
 	if diffs := a.unlike(b); len(diffs) > 0 {
 		fmt.Fprintln(w, "The two runs are not alike:")
 		for _, d := range diffs {

@@ -3,6 +3,7 @@ package result
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -15,22 +16,26 @@ const Format = 1
 
 // Result is one run.
 type Result struct {
-	Format    int            `json:"format"`
-	Version   string         `json:"wsbench"` // of this program
-	Began     time.Time      `json:"began"`
-	Command   []string       `json:"command"`
-	Plan      load.Plan      `json:"plan"`
-	Deflate   bool           `json:"deflate"` // permessage-deflate was asked for and agreed on
-	Machine   host.Machine   `json:"machine"` // the controller's
-	Workers   []WorkerNote   `json:"workers"`
-	Ramp      Ramp           `json:"ramp"`
-	Seconds   float64        `json:"seconds"` // measured
-	Total     load.Tally     `json:"total"`
-	PerSecond PerSecond      `json:"per_second"` // set by Save
-	Faults    load.Faults    `json:"faults"`
-	Ends      map[string]int `json:"ends,omitempty"` // how connections ended, or why they did not begin
-	Intervals []Interval     `json:"intervals"`
-	Server    *Server        `json:"server,omitempty"`
+	Format  int          `json:"format"`
+	Version string       `json:"wsbench"` // of this program
+	Began   time.Time    `json:"began"`
+	Command []string     `json:"command"`
+	Plan    load.Plan    `json:"plan"`
+	Deflate bool         `json:"deflate"` // permessage-deflate was asked for and agreed on
+	Machine host.Machine `json:"machine"` // the controller's
+	Workers []WorkerNote `json:"workers"`
+	Ramp    Ramp         `json:"ramp"`
+	Seconds float64      `json:"seconds"` // measured
+	// Partial says why this is not the whole run, and how far it came; empty: it is.
+	Partial string `json:"partial,omitempty"`
+	// Unanswered is how many messages a run that was cut short did not wait for.
+	Unanswered uint64         `json:"unanswered,omitempty"`
+	Total      load.Tally     `json:"total"`
+	PerSecond  PerSecond      `json:"per_second"` // set by WriteJSON
+	Faults     load.Faults    `json:"faults"`
+	Ends       map[string]int `json:"ends,omitempty"` // how connections ended, or why they did not begin
+	Intervals  []Interval     `json:"intervals"`
+	Server     *Server        `json:"server,omitempty"`
 	// ServerGone says what became of the server's processes; empty: they were there
 	// until the end.
 	ServerGone string   `json:"server_gone,omitempty"`
@@ -136,7 +141,7 @@ func (r *Result) Failures() (list []string) {
 			list = append(list, fmt.Sprintf("%d messages %s", n, kind))
 		}
 	}
-	if r.Plan.Sends() && r.Total.Sent+r.Total.Postponed == 0 && len(list) == 0 {
+	if r.Plan.Sends() && r.Partial == "" && r.Total.Sent+r.Total.Postponed == 0 && len(list) == 0 {
 		list = append(list, "no message was sent in the measured time")
 	}
 	if r.ServerGone != "" {
@@ -155,17 +160,18 @@ func (r *Result) Failures() (list []string) {
 	return list
 }
 
-// Save writes the result to a file, as JSON.
-func (r *Result) Save(path string) error {
+// WriteJSON writes the result as JSON.
+func (r *Result) WriteJSON(w io.Writer) error {
 	r.PerSecond = PerSecond{r.Rate(), r.ConnRate()}
 	b, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(b, '\n'), 0o644)
+	_, err = w.Write(append(b, '\n'))
+	return err
 }
 
-// Load reads a file that Save wrote.
+// Load reads a file that WriteJSON wrote.
 func Load(path string) (*Result, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -178,7 +184,7 @@ func Load(path string) (*Result, error) {
 	if r.Format != Format {
 		return nil, fmt.Errorf("%s: format %d; this wsbench reads %d", path, r.Format, Format)
 	}
-	if r.Seconds <= 0 || len(r.Workers) == 0 {
+	if r.Seconds <= 0 && r.Partial == "" || len(r.Workers) == 0 {
 		return nil, fmt.Errorf("%s: not a run, as wsbench SCENARIO --json writes it", path)
 	}
 	return &r, nil

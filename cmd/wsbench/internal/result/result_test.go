@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 )
@@ -67,9 +68,13 @@ func TestSaveAndLoad(t *testing.T) {
 	if r.Plan.Dialect, err = dialect.Open("centrifugo"); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Save(path); err != nil {
-		t.Fatal(err)
+	save := func(r *Result) {
+		t.Helper()
+		if err := (outfile.File{Path: path}).Write(r.WriteJSON); err != nil {
+			t.Fatal(err)
+		}
 	}
+	save(r)
 	got, err := Load(path)
 	if err != nil {
 		t.Fatal(err)
@@ -90,12 +95,17 @@ func TestSaveAndLoad(t *testing.T) {
 	}
 	empty := *r
 	empty.Seconds = 0
-	empty.Save(path)
+	save(&empty)
 	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "not a run") {
 		t.Errorf("no run: %v", err)
 	}
+	empty.Partial = "interrupted by SIGINT while connecting"
+	save(&empty)
+	if r, err := Load(path); err != nil || r.Partial != empty.Partial {
+		t.Errorf("a run that was cut short: %v", err)
+	}
 	r.Format = 99
-	r.Save(path)
+	save(r)
 	if _, err := Load(path); err == nil || !strings.Contains(err.Error(), "format 99") {
 		t.Errorf("another format: %v", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
@@ -31,6 +32,12 @@ type running struct {
 	reached bool // every worker has made a first connection
 
 	watched *host.Usage // what the server had used when it was last asked
+
+	phase   Phase
+	began   time.Time     // when connecting did
+	from    int64         // of our clock: when measuring begins
+	lost    []atomic.Bool // by worker: it is not asked any more
+	unwatch bool          // the worker that watches the server is lost
 
 	before samples // when the first connection was not yet made
 	start  samples // when measuring began
@@ -65,8 +72,10 @@ func (r *running) target(err error) error {
 	return &TargetError{r.reached, err}
 }
 
-// Run carries out a plan. An error means that there is no result; a result may
-// still be one of failure.
+// Run carries out a plan. A result may still be one of failure. If the run is cut
+// short, by the end of ctx or the loss of a worker, the result is what was measured
+// until then, and comes with the error; it is nil if nothing was. Any other error
+// means that there is no result.
 func Run(ctx context.Context, o Options) (*result.Result, error) {
 	if err := o.Plan.Check(); err != nil {
 		return nil, err
@@ -75,21 +84,23 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 		o.Interval = time.Second
 	}
 	c, err := hire(ctx, &o)
+	if ctx.Err() != nil && err != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	r := &running{o: &o, crew: c, res: &result.Result{
+	r := &running{o: &o, crew: c, lost: make([]atomic.Bool, len(c.workers)), res: &result.Result{
 		Format: result.Format, Version: version(), Began: time.Now().Round(time.Second), Command: o.Command,
 		Plan: o.Plan, Deflate: o.Target.Deflate, Machine: host.Describe(),
 	}}
 	for _, step := range []func(context.Context) error{r.prepare, r.connect, r.load, r.finish} {
 		if err := step(ctx); err != nil {
-			r.release()
-			return nil, err
+			return r.cut(ctx, err)
 		}
 	}
-	r.release()
+	r.release(context.Background(), releaseTime)
 	r.audit()
 	return r.res, nil
 }
@@ -109,12 +120,20 @@ func version() string {
 	return v
 }
 
-// each asks all workers at a time.
+// each asks all workers at a time that are not lost.
 func (r *running) each(f func(i int, w worker.Worker) error) error {
 	errs := make([]error, len(r.crew.workers))
 	var wg sync.WaitGroup
 	for i, w := range r.crew.workers {
-		wg.Go(func() { errs[i] = f(i, w) })
+		if r.lost[i].Load() {
+			continue
+		}
+		wg.Go(func() {
+			errs[i] = f(i, w)
+			if errors.As(errs[i], new(*worker.LostError)) {
+				r.lost[i].Store(true)
+			}
+		})
 	}
 	wg.Wait()
 	return errors.Join(errs...)
@@ -164,12 +183,14 @@ func (r *running) prepare(ctx context.Context) error {
 // sample asks everybody what has happened, and adds what they counted to a tally:
 // workers forget it.
 func (r *running) sample(ctx context.Context, to *load.Tally) (s samples, err error) {
+	ctx, cancel := outlive(ctx, cutTime/2)
+	defer cancel()
 	s.own = make([]host.Own, len(r.crew.workers))
 	parts := make([]worker.Sample, len(r.crew.workers))
 	var server worker.Sample
 	var wg sync.WaitGroup
 	var watchErr error
-	if r.crew.watcher != nil {
+	if r.crew.watcher != nil && !r.unwatch {
 		wg.Go(func() { server, watchErr = r.crew.watcher.Sample(ctx) })
 	}
 	err = r.each(func(i int, w worker.Worker) (err error) {
@@ -177,15 +198,22 @@ func (r *running) sample(ctx context.Context, to *load.Tally) (s samples, err er
 		return err
 	})
 	wg.Wait()
-	if err = errors.Join(err, watchErr); err != nil {
-		return s, err
-	}
 	s.at, s.here = drive.Now(), host.Self()
 	r.ready = 0
-	for i := range parts {
+	for i := range parts { // also those beside a worker that failed
 		r.count(to, &parts[i].Tally)
 		s.own[i] = parts[i].Own
 		r.ready += parts[i].Ready
+		if r.lost[i].Load() && r.last.own != nil {
+			s.own[i] = r.last.own[i]
+		}
+	}
+	r.unwatch = r.unwatch || errors.As(watchErr, new(*worker.LostError))
+	if err = errors.Join(err, watchErr); err != nil {
+		return s, err
+	}
+	if r.unwatch {
+		server.Server = r.watched
 	}
 	if server.Error != "" {
 		if r.watched == nil {
@@ -211,7 +239,8 @@ func (r *running) connect(ctx context.Context) error {
 	if r.o.Plan.Scenario == load.Connect {
 		return nil
 	}
-	began := time.Now()
+	r.began = time.Now()
+	r.phase = Connecting
 	idle := r.o.Plan.Scenario == load.Idle
 	ramp := &r.res.Ramp.Tally
 	var sixth samples
@@ -232,7 +261,7 @@ func (r *running) connect(ctx context.Context) error {
 	if err := r.connectPart(ctx, 1, 1); err != nil {
 		return err
 	}
-	r.res.Ramp.Seconds = time.Since(began).Seconds()
+	r.res.Ramp.Seconds = time.Since(r.began).Seconds()
 	now, err := r.sample(ctx, ramp)
 	if err != nil {
 		return err
@@ -292,7 +321,7 @@ func (r *running) hold(ctx context.Context) error {
 func (r *running) nobody(ctx context.Context) error {
 	text := "none of the connections came about"
 	r.each(func(i int, w worker.Worker) error {
-		f, err := w.Finish(ctx, nil)
+		f, err := w.Finish(ctx, worker.Ending{})
 		for reason := range f.Ends {
 			text += "\n  " + reason
 		}
@@ -315,6 +344,7 @@ func (r *running) load(ctx context.Context) error {
 	}
 	from := at + int64(p.Warmup)
 	to := from + int64(p.Duration)
+	r.from, r.phase = from, Warming
 	r.o.notify(Progress{Phase: Warming, Total: p.Warmup, Ready: r.ready, Of: p.Members()})
 	if err := until(ctx, from); err != nil {
 		return err
@@ -323,7 +353,7 @@ func (r *running) load(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.start, r.last = s, s
+	r.start, r.last, r.phase = s, s, Measuring
 	for k := int64(1); ; k++ {
 		end := min(from+k*int64(r.o.Interval), to)
 		if to-end < int64(r.o.Interval)/2 {
@@ -382,7 +412,14 @@ func until(ctx context.Context, at int64) error {
 
 // finish stops the load and collects what is left.
 func (r *running) finish(ctx context.Context) error {
+	r.phase = Draining
 	r.o.notify(Progress{Phase: Draining, Ready: r.ready, Of: r.o.Plan.Members()})
+	return r.collect(ctx, false)
+}
+
+// collect asks for what is left: after the last answers, or, where the run is cut
+// short, at once.
+func (r *running) collect(ctx context.Context, cut bool) error {
 	sent := map[uint32]uint32{}
 	var mu sync.Mutex
 	if err := r.each(func(i int, w worker.Worker) error {
@@ -393,14 +430,14 @@ func (r *running) finish(ctx context.Context) error {
 			sent[id] = n
 		}
 		return err
-	}); err != nil {
+	}); err != nil && !cut {
 		return err
 	}
 	finals := make([]worker.Final, len(r.crew.workers))
 	if err := r.each(func(i int, w worker.Worker) (err error) {
-		finals[i], err = w.Finish(ctx, sent)
+		finals[i], err = w.Finish(ctx, worker.Ending{Sent: sent, Cut: cut})
 		return err
-	}); err != nil {
+	}); err != nil && !cut {
 		return err
 	}
 	rest := Interval{From: r.res.Seconds, To: r.res.Seconds, Ready: r.ready}
@@ -410,6 +447,7 @@ func (r *running) finish(ctx context.Context) error {
 		r.count(&rest.Tally, &f.Tally)
 		r.res.Faults.Add(f.Faults)
 		flat += f.Uncompressed
+		r.res.Unanswered += f.Pending
 		for text, n := range f.Ends {
 			r.res.Ends[text] += n
 		}
@@ -418,8 +456,12 @@ func (r *running) finish(ctx context.Context) error {
 			ClockError: r.crew.offsets[i].Error, Machine: f.Machine,
 		})
 	}
-	r.res.Total.Add(&rest.Tally)
-	r.res.Intervals = append(r.res.Intervals, rest)
+	if r.phase == Connecting || r.phase == Warming {
+		r.res.Ramp.Tally.Add(&rest.Tally) // nothing was measured yet
+	} else {
+		r.res.Total.Add(&rest.Tally)
+		r.res.Intervals = append(r.res.Intervals, rest)
+	}
 	if flat > 0 {
 		r.res.Deflate = false
 		r.res.Warnings = append(r.res.Warnings, fmt.Sprintf("the server did not agree to permessage-deflate on %d connections: what they sent was not compressed", flat))
@@ -428,8 +470,11 @@ func (r *running) finish(ctx context.Context) error {
 	return nil
 }
 
-func (r *running) release() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+// releaseTime bounds how long connections are closed in order.
+const releaseTime = 10 * time.Second
+
+func (r *running) release(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	r.each(func(_ int, w worker.Worker) error { return w.Release(ctx) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
@@ -76,6 +77,10 @@ type Comparison struct {
 	Rounds     int          `json:"rounds"`
 	Servers    []*Measured  `json:"servers"`
 	Warnings   []string     `json:"warnings,omitempty"`
+	// Partial says why there are no more rounds; empty: there are all.
+	Partial string `json:"partial,omitempty"`
+
+	warned map[string]bool
 }
 
 // Measured is all that one candidate's runs came to.
@@ -90,37 +95,70 @@ type Measured struct {
 }
 
 // Compare runs each candidate once in each round, one after the other, so that
-// what changes on the machine meets all of them.
+// what changes on the machine meets all of them. If ctx ends before its time, the
+// comparison is what there was until then, and comes with the cause.
 func Compare(ctx context.Context, o run.Options, candidates []Candidate, rounds int, serverCPUs, clientCPUs []int, say func(string)) (*Comparison, error) {
 	c := &Comparison{Format: result.Format, Began: time.Now().Round(time.Second), Command: o.Command, Machine: host.Describe(), Plan: o.Plan,
-		ServerCPUs: serverCPUs, ClientCPUs: clientCPUs, Rounds: rounds}
+		ServerCPUs: serverCPUs, ClientCPUs: clientCPUs, Rounds: rounds, warned: map[string]bool{}}
 	for _, candidate := range candidates {
 		c.Servers = append(c.Servers, &Measured{Candidate: candidate, Values: map[string][]float64{}})
 	}
 	o.CPUs = clientCPUs
-	warned := map[string]bool{}
 	for round := range rounds {
-		for _, m := range c.Servers {
+		turns := make([]turn, len(c.Servers))
+		for i, m := range c.Servers {
 			say(fmt.Sprintf("round %d of %d: %s", round+1, rounds, m.Name))
-			r, err := m.once(ctx, o, serverCPUs)
-			if err := ctx.Err(); err != nil {
-				return c, err
+			t := &turns[i]
+			t.r, t.err = m.once(ctx, o, serverCPUs)
+			if t.err != nil && ctx.Err() != nil {
+				return c.cut(context.Cause(ctx), round, turns[:i])
 			}
-			if err != nil {
-				say(fmt.Sprintf("%s: %v", m.Name, err))
-				m.Errors = append(m.Errors, err.Error())
-				continue
+			if t.err != nil {
+				say(fmt.Sprintf("%s: %v", m.Name, t.err))
 			}
-			m.take(r)
-			for _, w := range r.Warnings {
-				if !warned[w] && len(warned) < 5 {
-					warned[w] = true
-					c.Warnings = append(c.Warnings, fmt.Sprintf("%s, round %d: %s", m.Name, round+1, w))
-				}
+		}
+		c.take(round, turns)
+	}
+	return c, nil
+}
+
+// turn is what one server's turn in a round came to.
+type turn struct {
+	r   *result.Result
+	err error
+}
+
+// take adds a round.
+func (c *Comparison) take(round int, turns []turn) {
+	for i, t := range turns {
+		m := c.Servers[i]
+		if t.err != nil {
+			m.Errors = append(m.Errors, t.err.Error())
+			continue
+		}
+		m.take(t.r)
+		for _, w := range t.r.Warnings {
+			if !c.warned[w] && len(c.warned) < 5 {
+				c.warned[w] = true
+				c.Warnings = append(c.Warnings, fmt.Sprintf("%s, round %d: %s", m.Name, round+1, w))
 			}
 		}
 	}
-	return c, nil
+}
+
+// cut ends a comparison before its time. Only whole rounds count, since values are
+// compared by round; but of the first round there is what there is. The comparison is
+// nil if nothing was measured.
+func (c *Comparison) cut(cause error, round int, turns []turn) (*Comparison, error) {
+	if round == 0 && len(turns) == 0 {
+		return nil, cause
+	}
+	c.Partial = fmt.Sprintf("%v in round %d of %d", cause, round+1, c.Rounds)
+	if round == 0 {
+		c.take(round, turns)
+	}
+	c.Rounds = max(round, 1)
+	return c, cause
 }
 
 // once starts the server, measures it, and ends it.
@@ -178,16 +216,17 @@ func (c *Comparison) Against(m *Measured, metric string) (ratio Interval, verdic
 	return ratio, Verdict(ratio, c.Rounds)
 }
 
-// Save writes the comparison to a file, as JSON.
-func (c *Comparison) Save(path string) error {
+// WriteJSON writes the comparison as JSON.
+func (c *Comparison) WriteJSON(w io.Writer) error {
 	b, err := json.MarshalIndent(c, "", " ")
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(path, append(b, '\n'), 0o644)
+	_, err = w.Write(append(b, '\n'))
+	return err
 }
 
-// LoadComparison reads a file that Save wrote.
+// LoadComparison reads a file that WriteJSON wrote.
 func LoadComparison(path string) (*Comparison, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {

@@ -89,6 +89,14 @@ func rounded(v float64) float64 {
 	return math.Round(v/p) * p
 }
 
+// SoFar says what a search that was ended before its time had found.
+func (f Found) SoFar() string {
+	if f.Next == 0 {
+		return fmt.Sprintf("%g holds; more was not tried", f.Load)
+	}
+	return fmt.Sprintf("%g holds, %g does not; what is between was not tried out", f.Load, f.Next)
+}
+
 // String says what was found.
 func (f Found) String() string {
 	switch {

@@ -14,6 +14,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -140,8 +141,12 @@ func DialAgent(ctx context.Context, addr, token string) (Worker, error) {
 	if err != nil {
 		return nil, &LostError{fmt.Errorf("agent %s: %w", addr, err)}
 	}
-	if err := introduce(nc, token); err != nil {
+	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	if err := introduce(nc, token); err != nil || !stop() {
 		nc.Close()
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
 		return nil, &LostError{fmt.Errorf("agent %s: %w", addr, err)}
 	}
 	return newRemote("agent "+addr, nc, nil), nil
@@ -149,20 +154,24 @@ func DialAgent(ctx context.Context, addr, token string) (Worker, error) {
 
 // ListenAndServe is the agent: it serves one controller after another until ctx
 // ends. notice is told who comes and goes; it may be called by several goroutines
-// at a time.
+// at a time. If that cut a controller's run short, the error is the context's cause.
 func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice func(string)) error {
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
 	var visits sync.WaitGroup
 	defer visits.Wait()
 	free := make(chan struct{}, 1)
 	free <- struct{}{}
+	var cut atomic.Bool
 	for {
 		nc, err := ln.Accept()
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
+			if ctx.Err() == nil {
+				return err
 			}
-			return err
+			if visits.Wait(); cut.Load() {
+				return context.Cause(ctx)
+			}
+			return nil
 		}
 		visits.Go(func() {
 			defer context.AfterFunc(ctx, func() { nc.Close() })()
@@ -173,6 +182,11 @@ func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice f
 			}
 			notice(fmt.Sprintf("%s: controller", nc.RemoteAddr()))
 			Serve(ctx, buffered{nc, bufio.NewReader(nc)})
+			if ctx.Err() != nil {
+				cut.Store(true)
+				notice(fmt.Sprintf("%s: its run is cut short", nc.RemoteAddr()))
+				return
+			}
 			notice(fmt.Sprintf("%s: gone", nc.RemoteAddr()))
 			free <- struct{}{}
 		})

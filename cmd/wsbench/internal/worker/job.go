@@ -50,11 +50,23 @@ type Final struct {
 	Engine       drive.Kind     `json:"engine"`
 	Threads      int            `json:"threads"`
 	Uncompressed int            `json:"uncompressed"`
+	Pending      uint64         `json:"pending,omitempty"` // messages unanswered when the run was cut short
 	Machine      host.Machine   `json:"machine"`
 }
 
+// Ending is what a worker is told in the end.
+type Ending struct {
+	// Sent is how many messages the streams of all workers have.
+	Sent map[uint32]uint32 `json:"sent"`
+	// Cut ends a run at once, whatever the worker is doing: what is unanswered is
+	// not taken for lost.
+	Cut bool `json:"cut,omitempty"`
+}
+
 // Worker is a process that carries out one Job after another. Its methods are
-// called one at a time, in the order in which they stand here.
+// called one at a time, in the order in which they stand here; but a run that is cut
+// short goes on with Sample, Stop and Finish from anywhere, even while an earlier call
+// is still being carried out.
 type Worker interface {
 	// Clock is the worker's monotonic clock, in nanoseconds.
 	Clock(ctx context.Context) (int64, error)
@@ -74,9 +86,8 @@ type Worker interface {
 	// Stop ends it and returns how many messages each stream has that others
 	// receive.
 	Stop(ctx context.Context) (map[uint32]uint32, error)
-	// Finish waits for answers and says what was wrong, given how many messages
-	// the streams of all workers have.
-	Finish(ctx context.Context, sent map[uint32]uint32) (Final, error)
+	// Finish waits for answers and says what was wrong.
+	Finish(ctx context.Context, e Ending) (Final, error)
 	// Release closes the connections.
 	Release(ctx context.Context) error
 	// Close ends the worker, or the connection to it.
@@ -88,6 +99,8 @@ type Local struct {
 	mu     sync.Mutex
 	job    Job           // Guarded by mu.
 	engine *drive.Engine // Guarded by mu.
+	final  *Final        // Guarded by mu. Once Finish has come to its end.
+	cut    bool          // Guarded by mu. Finish was called with Cut.
 }
 
 func (w *Local) running() (*drive.Engine, Job) {
@@ -116,7 +129,7 @@ func (w *Local) Prepare(_ context.Context, j Job) error {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.engine, w.job = e, j
+	w.engine, w.job, w.final, w.cut = e, j, nil, false
 	return nil
 }
 
@@ -176,17 +189,37 @@ func (w *Local) Stop(context.Context) (map[uint32]uint32, error) {
 	return e.Load.Sent(), nil
 }
 
-// Finish is Worker's.
-func (w *Local) Finish(ctx context.Context, sent map[uint32]uint32) (f Final, err error) {
+// Finish is Worker's. Of two calls at a time, of which one cuts the other short, both
+// come to the same.
+func (w *Local) Finish(ctx context.Context, end Ending) (f Final, err error) {
 	e, _ := w.running()
-	f.Machine = host.Describe()
 	if e == nil {
-		return f, nil
+		return Final{Machine: host.Describe()}, nil
 	}
-	e.Drain(ctx, sent)
+	if end.Cut {
+		w.mu.Lock()
+		w.cut = true
+		w.mu.Unlock()
+		e.Halt()
+	}
+	e.Drain(ctx, end.Sent)
+	if err := ctx.Err(); err != nil {
+		return f, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.final != nil {
+		return *w.final, nil
+	}
+	f.Machine = host.Describe()
 	f.Tally = e.Load.Take()
-	f.Faults, f.Ends = e.Load.Finish(sent)
+	if w.cut {
+		f.Faults, f.Ends, f.Pending = e.Load.FinishCut(end.Sent)
+	} else {
+		f.Faults, f.Ends = e.Load.Finish(end.Sent)
+	}
 	f.Engine, f.Threads, f.Uncompressed = e.Kind, len(e.Load.Shards), e.Uncompressed()
+	w.final = &f
 	return f, nil
 }
 

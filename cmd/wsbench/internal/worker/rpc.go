@@ -76,8 +76,8 @@ func (s *served) Stop(_ None, out *map[uint32]uint32) (err error) {
 	return err
 }
 
-func (s *served) Finish(sent map[uint32]uint32, out *Final) (err error) {
-	*out, err = s.w.Finish(s.ctx, sent)
+func (s *served) Finish(e Ending, out *Final) (err error) {
+	*out, err = s.w.Finish(s.ctx, e)
 	return err
 }
 
@@ -157,7 +157,7 @@ func (r *remote) wait(ctx, limited context.Context, method string, in, out any) 
 	case errors.As(err, new(rpc.ServerError)):
 		return fmt.Errorf("%s: %w", r.name, err)
 	case errors.Is(err, rpc.ErrShutdown) || errors.Is(err, io.ErrUnexpectedEOF):
-		return &LostError{errors.New(r.name + " is gone")}
+		return &LostError{errors.New(r.name + " is gone: it ended, was interrupted, or its connection broke")}
 	}
 	return &LostError{fmt.Errorf("%s: %w", r.name, err)}
 }
@@ -198,11 +198,8 @@ func (r *remote) Stop(ctx context.Context) (sent map[uint32]uint32, err error) {
 	return sent, err
 }
 
-func (r *remote) Finish(ctx context.Context, sent map[uint32]uint32) (f Final, err error) {
-	if sent == nil {
-		sent = map[uint32]uint32{}
-	}
-	err = r.longCall(ctx, "Finish", sent, &f)
+func (r *remote) Finish(ctx context.Context, e Ending) (f Final, err error) {
+	err = r.longCall(ctx, "Finish", e, &f)
 	return f, err
 }
 

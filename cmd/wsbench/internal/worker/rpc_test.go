@@ -30,7 +30,7 @@ func TestSilentWorker(t *testing.T) {
 		"Sample":  func(ctx context.Context, w Worker) error { _, err := w.Sample(ctx); return err },
 		"Begin":   func(ctx context.Context, w Worker) error { return w.Begin(ctx, 0) },
 		"Stop":    func(ctx context.Context, w Worker) error { _, err := w.Stop(ctx); return err },
-		"Finish":  func(ctx context.Context, w Worker) error { _, err := w.Finish(ctx, nil); return err },
+		"Finish":  func(ctx context.Context, w Worker) error { _, err := w.Finish(ctx, Ending{}); return err },
 		"Release": func(ctx context.Context, w Worker) error { return w.Release(ctx) },
 	} {
 		t.Run(name, func(t *testing.T) {
