@@ -35,6 +35,7 @@ func TestTwoWindows(t *testing.T) {
 	bob.shows("The tide turns at twenty to eleven, so there is a little time.")
 	bob.say("Perfect. I am on my way with the spare hawser.")
 	ada.shows("Perfect. I am on my way with the spare hawser.")
+	bob.shows("Perfect. I am on my way with the spare hawser.") // acknowledged, too
 	takeScreenshot(t, ada)
 	want := []line{
 		{1, "Ada", "Good morning! The mooring lines are ready."},

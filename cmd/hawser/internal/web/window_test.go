@@ -23,7 +23,7 @@ type window struct {
 // openWindow opens the page in a new tab of the browser.
 func openWindow(t *testing.T, browser context.Context, url string, width, height int64) *window {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browser)
+	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
 	w := &window{t, ctx}
 	w.do(chromedp.EmulateViewport(width, height), chromedp.Navigate(url))

@@ -1,48 +1,90 @@
 // The page: become somebody, then chat.
 
+import { Address } from './address.js';
 import { Client, FEATURES } from './chat/client.js';
 import { Connection } from './chat/connection.js';
+import { isRoom } from './chat/conversation.js';
+import { Identity } from './chat/identity.js';
 import { Memory } from './chat/memory.js';
-import { roomProblem } from './chat/names.js';
+import { unsent } from './chat/outbox.js';
+import { Tabs } from './chat/tabs.js';
 import { Chat } from './view/chat.js';
-import { signIn } from './view/signin.js';
+import { Profile } from './view/profile.js';
+import { SignIn } from './view/signin.js';
+import { count } from './view/text.js';
 
-const tab = new Memory(() => sessionStorage);
-const browser = new Memory(() => localStorage);
+const UNKNOWN = new Set(['token_refused', 'token_expired']); // reasons
+const ASK_AGAIN = 60_000; // milliseconds after which a server that does not know us is asked again
+const RENEW_EVERY = 3600_000; // how often it is looked whether the token is to be renewed
 
-const SIGNED_OUT = {
-  token_refused: 'This server does not know you (any more). Choose a name again.',
-  token_expired: 'It has been too long. Choose a name again.',
-};
+// What is kept is told apart by the path: there may be other servers on this host.
+const prefix = `hawser${new URL('.', location.href).pathname.slice(0, -1)}.`;
+const browser = new Memory(() => localStorage, prefix);
+const tab = new Memory(() => sessionStorage, prefix);
+const tabs = new Tabs(navigator.locks, prefix);
 
-function chat(identity, room) {
-  const connection = new Connection({
-    url: `${location.protocol === 'https:' ? 'wss:' : 'ws:'}//${location.host}/ws`,
-    token: identity.token,
-    features: FEATURES,
+const identity = new Identity(browser, tabs);
+const address = new Address(visit);
+const signIn = new SignIn({ enter: (name) => identity.create(name), again: () => connection.retry() });
+
+let client = null; // once one is somebody
+let connection;
+let view;
+let renewing = false;
+let leaving = false;
+
+function main() {
+  const start = document.getElementById('start');
+  start.hidden = start.dataset.failed === undefined;
+  identity.onchange = identityChanged;
+  browser.watch(window, (key, value) => {
+    identity.stored(key, value);
+    client?.stored(key, value);
   });
-  const client = new Client({ me: identity, connection, memory: tab });
-  if (room) {
-    client.enter(room);
+  if (identity.current) {
+    chat();
+  } else {
+    signIn.show({ name: '', room: address.room || 'lobby', remembers: browser.lasting });
   }
+}
+
+// chat begins as the user that one is. room is what was chosen with the name.
+function chat(room = '') {
+  const url = new URL('ws', location.href);
+  url.protocol = url.protocol.replace('http', 'ws');
+  connection = new Connection({ url: url.href, token: identity.current.token, features: FEATURES });
+  client = new Client({ me: identity.current, connection, memory: browser, tab, tabs });
+  visit(room || address.id);
+  connection.active();
   connection.retry();
-  const view = new Chat(client, {
-    reconnect: () => connection.retry(),
+  const profile = new Profile({
+    current: () => client.me.name,
+    rename: (name) => identity.rename(name),
+    unsent: () => unsent(browser),
     signOut: () => {
-      connection.stop();
-      become('');
+      identity.forget();
+      restart();
     },
   });
-  client.onchange = () => {
-    view.render();
-    if (connection.state === 'stopped' && SIGNED_OUT[connection.reason]) {
-      become(connection.reason);
-    }
-  };
+  view = new Chat(client, { reconnect: () => connection.retry(), openProfile: () => profile.open() });
+  client.onname = (name) => identity.named(name);
+  client.onexpiry = () => identity.renew().catch(() => {}); // without it one is asked at the end
+  client.onchange = clientChanged;
+  clientChanged();
+  listen();
+  renewIfDue();
+  setInterval(renewIfDue, RENEW_EVERY);
+}
 
+function listen() {
+  for (const event of ['pointerdown', 'keydown', 'input', 'submit', 'focus']) {
+    addEventListener(event, () => connection.active(), { capture: true, passive: true });
+  }
   addEventListener('online', () => connection.probe());
+  addEventListener('offline', () => connection.state === 'online' && connection.probe());
   document.addEventListener('visibilitychange', () => {
     if (document.visibilityState === 'visible') {
+      connection.active();
       connection.probe();
       client.refreshRooms();
       view.render();
@@ -50,36 +92,112 @@ function chat(identity, room) {
   });
 }
 
-// become starts from the beginning, without an identity. reason says why.
-function become(reason) {
-  tab.clear();
-  tab.save('signed-out', reason);
-  location.reload();
+function clientChanged() {
+  view.render();
+  showAddress();
+  if (connection.state === 'online' && signIn.visible) {
+    signIn.hide();
+    document.getElementById('app').hidden = false;
+  }
+  if (connection.state === 'stopped' && UNKNOWN.has(connection.reason) && !renewing && !leaving) {
+    renew(connection.reason);
+  }
+  // A page that may ask is kept out of some browsers' memory for Back: ask only if needed.
+  (client.unsent > 0 && !leaving ? addEventListener : removeEventListener)('beforeunload', askToStay);
 }
 
-async function main() {
-  const identity = tab.load('identity');
-  if (identity) {
-    chat(identity, roomOfAddress());
+function askToStay(event) {
+  event.preventDefault();
+}
+
+// showAddress names the conversation in the address. That of a room that was left is not
+// what Back leads to.
+let shown = null;
+function showAddress() {
+  const { current, conversations } = client;
+  const left = shown !== null && !conversations.get(shown.id);
+  address.show(current?.id ?? '', { replace: left });
+  shown = current;
+}
+
+// visit shows the conversation with a room or user.
+function visit(id) {
+  if (!client) {
+    signIn.room = isRoom(id) ? id : signIn.room;
+  } else if (id && id !== client.current?.id) {
+    isRoom(id) ? client.enter(id) : client.openPerson(id);
+  } else if (id && isRoom(id) && !client.current.joined) {
+    client.enter(id);
+  }
+}
+
+// renew asks for a new token after the server has refused ours. It may be wrong about
+// that, as with a wrong clock, so nothing is forgotten. If it insists, the user is asked
+// to be somebody else, and it is asked again from time to time.
+async function renew(reason) {
+  renewing = true;
+  let wait = 0;
+  try {
+    await identity.renew();
+  } catch (error) {
+    if (error.refused) {
+      askForName(reason);
+      wait = ASK_AGAIN;
+    }
+  }
+  renewing = false;
+  if (!leaving) {
+    connection.later(wait, reason);
+  }
+}
+
+function renewIfDue() {
+  identity.renewIfDue().catch(() => {}); // it is tried again before it is too late
+}
+
+function askForName(reason) {
+  if (signIn.visible) {
     return;
   }
-  const chosen = await signIn({
-    name: browser.load('name') ?? '',
-    room: roomOfAddress() || 'lobby',
-    problem: SIGNED_OUT[tab.load('signed-out')],
+  const waiting = unsent(browser);
+  const why = reason === 'token_expired' ? 'It has been too long.' : 'This server does not know you (any more).';
+  const lost = waiting > 0 ? ` Then ${count(waiting, 'message that was not sent is', 'messages that were not sent are')} lost.` : '';
+  document.getElementById('app').hidden = true;
+  const room = client.current?.isRoom ? client.current.id : 'lobby';
+  signIn.show({
+    name: client.me.name, room, remembers: browser.lasting,
+    problem: `${why} Try again, or choose a name, and be somebody new.${lost}`,
   });
-  tab.clear();
-  tab.save('identity', chosen.identity);
-  browser.save('name', chosen.identity.name);
-  chat(chosen.identity, chosen.room);
 }
 
-// roomOfAddress takes from the address the room that a link such as /#lobby names,
-// or ''. It must not bring one back there at every reload.
-function roomOfAddress() {
-  const name = location.hash.slice(1);
-  history.replaceState(null, '', location.pathname);
-  return roomProblem(name) ? '' : name;
+function identityChanged() {
+  const { current } = identity;
+  if (!client) {
+    if (current) {
+      const { room } = signIn;
+      signIn.hide();
+      chat(room);
+    }
+    return;
+  }
+  if (current?.user_id === client.me.user_id) {
+    connection.token = current.token;
+    client.rename(current.name);
+    return;
+  }
+  if (signIn.visible) {
+    address.show(signIn.room, { replace: true });
+  }
+  restart();
+}
+
+// restart begins anew as somebody else, or nobody.
+function restart() {
+  leaving = true;
+  removeEventListener('beforeunload', askToStay);
+  connection.stop();
+  tab.clear();
+  location.reload();
 }
 
 main();

@@ -35,6 +35,19 @@ export function settle() {
   });
 }
 
+// Storage stands in for localStorage.
+export class Storage {
+  getItem(key) {
+    return this[key] ?? null;
+  }
+  setItem(key, value) {
+    this[key] = value;
+  }
+  removeItem(key) {
+    delete this[key];
+  }
+}
+
 // World stands in for globalThis: a clock, and sockets whose far end is the test.
 export class World {
   now = 0;

@@ -2,18 +2,9 @@
 
 import { Client } from '/chat/client.js';
 import { Memory } from '/chat/memory.js';
-import { equal, settle, World } from './check.js';
+import { equal, settle, Storage, World } from './check.js';
 
 const me = { user_id: 'u_ada', name: 'Ada' };
-
-class Storage {
-  getItem(key) {
-    return this[key] ?? null;
-  }
-  setItem(key, value) {
-    this[key] = value;
-  }
-}
 
 // Table is the server's end of a connection, and the client at ours.
 class Table {
@@ -330,6 +321,36 @@ export default {
     equal([...room.members], [['u_bob', 'Bob']]);
     t.lose();
     equal(room.members, null);
+  },
+
+  async 'a new name replaces the old one, and an old message does not bring that back'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    const { names } = t.client;
+    t.deliver(group(5, { sender_name: 'Bob' }));
+    t.onmessage({ type: 'system', event: 'renamed', receiver_id: 'lobby', user_id: 'u_bob', name: 'Robert', content: '' });
+    equal(names.get('u_bob'), 'Robert');
+    t.deliver(group(4, { sender_name: 'Bobby' })); // from the history, say
+    equal(names.get('u_bob'), 'Robert');
+    t.deliver(group(6, { sender_name: 'Rob' }));
+    equal(names.get('u_bob'), 'Rob');
+
+    const heard = [];
+    t.client.onname = (name) => heard.push(name);
+    t.onmessage({ type: 'system', event: 'renamed', receiver_id: 'lobby', user_id: 'u_ada', name: 'Grace', content: '' });
+    t.client.rename('Grace');
+    t.client.send(room, 'x');
+    t.ack(t.take('group'), 7);
+    equal([heard, t.client.me.name, room.messages.at(-1)?.sender_name], [['Grace'], 'Grace', 'Grace']);
+  },
+
+  async 'the end of the token is told to whom it concerns'() {
+    const t = new Table();
+    await t.enter(0);
+    let told = 0;
+    t.client.onexpiry = () => told++;
+    t.onmessage({ type: 'system', event: 'token_expiring', receiver_id: '', content: 'soon' });
+    equal([told, t.client.notice], [1, '']);
   },
 
   async 'messages of a room that was left are not shown'() {

@@ -1,7 +1,7 @@
 import { Backoff } from '/chat/backoff.js';
 import { Connection } from '/chat/connection.js';
 import { Pacer } from '/chat/pacer.js';
-import { equal, World } from './check.js';
+import { equal, settle, World } from './check.js';
 
 function connect() {
   const world = new World();
@@ -14,6 +14,14 @@ function connect() {
   connection.onmessage = (message) => heard.push(message);
   connection.retry();
   return { world, connection, heard };
+}
+
+// refusal is a fetch that is answered so.
+function refusal(status, body, headers = { 'Content-Type': 'text/plain; charset=utf-8' }) {
+  return async (url) => {
+    equal(url, 'http://here/ws');
+    return { status, headers: new Headers(headers), text: async () => body };
+  };
 }
 
 function online() {
@@ -150,6 +158,130 @@ export default {
     equal(connection.state, 'waiting');
     connection.probe();
     equal(connection.state, 'connecting');
+  },
+
+  'silence is said before the connection is given up'() {
+    const { world, connection } = online();
+    const changes = [];
+    connection.onstate = () => changes.push([world.now, connection.state, connection.silent]);
+    connection.probe(); // as when the device goes offline
+    world.pass(2499);
+    equal(changes, []);
+    world.pass(1);
+    world.socket.receive({ type: 'heartbeat' });
+    equal([connection.state, connection.silent], ['online', false]);
+    connection.probe();
+    world.pass(10_000);
+    equal(changes, [[2500, 'online', true], [2500, 'online', false], [5000, 'online', true], [12500, 'waiting', false]]);
+  },
+
+  'silence is said of a connection that does not open, too'() {
+    const { world, connection } = connect();
+    world.pass(4500);
+    equal([connection.state, connection.silent], ['connecting', true]);
+    world.socket.open();
+    world.socket.receive({ type: 'auth_ok', heartbeat_interval: 30 });
+    equal([connection.state, connection.silent], ['online', false]);
+  },
+
+  'a message that is not answered is followed by a heartbeat'() {
+    const { world, connection } = online();
+    const beats = () => world.socket.sent.filter((m) => m.type === 'heartbeat').length;
+    connection.send({ type: 'group', ref: 'a' });
+    connection.send({ type: 'group', ref: 'b' });
+    world.pass(1999);
+    world.socket.receive({ type: 'ack', ref: 'a' });
+    world.socket.receive({ type: 'group' }); // somebody else's is no answer
+    world.pass(1999);
+    equal([beats(), connection.silent], [0, false]);
+    world.pass(1);
+    equal(beats(), 1);
+    world.pass(2500);
+    equal(connection.silent, true);
+    world.socket.receive({ type: 'heartbeat' }); // the line is alive, the store is slow
+    equal(connection.silent, false);
+    world.socket.receive({ type: 'ack', ref: 'b' });
+    world.pass(20_000);
+    equal([beats(), connection.state], [1, 'online']);
+  },
+
+  'while somebody uses the page, silence is said within 5 s of its beginning'() {
+    const { world, connection } = online();
+    const beats = () => world.socket.sent.filter((m) => m.type === 'heartbeat').length;
+    world.pass(20_000);
+    connection.active();
+    equal(beats(), 1, 'the line was not looked at for 20 s');
+    for (let i = 0; i < 35; i++) {
+      world.socket.receive({ type: 'heartbeat' });
+      world.pass(2000);
+    }
+    equal([beats(), connection.silent], [31, false], 'for a minute, and then no more');
+    connection.active();
+    world.socket.receive({ type: 'heartbeat' });
+    world.pass(4500);
+    equal([connection.state, connection.silent], ['online', true]);
+  },
+
+  async 'the reason of a refusal is asked for by HTTP'() {
+    for (const [answer, reason, words] of [
+      [refusal(429, 'too many connections from this address\n'), 'refused', 'too many connections from this address'],
+      [refusal(503, 'the server is shutting down'), 'refused', 'the server is shutting down'],
+      [refusal(503, '<h1>Busy</h1>', { 'Content-Type': 'text/html' }), 'refused', 'HTTP status 503'],
+      [refusal(502, ''), 'proxy', ''],
+      [refusal(426, 'Upgrade Required'), 'blocked', ''],
+      [refusal(403, ''), 'http', 'HTTP status 403'],
+      [() => Promise.reject(new TypeError('failed')), 'unreachable', ''],
+    ]) {
+      const { world, connection } = connect();
+      world.fetch = answer;
+      world.socket.end();
+      await settle();
+      equal([connection.state, connection.reason, connection.words], ['waiting', reason, words]);
+      world.pass(500);
+      equal([connection.state, connection.reason], ['connecting', reason], 'it stays while one tries again');
+      world.socket.open();
+      world.socket.receive({ type: 'auth_ok', heartbeat_interval: 30 });
+      equal([connection.state, connection.reason, connection.words], ['online', '', '']);
+    }
+  },
+
+  async 'nobody comes back before the server wants it'() {
+    const date = new Date(Date.now() + 20_500).toUTCString();
+    for (const [after, least, most] of [['20', 20_000, 25_000], [date, 18_000, 26_000], ['86400', 300_000, 375_000], ['soon', 0, 1000]]) {
+      const { world, connection } = connect();
+      world.fetch = refusal(503, 'full', { 'Content-Type': 'text/plain', 'Retry-After': after });
+      world.socket.end();
+      await settle();
+      world.pass(least);
+      equal([world.sockets.length, connection.state, connection.reason], [1, 'waiting', 'refused'], after);
+      world.pass(most - least);
+      equal(world.sockets.length > 1, true, after);
+    }
+    const { world, connection } = connect();
+    world.fetch = refusal(503, 'full', { 'Retry-After': '20' });
+    world.socket.end();
+    await settle();
+    connection.retry(); // unless the user asks for it
+    equal(connection.state, 'connecting');
+  },
+
+  'after a newer token has come, the end of an older one stops nothing'() {
+    for (const reason of ['token_expired', 'token_refused']) {
+      const { world, connection } = online();
+      connection.token = 'newer';
+      world.socket.end(1008, reason);
+      equal(connection.state, 'waiting');
+      world.pass(500);
+      world.socket.open();
+      equal(world.socket.sent[0].token, 'newer');
+      world.socket.end(1008, reason);
+      equal([connection.state, connection.reason], ['stopped', reason]);
+      connection.later(60_000);
+      world.pass(59_999);
+      equal([connection.state, connection.reason], ['waiting', reason]);
+      world.pass(1);
+      equal(connection.state, 'connecting');
+    }
   },
 
   'stop leaves nothing behind'() {

@@ -7,6 +7,7 @@ import { History } from './history.js';
 import { Names } from './names.js';
 import { Outbox } from './outbox.js';
 import { Disconnected, Requests } from './requests.js';
+import { Tabs } from './tabs.js';
 
 export const FEATURES = ['ack', 'presence', 'system'];
 
@@ -21,17 +22,26 @@ export class Client {
   // Called after anything changed, also several times in a row.
   onchange = () => {};
 
+  // onname is called with the name that the server knows us by, onexpiry when our token
+  // is about to expire.
+  onname = () => {};
+  onexpiry = () => {};
+
+  #memory;
   #connection;
   #requests;
   #history;
   #outbox;
 
-  // connection is a Connection whose owner this becomes, memory a Memory of the tab.
-  constructor({ me, connection, memory, world = globalThis }) {
+  // connection is a Connection whose owner this becomes. memory is the browser's, tab
+  // that of the tab alone; tabs are the others that have the page open.
+  constructor({ me, connection, memory, tab = memory, tabs = new Tabs(), world = globalThis }) {
     this.me = me;
     this.names.set(me.user_id, me.name);
-    this.conversations = new Conversations(memory, this.names);
-    this.#outbox = new Outbox(memory);
+    this.#memory = memory;
+    this.conversations = new Conversations(memory, tab, this.names);
+    this.#outbox = new Outbox(memory, tabs);
+    this.#outbox.onadopt = (entries) => this.#adopted(entries);
     this.#connection = connection;
     this.#requests = new Requests((message) => connection.send(message), world);
     this.#history = new History(this.#requests, (messages) => this.#learn(messages));
@@ -48,6 +58,20 @@ export class Client {
     return this.#connection.reason;
   }
 
+  // words is what the server said about the reason, silent whether it owes an answer.
+  get words() {
+    return this.#connection.words;
+  }
+
+  get silent() {
+    return this.#connection.silent;
+  }
+
+  // unsent counts the messages of this tab that the server does not have.
+  get unsent() {
+    return this.#outbox.size;
+  }
+
   get current() {
     return this.conversations.current;
   }
@@ -61,7 +85,8 @@ export class Client {
   select(conversation) {
     this.conversations.current = conversation;
     conversation.online = null; // ask again: nobody tells us of changes
-    this.conversations.save();
+    this.conversations.save(conversation);
+    this.conversations.saveCurrent();
     this.#show(conversation);
     this.onchange();
   }
@@ -75,7 +100,8 @@ export class Client {
     }
     room.joined = true;
     this.conversations.current = room;
-    this.conversations.save();
+    this.conversations.save(room);
+    this.conversations.saveCurrent();
     this.#join(room); // and what it needs to be shown
     this.onchange();
   }
@@ -98,17 +124,64 @@ export class Client {
     this.select(this.conversations.open(id));
   }
 
-  // leave leaves a room and drops what was not sent to it.
+  // leave leaves a room, unless there is something that was not sent to it: that is not
+  // dropped in passing. It reports whether it did.
   leave(room) {
-    this.#requests.ask({ type: 'leave', receiver_id: room.id }).then(() => this.refreshRooms(), ignore);
+    const waiting = this.pending(room).length;
+    if (waiting > 0) {
+      this.notice = `${waiting === 1 ? 'A message' : `${waiting} messages`} to #${room.id} could not be sent yet. Wait, or discard what was not sent, before you leave.`;
+      this.onchange();
+      return false;
+    }
+    this.saveDraft(room, '');
     this.conversations.delete(room);
-    this.conversations.save();
-    this.#outbox.forget(room.id);
+    this.conversations.saveCurrent();
+    this.#left(room);
+    return true;
+  }
+
+  #left(room) {
+    this.#requests.ask({ type: 'leave', receiver_id: room.id }).then(() => this.refreshRooms(), ignore);
+    this.onchange();
+  }
+
+  // draft is what was written in a conversation, and not sent, perhaps days ago.
+  draft(conversation) {
+    return this.#memory.load(`draft.${conversation.id}`) ?? '';
+  }
+
+  saveDraft(conversation, text) {
+    if (text) {
+      this.#memory.save(`draft.${conversation.id}`, text);
+    } else {
+      this.#memory.remove(`draft.${conversation.id}`);
+    }
+  }
+
+  // rename is told that we have another name.
+  rename(name) {
+    this.me = { ...this.me, name };
+    this.names.set(this.me.user_id, name);
+    this.onchange();
+  }
+
+  // stored is told what another tab saved under a key of the memory, null if it removed
+  // that.
+  stored(key, value) {
+    this.#outbox.stored(key, value);
+    const { opened, left } = this.conversations.stored(key, value);
+    if (left) {
+      this.#left(left);
+    }
+    if (opened?.joined) {
+      this.#join(opened);
+    }
     this.onchange();
   }
 
   // send says something in a conversation.
   send(conversation, content) {
+    this.saveDraft(conversation, '');
     this.#post(this.#outbox.add(conversation.id, content));
     this.onchange();
   }
@@ -132,7 +205,7 @@ export class Client {
   markRead(conversation) {
     if (conversation.unread > 0) {
       conversation.readTo = conversation.head;
-      this.conversations.save();
+      this.conversations.save(conversation);
       this.onchange();
     }
   }
@@ -175,12 +248,12 @@ export class Client {
   }
 
   // ready does what PROTOCOL.md says under "Reconnecting", the first time, too.
-  #ready({ epoch, limits }) {
+  #ready({ epoch, limits, name }) {
     this.notice = '';
     this.limits = limits ?? this.limits;
     this.#requests.begin(limits);
     this.conversations.adopt(epoch);
-    this.conversations.save();
+    this.onname(name);
     this.#synchronise();
     this.onchange();
   }
@@ -260,14 +333,14 @@ export class Client {
       conversation.readTo = message.seq;
     }
     conversation.deliver(message);
-    this.conversations.save();
+    this.conversations.save(conversation);
   }
 
   // learn takes from stored messages the names of their senders, and that they are
   // stored: our own carry their ref in the metadata.
   #learn(messages) {
-    for (const { sender_id, sender_name, metadata } of messages) {
-      this.names.set(sender_id, sender_name);
+    for (const { sender_id, sender_name, server_ts, metadata } of messages) {
+      this.names.set(sender_id, sender_name, server_ts);
       if (sender_id === this.me.user_id) {
         this.#outbox.remove(metadata?.ref);
       }
@@ -294,14 +367,32 @@ export class Client {
       case 'left':
         this.conversations.get(receiver_id)?.leftBy(user_id);
         break;
+      case 'renamed':
+        this.names.set(user_id, name);
+        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
+        if (user_id === this.me.user_id) {
+          this.onname(name);
+        }
+        break;
       case 'shutting_down':
         this.notice = content;
+        break;
+      case 'token_expiring':
+        this.onexpiry();
         break;
     }
   }
 
   #post(entry) {
     this.#requests.tell(wire(entry));
+  }
+
+  // adopted sends what a tab that is gone had not sent. The server knows it by its ref.
+  #adopted(entries) {
+    if (this.state === 'online') {
+      entries.filter((e) => e.state === 'sending').forEach((e) => this.#post(e));
+    }
+    this.onchange();
   }
 
   #join(room) {
@@ -324,7 +415,7 @@ export class Client {
     if (room.readTo === null || room.readTo > seq) {
       room.readTo = seq; // what was there before us is not unread
     }
-    this.conversations.save();
+    this.conversations.save(room);
     this.#show(room);
   }
 
@@ -378,12 +469,12 @@ export class Client {
           conversation.online = peer.online;
           conversation.active = Math.max(conversation.active, peer.server_ts);
           this.#committed(conversation, peer.seq);
+          this.conversations.save(conversation);
           this.#show(conversation);
         }
         after = answer.peers.at(-1)?.user_id;
         more = answer.has_more && after !== undefined;
       }
-      this.conversations.save();
     });
   }
 

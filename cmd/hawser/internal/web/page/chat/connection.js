@@ -3,14 +3,30 @@
 // it is none of its business.
 
 import { Backoff } from './backoff.js';
+import { explain } from './refusal.js';
 
 // Milliseconds to wait for the answer to auth or to a heartbeat. A browser shows
 // no pings, and without this a dead line could stay unnoticed for minutes.
 const ANSWER_TIMEOUT = 10_000;
 
+// Milliseconds without an answer after which silence is worth telling: to a heartbeat,
+// or to the opening of a connection.
+const DOUBT_AFTER = 2500;
+const OPENING_DOUBT_AFTER = 4500;
+
+// Milliseconds after which a message without an answer is followed by a heartbeat,
+// which the server answers ahead of everything else.
+const ASK_AFTER = 2000;
+
 // Milliseconds after which a connection counts as good again. A server that accepts
 // and then fails must not be called without pause.
 const STABLE_AFTER = 10_000;
+
+// While somebody uses the page, and for a while after that, heartbeats are frequent:
+// what is wrong is then said within DOUBT_AFTER and one of them. A page that lies
+// unused sends as few as the server asks for.
+const ACTIVE_HEARTBEAT = 2000;
+const ACTIVE_FOR = 60_000;
 
 const DEFAULT_HEARTBEAT = 30;
 
@@ -18,9 +34,17 @@ const SIGNED_OUT = new Set(['token_refused', 'token_expired']);
 
 export class Connection {
   // state is 'connecting', 'online', 'waiting' (until the next attempt) or
-  // 'stopped' (until retry is called). reason says why, if the server did.
+  // 'stopped' (until retry or later is called). reason says why: what the server said,
+  // or what explain found out; words are the server's own.
   state = 'stopped';
   reason = '';
+  words = '';
+
+  // silent says that an answer is overdue, though the connection is not given up yet.
+  silent = false;
+
+  // Goes with every auth from now on.
+  token;
 
   // Set by the owner. onready is given the server's auth_ok, onmessage everything
   // that follows it except for answers to heartbeats.
@@ -29,18 +53,23 @@ export class Connection {
   onmessage = () => {};
 
   #url;
-  #auth;
+  #features;
   #backoff;
   #world;
   #socket = null;
+  #opened = false;
+  #used = ''; // the token that was sent last
   #refusal = '';
   #interval = 0;
+  #activeUntil = -Infinity;
+  #unanswered = new Set(); // refs
   #timers = new Map();
 
-  // world holds WebSocket, setTimeout and clearTimeout.
+  // world holds WebSocket, fetch, setTimeout, clearTimeout and performance.
   constructor({ url, token, features, backoff = new Backoff(), world = globalThis }) {
     this.#url = url;
-    this.#auth = { type: 'auth', token, features };
+    this.token = token;
+    this.#features = features;
     this.#backoff = backoff;
     this.#world = world;
   }
@@ -50,6 +79,14 @@ export class Connection {
     if (this.state === 'waiting' || this.state === 'stopped') {
       this.#open();
     }
+  }
+
+  // later connects after a while, at least so many milliseconds. A connection that
+  // stands is given up.
+  later(least = 0, reason = this.reason) {
+    this.#abandon();
+    this.#after('retry', Math.max(least, this.#backoff.next()), () => this.#open());
+    this.#become('waiting', reason);
   }
 
   // probe finds out at once whether the line is alive, after the device slept or
@@ -62,6 +99,15 @@ export class Connection {
     }
   }
 
+  // active is told that somebody uses the page.
+  active() {
+    const was = this.#active;
+    this.#activeUntil = this.#now() + ACTIVE_FOR;
+    if (!was && this.#timers.has('beat')) {
+      this.#beat(); // the last one may be long ago
+    }
+  }
+
   // send reports whether the message could be handed to a connection. That it
   // arrives is another matter.
   send(message) {
@@ -69,6 +115,10 @@ export class Connection {
       return false;
     }
     this.#write(message);
+    if (message.ref !== undefined) {
+      this.#unanswered.add(message.ref);
+      this.#expect();
+    }
     return true;
   }
 
@@ -81,15 +131,39 @@ export class Connection {
   #open() {
     this.#abandon();
     this.#refusal = '';
-    this.#become('connecting', '');
+    this.#opened = false;
+    this.#become('connecting', this.reason, this.words);
     const socket = new this.#world.WebSocket(this.#url);
     this.#socket = socket;
     // A socket that was given up may still have something to say.
     const current = (handle) => (event) => this.#socket === socket && handle(event);
-    socket.onopen = current(() => this.#write(this.#auth));
+    socket.onopen = current(() => {
+      this.#opened = true;
+      this.#used = this.token;
+      this.#write({ type: 'auth', token: this.token, features: this.#features });
+    });
     socket.onmessage = current((event) => this.#receive(event.data));
     socket.onclose = current((event) => this.#lost(event.code, event.reason));
-    this.#after('answer', ANSWER_TIMEOUT, () => this.#lost(0, ''));
+    this.#await(OPENING_DOUBT_AFTER);
+  }
+
+  // await gives the connection up if no answer comes, and says so before that.
+  #await(doubtAfter) {
+    this.#after('answer', ANSWER_TIMEOUT, () => this.#lost(0, 'silent'));
+    this.#after('doubt', doubtAfter, () => this.#doubt(true));
+  }
+
+  #answered() {
+    this.#cancel('answer');
+    this.#cancel('doubt');
+    this.#doubt(false);
+  }
+
+  #doubt(silent) {
+    if (this.silent !== silent) {
+      this.silent = silent;
+      this.onstate();
+    }
   }
 
   #receive(data) {
@@ -99,17 +173,22 @@ export class Connection {
     }
     switch (message.type) {
       case 'heartbeat':
-        this.#cancel('answer');
-        this.#after('beat', this.#interval, () => this.#beat());
+        this.#answered();
+        this.#schedule();
+        this.#expect();
         return;
       case 'auth_ok':
-        this.#cancel('answer');
         this.#interval = 1000 * (message.heartbeat_interval > 0 ? message.heartbeat_interval : DEFAULT_HEARTBEAT);
-        this.#after('beat', this.#interval, () => this.#beat());
+        this.#answered();
+        this.#schedule();
         this.#after('stable', STABLE_AFTER, () => this.#backoff.reset());
         this.#become('online', '');
         this.onready(message);
         return;
+    }
+    if (this.#unanswered.delete(message.ref)) {
+      this.#cancel('quiet');
+      this.#expect();
     }
     if (this.state === 'online') {
       this.onmessage(message);
@@ -118,29 +197,71 @@ export class Connection {
     }
   }
 
+  // expect asks the server for a sign of life unless what was said is answered soon.
+  #expect() {
+    if (this.#unanswered.size > 0 && !this.#timers.has('quiet') && !this.#timers.has('answer')) {
+      this.#after('quiet', ASK_AFTER, () => this.probe());
+    }
+  }
+
+  get #active() {
+    return this.#now() < this.#activeUntil;
+  }
+
+  #schedule() {
+    const interval = this.#active ? Math.min(ACTIVE_HEARTBEAT, this.#interval) : this.#interval;
+    this.#after('beat', interval, () => this.#beat());
+  }
+
   #beat() {
     this.#cancel('beat');
+    this.#cancel('quiet');
     this.#write({ type: 'heartbeat', timestamp: Date.now() / 1000 });
-    this.#after('answer', ANSWER_TIMEOUT, () => this.#lost(0, ''));
+    this.#await(DOUBT_AFTER);
   }
 
   #lost(code, closeReason) {
     const reason = closeReason || this.#refusal;
+    const opened = this.#opened;
+    const newToken = this.token !== this.#used;
     this.#abandon();
     // A policy was violated: the same behaviour would violate it again. Only the
-    // time for auth may have run out without a fault of ours.
-    if (SIGNED_OUT.has(reason) || (code === 1008 && reason !== 'auth_timeout')) {
+    // time for auth may have run out without a fault of ours, and the token's may be
+    // over while there is a newer one.
+    const signedOut = SIGNED_OUT.has(reason);
+    if ((signedOut || (code === 1008 && reason !== 'auth_timeout')) && !(signedOut && newToken)) {
       this.#become('stopped', reason || 'policy');
       return;
     }
-    this.#after('retry', this.#backoff.next(), () => this.#open());
-    this.#become('waiting', reason);
+    this.later(0, reason);
+    if (!opened) {
+      this.#explain();
+    }
+  }
+
+  // explain finds out why it was not let in, and stays away for as long as the server
+  // asks for.
+  async #explain() {
+    const since = this.#now();
+    const attempt = this.#timers.get('retry');
+    const { reason, words, wait } = await explain(this.#url, this.#world);
+    if (this.state === 'waiting' && this.#timers.get('retry') === attempt) {
+      const left = 1000 * wait - (this.#now() - since);
+      if (left > 0) {
+        this.later(left * (1 + Math.random() / 4), reason); // not all at once
+      }
+      this.#become('waiting', reason, words);
+    } else if (this.state === 'connecting') {
+      this.#become('connecting', reason, words);
+    }
   }
 
   #abandon() {
     for (const name of [...this.#timers.keys()]) {
       this.#cancel(name);
     }
+    this.#unanswered.clear();
+    this.silent = false;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close();
@@ -150,10 +271,15 @@ export class Connection {
     this.#socket.send(JSON.stringify(message));
   }
 
-  #become(state, reason) {
+  #become(state, reason, words = '') {
     this.state = state;
     this.reason = reason;
+    this.words = words;
     this.onstate();
+  }
+
+  #now() {
+    return this.#world.performance.now();
   }
 
   #after(name, milliseconds, run) {

@@ -1,26 +1,43 @@
-// Making a user by choosing a name.
+// The server's HTTP door: making a user by choosing a name, renewing a token, changing
+// the name.
 
-// createGuest returns { token, user_id, name, expires }, or throws an Error whose
-// message can be shown.
-export async function createGuest(name) {
+const TIMEOUT = 15_000; // milliseconds
+
+// GuestError is why there is no answer that helps. Its message can be shown. refused
+// says that the server answered, and does not accept the token; anything else may pass.
+export class GuestError extends Error {
+  refused;
+
+  constructor(message, { refused = false } = {}) {
+    super(message);
+    this.refused = refused;
+  }
+}
+
+// askGuest asks for a guest: { name } makes one, { token } renews a token, and both
+// give its user another name. It returns { token, user_id, name, expires }, or throws a
+// GuestError.
+export async function askGuest(fields, world = globalThis) {
   let response;
   try {
-    response = await fetch('/api/guest', {
+    response = await world.fetch('api/guest', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify({ name }),
+      body: JSON.stringify(fields),
+      signal: AbortSignal.timeout(TIMEOUT),
     });
   } catch {
-    throw new Error('The server cannot be reached. Is it running?');
+    throw new GuestError('The server cannot be reached. Is it running?');
   }
   const answer = await response.json().catch(() => null);
   if (response.ok && answer?.token) {
     return answer;
   }
   if (response.status === 404) {
-    throw new Error('This server takes no guests.');
+    throw new GuestError('This server takes no guests.');
   }
+  const refused = response.status === 401 && ['token_refused', 'token_expired'].includes(answer?.reason);
   const retryAfter = Number(response.headers.get('Retry-After'));
   const problem = answer?.message || `The server answered with HTTP status ${response.status}.`;
-  throw new Error(retryAfter > 0 ? `${problem} (try again in ${retryAfter} s)` : problem);
+  throw new GuestError(retryAfter > 0 ? `${problem} (try again in ${retryAfter} s)` : problem, { refused });
 }

@@ -22,11 +22,20 @@ export class Names {
   changes = 0; // how often anything changed
 
   #names = new Map(); // user_id → { name, look }
+  #since = new Map(); // user_id → server_ts at which that was the name
+  #latest = 0; // of these
   #ids = new Map(); // name as it looks → Set of user_id
 
-  set(id, name) {
+  // set notes somebody's name. at is the server_ts of the message that carried it, which
+  // may be an old one with an old name; without it, the name is the present one.
+  set(id, name, at = this.#latest) {
+    if (!id || !name || at < this.#since.get(id)) {
+      return;
+    }
+    this.#since.set(id, at);
+    this.#latest = Math.max(this.#latest, at);
     const before = this.#names.get(id);
-    if (!id || !name || before?.name === name) {
+    if (before?.name === name) {
       return;
     }
     const now = { name, look: look(name) };

@@ -1,27 +1,46 @@
 // Messages of ours that the server has not acknowledged. They are kept through
-// reconnects and reloads and sent again with the same ref, so that the server stores
-// each of them once.
+// reconnects, reloads and closed tabs, and sent again with the same ref, so that the
+// server stores each of them once. Each belongs to the tab that it was written in; when
+// that is gone, another tab of the browser takes it over.
 
 import { newRef } from './requests.js';
 
-export class Outbox {
-  #memory;
-  #entries = new Map(); // ref → entry, in the order of writing
+const KEY = 'outbox.'; // and the ref
 
-  // An entry is { ref, to, content, at, state, error }. to is a conversation, at
-  // milliseconds, state 'sending' or 'failed'.
-  constructor(memory) {
+// The server knows a ref for 24 hours. What is older may be stored twice if it is sent
+// again, so that is left to the user.
+const OLD = 23 * 3600_000;
+
+export class Outbox {
+  // Called after entries were taken over from a tab that is gone.
+  onadopt = () => {};
+
+  #memory;
+  #tabs;
+  #entries = new Map(); // ref → entry, in the order of writing
+  #written = 0;
+
+  // An entry is { ref, to, content, at, n, tab, state, error }. to is a conversation, at
+  // milliseconds, n counts those of one tab, state is 'sending' or 'failed'.
+  constructor(memory, tabs) {
     this.#memory = memory;
-    for (const entry of memory.load('outbox') ?? []) {
-      this.#entries.set(entry.ref, entry);
+    this.#tabs = tabs;
+    for (const key of memory.keys(KEY)) {
+      this.#watch(memory.load(key)?.tab);
     }
   }
 
   add(to, content) {
-    const entry = { ref: newRef(), to, content, at: Date.now(), state: 'sending', error: '' };
+    const entry = {
+      ref: newRef(), to, content, at: Date.now(), n: this.#written++, tab: this.#tabs.id, state: 'sending', error: '',
+    };
     this.#entries.set(entry.ref, entry);
-    this.#save();
+    this.#save(entry);
     return entry;
+  }
+
+  get size() {
+    return this.#entries.size;
   }
 
   get(ref) {
@@ -44,17 +63,14 @@ export class Outbox {
     const entry = this.#entries.get(ref);
     if (entry) {
       this.#entries.delete(ref);
-      this.#save();
+      this.#memory.remove(KEY + ref);
     }
     return entry;
   }
 
   // forget drops everything to a conversation.
   forget(to) {
-    for (const entry of this.to(to)) {
-      this.#entries.delete(entry.ref);
-    }
-    this.#save();
+    this.to(to).forEach(({ ref }) => this.remove(ref));
   }
 
   // to returns what waits for a conversation, in the order of writing.
@@ -64,18 +80,59 @@ export class Outbox {
 
   // sending returns what is to be sent again after a reconnect.
   sending() {
+    for (const { ref, at, state } of this.#entries.values()) {
+      if (state === 'sending' && Date.now() - at > OLD) {
+        this.fail(ref, 'It was written more than a day ago, and may have arrived. Send it again?');
+      }
+    }
     return [...this.#entries.values()].filter((e) => e.state === 'sending');
+  }
+
+  // stored is told what another tab saved under a key, null if it removed that.
+  stored(key, entry) {
+    if (!key.startsWith(KEY)) {
+      return;
+    }
+    if (entry) {
+      this.#watch(entry.tab, { heardOf: true });
+    } else {
+      this.#entries.delete(key.slice(KEY.length)); // it has arrived
+    }
+  }
+
+  // watch takes over what a tab leaves behind.
+  #watch(tab, options) {
+    this.#tabs.whenGone(tab, () => this.#adopt(tab), options);
+  }
+
+  #adopt(tab) {
+    const left = this.#memory.keys(KEY).map((key) => this.#memory.load(key)).filter((e) => e?.tab === tab);
+    if (left.length === 0) {
+      return; // another tab was faster
+    }
+    left.sort((a, b) => a.at - b.at || a.n - b.n);
+    for (const entry of left) {
+      entry.tab = this.#tabs.id;
+      this.#entries.set(entry.ref, entry);
+      this.#save(entry);
+    }
+    this.onadopt(left);
   }
 
   #mark(ref, state, error) {
     const entry = this.#entries.get(ref);
     if (entry) {
       Object.assign(entry, { state, error });
-      this.#save();
+      this.#save(entry);
     }
   }
 
-  #save() {
-    this.#memory.save('outbox', [...this.#entries.values()]);
+  #save(entry) {
+    this.#memory.save(KEY + entry.ref, entry);
   }
+}
+
+// unsent counts the messages that any tab of the browser has not sent.
+export function unsent(memory) {
+  return memory.keys(KEY).length;
 }

@@ -8,6 +8,7 @@ import { avatarElement, nameElement, setAvatar, setName } from './person.js';
 import { Sidebar } from './sidebar.js';
 import { count } from './text.js';
 import { Timeline } from './timeline.js';
+import { trouble } from './trouble.js';
 
 const byID = (id) => document.getElementById(id);
 
@@ -27,8 +28,8 @@ export class Chat {
   #wasOnline = false;
   #lost = false; // whether a connection is to come (back)
 
-  // reconnect is called when the user asks for it, signOut to become somebody else.
-  constructor(client, { reconnect, signOut }) {
+  // reconnect and openProfile are called when the user asks for it.
+  constructor(client, { reconnect, openProfile }) {
     this.#client = client;
     this.#timeline = new Timeline(client);
     this.#composer = new Composer(client, () => this.#timeline.follow());
@@ -51,7 +52,11 @@ export class Chat {
     byID('leave').addEventListener('click', () => this.#leave());
     byID('reconnect').addEventListener('click', reconnect);
     byID('dismiss').addEventListener('click', () => client.dismissNotice());
-    byID('signout').addEventListener('click', signOut);
+    byID('profile-open').addEventListener('click', openProfile);
+    document.querySelector('.skip').addEventListener('click', (event) => {
+      event.preventDefault(); // the address names the room
+      this.#composer.focus();
+    });
     this.#myAvatar = avatarElement(client.me.user_id);
     byID('my-name').before(this.#myAvatar);
     this.#name = nameElement('span', {});
@@ -113,16 +118,16 @@ export class Chat {
   }
 
   #renderConnection() {
-    const { state, reason, notice } = this.#client;
+    const { state, silent, notice } = this.#client;
     // Of an attempt to connect again nothing is to be seen until it succeeds.
-    this.#lost = state === 'waiting' || state === 'stopped' || (this.#lost && state === 'connecting');
-    const shown = this.#lost && state === 'connecting' ? 'waiting' : state;
+    this.#lost = silent || state === 'waiting' || state === 'stopped' || (this.#lost && state === 'connecting');
+    const shown = this.#lost && state !== 'stopped' ? 'waiting' : state;
     const connection = byID('connection');
     setAttribute(connection, 'data-state', shown);
     setText(connection.lastElementChild, STATES[shown]);
     this.#wasOnline ||= state === 'online';
     byID('banner').hidden = !this.#lost;
-    setText(byID('banner-text'), problem(state, reason, this.#wasOnline));
+    setText(byID('banner-text'), this.#lost ? trouble(this.#client, this.#wasOnline) : '');
     setText(byID('reconnect'), state === 'stopped' ? 'Connect again' : 'Try now');
     byID('notice').hidden = notice === '';
     setText(byID('notice-text'), notice);
@@ -130,7 +135,9 @@ export class Chat {
 
   #leave() {
     const { current, conversations } = this.#client;
-    this.#client.leave(current);
+    if (!this.#client.leave(current)) {
+      return;
+    }
     const next = [...conversations][0];
     if (next) {
       this.#client.select(next);
@@ -168,15 +175,4 @@ function subtitle(conversation, people) {
       return 'Private · away, will find it later';
   }
   return 'Private';
-}
-
-function problem(state, reason, wasOnline) {
-  if (state === 'stopped') {
-    return `The server ended the connection: ${reason.replaceAll('_', ' ')}.`;
-  }
-  if (wasOnline) {
-    return 'The connection is lost. What you write is kept, and sent later.';
-  }
-  // A browser does not tell a page why it was refused.
-  return `There is no connection. If that does not change, the server may not allow the origin ${location.origin}.`;
 }

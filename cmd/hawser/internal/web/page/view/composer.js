@@ -16,7 +16,6 @@ export class Composer {
   #error = document.getElementById('composer-error');
   #limit = document.getElementById('composer-limit');
   #said; // of SAID_AT, the one last passed
-  #drafts = new WeakMap(); // conversation → text
   #conversation = null;
 
   // sent is called before something is sent.
@@ -37,6 +36,7 @@ export class Composer {
     this.#text.addEventListener('input', () => {
       setText(this.#error, '');
       this.#measure();
+      this.#client.saveDraft(this.#conversation, this.#text.value);
     });
   }
 
@@ -47,11 +47,8 @@ export class Composer {
   render() {
     const conversation = this.#client.current;
     if (conversation !== this.#conversation) {
-      if (this.#conversation) {
-        this.#drafts.set(this.#conversation, this.#text.value);
-      }
       this.#conversation = conversation;
-      this.#text.value = (conversation && this.#drafts.get(conversation)) ?? '';
+      this.#text.value = conversation ? this.#client.draft(conversation) : '';
       setText(this.#error, '');
       this.#form.hidden = !conversation;
       this.#measure();

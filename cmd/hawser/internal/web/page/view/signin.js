@@ -1,49 +1,75 @@
 // Choosing a name.
 
-import { createGuest } from '../chat/guest.js';
 import { roomProblem } from '../chat/names.js';
 import { setAttribute, setText } from './dom.js';
 
 const byID = (id) => document.getElementById(id);
 
-// signIn shows the form and returns a promise of { identity, room }. name and room
-// are what the fields hold at first, problem why one is here again.
-export function signIn({ name, room, problem = '' }) {
-  const form = byID('signin-form');
-  const fields = { name: byID('name'), room: byID('room') };
-  const complain = (field, text) => {
-    setText(byID(`${field}-error`), text);
-    setAttribute(fields[field], 'aria-invalid', text ? 'true' : null);
-  };
-  byID('signin').hidden = false;
-  fields.name.value = name;
-  fields.room.value = room;
-  complain('name', problem);
-  fields.name.focus();
-  fields.name.select();
+export class SignIn {
+  #form = byID('signin-form');
+  #fields = { name: byID('name'), room: byID('room') };
 
-  return new Promise((resolve) => {
-    form.addEventListener('submit', async (event) => {
+  // enter is called with a name and a room, and may throw an Error that can be shown.
+  // again is called where one may hope still to be known.
+  constructor({ enter, again }) {
+    this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
-      const chosenName = fields.name.value.trim();
-      const chosenRoom = fields.room.value.trim().replace(/^#/, '');
-      const problems = { name: chosenName ? '' : 'Choose a name.', room: roomProblem(chosenRoom) };
-      complain('name', problems.name);
-      complain('room', problems.room);
-      if (problems.name || problems.room) {
-        fields[problems.name ? 'name' : 'room'].focus();
-        return;
-      }
-      byID('enter').disabled = true;
-      try {
-        const identity = await createGuest(chosenName);
-        byID('signin').hidden = true;
-        resolve({ identity, room: chosenRoom });
-      } catch (error) {
-        complain('name', error.message);
-        byID('enter').disabled = false;
-        fields.name.focus();
-      }
+      this.#submit(enter);
     });
-  });
+    byID('again-known').addEventListener('click', again);
+  }
+
+  get visible() {
+    return !byID('signin').hidden;
+  }
+
+  get room() {
+    return this.#fields.room.value.trim().replace(/^#/, '');
+  }
+
+  set room(room) {
+    this.#fields.room.value = room;
+  }
+
+  // show shows the form. name and room are what the fields hold at first, remembers says
+  // whether the browser will know who one is; problem is why one is here again.
+  show({ name, room, remembers, problem = '' }) {
+    byID('signin').hidden = false;
+    byID('not-remembered').hidden = remembers;
+    byID('again-known').hidden = !problem;
+    this.#fields.name.value = name;
+    this.room = room;
+    this.#complain('name', problem);
+    this.#fields.name.focus();
+    this.#fields.name.select();
+  }
+
+  hide() {
+    byID('signin').hidden = true;
+  }
+
+  async #submit(enter) {
+    const name = this.#fields.name.value.trim();
+    const problems = { name: name ? '' : 'Choose a name.', room: roomProblem(this.room) };
+    this.#complain('name', problems.name);
+    this.#complain('room', problems.room);
+    if (problems.name || problems.room) {
+      this.#fields[problems.name ? 'name' : 'room'].focus();
+      return;
+    }
+    byID('enter').disabled = true;
+    try {
+      await enter(name, this.room);
+    } catch (error) {
+      this.#complain('name', error.message);
+      this.#fields.name.focus();
+    } finally {
+      byID('enter').disabled = false;
+    }
+  }
+
+  #complain(field, text) {
+    setText(byID(`${field}-error`), text);
+    setAttribute(this.#fields[field], 'aria-invalid', text ? 'true' : null);
+  }
 }

@@ -1,0 +1,3327 @@
+// Made from the modules in page by go generate. Change those.
+
+// page/chat/conversation.js
+function isRoom(id) {
+  return !id.startsWith("u_");
+}
+var Conversation = class {
+  id;
+  joined = false;
+  // rooms only: to be joined again after a reconnect
+  members = null;
+  // rooms only: Map of user_id → name, another after any change; null if not known
+  online = null;
+  // people only: whether they are connected, or null if not known
+  messages = [];
+  // in ascending order of seq; another array after a reset, and only then
+  head = 0;
+  // the highest seq known to be committed
+  readTo;
+  // the highest seq that was read; null in a room that was never joined
+  active = 0;
+  // server_ts of the last message known
+  loaded = false;
+  // whether messages holds a part of the history at all
+  complete = false;
+  // whether there is nothing before the first message
+  fetching = null;
+  // the request for history that is under way; reset makes it void
+  error = "";
+  // why fetching failed
+  // Messages are held without gaps from #first to #held. Beyond there may be some
+  // of our own, acknowledged before what others wrote meanwhile was delivered.
+  #first = 0;
+  #held = 0;
+  constructor(id) {
+    this.id = id;
+    this.reset();
+  }
+  get isRoom() {
+    return isRoom(this.id);
+  }
+  get first() {
+    return this.#first;
+  }
+  get held() {
+    return this.#held;
+  }
+  get unread() {
+    return this.readTo === null ? 0 : Math.max(0, this.head - this.readTo);
+  }
+  // behind says whether messages are known to be missing at the end.
+  get behind() {
+    return this.loaded && this.#held < this.head;
+  }
+  // joinedBy and leftBy note who has come and gone, if it is known who is there.
+  joinedBy(id, name) {
+    if (this.members) {
+      this.members = new Map(this.members).set(id, name);
+    }
+  }
+  leftBy(id) {
+    if (this.members?.has(id)) {
+      this.members = new Map(this.members);
+      this.members.delete(id);
+    }
+  }
+  // committed notes the last committed seq that the server named. It reports false
+  // if what is held goes beyond it: then the server has lost data.
+  committed(seq) {
+    if (seq < this.#held) {
+      return false;
+    }
+    this.head = Math.max(this.head, seq);
+    return true;
+  }
+  // load puts in the last messages of the history.
+  load(messages, hasMore) {
+    this.loaded = true;
+    this.complete = !hasMore;
+    this.#first = messages.length > 0 ? messages[0].seq : 1;
+    this.#held = messages.length > 0 ? messages.at(-1).seq : 0;
+    messages.forEach((m) => this.#insert(m));
+    this.#extend();
+  }
+  // prepend puts in those before first.
+  prepend(messages, hasMore) {
+    this.complete = !hasMore;
+    const older = messages.filter((m) => m.seq < this.#first);
+    if (older.length > 0) {
+      this.#first = older[0].seq;
+      this.messages.unshift(...older);
+    }
+  }
+  // append puts in the first messages after held, as history returned them.
+  append(messages) {
+    messages.forEach((m) => this.#insert(m));
+    if (messages.length > 0) {
+      this.#held = Math.max(this.#held, messages.at(-1).seq);
+    }
+    this.#extend();
+  }
+  // deliver puts in one message that was received or acknowledged. It reports
+  // whether it was new.
+  deliver(message) {
+    this.head = Math.max(this.head, message.seq);
+    this.active = Math.max(this.active, message.server_ts);
+    if (!this.loaded || message.seq < this.#first) {
+      return false;
+    }
+    const isNew = this.#insert(message);
+    this.#extend();
+    return isNew;
+  }
+  // trim drops the oldest messages beyond a number; they can be fetched again. Not
+  // while some are being fetched: they would not join up with the rest.
+  trim(most) {
+    const excess = this.messages.length - most;
+    if (excess > 0 && !this.fetching && this.messages[excess].seq <= this.#held) {
+      this.messages.splice(0, excess);
+      this.#first = this.messages[0].seq;
+      this.complete = false;
+    }
+  }
+  // reset forgets everything that seq gave an order to.
+  reset() {
+    this.messages = [];
+    this.head = this.active = this.#first = this.#held = 0;
+    this.readTo = this.isRoom ? null : 0;
+    this.loaded = this.complete = false;
+    this.fetching = null;
+    this.error = "";
+  }
+  #insert(message) {
+    let at = this.messages.length;
+    while (at > 0 && this.messages[at - 1].seq > message.seq) {
+      at--;
+    }
+    if (at > 0 && this.messages[at - 1].seq === message.seq) {
+      return false;
+    }
+    this.messages.splice(at, 0, message);
+    this.head = Math.max(this.head, message.seq);
+    this.active = Math.max(this.active, message.server_ts);
+    return true;
+  }
+  #extend() {
+    let at = this.messages.findLastIndex((m) => m.seq <= this.#held) + 1;
+    while (at < this.messages.length && this.messages[at].seq === this.#held + 1) {
+      this.#held++;
+      at++;
+    }
+  }
+};
+
+// page/chat/names.js
+var ROOM = /^[A-Za-z0-9_.-]{1,64}$/;
+function roomProblem(name) {
+  if (name === "") {
+    return "Give the room a name.";
+  }
+  if (name.startsWith("u_")) {
+    return "A room name cannot begin with u_.";
+  }
+  if (!ROOM.test(name)) {
+    return "A room name has 1 to 64 letters (A–Z), digits, and _ - . without spaces.";
+  }
+  return "";
+}
+var Names = class {
+  changes = 0;
+  // how often anything changed
+  #names = /* @__PURE__ */ new Map();
+  // user_id → { name, look }
+  #since = /* @__PURE__ */ new Map();
+  // user_id → server_ts at which that was the name
+  #latest = 0;
+  // of these
+  #ids = /* @__PURE__ */ new Map();
+  // name as it looks → Set of user_id
+  // set notes somebody's name. at is the server_ts of the message that carried it, which
+  // may be an old one with an old name; without it, the name is the present one.
+  set(id, name, at = this.#latest) {
+    if (!id || !name || at < this.#since.get(id)) {
+      return;
+    }
+    this.#since.set(id, at);
+    this.#latest = Math.max(this.#latest, at);
+    const before = this.#names.get(id);
+    if (before?.name === name) {
+      return;
+    }
+    const now = { name, look: look(name) };
+    this.#ids.get(before?.look)?.delete(id);
+    this.#names.set(id, now);
+    if (!this.#ids.has(now.look)) {
+      this.#ids.set(now.look, /* @__PURE__ */ new Set());
+    }
+    this.#ids.get(now.look).add(id);
+    this.changes++;
+  }
+  // get returns the bare name, if it is known.
+  get(id) {
+    return this.#names.get(id)?.name;
+  }
+  // parts returns what to show: the name, which may hold anything, and what tells its
+  // owner from others, or ''. Somebody without a name that can be seen goes by the id.
+  parts(id) {
+    const known = this.#names.get(id);
+    if (!known?.look) {
+      return { name: id, tag: "" };
+    }
+    const alone = this.#ids.get(known.look).size === 1;
+    return { name: known.name, tag: alone ? "" : `(${id.slice(2, 6)})` };
+  }
+  // of returns the same as text, which can stand within other text.
+  of(id) {
+    const { name, tag } = this.parts(id);
+    return tag ? `${isolate(name)} ${tag}` : isolate(name);
+  }
+};
+function look(name) {
+  return name.normalize("NFKC").replace(INVISIBLE, "").toLowerCase();
+}
+function isBlank(text) {
+  return text.replace(INVISIBLE, "") === "";
+}
+var INVISIBLE = /[\p{Default_Ignorable_Code_Point}\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\u2800]/gu;
+function isolate(text) {
+  if (!RIGHT_TO_LEFT.test(text)) {
+    return text;
+  }
+  const inner = [];
+  let open = 0;
+  for (const character of text.replace(/[\n\r\x1c-\x1e\x85\u2029]/g, " ")) {
+    if (character === PDI && open === 0) {
+      continue;
+    }
+    open += ISOLATES.test(character) ? 1 : character === PDI ? -1 : 0;
+    inner.push(character);
+  }
+  return FSI + inner.join("") + PDI.repeat(open + 1);
+}
+var FSI = "⁨";
+var PDI = "⁩";
+var ISOLATES = /[\u2066-\u2068]/;
+var RIGHT_TO_LEFT = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+// page/address.js
+var USER = /^u_[A-Za-z0-9_.-]{1,62}$/;
+var Address = class {
+  #visited;
+  #shown;
+  // what the address named when it was last written or read
+  // visited is called with the id of a room or user when an address is followed.
+  constructor(visited) {
+    this.#visited = visited;
+    addEventListener("popstate", () => this.#follow());
+    addEventListener("hashchange", () => this.#follow());
+  }
+  // id is what the address names, or '' if it names nothing that there can be.
+  get id() {
+    let id = location.hash.slice(1);
+    try {
+      id = decodeURIComponent(id);
+    } catch {
+    }
+    return USER.test(id) || !roomProblem(id) ? id : "";
+  }
+  // room is the same if it is a room.
+  get room() {
+    return isRoom(this.id) ? this.id : "";
+  }
+  // show makes the address name a conversation, '' for none. The one before is what Back
+  // leads to, unless replace is set.
+  show(id, { replace = false } = {}) {
+    if (id === this.#shown && id === this.id) {
+      return;
+    }
+    const url = id ? `#${id}` : location.pathname + location.search;
+    const first = this.#shown === void 0 || this.id === "";
+    if (id !== this.id || location.hash.slice(1) !== id) {
+      history[replace || first ? "replaceState" : "pushState"](null, "", url);
+    }
+    this.#shown = id;
+  }
+  #follow() {
+    const { id } = this;
+    if (id !== this.#shown) {
+      const before = this.#shown;
+      this.#shown = id;
+      if (id) {
+        this.#visited(id);
+      } else if (before) {
+        this.show(before);
+      }
+    }
+  }
+};
+
+// page/chat/conversations.js
+var KEY = "talk.";
+var Conversations = class {
+  current = null;
+  // the one that is shown
+  epoch;
+  // of the data that seq values count in; undefined before the first connection
+  #memory;
+  #tab;
+  #names;
+  #byID = /* @__PURE__ */ new Map();
+  #saved = /* @__PURE__ */ new Map();
+  // id → what the memory holds, as text
+  // memory is the browser's, tab that of the tab.
+  constructor(memory, tab2, names) {
+    this.#memory = memory;
+    this.#tab = tab2;
+    this.#names = names;
+    this.epoch = memory.load("epoch") ?? void 0;
+    for (const key of memory.keys(KEY)) {
+      this.#merge(key.slice(KEY.length), memory.load(key));
+    }
+    this.current = this.get(tab2.load("current") ?? memory.load("current")) ?? null;
+  }
+  [Symbol.iterator]() {
+    return this.#byID.values();
+  }
+  get(id) {
+    return this.#byID.get(id);
+  }
+  // open returns the conversation, a new one if need be.
+  open(id) {
+    if (!this.#byID.has(id)) {
+      this.#byID.set(id, new Conversation(id));
+    }
+    return this.#byID.get(id);
+  }
+  delete(conversation) {
+    this.#forget(conversation);
+    this.#memory.remove(KEY + conversation.id);
+  }
+  // adopt notes the epoch of the server's data. If it is another one than before,
+  // it forgets all that is held and reports true.
+  adopt(epoch) {
+    const changed = this.epoch !== void 0 && epoch !== void 0 && epoch !== this.epoch;
+    if (epoch !== void 0 && epoch !== this.epoch) {
+      this.epoch = epoch;
+      this.#memory.save("epoch", epoch);
+    }
+    if (changed) {
+      this.#byID.forEach((conversation) => conversation.reset());
+    }
+    return changed;
+  }
+  save(conversation) {
+    const { id, joined, readTo } = conversation;
+    const record = { joined, readTo, epoch: this.epoch, name: this.#names.get(id) };
+    const text = JSON.stringify(record);
+    if (this.get(id) === conversation && this.#saved.get(id) !== text) {
+      this.#saved.set(id, text);
+      this.#memory.save(KEY + id, record);
+    }
+  }
+  // saveCurrent notes which one is shown, for a reload and for the next new tab.
+  saveCurrent() {
+    this.#tab.save("current", this.current?.id ?? null);
+    this.#memory.save("current", this.current?.id ?? null);
+  }
+  // stored is told what another tab saved under a key, null if it removed that. It
+  // returns the conversation that was opened, or left, by that.
+  stored(key, record) {
+    if (!key.startsWith(KEY)) {
+      return {};
+    }
+    const id = key.slice(KEY.length);
+    const known = this.get(id);
+    if (!record) {
+      if (known) {
+        this.#forget(known);
+      }
+      return { left: known?.joined ? known : void 0 };
+    }
+    const joined = known?.joined;
+    this.#merge(id, record);
+    return { opened: joined === this.get(id).joined ? void 0 : this.get(id) };
+  }
+  // merge takes over what was saved; what was read once stays read.
+  #merge(id, record) {
+    if (!record) {
+      return;
+    }
+    const conversation = this.open(id);
+    conversation.joined ||= record.joined;
+    if (record.readTo !== null && record.epoch === this.epoch) {
+      conversation.readTo = Math.max(conversation.readTo ?? 0, record.readTo);
+    }
+    this.#names.set(id, record.name);
+    this.#saved.set(id, JSON.stringify(record));
+  }
+  #forget(conversation) {
+    this.#byID.delete(conversation.id);
+    this.#saved.delete(conversation.id);
+    if (this.current === conversation) {
+      this.current = null;
+    }
+  }
+};
+
+// page/chat/history.js
+var PAGE = 50;
+var CATCH_UP = 100;
+var History = class {
+  #requests;
+  #arrived;
+  // arrived is called with the messages of each answer before they are put in. The
+  // methods return promises, which are rejected as those of Requests are.
+  constructor(requests, arrived) {
+    this.#requests = requests;
+    this.#arrived = arrived;
+  }
+  // load fetches the last messages of a conversation that holds none.
+  async load(conversation) {
+    if (conversation.loaded) {
+      return;
+    }
+    const answer = await this.#ask(conversation, { limit: PAGE });
+    if (answer) {
+      conversation.load(answer.messages, answer.has_more);
+      await this.catchUp(conversation);
+    }
+  }
+  // older fetches the messages before the first one.
+  async older(conversation) {
+    if (!conversation.loaded || conversation.complete) {
+      return;
+    }
+    const answer = await this.#ask(conversation, { before_seq: conversation.first, limit: PAGE });
+    if (answer) {
+      conversation.prepend(answer.messages, answer.has_more);
+      await this.catchUp(conversation);
+    }
+  }
+  // catchUp fetches what is missing, up to the end.
+  async catchUp(conversation) {
+    for (let more = conversation.behind; more; ) {
+      const { held } = conversation;
+      const answer = await this.#ask(conversation, { after_seq: held, limit: CATCH_UP });
+      if (!answer) {
+        return;
+      }
+      conversation.append(answer.messages);
+      more = conversation.held > held && (answer.has_more || conversation.behind);
+    }
+  }
+  // ask returns null if somebody else is asking, who looks for gaps when he is done,
+  // or if the conversation was reset before the answer came.
+  async #ask(conversation, range) {
+    if (conversation.fetching) {
+      return null;
+    }
+    const fetching = {};
+    conversation.fetching = fetching;
+    try {
+      const question = { type: "history", receiver_id: conversation.id, ...range };
+      const answer = await this.#requests.ask(question);
+      if (conversation.fetching !== fetching) {
+        return null;
+      }
+      this.#arrived(answer.messages);
+      conversation.error = "";
+      return answer;
+    } finally {
+      if (conversation.fetching === fetching) {
+        conversation.fetching = null;
+      }
+    }
+  }
+};
+
+// page/chat/pacer.js
+var RATE_SHARE = 0.9;
+var BURST_RESERVE = 2;
+var Pacer = class {
+  #send;
+  #world;
+  #queue = [];
+  #timer = null;
+  #rate = 0;
+  // per second; 0: no limit
+  #burst = 0;
+  #tokens = 0;
+  #filled = 0;
+  // when #tokens was right
+  // send is called with each item. world holds setTimeout, clearTimeout and
+  // performance.
+  constructor(send, world = globalThis) {
+    this.#send = send;
+    this.#world = world;
+  }
+  // begin forgets what waits, and starts with a full allowance. 0 means no limit.
+  begin(perSecond, burst) {
+    this.clear();
+    this.#rate = (perSecond || 0) * RATE_SHARE;
+    this.#burst = Math.max(1, (burst || perSecond || 0) - BURST_RESERVE);
+    this.#tokens = this.#burst;
+    this.#filled = this.#world.performance.now();
+  }
+  push(item) {
+    this.#queue.push(item);
+    this.#drain();
+  }
+  clear() {
+    this.#queue = [];
+    this.#world.clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+  #drain() {
+    if (this.#timer !== null) {
+      return;
+    }
+    while (this.#queue.length > 0) {
+      const wait = this.#take();
+      if (wait > 0) {
+        this.#timer = this.#world.setTimeout(() => {
+          this.#timer = null;
+          this.#drain();
+        }, wait);
+        return;
+      }
+      this.#send(this.#queue.shift());
+    }
+  }
+  // take takes one token, or returns the milliseconds until there is one.
+  #take() {
+    if (this.#rate === 0) {
+      return 0;
+    }
+    const now = this.#world.performance.now();
+    this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filled) / 1e3 * this.#rate);
+    this.#filled = now;
+    if (this.#tokens >= 1) {
+      this.#tokens--;
+      return 0;
+    }
+    return Math.max(1, Math.ceil((1 - this.#tokens) / this.#rate * 1e3));
+  }
+};
+
+// page/chat/requests.js
+var Disconnected = class extends Error {
+  constructor() {
+    super("There is no connection to the server right now.");
+  }
+};
+var Refused = class extends Error {
+  constructor({ code, reason, message, field }) {
+    super(message || reason || "The server refused this.");
+    this.code = code;
+    this.reason = reason;
+    this.field = field;
+  }
+};
+function newRef() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+var Requests = class {
+  #open = false;
+  #world;
+  #pacer;
+  #waiting = /* @__PURE__ */ new Map();
+  // ref → { message, resolve, reject }
+  #repeats = /* @__PURE__ */ new Set();
+  // timers
+  constructor(send, world = globalThis) {
+    this.#world = world;
+    this.#pacer = new Pacer(send, world);
+  }
+  // begin is called when a connection stands, with the limits it grants.
+  begin(limits) {
+    this.#open = true;
+    this.#pacer.begin(limits?.messages_per_second, limits?.burst);
+  }
+  // end is called when it is lost.
+  end() {
+    this.#open = false;
+    this.#pacer.clear();
+    for (const timer of this.#repeats) {
+      this.#world.clearTimeout(timer);
+    }
+    this.#repeats.clear();
+    const waiting = [...this.#waiting.values()];
+    this.#waiting.clear();
+    for (const { reject } of waiting) {
+      reject(new Disconnected());
+    }
+  }
+  // ask sends a message and returns a promise of its answer. It is rejected with
+  // Disconnected or Refused.
+  ask(message) {
+    if (!this.#open) {
+      return Promise.reject(new Disconnected());
+    }
+    const question = { ...message, ref: newRef() };
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(question.ref, { message: question, resolve, reject });
+      this.#pacer.push(question);
+    });
+  }
+  // tell sends a message for whose answer somebody else cares.
+  tell(message) {
+    if (this.#open) {
+      this.#pacer.push(message);
+    }
+  }
+  // repeat tells it again when the server has room for it.
+  repeat(message, afterMilliseconds) {
+    const timer = this.#world.setTimeout(() => {
+      this.#repeats.delete(timer);
+      this.#pacer.push(message);
+    }, afterMilliseconds || 1e3);
+    this.#repeats.add(timer);
+  }
+  // settle reports whether the answer was to a question asked here.
+  settle(answer) {
+    const question = this.#waiting.get(answer.ref);
+    if (!question) {
+      return false;
+    }
+    if (answer.type === "error" && answer.reason === "rate_limited") {
+      this.repeat(question.message, answer.retry_after_ms);
+      return true;
+    }
+    this.#waiting.delete(answer.ref);
+    if (answer.type === "error") {
+      question.reject(new Refused(answer));
+    } else {
+      question.resolve(answer);
+    }
+    return true;
+  }
+};
+
+// page/chat/outbox.js
+var KEY2 = "outbox.";
+var OLD = 23 * 36e5;
+var Outbox = class {
+  // Called after entries were taken over from a tab that is gone.
+  onadopt = () => {
+  };
+  #memory;
+  #tabs;
+  #entries = /* @__PURE__ */ new Map();
+  // ref → entry, in the order of writing
+  #written = 0;
+  // An entry is { ref, to, content, at, n, tab, state, error }. to is a conversation, at
+  // milliseconds, n counts those of one tab, state is 'sending' or 'failed'.
+  constructor(memory, tabs2) {
+    this.#memory = memory;
+    this.#tabs = tabs2;
+    for (const key of memory.keys(KEY2)) {
+      this.#watch(memory.load(key)?.tab);
+    }
+  }
+  add(to, content) {
+    const entry = {
+      ref: newRef(),
+      to,
+      content,
+      at: Date.now(),
+      n: this.#written++,
+      tab: this.#tabs.id,
+      state: "sending",
+      error: ""
+    };
+    this.#entries.set(entry.ref, entry);
+    this.#save(entry);
+    return entry;
+  }
+  get size() {
+    return this.#entries.size;
+  }
+  get(ref) {
+    return this.#entries.get(ref);
+  }
+  // fail marks what the server refused; it is not sent again by itself.
+  fail(ref, error) {
+    this.#mark(ref, "failed", error);
+  }
+  // retry marks it as to be sent again, and returns it.
+  retry(ref) {
+    this.#mark(ref, "sending", "");
+    return this.get(ref);
+  }
+  // remove returns the entry, if there was one.
+  remove(ref) {
+    const entry = this.#entries.get(ref);
+    if (entry) {
+      this.#entries.delete(ref);
+      this.#memory.remove(KEY2 + ref);
+    }
+    return entry;
+  }
+  // forget drops everything to a conversation.
+  forget(to) {
+    this.to(to).forEach(({ ref }) => this.remove(ref));
+  }
+  // to returns what waits for a conversation, in the order of writing.
+  to(conversation) {
+    return [...this.#entries.values()].filter((e) => e.to === conversation);
+  }
+  // sending returns what is to be sent again after a reconnect.
+  sending() {
+    for (const { ref, at, state } of this.#entries.values()) {
+      if (state === "sending" && Date.now() - at > OLD) {
+        this.fail(ref, "It was written more than a day ago, and may have arrived. Send it again?");
+      }
+    }
+    return [...this.#entries.values()].filter((e) => e.state === "sending");
+  }
+  // stored is told what another tab saved under a key, null if it removed that.
+  stored(key, entry) {
+    if (!key.startsWith(KEY2)) {
+      return;
+    }
+    if (entry) {
+      this.#watch(entry.tab, { heardOf: true });
+    } else {
+      this.#entries.delete(key.slice(KEY2.length));
+    }
+  }
+  // watch takes over what a tab leaves behind.
+  #watch(tab2, options) {
+    this.#tabs.whenGone(tab2, () => this.#adopt(tab2), options);
+  }
+  #adopt(tab2) {
+    const left = this.#memory.keys(KEY2).map((key) => this.#memory.load(key)).filter((e) => e?.tab === tab2);
+    if (left.length === 0) {
+      return;
+    }
+    left.sort((a, b) => a.at - b.at || a.n - b.n);
+    for (const entry of left) {
+      entry.tab = this.#tabs.id;
+      this.#entries.set(entry.ref, entry);
+      this.#save(entry);
+    }
+    this.onadopt(left);
+  }
+  #mark(ref, state, error) {
+    const entry = this.#entries.get(ref);
+    if (entry) {
+      Object.assign(entry, { state, error });
+      this.#save(entry);
+    }
+  }
+  #save(entry) {
+    this.#memory.save(KEY2 + entry.ref, entry);
+  }
+};
+function unsent(memory) {
+  return memory.keys(KEY2).length;
+}
+
+// page/chat/tabs.js
+var Tabs = class {
+  id = newRef();
+  // of this tab, until it is reloaded
+  #locks;
+  #prefix;
+  // locks is navigator.locks, or undefined.
+  constructor(locks, prefix2 = "hawser.") {
+    this.#locks = locks;
+    this.#prefix = prefix2;
+    this.#hold(`tab.${this.id}`, () => new Promise(() => {
+    }));
+  }
+  // one runs something of which only one may run at a time in all tabs, and returns its
+  // result.
+  one(name, run) {
+    return this.#locks ? this.#hold(name, run) : run();
+  }
+  // whenGone calls gone when another tab is closed or reloaded; at once, if it was.
+  // Where that cannot be known, a tab counts as gone unless it was just heard of.
+  whenGone(id, gone, { heardOf = false } = {}) {
+    if (id === this.id) {
+      return;
+    }
+    if (this.#locks) {
+      this.#hold(`tab.${id}`, gone);
+    } else if (!heardOf) {
+      gone();
+    }
+  }
+  #hold(name, run) {
+    return this.#locks?.request(this.#prefix + name, run);
+  }
+};
+
+// page/chat/client.js
+var FEATURES = ["ack", "presence", "system"];
+var Client = class {
+  me;
+  // { user_id, name }
+  names = new Names();
+  conversations;
+  rooms = { list: [], hasMore: false };
+  // that exist on the server
+  limits = { content_code_points: 500 };
+  notice = "";
+  // something about the service itself, to be shown
+  // Called after anything changed, also several times in a row.
+  onchange = () => {
+  };
+  // onname is called with the name that the server knows us by, onexpiry when our token
+  // is about to expire.
+  onname = () => {
+  };
+  onexpiry = () => {
+  };
+  #memory;
+  #connection;
+  #requests;
+  #history;
+  #outbox;
+  // connection is a Connection whose owner this becomes. memory is the browser's, tab
+  // that of the tab alone; tabs are the others that have the page open.
+  constructor({ me, connection: connection2, memory, tab: tab2 = memory, tabs: tabs2 = new Tabs(), world = globalThis }) {
+    this.me = me;
+    this.names.set(me.user_id, me.name);
+    this.#memory = memory;
+    this.conversations = new Conversations(memory, tab2, this.names);
+    this.#outbox = new Outbox(memory, tabs2);
+    this.#outbox.onadopt = (entries) => this.#adopted(entries);
+    this.#connection = connection2;
+    this.#requests = new Requests((message) => connection2.send(message), world);
+    this.#history = new History(this.#requests, (messages) => this.#learn(messages));
+    connection2.onstate = () => this.#stateChanged();
+    connection2.onready = (authOK) => this.#ready(authOK);
+    connection2.onmessage = (message) => this.#receive(message);
+  }
+  get state() {
+    return this.#connection.state;
+  }
+  get reason() {
+    return this.#connection.reason;
+  }
+  // words is what the server said about the reason, silent whether it owes an answer.
+  get words() {
+    return this.#connection.words;
+  }
+  get silent() {
+    return this.#connection.silent;
+  }
+  // unsent counts the messages of this tab that the server does not have.
+  get unsent() {
+    return this.#outbox.size;
+  }
+  get current() {
+    return this.conversations.current;
+  }
+  // pending returns our messages to a conversation that are not acknowledged.
+  pending(conversation) {
+    return this.#outbox.to(conversation.id);
+  }
+  // select shows a conversation.
+  select(conversation) {
+    this.conversations.current = conversation;
+    conversation.online = null;
+    this.conversations.save(conversation);
+    this.conversations.saveCurrent();
+    this.#show(conversation);
+    this.onchange();
+  }
+  // enter joins a room as soon as there is a connection, and shows it.
+  enter(name) {
+    const room = this.conversations.open(name);
+    if (room.joined) {
+      this.select(room);
+      return;
+    }
+    room.joined = true;
+    this.conversations.current = room;
+    this.conversations.save(room);
+    this.conversations.saveCurrent();
+    this.#join(room);
+    this.onchange();
+  }
+  // openRoom joins a room, makes it if need be, and shows it. Its promise is
+  // rejected with what the server has against it.
+  async openRoom(name) {
+    if (!this.conversations.get(name)?.joined) {
+      const ack = await this.#requests.ask({ type: "join", receiver_id: name });
+      const room = this.conversations.open(name);
+      room.joined = true;
+      this.#joined(room, ack);
+      this.refreshRooms();
+    }
+    this.select(this.conversations.open(name));
+  }
+  // openPerson shows the private conversation with a user.
+  openPerson(id) {
+    this.select(this.conversations.open(id));
+  }
+  // leave leaves a room, unless there is something that was not sent to it: that is not
+  // dropped in passing. It reports whether it did.
+  leave(room) {
+    const waiting = this.pending(room).length;
+    if (waiting > 0) {
+      this.notice = `${waiting === 1 ? "A message" : `${waiting} messages`} to #${room.id} could not be sent yet. Wait, or discard what was not sent, before you leave.`;
+      this.onchange();
+      return false;
+    }
+    this.saveDraft(room, "");
+    this.conversations.delete(room);
+    this.conversations.saveCurrent();
+    this.#left(room);
+    return true;
+  }
+  #left(room) {
+    this.#requests.ask({ type: "leave", receiver_id: room.id }).then(() => this.refreshRooms(), ignore);
+    this.onchange();
+  }
+  // draft is what was written in a conversation, and not sent, perhaps days ago.
+  draft(conversation) {
+    return this.#memory.load(`draft.${conversation.id}`) ?? "";
+  }
+  saveDraft(conversation, text) {
+    if (text) {
+      this.#memory.save(`draft.${conversation.id}`, text);
+    } else {
+      this.#memory.remove(`draft.${conversation.id}`);
+    }
+  }
+  // rename is told that we have another name.
+  rename(name) {
+    this.me = { ...this.me, name };
+    this.names.set(this.me.user_id, name);
+    this.onchange();
+  }
+  // stored is told what another tab saved under a key of the memory, null if it removed
+  // that.
+  stored(key, value) {
+    this.#outbox.stored(key, value);
+    const { opened, left } = this.conversations.stored(key, value);
+    if (left) {
+      this.#left(left);
+    }
+    if (opened?.joined) {
+      this.#join(opened);
+    }
+    this.onchange();
+  }
+  // send says something in a conversation.
+  send(conversation, content) {
+    this.saveDraft(conversation, "");
+    this.#post(this.#outbox.add(conversation.id, content));
+    this.onchange();
+  }
+  retry(ref) {
+    this.#post(this.#outbox.retry(ref));
+    this.onchange();
+  }
+  discard(ref) {
+    this.#outbox.remove(ref);
+    this.onchange();
+  }
+  dismissNotice() {
+    this.notice = "";
+    this.onchange();
+  }
+  // markRead notes that everything in a conversation was seen.
+  markRead(conversation) {
+    if (conversation.unread > 0) {
+      conversation.readTo = conversation.head;
+      this.conversations.save(conversation);
+      this.onchange();
+    }
+  }
+  // loadOlder fetches the messages before the first one held, if that makes sense.
+  loadOlder(conversation) {
+    const { loaded, complete, fetching, error } = conversation;
+    if (this.state === "online" && loaded && !complete && !fetching && !error) {
+      this.#run(() => this.#history.older(conversation), conversation);
+    }
+  }
+  // reload fetches again after fetching or joining failed.
+  reload(conversation) {
+    conversation.error = "";
+    if (conversation.isRoom && !conversation.joined) {
+      this.enter(conversation.id);
+    } else {
+      this.#show(conversation);
+      this.onchange();
+    }
+  }
+  // refreshRooms asks which rooms there are.
+  refreshRooms() {
+    this.#run(async () => {
+      const answer = await this.#requests.ask({ type: "rooms", limit: 100 });
+      this.rooms = { list: answer.rooms, hasMore: answer.has_more };
+    });
+  }
+  #stateChanged() {
+    if (this.state !== "online") {
+      this.#requests.end();
+      for (const conversation of this.conversations) {
+        conversation.members = conversation.online = conversation.fetching = null;
+      }
+    }
+    this.onchange();
+  }
+  // ready does what PROTOCOL.md says under "Reconnecting", the first time, too.
+  #ready({ epoch, limits, name }) {
+    this.notice = "";
+    this.limits = limits ?? this.limits;
+    this.#requests.begin(limits);
+    this.conversations.adopt(epoch);
+    this.onname(name);
+    this.#synchronise();
+    this.onchange();
+  }
+  #synchronise() {
+    for (const conversation of this.conversations) {
+      if (conversation.joined) {
+        this.#join(conversation);
+      }
+    }
+    for (const entry of this.#outbox.sending()) {
+      this.#post(entry);
+    }
+    if (this.current && !this.current.joined) {
+      this.#show(this.current);
+    }
+    this.#loadPeers();
+    this.refreshRooms();
+  }
+  #receive(message) {
+    if (message.ref !== void 0 && this.#requests.settle(message)) {
+      return;
+    }
+    switch (message.type) {
+      case "group":
+      case "message":
+        this.#deliver(message);
+        break;
+      case "ack":
+        this.#acknowledged(message);
+        break;
+      case "error":
+        this.#refused(message);
+        break;
+      case "system":
+        this.#event(message);
+        break;
+    }
+    this.onchange();
+  }
+  #deliver(message) {
+    if (this.conversations.adopt(message.epoch)) {
+      this.#synchronise();
+    }
+    const mine = message.sender_id === this.me.user_id;
+    const id = isRoom(message.receiver_id) || mine ? message.receiver_id : message.sender_id;
+    if (isRoom(id) && !this.conversations.get(id)) {
+      return;
+    }
+    const conversation = this.conversations.open(id);
+    this.#learn([message]);
+    this.#put(conversation, message, mine);
+    if (message.seq > conversation.held) {
+      this.#catchUp(conversation);
+    }
+  }
+  // acknowledged puts our message in at once. Its delivery, which follows, changes
+  // nothing then, and does not come at all when the server knew the message already.
+  #acknowledged(ack) {
+    const entry = this.#outbox.remove(ack.ref);
+    const conversation = entry && this.conversations.get(entry.to);
+    if (!conversation) {
+      return;
+    }
+    const { id, seq, epoch, server_ts } = ack;
+    const { user_id: sender_id, name: sender_name } = this.me;
+    const message = { ...wire(entry), id, seq, epoch, server_ts, sender_id, sender_name };
+    this.#put(conversation, message, true);
+  }
+  #put(conversation, message, mine) {
+    if (mine && conversation.readTo === message.seq - 1) {
+      conversation.readTo = message.seq;
+    }
+    conversation.deliver(message);
+    this.conversations.save(conversation);
+  }
+  // learn takes from stored messages the names of their senders, and that they are
+  // stored: our own carry their ref in the metadata.
+  #learn(messages) {
+    for (const { sender_id, sender_name, server_ts, metadata } of messages) {
+      this.names.set(sender_id, sender_name, server_ts);
+      if (sender_id === this.me.user_id) {
+        this.#outbox.remove(metadata?.ref);
+      }
+    }
+  }
+  #refused(error) {
+    const entry = this.#outbox.get(error.ref);
+    if (!entry) {
+      this.notice = `The server refused something: ${error.message}`;
+    } else if (error.reason === "rate_limited") {
+      this.#requests.repeat(wire(entry), error.retry_after_ms);
+    } else if (error.reason !== "shutting_down") {
+      this.#outbox.fail(error.ref, error.message);
+    }
+  }
+  #event({ event, receiver_id, user_id, name, content }) {
+    switch (event) {
+      case "joined":
+        this.names.set(user_id, name);
+        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
+        break;
+      case "left":
+        this.conversations.get(receiver_id)?.leftBy(user_id);
+        break;
+      case "renamed":
+        this.names.set(user_id, name);
+        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
+        if (user_id === this.me.user_id) {
+          this.onname(name);
+        }
+        break;
+      case "shutting_down":
+        this.notice = content;
+        break;
+      case "token_expiring":
+        this.onexpiry();
+        break;
+    }
+  }
+  #post(entry) {
+    this.#requests.tell(wire(entry));
+  }
+  // adopted sends what a tab that is gone had not sent. The server knows it by its ref.
+  #adopted(entries) {
+    if (this.state === "online") {
+      entries.filter((e) => e.state === "sending").forEach((e) => this.#post(e));
+    }
+    this.onchange();
+  }
+  #join(room) {
+    this.#run(async () => {
+      try {
+        this.#joined(room, await this.#requests.ask({ type: "join", receiver_id: room.id }));
+      } catch (error) {
+        room.joined = error instanceof Disconnected;
+        throw error;
+      }
+    }, room);
+  }
+  #joined(room, { seq, epoch }) {
+    if (this.conversations.adopt(epoch)) {
+      this.#synchronise();
+      return;
+    }
+    this.#committed(room, seq);
+    if (room.readTo === null || room.readTo > seq) {
+      room.readTo = seq;
+    }
+    this.conversations.save(room);
+    this.#show(room);
+  }
+  #committed(conversation, seq) {
+    if (!conversation.committed(seq)) {
+      conversation.reset();
+      conversation.committed(seq);
+    }
+  }
+  // show fetches what is needed to show a conversation, if it is to be shown, and
+  // what it missed in any case.
+  #show(conversation) {
+    if (this.state !== "online") {
+      return;
+    }
+    this.#catchUp(conversation);
+    if (conversation !== this.current) {
+      return;
+    }
+    this.#run(() => this.#history.load(conversation), conversation);
+    if (conversation.members === null && conversation.online === null) {
+      this.#loadPresence(conversation);
+    }
+  }
+  #catchUp(conversation) {
+    this.#run(() => this.#history.catchUp(conversation), conversation);
+  }
+  #loadPresence(conversation) {
+    this.#run(async () => {
+      const answer = await this.#requests.ask({ type: "presence", receiver_id: conversation.id });
+      answer.users.forEach((user) => this.names.set(user.user_id, user.name));
+      if (conversation.isRoom) {
+        conversation.members = new Map(answer.users.map((user) => [user.user_id, user.name]));
+      } else {
+        conversation.online = answer.users.length > 0;
+      }
+    }, conversation);
+  }
+  #loadPeers() {
+    this.#run(async () => {
+      let after;
+      for (let more = true; more; ) {
+        const answer = await this.#requests.ask({ type: "peers", limit: 100, after });
+        for (const peer of answer.peers) {
+          this.names.set(peer.user_id, peer.name);
+          const conversation = this.conversations.open(peer.user_id);
+          conversation.online = peer.online;
+          conversation.active = Math.max(conversation.active, peer.server_ts);
+          this.#committed(conversation, peer.seq);
+          this.conversations.save(conversation);
+          this.#show(conversation);
+        }
+        after = answer.peers.at(-1)?.user_id;
+        more = answer.has_more && after !== void 0;
+      }
+    });
+  }
+  // run lets something happen in the background. Without a connection it is done
+  // again when there is one; any other failure is shown with the conversation.
+  async #run(work, conversation) {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof Disconnected) {
+        return;
+      }
+      if (conversation) {
+        conversation.error = error.message;
+      } else {
+        this.notice = error.message;
+      }
+    }
+    this.onchange();
+  }
+};
+function wire({ ref, to, content, at }) {
+  return {
+    type: isRoom(to) ? "group" : "message",
+    timestamp: at / 1e3,
+    receiver_id: to,
+    content,
+    metadata: { ref },
+    ref
+  };
+}
+function ignore() {
+}
+
+// page/chat/backoff.js
+var Backoff = class {
+  #attempt = 0;
+  #first;
+  #most;
+  #random;
+  // first and most are milliseconds, random is a function like Math.random.
+  constructor({ first = 500, most = 3e4, random = Math.random } = {}) {
+    this.#first = first;
+    this.#most = most;
+    this.#random = random;
+  }
+  next() {
+    const full2 = Math.min(this.#most, this.#first * 2 ** this.#attempt);
+    this.#attempt++;
+    return full2 * (0.5 + this.#random() / 2);
+  }
+  reset() {
+    this.#attempt = 0;
+  }
+};
+
+// page/chat/refusal.js
+var TIMEOUT = 4e3;
+var LONGEST_WAIT = 300;
+var LONGEST_WORDS = 200;
+async function explain(url, world = globalThis) {
+  let response;
+  try {
+    response = await world.fetch(url.replace(/^ws/, "http"), {
+      cache: "no-store",
+      redirect: "manual",
+      signal: AbortSignal.timeout(TIMEOUT)
+    });
+  } catch {
+    return { reason: "unreachable", words: "", wait: 0 };
+  }
+  const { status } = response;
+  switch (status) {
+    case 429:
+    case 503:
+      return { reason: "refused", words: await wordsOf(response), wait: waitOf(response) };
+    case 502:
+    case 504:
+      return { reason: "proxy", words: "", wait: waitOf(response) };
+    case 426:
+      return { reason: "blocked", words: "", wait: 0 };
+  }
+  return { reason: "http", words: `HTTP status ${status}`, wait: waitOf(response) };
+}
+async function wordsOf(response) {
+  if (!response.headers.get("Content-Type")?.startsWith("text/plain")) {
+    return `HTTP status ${response.status}`;
+  }
+  const text = (await response.text().catch(() => "")).trim();
+  return text.length <= LONGEST_WORDS ? text : "";
+}
+function waitOf(response) {
+  const value = response.headers.get("Retry-After");
+  const seconds = /^\d+$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1e3;
+  return seconds > 0 ? Math.min(seconds, LONGEST_WAIT) : 0;
+}
+
+// page/chat/connection.js
+var ANSWER_TIMEOUT = 1e4;
+var DOUBT_AFTER = 2500;
+var OPENING_DOUBT_AFTER = 4500;
+var ASK_AFTER = 2e3;
+var STABLE_AFTER = 1e4;
+var ACTIVE_HEARTBEAT = 2e3;
+var ACTIVE_FOR = 6e4;
+var DEFAULT_HEARTBEAT = 30;
+var SIGNED_OUT = /* @__PURE__ */ new Set(["token_refused", "token_expired"]);
+var Connection = class {
+  // state is 'connecting', 'online', 'waiting' (until the next attempt) or
+  // 'stopped' (until retry or later is called). reason says why: what the server said,
+  // or what explain found out; words are the server's own.
+  state = "stopped";
+  reason = "";
+  words = "";
+  // silent says that an answer is overdue, though the connection is not given up yet.
+  silent = false;
+  // Goes with every auth from now on.
+  token;
+  // Set by the owner. onready is given the server's auth_ok, onmessage everything
+  // that follows it except for answers to heartbeats.
+  onstate = () => {
+  };
+  onready = () => {
+  };
+  onmessage = () => {
+  };
+  #url;
+  #features;
+  #backoff;
+  #world;
+  #socket = null;
+  #opened = false;
+  #used = "";
+  // the token that was sent last
+  #refusal = "";
+  #interval = 0;
+  #activeUntil = -Infinity;
+  #unanswered = /* @__PURE__ */ new Set();
+  // refs
+  #timers = /* @__PURE__ */ new Map();
+  // world holds WebSocket, fetch, setTimeout, clearTimeout and performance.
+  constructor({ url, token, features, backoff = new Backoff(), world = globalThis }) {
+    this.#url = url;
+    this.token = token;
+    this.#features = features;
+    this.#backoff = backoff;
+    this.#world = world;
+  }
+  // retry connects at once, unless a connection stands or is being made.
+  retry() {
+    if (this.state === "waiting" || this.state === "stopped") {
+      this.#open();
+    }
+  }
+  // later connects after a while, at least so many milliseconds. A connection that
+  // stands is given up.
+  later(least = 0, reason = this.reason) {
+    this.#abandon();
+    this.#after("retry", Math.max(least, this.#backoff.next()), () => this.#open());
+    this.#become("waiting", reason);
+  }
+  // probe finds out at once whether the line is alive, after the device slept or
+  // changed its network.
+  probe() {
+    if (this.state === "waiting") {
+      this.#open();
+    } else if (this.state === "online" && !this.#timers.has("answer")) {
+      this.#beat();
+    }
+  }
+  // active is told that somebody uses the page.
+  active() {
+    const was = this.#active;
+    this.#activeUntil = this.#now() + ACTIVE_FOR;
+    if (!was && this.#timers.has("beat")) {
+      this.#beat();
+    }
+  }
+  // send reports whether the message could be handed to a connection. That it
+  // arrives is another matter.
+  send(message) {
+    if (this.state !== "online") {
+      return false;
+    }
+    this.#write(message);
+    if (message.ref !== void 0) {
+      this.#unanswered.add(message.ref);
+      this.#expect();
+    }
+    return true;
+  }
+  // stop ends the connection for good.
+  stop() {
+    this.#abandon();
+    this.#become("stopped", "");
+  }
+  #open() {
+    this.#abandon();
+    this.#refusal = "";
+    this.#opened = false;
+    this.#become("connecting", this.reason, this.words);
+    const socket = new this.#world.WebSocket(this.#url);
+    this.#socket = socket;
+    const current = (handle) => (event) => this.#socket === socket && handle(event);
+    socket.onopen = current(() => {
+      this.#opened = true;
+      this.#used = this.token;
+      this.#write({ type: "auth", token: this.token, features: this.#features });
+    });
+    socket.onmessage = current((event) => this.#receive(event.data));
+    socket.onclose = current((event) => this.#lost(event.code, event.reason));
+    this.#await(OPENING_DOUBT_AFTER);
+  }
+  // await gives the connection up if no answer comes, and says so before that.
+  #await(doubtAfter) {
+    this.#after("answer", ANSWER_TIMEOUT, () => this.#lost(0, "silent"));
+    this.#after("doubt", doubtAfter, () => this.#doubt(true));
+  }
+  #answered() {
+    this.#cancel("answer");
+    this.#cancel("doubt");
+    this.#doubt(false);
+  }
+  #doubt(silent) {
+    if (this.silent !== silent) {
+      this.silent = silent;
+      this.onstate();
+    }
+  }
+  #receive(data) {
+    const message = parse(data);
+    if (!message) {
+      return;
+    }
+    switch (message.type) {
+      case "heartbeat":
+        this.#answered();
+        this.#schedule();
+        this.#expect();
+        return;
+      case "auth_ok":
+        this.#interval = 1e3 * (message.heartbeat_interval > 0 ? message.heartbeat_interval : DEFAULT_HEARTBEAT);
+        this.#answered();
+        this.#schedule();
+        this.#after("stable", STABLE_AFTER, () => this.#backoff.reset());
+        this.#become("online", "");
+        this.onready(message);
+        return;
+    }
+    if (this.#unanswered.delete(message.ref)) {
+      this.#cancel("quiet");
+      this.#expect();
+    }
+    if (this.state === "online") {
+      this.onmessage(message);
+    } else if (message.type === "error") {
+      this.#refusal = message.reason;
+    }
+  }
+  // expect asks the server for a sign of life unless what was said is answered soon.
+  #expect() {
+    if (this.#unanswered.size > 0 && !this.#timers.has("quiet") && !this.#timers.has("answer")) {
+      this.#after("quiet", ASK_AFTER, () => this.probe());
+    }
+  }
+  get #active() {
+    return this.#now() < this.#activeUntil;
+  }
+  #schedule() {
+    const interval = this.#active ? Math.min(ACTIVE_HEARTBEAT, this.#interval) : this.#interval;
+    this.#after("beat", interval, () => this.#beat());
+  }
+  #beat() {
+    this.#cancel("beat");
+    this.#cancel("quiet");
+    this.#write({ type: "heartbeat", timestamp: Date.now() / 1e3 });
+    this.#await(DOUBT_AFTER);
+  }
+  #lost(code, closeReason) {
+    const reason = closeReason || this.#refusal;
+    const opened = this.#opened;
+    const newToken = this.token !== this.#used;
+    this.#abandon();
+    const signedOut = SIGNED_OUT.has(reason);
+    if ((signedOut || code === 1008 && reason !== "auth_timeout") && !(signedOut && newToken)) {
+      this.#become("stopped", reason || "policy");
+      return;
+    }
+    this.later(0, reason);
+    if (!opened) {
+      this.#explain();
+    }
+  }
+  // explain finds out why it was not let in, and stays away for as long as the server
+  // asks for.
+  async #explain() {
+    const since = this.#now();
+    const attempt = this.#timers.get("retry");
+    const { reason, words, wait } = await explain(this.#url, this.#world);
+    if (this.state === "waiting" && this.#timers.get("retry") === attempt) {
+      const left = 1e3 * wait - (this.#now() - since);
+      if (left > 0) {
+        this.later(left * (1 + Math.random() / 4), reason);
+      }
+      this.#become("waiting", reason, words);
+    } else if (this.state === "connecting") {
+      this.#become("connecting", reason, words);
+    }
+  }
+  #abandon() {
+    for (const name of [...this.#timers.keys()]) {
+      this.#cancel(name);
+    }
+    this.#unanswered.clear();
+    this.silent = false;
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+  #write(message) {
+    this.#socket.send(JSON.stringify(message));
+  }
+  #become(state, reason, words = "") {
+    this.state = state;
+    this.reason = reason;
+    this.words = words;
+    this.onstate();
+  }
+  #now() {
+    return this.#world.performance.now();
+  }
+  #after(name, milliseconds, run) {
+    this.#cancel(name);
+    const expire = () => {
+      this.#timers.delete(name);
+      run();
+    };
+    this.#timers.set(name, this.#world.setTimeout(expire, milliseconds));
+  }
+  #cancel(name) {
+    this.#world.clearTimeout(this.#timers.get(name));
+    this.#timers.delete(name);
+  }
+};
+function parse(data) {
+  try {
+    const message = JSON.parse(data);
+    return message !== null && typeof message === "object" ? message : null;
+  } catch {
+    return null;
+  }
+}
+
+// page/chat/guest.js
+var TIMEOUT2 = 15e3;
+var GuestError = class extends Error {
+  refused;
+  constructor(message, { refused = false } = {}) {
+    super(message);
+    this.refused = refused;
+  }
+};
+async function askGuest(fields, world = globalThis) {
+  let response;
+  try {
+    response = await world.fetch("api/guest", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(fields),
+      signal: AbortSignal.timeout(TIMEOUT2)
+    });
+  } catch {
+    throw new GuestError("The server cannot be reached. Is it running?");
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok && answer?.token) {
+    return answer;
+  }
+  if (response.status === 404) {
+    throw new GuestError("This server takes no guests.");
+  }
+  const refused = response.status === 401 && ["token_refused", "token_expired"].includes(answer?.reason);
+  const retryAfter = Number(response.headers.get("Retry-After"));
+  const problem = answer?.message || `The server answered with HTTP status ${response.status}.`;
+  throw new GuestError(retryAfter > 0 ? `${problem} (try again in ${retryAfter} s)` : problem, { refused });
+}
+
+// page/chat/identity.js
+var KEY3 = "identity";
+var Identity = class {
+  // { token, user_id, name, expires, since }, or null for nobody yet. expires and since,
+  // when the token was received, are seconds.
+  current;
+  // Called when it changes, whichever tab changed it.
+  onchange = () => {
+  };
+  #memory;
+  #tabs;
+  #world;
+  // memory is the browser's; world holds fetch.
+  constructor(memory, tabs2, world = globalThis) {
+    this.#memory = memory;
+    this.#tabs = tabs2;
+    this.#world = world;
+    this.current = memory.load(KEY3);
+  }
+  // create makes a user with a name. If another tab was faster, one is its user. To be
+  // asked only by somebody who is nobody yet, or whom the server does not know: of such
+  // a user everything is forgotten. All methods may throw a GuestError.
+  create(name) {
+    const before = this.current?.user_id;
+    const someoneElse = () => {
+      const stored = this.#memory.load(KEY3);
+      return stored && stored.user_id !== before ? stored : null;
+    };
+    return this.#alone(async () => {
+      const made = someoneElse() ?? await askGuest({ name }, this.#world);
+      const faster = someoneElse();
+      if (!faster) {
+        this.#memory.clear();
+        this.#memory.save(KEY3, received(made));
+      }
+      this.#become(faster ?? received(made));
+    });
+  }
+  // rename gives the user another name.
+  rename(name) {
+    return this.#ask({ name });
+  }
+  // renew gets a new token, unless another tab has just done so.
+  renew() {
+    return this.#ask({});
+  }
+  // renewIfDue renews it when half of its time is over.
+  async renewIfDue(now = Date.now() / 1e3) {
+    const { since, expires } = this.current;
+    if (now < since || now > (since + expires) / 2) {
+      await this.renew();
+    }
+  }
+  // named notes the name that the server says we have.
+  named(name) {
+    if (this.current && name && name !== this.current.name) {
+      this.#save({ ...this.current, name });
+    }
+  }
+  // forget makes nobody of us, in all tabs, and drops all that was kept.
+  forget() {
+    this.#memory.clear();
+    this.current = null;
+  }
+  // stored is told what another tab saved under a key.
+  stored(key, value) {
+    if (key === KEY3) {
+      this.#become(value);
+    }
+  }
+  #ask(fields) {
+    const { token } = this.current;
+    return this.#alone(async () => {
+      const stored = this.#memory.load(KEY3);
+      if (!fields.name && stored && stored.token !== token) {
+        this.#become(stored);
+        return;
+      }
+      this.#save(received(await askGuest({ ...fields, token: stored?.token ?? token }, this.#world)));
+    });
+  }
+  #alone(run) {
+    return this.#tabs.one(KEY3, run);
+  }
+  #save(identity2) {
+    this.#memory.save(KEY3, identity2);
+    this.#become(identity2);
+  }
+  #become(identity2) {
+    this.current = identity2;
+    this.onchange();
+  }
+};
+function received({ token, user_id, name, expires }) {
+  return { token, user_id, name, expires, since: Math.floor(Date.now() / 1e3) };
+}
+
+// page/chat/memory.js
+var Memory = class {
+  // lasting says whether anything is kept at all. Where it is not, because the user has
+  // forbidden it or it is full, the page works, and forgets when it is closed.
+  lasting = false;
+  #storage;
+  #prefix;
+  // storage is a function, because even to touch localStorage throws where it is
+  // forbidden. prefix tells apart the pages of several servers on one host.
+  constructor(storage, prefix2 = "hawser.") {
+    this.#prefix = prefix2;
+    try {
+      this.#storage = storage();
+      this.save("probe", 1);
+      this.lasting = this.load("probe") === 1;
+      this.remove("probe");
+    } catch {
+    }
+    if (!this.lasting) {
+      this.#storage = new Transient();
+    }
+  }
+  load(key) {
+    return parse2(this.#storage.getItem(this.#prefix + key));
+  }
+  // save reports whether it is kept.
+  save(key, value) {
+    try {
+      this.#storage.setItem(this.#prefix + key, JSON.stringify(value));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+  remove(key) {
+    this.#storage.removeItem(this.#prefix + key);
+  }
+  // keys returns the keys that begin with a text.
+  keys(start = "") {
+    const from = this.#prefix + start;
+    return Object.keys(this.#storage).filter((k) => k.startsWith(from)).map((k) => k.slice(this.#prefix.length));
+  }
+  clear() {
+    this.keys().forEach((key) => this.remove(key));
+  }
+  // watch calls changed(key, value) for what other tabs save; value is null for what
+  // they remove. target is the window.
+  watch(target, changed) {
+    target.addEventListener("storage", ({ storageArea, key, newValue }) => {
+      if (storageArea === this.#storage && key?.startsWith(this.#prefix)) {
+        changed(key.slice(this.#prefix.length), parse2(newValue));
+      }
+    });
+  }
+};
+var Transient = class {
+  getItem(key) {
+    return this[key] ?? null;
+  }
+  setItem(key, value) {
+    this[key] = value;
+  }
+  removeItem(key) {
+    delete this[key];
+  }
+};
+function parse2(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+// page/view/dom.js
+function el(tag, properties = {}, ...children) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.startsWith("on")) {
+      node.addEventListener(name.slice(2), value);
+    } else if (name.includes("-") || ["class", "role", "for"].includes(name)) {
+      node.setAttribute(name, value);
+    } else {
+      node[name] = value;
+    }
+  }
+  node.append(...children);
+  return node;
+}
+function setText(node, text) {
+  if (node.textContent !== text) {
+    node.textContent = text;
+  }
+}
+function setAttribute(node, name, value) {
+  if (value === null || value === false) {
+    node.removeAttribute(name);
+  } else if (node.getAttribute(name) !== String(value)) {
+    node.setAttribute(name, value);
+  }
+}
+function composes(event) {
+  return event.isComposing || event.keyCode === 229;
+}
+var List = class {
+  #parent;
+  #make;
+  #update;
+  #refocus;
+  #entries = /* @__PURE__ */ new Map();
+  // key → { node, item }
+  // make returns an element for an item, update(element, item) brings it up to date. It
+  // is called when a field of the item has another value than before. refocus(place) is
+  // called when the child at that place had the focus and is gone.
+  constructor(parent, make, update, refocus = (place) => focusNear(parent, place)) {
+    this.#parent = parent;
+    this.#make = make;
+    this.#update = update;
+    this.#refocus = refocus;
+  }
+  // item returns what a child of the element shows.
+  item(node) {
+    for (const entry of this.#entries.values()) {
+      if (entry.node === node) {
+        return entry.item;
+      }
+    }
+    return void 0;
+  }
+  // show takes items that have a key each, which is unique among them. An item may name
+  // a formerKey: under that key it was shown before it got its present one.
+  show(items) {
+    const active = this.#parent.contains(document.activeElement) ? document.activeElement : null;
+    const place = active && [...this.#parent.children].findIndex((child) => child.contains(active));
+    const gone = this.#match(items);
+    gone.forEach(({ node }) => node.remove());
+    this.#arrange();
+    if (active && document.activeElement !== active) {
+      if (active.isConnected) {
+        active.focus({ preventScroll: true });
+      } else {
+        this.#refocus(place);
+      }
+    }
+  }
+  // match finds or makes an entry for each item, and returns those without an item.
+  #match(items) {
+    const before = this.#entries;
+    this.#entries = /* @__PURE__ */ new Map();
+    for (const item of items) {
+      const key = before.has(item.key) ? item.key : item.formerKey;
+      const { node, item: old } = before.get(key) ?? { node: this.#make(item), item: {} };
+      before.delete(key);
+      if (differ(old, item)) {
+        this.#update(node, item);
+      }
+      this.#entries.set(item.key, { node, item });
+    }
+    return before;
+  }
+  #arrange() {
+    let place = this.#parent.firstElementChild;
+    for (const { node } of this.#entries.values()) {
+      if (place !== node && place?.nextElementSibling === node) {
+        this.#parent.append(place);
+        place = node;
+      }
+      if (place === node) {
+        place = node.nextElementSibling;
+      } else {
+        this.#parent.insertBefore(node, place);
+      }
+    }
+  }
+};
+function differ(a, b) {
+  for (const field in b) {
+    if (a[field] !== b[field]) {
+      return true;
+    }
+  }
+  return Object.keys(a).length !== Object.keys(b).length;
+}
+function focusNear(parent, place) {
+  const children = [...parent.children];
+  const near = [...children.slice(place), ...children.slice(0, place).reverse()];
+  const button = near.map((child) => child.querySelector("button")).find(Boolean);
+  if (!button) {
+    parent.tabIndex = -1;
+  }
+  (button ?? parent).focus({ preventScroll: true });
+}
+
+// page/view/text.js
+function codePoints(text) {
+  let n = 0;
+  for (const _ of text) {
+    n++;
+  }
+  return n;
+}
+var time = new Intl.DateTimeFormat(void 0, { hour: "numeric", minute: "2-digit" });
+var day = new Intl.DateTimeFormat(void 0, { weekday: "long", day: "numeric", month: "long", year: "numeric" });
+var full = new Intl.DateTimeFormat(void 0, { dateStyle: "full", timeStyle: "medium" });
+function formatTime(milliseconds) {
+  return time.format(milliseconds);
+}
+function formatFull(milliseconds) {
+  return full.format(milliseconds);
+}
+function formatDay(milliseconds, now = Date.now()) {
+  switch (dayKey(milliseconds)) {
+    case dayKey(now):
+      return "Today";
+    case dayKey(previousDay(now)):
+      return "Yesterday";
+  }
+  return day.format(milliseconds);
+}
+function dayKey(milliseconds) {
+  if (!(milliseconds >= lastDay.begin && milliseconds < lastDay.end)) {
+    const date = new Date(milliseconds);
+    const [y, m, d] = [date.getFullYear(), date.getMonth(), date.getDate()];
+    lastDay = { key: `${y}-${m + 1}-${d}`, begin: +new Date(y, m, d), end: +new Date(y, m, d + 1) };
+  }
+  return lastDay.key;
+}
+var lastDay = {};
+function previousDay(milliseconds) {
+  const date = new Date(milliseconds);
+  return date.setDate(date.getDate() - 1);
+}
+function hue(id) {
+  let sum = 0;
+  for (const character of id) {
+    sum = (sum * 31 + character.codePointAt(0)) % 4099;
+  }
+  return sum % 8;
+}
+var segmenter = new Intl.Segmenter();
+function initial(name) {
+  const [first] = segmenter.segment(name);
+  return first?.segment.toUpperCase() ?? "?";
+}
+function count(n, one, many) {
+  return `${n} ${n === 1 ? one : many}`;
+}
+
+// page/view/composer.js
+var COUNTER_FROM = 100;
+var SAID_AT = [COUNTER_FROM, 20, 0];
+var Composer = class {
+  #client;
+  #sent;
+  #form = document.getElementById("composer");
+  #text = document.getElementById("text");
+  #counter = document.getElementById("counter");
+  #error = document.getElementById("composer-error");
+  #limit = document.getElementById("composer-limit");
+  #said;
+  // of SAID_AT, the one last passed
+  #conversation = null;
+  // sent is called before something is sent.
+  constructor(client2, sent2) {
+    this.#client = client2;
+    this.#sent = sent2;
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit();
+    });
+    this.#text.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && !event.shiftKey && !composes(event)) {
+        event.preventDefault();
+        this.#submit();
+      }
+    });
+    this.#text.addEventListener("input", () => {
+      setText(this.#error, "");
+      this.#measure();
+      this.#client.saveDraft(this.#conversation, this.#text.value);
+    });
+  }
+  focus() {
+    this.#text.focus();
+  }
+  render() {
+    const conversation = this.#client.current;
+    if (conversation !== this.#conversation) {
+      this.#conversation = conversation;
+      this.#text.value = conversation ? this.#client.draft(conversation) : "";
+      setText(this.#error, "");
+      this.#form.hidden = !conversation;
+      this.#measure();
+    }
+    if (conversation) {
+      const to = conversation.isRoom ? `#${conversation.id}` : this.#client.names.of(conversation.id);
+      setAttribute(this.#text, "placeholder", `Message ${to}`);
+      setAttribute(this.#text, "aria-label", `Message ${to}`);
+    }
+  }
+  // left returns how many code points may still be written.
+  #left() {
+    const limit = this.#client.limits.content_code_points || Infinity;
+    return limit - codePoints(this.#text.value);
+  }
+  #measure() {
+    const left = this.#left();
+    setText(this.#counter, left < COUNTER_FROM ? String(left) : "");
+    setAttribute(this.#counter, "title", left < COUNTER_FROM ? "characters left" : null);
+    setAttribute(this.#text, "aria-invalid", left < 0 ? "true" : null);
+    const passed = SAID_AT.filter((n) => left <= n).at(-1);
+    if (passed !== this.#said) {
+      this.#said = passed;
+      setText(this.#limit, passed === void 0 ? "" : remaining(left));
+    }
+    this.#text.style.height = "auto";
+    this.#text.style.height = `${this.#text.scrollHeight + 2}px`;
+  }
+  #submit() {
+    const content = this.#text.value;
+    if (!content || !this.#conversation) {
+      return;
+    }
+    const left = this.#left();
+    const problem = left < 0 ? tooLong(-left) : isBlank(content) ? "There is nothing to see yet. Write a letter, a digit or a sign." : "";
+    setText(this.#error, problem);
+    if (problem) {
+      return;
+    }
+    this.#sent();
+    this.#client.send(this.#conversation, content.toWellFormed?.() ?? content);
+    this.#text.value = "";
+    this.#measure();
+    this.focus();
+  }
+};
+var tooLong = (n) => `This is ${count(n, "character", "characters")} too long.`;
+function remaining(left) {
+  return left < 0 ? tooLong(-left) : `${count(left, "character", "characters")} left.`;
+}
+
+// page/view/person.js
+function nameElement(tag, properties) {
+  return el(tag, properties, el("bdi", { class: "who" }), el("span", { class: "tag" }));
+}
+function setName(node, { name, tag }) {
+  setText(node.firstElementChild, name);
+  setText(node.lastElementChild, tag && ` ${tag}`);
+}
+function avatarElement(id, size = "") {
+  const properties = { class: `avatar ${size}`.trim(), "aria-hidden": "true", "data-hue": hue(id) };
+  return el("span", properties, el("span", { class: "initial" }));
+}
+function setAvatar(node, { name, online = false }) {
+  setText(node.firstElementChild, initial(name));
+  node.classList.toggle("online", online === true);
+}
+
+// page/view/members.js
+var byName = new Intl.Collator();
+var Members = class {
+  #client;
+  #list;
+  #status = document.getElementById("members-status");
+  #members;
+  // as they were shown last: another Map after any change
+  #changes;
+  // of names, until then
+  // chosen is called after a person was chosen.
+  constructor(client2, chosen) {
+    this.#client = client2;
+    this.#list = new List(document.getElementById("members"), (member) => {
+      const avatar = avatarElement(member.key, "small online");
+      const name = nameElement("span", { class: "label" });
+      if (member.me) {
+        return el("li", { class: "member", "data-id": member.key }, avatar, name, el("span", { class: "note" }, "you"));
+      }
+      const open = () => {
+        client2.openPerson(member.key);
+        chosen();
+      };
+      const label = el("span", { class: "visually-hidden" }, ", write privately");
+      const button = el("button", { type: "button", class: "conversation", onclick: open }, avatar, name, label);
+      return el("li", { "data-id": member.key }, button);
+    }, (node, { name, tag }) => {
+      setAvatar(node.querySelector(".avatar"), { name, online: true });
+      setName(node.querySelector(".label"), { name, tag });
+    });
+  }
+  // render returns how many people are there, or null if that is not known.
+  render() {
+    const { current, me, names } = this.#client;
+    const members = current?.members ?? null;
+    if (members !== this.#members || names.changes !== this.#changes) {
+      this.#members = members;
+      this.#changes = names.changes;
+      const people = [...members?.keys() ?? []].map((id) => ({ key: id, ...names.parts(id), me: id === me.user_id }));
+      people.sort((a, b) => b.me - a.me || byName.compare(a.name, b.name) || (a.key < b.key ? -1 : 1));
+      this.#list.show(people);
+      setText(this.#status, members ? "" : "Not known without a connection.");
+    }
+    return members?.size ?? null;
+  }
+};
+
+// page/view/panels.js
+var Panel = class {
+  #panel;
+  #toggle;
+  #rest;
+  #open = false;
+  // toggle is the button that opens the panel, rest what lies under it then. query is
+  // the media query of a window that is too narrow.
+  constructor({ panel, toggle, rest, query }) {
+    this.#panel = panel;
+    this.#toggle = toggle;
+    this.#rest = rest;
+    toggle.addEventListener("click", () => this.#open ? this.close() : this.open());
+    panel.querySelector(".close").addEventListener("click", () => this.close());
+    panel.addEventListener("keydown", (event) => event.key === "Escape" && !composes(event) && this.close());
+    matchMedia(query).addEventListener("change", () => this.close({ focus: false }));
+    document.getElementById("backdrop").addEventListener("click", () => this.close());
+  }
+  open() {
+    this.#set(true);
+    this.#panel.querySelector(".close").focus();
+  }
+  // close gives the focus back, unless it has gone elsewhere.
+  close({ focus = true } = {}) {
+    if (this.#open) {
+      this.#set(false);
+      if (focus) {
+        this.#toggle.focus();
+      }
+    }
+  }
+  #set(open) {
+    this.#open = open;
+    this.#panel.classList.toggle("open", open);
+    this.#toggle.setAttribute("aria-expanded", String(open));
+    this.#rest.forEach((element) => element.inert = open);
+    document.getElementById("backdrop").hidden = !open;
+  }
+};
+
+// page/view/sidebar.js
+var Sidebar = class {
+  #client;
+  #chosen;
+  #rooms;
+  #others;
+  #people;
+  #form = document.getElementById("join-form");
+  #input = document.getElementById("join-name");
+  #error = document.getElementById("join-error");
+  // chosen is called after a conversation was chosen.
+  constructor(client2, chosen) {
+    this.#client = client2;
+    this.#chosen = chosen;
+    const choose = (id) => {
+      client2.select(client2.conversations.open(id));
+      chosen();
+    };
+    this.#rooms = list("rooms", choose);
+    this.#people = list("people", choose);
+    this.#others = list("other-rooms", (name) => this.#join(name));
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#join(this.#input.value.trim().replace(/^#/, ""));
+    });
+    this.#input.addEventListener("input", () => this.#complain(""));
+  }
+  render() {
+    const all = [...this.#client.conversations];
+    const rooms = all.filter((c) => c.isRoom).sort((a, b) => a.id < b.id ? -1 : 1);
+    const people = all.filter((c) => !c.isRoom).sort((a, b) => b.active - a.active);
+    this.#rooms.show(rooms.map((c) => this.#item(c, { name: `# ${c.id}`, tag: "" })));
+    this.#people.show(people.map((c) => this.#item(c, this.#client.names.parts(c.id))));
+    document.getElementById("people-none").hidden = people.length > 0;
+    const others = this.#client.rooms.list.filter((r) => !this.#client.conversations.get(r.receiver_id));
+    this.#others.show(others.map((r) => ({
+      key: r.receiver_id,
+      name: `# ${r.receiver_id}`,
+      tag: "",
+      note: r.online > 0 ? count(r.online, "person", "people") : ""
+    })));
+    document.getElementById("other-rooms-section").hidden = others.length === 0;
+    document.getElementById("more-rooms").hidden = !this.#client.rooms.hasMore;
+  }
+  #item(conversation, { name, tag }) {
+    return {
+      key: conversation.id,
+      name,
+      tag,
+      person: !conversation.isRoom,
+      online: conversation.online,
+      current: conversation === this.#client.current,
+      unread: conversation.unread
+    };
+  }
+  async #join(name) {
+    const problem = roomProblem(name);
+    this.#complain(problem);
+    if (problem) {
+      this.#input.focus();
+      return;
+    }
+    try {
+      await this.#client.openRoom(name);
+      this.#input.value = "";
+      this.#chosen();
+    } catch (error) {
+      this.#complain(error.message);
+    }
+  }
+  #complain(problem) {
+    setText(this.#error, problem);
+    setAttribute(this.#input, "aria-invalid", problem ? "true" : null);
+  }
+};
+function list(id, choose) {
+  return new List(document.getElementById(id), (item) => {
+    const label = nameElement("span", { class: "label" });
+    const button = el("button", { type: "button", class: "conversation", onclick: () => choose(item.key) }, label);
+    if (item.person) {
+      button.prepend(avatarElement(item.key, "small"));
+    }
+    button.append(el("span", { class: "note" }), el("span", { class: "badge", hidden: true }));
+    return el("li", { "data-id": item.key }, button);
+  }, (node, { name, tag, note = "", current, unread, person, online }) => {
+    const button = node.firstElementChild;
+    setName(button.querySelector(".label"), { name, tag });
+    setText(button.querySelector(".note"), note);
+    setAttribute(button, "aria-current", current ? "true" : null);
+    if (person) {
+      setAvatar(button.querySelector(".avatar"), { name, online });
+    }
+    const badge = button.querySelector(".badge");
+    badge.hidden = !unread;
+    if (unread && badge.dataset.unread !== String(unread)) {
+      badge.dataset.unread = unread;
+      badge.replaceChildren(unread > 99 ? "99+" : String(unread), el("span", { class: "visually-hidden" }, " unread"));
+    }
+  });
+}
+
+// page/view/announcer.js
+var AT_ONCE = 5;
+var PAUSE = 3e3;
+var HELD = 10;
+var Announcer = class {
+  #region;
+  #world;
+  #allowance = AT_ONCE;
+  #filled;
+  // when #allowance was right
+  #counted = 0;
+  // messages whose number is to be said
+  #timer = null;
+  // region is a live region; world holds setTimeout, clearTimeout and performance.
+  constructor(region, world = globalThis) {
+    this.#region = region;
+    this.#world = world;
+    this.#filled = world.performance.now();
+  }
+  // announce takes new messages as text.
+  announce(texts) {
+    for (const text of texts) {
+      if (this.#counted === 0 && this.#take()) {
+        this.#read(text);
+      } else {
+        this.#counted++;
+      }
+    }
+    if (this.#counted > 0) {
+      this.#timer ??= this.#world.setTimeout(() => this.#summarise(), PAUSE);
+    }
+  }
+  // clear forgets everything, as when another conversation is shown.
+  clear() {
+    this.#world.clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#counted = 0;
+    this.#region.replaceChildren();
+  }
+  #summarise() {
+    const n = this.#counted;
+    this.#timer = null;
+    this.#counted = 0;
+    this.#read(n === 1 ? "1 more message" : `${n} more messages`);
+  }
+  #read(text) {
+    const line = this.#region.ownerDocument.createElement("p");
+    line.textContent = text;
+    this.#region.append(line);
+    while (this.#region.children.length > HELD) {
+      this.#region.firstElementChild.remove();
+    }
+  }
+  #take() {
+    const now = this.#world.performance.now();
+    this.#allowance = Math.min(AT_ONCE, this.#allowance + (now - this.#filled) / PAUSE);
+    this.#filled = now;
+    if (this.#allowance < 1) {
+      return false;
+    }
+    this.#allowance--;
+    return true;
+  }
+};
+
+// page/view/rows.js
+var TOGETHER = 5 * 6e4;
+var keyOf = (message) => `seq ${message.seq}`;
+var pendingKey = (entry) => `ref ${entry.ref}`;
+function rowsOf({ messages, pending, me, from = 0, to = messages.length + pending.length }) {
+  const rows = [];
+  const refs = /* @__PURE__ */ new Set();
+  let previous = from > 0 ? rowAt(from - 1) : null;
+  for (let place = from; place < to; place++) {
+    const row = rowAt(place);
+    if (row.state !== "sent" && refs.has(row.key)) {
+      continue;
+    }
+    if (row.formerKey) {
+      refs.add(row.formerKey);
+    }
+    add(row);
+  }
+  return rows;
+  function rowAt(place) {
+    const { length } = messages;
+    return place < length ? sent(messages[place], me) : unsent2(pending[place - length], me);
+  }
+  function add(row) {
+    const sameDay = previous && dayKey(previous.at) === dayKey(row.at);
+    if (!sameDay) {
+      rows.push({ kind: "day", key: `day ${row.key}`, label: formatDay(row.at) });
+    }
+    row.first = !sameDay || previous.sender !== row.sender || row.at - previous.at > TOGETHER;
+    rows.push(row);
+    previous = row;
+  }
+}
+function sent(message, me) {
+  const { sender_id: sender, content, server_ts: at, metadata, seq } = message;
+  const mine = sender === me;
+  const formerKey = mine && metadata?.ref ? pendingKey(metadata) : void 0;
+  return { kind: "message", key: keyOf(message), formerKey, sender, mine, content, at, state: "sent", seq };
+}
+function unsent2(entry, me) {
+  const { content, at, state, ref, error } = entry;
+  return { kind: "message", key: pendingKey(entry), sender: me, mine: true, content, at, state, ref, error };
+}
+
+// page/view/excerpt.js
+var STEP = 50;
+var Excerpt = class {
+  #most;
+  #messages = [];
+  #pending = [];
+  #first = null;
+  // key of the first one, null for the first there is
+  #last = null;
+  // and of the last
+  from = 0;
+  // the place of the first one in messages, followed by pending
+  to = 0;
+  // and the place after the last one
+  // most returns the bound.
+  constructor(most) {
+    this.#most = most;
+  }
+  // complete says whether nothing comes after it.
+  get complete() {
+    return this.to === this.#length;
+  }
+  // end makes it the end of what is held.
+  end(messages, pending) {
+    this.#hold(messages, pending);
+    this.#set(this.#length - this.#most(), this.#length);
+  }
+  // stay keeps it where it is in what is held now. If more has come in between than
+  // there is room for, it keeps what is around a key.
+  stay(messages, pending, around) {
+    this.#hold(messages, pending);
+    const from = this.#first === null ? 0 : this.#find(this.#first);
+    const to = this.#last === null ? this.#length : Math.min(this.#length, this.#find(this.#last) + 1);
+    const most = this.#most();
+    if (to - from <= most) {
+      this.#set(from, Math.max(from, to));
+      return;
+    }
+    const middle = around === null ? from : this.#find(around) - Math.floor(most / 2);
+    const begin = Math.max(from, Math.min(middle, to - most));
+    this.#set(begin, begin + most);
+  }
+  // older moves it up, and reports whether there was anything to move to.
+  older() {
+    const { from } = this;
+    const begin = Math.max(0, from - STEP);
+    this.#set(begin, Math.min(this.to, begin + this.#most()));
+    return begin < from;
+  }
+  // newer moves it down, likewise.
+  newer() {
+    const { to } = this;
+    const end = Math.min(this.#length, to + STEP);
+    this.#set(Math.max(this.from, end - this.#most()), end);
+    return end > to;
+  }
+  get #length() {
+    return this.#messages.length + this.#pending.length;
+  }
+  #hold(messages, pending) {
+    this.#messages = messages;
+    this.#pending = pending;
+  }
+  #set(from, to) {
+    this.from = Math.max(0, from);
+    this.to = to;
+    this.#first = this.#key(this.from);
+    this.#last = this.#key(to - 1);
+  }
+  #key(place) {
+    const { length } = this.#messages;
+    if (place < length) {
+      return place < 0 ? null : keyOf(this.#messages[place]);
+    }
+    return place < this.#length ? pendingKey(this.#pending[place - length]) : null;
+  }
+  // find returns the place of a key, or where it would be. A message on its way is
+  // found under its old key when it has arrived.
+  #find(key) {
+    const [kind, value] = key.split(" ");
+    if (kind === "seq") {
+      return lowerBound(this.#messages, Number(value));
+    }
+    const waiting = this.#pending.findIndex((entry) => entry.ref === value);
+    if (waiting >= 0) {
+      return this.#messages.length + waiting;
+    }
+    const arrived = this.#messages.findLastIndex((m) => m.metadata?.ref === value);
+    return arrived >= 0 ? arrived : this.#messages.length;
+  }
+};
+function lowerBound(messages, seq) {
+  let [low, high] = [0, messages.length];
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (messages[middle].seq < seq) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+// page/view/message.js
+function makeRow(row, actions) {
+  if (row.kind === "day") {
+    return el("li", { class: "day", "data-day": row.key }, el("span", {}));
+  }
+  const body = el("p", { class: "body", dir: "auto" });
+  const time2 = el("time", { class: "time" });
+  const bubble = el("div", { class: "bubble" }, body, time2);
+  const header = el("div", { class: "sender" });
+  if (row.mine) {
+    header.append("You:");
+  } else {
+    const open = () => actions.openPerson(row.sender);
+    header.append(avatarElement(row.sender), nameElement("button", { type: "button", class: "name", onclick: open }));
+  }
+  return el("li", { class: "message" }, header, bubble);
+}
+function updateRow(node, row, actions) {
+  if (row.kind === "day") {
+    setText(node.firstElementChild, row.label);
+    return;
+  }
+  setAttribute(node, "data-key", row.key);
+  setAttribute(node, "data-seq", row.seq ?? null);
+  setAttribute(node, "data-state", row.state);
+  node.classList.toggle("mine", row.mine);
+  node.classList.toggle("first", row.first);
+  updateSender(node.querySelector(".sender"), row);
+  setText(node.querySelector(".body"), row.content);
+  updateTime(node.querySelector(".time"), row.at);
+  updateDelivery(node, row, actions);
+}
+function updateTime(time2, at) {
+  const iso = new Date(at).toISOString();
+  if (time2.dateTime !== iso) {
+    time2.dateTime = iso;
+    time2.title = formatFull(at);
+    setText(time2, formatTime(at));
+  }
+}
+function updateSender(header, row) {
+  const seen = row.first && !row.mine;
+  setAttribute(header, "class", seen ? "sender" : "sender visually-hidden");
+  if (row.mine) {
+    return;
+  }
+  const [avatar, button] = header.children;
+  setAvatar(avatar, row);
+  setName(button, row);
+  setAttribute(button, "aria-label", `${row.fullName}, write privately`);
+  setAttribute(button, "tabindex", row.first ? null : -1);
+}
+function updateDelivery(node, row, actions) {
+  let delivery = node.querySelector(".delivery");
+  if (row.state === "sent") {
+    delivery?.remove();
+    return;
+  }
+  if (!delivery) {
+    delivery = el("div", { class: "delivery" });
+    node.append(delivery);
+  }
+  if (row.state === "sending") {
+    delivery.replaceChildren("Sending…");
+    return;
+  }
+  const button = (name, label, act) => el("button", { type: "button", class: `link ${name}`, onclick: () => act(row.ref) }, label);
+  delivery.replaceChildren(
+    el("span", { role: "alert" }, "Not sent: ", el("bdi", {}, row.error), " "),
+    button("retry", "Retry", actions.retry),
+    " ",
+    button("discard", "Discard", actions.discard)
+  );
+}
+
+// page/view/place.js
+var AT_END = 40;
+var Place = class {
+  atEnd = true;
+  #log;
+  #rows;
+  #mark;
+  #marks = [];
+  // { row, mark, top } of the rows in sight, from the top
+  // What the log was like after it was last scrolled from here.
+  #scrollTop = 0;
+  #scrollHeight = 0;
+  #clientHeight = 0;
+  // log is what scrolls, rows the element within it whose children are the rows. mark
+  // returns the part of a row that must not move.
+  constructor(log, rows, mark) {
+    this.#log = log;
+    this.#rows = rows;
+    this.#mark = mark;
+  }
+  // key is the data-key of the first row in sight that has one, or null.
+  get key() {
+    return this.#marks.find(({ row }) => row.dataset.key)?.row.dataset.key ?? null;
+  }
+  // above and below are the pixels that can be scrolled in each direction.
+  get above() {
+    return this.#log.scrollTop;
+  }
+  get below() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    return scrollHeight - clientHeight - scrollTop;
+  }
+  // scrolled takes notice of the log having been scrolled. It reports whether somebody
+  // did that. complete says whether the log ends with the end of the conversation.
+  scrolled(complete) {
+    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    const grown = scrollHeight !== this.#scrollHeight;
+    if (grown || this.atEnd && clientHeight !== this.#clientHeight) {
+      this.restore();
+      return false;
+    }
+    if (scrollTop === this.#scrollTop) {
+      return false;
+    }
+    this.atEnd = complete && this.below < AT_END;
+    this.#note();
+    this.#measure();
+    return true;
+  }
+  // restore scrolls to the place after the rows or their sizes have changed.
+  restore() {
+    if (this.atEnd) {
+      this.#log.scrollTop = this.#log.scrollHeight;
+      this.#note();
+      return;
+    }
+    const anchor = this.#marks.find(({ row }) => row.isConnected);
+    const moved = anchor ? top(anchor.mark) - anchor.top : 0;
+    if (moved !== 0) {
+      this.#log.scrollTop += moved;
+    }
+    this.#note();
+    if (anchor !== this.#marks[0]) {
+      this.#measure();
+    }
+  }
+  #note() {
+    const { scrollTop, scrollHeight, clientHeight } = this.#log;
+    this.#scrollTop = scrollTop;
+    this.#scrollHeight = scrollHeight;
+    this.#clientHeight = clientHeight;
+  }
+  #measure() {
+    this.#marks = [];
+    if (this.atEnd) {
+      return;
+    }
+    const { top: begin, bottom: end } = this.#log.getBoundingClientRect();
+    const rows = this.#rows.children;
+    for (let i = firstBelow(rows, begin); i < rows.length && top(rows[i]) < end; i++) {
+      const mark = this.#mark(rows[i]);
+      this.#marks.push({ row: rows[i], mark, top: top(mark) });
+    }
+  }
+};
+function top(element) {
+  return element.getBoundingClientRect().top;
+}
+function firstBelow(rows, height) {
+  let [low, high] = [0, rows.length];
+  while (low < high) {
+    const middle = low + high >> 1;
+    if (rows[middle].getBoundingClientRect().bottom <= height) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+// page/view/timeline.js
+var HELD2 = 500;
+var SLACK = 100;
+var ROWS = 200;
+var LOWEST = 20;
+var Timeline = class {
+  #client;
+  #log = document.getElementById("log");
+  #status = document.getElementById("log-status");
+  #jump = document.getElementById("jump");
+  #messages = document.getElementById("messages");
+  #announcer = new Announcer(document.getElementById("announcements"));
+  #list;
+  #place;
+  #excerpt = new Excerpt(() => Math.max(ROWS, Math.ceil(4 * this.#log.clientHeight / LOWEST)));
+  #shown = null;
+  // the conversation
+  #history = null;
+  // its messages: another array after it was reset
+  #loaded = false;
+  // whether it was when it was last rendered
+  #lastSeen = 0;
+  // the highest seq when one was last at the end
+  #announced = 0;
+  // the highest seq that was read aloud, or need not be
+  constructor(client2) {
+    this.#client = client2;
+    const actions = {
+      openPerson: (id) => client2.openPerson(id),
+      retry: (ref) => client2.retry(ref),
+      discard: (ref) => client2.discard(ref)
+    };
+    const make = (row) => makeRow(row, actions);
+    const update = (node, row) => updateRow(node, row, actions);
+    this.#list = new List(this.#messages, make, update, () => this.#focus());
+    this.#place = new Place(this.#log, this.#messages, (row) => row.querySelector(".bubble") ?? row);
+    this.#log.addEventListener("scroll", () => this.#scrolled());
+    this.#log.addEventListener("keydown", (event) => {
+      if (event.key === "End" && event.target === this.#log) {
+        event.preventDefault();
+        this.#toEnd();
+      }
+    });
+    this.#jump.addEventListener("click", () => {
+      this.#toEnd();
+      this.#focus();
+    });
+    const observer = new ResizeObserver(() => this.#place.restore());
+    observer.observe(this.#log);
+    observer.observe(this.#messages);
+  }
+  // follow makes the next render show the end, as after one has written something.
+  follow() {
+    this.#place.atEnd = true;
+  }
+  // read marks as read what is on the screen of somebody who looks at it.
+  read() {
+    const conversation = this.#client.current;
+    if (conversation && this.#place.atEnd && !this.#isOther(conversation)) {
+      this.#lastSeen = conversation.head;
+      if (document.visibilityState === "visible" && conversation.loaded) {
+        this.#client.markRead(conversation);
+      }
+    }
+  }
+  render() {
+    const conversation = this.#client.current;
+    if (!conversation) {
+      this.#begin(null);
+      this.#jump.hidden = true;
+      setText(this.#status, "");
+      return;
+    }
+    if (this.#isOther(conversation)) {
+      this.#begin(conversation);
+    }
+    if (this.#place.atEnd && conversation.messages.length > HELD2 + SLACK) {
+      conversation.trim(HELD2);
+    }
+    this.#renderStatus(conversation);
+    const pending = this.#client.pending(conversation);
+    if (this.#place.atEnd) {
+      this.#excerpt.end(conversation.messages, pending);
+    } else {
+      this.#excerpt.stay(conversation.messages, pending, this.#place.key);
+    }
+    this.#show(conversation, pending);
+    this.#fill(conversation, pending);
+    this.#announce(conversation);
+    this.read();
+    this.#renderJump(conversation);
+  }
+  // isOther says whether a conversation is not the one that is shown, or not as it was.
+  #isOther(conversation) {
+    return conversation !== this.#shown || conversation.messages !== this.#history || conversation.loaded !== this.#loaded;
+  }
+  // begin shows another conversation. Its rows have the keys of the former one's.
+  #begin(conversation) {
+    this.#shown = conversation;
+    this.#history = conversation?.messages;
+    this.#loaded = conversation?.loaded;
+    this.#place.atEnd = true;
+    this.#announced = Infinity;
+    this.#announcer.clear();
+    this.#list.show([]);
+  }
+  // show brings the rows of the excerpt into the document.
+  #show(conversation, pending) {
+    const { messages } = conversation;
+    const { from, to } = this.#excerpt;
+    const { me, names } = this.#client;
+    const rows = rowsOf({ messages, pending, me: me.user_id, from, to });
+    for (const row of rows) {
+      if (row.kind === "message" && !row.mine) {
+        Object.assign(row, names.parts(row.sender), { fullName: names.of(row.sender) });
+      }
+    }
+    this.#list.show(this.#withFocused(rows, pending));
+    this.#place.restore();
+  }
+  // withFocused adds the row that has the keyboard's focus, if it would go: whoever
+  // works with the keyboard would be thrown back to the beginning of the page.
+  #withFocused(rows, pending) {
+    const node = document.activeElement?.closest("#messages > .message");
+    const row = node && this.#list.item(node);
+    const there = row && rows.some((r) => r.key === row.key || r.formerKey === row.key);
+    const exists = row && (row.state === "sent" || pending.some((entry) => entry.ref === row.ref));
+    if (!row || there || !exists) {
+      return rows;
+    }
+    const first = rows.find((r) => r.kind === "message");
+    const before = row.state === "sent" && (first?.seq ?? Infinity) > row.seq;
+    return before ? [row, ...rows] : [...rows, row];
+  }
+  // fill moves the excerpt, and fetches messages, so that one can scroll on.
+  #fill(conversation, pending) {
+    const near = this.#log.clientHeight;
+    for (let step = 0; step < 4 && !this.#place.atEnd; step++) {
+      if (!(this.#place.above < near && this.#excerpt.older()) && !(this.#place.below < near && this.#excerpt.newer())) {
+        break;
+      }
+      this.#show(conversation, pending);
+    }
+    if (this.#place.above < near && this.#excerpt.from === 0) {
+      this.#client.loadOlder(conversation);
+    }
+  }
+  #toEnd() {
+    this.follow();
+    this.render();
+    this.read();
+  }
+  #focus() {
+    this.#log.focus({ preventScroll: true });
+  }
+  #scrolled() {
+    const conversation = this.#client.current;
+    if (conversation && !this.#isOther(conversation) && this.#place.scrolled(this.#excerpt.complete)) {
+      this.#fill(conversation, this.#client.pending(conversation));
+      this.read();
+      this.#renderJump(conversation);
+    }
+  }
+  // announce reads aloud what others say now, and neither a conversation that is opened
+  // nor what one scrolls to.
+  #announce({ messages, held, loaded }) {
+    if (!loaded || this.#announced === Infinity || document.visibilityState !== "visible") {
+      this.#announced = loaded ? held : Infinity;
+      return;
+    }
+    const { me, names } = this.#client;
+    const fresh = messages.slice(lowerBound(messages, this.#announced + 1), lowerBound(messages, held + 1));
+    this.#announced = Math.max(this.#announced, held);
+    this.#announcer.announce(fresh.filter((m) => m.sender_id !== me.user_id).map((m) => `${names.of(m.sender_id)}: ${m.content}`));
+  }
+  // renderJump says how much is not on the screen.
+  #renderJump(conversation) {
+    const below = this.#place.atEnd ? 0 : conversation.head - this.#lastSeen;
+    this.#jump.hidden = this.#place.atEnd;
+    setText(this.#jump, below > 0 ? `↓ ${below} new` : "↓ Latest");
+  }
+  #renderStatus(conversation) {
+    const { error, loaded, complete, messages } = conversation;
+    const nothing = messages.length === 0 && this.#client.pending(conversation).length === 0;
+    const focused = this.#status.contains(document.activeElement);
+    if (error) {
+      if (this.#status.dataset.error !== error) {
+        const again = el("button", { type: "button", class: "link", onclick: () => this.#client.reload(conversation) }, "Try again");
+        this.#status.replaceChildren(el("bdi", {}, error), " ", again);
+      }
+    } else if (!loaded) {
+      setText(this.#status, this.#client.state === "online" ? "Loading messages…" : "Messages appear as soon as there is a connection.");
+    } else if (nothing) {
+      setText(this.#status, "Nothing here yet. Say something!");
+    } else {
+      setText(this.#status, complete ? "This is where the conversation begins." : "Loading older messages…");
+    }
+    setAttribute(this.#status, "data-error", error || null);
+    setAttribute(this.#status, "aria-live", error ? "polite" : "off");
+    if (focused && !this.#status.contains(document.activeElement)) {
+      this.#focus();
+    }
+  }
+};
+
+// page/view/trouble.js
+var KEPT = "What you write is kept, and sent later.";
+function trouble({ state, reason, words, silent }, wasOnline) {
+  if (state === "stopped") {
+    return `The server ended the connection: ${plain(reason)}.`;
+  }
+  if (navigator.onLine === false) {
+    return `This device is offline. ${KEPT}`;
+  }
+  if (silent) {
+    return `The server does not answer. ${KEPT}`;
+  }
+  return `${cause(reason, words, wasOnline)} ${KEPT}`;
+}
+function cause(reason, words, wasOnline) {
+  switch (reason) {
+    case "":
+      return wasOnline ? "The connection is lost." : "There is no connection.";
+    case "silent":
+      return "The server does not answer.";
+    case "unreachable":
+      return "The server cannot be reached.";
+    case "refused":
+      return `The server refuses connections at the moment${words ? `: ${words}` : ""}.`;
+    case "proxy":
+      return "The proxy in front of the server does not reach it.";
+    case "blocked":
+      return `The server is there, but WebSocket connections to it do not come about. Something on the way may not let them pass, or the server may not allow the origin ${location.origin}.`;
+    case "http":
+      return `The server does not take connections here: it answered with ${words}.`;
+  }
+  return `The server ended the connection: ${plain(reason)}.`;
+}
+var plain = (reason) => reason.replaceAll("_", " ");
+
+// page/view/chat.js
+var byID = (id) => document.getElementById(id);
+var NO_FRAME = 100;
+var STATES = { connecting: "Connecting…", online: "Connected", waiting: "Reconnecting…", stopped: "Disconnected" };
+var Chat = class {
+  #client;
+  #timeline;
+  #composer;
+  #sidebar;
+  #members;
+  #myAvatar;
+  #name;
+  // the element within the title
+  #wanted = false;
+  // whether a render is under way
+  #wasOnline = false;
+  #lost = false;
+  // whether a connection is to come (back)
+  // reconnect and openProfile are called when the user asks for it.
+  constructor(client2, { reconnect, openProfile }) {
+    this.#client = client2;
+    this.#timeline = new Timeline(client2);
+    this.#composer = new Composer(client2, () => this.#timeline.follow());
+    const menu = new Panel({
+      panel: byID("sidebar"),
+      toggle: byID("menu"),
+      query: "(max-width: 719px)",
+      rest: [byID("conversation"), byID("members-panel")]
+    });
+    const people = new Panel({
+      panel: byID("members-panel"),
+      toggle: byID("members-toggle"),
+      query: "(max-width: 999px)",
+      rest: [byID("conversation"), byID("sidebar")]
+    });
+    const chosen = () => {
+      menu.close({ focus: false });
+      people.close({ focus: false });
+      this.#composer.focus();
+    };
+    this.#sidebar = new Sidebar(client2, chosen);
+    this.#members = new Members(client2, chosen);
+    byID("menu").addEventListener("click", () => client2.refreshRooms());
+    byID("leave").addEventListener("click", () => this.#leave());
+    byID("reconnect").addEventListener("click", reconnect);
+    byID("dismiss").addEventListener("click", () => client2.dismissNotice());
+    byID("profile-open").addEventListener("click", openProfile);
+    document.querySelector(".skip").addEventListener("click", (event) => {
+      event.preventDefault();
+      this.#composer.focus();
+    });
+    this.#myAvatar = avatarElement(client2.me.user_id);
+    byID("my-name").before(this.#myAvatar);
+    this.#name = nameElement("span", {});
+    byID("title").append(this.#name);
+    byID("app").hidden = false;
+    this.#render();
+    this.#composer.focus();
+  }
+  // render shows how things are, soon, and once for all changes until then.
+  render() {
+    if (!this.#wanted) {
+      this.#wanted = true;
+      inNextFrame(() => this.#render());
+    }
+  }
+  #render() {
+    this.#timeline.read();
+    this.#wanted = false;
+    this.#composer.render();
+    this.#sidebar.render();
+    this.#renderMe();
+    this.#renderHeader(this.#members.render());
+    this.#renderConnection();
+    this.#timeline.render();
+    const unread = [...this.#client.conversations].reduce((sum, c) => sum + c.unread, 0);
+    const { current, names } = this.#client;
+    const name = current && !current.isRoom ? names.of(current.id) : this.#title().name;
+    const title = `${unread > 0 ? `(${unread}) ` : ""}${name} · hawser`;
+    if (document.title !== title) {
+      document.title = title;
+    }
+  }
+  #renderMe() {
+    const { name } = this.#client.me;
+    setText(byID("my-name"), name);
+    setAvatar(this.#myAvatar, { name });
+  }
+  // title returns the parts of what stands above the messages.
+  #title() {
+    const { current, names } = this.#client;
+    if (!current) {
+      return { name: "Choose a conversation", tag: "" };
+    }
+    return current.isRoom ? { name: `# ${current.id}`, tag: "" } : names.parts(current.id);
+  }
+  #renderHeader(people) {
+    const { current } = this.#client;
+    const inRoom = current?.isRoom === true;
+    setName(this.#name, this.#title());
+    setText(byID("subtitle"), subtitle(current, people));
+    byID("leave").hidden = !inRoom;
+    byID("members-toggle").hidden = byID("members-panel").hidden = !inRoom;
+    setText(byID("members-count"), people === null ? "–" : String(people));
+  }
+  #renderConnection() {
+    const { state, silent, notice } = this.#client;
+    this.#lost = silent || state === "waiting" || state === "stopped" || this.#lost && state === "connecting";
+    const shown2 = this.#lost && state !== "stopped" ? "waiting" : state;
+    const connection2 = byID("connection");
+    setAttribute(connection2, "data-state", shown2);
+    setText(connection2.lastElementChild, STATES[shown2]);
+    this.#wasOnline ||= state === "online";
+    byID("banner").hidden = !this.#lost;
+    setText(byID("banner-text"), this.#lost ? trouble(this.#client, this.#wasOnline) : "");
+    setText(byID("reconnect"), state === "stopped" ? "Connect again" : "Try now");
+    byID("notice").hidden = notice === "";
+    setText(byID("notice-text"), notice);
+  }
+  #leave() {
+    const { current, conversations } = this.#client;
+    if (!this.#client.leave(current)) {
+      return;
+    }
+    const next = [...conversations][0];
+    if (next) {
+      this.#client.select(next);
+      this.#composer.focus();
+    } else {
+      const menu = byID("menu");
+      (menu.offsetParent ? menu : byID("join-name")).focus();
+    }
+  }
+};
+function inNextFrame(run) {
+  const either = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(timer);
+    run();
+  };
+  const frame = requestAnimationFrame(either);
+  const timer = setTimeout(either, NO_FRAME);
+}
+function subtitle(conversation, people) {
+  if (!conversation) {
+    return "";
+  }
+  if (conversation.isRoom) {
+    return people === null ? "" : `${count(people, "person", "people")} here`;
+  }
+  switch (conversation.online) {
+    case true:
+      return "Private · online";
+    case false:
+      return "Private · away, will find it later";
+  }
+  return "Private";
+}
+
+// page/view/profile.js
+var byID2 = (id) => document.getElementById(id);
+var Profile = class {
+  #dialog = byID2("profile");
+  #name = byID2("profile-name");
+  #current;
+  #unsent;
+  // current returns the name, rename takes another and may throw an Error that can be
+  // shown. unsent counts the messages that are lost by signOut.
+  constructor({ current, rename, unsent: unsent3, signOut }) {
+    this.#current = current;
+    this.#unsent = unsent3;
+    byID2("profile-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#save(rename);
+    });
+    this.#name.addEventListener("input", () => this.#complain(""));
+    byID2("profile-cancel").addEventListener("click", () => this.#dialog.close());
+    byID2("signout").addEventListener("click", () => this.#ask());
+    byID2("signout-stay").addEventListener("click", () => this.#dialog.close());
+    byID2("signout-confirm").addEventListener("click", signOut);
+  }
+  open() {
+    this.#name.value = this.#current();
+    this.#complain("");
+    byID2("profile-form").hidden = false;
+    byID2("signout-question").hidden = true;
+    this.#dialog.showModal();
+    this.#name.select();
+  }
+  async #save(rename) {
+    const name = this.#name.value.trim();
+    if (!name) {
+      this.#complain("Choose a name.");
+      return;
+    }
+    byID2("profile-save").disabled = true;
+    try {
+      await rename(name);
+      this.#dialog.close();
+    } catch (error) {
+      this.#complain(error.message);
+    } finally {
+      byID2("profile-save").disabled = false;
+    }
+  }
+  #ask() {
+    const unsent3 = this.#unsent();
+    const lost = unsent3 === 0 ? "" : ` ${count(unsent3, "message that was not sent yet is", "messages that were not sent yet are")} lost.`;
+    setText(byID2("signout-text"), `This browser then forgets who you are, and nobody can be this user again: not even you, under the same name. Private conversations end with it.${lost}`);
+    byID2("profile-form").hidden = true;
+    byID2("signout-question").hidden = false;
+    byID2("signout-stay").focus();
+  }
+  #complain(problem) {
+    setText(byID2("profile-error"), problem);
+    setAttribute(this.#name, "aria-invalid", problem ? "true" : null);
+  }
+};
+
+// page/view/signin.js
+var byID3 = (id) => document.getElementById(id);
+var SignIn = class {
+  #form = byID3("signin-form");
+  #fields = { name: byID3("name"), room: byID3("room") };
+  // enter is called with a name and a room, and may throw an Error that can be shown.
+  // again is called where one may hope still to be known.
+  constructor({ enter, again }) {
+    this.#form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#submit(enter);
+    });
+    byID3("again-known").addEventListener("click", again);
+  }
+  get visible() {
+    return !byID3("signin").hidden;
+  }
+  get room() {
+    return this.#fields.room.value.trim().replace(/^#/, "");
+  }
+  set room(room) {
+    this.#fields.room.value = room;
+  }
+  // show shows the form. name and room are what the fields hold at first, remembers says
+  // whether the browser will know who one is; problem is why one is here again.
+  show({ name, room, remembers, problem = "" }) {
+    byID3("signin").hidden = false;
+    byID3("not-remembered").hidden = remembers;
+    byID3("again-known").hidden = !problem;
+    this.#fields.name.value = name;
+    this.room = room;
+    this.#complain("name", problem);
+    this.#fields.name.focus();
+    this.#fields.name.select();
+  }
+  hide() {
+    byID3("signin").hidden = true;
+  }
+  async #submit(enter) {
+    const name = this.#fields.name.value.trim();
+    const problems = { name: name ? "" : "Choose a name.", room: roomProblem(this.room) };
+    this.#complain("name", problems.name);
+    this.#complain("room", problems.room);
+    if (problems.name || problems.room) {
+      this.#fields[problems.name ? "name" : "room"].focus();
+      return;
+    }
+    byID3("enter").disabled = true;
+    try {
+      await enter(name, this.room);
+    } catch (error) {
+      this.#complain("name", error.message);
+      this.#fields.name.focus();
+    } finally {
+      byID3("enter").disabled = false;
+    }
+  }
+  #complain(field, text) {
+    setText(byID3(`${field}-error`), text);
+    setAttribute(this.#fields[field], "aria-invalid", text ? "true" : null);
+  }
+};
+
+// page/app.js
+var UNKNOWN = /* @__PURE__ */ new Set(["token_refused", "token_expired"]);
+var ASK_AGAIN = 6e4;
+var RENEW_EVERY = 36e5;
+var prefix = `hawser${new URL(".", location.href).pathname.slice(0, -1)}.`;
+var browser = new Memory(() => localStorage, prefix);
+var tab = new Memory(() => sessionStorage, prefix);
+var tabs = new Tabs(navigator.locks, prefix);
+var identity = new Identity(browser, tabs);
+var address = new Address(visit);
+var signIn = new SignIn({ enter: (name) => identity.create(name), again: () => connection.retry() });
+var client = null;
+var connection;
+var view;
+var renewing = false;
+var leaving = false;
+function main() {
+  const start = document.getElementById("start");
+  start.hidden = start.dataset.failed === void 0;
+  identity.onchange = identityChanged;
+  browser.watch(window, (key, value) => {
+    identity.stored(key, value);
+    client?.stored(key, value);
+  });
+  if (identity.current) {
+    chat();
+  } else {
+    signIn.show({ name: "", room: address.room || "lobby", remembers: browser.lasting });
+  }
+}
+function chat(room = "") {
+  const url = new URL("ws", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  connection = new Connection({ url: url.href, token: identity.current.token, features: FEATURES });
+  client = new Client({ me: identity.current, connection, memory: browser, tab, tabs });
+  visit(room || address.id);
+  connection.active();
+  connection.retry();
+  const profile = new Profile({
+    current: () => client.me.name,
+    rename: (name) => identity.rename(name),
+    unsent: () => unsent(browser),
+    signOut: () => {
+      identity.forget();
+      restart();
+    }
+  });
+  view = new Chat(client, { reconnect: () => connection.retry(), openProfile: () => profile.open() });
+  client.onname = (name) => identity.named(name);
+  client.onexpiry = () => identity.renew().catch(() => {
+  });
+  client.onchange = clientChanged;
+  clientChanged();
+  listen();
+  renewIfDue();
+  setInterval(renewIfDue, RENEW_EVERY);
+}
+function listen() {
+  for (const event of ["pointerdown", "keydown", "input", "submit", "focus"]) {
+    addEventListener(event, () => connection.active(), { capture: true, passive: true });
+  }
+  addEventListener("online", () => connection.probe());
+  addEventListener("offline", () => connection.state === "online" && connection.probe());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") {
+      connection.active();
+      connection.probe();
+      client.refreshRooms();
+      view.render();
+    }
+  });
+}
+function clientChanged() {
+  view.render();
+  showAddress();
+  if (connection.state === "online" && signIn.visible) {
+    signIn.hide();
+    document.getElementById("app").hidden = false;
+  }
+  if (connection.state === "stopped" && UNKNOWN.has(connection.reason) && !renewing && !leaving) {
+    renew(connection.reason);
+  }
+  (client.unsent > 0 && !leaving ? addEventListener : removeEventListener)("beforeunload", askToStay);
+}
+function askToStay(event) {
+  event.preventDefault();
+}
+var shown = null;
+function showAddress() {
+  const { current, conversations } = client;
+  const left = shown !== null && !conversations.get(shown.id);
+  address.show(current?.id ?? "", { replace: left });
+  shown = current;
+}
+function visit(id) {
+  if (!client) {
+    signIn.room = isRoom(id) ? id : signIn.room;
+  } else if (id && id !== client.current?.id) {
+    isRoom(id) ? client.enter(id) : client.openPerson(id);
+  } else if (id && isRoom(id) && !client.current.joined) {
+    client.enter(id);
+  }
+}
+async function renew(reason) {
+  renewing = true;
+  let wait = 0;
+  try {
+    await identity.renew();
+  } catch (error) {
+    if (error.refused) {
+      askForName(reason);
+      wait = ASK_AGAIN;
+    }
+  }
+  renewing = false;
+  if (!leaving) {
+    connection.later(wait, reason);
+  }
+}
+function renewIfDue() {
+  identity.renewIfDue().catch(() => {
+  });
+}
+function askForName(reason) {
+  if (signIn.visible) {
+    return;
+  }
+  const waiting = unsent(browser);
+  const why = reason === "token_expired" ? "It has been too long." : "This server does not know you (any more).";
+  const lost = waiting > 0 ? ` Then ${count(waiting, "message that was not sent is", "messages that were not sent are")} lost.` : "";
+  document.getElementById("app").hidden = true;
+  const room = client.current?.isRoom ? client.current.id : "lobby";
+  signIn.show({
+    name: client.me.name,
+    room,
+    remembers: browser.lasting,
+    problem: `${why} Try again, or choose a name, and be somebody new.${lost}`
+  });
+}
+function identityChanged() {
+  const { current } = identity;
+  if (!client) {
+    if (current) {
+      const { room } = signIn;
+      signIn.hide();
+      chat(room);
+    }
+    return;
+  }
+  if (current?.user_id === client.me.user_id) {
+    connection.token = current.token;
+    client.rename(current.name);
+    return;
+  }
+  if (signIn.visible) {
+    address.show(signIn.room, { replace: true });
+  }
+  restart();
+}
+function restart() {
+  leaving = true;
+  removeEventListener("beforeunload", askToStay);
+  connection.stop();
+  tab.clear();
+  location.reload();
+}
+main();
