@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -13,9 +12,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/group"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
 )
 
@@ -44,7 +43,7 @@ type started struct {
 	url   string
 	out   *tail
 	done  chan struct{} // closed when the shell has ended
-	guard *guard
+	guard *group.Guard
 }
 
 // patience is how long a server may take to listen.
@@ -58,10 +57,8 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 	}
 	fill := func(s string) string { return strings.ReplaceAll(s, "{port}", strconv.Itoa(port)) }
 	s := &started{url: fill(c.URL), out: &tail{}, done: make(chan struct{})}
-	s.cmd = exec.Command("/bin/sh", "-c", fill(c.Command))
+	s.cmd = group.Shell(fill(c.Command))
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
-	// A group of its own: what it starts ends with it.
-	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	// What has left the group may still hold the pipe that out is written by.
 	s.cmd.WaitDelay = time.Second
 	if err := pin.Start(s.cmd, cpus); err != nil {
@@ -71,7 +68,7 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 		s.cmd.Wait()
 		close(s.done)
 	}()
-	if s.guard, err = guardGroup(s.pid()); err != nil {
+	if s.guard, err = group.NewGuard(s.cmd); err != nil {
 		s.stop()
 		return nil, err
 	}
@@ -102,16 +99,14 @@ func (s *started) pid() int { return s.cmd.Process.Pid }
 
 // stop ends the server and everything in its group, and waits for it.
 func (s *started) stop() {
-	syscall.Kill(-s.pid(), syscall.SIGTERM)
+	group.End(s.cmd, false)
 	select {
 	case <-s.done:
 	case <-time.After(2 * time.Second):
 	}
-	syscall.Kill(-s.pid(), syscall.SIGKILL)
+	group.End(s.cmd, true)
 	<-s.done
-	if s.guard != nil {
-		s.guard.end()
-	}
+	s.guard.Stop()
 }
 
 // processes are those of the server's group: the shell may have started another
@@ -135,31 +130,6 @@ func (s *started) processes() ([]int, error) {
 		}
 	}
 	return pids, nil
-}
-
-// guard is a process that kills a group when its input ends. That happens however
-// this process ends.
-type guard struct {
-	cmd *exec.Cmd
-	in  io.Closer
-}
-
-func guardGroup(pid int) (*guard, error) {
-	g := &guard{cmd: exec.Command("/bin/sh", "-c", fmt.Sprintf("read x; kill -KILL -%d", pid))}
-	// An interrupt from the terminal is not for it.
-	g.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	in, err := g.cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	g.in = in
-	return g, g.cmd.Start()
-}
-
-// end ends the guard alone.
-func (g *guard) end() {
-	g.cmd.Process.Kill()
-	g.cmd.Wait()
 }
 
 // alive reports whether it still runs, and what it said if not.

@@ -117,19 +117,3 @@ func TestServerLeavesAnother(t *testing.T) {
 		}
 	}
 }
-
-// However this process ends, the server ends with it: then the guard's input does.
-func TestGuard(t *testing.T) {
-	s, dir, err := launch(t, `sleep 60 & echo $! > "$DIR/child"; SERVE_FOR_TEST={port} "$SELF" || exit 1`)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.guard.in.Close()
-	select {
-	case <-s.done:
-	case <-time.After(30 * time.Second):
-		t.Error("the server goes on")
-	}
-	ended(t, filepath.Join(dir, "child"))
-	s.stop()
-}

@@ -1,0 +1,70 @@
+//go:build unix
+
+package group
+
+import (
+	"bufio"
+	"io"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// start starts a command that starts another one, and returns its output, which ends
+// when both have ended.
+func start(t *testing.T, command string) (*exec.Cmd, *bufio.Reader) {
+	t.Helper()
+	cmd := Shell(command)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stuck := time.AfterFunc(30*time.Second, func() {
+		t.Error("the group goes on")
+		End(cmd, true)
+	})
+	t.Cleanup(func() { stuck.Stop() })
+	lines := bufio.NewReader(out)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, lines
+}
+
+// All that a command started ends with it; by force what does not want to.
+func TestEnd(t *testing.T) {
+	for name, c := range map[string]struct {
+		command string
+		force   bool
+	}{"kindly": {"sleep 60 & echo ready; wait", false}, "by force": {"trap '' TERM; sleep 60 & echo ready; wait", true}} {
+		cmd, out := start(t, c.command)
+		if !Alive(cmd) {
+			t.Errorf("%s: nothing runs", name)
+		}
+		End(cmd, c.force)
+		io.Copy(io.Discard, out)
+		cmd.Wait()
+		for deadline := time.Now().Add(30 * time.Second); Alive(cmd); time.Sleep(time.Millisecond) { // until the system has noticed
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: something goes on", name)
+			}
+		}
+	}
+}
+
+// However this process ends, the group ends with it: then the guard's input does.
+func TestGuard(t *testing.T) {
+	cmd, out := start(t, "sleep 60 & echo ready; wait")
+	g, err := NewGuard(cmd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.in.Close()
+	io.Copy(io.Discard, out)
+	cmd.Wait()
+	g.Stop()
+	(*Guard)(nil).Stop()
+}

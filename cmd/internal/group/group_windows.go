@@ -1,0 +1,26 @@
+package group
+
+import (
+	"os/exec"
+	"strconv"
+)
+
+// Shell is a command of the shell, which the caller starts.
+func Shell(command string) *exec.Cmd { return exec.Command("cmd", "/C", command) }
+
+// End kills a command that was started, and what it started.
+func End(cmd *exec.Cmd, _ bool) {
+	exec.Command("taskkill", "/T", "/F", "/PID", strconv.Itoa(cmd.Process.Pid)).Run()
+}
+
+// Alive is false: taskkill waits.
+func Alive(*exec.Cmd) bool { return false }
+
+// Guard does nothing here: what was started goes on when this process is killed.
+type Guard struct{}
+
+// NewGuard makes one.
+func NewGuard(*exec.Cmd) (*Guard, error) { return nil, nil }
+
+// Stop does nothing.
+func (*Guard) Stop() {}
