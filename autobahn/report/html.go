@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"html/template"
-	"os"
+	"io"
 	"slices"
 	"strings"
 
@@ -18,6 +18,8 @@ type About struct {
 	Seed  uint64
 	Suite int
 	Cases []*autobahn.Case // for titles
+	// Partial says why the results are not those of a whole run; "": they are.
+	Partial string
 }
 
 //go:embed agent.html
@@ -50,16 +52,10 @@ func dump(digits string) string {
 	return strings.TrimRight(hex.Dump(p), "\n")
 }
 
-func writeAgentPage(path, agent string, results []*autobahn.Result, about About) error {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+func agentPageOf(agent string, results []*autobahn.Result, about About) func(io.Writer) error {
+	return func(w io.Writer) error {
+		return agentPage.Execute(w, map[string]any{"Agent": agent, "About": about, "Groups": groups(results), "Counts": Count(results)})
 	}
-	defer f.Close()
-	if err := agentPage.Execute(f, map[string]any{"Agent": agent, "About": about, "Groups": groups(results), "Counts": Count(results)}); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return f.Close()
 }
 
 // group is the results of the cases with one first part in their ids.
@@ -86,7 +82,7 @@ type row struct {
 	Cells     []Entry // in the order of the agents; zero where there is none
 }
 
-func writeMatrix(path string, x Index, about About) error {
+func matrixOf(x Index, about About) func(io.Writer) error {
 	var agents []string
 	var ids []string
 	for agent, cases := range x {
@@ -115,24 +111,22 @@ func writeMatrix(path string, x Index, about About) error {
 		}
 		rows = append(rows, r)
 	}
-	type column struct{ Name, Page string }
+	type column struct{ Name, Page, Partial string }
 	var columns []column
 	for _, a := range agents {
 		name := x.written(a)
 		if name == "" {
 			name = x.fileName(a)
 		}
-		columns = append(columns, column{a, name + ".html"})
+		c := column{Name: a, Page: name + ".html"}
+		for _, e := range x[a] {
+			c.Partial = e.Partial
+		}
+		columns = append(columns, c)
 	}
-	f, err := os.Create(path)
-	if err != nil {
-		return err
+	return func(w io.Writer) error {
+		return matrixPage.Execute(w, map[string]any{"Agents": columns, "Rows": rows, "About": about, "Totals": totals(x, agents)})
 	}
-	defer f.Close()
-	if err := matrixPage.Execute(f, map[string]any{"Agents": columns, "Rows": rows, "About": about, "Totals": totals(x, agents)}); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return f.Close()
 }
 
 // totals are the agents' counts by verdict, for the matrix's head.

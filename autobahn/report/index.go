@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ type Entry struct {
 	Duration        int64  `json:"duration"` // milliseconds
 	RemoteCloseCode *int   `json:"remoteCloseCode"`
 	ReportFile      string `json:"reportfile"`
+	Partial         string `json:"partial,omitempty"` // see About
 }
 
 // Index is index.json: by agent and by case.
@@ -63,10 +65,13 @@ type detail struct {
 	WireLog     []autobahn.LogEntry `json:"wirelog"`
 }
 
+// FileWriter writes a file as fill does.
+type FileWriter func(path string, fill func(io.Writer) error) error
+
 // Write writes an agent's results to dir: index.json, a JSON file for each case,
 // a page for the agent and the page of the matrix. What other agents' runs left
 // in dir stays.
-func Write(dir string, agent string, results []*autobahn.Result, about About) error {
+func Write(dir string, write FileWriter, agent string, results []*autobahn.Result, about About) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -78,18 +83,18 @@ func Write(dir string, agent string, results []*autobahn.Result, about About) er
 	x[agent] = map[string]Entry{}
 	for _, r := range results {
 		name := caseFile(base, r.Case.ID)
-		x[agent][r.Case.ID] = Entry{string(r.Behavior), string(r.BehaviorClose), r.Duration.Milliseconds(), r.Ending.RemoteCode, name}
-		if err := writeJSON(filepath.Join(dir, name), newDetail(r)); err != nil {
+		x[agent][r.Case.ID] = Entry{string(r.Behavior), string(r.BehaviorClose), r.Duration.Milliseconds(), r.Ending.RemoteCode, name, about.Partial}
+		if err := write(filepath.Join(dir, name), asJSON(newDetail(r))); err != nil {
 			return err
 		}
 	}
-	if err := writeJSON(filepath.Join(dir, "index.json"), x); err != nil {
+	if err := write(filepath.Join(dir, "index.json"), asJSON(x)); err != nil {
 		return err
 	}
-	if err := writeAgentPage(filepath.Join(dir, base+".html"), agent, results, about); err != nil {
+	if err := write(filepath.Join(dir, base+".html"), agentPageOf(agent, results, about)); err != nil {
 		return err
 	}
-	return writeMatrix(filepath.Join(dir, "index.html"), x, about)
+	return write(filepath.Join(dir, "index.html"), matrixOf(x, about))
 }
 
 func newDetail(r *autobahn.Result) detail {
@@ -102,12 +107,15 @@ func newDetail(r *autobahn.Result) detail {
 	return d
 }
 
-func writeJSON(path string, v any) error {
-	b, err := json.MarshalIndent(v, "", "   ")
-	if err != nil {
+func asJSON(v any) func(io.Writer) error {
+	return func(w io.Writer) error {
+		b, err := json.MarshalIndent(v, "", "   ")
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(append(b, '\n'))
 		return err
 	}
-	return os.WriteFile(path, append(b, '\n'), 0o644)
 }
 
 // nameBytes is the most of an agent's name that goes into a file's: file systems

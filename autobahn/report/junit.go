@@ -18,6 +18,7 @@ type junitSuite struct {
 	Name     string      `xml:"name,attr"`
 	Tests    int         `xml:"tests,attr"`
 	Failures int         `xml:"failures,attr"`
+	Errors   int         `xml:"errors,attr"`
 	Skipped  int         `xml:"skipped,attr"`
 	Time     string      `xml:"time,attr"`
 	Cases    []junitCase `xml:"testcase"`
@@ -28,6 +29,7 @@ type junitCase struct {
 	Name    string        `xml:"name,attr"`
 	Time    string        `xml:"time,attr"`
 	Failure *junitFailure `xml:"failure,omitempty"`
+	Error   *junitFailure `xml:"error,omitempty"`
 	Skipped *junitSkipped `xml:"skipped,omitempty"`
 	Out     string        `xml:"system-out,omitempty"`
 }
@@ -43,9 +45,14 @@ type junitSkipped struct {
 }
 
 // JUnit writes results as JUnit XML, a suite for each agent. UNIMPLEMENTED is
-// skipped, unless strict.
-func JUnit(w io.Writer, agents map[string][]*autobahn.Result, strict bool) error {
+// skipped, unless strict. partial says why this is not the whole run, which is then
+// an error in a suite of its own; "": it is.
+func JUnit(w io.Writer, agents map[string][]*autobahn.Result, strict bool, partial string) error {
 	var doc junitSuites
+	if partial != "" {
+		whole := junitCase{Class: "wsconform", Name: "the whole run", Time: "0", Error: &junitFailure{Message: partial, Type: "partial"}}
+		doc.Suites = append(doc.Suites, junitSuite{Name: "wsconform", Tests: 1, Errors: 1, Time: "0", Cases: []junitCase{whole}})
+	}
 	for agent, results := range agents {
 		s := junitSuite{Name: agent, Tests: len(results)}
 		total := 0.0

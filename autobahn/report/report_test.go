@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"html/template"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,12 +36,22 @@ func sample(t *testing.T) []*autobahn.Result {
 	}
 }
 
+// create is a FileWriter.
+func create(path string, fill func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return fill(f)
+}
+
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	results := sample(t)
 	about := About{Date: "today", Seed: 7, Suite: 1}
 	for _, agent := range []string{"Some Agent/1.0", "other"} {
-		if err := Write(dir, agent, results, about); err != nil {
+		if err := Write(dir, create, agent, results, about); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,7 +103,7 @@ func TestFileNames(t *testing.T) {
 	agents := []string{"A b", "a b", "a_b", "A_B", "a/b", "海", "船", "", "index", "Index", strings.Repeat("long", 75), strings.Repeat("long", 75) + "er", "../up"}
 	for range 2 { // the second run writes the same files again
 		for _, a := range agents {
-			if err := Write(dir, a, results, About{}); err != nil {
+			if err := Write(dir, create, a, results, About{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -126,7 +137,7 @@ func TestFileNames(t *testing.T) {
 func TestJUnit(t *testing.T) {
 	for _, strict := range []bool{false, true} {
 		var b bytes.Buffer
-		if err := JUnit(&b, map[string][]*autobahn.Result{"a": sample(t)}, strict); err != nil {
+		if err := JUnit(&b, map[string][]*autobahn.Result{"a": sample(t)}, strict, ""); err != nil {
 			t.Fatal(err)
 		}
 		var doc junitSuites
@@ -147,7 +158,7 @@ func TestJUnit(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "baseline.json")
 	results := sample(t)
-	if err := NewBaseline("some \"agent\"", 1, results).Write(file); err != nil {
+	if err := create(file, NewBaseline("some \"agent\"", 1, results).Write); err != nil {
 		t.Fatal(err)
 	}
 	b, err := ReadBaseline(file)

@@ -7,18 +7,17 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"os"
-	"os/signal"
 	"slices"
 	"sync"
-	"syscall"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 )
 
 // clientCommand tests clients.
-func clientCommand(args []string, stdout, stderr io.Writer) (int, error) {
+func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	o := &options{}
 	f := o.newFlags("client", stderr)
 	f.StringVar(&o.listen, "listen", "", "`address` to listen on (default 127.0.0.1:9001)")
@@ -44,8 +43,6 @@ func clientCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		return 0, err
 	}
 	defer ln.Close()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	return o.testClients(ctx, stdout, stderr, ln, cases)
 }
 
@@ -101,31 +98,40 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 		return 0, err
 	}
 	defer driver.stop()
+	var cut error
 	select {
-	case err := <-failed:
-		return 0, err
+	case cut = <-failed:
 	case <-ended:
 	case <-driver.exited():
 	case <-ctx.Done():
+		cut = context.Cause(ctx)
 	}
 	ln.Close()
-	if ctx.Err() != nil {
+	if cut != nil {
 		t.Abort()
 	} else {
 		t.Close()
 	}
+	p.end()
 	agents := map[string][]*autobahn.Result{}
 	names := t.Agents()
 	slices.Sort(names)
-	missing := 0
+	missing, played := 0, 0
 	for _, name := range names {
 		agents[name] = t.Results(name)
 		missing += t.Missing(name)
+		played += len(agents[name])
 	}
-	if len(names) == 0 {
+	switch {
+	case len(names) == 0 && cut != nil:
+		return 0, cut
+	case len(names) == 0:
 		return 0, fmt.Errorf("no client has played a case%s", driver.how())
+	case cut == nil || missing == 0 && interrupt.Of(cut) != nil:
+		// A signal is the ordinary way to end a tester whose clients are done.
+		return o.conclude(stdout, agents, names, cases, missing)
 	}
-	return o.concludeIn(ctx, stdout, agents, names, cases, missing)
+	return o.concludeCut(cut, stdout, agents, names, cases, played, played+missing)
 }
 
 // reportOn prints and writes what an agent has so far.
@@ -135,7 +141,7 @@ func (o *options) reportOn(stdout, stderr io.Writer, t *autobahn.ClientTester, a
 	if o.out == "" {
 		return
 	}
-	if err := report.Write(o.out, agent, results, report.About{Seed: o.run.Seed, Suite: o.suite, Cases: cases}); err != nil {
+	if err := report.Write(o.out, outfile.Write, agent, results, report.About{Seed: o.run.Seed, Suite: o.suite, Cases: cases}); err != nil {
 		fmt.Fprintln(stderr, "wsconform:", err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,7 +32,7 @@ func serve(t *testing.T, defect string) string {
 // command runs wsconform and returns what it printed and its exit status.
 func command(args ...string) (out string, status int) {
 	var b bytes.Buffer
-	status = run(args, &b, &b)
+	status = run(context.Background(), args, &b, &b)
 	return b.String(), status
 }
 
@@ -140,6 +141,43 @@ func TestWhatCannotBeWritten(t *testing.T) {
 	}
 }
 
+// A run that cannot begin leaves no file, and a directory that cannot be added to is
+// named before it.
+func TestCannotBegin(t *testing.T) {
+	dir := t.TempDir()
+	out, junit, baseline := filepath.Join(dir, "out"), filepath.Join(dir, "junit.xml"), filepath.Join(dir, "baseline.json")
+	args := []string{"server", "--url", "ws://" + freeAddr(t) + "/", "--cases", "1.1.1", "--quiet", "--out", out, "--junit", junit, "--write-baseline", baseline}
+	if said, status := command(args...); status != exitCannot {
+		t.Errorf("exit status %d:\n%s", status, said)
+	}
+	if files, _ := os.ReadDir(dir); len(files) > 0 {
+		t.Errorf("there are files: %v", files)
+	}
+	os.Mkdir(out, 0o755)
+	os.WriteFile(filepath.Join(out, "index.json"), []byte("cut off"), 0o644)
+	if said, status := command(args...); status != exitUsage || !strings.Contains(said, "--out: "+out) {
+		t.Errorf("an index that cannot be read: exit status %d:\n%s", status, said)
+	}
+	os.WriteFile(filepath.Join(dir, "file"), nil, 0o644)
+	for flag, path := range map[string]string{"--out": filepath.Join(dir, "file"), "--junit": dir} {
+		if said, status := command(append(args, flag, path)...); status != exitUsage || !strings.Contains(said, flag+" "+path+": ") {
+			t.Errorf("%s: exit status %d:\n%s", flag, status, said)
+		}
+	}
+}
+
+// The results of one server are reported though the next one cannot be reached.
+func TestSecondServerIsNotThere(t *testing.T) {
+	junit := filepath.Join(t.TempDir(), "junit.xml")
+	out, status := command("server", "--url", "one="+serve(t, ""), "--url", "two=ws://"+freeAddr(t)+"/", "--cases", "1.1.1", "--quiet", "--junit", junit)
+	if status != exitCannot || !strings.Contains(out, "PARTIAL: cannot reach the server at ") || !strings.Contains(out, "after 1 of 2 cases") {
+		t.Errorf("exit status %d:\n%s", status, out)
+	}
+	if b, err := os.ReadFile(junit); err != nil || !strings.Contains(string(b), `name="one"`) {
+		t.Errorf("%s, %v", b, err)
+	}
+}
+
 func TestConfigOfTheOriginal(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "fuzzingclient.json")
@@ -180,7 +218,9 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "this program ends at once")
 		os.Exit(7)
 	case "wsconform":
-		os.Exit(run(strings.Split(os.Getenv("WSCONFORM_TEST_ARGS"), "\n"), os.Stdout, os.Stderr))
+		os.Unsetenv("WSCONFORM_TEST_SERVE")
+		os.Args = append(os.Args[:1], strings.Split(os.Getenv("WSCONFORM_TEST_ARGS"), "\n")...)
+		main()
 	default:
 		if addr, once := strings.CutPrefix(addr, "once:"); once {
 			serveOnce(addr)

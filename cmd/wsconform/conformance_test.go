@@ -21,6 +21,7 @@ import (
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsconform/internal/echoclient"
 )
 
@@ -51,7 +52,7 @@ func compare(t *testing.T, file string, results []*autobahn.Result) {
 	t.Helper()
 	got := report.NewBaseline(strings.TrimSuffix(file, ".json"), autobahn.Suite, results)
 	if *update {
-		if err := got.Write(golden + file); err != nil {
+		if err := outfile.Write(golden+file, got.Write); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -8,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn"
 )
 
-func listCommand(args []string, stdout, stderr io.Writer) (int, error) {
+func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform list", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	cases := f.String("cases", "", "`patterns` of cases (default all)")
@@ -41,7 +42,7 @@ func listCommand(args []string, stdout, stderr io.Writer) (int, error) {
 	return exitPassed, nil
 }
 
-func explainCommand(args []string, stdout, stderr io.Writer) (int, error) {
+func explainCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform explain", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	var opt autobahn.Options

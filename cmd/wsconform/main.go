@@ -7,11 +7,14 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 )
 
 // Exit statuses.
@@ -19,7 +22,8 @@ const (
 	exitPassed = 0
 	exitFailed = 1 // a case failed, or was not played
 	exitUsage  = 2
-	exitCannot = 3 // the run could not be done
+	exitCannot = 3 // the run could not be done, or not to its end
+	// and 128 with a signal's number: interrupted by it
 )
 
 const usage = `Usage:
@@ -30,17 +34,26 @@ const usage = `Usage:
 
 "wsconform server --help" and "wsconform client --help" list the flags.
 The exit status is 0 where nothing failed, 1 where something did, 2 for a command
-line that cannot be carried out, 3 for a run that could not be done.
+line that cannot be carried out, 3 for a run that could not be done, or not to its
+end. A run that SIGINT, SIGTERM or SIGHUP ends reports what it has, marked as partial,
+and exits with 130, 143 or 129; a second signal ends it at once.
 `
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	// What --exec started ends with this process: see testee's guard.
+	ctx, end, stop := interrupt.Context(context.Background(), nil)
+	stdout := interrupt.NewStdout(os.Stdout, end)
+	status := stdout.Status(run(ctx, os.Args[1:], stdout, os.Stderr))
+	stop()
+	os.Exit(status)
+}
 
-func run(args []string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
 		return exitUsage
 	}
-	commands := map[string]func([]string, io.Writer, io.Writer) (int, error){
+	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) (int, error){
 		"server": serverCommand, "client": clientCommand, "list": listCommand, "explain": explainCommand,
 	}
 	switch args[0] {
@@ -53,7 +66,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "wsconform: there is no command %q\n\n%s", args[0], usage)
 		return exitUsage
 	}
-	status, err := command(args[1:], stdout, stderr)
+	status, err := command(ctx, args[1:], stdout, stderr)
 	var wrong *usageError
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -63,6 +76,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	case err != nil:
 		fmt.Fprintln(stderr, "wsconform:", err)
+		if cut := interrupt.Of(err); cut != nil {
+			return cut.Status()
+		}
 		return exitCannot
 	}
 	return status

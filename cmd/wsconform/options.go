@@ -3,11 +3,9 @@ package main
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -16,6 +14,7 @@ import (
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 )
 
 // options are what both ways of testing have.
@@ -31,6 +30,7 @@ type options struct {
 	baseline, writeBaseline string
 	before                  *report.Baseline // of baseline; nil without one
 	strict, dryRun, quiet   bool
+	partial                 string // why the run did not come to its end; "" if it did
 
 	exec string
 	wait time.Duration
@@ -194,35 +194,22 @@ func (o *options) prepare(servers int) (err error) {
 			return usagef("--baseline: %w", err)
 		}
 	}
-	for name, file := range map[string]string{"--junit": o.junit, "--write-baseline": o.writeBaseline} {
-		if err := writable(file); err != nil {
-			return usagef("%s: %w", name, err)
-		}
-	}
-	if o.out == "" {
-		return nil
-	}
-	if err := os.MkdirAll(o.out, 0o755); err != nil {
-		return usagef("--out: %w", err)
+	if err := o.writable(); err != nil {
+		return &usageError{err}
 	}
 	return nil
 }
 
-// writable opens a file for writing. What is in it stays, and a file that was not
-// there is not there afterwards.
-func writable(file string) error {
-	if file == "" {
-		return nil
-	}
-	_, err := os.Stat(file)
-	isNew := errors.Is(err, fs.ErrNotExist)
-	f, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE, 0o644)
-	if err != nil {
+// writable reports what could not be written at the end.
+func (o *options) writable() error {
+	if err := outfile.Check(outfile.File{Flag: "--junit", Path: o.junit}, outfile.File{Flag: "--write-baseline", Path: o.writeBaseline}); err != nil || o.out == "" {
 		return err
 	}
-	f.Close()
-	if isNew {
-		return os.Remove(file)
+	if err := outfile.CheckDir("--out", o.out); err != nil {
+		return err
+	}
+	if _, err := report.ReadIndex(o.out); err != nil { // it is added to
+		return fmt.Errorf("--out: %w", err)
 	}
 	return nil
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 )
 
 // progress is the line that is shown while cases run.
@@ -70,33 +70,51 @@ func (p *progress) print(id string) {
 	}
 }
 
-var errInterrupted = errors.New("interrupted")
-
-// concludeIn is conclude after a run in ctx. One that was interrupted is reported as
-// far as it came, but makes no baseline: that would forget cases.
-func (o *options) concludeIn(ctx context.Context, stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
-	if ctx.Err() == nil {
-		return o.conclude(stdout, agents, names, cases, missing)
+// end leaves a terminal's line, if the run did not come to the end of it.
+func (p *progress) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.terminal && !p.shown.IsZero() && p.done < p.total {
+		fmt.Fprintln(p.w)
 	}
-	o.writeBaseline = ""
+}
+
+// concludeCut is conclude after a run that cut, if it is not nil, has ended before its
+// time. What was played of all cases is reported and marked as partial; a baseline is
+// not made of it, since that would forget cases.
+func (o *options) concludeCut(cut error, stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, played, all int) (int, error) {
+	if cut == nil {
+		return o.conclude(stdout, agents, names, cases, 0)
+	}
+	if played == 0 {
+		return 0, cut
+	}
+	o.partial = fmt.Sprintf("%v after %d of %d cases", cut, played, all)
+	if o.writeBaseline != "" {
+		fmt.Fprintf(stdout, "%s is not written: a baseline is of a whole run\n", o.writeBaseline)
+		o.writeBaseline = ""
+	}
 	if len(names) != 1 {
 		o.before = nil
 	}
-	_, err := o.conclude(stdout, agents, names, cases, missing)
-	return 0, errors.Join(errInterrupted, err)
+	_, err := o.conclude(stdout, agents, names, cases, 0)
+	return 0, errors.Join(cut, err)
 }
 
 // conclude prints the results and writes the reports, and says with which status
 // to exit. What cannot be written keeps nothing else from being written.
 func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
-	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases}
+	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases, Partial: o.partial}
 	status := exitPassed
 	var errs []error
+	if o.partial != "" {
+		fmt.Fprintf(stdout, "PARTIAL: %s\n", o.partial)
+	}
 	for _, name := range names {
 		results := agents[name]
 		report.Table(stdout, name, results, o.strict)
 		if o.out != "" {
-			errs = append(errs, report.Write(o.out, name, results, about))
+			errs = append(errs, report.Write(o.out, outfile.Write, name, results, about))
 		}
 		failed := 0
 		for _, r := range results {
@@ -115,9 +133,9 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 		fmt.Fprintf(stdout, "%d cases were not played\n", missing)
 		status = exitFailed
 	}
-	if o.junit != "" {
-		errs = append(errs, o.writeJUnit(agents))
-	}
+	errs = append(errs, outfile.File{Flag: "--junit", Path: o.junit}.Write(func(w io.Writer) error {
+		return report.JUnit(w, agents, o.strict, o.partial)
+	}))
 	worse, err := o.compare(stdout, agents, names)
 	if worse {
 		status = exitFailed
@@ -127,18 +145,6 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 		fmt.Fprintf(stdout, "reports in %s\n", o.out)
 	}
 	return status, errors.Join(append(errs, err)...)
-}
-
-func (o *options) writeJUnit(agents map[string][]*autobahn.Result) error {
-	f, err := os.Create(o.junit)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := report.JUnit(f, agents, o.strict); err != nil {
-		return err
-	}
-	return f.Close()
 }
 
 // compare compares with the baseline, and writes a new one.
@@ -169,8 +175,5 @@ func (o *options) compare(stdout io.Writer, agents map[string][]*autobahn.Result
 		}
 		failed = len(worse) > 0
 	}
-	if o.writeBaseline != "" {
-		err = report.NewBaseline(names[0], o.suite, results).Write(o.writeBaseline)
-	}
-	return failed, err
+	return failed, outfile.File{Flag: "--write-baseline", Path: o.writeBaseline}.Write(report.NewBaseline(names[0], o.suite, results).Write)
 }

@@ -4,16 +4,13 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/hawser-ws/hawser/autobahn"
 )
 
 // serverCommand tests servers.
-func serverCommand(args []string, stdout, stderr io.Writer) (int, error) {
+func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	o := &options{}
 	f := o.newFlags("server", stderr)
 	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; may stand several times")
@@ -45,8 +42,6 @@ func serverCommand(args []string, stdout, stderr io.Writer) (int, error) {
 		return 0, err
 	}
 	o.run.Header = o.header
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	testee, err := o.startServer(ctx, servers)
 	if err != nil {
 		return 0, err
@@ -96,20 +91,25 @@ func (o *options) servers() (list []serverUnderTest, err error) {
 func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, servers []serverUnderTest, cases []*autobahn.Case, testee *testee) (int, error) {
 	agents := map[string][]*autobahn.Result{}
 	var names []string
+	var cut error
+	played, all := 0, 0
+	for _, s := range servers {
+		all += len(cases) - o.excluded(s.Agent, cases)
+	}
 	for _, s := range servers {
 		opt := o.run
 		opt.Agent, opt.Origin, opt.Subprotocols = s.Agent, s.Origin, s.Protocols
 		p := newProgress(stderr, len(cases)-o.excluded(s.Agent, cases), o)
 		opt.Done = p.add
 		nc, err := s.target.Dial(ctx, opt.TLS)
-		if ctx.Err() != nil {
-			break
-		}
 		if err != nil {
-			return 0, fmt.Errorf("cannot reach the server at %s: %w", s.URL, err)
+			cut = fmt.Errorf("cannot reach the server at %s: %w", s.URL, err)
+			break
 		}
 		nc.Close()
 		results := autobahn.TestServer(ctx, s.target, cases, &opt)
+		p.end()
+		played += len(results)
 		if err := testee.died(); err != nil {
 			fmt.Fprintln(stderr, "wsconform:", err)
 		}
@@ -119,8 +119,14 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		}
 		names = append(names, name)
 		agents[name] = results
+		if ctx.Err() != nil {
+			break
+		}
 	}
-	return o.concludeIn(ctx, stdout, agents, names, cases, 0)
+	if ctx.Err() != nil {
+		cut = context.Cause(ctx)
+	}
+	return o.concludeCut(cut, stdout, agents, names, cases, played, all)
 }
 
 // excluded is how many cases are not run for an agent.

@@ -7,14 +7,18 @@ import (
 	"os/exec"
 	"sync"
 	"time"
+
+	"github.com/hawser-ws/hawser/cmd/internal/group"
 )
 
 // testee is the program that --exec started, or nothing.
 type testee struct {
-	cmd  *exec.Cmd
-	done chan struct{}
-	mu   sync.Mutex
-	err  error // once done is closed
+	cmd   *exec.Cmd
+	guard *group.Guard
+	ctx   context.Context // of the run
+	done  chan struct{}
+	mu    sync.Mutex
+	err   error // once done is closed
 }
 
 // start starts the command of --exec, with its output on our standard error.
@@ -22,13 +26,18 @@ func (o *options) start(ctx context.Context) (*testee, error) {
 	if o.exec == "" {
 		return &testee{}, nil
 	}
-	cmd := shell(o.exec)
+	cmd := group.Shell(o.exec)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	ownGroup(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("--exec: %w", err)
 	}
-	t := &testee{cmd: cmd, done: make(chan struct{})}
+	t := &testee{cmd: cmd, done: make(chan struct{}), ctx: ctx}
+	var err error
+	if t.guard, err = group.NewGuard(cmd); err != nil {
+		group.End(cmd, true)
+		cmd.Wait()
+		return nil, fmt.Errorf("--exec: %w", err)
+	}
 	go func() {
 		err := cmd.Wait()
 		t.mu.Lock()
@@ -68,10 +77,11 @@ func (o *options) startServer(ctx context.Context, servers []serverUnderTest) (*
 			}
 			select {
 			case <-t.done:
+				t.stop()
 				return nil, fmt.Errorf("--exec: %q ended before it could be connected to%s", o.exec, t.how())
 			case <-ctx.Done():
 				t.stop()
-				return nil, ctx.Err()
+				return nil, context.Cause(ctx)
 			case <-time.After(50 * time.Millisecond):
 			}
 		}
@@ -111,20 +121,26 @@ func (t *testee) how() string {
 	return ""
 }
 
-// stop ends the program: kindly first, after five seconds by force.
+// How long the program may take to end, and when the run was interrupted.
+const (
+	endTime    = 5 * time.Second
+	endTimeCut = time.Second
+)
+
+// stop ends the program and all it has started: kindly first, then by force.
 func (t *testee) stop() {
 	if t.cmd == nil {
 		return
 	}
-	select {
-	case <-t.done:
-		return
-	default:
+	defer t.guard.Stop()
+	limit := endTime
+	if t.ctx.Err() != nil {
+		limit = endTimeCut
 	}
-	endGroup(t.cmd, false)
-	for deadline := time.Now().Add(5 * time.Second); groupAlive(t.cmd); time.Sleep(10 * time.Millisecond) {
+	group.End(t.cmd, false)
+	for deadline := time.Now().Add(limit); group.Alive(t.cmd); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			endGroup(t.cmd, true)
+			group.End(t.cmd, true)
 			break
 		}
 	}

@@ -60,6 +60,9 @@ func (f File) Write(fill func(io.Writer) error) error {
 	return nil
 }
 
+// Write is File.Write for a file that no flag named.
+func Write(path string, fill func(io.Writer) error) error { return File{Path: path}.Write(fill) }
+
 // explain names the flag and the file, once.
 func (f File) explain(err error) error {
 	var at *fs.PathError
