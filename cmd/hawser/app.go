@@ -82,7 +82,7 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	sc := server.Config{
 		Handler:            h,
 		Upgrader:           upgrader,
-		HTTP:               mux,
+		HTTP:               underBase(cfg.BasePath, mux),
 		Loops:              cfg.Loops,
 		MaxMessage:         cfg.MaxMessage,
 		WriteQueue:         cfg.WriteQueue,

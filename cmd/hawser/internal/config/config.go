@@ -44,6 +44,10 @@ type Config struct {
 	// warned.
 	PublicOrigins []string
 
+	// BasePath is a path without a slash at its end, such as "/chat", under which
+	// everything is found as well. Empty: nothing is.
+	BasePath string
+
 	// Guests says whether anybody may make a user by choosing a name.
 	Guests bool
 

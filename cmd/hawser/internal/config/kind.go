@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -85,6 +86,18 @@ func file() kind[string] {
 func path() kind[string] {
 	return textKind("the path of a folder", "DIR", func(s string) (string, error) {
 		if s == "" || strings.ContainsRune(s, 0) {
+			return "", errRefused
+		}
+		return s, nil
+	}, same)
+}
+
+var urlPathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$`)
+
+// urlPath is a path of a URL that needs no escapes and cannot be cleaned.
+func urlPath() kind[string] {
+	return textKind("a path such as /chat, of letters, digits and . _ ~ - without a slash at its end, or nothing", "PATH", func(s string) (string, error) {
+		if !urlPathForm.MatchString(s) {
 			return "", errRefused
 		}
 		return s, nil

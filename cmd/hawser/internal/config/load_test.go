@@ -73,6 +73,7 @@ func TestEverySource(t *testing.T) {
 		ForwardedHeader: proxy.Forwarded,
 		Data:            "/var/lib/hawser",
 		PublicOrigins:   []string{"https://chat.example", "http://[::1]:8080"},
+		BasePath:        "/chat",
 		PingInterval:    1500 * time.Millisecond,
 		PingMisses:      3,
 		AuthTimeout:     time.Minute,
@@ -102,6 +103,7 @@ public_origins = [
   "https://chat.example", # ours
   "http://[::1]:8080",
 ]
+base_path = "/chat"
 guests = false
 ping_interval = "1.5s"
 ping_misses = 3
@@ -142,6 +144,7 @@ guests_per_minute = 5
 		"HAWSER_FORWARDED_HEADER=forwarded",
 		"HAWSER_DATA=/var/lib/hawser",
 		"HAWSER_PUBLIC_ORIGINS=https://chat.example, http://[::1]:8080",
+		"HAWSER_BASE_PATH=/chat",
 		"HAWSER_GUESTS=false",
 		"HAWSER_PING_INTERVAL=1.5s",
 		"HAWSER_PING_MISSES=3",
@@ -381,5 +384,18 @@ func assertError(t *testing.T, err error, want string) {
 	}
 	if d := cmp.Diff(want, err.Error()); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestBasePath(t *testing.T) {
+	for _, good := range []string{"", "/chat", "/a/b", "/~team/chat-1.0_x"} {
+		if c, err := load("", nil, "--base-path", good); err != nil || c.BasePath != good {
+			t.Errorf("%q: %q, %v", good, c.BasePath, err)
+		}
+	}
+	for _, bad := range []string{"/", "chat", "/chat/", "//chat", "/a//b", "/..", "/a/../b", "/.well-known", "/a b", "/a%20b", "/a?b", "/ä"} {
+		if c, err := load("", nil, "--base-path", bad); err == nil || !strings.Contains(err.Error(), "a path such as /chat") {
+			t.Errorf("%q: %q, %v", bad, c.BasePath, err)
+		}
 	}
 }

@@ -23,6 +23,8 @@ var settings = []setting{
 		"Folder of the messages and the signing key, relative to where the server is started."),
 	declare("public_origins", originList(), nil, func(c *Config) *[]string { return &c.PublicOrigins },
 		"Origins whose pages may connect, exactly as browsers send them. Empty: the listener's own address, and localhost with its port. * lets in every page of the web."),
+	declare("base_path", urlPath(), "", func(c *Config) *string { return &c.BasePath },
+		"Path under which the page and everything else is found as well, for a proxy that passes requests on with it. A proxy that takes its path off needs nothing here."),
 	declare("tls_cert", file(), "", func(c *Config) *string { return &c.TLS.Cert },
 		"Certificate of the server, with those between it and a root, in PEM; with tls_key it turns TLS on, 1.2 or newer. Changed files are taken up within 10 seconds, at SIGHUP at once."),
 	declare("tls_key", file(), "", func(c *Config) *string { return &c.TLS.Key },

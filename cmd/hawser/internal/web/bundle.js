@@ -1296,6 +1296,8 @@ async function explain(url, world = globalThis) {
     case 502:
     case 504:
       return { reason: "proxy", words: "", wait: waitOf(response) };
+    case 400:
+    // it was no handshake, which is all that it lacked
     case 426:
       return { reason: "blocked", words: "", wait: 0 };
   }

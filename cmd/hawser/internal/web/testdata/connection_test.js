@@ -229,6 +229,7 @@ export default {
       [refusal(503, '<h1>Busy</h1>', { 'Content-Type': 'text/html' }), 'refused', 'HTTP status 503'],
       [refusal(502, ''), 'proxy', ''],
       [refusal(426, 'Upgrade Required'), 'blocked', ''],
+      [refusal(400, 'missing Upgrade header'), 'blocked', ''],
       [refusal(403, ''), 'http', 'HTTP status 403'],
       [() => Promise.reject(new TypeError('failed')), 'unreachable', ''],
     ]) {

@@ -30,7 +30,8 @@ export async function explain(url, world = globalThis) {
     case 502:
     case 504:
       return { reason: 'proxy', words: '', wait: waitOf(response) };
-    case 426: // "Upgrade Required": that is what we want
+    case 400: // it was no handshake, which is all that it lacked
+    case 426: // "Upgrade Required"
       return { reason: 'blocked', words: '', wait: 0 };
   }
   return { reason: 'http', words: `HTTP status ${status}`, wait: waitOf(response) };
