@@ -3,7 +3,6 @@ package server
 import (
 	"errors"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
 	"sync/atomic"
@@ -23,6 +22,10 @@ type listener struct {
 func (s *Server) listener(ln net.Listener) *listener {
 	l := &listener{Listener: ln, s: s}
 	l.keepSpare()
+	if l.spare != nil {
+		// The system gives the lowest number that is free.
+		s.descriptors.base.Store(int64(l.spare.Fd()) + 1 - s.conns.Load() - int64(s.http.open()))
+	}
 	return l
 }
 
@@ -35,31 +38,49 @@ func (ln *listener) keepSpare() {
 }
 
 func (ln *listener) Accept() (net.Conn, error) {
-	if n := ln.s.cfg.AcceptRate; n > 0 {
-		for wait := ln.pace.take(n, ln.s.cfg.now()); wait > 0; wait = ln.pace.take(n, ln.s.cfg.now()) {
-			ln.s.cfg.sleep(wait)
+	for {
+		ln.await()
+		nc, err := ln.Listener.Accept()
+		if err != nil {
+			return nil, ln.failed(err)
+		}
+		ln.keepSpare()
+		if a := ln.s.accepted(nc); a != nil {
+			return a, nil
 		}
 	}
-	nc, err := ln.Listener.Accept()
-	if err == nil {
-		ln.keepSpare()
-		return ln.s.accepted(nc), nil
+}
+
+// await sleeps until AcceptRate allows another connection.
+func (ln *listener) await() {
+	n := ln.s.cfg.AcceptRate
+	if n == 0 {
+		return
 	}
+	for wait := ln.pace.take(n, ln.s.cfg.now()); wait > 0; wait = ln.pace.take(n, ln.s.cfg.now()) {
+		ln.s.cfg.sleep(wait)
+	}
+}
+
+// failed makes room where descriptors have run out, and marks errors that pass.
+func (ln *listener) failed(err error) error {
 	if isExhausted(err) {
-		ln.turnAway()
-		ln.s.logExhausted(err)
-		return nil, &passingError{err}
+		if ln.s.http.dropIdle(16) == 0 {
+			ln.turnAway()
+			ln.s.logExhausted(err)
+		}
+		return &passingError{err}
 	}
 	for _, passing := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.ECONNABORTED} {
 		if errors.Is(err, passing) {
-			return nil, &passingError{err}
+			return &passingError{err}
 		}
 	}
-	return nil, err
+	return err
 }
 
 // turnAway closes the connections that wait to be accepted, with the descriptor
-// that was kept for it: they would else wait for as long as this goes on.
+// that was kept for it: otherwise they would wait for as long as this goes on.
 func (ln *listener) turnAway() {
 	bounded, ok := ln.Listener.(interface{ SetDeadline(time.Time) error })
 	if !ok || ln.spare == nil {
@@ -109,67 +130,63 @@ func (e *passingError) Unwrap() error { return e.error }
 // a loop.
 type accepted struct {
 	net.Conn
-	s       *Server
-	pending atomic.Bool // counted in s.handshaking
-	full    bool        // beyond what the server takes
-	surplus bool        // beyond what its address may have
-	empty   emptyLines  // Reader only.
-	address atomic.Pointer[address]
+	s *Server
+
+	// Immutable once it is served.
+	refusal *refusal // how anything but a health probe is answered; nil: it is served
+	surplus bool     // beyond a bound of httpConns
+
+	empty emptyLines // Reader only.
+
+	idle atomic.Bool // the next byte is the first of a request
+	http httpConn    // Guarded by s.http.mu.
 }
 
+// accepted admits a connection. It returns nil for one that it had to close.
 func (s *Server) accepted(nc net.Conn) *accepted {
 	a := &accepted{Conn: nc, s: s}
 	if s.cfg.TLS == nil { // crypto/tls begins with something else
 		a.empty = maxEmptyLines
 	}
-	a.pending.Store(true)
-	a.full = s.full(s.handshaking.Add(1) - 1)
-	if addr := addrPort(nc.RemoteAddr()); addr.IsValid() {
-		s.count(a, addr.Addr())
+	if p, ok := nc.(interface{ ProbesOnly() bool }); ok && p.ProbesOnly() {
+		a.refusal = refusedProbesOnly
+	}
+	var addr netip.Addr
+	if s.cfg.ClientAddr == nil { // otherwise its first request tells
+		addr = addrPort(nc.RemoteAddr()).Addr()
+	}
+	kept := s.http.add(a, addr, s.scarce(1))
+	switch a.refusal {
+	case refusedScarce:
+		s.logExhausted(errScarce)
+	case refusedFull:
+		s.logExhausted(errShare)
+	}
+	if !kept {
+		return nil
 	}
 	return a
 }
 
-// full reports whether there may not be one connection more than those that are
-// on the loops and, besides, this many.
-func (s *Server) full(besides int64) bool {
-	if s.cfg.MaxConns == 0 {
-		return false
+var (
+	errScarce = errors.New("the last ones are kept for health probes")
+	errShare  = errors.New("MaxHTTPConns, the share of connections that are not WebSockets, is used up")
+)
+
+// Read notes when a request begins.
+func (a *accepted) Read(p []byte) (int, error) {
+	n, err := a.readPastEmptyLines(p)
+	if n > 0 && a.idle.CompareAndSwap(true, false) {
+		a.s.http.arrives(a)
 	}
-	n := besides
-	for _, l := range s.loops {
-		n += l.taken.Load()
-	}
-	return n >= int64(s.cfg.MaxConns)
+	return n, err
 }
 
-// count has a connection counted as one of addr's, and no other's.
-func (s *Server) count(a *accepted, addr netip.Addr) {
-	a.take().release()
-	a.surplus = false
-	if s.cfg.MaxConnsPerAddress > 0 {
-		entry, n := s.addresses.acquire(addr)
-		a.address.Store(entry)
-		a.surplus = n > s.cfg.MaxConnsPerAddress
-	}
-}
-
-// shook ends its being counted as in its handshake.
-func (a *accepted) shook() {
-	if a.pending.Swap(false) {
-		a.s.handshaking.Add(-1)
-	}
-}
-
-// Close ends the counts too; what take has moved on stays.
+// Close ends the count, too, unless the connection is on a loop.
 func (a *accepted) Close() error {
-	a.shook()
-	a.take().release()
+	a.s.http.gone(a)
 	return a.Conn.Close()
 }
-
-// take moves the address's count to whom the connection belongs from now on.
-func (a *accepted) take() *address { return a.address.Swap(nil) }
 
 // SyscallConn gives access to the descriptor (syscall.Conn).
 func (a *accepted) SyscallConn() (syscall.RawConn, error) {
@@ -178,20 +195,4 @@ func (a *accepted) SyscallConn() (syscall.RawConn, error) {
 		return nil, errors.ErrUnsupported
 	}
 	return sc.SyscallConn()
-}
-
-// refuseFull, refuseSurplus and the like answer what is not admitted. Whoever
-// comes back sooner than they say is refused again.
-
-func (s *Server) refuseFull(w http.ResponseWriter, r *http.Request) {
-	s.refuseFor(w, r, http.StatusServiceUnavailable, "5", "the server is full, try again later")
-}
-
-func (s *Server) refuseSurplus(w http.ResponseWriter, r *http.Request) {
-	s.refuseFor(w, r, http.StatusTooManyRequests, "5", "too many connections from this address")
-}
-
-func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, status int, seconds, reason string) {
-	w.Header().Set("Retry-After", seconds)
-	s.refuse(w, r, status, reason)
 }

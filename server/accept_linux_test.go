@@ -2,8 +2,11 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"syscall"
@@ -15,8 +18,9 @@ import (
 
 func init() { children["starved"] = starved }
 
-// starved is a server that may have 64 descriptors. It says its address.
-func starved([]string) error {
+// starved is a server that may have 64 descriptors. It says its address. With an
+// argument it does not bound plain HTTP by itself.
+func starved(args []string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 		return err
 	}
@@ -24,7 +28,17 @@ func starved([]string) error {
 	if err != nil {
 		return err
 	}
-	s, err := New(Config{Handler: funcs{message: echo}, MaxConnsPerAddress: Off})
+	cfg := Config{Handler: funcs{message: echo}, HandshakeTimeout: 200 * time.Millisecond}
+	cfg.Probe = func(r *http.Request) http.Handler {
+		if r.URL.Path != "/probe" {
+			return nil
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "alive") })
+	}
+	if len(args) > 0 {
+		cfg.MaxHTTPConns = Off
+	}
+	s, err := New(cfg)
 	if err != nil {
 		return err
 	}
@@ -37,7 +51,13 @@ func starved([]string) error {
 // R11: with 64 descriptors and 200 clients, those that cannot be served are turned
 // away and not kept waiting, that is logged once, and it is over when they are gone.
 func TestR11Descriptors(t *testing.T) {
-	server := spawn(t, "starved")
+	for _, args := range [][]any{nil, {"unbounded"}} {
+		testDescriptors(t, spawn(t, "starved", args...))
+	}
+}
+
+func testDescriptors(t *testing.T, server *child) {
+	t.Helper()
 	addr := server.line(t)
 	var conns []net.Conn
 	for range 200 {
@@ -72,4 +92,45 @@ func TestR11Descriptors(t *testing.T) {
 	if n := strings.Count(server.log(), "no more file descriptors"); n < 1 || n > 2 {
 		t.Errorf("logged %d times:\n%s", n, server.log())
 	}
+}
+
+// WebSockets do not take the last descriptors: when they have the others, one more
+// is told so by 503, health probes are answered, and it is over when one has gone.
+func TestDescriptorsForProbes(t *testing.T) {
+	server := spawn(t, "starved")
+	addr := server.line(t)
+	var open []net.Conn
+	for len(open) < 64 {
+		nc, _, _, err := handshake.Dial(context.Background(), "ws://"+addr+"/", nil)
+		var refused *handshake.Error
+		if errors.As(err, &refused) && refused.Status == http.StatusServiceUnavailable {
+			break
+		}
+		if err != nil {
+			t.Fatalf("after %d connections: %v; want a 503", len(open), err)
+		}
+		defer nc.Close()
+		open = append(open, nc)
+	}
+	if len(open) < 20 || len(open) > 60 {
+		t.Errorf("%d connections with 64 descriptors", len(open))
+	}
+	for range 20 {
+		if resp, body := ask(t, addr, "GET /probe HTTP/1.1\r\nHost: h\r\n\r\n"); resp.StatusCode != 200 || body != "alive" {
+			t.Fatalf("probe: %s %q", resp.Status, body)
+		}
+		if resp, _ := ask(t, addr, upgradeRequest("/", "")); resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" {
+			t.Fatalf("upgrade: %s", resp.Status)
+		}
+	}
+	for _, nc := range open[:5] {
+		nc.Close()
+	}
+	waitFor(t, func() bool {
+		nc, _, _, err := handshake.Dial(context.Background(), "ws://"+addr+"/", nil)
+		if err == nil {
+			defer nc.Close()
+		}
+		return err == nil
+	})
 }

@@ -31,7 +31,7 @@ func TestMaxConns(t *testing.T) {
 	a.expect("close 1005", "EOF")
 	a.nc.Close()
 	waitFor(t, func() bool {
-		return ts.loops[0].taken.Load()+ts.loops[1].taken.Load() == 1 && ts.Stats().Handshaking == 0
+		return ts.conns.Load() == 1 && ts.Stats().Handshaking == 0
 	})
 	c := ts.dial(t, "/")
 	c.text("again")

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// addresses counts connections by where they come from: an IPv4 address, or
-// an IPv6 /64, which is what one customer is given. It holds as many entries
-// as there are connections, never more.
+// addresses counts WebSockets by where they come from: an IPv4 address, or an IPv6
+// /64, which is what one customer is given. It holds as many entries as there are
+// connections, never more.
 type addresses struct {
 	mu    sync.Mutex
 	count map[netip.Prefix]*address // Guarded by mu.
@@ -21,13 +21,16 @@ type address struct {
 	n   int // Guarded by in.mu.
 }
 
-// acquire counts one more connection from addr and returns how many there are
-// now. Every acquire needs one release.
-func (a *addresses) acquire(addr netip.Addr) (entry *address, n int) {
+// acquire counts one more connection from addr, unless there are as many as there
+// may be. Every one needs a release.
+func (a *addresses) acquire(addr netip.Addr, limit int) (entry *address, ok bool) {
 	key := addressKey(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	entry = a.count[key]
+	if entry != nil && entry.n >= limit {
+		return nil, false
+	}
 	if entry == nil {
 		if a.count == nil {
 			a.count = map[netip.Prefix]*address{}
@@ -36,7 +39,7 @@ func (a *addresses) acquire(addr netip.Addr) (entry *address, n int) {
 		a.count[key] = entry
 	}
 	entry.n++
-	return entry, entry.n
+	return entry, true
 }
 
 func (e *address) release() {
@@ -58,6 +61,41 @@ func addressKey(addr netip.Addr) netip.Prefix {
 	}
 	p, _ := addr.Prefix(bits) // bits is right for the family
 	return p
+}
+
+// reserve gives a handshake the place of the connection that it asks for, before it
+// is answered: those in progress can then not exceed the limits together. why says
+// that there is none. Every place needs one unreserve, by the handshake if it
+// fails, otherwise by the loop when the connection has ended.
+func (s *Server) reserve(o *opening, addr netip.Addr) (why *refusal) {
+	if s.scarce(1) && (s.http.dropIdle(1) == 0 || s.scarce(1)) {
+		s.logExhausted(errScarce)
+		return refusedScarce
+	}
+	for {
+		n := s.conns.Load()
+		if limit := s.cfg.MaxConns; limit > 0 && n >= int64(limit) {
+			return refusedFull
+		}
+		if s.conns.CompareAndSwap(n, n+1) {
+			break
+		}
+	}
+	if limit := s.cfg.MaxConnsPerAddress; limit > 0 && addr.IsValid() {
+		entry, ok := s.addresses.acquire(addr, limit)
+		if !ok {
+			s.conns.Add(-1)
+			return refusedSurplus
+		}
+		o.address = entry
+	}
+	return nil
+}
+
+// unreserve gives the place back.
+func (s *Server) unreserve(o *opening) {
+	o.address.release()
+	s.conns.Add(-1)
 }
 
 // rate admits a number of things a second, and as many at once.

@@ -89,8 +89,8 @@ func TestA16PerAddress(t *testing.T) {
 		cs[len(cs)-1].text("x")
 		cs[len(cs)-1].expect(`text "x"`)
 	}
-	if resp, _ := ask(t, ts.addr, upgradeRequest("/", "")); resp.StatusCode != http.StatusTooManyRequests {
-		t.Errorf("fourth connection: %d; want 429", resp.StatusCode)
+	if resp, _ := ask(t, ts.addr, upgradeRequest("/", "")); resp.StatusCode != http.StatusTooManyRequests || resp.Header.Get("Retry-After") == "" {
+		t.Errorf("fourth connection: %d, Retry-After %q; want 429", resp.StatusCode, resp.Header.Get("Retry-After"))
 	}
 	for _, c := range cs {
 		c.frame(0x88, "")
@@ -112,6 +112,65 @@ func TestA16PerAddress(t *testing.T) {
 	c := ts.dial(t, "/")
 	c.text("again")
 	c.expect(`text "again"`)
+}
+
+// P01: connections that a browser keeps open for its next request are no WebSockets:
+// they take nobody's place.
+func TestPerAddressKeepAlive(t *testing.T) {
+	st := newSite(t, Config{MaxConnsPerAddress: 3, MaxConns: 3})
+	for range 3 {
+		for range 6 {
+			st.visit(t).wants("/page", "page")
+		}
+		c := st.dial(t, "/")
+		c.text("x")
+		c.expect(`text "x"`)
+	}
+	for range 6 { // and the other way round
+		st.visit(t).wants("/page", "page")
+	}
+	if resp, _ := ask(t, st.addr, upgradeRequest("/", "")); resp.StatusCode != 503 {
+		t.Errorf("fourth WebSocket: %d; want 503", resp.StatusCode)
+	}
+}
+
+// Handshakes have their place before they are answered, so that no number of them
+// at once exceeds a limit, and give it back if they fail.
+func TestHandshakesHavePlaces(t *testing.T) {
+	for _, cfg := range []Config{{MaxConns: 2}, {MaxConnsPerAddress: 2}} {
+		asked, verdict := make(chan struct{}, 10), make(chan error)
+		cfg.Handler = funcs{message: echo}
+		cfg.Admit = func(*http.Request) (any, error) {
+			asked <- struct{}{}
+			return nil, <-verdict
+		}
+		ts := start(t, cfg)
+		answers := make(chan int, 2)
+		for range 2 {
+			go func() {
+				resp, _ := ask(t, ts.addr, upgradeRequest("/", ""))
+				answers <- resp.StatusCode
+			}()
+			receive(t, asked)
+		}
+		if resp, _ := ask(t, ts.addr, upgradeRequest("/", "")); resp.StatusCode != 503 && resp.StatusCode != 429 {
+			t.Errorf("a third handshake: %s", resp.Status)
+		}
+		verdict <- errors.New("not you")
+		verdict <- errors.New("nor you")
+		for range 2 {
+			if status := receive(t, answers); status != 403 {
+				t.Errorf("%d; want 403", status)
+			}
+		}
+		waitFor(t, func() bool { return ts.conns.Load() == 0 })
+		close(verdict)
+		c, d := ts.dial(t, "/"), ts.dial(t, "/")
+		for _, c := range []*client{c, d} {
+			c.text("x")
+			c.expect(`text "x"`)
+		}
+	}
 }
 
 // The same under somebody else's http.Server.

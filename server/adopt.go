@@ -31,7 +31,12 @@ type opening struct {
 // nc must be a TCP or Unix connection, or another with a SyscallConn. TLS is
 // possible only on what Serve accepted.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
-	return s.adopt(nc, &opening{left: left, res: res, role: role})
+	s.conns.Add(1) // also beyond MaxConns, which is for those that come to Serve
+	c, err := s.adopt(nc, &opening{left: left, res: res, role: role})
+	if err != nil {
+		s.conns.Add(-1)
+	}
+	return c, err
 }
 
 func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
@@ -52,7 +57,7 @@ func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
 		return Conn{}, fmt.Errorf("server: adopt: a loop holds %d connections and takes no more", maxSlabs*slabSize-1)
 	}
 	if a, ok := nc.(*accepted); ok {
-		a.shook() // the slot counts from here
+		s.http.gone(a) // its place counts from here
 	}
 	fd, err := l.k.attach(nc)
 	if err != nil {

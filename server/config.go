@@ -122,8 +122,8 @@ type Config struct {
 	// header, for the listeners that Serve owns. Default 5 s.
 	HandshakeTimeout time.Duration
 
-	// MaxConns bounds the connections in all, counted from accept. One more is
-	// answered 503. Default: no limit.
+	// MaxConns bounds the WebSockets in all, those in their handshake included. One
+	// more is answered 503. Default: no limit.
 	MaxConns int
 
 	// AcceptRate bounds the connections that each listener of Serve's accepts in a
@@ -136,15 +136,42 @@ type Config struct {
 	// system, by one debug.FreeOSMemory. Default 1,000; Off: never.
 	ReleaseAfter int
 
-	// MaxConnsPerAddress bounds the connections of one IPv4 address or IPv6
-	// /64, counted from accept. Default 100. One more is answered 429.
+	// MaxConnsPerAddress bounds the WebSockets of one IPv4 address or IPv6 /64, those
+	// in their handshake included. One more is answered 429. Default 2,000: all the
+	// people of an office, or the customers who share one of a mobile carrier's
+	// addresses, have some tabs and devices each.
 	MaxConnsPerAddress int
+
+	// MaxHTTPConns bounds the connections of Serve's that are not WebSockets, or not
+	// yet: browsers keep several open for their next request. Beyond it the one that
+	// is idle longest is closed in a newcomer's favour, or one whose request takes
+	// more than 2 s to arrive. If every one is being served, the newcomer's request
+	// is answered 503. Default: a quarter of the process's descriptors, and 4,096
+	// where the system does not count them.
+	MaxHTTPConns int
+
+	// MaxHTTPConnsPerAddress bounds, likewise, those of one IPv4 address or IPv6 /64,
+	// with 429. With ClientAddr a connection counts for an address from its first
+	// request on; one that a proxy has sent, as long as it is being answered.
+	// Default 1,000.
+	MaxHTTPConnsPerAddress int
+
+	// Probe, if set, is asked before each request at Serve's listener is held against
+	// any limit. Where it returns a handler, that is a health probe, which the handler
+	// answers even if the server is full: so it must be quick and cheap. Probes wait
+	// for AcceptRate as everybody does, and may be turned away in a flood of
+	// connections; only a listener of their own is safe from that.
+	//
+	// A connection that has a method ProbesOnly() bool which returns true is answered
+	// nothing else.
+	Probe func(r *http.Request) http.Handler
 
 	// MaxHandshakeRate bounds the opening handshakes in a second; more are
 	// answered 503. Default: no limit.
 	MaxHandshakeRate int
 
-	// Logger receives refusals, panics and slow handlers. Default: slog.Default().
+	// Logger receives refusals, panics and slow handlers, through LimitLog. Default:
+	// slog.Default().
 	Logger *slog.Logger
 
 	// Replaced by tests.
@@ -183,7 +210,9 @@ func (cfg Config) withDefaults() Config {
 	number(&cfg.WriteQueue, 1<<20)
 	number(&cfg.MemoryBudget, Off)
 	number(&cfg.PingMisses, 2)
-	number(&cfg.MaxConnsPerAddress, 100)
+	number(&cfg.MaxConnsPerAddress, 2000)
+	number(&cfg.MaxHTTPConns, httpShare())
+	number(&cfg.MaxHTTPConnsPerAddress, 1000)
 	number(&cfg.MaxHandshakeRate, Off)
 	number(&cfg.MaxConns, Off)
 	number(&cfg.AcceptRate, Off)
@@ -196,6 +225,7 @@ func (cfg Config) withDefaults() Config {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	cfg.Logger = slog.New(LimitLog(cfg.Logger.Handler()))
 	if cfg.now == nil {
 		start := time.Now()
 		cfg.now = func() time.Duration { return time.Since(start) }

@@ -24,8 +24,9 @@ func (e *emptyLines) skip(p []byte) int {
 	return n
 }
 
-// Read skips empty lines before the connection's first request.
-func (a *accepted) Read(p []byte) (int, error) {
+// readPastEmptyLines reads, and skips empty lines before the connection's first
+// request.
+func (a *accepted) readPastEmptyLines(p []byte) (int, error) {
 	n, err := a.Conn.Read(p)
 	for a.empty > 0 && n > 0 {
 		skipped := a.empty.skip(p[:n])

@@ -116,7 +116,7 @@ func serve(args []string) error {
 		return err
 	}
 	h := &measured{}
-	cfg := Config{Handler: h, Admit: pathValue, MaxConnsPerAddress: Off, Loops: o.Loops, WriteQueue: o.WriteQueue, MaxControlRate: o.MaxControlRate,
+	cfg := Config{Handler: h, Admit: pathValue, MaxConnsPerAddress: Off, MaxHTTPConns: Off, MaxHTTPConnsPerAddress: Off, Loops: o.Loops, WriteQueue: o.WriteQueue, MaxControlRate: o.MaxControlRate,
 		PingInterval: o.PingInterval, WriteTimeout: o.WriteTimeout, HandshakeTimeout: o.HandshakeTimeout,
 		Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))}
 	if len(args) > 1 {

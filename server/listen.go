@@ -3,9 +3,12 @@ package server
 import (
 	"context"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 )
 
@@ -32,7 +35,11 @@ func (s *Server) Serve(ln net.Listener) error {
 		WriteTimeout:      30 * time.Second,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ConnContext:       withAccepted,
-		ErrorLog:          slog.NewLogLogger(s.cfg.Logger.Handler(), slog.LevelDebug),
+		ConnState:         noteState,
+		ErrorLog:          log.New(httpLog{s.cfg.Logger}, "", 0),
+
+		// "OPTIONS *" is a probe, too; without one it is answered by net/http.
+		DisableGeneralOptionsHandler: s.cfg.Probe != nil,
 	}
 	s.mu.Lock()
 	if s.stopped {
@@ -55,33 +62,69 @@ func (s *Server) Serve(ln net.Listener) error {
 	return err
 }
 
+// httpLog is what net/http logs: one kind of message, which names its client.
+type httpLog struct{ log *slog.Logger }
+
+func (l httpLog) Write(p []byte) (int, error) {
+	l.log.Debug("net/http", "error", strings.TrimSpace(string(p)))
+	return len(p), nil
+}
+
 type acceptedKey struct{}
 
 func withAccepted(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, acceptedKey{}, acceptedOf(nc))
 }
 
-// admit answers what comes on connections beyond the server's share or their
-// address's, which is the client's where ClientAddr names one.
+// clientOf returns the address that a request counts for, where that is not known
+// before, and whether a proxy named it: then it is the request's RemoteAddr, too.
+func (s *Server) clientOf(r *http.Request) (client netip.Addr, named bool, as *http.Request) {
+	if s.cfg.ClientAddr == nil {
+		return client, false, r
+	}
+	if addr := s.cfg.ClientAddr(r); addr.IsValid() {
+		r = r.WithContext(r.Context()) // a copy, because net/http's is not ours to change
+		r.RemoteAddr = addr.String()
+		return addr.Addr(), true, r
+	}
+	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
+	return peer.Addr(), false, r
+}
+
+// noteState notes when a connection has answered a request.
+func noteState(nc net.Conn, state http.ConnState) {
+	if a := acceptedOf(nc); a != nil && state == http.StateIdle {
+		a.s.http.answered(a)
+	}
+}
+
+// admit answers health probes, whatever the state of the server, and refuses what
+// comes on connections for which there is no place. Where ClientAddr names a client,
+// the request counts for that address.
 func (s *Server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, _ := r.Context().Value(acceptedKey{}).(*accepted)
-		if a != nil && s.cfg.ClientAddr != nil {
-			if addr := s.cfg.ClientAddr(r); addr.IsValid() {
-				r = r.WithContext(r.Context()) // a copy, because net/http's is not ours to change
-				r.RemoteAddr = addr.String()
-				s.count(a, addr.Addr())
-				// The proxy may use its connection for somebody else next.
-				defer func() { a.take().release() }()
+		if a == nil {
+			panic("server: internal error: a request without its connection")
+		}
+		client, named, r := s.clientOf(r)
+		why := s.http.serving(a, client, named)
+		if a.refusal != nil {
+			why = a.refusal
+		}
+		if s.cfg.Probe != nil {
+			if probe := s.cfg.Probe(r); probe != nil {
+				if why != nil {
+					w.Header().Set("Connection", "close")
+				}
+				probe.ServeHTTP(w, r)
+				return
 			}
 		}
-		switch {
-		case a != nil && a.full:
-			s.refuseFull(w, r)
-		case a != nil && a.surplus:
-			s.refuseSurplus(w, r)
-		default:
-			next.ServeHTTP(w, r)
+		if why != nil {
+			s.refuseFor(w, r, why)
+			return
 		}
+		next.ServeHTTP(w, r)
 	})
 }

@@ -28,7 +28,9 @@ type loop struct {
 
 	writable WritableHandler // the Handler, if it is one
 
-	budget *budget // of the server
+	// Of the server.
+	budget *budget
+	conns  *atomic.Int64
 
 	// Any goroutine.
 	self  atomic.Uintptr // the loop's goroutine, once it runs
@@ -40,7 +42,6 @@ type loop struct {
 		slots []uint32 // Guarded by mu.
 		next  uint32   // Guarded by mu. The first slot never used.
 	}
-	taken atomic.Int64 // slots given out and not given back
 	stats counters
 
 	// Loop only.
@@ -74,13 +75,13 @@ type loop struct {
 	loggedSlow time.Duration
 }
 
-func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget) (*loop, error) {
+func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget, conns *atomic.Int64) (*loop, error) {
 	k, err := cfg.newKernel()
 	if err != nil {
 		return nil, err
 	}
 	l := &loop{
-		index: index, cfg: cfg, k: k, roles: roles, budget: b,
+		index: index, cfg: cfg, k: k, roles: roles, budget: b, conns: conns,
 		start: time.Now().Add(-cfg.now()), ended: make(chan struct{}),
 		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
 	}

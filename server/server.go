@@ -26,8 +26,11 @@ type Server struct {
 	handshakes rate
 	budget     budget
 
-	handshaking atomic.Int64 // accepted by Serve and not taken over yet
-	burst       atomic.Int64 // connections taken over since memory was released
+	conns atomic.Int64 // connections on the loops, and handshakes that have a place
+	burst atomic.Int64 // connections taken over since memory was released
+
+	descriptors descriptors
+	http        httpConns
 
 	mu        sync.Mutex
 	exhausted time.Duration  // Guarded by mu. When that was logged last.
@@ -41,13 +44,16 @@ func New(cfg Config) (*Server, error) {
 		return nil, errors.New("server: Config.Handler is nil")
 	}
 	s := &Server{cfg: cfg.withDefaults()}
+	s.descriptors.init()
+	s.http.max, s.http.maxPerAddress, s.http.maxSurplus = s.cfg.MaxHTTPConns, s.cfg.MaxHTTPConnsPerAddress, s.descriptors.reserve/2
+	s.http.now = s.cfg.now
 	s.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: s.cfg.MaxMessage, MaxFragments: s.cfg.MaxFragments, CompressFrom: s.cfg.CompressFrom}
 	s.roles[wsproto.Client] = s.roles[wsproto.Server]
 	s.roles[wsproto.Client].Role = wsproto.Client
 	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
 	s.budget.limit = int64(s.cfg.MemoryBudget)
 	for i := range s.cfg.Loops {
-		l, err := newLoop(i, &s.cfg, &s.roles, &s.budget)
+		l, err := newLoop(i, &s.cfg, &s.roles, &s.budget, &s.conns)
 		if err != nil {
 			for _, l := range s.loops {
 				l.k.release()
@@ -79,36 +85,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
-		s.refuseFor(w, r, http.StatusServiceUnavailable, "1", "too many handshakes, try again later")
+		s.refuseFor(w, r, refusedRate)
 		return
 	}
 	if s.budget.exceeded() {
-		s.refuseFor(w, r, http.StatusServiceUnavailable, "5", "the server's memory budget is spent, try again later")
+		s.refuseFor(w, r, refusedBudget)
 		return
 	}
 	o := &opening{role: wsproto.Server}
+	o.remote, _ = netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
+	if why := s.reserve(o, o.remote.Addr()); why != nil {
+		s.refuseFor(w, r, why)
+		return
+	}
 	adopted := false
 	defer func() { // also where Admit panics
 		if !adopted {
-			o.address.release()
+			s.unreserve(o)
 		}
 	}()
-	if from == nil && s.full(s.handshaking.Load()) {
-		s.refuseFull(w, r)
-		return
-	}
-	if from == nil && s.cfg.MaxConnsPerAddress > 0 {
-		// Somebody else's listener: count from here.
-		if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
-			entry, n := s.addresses.acquire(addr.Addr())
-			o.address = entry
-			if n > s.cfg.MaxConnsPerAddress {
-				s.refuseSurplus(w, r)
-				return
-			}
-		}
-	}
-	err := s.upgrade(w, r, from, o)
+	err := s.upgrade(w, r, o)
 	adopted = err == nil
 	if err != nil {
 		if isExhausted(err) {
@@ -119,9 +115,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upgrade does the handshake and hands the connection to a loop, together with
-// the count of its address.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, from *accepted, o *opening) error {
+// upgrade does the handshake and hands the connection to a loop, together with its
+// place.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *opening) error {
 	if s.cfg.Admit != nil {
 		value, err := s.cfg.Admit(r)
 		if err != nil {
@@ -141,19 +137,8 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, from *accepted,
 		return err
 	}
 	o.left, o.res = left, res
-	o.remote, _ = netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
-	if from != nil {
-		o.address = from.take()
-	}
 	if _, err = s.adopt(nc, o); err == nil {
 		s.tookOver()
 	}
 	return err
-}
-
-// refuse answers a request that is not admitted.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
-	w.Header().Set("Connection", "close")
-	http.Error(w, reason, status)
-	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", reason)
 }

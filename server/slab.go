@@ -91,13 +91,11 @@ func (l *loop) take() (slot, gen uint32, ok bool) {
 		}
 		l.free.next++
 	}
-	l.taken.Add(1)
 	return slot, l.at(slot).word.Load() >> 1, true
 }
 
 // giveBack returns slots that hold no connection, or none any more.
 func (l *loop) giveBack(slots ...uint32) {
-	l.taken.Add(-int64(len(slots)))
 	l.free.mu.Lock()
 	defer l.free.mu.Unlock()
 	l.free.slots = append(l.free.slots, slots...)
@@ -122,6 +120,7 @@ func (l *loop) reap() {
 		c.clear()
 		c.word.Store(gen << 1)
 	}
+	l.conns.Add(-int64(len(l.gone)))
 	l.giveBack(l.gone...)
 	l.gone = l.gone[:0]
 }

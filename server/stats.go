@@ -13,7 +13,7 @@ import (
 // Stats is what a Server counted since it was made, and what it holds now.
 // Counting is always on.
 type Stats struct {
-	Handshaking int // connections accepted by Serve that are not open yet
+	Handshaking int // connections accepted by Serve that are not WebSockets, or not yet
 	Open        int // connections on the loops, closing ones included
 	Closing     int // those of them of which one side has begun the end
 
@@ -159,7 +159,7 @@ func (l *loop) publish() {
 
 // Stats sums up over the loops.
 func (s *Server) Stats() Stats {
-	sum := Stats{Handshaking: int(s.handshaking.Load())}
+	sum := Stats{Handshaking: s.http.open()}
 	var ended [numCauses]uint64
 	for _, l := range s.loops {
 		c := &l.stats

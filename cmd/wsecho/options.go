@@ -53,7 +53,7 @@ func parse(args []string) (o options, err error) {
 	if err := liftLimits(cfg); err != nil {
 		return o, err
 	}
-	cfg.MaxConnsPerAddress = server.Off
+	cfg.MaxConnsPerAddress, cfg.MaxHTTPConns, cfg.MaxHTTPConnsPerAddress = server.Off, server.Off, server.Off
 	cfg.Upgrader = handshake.Upgrader{Origins: []string{"*"}}
 	if *deflate {
 		cfg.Upgrader.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
