@@ -67,6 +67,7 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 	switch {
 	case err == nil:
 		s.horizon.Store(nil)
+		s.room.wrote(nil)
 	case s.Broken() != nil: // it came upon damage
 	case changed && !nothingWritten(err):
 		err = fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
@@ -74,6 +75,7 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 	case changed:
 		s.horizon.Store(nil)
 		err = fmt.Errorf("chat/bolt: %w", err)
+		s.room.wrote(err)
 	}
 	return err
 }

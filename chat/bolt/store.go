@@ -61,6 +61,8 @@ type Store struct {
 	horizon atomic.Pointer[horizon]
 
 	writing sync.Mutex // held by whoever writes
+
+	room room
 }
 
 // horizon holds the ends of the conversations that a transaction changes, as they
@@ -82,7 +84,7 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 			return nil, fmt.Errorf("chat/bolt: making %s: %w", path, err)
 		}
 	}
-	s := &Store{path: path}
+	s := &Store{path: path, room: room{free: freeSpace, now: time.Now}}
 	err := s.guard(func() (err error) {
 		if s.db, err = openFile(path, timeout); err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)

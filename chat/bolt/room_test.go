@@ -1,0 +1,96 @@
+package bolt
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// noRoom lets no file of this process grow, or be written but for its first page,
+// until undo is called.
+func noRoom(t *testing.T) (undo func()) {
+	t.Helper()
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_FSIZE, &before); err != nil {
+		t.Fatal(err)
+	}
+	set := func(cur uint64) {
+		if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: cur, Max: before.Max}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(4096)
+	undo = func() { set(before.Cur) }
+	t.Cleanup(undo)
+	return undo
+}
+
+// A full disk is said to be one, from the write that failed until there is room
+// again, even if nothing else is written.
+func TestHealthyAfterDiskFull(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	now := time.Unix(1_800_000_000, 0)
+	s.room.now = func() time.Time { return now }
+	if err := s.Healthy(); err != nil {
+		t.Fatal(err)
+	}
+	undo := noRoom(t)
+	if _, err := say(s, "no room"); err == nil {
+		t.Fatal("written to a full disk")
+	}
+	for range 3 {
+		if err := s.Healthy(); err == nil || !strings.Contains(err.Error(), "disk is full") {
+			t.Errorf("on a full disk: %v", err)
+		}
+		now = now.Add(trialEvery)
+	}
+	undo()
+	if err := s.Healthy(); err != nil {
+		t.Errorf("there is room again: %v", err)
+	}
+	if e, err := say(s, "after"); err != nil || e.Seq != 1 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	// A message that is stored says the same.
+	undo = noRoom(t)
+	say(s, "no room")
+	undo()
+	if _, err := say(s, "room again"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Healthy(); err != nil {
+		t.Errorf("after a write that succeeded: %v", err)
+	}
+}
+
+// A disk with next to nothing free is full before a write fails.
+func TestHealthyNearlyFull(t *testing.T) {
+	s := mustOpen(t, t.TempDir())
+	var free uint64
+	known := true
+	s.room.free = func(string) (uint64, bool) { return free, known }
+	for _, c := range []struct {
+		free    uint64
+		known   bool
+		healthy bool
+	}{{0, true, false}, {minFree - 1, true, false}, {minFree, true, true}, {0, false, true}} {
+		free, known = c.free, c.known
+		if err := s.Healthy(); (err == nil) != c.healthy || err != nil && !strings.Contains(err.Error(), "disk is full") {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+// A store that is closed for writing says why.
+func TestHealthyBroken(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	undo := replaceFile(t, dir, "/dev/null") // takes every write, refuses to be synced
+	say(s, "lost")
+	undo()
+	if err := s.Healthy(); err == nil || !strings.Contains(err.Error(), "closed for writing") {
+		t.Errorf("%v", err)
+	}
+}
