@@ -2,6 +2,7 @@ package handshake
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -19,8 +20,14 @@ import (
 // nil, connects directly and asks for nothing. Dial does not change them.
 type DialOptions struct {
 	// Header is sent along, as written: Origin, Cookie, Authorization. The
-	// handshake's own headers, Host among them, are refused.
+	// handshake's own headers are refused; for Host there is the field below.
 	Header http.Header
+
+	// Host, if set, is sent as the Host header in place of the URL's host and
+	// port: so one of several virtual hosts is reached at an address. Where the
+	// connection leads, and the name that TLS sends and verifies, remain the URL's.
+	// The first redirect to another host or port drops it.
+	Host string
 
 	// Jar, if set, holds the cookies to send, behind those of Header, and is
 	// given those that the server sets, be it in a refusal. It sees ws URLs
@@ -55,7 +62,8 @@ type DialOptions struct {
 }
 
 // Dial connects to a ws or wss URL and performs the client's handshake
-// (RFC 6455 §4.1).
+// (RFC 6455 §4.1). A user and password in the URL are sent by Basic authentication
+// (RFC 7617), unless Header has an Authorization; no error repeats them.
 //
 // The caller owns nc, a *tls.Conn under wss, on which no deadline is set, and
 // left, the bytes that came behind the response: the first frames, or a part of
@@ -72,7 +80,14 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: URL: %w", err)
 	}
-	header := o.Header
+	if o.Host != "" && !isHost(o.Host) {
+		return nil, nil, Result{}, fmt.Errorf("handshake: Host %s is no host", quote(o.Host))
+	}
+	t.override = o.Host
+	header, err := withUser(o.Header, t.user)
+	if err != nil {
+		return nil, nil, Result{}, fmt.Errorf("handshake: URL: %w", err)
+	}
 	for followed := 0; ; followed++ {
 		nc, left, res, err = o.ask(ctx, t, header)
 		var refusal *Error
@@ -84,7 +99,9 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 			return nil, nil, Result{}, err
 		}
 		// Once gone, they stay away: a third server may lead back here.
-		if !next.sameHost(t) {
+		if next.sameHost(t) {
+			next.override = t.override
+		} else {
 			header = withoutCredentials(header)
 		}
 		t = next
@@ -177,7 +194,7 @@ func (o *DialOptions) request(t target, header http.Header) (request []byte, p p
 
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\n", t.resource)
-	fmt.Fprintf(&b, "Host: %s\r\n", t.host)
+	fmt.Fprintf(&b, "Host: %s\r\n", cmp.Or(t.override, t.host))
 	b.WriteString("Upgrade: websocket\r\nConnection: Upgrade\r\n")
 	fmt.Fprintf(&b, "Sec-WebSocket-Key: %s\r\n", p.key)
 	b.WriteString("Sec-WebSocket-Version: 13\r\n")
@@ -199,8 +216,12 @@ func (o *DialOptions) request(t target, header http.Header) (request []byte, p p
 // abandon closes nc without a word to the peer: a tls.Conn's own Close would
 // wait for room to send its alert.
 func abandon(nc net.Conn) {
-	if tc, ok := nc.(*tls.Conn); ok {
-		nc = tc.NetConn()
+	for {
+		tc, ok := nc.(*tls.Conn)
+		if !ok {
+			break
+		}
+		nc = tc.NetConn() // which is another one behind an https proxy
 	}
 	nc.Close()
 }

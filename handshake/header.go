@@ -1,9 +1,14 @@
 package handshake
 
 import (
+	"encoding/base64"
+	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"strings"
+	"unicode"
 )
 
 // checkExtraHeader refuses caller's headers that would break out of their line
@@ -24,6 +29,35 @@ func checkExtraHeader(h http.Header) error {
 		}
 	}
 	return nil
+}
+
+// withUser is h with Basic authentication (RFC 7617) for a URL's user, unless h
+// has an Authorization of its own.
+func withUser(h http.Header, user *url.Userinfo) (http.Header, error) {
+	if user == nil || user.String() == "" {
+		return h, nil
+	}
+	for name := range h {
+		if equalFold(name, "Authorization") {
+			return h, nil
+		}
+	}
+	name := user.Username()
+	password, _ := user.Password()
+	switch {
+	// 2: "a user-id containing a colon character is invalid".
+	case strings.Contains(name, ":"):
+		return nil, errors.New("the user name has a colon")
+	// 2: "The user-id and password MUST NOT contain any control characters".
+	case strings.IndexFunc(name+password, unicode.IsControl) >= 0:
+		return nil, errors.New("the user name or password has a control character")
+	}
+	h = maps.Clone(h)
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(name+":"+password)))
+	return h, nil
 }
 
 // isHandshakeHeader reports whether name is written by this package, or frames

@@ -53,6 +53,9 @@ func (t target) resolve(location string) (target, error) {
 	if err != nil {
 		return target{}, errors.New("it is no URL")
 	}
+	if ref.User != nil {
+		return target{}, errors.New("it holds a user, which a server does not choose")
+	}
 	ref = t.url.ResolveReference(ref)
 	// A server that speaks HTTP so far names its own kind of URL.
 	switch ref.Scheme {

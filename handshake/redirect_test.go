@@ -171,7 +171,7 @@ func TestResolve(t *testing.T) {
 		{"wss://h/", "ws://h/", "", "ws is less secure than wss"},
 		{"wss://h/", "http://h/", "", "ws is less secure than wss"},
 		{"ws://h/", "wss:g", "", "host is missing"},
-		{"ws://h/", "ws://me:secret@h/", "", "user and password are not accepted in a URL, use an Authorization header"},
+		{"ws://h/", "ws://me:secret@h/", "", "it holds a user, which a server does not choose"},
 		{"ws://h/", "javascript:alert(1)", "", `scheme is "javascript", want ws or wss`},
 	} {
 		from, err := parseTarget(c.from)

@@ -15,6 +15,8 @@ type target struct {
 	serverName string // the host as TLS verifies it
 	addr       string // host:port to connect to
 	host       string // the Host header
+	override   string // what to send for it instead, if anything
+	user       *url.Userinfo
 	resource   string // path and query, the request-target
 }
 
@@ -25,6 +27,8 @@ func parseTarget(raw string) (t target, err error) {
 	if err != nil {
 		return t, err
 	}
+	// A cookie jar has no use for the credentials.
+	t.user, u.User = u.User, nil
 	t.url = u
 	port := "80"
 	switch u.Scheme {
@@ -36,8 +40,6 @@ func parseTarget(raw string) (t target, err error) {
 	}
 	name := u.Hostname()
 	switch {
-	case u.User != nil:
-		return t, errors.New("user and password are not accepted in a URL, use an Authorization header")
 	// 3: "Fragment identifiers are meaningless in the context of WebSocket
 	// URIs and MUST NOT be used on these URIs."
 	case strings.IndexByte(raw, '#') >= 0:
@@ -68,13 +70,23 @@ func parseTarget(raw string) (t target, err error) {
 	return t, nil
 }
 
-// parseURL is url.Parse, whose error repeats raw as a whole.
+// parseURL is url.Parse, whose error repeats raw as a whole, or what it takes for
+// the port: that may be half of a password.
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
+	if err != nil && strings.Contains(raw, "@") {
+		return nil, errors.New("it cannot be read; in a user name or password, characters like / ? # @ % must be percent-encoded")
+	}
 	if parse := (*url.Error)(nil); errors.As(err, &parse) {
 		err = parse.Err
 	}
 	return u, err
+}
+
+// isHost reports whether s may stand in a Host header: "name", "name:port" or
+// "[address]:port", in no more than its characters.
+func isHost(s string) bool {
+	return s != "" && strings.IndexFunc(s, notVisibleASCII) < 0 && !strings.ContainsAny(s, `/?#@,\"<>`)
 }
 
 func notVisibleASCII(c rune) bool { return c <= ' ' || c >= 0x7F }

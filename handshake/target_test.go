@@ -10,26 +10,30 @@ import (
 
 func TestParseTarget(t *testing.T) {
 	for raw, want := range map[string]target{
-		"ws://h.example":             {nil, false, "h.example", "h.example:80", "h.example", "/"},
-		"wss://h.example/":           {nil, true, "h.example", "h.example:443", "h.example", "/"},
-		"WS://H.example:80/chat":     {nil, false, "H.example", "H.example:80", "H.example", "/chat"},
-		"wss://h.example:443":        {nil, true, "h.example", "h.example:443", "h.example", "/"},
-		"ws://h.example:443":         {nil, false, "h.example", "h.example:443", "h.example:443", "/"},
-		"ws://h.example:":            {nil, false, "h.example", "h.example:80", "h.example", "/"},
-		"ws://h.example:9001?case=1": {nil, false, "h.example", "h.example:9001", "h.example:9001", "/?case=1"},
-		"ws://h/a%20b/é?q=%23&r=/":   {nil, false, "h", "h:80", "h", "/a%20b/%C3%A9?q=%23&r=/"},
-		"ws://h/a b":                 {nil, false, "h", "h:80", "h", "/a%20b"},
-		"ws://h//a":                  {nil, false, "h", "h:80", "h", "//a"},
-		"ws://127.0.0.1:1/":          {nil, false, "127.0.0.1", "127.0.0.1:1", "127.0.0.1:1", "/"},
-		"ws://[::1]/":                {nil, false, "::1", "[::1]:80", "[::1]", "/"},
-		"ws://[::1]:81/":             {nil, false, "::1", "[::1]:81", "[::1]:81", "/"},
-		"wss://[fe80::1%25eth0]:81/": {nil, true, "fe80::1", "[fe80::1%eth0]:81", "[fe80::1]:81", "/"},
+		"ws://h.example":             {secure: false, serverName: "h.example", addr: "h.example:80", host: "h.example", resource: "/"},
+		"wss://h.example/":           {secure: true, serverName: "h.example", addr: "h.example:443", host: "h.example", resource: "/"},
+		"WS://H.example:80/chat":     {secure: false, serverName: "H.example", addr: "H.example:80", host: "H.example", resource: "/chat"},
+		"wss://h.example:443":        {secure: true, serverName: "h.example", addr: "h.example:443", host: "h.example", resource: "/"},
+		"ws://h.example:443":         {secure: false, serverName: "h.example", addr: "h.example:443", host: "h.example:443", resource: "/"},
+		"ws://h.example:":            {secure: false, serverName: "h.example", addr: "h.example:80", host: "h.example", resource: "/"},
+		"ws://h.example:9001?case=1": {secure: false, serverName: "h.example", addr: "h.example:9001", host: "h.example:9001", resource: "/?case=1"},
+		"ws://h/a%20b/é?q=%23&r=/":   {secure: false, serverName: "h", addr: "h:80", host: "h", resource: "/a%20b/%C3%A9?q=%23&r=/"},
+		"ws://h/a b":                 {secure: false, serverName: "h", addr: "h:80", host: "h", resource: "/a%20b"},
+		"ws://h//a":                  {secure: false, serverName: "h", addr: "h:80", host: "h", resource: "//a"},
+		"ws://127.0.0.1:1/":          {secure: false, serverName: "127.0.0.1", addr: "127.0.0.1:1", host: "127.0.0.1:1", resource: "/"},
+		"ws://[::1]/":                {secure: false, serverName: "::1", addr: "[::1]:80", host: "[::1]", resource: "/"},
+		"ws://[::1]:81/":             {secure: false, serverName: "::1", addr: "[::1]:81", host: "[::1]:81", resource: "/"},
+		"wss://me:a@b@h:1/":          {secure: true, serverName: "h", addr: "h:1", host: "h:1", resource: "/"},
+		"wss://[fe80::1%25eth0]:81/": {secure: true, serverName: "fe80::1", addr: "[fe80::1%eth0]:81", host: "[fe80::1]:81", resource: "/"},
 	} {
 		got, err := parseTarget(raw)
 		if err != nil {
 			t.Errorf("%s: %v", raw, err)
 		}
-		if d := cmp.Diff(want, got, cmp.AllowUnexported(target{}), cmpopts.IgnoreFields(target{}, "url")); d != "" {
+		if got.url.User != nil {
+			t.Errorf("%s: a cookie jar would be told the user", raw)
+		}
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(target{}), cmpopts.IgnoreFields(target{}, "url", "user")); d != "" {
 			t.Errorf("%s (-want +got):\n%s", raw, d)
 		}
 	}
@@ -51,8 +55,10 @@ func TestParseTargetRefuses(t *testing.T) {
 		"ws://h/a\r\nX: y":              "control character",
 		"ws://h/?a b":                   "percent-encoded at byte 3 of",
 		"ws://h/?a=é":                   "percent-encoded at byte 4 of",
-		"ws://me:secret@h.example":      "Authorization",
-		"ws://me:secret@h.example/\x00": "control character",
+		"ws://me:secret@h.example/\x00": "cannot be read",
+		"ws://me:secret/2@h.example/":   "percent-encoded",
+		"ws://me:secret#2@h.example/":   "percent-encoded",
+		"ws://me:%secret@h.example/":    "percent-encoded",
 	} {
 		_, err := parseTarget(raw)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {

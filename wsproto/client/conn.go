@@ -150,8 +150,12 @@ func (c *Conn) usable() bool {
 // abandon closes nc without a word to the peer: a tls.Conn's own Close would
 // wait for room to send its alert.
 func abandon(nc net.Conn) {
-	if tc, ok := nc.(*tls.Conn); ok {
-		nc = tc.NetConn()
+	for {
+		tc, ok := nc.(*tls.Conn)
+		if !ok {
+			break
+		}
+		nc = tc.NetConn() // which is another one behind an https proxy
 	}
 	nc.Close()
 }

@@ -43,13 +43,13 @@ func (d *connectDialer) dial(ctx context.Context, _, addr string) (net.Conn, err
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { nc.Close() })
+	stop := context.AfterFunc(ctx, func() { abandon(nc) })
 	err = tunnel(nc, d.request(addr))
 	if !stop() {
 		err = ctx.Err() // and the connection is closed, or about to be
 	}
 	if err != nil {
-		nc.Close()
+		abandon(nc)
 		return nil, err
 	}
 	return nc, nil

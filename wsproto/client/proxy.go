@@ -3,6 +3,7 @@ package client
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -16,23 +17,13 @@ import (
 )
 
 // dialFunc is the type of handshake.DialOptions.DialContext.
-type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
-
-// DialContext makes a dialFunc a proxy.ContextDialer.
-func (f dialFunc) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
-	return f(ctx, network, addr)
-}
-
-// Dial makes a dialFunc a proxy.Dialer, which package proxy wants even where it
-// calls DialContext only.
-func (f dialFunc) Dial(network, addr string) (net.Conn, error) {
-	return f(context.Background(), network, addr)
-}
+type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
 // ProxyURL is an Options.Proxy that always answers proxy: http://host:port for a
-// proxy that is asked by CONNECT, socks5://host:port for SOCKS5 (RFC 1928). A
-// user and password in the URL are for the proxy. The ports default to 80 and
-// 1080. Names of servers are looked up by the proxy.
+// proxy that is asked by CONNECT, https://host:port for one that is spoken to over
+// TLS, socks5://host:port for SOCKS5 (RFC 1928). A user and password in the URL are
+// for the proxy. The ports default to 80, 443 and 1080. Names of servers are
+// looked up by the proxy.
 func ProxyURL(proxy *url.URL) func(*url.URL) (*url.URL, error) {
 	return func(*url.URL) (*url.URL, error) { return proxy, nil }
 }
@@ -66,20 +57,30 @@ func (o *Options) throughProxy(rawURL string) (*handshake.DialOptions, error) {
 	if through == nil {
 		return &o.DialOptions, nil
 	}
-	direct := dialFunc(o.DialContext)
-	if direct == nil {
-		direct = new(net.Dialer).DialContext
-	}
 	d := o.DialOptions
-	if d.DialContext, err = proxyDial(through, direct); err != nil {
-		return nil, fmt.Errorf("client: proxy: %w", err)
+	if d.DialContext, err = DialThrough(through, o.DialContext, o.TLSConfig); err != nil {
+		return nil, err
 	}
 	return &d, nil
 }
 
-// proxyDial is a DialContext through the proxy at u, which direct reaches. Errors
-// do not repeat u as a whole, which may hold a password.
-func proxyDial(u *url.URL, direct dialFunc) (dialFunc, error) {
+// DialThrough is a DialContext, as handshake.DialOptions has one, through the proxy
+// at u: see ProxyURL. The proxy itself is reached by direct, or by a net.Dialer if
+// that is nil. config says how an https proxy is verified, by its own name: nil
+// stands for the defaults. What the DialContext returns is direct's connection, or a
+// *tls.Conn over it. Errors do not repeat u as a whole, which may hold a password.
+func DialThrough(u *url.URL, direct dialFunc, config *tls.Config) (dialFunc, error) {
+	dial, err := proxyDial(u, direct, config)
+	if err != nil {
+		return nil, fmt.Errorf("client: proxy: %w", err)
+	}
+	return dial, nil
+}
+
+func proxyDial(u *url.URL, direct dialFunc, config *tls.Config) (dialFunc, error) {
+	if direct == nil {
+		direct = new(net.Dialer).DialContext
+	}
 	if u.Hostname() == "" {
 		return nil, errors.New("host is missing")
 	}
@@ -91,11 +92,36 @@ func proxyDial(u *url.URL, direct dialFunc) (dialFunc, error) {
 	case "http":
 		addr := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80"))
 		return (&connectDialer{addr: addr, user: u.User, direct: direct}).dial, nil
+	case "https":
+		addr := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443"))
+		return (&connectDialer{addr: addr, user: u.User, direct: overTLS(direct, u.Hostname(), config)}).dial, nil
 	case "socks5", "socks5h":
 		addr := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "1080"))
 		return socksDial(addr, u.User, direct)
 	}
-	return nil, fmt.Errorf("scheme is %q, want http or socks5", u.Scheme)
+	return nil, fmt.Errorf("scheme is %q, want http, https or socks5", u.Scheme)
+}
+
+// overTLS is direct with TLS to the host called name.
+func overTLS(direct dialFunc, name string, config *tls.Config) dialFunc {
+	config = config.Clone()
+	if config == nil {
+		config = &tls.Config{}
+	}
+	config.ServerName = name
+	config.NextProtos = []string{"http/1.1"}
+	return func(ctx context.Context, network, addr string) (net.Conn, error) {
+		nc, err := direct(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		tc := tls.Client(nc, config)
+		if err := tc.HandshakeContext(ctx); err != nil {
+			nc.Close()
+			return nil, fmt.Errorf("TLS with %s: %w", addr, err)
+		}
+		return tc, nil
+	}
 }
 
 func socksDial(addr string, user *url.Userinfo, direct dialFunc) (dialFunc, error) {
@@ -104,9 +130,24 @@ func socksDial(addr string, user *url.Userinfo, direct dialFunc) (dialFunc, erro
 		password, _ := user.Password()
 		auth = &proxy.Auth{User: user.Username(), Password: password}
 	}
-	d, err := proxy.SOCKS5("tcp", addr, auth, direct)
+	d, err := proxy.SOCKS5("tcp", addr, auth, nil)
 	if err != nil {
 		return nil, err
 	}
-	return d.(proxy.ContextDialer).DialContext, nil
+	// Its own DialContext hides direct's connection in another type, in which an
+	// event loop finds no descriptor.
+	over := d.(interface {
+		DialWithConn(ctx context.Context, c net.Conn, network, address string) (net.Addr, error)
+	})
+	return func(ctx context.Context, network, target string) (net.Conn, error) {
+		nc, err := direct(ctx, "tcp", addr)
+		if err != nil {
+			return nil, fmt.Errorf("proxy: %w", err)
+		}
+		if _, err := over.DialWithConn(ctx, nc, network, target); err != nil {
+			nc.Close()
+			return nil, fmt.Errorf("proxy: %w", err)
+		}
+		return nc, nil
+	}, nil
 }

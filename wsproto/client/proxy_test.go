@@ -3,13 +3,16 @@ package client
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -132,10 +135,10 @@ func TestProxyConnectErrors(t *testing.T) {
 		})
 	}
 	for u, want := range map[string]string{
-		"https://me:secret@proxy": "scheme",
-		"http://":                 "host is missing",
-		"//proxy":                 "scheme",
-		"http://a%3Ab:c@proxy":    "colon",
+		"ftp://me:secret@proxy": "scheme",
+		"http://":               "host is missing",
+		"//proxy":               "scheme",
+		"http://a%3Ab:c@proxy":  "colon",
 	} {
 		parsed, err := url.Parse(u)
 		if err != nil {
@@ -228,6 +231,82 @@ func TestProxySOCKS5(t *testing.T) {
 	_, err := Dial(bounded(t), "wss://example.com/", &Options{Proxy: through("socks5", url.UserPassword("me", "wrong"), addr)})
 	if err == nil || !strings.Contains(err.Error(), "socks") || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("Dial = %v; want the proxy's refusal", err)
+	}
+}
+
+// A proxy that is spoken to over TLS is verified by its own name, the server behind
+// it by its own.
+func TestProxyHTTPS(t *testing.T) {
+	l := listen(t, "wss", nil)
+	tunnels := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		far, err := net.Dial("tcp", l.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer far.Close()
+		near, brw, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer near.Close()
+		io.WriteString(near, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { io.Copy(far, brw); far.Close() }()
+		io.Copy(near, far)
+	}))
+	tunnels.Config.ErrorLog = log.New(io.Discard, "", 0)
+	tunnels.StartTLS()
+	defer tunnels.Close()
+	at := func(name string) func(*url.URL) (*url.URL, error) { return through("https", nil, name) }
+	o := &Options{Proxy: at(tunnels.Listener.Addr().String())} // 127.0.0.1 is in httptest's certificate
+	o.TLSConfig = l.trust()                                    // and so is example.com
+	c, err := Dial(bounded(t), "wss://example.com/", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	converse(t, c, receive(t, l.peers))
+
+	o.Proxy = at("proxy.invalid:443")
+	o.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, tunnels.Listener.Addr().String())
+	}
+	var unknown *tls.CertificateVerificationError
+	if _, err := Dial(bounded(t), "wss://example.com/", o); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "proxy.invalid") {
+		t.Errorf("a proxy whose certificate is for another name: %v", err)
+	}
+}
+
+// What an event loop takes over must be the socket itself.
+func TestDialThroughIsDirect(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	socks, _ := socksProxy(t, ln.Addr().String())
+	connect, _ := connectProxy(t, ln.Addr().String(), "HTTP/1.1 200 OK\r\n\r\n")
+	for _, u := range []*url.URL{
+		{Scheme: "socks5", User: url.UserPassword("me", "secret"), Host: socks},
+		{Scheme: "http", Host: connect},
+	} {
+		dial, err := DialThrough(u, nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nc, err := dial(bounded(t), "tcp", "example.com:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		far, err := ln.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := nc.(*net.TCPConn); !ok {
+			t.Errorf("%s: the connection is a %T", u.Scheme, nc)
+		}
+		far.Close()
+		nc.Close()
 	}
 }
 
