@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net/url"
 	"strings"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
@@ -63,7 +64,7 @@ func (e *explainer) opening() {
 	}
 	s := &session{c: e.c, opt: e.opt, client: true, rng: rand.New(rand.NewPCG(1, 2)), log: &WireLog{}}
 	if o.Request != nil {
-		fmt.Fprintf(e.w, "\nOpening handshake:\n%s", quoted(s.request("server.example", "/").Bytes()))
+		fmt.Fprintf(e.w, "\nOpening handshake:\n%s", quoted(s.request(&Target{url: &url.URL{Host: "server.example", Path: "/"}}).Bytes()))
 	}
 	if o.Response != nil {
 		s.client = false

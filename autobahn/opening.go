@@ -2,6 +2,7 @@ package autobahn
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -110,7 +111,7 @@ func (s *session) readHead() (h *wire.Head, left []byte, err error) {
 			return nil, b, bad
 		}
 		if h != nil {
-			s.log.head(Received, h.Raw)
+			s.log.head(Received, s.hide(h.Raw))
 			return h, b[used:], nil
 		}
 		if err == nil && s.client && !mayBeHTTP(b) {
@@ -118,7 +119,7 @@ func (s *session) readHead() (h *wire.Head, left []byte, err error) {
 		}
 		if err != nil {
 			if len(b) > 0 {
-				s.log.head(Received, b)
+				s.log.head(Received, s.hide(b))
 			}
 			return nil, b, err
 		}
@@ -149,9 +150,9 @@ func (s *session) newKey() string {
 }
 
 // request drafts the tester's opening handshake as a client.
-func (s *session) request(host, resource string) *Draft {
-	d := &Draft{Start: "GET " + resource + " HTTP/1.1"}
-	d.Add("Host", host)
+func (s *session) request(t *Target) *Draft {
+	d := &Draft{Start: "GET " + t.url.RequestURI() + " HTTP/1.1"}
+	d.Add("Host", cmp.Or(s.opt.Host, t.url.Host))
 	d.Add("User-Agent", "wsconform/"+strconv.Itoa(Suite))
 	d.Add("Upgrade", "WebSocket")
 	d.Add("Connection", "Upgrade")
@@ -168,20 +169,59 @@ func (s *session) request(host, resource string) *Draft {
 		d.Add("Sec-WebSocket-Extensions", s.c.Deflate.offer())
 	}
 	d.Add("Sec-WebSocket-Version", "13")
-	for _, line := range s.opt.Header {
-		name, value, _ := strings.Cut(line, ":")
-		d.Add(name, strings.TrimSpace(value))
+	if t.user != nil {
+		password, _ := t.user.Password()
+		d.Add("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(t.user.Username()+":"+password)))
 	}
+	d.addGiven(s.opt.Header)
 	if s.c.Opening != nil && s.c.Opening.Request != nil {
 		s.c.Opening.Request(d)
 	}
 	return d
 }
 
+// addGiven adds fields of the caller's. They replace the tester's own, but not each
+// other.
+func (d *Draft) addGiven(lines []string) {
+	own := len(d.Fields)
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ":")
+		d.Add(name, strings.TrimSpace(value))
+	}
+	given := &wire.Head{Fields: d.Fields[own:]}
+	kept := d.Fields[:0:0]
+	for i, f := range d.Fields {
+		if i >= own || len(given.Values(f.Name)) == 0 {
+			kept = append(kept, f)
+		}
+	}
+	d.Fields = kept
+}
+
+// hideSecrets notes what of the draft logs and reports must not show.
+func (s *session) hideSecrets(d *Draft) {
+	for _, f := range d.Fields {
+		switch strings.ToLower(f.Name) {
+		case "authorization", "proxy-authorization", "cookie":
+			if f.Value != "" {
+				s.secrets = append(s.secrets, []byte(f.Value))
+			}
+		}
+	}
+}
+
+// hide is p without secrets: a server may also send back what it was sent.
+func (s *session) hide(p []byte) []byte {
+	for _, secret := range s.secrets {
+		p = bytes.ReplaceAll(p, secret, []byte("***"))
+	}
+	return p
+}
+
 // writeHead writes the tester's part, with the frames that are glued to it.
 func (s *session) writeHead(d *Draft) {
 	p := d.Bytes()
-	s.log.head(Sent, p)
+	s.log.head(Sent, s.hide(p))
 	if o := s.c.Opening; o != nil && len(o.Glue) > 0 {
 		var glued []byte
 		for _, f := range o.Glue {

@@ -35,7 +35,12 @@ type Options struct {
 	// empty, when servers are tested.
 	Origin       string
 	Subprotocols []string
-	// Header are additional header fields, "Name: value", when servers are tested.
+	// Host, where it is not empty, is what the opening handshake has for Host in
+	// place of the URL's, when servers are tested.
+	Host string
+	// Header are header fields, "Name: value", when servers are tested. They replace
+	// the tester's own. The values of those that authenticate, and of cookies, are
+	// left out of logs and reports.
 	Header []string
 
 	// Excluded reports whether a case is not to be run for an agent.

@@ -41,6 +41,8 @@ type session struct {
 	start  time.Time
 	head   sync.WaitGroup // writes our part of the opening handshake
 
+	secrets [][]byte // what logs and reports must not show
+
 	in     *reader
 	out    *writer
 	parser wire.Parser

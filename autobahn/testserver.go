@@ -17,23 +17,35 @@ type Target struct {
 	// DialContext, if set, makes the connections, in place of a net.Dialer.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	url *url.URL
+	url  *url.URL      // without a user
+	user *url.Userinfo // who authenticates (RFC 7617), or nil
 }
 
-// ParseTarget reads a ws or wss URL.
+// ParseTarget reads a ws or wss URL. A user and password in it are sent by Basic
+// authentication, unless Options.Header has an Authorization. No error and no
+// report repeats them.
 func ParseTarget(raw string) (*Target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
-		return nil, err
+		// Its error repeats the URL.
+		return nil, errors.New("the URL cannot be read; in a user name or password, characters like / ? # @ % must be percent-encoded")
 	}
+	user := u.User
+	u.User = nil
 	if u.Scheme != "ws" && u.Scheme != "wss" {
-		return nil, fmt.Errorf("the URL %q is neither ws:// nor wss://", raw)
+		return nil, fmt.Errorf("the URL %q is neither ws:// nor wss://", u)
 	}
 	if u.Host == "" {
-		return nil, fmt.Errorf("the URL %q names no host", raw)
+		return nil, fmt.Errorf("the URL %q names no host", u)
 	}
-	return &Target{url: u}, nil
+	if user.String() == "" {
+		user = nil
+	}
+	return &Target{url: u, user: user}, nil
 }
+
+// String is the target's URL without a user and password.
+func (t *Target) String() string { return t.url.String() }
 
 // Addr is the target's host and port.
 func (t *Target) Addr() string {
@@ -184,12 +196,13 @@ func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 
 // openAsClient opens the connection, plays the case and grades it.
 func (s *session) openAsClient(t *Target, r *Result) {
-	d := s.request(t.url.Host, t.url.RequestURI())
-	r.Request = string(d.Bytes())
+	d := s.request(t)
+	s.hideSecrets(d)
+	r.Request = string(s.hide(d.Bytes()))
 	s.writeHead(d)
 	h, left, err := s.readHead()
 	if h != nil {
-		r.Response = string(h.Raw)
+		r.Response = string(s.hide(h.Raw))
 		if r.Agent == "" {
 			if r.Agent = h.Get("Server"); r.Agent == "" {
 				r.Agent = "UnknownServer"

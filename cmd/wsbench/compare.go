@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
@@ -68,6 +69,9 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err := parseFlags(f, rest); err != nil {
 		return err
 	}
+	if at, err = o.Target.Endpoint(at); err != nil {
+		return &usageError{fmt.Errorf("--at: %w", err)}
+	}
 	var candidates []trial.Candidate
 	for _, c := range commands {
 		one, err := trial.ParseCandidate(c, at)
@@ -75,7 +79,9 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 			return &usageError{err}
 		}
 		if url, ok := where[one.Name]; ok {
-			one.URL = url
+			if one.URL, err = new(connect.Options).Endpoint(url); err != nil || one.URL != url {
+				return &usageError{fmt.Errorf("--at %s=URL: a user and password are for all servers, in --at URL", one.Name)}
+			}
 			delete(where, one.Name)
 		}
 		if !strings.Contains(one.URL, "{port}") {
@@ -102,7 +108,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if err := o.complete(); err != nil {
 		return &usageError{err}
 	}
-	o.Command = append([]string{"wsbench", "compare"}, args...)
+	o.Command = append([]string{"wsbench", "compare"}, connect.Redact(args)...)
 	say := func(text string) {
 		if !o.quiet {
 			fmt.Fprintln(stderr, text)

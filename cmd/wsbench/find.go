@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -95,7 +96,7 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err != nil {
 		return &usageError{err}
 	}
-	o.Command = append([]string{"wsbench", "find"}, args...)
+	o.Command = append([]string{"wsbench", "find"}, connect.Redact(args)...)
 	p := &prober{plan: &o.Plan, over: over, wanted: wanted, stdout: stdout,
 		run: func(ctx context.Context) (*result.Result, error) { return o.carryOut(ctx, stderr) }}
 	if err := outfile.Check(o.files()...); err != nil {

@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +27,6 @@ type settings struct {
 	payload   string
 	dialect   string
 	tokenFile string
-	caFile    string
 	noSelf    bool
 }
 
@@ -37,7 +34,6 @@ type settings struct {
 func newSettings(s load.Scenario) *settings {
 	o := &settings{}
 	o.Plan.Scenario = s
-	o.Target.Header = http.Header{}
 	if s == load.Chat {
 		o.dialect = "chat"
 	}
@@ -72,12 +68,8 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.StringVar(&o.dialect, "scenario", o.dialect, "")
 
 	f.BoolVar(&o.Target.Deflate, "deflate", false, "")
-	f.BoolVar(&o.Target.Insecure, "insecure", false, "")
-	f.StringVar(&o.caFile, "cacert", "", "")
+	o.Target.AddFlags(f)
 	f.DurationVar(&o.Target.Timeout, "connect-timeout", 10*time.Second, "")
-	f.Func("header", "", o.addHeader)
-	f.Func("origin", "", func(s string) error { o.Target.Header.Add("Origin", s); return nil })
-	f.Func("subprotocol", "", list(&o.Target.Subprotocols))
 	f.Func("source", "", list(&o.Target.Sources))
 
 	f.IntVar(&o.Threads, "threads", 0, "")
@@ -109,15 +101,6 @@ func list(to *[]string) func(string) error {
 		}
 		return nil
 	}
-}
-
-func (o *settings) addHeader(s string) error {
-	name, value, ok := strings.Cut(s, ":")
-	if !ok {
-		return errors.New("want 'NAME: VALUE'")
-	}
-	o.Target.Header[name] = append(o.Target.Header[name], strings.TrimSpace(value))
-	return nil
 }
 
 func (o *settings) addPIDs(s string) error {
@@ -166,6 +149,13 @@ func (o *settings) complete() (err error) {
 	if p.URL == "" {
 		return errors.New("--url is missing")
 	}
+	if err := o.Target.Complete(); err != nil {
+		return err
+	}
+	// The plan is kept with the result: it must not hold the URL's password.
+	if p.URL, err = o.Target.Endpoint(p.URL); err != nil {
+		return fmt.Errorf("--url: %w", err)
+	}
 	o.Target.URL = p.URL
 	if (p.Scenario == load.Connect || p.Scenario == load.Churn) && p.Inflight == 0 && p.Rate == 0 {
 		p.Inflight = 1
@@ -177,13 +167,6 @@ func (o *settings) complete() (err error) {
 		if p.Dialect, err = dialect.Open(o.dialect); err != nil {
 			return err
 		}
-	}
-	if o.caFile != "" {
-		b, err := os.ReadFile(o.caFile)
-		if err != nil {
-			return fmt.Errorf("--cacert: %w", err)
-		}
-		o.Target.CA = string(b)
 	}
 	if len(o.Agents) > 0 || o.ServerAgent != "" {
 		if o.Token, err = worker.ReadToken(o.tokenFile); err != nil {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
@@ -34,7 +35,7 @@ func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, st
 	if err := outfile.Check(o.files()...); err != nil {
 		return err
 	}
-	o.Command = append([]string{"wsbench", string(s)}, args...)
+	o.Command = append([]string{"wsbench", string(s)}, connect.Redact(args)...)
 	r, err := o.carryOut(ctx, stderr)
 	if r == nil {
 		return err

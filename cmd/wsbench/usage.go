@@ -1,5 +1,7 @@
 package main
 
+import "github.com/hawser-ws/hawser/cmd/internal/connect"
+
 // help is the text for a command line that asks for it.
 func help(args []string) string {
 	if len(args) > 0 {
@@ -58,10 +60,10 @@ the load
   --seed N              of filler and --poisson (1)
 connecting
   --deflate             offer permessage-deflate
-  --header 'NAME: VAL'  send a header along; --origin O; --subprotocol A,B
-  --cacert FILE         trust these certificates; --insecure trusts any
-  --connect-timeout D   for one connection (10s)
+` + connect.Help + `  --connect-timeout D   for one connection (10s)
   --source ADDR,…       source addresses (on loopback: as many as are needed)
+A user and password in the URL are sent by Basic authentication, and not kept with
+the result. Agents look into their own environment for a proxy.
 who does it
   --threads N           event loops of each process (one for each core)
   --processes N         processes (as many as their open files ask for); with

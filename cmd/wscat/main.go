@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		scr.notice("see wscat --help")
 		return exitUsage
 	}
-	c, err := connect(ctx, o)
+	c, err := dial(ctx, o)
 	if err != nil {
 		scr.notice("%v", err)
 		if errors.As(err, new(*usageError)) {

@@ -5,11 +5,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -18,11 +18,8 @@ type options struct {
 	url string
 
 	// Connecting.
-	subprotocols []string
-	header       http.Header
-	caFile       string
-	insecure     bool
-	timeout      time.Duration
+	connect connect.Options
+	timeout time.Duration
 
 	// Going out.
 	once        bool
@@ -44,7 +41,7 @@ func (e *usageError) Error() string { return e.err.Error() }
 
 // parse reads the command line. Flags may stand before and behind the URL.
 func parse(args []string) (*options, error) {
-	o := &options{header: http.Header{}, closeCode: wsproto.CloseNormal}
+	o := &options{closeCode: wsproto.CloseNormal}
 	f := o.flags()
 	var urls []string
 	for {
@@ -60,9 +57,15 @@ func parse(args []string) (*options, error) {
 	case 0:
 		return nil, errors.New("the URL is missing")
 	case 1:
-		o.url = urls[0]
 	default:
-		return nil, fmt.Errorf("one URL is wanted, there are %d: %q", len(urls), urls)
+		return nil, fmt.Errorf("one URL is wanted, there are %d: %q", len(urls), connect.Redact(urls))
+	}
+	err := o.connect.Complete()
+	if err == nil {
+		o.url, err = o.connect.Endpoint(urls[0])
+	}
+	if err != nil {
+		return nil, err
 	}
 	return o, o.check()
 }
@@ -75,14 +78,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.BoolVar(&o.binary, "binary", false, "")
 	f.DurationVar(&o.ping, "ping", 0, "")
 	f.Func("close", "", o.setClose)
-	f.Func("subprotocol", "", o.addSubprotocols)
-	f.Func("header", "", o.addHeader)
-	f.Func("origin", "", func(s string) error {
-		o.header["Origin"] = append(o.header["Origin"], s)
-		return nil
-	})
-	f.StringVar(&o.caFile, "cacert", "", "")
-	f.BoolVar(&o.insecure, "insecure", false, "")
+	o.connect.AddFlags(f)
 	f.DurationVar(&o.timeout, "timeout", 10*time.Second, "")
 	f.BoolVar(&o.hex, "hex", false, "")
 	f.IntVar(&o.maxMessage, "max-message", 16<<20, "")
@@ -101,8 +97,6 @@ func (o *options) check() error {
 		return fmt.Errorf("--close-timeout is %v; it must be positive", o.closeTimeout)
 	case o.maxMessage < 1:
 		return fmt.Errorf("--max-message is %d; it must be at least 1 byte", o.maxMessage)
-	case o.insecure && o.caFile != "":
-		return errors.New("--insecure and --cacert contradict each other")
 	}
 	return nil
 }
@@ -116,23 +110,4 @@ func (o *options) setClose(s string) error {
 	}
 	o.closeCode, o.closeReason = wsproto.CloseCode(code), reason
 	return wsproto.CheckClose(o.closeCode, o.closeReason)
-}
-
-// addSubprotocols reads a list with commas. Whether the names are right, and
-// all different, is for the handshake to say.
-func (o *options) addSubprotocols(s string) error {
-	for name := range strings.SplitSeq(s, ",") {
-		o.subprotocols = append(o.subprotocols, strings.TrimSpace(name))
-	}
-	return nil
-}
-
-// addHeader reads NAME: VALUE. The name goes out as it was written.
-func (o *options) addHeader(s string) error {
-	name, value, ok := strings.Cut(s, ":")
-	if !ok {
-		return errors.New("want 'NAME: VALUE'")
-	}
-	o.header[name] = append(o.header[name], strings.TrimSpace(value))
-	return nil
 }

@@ -10,26 +10,28 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
+	"github.com/hawser-ws/hawser/cmd/internal/connect/connecttest"
 )
 
 func TestParse(t *testing.T) {
 	got, err := parse([]string{
 		"--once", "ws://a/", "--binary", "--hex", "--ping", "5s", "--close", "4001:so long: bye",
-		"--subprotocol", "a, b", "--subprotocol", "c", "--header", "x-a: 1:2", "--header", "x-a:3",
-		"--origin", "http://a", "--cacert", "f", "--timeout", "1s", "--close-timeout", "2s",
+		"--subprotocol", "a, b", "--header", "x-a: 1:2", "--timeout", "1s", "--close-timeout", "2s",
 		"--max-message", "7",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &options{
-		url: "ws://a/", subprotocols: []string{"a", "b", "c"},
-		header: http.Header{"x-a": {"1:2", "3"}, "Origin": {"http://a"}},
-		caFile: "f", timeout: time.Second, once: true, binary: true, ping: 5 * time.Second,
+		url: "ws://a/", connect: connect.Options{Subprotocols: []string{"a", "b"}, Header: http.Header{"x-a": {"1:2"}}},
+		timeout: time.Second, once: true, binary: true, ping: 5 * time.Second,
 		closeCode: 4001, closeReason: "so long: bye", hex: true, maxMessage: 7,
 		closeTimeout: 2 * time.Second,
 	}
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(options{})); diff != "" {
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(options{}), cmpopts.IgnoreUnexported(connect.Options{})); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -82,12 +84,12 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--close", "1000:" + strings.Repeat("a", 124), url}, "close reason over 123 bytes"},
 		{[]string{"--close", "1005:bye", url}, "a close reason needs a code"},
 		{[]string{"--header", "Cookie", url}, "want 'NAME: VALUE'"},
-		{[]string{"--header", "Host: b", url}, "Host belongs to the handshake"},
+		{[]string{"--header", "Upgrade: b", url}, "Upgrade belongs to the handshake"},
 		{[]string{"--header", "A b: c", url}, `"A b" is no header name`},
 		{[]string{"--subprotocol", "a b", url}, `subprotocol "a b" is not a token`},
 		{[]string{"--subprotocol", "a", "--subprotocol", "a", url}, `subprotocol "a" is offered twice`},
 		{[]string{"--cacert", noPEM, "--insecure", url}, "--insecure and --cacert contradict each other"},
-		{[]string{"--cacert", noPEM, url}, "holds no certificate"},
+		{[]string{"--cacert", noPEM, url}, "empty.pem is empty"},
 		{[]string{"--cacert", noPEM + ".no", url}, "--cacert: open"},
 	} {
 		got := wscat(t, "", c.args...)
@@ -95,4 +97,11 @@ func TestWrongUsage(t *testing.T) {
 			t.Errorf("%q: status %d, stdout %q, stderr %q; want 2 and %q", c.args, got.status, got.stdout, got.stderr, c.want)
 		}
 	}
+}
+
+func TestConnecting(t *testing.T) {
+	connecttest.Programs(t, func(t *testing.T, url string, flags ...string) (string, bool) {
+		got := wscat(t, "hi", append([]string{"--once", url}, flags...)...)
+		return got.stdout + got.stderr, got.status == exitInOrder && got.stdout == "hi\n"
+	})
 }

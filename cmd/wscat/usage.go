@@ -1,5 +1,7 @@
 package main
 
+import "github.com/hawser-ws/hawser/cmd/internal/connect"
+
 const usage = `usage: wscat [flags] URL
 
 Connects to a ws:// or wss:// URL, sends each line of standard input as a text
@@ -17,12 +19,8 @@ what goes out
   --ping D              ping every D (5s, 500ms) and report the round-trip times
   --close CODE[:REASON] close with this code (default 1000; 1005: without one)
 connecting
-  --subprotocol A,B     offer subprotocols, the preferred first; repeatable
-  --header 'NAME: VAL'  send a header along; repeatable
-  --origin ORIGIN       send an Origin header
-  --cacert FILE         trust the certificates in this PEM file, and no others
-  --insecure            do not verify the server's certificate
-  --timeout D           give up connecting after D (default 10s)
+` + connect.Help + `  --timeout D           give up connecting after D (default 10s)
+A user and password in the URL are sent by Basic authentication.
 what comes in
   --hex                 print every frame sent and received, in place of messages
   --max-message BYTES   largest message taken (default 16777216)

@@ -1,19 +1,17 @@
 package main
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"flag"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 )
 
@@ -36,11 +34,8 @@ type options struct {
 	wait time.Duration
 
 	// Testing servers.
-	urls         list
-	cacert       string
-	insecure     bool
-	subprotocols string
-	header       list
+	urls    list
+	connect connect.Options
 
 	// Testing clients.
 	listen    string
@@ -157,22 +152,6 @@ func split(s string) (parts []string) {
 		}
 	}
 	return parts
-}
-
-// tlsConfig is the configuration for wss.
-func (o *options) tlsConfig() (*tls.Config, error) {
-	cfg := &tls.Config{InsecureSkipVerify: o.insecure}
-	if o.cacert != "" {
-		pem, err := os.ReadFile(o.cacert)
-		if err != nil {
-			return nil, &usageError{err}
-		}
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, usagef("--cacert: there is no certificate in %s", o.cacert)
-		}
-	}
-	return cfg, nil
 }
 
 // printDryRun prints what would be run.

@@ -4,28 +4,30 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 )
 
 // serverCommand tests servers.
 func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	o := &options{}
 	f := o.newFlags("server", stderr)
-	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; may stand several times")
+	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; may stand several times. A user and password in it are sent by Basic authentication, and not reported")
 	f.IntVar(&o.run.Parallel, "parallel", 0, "most `cases` at once (default 32)")
-	f.StringVar(&o.cacert, "cacert", "", "`file` with the certificates to trust for wss")
-	f.BoolVar(&o.insecure, "insecure", false, "trust any certificate")
-	f.StringVar(&o.run.Origin, "origin", "", "Origin to send")
-	f.StringVar(&o.subprotocols, "subprotocols", "", "`names` to offer, separated by commas")
-	f.Var(&o.header, "header", "`field` to send along, as 'Name: value'; may stand several times")
+	o.connect.AddFlags(f)
 	if err := o.finish(f, args); err != nil {
 		return 0, err
 	}
 	cases, err := o.selected(autobahn.Server)
 	if err != nil {
 		return 0, err
+	}
+	if err := o.connect.Complete(); err != nil {
+		return 0, &usageError{err}
 	}
 	servers, err := o.servers()
 	if err != nil {
@@ -38,10 +40,6 @@ func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err := o.prepare(len(servers)); err != nil {
 		return 0, err
 	}
-	if o.run.TLS, err = o.tlsConfig(); err != nil {
-		return 0, err
-	}
-	o.run.Header = o.header
 	testee, err := o.startServer(ctx, servers)
 	if err != nil {
 		return 0, err
@@ -77,15 +75,33 @@ func (o *options) servers() (list []serverUnderTest, err error) {
 		if err != nil {
 			return nil, &usageError{err}
 		}
-		if len(c.Protocols) == 0 {
-			c.Protocols = split(o.subprotocols)
+		if c.URL = t.String(); len(o.connect.Subprotocols) > 0 {
+			c.Protocols = o.connect.Subprotocols
 		}
-		if c.Origin == "" {
-			c.Origin = o.run.Origin
+		if err := o.reach(t); err != nil {
+			return nil, &usageError{err}
 		}
 		list = append(list, serverUnderTest{c, t})
 	}
 	return list, nil
+}
+
+// reach makes the connections to a server as the command line says.
+func (o *options) reach(t *autobahn.Target) error {
+	d, err := o.connect.Open(t.String())
+	if err != nil {
+		return err
+	}
+	if t.DialContext, err = d.Through(nil); err != nil {
+		return err
+	}
+	o.run.TLS, o.run.Host, o.run.Header = d.TLS(), o.connect.Host, nil
+	for _, name := range slices.Sorted(maps.Keys(o.connect.Header)) {
+		for _, value := range o.connect.Header[name] {
+			o.run.Header = append(o.run.Header, name+": "+value)
+		}
+	}
+	return nil
 }
 
 func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, servers []serverUnderTest, cases []*autobahn.Case, testee *testee) (int, error) {
@@ -103,7 +119,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		opt.Done = p.add
 		nc, err := s.target.Dial(ctx, opt.TLS)
 		if err != nil {
-			cut = fmt.Errorf("cannot reach the server at %s: %w", s.URL, err)
+			cut = fmt.Errorf("cannot reach the server at %s: %w", s.URL, connect.Explain(err))
 			break
 		}
 		nc.Close()

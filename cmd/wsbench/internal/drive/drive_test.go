@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/frame"
@@ -213,7 +214,7 @@ func TestTLSAndDeflate(t *testing.T) {
 				{Scenario: load.Echo, Conns: 5, Inflight: 2},
 				{Scenario: load.Churn, Conns: 4, Messages: 2, Inflight: 1},
 			} {
-				got := run(t, plan, Target{URL: url, CA: ca, Deflate: true})
+				got := run(t, plan, Target{URL: url, Options: connect.Options{CA: ca}, Deflate: true})
 				got.sound(t)
 				if got.Latency.Count() == 0 {
 					t.Error("no latencies")
@@ -391,12 +392,11 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestSources(t *testing.T) {
-	target := Target{URL: "ws://127.0.0.1:9/"}
 	for _, c := range []struct {
 		n, want int
 		churn   bool
 	}{{1, 0, false}, {perSource(), 0, false}, {perSource() + 1, 2, false}, {100_000, (100_000 + perSource() - 1) / perSource(), false}, {10, spread, true}} {
-		got, err := target.sources(t.Context(), c.n, c.churn)
+		got, err := (&Target{}).sources(t.Context(), "127.0.0.1", c.n, c.churn)
 		if err != nil || len(got) != c.want {
 			t.Errorf("%d connections: %d addresses, want %d; %v", c.n, len(got), c.want, err)
 		}
@@ -406,8 +406,7 @@ func TestSources(t *testing.T) {
 			}
 		}
 	}
-	far := Target{URL: "ws://192.0.2.1/"}
-	if _, err := far.sources(t.Context(), 100_000, false); err == nil || !strings.Contains(err.Error(), "--source") {
+	if _, err := (&Target{}).sources(t.Context(), "192.0.2.1", 100_000, false); err == nil || !strings.Contains(err.Error(), "--source") {
 		t.Errorf("100000 connections from one address: %v", err)
 	}
 }
@@ -444,7 +443,7 @@ func TestTokenOverTLS(t *testing.T) {
 	defer s.Close()
 	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}))
 	plan := load.Plan{Scenario: load.Echo, Conns: 1, Inflight: 1, Size: 64, Duration: time.Second, Timeout: time.Second}
-	for name, target := range map[string]Target{"--cacert": {CA: ca}, "--insecure": {Insecure: true}, "": {}} {
+	for name, target := range map[string]Target{"--cacert": {Options: connect.Options{CA: ca}}, "--insecure": {Options: connect.Options{Insecure: true}}, "": {}} {
 		target.URL, target.Timeout = "wss"+strings.TrimPrefix(s.URL, "https")+"/ws", 5*time.Second
 		target.Header = http.Header{"X-Tenant": {"nine"}}
 		e, err := New(&plan, load.Share{To: 1}, target, 1)

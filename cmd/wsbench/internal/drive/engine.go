@@ -2,7 +2,6 @@ package drive
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -32,6 +32,7 @@ type Engine struct {
 	Kind Kind
 
 	target     Target
+	dialer     *connect.Dialer
 	plan       *load.Plan
 	sources    []netip.Addr
 	maxMessage int
@@ -66,14 +67,16 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	if plan.Dialect != nil && plan.Dialect.Subprotocol != "" {
 		e.target.Subprotocols = append([]string{plan.Dialect.Subprotocol}, target.Subprotocols...)
 	}
-	secret, err := target.tls()
-	if err != nil {
+	var err error
+	if e.dialer, err = e.target.Open(e.target.URL); err != nil {
 		return nil, err
 	}
-	e.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: rampWidth, TLSClientConfig: secret}, Timeout: target.Timeout}
+	transport := e.dialer.Transport()
+	transport.MaxIdleConnsPerHost = rampWidth
+	e.http = &http.Client{Transport: transport, Timeout: target.Timeout}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.maxMessage = max(1<<20, 8*plan.Size+64<<10)
-	if e.sources, err = target.sources(e.ctx, share.To-share.From, plan.Cycles()); err != nil {
+	if e.sources, err = target.sources(e.ctx, e.dialer.Host(), share.To-share.From, plan.Cycles()); err != nil {
 		return nil, err
 	}
 	if fit := RaiseDescriptors(share.To - share.From); fit < share.To-share.From {
@@ -81,7 +84,7 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 			share.To-share.From, share.To-share.From+spareDescriptors, fit+spareDescriptors, share.To-share.From+spareDescriptors)
 	}
 	e.Load = load.New(plan, share, threads, Now, e)
-	if target.Secure() {
+	if e.dialer.OverTLS() {
 		e.Kind = Goroutines
 		for _, s := range e.Load.Shards {
 			p := newPacer(nil)
@@ -106,17 +109,13 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.target.Timeout)
 	defer cancel()
-	o, err := e.target.options(netip.Addr{}, func(time.Duration) {})
+	o, err := e.options(netip.Addr{}, func(time.Duration) {})
 	if err != nil {
 		return handshake.Result{}, err
 	}
 	c, err := client.Dial(ctx, e.target.URL, &client.Options{DialOptions: *o})
 	if err != nil {
-		var unknown *tls.CertificateVerificationError
-		if errors.As(err, &unknown) {
-			err = fmt.Errorf("%w (--cacert FILE trusts a certificate, --insecure any)", err)
-		}
-		return handshake.Result{}, fmt.Errorf("cannot connect to %s: %w", e.target.URL, err)
+		return handshake.Result{}, fmt.Errorf("cannot connect to %s: %w", e.target.URL, connect.Explain(err))
 	}
 	res := c.Handshake()
 	c.Close(wsproto.CloseNormal, "")
@@ -210,7 +209,7 @@ func (e *Engine) dial(m *load.Member) error {
 		from = e.sources[int(m.ID)%len(e.sources)]
 	}
 	var tcp time.Duration
-	o, err := e.target.options(from, func(d time.Duration) { tcp = d })
+	o, err := e.options(from, func(d time.Duration) { tcp = d })
 	if err != nil {
 		return err
 	}

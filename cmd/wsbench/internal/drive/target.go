@@ -1,11 +1,9 @@
 package drive
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,24 +19,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/handshake"
 )
 
 // Target is the server, and how its connections are made.
 type Target struct {
-	URL          string        `json:"url"`
-	Header       http.Header   `json:"header,omitempty"`
-	Subprotocols []string      `json:"subprotocols,omitempty"`
-	Deflate      bool          `json:"deflate,omitempty"` // offer permessage-deflate, with context takeover
-	Insecure     bool          `json:"insecure,omitempty"`
-	CA           string        `json:"ca,omitempty"` // PEM; empty: the system's
-	Sources      []string      `json:"sources,omitempty"`
-	Timeout      time.Duration `json:"timeout_ns"` // for one connection
+	URL string `json:"url"` // without a user and password
+	connect.Options
+	Deflate bool          `json:"deflate,omitempty"` // offer permessage-deflate, with context takeover
+	Sources []string      `json:"sources,omitempty"`
+	Timeout time.Duration `json:"timeout_ns"` // for one connection
 }
-
-// Secure reports whether the URL is wss.
-func (t *Target) Secure() bool { return strings.HasPrefix(strings.ToLower(t.URL), "wss:") }
 
 // sourcePorts is how many connections one source address can have to one
 // target, as the kernel is configured.
@@ -62,9 +55,9 @@ func perSource() int { return sourcePorts() * 2 / 3 }
 // ports rest a while after each.
 const spread = 32
 
-// sources are the addresses that n connections come from; none means the
-// kernel's choice.
-func (t *Target) sources(ctx context.Context, n int, churn bool) ([]netip.Addr, error) {
+// sources are the addresses that n connections to a host come from; none means
+// the kernel's choice.
+func (t *Target) sources(ctx context.Context, host string, n int, churn bool) ([]netip.Addr, error) {
 	if len(t.Sources) > 0 {
 		var list []netip.Addr
 		for _, s := range t.Sources {
@@ -79,14 +72,10 @@ func (t *Target) sources(ctx context.Context, n int, churn bool) ([]netip.Addr, 
 		}
 		return list, nil
 	}
-	u, err := url.Parse(t.URL)
-	if err != nil {
-		return nil, err
-	}
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", u.Hostname())
+	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip4", host)
 	if err != nil || len(addrs) == 0 || !addrs[0].Unmap().IsLoopback() {
 		if n > sourcePorts() {
-			return nil, fmt.Errorf("%d connections to %s need more source ports than the %d of one address; name several with --source, or use agents on other hosts", n, u.Hostname(), sourcePorts())
+			return nil, fmt.Errorf("%d connections to %s need more source ports than the %d of one address; name several with --source, or use agents on other hosts", n, host, sourcePorts())
 		}
 		return nil, nil
 	}
@@ -107,16 +96,8 @@ func (t *Target) sources(ctx context.Context, n int, churn bool) ([]netip.Addr, 
 }
 
 // options are what handshake.Dial needs for a connection from one address. tcp
-// is given how long the TCP connection took.
-func (t *Target) options(from netip.Addr, tcp func(time.Duration)) (*handshake.DialOptions, error) {
-	o := &handshake.DialOptions{Header: t.Header, Subprotocols: t.Subprotocols}
-	if t.Deflate {
-		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
-	}
-	var err error
-	if o.TLSConfig, err = t.tls(); err != nil {
-		return nil, err
-	}
+// is given how long the TCP connection took: to the proxy, where there is one.
+func (e *Engine) options(from netip.Addr, tcp func(time.Duration)) (*handshake.DialOptions, error) {
 	d := &net.Dialer{KeepAlive: -1}
 	if from.IsValid() {
 		d.LocalAddr = &net.TCPAddr{IP: from.AsSlice()}
@@ -128,30 +109,18 @@ func (t *Target) options(from netip.Addr, tcp func(time.Duration)) (*handshake.D
 			})
 		}
 	}
-	o.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+	o, err := e.dialer.Options(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		began := time.Now()
 		nc, err := d.DialContext(ctx, network, addr)
 		if err == nil {
 			tcp(time.Since(began))
 		}
 		return nc, err
+	})
+	if err == nil && e.target.Deflate {
+		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
 	}
-	return o, nil
-}
-
-// tls is the configuration for wss and https, or nil.
-func (t *Target) tls() (*tls.Config, error) {
-	if !t.Secure() {
-		return nil, nil
-	}
-	cfg := &tls.Config{InsecureSkipVerify: t.Insecure}
-	if t.CA != "" {
-		cfg.RootCAs = x509.NewCertPool()
-		if !cfg.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
-			return nil, errors.New("--cacert has no certificate in PEM form")
-		}
-	}
-	return cfg, nil
+	return o, err
 }
 
 // token gets a connection's token as its dialect says.
@@ -168,6 +137,7 @@ func (t *Target) token(ctx context.Context, c *http.Client, how *dialect.Token, 
 		return "", err
 	}
 	maps.Copy(req.Header, t.Header)
+	req.Host = cmp.Or(t.Host, req.Host)
 	req.Header.Set("Content-Type", "application/json")
 	resp, err := c.Do(req)
 	if err != nil {

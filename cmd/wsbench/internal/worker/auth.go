@@ -20,13 +20,17 @@ import (
 
 // How the two sides prove that they know the token. The agent speaks first:
 //
-//	agent:      wsbench-agent 1 NONCE
+//	agent:      wsbench-agent 2 NONCE
 //	controller: NONCE' PROOF("controller", NONCE, NONCE')
 //	agent:      PROOF("agent", NONCE', NONCE), or "refused" or "busy" and the end
 //
 // Nonces are 32 random bytes, proofs are HMAC-SHA256 under the token, all in
-// hexadecimal. An eavesdropper learns nothing to use again.
-const greeting = "wsbench-agent 1"
+// hexadecimal. An eavesdropper learns nothing to use again. From the token and the
+// nonces follows the key of a sealer.
+const (
+	program  = "wsbench-agent "
+	greeting = program + "2"
+)
 
 // authTime bounds all of it.
 const authTime = 5 * time.Second
@@ -80,19 +84,19 @@ const turn = 2 * time.Second
 
 // admit is the agent's side. Whoever knows the token takes from free, which has
 // one value while there is no controller.
-func admit(nc net.Conn, token string, free <-chan struct{}) error {
+func admit(nc net.Conn, token string, free <-chan struct{}) (*sealer, error) {
 	nc.SetDeadline(time.Now().Add(authTime))
 	defer nc.SetDeadline(time.Time{})
 	mine := nonce()
 	fmt.Fprintf(nc, "%s %s\n", greeting, mine)
 	line, err := readLine(nc)
 	if err != nil {
-		return fmt.Errorf("controller says nothing: %w", err)
+		return nil, fmt.Errorf("controller says nothing: %w", err)
 	}
 	theirs, got, _ := strings.Cut(line, " ")
 	if len(theirs) != 64 || !hmac.Equal([]byte(got), []byte(proof(token, "controller", mine, theirs))) {
 		io.WriteString(nc, "refused\n")
-		return errors.New("controller does not know the token")
+		return nil, errors.New("controller does not know the token")
 	}
 	wait := time.NewTimer(turn)
 	defer wait.Stop()
@@ -100,39 +104,42 @@ func admit(nc net.Conn, token string, free <-chan struct{}) error {
 	case <-free:
 	case <-wait.C:
 		io.WriteString(nc, "busy\n")
-		return errors.New("there is another controller")
+		return nil, errors.New("there is another controller")
 	}
 	// If this fails, serving does, too.
 	fmt.Fprintf(nc, "%s\n", proof(token, "agent", theirs, mine))
-	return nil
+	return newSealer(token, mine, theirs), nil
 }
 
 // introduce is the controller's side.
-func introduce(nc net.Conn, token string) error {
+func introduce(nc net.Conn, token string) (*sealer, error) {
 	nc.SetDeadline(time.Now().Add(authTime))
 	defer nc.SetDeadline(time.Time{})
 	line, err := readLine(nc)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return fmt.Errorf("what listens has said nothing for %v", authTime)
+		return nil, fmt.Errorf("what listens has said nothing for %v", authTime)
 	}
 	theirs, ok := strings.CutPrefix(line, greeting+" ")
+	if !ok && strings.HasPrefix(line, program) {
+		return nil, errors.New("the agent is of another version of wsbench")
+	}
 	if err != nil || !ok {
-		return errors.New("that is no wsbench agent")
+		return nil, errors.New("that is no wsbench agent")
 	}
 	mine := nonce()
 	fmt.Fprintf(nc, "%s %s\n", mine, proof(token, "controller", theirs, mine))
 	line, err = readLine(nc)
 	switch {
 	case err != nil:
-		return fmt.Errorf("the agent ended the conversation: %w", err)
+		return nil, fmt.Errorf("the agent ended the conversation: %w", err)
 	case line == "refused":
-		return errors.New("the agent has another token")
+		return nil, errors.New("the agent has another token")
 	case line == "busy":
-		return errors.New("the agent is busy: it has another controller, or is named twice")
+		return nil, errors.New("the agent is busy: it has another controller, or is named twice")
 	case !hmac.Equal([]byte(line), []byte(proof(token, "agent", mine, theirs))):
-		return errors.New("what answers does not know the token")
+		return nil, errors.New("what answers does not know the token")
 	}
-	return nil
+	return newSealer(token, theirs, mine), nil
 }
 
 // DialAgent connects to an agent.
@@ -142,14 +149,15 @@ func DialAgent(ctx context.Context, addr, token string) (Worker, error) {
 		return nil, &LostError{fmt.Errorf("agent %s: %w", addr, err)}
 	}
 	stop := context.AfterFunc(ctx, func() { nc.Close() })
-	if err := introduce(nc, token); err != nil || !stop() {
+	s, err := introduce(nc, token)
+	if err != nil || !stop() {
 		nc.Close()
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
 		return nil, &LostError{fmt.Errorf("agent %s: %w", addr, err)}
 	}
-	return newRemote("agent "+addr, nc, nil), nil
+	return newRemote("agent "+addr, nc, s, nil), nil
 }
 
 // ListenAndServe is the agent: it serves one controller after another until ctx
@@ -175,13 +183,14 @@ func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice f
 		}
 		visits.Go(func() {
 			defer context.AfterFunc(ctx, func() { nc.Close() })()
-			if err := admit(nc, token, free); err != nil {
+			s, err := admit(nc, token, free)
+			if err != nil {
 				notice(fmt.Sprintf("%s: %v", nc.RemoteAddr(), err))
 				nc.Close()
 				return
 			}
 			notice(fmt.Sprintf("%s: controller", nc.RemoteAddr()))
-			Serve(ctx, buffered{nc, bufio.NewReader(nc)})
+			serve(ctx, buffered{nc, bufio.NewReader(nc)}, s)
 			if ctx.Err() != nil {
 				cut.Store(true)
 				notice(fmt.Sprintf("%s: its run is cut short", nc.RemoteAddr()))

@@ -42,11 +42,12 @@ func TestAgentIsBusy(t *testing.T) {
 		go io.Copy(io.Discard, silent)
 		began := time.Now()
 		first := ln.dial()
-		if err := introduce(first, token); err != nil || time.Since(began) != 0 {
+		seal, err := introduce(first, token)
+		if err != nil || time.Since(began) != 0 {
 			t.Errorf("the first: %v, after %v", err, time.Since(began))
 		}
-		w := newRemote("first", first, nil)
-		if err := introduce(ln.dial(), token); err == nil || !strings.Contains(err.Error(), "busy") {
+		w := newRemote("first", first, seal, nil)
+		if _, err := introduce(ln.dial(), token); err == nil || !strings.Contains(err.Error(), "busy") {
 			t.Errorf("the second: %v", err)
 		}
 		if _, err := w.Clock(ctx); err != nil {
@@ -55,7 +56,7 @@ func TestAgentIsBusy(t *testing.T) {
 		// One that comes as another goes has its turn.
 		time.AfterFunc(turn/2, func() { w.Close() })
 		third := ln.dial()
-		if err := introduce(third, token); err != nil {
+		if _, err := introduce(third, token); err != nil {
 			t.Errorf("the third: %v", err)
 		}
 		cancel()
@@ -73,7 +74,7 @@ func TestSilentAgent(t *testing.T) {
 		here, there := net.Pipe()
 		defer there.Close()
 		defer here.Close()
-		if err := introduce(here, token); err == nil || !strings.Contains(err.Error(), "has said nothing for 5s") {
+		if _, err := introduce(here, token); err == nil || !strings.Contains(err.Error(), "has said nothing for 5s") {
 			t.Errorf("%v", err)
 		}
 	})

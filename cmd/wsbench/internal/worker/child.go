@@ -30,7 +30,7 @@ func StartChild(name string, cpus []int) (Worker, error) {
 	if err := pin.Start(cmd, cpus); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	return newRemote(name, pipes{out, in}, func() error { return await(cmd, patience) }), nil
+	return newRemote(name, pipes{out, in}, nil, func() error { return await(cmd, patience) }), nil
 }
 
 // await waits for a child, which ends when its input does. One that does not, for

@@ -10,14 +10,17 @@ import (
 	"time"
 )
 
-// Serve answers a controller's calls on a stream until it ends.
-func Serve(ctx context.Context, stream io.ReadWriteCloser) {
+// Serve answers the calls of this process's parent on a stream until it ends.
+func Serve(ctx context.Context, stream io.ReadWriteCloser) { serve(ctx, stream, nil) }
+
+// serve answers a controller's calls, whose jobs the sealer opens.
+func serve(ctx context.Context, stream io.ReadWriteCloser, seal *sealer) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := &Local{}
 	defer w.Close()
 	s := rpc.NewServer()
-	if err := s.RegisterName("worker", &served{ctx, w}); err != nil {
+	if err := s.RegisterName("worker", &served{ctx, w, seal}); err != nil {
 		panic("worker: internal error: " + err.Error())
 	}
 	s.ServeCodec(ending{jsonrpc.NewServerCodec(stream), cancel})
@@ -40,8 +43,9 @@ func (e ending) ReadRequestHeader(r *rpc.Request) error {
 
 // served is Local in the shape that net/rpc wants.
 type served struct {
-	ctx context.Context
-	w   *Local
+	ctx  context.Context
+	w    *Local
+	seal *sealer
 }
 
 // None stands for no argument, or no answer.
@@ -57,7 +61,14 @@ func (s *served) Fit(conns int, out *int) (err error) {
 	return err
 }
 
-func (s *served) Prepare(j Job, _ *None) error  { return s.w.Prepare(s.ctx, j) }
+func (s *served) Prepare(j Job, _ *None) error {
+	j, err := s.seal.open(j)
+	if err != nil {
+		return err
+	}
+	return s.w.Prepare(s.ctx, j)
+}
+
 func (s *served) Probe(_ None, _ *None) error   { return s.w.Probe(s.ctx) }
 func (s *served) Connect(n int, _ *None) error  { return s.w.Connect(s.ctx, n) }
 func (s *served) Begin(at int64, _ *None) error { return s.w.Begin(s.ctx, at) }
@@ -91,12 +102,13 @@ func (e *LostError) Unwrap() error { return e.Err }
 type remote struct {
 	c    *rpc.Client
 	name string
+	seal *sealer
 	end  func() error // what else is to be ended, or nil
 }
 
 // newRemote calls the worker at the other end. name is for errors.
-func newRemote(name string, stream io.ReadWriteCloser, end func() error) *remote {
-	return &remote{jsonrpc.NewClient(stream), name, end}
+func newRemote(name string, stream io.ReadWriteCloser, seal *sealer, end func() error) *remote {
+	return &remote{jsonrpc.NewClient(stream), name, seal, end}
 }
 
 // patience is how long a worker may take for what it can do at once.
@@ -173,6 +185,10 @@ func (r *remote) Fit(ctx context.Context, conns int) (n int, err error) {
 }
 
 func (r *remote) Prepare(ctx context.Context, j Job) error {
+	j, err := r.seal.seal(j)
+	if err != nil {
+		return err
+	}
 	return r.longCall(ctx, "Prepare", j, new(None))
 }
 

@@ -39,7 +39,7 @@ func TestSilentWorker(t *testing.T) {
 				if name != "Sample" { // which it does not even read
 					go io.Copy(io.Discard, there)
 				}
-				w := newRemote("stopped", here, nil)
+				w := newRemote("stopped", here, nil, nil)
 				defer w.Close()
 				began := time.Now()
 				err := ask(t.Context(), w)
@@ -75,7 +75,7 @@ func TestSlowWorker(t *testing.T) {
 		}
 		var served sync.WaitGroup
 		served.Go(func() { s.ServeCodec(jsonrpc.NewServerCodec(there)) })
-		w := newRemote("slow", here, nil)
+		w := newRemote("slow", here, nil, nil)
 		defer served.Wait()
 		defer w.Close()
 		if err := w.Connect(t.Context(), 1); err != nil {
@@ -116,7 +116,7 @@ func TestControllerGone(t *testing.T) {
 		defer close(done)
 		Serve(context.Background(), there)
 	}()
-	w := newRemote("worker", here, nil)
+	w := newRemote("worker", here, nil, nil)
 	job := Job{Plan: load.Plan{Scenario: load.Echo, URL: url, Conns: 1, Size: 64, Rate: 1}, Share: load.Share{From: 0, To: 1}, Workers: 1,
 		Target: drive.Target{URL: url, Timeout: time.Hour}}
 	if err := w.Prepare(t.Context(), job); err != nil {

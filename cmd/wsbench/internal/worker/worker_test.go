@@ -135,7 +135,7 @@ func connected(t *testing.T) Worker {
 		defer close(done)
 		Serve(context.Background(), there)
 	}()
-	w := newRemote("other end", here, nil)
+	w := newRemote("other end", here, nil, nil)
 	t.Cleanup(func() {
 		w.Close()
 		<-done

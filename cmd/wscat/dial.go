@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
+	"github.com/hawser-ws/hawser/handshake"
+)
+
+// connection is one that the opening handshake is done on.
+type connection struct {
+	nc     net.Conn
+	left   []byte // what came behind the handshake
+	result handshake.Result
+}
+
+// greeting says what was agreed.
+func (c *connection) greeting() string {
+	if c.result.Subprotocol == "" {
+		return "connected"
+	}
+	return "connected, subprotocol " + c.result.Subprotocol
+}
+
+// dial makes the connection and performs the handshake. A *usageError means
+// that nothing was tried, as the options do not allow it.
+func dial(ctx context.Context, o *options) (*connection, error) {
+	d, err := o.connect.Open(o.url)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	tried := false
+	how, err := d.Options(func(ctx context.Context, network, addr string) (net.Conn, error) {
+		tried = true
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	})
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	timed, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	nc, left, res, err := handshake.Dial(timed, o.url, how)
+	switch {
+	case err == nil:
+		return &connection{nc, left, res}, nil
+	case !tried:
+		return nil, &usageError{err}
+	case errors.As(err, new(*handshake.Error)):
+		return nil, err
+	case ctx.Err() != nil:
+		return nil, errors.New("interrupted before the connection stood")
+	case timed.Err() != nil:
+		return nil, fmt.Errorf("no connection within %v (--timeout)", o.timeout)
+	}
+	return nil, connect.Explain(err)
+}
