@@ -2340,7 +2340,8 @@ function rowsOf({ messages, pending, me, from = 0, to = messages.length + pendin
   function add(row) {
     const sameDay = previous && dayKey(previous.at) === dayKey(row.at);
     if (!sameDay) {
-      rows.push({ kind: "day", key: `day ${row.key}`, label: formatDay(row.at) });
+      const formerKey = row.formerKey && `day ${row.formerKey}`;
+      rows.push({ kind: "day", key: `day ${row.key}`, formerKey, label: formatDay(row.at) });
     }
     row.first = !sameDay || previous.sender !== row.sender || row.at - previous.at > TOGETHER;
     rows.push(row);
@@ -2569,22 +2570,32 @@ var Place = class {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
     return scrollHeight - clientHeight - scrollTop;
   }
-  // scrolled takes notice of the log having been scrolled. It reports whether somebody
-  // did that. complete says whether the log ends with the end of the conversation.
-  scrolled(complete) {
-    const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    const grown = scrollHeight !== this.#scrollHeight;
-    if (grown || this.atEnd && clientHeight !== this.#clientHeight) {
-      this.restore();
-      return false;
-    }
-    if (scrollTop === this.#scrollTop) {
+  // look takes notice of the log having been scrolled, and reports whether somebody did
+  // that. It must be called before rows change, as the event that tells of scrolling may
+  // come later. complete says whether the log ends with the end of the conversation.
+  look(complete) {
+    if (this.#log.scrollTop === this.#scrollTop || this.#resized) {
       return false;
     }
     this.atEnd = complete && this.below < AT_END;
     this.#note();
     this.#measure();
     return true;
+  }
+  // follow goes to the end at the next restore.
+  follow() {
+    this.atEnd = true;
+    this.#note();
+  }
+  // resize restores the place if sizes have changed.
+  resize() {
+    if (this.#resized) {
+      this.restore();
+    }
+  }
+  get #resized() {
+    const { scrollHeight, clientHeight } = this.#log;
+    return scrollHeight !== this.#scrollHeight || clientHeight !== this.#clientHeight;
   }
   // restore scrolls to the place after the rows or their sizes have changed.
   restore() {
@@ -2593,15 +2604,16 @@ var Place = class {
       this.#note();
       return;
     }
-    const anchor = this.#marks.find(({ row }) => row.isConnected);
+    this.#marks = this.#marks.filter(({ row }) => row.isConnected);
+    if (this.#marks.length === 0) {
+      this.#measure();
+    }
+    const [anchor] = this.#marks;
     const moved = anchor ? top(anchor.mark) - anchor.top : 0;
     if (moved !== 0) {
       this.#log.scrollTop += moved;
     }
     this.#note();
-    if (anchor !== this.#marks[0]) {
-      this.#measure();
-    }
   }
   #note() {
     const { scrollTop, scrollHeight, clientHeight } = this.#log;
@@ -2685,13 +2697,13 @@ var Timeline = class {
       this.#toEnd();
       this.#focus();
     });
-    const observer = new ResizeObserver(() => this.#place.restore());
+    const observer = new ResizeObserver(() => this.#place.resize());
     observer.observe(this.#log);
     observer.observe(this.#messages);
   }
   // follow makes the next render show the end, as after one has written something.
   follow() {
-    this.#place.atEnd = true;
+    this.#place.follow();
   }
   // read marks as read what is on the screen of somebody who looks at it.
   read() {
@@ -2714,6 +2726,7 @@ var Timeline = class {
     if (this.#isOther(conversation)) {
       this.#begin(conversation);
     }
+    this.#place.look(this.#excerpt.complete);
     if (this.#place.atEnd && conversation.messages.length > HELD2 + SLACK) {
       conversation.trim(HELD2);
     }
@@ -2739,10 +2752,10 @@ var Timeline = class {
     this.#shown = conversation;
     this.#history = conversation?.messages;
     this.#loaded = conversation?.loaded;
-    this.#place.atEnd = true;
     this.#announced = Infinity;
     this.#announcer.clear();
     this.#list.show([]);
+    this.#place.follow();
   }
   // show brings the rows of the excerpt into the document.
   #show(conversation, pending) {
@@ -2795,7 +2808,8 @@ var Timeline = class {
   }
   #scrolled() {
     const conversation = this.#client.current;
-    if (conversation && !this.#isOther(conversation) && this.#place.scrolled(this.#excerpt.complete)) {
+    this.#place.resize();
+    if (conversation && !this.#isOther(conversation) && this.#place.look(this.#excerpt.complete)) {
       this.#fill(conversation, this.#client.pending(conversation));
       this.read();
       this.#renderJump(conversation);

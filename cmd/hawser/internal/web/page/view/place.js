@@ -40,22 +40,35 @@ export class Place {
     return scrollHeight - clientHeight - scrollTop;
   }
 
-  // scrolled takes notice of the log having been scrolled. It reports whether somebody
-  // did that. complete says whether the log ends with the end of the conversation.
-  scrolled(complete) {
-    const { scrollTop, scrollHeight, clientHeight } = this.#log;
-    const grown = scrollHeight !== this.#scrollHeight;
-    if (grown || (this.atEnd && clientHeight !== this.#clientHeight)) {
-      this.restore(); // the rows have moved, not the reader
-      return false;
-    }
-    if (scrollTop === this.#scrollTop) {
-      return false; // that was restore
+  // look takes notice of the log having been scrolled, and reports whether somebody did
+  // that. It must be called before rows change, as the event that tells of scrolling may
+  // come later. complete says whether the log ends with the end of the conversation.
+  look(complete) {
+    if (this.#log.scrollTop === this.#scrollTop || this.#resized) {
+      return false; // restore did that, or the rows have moved and not the reader
     }
     this.atEnd = complete && this.below < AT_END;
     this.#note();
     this.#measure();
     return true;
+  }
+
+  // follow goes to the end at the next restore.
+  follow() {
+    this.atEnd = true;
+    this.#note();
+  }
+
+  // resize restores the place if sizes have changed.
+  resize() {
+    if (this.#resized) {
+      this.restore();
+    }
+  }
+
+  get #resized() {
+    const { scrollHeight, clientHeight } = this.#log;
+    return scrollHeight !== this.#scrollHeight || clientHeight !== this.#clientHeight;
   }
 
   // restore scrolls to the place after the rows or their sizes have changed.
@@ -65,17 +78,19 @@ export class Place {
       this.#note();
       return;
     }
-    // Each mark keeps the distance that it had when the reader last scrolled. Measured
-    // anew each time, it would creep: browsers round what they scroll by.
-    const anchor = this.#marks.find(({ row }) => row.isConnected);
+    // Each mark keeps the height that it had when the reader last scrolled. Measured anew
+    // each time, the place would creep, as browsers round what they scroll by; and it
+    // would be lost while there is not enough above to scroll to it.
+    this.#marks = this.#marks.filter(({ row }) => row.isConnected);
+    if (this.#marks.length === 0) {
+      this.#measure();
+    }
+    const [anchor] = this.#marks;
     const moved = anchor ? top(anchor.mark) - anchor.top : 0;
     if (moved !== 0) {
       this.#log.scrollTop += moved;
     }
     this.#note();
-    if (anchor !== this.#marks[0]) {
-      this.#measure();
-    }
   }
 
   #note() {

@@ -9,7 +9,7 @@ export const keyOf = (message) => `seq ${message.seq}`;
 export const pendingKey = (entry) => `ref ${entry.ref}`;
 
 // rowsOf returns rows of two kinds, each with a key of its own:
-//   { kind: 'day', key, label }
+//   { kind: 'day', key, formerKey, label }
 //   { kind: 'message', key, formerKey, sender, mine, first, content, at, state, seq, ref, error }
 // where first begins a group of messages of one sender, and state is 'sent',
 // 'sending' or 'failed'. A message of ours has as formerKey the key that it had while it
@@ -42,7 +42,8 @@ export function rowsOf({ messages, pending, me, from = 0, to = messages.length +
   function add(row) {
     const sameDay = previous && dayKey(previous.at) === dayKey(row.at);
     if (!sameDay) {
-      rows.push({ kind: 'day', key: `day ${row.key}`, label: formatDay(row.at) });
+      const formerKey = row.formerKey && `day ${row.formerKey}`;
+      rows.push({ kind: 'day', key: `day ${row.key}`, formerKey, label: formatDay(row.at) });
     }
     row.first = !sameDay || previous.sender !== row.sender || row.at - previous.at > TOGETHER;
     rows.push(row);

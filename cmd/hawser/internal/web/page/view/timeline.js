@@ -50,14 +50,14 @@ export class Timeline {
       this.#toEnd();
       this.#focus();
     });
-    const observer = new ResizeObserver(() => this.#place.restore());
+    const observer = new ResizeObserver(() => this.#place.resize());
     observer.observe(this.#log);
     observer.observe(this.#messages);
   }
 
   // follow makes the next render show the end, as after one has written something.
   follow() {
-    this.#place.atEnd = true;
+    this.#place.follow();
   }
 
   // read marks as read what is on the screen of somebody who looks at it.
@@ -82,6 +82,7 @@ export class Timeline {
     if (this.#isOther(conversation)) {
       this.#begin(conversation);
     }
+    this.#place.look(this.#excerpt.complete);
     if (this.#place.atEnd && conversation.messages.length > HELD + SLACK) {
       conversation.trim(HELD);
     }
@@ -109,10 +110,10 @@ export class Timeline {
     this.#shown = conversation;
     this.#history = conversation?.messages;
     this.#loaded = conversation?.loaded;
-    this.#place.atEnd = true;
     this.#announced = Infinity; // until it is known what was there before
     this.#announcer.clear();
     this.#list.show([]);
+    this.#place.follow();
   }
 
   // show brings the rows of the excerpt into the document.
@@ -171,7 +172,8 @@ export class Timeline {
 
   #scrolled() {
     const conversation = this.#client.current;
-    if (conversation && !this.#isOther(conversation) && this.#place.scrolled(this.#excerpt.complete)) {
+    this.#place.resize();
+    if (conversation && !this.#isOther(conversation) && this.#place.look(this.#excerpt.complete)) {
       this.#fill(conversation, this.#client.pending(conversation));
       this.read();
       this.#renderJump(conversation);

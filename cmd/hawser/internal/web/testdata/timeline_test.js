@@ -1,0 +1,232 @@
+// The messages in the document: how many there are, what a message costs, and that
+// nothing moves under a reader. P03
+
+import { equal } from './check.js';
+import { message, messages, Stage } from './stage.js';
+
+const MOST = 200; // the bound in a window of this height
+
+export default {
+  async 'a message goes in by itself, whatever is shown'() {
+    for (const held of [10, 200, 600]) {
+      const stage = await Stage.open(held, held);
+      const inserted = await stage.inserted(() => stage.deliver(...messages(held + 1, held + 10)));
+      equal(inserted, 10, `with ${held} messages`);
+      equal(stage.rows.length <= MOST, true, `${stage.rows.length} rows with ${held} messages`);
+      equal([stage.seqs.at(-1), stage.atEnd], [held + 10, true]);
+    }
+  },
+
+  async 'a flood goes in once'() {
+    const stage = await Stage.open(3000);
+    const inserted = await stage.inserted(() => {
+      stage.flood(messages(3001, 6000));
+    });
+    equal([inserted - MOST <= 5, stage.rows.length, stage.seqs.at(-1), stage.atEnd], [true, MOST, 6000, true]);
+    equal(stage.conversation.messages.length <= 600, true, 'held at the end');
+  },
+
+  async 'what a message costs does not depend on how many are held'() {
+    const cost = async (up, more) => {
+      const stage = await Stage.open(10_000, 500);
+      if (up) {
+        await stage.scroll(stage.log.scrollHeight / 2);
+        stage.bringOlder(more);
+      }
+      const begin = performance.now();
+      stage.deliver(...messages(10_001, 10_050));
+      return performance.now() - begin;
+    };
+    await cost(false, 0); // the first time, everything is slower
+    const [end, few, many] = [await cost(false, 0), await cost(true, 50), await cost(true, 9500)];
+    // The bound is wide, as other programs run meanwhile. Work that grows with what is
+    // held takes 20 times as long.
+    equal(many < 5 * (few + end) + 20, true, `${end} ms at the end, ${few} ms with 550 messages, ${many} ms with 10,000`);
+  },
+
+  async 'one can scroll through everything, there and back'() {
+    const stage = await Stage.open(700);
+    const seen = new Set(stage.seqs);
+    for (let step = 0; stage.seqs[0] > 1 && step < 300; step++) {
+      await stage.scroll(0);
+      equal(stage.rows.length <= MOST, true);
+      equal(stage.inSight.length > 0, true, 'never an empty log');
+      stage.seqs.forEach((seq) => seen.add(seq));
+    }
+    equal([stage.seqs[0], seen.size], [1, 700]);
+    equal(stage.seqs, Array.from(stage.seqs, (_, i) => i + 1), 'without a gap');
+    for (let step = 0; !stage.atEnd && step < 300; step++) {
+      await stage.scroll(stage.log.scrollHeight);
+      equal(stage.rows.length <= MOST, true);
+    }
+    equal([stage.seqs.at(-1), stage.seqs[0]], [700, 701 - stage.rows.length]);
+    stage.deliver(message(701));
+    equal([stage.seqs.at(-1), stage.atEnd], [701, true], 'and follows again');
+  },
+
+  async 'rows that come and go do not move what is read'() {
+    const stage = await Stage.open(10_000);
+    await stage.scroll(stage.log.scrollHeight / 2);
+    stage.bringOlder(9500);
+    await stage.scrollTo(9600);
+    const before = stage.inSight;
+    equal(before.length > 2, true);
+    const rows = stage.rows.length;
+    const inserted = await stage.inserted(() => {
+      for (let first = 10_001; first <= 10_500; first += 10) {
+        stage.flood(messages(first, first + 9));
+      }
+    });
+    equal(stage.inSight, before, 'messages at the end');
+    equal([inserted, stage.rows.length], [0, rows], 'nobody sees them');
+    equal(document.getElementById('jump').textContent, '↓ 500 new');
+  },
+
+  async 'older messages do not move what is read'() {
+    const stage = await Stage.open(300, 50);
+    stage.late = true;
+    await stage.scroll(0);
+    while (stage.conversation.first > 1) {
+      equal(stage.asked, true,  `before ${stage.conversation.first}`);
+      const before = stage.inSight;
+      stage.bringOlder();
+      equal(stage.inSight.slice(-before.length), before, `before ${stage.conversation.first}`);
+      await stage.scroll(0);
+    }
+  },
+
+  async 'the place does not creep in many small steps'() {
+    const stage = await Stage.open(500);
+    await stage.scroll(stage.log.scrollHeight / 2);
+    const row = stage.row(Number(stage.inSight[0].split(' ')[0]));
+    const before = row.getBoundingClientRect().top;
+    for (let i = 0; i < 100; i++) {
+      // Something above becomes higher by a fraction of a pixel.
+      stage.list.style.paddingTop = `${i * 0.37}px`;
+      stage.timeline.render();
+      const moved = row.getBoundingClientRect().top - before;
+      equal(Math.abs(moved) <= 1, true, `step ${i}: ${moved} pixels`);
+    }
+  },
+
+  async 'a reader who has scrolled a little still gets the next messages below'() {
+    const stage = await Stage.open(100, 100);
+    await stage.scroll(stage.log.scrollHeight - stage.log.clientHeight - 60);
+    const before = stage.inSight.slice(0, 3);
+    stage.deliver(message(101), message(102));
+    equal([stage.inSight.slice(0, 3), stage.seqs.at(-1)], [before, 102]);
+  },
+
+  async 'a gap that is closed where one reads does not move it'() {
+    const stage = await Stage.open(300, 300);
+    await stage.scroll(stage.log.scrollHeight / 2);
+    stage.deliver(message(340, { sender_id: 'u_ada' })); // ours, before others' are here
+    const before = stage.inSight;
+    stage.conversation.append(messages(301, 339));
+    stage.timeline.render();
+    equal(stage.inSight, before);
+    equal(stage.seqs, Array.from(stage.seqs, (_, i) => stage.seqs[0] + i), 'in order');
+  },
+
+  async 'the focus stays, and so does its row'() {
+    const stage = await Stage.open(300, 300);
+    const name = stage.list.querySelector('.message:last-of-type').querySelector('.name') ?? stage.list.querySelector('.name');
+    name.focus();
+    stage.flood(messages(301, 500));
+    stage.flood(messages(501, 800));
+    equal(document.activeElement === name && name.isConnected, true, 'at the end, after 500 messages');
+    equal([stage.rows.length <= MOST + 1, stage.atEnd, stage.seqs.at(-1)], [true, true, 800]);
+    name.click();
+    equal(stage.opened.length, 1);
+    stage.log.focus();
+    stage.deliver(message(801));
+    equal([name.isConnected, document.activeElement === stage.log], [false, true]);
+  },
+
+  async 'the focus is not lost with its button'() {
+    const stage = await Stage.open(5, 5);
+    const failed = { ref: 'r1', content: 'Hello', at: Date.now(), state: 'failed', error: 'No' };
+    for (const end of [[], [{ ...failed, state: 'sending', error: '' }]]) {
+      stage.entries = [failed];
+      stage.timeline.render();
+      stage.list.querySelector('.retry').focus();
+      stage.entries = end;
+      stage.timeline.render();
+      equal(document.activeElement.id, 'log');
+    }
+  },
+
+  async 'End goes to the end of the conversation, and so does the button'() {
+    const stage = await Stage.open(3000);
+    for (const go of [
+      () => stage.log.dispatchEvent(new KeyboardEvent('keydown', { key: 'End', bubbles: true, cancelable: true })),
+      () => document.getElementById('jump').click(),
+    ]) {
+      await stage.scrollTo(2700);
+      equal([stage.atEnd, document.getElementById('jump').hidden], [false, false]);
+      go();
+      equal([stage.atEnd, stage.seqs.at(-1), document.getElementById('jump').hidden], [true, 3000, true]);
+    }
+  },
+
+  async 'a change of size leaves the end and the place where they are'() {
+    const stage = await Stage.open(300, 300);
+    const frames = async () => {
+      for (let i = 0; i < 3; i++) {
+        await new Promise(requestAnimationFrame);
+      }
+    };
+    const composer = document.getElementById('composer');
+    composer.style.height = '200px';
+    await frames();
+    equal(stage.atEnd, true, 'the end');
+    await stage.scroll(stage.log.scrollHeight / 2);
+    const [first] = stage.inSight;
+    stage.log.style.paddingInline = '150px'; // every row gets higher
+    await frames();
+    equal(stage.inSight[0], first, 'the place');
+  },
+
+  async 'a message of ours keeps its element when it has arrived'() {
+    const stage = await Stage.open(300, 300);
+    stage.entries = [{ ref: 'r1', content: 'Hello', at: Date.now(), state: 'sending', error: '' }];
+    stage.timeline.follow();
+    stage.timeline.render();
+    const row = stage.list.lastElementChild;
+    stage.entries = [];
+    const inserted = await stage.inserted(() =>
+      stage.deliver(message(301, { sender_id: 'u_ada', content: 'Hello', server_ts: Date.now(), metadata: { ref: 'r1' } })));
+    equal([inserted, stage.row(301) === row, row.dataset.state], [0, true, 'sent']);
+  },
+
+  async 'rows of another conversation are others'() {
+    const stage = await Stage.open(3, 3);
+    const { conversation } = stage;
+    stage.conversation = new conversation.constructor('quay');
+    stage.conversation.load([1, 2, 3].map((seq) => message(seq, { sender_id: 'u_eve' })), false);
+    stage.timeline.render();
+    stage.list.querySelector('.name').click();
+    equal(stage.opened, ['u_eve']);
+    // The same, after the server has lost its data.
+    stage.conversation.reset();
+    stage.conversation.load([message(1, { sender_id: 'u_zoe' })], false);
+    stage.timeline.render();
+    stage.list.querySelector('.name').click();
+    equal(stage.opened, ['u_eve', 'u_zoe']);
+  },
+
+  async 'what is announced is new, from others, and bounded'() {
+    const stage = await Stage.open(300, 300);
+    const said = () => [...document.getElementById('announcements').children].map((line) => line.textContent);
+    equal([document.getElementById('log').ariaLive, said()], ['off', []]);
+    await stage.scroll(0);
+    await stage.scroll(stage.log.scrollHeight);
+    equal(said(), [], 'rows that come back');
+    stage.client.names.set('u_bob', 'Bob');
+    stage.deliver(message(301, { sender_id: 'u_bob', content: 'Hello' }), message(302, { sender_id: 'u_ada' }));
+    equal(said(), ['Bob: Hello']);
+    stage.flood(messages(303, 800));
+    stage.flood(messages(801, 1300));
+    equal(said().length <= 6, true, `${said().length} lines for 1,000 messages`);
+  },
+};
