@@ -30,8 +30,8 @@ type committer struct {
 	stopped bool
 
 	// Committer only.
-	lastTS  int64 // server_ts of the newest message
-	failing bool  // the last commit failed, and that was logged
+	failing bool            // the last commit failed, and that was logged
+	made    map[string]bool // the rooms that the batch at hand makes
 }
 
 // commitment is one operation on its way through the committer.
@@ -43,12 +43,12 @@ type commitment struct {
 	conv    Conversation
 	message *Message // for opMessage and opGroup
 	entry   int      // index in the store's batch, or -1
-	tail    Tail     // for opJoin and opLeave: the room's end before the batch
+	tail    Tail     // for opJoin and opLeave, and a room that nobody is in: its end before the batch
 	fail    *Failure
 }
 
-func newCommitter(h *Hub, lastTS int64) *committer {
-	c := &committer{hub: h, done: make(chan struct{}), lastTS: lastTS}
+func newCommitter(h *Hub) *committer {
+	c := &committer{hub: h, done: make(chan struct{})}
 	c.wake.L = &c.mu
 	go c.run()
 	return c
@@ -121,15 +121,13 @@ func (c *committer) take() []*commitment {
 func (c *committer) process(batch []*commitment) {
 	now := c.hub.now()
 	entries := make([]Entry, 0, len(batch))
-	// What has been read back must never be older than what came before it, even if
-	// somebody sets the clock.
-	ts := max(now, c.lastTS)
+	clear(c.made)
 	for _, op := range batch {
 		op.entry = -1
-		if op.fail = c.resolve(op, ts); op.fail != nil {
+		if op.fail = c.resolve(op, now); op.fail != nil {
 			continue
 		}
-		if op.message != nil || op.op == opJoin && op.tail == missing {
+		if op.message != nil {
 			op.entry = len(entries)
 			entries = append(entries, Entry{Conversation: op.conv, Message: op.message})
 		}
@@ -138,13 +136,15 @@ func (c *committer) process(batch []*commitment) {
 		err := c.hub.cfg.Store.Commit(entries)
 		c.logStore(err, len(entries))
 		if err != nil {
+			fail := failStore
+			if errors.Is(err, ErrOutcomeUnknown) {
+				fail = failUnknownOutcome
+			}
 			for _, op := range batch {
 				if op.entry >= 0 {
-					op.fail = failStore
+					op.fail = fail
 				}
 			}
-		} else {
-			c.lastTS = ts
 		}
 	}
 	for _, op := range batch {
@@ -168,9 +168,6 @@ func (c *committer) logStore(err error, entries int) {
 	c.failing = err != nil
 }
 
-// missing is the tail of a room that does not exist.
-var missing = Tail{ServerTS: -1}
-
 // resolve finds out what an operation is about, and refuses what cannot be done.
 func (c *committer) resolve(op *commitment, ts int64) *Failure {
 	h, s := c.hub, op.session
@@ -190,10 +187,14 @@ func (c *committer) resolve(op *commitment, ts int64) *Failure {
 		}
 	}
 	switch op.op {
+	case opGroup, opJoin, opLeave:
+		if fail := c.findRoom(op); fail != nil {
+			return fail
+		}
+	}
+	switch op.op {
 	case opMessage, opGroup:
 		op.message = newMessage(op.req, s.user.profile.Load(), ts)
-	case opJoin, opLeave:
-		return c.findTail(op)
 	}
 	return nil
 }
@@ -227,26 +228,37 @@ func (c *committer) mayJoin(s *Session, name string) bool {
 	return true
 }
 
-// findTail finds the end of a room before this batch. A room in memory knows its own
-// end, and stays there until the batch is published; another is looked up.
-func (c *committer) findTail(op *commitment) *Failure {
-	c.hub.mu.Lock()
-	known := c.hub.rooms[op.req.receiver] != nil
-	c.hub.mu.Unlock()
-	if known {
+// findRoom finds the end of a room before this batch. A room in memory knows its own
+// end, and stays there until the batch is published; another is looked up. A message
+// makes a room that does not exist, if the limits allow that.
+func (c *committer) findRoom(op *commitment) *Failure {
+	h, name := c.hub, op.req.receiver
+	h.mu.Lock()
+	known, unused := h.rooms[name] != nil, h.unused[name] != nil
+	h.mu.Unlock()
+	if known && !(unused && op.op == opGroup) || c.made[name] {
 		return nil
 	}
-	tail, err := c.hub.cfg.Store.Last(op.conv)
-	switch {
-	case err == nil:
-		op.tail = tail
-		return nil
-	case !errors.Is(err, ErrNotFound):
-		return failStore
-	case op.op == opLeave:
-		return failUnknownRoom
+	if !unused {
+		switch tail, err := h.cfg.Store.Last(op.conv); {
+		case err == nil:
+			op.tail = tail
+			return nil
+		case !errors.Is(err, ErrNotFound):
+			return h.readFailed(err)
+		case op.op == opLeave:
+			return failUnknownRoom
+		case op.op == opJoin:
+			return nil
+		}
 	}
-	op.tail = missing
+	if fail := h.limits.newRoom(op.session); fail != nil {
+		return fail
+	}
+	if c.made == nil {
+		c.made = make(map[string]bool)
+	}
+	c.made[name] = true
 	return nil
 }
 

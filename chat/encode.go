@@ -70,6 +70,13 @@ func appendSystem(dst []byte, event, room, content string, user *User, now int64
 	return append(dst, '}')
 }
 
+// appendExpiring appends the notice that a session's token expires, at a time in ms.
+func appendExpiring(dst []byte, expires, now int64) []byte {
+	dst = appendSystem(dst, "token_expiring", "", "Your token expires soon", nil, now)
+	dst = appendIntField(dst[:len(dst)-1], "token_expires", expires/1000)
+	return append(dst, '}')
+}
+
 func appendHeartbeat(dst []byte, now int64, ref string) []byte {
 	dst = append(dst, `{"type":"heartbeat","timestamp":`...)
 	dst = appendSeconds(dst, now)

@@ -6,3 +6,10 @@ func (s *Session) Idle() bool {
 	defer s.mu.Unlock()
 	return s.running == 0 && len(s.queue) == 0
 }
+
+// Throttled reports whether the session's next operation waits for its time.
+func (s *Session) Throttled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.throttled
+}

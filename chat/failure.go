@@ -34,10 +34,11 @@ func (f *Failure) AppendJSON(dst []byte, ref string) []byte {
 }
 
 // counts reports whether f uses up the budget of errors of a session. A name that
-// turns out not to exist is nobody's fault, and neither are our own troubles.
+// turns out not to exist is nobody's fault, and neither are our own troubles. What is
+// over a limit costs us little, and others may have used the limit up.
 func (f *Failure) counts() bool {
 	switch f.Code {
-	case 400, 403, 409, 429:
+	case 400, 403, 409:
 		return true
 	}
 	return false
@@ -46,22 +47,24 @@ func (f *Failure) counts() bool {
 // The failures that are always the same. Those that name what they found are
 // made where they are found.
 var (
-	failAuthRequired  = &Failure{Code: 401, Reason: "auth_required", Message: "the first message must be auth"}
-	failAuthTimeout   = &Failure{Code: 401, Reason: "auth_timeout", Message: "auth did not arrive in time"}
-	failTokenRefused  = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
-	failTokenExpired  = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
-	failCertificate   = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not of the user whom the client certificate names", Field: "token"}
-	failSender        = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
-	failUnknownUser   = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
-	failUnknownRoom   = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}
-	failUnknownID     = &Failure{Code: 404, Reason: "unknown_id", Message: "there is no such message in this conversation", Field: "id"}
-	failAuthTwice     = &Failure{Code: 409, Reason: "already_authenticated", Message: "auth was accepted before", Field: "type"}
-	failTooManyRooms  = &Failure{Code: 429, Reason: "too_many_rooms", Message: "this connection is in as many rooms as it may be; leave one first", Field: "receiver_id"}
-	failStore         = &Failure{Code: 503, Reason: "store_unavailable", Message: "the message store does not work at the moment"}
-	failOverloaded    = &Failure{Code: 503, Reason: "overloaded", Message: "too much waits to be done; try again later"}
-	failShuttingDown  = &Failure{Code: 503, Reason: "shutting_down", Message: "the server is shutting down"}
-	failBadRoom       = &Failure{Code: 400, Reason: "bad_room", Message: "a room name has 1 to 64 of A-Z a-z 0-9 _ - . and does not begin with u_", Field: "receiver_id"}
-	failBinaryMessage = &Failure{Code: 400, Reason: "binary_message", Message: "messages are JSON in text messages"}
+	failAuthRequired = &Failure{Code: 401, Reason: "auth_required", Message: "the first message must be auth"}
+	failAuthTimeout  = &Failure{Code: 401, Reason: "auth_timeout", Message: "auth did not arrive in time"}
+	failTokenRefused = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
+	failTokenExpired = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
+	failCertificate  = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not of the user whom the client certificate names", Field: "token"}
+	failSender       = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
+	failUnknownUser  = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
+	failUnknownRoom  = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}
+	failUnknownID    = &Failure{Code: 404, Reason: "unknown_id", Message: "there is no such message in this conversation", Field: "id"}
+	failAuthTwice    = &Failure{Code: 409, Reason: "already_authenticated", Message: "auth was accepted before", Field: "type"}
+	failTooManyRooms = &Failure{Code: 429, Reason: "too_many_rooms", Message: "this connection is in as many rooms as it may be; leave one first", Field: "receiver_id"}
+	failStore        = &Failure{Code: 503, Reason: "store_unavailable", Message: "the message store does not work at the moment"}
+	// The sync failed: what it should have written may be on disk or not.
+	failUnknownOutcome = &Failure{Code: 503, Reason: "outcome_unknown", Message: "it is not known whether the message was stored; send it again with the same ref"}
+	failOverloaded     = &Failure{Code: 503, Reason: "overloaded", Message: "too much waits to be done; try again later"}
+	failShuttingDown   = &Failure{Code: 503, Reason: "shutting_down", Message: "the server is shutting down"}
+	failBadRoom        = &Failure{Code: 400, Reason: "bad_room", Message: "a room name has 1 to 64 of A-Z a-z 0-9 _ - . and does not begin with u_", Field: "receiver_id"}
+	failBinaryMessage  = &Failure{Code: 400, Reason: "binary_message", Message: "messages are JSON in text messages"}
 )
 
 // Why a session is closed, where no error message says it.

@@ -28,11 +28,12 @@ const (
 	fieldID
 	fieldLimit
 	fieldAfter
+	fieldSearch
 	numFields // also: no field
 )
 
 var fieldNames = [numFields]string{"type", "timestamp", "sender_id", "receiver_id", "to", "content", "metadata", "ref",
-	"token", "features", "before_seq", "after_seq", "since", "until", "id", "limit", "after"}
+	"token", "features", "before_seq", "after_seq", "since", "until", "id", "limit", "after", "search"}
 
 func (f field) String() string { return fieldNames[f] }
 

@@ -34,16 +34,14 @@ func (m *memory) Commit(batch []chat.Entry) error {
 	for i := range batch {
 		e := &batch[i]
 		said := m.convs[e.Conversation]
-		if e.Message != nil {
-			at := slices.IndexFunc(said, func(s chat.Stored) bool {
-				return s.Ref != "" && s.Ref == e.Message.Ref && s.Sender == e.Message.Sender
-			})
-			if e.Duplicate = at >= 0; !e.Duplicate {
-				at = len(said)
-				said = append(said, chat.Stored{Message: *e.Message, Seq: uint64(at + 1), ID: fmt.Sprintf("%s-%d", e.Conversation, at+1)})
-			}
-			e.ID, e.Seq, e.ServerTS = said[at].ID, said[at].Seq, said[at].ServerTS
+		at := slices.IndexFunc(said, func(s chat.Stored) bool {
+			return s.Ref != "" && s.Ref == e.Message.Ref && s.Sender == e.Message.Sender
+		})
+		if e.Duplicate = at >= 0; !e.Duplicate {
+			at = len(said)
+			said = append(said, chat.Stored{Message: *e.Message, Seq: uint64(at + 1), ID: fmt.Sprintf("%s-%d", e.Conversation, at+1)})
 		}
+		e.ID, e.Seq, e.ServerTS = said[at].ID, said[at].Seq, said[at].ServerTS
 		m.convs[e.Conversation], e.Last = said, uint64(len(said))
 	}
 	return nil
@@ -98,16 +96,24 @@ func (m *memory) History(q chat.HistoryQuery) (page chat.Page, err error) {
 	return page, nil
 }
 
-func (m *memory) Rooms(after string, limit int) (rooms []chat.RoomInfo, more bool, err error) {
+func (m *memory) Rooms(after chat.RoomPlace, search string, limit int) (rooms []chat.RoomInfo, next chat.RoomPlace, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for c, said := range m.convs {
-		if name, ok := c.Room(); ok && name > after {
-			rooms = append(rooms, chat.RoomInfo{Name: name, Tail: tailOf(said)})
+		name, ok := c.Room()
+		tail := tailOf(said)
+		if ok && chat.MatchesSearch(name, search) && (after == chat.RoomPlace{} || tail.ServerTS < after.ServerTS || tail.ServerTS == after.ServerTS && name > after.Name) {
+			rooms = append(rooms, chat.RoomInfo{Name: name, Tail: tail})
 		}
 	}
-	slices.SortFunc(rooms, func(a, b chat.RoomInfo) int { return cmp.Compare(a.Name, b.Name) })
-	return rooms[:min(limit, len(rooms))], len(rooms) > limit, nil
+	slices.SortFunc(rooms, func(a, b chat.RoomInfo) int {
+		return cmp.Or(cmp.Compare(b.ServerTS, a.ServerTS), cmp.Compare(a.Name, b.Name))
+	})
+	if len(rooms) > limit {
+		rooms = rooms[:limit]
+		next = chat.RoomPlace{ServerTS: rooms[limit-1].ServerTS, Name: rooms[limit-1].Name}
+	}
+	return rooms, next, nil
 }
 
 func (m *memory) Peers(user, after string, limit int) (peers []chat.PeerState, more bool, err error) {

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -220,13 +223,20 @@ func (f *fanout) Send(m *wsproto.Prepared) {
 	}
 }
 
-// tokens authenticates token-of-NAME as u_NAME.
+// tokens authenticates token-of-NAME as u_NAME, and token-of-NAME-until-SECONDS until
+// then.
 type tokens struct{}
 
 func (tokens) Authenticate(token string) (chat.Identity, error) {
 	const prefix = "token-of-"
 	if token == "expired" {
 		return chat.Identity{}, chat.ErrTokenExpired
+	}
+	name, until, _ := strings.Cut(token, "-until-")
+	if seconds, err := strconv.ParseInt(until, 10, 64); err == nil {
+		id, err := tokens{}.Authenticate(name)
+		id.Expires = time.Unix(seconds, 0)
+		return id, err
 	}
 	if len(token) <= len(prefix) || token[:len(prefix)] != prefix {
 		return chat.Identity{}, errors.New("forged")
@@ -262,13 +272,16 @@ func openStore(t testing.TB, dir string) *bolt.Store {
 }
 
 // newHouse starts a hub on a new store. With one worker, queries are answered in
-// the order in which they are asked. change, if not nil, may change the configuration.
+// the order in which they are asked. The limits are those of one connection only, as
+// settle says much in Eve's name. change, if not nil, may change the configuration.
 func newHouse(t testing.TB, change func(*chat.Config)) *house {
 	t.Helper()
 	h := &house{t: t, clock: newClock()}
+	defaults := chat.DefaultLimits()
 	cfg := chat.Config{
-		Auth: tokens{}, NewFanout: newFanout, Clock: h.clock, Workers: 1,
-		Limits: chat.DefaultLimits(), Log: slog.New(slog.DiscardHandler),
+		Auth: tokens{}, NewFanout: newFanout, Clock: h.clock, Workers: 1, Log: slog.New(slog.DiscardHandler),
+		Limits: chat.Limits{MessagesPerSecond: defaults.MessagesPerSecond, Burst: defaults.Burst,
+			Rooms: defaults.Rooms, MessageBytes: defaults.MessageBytes},
 	}
 	if change != nil {
 		change(&cfg)
@@ -298,7 +311,7 @@ func (h *house) connect() *peer { return h.connectAs("") }
 func (h *house) connectAs(userID string) *peer {
 	p := &peer{t: h.t}
 	p.arrived.L = &p.mu
-	p.session = h.hub.Open(p, chat.PeerInfo{RemoteAddr: "127.0.0.1:1", UserID: userID})
+	p.session = h.hub.Open(p, chat.PeerInfo{RemoteAddr: netip.MustParseAddrPort("127.0.0.1:1"), UserID: userID})
 	return p
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -167,11 +168,11 @@ func TestLists(t *testing.T) {
 	h.settle()
 	p.say(`{"type":"rooms","after":"room1","limit":2,"ref":"r"}`)
 	want := `{"type":"rooms","rooms":[{"receiver_id":"room2","seq":1,"server_ts":1754474400000,"online":1},` +
-		`{"receiver_id":"room3","seq":1,"server_ts":1754474400000,"online":2}],"has_more":true,"ref":"r"}`
+		`{"receiver_id":"room3","seq":1,"server_ts":1754474400000,"online":2}],"has_more":true,"next":"1754474400000:room3","ref":"r"}`
 	if diff := cmp.Diff(want, p.hear()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	p.say(`{"type":"rooms","after":"room3"}`)
+	p.say(`{"type":"rooms","after":"1754474400000:room3"}`)
 	want = `{"type":"rooms","rooms":[{"receiver_id":"room4","seq":1,"server_ts":1754474400000,"online":1}],"has_more":false}`
 	if diff := cmp.Diff(want, p.hear()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -188,32 +189,46 @@ func TestLists(t *testing.T) {
 	}
 }
 
-// server_ts never goes back, whatever the wall clock does, across restarts too.
-func TestServerTimeNeverDecreases(t *testing.T) {
+// A wrong clock leaves no wrong dates: of one that is ahead for a moment nothing is seen,
+// and one that has been ahead for longer, even when the server was stopped, does not hold
+// the time up. (servertime_test.go has every case.)
+func TestWrongClock(t *testing.T) {
+	const year = 365 * 24 * time.Hour
 	dir := t.TempDir()
-	var times []int64
-	for range 2 {
-		store := openStore(t, dir)
-		h := newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
-		p := h.enter("ada", "")
-		for range 3 {
-			p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
-			var m struct {
-				ServerTS int64 `json:"server_ts"`
-			}
-			if err := json.Unmarshal([]byte(p.hear()), &m); err != nil {
-				t.Fatal(err)
-			}
-			times = append(times, m.ServerTS)
-			h.clock.step(-60e9)
+	said := func(p *peer) int64 {
+		t.Helper()
+		p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
+		var m struct {
+			ServerTS int64 `json:"server_ts"`
 		}
-		h.stop()
-		store.Close()
+		if err := json.Unmarshal([]byte(p.hear()), &m); err != nil {
+			t.Fatal(err)
+		}
+		return m.ServerTS
 	}
-	for i := 1; i < len(times); i++ {
-		if times[i] < times[i-1] {
-			t.Errorf("server_ts goes back: %v", times)
-			break
-		}
+	store := openStore(t, dir)
+	h := newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+	p := h.enter("ada", "")
+	start := h.clock.Now().UnixMilli()
+	h.clock.step(10 * year)
+	if ts := said(p); ts != start {
+		t.Errorf("read wrongly once: %d, want %d", ts, start)
+	}
+	h.clock.advance(5 * time.Second)
+	if ts, want := said(p), start+10*year.Milliseconds()+5000; ts != want {
+		t.Errorf("set forward: %d, want %d", ts, want)
+	}
+	h.stop()
+	store.Close()
+
+	store = openStore(t, dir)
+	h = newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+	p = h.enter("ada", "")
+	if ts := said(p); ts != start {
+		t.Errorf("after a restart with the right clock: %d, want %d", ts, start)
+	}
+	p.say(`{"type":"history","receiver_id":"lobby","until":` + fmt.Sprint(start+1) + `}`)
+	if m := p.hear(); !strings.Contains(m, `"seq":1,`) || strings.Contains(m, `"seq":2,`) || !strings.Contains(m, `"seq":3,`) {
+		t.Errorf("history until now: %s", m)
 	}
 }

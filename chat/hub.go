@@ -56,10 +56,13 @@ func (c *Config) setDefaults() {
 // Hub is the chat service of one node. Its methods are safe for concurrent use.
 type Hub struct {
 	// Immutable.
-	cfg    Config
-	epoch  string
-	commit *committer
-	work   *workers
+	cfg      Config
+	epoch    string
+	time     *serverTime
+	limits   *limiter
+	commit   *committer
+	work     *workers
+	expiries expiries
 
 	closing   atomic.Bool // Shutdown has begun
 	announced atomic.Bool // whoever wants to know has been told
@@ -72,6 +75,7 @@ type Hub struct {
 	sessions map[*Session]struct{} // every open one, authenticated or not
 	online   map[string]*onlineUser
 	rooms    map[string]*room // those that somebody is in
+	unused   map[string]*room // those of them in which nothing was said yet: the store does not know them
 	emptied  []*room          // those that nobody is in any more, until the end of the batch
 }
 
@@ -93,12 +97,16 @@ func New(cfg Config) *Hub {
 	h := &Hub{
 		cfg:      cfg,
 		epoch:    info.Epoch,
+		time:     newServerTime(cfg.Clock, info.LastServerTS, cfg.Log),
+		limits:   newLimiter(&cfg.Limits, cfg.Clock),
 		work:     newWorkers(cfg.Workers, cfg.Queue),
 		sessions: make(map[*Session]struct{}),
 		online:   make(map[string]*onlineUser),
 		rooms:    make(map[string]*room),
+		unused:   make(map[string]*room),
 	}
-	h.commit = newCommitter(h, info.LastServerTS)
+	h.expiries.hub = h
+	h.commit = newCommitter(h)
 	return h
 }
 
@@ -106,13 +114,12 @@ func New(cfg Config) *Hub {
 // runs from here.
 func (h *Hub) Open(peer Peer, info PeerInfo) *Session {
 	s := &Session{hub: h, peer: peer, info: info, id: newSessionID()}
-	s.bucket = newTokenBucket(h.cfg.Limits.MessagesPerSecond, h.cfg.Limits.Burst, h.cfg.Clock.Monotonic())
 	h.mu.Lock()
 	h.sessions[s] = struct{}{}
 	h.mu.Unlock()
 
 	s.mu.Lock()
-	s.stopAuthTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, s.authTimedOut)
+	s.stopTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, s.authTimedOut)
 	s.mu.Unlock()
 	return s
 }
@@ -154,10 +161,11 @@ func (h *Hub) AnnounceShutdown() {
 	}
 }
 
-// enter makes a session that of a user, and answers its auth. Under the lock, so
-// that nothing said to the user overtakes the answer. It reports false, and does
-// nothing, if Rename was called after renames was read: then u may be out of date.
-func (h *Hub) enter(s *Session, u User, features feature, answer []byte, renames uint64) bool {
+// enter makes a session that of a user, until expires (zero: without end), and answers
+// its auth. Under the lock, so that nothing said to the user overtakes the answer. It
+// reports false, and does nothing, if Rename was called after renames was read: then u
+// may be out of date.
+func (h *Hub) enter(s *Session, u User, features feature, expires time.Time, answer []byte, renames uint64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.renames.Load() != renames {
@@ -175,6 +183,9 @@ func (h *Hub) enter(s *Session, u User, features feature, answer []byte, renames
 	o.sessions = append(o.sessions, s)
 	s.user, s.features = o, features
 	s.peer.SendPrepared(text(answer))
+	if !expires.IsZero() {
+		h.expiries.add(s, expires.UnixMilli())
+	}
 	return true
 }
 
@@ -187,6 +198,7 @@ func (h *Hub) close(s *Session) {
 	entered := s.user != nil
 	h.mu.Unlock()
 	if entered {
+		h.expiries.remove(s)
 		h.commit.depart(s)
 	}
 }
@@ -205,8 +217,8 @@ func (h *Hub) exit(s *Session) {
 	}
 }
 
-// now is the wall clock in ms since 1970.
-func (h *Hub) now() int64 { return h.cfg.Clock.Now().UnixMilli() }
+// now is the service's time, in ms since 1970.
+func (h *Hub) now() int64 { return h.time.now() }
 
 // text makes a text message of what was encoded for it.
 func text(p []byte) *wsproto.Prepared { return wsproto.NewPrepared(frame.Text, p) }

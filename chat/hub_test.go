@@ -124,7 +124,6 @@ func TestS07StoreFails(t *testing.T) {
 		`{"type":"group","receiver_id":"lobby","content":"lost"}`,
 		`{"type":"group","receiver_id":"lobby","content":"lost","ref":"1"}`,
 		`{"type":"message","receiver_id":"u_bob","content":"lost"}`,
-		`{"type":"join","receiver_id":"a-new-room"}`,
 	} {
 		ada.say(m)
 		if reason := reasonOf(ada.hear()); reason != "store_unavailable" {
@@ -135,9 +134,15 @@ func TestS07StoreFails(t *testing.T) {
 	if more := bob.leftover(); more != nil {
 		t.Errorf("bob was shown %q", more)
 	}
+	store.failWith(fmt.Errorf("%w: the sync failed", chat.ErrOutcomeUnknown))
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"who knows","ref":"2"}`)
+	want := `{"type":"error","code":503,"reason":"outcome_unknown","message":"it is not known whether the message was stored; send it again with the same ref","ref":"2"}`
+	if diff := cmp.Diff(want, ada.hear()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 	ada.say(`{"type":"join","receiver_id":"lobby"}`)
 	if m := ada.hear(); typeOf(t, m) != "ack" {
-		t.Errorf("joining what exists was answered by %s", m)
+		t.Errorf("joining was answered by %s", m)
 	}
 	bob.hear() // that ada joined
 	ada.say(`{"type":"history","receiver_id":"lobby"}`)
@@ -311,7 +316,7 @@ func TestDuplicateIntoAnEmptyRoom(t *testing.T) {
 
 // When the queue of a session is full its peer is paused, and goes on later.
 func TestPause(t *testing.T) {
-	h, store := newFaultyHouse(t, nil)
+	h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Limits = chat.Limits{} })
 	p := h.enter("ada", `"ack"`)
 	release := store.hold()
 	said := 0
@@ -339,10 +344,17 @@ func TestPause(t *testing.T) {
 // end.
 func TestPauseIgnored(t *testing.T) {
 	h, store := newFaultyHouse(t, nil)
-	p := h.enter("ada", "")
-	defer store.hold()()
+	p := h.enter("ada", `"ack"`)
+	release := store.hold()
 	for range 1100 {
 		p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
+	}
+	release()
+	for i := range 20 { // the burst that was begun, which is answered before the close
+		p.hear() // the ack
+		if m := placeOf(t, p.hear()); m.Seq != uint64(i)+1 {
+			t.Fatalf("message %d is %+v", i, m)
+		}
 	}
 	assertClosed(t, p, 1008, "too_many_waiting")
 }

@@ -33,9 +33,25 @@ const (
 // Limits are what a server may set. 0 means no limit.
 type Limits struct {
 	// MessagesPerSecond is how fast a session may send, Burst how much at once;
-	// without Burst it is MessagesPerSecond.
+	// without Burst it is MessagesPerSecond. What comes faster is not read until its time
+	// has come.
 	MessagesPerSecond int
 	Burst             int
+
+	// The same for all sessions of a user, and of a network address, together; twice as
+	// much at once. An IPv6 address counts as its /64.
+	UserMessagesPerSecond    int
+	AddressMessagesPerSecond int
+
+	// What the messages of a user, and from an address, may take on disk in a day: the
+	// bytes of content and metadata, and 256 for each message. They may be used at once.
+	UserBytesPerDay    int
+	AddressBytesPerDay int
+
+	// How many rooms a user, and an address, may make in an hour, which they may do at
+	// once. A room is made by its first message.
+	UserRoomsPerHour    int
+	AddressRoomsPerHour int
 
 	// Rooms is how many rooms a session may be in.
 	Rooms int
@@ -46,36 +62,13 @@ type Limits struct {
 
 // DefaultLimits are the limits that PROTOCOL.md names.
 func DefaultLimits() Limits {
-	return Limits{MessagesPerSecond: 10, Burst: 20, Rooms: 100, MessageBytes: 64 << 10}
-}
-
-// tokenBucket lets rate things per second pass, and burst at once. Its time is
-// Clock.Monotonic, so that setting the clock neither blocks a session nor frees it.
-type tokenBucket struct {
-	rate, burst float64 // rate 0: no limit
-	tokens      float64
-	filled      time.Duration // when tokens was right
-}
-
-func newTokenBucket(rate, burst int, now time.Duration) tokenBucket {
-	if burst <= 0 {
-		burst = rate
+	return Limits{
+		MessagesPerSecond: 10, Burst: 20,
+		UserMessagesPerSecond: 20, AddressMessagesPerSecond: 200,
+		UserBytesPerDay: 64 << 20, AddressBytesPerDay: 1 << 30,
+		UserRoomsPerHour: 20, AddressRoomsPerHour: 100,
+		Rooms: 100, MessageBytes: 64 << 10,
 	}
-	return tokenBucket{rate: float64(rate), burst: float64(burst), tokens: float64(burst), filled: now}
-}
-
-// take takes one token, or says how long it is until there is one.
-func (b *tokenBucket) take(now time.Duration) (wait time.Duration) {
-	if b.rate <= 0 {
-		return 0
-	}
-	b.tokens = min(b.burst, b.tokens+(now-b.filled).Seconds()*b.rate)
-	b.filled = now
-	if b.tokens >= 1 {
-		b.tokens--
-		return 0
-	}
-	return time.Duration((1 - b.tokens) / b.rate * float64(time.Second))
 }
 
 // errorBudget remembers when a session's latest errors were.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"errors"
+	"net/netip"
 	"time"
 
 	"github.com/hawser-ws/hawser/wsproto"
@@ -36,7 +37,9 @@ type Fanout interface {
 
 // PeerInfo says where a connection comes from.
 type PeerInfo struct {
-	RemoteAddr string // for the log
+	// RemoteAddr is the client's address, for limits and the log; the zero value where
+	// there is none, as on a Unix socket. Limits by address then do not apply.
+	RemoteAddr netip.AddrPort
 
 	// UserID is the user whom the connection itself proves to be at the other end,
 	// by a client certificate; "" if it proves nobody. A token of another user is
@@ -44,9 +47,21 @@ type PeerInfo struct {
 	UserID string
 }
 
+// remote is the address for the log.
+func (i *PeerInfo) remote() string {
+	if !i.RemoteAddr.IsValid() {
+		return "a Unix socket"
+	}
+	return i.RemoteAddr.String()
+}
+
+// address is what limits by address count; invalid if there is none.
+func (i *PeerInfo) address() netip.Prefix { return AddressSubject(i.RemoteAddr.Addr()) }
+
 // Identity is whom a token stands for.
 type Identity struct {
-	UserID string
+	UserID  string
+	Expires time.Time // when the token does, and its connections end; zero: never
 }
 
 // ErrTokenExpired is the error, perhaps wrapped, of a token that was good once.

@@ -26,7 +26,7 @@ func (c *committer) publish(op *commitment, entry *Entry, now int64) {
 	h.mu.Lock()
 	switch op.op {
 	case opJoin:
-		h.publishJoin(op, entry, now)
+		h.publishJoin(op, now)
 	case opLeave:
 		h.publishLeave(op, now)
 	case opGroup:
@@ -40,11 +40,8 @@ func (c *committer) publish(op *commitment, entry *Entry, now int64) {
 
 // publishJoin acknowledges a join with the seq after which the session hears
 // everything. Called with mu held.
-func (h *Hub) publishJoin(op *commitment, entry *Entry, now int64) {
+func (h *Hub) publishJoin(op *commitment, now int64) {
 	seq := op.tail.Seq
-	if entry != nil {
-		seq = entry.Last
-	}
 	if r := h.rooms[op.req.receiver]; r != nil {
 		seq = r.seq
 	}
@@ -74,6 +71,7 @@ func (h *Hub) publishGroup(op *commitment, entry *Entry) {
 	h.acknowledge(op, entry)
 	if !entry.Duplicate {
 		r.seq = entry.Seq
+		delete(h.unused, r.name)
 		r.members.Send(text(h.publication(op, entry)))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -39,46 +40,44 @@ func (s *Session) run(req *request) {
 func (s *Session) authenticate(req *request) {
 	h := s.hub
 	renames := h.renames.Load()
-	user, fail, err := h.identify(req.auth.token, s.info.UserID)
+	user, expires, fail, err := h.identify(req.auth.token, s.info.UserID)
 	if fail != nil {
-		h.cfg.Log.Info("chat: auth refused", "session", s.id, "remote", s.info.RemoteAddr, "reason", fail.Reason, "error", err)
+		h.cfg.Log.Info("chat: auth refused", "session", s.id, "remote", s.info.remote(), "reason", fail.Reason, "error", err)
 		code := wsproto.ClosePolicyViolation
 		if fail.Code == 503 {
 			code = wsproto.CloseTryAgainLater
 		}
-		s.mu.Lock()
-		s.fail(fail, req.ref, code)
-		s.mu.Unlock()
+		s.failAuth(fail, req.ref, code)
 		return
 	}
-	if !h.enter(s, user, req.auth.features, h.appendAuthOK(nil, s, user, req), renames) {
+	if !h.enter(s, user, req.auth.features, expires, h.appendAuthOK(nil, s, user, expires, req), renames) {
 		s.authenticate(req)
 	}
 }
 
-// identify finds a token's user, who must be the certified one, if there is one. err
-// says for the log what fail does not tell the client.
-func (h *Hub) identify(token, certified string) (u User, fail *Failure, err error) {
+// identify finds a token's user, who must be the certified one, if there is one, and when
+// the token expires. err says for the log what fail does not tell the client.
+func (h *Hub) identify(token, certified string) (u User, expires time.Time, fail *Failure, err error) {
 	id, err := h.cfg.Auth.Authenticate(token)
 	switch {
 	case errors.Is(err, ErrTokenExpired):
-		return u, failTokenExpired, err
+		return u, expires, failTokenExpired, err
 	case err != nil:
-		return u, failTokenRefused, err
+		return u, expires, failTokenRefused, err
 	case certified != "" && id.UserID != certified:
-		return u, failCertificate, errors.New("the token is of " + id.UserID + ", the certificate of " + certified)
+		return u, expires, failCertificate, errors.New("the token is of " + id.UserID + ", the certificate of " + certified)
 	}
 	u, err = h.cfg.Store.User(id.UserID)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return u, failTokenRefused, errors.New("the token is good, but there is no user " + id.UserID)
+		return u, expires, failTokenRefused, errors.New("the token is good, but there is no user " + id.UserID)
 	case err != nil:
-		return u, failStore, err
+		return u, expires, failStore, err
 	}
-	return u, nil, nil
+	return u, id.Expires, nil, nil
 }
 
-func (h *Hub) appendAuthOK(dst []byte, s *Session, u User, req *request) []byte {
+func (h *Hub) appendAuthOK(dst []byte, s *Session, u User, expires time.Time, req *request) []byte {
 	dst = append(dst, `{"type":"auth_ok"`...)
 	dst = appendStringField(dst, "session_id", s.id)
 	dst = appendStringField(dst, "user_id", u.ID)
@@ -97,6 +96,9 @@ func (h *Hub) appendAuthOK(dst []byte, s *Session, u User, req *request) []byte 
 	dst = append(dst, ']')
 	dst = appendStringField(dst, "epoch", h.epoch)
 	dst = appendIntField(dst, "server_ts", h.now())
+	if !expires.IsZero() {
+		dst = appendIntField(dst, "token_expires", expires.Unix())
+	}
 	dst = appendIntField(dst, "heartbeat_interval", int64(h.cfg.HeartbeatInterval.Seconds()))
 	limits := &h.cfg.Limits
 	dst = append(dst, `,"limits":{"message_bytes":`...)
@@ -169,33 +171,6 @@ func (h *Hub) presence(s *Session, req *request) *Failure {
 	dst = appendBoolField(dst, "has_more", more)
 	s.answer(appendRefAndClose(dst, req.ref))
 	return nil
-}
-
-func (h *Hub) listRooms(req *request) ([]byte, *Failure) {
-	rooms, more, err := h.cfg.Store.Rooms(req.after, listLimit(req))
-	if err != nil {
-		return nil, h.readFailed(err)
-	}
-	dst := []byte(`{"type":"rooms","rooms":[`)
-	for i, r := range rooms {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		h.mu.Lock()
-		online := 0
-		if known := h.rooms[r.Name]; known != nil {
-			online = len(known.users)
-		}
-		h.mu.Unlock()
-		dst = append(dst, `{"receiver_id":`...)
-		dst = appendString(dst, r.Name)
-		dst = appendTail(dst, r.Tail)
-		dst = appendIntField(dst, "online", int64(online))
-		dst = append(dst, '}')
-	}
-	dst = append(dst, ']')
-	dst = appendBoolField(dst, "has_more", more)
-	return appendRefAndClose(dst, req.ref), nil
 }
 
 func (h *Hub) listPeers(s *Session, req *request) ([]byte, *Failure) {

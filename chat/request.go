@@ -40,7 +40,7 @@ var operations = [numOperations]struct {
 	opLeave:     {"leave", []field{fieldReceiver}, nil},
 	opHistory:   {"history", []field{fieldReceiver}, (*request).readHistory},
 	opPresence:  {"presence", []field{fieldReceiver}, nil},
-	opRooms:     {"rooms", nil, (*request).readList},
+	opRooms:     {"rooms", nil, (*request).readRooms},
 	opPeers:     {"peers", nil, (*request).readList},
 }
 
@@ -60,6 +60,7 @@ type request struct {
 	auth   *authFields  // for opAuth
 	bounds *boundFields // for opHistory
 	after  string       // for opRooms and opPeers
+	search string       // for opRooms
 	limit  int          // for opHistory, opRooms and opPeers; 0 if absent
 }
 
@@ -155,6 +156,11 @@ func (r *request) readList(f *fields) {
 	r.limit = f.limit(fieldLimit)
 }
 
+func (r *request) readRooms(f *fields) {
+	r.readList(f)
+	r.search = f.str(fieldSearch)
+}
+
 // check judges what the fields say.
 func (r *request) check() *Failure {
 	switch r.op {
@@ -172,6 +178,11 @@ func (r *request) check() *Failure {
 	case opJoin, opLeave:
 		if !ValidRoom(r.receiver) {
 			return failBadRoom
+		}
+	case opRooms:
+		if len(r.search) > maxRoomName {
+			return &Failure{Code: 400, Reason: "search_too_long", Field: "search",
+				Message: fmt.Sprintf("search has %d bytes; %d are allowed", len(r.search), maxRoomName)}
 		}
 	case opHistory, opPresence:
 		if !ValidRoom(r.receiver) && !strings.HasPrefix(r.receiver, userPrefix) {

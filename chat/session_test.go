@@ -107,7 +107,7 @@ func TestA04BeforeAuth(t *testing.T) {
 			if more := p.leftover(); more != nil {
 				t.Errorf("then %q", more)
 			}
-			if rooms, _, _ := h.store.Rooms("", 10); len(rooms) != 0 {
+			if rooms, _, _ := h.store.Rooms(chat.RoomPlace{}, "", 10); len(rooms) != 0 {
 				t.Errorf("side effect: %v", rooms)
 			}
 			if peers, _, _ := h.store.Peers("u_bob", "", 10); len(peers) != 0 {
@@ -133,7 +133,7 @@ func TestAuthRefused(t *testing.T) {
 		}
 		p.hearClose()
 		h.settle()
-		if rooms, _, _ := h.store.Rooms("", 10); len(rooms) != 0 {
+		if rooms, _, _ := h.store.Rooms(chat.RoomPlace{}, "", 10); len(rooms) != 0 {
 			t.Errorf("token %.20q: side effect: %v", c.token, rooms)
 		}
 	}
@@ -333,51 +333,236 @@ func TestTooManyErrors(t *testing.T) {
 	}
 }
 
-func TestRateLimit(t *testing.T) {
+// Of a burst everything is answered, in order: what comes too fast waits for its time,
+// and a client that goes on is not read from.
+func TestBurst(t *testing.T) {
 	h := newHouse(t, func(cfg *chat.Config) { cfg.Limits.MessagesPerSecond, cfg.Limits.Burst = 2, 4 })
-	p := h.enter("ada", "")
-	ask := func() string {
-		p.say(`{"type":"rooms"}`)
-		return reasonOf(p.hear())
+	p := h.enter("ada", `"ack"`)
+	const n = 40
+	said := 0
+	for ; said < n && !p.paused; said++ {
+		p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"%d"}`, said))
 	}
-	for i := range 4 {
-		if reason := ask(); reason != "" {
-			t.Fatalf("message %d: %s", i+1, reason)
+	if said != 4+32 {
+		t.Errorf("reading stopped after %d messages", said)
+	}
+	answered := 0
+	hear := func(want int) {
+		t.Helper()
+		for ; want > 0; want-- {
+			if m := p.hear(); typeOf(t, m) != "ack" {
+				t.Fatalf("message %d was answered by %s", answered, m)
+			}
+			if m := placeOf(t, p.hear()); m.Content != fmt.Sprint(answered) || m.Seq != uint64(answered)+1 {
+				t.Fatalf("message %d is %+v", answered, m)
+			}
+			answered++
+		}
+		h.settle()
+		if more := p.leftover(); more != nil {
+			t.Fatalf("too soon: %q", more)
 		}
 	}
-	p.say(`{"type":"rooms","ref":"r"}`)
-	want := `{"type":"error","code":429,"reason":"rate_limited","message":"too many messages","retry_after_ms":500,"ref":"r"}`
-	if diff := cmp.Diff(want, p.hear()); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+	hear(4)
+	h.clock.advance(499 * time.Millisecond)
+	hear(0)
+	h.clock.advance(time.Millisecond)
+	hear(1)
+	for _, d := range []time.Duration{time.Hour, -2 * time.Hour} { // A19: the wall clock frees nobody
+		h.clock.step(d)
+		hear(0)
 	}
-	for range 50 {
-		p.say(`{"type":"heartbeat"}`)
+	for answered < n {
+		h.clock.advance(500 * time.Millisecond)
+		hear(1)
+		for ; said < n && !p.paused; said++ {
+			p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"%d"}`, said))
+		}
+		p.say(`{"type":"heartbeat"}`) // is never held back
 		if m := p.hear(); typeOf(t, m) != "heartbeat" {
 			t.Fatalf("heartbeat was answered by %s", m)
 		}
 	}
-	// A19: the wall clock neither blocks a session nor frees it.
-	for _, d := range []time.Duration{time.Hour, -2 * time.Hour} {
-		h.clock.step(d)
-		if reason := ask(); reason != "rate_limited" {
-			t.Errorf("A19: after a step of %v: %q", d, reason)
-		}
+	if p.closed != 0 || p.paused {
+		t.Errorf("closed %d, paused %t", p.closed, p.paused)
 	}
-	h.clock.advance(500 * time.Millisecond)
-	if reason := ask(); reason != "" {
-		t.Errorf("after retry_after_ms: %s", reason)
+	p.session.Closed()
+	if n := h.clock.pending(); n != 0 {
+		t.Errorf("%d timers are left", n)
 	}
-	if reason := ask(); reason != "rate_limited" {
-		t.Errorf("twice after retry_after_ms: %q", reason)
+}
+
+// What was accepted before a session is closed is answered before the Close.
+func TestAnsweredBeforeTheClose(t *testing.T) {
+	for _, c := range []struct {
+		how    string
+		do     func(h *house, p *peer)
+		code   wsproto.CloseCode
+		reason string
+	}{
+		{"too many errors", func(h *house, p *peer) {
+			for range 10 {
+				p.say(`{"type":"shout"}`)
+			}
+		}, 1008, "too_many_errors"},
+		{"binary", func(h *house, p *peer) { p.session.Handle(frame.Binary, nil) }, 1003, "binary_message"},
+		{"expired", func(h *house, p *peer) { h.clock.advance(time.Minute) }, 1008, "token_expired"},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Limits.MessagesPerSecond, cfg.Limits.Burst = 1, 2 })
+			p := h.connect()
+			p.say(`{"type":"auth","token":"token-of-ada-until-1754474460"}`)
+			p.hear()
+			release := store.hold()
+			for i := range 3 { // two that are begun, and one that waits for its time
+				p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"x","ref":"%d"}`, i))
+			}
+			c.do(h, p)
+			p.say(`{"type":"group","receiver_id":"lobby","content":"too late","ref":"late"}`)
+			release()
+			h.clock.advance(time.Second)
+			var acks []string
+			for len(acks) < 3 {
+				if m := p.hear(); typeOf(t, m) == "ack" {
+					acks = append(acks, m)
+				}
+			}
+			assertClosed(t, p, c.code, c.reason)
+			p.session.Closed()
+			h.settle()
+			if tail, _ := h.store.Last("r:lobby"); tail.Seq != 3 {
+				t.Errorf("%d messages were stored, want 3", tail.Seq)
+			}
+			if n := h.clock.pending(); n != 0 {
+				t.Errorf("%d timers are left", n)
+			}
+		})
 	}
-	h.clock.advance(time.Hour)
-	for i := range 4 {
-		if reason := ask(); reason != "" {
-			t.Fatalf("after an hour, message %d: %s", i+1, reason)
-		}
+}
+
+// A session that is being closed does not wait for a store that hangs.
+func TestClosingHasAnEnd(t *testing.T) {
+	h, store := newFaultyHouse(t, nil)
+	p := h.enter("ada", "")
+	defer store.hold()()
+	p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
+	p.session.Handle(frame.Binary, nil)
+	if p.hear(); p.closed != 0 {
+		t.Fatal("closed before the message was answered")
 	}
-	if reason := ask(); reason != "rate_limited" {
-		t.Errorf("an hour gave more than the burst: %q", reason)
+	h.clock.advance(10 * time.Second)
+	assertClosed(t, p, 1003, "binary_message")
+}
+
+// The connections of a user, and those of an address, share a rate. What would have to
+// wait for too long is refused, and costs the session nothing.
+func TestSharedRate(t *testing.T) {
+	for _, shared := range []string{"user", "address"} {
+		t.Run(shared, func(t *testing.T) {
+			names := []string{"ada", "ada", "ada"}
+			h := newHouse(t, func(cfg *chat.Config) {
+				cfg.Limits = chat.Limits{UserMessagesPerSecond: 2}
+				if shared == "address" {
+					cfg.Limits = chat.Limits{AddressMessagesPerSecond: 2}
+					names = []string{"ada", "bob", "eve"}
+				}
+			})
+			var ps []*peer
+			for _, name := range names {
+				ps = append(ps, h.enter(name, ""))
+			}
+			answers := func() (answered, refused int) {
+				for _, p := range ps {
+					for _, m := range p.leftover() {
+						switch {
+						case typeOf(t, m) == "presence":
+							answered++
+						case reasonOf(m) == "rate_limited" && strings.Contains(m, "retry_after_ms"):
+							refused++
+						default:
+							t.Errorf("heard %s", m)
+						}
+					}
+				}
+				return answered, refused
+			}
+			for range 10 {
+				for _, p := range ps {
+					p.say(`{"type":"presence","receiver_id":"u_ada"}`)
+				}
+			}
+			idle := func() {
+				for _, p := range ps {
+					p.await("an answer to all that may be answered", func() bool { return p.session.Idle() || p.session.Throttled() })
+				}
+			}
+			idle()
+			if answered, refused := answers(); answered != 4 || refused != 0 {
+				t.Errorf("at once: %d answered, %d refused; want 4, 0", answered, refused)
+			}
+			h.clock.advance(500 * time.Millisecond)
+			idle()
+			if answered, _ := answers(); answered != 1 {
+				t.Errorf("after half a second: %d answered, want 1", answered)
+			}
+		})
+	}
+}
+
+// The bytes that a user, and an address, may store in a day, and the rooms that they may
+// make in an hour, are bounded, whatever the number of connections.
+func TestQuotas(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		limits chat.Limits
+		say    string
+		reason string
+		until  time.Duration
+	}{
+		{"user's bytes", chat.Limits{UserBytesPerDay: 1000}, `{"type":"group","receiver_id":"lobby","content":"` + strings.Repeat("x", 200) + `","metadata":{"a":1}}`, "quota_exceeded", 24 * time.Hour},
+		{"user's private bytes", chat.Limits{UserBytesPerDay: 1000}, `{"type":"message","receiver_id":"u_eve","content":"` + strings.Repeat("x", 200) + `"}`, "quota_exceeded", 24 * time.Hour},
+		{"address's bytes", chat.Limits{AddressBytesPerDay: 1000}, `{"type":"group","receiver_id":"lobby","content":"` + strings.Repeat("x", 200) + `"}`, "quota_exceeded", 24 * time.Hour},
+		{"user's rooms", chat.Limits{UserRoomsPerHour: 2}, `{"type":"group","receiver_id":"room%d","content":"x"}`, "too_many_new_rooms", time.Hour},
+		{"address's rooms", chat.Limits{AddressRoomsPerHour: 2}, `{"type":"group","receiver_id":"room%d","content":"x"}`, "too_many_new_rooms", time.Hour},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, func(cfg *chat.Config) { cfg.Limits = c.limits })
+			other := "ada"
+			if c.limits.AddressBytesPerDay > 0 || c.limits.AddressRoomsPerHour > 0 {
+				other = "bob"
+			}
+			n := 0
+			ask := func(name string) string {
+				p := h.enter(name, `"ack"`)
+				defer p.session.Closed()
+				n++
+				if strings.Contains(c.say, "%d") {
+					p.say(fmt.Sprintf(c.say, n))
+				} else {
+					p.say(c.say)
+				}
+				m := p.hear()
+				if reason := reasonOf(m); reason != "" {
+					if !strings.Contains(m, `"retry_after_ms":`) {
+						t.Errorf("no time to try again: %s", m)
+					}
+					return reason
+				}
+				return ""
+			}
+			for i, want := range []string{"", "", c.reason} {
+				if got := ask("ada"); got != want {
+					t.Errorf("message %d: %q, want %q", i+1, got, want)
+				}
+			}
+			if got := ask(other); got != c.reason {
+				t.Errorf("from another connection: %q, want %q", got, c.reason)
+			}
+			h.clock.advance(c.until)
+			if got := ask(other); got != "" {
+				t.Errorf("after %v: %q", c.until, got)
+			}
+		})
 	}
 }
 
@@ -411,8 +596,73 @@ func TestRoomLimit(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	rooms, _, err := h.store.Rooms("", 10)
-	if err != nil || len(rooms) != 4 {
-		t.Errorf("rooms: %v, %v", rooms, err)
+	p.say(`{"type":"rooms"}`)
+	if m := p.hear(); strings.Count(m, "receiver_id") != 3 { // room0 was left, and nothing was said in it
+		t.Errorf("rooms: %s", m)
+	}
+}
+
+// A room in which nothing was said is there while somebody is in it, after those in
+// which something was, and is never stored.
+func TestUnusedRooms(t *testing.T) {
+	h := newHouse(t, nil)
+	ada, bob := h.enter("ada", ""), h.enter("bob", "")
+	for _, room := range []string{"zoo", "attic", "garden"} {
+		ada.say(`{"type":"join","receiver_id":"` + room + `"}`)
+		ada.hear()
+	}
+	ada.say(`{"type":"group","receiver_id":"zoo","content":"x"}`)
+	ada.hear()
+	list := func(more string) (names []string, answer string) {
+		t.Helper()
+		bob.say(`{"type":"rooms"` + more + `}`)
+		answer = bob.hear()
+		for _, part := range strings.Split(answer, `"receiver_id":"`)[1:] {
+			name, _, _ := strings.Cut(part, `"`)
+			names = append(names, name)
+		}
+		return names, answer
+	}
+	got, _ := list("")
+	if diff := cmp.Diff([]string{"zoo", "attic", "garden"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	got = nil
+	for after := ""; ; {
+		names, answer := list(`,"limit":1,"after":"` + after + `"`)
+		got = append(got, names...)
+		_, rest, more := strings.Cut(answer, `"next":"`)
+		if !more || len(got) > 3 {
+			break
+		}
+		after, _, _ = strings.Cut(rest, `"`)
+	}
+	if diff := cmp.Diff([]string{"zoo", "attic", "garden"}, got); diff != "" {
+		t.Errorf("one by one (-want +got):\n%s", diff)
+	}
+	if got, _ := list(`,"search":"ARD"`); len(got) != 1 || got[0] != "garden" {
+		t.Errorf("search: %v", got)
+	}
+	for say, reason := range map[string]string{
+		`{"type":"rooms","after":"x:y"}`:                                  "bad_place",
+		`{"type":"rooms","search":"` + strings.Repeat("x", 65) + `"}`:     "search_too_long",
+		`{"type":"rooms","search":7}`:                                     "wrong_kind",
+		`{"type":"history","receiver_id":"garden","before_seq":1}`:        "",
+		`{"type":"history","receiver_id":"never-joined","before_seq":1}`:  "unknown_room",
+		`{"type":"presence","receiver_id":"never-joined","before_seq":1}`: "unknown_room",
+	} {
+		bob.say(say)
+		if got := reasonOf(bob.hear()); got != reason {
+			t.Errorf("%s: %q, want %q", say, got, reason)
+		}
+	}
+	ada.session.Closed()
+	h.settle()
+	if got, _ := list(""); len(got) != 1 || got[0] != "zoo" {
+		t.Errorf("after everybody has left: %v", got)
+	}
+	rooms, _, _ := h.store.Rooms(chat.RoomPlace{}, "", 10)
+	if len(rooms) != 1 {
+		t.Errorf("stored: %v", rooms)
 	}
 }

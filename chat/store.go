@@ -11,6 +11,11 @@ const RefLifetime = 24 * time.Hour
 // ErrNotFound is the error of a Store for what it does not hold.
 var ErrNotFound = errors.New("chat: not found")
 
+// ErrOutcomeUnknown is the error, perhaps wrapped, of a Store that tried to write and
+// cannot tell whether it succeeded: what was to be stored may be there when the store is
+// opened again. With any other error nothing was stored.
+var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
+
 // Store keeps messages, rooms and users. The contract is proved for an
 // implementation by chat/storetest.
 //
@@ -19,11 +24,12 @@ var ErrNotFound = errors.New("chat: not found")
 //
 // Durability: when Commit or PutUser returns nil, what it did survives the
 // process, and the machine. Where an error leaves that in doubt, as a failed sync does,
-// the store is closed for writing: every later Commit and PutUser fails, and
-// reading goes on.
+// it is an ErrOutcomeUnknown, and the store is closed for writing: every later Commit and
+// PutUser fails, and reading goes on.
 //
-// Order: within a conversation seq is 1, 2, 3 … in the order of the entries, and
-// server_ts does not decrease.
+// Order: within a conversation seq is 1, 2, 3 … in the order of the entries. server_ts
+// is what the caller gives. It may go back, which happens after a clock was wrong, and
+// queries by time are exact all the same.
 //
 // Concurrency: Commit is called by one goroutine at a time, everything else by
 // any number, also during a Commit. Reads do not wait for a Commit.
@@ -34,8 +40,8 @@ type Store interface {
 	// Info describes the store's data. It does not block.
 	Info() StoreInfo
 
-	// Commit stores the messages of a batch and makes the conversations that do
-	// not exist yet, and sets the result fields of each entry.
+	// Commit stores the messages of a batch, each of which makes its conversation if that
+	// does not exist yet, and sets the result fields of each entry.
 	Commit(batch []Entry) error
 
 	// Last is the end of a conversation; ErrNotFound if it does not exist.
@@ -48,9 +54,11 @@ type Store interface {
 	// History reads part of a conversation. One that does not exist is empty.
 	History(HistoryQuery) (Page, error)
 
-	// Rooms lists at most limit rooms, in byte order of their names, after the
-	// given name; more says that there are others.
-	Rooms(after string, limit int) (rooms []RoomInfo, more bool, err error)
+	// Rooms lists at most limit rooms whose names contain search, in upper or lower case,
+	// those with the newest messages first and otherwise by name, after the given
+	// place; the zero place is before the first. next is where to go on, or the zero place
+	// if there are no others. A long search may return fewer, or none, and a next.
+	Rooms(after RoomPlace, search string, limit int) (rooms []RoomInfo, next RoomPlace, err error)
 
 	// Peers lists at most limit people who share a private conversation with
 	// user, in byte order of their ids, after the given id.
@@ -73,7 +81,7 @@ type StoreInfo struct {
 type Entry struct {
 	// Given to Commit.
 	Conversation Conversation
-	Message      *Message // nil: only make the conversation, if it does not exist
+	Message      *Message
 
 	// Set by Commit.
 	ID        string // of the message
@@ -92,7 +100,7 @@ type Message struct {
 	Content    string
 	Metadata   []byte // a JSON object, as the sender wrote it
 	Ref        string // "": none. Not returned by History
-	ServerTS   int64  // ms since 1970, not below that of the conversation's last message
+	ServerTS   int64  // ms since 1970
 }
 
 // Stored is a message with its place.
@@ -129,6 +137,13 @@ type Page struct {
 type RoomInfo struct {
 	Name string
 	Tail
+}
+
+// RoomPlace is a place in the list of rooms: right after the room with this name, whose last
+// message has this server_ts.
+type RoomPlace struct {
+	ServerTS int64
+	Name     string
 }
 
 // PeerState is the other person of a private conversation, in a list.

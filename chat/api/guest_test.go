@@ -183,23 +183,3 @@ func TestRateAddresses(t *testing.T) {
 		t.Error("requests without an address are not limited")
 	}
 }
-
-// A15: a million addresses cost no more than the first 65,536.
-func TestA15RateMemory(t *testing.T) {
-	var now time.Duration
-	r := NewRate(1, func() time.Duration { return now })
-	for i := range 1 << 20 {
-		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
-		if r.Take(addr) != 0 {
-			t.Fatalf("%v was refused at its first request", addr)
-		}
-		if len(r.full) > maxAddresses {
-			t.Fatalf("%d addresses are remembered", len(r.full))
-		}
-	}
-	now = time.Minute
-	r.makeRoom(now)
-	if len(r.full) != 0 {
-		t.Errorf("%d addresses are remembered after a quiet minute", len(r.full))
-	}
-}

@@ -18,14 +18,16 @@ const day = int64(24 * time.Hour / time.Millisecond)
 
 // Commit implements chat.Store.
 func (s *Store) Commit(batch []chat.Entry) error {
-	return s.update(func(tx *bbolt.Tx) error {
-		w := writer{
+	var w writer
+	err := s.update(func(tx *bbolt.Tx) error {
+		w = writer{
 			tx:      tx,
 			epoch:   s.info.Epoch,
 			before:  make(horizon),
 			now:     make(map[chat.Conversation]conversation),
 			deletes: 16 + 2*len(batch),
 		}
+		w.findDays()
 		for i := range batch {
 			if err := w.add(&batch[i]); err != nil {
 				return err
@@ -37,6 +39,10 @@ func (s *Store) Commit(batch []chat.Entry) error {
 		s.horizon.Store(&w.before)
 		return nil
 	})
+	if err == nil {
+		s.recent.move(w.before, w.now)
+	}
+	return err
 }
 
 // PutUser implements chat.Store.
@@ -70,8 +76,9 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 		s.room.wrote(nil)
 	case s.Broken() != nil: // it came upon damage
 	case changed && !nothingWritten(err):
-		err = fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
-		s.broken.CompareAndSwap(nil, &err)
+		broken := fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
+		s.broken.CompareAndSwap(nil, &broken)
+		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, broken)
 	case changed:
 		s.horizon.Store(nil)
 		err = fmt.Errorf("chat/bolt: %w", err)
@@ -100,6 +107,7 @@ type writer struct {
 	before  horizon
 	now     map[chat.Conversation]conversation // as changed
 	last    int64                              // server_ts of the newest message
+	days    []*bbolt.Bucket                    // the refs, by day, the latest first
 	deletes int                                // how many expired refs may still be deleted
 }
 
@@ -109,14 +117,7 @@ func (w *writer) add(e *chat.Entry) error {
 	if err != nil {
 		return err
 	}
-	if e.Message == nil {
-		e.Last = c.Seq
-		return nil
-	}
 	m := e.Message
-	if m.ServerTS < c.ServerTS {
-		return fmt.Errorf("chat/bolt: server_ts %d in %s is before that of the last message, %d", m.ServerTS, e.Conversation, c.ServerTS)
-	}
 	if m.Ref != "" {
 		var seq uint64
 		seq, e.ServerTS, e.Duplicate = w.findRef(c.number, m)
@@ -126,9 +127,14 @@ func (w *writer) add(e *chat.Entry) error {
 		}
 	}
 	c.Seq++
+	if m.ServerTS < c.ServerTS {
+		if err := w.putStep(c); err != nil {
+			return err
+		}
+	}
 	c.ServerTS = m.ServerTS
 	w.now[e.Conversation] = c
-	w.last = max(w.last, m.ServerTS)
+	w.last = m.ServerTS
 	e.Seq, e.ID, e.ServerTS, e.Last = c.Seq, formatID(w.epoch, c.number, c.Seq), m.ServerTS, c.Seq
 	if err := w.tx.Bucket(bucketMessages).Put(messageKey(c.number, c.Seq), encodeMessage(m)); err != nil {
 		return err
@@ -137,6 +143,15 @@ func (w *writer) add(e *chat.Entry) error {
 		return nil
 	}
 	return w.putRef(c, m)
+}
+
+// putStep notes that the clock went back before the last message of c.
+func (w *writer) putStep(c conversation) error {
+	b, err := w.tx.CreateBucketIfNotExists(bucketSteps)
+	if err != nil {
+		return err
+	}
+	return b.Put(messageKey(c.number, c.Seq), nil)
 }
 
 // conversation finds a conversation, or makes it.
@@ -185,15 +200,23 @@ func refKey(number uint64, m *chat.Message) []byte {
 // dayKey names the bucket of the refs of one day.
 func dayKey(ts int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(ts/day)) }
 
-// findRef finds the message that had m's ref before. What is younger than a day
-// was stored today or yesterday.
+// maxDays is how many days of refs are looked at: today and yesterday, one that is being
+// deleted, and one that the clock reached only because it was wrong.
+const maxDays = 4
+
+// findDays finds the buckets of refs. The clock may have gone back since the latest.
+func (w *writer) findDays() {
+	refs := w.tx.Bucket(bucketRefs)
+	c := refs.Cursor()
+	for k, _ := c.Last(); k != nil && len(w.days) < maxDays; k, _ = c.Prev() {
+		w.days = append(w.days, refs.Bucket(k))
+	}
+}
+
+// findRef finds the message that had m's ref before.
 func (w *writer) findRef(number uint64, m *chat.Message) (seq uint64, ts int64, found bool) {
 	key := refKey(number, m)
-	for _, t := range []int64{m.ServerTS, m.ServerTS - day} {
-		b := w.tx.Bucket(bucketRefs).Bucket(dayKey(t))
-		if b == nil {
-			continue
-		}
+	for _, b := range w.days {
 		if v := b.Get(key); len(v) == 16 {
 			ts = int64(binary.BigEndian.Uint64(v[8:]))
 			if m.ServerTS-ts < chat.RefLifetime.Milliseconds() {
@@ -206,9 +229,13 @@ func (w *writer) findRef(number uint64, m *chat.Message) (seq uint64, ts int64, 
 
 func (w *writer) putRef(c conversation, m *chat.Message) error {
 	refs := w.tx.Bucket(bucketRefs)
-	b, err := refs.CreateBucketIfNotExists(dayKey(m.ServerTS))
-	if err != nil {
-		return err
+	b := refs.Bucket(dayKey(m.ServerTS))
+	if b == nil {
+		var err error
+		if b, err = refs.CreateBucket(dayKey(m.ServerTS)); err != nil {
+			return err
+		}
+		w.days = append([]*bbolt.Bucket{b}, w.days...)
 	}
 	v := binary.BigEndian.AppendUint64(nil, c.Seq)
 	v = binary.BigEndian.AppendUint64(v, uint64(c.ServerTS))
@@ -238,7 +265,12 @@ func (w *writer) finish() error {
 
 // expireRefs deletes some refs of the oldest day, if that is past. More than come
 // in, so that they get fewer, and a bounded number, so that no batch waits for all.
+// Two days are kept in any case: should the clock be ahead by years, it is only the older
+// refs that are forgotten for it.
 func (w *writer) expireRefs() error {
+	if len(w.days) <= 2 {
+		return nil
+	}
 	refs := w.tx.Bucket(bucketRefs)
 	oldest, _ := refs.Cursor().First()
 	if oldest == nil || int64(binary.BigEndian.Uint64(oldest)) >= w.last/day-1 {

@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
+	"slices"
 	"sort"
 
 	"go.etcd.io/bbolt"
@@ -76,69 +78,134 @@ func (s *Store) History(q chat.HistoryQuery) (page chat.Page, err error) {
 		if err != nil {
 			return err
 		}
-		first, last, err := r.bounds(c, &q)
-		if err != nil || first > last {
+		spans, err := r.spans(c, &q)
+		if err != nil {
 			return err
 		}
-		if n := last - first + 1; n > uint64(q.Limit) {
-			page.More = true
-			if q.Newest {
-				first = last - uint64(q.Limit) + 1
-			} else {
-				last = first + uint64(q.Limit) - 1
+		spans, page.More = limitSpans(spans, uint64(q.Limit), q.Newest)
+		for _, sp := range spans {
+			page.Messages, err = r.messages(page.Messages, c.number, sp, s.info.Epoch)
+			if err != nil {
+				return err
 			}
 		}
-		page.Messages, err = r.messages(c.number, first, last, s.info.Epoch)
-		return err
+		return nil
 	})
 	return page, err
 }
 
-// bounds are the first and last seq that a query is about; first > last if there
-// are none.
-func (r *reader) bounds(c conversation, q *chat.HistoryQuery) (first, last uint64, err error) {
-	first, last = q.AfterSeq+1, c.Seq
+// span is the messages of a conversation from first to last.
+type span struct{ first, last uint64 }
+
+// spans are the messages that a query is about. Without bounds in time they are one
+// span. With such bounds there is one at most for each part of the conversation in which
+// the clock did not go back.
+func (r *reader) spans(c conversation, q *chat.HistoryQuery) (spans []span, err error) {
+	all := span{q.AfterSeq + 1, c.Seq}
 	if q.BeforeSeq != 0 {
-		last = min(last, q.BeforeSeq-1)
+		all.last = min(all.last, q.BeforeSeq-1)
 	}
-	if q.Since != 0 {
-		at, err := r.firstSince(c, q.Since)
-		if err != nil {
-			return 0, 0, err
+	if q.Since == 0 && q.Until == 0 {
+		if all.first <= all.last {
+			spans = append(spans, all)
 		}
-		first = max(first, at)
+		return spans, nil
 	}
-	if q.Until != 0 {
-		at, err := r.firstSince(c, q.Until)
-		if err != nil {
-			return 0, 0, err
+	for _, part := range r.parts(c.number, all) {
+		if q.Since != 0 {
+			if part.first, err = r.firstSince(c.number, part, q.Since); err != nil {
+				return nil, err
+			}
 		}
-		last = min(last, at-1)
+		if q.Until != 0 {
+			end, err := r.firstSince(c.number, part, q.Until)
+			if err != nil {
+				return nil, err
+			}
+			part.last = end - 1
+		}
+		if part.first <= part.last {
+			spans = append(spans, part)
+		}
 	}
-	return first, last, nil
+	return spans, nil
 }
 
-// firstSince is the seq of the first message whose server_ts is not below ts, or one
-// more than the last. As server_ts never decreases, and no seq is left out, halving
-// finds it.
-func (r *reader) firstSince(c conversation, ts int64) (seq uint64, err error) {
+// parts cuts a span where the clock went back.
+func (r *reader) parts(number uint64, all span) (parts []span) {
+	if all.first > all.last {
+		return nil
+	}
+	if b := r.tx.Bucket(bucketSteps); b != nil {
+		c := b.Cursor()
+		last := messageKey(number, all.last)
+		for k, _ := c.Seek(messageKey(number, all.first+1)); k != nil && bytes.Compare(k, last) <= 0; k, _ = c.Next() {
+			at := binary.BigEndian.Uint64(k[8:])
+			parts = append(parts, span{all.first, at - 1})
+			all.first = at
+		}
+	}
+	return append(parts, all)
+}
+
+// firstSince is the seq of the first message of a part whose server_ts is not below ts, or
+// one more than the last. As server_ts does not decrease within a part, and no seq is
+// left out, halving finds it.
+func (r *reader) firstSince(number uint64, part span, ts int64) (seq uint64, err error) {
+	if part.first > part.last {
+		return part.last + 1, nil
+	}
 	b := r.tx.Bucket(bucketMessages)
-	n := sort.Search(int(c.Seq), func(i int) bool {
-		at, e := recordTime(b.Get(messageKey(c.number, uint64(i)+1)))
+	n := sort.Search(int(part.last-part.first+1), func(i int) bool {
+		at, e := recordTime(b.Get(messageKey(number, part.first+uint64(i))))
 		if e != nil {
 			err = e
 		}
 		return at >= ts
 	})
-	return uint64(n) + 1, err
+	return part.first + uint64(n), err
 }
 
-// messages reads first to last of a conversation, which must all be there.
-func (r *reader) messages(number, first, last uint64, epoch string) ([]chat.Stored, error) {
-	messages := make([]chat.Stored, 0, last-first+1)
+// limitSpans leaves limit messages of spans, the first or the newest ones. more says
+// that there were others.
+func limitSpans(spans []span, limit uint64, newest bool) (left []span, more bool) {
+	for len(spans) > 0 {
+		if limit == 0 {
+			return left, true
+		}
+		i := 0
+		if newest {
+			i = len(spans) - 1
+		}
+		sp := spans[i]
+		spans = slices.Delete(spans, i, i+1)
+		if n := sp.last - sp.first + 1; n > limit {
+			more = true
+			if newest {
+				sp.first = sp.last - limit + 1
+			} else {
+				sp.last = sp.first + limit - 1
+			}
+		}
+		limit -= sp.last - sp.first + 1
+		if newest {
+			left = slices.Insert(left, 0, sp)
+		} else {
+			left = append(left, sp)
+		}
+		if more {
+			break
+		}
+	}
+	return left, more
+}
+
+// messages appends a span of a conversation, all of which must be there.
+func (r *reader) messages(messages []chat.Stored, number uint64, sp span, epoch string) ([]chat.Stored, error) {
+	messages = slices.Grow(messages, int(sp.last-sp.first+1))
 	c := r.tx.Bucket(bucketMessages).Cursor()
-	k, v := c.Seek(messageKey(number, first))
-	for seq := first; seq <= last; seq++ {
+	k, v := c.Seek(messageKey(number, sp.first))
+	for seq := sp.first; seq <= sp.last; seq++ {
 		if !bytes.Equal(k, messageKey(number, seq)) {
 			return nil, fmt.Errorf("%w: message %d of conversation %d is missing", errDamaged, seq, number)
 		}
@@ -150,25 +217,6 @@ func (r *reader) messages(number, first, last uint64, epoch string) ([]chat.Stor
 		k, v = c.Next()
 	}
 	return messages, nil
-}
-
-// Rooms implements chat.Store.
-func (s *Store) Rooms(after string, limit int) (rooms []chat.RoomInfo, more bool, err error) {
-	err = s.view(func(r *reader) error {
-		more, err = r.list(bucketConversations, chat.RoomPrefix, after, func(name string) (bool, error) {
-			c, err := r.conversation(chat.RoomConversation(name))
-			if err != nil || !c.exists() {
-				return true, err
-			}
-			if len(rooms) == limit {
-				return false, nil
-			}
-			rooms = append(rooms, chat.RoomInfo{Name: name, Tail: c.Tail})
-			return true, nil
-		})
-		return err
-	})
-	return rooms, more, err
 }
 
 // Peers implements chat.Store.

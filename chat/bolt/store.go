@@ -41,6 +41,7 @@ var (
 	bucketPeers         = []byte("peers")
 	bucketUsers         = []byte("users")
 	bucketRefs          = []byte("refs")
+	bucketSteps         = []byte("steps") // made when it is needed
 
 	keyFormat = []byte("format")
 	keyEpoch  = []byte("epoch")
@@ -52,6 +53,8 @@ type Store struct {
 	path string
 	db   *bbolt.DB
 	info chat.StoreInfo // as of opening
+
+	recent *recent
 
 	broken atomic.Pointer[error] // why the store is closed for writing; nil while it is not
 
@@ -84,7 +87,7 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 			return nil, fmt.Errorf("chat/bolt: making %s: %w", path, err)
 		}
 	}
-	s := &Store{path: path, room: room{free: freeSpace, now: time.Now}}
+	s := &Store{path: path, recent: newRecent(), room: room{free: freeSpace, now: time.Now}}
 	err := s.guard(func() (err error) {
 		if s.db, err = openFile(path, timeout); err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
@@ -181,7 +184,7 @@ func (s *Store) readMeta(path string) error {
 		if last := meta.Get(keyLast); len(last) == 8 {
 			s.info.LastServerTS = int64(binary.BigEndian.Uint64(last))
 		}
-		return nil
+		return s.recent.load(tx)
 	})
 }
 

@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -83,6 +85,57 @@ func testHistoryByTime(t *testing.T, f Folder) {
 		{"absent conversation", chat.HistoryQuery{Conversation: "r:nowhere", Since: start, Limit: 3}, nil, false},
 		{"absent conversation, until", chat.HistoryQuery{Conversation: "r:nowhere", Until: start, Limit: 3, Newest: true}, nil, false},
 	})
+}
+
+// Where the clock went back, queries by time are what going through all messages gives.
+func testHistoryClockBack(t *testing.T, f Folder) {
+	s := f.Open(t)
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	var times []int64 // by seq - 1
+	now := start
+	for range 200 {
+		switch random.IntN(10) {
+		case 0:
+			now -= random.Int64N(300)
+		case 1:
+			now += random.Int64N(300)
+		default:
+			now += random.Int64N(5)
+		}
+		times = append(times, now)
+		commit(t, s, chat.Entry{Conversation: lobby, Message: message("u_ada", fmt.Sprint(len(times)), now)})
+	}
+	for range 300 {
+		q := chat.HistoryQuery{Conversation: lobby, Limit: 1 + random.IntN(60), Newest: random.IntN(2) == 0}
+		if random.IntN(4) > 0 {
+			q.Since = start - 200 + random.Int64N(1000)
+		}
+		if random.IntN(4) > 0 {
+			q.Until = start - 200 + random.Int64N(1000)
+		}
+		if random.IntN(4) == 0 {
+			q.AfterSeq, q.BeforeSeq = random.Uint64N(200), random.Uint64N(250)
+		}
+		var want []string
+		for i, ts := range times {
+			seq := uint64(i + 1)
+			if ts >= q.Since && (q.Until == 0 || ts < q.Until) && seq > q.AfterSeq && (q.BeforeSeq == 0 || seq < q.BeforeSeq) {
+				want = append(want, fmt.Sprint(seq))
+			}
+		}
+		more := len(want) > q.Limit
+		if more && q.Newest {
+			want = want[len(want)-q.Limit:]
+		} else if more {
+			want = want[:q.Limit]
+		}
+		page, err := s.History(q)
+		if diff := cmp.Diff(want, contents(page), cmpopts.EquateEmpty()); diff != "" || err != nil || page.More != more {
+			t.Fatalf("%+v: %v, more is %t (-want +got):\n%s", q, err, page.More, diff)
+		}
+	}
 }
 
 func testLocate(t *testing.T, f Folder) {

@@ -10,38 +10,78 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-func testLists(t *testing.T, f Folder) {
+func testRooms(t *testing.T, f Folder) {
+	s := f.Open(t)
+	say := func(room string, ts int64) {
+		commit(t, s, chat.Entry{Conversation: chat.RoomConversation(room), Message: message("u_ada", "x", ts)})
+	}
+	say("Garden", start+30)
+	say("garage", start+20)
+	say("attic", start+20)
+	say("cellar", start+10)
+	commit(t, s, chat.Entry{Conversation: chat.PrivateConversation("u_m", "u_a"), Message: message("u_a", "x", start+99)})
+	for _, c := range []struct {
+		search string
+		limit  int
+		want   [][]string
+	}{
+		{"", 10, [][]string{{"Garden", "attic", "garage", "cellar"}}},
+		{"", 4, [][]string{{"Garden", "attic", "garage", "cellar"}}},
+		{"", 2, [][]string{{"Garden", "attic"}, {"garage", "cellar"}}},
+		{"", 1, [][]string{{"Garden"}, {"attic"}, {"garage"}, {"cellar"}}},
+		{"GAR", 10, [][]string{{"Garden", "garage"}}},
+		{"gar", 1, [][]string{{"Garden"}, {"garage"}}},
+		{"nothing", 1, nil},
+	} {
+		var got [][]string
+		for place, end := (chat.RoomPlace{}), false; !end; {
+			rooms, next, err := s.Rooms(place, c.search, c.limit)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var names []string
+			for _, r := range rooms {
+				names = append(names, r.Name)
+				if r.Seq != 1 {
+					t.Errorf("%s ends at %d", r.Name, r.Seq)
+				}
+			}
+			if names != nil {
+				got = append(got, names)
+			}
+			place, end = next, next == chat.RoomPlace{}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("search %q, limit %d (-want +got):\n%s", c.search, c.limit, diff)
+		}
+	}
+	// What is said later, earlier by the clock, and after opening again.
+	say("cellar", start+40)
+	say("Garden", start)
+	want := []chat.RoomInfo{
+		{Name: "cellar", Tail: chat.Tail{Seq: 2, ServerTS: start + 40}}, {Name: "attic", Tail: chat.Tail{Seq: 1, ServerTS: start + 20}},
+		{Name: "garage", Tail: chat.Tail{Seq: 1, ServerTS: start + 20}}, {Name: "Garden", Tail: chat.Tail{Seq: 2, ServerTS: start}},
+	}
+	for range 2 {
+		got, _, err := s.Rooms(chat.RoomPlace{}, "", 10)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			t.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		f.Close(t)
+		s = f.Open(t)
+	}
+}
+
+func testPeers(t *testing.T, f Folder) {
 	s := f.Open(t)
 	commit(t, s,
-		chat.Entry{Conversation: chat.RoomConversation("b")},
 		chat.Entry{Conversation: chat.RoomConversation("a"), Message: message("u_ada", "x", start)},
-		chat.Entry{Conversation: chat.RoomConversation("ab")},
 		chat.Entry{Conversation: chat.PrivateConversation("u_m", "u_a"), Message: message("u_a", "x", start)},
 		chat.Entry{Conversation: chat.PrivateConversation("u_m", "u_z"), Message: message("u_m", "x", start)},
 		chat.Entry{Conversation: chat.PrivateConversation("u_m", "u_m"), Message: message("u_m", "to myself", start)},
 		chat.Entry{Conversation: chat.PrivateConversation("u_m2", "u_z"), Message: message("u_z", "x", start)},
 	)
 	one := chat.Tail{Seq: 1, ServerTS: start}
-	a, ab, b := chat.RoomInfo{Name: "a", Tail: one}, chat.RoomInfo{Name: "ab"}, chat.RoomInfo{Name: "b"}
-	for _, c := range []struct {
-		after string
-		limit int
-		want  []chat.RoomInfo
-		more  bool
-	}{
-		{"", 10, []chat.RoomInfo{a, ab, b}, false},
-		{"", 3, []chat.RoomInfo{a, ab, b}, false},
-		{"", 2, []chat.RoomInfo{a, ab}, true},
-		{"a", 1, []chat.RoomInfo{ab}, true},
-		{"aa", 5, []chat.RoomInfo{ab, b}, false},
-		{"b", 5, nil, false},
-		{"zzz", 5, nil, false},
-	} {
-		got, more, err := s.Rooms(c.after, c.limit)
-		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" || err != nil || more != c.more {
-			t.Errorf("Rooms(%q, %d): more %t, %v (-want +got):\n%s", c.after, c.limit, more, err, diff)
-		}
-	}
 	pa, pm, pz := chat.PeerState{UserID: "u_a", Tail: one}, chat.PeerState{UserID: "u_m", Tail: one}, chat.PeerState{UserID: "u_z", Tail: one}
 	for _, c := range []struct {
 		user, after string

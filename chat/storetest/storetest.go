@@ -22,14 +22,16 @@ func Run(t *testing.T, newFolder func(t *testing.T) Folder) {
 		run  func(*testing.T, Folder)
 	}{
 		{"Seq", testSeq},
-		{"Atomic", testAtomic},
 		{"S11 refs", testRefs},
 		{"RefsExpire", testRefsExpire},
+		{"RefsClockBack", testRefsClockBack},
 		{"S14 history by seq", testHistoryBySeq},
 		{"S14 history by time", testHistoryByTime},
+		{"S14 history by time, clock set back", testHistoryClockBack},
 		{"S14 locate", testLocate},
 		{"RoundTrip", testRoundTrip},
-		{"Lists", testLists},
+		{"Rooms", testRooms},
+		{"Peers", testPeers},
 		{"Users", testUsers},
 		{"Reopen", testReopen},
 		{"Concurrent", testConcurrent},

@@ -12,10 +12,7 @@ import (
 type adapter struct{ hub *chat.Hub }
 
 func (a *adapter) OnOpen(c server.Conn) {
-	info := chat.PeerInfo{RemoteAddr: "a Unix socket"}
-	if addr := c.RemoteAddr(); addr.IsValid() {
-		info.RemoteAddr = addr.String()
-	}
+	info := chat.PeerInfo{RemoteAddr: c.RemoteAddr()}
 	info.UserID, _ = c.Value().(string) // what certified returned, if it was asked
 	c.SetValue(a.hub.Open(peer{c}, info))
 }

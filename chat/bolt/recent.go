@@ -1,0 +1,88 @@
+package bolt
+
+import (
+	"bytes"
+	"cmp"
+	"sync"
+
+	"github.com/tidwall/btree"
+	"go.etcd.io/bbolt"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// maxScan is how many rooms one call looks at for a search.
+const maxScan = 100_000
+
+// recent holds the rooms, the last active ones first: the order on disk is that of the
+// names, and an index there would cost each message two writes more.
+type recent struct {
+	mu    sync.RWMutex
+	rooms *btree.BTreeG[chat.RoomInfo] // Guarded by mu.
+}
+
+func newRecent() *recent {
+	return &recent{rooms: btree.NewBTreeGOptions(comesFirst, btree.Options{NoLocks: true})}
+}
+
+func comesFirst(a, b chat.RoomInfo) bool {
+	return cmp.Or(cmp.Compare(b.ServerTS, a.ServerTS), cmp.Compare(a.Name, b.Name)) < 0
+}
+
+// load reads every room that has messages.
+func (l *recent) load(tx *bbolt.Tx) error {
+	prefix := []byte(chat.RoomPrefix)
+	c := tx.Bucket(bucketConversations).Cursor()
+	for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
+		conv, err := decodeConversation(v)
+		if err != nil {
+			return err
+		}
+		if conv.Seq > 0 {
+			l.rooms.Set(chat.RoomInfo{Name: string(k[len(prefix):]), Tail: conv.Tail})
+		}
+	}
+	return nil
+}
+
+// move puts the conversations that a transaction has changed into their new places.
+func (l *recent) move(before, now map[chat.Conversation]conversation) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for conv, c := range now {
+		if name, ok := conv.Room(); ok && c != before[conv] {
+			l.rooms.Delete(chat.RoomInfo{Name: name, Tail: before[conv].Tail})
+			l.rooms.Set(chat.RoomInfo{Name: name, Tail: c.Tail})
+		}
+	}
+}
+
+// Rooms implements chat.Store.
+func (s *Store) Rooms(after chat.RoomPlace, search string, limit int) (rooms []chat.RoomInfo, next chat.RoomPlace, err error) {
+	l := s.recent
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	scanned := 0
+	var last chat.RoomPlace
+	each := func(r chat.RoomInfo) bool {
+		if r.Name == after.Name && r.ServerTS == after.ServerTS {
+			return true
+		}
+		if len(rooms) == limit || scanned == maxScan {
+			next = last
+			return false
+		}
+		scanned++
+		last = chat.RoomPlace{ServerTS: r.ServerTS, Name: r.Name}
+		if chat.MatchesSearch(r.Name, search) {
+			rooms = append(rooms, r)
+		}
+		return true
+	}
+	if after == (chat.RoomPlace{}) {
+		l.rooms.Scan(each)
+	} else {
+		l.rooms.Ascend(chat.RoomInfo{Name: after.Name, Tail: chat.Tail{ServerTS: after.ServerTS}}, each)
+	}
+	return rooms, next, nil
+}

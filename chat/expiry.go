@@ -1,0 +1,128 @@
+package chat
+
+import (
+	"container/heap"
+	"sync"
+	"time"
+)
+
+const (
+	// expiryNotice is how long before its token expires a session is told.
+	expiryNotice = time.Minute
+
+	// The wall clock is looked at so often while a token may expire, because it can be set.
+	expiryCheck = time.Minute
+)
+
+// expiries ends each session when the token expires with which it authenticated, and
+// tells it a while before. One timer serves them all.
+type expiries struct {
+	hub *Hub
+
+	mu sync.Mutex
+	// Guarded by mu.
+	due  dueSessions
+	stop func() bool // of the timer; nil: it does not run
+	next int64       // when it fires, in ms since 1970
+}
+
+// expiry is a session's place among them. Guarded by expiries.mu, but for at, which is
+// immutable once the session has entered.
+type expiry struct {
+	at     int64 // when the token expires, in ms since 1970
+	due    int64 // when to look at the session next
+	index  int   // in the heap, or -1
+	warned bool
+}
+
+// add notes a session whose token expires at some time, in ms since 1970.
+func (e *expiries) add(s *Session, at int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.expiry = &expiry{at: at, due: at - expiryNotice.Milliseconds()}
+	heap.Push(&e.due, s)
+	e.arm(e.hub.now())
+}
+
+func (e *expiries) remove(s *Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if s.expiry != nil && s.expiry.index >= 0 {
+		heap.Remove(&e.due, s.expiry.index)
+	}
+	if len(e.due) == 0 && e.stop != nil {
+		e.stop()
+		e.stop = nil
+	}
+}
+
+// arm has the timer fire when the first session is due. Called with mu held.
+func (e *expiries) arm(now int64) {
+	if len(e.due) == 0 || e.stop != nil && e.next <= e.due[0].expiry.due {
+		return
+	}
+	if e.stop != nil {
+		e.stop()
+	}
+	wait := min(time.Duration(max(e.due[0].expiry.due-now, 0))*time.Millisecond, expiryCheck)
+	e.next = now + wait.Milliseconds()
+	e.stop = e.hub.cfg.Clock.AfterFunc(wait, e.fire)
+}
+
+// fire warns and ends the sessions that are due.
+func (e *expiries) fire() {
+	now := e.hub.now()
+	var warn, end []*Session
+	e.mu.Lock()
+	e.stop = nil
+	for len(e.due) > 0 && e.due[0].expiry.due <= now {
+		s := e.due[0]
+		x := s.expiry
+		if now >= x.at {
+			heap.Pop(&e.due)
+			end = append(end, s)
+			continue
+		}
+		if !x.warned {
+			warn = append(warn, s)
+		}
+		x.warned, x.due = true, x.at
+		heap.Fix(&e.due, 0)
+	}
+	e.arm(now)
+	e.mu.Unlock()
+	for _, s := range warn {
+		if s.features&featureSystem != 0 {
+			s.answer(appendExpiring(nil, s.expiry.at, now))
+		}
+	}
+	for _, s := range end {
+		s.expire()
+	}
+}
+
+// dueSessions is a heap.Interface, the first of which is due first.
+type dueSessions []*Session
+
+func (d dueSessions) Len() int           { return len(d) }
+func (d dueSessions) Less(i, j int) bool { return d[i].expiry.due < d[j].expiry.due }
+
+func (d dueSessions) Swap(i, j int) {
+	d[i], d[j] = d[j], d[i]
+	d[i].expiry.index, d[j].expiry.index = i, j
+}
+
+func (d *dueSessions) Push(x any) {
+	s := x.(*Session)
+	s.expiry.index = len(*d)
+	*d = append(*d, s)
+}
+
+func (d *dueSessions) Pop() any {
+	last := len(*d) - 1
+	s := (*d)[last]
+	(*d)[last] = nil
+	*d = (*d)[:last]
+	s.expiry.index = -1
+	return s
+}

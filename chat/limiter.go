@@ -1,0 +1,83 @@
+package chat
+
+import (
+	"net/netip"
+	"time"
+)
+
+// maxThrottle is how long an operation may be held back because its sender is too fast.
+// Beyond that it is refused: only with other connections of the same user or address can
+// so much be ahead of it.
+const maxThrottle = 5 * time.Second
+
+// recordCost is what a stored message counts in the daily limits beside its content and
+// metadata: roughly what else is on disk for it.
+const recordCost = 256
+
+// limiter is the one place that knows who has done how much. It is asked by connection,
+// user and address.
+type limiter struct {
+	clock      Clock
+	connection Pace
+
+	users, userBytes, userRooms             *Rate[string] // by user id
+	addresses, addressBytes, addressedRooms *Rate[netip.Prefix]
+}
+
+func newLimiter(l *Limits, clock Clock) *limiter {
+	const day, hour = 24 * time.Hour, time.Hour
+	return &limiter{
+		clock:          clock,
+		connection:     NewPace(l.MessagesPerSecond, time.Second, l.Burst),
+		users:          NewRate[string](NewPace(l.UserMessagesPerSecond, time.Second, 2*l.UserMessagesPerSecond)),
+		userBytes:      NewRate[string](NewPace(l.UserBytesPerDay, day, 0)),
+		userRooms:      NewRate[string](NewPace(l.UserRoomsPerHour, hour, 0)),
+		addresses:      NewRate[netip.Prefix](NewPace(l.AddressMessagesPerSecond, time.Second, 2*l.AddressMessagesPerSecond)),
+		addressBytes:   NewRate[netip.Prefix](NewPace(l.AddressBytesPerDay, day, 0)),
+		addressedRooms: NewRate[netip.Prefix](NewPace(l.AddressRoomsPerHour, hour, 0)),
+	}
+}
+
+// operation says how long a session's next operation has to wait, or why it is refused.
+// Called with s.mu held.
+func (l *limiter) operation(s *Session, req *request) (wait time.Duration, fail *Failure) {
+	now := l.clock.Monotonic()
+	s.free, wait = l.connection.take(s.free, now, 1, maxThrottle)
+	wait = max(wait, l.users.Take(s.user.ID, now, 1, maxThrottle))
+	if addr := s.info.address(); addr.IsValid() {
+		wait = max(wait, l.addresses.Take(addr, now, 1, maxThrottle))
+	}
+	if wait > maxThrottle {
+		return 0, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", RetryAfter: wait}
+	}
+	if req.op != opMessage && req.op != opGroup {
+		return wait, nil
+	}
+	n := len(req.content) + len(req.metadata) + recordCost
+	if w := l.both(s, l.userBytes, l.addressBytes, now, n); w > 0 {
+		return 0, &Failure{Code: 429, Reason: "quota_exceeded", RetryAfter: w,
+			Message: "this user, or this network address, has sent as much as may be stored in a day"}
+	}
+	return wait, nil
+}
+
+// newRoom refuses a room too many. Called by the committer.
+func (l *limiter) newRoom(s *Session) *Failure {
+	if w := l.both(s, l.userRooms, l.addressedRooms, l.clock.Monotonic(), 1); w > 0 {
+		return &Failure{Code: 429, Reason: "too_many_new_rooms", Field: "receiver_id", RetryAfter: w,
+			Message: "this user, or this network address, has made as many rooms as it may for now"}
+	}
+	return nil
+}
+
+// both counts n things for the user and the address, at once or not at all for one of
+// the two.
+func (l *limiter) both(s *Session, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
+	if wait = users.Take(s.user.ID, now, n, 0); wait > 0 {
+		return wait
+	}
+	if addr := s.info.address(); addr.IsValid() {
+		wait = addresses.Take(addr, now, n, 0)
+	}
+	return wait
+}

@@ -1,0 +1,77 @@
+package chat
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+func TestPace(t *testing.T) {
+	p := NewPace(2, time.Second, 4)
+	var full time.Duration
+	now := time.Hour
+	take := func(n int, patience time.Duration) (wait time.Duration) {
+		full, wait = p.take(full, now, n, patience)
+		return wait
+	}
+	for i := range 4 {
+		if w := take(1, 0); w != 0 {
+			t.Errorf("%d at once: wait %v", i+1, w)
+		}
+	}
+	if w := take(1, 0); w != 500*time.Millisecond {
+		t.Errorf("a fifth: wait %v", w)
+	}
+	// What is refused is not counted; what is waited for is, one behind the other.
+	for i, want := range []time.Duration{500, 1000, 1500, 2000} {
+		if w := take(1, 1500*time.Millisecond); w != want*time.Millisecond {
+			t.Errorf("wait %d: %v", i+1, w)
+		}
+	}
+	now += time.Hour
+	if w := take(100, 0); w != 0 { // more than fits is let through when all is free
+		t.Errorf("a hundred: wait %v", w)
+	}
+	if w := take(1, 0); w != 500*time.Millisecond {
+		t.Errorf("after a hundred: wait %v", w)
+	}
+	if full, w := (Pace{}).take(0, now, 1<<40, 0); full != 0 || w != 0 {
+		t.Errorf("no limit: %v, %v", full, w)
+	}
+}
+
+// A14: an address counts as its /64, or as the IPv4 address within it.
+func TestAddressSubject(t *testing.T) {
+	for _, c := range []struct{ addr, want string }{
+		{"1.2.3.4", "1.2.3.4/32"}, {"::ffff:1.2.3.4", "1.2.3.4/32"},
+		{"2001:db8::1", "2001:db8::/64"}, {"2001:db8::2%eth0", "2001:db8::/64"}, {"2001:db8:0:1::1", "2001:db8:0:1::/64"},
+	} {
+		if got := AddressSubject(netip.MustParseAddr(c.addr)); got.String() != c.want {
+			t.Errorf("%s counts as %v, want %s", c.addr, got, c.want)
+		}
+	}
+	if got := AddressSubject(netip.Addr{}); got.IsValid() {
+		t.Errorf("no address counts as %v", got)
+	}
+}
+
+// A15: a million addresses cost no more than the first 65,536.
+func TestA15RateMemory(t *testing.T) {
+	r := NewRate[netip.Prefix](NewPace(1, time.Minute, 0))
+	for i := range 1 << 20 {
+		addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+		if r.Take(AddressSubject(addr), 0, 1, 0) != 0 {
+			t.Fatalf("%v was refused at its first request", addr)
+		}
+		if len(r.full) > maxSubjects {
+			t.Fatalf("%d addresses are remembered", len(r.full))
+		}
+	}
+	r.makeRoom(time.Minute)
+	if len(r.full) != 0 {
+		t.Errorf("%d addresses are remembered after a quiet minute", len(r.full))
+	}
+	if r := NewRate[string](Pace{}); r != nil || r.Take("x", 0, 1, 0) != 0 {
+		t.Error("no limit refuses")
+	}
+}

@@ -1,0 +1,102 @@
+package chat
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// listRooms answers with the rooms that the store knows, the last active ones first, and
+// after them those that somebody is in and where nothing was said yet.
+func (h *Hub) listRooms(req *request) ([]byte, *Failure) {
+	after, fail := h.roomPlace(req.after)
+	if fail != nil {
+		return nil, fail
+	}
+	limit := listLimit(req)
+	var rooms []RoomInfo
+	var next RoomPlace
+	if after == (RoomPlace{}) || after.ServerTS > 0 {
+		var err error
+		if rooms, next, err = h.cfg.Store.Rooms(after, req.search, limit); err != nil {
+			return nil, h.readFailed(err)
+		}
+		after = RoomPlace{}
+	}
+	if next == (RoomPlace{}) {
+		rooms, next = h.appendUnused(rooms, after.Name, req.search, limit)
+	}
+	dst := []byte(`{"type":"rooms","rooms":[`)
+	for i, r := range rooms {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		h.mu.Lock()
+		online := 0
+		if known := h.rooms[r.Name]; known != nil {
+			online = len(known.users)
+		}
+		h.mu.Unlock()
+		dst = append(dst, `{"receiver_id":`...)
+		dst = appendString(dst, r.Name)
+		dst = appendTail(dst, r.Tail)
+		dst = appendIntField(dst, "online", int64(online))
+		dst = append(dst, '}')
+	}
+	dst = append(dst, ']')
+	dst = appendBoolField(dst, "has_more", next != RoomPlace{})
+	if next != (RoomPlace{}) {
+		dst = appendStringField(dst, "next", strconv.FormatInt(next.ServerTS, 10)+":"+next.Name)
+	}
+	return appendRefAndClose(dst, req.ref), nil
+}
+
+// appendUnused appends rooms without messages, by name, after the given one, up to limit
+// rooms in all.
+func (h *Hub) appendUnused(rooms []RoomInfo, after, search string, limit int) (_ []RoomInfo, next RoomPlace) {
+	var names []string
+	h.mu.Lock()
+	for name := range h.unused {
+		if name > after && MatchesSearch(name, search) {
+			names = append(names, name)
+		}
+	}
+	h.mu.Unlock()
+	slices.Sort(names)
+	n := min(len(names), limit-len(rooms))
+	for _, name := range names[:n] {
+		rooms = append(rooms, RoomInfo{Name: name})
+	}
+	if n < len(names) && len(rooms) > 0 {
+		last := rooms[len(rooms)-1]
+		next = RoomPlace{ServerTS: last.ServerTS, Name: last.Name}
+	}
+	return rooms, next
+}
+
+// MatchesSearch reports whether a room's name contains search, in upper or lower case.
+func MatchesSearch(name, search string) bool {
+	return strings.Contains(strings.ToLower(name), strings.ToLower(search))
+}
+
+// roomPlace reads after: a place that an earlier answer gave as next, or the name of a
+// room.
+func (h *Hub) roomPlace(after string) (RoomPlace, *Failure) {
+	if after == "" {
+		return RoomPlace{}, nil
+	}
+	if ts, name, ok := strings.Cut(after, ":"); ok {
+		n, err := strconv.ParseInt(ts, 10, 64)
+		if err != nil || n < 0 || !ValidRoom(name) {
+			return RoomPlace{}, &Failure{Code: 400, Reason: "bad_place", Message: "after is neither next of an earlier answer nor a room", Field: "after"}
+		}
+		return RoomPlace{ServerTS: n, Name: name}, nil
+	}
+	tail, err := h.cfg.Store.Last(RoomConversation(after))
+	switch {
+	case err == nil || errors.Is(err, ErrNotFound): // one without messages stands at the end
+		return RoomPlace{ServerTS: tail.ServerTS, Name: after}, nil
+	}
+	return RoomPlace{}, h.readFailed(err)
+}

@@ -1,0 +1,78 @@
+package chat
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// How far the wall clock may be from where the monotonic one says that it should be,
+// before that counts as a jump, and how long a jump must last before it is believed.
+const (
+	jumpAhead   = 2 * time.Second
+	jumpBack    = time.Minute // less is waited for: the time stands still meanwhile
+	jumpConfirm = 5 * time.Second
+)
+
+// serverTime is the time that the service gives to what happens. It follows the wall
+// clock, and never goes back, except after a jump of the wall clock that has lasted:
+//
+//	the clock is ahead, or back, by a jump --jumpConfirm, the same jump--> believed, logged
+//	                                       --any other reading-----------> forgotten
+//
+// Until a jump is believed, time goes on from before it. So a clock that is read wrongly
+// once leaves no trace, and one that is wrong for longer does not hold the time up after it has
+// been put right.
+type serverTime struct {
+	clock Clock
+	log   *slog.Logger
+
+	mu sync.Mutex
+	// Guarded by mu.
+	last   time.Time     // what was given out
+	at     time.Duration // when, on the monotonic clock
+	jump   time.Duration // that is not believed yet; 0: none
+	jumpAt time.Duration // when it was seen first
+}
+
+// newServerTime begins at the wall clock, or at the newest stored time, in ms, if the
+// clock is less than jumpBack behind that. If it is further behind, one of the two is
+// wrong, and the clock is believed.
+func newServerTime(clock Clock, newest int64, log *slog.Logger) *serverTime {
+	t := &serverTime{clock: clock, log: log, last: clock.Now(), at: clock.Monotonic()}
+	stored := time.UnixMilli(newest)
+	switch ahead := stored.Sub(t.last); {
+	case ahead <= 0:
+	case ahead <= jumpBack:
+		t.last = stored
+	default:
+		log.Warn("chat: the newest message is dated after the present: the clock was wrong then, or is wrong now",
+			"newest", stored.UTC(), "now", t.last.UTC())
+	}
+	return t
+}
+
+// now is the time in ms since 1970.
+func (t *serverTime) now() int64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	wall, mono := t.clock.Now(), t.clock.Monotonic()
+	expected := t.last.Add(mono - t.at)
+	diff := wall.Sub(expected)
+	switch {
+	case -jumpBack <= diff && diff <= jumpAhead:
+		t.jump = 0
+		if wall.After(t.last) { // otherwise the time stands still until it is
+			t.last = wall
+		}
+	case t.jump == 0 || (diff-t.jump).Abs() > jumpAhead:
+		t.jump, t.jumpAt, t.last = diff, mono, expected
+	case mono-t.jumpAt < jumpConfirm:
+		t.last = expected
+	default:
+		t.log.Warn("chat: the clock has jumped, and is followed", "by", diff.Round(time.Millisecond), "from", expected.UTC(), "to", wall.UTC())
+		t.jump, t.last = 0, wall
+	}
+	t.at = mono
+	return t.last.UnixMilli()
+}
