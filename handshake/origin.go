@@ -7,6 +7,16 @@ import (
 	"strconv"
 )
 
+// VerifyOrigin reports why the page that sent a request may not connect, or nil if it
+// may, or if no page sent it. Upgrade does that itself; this is for an application's
+// other endpoints.
+func (u *Upgrader) VerifyOrigin(r *http.Request) error {
+	if err := u.checkOrigin(r); err != nil {
+		return err
+	}
+	return nil
+}
+
 // checkOrigin decides whether the page that sent the request may connect.
 //
 // The Host header and r.Host take no part: a request line in absolute form sets

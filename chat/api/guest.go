@@ -44,6 +44,10 @@ type Guests struct {
 	// Address is the address that a request comes from.
 	Address func(*http.Request) netip.Addr
 
+	// CheckOrigin says why a request with this Origin header is refused; nil if it is not.
+	// If it is not set, pages of other sites are refused, as far as browsers mark them.
+	CheckOrigin func(*http.Request) error
+
 	// Renamed is told of a user's new name after it was stored: a chat.Hub's Rename.
 	// Nil: nobody is told.
 	Renamed func(chat.User)
@@ -61,6 +65,10 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		fail(w, &chat.Failure{Code: 405, Reason: "method_not_allowed", Message: "use POST"})
+		return
+	}
+	if failure := g.checkSource(r); failure != nil {
+		fail(w, failure)
 		return
 	}
 	asked, failure := readRequest(w, r)
@@ -128,8 +136,7 @@ var failStore = &chat.Failure{Code: 503, Reason: "store_unavailable", Message: "
 // request is what a body asks for. One of the two may be empty.
 type request struct{ token, name string }
 
-// readRequest reads the body, whatever its Content-Type: another site's form could make
-// a guest, but never read the token.
+// readRequest reads the body.
 func readRequest(w http.ResponseWriter, r *http.Request) (asked request, failure *chat.Failure) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var tooLong *http.MaxBytesError

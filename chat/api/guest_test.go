@@ -121,6 +121,56 @@ func TestGuestRefused(t *testing.T) {
 	}
 }
 
+// A page of another site cannot make guests in its visitors' names, whatever it sends.
+func TestGuestSource(t *testing.T) {
+	g, _, _ := newGuests(t)
+	const good, evil = "https://chat.example", "https://evil.example"
+	for _, c := range []struct {
+		name    string
+		headers map[string]string
+		listed  bool // origins are compared with a list
+		code    int
+	}{
+		{"a program", nil, true, 200},
+		{"a program, with JSON", map[string]string{"Content-Type": "Application/JSON; charset=utf-8"}, true, 200},
+		{"curl's default", map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, true, 415},
+		{"a form", map[string]string{"Content-Type": "text/plain", "Origin": evil, "Sec-Fetch-Site": "cross-site"}, true, 403},
+		{"a form of an old browser", map[string]string{"Content-Type": "text/plain"}, true, 415},
+		{"no type that is one", map[string]string{"Content-Type": "json"}, true, 415},
+		{"our page", map[string]string{"Content-Type": "application/json", "Origin": good, "Sec-Fetch-Site": "same-origin"}, true, 200},
+		{"a page that may connect", map[string]string{"Content-Type": "application/json", "Origin": good, "Sec-Fetch-Site": "cross-site"}, true, 200},
+		{"another page", map[string]string{"Content-Type": "application/json", "Origin": evil, "Sec-Fetch-Site": "cross-site"}, true, 403},
+		{"another page, old browser", map[string]string{"Content-Type": "application/json", "Origin": evil}, true, 403},
+		{"a sandboxed frame", map[string]string{"Content-Type": "application/json", "Origin": "null"}, true, 403},
+		{"without an Origin", map[string]string{"Sec-Fetch-Site": "cross-site"}, true, 403},
+		{"a neighbour", map[string]string{"Origin": evil, "Sec-Fetch-Site": "same-site"}, true, 403},
+		{"typed into the address bar", map[string]string{"Sec-Fetch-Site": "none"}, true, 200},
+		{"another page, without a list", map[string]string{"Origin": good, "Sec-Fetch-Site": "cross-site"}, false, 403},
+		{"our page, without a list", map[string]string{"Origin": good, "Sec-Fetch-Site": "same-origin"}, false, 200},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g.CheckOrigin = nil
+			if c.listed {
+				g.CheckOrigin = func(r *http.Request) error {
+					if o := r.Header.Get("Origin"); o != "" && o != good {
+						return errors.New("not listed")
+					}
+					return nil
+				}
+			}
+			r := httptest.NewRequest("POST", "/api/guest", strings.NewReader(`{"name":"Ada"}`))
+			for k, v := range c.headers {
+				r.Header.Set(k, v)
+			}
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, r)
+			if w.Code != c.code {
+				t.Errorf("%d %s, want %d", w.Code, w.Body, c.code)
+			}
+		})
+	}
+}
+
 type brokenUsers struct{}
 
 func (brokenUsers) PutUser(chat.User) error { return errors.New("the disk is gone") }

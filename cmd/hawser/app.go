@@ -100,10 +100,14 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 }
 
 func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
-	limits := chat.DefaultLimits()
-	limits.MessagesPerSecond = a.cfg.Limits.MessagesPerSecond
-	limits.Burst = a.cfg.Limits.Burst
-	limits.MessageBytes = a.cfg.MaxMessage
+	l := a.cfg.Limits
+	limits := chat.Limits{Rooms: chat.DefaultLimits().Rooms, MessageBytes: a.cfg.MaxMessage}
+	if l.MessagesPerSecond > 0 {
+		limits.MessagesPerSecond, limits.Burst = l.MessagesPerSecond, l.Burst
+		limits.UserMessagesPerSecond, limits.AddressMessagesPerSecond = l.UserMessagesPerSecond, l.AddressMessagesPerSecond
+		limits.UserBytesPerDay, limits.AddressBytesPerDay = l.UserBytesPerDay, l.AddressBytesPerDay
+		limits.UserRoomsPerHour, limits.AddressRoomsPerHour = l.UserRoomsPerHour, l.AddressRoomsPerHour
+	}
 	return chat.Config{
 		Store:       a.store,
 		Auth:        tokens,
@@ -122,12 +126,13 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 	}
 	if a.cfg.Guests {
 		handleEndpoint(mux, "/api/guest", &api.Guests{
-			Users:   a.store,
-			Tokens:  tokens,
-			Address: remoteAddr,
-			Renamed: a.hub.Rename,
-			Rate:    api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
-			Log:     a.log,
+			Users:       a.store,
+			Tokens:      tokens,
+			Address:     remoteAddr,
+			Renamed:     a.hub.Rename,
+			CheckOrigin: (&handshake.Upgrader{Origins: a.cfg.PublicOrigins}).VerifyOrigin,
+			Rate:        api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
+			Log:         a.log,
 		})
 	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok\n") })

@@ -93,6 +93,15 @@ type Limits struct {
 	MessagesPerSecond int
 	Burst             int
 
+	// The same by user and by address, and what of them is stored; all off without
+	// MessagesPerSecond. See chat.Limits.
+	UserMessagesPerSecond    int
+	AddressMessagesPerSecond int
+	UserBytesPerDay          int
+	AddressBytesPerDay       int
+	UserRoomsPerHour         int
+	AddressRoomsPerHour      int
+
 	// Connections bounds them all, ConnectionsPerAddress those of one client
 	// address.
 	Connections           int

@@ -46,10 +46,16 @@ func TestDefault(t *testing.T) {
 		MemoryBudget:    1 << 30,
 		LogFormat:       "text",
 		Limits: Limits{
-			MessagesPerSecond:     10,
-			Burst:                 20,
-			ConnectionsPerAddress: 100,
-			GuestsPerMinute:       30,
+			MessagesPerSecond:        10,
+			Burst:                    20,
+			UserMessagesPerSecond:    20,
+			AddressMessagesPerSecond: 200,
+			UserBytesPerDay:          64 << 20,
+			AddressBytesPerDay:       1 << 30,
+			UserRoomsPerHour:         20,
+			AddressRoomsPerHour:      100,
+			ConnectionsPerAddress:    100,
+			GuestsPerMinute:          30,
 		},
 	}
 	got, err := load("", []string{"HOME=/", "HAWSERX=1", "PATH"})
@@ -86,7 +92,9 @@ func TestEverySource(t *testing.T) {
 		Deflate:         true,
 		LogLevel:        slog.LevelWarn,
 		LogFormat:       "json",
-		Limits:          Limits{1, 2, 6, 3, 7, 4, 5},
+		Limits: Limits{MessagesPerSecond: 1, Burst: 2, Connections: 6, ConnectionsPerAddress: 3, AcceptsPerSecond: 7,
+			HandshakesPerSecond: 4, GuestsPerMinute: 5, UserMessagesPerSecond: 8, AddressMessagesPerSecond: 9,
+			UserBytesPerDay: 10 << 20, AddressBytesPerDay: 11 << 20, UserRoomsPerHour: 12, AddressRoomsPerHour: 13},
 	}
 	file := `
 listen = "[::1]:0"
@@ -130,6 +138,12 @@ connections_per_address = 3
 accepts_per_second = 7
 handshakes_per_second = 4
 guests_per_minute = 5
+user_messages_per_second = 8
+address_messages_per_second = 9
+user_bytes_per_day = "10MiB"
+address_bytes_per_day = "11MiB"
+user_rooms_per_hour = 12
+address_rooms_per_hour = 13
 `
 	environ := []string{
 		"HAWSER_LISTEN=[::1]:0",
@@ -165,6 +179,12 @@ guests_per_minute = 5
 		"HAWSER_LIMITS_ACCEPTS_PER_SECOND=7",
 		"HAWSER_LIMITS_HANDSHAKES_PER_SECOND=4",
 		"HAWSER_LIMITS_GUESTS_PER_MINUTE=5",
+		"HAWSER_LIMITS_USER_MESSAGES_PER_SECOND=8",
+		"HAWSER_LIMITS_ADDRESS_MESSAGES_PER_SECOND=9",
+		"HAWSER_LIMITS_USER_BYTES_PER_DAY=10MiB",
+		"HAWSER_LIMITS_ADDRESS_BYTES_PER_DAY=11MiB",
+		"HAWSER_LIMITS_USER_ROOMS_PER_HOUR=12",
+		"HAWSER_LIMITS_ADDRESS_ROOMS_PER_HOUR=13",
 	}
 	var args []string
 	for _, e := range environ {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/identity"
 	"github.com/hawser-ws/hawser/cmd/internal/listen"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
@@ -78,9 +79,21 @@ var settings = []setting{
 		"Format of the log."),
 
 	declare("limits.messages_per_second", limit(), 10, func(c *Config) *int { return &c.Limits.MessagesPerSecond },
-		"Messages per second and connection. 0: no limit."),
+		"Messages per second and connection; what comes faster has to wait. 0: no limit on messages at all, neither by user nor by address, nor on what they store."),
 	declare("limits.burst", limit(), 20, func(c *Config) *int { return &c.Limits.Burst },
 		"Messages that a connection may send at once. 0: as many as per second."),
+	declare("limits.user_messages_per_second", limit(), chat.DefaultLimits().UserMessagesPerSecond, func(c *Config) *int { return &c.Limits.UserMessagesPerSecond },
+		"The same for all connections of a user together, and twice as many at once. 0: no limit."),
+	declare("limits.address_messages_per_second", limit(), chat.DefaultLimits().AddressMessagesPerSecond, func(c *Config) *int { return &c.Limits.AddressMessagesPerSecond },
+		"The same for all connections of one client address (IPv6: a /64), behind which a whole office may be. 0: no limit."),
+	declare("limits.user_bytes_per_day", size(0, mostMemory), chat.DefaultLimits().UserBytesPerDay, func(c *Config) *int { return &c.Limits.UserBytesPerDay },
+		"Bytes that the messages of a user may add to the history in a day: content, metadata, and 256 for each. It bounds how fast one guest can fill the disk. 0B: no limit."),
+	declare("limits.address_bytes_per_day", size(0, mostMemory), chat.DefaultLimits().AddressBytesPerDay, func(c *Config) *int { return &c.Limits.AddressBytesPerDay },
+		"The same for everybody at one client address. 0B: no limit."),
+	declare("limits.user_rooms_per_hour", limit(), chat.DefaultLimits().UserRoomsPerHour, func(c *Config) *int { return &c.Limits.UserRoomsPerHour },
+		"Rooms that a user may make in an hour. 0: no limit."),
+	declare("limits.address_rooms_per_hour", limit(), chat.DefaultLimits().AddressRoomsPerHour, func(c *Config) *int { return &c.Limits.AddressRoomsPerHour },
+		"The same for everybody at one client address. 0: no limit."),
 	declare("limits.connections", limit(), 0, func(c *Config) *int { return &c.Limits.Connections },
 		"Connections of all clients together. 0: no limit."),
 	declare("limits.connections_per_address", limit(), 100, func(c *Config) *int { return &c.Limits.ConnectionsPerAddress },
