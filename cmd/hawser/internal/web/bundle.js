@@ -760,6 +760,87 @@ function unsent(memory) {
   return memory.keys(KEY2).length;
 }
 
+// page/chat/presence.js
+var Presence = class {
+  #requests;
+  #names;
+  #conversations;
+  #asking = /* @__PURE__ */ new Set();
+  // conversations
+  constructor(requests, names, conversations) {
+    this.#requests = requests;
+    this.#names = names;
+    this.#conversations = conversations;
+  }
+  // load asks who is in a room, or whether a person is there. Its promise is rejected as
+  // those of Requests are. A conversation that is asked for already is not asked twice.
+  async load(conversation) {
+    if (this.#asking.has(conversation)) {
+      return;
+    }
+    this.#asking.add(conversation);
+    try {
+      const { users } = await this.#requests.ask({ type: "presence", receiver_id: conversation.id });
+      users.forEach((user) => this.#names.set(user.user_id, user.name));
+      if (conversation.isRoom) {
+        conversation.members = new Map(users.map((user) => [user.user_id, user.name]));
+      } else {
+        conversation.online = users.length > 0;
+      }
+    } catch (error) {
+      conversation.members = conversation.online = null;
+      throw error;
+    } finally {
+      this.#asking.delete(conversation);
+    }
+  }
+  // people asks for those with whom there are private messages, and calls visit with what
+  // the server says about each.
+  async people(visit2) {
+    let after;
+    for (let more = true; more; ) {
+      const { peers, has_more } = await this.#requests.ask({ type: "peers", limit: 100, after });
+      for (const peer of peers) {
+        this.#names.set(peer.user_id, peer.name);
+        visit2(peer);
+      }
+      after = peers.at(-1)?.user_id;
+      more = has_more && after !== void 0;
+    }
+  }
+  // refresh asks which of them are there now. It leaves alone what else the answer says:
+  // messages may have come since it was given.
+  async refresh() {
+    await this.people(({ user_id, online }) => {
+      const person = this.#conversations.get(user_id);
+      if (person) {
+        person.online = online;
+      }
+    });
+  }
+  // forget is called when the connection is lost.
+  forget() {
+    for (const conversation of this.#conversations) {
+      conversation.members = conversation.online = null;
+    }
+  }
+  // joined takes that somebody is in a room.
+  joined(room, id, name) {
+    this.#names.set(id, name);
+    this.#conversations.get(room)?.joinedBy(id, name);
+    const person = this.#conversations.get(id);
+    if (person) {
+      person.online = true;
+    }
+  }
+  // left takes that somebody is in a room no more. It returns the private conversation
+  // with them, if there is one: it must be loaded again, as they may be elsewhere.
+  left(room, id) {
+    this.#conversations.get(room)?.leftBy(id);
+    return this.#conversations.get(id);
+  }
+};
+
 // page/chat/tabs.js
 var Tabs = class {
   id = newRef();
@@ -821,6 +902,7 @@ var Client = class {
   #requests;
   #history;
   #outbox;
+  #presence;
   // connection is a Connection whose owner this becomes. memory is the browser's, tab
   // that of the tab alone; tabs are the others that have the page open.
   constructor({ me, connection: connection2, memory, tab: tab2 = memory, tabs: tabs2 = new Tabs(), world = globalThis }) {
@@ -833,6 +915,7 @@ var Client = class {
     this.#connection = connection2;
     this.#requests = new Requests((message) => connection2.send(message), world);
     this.#history = new History(this.#requests, (messages) => this.#learn(messages));
+    this.#presence = new Presence(this.#requests, this.names, this.conversations);
     connection2.onstate = () => this.#stateChanged();
     connection2.onready = (authOK) => this.#ready(authOK);
     connection2.onmessage = (message) => this.#receive(message);
@@ -999,11 +1082,25 @@ var Client = class {
       this.rooms = { list: answer.rooms, hasMore: answer.has_more };
     });
   }
+  // refreshPerson asks again whether the person one writes with is there, refreshPeople
+  // the same about all of them.
+  refreshPerson() {
+    if (this.state === "online" && this.current?.isRoom === false) {
+      this.#askAgain(this.current);
+    }
+  }
+  refreshPeople() {
+    if (this.state === "online") {
+      this.#inBackground(this.#presence.refresh());
+      this.refreshPerson();
+    }
+  }
   #stateChanged() {
     if (this.state !== "online") {
       this.#requests.end();
+      this.#presence.forget();
       for (const conversation of this.conversations) {
-        conversation.members = conversation.online = conversation.fetching = null;
+        conversation.fetching = null;
       }
     }
     this.onchange();
@@ -1066,6 +1163,9 @@ var Client = class {
     const conversation = this.conversations.open(id);
     this.#learn([message]);
     this.#put(conversation, message, mine);
+    if (!mine && !conversation.isRoom) {
+      conversation.online = true;
+    }
     if (message.seq > conversation.held) {
       this.#catchUp(conversation);
     }
@@ -1113,11 +1213,10 @@ var Client = class {
   #event({ event, receiver_id, user_id, name, content }) {
     switch (event) {
       case "joined":
-        this.names.set(user_id, name);
-        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
+        this.#presence.joined(receiver_id, user_id, name);
         break;
       case "left":
-        this.conversations.get(receiver_id)?.leftBy(user_id);
+        this.#askAgain(this.#presence.left(receiver_id, user_id));
         break;
       case "renamed":
         this.names.set(user_id, name);
@@ -1191,34 +1290,26 @@ var Client = class {
     this.#run(() => this.#history.catchUp(conversation), conversation);
   }
   #loadPresence(conversation) {
-    this.#run(async () => {
-      const answer = await this.#requests.ask({ type: "presence", receiver_id: conversation.id });
-      answer.users.forEach((user) => this.names.set(user.user_id, user.name));
-      if (conversation.isRoom) {
-        conversation.members = new Map(answer.users.map((user) => [user.user_id, user.name]));
-      } else {
-        conversation.online = answer.users.length > 0;
-      }
-    }, conversation);
+    this.#run(() => this.#presence.load(conversation), conversation);
+  }
+  #askAgain(person) {
+    if (person) {
+      this.#inBackground(this.#presence.load(person));
+    }
+  }
+  // inBackground is for what nobody asked for: nobody is told if it fails.
+  #inBackground(work) {
+    work.catch(ignore).then(() => this.onchange());
   }
   #loadPeers() {
-    this.#run(async () => {
-      let after;
-      for (let more = true; more; ) {
-        const answer = await this.#requests.ask({ type: "peers", limit: 100, after });
-        for (const peer of answer.peers) {
-          this.names.set(peer.user_id, peer.name);
-          const conversation = this.conversations.open(peer.user_id);
-          conversation.online = peer.online;
-          conversation.active = Math.max(conversation.active, peer.server_ts);
-          this.#committed(conversation, peer.seq);
-          this.conversations.save(conversation);
-          this.#show(conversation);
-        }
-        after = answer.peers.at(-1)?.user_id;
-        more = answer.has_more && after !== void 0;
-      }
-    });
+    this.#run(() => this.#presence.people((peer) => {
+      const conversation = this.conversations.open(peer.user_id);
+      conversation.online = peer.online;
+      conversation.active = Math.max(conversation.active, peer.server_ts);
+      this.#committed(conversation, peer.seq);
+      this.conversations.save(conversation);
+      this.#show(conversation);
+    }));
   }
   // run lets something happen in the background. Without a connection it is done
   // again when there is one; any other failure is shown with the conversation.
@@ -2071,11 +2162,13 @@ var Members = class {
   // as they were shown last: another Map after any change
   #changes;
   // of names, until then
+  #silent;
+  // whether the server owed an answer
   // chosen is called after a person was chosen.
   constructor(client2, chosen) {
     this.#client = client2;
     this.#list = new List(document.getElementById("members"), (member) => {
-      const avatar = avatarElement(member.key, "small online");
+      const avatar = avatarElement(member.key, "small");
       const name = nameElement("span", { class: "label" });
       if (member.me) {
         return el("li", { class: "member", "data-id": member.key }, avatar, name, el("span", { class: "note" }, "you"));
@@ -2087,19 +2180,20 @@ var Members = class {
       const label = el("span", { class: "visually-hidden" }, ", write privately");
       const button = el("button", { type: "button", class: "conversation", onclick: open }, avatar, name, label);
       return el("li", { "data-id": member.key }, button);
-    }, (node, { name, tag }) => {
-      setAvatar(node.querySelector(".avatar"), { name, online: true });
+    }, (node, { name, tag, online }) => {
+      setAvatar(node.querySelector(".avatar"), { name, online });
       setName(node.querySelector(".label"), { name, tag });
     });
   }
   // render returns how many people are there, or null if that is not known.
   render() {
-    const { current, me, names } = this.#client;
+    const { current, me, names, silent } = this.#client;
     const members = current?.members ?? null;
-    if (members !== this.#members || names.changes !== this.#changes) {
+    if (members !== this.#members || names.changes !== this.#changes || silent !== this.#silent) {
       this.#members = members;
+      this.#silent = silent;
       this.#changes = names.changes;
-      const people = [...members?.keys() ?? []].map((id) => ({ key: id, ...names.parts(id), me: id === me.user_id }));
+      const people = [...members?.keys() ?? []].map((id) => ({ key: id, ...names.parts(id), me: id === me.user_id, online: !silent }));
       people.sort((a, b) => b.me - a.me || byName.compare(a.name, b.name) || (a.key < b.key ? -1 : 1));
       this.#list.show(people);
       setText(this.#status, members ? "" : "Not known without a connection.");
@@ -2198,7 +2292,7 @@ var Sidebar = class {
       name,
       tag,
       person: !conversation.isRoom,
-      online: conversation.online,
+      online: conversation.online && !this.#client.silent,
       current: conversation === this.#client.current,
       unread: conversation.unread
     };
@@ -2895,6 +2989,8 @@ var plain = (reason) => reason.replaceAll("_", " ");
 // page/view/chat.js
 var byID = (id) => document.getElementById(id);
 var NO_FRAME = 100;
+var PERSON = 5e3;
+var PEOPLE = 2e4;
 var STATES = { connecting: "Connecting…", online: "Connected", waiting: "Reconnecting…", stopped: "Disconnected" };
 var Chat = class {
   #client;
@@ -2947,9 +3043,17 @@ var Chat = class {
     byID("my-name").before(this.#myAvatar);
     this.#name = nameElement("span", {});
     byID("title").append(this.#name);
+    this.#watchPeople();
     byID("app").hidden = false;
     this.#render();
     this.#composer.focus();
+  }
+  // watchPeople keeps the marks of people right while somebody sees them.
+  #watchPeople() {
+    const whenSeen = (ask) => () => document.visibilityState === "visible" && ask();
+    setInterval(whenSeen(() => this.#client.refreshPerson()), PERSON);
+    setInterval(whenSeen(() => this.#client.refreshPeople()), PEOPLE);
+    document.addEventListener("visibilitychange", whenSeen(() => this.#client.refreshPeople()));
   }
   // render shows how things are, soon, and once for all changes until then.
   render() {
@@ -2992,7 +3096,7 @@ var Chat = class {
     const { current } = this.#client;
     const inRoom = current?.isRoom === true;
     setName(this.#name, this.#title());
-    setText(byID("subtitle"), subtitle(current, people));
+    setText(byID("subtitle"), subtitle(current, people, !this.#client.silent));
     byID("leave").hidden = !inRoom;
     byID("members-toggle").hidden = byID("members-panel").hidden = !inRoom;
     setText(byID("members-count"), people === null ? "–" : String(people));
@@ -3035,14 +3139,14 @@ function inNextFrame(run) {
   const frame = requestAnimationFrame(either);
   const timer = setTimeout(either, NO_FRAME);
 }
-function subtitle(conversation, people) {
+function subtitle(conversation, people, sure) {
   if (!conversation) {
     return "";
   }
   if (conversation.isRoom) {
-    return people === null ? "" : `${count(people, "person", "people")} here`;
+    return people === null || !sure ? "" : `${count(people, "person", "people")} here`;
   }
-  switch (conversation.online) {
+  switch (sure ? conversation.online : null) {
     case true:
       return "Private · online";
     case false:

@@ -394,4 +394,55 @@ export default {
     equal(t.sent.filter((m) => m.type === 'history'), []);
     equal([t.client.current.first, t.client.current.messages.length], [1, 99]);
   },
+
+  async 'people are marked as online only while that is known'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.deliver({ type: 'message', receiver_id: 'u_ada', sender_id: 'u_bob', sender_name: 'Bob', content: 'Hi', seq: 1, epoch: 'e1', server_ts: 1 });
+    const bob = t.client.conversations.get('u_bob');
+    equal(bob.online, true, 'who has just written');
+    t.lose();
+    equal([bob.online, room.members], [null, null], 'without a connection');
+    t.connect();
+    equal(bob.online, null, 'before it is known again');
+    await t.answer('peers', { peers: [{ user_id: 'u_bob', name: 'Bob', seq: 1, server_ts: 1, online: true }], has_more: false });
+    equal(bob.online, true);
+    t.sent = [];
+
+    t.deliver({ type: 'system', event: 'left', receiver_id: 'lobby', user_id: 'u_bob', name: 'Bob' });
+    equal((await t.answer('presence', { users: [], has_more: false })).receiver_id, 'u_bob');
+    equal(bob.online, false, 'after leaving a room we are in, too');
+    t.deliver({ type: 'system', event: 'joined', receiver_id: 'lobby', user_id: 'u_bob', name: 'Bob' });
+    equal(bob.online, true);
+    t.deliver({ type: 'system', event: 'left', receiver_id: 'lobby', user_id: 'u_eve', name: 'Eve' });
+    equal(t.sent, [], 'nobody we write with');
+  },
+
+  async 'presence is asked for again, and a failure is not shown'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.client.refreshPerson();
+    equal(t.sent, [], 'a room tells of changes itself');
+    t.client.openPerson('u_bob');
+    const bob = t.client.current;
+    await t.answer('presence', { users: [{ user_id: 'u_bob', name: 'Bob' }] });
+    equal(bob.online, true);
+    t.sent = [];
+    t.client.refreshPeople();
+    t.client.refreshPerson(); // is being asked already
+    equal(t.sent.map((m) => m.type), ['peers', 'presence']);
+    await t.answer('presence', { type: 'error', code: 503, reason: 'store_unavailable', message: 'No' });
+    await t.answer('peers', { type: 'error', code: 503, reason: 'store_unavailable', message: 'No' });
+    equal([bob.online, bob.error, t.client.notice], [null, '', '']);
+    t.deliver({ type: 'message', receiver_id: 'u_ada', sender_id: 'u_bob', sender_name: 'Bob', content: 'Hi', seq: 2, epoch: 'e1', server_ts: 1 });
+    t.client.refreshPeople();
+    await t.answer('peers', { peers: [{ user_id: 'u_bob', name: 'Bob', seq: 1, server_ts: 1, online: true }], has_more: false });
+    equal([bob.online, bob.head], [true, 2], 'an answer from before a message');
+    await t.answer('presence', { users: [] });
+    equal([bob.online, room.error], [false, '']);
+    t.lose();
+    t.sent = [];
+    t.client.refreshPeople();
+    equal(t.sent, []);
+  },
 };

@@ -6,6 +6,7 @@ import { Conversations } from './conversations.js';
 import { History } from './history.js';
 import { Names } from './names.js';
 import { Outbox } from './outbox.js';
+import { Presence } from './presence.js';
 import { Disconnected, Requests } from './requests.js';
 import { Tabs } from './tabs.js';
 
@@ -32,6 +33,7 @@ export class Client {
   #requests;
   #history;
   #outbox;
+  #presence;
 
   // connection is a Connection whose owner this becomes. memory is the browser's, tab
   // that of the tab alone; tabs are the others that have the page open.
@@ -45,6 +47,7 @@ export class Client {
     this.#connection = connection;
     this.#requests = new Requests((message) => connection.send(message), world);
     this.#history = new History(this.#requests, (messages) => this.#learn(messages));
+    this.#presence = new Presence(this.#requests, this.names, this.conversations);
     connection.onstate = () => this.#stateChanged();
     connection.onready = (authOK) => this.#ready(authOK);
     connection.onmessage = (message) => this.#receive(message);
@@ -237,11 +240,27 @@ export class Client {
     });
   }
 
+  // refreshPerson asks again whether the person one writes with is there, refreshPeople
+  // the same about all of them.
+  refreshPerson() {
+    if (this.state === 'online' && this.current?.isRoom === false) {
+      this.#askAgain(this.current);
+    }
+  }
+
+  refreshPeople() {
+    if (this.state === 'online') {
+      this.#inBackground(this.#presence.refresh());
+      this.refreshPerson();
+    }
+  }
+
   #stateChanged() {
     if (this.state !== 'online') {
       this.#requests.end();
+      this.#presence.forget();
       for (const conversation of this.conversations) {
-        conversation.members = conversation.online = conversation.fetching = null;
+        conversation.fetching = null;
       }
     }
     this.onchange();
@@ -308,6 +327,9 @@ export class Client {
     const conversation = this.conversations.open(id);
     this.#learn([message]);
     this.#put(conversation, message, mine);
+    if (!mine && !conversation.isRoom) {
+      conversation.online = true; // or who has written it?
+    }
     if (message.seq > conversation.held) {
       this.#catchUp(conversation); // something before it is missing
     }
@@ -361,11 +383,10 @@ export class Client {
   #event({ event, receiver_id, user_id, name, content }) {
     switch (event) {
       case 'joined':
-        this.names.set(user_id, name);
-        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
+        this.#presence.joined(receiver_id, user_id, name);
         break;
       case 'left':
-        this.conversations.get(receiver_id)?.leftBy(user_id);
+        this.#askAgain(this.#presence.left(receiver_id, user_id));
         break;
       case 'renamed':
         this.names.set(user_id, name);
@@ -447,35 +468,29 @@ export class Client {
   }
 
   #loadPresence(conversation) {
-    this.#run(async () => {
-      const answer = await this.#requests.ask({ type: 'presence', receiver_id: conversation.id });
-      answer.users.forEach((user) => this.names.set(user.user_id, user.name));
-      if (conversation.isRoom) {
-        conversation.members = new Map(answer.users.map((user) => [user.user_id, user.name]));
-      } else {
-        conversation.online = answer.users.length > 0;
-      }
-    }, conversation);
+    this.#run(() => this.#presence.load(conversation), conversation);
+  }
+
+  #askAgain(person) {
+    if (person) {
+      this.#inBackground(this.#presence.load(person));
+    }
+  }
+
+  // inBackground is for what nobody asked for: nobody is told if it fails.
+  #inBackground(work) {
+    work.catch(ignore).then(() => this.onchange());
   }
 
   #loadPeers() {
-    this.#run(async () => {
-      let after;
-      for (let more = true; more; ) {
-        const answer = await this.#requests.ask({ type: 'peers', limit: 100, after });
-        for (const peer of answer.peers) {
-          this.names.set(peer.user_id, peer.name);
-          const conversation = this.conversations.open(peer.user_id);
-          conversation.online = peer.online;
-          conversation.active = Math.max(conversation.active, peer.server_ts);
-          this.#committed(conversation, peer.seq);
-          this.conversations.save(conversation);
-          this.#show(conversation);
-        }
-        after = answer.peers.at(-1)?.user_id;
-        more = answer.has_more && after !== undefined;
-      }
-    });
+    this.#run(() => this.#presence.people((peer) => {
+      const conversation = this.conversations.open(peer.user_id);
+      conversation.online = peer.online;
+      conversation.active = Math.max(conversation.active, peer.server_ts);
+      this.#committed(conversation, peer.seq);
+      this.conversations.save(conversation);
+      this.#show(conversation);
+    }));
   }
 
   // run lets something happen in the background. Without a connection it is done

@@ -13,6 +13,8 @@ import { trouble } from './trouble.js';
 const byID = (id) => document.getElementById(id);
 
 const NO_FRAME = 100; // milliseconds after which none is waited for
+const PERSON = 5_000; // milliseconds for which it is taken as known that somebody is there
+const PEOPLE = 20_000; // and for which that of all the others is
 
 const STATES = { connecting: 'Connecting…', online: 'Connected', waiting: 'Reconnecting…', stopped: 'Disconnected' };
 
@@ -61,9 +63,18 @@ export class Chat {
     byID('my-name').before(this.#myAvatar);
     this.#name = nameElement('span', {});
     byID('title').append(this.#name);
+    this.#watchPeople();
     byID('app').hidden = false;
     this.#render();
     this.#composer.focus();
+  }
+
+  // watchPeople keeps the marks of people right while somebody sees them.
+  #watchPeople() {
+    const whenSeen = (ask) => () => document.visibilityState === 'visible' && ask();
+    setInterval(whenSeen(() => this.#client.refreshPerson()), PERSON);
+    setInterval(whenSeen(() => this.#client.refreshPeople()), PEOPLE);
+    document.addEventListener('visibilitychange', whenSeen(() => this.#client.refreshPeople()));
   }
 
   // render shows how things are, soon, and once for all changes until then.
@@ -111,7 +122,7 @@ export class Chat {
     const { current } = this.#client;
     const inRoom = current?.isRoom === true;
     setName(this.#name, this.#title());
-    setText(byID('subtitle'), subtitle(current, people));
+    setText(byID('subtitle'), subtitle(current, people, !this.#client.silent));
     byID('leave').hidden = !inRoom;
     byID('members-toggle').hidden = byID('members-panel').hidden = !inRoom;
     setText(byID('members-count'), people === null ? '–' : String(people));
@@ -161,14 +172,15 @@ function inNextFrame(run) {
   const timer = setTimeout(either, NO_FRAME);
 }
 
-function subtitle(conversation, people) {
+// subtitle says who is there; sure is false while the server owes an answer.
+function subtitle(conversation, people, sure) {
   if (!conversation) {
     return '';
   }
   if (conversation.isRoom) {
-    return people === null ? '' : `${count(people, 'person', 'people')} here`;
+    return people === null || !sure ? '' : `${count(people, 'person', 'people')} here`;
   }
-  switch (conversation.online) {
+  switch (sure ? conversation.online : null) {
     case true:
       return 'Private · online';
     case false:

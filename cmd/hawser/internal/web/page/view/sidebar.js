@@ -58,7 +58,7 @@ export class Sidebar {
       name,
       tag,
       person: !conversation.isRoom,
-      online: conversation.online,
+      online: conversation.online && !this.#client.silent,
       current: conversation === this.#client.current,
       unread: conversation.unread,
     };

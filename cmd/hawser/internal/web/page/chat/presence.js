@@ -1,0 +1,89 @@
+// Who is there. The server tells of comings and goings in rooms only, so of the people
+// one writes with privately it must be asked again and again. What is not known is null:
+// a mark that says "online" must be true.
+
+export class Presence {
+  #requests;
+  #names;
+  #conversations;
+  #asking = new Set(); // conversations
+
+  constructor(requests, names, conversations) {
+    this.#requests = requests;
+    this.#names = names;
+    this.#conversations = conversations;
+  }
+
+  // load asks who is in a room, or whether a person is there. Its promise is rejected as
+  // those of Requests are. A conversation that is asked for already is not asked twice.
+  async load(conversation) {
+    if (this.#asking.has(conversation)) {
+      return;
+    }
+    this.#asking.add(conversation);
+    try {
+      const { users } = await this.#requests.ask({ type: 'presence', receiver_id: conversation.id });
+      users.forEach((user) => this.#names.set(user.user_id, user.name));
+      if (conversation.isRoom) {
+        conversation.members = new Map(users.map((user) => [user.user_id, user.name]));
+      } else {
+        conversation.online = users.length > 0;
+      }
+    } catch (error) {
+      conversation.members = conversation.online = null;
+      throw error;
+    } finally {
+      this.#asking.delete(conversation);
+    }
+  }
+
+  // people asks for those with whom there are private messages, and calls visit with what
+  // the server says about each.
+  async people(visit) {
+    let after;
+    for (let more = true; more; ) {
+      const { peers, has_more } = await this.#requests.ask({ type: 'peers', limit: 100, after });
+      for (const peer of peers) {
+        this.#names.set(peer.user_id, peer.name);
+        visit(peer);
+      }
+      after = peers.at(-1)?.user_id;
+      more = has_more && after !== undefined;
+    }
+  }
+
+  // refresh asks which of them are there now. It leaves alone what else the answer says:
+  // messages may have come since it was given.
+  async refresh() {
+    await this.people(({ user_id, online }) => {
+      const person = this.#conversations.get(user_id);
+      if (person) {
+        person.online = online;
+      }
+    });
+  }
+
+  // forget is called when the connection is lost.
+  forget() {
+    for (const conversation of this.#conversations) {
+      conversation.members = conversation.online = null;
+    }
+  }
+
+  // joined takes that somebody is in a room.
+  joined(room, id, name) {
+    this.#names.set(id, name);
+    this.#conversations.get(room)?.joinedBy(id, name);
+    const person = this.#conversations.get(id);
+    if (person) {
+      person.online = true;
+    }
+  }
+
+  // left takes that somebody is in a room no more. It returns the private conversation
+  // with them, if there is one: it must be loaded again, as they may be elsewhere.
+  left(room, id) {
+    this.#conversations.get(room)?.leftBy(id);
+    return this.#conversations.get(id);
+  }
+}
