@@ -34,6 +34,8 @@ type app struct {
 	certs   *certs.Source // nil: no TLS
 	trusted proxy.Trusted
 	ln      net.Listener
+	admin   *admin // nil: there is none
+	health  *health
 	url     string     // where a browser on this machine finds the page
 	failed  chan error // what ended Serve, unless stop did
 	ending  atomic.Bool
@@ -42,7 +44,7 @@ type app struct {
 // start opens the data, starts the loops and listens. What it had opened is
 // closed again if it fails.
 func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
-	a = &app{cfg: cfg, log: log, failed: make(chan error, 1)}
+	a = &app{cfg: cfg, log: log, failed: make(chan error, 2)}
 	tokens, err := auth.Open(cfg.Data, nil)
 	if err != nil {
 		return nil, err
@@ -50,13 +52,17 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	if a.store, err = bolt.Open(cfg.Data); err != nil {
 		return nil, err
 	}
+	a.health = &health{base: cfg.BasePath, ending: &a.ending, store: a.store}
 	if err = a.openNetwork(); err != nil {
 		return nil, errors.Join(err, a.store.Close())
+	}
+	if err = a.openAdmin(); err != nil {
+		return nil, errors.Join(err, a.ln.Close(), a.store.Close())
 	}
 	mux := http.NewServeMux()
 	handler := &adapter{}
 	if a.server, err = server.New(a.serverConfig(handler, mux)); err != nil {
-		return nil, errors.Join(err, a.ln.Close(), a.store.Close())
+		return nil, errors.Join(err, a.ln.Close(), a.admin.close(), a.store.Close())
 	}
 	a.hub = chat.New(a.hubConfig(tokens))
 	handler.hub = a.hub
@@ -65,6 +71,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 		log.Warn("public_origins holds *: any page of the web may connect in its visitor's name")
 	}
 	signals.OnHangup(a.hangup)
+	a.admin.serve(a.health, log, a.failed)
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
 			a.failed <- err
@@ -92,6 +99,7 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 		PingInterval:       cfg.PingInterval,
 		PingMisses:         cfg.PingMisses,
 		MaxConnsPerAddress: orOff(cfg.Limits.ConnectionsPerAddress),
+		Probe:              a.health.probe,
 		MaxHandshakeRate:   orOff(cfg.Limits.HandshakesPerSecond),
 		Logger:             a.log,
 	}
@@ -135,18 +143,6 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 			Log:         a.log,
 		})
 	}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "ok\n") })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		if a.ending.Load() {
-			http.Error(w, "stopping", http.StatusServiceUnavailable)
-			return
-		}
-		if err := a.store.Broken(); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		io.WriteString(w, "ready\n")
-	})
 }
 
 // handleEndpoint registers h at path, with a slash behind it or not. Many clients
@@ -173,7 +169,8 @@ func (a *app) stop() error {
 		a.log.Warn("the chat did not finish in time", "error", err)
 	}
 	a.warnOfCut(a.server.Shutdown(ctx))
-	return a.store.Close()
+	err := a.store.Close()
+	return errors.Join(err, a.admin.close()) // until now it says that this one is stopping
 }
 
 func (a *app) warnOfCut(err error) {

@@ -29,7 +29,7 @@ func (a *app) openNetwork() (err error) {
 	}
 	a.url = listen.URL(a.ln.Addr(), a.certs != nil)
 	if cfg.ProxyProtocol {
-		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Log: a.log})
+		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Probes: true, TLS: a.certs != nil, Log: a.log})
 	}
 	if strings.HasPrefix(a.url, "unix:") && len(cfg.PublicOrigins) == 0 {
 		a.log.Warn("public_origins is empty: a Unix socket has no address that a page could come from, so that none may connect")

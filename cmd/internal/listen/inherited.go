@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // firstInherited is the first descriptor that a service manager passes on
@@ -22,33 +23,62 @@ func inheritedName(address string) (name string, ok bool) {
 	return strings.CutPrefix(address, "systemd:")
 }
 
-// inherit takes over the socket that a service manager passed on to the process
-// pid. The variables that say so are cleared, so that no child believes them.
+// passed is what a service manager passed on, as its variables said.
+type passed struct {
+	fds, pid, names string
+	taken           map[int]bool
+}
+
+// inherited remembers it from the first call of inherit on, for several listeners.
+var inherited struct {
+	mu sync.Mutex
+	passed
+}
+
+// inherit takes over a socket that a service manager passed on to the process pid.
+// The variables that say so are cleared, so that no child believes them.
 func inherit(name string, pid, first int) (net.Listener, error) {
-	passed, forWhom, names := os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDNAMES")
+	inherited.mu.Lock()
+	defer inherited.mu.Unlock()
+	p := &inherited.passed
+	if fds, ok := os.LookupEnv("LISTEN_FDS"); ok {
+		*p = passed{fds, os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDNAMES"), map[int]bool{}}
+	}
 	for _, v := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
 		os.Unsetenv(v)
 	}
-	if passed == "" {
-		return nil, fmt.Errorf("listen on systemd: no socket was passed on: LISTEN_FDS is not set")
+	i, err := p.find(name, pid)
+	if err != nil {
+		return nil, err
 	}
-	if forWhom != strconv.Itoa(pid) {
-		return nil, fmt.Errorf("listen on systemd: sockets were passed on to process %q (LISTEN_PID), and this is %d", forWhom, pid)
+	if p.taken[i] {
+		return nil, fmt.Errorf("listen on systemd: socket %q is already listened on", name)
 	}
-	n, err := strconv.Atoi(passed)
+	p.taken[i] = true
+	return fromDescriptor(first + i)
+}
+
+// find returns which of the sockets has the name.
+func (p *passed) find(name string, pid int) (i int, err error) {
+	if p.fds == "" {
+		return 0, fmt.Errorf("listen on systemd: no socket was passed on: LISTEN_FDS is not set")
+	}
+	if p.pid != strconv.Itoa(pid) {
+		return 0, fmt.Errorf("listen on systemd: sockets were passed on to process %q (LISTEN_PID), and this is %d", p.pid, pid)
+	}
+	n, err := strconv.Atoi(p.fds)
 	if err != nil || n < 1 {
-		return nil, fmt.Errorf("listen on systemd: LISTEN_FDS is %q, which is no number of sockets", passed)
+		return 0, fmt.Errorf("listen on systemd: LISTEN_FDS is %q, which is no number of sockets", p.fds)
 	}
-	i := 0
-	switch list := strings.Split(names, ":"); {
+	switch list := strings.Split(p.names, ":"); {
 	case name != "":
 		if i = slices.Index(list, name); i < 0 || i >= n {
-			return nil, fmt.Errorf("listen on systemd: no socket is called %q; LISTEN_FDNAMES is %q", name, names)
+			return 0, fmt.Errorf("listen on systemd: no socket is called %q; LISTEN_FDNAMES is %q", name, p.names)
 		}
 	case n > 1:
-		return nil, fmt.Errorf("listen on systemd: %d sockets were passed on, named %q; say which with systemd:NAME", n, names)
+		return 0, fmt.Errorf("listen on systemd: %d sockets were passed on, named %q; say which with systemd:NAME", n, p.names)
 	}
-	return fromDescriptor(first + i)
+	return i, nil
 }
 
 // fromDescriptor makes a listener of a descriptor, which is closed when it has one

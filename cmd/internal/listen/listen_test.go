@@ -192,6 +192,35 @@ func TestInherited(t *testing.T) {
 	}
 }
 
+// Several listeners take a socket each, and none takes another's.
+func TestInheritedTwice(t *testing.T) {
+	pid := os.Getpid()
+	one, two := open(t, Options{Address: "127.0.0.1:0"}).(*net.TCPListener), open(t, Options{Address: "127.0.0.1:0"}).(*net.TCPListener)
+	const first = 900 // nothing else has these
+	for i, ln := range []*net.TCPListener{one, two} {
+		fd := pass(t, ln)
+		if err := unix.Dup2(fd, first+i); err != nil {
+			t.Fatal(err)
+		}
+		unix.CloseOnExec(first + i)
+		unix.Close(fd)
+	}
+	setenv(t, "2", fmt.Sprint(pid), "web:admin")
+	for name, want := range map[string]string{"admin": two.Addr().String(), "web": one.Addr().String()} {
+		ln, err := inherit(name, pid, first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		if got := ln.Addr().String(); got != want {
+			t.Errorf("%s is at %s; want %s", name, got, want)
+		}
+	}
+	if _, err := inherit("web", pid, first); err == nil || !strings.Contains(err.Error(), "already") {
+		t.Errorf("twice the same: %v", err)
+	}
+}
+
 func TestInheritedErrors(t *testing.T) {
 	pid := os.Getpid()
 	mine := fmt.Sprint(pid)

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+
+	"github.com/hawser-ws/hawser/server"
 )
 
 // Log is a log over a Writer. Lines that had to be dropped are told of in the log
@@ -13,12 +15,13 @@ type Log struct {
 	*Writer
 }
 
-// NewLog starts a log to w. handler makes what formats its records.
+// NewLog starts a log to w, of which strangers can fill no more than server.LimitLog
+// lets pass. handler makes what formats its records.
 func NewLog(w io.Writer, handler func(io.Writer) slog.Handler) Log {
 	writer := NewWriter(w, func(dropped uint64) []byte {
 		var b bytes.Buffer
 		slog.New(handler(&b)).Error("log lines were dropped: whoever reads the log was too slow, or there was no room", "dropped", dropped)
 		return b.Bytes()
 	})
-	return Log{slog.New(handler(writer)), writer}
+	return Log{slog.New(server.LimitLog(handler(writer))), writer}
 }

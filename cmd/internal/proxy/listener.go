@@ -32,14 +32,22 @@ type Options struct {
 	// Timeout bounds the time from accept to the end of the header. Default: 5 s.
 	Timeout time.Duration
 
+	// Probes says whether a trusted peer may do without a header if it begins with an
+	// HTTP request that a health probe can be, or with TLS if TLS is set: what looks
+	// after a server, such as Kubernetes, asks without one, from addresses like the
+	// proxies'. That is accepted as a connection of its own address which has a method
+	// ProbesOnly; nothing but health probes must be answered on it.
+	Probes bool
+	TLS    bool
+
 	Log *slog.Logger // default: slog.Default()
 }
 
 // NewListener wraps ln so that a connection is accepted once its header has been
 // read. Its RemoteAddr and LocalAddr are those of the header, unless that says
-// LOCAL, UNKNOWN or something else than TCP: then they are its own. Whoever is
-// trusted and sends no header, a wrong one, one of more than 4 KiB, or none in
-// time, is not accepted but closed.
+// LOCAL, UNKNOWN or something else than TCP: then they are its own. A trusted peer
+// that sends no header, a wrong one, one of more than 4 KiB, or none in time, is not
+// accepted but closed.
 func NewListener(ln net.Listener, o Options) net.Listener {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
@@ -124,7 +132,7 @@ func (l *listener) await(nc net.Conn) {
 	if !l.track(nc) {
 		return
 	}
-	c, err := readHeader(nc, l.o.Timeout)
+	c, err := l.readHeader(nc)
 	l.untrack(nc)
 	if err != nil {
 		nc.Close()
@@ -189,8 +197,8 @@ func (l *listener) Close() error {
 var errSilent = errors.New("closed without a word")
 
 // readHeader reads the header that nc has to begin with.
-func readHeader(nc net.Conn, timeout time.Duration) (*conn, error) {
-	if err := nc.SetReadDeadline(time.Now().Add(timeout)); err != nil {
+func (l *listener) readHeader(nc net.Conn) (*conn, error) {
+	if err := nc.SetReadDeadline(time.Now().Add(l.o.Timeout)); err != nil {
 		return nil, err
 	}
 	br := bufio.NewReaderSize(nc, headerBuffer)
@@ -198,16 +206,20 @@ func readHeader(nc net.Conn, timeout time.Duration) (*conn, error) {
 	if errors.Is(err, proxyproto.ErrNoProxyProtocol) && br.Buffered() == 0 {
 		return nil, errSilent
 	}
-	if err != nil {
+	probe := errors.Is(err, proxyproto.ErrNoProxyProtocol) && l.o.Probes && mayProbe(br, l.o.TLS)
+	if err != nil && !probe {
 		return nil, err
 	}
 	if err := nc.SetReadDeadline(time.Time{}); err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: nc, remote: nc.RemoteAddr(), local: nc.LocalAddr()}
+	c := &conn{Conn: nc, remote: nc.RemoteAddr(), local: nc.LocalAddr(), probesOnly: probe}
 	if n := br.Buffered(); n > 0 {
 		c.left = make([]byte, n)
 		br.Read(c.left) // it has them
+	}
+	if probe {
+		return c, nil
 	}
 	source, isTCP := h.SourceAddr.(*net.TCPAddr)
 	if h.Command.IsProxy() && isTCP {
@@ -216,13 +228,41 @@ func readHeader(nc net.Conn, timeout time.Duration) (*conn, error) {
 	return c, nil
 }
 
-// conn is a connection whose header has been read.
+// mayProbe reports whether what comes first can be a health probe.
+func mayProbe(br *bufio.Reader, tls bool) bool {
+	if tls {
+		b, err := br.Peek(1)
+		return err == nil && b[0] == 22 // a handshake record, RFC 8446 5.1
+	}
+	for _, method := range []string{"GET ", "HEAD ", "OPTIONS "} {
+		for n := 1; ; n++ { // no more than are needed to tell
+			b, err := br.Peek(n)
+			if err != nil {
+				return false
+			}
+			if string(b) != method[:n] {
+				break
+			}
+			if n == len(method) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// conn is a connection whose header has been read, or that needs none.
 type conn struct {
 	net.Conn
-	remote net.Addr
-	local  net.Addr
-	left   []byte // what was read behind the header
+	remote     net.Addr
+	local      net.Addr
+	left       []byte // what was read after the header
+	probesOnly bool
 }
+
+// ProbesOnly reports that nothing but health probes must be answered, because there
+// was no header (server.Config.Probe).
+func (c *conn) ProbesOnly() bool { return c.probesOnly }
 
 func (c *conn) Read(p []byte) (int, error) {
 	if len(c.left) == 0 {

@@ -347,7 +347,7 @@ func TestSyscallConn(t *testing.T) {
 	client, nc := net.Pipe()
 	defer client.Close()
 	go io.WriteString(client, "PROXY UNKNOWN\r\nabc")
-	c, err := readHeader(nc, patience)
+	c, err := (&listener{o: Options{Timeout: patience}}).readHeader(nc)
 	if err != nil {
 		t.Fatal(err)
 	}

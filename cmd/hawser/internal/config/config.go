@@ -17,6 +17,10 @@ type Config struct {
 	// Listen is the address of the listener, in one of the forms of package listen.
 	Listen string
 
+	// AdminListen is the address of the listener for health probes, in the same forms;
+	// "" is none.
+	AdminListen string
+
 	// SocketMode is the mode of a Unix socket's file.
 	SocketMode fs.FileMode
 
@@ -102,8 +106,8 @@ type Limits struct {
 	UserRoomsPerHour         int
 	AddressRoomsPerHour      int
 
-	// Connections bounds them all, ConnectionsPerAddress those of one client
-	// address.
+	// Connections bounds the WebSockets in all, ConnectionsPerAddress those of one
+	// client address.
 	Connections           int
 	ConnectionsPerAddress int
 

@@ -63,6 +63,16 @@ func address() kind[string] {
 	return textKind("an address "+listen.Forms, "ADDR", func(s string) (string, error) { return s, listen.Check(s) }, same)
 }
 
+// optionalAddress may be empty.
+func optionalAddress() kind[string] {
+	return textKind("an address "+listen.Forms+", or nothing", "ADDR", func(s string) (string, error) {
+		if s == "" {
+			return s, nil
+		}
+		return s, listen.Check(s)
+	}, same)
+}
+
 // mode is a file's, in octal as people write it.
 func mode() kind[fs.FileMode] {
 	return textKind("a mode from 0600 to 0777, in octal", "MODE", func(s string) (fs.FileMode, error) {

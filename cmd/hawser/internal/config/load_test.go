@@ -54,8 +54,8 @@ func TestDefault(t *testing.T) {
 			AddressBytesPerDay:       1 << 30,
 			UserRoomsPerHour:         20,
 			AddressRoomsPerHour:      100,
-			ConnectionsPerAddress:    100,
-			GuestsPerMinute:          30,
+			ConnectionsPerAddress:    2000,
+			GuestsPerMinute:          300,
 		},
 	}
 	got, err := load("", []string{"HOME=/", "HAWSERX=1", "PATH"})
@@ -70,6 +70,7 @@ func TestDefault(t *testing.T) {
 func TestEverySource(t *testing.T) {
 	want := Config{
 		Listen:          "[::1]:0",
+		AdminListen:     "unix:/run/hawser-admin.sock",
 		SocketMode:      0o600,
 		ReusePort:       true,
 		TLS:             certs.Files{Cert: "cert.pem", Key: "/etc/key.pem", ClientCA: "clients.pem"},
@@ -98,6 +99,7 @@ func TestEverySource(t *testing.T) {
 	}
 	file := `
 listen = "[::1]:0"
+admin_listen = "unix:/run/hawser-admin.sock"
 socket_mode = "0600"
 reuse_port = true
 tls_cert = "cert.pem"
@@ -147,6 +149,7 @@ address_rooms_per_hour = 13
 `
 	environ := []string{
 		"HAWSER_LISTEN=[::1]:0",
+		"HAWSER_ADMIN_LISTEN=unix:/run/hawser-admin.sock",
 		"HAWSER_SOCKET_MODE=600",
 		"HAWSER_REUSE_PORT=true",
 		"HAWSER_TLS_CERT=cert.pem",

@@ -16,6 +16,8 @@ import (
 var settings = []setting{
 	declare("listen", address(), "127.0.0.1:8080", func(c *Config) *string { return &c.Listen },
 		"Where to listen: a TCP address, the file of a Unix socket, or the socket that systemd passed on (socket activation), the one called NAME if it is one of several."),
+	declare("admin_listen", optionalAddress(), "", func(c *Config) *string { return &c.AdminListen },
+		"Where to answer health probes (/healthz and /readyz) beside listen: there no limit holds, no PROXY header or certificate is needed, and nothing is encrypted. Keep it from strangers. Empty: nowhere; listen answers probes, too, also when the server is full."),
 	declare("socket_mode", mode(), listen.DefaultMode, func(c *Config) *fs.FileMode { return &c.SocketMode },
 		"Mode of the Unix socket's file: who may write to it may connect."),
 	declare("reuse_port", boolean(), false, func(c *Config) *bool { return &c.ReusePort },
@@ -95,15 +97,15 @@ var settings = []setting{
 	declare("limits.address_rooms_per_hour", limit(), chat.DefaultLimits().AddressRoomsPerHour, func(c *Config) *int { return &c.Limits.AddressRoomsPerHour },
 		"The same for everybody at one client address. 0: no limit."),
 	declare("limits.connections", limit(), 0, func(c *Config) *int { return &c.Limits.Connections },
-		"Connections of all clients together. 0: no limit."),
-	declare("limits.connections_per_address", limit(), 100, func(c *Config) *int { return &c.Limits.ConnectionsPerAddress },
-		"Connections of one client address. 0: no limit."),
+		"WebSockets of all clients together. One more is answered 503. 0: no limit."),
+	declare("limits.connections_per_address", limit(), 2000, func(c *Config) *int { return &c.Limits.ConnectionsPerAddress },
+		"WebSockets of one client address, which is an IPv4 address or an IPv6 /64; one more is answered 429. Many people may have one address: the default lets in an office of several hundred who have some tabs and a telephone each, or the customers who share one of a mobile carrier's addresses, while one address cannot fill the server. Behind a proxy set trusted_proxies, or all people have its address. What browsers keep open for their next request does not count: it is bounded at 1,000 for each address, and in all at a quarter of the descriptors (ulimit -n). 0: no limit."),
 	declare("limits.accepts_per_second", limit(), 0, func(c *Config) *int { return &c.Limits.AcceptsPerSecond },
 		"Connections accepted per second; more wait in the system's queue. 0: no limit."),
 	declare("limits.handshakes_per_second", limit(), 0, func(c *Config) *int { return &c.Limits.HandshakesPerSecond },
 		"Opening handshakes per second, of all clients together. 0: no limit."),
-	declare("limits.guests_per_minute", limit(), 30, func(c *Config) *int { return &c.Limits.GuestsPerMinute },
-		"Guests per minute and client address. 0: no limit."),
+	declare("limits.guests_per_minute", limit(), 300, func(c *Config) *int { return &c.Limits.GuestsPerMinute },
+		"Guests per minute and client address, and as many at once: as an office or a school class behind one address arrives. A new name for a guest counts as one. 0: no limit."),
 }
 
 // mostMemory is 1 TiB, or 1 GiB where an int has 32 bits.

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/net/netutil"
+
+	"github.com/hawser-ws/hawser/cmd/internal/listen"
+)
+
+// maxAdminConns bounds the connections of the administrator's listener. More wait.
+const maxAdminConns = 64
+
+// admin is the listener for those who look after the server: none of the limits on
+// people holds there, it speaks neither TLS nor the PROXY protocol, and it is open
+// until the process ends. It is not for strangers.
+type admin struct {
+	ln   net.Listener
+	http *http.Server
+}
+
+// openAdmin listens, if there is an address to listen on.
+func (a *app) openAdmin() error {
+	if a.cfg.AdminListen == "" {
+		return nil
+	}
+	ln, err := listen.Options{Address: a.cfg.AdminListen, Mode: a.cfg.SocketMode}.Open()
+	if err != nil {
+		return err
+	}
+	a.admin = &admin{ln: ln}
+	return nil
+}
+
+// adminMux says what is found where. It is the place for what is nobody else's
+// business.
+func adminMux(h *health) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		probe := h.probe(r)
+		if probe == nil {
+			probe = http.NotFoundHandler()
+		}
+		probe.ServeHTTP(w, r)
+	})
+	return mux
+}
+
+// serve answers until close is called. What else ends it goes to failed.
+func (ad *admin) serve(h *health, log *slog.Logger, failed chan<- error) {
+	if ad == nil {
+		return
+	}
+	ad.http = &http.Server{
+		Handler:           adminMux(h),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       5 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       15 * time.Second,
+		MaxHeaderBytes:    4 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	log.Info("admin_listen: health probes are answered", "at", listen.URL(ad.ln.Addr(), false))
+	go func() {
+		if err := ad.http.Serve(netutil.LimitListener(ad.ln, maxAdminConns)); !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+		}
+	}()
+}
+
+// close ends the listener and its connections.
+func (ad *admin) close() error {
+	switch {
+	case ad == nil:
+		return nil
+	case ad.http == nil:
+		return ad.ln.Close()
+	}
+	return ad.http.Close()
+}

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"sync/atomic"
+)
+
+// health answers health probes. PROTOCOL.md of package chat describes them, under
+// "Health probes".
+type health struct {
+	base   string // before the paths as well, where a proxy leaves it there
+	ending *atomic.Bool
+	store  interface{ Healthy() error }
+}
+
+// probe returns what answers a request if that is a health probe, and nil otherwise.
+// A server of package server asks it before any limit.
+func (h *health) probe(r *http.Request) http.Handler {
+	path := r.URL.Path
+	if h.base != "" {
+		path, _ = strings.CutPrefix(path, h.base)
+	}
+	switch path {
+	case "/healthz":
+		return http.HandlerFunc(h.alive)
+	case "/readyz":
+		return http.HandlerFunc(h.ready)
+	case "/", "", "*":
+		// HAProxy's "option httpchk" without a path asks this, by HTTP/1.0: whether to
+		// send anybody here.
+		if r.Method == http.MethodOptions {
+			return http.HandlerFunc(h.ready)
+		}
+	}
+	return nil
+}
+
+// alive says that the process runs.
+func (h *health) alive(w http.ResponseWriter, r *http.Request) {
+	answerProbe(w, r, http.StatusOK, "ok")
+}
+
+// ready says whether newcomers are welcome. A full server still is: it is not broken,
+// and to take it from its proxies would cut off the people that it is full of.
+func (h *health) ready(w http.ResponseWriter, r *http.Request) {
+	if h.ending.Load() {
+		answerProbe(w, r, http.StatusServiceUnavailable, "stopping")
+		return
+	}
+	if err := h.store.Healthy(); err != nil {
+		answerProbe(w, r, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	answerProbe(w, r, http.StatusOK, "ready")
+}
+
+// answerProbe answers OPTIONS as GET, because what asks by it looks at the status.
+func answerProbe(w http.ResponseWriter, r *http.Request, status int, words string) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Type", "text/plain; charset=utf-8")
+	header.Set("X-Content-Type-Options", "nosniff")
+	switch r.Method {
+	case http.MethodGet, http.MethodHead:
+	case http.MethodOptions:
+		header.Set("Allow", "GET, HEAD, OPTIONS")
+	default:
+		header.Set("Allow", "GET, HEAD, OPTIONS")
+		status, words = http.StatusMethodNotAllowed, "use GET, HEAD or OPTIONS"
+	}
+	w.WriteHeader(status)
+	if r.Method != http.MethodHead {
+		io.WriteString(w, words+"\n")
+	}
+}
