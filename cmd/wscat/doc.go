@@ -12,6 +12,6 @@
 // that reads only when it is read itself does not bring both to a halt.
 //
 // Read main.go, then session.go: what is sent, in which order, and when it ends.
-// receive.go is the reader, input.go standard input, ending.go the exit statuses,
+// wait.go is what happens when the input has ended, receive.go is the reader, input.go standard input, ending.go the exit statuses,
 // screen.go what is shown; internal/trace prints frames.
 package main

@@ -38,6 +38,8 @@ func (e *ending) status(own wsproto.CloseCode) int {
 		return exitFailed
 	case e.code == wsproto.CloseAbnormal:
 		return exitNoClose
+	case e.inside:
+		return exitClosed
 	case e.code == wsproto.CloseNormal, e.code == wsproto.CloseGoingAway, e.code == wsproto.CloseNoStatus:
 		return exitInOrder
 	case e.own && e.code == own:
@@ -63,6 +65,9 @@ func (e *ending) String() string {
 	text += " with " + e.code.String()
 	if e.reason != "" {
 		text += fmt.Sprintf(", reason %q", e.reason)
+	}
+	if e.inside {
+		text += ", in the middle of a message"
 	}
 	return text
 }
@@ -95,8 +100,19 @@ func (s *session) conclude(e ending) int {
 			status = exitStreams
 		}
 	}
-	if status == exitInOrder && s.o.once && !s.shown { // the reader has ended
-		s.screen.notice("no message came")
+	// The reader has ended: nothing below changes any more.
+	if s.unsent {
+		s.screen.notice("the connection ended before all of the input was sent")
+		if status == exitInOrder {
+			status = exitStreams
+		}
+	}
+	if status == exitInOrder && s.o.once && !s.shown {
+		if s.gaveUp {
+			s.screen.notice("no message came within %v (--wait)", s.o.wait)
+		} else {
+			s.screen.notice("no message came")
+		}
 		return exitNoMessage
 	}
 	return status

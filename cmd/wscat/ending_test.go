@@ -206,7 +206,8 @@ func TestInterruptStuck(t *testing.T) {
 		blocked(t))
 	got := wscatFrom(ctx, stdin, "--close-timeout", "1ms", url)
 	close(over)
-	if got.status != exitNoClose || !strings.HasSuffix(got.stderr, "wscat: no Close from the other side in time (1006; --close-timeout)\n") {
+	want := "wscat: no Close from the other side in time (1006; --close-timeout)\nwscat: the connection ended before all of the input was sent\n"
+	if got.status != exitNoClose || !strings.HasSuffix(got.stderr, want) {
 		t.Errorf("%+v", got)
 	}
 }

@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		scr.notice("see wscat --help")
 		return exitUsage
 	}
+	o.completeWait(isTerminal(stdin))
 	c, err := dial(ctx, o)
 	if err != nil {
 		scr.notice("%v", err)

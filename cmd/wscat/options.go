@@ -24,6 +24,8 @@ type options struct {
 	// Going out.
 	once        bool
 	binary      bool
+	wait        time.Duration // after the end of the input; negative: until the peer closes
+	waitSaid    bool          // the command line says it
 	ping        time.Duration // 0: never
 	closeCode   wsproto.CloseCode
 	closeReason string
@@ -76,6 +78,7 @@ func (o *options) flags() *flag.FlagSet {
 	f.SetOutput(io.Discard) // run prints errors and the usage
 	f.BoolVar(&o.once, "once", false, "")
 	f.BoolVar(&o.binary, "binary", false, "")
+	f.Func("wait", "", o.setWait)
 	f.DurationVar(&o.ping, "ping", 0, "")
 	f.Func("close", "", o.setClose)
 	o.connect.AddFlags(f)
@@ -84,6 +87,39 @@ func (o *options) flags() *flag.FlagSet {
 	f.IntVar(&o.maxMessage, "max-message", 16<<20, "")
 	f.DurationVar(&o.closeTimeout, "close-timeout", 5*time.Second, "")
 	return f
+}
+
+// Where --wait is not said. A person at a terminal who ends the input has seen the
+// answers. With --once the answer ends the waiting.
+const (
+	quietWait  = 3 * time.Second
+	answerWait = 10 * time.Second
+)
+
+// completeWait settles --wait. typed says that the input is a person's.
+func (o *options) completeWait(typed bool) {
+	switch {
+	case o.waitSaid:
+	case o.once:
+		o.wait = answerWait
+	case !typed:
+		o.wait = quietWait
+	}
+}
+
+// setWait reads a duration, or a negative number without a unit.
+func (o *options) setWait(s string) error {
+	o.waitSaid = true
+	if n, err := strconv.Atoi(s); err == nil && n < 0 {
+		o.wait = -1
+		return nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		return errors.New("want a duration as 5s or 500ms, 0, or -1")
+	}
+	o.wait = d
+	return nil
 }
 
 // check finds what is wrong with the values.

@@ -75,6 +75,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--colour", url}, "-colour"},
 		{[]string{"--ping", "-1s", url}, "--ping is -1s"},
 		{[]string{"--ping", "soon", url}, "-ping"},
+		{[]string{"--wait", "soon", url}, "want a duration"},
+		{[]string{"--wait", "5", url}, "want a duration"},
 		{[]string{"--timeout", "0", url}, "--timeout is 0s"},
 		{[]string{"--close-timeout", "0", url}, "--close-timeout is 0s"},
 		{[]string{"--max-message", "0", url}, "--max-message is 0"},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -41,9 +42,13 @@ type outcome struct {
 	stdout, stderr string
 }
 
-// wscat runs the program on an input that ends.
+// wscat runs the program on an input that ends. Unless the test is about that, it
+// closes then.
 func wscat(t testing.TB, stdin string, args ...string) outcome {
 	t.Helper()
+	if !slices.Contains(args, "--once") && !slices.Contains(args, "--wait") {
+		args = append([]string{"--wait", "0"}, args...)
+	}
 	return wscatFrom(t.Context(), strings.NewReader(stdin), args...)
 }
 

@@ -25,10 +25,7 @@ func (s *session) receive(left []byte) (e ending) {
 			s.screen.write(s.received.End(nil))
 		}
 		if e.code == 0 {
-			e.code, e.lost = wsproto.CloseAbnormal, err
-			s.mu.Lock()
-			_, _, e.inside = s.proto.Unfinished()
-			s.mu.Unlock()
+			e.code, e.lost, e.inside = wsproto.CloseAbnormal, err, s.inside()
 		}
 		return e
 	}
@@ -49,13 +46,17 @@ func (s *session) take(p []byte, e *ending) {
 		ev := s.next()
 		switch ev.Kind {
 		case wsproto.NeedData:
+			if s.inside() {
+				s.hear()
+			}
 			return
 		case wsproto.Message:
+			s.hear()
 			s.show(ev)
 		case wsproto.Pong:
 			s.pong(ev.Payload)
 		case wsproto.Closed:
-			e.code, e.reason = ev.Code, string(ev.Payload)
+			e.code, e.reason, e.inside = ev.Code, string(ev.Payload), s.inside()
 			s.mu.Lock()
 			e.own = s.hungUp
 			s.mu.Unlock()
@@ -65,6 +66,22 @@ func (s *session) take(p []byte, e *ending) {
 			e.code = e.failed.Code
 			s.bound()
 		}
+	}
+}
+
+// inside reports whether a message has begun and is not complete.
+func (s *session) inside() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, _, inside := s.proto.Unfinished()
+	return inside
+}
+
+// hear tells the writer that the peer has something to say.
+func (s *session) hear() {
+	select {
+	case s.heard <- struct{}{}:
+	default:
 	}
 }
 

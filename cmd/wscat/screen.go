@@ -11,6 +11,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/term"
+
 	"github.com/hawser-ws/hawser/frame"
 )
 
@@ -29,15 +31,10 @@ func newScreen(out, err io.Writer) *screen {
 	return &screen{terminal: isTerminal(out), out: out, err: err}
 }
 
-// isTerminal reports whether somebody may be looking at w. That it takes
-// /dev/null for a terminal does no harm.
-func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	st, err := f.Stat()
-	return err == nil && st.Mode()&os.ModeCharDevice != 0
+// isTerminal reports whether a stream is a terminal.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // message shows a message: a text on a line of its own, binary as it is. On a

@@ -28,6 +28,7 @@ type session struct {
 	nc     net.Conn
 	screen *screen
 	wake   chan struct{} // holds a token when the reader put something into out
+	heard  chan struct{} // holds a token when a message, or a part of one, has come
 
 	limit sync.Once // see bound
 
@@ -35,6 +36,8 @@ type session struct {
 	sent     *trace.Frames // nil without --hex
 	broken   bool          // writing failed; what comes after is thrown away
 	inputErr error
+	quiet    *time.Timer // --wait, once the input has ended; nil: not waiting
+	gaveUp   bool        // --wait was over
 
 	// Reader only.
 	received *trace.Frames // nil without --hex
@@ -50,10 +53,12 @@ type session struct {
 	failed    bool // the peer broke the protocol
 	inputDone bool
 	shown     bool // a message has been shown
+	holds     bool // out holds a message of the input
+	unsent    bool // not all of the input was sent, and this side did not end it
 }
 
 func newSession(o *options, nc net.Conn, scr *screen) *session {
-	s := &session{o: o, nc: nc, screen: scr, wake: make(chan struct{}, 1)}
+	s := &session{o: o, nc: nc, screen: scr, wake: make(chan struct{}, 1), heard: make(chan struct{}, 1)}
 	s.room.L = &s.mu
 	s.proto.Init(&wsproto.Config{
 		Role:         wsproto.Client,
@@ -123,8 +128,13 @@ func (s *session) send(ctx context.Context, inputs <-chan input, ended <-chan en
 			interrupted, inputs = nil, nil
 			s.screen.notice("interrupted, closing")
 			s.hangUp()
+		case <-s.heard:
+			s.beginWait()
+		case <-s.waited():
+			s.endWait()
 		case <-s.wake:
 		case e := <-ended:
+			s.lookBack(inputs)
 			return e
 		}
 		s.flush()
@@ -140,6 +150,8 @@ func (s *session) message(p []byte) (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.out, err = s.proto.AppendMessage(s.out, op, p)
+	s.holds = s.holds || err == nil
+	s.unsent = s.unsent || err != nil && !s.hungUp
 	return err
 }
 
@@ -149,18 +161,6 @@ func (s *session) ping() {
 	defer s.mu.Unlock()
 	if !s.proto.CloseExpected() {
 		s.out, _ = s.proto.AppendPing(s.out, s.trips.ping(time.Now()))
-	}
-}
-
-// endInput closes when the input is used up. Under --once a message must have
-// come, too: one that comes first does not keep the input from being sent.
-func (s *session) endInput() {
-	s.mu.Lock()
-	s.inputDone = true
-	wait := s.o.once && !s.shown
-	s.mu.Unlock()
-	if !wait {
-		s.hangUp()
 	}
 }
 
@@ -188,8 +188,8 @@ func (s *session) notify() {
 // flush writes what is framed.
 func (s *session) flush() {
 	s.mu.Lock()
-	out := s.out
-	s.out = nil
+	out, holds := s.out, s.holds
+	s.out, s.holds = nil, false
 	closing, failed := s.proto.CloseExpected(), s.failed
 	s.room.Broadcast()
 	s.mu.Unlock()
@@ -202,6 +202,11 @@ func (s *session) flush() {
 			// The reader may still find a Close that says why, or a better error.
 			s.broken = true
 		}
+	}
+	if holds && s.broken {
+		s.mu.Lock()
+		s.unsent = s.unsent || !s.hungUp
+		s.mu.Unlock()
 	}
 	if failed {
 		// 7.1.7. Closing at once, with input unread, would have the kernel

@@ -5,8 +5,9 @@ import "github.com/hawser-ws/hawser/cmd/internal/connect"
 const usage = `usage: wscat [flags] URL
 
 Connects to a ws:// or wss:// URL, sends each line of standard input as a text
-message, and prints each message that arrives. At the end of the input, or on
-Ctrl-C, it closes in order; a second Ctrl-C ends it at once.
+message, and prints each message that arrives. When the input has ended and no more
+messages come (see --wait), or on Ctrl-C, it closes in order; a second Ctrl-C ends
+it at once.
 
   wscat ws://127.0.0.1:9001/
   echo hello | wscat --once ws://127.0.0.1:9001/
@@ -15,6 +16,10 @@ Ctrl-C, it closes in order; a second Ctrl-C ends it at once.
 what goes out
   --once                send all of the input as one message (nothing if it is
                         empty), print the first message that arrives, and close
+  --wait D              at the end of the input, wait until no message has come for
+                        D (default 3s, with --once 10s; 0 where a person types the
+                        input). 0 closes at once, -1 waits until the other side
+                        closes. Pings and pongs are no messages
   --binary              send binary messages
   --ping D              ping every D (5s, 500ms) and report the round-trip times
   --close CODE[:REASON] close with this code (default 1000; 1005: without one)
@@ -34,9 +39,10 @@ exit status
   0  closed in order: with 1000, 1001 or no code, or with --close's code by us
   1  could not connect, or the handshake was refused
   2  wrong usage
-  3  closed by the other side with another code
+  3  closed by the other side with another code, or in the middle of a message
   4  ended without the other side's Close (1006)
   5  the other side broke the protocol, or --max-message
-  6  --once: closed in order before a message came
-  7  standard input could not be read or sent, or standard output not written
+  6  --once: no message came, in --wait or before the other side closed in order
+  7  standard input could not be read, or not all of it was sent before the other
+     side closed in order; or standard output could not be written
 `
