@@ -32,7 +32,7 @@ func TestModules(t *testing.T) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(srv.URL+"/test/blank")); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"connection", "conversation", "client", "identity", "view", "timeline"} {
+	for _, name := range []string{"connection", "conversation", "client", "identity", "view", "timeline", "box"} {
 		t.Run(name, func(t *testing.T) {
 			script := fmt.Sprintf(`Promise.all([import('/test/%s_test.js'), import('/test/check.js')])
 				.then(([tests, check]) => check.run(tests.default))`, name)

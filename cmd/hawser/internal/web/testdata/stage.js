@@ -15,6 +15,23 @@ export function message(seq, more = {}) {
 
 export const messages = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => message(from + i));
 
+// furnish puts the page's own document in, without its scripts.
+export async function furnish() {
+  const html = await (await fetch('/')).text();
+  const page = new DOMParser().parseFromString(html, 'text/html');
+  page.querySelectorAll('script, link').forEach((element) => element.remove());
+  document.body.replaceChildren(...page.body.childNodes);
+  document.getElementById('app').hidden = false;
+  document.getElementById('composer').hidden = false;
+  const style = document.createElement('link');
+  style.rel = 'stylesheet';
+  style.href = '/style.css';
+  document.head.querySelectorAll('link').forEach((element) => element.remove());
+  const loaded = new Promise((resolve) => (style.onload = resolve));
+  document.head.append(style);
+  await loaded;
+}
+
 // Stage shows the end of a conversation of a number of messages. The others are brought
 // when the view asks for them, at once unless late is set.
 export class Stage {
@@ -25,25 +42,9 @@ export class Stage {
 
   static async open(n, held = Math.min(n, 500)) {
     const stage = new Stage();
-    await stage.#furnish();
+    await furnish();
     stage.#begin(n, held);
     return stage;
-  }
-
-  async #furnish() {
-    const html = await (await fetch('/')).text();
-    const page = new DOMParser().parseFromString(html, 'text/html');
-    page.querySelectorAll('script, link').forEach((element) => element.remove());
-    document.body.replaceChildren(...page.body.childNodes);
-    document.getElementById('app').hidden = false;
-    document.getElementById('composer').hidden = false;
-    const style = document.createElement('link');
-    style.rel = 'stylesheet';
-    style.href = '/style.css';
-    document.head.querySelectorAll('link').forEach((element) => element.remove());
-    const loaded = new Promise((resolve) => (style.onload = resolve));
-    document.head.append(style);
-    await loaded;
   }
 
   #begin(n, held) {
