@@ -52,7 +52,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	if a.store, err = bolt.Open(cfg.Data); err != nil {
 		return nil, err
 	}
-	a.health = &health{base: cfg.BasePath, ending: &a.ending, store: a.store}
+	a.health = &health{base: cfg.BasePath, ending: &a.ending, store: a.store, log: log}
 	if err = a.openNetwork(); err != nil {
 		return nil, errors.Join(err, a.store.Close())
 	}

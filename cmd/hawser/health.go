@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -12,7 +13,13 @@ import (
 type health struct {
 	base   string // before the paths as well, where a proxy leaves it there
 	ending *atomic.Bool
-	store  interface{ Healthy() error }
+	store  interface {
+		Broken() error
+		Healthy() error
+	}
+	log *slog.Logger
+
+	said atomic.Pointer[string] // the last answer about the store
 }
 
 // probe returns what answers a request if that is a health probe, and nil otherwise.
@@ -43,17 +50,25 @@ func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 }
 
 // ready says whether newcomers are welcome. A full server still is: it is not broken,
-// and to take it from its proxies would cut off the people that it is full of.
+// and to take it from its proxies would cut off the people that it is full of. Strangers
+// may ask: which file it is about stands in the log.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.ending.Load() {
 		answerProbe(w, r, http.StatusServiceUnavailable, "stopping")
 		return
 	}
-	if err := h.store.Healthy(); err != nil {
-		answerProbe(w, r, http.StatusServiceUnavailable, err.Error())
-		return
+	words, err := "ready", h.store.Healthy()
+	status := http.StatusOK
+	if err != nil {
+		status, words = http.StatusServiceUnavailable, "the disk is full"
+		if h.store.Broken() != nil {
+			words = "the store is closed for writing"
+		}
 	}
-	answerProbe(w, r, http.StatusOK, "ready")
+	if before := h.said.Swap(&words); before != nil && *before != words || before == nil && err != nil {
+		h.log.Warn("/readyz answers something else than before", "answer", words, "error", err)
+	}
+	answerProbe(w, r, status, words)
 }
 
 // answerProbe answers OPTIONS as GET, because what asks by it looks at the status.

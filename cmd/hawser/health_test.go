@@ -8,17 +8,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/certs/certtest"
+	"github.com/hawser-ws/hawser/cmd/internal/logtest"
 	"github.com/hawser-ws/hawser/handshake"
 )
 
@@ -198,6 +202,42 @@ func wait(t *testing.T, until func() bool) {
 	for deadline := time.Now().Add(patience); !until(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("it does not come to that")
+		}
+	}
+}
+
+// sickStore is a store in whatever state.
+type sickStore struct{ broken, unhealthy error }
+
+func (s *sickStore) Broken() error  { return s.broken }
+func (s *sickStore) Healthy() error { return errors.Join(s.broken, s.unhealthy) }
+
+// Why the store takes nothing is said in words that name no file, and in the log once
+// for each change.
+func TestReadyzWords(t *testing.T) {
+	log, store := &logtest.Buffer{}, &sickStore{}
+	h := &health{ending: &atomic.Bool{}, store: store, log: slog.New(slog.NewTextHandler(log, nil))}
+	for _, c := range []struct {
+		store  sickStore
+		status int
+		words  string
+		lines  int // in the log so far
+	}{
+		{sickStore{}, 200, "ready\n", 0},
+		{sickStore{unhealthy: errors.New("no room at /secret")}, 503, "the disk is full\n", 1},
+		{sickStore{}, 200, "ready\n", 2},
+		{sickStore{broken: errors.New("a sync of /secret failed")}, 503, "the store is closed for writing\n", 3},
+	} {
+		*store = c.store
+		for range 3 {
+			w := httptest.NewRecorder()
+			h.probe(httptest.NewRequest("GET", "/readyz", nil)).ServeHTTP(w, httptest.NewRequest("GET", "/readyz", nil))
+			if w.Code != c.status || w.Body.String() != c.words {
+				t.Errorf("%+v: %d %q; want %d %q", c.store, w.Code, w.Body, c.status, c.words)
+			}
+		}
+		if n := strings.Count(log.String(), "\n"); n != c.lines {
+			t.Errorf("%d lines in the log; want %d:\n%s", n, c.lines, log)
 		}
 	}
 }
