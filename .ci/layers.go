@@ -41,7 +41,7 @@ var links = map[string][]string{
 	"wsproto/client": {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
 	"handshake":      {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"server":         {"golang.org/x/sys", "github.com/klauspost/compress"},
-	"chat":           {"golang.org/x/sys", "github.com/klauspost/compress"},
+	"chat":           {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/text", "go.mau.fi/util"},
 	"autobahn":       {"github.com/klauspost/compress"},
 }
 

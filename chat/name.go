@@ -1,19 +1,10 @@
 package chat
 
-import (
-	"errors"
-	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "strings"
 
 const (
 	maxRoomName = 64 // bytes
 	maxUserID   = 64 // bytes
-
-	// MaxName is the length of a display name in code points.
-	MaxName = 32
 
 	// userPrefix begins every user id and no room name, so that an id alone says
 	// which of the two it is.
@@ -44,33 +35,6 @@ func validID(s string, limit int) bool {
 		}
 	}
 	return true
-}
-
-// CleanName returns a display name without the white space around it, or an
-// error that says what is wrong with it: it has 1 to 32 code points, and none that
-// is invisible, ends a line or changes the direction of writing.
-func CleanName(name string) (string, error) {
-	if !utf8.ValidString(name) {
-		return "", errors.New("the name is not UTF-8")
-	}
-	name = strings.TrimSpace(name)
-	if n := utf8.RuneCountInString(name); n == 0 || n > MaxName {
-		return "", fmt.Errorf("the name has %d characters; 1 to %d are allowed", n, MaxName)
-	}
-	visible := false
-	for _, r := range name {
-		// The joiners are invisible too, but Persian, Hindi and emoji need them.
-		if !unicode.IsGraphic(r) && r != '\u200c' && r != '\u200d' {
-			return "", fmt.Errorf("the name contains the character %U, which cannot be shown", r)
-		}
-		if unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsPunct(r) || unicode.IsSymbol(r) {
-			visible = true
-		}
-	}
-	if !visible {
-		return "", errors.New("the name has no visible character")
-	}
-	return name, nil
 }
 
 // Conversation names a sequence of messages: "r:" and a room, or "p:" and two user

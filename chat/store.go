@@ -16,6 +16,10 @@ var ErrNotFound = errors.New("chat: not found")
 // opened again. With any other error nothing was stored.
 var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
 
+// ErrNameTaken is the error of a Store for a user whose name looks like that of another
+// user and is not the same.
+var ErrNameTaken = errors.New("chat: the name looks like that of another user")
+
 // Store keeps messages, rooms and users. The contract is proved for an
 // implementation by chat/storetest.
 //
@@ -64,7 +68,9 @@ type Store interface {
 	// user, in byte order of their ids, after the given id.
 	Peers(user, after string, limit int) (peers []PeerState, more bool, err error)
 
-	// PutUser stores a new user, or replaces one.
+	// PutUser stores a new user, or replaces one. It stores nothing and returns
+	// ErrNameTaken if the name is new to the user, and another user has a name with the
+	// same look (LookOf) that is not the same. Many users may have the same name.
 	PutUser(User) error
 
 	// User is the user with this id, or ErrNotFound.

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"math"
@@ -124,7 +125,12 @@ func (g *Guests) limit(r *http.Request) *chat.Failure {
 }
 
 func (g *Guests) put(u chat.User) *chat.Failure {
-	if err := g.Users.PutUser(u); err != nil {
+	err := g.Users.PutUser(u)
+	if errors.Is(err, chat.ErrNameTaken) {
+		return &chat.Failure{Code: 409, Reason: "name_taken", Field: "name",
+			Message: fmt.Sprintf("the name %q looks like that of another user; choose one that nobody can take for it", u.Name)}
+	}
+	if err != nil {
 		g.log().Error("chat/api: a guest could not be stored", "error", err)
 		return failStore
 	}

@@ -98,6 +98,9 @@ func TestGuestRefused(t *testing.T) {
 		{"name too long", "application/json", `{"name":"` + strings.Repeat("a", 33) + `"}`, 400, "bad_name", "name"},
 		{"A11 line break", "application/json", `{"name":"a\r\nb"}`, 400, "bad_name", "name"},
 		{"A11 right to left", "application/json", `{"name":"\u202eb"}`, 400, "bad_name", "name"},
+		{"filler", "application/json", `{"name":"\u3164"}`, 400, "bad_name", "name"},
+		{"joiner", "application/json", `{"name":"A\u200dda"}`, 400, "bad_name", "name"},
+		{"reserved", "application/json", `{"name":"Adm\u0131n"}`, 400, "bad_name", "name"},
 		{"too long", "application/json", `{"name":"Ada","x":"` + strings.Repeat("x", 4096) + `"}`, 413, "body_too_long", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -48,7 +48,7 @@ func (s *Store) Commit(batch []chat.Entry) error {
 // PutUser implements chat.Store.
 func (s *Store) PutUser(u chat.User) error {
 	return s.update(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketUsers).Put([]byte(u.ID), encodeUser(&u))
+		return putUser(tx, &u)
 	})
 }
 

@@ -8,10 +8,12 @@
 //	meta           "format"                  "1"
 //	               "epoch"                   13 letters and digits
 //	               "last"                    server_ts of the last message stored
+//	               "looks"                   the chat.LookVersion of the bucket looks
 //	conversations  chat.Conversation         number, last seq, last server_ts
 //	messages       number, seq               a record (record.go)
 //	peers          user 00 peer              empty
 //	users          id                        a record
+//	looks          look, name 00 id          empty: users by what their names look like (looks.go)
 //	refs           day                       a bucket: number, sender 00 ref → seq, server_ts
 //	steps          number, seq               empty: the clock went back before this message
 //

@@ -92,7 +92,10 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 		if s.db, err = openFile(path, timeout); err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
-		return s.readMeta(path)
+		if err := s.readMeta(path); err != nil {
+			return err
+		}
+		return s.updateLooks()
 	})
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -146,7 +149,10 @@ func create(dir, path string) error {
 		if err := meta.Put(keyFormat, []byte(format)); err != nil {
 			return err
 		}
-		return meta.Put(keyEpoch, []byte(strings.ToLower(rand.Text()[:13])))
+		if err := meta.Put(keyEpoch, []byte(strings.ToLower(rand.Text()[:13]))); err != nil {
+			return err
+		}
+		return makeLooks(tx)
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err

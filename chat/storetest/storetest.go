@@ -33,6 +33,7 @@ func Run(t *testing.T, newFolder func(t *testing.T) Folder) {
 		{"Rooms", testRooms},
 		{"Peers", testPeers},
 		{"Users", testUsers},
+		{"NamesThatLookAlike", testLooks},
 		{"Reopen", testReopen},
 		{"Concurrent", testConcurrent},
 	} {

@@ -1,0 +1,123 @@
+package bolt
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// The bucket of looks finds the users whose names look alike. Its keys are
+//
+//	hash of chat.LookOf(name), name, 00, user id
+//
+// so that the names of one look lie side by side, and the users of one name within them.
+
+var (
+	bucketLooks = []byte("looks")
+
+	// keyLooks holds the chat.LookVersion that the bucket was made with.
+	keyLooks = []byte("looks")
+)
+
+const lookSize = 16 // bytes of the hash
+
+// lookKey begins the keys of all users with this name.
+func lookKey(name string) []byte {
+	sum := sha256.Sum256([]byte(chat.LookOf(name)))
+	return append(append(sum[:lookSize:lookSize], name...), 0)
+}
+
+// putUser stores a user. A name that the user has already is not looked at, so that
+// one from before a rule was made stays.
+func putUser(tx *bbolt.Tx, u *chat.User) error {
+	users, looks := tx.Bucket(bucketUsers), tx.Bucket(bucketLooks)
+	before, known := chat.User{}, false
+	if b := users.Get([]byte(u.ID)); b != nil {
+		var err error
+		if before, err = decodeUser(u.ID, b); err != nil {
+			return err
+		}
+		known = true
+	}
+	if !known || before.Name != u.Name {
+		if isTaken(looks, u) {
+			return fmt.Errorf("chat/bolt: %w", chat.ErrNameTaken)
+		}
+		if known {
+			if err := looks.Delete(append(lookKey(before.Name), u.ID...)); err != nil {
+				return err
+			}
+		}
+		if err := looks.Put(append(lookKey(u.Name), u.ID...), nil); err != nil {
+			return err
+		}
+	}
+	return users.Put([]byte(u.ID), encodeUser(u))
+}
+
+// isTaken reports whether another user has a name that looks like u's and is not the
+// same. It looks at three keys at most, however many users share a name.
+func isTaken(looks *bbolt.Bucket, u *chat.User) bool {
+	same := lookKey(u.Name)
+	c := looks.Cursor()
+	k, _ := c.Seek(same[:lookSize])
+	for bytes.HasPrefix(k, same[:lookSize]) {
+		_, id, _ := bytes.Cut(k[lookSize:], []byte{0})
+		switch {
+		case bytes.HasPrefix(k, same): // on to the first behind all users of this name
+			after := bytes.Clone(same)
+			after[len(after)-1] = 1
+			k, _ = c.Seek(after)
+		case string(id) == u.ID:
+			k, _ = c.Next()
+		default:
+			return true
+		}
+	}
+	return false
+}
+
+// hasLooks reports whether the bucket is there, and made by the rules of today.
+func hasLooks(tx *bbolt.Tx) bool {
+	return tx.Bucket(bucketLooks) != nil && string(tx.Bucket(bucketMeta).Get(keyLooks)) == chat.LookVersion
+}
+
+// makeLooks makes the bucket from the users.
+func makeLooks(tx *bbolt.Tx) error {
+	if tx.Bucket(bucketLooks) != nil {
+		if err := tx.DeleteBucket(bucketLooks); err != nil {
+			return err
+		}
+	}
+	looks, err := tx.CreateBucket(bucketLooks)
+	if err != nil {
+		return err
+	}
+	err = tx.Bucket(bucketUsers).ForEach(func(id, b []byte) error {
+		u, err := decodeUser(string(id), b)
+		if err != nil {
+			return err
+		}
+		return looks.Put(append(lookKey(u.Name), u.ID...), nil)
+	})
+	if err != nil {
+		return err
+	}
+	return tx.Bucket(bucketMeta).Put(keyLooks, []byte(chat.LookVersion))
+}
+
+// updateLooks makes the bucket where an older program wrote the file.
+func (s *Store) updateLooks() error {
+	made := false
+	if err := s.db.View(func(tx *bbolt.Tx) error { made = hasLooks(tx); return nil }); err != nil || made {
+		return err
+	}
+	if err := s.db.Update(makeLooks); err != nil {
+		return fmt.Errorf("chat/bolt: %s: finding names that look alike: %w", s.path, err)
+	}
+	return nil
+}

@@ -1,0 +1,232 @@
+package chat
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// reserved are names that only the service and the people who run it could have, and
+// those that address everybody. companions make none by themselves, but do not make
+// another name of a reserved one: "the admin", "Hawser Team".
+var (
+	reserved = strings.Fields(`
+		hawser system sysadmin admin admins administrator administrators administration root superuser
+		moderator moderators moderation mod mods server support helpdesk staff operator owner
+		security service webmaster postmaster hostmaster official
+		everyone everybody here all channel
+		administrador administrateur moderador moderateur sistema systeme soporte
+		админ администратор модератор система поддержка
+		管理员 管理員 系统 系統 管理者 管理人 관리자 운영자 시스템 مدير مشرف النظام`)
+	companions = strings.Fields("the a our real chat team bot account message notice desk")
+)
+
+// checkImpostor refuses a name that poses as the service, or as another user in the
+// ways in which pages show one.
+func checkImpostor(name string) error {
+	if isReserved(name) {
+		return fmt.Errorf("the name %q is reserved: it could be taken for the service, for those who run it, or for everybody", name)
+	}
+	plain := []rune(norm.NFKC.String(name))
+	if tag := endTag(plain); tag != "" {
+		return fmt.Errorf("the name ends in %q, which is how pages tell people of the same name apart by their ids; leave it out, or use more than 4 characters", tag)
+	}
+	if looksLikeID(plain) {
+		return fmt.Errorf("the name %q could be taken for a user id", name)
+	}
+	return nil
+}
+
+// endTag is a pair of parentheses at the end of a name, or before nothing but
+// symbols and punctuation, with 1 to 4 characters that ids have; "" if there is none.
+// Brackets that look like parentheses count, as do letters that look like others.
+func endTag(name []rune) string {
+	end := len(name)
+	for end > 0 && !unicode.IsLetter(name[end-1]) && !unicode.IsNumber(name[end-1]) && bracket(name[end-1]) != ")" {
+		end--
+	}
+	for n := 1; n <= 4 && n+2 <= end; n++ {
+		open := end - n - 2
+		if bracket(name[end-1]) == ")" && bracket(name[open]) == "(" && !slices.ContainsFunc(name[open+1:end-1], notInID) {
+			return string(name[open:end])
+		}
+	}
+	return ""
+}
+
+// bracket is "(" or ")" for what could be taken for it.
+func bracket(r rune) string {
+	switch {
+	case unicode.Is(unicode.Ps, r), unicode.Is(unicode.Pi, r):
+		return "("
+	case unicode.Is(unicode.Pe, r), unicode.Is(unicode.Pf, r):
+		return ")"
+	}
+	return lookOf(r)
+}
+
+func notInID(r rune) bool { return !validID(lookOf(r), maxUserID) }
+
+// looksLikeID reports whether a page that knows no name for a user could have written
+// this in its place.
+func looksLikeID(name []rune) bool {
+	for _, r := range name {
+		if notInID(r) {
+			return false
+		}
+	}
+	return len(name) > len(userPrefix) && strings.HasPrefix(LookOf(strings.ToLower(string(name))), LookOf(userPrefix))
+}
+
+// fold is every reading of one character as small letters. A character that is no
+// letter may also stand for nothing, as the dots in "a.d.m.i.n" do.
+func fold(r rune) []string {
+	if letter := drawnLetter(r); letter != 0 {
+		r = letter
+	}
+	if unicode.IsMark(r) {
+		return []string{""}
+	}
+	var readings []string
+	read := func(s string) {
+		if s = smallLetters(s); s != "" && !slices.Contains(readings, s) {
+			readings = append(readings, s)
+		}
+	}
+	read(lookOf(unicode.ToLower(r)))
+	read(lookOf(r)) // a capital of another alphabet may look Latin where the small letter does not
+	switch r {
+	case 'I', 'l', '1', '|', '!', 'ǀ': // not i: Ali is not all
+		read("i")
+		read("l")
+	case '3', '€':
+		read("e")
+	case '4', '@':
+		read("a")
+	case '5', '$':
+		read("s")
+	case '7':
+		read("t")
+	}
+	if !unicode.IsLetter(r) {
+		readings = append(readings, "")
+	}
+	return readings
+}
+
+// smallLetters is s in small letters without their marks, and without all else. The
+// look of a letter can be one that has a look itself.
+func smallLetters(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if capital := smallCapitals[r]; capital != 0 {
+			r = capital
+		}
+		for _, r := range lookOf(r) {
+			switch r = unicode.ToLower(r); {
+			case r == 'w':
+				b.WriteString("vv")
+			case unicode.IsLetter(r):
+				b.WriteRune(r)
+			}
+		}
+	}
+	return b.String()
+}
+
+// smallCapitals are letters of their own, which look like capitals nonetheless. Small
+// letters of Cyrillic look like them, too.
+var smallCapitals = map[rune]rune{
+	'ᴀ': 'a', 'ʙ': 'b', 'ᴅ': 'd', 'ᴇ': 'e', 'ꜰ': 'f', 'ɢ': 'g', 'ʜ': 'h', 'ᴊ': 'j', 'ᴋ': 'k', 'ĸ': 'k', 'ʟ': 'l',
+	'ᴍ': 'm', 'ʍ': 'm', 'ɴ': 'n', 'ᴘ': 'p', 'ʀ': 'r', 'ᴛ': 't',
+}
+
+// drawnLetter is the Latin letter that a small capital, a regional indicator or a letter
+// in a black circle or square shows; 0 for anything else. Unicode decomposes none of
+// these.
+func drawnLetter(r rune) rune {
+	switch {
+	case 0x1f1e6 <= r && r <= 0x1f1ff:
+		return 'a' + r - 0x1f1e6
+	case 0x1f150 <= r && r <= 0x1f169:
+		return 'a' + r - 0x1f150
+	case 0x1f170 <= r && r <= 0x1f189:
+		return 'a' + r - 0x1f170
+	}
+	return smallCapitals[r]
+}
+
+// reading is how far a name has been read: what of a word, and whether a reserved word
+// came before it.
+type reading struct {
+	part  string
+	found bool
+}
+
+// folded holds the reserved words and companions as the first of their readings, and
+// all beginnings of these.
+var folded = foldWords()
+
+type wordList struct{ beginnings, words, reserved map[string]bool }
+
+func foldWords() wordList {
+	l := wordList{map[string]bool{"": true}, map[string]bool{}, map[string]bool{}}
+	for i, list := range [][]string{reserved, companions} {
+		for _, w := range list {
+			var f string
+			for _, r := range norm.NFKD.String(w) {
+				f += fold(r)[0]
+			}
+			l.words[f] = true
+			if i == 0 {
+				l.reserved[f] = true
+			}
+			for n := range f {
+				l.beginnings[f[:n]] = true
+			}
+			l.beginnings[f] = true
+		}
+	}
+	return l
+}
+
+// isReserved reports whether a name can be read as reserved words and companions, at
+// least one of them reserved, whatever stands between their letters.
+func isReserved(name string) bool {
+	at := map[reading]bool{{}: true}
+	for _, r := range norm.NFKD.String(name) {
+		if isIgnorable(r) {
+			continue
+		}
+		next := map[reading]bool{}
+		for _, letters := range fold(r) {
+			for rd := range at {
+				folded.advance(next, rd, letters)
+			}
+		}
+		at = next
+	}
+	for rd := range at {
+		if folded.reserved[rd.part] || rd.found && (rd.part == "" || folded.words[rd.part]) {
+			return true
+		}
+	}
+	return false
+}
+
+// advance reads letters after rd, and adds to next where that can lead.
+func (l wordList) advance(next map[reading]bool, rd reading, letters string) {
+	if letters == "" {
+		next[rd] = true
+		return
+	}
+	if part := rd.part + letters; l.beginnings[part] {
+		next[reading{part, rd.found}] = true
+	}
+	if l.words[rd.part] && l.beginnings[letters] {
+		next[reading{letters, rd.found || l.reserved[rd.part]}] = true
+	}
+}
