@@ -1,6 +1,17 @@
-// Package browser is for tests: it finds a Chromium or Chrome on the machine and
-// drives it without a window.
+// Package browser is for tests: it starts Chromium, Firefox and WebKit, and drives
+// them without a screen and without the network.
 //
-// Only tests import it, so that no program links it. It knows nothing of the page
-// that is opened. Read browser.go.
+// A Browser has Profiles, each with storage of its own, so a profile is one person.
+// A Profile has Tabs, which share that storage. What a test does to a Tab is what a
+// user does: keys, clicks, going back, closing.
+//
+// Chromium is driven by the Chrome DevTools Protocol and Firefox by WebDriver BiDi,
+// both over the project's own WebSocket client; WebKit, the engine of Safari, by
+// WebDriver in the form of WebKitGTK's MiniBrowser.
+//
+// Only tests import the package, so that no program links it. It knows nothing of
+// the page that is opened.
+//
+// Read browser.go and tab.go. Each engine is a file of its own; process.go is what
+// ends them all, also when the test is killed.
 package browser

@@ -5,7 +5,9 @@ package group
 import (
 	"bufio"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -57,14 +59,22 @@ func TestEnd(t *testing.T) {
 
 // However this process ends, the group ends with it: then the guard's input does.
 func TestGuard(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "of its own")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	cmd, out := start(t, "sleep 60 & echo ready; wait")
-	g, err := NewGuard(cmd)
+	g, err := NewGuard(cmd, folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	g.in.Close()
 	io.Copy(io.Discard, out)
 	cmd.Wait()
+	g.cmd.Wait()
+	if _, err := os.Stat(folder); !os.IsNotExist(err) {
+		t.Errorf("its folder is there: %v", err)
+	}
 	g.Stop()
 	(*Guard)(nil).Stop()
 }

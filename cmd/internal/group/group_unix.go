@@ -35,9 +35,12 @@ type Guard struct {
 	in  io.Closer
 }
 
-// NewGuard guards the group of a command that was started.
-func NewGuard(cmd *exec.Cmd) (*Guard, error) {
-	g := &Guard{cmd: Shell(fmt.Sprintf("read x; kill -KILL -%d", cmd.Process.Pid))}
+// NewGuard guards the group of a command that was started, and removes some of its
+// files or folders when it has killed the group.
+func NewGuard(cmd *exec.Cmd, files ...string) (*Guard, error) {
+	g := &Guard{cmd: Shell(fmt.Sprintf(`read x; kill -KILL -%d; rm -rf -- "$@"`, cmd.Process.Pid))}
+	g.cmd.Args = append(g.cmd.Args, "sh")
+	g.cmd.Args = append(g.cmd.Args, files...)
 	in, err := g.cmd.StdinPipe()
 	if err != nil {
 		return nil, err

@@ -1,15 +1,11 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
-
-	"github.com/chromedp/chromedp"
 
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
@@ -26,29 +22,24 @@ func TestModules(t *testing.T) {
 	srv := httptest.NewServer(mux)
 	defer srv.Close()
 
-	ctx := browser.Start(t)
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	if err := chromedp.Do(ctx, chromedp.Navigate(srv.URL+"/test/blank")); err != nil {
-		t.Fatal(err)
+	inEngines(t, func(t *testing.T, b *browser.Browser) {
+		w := openWindow(t, b, srv.URL+"/test/blank", 800, 600)
+		for _, name := range []string{"connection", "conversation", "client", "identity", "view", "box"} {
+			t.Run(name, func(t *testing.T) { testModule(t, w, name) })
+		}
+	})
+}
+
+func testModule(t *testing.T, w *window, name string) {
+	results := eval[map[string]string](w, fmt.Sprintf(`Promise.all([import('/test/%s_test.js'), import('/test/check.js')])
+		.then(([tests, check]) => check.run(tests.default))`, name))
+	if len(results) == 0 {
+		t.Fatal("no tests were run")
 	}
-	for _, name := range []string{"connection", "conversation", "client", "identity", "view", "timeline", "box"} {
-		t.Run(name, func(t *testing.T) {
-			script := fmt.Sprintf(`Promise.all([import('/test/%s_test.js'), import('/test/check.js')])
-				.then(([tests, check]) => check.run(tests.default))`, name)
-			results, err := chromedp.Run(ctx, chromedp.Evaluate[map[string]string](script, chromedp.EvalAwaitPromise))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(results) == 0 {
-				t.Fatal("no tests were run")
-			}
-			for test, failure := range results {
-				t.Run(test, func(t *testing.T) {
-					if failure != "" {
-						t.Error(failure)
-					}
-				})
+	for test, failure := range results {
+		t.Run(test, func(t *testing.T) {
+			if failure != "" {
+				t.Error(failure)
 			}
 		})
 	}

@@ -1,25 +1,24 @@
 package web
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
 // TestPage is what one meets in the page beside talking, on the real server.
-func TestPage(t *testing.T) {
-	root := browser.Start(t)
+func TestPage(t *testing.T) { inEngines(t, testPage) }
+
+func testPage(t *testing.T, b *browser.Browser) {
 	s := newService(t)
 	for _, tt := range []struct {
 		name string
-		test func(*testing.T, context.Context, *service)
+		test func(*testing.T, *browser.Browser, *service)
 	}{
 		{"signing in", testSignIn},
 		{"a reload keeps who one is", testIdentity},
@@ -33,18 +32,20 @@ func TestPage(t *testing.T) {
 		{"everything has a name", testNames},
 		{"a server that knows nobody any more", testForgotten}, // last: it replaces the data
 	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, root, s) })
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, b, s) })
 	}
 }
 
-func testSignIn(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url+"#quay", 800, 600)
+func testSignIn(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url+"#quay", 800, 600)
 	w.until(`document.activeElement.id === 'name'`)
-	w.do(chromedp.Click("#enter"))
+	w.click("#enter")
 	w.until(`document.getElementById('name-error').textContent === 'Choose a name.'`)
-	w.do(chromedp.SetValue("#name", strings.Repeat("x", 33)), chromedp.Click("#enter"))
+	w.fill("#name", strings.Repeat("x", 33))
+	w.click("#enter")
 	w.until(`document.getElementById('name-error').textContent.includes('32')`) // what the server says
-	w.do(chromedp.SetValue("#room", "a room"), chromedp.Click("#enter"))
+	w.fill("#room", "a room")
+	w.click("#enter")
 	w.until(`document.getElementById('room-error').textContent.includes('without spaces')`)
 	w.enter("Ada", "#quay")
 	if got := eval[string](w, `document.getElementById('title').textContent`); got != "# quay" {
@@ -55,20 +56,27 @@ func testSignIn(t *testing.T, root context.Context, s *service) {
 	}
 }
 
-func testIdentity(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url, 800, 600)
+func testIdentity(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Grace", "lobby")
 	who := `JSON.parse(localStorage.getItem('hawser.identity')).user_id`
 	before := eval[string](w, who)
-	w.do(chromedp.Reload())
+	w.reload()
 	w.online()
 	if after := eval[string](w, who); after != before {
 		t.Errorf("user %s before, %s after a reload", before, after)
 	}
+	other := w.another(s.url, 800, 600)
+	other.online()
+	if got := eval[string](other, who); got != before {
+		t.Errorf("user %s in one tab, %s in another", before, got)
+	}
+	stranger := openWindow(t, b, s.url, 800, 600)
+	stranger.until(`!document.getElementById('signin').hidden && document.getElementById('name').value === ''`)
 }
 
-func testMarkup(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url, 800, 600)
+func testMarkup(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("<b>Eve</b>", "markup")
 	const text = `<img src=x onerror="document.title='broken'"><script>alert(1)</script>&amp; **bold**`
 	w.say(text)
@@ -91,8 +99,8 @@ func testMarkup(t *testing.T, root context.Context, s *service) {
 	w.shows("two\nlines")
 }
 
-func testLimit(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url, 800, 600)
+func testLimit(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Ada", "limit")
 	counter := `document.getElementById('counter').textContent`
 	w.write(strings.Repeat("😀", 400))
@@ -101,24 +109,24 @@ func testLimit(t *testing.T, root context.Context, s *service) {
 	}
 	w.write(strings.Repeat("😀", 101))
 	w.until(counter + ` === '-1'`)
-	w.press("Enter", "\r", 13)
+	w.press("Enter")
 	w.until(`document.getElementById('composer-error').textContent === 'This is 1 character too long.'`)
-	w.press("Backspace", "", 8)
+	w.press("Backspace")
 	w.until(counter + ` === '0'`)
-	w.press("Enter", "\r", 13)
+	w.press("Enter")
 	w.shows(strings.Repeat("😀", 500))
 	if got := eval[string](w, `document.getElementById('text').value`); got != "" {
 		t.Errorf("after sending %q is left", got)
 	}
 }
 
-func testScrollingUp(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url, 800, 600)
+func testScrollingUp(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Ada", "long")
 	const n = 180
 	writeMany(w, n)
 	w.until(fmt.Sprintf(`document.querySelectorAll('.message[data-state=sent]').length === %d`, n))
-	w.do(chromedp.Reload())
+	w.reload()
 	w.online()
 	w.until(`document.querySelectorAll('.message').length === 50`)
 
@@ -147,15 +155,15 @@ func testScrollingUp(t *testing.T, root context.Context, s *service) {
 	w.until(`document.getElementById('log-status').textContent === 'This is where the conversation begins.'`)
 }
 
-func testReading(t *testing.T, root context.Context, s *service) {
-	ada := openWindow(t, root, s.url, 800, 600)
+func testReading(t *testing.T, b *browser.Browser, s *service) {
+	ada := openWindow(t, b, s.url, 800, 600)
 	ada.enter("Ada", "reading")
 	writeMany(ada, 40)
 	ada.until(`document.querySelectorAll('.message[data-state=sent]').length === 40`)
-	bob := openWindow(t, root, s.url, 800, 600)
+	bob := openWindow(t, b, s.url, 800, 600)
 	bob.enter("Bob", "reading")
 
-	ada.do(chromedp.Focus("#log"))
+	ada.focus("#log")
 	eval[bool](ada, `(document.getElementById('log').scrollTop = 300, true)`)
 	ada.until(`!document.getElementById('jump').hidden`)
 	bob.say("Are you reading?")
@@ -164,59 +172,61 @@ func testReading(t *testing.T, root context.Context, s *service) {
 	if top := eval[int](ada, `document.getElementById('log').scrollTop`); top != 300 {
 		t.Errorf("scrolled to %d, want 300", top)
 	}
-	ada.do(chromedp.Click("#jump"))
+	ada.click("#jump")
 	ada.until(`document.getElementById('jump').hidden && !document.title.startsWith('(')`)
 	bob.say("At the end one stays at the end.")
 	ada.shows("At the end one stays at the end.")
 	ada.until(`(({ scrollTop, scrollHeight, clientHeight }) => scrollHeight - clientHeight - scrollTop < 2)(document.getElementById('log'))`)
 }
 
-func testRooms(t *testing.T, root context.Context, s *service) {
-	ada := openWindow(t, root, s.url, 1200, 700)
+func testRooms(t *testing.T, b *browser.Browser, s *service) {
+	ada := openWindow(t, b, s.url, 1200, 700)
 	ada.enter("Ada", "first")
-	bob := openWindow(t, root, s.url, 1200, 700)
+	bob := openWindow(t, b, s.url, 1200, 700)
 	bob.enter("Bob", "first")
 
-	ada.do(chromedp.SetValue("#join-name", "no good"), chromedp.Click("#join"))
+	ada.fill("#join-name", "no good")
+	ada.click("#join")
 	ada.until(`document.getElementById('join-error').textContent.includes('without spaces')`)
-	ada.do(chromedp.SetValue("#join-name", "#second"), chromedp.Click("#join"))
+	ada.fill("#join-name", "#second")
+	ada.click("#join")
 	ada.until(`document.getElementById('title').textContent === '# second'`)
 	ada.until(`document.querySelectorAll('#rooms li').length === 2`)
 
 	bob.say("one")
 	bob.say("two")
 	ada.until(`document.querySelector('#rooms li[data-id=first] .badge:not([hidden])')?.textContent === '2 unread'`)
-	ada.do(chromedp.Click(`#rooms li[data-id=first] button`))
+	ada.click(`#rooms li[data-id=first] button`)
 	ada.shows("two")
 	ada.until(`document.querySelector('#rooms li[data-id=first] .badge').hidden`)
 
 	// Somebody who comes later finds the room in the list, and leaves it again.
-	eve := openWindow(t, root, s.url, 1200, 700)
+	eve := openWindow(t, b, s.url, 1200, 700)
 	eve.enter("Eve", "third")
-	eve.do(chromedp.Click(`#other-rooms li[data-id=first] button`))
+	eve.click(`#other-rooms li[data-id=first] button`)
 	eve.shows("one")
 	ada.until(`document.querySelectorAll('#members li').length === 3`)
-	eve.do(chromedp.Click("#leave"))
+	eve.click("#leave")
 	eve.until(`document.getElementById('title').textContent === '# third'`)
 	ada.until(`document.querySelectorAll('#members li').length === 2`)
 }
 
-func testPrivate(t *testing.T, root context.Context, s *service) {
-	ada := openWindow(t, root, s.url, 1200, 700)
+func testPrivate(t *testing.T, b *browser.Browser, s *service) {
+	ada := openWindow(t, b, s.url, 1200, 700)
 	ada.enter("Ada", "plaza")
-	bob := openWindow(t, root, s.url, 1200, 700)
+	bob := openWindow(t, b, s.url, 1200, 700)
 	bob.enter("Bob", "plaza")
-	eve := openWindow(t, root, s.url, 1200, 700)
+	eve := openWindow(t, b, s.url, 1200, 700)
 	eve.enter("Eve", "plaza")
 	bob.say("Hello, all!")
 	ada.shows("Hello, all!")
 
-	ada.do(chromedp.Click(`.message .name`)) // by clicking a name
+	ada.click(`.message .name`) // by clicking a name
 	ada.until(`document.getElementById('title').textContent === 'Bob'`)
 	ada.until(`document.getElementById('subtitle').textContent === 'Private · online'`)
 	ada.say("Between us.")
 	bob.until(`document.querySelector('#people li .badge:not([hidden])')?.textContent === '1 unread'`)
-	bob.do(chromedp.Click(`#people li button`))
+	bob.click(`#people li button`)
 	bob.shows("Between us.")
 	bob.say("Of course.")
 	ada.shows("Of course.")
@@ -224,12 +234,12 @@ func testPrivate(t *testing.T, root context.Context, s *service) {
 	if d := cmp.Diff(want, ada.transcript()); d != "" {
 		t.Error(d)
 	}
-	bob.do(chromedp.Reload())
+	bob.reload()
 	bob.online()
 	bob.shows("Of course.")
 
 	// What goes to everybody comes after it, and it is all that Eve has seen.
-	ada.do(chromedp.Click(`#rooms li[data-id=plaza] button`))
+	ada.click(`#rooms li[data-id=plaza] button`)
 	ada.say("Good night, all!")
 	eve.shows("Good night, all!")
 	if n := eval[int](eve, `document.querySelectorAll('#people li').length`); n != 0 {
@@ -240,8 +250,8 @@ func testPrivate(t *testing.T, root context.Context, s *service) {
 	}
 }
 
-func testNarrow(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url, 360, 640)
+func testNarrow(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url, 360, 640)
 	fits := func(where string) {
 		t.Helper()
 		if n := eval[int](w, `document.documentElement.scrollWidth`); n > 360 {
@@ -259,20 +269,20 @@ func testNarrow(t *testing.T, root context.Context, s *service) {
 		if eval[bool](w, visible) {
 			t.Errorf("%s is in the way", panel.panel)
 		}
-		w.do(chromedp.Click("#" + panel.toggle))
+		w.click("#" + panel.toggle)
 		w.until(fmt.Sprintf(`document.getElementById('%s').contains(document.activeElement)`, panel.panel))
 		if !eval[bool](w, visible+` && document.getElementById('conversation').inert`) {
 			t.Errorf("%s is not open, or not alone", panel.panel)
 		}
 		fits(panel.panel)
-		w.press("Escape", "", 27)
+		w.press("Escape")
 		w.until(fmt.Sprintf(`document.activeElement.id === '%s' && !document.getElementById('conversation').inert`, panel.toggle))
 	}
 }
 
 // testNames finds what a screen reader would have to leave without a name.
-func testNames(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url, 1200, 700)
+func testNames(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url, 1200, 700)
 	const nameless = `[...document.querySelectorAll('button, input, textarea, nav, aside, section, [role=log]')]
 		.filter((e) => e.checkVisibility())
 		.filter((e) => !e.textContent.trim() && !e.ariaLabel && !e.labels?.length
@@ -292,8 +302,8 @@ func testNames(t *testing.T, root context.Context, s *service) {
 	}
 }
 
-func testForgotten(t *testing.T, root context.Context, s *service) {
-	w := openWindow(t, root, s.url, 800, 600)
+func testForgotten(t *testing.T, b *browser.Browser, s *service) {
+	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Ada", "lobby")
 	s.kill()
 	if err := os.RemoveAll(s.data); err != nil {

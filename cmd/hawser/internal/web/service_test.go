@@ -2,11 +2,13 @@ package web
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -21,14 +23,29 @@ type service struct {
 	cmd    *exec.Cmd
 }
 
+// built is the binary, which the tests share.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func build() {
+	if built.dir, built.err = os.MkdirTemp("", "hawser"); built.err != nil {
+		return
+	}
+	build := exec.Command("go", "build", "-o", built.dir, "github.com/hawser-ws/hawser/cmd/hawser")
+	if out, err := build.CombinedOutput(); err != nil {
+		built.err = fmt.Errorf("%v: %w\n%s", build, err, out)
+	}
+}
+
 func newService(t *testing.T) *service {
 	t.Helper()
-	dir := t.TempDir()
-	s := &service{t: t, binary: filepath.Join(dir, "hawser"), data: filepath.Join(dir, "data"), listen: "127.0.0.1:0"}
-	build := exec.Command("go", "build", "-o", s.binary, "github.com/hawser-ws/hawser/cmd/hawser")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %v\n%s", build, err, out)
+	if built.once.Do(build); built.err != nil {
+		t.Fatal(built.err)
 	}
+	s := &service{t: t, binary: filepath.Join(built.dir, "hawser"), data: filepath.Join(t.TempDir(), "data"), listen: "127.0.0.1:0"}
 	s.start()
 	t.Cleanup(s.kill)
 	return s

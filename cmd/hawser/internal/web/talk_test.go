@@ -1,27 +1,28 @@
 package web
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
 	"testing"
 
-	"github.com/chromedp/chromedp"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
-var screenshot = flag.String("screenshot", "", "write a picture of the page to this file")
+var screenshot = flag.String("screenshot", "", "write a picture of the page to this file, of each engine that runs")
 
 // TestTwoWindows is two people in two windows on the real server: they talk, one of
 // them reloads, the server is killed under them while they write and comes back, and
 // in the end both have seen the same, all of it, and nothing twice.
-func TestTwoWindows(t *testing.T) {
-	root := browser.Start(t)
+func TestTwoWindows(t *testing.T) { inEngines(t, testTwoWindows) }
+
+func testTwoWindows(t *testing.T, b *browser.Browser) {
 	s := newService(t)
-	ada := openWindow(t, root, s.url, 1280, 760)
-	bob := openWindow(t, root, s.url, 1280, 760)
+	ada := openWindow(t, b, s.url, 1280, 760)
+	bob := openWindow(t, b, s.url, 1280, 760)
 	ada.enter("Ada", "harbour")
 	bob.enter("Bob", "harbour")
 	ada.until(`document.querySelectorAll('#members li').length === 2`)
@@ -48,7 +49,7 @@ func TestTwoWindows(t *testing.T) {
 		t.Fatalf("Bob's window: %s", d)
 	}
 
-	bob.do(chromedp.Reload())
+	bob.reload()
 	bob.online()
 	bob.shows("Perfect. I am on my way with the spare hawser.")
 	if d := cmp.Diff(want, bob.transcript()); d != "" {
@@ -124,10 +125,11 @@ func takeScreenshot(t *testing.T, w *window) {
 	if *screenshot == "" {
 		return
 	}
-	picture, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
-	if err != nil {
-		t.Fatal(err)
-	}
+	var picture []byte
+	w.within(func(ctx context.Context) (err error) {
+		picture, err = w.tab.Screenshot(ctx)
+		return err
+	})
 	if err := os.WriteFile(*screenshot, picture, 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -2,39 +2,107 @@ package web
 
 import (
 	"context"
-	"fmt"
-	"strconv"
+	"encoding/json"
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/chromedp"
+	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
 // patience bounds the waiting for something that must happen.
 const patience = 30 * time.Second
 
-// window is one browser tab, which is one person.
+// window is one browser tab. Each that openWindow opens is another person's, with
+// storage of its own; another opens one more of the same person.
 type window struct {
-	t   *testing.T
-	ctx context.Context
+	t      *testing.T
+	person *browser.Profile
+	tab    *browser.Tab
 }
 
-// openWindow opens the page in a new tab of the browser.
-func openWindow(t *testing.T, browser context.Context, url string, width, height int64) *window {
+// openWindow opens the page as somebody new.
+func openWindow(t *testing.T, b *browser.Browser, url string, width, height int) *window {
 	t.Helper()
-	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
-	t.Cleanup(cancel)
-	w := &window{t, ctx}
-	w.do(chromedp.EmulateViewport(width, height), chromedp.Navigate(url))
-	return w
+	w := &window{t: t}
+	w.within(func(ctx context.Context) (err error) {
+		w.person, err = b.Profile(ctx)
+		return err
+	})
+	t.Cleanup(func() {
+		if err := w.person.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	return w.another(url, width, height)
+}
+
+// another opens the page in one more tab of the same person.
+func (w *window) another(url string, width, height int) *window {
+	w.t.Helper()
+	other := &window{t: w.t, person: w.person}
+	w.within(func(ctx context.Context) (err error) {
+		other.tab, err = w.person.Open(ctx, width, height)
+		return err
+	})
+	other.navigate(url)
+	return other
+}
+
+// within does something with the browser that must succeed in time.
+func (w *window) within(do func(context.Context) error) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := do(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *window) navigate(url string) {
+	w.t.Helper()
+	w.within(func(ctx context.Context) error { return w.tab.Navigate(ctx, url) })
+}
+
+func (w *window) reload() {
+	w.t.Helper()
+	w.within(w.tab.Reload)
+}
+
+// back goes one step back in the history; until says when the page has followed.
+func (w *window) back() {
+	w.t.Helper()
+	w.within(w.tab.Back)
+}
+
+func (w *window) resize(width, height int) {
+	w.t.Helper()
+	w.within(func(ctx context.Context) error { return w.tab.Resize(ctx, width, height) })
+}
+
+// click clicks on the first element of a selector.
+func (w *window) click(selector string) {
+	w.t.Helper()
+	w.within(func(ctx context.Context) error { return w.tab.Click(ctx, selector) })
+}
+
+// fill replaces the text of a field.
+func (w *window) fill(selector, text string) {
+	w.t.Helper()
+	w.within(func(ctx context.Context) error { return w.tab.Fill(ctx, selector, text) })
+}
+
+func (w *window) focus(selector string) {
+	w.t.Helper()
+	eval[any](w, `document.querySelector(`+js(selector)+`).focus()`)
 }
 
 // enter chooses a name and a room.
 func (w *window) enter(name, room string) {
 	w.t.Helper()
 	w.until(`!document.getElementById('signin').hidden`)
-	w.do(chromedp.SetValue("#name", name), chromedp.SetValue("#room", room), chromedp.Click("#enter"))
+	w.fill("#name", name)
+	w.fill("#room", room)
+	w.click("#enter")
 	w.online()
 }
 
@@ -49,48 +117,43 @@ func (w *window) online() {
 func (w *window) say(text string) {
 	w.t.Helper()
 	w.write(text)
-	w.press("Enter", "\r", 13)
+	w.press("Enter")
 }
 
-// write puts text where one writes.
+// write puts text where one writes, in one piece.
 func (w *window) write(text string) {
 	w.t.Helper()
-	w.do(chromedp.Focus("#text"))
-	if _, err := chromedp.Call(w.ctx, input.InsertText, input.InsertTextParams{Text: text}); err != nil {
-		w.t.Fatal(err)
-	}
+	w.focus("#text")
+	w.within(func(ctx context.Context) error { return w.tab.Insert(ctx, text) })
 }
 
-// press presses a key as a keyboard does. text is what it types, if anything.
-func (w *window) press(key, text string, code int64) {
+// typing types text on the keyboard, key by key.
+func (w *window) typing(text string) {
 	w.t.Helper()
-	for _, kind := range []input.DispatchKeyEventType{input.DispatchKeyEventTypeKeyDown, input.DispatchKeyEventTypeKeyUp} {
-		event := input.DispatchKeyEventParams{Type: kind, Key: key, Code: key, WindowsVirtualKeyCode: code}
-		if kind == input.DispatchKeyEventTypeKeyDown {
-			event.Text = text
-		}
-		if _, err := chromedp.Call(w.ctx, input.DispatchKeyEvent, event); err != nil {
-			w.t.Fatal(err)
-		}
-	}
+	w.within(func(ctx context.Context) error { return w.tab.Type(ctx, text) })
 }
 
-func (w *window) do(steps ...chromedp.Action[chromedp.Void]) {
+// press presses a key, or several, as in "Shift+Enter".
+func (w *window) press(chord string) {
 	w.t.Helper()
-	if err := chromedp.Do(w.ctx, steps...); err != nil {
-		w.t.Fatal(err)
-	}
+	w.within(func(ctx context.Context) error { return w.tab.Press(ctx, chord) })
 }
 
-// eval returns the value of an expression in the page.
-func eval[T any](w *window, expression string) T {
+// close closes the tab as its user does, and reports whether the page asked whether to
+// leave. The answer to that is leave.
+func (w *window) close(leave bool) (asked bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
-	defer cancel()
-	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		w.t.Fatalf("%s: %v", expression, err)
-	}
+	w.within(func(ctx context.Context) (err error) {
+		asked, err = w.tab.Close(ctx, leave)
+		return err
+	})
+	return asked
+}
+
+// eval returns the value of an expression in the page, a promise's once it is settled.
+func eval[T any](w *window, expression string) (v T) {
+	w.t.Helper()
+	w.within(func(ctx context.Context) error { return w.tab.Eval(ctx, expression, &v) })
 	return v
 }
 
@@ -98,35 +161,17 @@ func eval[T any](w *window, expression string) T {
 // change of the page.
 func (w *window) until(condition string) {
 	w.t.Helper()
-	script := fmt.Sprintf(`new Promise((done) => {
-		const observer = new MutationObserver(look);
-		function look() {
-			if (%s) {
-				observer.disconnect();
-				done(true);
-			}
-		}
-		observer.observe(document, { subtree: true, childList: true, attributes: true, characterData: true });
-		addEventListener('scroll', look, true);
-		look();
-	})`, condition)
-	ctx, cancel := context.WithTimeout(w.ctx, patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	_, err := chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
-	for err != nil && ctx.Err() == nil { // the page was reloaded meanwhile
-		_, err = chromedp.Run(ctx, chromedp.Evaluate[bool](script, chromedp.EvalAwaitPromise))
-	}
-	if err != nil {
-		text, _ := chromedp.Run(w.ctx, chromedp.Evaluate[string](`document.body.innerText`))
-		w.t.Fatalf("waiting for %s: %v; the page shows:\n%s", condition, err, text)
+	if err := w.tab.Until(ctx, condition); err != nil {
+		w.t.Fatalf("%v; the page shows:\n%s", err, eval[string](w, `document.body.innerText`))
 	}
 }
 
 // shows waits for the text of a message that has arrived.
 func (w *window) shows(text string) {
 	w.t.Helper()
-	w.until(`[...document.querySelectorAll('.message[data-state=sent] .body')].some((e) => e.textContent === ` +
-		strconv.Quote(text) + `)`)
+	w.until(`[...document.querySelectorAll('.message[data-state=sent] .body')].some((e) => e.textContent === ` + js(text) + `)`)
 }
 
 // line is one message as it stands in the page.
@@ -144,4 +189,13 @@ func (w *window) transcript() []line {
 		from: e.querySelector('.name')?.textContent ?? '',
 		text: e.querySelector('.body').textContent,
 	}))`)
+}
+
+// js is a string as JavaScript writes it.
+func js(s string) string {
+	p, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(p)
 }

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/chromedp"
-
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
@@ -76,7 +74,21 @@ func comparison() *trial.Comparison {
 // The pages in a real browser: everything is there, nothing is wider than the
 // window, nothing comes from elsewhere, in light and dark, large and small.
 func TestPagesInABrowser(t *testing.T) {
-	ctx := browser.Start(t)
+	b, err := browser.Start(browser.Chromium)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	reader, err := b.Profile(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	dir := t.TempDir()
 	pages := map[string]func(*bytes.Buffer) error{
 		"good":       func(b *bytes.Buffer) error { return Page(b, sample()) },
@@ -105,28 +117,27 @@ func TestPagesInABrowser(t *testing.T) {
 		if err := os.WriteFile(path, b.Bytes(), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for _, size := range [][2]int64{{1400, 1000}, {390, 800}} {
-			tab, cancel := chromedp.NewContext(ctx)
-			if err := chromedp.Do(tab, chromedp.EmulateViewport(size[0], size[1]), chromedp.Navigate("file://"+path)); err != nil {
+		for _, size := range [][2]int{{1400, 1000}, {390, 800}} {
+			tab, err := reader.Open(ctx, size[0], size[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tab.Navigate(ctx, "file://"+path); err != nil {
 				t.Fatalf("%s: %v", name, err)
 			}
-			text := evaluate[string](t, tab, `document.body.innerText + ' ' + document.body.textContent`)
-			wide := evaluate[int](t, tab, `document.documentElement.scrollWidth`)
-			plots := evaluate[int](t, tab, `document.querySelectorAll('figure svg').length`)
+			text := evaluate[string](t, ctx, tab, `document.body.innerText + ' ' + document.body.textContent`)
+			wide := evaluate[int](t, ctx, tab, `document.documentElement.scrollWidth`)
+			plots := evaluate[int](t, ctx, tab, `document.querySelectorAll('figure svg').length`)
 			// What is written stays inside of its picture, which has some size.
-			broken := evaluate[int](t, tab, `[...document.querySelectorAll('figure svg')].filter(s => {
+			broken := evaluate[int](t, ctx, tab, `[...document.querySelectorAll('figure svg')].filter(s => {
 				const f = s.getBoundingClientRect();
 				return f.width < 200 || f.height < 40 || [...s.querySelectorAll('text')].some(e => {
 					const r = e.getBoundingClientRect();
 					return r.right > f.right + 1 || r.left < f.left - 1 || r.bottom > f.bottom + 1;
 				});
 			}).length`)
-			shot, err := chromedp.Run(tab, chromedp.FullScreenshot(100))
-			cancel()
-			if err != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			if int64(wide) > size[0] {
+			shot := screenshot(t, ctx, tab, size[0])
+			if wide > size[0] {
 				t.Errorf("%s at %d: %d pixels wide", name, size[0], wide)
 			}
 			if plots != want[name].plots {
@@ -148,13 +159,25 @@ func TestPagesInABrowser(t *testing.T) {
 	}
 }
 
-func evaluate[T any](t *testing.T, tab context.Context, script string) T {
+func evaluate[T any](t *testing.T, ctx context.Context, tab *browser.Tab, script string) (v T) {
 	t.Helper()
-	v, err := chromedp.Run(tab, chromedp.Evaluate[T](script))
-	if err != nil {
-		t.Fatalf("%s: %v", script, err)
+	if err := tab.Eval(ctx, script, &v); err != nil {
+		t.Fatal(err)
 	}
 	return v
+}
+
+// screenshot returns a picture of the whole page.
+func screenshot(t *testing.T, ctx context.Context, tab *browser.Tab, width int) []byte {
+	t.Helper()
+	if err := tab.Resize(ctx, width, evaluate[int](t, ctx, tab, `document.documentElement.scrollHeight`)); err != nil {
+		t.Fatal(err)
+	}
+	shot, err := tab.Screenshot(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return shot
 }
 
 // assertDrawn looks for the first colour of the plots in a screenshot.
