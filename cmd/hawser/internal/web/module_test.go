@@ -1,11 +1,13 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
@@ -23,16 +25,26 @@ func TestModules(t *testing.T) {
 	defer srv.Close()
 
 	inEngines(t, func(t *testing.T, b *browser.Browser) {
-		w := openWindow(t, b, srv.URL+"/test/blank", 800, 600)
-		for _, name := range []string{"connection", "conversation", "client", "identity", "view", "box"} {
+		w := openWindow(t, b, srv.URL+"/test/blank", 1280, 720)
+		names := []string{"connection", "conversation", "client", "identity", "view", "box"}
+		if b.Engine == browser.Chromium {
+			names = append(names, "timeline") // measures times
+		}
+		for _, name := range names {
 			t.Run(name, func(t *testing.T) { testModule(t, w, name) })
 		}
 	})
 }
 
 func testModule(t *testing.T, w *window, name string) {
-	results := eval[map[string]string](w, fmt.Sprintf(`Promise.all([import('/test/%s_test.js'), import('/test/check.js')])
-		.then(([tests, check]) => check.run(tests.default))`, name))
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	var results map[string]string
+	err := w.tab.Eval(ctx, fmt.Sprintf(`Promise.all([import('/test/%s_test.js'), import('/test/check.js')])
+		.then(([tests, check]) => check.run(tests.default))`, name), &results)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(results) == 0 {
 		t.Fatal("no tests were run")
 	}

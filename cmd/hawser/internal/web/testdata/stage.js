@@ -3,7 +3,7 @@
 import { Conversation } from '/chat/conversation.js';
 import { Names } from '/chat/names.js';
 import { Timeline } from '/view/timeline.js';
-import { settle } from './check.js';
+import { equal, settle } from './check.js';
 
 const me = { user_id: 'u_ada', name: 'Ada' };
 
@@ -30,6 +30,16 @@ export async function furnish() {
   const loaded = new Promise((resolve) => (style.onload = resolve));
   document.head.append(style);
   await loaded;
+}
+
+// unmoved compares what inSight returned. A place that falls between two pixels is
+// rounded to one or the other, by the fonts and the engine.
+export function unmoved(got, want, what) {
+  const split = (places) => places.map((place) => place.split(' at '));
+  equal(split(got).map(([seq]) => seq), split(want).map(([seq]) => seq), what);
+  split(got).forEach(([seq, top], i) => {
+    equal(Math.abs(top - split(want)[i][1]) <= 1, true, `${what}: ${seq} at ${top}, want ${want[i]}`);
+  });
 }
 
 // Stage shows the end of a conversation of a number of messages. The others are brought
