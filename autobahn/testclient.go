@@ -257,7 +257,7 @@ func (t *ClientTester) parse(h *wire.Head) (*order, error) {
 			return nil, fmt.Errorf("the parameter %s is there twice", name)
 		}
 	}
-	o := &order{path: u.Path, agent: q.Get("agent")}
+	o := &order{path: u.Path, agent: oneLine(q.Get("agent"))}
 	if id := strings.TrimSpace(q.Get("casetuple")); id != "" {
 		for i, c := range t.Cases {
 			if c.ID == id {

@@ -204,7 +204,7 @@ func (s *session) openAsClient(t *Target, r *Result) {
 	if h != nil {
 		r.Response = string(s.hide(h.Raw))
 		if r.Agent == "" {
-			if r.Agent = h.Get("Server"); r.Agent == "" {
+			if r.Agent = oneLine(h.Get("Server")); r.Agent == "" {
 				r.Agent = "UnknownServer"
 			}
 		}

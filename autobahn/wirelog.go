@@ -158,3 +158,14 @@ func printable(p []byte, limit int) string {
 	}
 	return "0x" + hex.EncodeToString(p[:min(len(p), limit)]) + more
 }
+
+// oneLine is a name that the testee chose, so that it makes no lines or columns in a
+// table.
+func oneLine(name string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
+			return ' '
+		}
+		return r // bytes that are not UTF-8 have become U+FFFD
+	}, name))
+}

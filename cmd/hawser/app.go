@@ -20,6 +20,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 )
@@ -214,7 +215,8 @@ func newLog(cfg config.Config, w io.Writer) output.Log {
 	options := &slog.HandlerOptions{Level: cfg.LogLevel}
 	return output.NewLog(w, func(w io.Writer) slog.Handler {
 		if cfg.LogFormat == "json" {
-			return slog.NewJSONHandler(w, options)
+			// slog leaves DEL, C1 and what reorders text as they are.
+			return slog.NewJSONHandler(terminal.NewFileWriter(w), options)
 		}
 		return slog.NewTextHandler(w, options)
 	})

@@ -17,6 +17,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/cmd/internal/spelling"
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 )
 
 const usage = `usage: hawser serve [flags]    run the chat server
@@ -72,6 +73,7 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 // reader that is gone nor one that is slow.
 func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
 	signals.Survive()
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	cfg, warnings, err := config.Load(args, environ, os.ReadFile)
 	out, log := output.NewWriter(stdout, nil), newLog(cfg, stderr)
 	defer log.Close(flushTime)

@@ -9,7 +9,9 @@ import (
 	"os"
 
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 )
 
 // Exit statuses.
@@ -40,6 +42,7 @@ var errFailed = errors.New("failed")
 
 // program carries out a command line, without the name. It returns the exit status.
 func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = escaped(stdout), escaped(stderr)
 	err := dispatch(ctx, args, stdout, stderr)
 	var usage *usageError
 	switch {
@@ -61,6 +64,15 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stderr, "wsbench:", err)
 	return exitNoRun
+}
+
+// escaped is a stream to which nothing that was received gets as it is. Where there
+// is colour, it is ours.
+func escaped(w io.Writer) io.Writer {
+	if colours(w) {
+		return terminal.NewWriter(w, report.Sequences...)
+	}
+	return terminal.NewWriter(w)
 }
 
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {

@@ -5,11 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
-	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -18,13 +17,7 @@ import (
 )
 
 // colours says whether what is written there may be coloured.
-func colours(w io.Writer) report.Colour {
-	if s, ok := w.(*interrupt.Stdout); ok {
-		w = s.File()
-	}
-	f, ok := w.(*os.File)
-	return report.Colour(ok && bool(report.Coloured(f)))
-}
+func colours(w io.Writer) report.Colour { return report.Coloured(w) }
 
 // runScenario carries out one run.
 func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, stderr io.Writer) error {
@@ -64,7 +57,7 @@ func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, st
 // carryOut runs the plan, with progress on stderr.
 func (o *settings) carryOut(ctx context.Context, stderr io.Writer) (*result.Result, error) {
 	if !o.quiet {
-		live := screen.New(stderr, colours(stderr))
+		live := screen.New(terminal.Unwrap(stderr), colours(stderr))
 		defer live.Close()
 		o.Notify = live.Show
 	}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 )
 
 func main() {
@@ -39,7 +41,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		scr.notice("see wscat --help")
 		return exitUsage
 	}
-	o.completeWait(isTerminal(stdin))
+	o.completeWait(terminal.Is(stdin))
 	c, err := dial(ctx, o)
 	if err != nil {
 		scr.notice("%v", err)

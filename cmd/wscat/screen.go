@@ -4,15 +4,9 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
-	"strconv"
-	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 
-	"golang.org/x/term"
-
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/frame"
 )
 
@@ -28,13 +22,7 @@ type screen struct {
 }
 
 func newScreen(out, err io.Writer) *screen {
-	return &screen{terminal: isTerminal(out), out: out, err: err}
-}
-
-// isTerminal reports whether a stream is a terminal.
-func isTerminal(stream any) bool {
-	f, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return &screen{terminal: terminal.Is(out), out: out, err: err}
 }
 
 // message shows a message: a text on a line of its own, binary as it is. On a
@@ -46,7 +34,7 @@ func (s *screen) message(op frame.Opcode, p []byte) error {
 	case op == frame.Binary:
 		return s.write(p)
 	case s.terminal:
-		return s.write([]byte(printable(string(p)) + "\n"))
+		return s.write([]byte(terminal.Escape(string(p)) + "\n"))
 	}
 	return s.write(append(p[:len(p):len(p)], '\n'))
 }
@@ -75,33 +63,5 @@ func (s *screen) failure() error {
 func (s *screen) notice(format string, args ...any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	fmt.Fprintln(s.err, "wscat:", printable(fmt.Sprintf(format, args...)))
-}
-
-// printable returns s with everything escaped that moves a terminal's cursor,
-// changes its state or reorders what stands on it: control and formatting
-// characters, and bytes that are not UTF-8.
-func printable(s string) string {
-	var b strings.Builder
-	for len(s) > 0 {
-		r, size := utf8.DecodeRuneInString(s)
-		switch {
-		case r == utf8.RuneError && size == 1:
-			fmt.Fprintf(&b, `\x%02x`, s[0])
-		case isUnsafe(r):
-			quoted := strconv.QuoteRuneToASCII(r)
-			b.WriteString(quoted[1 : len(quoted)-1])
-		default:
-			b.WriteString(s[:size])
-		}
-		s = s[size:]
-	}
-	return b.String()
-}
-
-// isUnsafe reports whether r is escaped on a terminal. The two joiners, without
-// which emoji and Persian fall apart, are harmless.
-func isUnsafe(r rune) bool {
-	const nonJoiner, joiner = '\u200c', '\u200d'
-	return !unicode.IsGraphic(r) && r != nonJoiner && r != joiner
+	fmt.Fprintln(s.err, "wscat:", terminal.Escape(fmt.Sprintf(format, args...)))
 }

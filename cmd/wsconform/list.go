@@ -12,6 +12,7 @@ import (
 func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform list", flag.ContinueOnError)
 	f.SetOutput(stderr)
+	f.Usage = func() { printUsage(f) }
 	cases := f.String("cases", "", "`patterns` of cases (default all)")
 	role := f.String("role", "", "only what tests a `role`: server or client")
 	suite := f.Int("suite-version", autobahn.Suite, "`version` of the set of cases")
@@ -45,6 +46,7 @@ func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (in
 func explainCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform explain", flag.ContinueOnError)
 	f.SetOutput(stderr)
+	f.Usage = func() { printUsage(f) }
 	var opt autobahn.Options
 	f.Uint64Var(&opt.Seed, "seed", 0, "`number` that determines random cases")
 	ids, err := parseMixed(f, args)

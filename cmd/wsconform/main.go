@@ -15,6 +15,7 @@ import (
 	"os"
 
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 )
 
 // Exit statuses.
@@ -49,6 +50,7 @@ func main() {
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
 	if len(args) == 0 {
 		fmt.Fprint(stderr, usage)
 		return exitUsage

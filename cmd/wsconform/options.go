@@ -57,6 +57,7 @@ func (l *list) Set(s string) error {
 func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet("wsconform "+name, flag.ContinueOnError)
 	f.SetOutput(stderr)
+	f.Usage = func() { printUsage(f) }
 	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own (default all)")
 	f.StringVar(&o.exclude, "exclude", "", "`patterns` of the cases not to run")
 	f.IntVar(&o.suite, "suite-version", autobahn.Suite, "`version` of the set of cases; a version's cases never change")

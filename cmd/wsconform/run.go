@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sync"
 	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 )
 
 // progress is the line that is shown while cases run.
@@ -28,13 +28,9 @@ type progress struct {
 }
 
 func newProgress(w io.Writer, total int, o *options) *progress {
-	p := &progress{w: w, total: total, strict: o.strict, start: time.Now()}
+	p := &progress{w: terminal.Unwrap(w), terminal: terminal.Is(w), total: total, strict: o.strict, start: time.Now()}
 	if o.quiet {
 		p.w = io.Discard
-	}
-	if f, ok := w.(*os.File); ok {
-		info, err := f.Stat()
-		p.terminal = err == nil && info.Mode()&os.ModeCharDevice != 0
 	}
 	return p
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
@@ -31,9 +32,9 @@ import (
 const flushTime = 2 * time.Second
 
 func main() {
-	log := output.NewLog(os.Stderr, func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) })
+	log := output.NewLog(terminal.NewWriter(os.Stderr), func(w io.Writer) slog.Handler { return slog.NewTextHandler(w, nil) })
 	slog.SetDefault(log.Logger)
-	stdout := output.NewWriter(os.Stdout, nil)
+	stdout := output.NewWriter(terminal.NewWriter(os.Stdout), nil)
 	err := run(os.Args[1:], stdout)
 	if err != nil {
 		fmt.Fprintln(log, "wsecho:", err)

@@ -9,6 +9,8 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 )
 
 // File is a file to be written, and the flag that named it.
@@ -41,13 +43,14 @@ func Check(files ...File) error {
 }
 
 // Write makes the file from what fill writes. If fill fails, nothing is written at
-// all. Without a path it does nothing.
+// all. Without a path it does nothing. The file may be shown on a terminal later, or
+// be one: control characters are escaped in a way that leaves JSON as it is.
 func (f File) Write(fill func(io.Writer) error) error {
 	if f.Path == "" {
 		return nil
 	}
 	var b bytes.Buffer
-	if err := fill(&b); err != nil {
+	if err := fill(terminal.NewFileWriter(&b)); err != nil {
 		return f.explain(err)
 	}
 	p, err := find(f.Path)

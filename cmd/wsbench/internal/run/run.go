@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/latency"
@@ -323,7 +324,7 @@ func (r *running) nobody(ctx context.Context) error {
 	r.each(func(i int, w worker.Worker) error {
 		f, err := w.Finish(ctx, worker.Ending{})
 		for reason := range f.Ends {
-			text += "\n  " + reason
+			text += "\n  " + terminal.Escape(reason)
 		}
 		return err
 	})
@@ -449,7 +450,7 @@ func (r *running) collect(ctx context.Context, cut bool) error {
 		flat += f.Uncompressed
 		r.res.Unanswered += f.Pending
 		for text, n := range f.Ends {
-			r.res.Ends[text] += n
+			r.res.Ends[terminal.Escape(text)] += n
 		}
 		r.res.Workers = append(r.res.Workers, result.WorkerNote{
 			Name: r.crew.names[i], Engine: string(f.Engine), Threads: f.Threads, Conns: r.shares[i].To - r.shares[i].From,

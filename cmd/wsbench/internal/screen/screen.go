@@ -3,11 +3,11 @@ package screen
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/plot"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -29,8 +29,7 @@ type Screen struct {
 
 // New shows progress on w.
 func New(w io.Writer, c report.Colour) *Screen {
-	f, ok := w.(*os.File)
-	return &Screen{now: time.Now, w: w, c: c, terminal: ok && report.Terminal(f)}
+	return &Screen{now: time.Now, w: w, c: c, terminal: report.Terminal(w)}
 }
 
 // plainEvery is how often a line is written where none is drawn again.
@@ -42,7 +41,7 @@ func (s *Screen) Show(p run.Progress) {
 	defer s.mu.Unlock()
 	if p.Note != "" {
 		s.clear()
-		fmt.Fprintln(s.w, p.Note)
+		fmt.Fprintln(s.w, terminal.Escape(p.Note))
 	}
 	line := s.line(p)
 	if s.terminal {
