@@ -32,7 +32,7 @@ func startScreen(ctx context.Context, dir string) (*screen, error) {
 	line, err := number.find(ctx, p, displayLine)
 	if err != nil {
 		p.kill()
-		return nil, fmt.Errorf("Xvfb: %w: %s", err, strings.TrimSpace(number.String()))
+		return nil, fmt.Errorf("starting Xvfb: %w: %s", err, strings.TrimSpace(number.String()))
 	}
 	return &screen{p, ":" + line}, nil
 }

@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// inEngines runs a test in Chromium, Firefox and WebKit. Two of them at a time fit on
-// two processors.
+// inEngines runs a test in Chromium, Firefox and WebKit, one after the other: together
+// they would not fit on two processors.
 func inEngines(t *testing.T, test func(*testing.T, *browser.Browser)) {
 	for _, engine := range browser.Engines {
 		t.Run(string(engine), func(t *testing.T) {
