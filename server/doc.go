@@ -27,6 +27,11 @@
 // nobody (conn.go). How connections end is in ending.go, what is due when in
 // deadline.go.
 //
+// Who is let in: Serve's connections are plain HTTP until a loop takes them over, and
+// bounded as such (httpconns.go); a WebSocket has a place from before its handshake is
+// answered (admit.go); the last descriptors are kept (descriptors.go), so that health
+// probes are answered when all of that is used up.
+//
 // Callbacks run on the connection's loop and must not block: everything else
 // on that loop waits for them.
 package server
