@@ -171,7 +171,7 @@ func TestKeyFile(t *testing.T) {
 		t.Errorf("beside the key lies something: %q", names)
 	}
 	// A process that was slower to make the key takes the one that is there.
-	if err := makeKey(dir, path); err != nil {
+	if err := makeKey(dir, path, os.Link); err != nil {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(open(t, dir).key, first.key) {
@@ -188,7 +188,7 @@ func TestKeyFileRefused(t *testing.T) {
 		mode                os.FileMode
 	}{
 		{"others can read it", keyPrefix + base64.StdEncoding.EncodeToString(make([]byte, keySize)), "mode 0640", 0o640},
-		{"empty", "", "does not begin with", 0o600},
+		{"empty", "", "is empty", 0o600},
 		{"another format", "hawser-token-key-2 AAAA", "does not begin with", 0o600},
 		{"too short", keyPrefix + "AAAA", "does not hold 32 bytes", 0o600},
 		{"not base64", keyPrefix + "!", "does not hold 32 bytes", 0o600},

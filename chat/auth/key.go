@@ -2,12 +2,15 @@ package auth
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 )
 
@@ -25,14 +28,54 @@ func loadKey(dir string) ([]byte, error) {
 	path := filepath.Join(dir, KeyFile)
 	key, err := readKey(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeKey(dir, path); err == nil {
+		if err = makeKey(dir, path, os.Link); err == nil {
 			key, err = readKey(path)
 		}
 	}
+	return key, wrap(err)
+}
+
+func wrap(err error) error {
 	if err != nil {
-		return nil, fmt.Errorf("chat/auth: token key: %w", err)
+		return fmt.Errorf("chat/auth: token key: %w", err)
 	}
-	return key, nil
+	return nil
+}
+
+// ReadKeyFile returns what the key's file in dir holds, checked, and the KeyID of the
+// key. The error is fs.ErrNotExist if there is none.
+func ReadKeyFile(dir string) (contents []byte, id string, err error) {
+	key, err := readKey(filepath.Join(dir, KeyFile))
+	if err != nil {
+		return nil, "", wrap(err)
+	}
+	return formatKey(key), keyID(key), nil
+}
+
+// WriteKeyFile makes contents, what ReadKeyFile returned, the key in dir, whatever
+// was there. A crash leaves either the old one or the new one.
+func WriteKeyFile(dir string, contents []byte) error {
+	path := filepath.Join(dir, KeyFile)
+	if _, err := parseKey(path, contents); err != nil {
+		return wrap(err)
+	}
+	return wrap(writeKey(dir, path, contents, os.Rename))
+}
+
+// ReplaceKey makes a new key in dir, whatever was there. Every token is worthless
+// from then on.
+func ReplaceKey(dir string) error {
+	return wrap(makeKey(dir, filepath.Join(dir, KeyFile), os.Rename))
+}
+
+// keyID tells keys apart, and nothing about what they are.
+func keyID(key []byte) string {
+	sum := sha256.Sum256(append([]byte("hawser key id\x00"), key...))
+	return hex.EncodeToString(sum[:8])
+}
+
+func formatKey(key []byte) []byte {
+	return []byte(keyPrefix + base64.StdEncoding.EncodeToString(key) + "\n")
 }
 
 func readKey(path string) ([]byte, error) {
@@ -40,28 +83,48 @@ func readKey(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
 		return nil, fmt.Errorf("%s has mode %04o, so that others can read it; make it 0600", path, mode)
 	}
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("%w: it belongs to another user than this process runs as", err)
+	}
 	if err != nil {
 		return nil, err
 	}
+	return parseKey(path, b)
+}
+
+func parseKey(path string, b []byte) ([]byte, error) {
+	if len(strings.TrimSpace(string(b))) == 0 {
+		return nil, fmt.Errorf("%s is empty; bring it back from a backup", path)
+	}
 	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), keyPrefix)
 	if !ok {
-		return nil, fmt.Errorf("%s does not begin with %q", path, keyPrefix)
+		return nil, fmt.Errorf("%s does not begin with %q; bring it back from a backup", path, keyPrefix)
 	}
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(key) != keySize {
-		return nil, fmt.Errorf("%s does not hold %d bytes in base64", path, keySize)
+		return nil, fmt.Errorf("%s does not hold %d bytes in base64; bring it back from a backup", path, keySize)
 	}
 	return key, nil
 }
 
-// makeKey makes a new key. It is written whole and synced before it gets its name,
-// as a key that is lost makes every token worthless. Linking fails if another
-// process was faster; then that one's key is used.
-func makeKey(dir, path string) error {
+// makeKey makes a new key. name gives the file its name: os.Link fails if another
+// process was faster, and then that one's key is used; os.Rename replaces it.
+func makeKey(dir, path string, name func(temp, path string) error) error {
+	key := make([]byte, keySize)
+	rand.Read(key)
+	return writeKey(dir, path, formatKey(key), name)
+}
+
+// writeKey writes a key whole and syncs it before it gets its name, as a key that is
+// lost makes every token worthless.
+func writeKey(dir, path string, contents []byte, name func(temp, path string) error) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -70,13 +133,11 @@ func makeKey(dir, path string) error {
 		return err
 	}
 	defer os.Remove(f.Name())
-	key := make([]byte, keySize)
-	rand.Read(key)
-	_, err = f.WriteString(keyPrefix + base64.StdEncoding.EncodeToString(key) + "\n")
+	_, err = f.Write(contents)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := name(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	d, err := os.Open(dir)

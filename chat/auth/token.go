@@ -3,6 +3,7 @@ package auth
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -31,6 +32,24 @@ func Open(dir string, now func() time.Time) (*Tokens, error) {
 	if err != nil {
 		return nil, err
 	}
+	return newTokens(key, now), nil
+}
+
+// Load is Open for a folder whose key must be there: the error is fs.ErrNotExist if
+// it is not.
+func Load(dir string, now func() time.Time) (*Tokens, error) {
+	key, err := readKey(filepath.Join(dir, KeyFile))
+	if err != nil {
+		return nil, wrap(err)
+	}
+	return newTokens(key, now), nil
+}
+
+// KeyID names the key: two keys have two names, and nothing else can be told from
+// one.
+func (t *Tokens) KeyID() string { return keyID(t.key) }
+
+func newTokens(key []byte, now func() time.Time) *Tokens {
 	if now == nil {
 		now = time.Now
 	}
@@ -45,7 +64,7 @@ func Open(dir string, now func() time.Time) (*Tokens, error) {
 			jwt.WithExpirationRequired(),
 			jwt.WithTimeFunc(now),
 		),
-	}, nil
+	}
 }
 
 // Issue makes a token for a user, and says when it expires: after lifetime, in

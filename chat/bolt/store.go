@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -30,8 +33,11 @@ const (
 	// is being replaced.
 	lockTimeout = time.Second
 
-	// As much address space, not memory: growing beyond it makes readers wait.
-	initialMmapSize = 64 << 20
+	// How much address space, not memory, is mapped at least. Growing beyond it waits
+	// for every reader, and a backup reads for long. On Windows the file is made as
+	// large as its mapping.
+	roomyMmapSize = 64 << (20 + 10*(^uint(0)>>63)) // 64 GiB, or MiB where an int has 32 bits
+	smallMmapSize = 64 << 20
 )
 
 var (
@@ -46,6 +52,7 @@ var (
 	keyFormat = []byte("format")
 	keyEpoch  = []byte("epoch")
 	keyLast   = []byte("last")
+	keyKeyID  = []byte("key") // absent in stores from before it
 )
 
 // Store is a chat.Store in a file.
@@ -53,6 +60,7 @@ type Store struct {
 	path string
 	db   *bbolt.DB
 	info chat.StoreInfo // as of opening
+	key  string         // as of opening: KeyID
 
 	recent *recent
 
@@ -89,23 +97,59 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 	}
 	s := &Store{path: path, recent: newRecent(), room: room{free: freeSpace, now: time.Now}}
 	err := s.guard(func() (err error) {
-		if s.db, err = openFile(path, timeout); err != nil {
-			return fmt.Errorf("chat/bolt: %s: %w", path, err)
+		if s.db, err = openCurrent(path, timeout); err != nil {
+			return err
 		}
 		if err := s.readMeta(path); err != nil {
 			return err
 		}
+		if err := s.refuseBackup(path); err != nil {
+			return err
+		}
+		if err := s.db.View(s.recent.load); err != nil {
+			return err
+		}
 		return s.updateLooks()
 	})
-	switch {
-	case errors.Is(err, berrors.ErrTimeout):
-		return nil, fmt.Errorf("chat/bolt: %s is in use by another process", path)
-	case err == nil:
-		return s, nil
-	case s.db != nil:
+	if err != nil && s.db != nil {
 		s.db.Close()
 	}
-	return nil, err
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// openCurrent opens the file and locks it. Who waits for the lock may get it only
+// when a restore has put another file in its place; then that one is opened.
+func openCurrent(path string, timeout time.Duration) (*bbolt.DB, error) {
+	for {
+		var opened fs.FileInfo
+		db, err := openFile(path, bbolt.Options{Timeout: timeout, OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+			f, err := os.OpenFile(name, flag, mode)
+			if err == nil {
+				opened, err = f.Stat()
+			}
+			return f, err
+		}})
+		if errors.Is(err, berrors.ErrTimeout) {
+			return nil, &InUseError{path}
+		}
+		if err != nil {
+			return nil, fmt.Errorf("chat/bolt: %s: %w", path, err)
+		}
+		if current, err := os.Stat(path); err == nil && os.SameFile(opened, current) {
+			return db, nil
+		}
+		db.Close()
+	}
+}
+
+// InUseError says that another process, most likely a server, has a store open.
+type InUseError struct{ Path string }
+
+func (e *InUseError) Error() string {
+	return "chat/bolt: " + e.Path + " is in use by another process"
 }
 
 // guard runs what reads or writes the file. Where that is damaged, bbolt panics, or
@@ -121,12 +165,21 @@ func (s *Store) guard(f func() error) (err error) {
 	return f()
 }
 
-func openFile(path string, timeout time.Duration) (*bbolt.DB, error) {
-	return bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:         timeout,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: initialMmapSize,
-	})
+func openFile(path string, o bbolt.Options) (*bbolt.DB, error) {
+	o.FreelistType = bbolt.FreelistMapType
+	o.InitialMmapSize = smallMmapSize
+	if runtime.GOOS == "linux" {
+		o.InitialMmapSize = roomyMmapSize
+		if info, err := os.Stat(path); err == nil && info.Size() <= math.MaxInt/8 {
+			o.InitialMmapSize = max(roomyMmapSize, 4*int(info.Size()))
+		}
+	}
+	db, err := bbolt.Open(path, 0o600, &o)
+	if errors.Is(err, syscall.ENOMEM) { // address space is limited (ulimit -v)
+		o.InitialMmapSize = smallMmapSize
+		db, err = bbolt.Open(path, 0o600, &o)
+	}
+	return db, err
 }
 
 // create makes an empty store under another name and then gives it its own, so that
@@ -135,7 +188,7 @@ func openFile(path string, timeout time.Duration) (*bbolt.DB, error) {
 func create(dir, path string) error {
 	temp := filepath.Join(dir, FileName+".new-"+strings.ToLower(rand.Text()))
 	defer os.Remove(temp)
-	db, err := openFile(temp, lockTimeout)
+	db, err := openFile(temp, bbolt.Options{Timeout: lockTimeout})
 	if err != nil {
 		return err
 	}
@@ -149,7 +202,7 @@ func create(dir, path string) error {
 		if err := meta.Put(keyFormat, []byte(format)); err != nil {
 			return err
 		}
-		if err := meta.Put(keyEpoch, []byte(strings.ToLower(rand.Text()[:13]))); err != nil {
+		if err := meta.Put(keyEpoch, newEpoch()); err != nil {
 			return err
 		}
 		return makeLooks(tx)
@@ -162,6 +215,8 @@ func create(dir, path string) error {
 	}
 	return syncDir(dir)
 }
+
+func newEpoch() []byte { return []byte(strings.ToLower(rand.Text()[:13])) }
 
 // syncDir makes a new name in dir durable.
 func syncDir(dir string) error {
@@ -187,10 +242,11 @@ func (s *Store) readMeta(path string) error {
 			}
 		}
 		s.info.Epoch = string(meta.Get(keyEpoch))
+		s.key = string(meta.Get(keyKeyID))
 		if last := meta.Get(keyLast); len(last) == 8 {
 			s.info.LastServerTS = int64(binary.BigEndian.Uint64(last))
 		}
-		return s.recent.load(tx)
+		return nil
 	})
 }
 

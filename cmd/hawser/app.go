@@ -31,6 +31,7 @@ type app struct {
 	log     *slog.Logger
 	store   *bolt.Store
 	hub     *chat.Hub
+	control *control // nil: it could not be opened
 	server  *server.Server
 	certs   *certs.Source // nil: no TLS
 	trusted proxy.Trusted
@@ -46,11 +47,8 @@ type app struct {
 // closed again if it fails.
 func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	a = &app{cfg: cfg, log: log, failed: make(chan error, 2)}
-	tokens, err := auth.Open(cfg.Data, nil)
-	if err != nil {
-		return nil, err
-	}
-	if a.store, err = bolt.Open(cfg.Data); err != nil {
+	var tokens *auth.Tokens
+	if a.store, tokens, err = openData(cfg.Data, log); err != nil {
 		return nil, err
 	}
 	a.health = &health{base: cfg.BasePath, ending: &a.ending, store: a.store, log: log}
@@ -73,6 +71,9 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	}
 	signals.OnHangup(a.hangup)
 	a.admin.serve(a.health, log, a.failed)
+	if a.control, err = openControl(a.store, cfg.Data, log); err != nil {
+		log.Warn("there is no control socket in the data folder, so that \"hawser backup\" does not work while the server runs", "error", err)
+	}
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
 			a.failed <- err
@@ -170,6 +171,7 @@ func (a *app) stop() error {
 		a.log.Warn("the chat did not finish in time", "error", err)
 	}
 	a.warnOfCut(a.server.Shutdown(ctx))
+	a.control.close()
 	err := a.store.Close()
 	return errors.Join(err, a.admin.close()) // until now it says that this one is stopping
 }

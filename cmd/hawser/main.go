@@ -21,13 +21,16 @@ import (
 )
 
 const usage = `usage: hawser serve [flags]    run the chat server
+       hawser backup FILE      copy its data, also while it runs, and verify the copy
+       hawser restore FILE     bring the data of a backup back
+       hawser new-key          make a new key for its users' tokens
        hawser config           print an example of its configuration file
        hawser version          print what was built
 
-"hawser serve --help" lists the flags.
+"hawser serve --help" lists the flags, and so does --help after another command.
 `
 
-var commands = []string{"serve", "config", "version", "help"}
+var commands = []string{"serve", "backup", "restore", "new-key", "config", "version", "help"}
 
 // Exit statuses: 1 for what went wrong while running, 2 for how it was called.
 const (
@@ -52,6 +55,12 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 	switch command {
 	case "serve":
 		return serve(args, environ, stdout, stderr, stop)
+	case "backup":
+		return runOnData(backup, args, environ, stdout, stderr, stop)
+	case "restore":
+		return runOnData(restore, args, environ, stdout, stderr, stop)
+	case "new-key":
+		return runOnData(newKey, args, environ, stdout, stderr, stop)
 	case "config":
 		fmt.Fprint(stdout, config.Example())
 		return 0

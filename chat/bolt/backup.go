@@ -1,0 +1,221 @@
+package bolt
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// A backup is a store's file with one bucket more, which holds the key of the
+// users' tokens and says what the file is:
+//
+//   - Seal makes a copy a backup. Open refuses it: a server that ran on it would
+//     give out seqs of an epoch that went on elsewhere.
+//   - Revive makes a backup a store again, with a new epoch. It gets its name by one
+//     rename, the key still within it.
+//   - Whoever opens the store then finds UnpackedKey, puts that key where it
+//     belongs, and calls KeyInstalled, which deletes the bucket. A crash before that
+//     leaves it to the next who opens the store.
+var (
+	bucketBackup = []byte("backup")
+	keyState     = []byte("state")
+	keyToken     = []byte("token.key")
+
+	stateSealed  = "sealed"
+	stateRevived = "revived"
+)
+
+// Snapshot is a store as it was at one moment, between two commits. While it is
+// open, the pages that commits free are not used again: the file grows by what is
+// written meanwhile.
+type Snapshot struct {
+	tx    *bbolt.Tx
+	size  int64
+	close func() error // closes the file, if it is the snapshot's own
+}
+
+// Snapshot begins one. The caller closes it, soon: Close of the Store waits for that.
+func (s *Store) Snapshot() (*Snapshot, error) {
+	s.writing.Lock() // so that no commit is half synced
+	defer s.writing.Unlock()
+	tx, err := s.db.Begin(false)
+	if err != nil {
+		return nil, fmt.Errorf("chat/bolt: %s: %w", s.path, err)
+	}
+	return &Snapshot{tx, tx.Size(), func() error { return nil }}, nil
+}
+
+// OpenSnapshot is a snapshot of the store in dir that no server has open, and that
+// none can open meanwhile. The error is an *InUseError if one has. It changes
+// nothing.
+func OpenSnapshot(dir string) (*Snapshot, error) {
+	s, err := openReadOnly(filepath.Join(dir, FileName))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.guard(func() error { return s.refuseBackup(s.path) }); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	snapshot, err := s.Snapshot()
+	if err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	snapshot.close = s.db.Close
+	return snapshot, nil
+}
+
+// openReadOnly opens a store or a backup that is there.
+func openReadOnly(path string) (*Store, error) {
+	s := &Store{path: path}
+	err := s.guard(func() (err error) {
+		if s.db, err = openFile(path, bbolt.Options{Timeout: lockTimeout, ReadOnly: true}); err != nil {
+			return fmt.Errorf("chat/bolt: %s: %w", path, err)
+		}
+		return s.readMeta(path)
+	})
+	if errors.Is(err, berrors.ErrTimeout) {
+		err = &InUseError{path}
+	}
+	if err != nil && s.db != nil {
+		s.db.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Size is how many bytes WriteTo will write.
+func (sn *Snapshot) Size() int64 { return sn.size }
+
+// WriteTo writes the snapshot as a store's file.
+func (sn *Snapshot) WriteTo(w io.Writer) (int64, error) { return sn.tx.WriteTo(w) }
+
+// Close ends the snapshot.
+func (sn *Snapshot) Close() error { return errors.Join(sn.tx.Rollback(), sn.close()) }
+
+// refuseBackup refuses a backup that was put in a store's place.
+func (s *Store) refuseBackup(path string) error {
+	if state, _ := s.backup(); state == stateSealed {
+		return fmt.Errorf("chat/bolt: %s is a backup and not a store; bring it back with \"hawser restore\"", path)
+	}
+	return nil
+}
+
+// backup reads the bucket of a backup; state is empty if there is none.
+func (s *Store) backup() (state string, tokenKey []byte) {
+	s.db.View(func(tx *bbolt.Tx) error { // it cannot fail on an open file
+		if b := tx.Bucket(bucketBackup); b != nil {
+			state, tokenKey = string(b.Get(keyState)), append([]byte(nil), b.Get(keyToken)...)
+		}
+		return nil
+	})
+	return state, tokenKey
+}
+
+// Seal makes a backup of the copy of a store in path, which nobody has open:
+// tokenKey, the contents of the file with the key, goes into it. It is synced.
+func Seal(path string, tokenKey []byte) error {
+	return change(path, func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists(bucketBackup)
+		if err != nil {
+			return err
+		}
+		return errors.Join(b.Put(keyState, []byte(stateSealed)), b.Put(keyToken, tokenKey))
+	})
+}
+
+// Revive makes a store of the copy of a backup in path, with a new epoch: what
+// clients know of the old one may be of messages that the backup does not have. It
+// is synced.
+func Revive(path string) error {
+	return change(path, func(tx *bbolt.Tx) error {
+		b := tx.Bucket(bucketBackup)
+		if b == nil {
+			return errors.New("it is not a backup")
+		}
+		return errors.Join(b.Put(keyState, []byte(stateRevived)), tx.Bucket(bucketMeta).Put(keyEpoch, newEpoch()))
+	})
+}
+
+func change(path string, f func(*bbolt.Tx) error) error {
+	s := &Store{path: path}
+	return s.guard(func() error {
+		db, err := openFile(path, bbolt.Options{Timeout: lockTimeout})
+		if err != nil {
+			return fmt.Errorf("chat/bolt: %s: %w", path, err)
+		}
+		if err := errors.Join(db.Update(f), db.Close()); err != nil {
+			return fmt.Errorf("chat/bolt: %s: %w", path, err)
+		}
+		return nil
+	})
+}
+
+// Replace gives the file in temp, which lies in dir, the name of dir's store, at
+// once or not at all. If overwrite is not set, there must not be one. No process may
+// have the one that is there open: the caller holds Lock.
+func Replace(temp, dir string, overwrite bool) error {
+	path := filepath.Join(dir, FileName)
+	name := os.Link
+	if overwrite {
+		name = os.Rename
+	}
+	if err := name(temp, path); err != nil {
+		return fmt.Errorf("chat/bolt: %w", err)
+	}
+	return syncDir(dir)
+}
+
+// TempName is the name in dir of a file that Replace is going to be given.
+func TempName(dir, unique string) string {
+	return filepath.Join(dir, FileName+".restore-"+unique)
+}
+
+// UnpackedKey is the token key that came with a backup, and is not yet where it
+// belongs. nil: there is none.
+func (s *Store) UnpackedKey() []byte {
+	if state, key := s.backup(); state == stateRevived {
+		return key
+	}
+	return nil
+}
+
+// KeyInstalled says that the UnpackedKey is where it belongs.
+func (s *Store) KeyInstalled() error {
+	return s.update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketBackup) })
+}
+
+// KeyID names the key that signs the tokens of the users in the store; it is empty
+// as long as nobody has said. SetKeyID says it.
+func (s *Store) KeyID() string { return s.key }
+
+// SetKeyID stores which key signs the tokens of the users in the store.
+func (s *Store) SetKeyID(id string) error {
+	err := s.update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyKeyID, []byte(id)) })
+	if err == nil {
+		s.key = id
+	}
+	return err
+}
+
+// HasUsers reports whether anybody has a token for what is in the store.
+func (s *Store) HasUsers() (has bool, err error) {
+	err = s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			k, _ := tx.Bucket(bucketUsers).Cursor().First()
+			has = k != nil
+			return nil
+		})
+	})
+	return has, err
+}
+
+// lockPatience is how long Lock waits.
+const lockPatience = 100 * time.Millisecond

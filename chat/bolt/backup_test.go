@@ -1,0 +1,254 @@
+package bolt
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// copyOf writes the store to a file as a backup begins.
+func copyOf(t *testing.T, s *Store) string {
+	t.Helper()
+	snapshot, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fileOf(t, snapshot)
+}
+
+func fileOf(t *testing.T, snapshot *Snapshot) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "copy")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := snapshot.WriteTo(f)
+	if err := errors.Join(err, f.Close(), snapshot.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if n != snapshot.Size() {
+		t.Errorf("%d bytes; the size is %d", n, snapshot.Size())
+	}
+	return path
+}
+
+// filled is a store with something in every bucket.
+func filled(t *testing.T) *Store {
+	t.Helper()
+	s := mustOpen(t, t.TempDir())
+	private := chat.PrivateConversation("u_ada", "u_bob")
+	for _, batch := range [][]chat.Entry{
+		{{Conversation: lobby, Message: message("one", "r1")}, {Conversation: lobby, Message: message("two", "")}},
+		{{Conversation: private, Message: message("psst", "r1")}, {Conversation: lobby, Message: message("three", "r3")}},
+	} {
+		if err := s.Commit(batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(s.PutUser(chat.User{ID: "u_ada", Name: "Ada"}), s.PutUser(chat.User{ID: "u_bob", Name: "Bob"}), s.SetKeyID("k1")); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func message(content, ref string) *chat.Message {
+	return &chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), ServerTS: 1754474400000, Ref: ref}
+}
+
+// A snapshot does not see what is committed after it began, and nothing waits for it,
+// however much the file grows.
+func TestSnapshot(t *testing.T) {
+	s := filled(t)
+	snapshot, err := s.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("x", 1<<20)
+	var batch []chat.Entry
+	for range 70 { // beyond the 64 MiB that would be mapped for less
+		batch = append(batch, chat.Entry{Conversation: lobby, Message: message(long, "")})
+	}
+	if err := s.Commit(batch); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Verify(t.Context(), fileOf(t, snapshot))
+	if err != nil || c.Messages != 4 || c.Conversations != 2 || c.Users != 2 || c.KeyID != "k1" || c.Epoch != s.Info().Epoch || c.TokenKey != nil {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if c, err := Verify(t.Context(), copyOf(t, s)); err != nil || c.Messages != 74 {
+		t.Errorf("afterwards: %+v, %v", c, err)
+	}
+}
+
+func TestSealAndRevive(t *testing.T) {
+	s := filled(t)
+	path := copyOf(t, s)
+	if err := Revive(path); err == nil {
+		t.Error("a copy that is not a backup is revived")
+	}
+	if err := Seal(path, []byte("the key")); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Verify(t.Context(), path); err != nil || string(c.TokenKey) != "the key" || c.Messages != 4 {
+		t.Fatalf("%+v, %v", c, err)
+	}
+	dir := t.TempDir()
+	if err := Replace(path, dir, false); err != nil {
+		t.Fatal(err)
+	}
+	for name, open := range map[string]func() error{
+		"Open":         func() error { _, err := Open(dir); return err },
+		"OpenSnapshot": func() error { _, err := OpenSnapshot(dir); return err },
+	} {
+		if err := open(); err == nil || !strings.Contains(err.Error(), "hawser restore") {
+			t.Errorf("%s of a backup: %v", name, err)
+		}
+	}
+	if err := Revive(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := Replace(path, dir, false); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("a store is replaced unasked: %v", err)
+	}
+	r := mustOpen(t, dir)
+	if got := contents(t, r); strings.Join(got, " ") != "one two three" {
+		t.Errorf("the lobby has %q", got)
+	}
+	if e := r.Info().Epoch; e == s.Info().Epoch || len(e) != len(s.Info().Epoch) {
+		t.Errorf("the epoch is %q; it was %q", e, s.Info().Epoch)
+	}
+	if string(r.UnpackedKey()) != "the key" || r.KeyID() != "k1" {
+		t.Errorf("key %q, id %q", r.UnpackedKey(), r.KeyID())
+	}
+	again := []chat.Entry{{Conversation: lobby, Message: message("one", "r1")}}
+	if err := r.Commit(again); err != nil || !again[0].Duplicate || again[0].Seq != 1 {
+		t.Errorf("what is sent again with its ref: %+v, %v", again[0], err)
+	}
+	if err := r.KeyInstalled(); err != nil || r.UnpackedKey() != nil {
+		t.Errorf("%v, %q", err, r.UnpackedKey())
+	}
+}
+
+// Each kind of record that is damaged or missing is found.
+func TestVerifyFindsDamage(t *testing.T) {
+	for name, damage := range map[string]func(tx *bbolt.Tx) error{
+		"a message is missing": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMessages).Delete(messageKey(1, 2)) },
+		"the last message is missing": func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketMessages).Delete(messageKey(1, 3))
+		},
+		"all messages of a conversation are missing": func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketMessages).Delete(messageKey(2, 1))
+		},
+		"a message too many": func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketMessages).Put(messageKey(1, 4), encodeMessage(message("x", "")))
+		},
+		"a message of no conversation": func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketMessages).Put(messageKey(9, 1), encodeMessage(message("x", "")))
+		},
+		"a message is cut short": func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketMessages).Put(messageKey(1, 2), encodeMessage(message("x", ""))[:20])
+		},
+		"a message's key": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMessages).Put([]byte("x"), nil) },
+		"a conversation": func(tx *bbolt.Tx) error {
+			return tx.Bucket(bucketConversations).Put([]byte(lobby), []byte("short"))
+		},
+		"two conversations with one number": func(tx *bbolt.Tx) error {
+			b := tx.Bucket(bucketConversations)
+			return b.Put([]byte(chat.RoomConversation("twin")), append([]byte(nil), b.Get([]byte(lobby))...))
+		},
+		"a user":       func(tx *bbolt.Tx) error { return tx.Bucket(bucketUsers).Put([]byte("u_ada"), []byte("short")) },
+		"not a store":  func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketMeta) },
+		"other format": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("0")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := filled(t)
+			path := copyOf(t, s)
+			if err := change(path, damage); err != nil {
+				t.Fatal(err)
+			}
+			if c, err := Verify(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) {
+				t.Errorf("%+v, %v; want an error that names the file", c, err)
+			}
+		})
+	}
+	if _, err := Verify(t.Context(), filepath.Join(t.TempDir(), "absent")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("an absent file: %v", err)
+	}
+}
+
+// Who waits for the lock on a store while it is replaced gets the new one.
+func TestReplacedWhileWaiting(t *testing.T) {
+	s := filled(t)
+	dir := filepath.Dir(s.path)
+	path := copyOf(t, s)
+	if err := errors.Join(Seal(path, []byte("k")), Revive(path), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := Lock(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var inUse *InUseError
+	if _, err := open(dir, 1); !errors.As(err, &inUse) {
+		t.Errorf("a locked store: %v", err)
+	}
+	opened := make(chan *Store)
+	go func() {
+		r, err := open(dir, 0) // for as long as it takes
+		if err != nil {
+			t.Error(err)
+		}
+		opened <- r
+	}()
+	if err := Replace(path, dir, true); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	r := <-opened
+	defer r.Close()
+	if r.Info().Epoch == s.Info().Epoch {
+		t.Error("it is the old one")
+	}
+	if _, err := Lock(dir); !errors.As(err, &inUse) {
+		t.Errorf("Lock of an open store: %v", err)
+	}
+	if _, err := Lock(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Lock of nothing: %v", err)
+	}
+}
+
+// A copy without a server keeps servers out, and changes nothing.
+func TestOpenSnapshot(t *testing.T) {
+	s := filled(t)
+	dir := filepath.Dir(s.path)
+	var inUse *InUseError
+	if _, err := OpenSnapshot(dir); !errors.As(err, &inUse) {
+		t.Errorf("of a store that is open: %v", err)
+	}
+	s.Close()
+	before, _ := os.ReadFile(s.path)
+	snapshot, err := OpenSnapshot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := open(dir, 1); !errors.As(err, &inUse) {
+		t.Errorf("a server opened it: %v", err)
+	}
+	if c, err := Verify(t.Context(), fileOf(t, snapshot)); err != nil || c.Messages != 4 {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if after, _ := os.ReadFile(s.path); string(after) != string(before) {
+		t.Error("the store was changed")
+	}
+	if _, err := OpenSnapshot(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("of nothing: %v", err)
+	}
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"github.com/hawser-ws/hawser/chat/auth"
+	"github.com/hawser-ws/hawser/chat/bolt"
+)
+
+const backupUsage = `usage: hawser backup FILE [--data DIR] [--config FILE] [--force]
+
+Copies the data folder's messages, users and token key into FILE, from the running
+server if there is one, as they are at one moment, and then reads every record of
+the copy. FILE holds the key that proves who users are: it is as secret as the
+folder itself. --force overwrites a FILE that is there.
+`
+
+// backup carries out "hawser backup".
+func backup(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	o, err := parseData("backup", backupUsage, 1, args, environ)
+	if err != nil {
+		return err
+	}
+	file := o.args[0]
+	if err := mayBackUpTo(file, o); err != nil {
+		return err
+	}
+	temp, err := os.CreateTemp(filepath.Dir(file), filepath.Base(file)+".partial-*") // with mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(temp.Name()) // unless it has its name by then
+	defer temp.Close()
+	how, err := copyStore(ctx, o.data, temp, newProgress(stderr))
+	if err != nil {
+		return fmt.Errorf("%s was not made: %w", file, err)
+	}
+	contents, err := seal(ctx, o.data, temp)
+	if err != nil {
+		return fmt.Errorf("%s was not made: %w", file, err)
+	}
+	if err := o.name(temp.Name(), file); err != nil {
+		return err
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "hawser: %s holds %s\nhawser: copied %s; %s; every record was read and is whole\n", file, counts(contents), how, bytesOf(info.Size()))
+	return nil
+}
+
+// mayBackUpTo refuses to overwrite what is there.
+func mayBackUpTo(file string, o dataOptions) error {
+	info, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{bolt.FileName, auth.KeyFile} {
+		if own, err := os.Stat(filepath.Join(o.data, name)); err == nil && os.SameFile(info, own) {
+			return &usageError{fmt.Errorf("%s is what is to be copied", file)}
+		}
+	}
+	switch {
+	case info.IsDir():
+		return &usageError{fmt.Errorf("%s is a folder; name a file", file)}
+	case !info.Mode().IsRegular():
+		return &usageError{fmt.Errorf("%s is not a file", file)}
+	case !o.force:
+		return &usageError{fmt.Errorf("%s exists; --force overwrites it", file)}
+	}
+	return nil
+}
+
+// copyStore writes the store of the data folder to a file, as the running server has
+// it. Without a server it keeps one from starting meanwhile.
+func copyStore(ctx context.Context, dir string, to *os.File, p *progress) (how string, err error) {
+	resp, err := askServer(ctx, dir, "/backup")
+	if err == nil {
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			text, _ := io.ReadAll(io.LimitReader(resp.Body, 4096))
+			return "", fmt.Errorf("the server on %s says %s: %s", dir, resp.Status, text)
+		}
+		_, err := io.Copy(io.MultiWriter(to, p.of("copied", resp.ContentLength)), resp.Body)
+		if errors.Is(err, io.ErrUnexpectedEOF) && ctx.Err() == nil {
+			err = fmt.Errorf("the server ended before it had sent all: %w", err)
+		}
+		return "from the running server", err
+	}
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) {
+		return "", err
+	}
+	snapshot, snapErr := bolt.OpenSnapshot(dir)
+	var inUse *bolt.InUseError
+	switch {
+	case errors.As(snapErr, &inUse):
+		return "", fmt.Errorf("%w, which does not answer: %w", snapErr, err)
+	case errors.Is(snapErr, fs.ErrNotExist):
+		return "", fmt.Errorf("there is no chat to copy in %s: %w", dir, snapErr)
+	case snapErr != nil:
+		return "", snapErr
+	}
+	defer snapshot.Close()
+	_, err = snapshot.WriteTo(io.MultiWriter(cancellable{ctx, to}, p.of("copied", snapshot.Size())))
+	return "while no server was running", err
+}
+
+// seal makes the copy a backup and verifies it.
+func seal(ctx context.Context, dir string, temp *os.File) (c bolt.Contents, err error) {
+	key, id, err := auth.ReadKeyFile(dir)
+	if err != nil {
+		return c, err
+	}
+	if err := bolt.Seal(temp.Name(), key); err != nil {
+		return c, err
+	}
+	if err := temp.Sync(); err != nil { // what was copied before
+		return c, err
+	}
+	if c, err = bolt.Verify(ctx, temp.Name()); err != nil {
+		return c, fmt.Errorf("the copy is not good: %w", err)
+	}
+	if c.KeyID != "" && c.KeyID != id {
+		return c, fmt.Errorf("%s is not the key of the users in %s", filepath.Join(dir, auth.KeyFile), filepath.Join(dir, bolt.FileName))
+	}
+	return c, nil
+}
+
+// name gives a finished file its name.
+func (o dataOptions) name(temp, file string) error {
+	err := errors.ErrUnsupported
+	if !o.force {
+		err = os.Link(temp, file) // fails if somebody was faster
+	}
+	if err != nil && !errors.Is(err, fs.ErrExist) { // there are file systems without links
+		if _, exists := os.Lstat(file); exists == nil && !o.force {
+			err = fs.ErrExist
+		} else {
+			err = os.Rename(temp, file)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	d, err := os.Open(filepath.Dir(file))
+	if err != nil {
+		return err
+	}
+	d.Sync() // not every system has it for folders
+	return d.Close()
+}

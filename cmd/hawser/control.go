@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat/bolt"
+	"github.com/hawser-ws/hawser/cmd/internal/listen"
+)
+
+const (
+	// controlFile is the Unix socket in the data folder on which a running server
+	// answers the other commands. Only its user may connect.
+	controlFile = "control.sock"
+
+	// maxSocketPath is the longest path that a socket may have everywhere.
+	maxSocketPath = 100
+
+	// stallTimeout is how long a reader of a backup may take for a piece of it: it
+	// holds a snapshot, which lets the store grow.
+	stallTimeout = 30 * time.Second
+)
+
+// control is the running server's door for commands on the same machine.
+type control struct {
+	server *http.Server
+	dir    *os.File // nil: the path is short enough without
+}
+
+// socketPath is a path of the control socket in dir that the system takes. If it is a
+// long one, it leads through a descriptor of dir, which has to stay open.
+func socketPath(dir string) (path string, open *os.File, err error) {
+	path = filepath.Join(dir, controlFile)
+	if len(path) <= maxSocketPath {
+		return path, nil, nil
+	}
+	if open, err = os.Open(dir); err != nil {
+		return "", nil, err
+	}
+	return fmt.Sprintf("/proc/self/fd/%d/%s", open.Fd(), controlFile), open, nil
+}
+
+// openControl opens the door. Whoever calls it has the store open, so that a socket
+// that is there already is a dead server's.
+func openControl(store *bolt.Store, dir string, log *slog.Logger) (*control, error) {
+	path, open, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := listen.Options{Address: "unix:" + path, Mode: 0o600}.Open()
+	if err != nil {
+		if open != nil {
+			open.Close()
+		}
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /backup", func(w http.ResponseWriter, r *http.Request) { serveBackup(w, store, log) })
+	c := &control{dir: open, server: &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: stallTimeout,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}
+	go c.server.Serve(ln) // until close
+	return c, nil
+}
+
+// close ends what is being answered, too.
+func (c *control) close() {
+	if c == nil {
+		return
+	}
+	c.server.Close() // removes the socket
+	if c.dir != nil {
+		c.dir.Close()
+	}
+}
+
+// serveBackup sends the store as it is at this moment.
+func serveBackup(w http.ResponseWriter, store *bolt.Store, log *slog.Logger) {
+	snapshot, err := store.Snapshot()
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	defer snapshot.Close()
+	begin := time.Now()
+	w.Header().Set("Content-Type", "application/octet-stream")
+	w.Header().Set("Content-Length", strconv.FormatInt(snapshot.Size(), 10))
+	n, err := snapshot.WriteTo(&pressed{w, http.NewResponseController(w)})
+	if err != nil {
+		log.Warn("a backup was broken off", "bytes", n, "of", snapshot.Size(), "error", err)
+		return
+	}
+	log.Info("the store was copied for a backup", "bytes", n, "took", time.Since(begin).Round(time.Millisecond))
+}
+
+// pressed is a ResponseWriter whose reader has to go on reading.
+type pressed struct {
+	w       http.ResponseWriter
+	control *http.ResponseController
+}
+
+func (p *pressed) Write(b []byte) (int, error) {
+	p.control.SetWriteDeadline(time.Now().Add(stallTimeout)) // a connection takes one
+	return p.w.Write(b)
+}
+
+// askServer asks the server that runs on dir. The error of a server that does not run
+// is fs.ErrNotExist or ECONNREFUSED.
+func askServer(ctx context.Context, dir, what string) (*http.Response, error) {
+	path, open, err := socketPath(dir)
+	if err != nil {
+		return nil, err
+	}
+	if open != nil {
+		defer open.Close()
+	}
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "unix", path)
+	}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://hawser"+what, nil)
+	if err != nil {
+		return nil, err
+	}
+	return transport.RoundTrip(req)
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+
+	"github.com/hawser-ws/hawser/chat/auth"
+	"github.com/hawser-ws/hawser/chat/bolt"
+)
+
+const newKeyUsage = `usage: hawser new-key [--data DIR] [--config FILE] [--force]
+
+Makes a new token.key for the data folder, where the old one is lost or known to
+others. No token that was given out before is good any more: everybody has to choose
+a name anew, as another user. No server may run on the folder. --force replaces a
+key that is there.
+`
+
+// newKey carries out "hawser new-key".
+func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) error {
+	o, err := parseData("new-key", newKeyUsage, 0, args, environ)
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(o.data, auth.KeyFile)
+	switch {
+	case missing(o.data, bolt.FileName):
+		return fmt.Errorf("there is no chat in %s: the first start makes a key", o.data)
+	case !missing(o.data, auth.KeyFile) && !o.force:
+		return &usageError{fmt.Errorf("%s is there; --force replaces it, and no token is good any more then", path)}
+	}
+	store, err := bolt.Open(o.data)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	if key := store.UnpackedKey(); key != nil {
+		if err := unpackKey(o.data, store, key); err != nil {
+			return err
+		}
+	}
+	// A crash between the two leaves a key that is told to be another store's.
+	if err := auth.ReplaceKey(o.data); err != nil {
+		return err
+	}
+	_, id, err := auth.ReadKeyFile(o.data)
+	if err != nil {
+		return err
+	}
+	if err := store.SetKeyID(id); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "hawser: %s is new; tokens from before are not good any more\n", path)
+	return nil
+}

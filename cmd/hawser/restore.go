@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/hawser-ws/hawser/chat/auth"
+	"github.com/hawser-ws/hawser/chat/bolt"
+)
+
+const restoreUsage = `usage: hawser restore FILE [--data DIR] [--config FILE] [--force]
+
+Brings back the messages, users and token key that "hawser backup" wrote to FILE,
+after reading every record. No server may run on the folder. --force replaces the
+data that are there. An end in the middle leaves either the old data or the new.
+`
+
+// restore carries out "hawser restore".
+func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	o, err := parseData("restore", restoreUsage, 1, args, environ)
+	if err != nil {
+		return err
+	}
+	file := o.args[0]
+	from, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer from.Close()
+	if err := os.MkdirAll(o.data, 0o700); err != nil {
+		return err
+	}
+	unlock, err := bolt.Lock(o.data)
+	exists := !errors.Is(err, fs.ErrNotExist)
+	var inUse *bolt.InUseError
+	switch {
+	case errors.As(err, &inUse):
+		return fmt.Errorf("%w; stop the server first", err)
+	case exists && err != nil:
+		return err
+	case exists:
+		defer unlock()
+	}
+	if exists && !o.force {
+		return &usageError{fmt.Errorf("there are data in %s already; --force replaces them", o.data)}
+	}
+	temp := bolt.TempName(o.data, rand.Text())
+	defer os.Remove(temp) // unless it has its name by then
+	contents, err := unpack(ctx, from, temp, newProgress(stderr))
+	if err != nil {
+		return fmt.Errorf("%s was not brought back, and %s is as it was: %w", file, o.data, err)
+	}
+	if err := mayReplaceKey(o, contents.TokenKey); err != nil {
+		return err
+	}
+	if err := errors.Join(bolt.Revive(temp), ctx.Err()); err != nil {
+		return fmt.Errorf("%s was not brought back, and %s is as it was: %w", file, o.data, err)
+	}
+	// From here on it is the new data.
+	if err := bolt.Replace(temp, o.data, exists); err != nil {
+		return err
+	}
+	store, _, err := openData(o.data, slog.New(slog.DiscardHandler)) // puts the key where it belongs
+	if err != nil {
+		return err
+	}
+	if err := store.Close(); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "hawser: %s holds %s again\nhawser: its epoch is new, %s, so that clients drop what they know of messages that came after the backup\n", o.data, counts(contents), store.Info().Epoch)
+	return nil
+}
+
+// unpack copies a backup to a new file and verifies the copy.
+func unpack(ctx context.Context, from *os.File, temp string, p *progress) (c bolt.Contents, err error) {
+	info, err := from.Stat()
+	if err != nil {
+		return c, err
+	}
+	if !info.Mode().IsRegular() {
+		return c, fmt.Errorf("%s is not a file", from.Name())
+	}
+	to, err := os.OpenFile(temp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return c, err
+	}
+	_, err = io.Copy(io.MultiWriter(cancellable{ctx, to}, p.of("copied", info.Size())), from)
+	if err := errors.Join(err, to.Sync(), to.Close()); err != nil {
+		return c, err
+	}
+	if c, err = bolt.Verify(ctx, temp); err != nil {
+		return c, fmt.Errorf("the backup is not good: %w", err)
+	}
+	if c.TokenKey == nil {
+		return c, fmt.Errorf("%s is not a backup made by \"hawser backup\"", from.Name())
+	}
+	return c, nil
+}
+
+// mayReplaceKey refuses to overwrite a key that is not the backup's, and would be lost.
+func mayReplaceKey(o dataOptions, key []byte) error {
+	path := filepath.Join(o.data, auth.KeyFile)
+	if o.force || missing(o.data, auth.KeyFile) {
+		return nil
+	}
+	if old, _, err := auth.ReadKeyFile(o.data); err == nil && string(old) == string(key) {
+		return nil
+	}
+	return &usageError{fmt.Errorf("%s is there, and is not the backup's; --force replaces it", path)}
+}
