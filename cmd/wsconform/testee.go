@@ -28,16 +28,11 @@ func (o *options) start(ctx context.Context) (*testee, error) {
 	}
 	cmd := group.Shell(o.exec)
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
-	if err := cmd.Start(); err != nil {
+	guard, err := group.Start(cmd, (*exec.Cmd).Start)
+	if err != nil {
 		return nil, fmt.Errorf("--exec: %w", err)
 	}
-	t := &testee{cmd: cmd, done: make(chan struct{}), ctx: ctx}
-	var err error
-	if t.guard, err = group.NewGuard(cmd); err != nil {
-		group.End(cmd, true)
-		cmd.Wait()
-		return nil, fmt.Errorf("--exec: %w", err)
-	}
+	t := &testee{cmd: cmd, guard: guard, done: make(chan struct{}), ctx: ctx}
 	go func() {
 		err := cmd.Wait()
 		t.mu.Lock()

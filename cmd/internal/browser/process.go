@@ -24,18 +24,14 @@ func start(dir string, out *log, environment []string, path string, args ...stri
 	p.cmd.Env = append(os.Environ(), environment...)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	p.cmd.WaitDelay = time.Second // others of the group may hold stderr open
-	if err := p.cmd.Start(); err != nil {
+	var err error
+	if p.guard, err = group.Start(p.cmd, (*exec.Cmd).Start, dir); err != nil {
 		return nil, err
 	}
 	go func() {
 		p.cmd.Wait()
 		close(p.dead)
 	}()
-	var err error
-	if p.guard, err = group.NewGuard(p.cmd, dir); err != nil {
-		p.kill()
-		return nil, err
-	}
 	return p, nil
 }
 

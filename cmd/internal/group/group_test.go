@@ -14,14 +14,15 @@ import (
 
 // start starts a command that starts another one, and returns its output, which ends
 // when both have ended.
-func start(t *testing.T, command string) (*exec.Cmd, *bufio.Reader) {
+func start(t *testing.T, command string, files ...string) (*exec.Cmd, *Guard, *bufio.Reader) {
 	t.Helper()
 	cmd := Shell(command)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
+	g, err := Start(cmd, (*exec.Cmd).Start, files...)
+	if err != nil {
 		t.Fatal(err)
 	}
 	stuck := time.AfterFunc(30*time.Second, func() {
@@ -33,7 +34,7 @@ func start(t *testing.T, command string) (*exec.Cmd, *bufio.Reader) {
 	if _, err := lines.ReadString('\n'); err != nil {
 		t.Fatal(err)
 	}
-	return cmd, lines
+	return cmd, g, lines
 }
 
 // All that a command started ends with it; by force what does not want to.
@@ -42,13 +43,14 @@ func TestEnd(t *testing.T) {
 		command string
 		force   bool
 	}{"kindly": {"sleep 60 & echo ready; wait", false}, "by force": {"trap '' TERM; sleep 60 & echo ready; wait", true}} {
-		cmd, out := start(t, c.command)
+		cmd, g, out := start(t, c.command)
 		if !Alive(cmd) {
 			t.Errorf("%s: nothing runs", name)
 		}
 		End(cmd, c.force)
 		io.Copy(io.Discard, out)
 		cmd.Wait()
+		g.Stop()
 		for deadline := time.Now().Add(30 * time.Second); Alive(cmd); time.Sleep(time.Millisecond) { // until the system has noticed
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: something goes on", name)
@@ -63,11 +65,7 @@ func TestGuard(t *testing.T) {
 	if err := os.Mkdir(folder, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd, out := start(t, "sleep 60 & echo ready; wait")
-	g, err := NewGuard(cmd, folder)
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd, g, out := start(t, "sleep 60 & echo ready; wait", folder)
 	g.in.Close()
 	io.Copy(io.Discard, out)
 	cmd.Wait()
@@ -77,4 +75,19 @@ func TestGuard(t *testing.T) {
 	}
 	g.Stop()
 	(*Guard)(nil).Stop()
+}
+
+// Nothing is run that is not guarded: then the gate stays closed.
+func TestGate(t *testing.T) {
+	cmd := Shell("echo run")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	defer r.Close()
+	cmd.ExtraFiles = []*os.File{r}
+	if out, err := cmd.Output(); len(out) > 0 || err == nil {
+		t.Errorf("%q, %v", out, err)
+	}
 }

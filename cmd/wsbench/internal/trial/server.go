@@ -61,17 +61,13 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	// What has left the group may still hold the pipe that out is written by.
 	s.cmd.WaitDelay = time.Second
-	if err := pin.Start(s.cmd, cpus); err != nil {
+	if s.guard, err = group.Start(s.cmd, func(cmd *exec.Cmd) error { return pin.Start(cmd, cpus) }); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	go func() {
 		s.cmd.Wait()
 		close(s.done)
 	}()
-	if s.guard, err = group.NewGuard(s.cmd); err != nil {
-		s.stop()
-		return nil, err
-	}
 	deadline := time.Now().Add(patience)
 	for {
 		nc, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(port), time.Second)
