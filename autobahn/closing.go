@@ -131,7 +131,7 @@ func (s *session) frameDone() {
 
 // Message implements wire.Receiver.
 func (s *session) Message(binary bool, p []byte) {
-	if s.end.FailedByUs || s.state == stateClosed {
+	if s.end.FailedByUs || s.state == stateClosed || s.greeted(p) {
 		return
 	}
 	if s.loop != nil {

@@ -42,6 +42,9 @@ type Options struct {
 	// the tester's own. The values of those that authenticate, and of cookies, are
 	// left out of logs and reports.
 	Header []string
+	// Greeting is how many messages a server sends first on every connection. They are
+	// ignored, and a case begins after them.
+	Greeting int
 
 	// Excluded reports whether a case is not to be run for an agent.
 	Excluded func(agent string, c *Case) bool

@@ -25,6 +25,7 @@ const (
 	closeTimeout = time.Second // for the answer to our Close
 	dropTimeout  = time.Second // for the server to close TCP after both Closes
 	openTimeout  = 5 * time.Second
+	greetTimeout = 5 * time.Second       // for a server's greeting
 	restDelay    = 50 * time.Millisecond // for the rest of a frame that is glued in part
 )
 
@@ -40,6 +41,7 @@ type session struct {
 	log    *WireLog
 	start  time.Time
 	head   sync.WaitGroup // writes our part of the opening handshake
+	draft  *Draft         // of a look's opening handshake
 
 	secrets [][]byte // what logs and reports must not show
 
@@ -47,6 +49,9 @@ type session struct {
 	out    *writer
 	parser wire.Parser
 	timers timers
+
+	greeting int  // messages of a greeting that are still to come
+	waiting  bool // for them, before the case begins
 
 	state      state
 	pc         int  // the next step
@@ -100,7 +105,12 @@ func (s *session) play(left []byte) {
 	if s.inFrame = len(s.rest) > 0; s.inFrame {
 		s.after(restDelay, s.endFrame)
 	}
-	s.begin()
+	if s.client {
+		s.awaitGreeting()
+	}
+	if !s.waiting {
+		s.begin()
+	}
 	if len(left) > 0 {
 		s.feed(left)
 	}
@@ -131,6 +141,44 @@ func (s *session) begin() {
 	default:
 		s.advance()
 	}
+}
+
+// awaitGreeting has the case begin after a server's greeting, as if there had been
+// none. Where frames are glued to the handshake it has begun already, and the greeting
+// is only passed over.
+func (s *session) awaitGreeting() {
+	s.greeting = s.opt.Greeting
+	if s.greeting == 0 {
+		return
+	}
+	if s.negotiated != nil {
+		s.parser.Inflater = s.negotiated.in // the greeting may be compressed
+	}
+	if o := s.c.Opening; o != nil && len(o.Glue) > 0 {
+		return
+	}
+	s.waiting = true
+	s.forced, s.result = Failed, "the greeting did not come"
+	s.after(greetTimeout, func() {
+		if s.waiting && s.state == stateOpen {
+			s.ranOut("the time for the greeting")
+			s.sendClose(1000, nil)
+		}
+	})
+}
+
+// greeted takes a message of the greeting. It is false for what is none.
+func (s *session) greeted(p []byte) bool {
+	if s.greeting == 0 {
+		return false
+	}
+	s.note("the greeting, %d bytes, is passed over", len(p))
+	if s.greeting--; s.greeting == 0 && s.waiting && s.state == stateOpen {
+		s.waiting = false
+		s.forced, s.result = "", ""
+		s.begin()
+	}
+	return true
 }
 
 // after calls f when d, scaled, has gone by.

@@ -47,7 +47,7 @@ func (s *session) record(e Event) {
 }
 
 func (s *session) closeIfComplete() {
-	if s.c.keepOpen || s.c.Loop != nil || s.c.anyMessages {
+	if s.waiting || s.c.keepOpen || s.c.Loop != nil || s.c.anyMessages {
 		return
 	}
 	all := s.c.Close.ByTester

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -75,6 +76,19 @@ func (e *endpoint) serve() {
 	switch {
 	case e.has("sends a Pong unasked"):
 		e.write(opPong, 0, []byte("unasked"))
+	case e.has("greets"):
+		e.write(opText, 0, []byte("Request served by \x1b[2J me"))
+	case e.has("greets twice"):
+		e.echo([]byte("hello"), opText, true)
+		e.echo([]byte("there"), opBinary, true)
+	case e.has("closes at once"):
+		e.write(opClose, 0, append(binary.BigEndian.AppendUint16(nil, 1008), "no token"...))
+		e.hangUp()
+		return
+	case e.has("sends by itself"):
+		stop, done := make(chan struct{}), make(chan struct{})
+		go func() { e.beat(stop); close(done) }()
+		defer func() { close(stop); <-done }()
 	case e.has("pings at once"):
 		e.write(opPing, 0, []byte("there?"))
 	}
@@ -87,6 +101,18 @@ func (e *endpoint) serve() {
 			return
 		case err != nil:
 			return
+		}
+	}
+}
+
+// beat sends a message now and then, as some servers do to keep proxies content.
+func (e *endpoint) beat(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-time.After(150 * time.Millisecond):
+			e.write(opText, 0, []byte("tick"))
 		}
 	}
 }
@@ -357,6 +383,14 @@ func (e *endpoint) echo(p []byte, opcode byte, compressed bool) error {
 	switch {
 	case e.has("echoes text as binary"):
 		opcode = opBinary
+	case e.has("is silent"):
+		return nil
+	case e.has("answers in capitals"):
+		p = bytes.ToUpper(p)
+	case e.has("wraps the echo"):
+		p = fmt.Appendf(nil, `{"echo":%q}`, p)
+	case e.has("says more than the echo"):
+		e.write(opText, 0, []byte("received"))
 	case e.has("drops empty messages") && len(p) == 0:
 		return nil
 	case e.has("cuts messages at 65,535 bytes") && len(p) > 65535:

@@ -20,6 +20,8 @@ type About struct {
 	Cases []*autobahn.Case // for titles
 	// Partial says why the results are not those of a whole run; "": they are.
 	Partial string
+	// Note says what kept cases from being played as they are meant; "": nothing.
+	Note string
 }
 
 //go:embed agent.html

@@ -28,7 +28,8 @@ type options struct {
 	baseline, writeBaseline string
 	before                  *report.Baseline // of baseline; nil without one
 	strict, dryRun, quiet   bool
-	partial                 string // why the run did not come to its end; "" if it did
+	notes                   map[string]string // by agent: what keeps cases from being played
+	partial                 string            // why the run did not come to its end; "" if it did
 
 	exec string
 	wait time.Duration
@@ -94,8 +95,8 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 	if !(o.run.TimeScale > 0) || math.IsInf(o.run.TimeScale, 1) {
 		return usagef("--time-scale is %v; it must be a number above 0", o.run.TimeScale)
 	}
-	if o.run.Parallel < 0 || o.run.Messages < 0 || o.run.Timeout < 0 {
-		return usagef("--parallel, --messages and --timeout must not be negative")
+	if o.run.Parallel < 0 || o.run.Messages < 0 || o.run.Timeout < 0 || o.run.Greeting < 0 {
+		return usagef("--parallel, --messages, --greeting and --timeout must not be negative")
 	}
 	seeded := false
 	f.Visit(func(g *flag.Flag) { seeded = seeded || g.Name == "seed" })

@@ -66,6 +66,17 @@ func (p *progress) print(id string) {
 	}
 }
 
+// note keeps for the reports what was said of a server.
+func (o *options) note(agent, text string) {
+	if text == "" {
+		return
+	}
+	if o.notes == nil {
+		o.notes = map[string]string{}
+	}
+	o.notes[agent] = text
+}
+
 // end leaves a terminal's line, if the run did not come to the end of it.
 func (p *progress) end() {
 	p.mu.Lock()
@@ -108,6 +119,7 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 	}
 	for _, name := range names {
 		results := agents[name]
+		about.Note = o.notes[name]
 		report.Table(stdout, name, results, o.strict)
 		if o.out != "" {
 			errs = append(errs, report.Write(o.out, outfile.Write, name, results, about))

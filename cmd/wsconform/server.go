@@ -18,6 +18,7 @@ func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	f := o.newFlags("server", stderr)
 	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; may stand several times. A user and password in it are sent by Basic authentication, and not reported")
 	f.IntVar(&o.run.Parallel, "parallel", 0, "most `cases` at once (default 32)")
+	f.IntVar(&o.run.Greeting, "greeting", 0, "how many `messages` the server sends first on every connection, which are passed over")
 	o.connect.AddFlags(f)
 	if err := o.finish(f, args); err != nil {
 		return 0, err
@@ -117,15 +118,25 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		opt.Agent, opt.Origin, opt.Subprotocols = s.Agent, s.Origin, s.Protocols
 		p := newProgress(stderr, len(cases)-o.excluded(s.Agent, cases), o)
 		opt.Done = p.add
-		nc, err := s.target.Dial(ctx, opt.TLS)
+		note, err := autobahn.Look(ctx, s.target, &opt)
 		if err != nil {
 			cut = fmt.Errorf("cannot reach the server at %s: %w", s.URL, connect.Explain(err))
 			break
 		}
-		nc.Close()
+		if ctx.Err() != nil {
+			break // and the look's end is ours, not the server's
+		}
+		if note != "" { // before the cases, which may take long to fail
+			fmt.Fprintf(stdout, "note: %s: %s\n", s.URL, note)
+		}
 		results := autobahn.TestServer(ctx, s.target, cases, &opt)
 		p.end()
 		played += len(results)
+		if note == "" && ctx.Err() == nil {
+			if note = autobahn.Common(results); note != "" {
+				fmt.Fprintf(stdout, "note: %s: %s\n", s.URL, note)
+			}
+		}
 		if err := testee.died(); err != nil {
 			fmt.Fprintln(stderr, "wsconform:", err)
 		}
@@ -135,6 +146,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		}
 		names = append(names, name)
 		agents[name] = results
+		o.note(name, note)
 		if ctx.Err() != nil {
 			break
 		}
