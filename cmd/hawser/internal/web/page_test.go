@@ -30,6 +30,7 @@ func testPage(t *testing.T, b *browser.Browser) {
 		{"private messages", testPrivate},
 		{"a narrow window", testNarrow},
 		{"everything has a name", testNames},
+		{"composition", testComposition},
 		{"a server that knows nobody any more", testForgotten}, // last: it replaces the data
 	} {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, b, s) })
