@@ -34,7 +34,8 @@
 //
 // # Reading
 //
-// peer.go, store.go, name.go and limits.go are the vocabulary. scan.go, fields.go and
+// peer.go, store.go, name.go and limits.go are the vocabulary. displayname.go says what
+// people may be called, and names the files of its rules. scan.go, fields.go and
 // request.go read a message; encode.go and failure.go write one. session.go, hub.go
 // and room.go are who is there; committer.go and publish.go what is said; query.go,
 // history.go and workers.go what is asked.
