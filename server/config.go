@@ -52,6 +52,12 @@ type Config struct {
 	// Server.ServeHTTP. By default the Server itself serves every path.
 	HTTP http.Handler
 
+	// Middleware, if set, is around everything that Serve answers, its refusals and
+	// probes included: for headers that belong in every answer. RemoteAddr of its
+	// requests is that of the connection, whatever ClientAddr says. It must not wrap
+	// the ResponseWriter.
+	Middleware func(http.Handler) http.Handler
+
 	// ClientAddr, if set, says whom a request at Serve's listener comes from,
 	// where a proxy in front names that in a header: it becomes the request's
 	// RemoteAddr, is what the connection is counted on, and what Conn.RemoteAddr

@@ -27,8 +27,12 @@ func (s *Server) Serve(ln net.Listener) error {
 	if handler == nil {
 		handler = s
 	}
+	handler = s.admit(handler)
+	if s.cfg.Middleware != nil {
+		handler = s.cfg.Middleware(handler)
+	}
 	hs := &http.Server{
-		Handler:           s.admit(handler),
+		Handler:           handler,
 		ReadHeaderTimeout: s.cfg.HandshakeTimeout,
 		ReadTimeout:       s.cfg.HandshakeTimeout,
 		IdleTimeout:       30 * time.Second,

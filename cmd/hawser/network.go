@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -46,9 +47,28 @@ func (a *app) setNetwork(cfg *server.Config) {
 	if ids := a.cfg.TLSIdentities; len(ids) > 0 {
 		cfg.Admit = func(r *http.Request) (any, error) { return certified(r, ids) }
 	}
+	if a.cfg.HSTS > 0 {
+		cfg.Middleware = a.strictTransport
+	}
 	if h := a.cfg.ForwardedHeader; h != proxy.NoHeader {
 		cfg.ClientAddr = h.ClientAddr(a.trusted)
 	}
+}
+
+// strictTransport adds Strict-Transport-Security (RFC 6797) to every answer over TLS,
+// its own or that of a proxy. Browsers do not believe it otherwise.
+func (a *app) strictTransport(next http.Handler) http.Handler {
+	value := fmt.Sprintf("max-age=%d", int64(a.cfg.HSTS.Seconds()))
+	if a.cfg.HSTSSubdomains {
+		value += "; includeSubDomains"
+	}
+	secure := a.cfg.ForwardedHeader.Secure(a.trusted)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS != nil || secure(r) {
+			w.Header().Set("Strict-Transport-Security", value)
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // certified is the user whom a request's client certificate stands for. crypto/tls

@@ -45,6 +45,31 @@ func (h Header) ClientAddr(trusted Trusted) func(r *http.Request) netip.AddrPort
 	}
 }
 
+// Secure is a function that reports whether trusted proxies say that a client's
+// request came to them over TLS: with X-Forwarded-Proto, or with the parameter proto
+// of what Forwarded says about the client.
+func (h Header) Secure(trusted Trusted) func(r *http.Request) bool {
+	return func(r *http.Request) bool {
+		peer, err := netip.ParseAddrPort(r.RemoteAddr)
+		if h == NoHeader || err != nil && !trusted.unix || err == nil && !trusted.has(peer.Addr()) {
+			return false
+		}
+		if h == XForwardedFor {
+			list := strings.Split(strings.Join(r.Header.Values("X-Forwarded-Proto"), ","), ",")
+			return strings.EqualFold(strings.Trim(list[len(list)-1], " \t"), "https")
+		}
+		secure := false
+		for _, element := range slices.Backward(h.elements(r)) {
+			proto, _ := parameter(element, "proto")
+			secure = strings.EqualFold(proto, "https")
+			if addr, err := h.address(element); err != nil || !trusted.has(addr.Addr()) {
+				return secure
+			}
+		}
+		return secure
+	}
+}
+
 // elements are what the proxies appended, or nil where that cannot be told.
 func (h Header) elements(r *http.Request) []string {
 	// RFC 9110 5.3: several lines are one list, in their order.
@@ -92,7 +117,7 @@ var errNoAddress = errors.New("not an address")
 
 func (h Header) address(element string) (netip.AddrPort, error) {
 	if h == Forwarded {
-		node, ok := forNode(element)
+		node, ok := parameter(element, "for")
 		if !ok {
 			return netip.AddrPort{}, errNoAddress
 		}
@@ -101,27 +126,27 @@ func (h Header) address(element string) (netip.AddrPort, error) {
 	return parseNode(element)
 }
 
-// forNode returns the value of the parameter "for" of a forwarded-element
-// (RFC 7239 4), without its quotes:
+// parameter returns the value of a parameter of a forwarded-element (RFC 7239 4),
+// without its quotes:
 //
 //	forwarded-element = [ forwarded-pair ] *( ";" [ forwarded-pair ] )
 //	forwarded-pair    = token "=" ( token / quoted-string )
-func forNode(element string) (node string, ok bool) {
+func parameter(element, want string) (value string, ok bool) {
 	pairs, _ := split(element, ';') // its quotes were checked when it was cut off
 	for _, pair := range pairs {
-		name, value, _ := strings.Cut(pair, "=")
-		if !strings.EqualFold(name, "for") {
+		name, text, _ := strings.Cut(pair, "=")
+		if !strings.EqualFold(name, want) {
 			continue
 		}
 		if ok {
 			return "", false // RFC 7239 4: "Each parameter MUST NOT occur more than once"
 		}
-		if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
-			value = value[1 : len(value)-1] // an address needs no backslashes
+		if len(text) >= 2 && text[0] == '"' && text[len(text)-1] == '"' {
+			text = text[1 : len(text)-1] // neither an address nor a scheme needs backslashes
 		}
-		node, ok = value, true
+		value, ok = text, true
 	}
-	return node, ok
+	return value, ok
 }
 
 // parseNode reads an address that may have a port: 192.0.2.1, 192.0.2.1:80,

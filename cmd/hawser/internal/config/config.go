@@ -30,6 +30,11 @@ type Config struct {
 	// TLS names the files of TLS; without any, there is none.
 	TLS certs.Files
 
+	// HSTS is how long browsers are told to come back over TLS only; 0 tells them
+	// nothing. HSTSSubdomains says it for the names below the server's own, too.
+	HSTS           time.Duration
+	HSTSSubdomains bool
+
 	// TLSIdentities leads from names in client certificates to user ids. If there
 	// are any, a certificate without one of them is refused.
 	TLSIdentities identity.Map
@@ -141,6 +146,9 @@ func (c *Config) check() error {
 	}
 	if len(c.TLSIdentities) > 0 && c.TLS.ClientCA == "" {
 		errs = append(errs, errors.New("tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate"))
+	}
+	if c.HSTSSubdomains && c.HSTS == 0 {
+		errs = append(errs, errors.New("hsts_subdomains: it is on, but hsts is 0s, so that browsers are told nothing"))
 	}
 	return errors.Join(errs...)
 }

@@ -74,6 +74,8 @@ func TestEverySource(t *testing.T) {
 		SocketMode:      0o600,
 		ReusePort:       true,
 		TLS:             certs.Files{Cert: "cert.pem", Key: "/etc/key.pem", ClientCA: "clients.pem"},
+		HSTS:            8760 * time.Hour,
+		HSTSSubdomains:  true,
 		TLSIdentities:   identity.Map{"uri:spiffe://example/ada?a=b": "u_ada", "dns:bob.example": "u_bob"},
 		TrustedProxies:  []string{"10.0.0.0/8", "unix"},
 		ProxyProtocol:   true,
@@ -105,6 +107,8 @@ reuse_port = true
 tls_cert = "cert.pem"
 tls_key = "/etc/key.pem"
 tls_client_ca = "clients.pem"
+hsts = "8760h"
+hsts_subdomains = true
 trusted_proxies = ["10.0.0.0/8", "unix"]
 proxy_protocol = true
 forwarded_header = "forwarded"
@@ -155,6 +159,8 @@ address_rooms_per_hour = 13
 		"HAWSER_TLS_CERT=cert.pem",
 		"HAWSER_TLS_KEY=/etc/key.pem",
 		"HAWSER_TLS_CLIENT_CA=clients.pem",
+		"HAWSER_HSTS=8760h",
+		"HAWSER_HSTS_SUBDOMAINS=true",
 		"HAWSER_TLS_IDENTITIES=uri:spiffe://example/ada?a=b=u_ada, dns:bob.example=u_bob",
 		"HAWSER_TRUSTED_PROXIES=10.0.0.0/8,unix",
 		"HAWSER_PROXY_PROTOCOL=true",
@@ -368,10 +374,11 @@ func TestFlagErrors(t *testing.T) {
 			`flag --tls-identities: tls_identities: "dns:ada=u_ada,dns:ada=u_bob" is not allowed: "dns:ada" stands there twice; want ` + wantIdentities},
 		{"identity without a user", []string{"--tls-identities=dns:ada"},
 			`flag --tls-identities: tls_identities: "dns:ada" is not allowed: "dns:ada" has no =; want ` + wantIdentities},
-		{"proxies that nobody trusts", []string{"--proxy-protocol", "--forwarded-header=forwarded", "--tls-identities=dns:ada=u_ada"},
+		{"proxies that nobody trusts", []string{"--proxy-protocol", "--forwarded-header=forwarded", "--tls-identities=dns:ada=u_ada", "--hsts-subdomains"},
 			"proxy_protocol: it is on, but trusted_proxies is empty, so that nobody would be believed\n" +
 				"forwarded_header: it is set, but trusted_proxies is empty, so that nobody would be believed\n" +
-				"tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate"},
+				"tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate\n" +
+				"hsts_subdomains: it is on, but hsts is 0s, so that browsers are told nothing"},
 		{"empty path", []string{"--data="},
 			`flag --data: data: "" is not allowed, want the path of a folder`},
 		{"size without sense", []string{"--write-queue=1MB"},
