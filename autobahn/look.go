@@ -193,7 +193,7 @@ func (s *session) looked() string {
 	case s.waiting:
 		return fmt.Sprintf("the server does not greet with as many messages as --greeting %d says: %d came", s.opt.Greeting, s.opt.Greeting-s.greeting)
 	case len(before) > 0 && echo == 0:
-		return fmt.Sprintf("the server greets first, with %s: %s; --greeting %d has them ignored", messages(n), s.listed(before), n)
+		return fmt.Sprintf("the server greets first, with %s: %s; --greeting %d passes over that", messages(n), s.listed(before), n)
 	case s.end.Violation != "":
 		return "the server breaks the protocol on an ordinary connection: " + s.end.Violation
 	case !quiet:

@@ -12,7 +12,7 @@ import (
 func TestNotes(t *testing.T) {
 	for defect, want := range map[string]string{
 		"":                    "",
-		"greets":              `the server greets first, with 1 message: text "Request served by \x1b[2J me"; --greeting 1 has them ignored`,
+		"greets":              `the server greets first, with 1 message: text "Request served by \x1b[2J me"; --greeting 1 passes over that`,
 		"answers in capitals": "the server is no echo server: it answers ",
 		"closes at once":      `the server ends every connection at once with 1008 and "no token"`,
 	} {
