@@ -20,6 +20,7 @@ type service struct {
 	data   string
 	listen string
 	url    string
+	flags  []string
 	cmd    *exec.Cmd
 }
 
@@ -40,12 +41,13 @@ func build() {
 	}
 }
 
-func newService(t *testing.T) *service {
+// newService starts it, perhaps with further flags.
+func newService(t *testing.T, flags ...string) *service {
 	t.Helper()
 	if built.once.Do(build); built.err != nil {
 		t.Fatal(built.err)
 	}
-	s := &service{t: t, binary: filepath.Join(built.dir, "hawser"), data: filepath.Join(t.TempDir(), "data"), listen: "127.0.0.1:0"}
+	s := &service{t: t, binary: filepath.Join(built.dir, "hawser"), data: filepath.Join(t.TempDir(), "data"), listen: "127.0.0.1:0", flags: flags}
 	s.start()
 	t.Cleanup(s.kill)
 	return s
@@ -54,7 +56,8 @@ func newService(t *testing.T) *service {
 // start starts it and returns when it says where it listens.
 func (s *service) start() {
 	s.t.Helper()
-	s.cmd = exec.Command(s.binary, "serve", "--listen", s.listen, "--data", s.data, "--limits.messages-per-second", "0")
+	args := []string{"serve", "--listen", s.listen, "--data", s.data, "--limits.messages-per-second", "0"}
+	s.cmd = exec.Command(s.binary, append(args, s.flags...)...)
 	s.cmd.Env = slices.DeleteFunc(os.Environ(), func(e string) bool { return strings.HasPrefix(e, "HAWSER_") })
 	var log strings.Builder
 	s.cmd.Stderr = &log

@@ -68,6 +68,12 @@ func (w *window) reload() {
 	w.within(w.tab.Reload)
 }
 
+// back goes one step back in the history; until says when the page has followed.
+func (w *window) back() {
+	w.t.Helper()
+	w.within(w.tab.Back)
+}
+
 // click clicks on the first element of a selector.
 func (w *window) click(selector string) {
 	w.t.Helper()
@@ -120,6 +126,17 @@ func (w *window) write(text string) {
 func (w *window) press(chord string) {
 	w.t.Helper()
 	w.within(func(ctx context.Context) error { return w.tab.Press(ctx, chord) })
+}
+
+// close closes the tab as its user does, and reports whether the page asked whether to
+// leave. The answer to that is leave.
+func (w *window) close(leave bool) (asked bool) {
+	w.t.Helper()
+	w.within(func(ctx context.Context) (err error) {
+		asked, err = w.tab.Close(ctx, leave)
+		return err
+	})
+	return asked
 }
 
 // eval returns the value of an expression in the page, a promise's once it is settled.
