@@ -58,8 +58,14 @@ func Look(ctx context.Context, t *Target, opt *Options) (string, error) {
 
 // greet connects and does the opening handshake, as far as it goes.
 func (s *session) greet(ctx context.Context, t *Target) (h *wire.Head, left []byte, err error) {
-	nc, err := t.Dial(ctx, s.opt.TLS)
+	limit := s.opt.scale(2 * openTimeout)
+	timed, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	nc, err := t.Dial(timed, s.opt.TLS)
 	if err != nil {
+		if ctx.Err() == nil && timed.Err() != nil { // a proxy or TLS may say nothing
+			err = fmt.Errorf("no connection within %v", limit)
+		}
 		return nil, nil, err
 	}
 	s.nc = nc

@@ -39,3 +39,13 @@ func TestHostileServer(t *testing.T) {
 		})
 	}
 }
+
+func TestHostileWays(t *testing.T) {
+	for name, args := range terminaltest.Ways(t) {
+		out, ok := bench(t, args[0], args[1:]...)
+		if ok {
+			t.Errorf("%s: it went well:\n%s", name, out)
+		}
+		terminaltest.Check(t, name, out)
+	}
+}

@@ -29,3 +29,13 @@ func TestHostileServer(t *testing.T) {
 		}
 	}
 }
+
+func TestHostileWays(t *testing.T) {
+	for name, args := range terminaltest.Ways(t) {
+		got := wscat(t, "hi", append(args, "--timeout", "10s")...)
+		if got.status != exitNotConnected || got.stdout != "" {
+			t.Errorf("%s: %+v", name, got)
+		}
+		terminaltest.Check(t, name, got.stderr)
+	}
+}

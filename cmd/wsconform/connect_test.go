@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -39,5 +40,18 @@ func TestHeaderReplaces(t *testing.T) {
 	h := s.Request().Header
 	if got := strings.Join(h["User-Agent"], " ") + strings.Join(h["X"], " "); got != "a bc d" {
 		t.Errorf("the server saw %v", h)
+	}
+}
+
+// A server that accepts and says nothing of TLS does not hold the run.
+func TestSilentServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	out, status := command("server", "--url", "wss://"+ln.Addr().String()+"/", "--cases", "1.1.1", "--quiet", "--time-scale", "0.01")
+	if status != exitCannot || !strings.Contains(out, "no connection within 100ms") {
+		t.Errorf("status %d:\n%s", status, out)
 	}
 }

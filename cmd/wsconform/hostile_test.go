@@ -107,3 +107,13 @@ func TestHostileClient(t *testing.T) {
 	}
 	checkReports(t, dir)
 }
+
+func TestHostileWays(t *testing.T) {
+	for name, args := range terminaltest.Ways(t) {
+		out, status := command(append([]string{"server", "--cases", "1.1.1", "--quiet", "--url"}, args...)...)
+		if status != exitCannot {
+			t.Errorf("%s: status %d:\n%s", name, status, out)
+		}
+		terminaltest.Check(t, name, out)
+	}
+}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
@@ -85,6 +87,22 @@ func (o *options) servers() (list []serverUnderTest, err error) {
 		list = append(list, serverUnderTest{c, t})
 	}
 	return list, nil
+}
+
+// dialTime bounds a first connection, in which a proxy or TLS may say nothing. It is
+// scaled as a case's times are.
+const dialTime = 10 * time.Second
+
+// dial connects to a server, to see that it is there.
+func (o *options) dial(ctx context.Context, s serverUnderTest) (net.Conn, error) {
+	limit := time.Duration(float64(dialTime) * o.run.TimeScale)
+	timed, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	nc, err := s.target.Dial(timed, o.run.TLS)
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		return nil, fmt.Errorf("no connection within %v", limit)
+	}
+	return nc, err
 }
 
 // reach makes the connections to a server as the command line says.

@@ -49,7 +49,7 @@ func (o *options) startServer(ctx context.Context, servers []serverUnderTest) (*
 		if o.exec == "" {
 			break
 		}
-		if nc, err := s.target.Dial(ctx, o.run.TLS); err == nil {
+		if nc, err := o.dial(ctx, s); err == nil {
 			nc.Close()
 			return nil, fmt.Errorf("--exec: something else answers at %s already", s.URL)
 		}
@@ -61,7 +61,7 @@ func (o *options) startServer(ctx context.Context, servers []serverUnderTest) (*
 	deadline := time.Now().Add(o.wait)
 	for _, s := range servers {
 		for {
-			nc, err := s.target.Dial(ctx, o.run.TLS)
+			nc, err := o.dial(ctx, s)
 			if err == nil {
 				nc.Close()
 				break

@@ -87,8 +87,11 @@ func Serve(t testing.TB, answer string) string {
 				defer nc.Close()
 				br := bufio.NewReader(nc)
 				key := ""
-				if r, err := http.ReadRequest(br); err == nil {
-					key = r.Header.Get("Sec-WebSocket-Key")
+				// TLS and SOCKS begin with what is no letter.
+				if first, err := br.Peek(1); err == nil && first[0] >= 'A' {
+					if r, err := http.ReadRequest(br); err == nil {
+						key = r.Header.Get("Sec-WebSocket-Key")
+					}
 				}
 				io.WriteString(nc, accepted(answer, key))
 				nc.(*net.TCPConn).CloseWrite()
