@@ -10,7 +10,7 @@
 // modules in page/chat are the client of the protocol and touch no element:
 // identity.js is who one is, in all tabs of a browser, connection.js one lasting
 // connection, requests.js pairs answers with questions, conversation.js holds messages
-// by seq, outbox.js what is not acknowledged, and client.js ties them together. The modules in page/view show it, each one its part;
-// they put text into the page as text only, which the Content-Security-Policy
-// enforces.
+// by seq, outbox.js what is not acknowledged, and client.js ties them together. The
+// modules in page/view show it, each one its part; they put text into the page as text
+// only, which the Content-Security-Policy enforces.
 package web
