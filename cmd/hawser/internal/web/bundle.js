@@ -10,6 +10,8 @@ var Conversation = class {
   // rooms only: to be joined again after a reconnect
   members = null;
   // rooms only: Map of user_id → name, another after any change; null if not known
+  crowded = false;
+  // rooms only: whether there are others, beyond those the server names
   online = null;
   // people only: whether they are connected, or null if not known
   messages = [];
@@ -405,8 +407,301 @@ var Conversations = class {
   }
 };
 
+// page/chat/backoff.js
+var Backoff = class {
+  #attempt = 0;
+  #first;
+  #most;
+  #random;
+  // first and most are milliseconds, random is a function like Math.random.
+  constructor({ first = 500, most = 3e4, random = Math.random } = {}) {
+    this.#first = first;
+    this.#most = most;
+    this.#random = random;
+  }
+  next() {
+    const full2 = Math.min(this.#most, this.#first * 2 ** this.#attempt);
+    this.#attempt++;
+    return full2 * (0.5 + this.#random() / 2);
+  }
+  reset() {
+    this.#attempt = 0;
+  }
+};
+
+// page/chat/refused.js
+var PASSING = /* @__PURE__ */ new Set(["outcome_unknown", "store_unavailable", "overloaded", "shutting_down"]);
+var SHORT = 15e3;
+var PAUSE = 1e3;
+var WORDS = {
+  outcome_unknown: "The server does not know yet whether it has stored this.",
+  store_unavailable: "The server cannot store or read messages at the moment.",
+  overloaded: "The server has too much to do at the moment.",
+  shutting_down: "The server is about to stop.",
+  rate_limited: "You, or others at your network address, are sending too much at once.",
+  quota_exceeded: "You, or others at your network address, have sent as much as this server stores in a day.",
+  too_many_new_rooms: "You, or others at your network address, have made as many rooms as this server allows for now.",
+  banned: "You may not take part here (any more): this server has banned you.",
+  too_many_rooms: "You are in as many rooms as this server allows. Leave one first."
+};
+function pause({ code, reason, retry_after_ms: wait }) {
+  if (PASSING.has(reason)) {
+    return wait > 0 ? wait : 0;
+  }
+  if (code === 429 && (wait > 0 || reason === "rate_limited")) {
+    return wait > SHORT ? null : wait > 0 ? wait : PAUSE;
+  }
+  return null;
+}
+function words({ reason, message }) {
+  return WORDS[reason] ?? (message || reason || "The server refused this.");
+}
+function again(wait) {
+  if (!(wait > -Infinity)) {
+    return "";
+  }
+  return wait <= 0 ? "You can try again now." : `Try again in ${inWords(wait)}.`;
+}
+function inWords(milliseconds) {
+  const seconds = Math.ceil(milliseconds / 1e3);
+  for (const [unit, length] of [["day", 86400], ["hour", 3600], ["minute", 60]]) {
+    if (seconds > 1.5 * length) {
+      return `about ${Math.ceil(seconds / length)} ${unit}s`;
+    }
+    if (seconds >= length) {
+      return `about ${unit === "hour" ? "an" : "a"} ${unit}`;
+    }
+  }
+  return `${seconds} ${seconds === 1 ? "second" : "seconds"}`;
+}
+
+// page/chat/delivery.js
+var PAUSES = { first: 1e3, most: 6e4 };
+var Delivery = class {
+  #outbox;
+  #requests;
+  #world;
+  #changed;
+  #flying = /* @__PURE__ */ new Map();
+  // ref → conversation, of what is sent and not answered
+  #held = /* @__PURE__ */ new Map();
+  // conversation → { timer, backoff, reason }, where nothing is sent for now
+  // changed is called after something changed by itself.
+  constructor({ outbox, requests, world, changed }) {
+    this.#outbox = outbox;
+    this.#requests = requests;
+    this.#world = world;
+    this.#changed = changed;
+  }
+  // begin is called when a connection stands, and sends what waits; end when it is lost.
+  begin() {
+    this.end();
+    this.#outbox.sending().forEach((entry) => this.#send(entry));
+  }
+  end() {
+    for (const { timer } of this.#held.values()) {
+      this.#world.clearTimeout(timer);
+    }
+    this.#held.clear();
+    this.#flying.clear();
+  }
+  // post sends an entry when those before it have been sent.
+  post(entry) {
+    if (!this.#held.has(entry.to)) {
+      this.#send(entry);
+    }
+  }
+  // to returns what waits for a conversation. Where nothing is sent for now, waiting says
+  // for what reason.
+  to(conversation) {
+    const entries = this.#outbox.to(conversation);
+    const waiting = this.#held.get(conversation)?.reason;
+    return waiting ? entries.map((entry) => ({ ...entry, waiting })) : entries;
+  }
+  // acknowledged returns the entry, if it is still one.
+  acknowledged({ ref }) {
+    const to = this.#landed(ref);
+    const entry = this.#outbox.remove(ref);
+    if (this.#held.get(to)?.timer === null) {
+      this.#held.delete(to);
+      this.#waiting(to).forEach((e) => this.#send(e));
+    }
+    return entry;
+  }
+  // refused reports whether the error was about a message.
+  refused(error) {
+    const to = this.#landed(error.ref) ?? this.#outbox.get(error.ref)?.to;
+    if (to === void 0) {
+      return false;
+    }
+    const wait = pause(error);
+    if (wait !== null) {
+      this.#hold(to, wait, error.reason);
+      return true;
+    }
+    const until = error.retry_after_ms > 0 ? Date.now() + error.retry_after_ms : null;
+    this.#outbox.fail(error.ref, words(error), until);
+    this.#next(to);
+    return true;
+  }
+  #send(entry) {
+    this.#flying.set(entry.ref, entry.to);
+    this.#requests.tell(wire(entry));
+  }
+  #landed(ref) {
+    const to = this.#flying.get(ref);
+    this.#flying.delete(ref);
+    return to;
+  }
+  // hold sends nothing to a conversation for a while. What comes later would overtake.
+  #hold(to, wait, reason) {
+    const held = this.#held.get(to) ?? { timer: null, backoff: new Backoff(PAUSES) };
+    this.#held.set(to, held);
+    if (held.timer !== null) {
+      return;
+    }
+    held.reason = reason;
+    held.timer = this.#world.setTimeout(() => {
+      held.timer = null;
+      this.#next(to);
+      this.#changed();
+    }, wait || held.backoff.next());
+  }
+  // next sends the first of what is held. It is refused again, or else the others follow.
+  #next(to) {
+    if (this.#held.get(to)?.timer !== null) {
+      return;
+    }
+    const [first] = this.#waiting(to);
+    if (first) {
+      this.#send(first);
+    } else {
+      this.#held.delete(to);
+    }
+  }
+  #waiting(to) {
+    return this.#outbox.to(to).filter(({ ref, state }) => state === "sending" && !this.#flying.has(ref));
+  }
+};
+function wire({ ref, to, content, at }) {
+  return {
+    type: isRoom(to) ? "group" : "message",
+    timestamp: at / 1e3,
+    receiver_id: to,
+    content,
+    metadata: { ref },
+    ref
+  };
+}
+
+// page/chat/directory.js
+var PAGE = 100;
+var MOST = 500;
+var SETTLED = 300;
+var LONGEST = 64;
+var Directory = class {
+  search = "";
+  // what is searched for
+  searched = "";
+  // and what the rooms were found by
+  rooms = [];
+  // as the server answered
+  hasMore = false;
+  asking = false;
+  // whether the answer for the search is under way
+  error = "";
+  // why there is none
+  #requests;
+  #world;
+  #changed;
+  #next;
+  // where the next page begins
+  #generation = 0;
+  // of the list: an answer that was asked for before it is void
+  #timer = null;
+  // changed is called after anything changed.
+  constructor({ requests, world, changed }) {
+    this.#requests = requests;
+    this.#world = world;
+    this.#changed = changed;
+  }
+  // find looks for rooms whose names contain a text, when no more is typed for a moment.
+  find(text) {
+    const search = text.trim().replace(/^#/, "");
+    if (search === this.search) {
+      return;
+    }
+    this.search = search;
+    this.#begin();
+    this.#world.clearTimeout(this.#timer);
+    this.#timer = this.#world.setTimeout(() => this.#fetch(PAGE), SETTLED);
+    this.#changed();
+  }
+  // refresh asks again for as many as are known, unless an answer is under way.
+  refresh() {
+    if (!this.asking) {
+      this.#begin();
+      return this.#fetch(Math.min(MOST, Math.max(PAGE, this.rooms.length)));
+    }
+  }
+  // more asks for those that follow.
+  more() {
+    if (this.hasMore && !this.asking) {
+      this.#begin();
+      return this.#fetch(PAGE, this.#next);
+    }
+  }
+  // forget is called when the connection is lost.
+  forget() {
+    this.#generation++;
+    this.asking = false;
+  }
+  #begin() {
+    this.#generation++;
+    this.asking = true;
+    this.error = "";
+  }
+  // fetch puts an answer in the list's place, or after it where a place is given.
+  async #fetch(limit, after) {
+    const generation = this.#generation;
+    try {
+      const { rooms, has_more, next } = await this.#ask(limit, after, generation);
+      if (generation === this.#generation) {
+        const known = new Set(after === void 0 ? [] : this.rooms.map((r) => r.receiver_id));
+        const before = after === void 0 ? [] : this.rooms;
+        this.rooms = [...before, ...rooms.filter((r) => !known.has(r.receiver_id))];
+        this.searched = this.search;
+        this.hasMore = has_more;
+        this.#next = next;
+      }
+    } catch (error) {
+      if (generation === this.#generation) {
+        this.error = error.message;
+      }
+    }
+    if (generation === this.#generation) {
+      this.asking = false;
+      this.#changed();
+    }
+  }
+  // ask asks on while answers are empty: the server looks through many rooms in steps.
+  async #ask(limit, after, generation) {
+    const { search } = this;
+    if (new TextEncoder().encode(search).length > LONGEST) {
+      return { rooms: [], has_more: false };
+    }
+    for (; ; ) {
+      const { rooms, has_more, next } = await this.#requests.ask({ type: "rooms", limit, search: search || void 0, after });
+      after = next ?? rooms.at(-1)?.receiver_id;
+      if (rooms.length > 0 || !has_more || after === void 0 || generation !== this.#generation) {
+        return { rooms, has_more: has_more && after !== void 0, next: after };
+      }
+    }
+  }
+};
+
 // page/chat/history.js
-var PAGE = 50;
+var PAGE2 = 50;
 var CATCH_UP = 100;
 var History = class {
   #requests;
@@ -422,7 +717,7 @@ var History = class {
     if (conversation.loaded) {
       return;
     }
-    const answer = await this.#ask(conversation, { limit: PAGE });
+    const answer = await this.#ask(conversation, { limit: PAGE2 });
     if (answer) {
       conversation.load(answer.messages, answer.has_more);
       await this.catchUp(conversation);
@@ -433,7 +728,7 @@ var History = class {
     if (!conversation.loaded || conversation.complete) {
       return;
     }
-    const answer = await this.#ask(conversation, { before_seq: conversation.first, limit: PAGE });
+    const answer = await this.#ask(conversation, { before_seq: conversation.first, limit: PAGE2 });
     if (answer) {
       conversation.prepend(answer.messages, answer.has_more);
       await this.catchUp(conversation);
@@ -552,11 +847,11 @@ var Disconnected = class extends Error {
   }
 };
 var Refused = class extends Error {
-  constructor({ code, reason, message, field }) {
-    super(message || reason || "The server refused this.");
-    this.code = code;
-    this.reason = reason;
-    this.field = field;
+  constructor(error) {
+    super(`${words(error)} ${again(error.retry_after_ms)}`.trim());
+    this.code = error.code;
+    this.reason = error.reason;
+    this.field = error.field;
   }
 };
 function newRef() {
@@ -568,7 +863,7 @@ var Requests = class {
   #world;
   #pacer;
   #waiting = /* @__PURE__ */ new Map();
-  // ref → { message, resolve, reject }
+  // ref → { message, resolve, reject, delayed, backoff }
   #repeats = /* @__PURE__ */ new Set();
   // timers
   constructor(send, world = globalThis) {
@@ -595,14 +890,15 @@ var Requests = class {
     }
   }
   // ask sends a message and returns a promise of its answer. It is rejected with
-  // Disconnected or Refused.
-  ask(message) {
+  // Disconnected or Refused. With delayed it is asked again, until a connection ends,
+  // when the server does not work for now; delayed(error) is called each time.
+  ask(message, { delayed } = {}) {
     if (!this.#open) {
       return Promise.reject(new Disconnected());
     }
     const question = { ...message, ref: newRef() };
     return new Promise((resolve, reject) => {
-      this.#waiting.set(question.ref, { message: question, resolve, reject });
+      this.#waiting.set(question.ref, { message: question, resolve, reject, delayed, backoff: new Backoff({ first: 1e3 }) });
       this.#pacer.push(question);
     });
   }
@@ -612,31 +908,33 @@ var Requests = class {
       this.#pacer.push(message);
     }
   }
-  // repeat tells it again when the server has room for it.
-  repeat(message, afterMilliseconds) {
-    const timer = this.#world.setTimeout(() => {
-      this.#repeats.delete(timer);
-      this.#pacer.push(message);
-    }, afterMilliseconds || 1e3);
-    this.#repeats.add(timer);
-  }
   // settle reports whether the answer was to a question asked here.
   settle(answer) {
     const question = this.#waiting.get(answer.ref);
     if (!question) {
       return false;
     }
-    if (answer.type === "error" && answer.reason === "rate_limited") {
-      this.repeat(question.message, answer.retry_after_ms);
+    if (answer.type !== "error") {
+      this.#waiting.delete(answer.ref);
+      question.resolve(answer);
+      return true;
+    }
+    const wait = pause(answer);
+    if (wait !== null && (answer.code === 429 || question.delayed)) {
+      question.delayed?.(new Refused(answer));
+      this.#repeat(question.message, wait || question.backoff.next());
       return true;
     }
     this.#waiting.delete(answer.ref);
-    if (answer.type === "error") {
-      question.reject(new Refused(answer));
-    } else {
-      question.resolve(answer);
-    }
+    question.reject(new Refused(answer));
     return true;
+  }
+  #repeat(message, milliseconds) {
+    const timer = this.#world.setTimeout(() => {
+      this.#repeats.delete(timer);
+      this.#pacer.push(message);
+    }, milliseconds);
+    this.#repeats.add(timer);
   }
 };
 
@@ -652,8 +950,9 @@ var Outbox = class {
   #entries = /* @__PURE__ */ new Map();
   // ref → entry, in the order of writing
   #written = 0;
-  // An entry is { ref, to, content, at, n, tab, state, error }. to is a conversation, at
-  // milliseconds, n counts those of one tab, state is 'sending' or 'failed'.
+  // An entry is { ref, to, content, at, n, tab, state, error, until }. to is a
+  // conversation, at milliseconds, n counts those of one tab, state is 'sending' or
+  // 'failed'. until is when it may be sent again, null if nobody has said.
   constructor(memory, tabs2) {
     this.#memory = memory;
     this.#tabs = tabs2;
@@ -670,7 +969,8 @@ var Outbox = class {
       n: this.#written++,
       tab: this.#tabs.id,
       state: "sending",
-      error: ""
+      error: "",
+      until: null
     };
     this.#entries.set(entry.ref, entry);
     this.#save(entry);
@@ -683,12 +983,12 @@ var Outbox = class {
     return this.#entries.get(ref);
   }
   // fail marks what the server refused; it is not sent again by itself.
-  fail(ref, error) {
-    this.#mark(ref, "failed", error);
+  fail(ref, error, until = null) {
+    this.#mark(ref, { state: "failed", error, until });
   }
   // retry marks it as to be sent again, and returns it.
   retry(ref) {
-    this.#mark(ref, "sending", "");
+    this.#mark(ref, { state: "sending", error: "", until: null });
     return this.get(ref);
   }
   // remove returns the entry, if there was one.
@@ -745,10 +1045,10 @@ var Outbox = class {
     }
     this.onadopt(left);
   }
-  #mark(ref, state, error) {
+  #mark(ref, marks) {
     const entry = this.#entries.get(ref);
     if (entry) {
-      Object.assign(entry, { state, error });
+      Object.assign(entry, marks);
       this.#save(entry);
     }
   }
@@ -780,10 +1080,11 @@ var Presence = class {
     }
     this.#asking.add(conversation);
     try {
-      const { users } = await this.#requests.ask({ type: "presence", receiver_id: conversation.id });
+      const { users, has_more } = await this.#requests.ask({ type: "presence", receiver_id: conversation.id });
       users.forEach((user) => this.#names.set(user.user_id, user.name));
       if (conversation.isRoom) {
         conversation.members = new Map(users.map((user) => [user.user_id, user.name]));
+        conversation.crowded = has_more === true;
       } else {
         conversation.online = users.length > 0;
       }
@@ -841,6 +1142,148 @@ var Presence = class {
   }
 };
 
+// page/chat/sync.js
+var Sync = class {
+  #conversations;
+  #requests;
+  #history;
+  #presence;
+  #online;
+  #changed;
+  #told;
+  // online reports whether there is a connection. changed is called after anything
+  // changed, told with what went wrong and concerns no conversation.
+  constructor({ conversations, requests, history: history2, presence, online, changed, told }) {
+    this.#conversations = conversations;
+    this.#requests = requests;
+    this.#history = history2;
+    this.#presence = presence;
+    this.#online = online;
+    this.#changed = changed;
+    this.#told = told;
+  }
+  // begin is called when a connection stands, or the server's data is other data.
+  begin() {
+    for (const conversation of this.#conversations) {
+      if (conversation.joined) {
+        this.join(conversation);
+      }
+    }
+    const { current } = this.#conversations;
+    if (current && !current.joined) {
+      this.show(current);
+    }
+    this.#loadPeers();
+  }
+  // end is called when the connection is lost.
+  end() {
+    this.#presence.forget();
+    for (const conversation of this.#conversations) {
+      conversation.fetching = null;
+    }
+  }
+  // join joins a room in the background; where the server cannot for now, again and again.
+  join(room) {
+    const delayed = (error) => {
+      room.error = `${error.message} The page tries again by itself.`;
+      this.#changed();
+    };
+    this.run(async () => {
+      try {
+        const ack = await this.#requests.ask({ type: "join", receiver_id: room.id }, { delayed });
+        room.error = "";
+        this.joined(room, ack);
+      } catch (error) {
+        room.joined = error instanceof Disconnected;
+        throw error;
+      }
+    }, room);
+  }
+  // joined takes the acknowledgement of a join.
+  joined(room, { seq, epoch }) {
+    if (this.#conversations.adopt(epoch)) {
+      this.begin();
+      return;
+    }
+    this.#committed(room, seq);
+    if (room.readTo === null || room.readTo > seq) {
+      room.readTo = seq;
+    }
+    this.#conversations.save(room);
+    this.show(room);
+  }
+  // show fetches what is needed to show a conversation, if it is to be shown, and
+  // what it missed in any case.
+  show(conversation) {
+    if (!this.#online()) {
+      return;
+    }
+    this.catchUp(conversation);
+    if (conversation !== this.#conversations.current) {
+      return;
+    }
+    this.run(() => this.#history.load(conversation), conversation);
+    if (conversation.members === null && conversation.online === null) {
+      this.run(() => this.#presence.load(conversation), conversation);
+    }
+  }
+  catchUp(conversation) {
+    this.run(() => this.#history.catchUp(conversation), conversation);
+  }
+  // older fetches the messages before the first one held, if that makes sense.
+  older(conversation) {
+    const { loaded, complete, fetching, error } = conversation;
+    if (this.#online() && loaded && !complete && !fetching && !error) {
+      this.run(() => this.#history.older(conversation), conversation);
+    }
+  }
+  // askAgain asks whether a person is there, and refreshPeople about all of them. Nobody
+  // is told if that fails.
+  askAgain(person) {
+    this.#quietly(this.#presence.load(person));
+  }
+  refreshPeople() {
+    this.#quietly(this.#presence.refresh());
+  }
+  // run lets something happen in the background. Without a connection it is done
+  // again when there is one; any other failure is shown with the conversation.
+  async run(work, conversation) {
+    try {
+      await work();
+    } catch (error) {
+      if (error instanceof Disconnected) {
+        return;
+      }
+      if (conversation) {
+        conversation.error = error.message;
+      } else {
+        this.#told(error.message);
+      }
+    }
+    this.#changed();
+  }
+  #quietly(work) {
+    work.catch(() => {
+    }).then(() => this.#changed());
+  }
+  #committed(conversation, seq) {
+    if (!conversation.committed(seq)) {
+      conversation.reset();
+      conversation.committed(seq);
+    }
+  }
+  #loadPeers() {
+    this.run(() => this.#presence.people((peer) => {
+      const conversation = this.#conversations.open(peer.user_id);
+      conversation.online = peer.online;
+      conversation.active = Math.max(conversation.active, peer.server_ts);
+      this.#committed(conversation, peer.seq);
+      this.#conversations.save(conversation);
+      this.show(conversation);
+    }));
+  }
+};
+
 // page/chat/tabs.js
 var Tabs = class {
   id = newRef();
@@ -883,8 +1326,8 @@ var Client = class {
   // { user_id, name }
   names = new Names();
   conversations;
-  rooms = { list: [], hasMore: false };
-  // that exist on the server
+  directory;
+  // of the rooms on the server
   limits = { content_code_points: 500 };
   notice = "";
   // something about the service itself, to be shown
@@ -900,9 +1343,10 @@ var Client = class {
   #memory;
   #connection;
   #requests;
-  #history;
   #outbox;
+  #delivery;
   #presence;
+  #sync;
   // connection is a Connection whose owner this becomes. memory is the browser's, tab
   // that of the tab alone; tabs are the others that have the page open.
   constructor({ me, connection: connection2, memory, tab: tab2 = memory, tabs: tabs2 = new Tabs(), world = globalThis }) {
@@ -913,9 +1357,21 @@ var Client = class {
     this.#outbox = new Outbox(memory, tabs2);
     this.#outbox.onadopt = (entries) => this.#adopted(entries);
     this.#connection = connection2;
-    this.#requests = new Requests((message) => connection2.send(message), world);
-    this.#history = new History(this.#requests, (messages) => this.#learn(messages));
-    this.#presence = new Presence(this.#requests, this.names, this.conversations);
+    const requests = new Requests((message) => connection2.send(message), world);
+    const changed = () => this.onchange();
+    this.#requests = requests;
+    this.#delivery = new Delivery({ outbox: this.#outbox, requests, world, changed });
+    this.directory = new Directory({ requests, world, changed });
+    this.#presence = new Presence(requests, this.names, this.conversations);
+    this.#sync = new Sync({
+      conversations: this.conversations,
+      requests,
+      presence: this.#presence,
+      changed,
+      history: new History(requests, (messages) => this.#learn(messages)),
+      online: () => this.state === "online",
+      told: (problem) => this.notice = problem
+    });
     connection2.onstate = () => this.#stateChanged();
     connection2.onready = (authOK) => this.#ready(authOK);
     connection2.onmessage = (message) => this.#receive(message);
@@ -942,7 +1398,7 @@ var Client = class {
   }
   // pending returns our messages to a conversation that are not acknowledged.
   pending(conversation) {
-    return this.#outbox.to(conversation.id);
+    return this.#delivery.to(conversation.id);
   }
   // select shows a conversation.
   select(conversation) {
@@ -950,7 +1406,7 @@ var Client = class {
     conversation.online = null;
     this.conversations.save(conversation);
     this.conversations.saveCurrent();
-    this.#show(conversation);
+    this.#sync.show(conversation);
     this.onchange();
   }
   // enter joins a room as soon as there is a connection, and shows it.
@@ -964,7 +1420,7 @@ var Client = class {
     this.conversations.current = room;
     this.conversations.save(room);
     this.conversations.saveCurrent();
-    this.#join(room);
+    this.#sync.join(room);
     this.onchange();
   }
   // openRoom joins a room, makes it if need be, and shows it. Its promise is
@@ -974,8 +1430,8 @@ var Client = class {
       const ack = await this.#requests.ask({ type: "join", receiver_id: name });
       const room = this.conversations.open(name);
       room.joined = true;
-      this.#joined(room, ack);
-      this.refreshRooms();
+      this.#sync.joined(room, ack);
+      this.directory.refresh();
     }
     this.select(this.conversations.open(name));
   }
@@ -999,7 +1455,7 @@ var Client = class {
     return true;
   }
   #left(room) {
-    this.#requests.ask({ type: "leave", receiver_id: room.id }).then(() => this.refreshRooms(), ignore);
+    this.#requests.ask({ type: "leave", receiver_id: room.id }).then(() => this.directory.refresh(), ignore);
     this.onchange();
   }
   // draft is what was written in a conversation, and not sent, perhaps days ago.
@@ -1028,18 +1484,18 @@ var Client = class {
       this.#left(left);
     }
     if (opened?.joined) {
-      this.#join(opened);
+      this.#sync.join(opened);
     }
     this.onchange();
   }
   // send says something in a conversation.
   send(conversation, content) {
     this.saveDraft(conversation, "");
-    this.#post(this.#outbox.add(conversation.id, content));
+    this.#delivery.post(this.#outbox.add(conversation.id, content));
     this.onchange();
   }
   retry(ref) {
-    this.#post(this.#outbox.retry(ref));
+    this.#delivery.post(this.#outbox.retry(ref));
     this.onchange();
   }
   discard(ref) {
@@ -1060,10 +1516,7 @@ var Client = class {
   }
   // loadOlder fetches the messages before the first one held, if that makes sense.
   loadOlder(conversation) {
-    const { loaded, complete, fetching, error } = conversation;
-    if (this.state === "online" && loaded && !complete && !fetching && !error) {
-      this.#run(() => this.#history.older(conversation), conversation);
-    }
+    this.#sync.older(conversation);
   }
   // reload fetches again after fetching or joining failed.
   reload(conversation) {
@@ -1071,37 +1524,35 @@ var Client = class {
     if (conversation.isRoom && !conversation.joined) {
       this.enter(conversation.id);
     } else {
-      this.#show(conversation);
+      this.#sync.show(conversation);
       this.onchange();
     }
   }
-  // refreshRooms asks which rooms there are.
+  // refreshRooms asks again which rooms there are.
   refreshRooms() {
-    this.#run(async () => {
-      const answer = await this.#requests.ask({ type: "rooms", limit: 100 });
-      this.rooms = { list: answer.rooms, hasMore: answer.has_more };
-    });
+    if (this.state === "online") {
+      this.directory.refresh();
+    }
   }
   // refreshPerson asks again whether the person one writes with is there, refreshPeople
   // the same about all of them.
   refreshPerson() {
     if (this.state === "online" && this.current?.isRoom === false) {
-      this.#askAgain(this.current);
+      this.#sync.askAgain(this.current);
     }
   }
   refreshPeople() {
     if (this.state === "online") {
-      this.#inBackground(this.#presence.refresh());
+      this.#sync.refreshPeople();
       this.refreshPerson();
     }
   }
   #stateChanged() {
     if (this.state !== "online") {
       this.#requests.end();
-      this.#presence.forget();
-      for (const conversation of this.conversations) {
-        conversation.fetching = null;
-      }
+      this.#delivery.end();
+      this.directory.forget();
+      this.#sync.end();
     }
     this.onchange();
   }
@@ -1116,19 +1567,9 @@ var Client = class {
     this.onchange();
   }
   #synchronise() {
-    for (const conversation of this.conversations) {
-      if (conversation.joined) {
-        this.#join(conversation);
-      }
-    }
-    for (const entry of this.#outbox.sending()) {
-      this.#post(entry);
-    }
-    if (this.current && !this.current.joined) {
-      this.#show(this.current);
-    }
-    this.#loadPeers();
-    this.refreshRooms();
+    this.#sync.begin();
+    this.#delivery.begin();
+    this.directory.refresh();
   }
   #receive(message) {
     if (message.ref !== void 0 && this.#requests.settle(message)) {
@@ -1167,13 +1608,13 @@ var Client = class {
       conversation.online = true;
     }
     if (message.seq > conversation.held) {
-      this.#catchUp(conversation);
+      this.#sync.catchUp(conversation);
     }
   }
   // acknowledged puts our message in at once. Its delivery, which follows, changes
   // nothing then, and does not come at all when the server knew the message already.
   #acknowledged(ack) {
-    const entry = this.#outbox.remove(ack.ref);
+    const entry = this.#delivery.acknowledged(ack);
     const conversation = entry && this.conversations.get(entry.to);
     if (!conversation) {
       return;
@@ -1201,13 +1642,8 @@ var Client = class {
     }
   }
   #refused(error) {
-    const entry = this.#outbox.get(error.ref);
-    if (!entry) {
-      this.notice = `The server refused something: ${error.message}`;
-    } else if (error.reason === "rate_limited") {
-      this.#requests.repeat(wire(entry), error.retry_after_ms);
-    } else if (error.reason !== "shutting_down") {
-      this.#outbox.fail(error.ref, error.message);
+    if (!this.#delivery.refused(error)) {
+      this.notice = `The server refused something: ${words(error)}`;
     }
   }
   #event({ event, receiver_id, user_id, name, content }) {
@@ -1216,7 +1652,7 @@ var Client = class {
         this.#presence.joined(receiver_id, user_id, name);
         break;
       case "left":
-        this.#askAgain(this.#presence.left(receiver_id, user_id));
+        this.#leftRoom(receiver_id, user_id);
         break;
       case "renamed":
         this.names.set(user_id, name);
@@ -1233,136 +1669,22 @@ var Client = class {
         break;
     }
   }
-  #post(entry) {
-    this.#requests.tell(wire(entry));
+  #leftRoom(room, id) {
+    const person = this.#presence.left(room, id);
+    if (person) {
+      this.#sync.askAgain(person);
+    }
   }
   // adopted sends what a tab that is gone had not sent. The server knows it by its ref.
   #adopted(entries) {
     if (this.state === "online") {
-      entries.filter((e) => e.state === "sending").forEach((e) => this.#post(e));
-    }
-    this.onchange();
-  }
-  #join(room) {
-    this.#run(async () => {
-      try {
-        this.#joined(room, await this.#requests.ask({ type: "join", receiver_id: room.id }));
-      } catch (error) {
-        room.joined = error instanceof Disconnected;
-        throw error;
-      }
-    }, room);
-  }
-  #joined(room, { seq, epoch }) {
-    if (this.conversations.adopt(epoch)) {
-      this.#synchronise();
-      return;
-    }
-    this.#committed(room, seq);
-    if (room.readTo === null || room.readTo > seq) {
-      room.readTo = seq;
-    }
-    this.conversations.save(room);
-    this.#show(room);
-  }
-  #committed(conversation, seq) {
-    if (!conversation.committed(seq)) {
-      conversation.reset();
-      conversation.committed(seq);
-    }
-  }
-  // show fetches what is needed to show a conversation, if it is to be shown, and
-  // what it missed in any case.
-  #show(conversation) {
-    if (this.state !== "online") {
-      return;
-    }
-    this.#catchUp(conversation);
-    if (conversation !== this.current) {
-      return;
-    }
-    this.#run(() => this.#history.load(conversation), conversation);
-    if (conversation.members === null && conversation.online === null) {
-      this.#loadPresence(conversation);
-    }
-  }
-  #catchUp(conversation) {
-    this.#run(() => this.#history.catchUp(conversation), conversation);
-  }
-  #loadPresence(conversation) {
-    this.#run(() => this.#presence.load(conversation), conversation);
-  }
-  #askAgain(person) {
-    if (person) {
-      this.#inBackground(this.#presence.load(person));
-    }
-  }
-  // inBackground is for what nobody asked for: nobody is told if it fails.
-  #inBackground(work) {
-    work.catch(ignore).then(() => this.onchange());
-  }
-  #loadPeers() {
-    this.#run(() => this.#presence.people((peer) => {
-      const conversation = this.conversations.open(peer.user_id);
-      conversation.online = peer.online;
-      conversation.active = Math.max(conversation.active, peer.server_ts);
-      this.#committed(conversation, peer.seq);
-      this.conversations.save(conversation);
-      this.#show(conversation);
-    }));
-  }
-  // run lets something happen in the background. Without a connection it is done
-  // again when there is one; any other failure is shown with the conversation.
-  async #run(work, conversation) {
-    try {
-      await work();
-    } catch (error) {
-      if (error instanceof Disconnected) {
-        return;
-      }
-      if (conversation) {
-        conversation.error = error.message;
-      } else {
-        this.notice = error.message;
-      }
+      entries.filter((e) => e.state === "sending").forEach((e) => this.#delivery.post(e));
     }
     this.onchange();
   }
 };
-function wire({ ref, to, content, at }) {
-  return {
-    type: isRoom(to) ? "group" : "message",
-    timestamp: at / 1e3,
-    receiver_id: to,
-    content,
-    metadata: { ref },
-    ref
-  };
-}
 function ignore() {
 }
-
-// page/chat/backoff.js
-var Backoff = class {
-  #attempt = 0;
-  #first;
-  #most;
-  #random;
-  // first and most are milliseconds, random is a function like Math.random.
-  constructor({ first = 500, most = 3e4, random = Math.random } = {}) {
-    this.#first = first;
-    this.#most = most;
-    this.#random = random;
-  }
-  next() {
-    const full2 = Math.min(this.#most, this.#first * 2 ** this.#attempt);
-    this.#attempt++;
-    return full2 * (0.5 + this.#random() / 2);
-  }
-  reset() {
-    this.#attempt = 0;
-  }
-};
 
 // page/chat/refusal.js
 var TIMEOUT = 4e3;
@@ -1413,8 +1735,7 @@ var DOUBT_AFTER = 2500;
 var OPENING_DOUBT_AFTER = 4500;
 var ASK_AFTER = 2e3;
 var STABLE_AFTER = 1e4;
-var ACTIVE_HEARTBEAT = 2e3;
-var ACTIVE_FOR = 6e4;
+var WATCHED_HEARTBEAT = 2e3;
 var DEFAULT_HEARTBEAT = 30;
 var SIGNED_OUT = /* @__PURE__ */ new Set(["token_refused", "token_expired"]);
 var Connection = class {
@@ -1446,7 +1767,7 @@ var Connection = class {
   // the token that was sent last
   #refusal = "";
   #interval = 0;
-  #activeUntil = -Infinity;
+  #watched = false;
   #unanswered = /* @__PURE__ */ new Set();
   // refs
   #timers = /* @__PURE__ */ new Map();
@@ -1480,11 +1801,11 @@ var Connection = class {
       this.#beat();
     }
   }
-  // active is told that somebody uses the page.
-  active() {
-    const was = this.#active;
-    this.#activeUntil = this.#now() + ACTIVE_FOR;
-    if (!was && this.#timers.has("beat")) {
+  // watch is told whether the page can be seen.
+  watch(seen) {
+    const was = this.#watched;
+    this.#watched = seen;
+    if (seen && !was && this.#timers.has("beat")) {
       this.#beat();
     }
   }
@@ -1575,11 +1896,8 @@ var Connection = class {
       this.#after("quiet", ASK_AFTER, () => this.probe());
     }
   }
-  get #active() {
-    return this.#now() < this.#activeUntil;
-  }
   #schedule() {
-    const interval = this.#active ? Math.min(ACTIVE_HEARTBEAT, this.#interval) : this.#interval;
+    const interval = this.#watched ? Math.min(WATCHED_HEARTBEAT, this.#interval) : this.#interval;
     this.#after("beat", interval, () => this.#beat());
   }
   #beat() {
@@ -1608,15 +1926,15 @@ var Connection = class {
   async #explain() {
     const since = this.#now();
     const attempt = this.#timers.get("retry");
-    const { reason, words, wait } = await explain(this.#url, this.#world);
+    const { reason, words: words2, wait } = await explain(this.#url, this.#world);
     if (this.state === "waiting" && this.#timers.get("retry") === attempt) {
       const left = 1e3 * wait - (this.#now() - since);
       if (left > 0) {
         this.later(left * (1 + Math.random() / 4), reason);
       }
-      this.#become("waiting", reason, words);
+      this.#become("waiting", reason, words2);
     } else if (this.state === "connecting") {
-      this.#become("connecting", reason, words);
+      this.#become("connecting", reason, words2);
     }
   }
   #abandon() {
@@ -1632,10 +1950,10 @@ var Connection = class {
   #write(message) {
     this.#socket.send(JSON.stringify(message));
   }
-  #become(state, reason, words = "") {
+  #become(state, reason, words2 = "") {
     this.state = state;
     this.reason = reason;
-    this.words = words;
+    this.words = words2;
     this.onstate();
   }
   #now() {
@@ -1694,7 +2012,7 @@ async function askGuest(fields, world = globalThis) {
   const refused = response.status === 401 && ["token_refused", "token_expired"].includes(answer?.reason);
   const retryAfter = Number(response.headers.get("Retry-After"));
   const problem = answer?.message || `The server answered with HTTP status ${response.status}.`;
-  throw new GuestError(retryAfter > 0 ? `${problem} (try again in ${retryAfter} s)` : problem, { refused });
+  throw new GuestError(retryAfter > 0 ? `${problem.replace(/\.$/, "")}. ${again(1e3 * retryAfter)}` : problem, { refused });
 }
 
 // page/chat/identity.js
@@ -2185,7 +2503,7 @@ var Members = class {
       setName(node.querySelector(".label"), { name, tag });
     });
   }
-  // render returns how many people are there, or null if that is not known.
+  // render returns how many people are there as text, or null if that is not known.
   render() {
     const { current, me, names, silent } = this.#client;
     const members = current?.members ?? null;
@@ -2196,9 +2514,10 @@ var Members = class {
       const people = [...members?.keys() ?? []].map((id) => ({ key: id, ...names.parts(id), me: id === me.user_id, online: !silent }));
       people.sort((a, b) => b.me - a.me || byName.compare(a.name, b.name) || (a.key < b.key ? -1 : 1));
       this.#list.show(people);
-      setText(this.#status, members ? "" : "Not known without a connection.");
+      const others = current?.crowded ? "There are more people here than can be listed." : "";
+      setText(this.#status, members ? others : "Not known without a connection.");
     }
-    return members?.size ?? null;
+    return members && `${members.size}${current.crowded ? "+" : ""}`;
   }
 };
 
@@ -2242,6 +2561,80 @@ var Panel = class {
   }
 };
 
+// page/view/otherrooms.js
+var byID = (id) => document.getElementById(id);
+var OtherRooms = class {
+  #client;
+  #list;
+  #section = byID("other-rooms-section");
+  #search = byID("room-search");
+  #status = byID("other-rooms-status");
+  #more = byID("more-rooms");
+  // choose is called with the name of a room.
+  constructor(client2, choose) {
+    this.#client = client2;
+    this.#list = buttons("other-rooms", choose);
+    this.#search.addEventListener("input", () => client2.directory.find(this.#search.value));
+    this.#search.addEventListener("keydown", (event) => {
+      if (event.key === "Escape" && this.#search.value && !composes(event)) {
+        event.preventDefault();
+        event.stopPropagation();
+        this.clear();
+      }
+    });
+    this.#more.addEventListener("click", () => client2.directory.error ? client2.directory.refresh() : client2.directory.more());
+  }
+  // clear shows all rooms again.
+  clear() {
+    this.#search.value = "";
+    this.#client.directory.find("");
+  }
+  // used says whether somebody is about to choose: what moves then is hit by mistake.
+  get used() {
+    return byID("other-rooms").matches(":hover, :focus-within");
+  }
+  render() {
+    const { directory, conversations } = this.#client;
+    const { search, rooms, hasMore, error } = directory;
+    const others = rooms.filter((r) => !conversations.get(r.receiver_id));
+    const hidden = !search && others.length === 0 && !hasMore && !this.#section.contains(document.activeElement);
+    this.#section.hidden = hidden;
+    this.#list.show(others.map((r) => ({
+      key: r.receiver_id,
+      name: `# ${r.receiver_id}`,
+      tag: "",
+      note: r.online > 0 ? count(r.online, "person", "people") : ""
+    })));
+    this.#renderStatus(directory, others.length);
+    const wanted = hasMore || error !== "" && !hidden;
+    if (!wanted && document.activeElement === this.#more) {
+      (byID("other-rooms").querySelector("li:last-child button") ?? this.#search).focus();
+    }
+    setText(this.#more, error ? "Try again" : "More rooms");
+    this.#more.hidden = !wanted;
+  }
+  #renderStatus({ search, searched, rooms, hasMore, error }, found) {
+    if (error) {
+      this.#say(error);
+    } else if (search !== searched) {
+      this.#say("Searching…");
+    } else if (!search || hasMore && found === 0) {
+      this.#say("");
+    } else if (found > 0) {
+      this.#say(`${hasMore ? `The first ${found}` : found} found.`);
+    } else {
+      const begin = rooms.length > 0 ? "You are in every room whose name contains “" : "Nothing found: no room’s name contains “";
+      this.#say(begin, el("bdi", {}, search), "”.");
+    }
+  }
+  #say(...parts) {
+    const text = parts.map((part) => part.textContent ?? part).join("");
+    if (this.#status.textContent !== text) {
+      this.#status.replaceChildren(...parts);
+    }
+  }
+};
+
 // page/view/sidebar.js
 var Sidebar = class {
   #client;
@@ -2260,14 +2653,18 @@ var Sidebar = class {
       client2.select(client2.conversations.open(id));
       chosen();
     };
-    this.#rooms = list("rooms", choose);
-    this.#people = list("people", choose);
-    this.#others = list("other-rooms", (name) => this.#join(name));
+    this.#rooms = buttons("rooms", choose);
+    this.#people = buttons("people", choose);
+    this.#others = new OtherRooms(client2, (name) => this.#join(name));
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#join(this.#input.value.trim().replace(/^#/, ""));
     });
     this.#input.addEventListener("input", () => this.#complain(""));
+  }
+  // choosing says whether somebody is about to choose one of the other rooms.
+  get choosing() {
+    return this.#others.used;
   }
   render() {
     const all = [...this.#client.conversations];
@@ -2276,15 +2673,7 @@ var Sidebar = class {
     this.#rooms.show(rooms.map((c) => this.#item(c, { name: `# ${c.id}`, tag: "" })));
     this.#people.show(people.map((c) => this.#item(c, this.#client.names.parts(c.id))));
     document.getElementById("people-none").hidden = people.length > 0;
-    const others = this.#client.rooms.list.filter((r) => !this.#client.conversations.get(r.receiver_id));
-    this.#others.show(others.map((r) => ({
-      key: r.receiver_id,
-      name: `# ${r.receiver_id}`,
-      tag: "",
-      note: r.online > 0 ? count(r.online, "person", "people") : ""
-    })));
-    document.getElementById("other-rooms-section").hidden = others.length === 0;
-    document.getElementById("more-rooms").hidden = !this.#client.rooms.hasMore;
+    this.#others.render();
   }
   #item(conversation, { name, tag }) {
     return {
@@ -2307,6 +2696,7 @@ var Sidebar = class {
     try {
       await this.#client.openRoom(name);
       this.#input.value = "";
+      this.#others.clear();
       this.#chosen();
     } catch (error) {
       this.#complain(error.message);
@@ -2317,7 +2707,7 @@ var Sidebar = class {
     setAttribute(this.#input, "aria-invalid", problem ? "true" : null);
   }
 };
-function list(id, choose) {
+function buttons(id, choose) {
   return new List(document.getElementById(id), (item) => {
     const label = nameElement("span", { class: "label" });
     const button = el("button", { type: "button", class: "conversation", onclick: () => choose(item.key) }, label);
@@ -2345,7 +2735,7 @@ function list(id, choose) {
 
 // page/view/announcer.js
 var AT_ONCE = 5;
-var PAUSE = 3e3;
+var PAUSE2 = 3e3;
 var HELD = 10;
 var Announcer = class {
   #region;
@@ -2372,7 +2762,7 @@ var Announcer = class {
       }
     }
     if (this.#counted > 0) {
-      this.#timer ??= this.#world.setTimeout(() => this.#summarise(), PAUSE);
+      this.#timer ??= this.#world.setTimeout(() => this.#summarise(), PAUSE2);
     }
   }
   // clear forgets everything, as when another conversation is shown.
@@ -2398,7 +2788,7 @@ var Announcer = class {
   }
   #take() {
     const now = this.#world.performance.now();
-    this.#allowance = Math.min(AT_ONCE, this.#allowance + (now - this.#filled) / PAUSE);
+    this.#allowance = Math.min(AT_ONCE, this.#allowance + (now - this.#filled) / PAUSE2);
     this.#filled = now;
     if (this.#allowance < 1) {
       return false;
@@ -2449,8 +2839,14 @@ function sent(message, me) {
   return { kind: "message", key: keyOf(message), formerKey, sender, mine, content, at, state: "sent", seq };
 }
 function unsent2(entry, me) {
-  const { content, at, state, ref, error } = entry;
-  return { kind: "message", key: pendingKey(entry), sender: me, mine: true, content, at, state, ref, error };
+  const { content, at, state, ref } = entry;
+  return { kind: "message", key: pendingKey(entry), sender: me, mine: true, content, at, state, ref, ...obstacle(entry) };
+}
+function obstacle({ state, error, until, waiting }) {
+  if (state === "failed") {
+    return { problem: error, hint: until ? again(until - Date.now()) : "" };
+  }
+  return waiting ? { problem: words({ reason: waiting }), hint: "It is sent again by itself." } : { problem: "", hint: "" };
 }
 
 // page/view/excerpt.js
@@ -2620,16 +3016,23 @@ function updateDelivery(node, row, actions) {
     node.append(delivery);
   }
   if (row.state === "sending") {
-    delivery.replaceChildren("Sending…");
+    setText(delivery, `${row.problem || "Sending…"} ${row.hint}`.trim());
     return;
   }
-  const button = (name, label, act) => el("button", { type: "button", class: `link ${name}`, onclick: () => act(row.ref) }, label);
-  delivery.replaceChildren(
-    el("span", { role: "alert" }, "Not sent: ", el("bdi", {}, row.error), " "),
-    button("retry", "Retry", actions.retry),
-    " ",
-    button("discard", "Discard", actions.discard)
-  );
+  if (delivery.children.length === 0) {
+    const button = (name, label, act) => el("button", { type: "button", class: `link ${name}`, onclick: () => act(row.ref) }, label);
+    delivery.replaceChildren(
+      el("span", { role: "alert" }, "Not sent: ", el("bdi", {})),
+      " ",
+      el("span", { class: "hint" }),
+      " ",
+      button("retry", "Retry", actions.retry),
+      " ",
+      button("discard", "Discard", actions.discard)
+    );
+  }
+  setText(delivery.querySelector("bdi"), row.problem);
+  setText(delivery.querySelector(".hint"), row.hint);
 }
 
 // page/view/place.js
@@ -2773,7 +3176,10 @@ var Timeline = class {
     this.#client = client2;
     const actions = {
       openPerson: (id) => client2.openPerson(id),
-      retry: (ref) => client2.retry(ref),
+      retry: (ref) => {
+        client2.retry(ref);
+        this.#focus();
+      },
       discard: (ref) => client2.discard(ref)
     };
     const make = (row) => makeRow(row, actions);
@@ -2933,8 +3339,8 @@ var Timeline = class {
     const focused = this.#status.contains(document.activeElement);
     if (error) {
       if (this.#status.dataset.error !== error) {
-        const again = el("button", { type: "button", class: "link", onclick: () => this.#client.reload(conversation) }, "Try again");
-        this.#status.replaceChildren(el("bdi", {}, error), " ", again);
+        const again2 = el("button", { type: "button", class: "link", onclick: () => this.#client.reload(conversation) }, "Try again");
+        this.#status.replaceChildren(el("bdi", {}, error), " ", again2);
       }
     } else if (!loaded) {
       setText(this.#status, this.#client.state === "online" ? "Loading messages…" : "Messages appear as soon as there is a connection.");
@@ -2953,9 +3359,9 @@ var Timeline = class {
 
 // page/view/trouble.js
 var KEPT = "What you write is kept, and sent later.";
-function trouble({ state, reason, words, silent }, wasOnline) {
+function trouble({ state, reason, words: words2, silent }, wasOnline) {
   if (state === "stopped") {
-    return `The server ended the connection: ${plain(reason)}.`;
+    return ended(reason);
   }
   if (navigator.onLine === false) {
     return `This device is offline. ${KEPT}`;
@@ -2963,9 +3369,9 @@ function trouble({ state, reason, words, silent }, wasOnline) {
   if (silent) {
     return `The server does not answer. ${KEPT}`;
   }
-  return `${cause(reason, words, wasOnline)} ${KEPT}`;
+  return `${cause(reason, words2, wasOnline)} ${KEPT}`;
 }
-function cause(reason, words, wasOnline) {
+function cause(reason, words2, wasOnline) {
   switch (reason) {
     case "":
       return wasOnline ? "The connection is lost." : "There is no connection.";
@@ -2974,20 +3380,23 @@ function cause(reason, words, wasOnline) {
     case "unreachable":
       return "The server cannot be reached.";
     case "refused":
-      return `The server refuses connections at the moment${words ? `: ${words}` : ""}.`;
+      return `The server refuses connections at the moment${words2 ? `: ${words2}` : ""}.`;
     case "proxy":
       return "The proxy in front of the server does not reach it.";
     case "blocked":
       return `The server is there, but WebSocket connections to it do not come about. Something on the way may not let them pass, or the server may not allow the origin ${location.origin}.`;
     case "http":
-      return `The server does not take connections here: it answered with ${words}.`;
+      return `The server does not take connections here: it answered with ${words2}.`;
   }
-  return `The server ended the connection: ${plain(reason)}.`;
+  return ended(reason);
 }
-var plain = (reason) => reason.replaceAll("_", " ");
+function ended(reason) {
+  const text = words({ reason });
+  return text === reason ? `The server ended the connection: ${reason.replaceAll("_", " ")}.` : text;
+}
 
 // page/view/chat.js
-var byID = (id) => document.getElementById(id);
+var byID2 = (id) => document.getElementById(id);
 var NO_FRAME = 100;
 var PERSON = 5e3;
 var PEOPLE = 2e4;
@@ -3012,16 +3421,16 @@ var Chat = class {
     this.#timeline = new Timeline(client2);
     this.#composer = new Composer(client2, () => this.#timeline.follow());
     const menu = new Panel({
-      panel: byID("sidebar"),
-      toggle: byID("menu"),
+      panel: byID2("sidebar"),
+      toggle: byID2("menu"),
       query: "(max-width: 719px)",
-      rest: [byID("conversation"), byID("members-panel")]
+      rest: [byID2("conversation"), byID2("members-panel")]
     });
     const people = new Panel({
-      panel: byID("members-panel"),
-      toggle: byID("members-toggle"),
+      panel: byID2("members-panel"),
+      toggle: byID2("members-toggle"),
       query: "(max-width: 999px)",
-      rest: [byID("conversation"), byID("sidebar")]
+      rest: [byID2("conversation"), byID2("sidebar")]
     });
     const chosen = () => {
       menu.close({ focus: false });
@@ -3030,21 +3439,21 @@ var Chat = class {
     };
     this.#sidebar = new Sidebar(client2, chosen);
     this.#members = new Members(client2, chosen);
-    byID("menu").addEventListener("click", () => client2.refreshRooms());
-    byID("leave").addEventListener("click", () => this.#leave());
-    byID("reconnect").addEventListener("click", reconnect);
-    byID("dismiss").addEventListener("click", () => client2.dismissNotice());
-    byID("profile-open").addEventListener("click", openProfile);
+    byID2("menu").addEventListener("click", () => client2.refreshRooms());
+    byID2("leave").addEventListener("click", () => this.#leave());
+    byID2("reconnect").addEventListener("click", reconnect);
+    byID2("dismiss").addEventListener("click", () => client2.dismissNotice());
+    byID2("profile-open").addEventListener("click", openProfile);
     document.querySelector(".skip").addEventListener("click", (event) => {
       event.preventDefault();
       this.#composer.focus();
     });
     this.#myAvatar = avatarElement(client2.me.user_id);
-    byID("my-name").before(this.#myAvatar);
+    byID2("my-name").before(this.#myAvatar);
     this.#name = nameElement("span", {});
-    byID("title").append(this.#name);
+    byID2("title").append(this.#name);
     this.#watchPeople();
-    byID("app").hidden = false;
+    byID2("app").hidden = false;
     this.#render();
     this.#composer.focus();
   }
@@ -3052,7 +3461,12 @@ var Chat = class {
   #watchPeople() {
     const whenSeen = (ask) => () => document.visibilityState === "visible" && ask();
     setInterval(whenSeen(() => this.#client.refreshPerson()), PERSON);
-    setInterval(whenSeen(() => this.#client.refreshPeople()), PEOPLE);
+    setInterval(whenSeen(() => {
+      this.#client.refreshPeople();
+      if (!this.#sidebar.choosing) {
+        this.#client.refreshRooms();
+      }
+    }), PEOPLE);
     document.addEventListener("visibilitychange", whenSeen(() => this.#client.refreshPeople()));
   }
   // render shows how things are, soon, and once for all changes until then.
@@ -3081,7 +3495,7 @@ var Chat = class {
   }
   #renderMe() {
     const { name } = this.#client.me;
-    setText(byID("my-name"), name);
+    setText(byID2("my-name"), name);
     setAvatar(this.#myAvatar, { name });
   }
   // title returns the parts of what stands above the messages.
@@ -3096,24 +3510,24 @@ var Chat = class {
     const { current } = this.#client;
     const inRoom = current?.isRoom === true;
     setName(this.#name, this.#title());
-    setText(byID("subtitle"), subtitle(current, people, !this.#client.silent));
-    byID("leave").hidden = !inRoom;
-    byID("members-toggle").hidden = byID("members-panel").hidden = !inRoom;
-    setText(byID("members-count"), people === null ? "–" : String(people));
+    setText(byID2("subtitle"), subtitle(current, people, !this.#client.silent));
+    byID2("leave").hidden = !inRoom;
+    byID2("members-toggle").hidden = byID2("members-panel").hidden = !inRoom;
+    setText(byID2("members-count"), people ?? "–");
   }
   #renderConnection() {
     const { state, silent, notice } = this.#client;
     this.#lost = silent || state === "waiting" || state === "stopped" || this.#lost && state === "connecting";
     const shown2 = this.#lost && state !== "stopped" ? "waiting" : state;
-    const connection2 = byID("connection");
+    const connection2 = byID2("connection");
     setAttribute(connection2, "data-state", shown2);
     setText(connection2.lastElementChild, STATES[shown2]);
     this.#wasOnline ||= state === "online";
-    byID("banner").hidden = !this.#lost;
-    setText(byID("banner-text"), this.#lost ? trouble(this.#client, this.#wasOnline) : "");
-    setText(byID("reconnect"), state === "stopped" ? "Connect again" : "Try now");
-    byID("notice").hidden = notice === "";
-    setText(byID("notice-text"), notice);
+    byID2("banner").hidden = !this.#lost;
+    setText(byID2("banner-text"), this.#lost ? trouble(this.#client, this.#wasOnline) : "");
+    setText(byID2("reconnect"), state === "stopped" ? "Connect again" : "Try now");
+    byID2("notice").hidden = notice === "";
+    setText(byID2("notice-text"), notice);
   }
   #leave() {
     const { current, conversations } = this.#client;
@@ -3125,8 +3539,8 @@ var Chat = class {
       this.#client.select(next);
       this.#composer.focus();
     } else {
-      const menu = byID("menu");
-      (menu.offsetParent ? menu : byID("join-name")).focus();
+      const menu = byID2("menu");
+      (menu.offsetParent ? menu : byID2("join-name")).focus();
     }
   }
 };
@@ -3144,7 +3558,7 @@ function subtitle(conversation, people, sure) {
     return "";
   }
   if (conversation.isRoom) {
-    return people === null || !sure ? "" : `${count(people, "person", "people")} here`;
+    return people === null || !sure ? "" : `${people} ${people === "1" ? "person" : "people"} here`;
   }
   switch (sure ? conversation.online : null) {
     case true:
@@ -3156,10 +3570,10 @@ function subtitle(conversation, people, sure) {
 }
 
 // page/view/profile.js
-var byID2 = (id) => document.getElementById(id);
+var byID3 = (id) => document.getElementById(id);
 var Profile = class {
-  #dialog = byID2("profile");
-  #name = byID2("profile-name");
+  #dialog = byID3("profile");
+  #name = byID3("profile-name");
   #current;
   #unsent;
   // current returns the name, rename takes another and may throw an Error that can be
@@ -3167,21 +3581,21 @@ var Profile = class {
   constructor({ current, rename, unsent: unsent3, signOut }) {
     this.#current = current;
     this.#unsent = unsent3;
-    byID2("profile-form").addEventListener("submit", (event) => {
+    byID3("profile-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save(rename);
     });
     this.#name.addEventListener("input", () => this.#complain(""));
-    byID2("profile-cancel").addEventListener("click", () => this.#dialog.close());
-    byID2("signout").addEventListener("click", () => this.#ask());
-    byID2("signout-stay").addEventListener("click", () => this.#dialog.close());
-    byID2("signout-confirm").addEventListener("click", signOut);
+    byID3("profile-cancel").addEventListener("click", () => this.#dialog.close());
+    byID3("signout").addEventListener("click", () => this.#ask());
+    byID3("signout-stay").addEventListener("click", () => this.#dialog.close());
+    byID3("signout-confirm").addEventListener("click", signOut);
   }
   open() {
     this.#name.value = this.#current();
     this.#complain("");
-    byID2("profile-form").hidden = false;
-    byID2("signout-question").hidden = true;
+    byID3("profile-form").hidden = false;
+    byID3("signout-question").hidden = true;
     this.#dialog.showModal();
     this.#name.select();
   }
@@ -3191,46 +3605,46 @@ var Profile = class {
       this.#complain("Choose a name.");
       return;
     }
-    byID2("profile-save").disabled = true;
+    byID3("profile-save").disabled = true;
     try {
       await rename(name);
       this.#dialog.close();
     } catch (error) {
       this.#complain(error.message);
     } finally {
-      byID2("profile-save").disabled = false;
+      byID3("profile-save").disabled = false;
     }
   }
   #ask() {
     const unsent3 = this.#unsent();
     const lost = unsent3 === 0 ? "" : ` ${count(unsent3, "message that was not sent yet is", "messages that were not sent yet are")} lost.`;
-    setText(byID2("signout-text"), `This browser then forgets who you are, and nobody can be this user again: not even you, under the same name. Private conversations end with it.${lost}`);
-    byID2("profile-form").hidden = true;
-    byID2("signout-question").hidden = false;
-    byID2("signout-stay").focus();
+    setText(byID3("signout-text"), `This browser then forgets who you are, and nobody can be this user again: not even you, under the same name. Private conversations end with it.${lost}`);
+    byID3("profile-form").hidden = true;
+    byID3("signout-question").hidden = false;
+    byID3("signout-stay").focus();
   }
   #complain(problem) {
-    setText(byID2("profile-error"), problem);
+    setText(byID3("profile-error"), problem);
     setAttribute(this.#name, "aria-invalid", problem ? "true" : null);
   }
 };
 
 // page/view/signin.js
-var byID3 = (id) => document.getElementById(id);
+var byID4 = (id) => document.getElementById(id);
 var SignIn = class {
-  #form = byID3("signin-form");
-  #fields = { name: byID3("name"), room: byID3("room") };
+  #form = byID4("signin-form");
+  #fields = { name: byID4("name"), room: byID4("room") };
   // enter is called with a name and a room, and may throw an Error that can be shown.
   // again is called where one may hope still to be known.
-  constructor({ enter, again }) {
+  constructor({ enter, again: again2 }) {
     this.#form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.#submit(enter);
     });
-    byID3("again-known").addEventListener("click", again);
+    byID4("again-known").addEventListener("click", again2);
   }
   get visible() {
-    return !byID3("signin").hidden;
+    return !byID4("signin").hidden;
   }
   get room() {
     return this.#fields.room.value.trim().replace(/^#/, "");
@@ -3241,9 +3655,9 @@ var SignIn = class {
   // show shows the form. name and room are what the fields hold at first, remembers says
   // whether the browser will know who one is; problem is why one is here again.
   show({ name, room, remembers, problem = "" }) {
-    byID3("signin").hidden = false;
-    byID3("not-remembered").hidden = remembers;
-    byID3("again-known").hidden = !problem;
+    byID4("signin").hidden = false;
+    byID4("not-remembered").hidden = remembers;
+    byID4("again-known").hidden = !problem;
     this.#fields.name.value = name;
     this.room = room;
     this.#complain("name", problem);
@@ -3251,7 +3665,7 @@ var SignIn = class {
     this.#fields.name.select();
   }
   hide() {
-    byID3("signin").hidden = true;
+    byID4("signin").hidden = true;
   }
   async #submit(enter) {
     const name = this.#fields.name.value.trim();
@@ -3262,18 +3676,18 @@ var SignIn = class {
       this.#fields[problems.name ? "name" : "room"].focus();
       return;
     }
-    byID3("enter").disabled = true;
+    byID4("enter").disabled = true;
     try {
       await enter(name, this.room);
     } catch (error) {
       this.#complain("name", error.message);
       this.#fields.name.focus();
     } finally {
-      byID3("enter").disabled = false;
+      byID4("enter").disabled = false;
     }
   }
   #complain(field, text) {
-    setText(byID3(`${field}-error`), text);
+    setText(byID4(`${field}-error`), text);
     setAttribute(this.#fields[field], "aria-invalid", text ? "true" : null);
   }
 };
@@ -3314,7 +3728,7 @@ function chat(room = "") {
   connection = new Connection({ url: url.href, token: identity.current.token, features: FEATURES });
   client = new Client({ me: identity.current, connection, memory: browser, tab, tabs });
   visit(room || address.id);
-  connection.active();
+  connection.watch(document.visibilityState === "visible");
   connection.retry();
   const profile = new Profile({
     current: () => client.me.name,
@@ -3336,14 +3750,12 @@ function chat(room = "") {
   setInterval(renewIfDue, RENEW_EVERY);
 }
 function listen() {
-  for (const event of ["pointerdown", "keydown", "input", "submit", "focus"]) {
-    addEventListener(event, () => connection.active(), { capture: true, passive: true });
-  }
   addEventListener("online", () => connection.probe());
   addEventListener("offline", () => connection.state === "online" && connection.probe());
   document.addEventListener("visibilitychange", () => {
-    if (document.visibilityState === "visible") {
-      connection.active();
+    const seen = document.visibilityState === "visible";
+    connection.watch(seen);
+    if (seen) {
       connection.probe();
       client.refreshRooms();
       view.render();

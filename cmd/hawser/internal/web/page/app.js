@@ -55,7 +55,7 @@ function chat(room = '') {
   connection = new Connection({ url: url.href, token: identity.current.token, features: FEATURES });
   client = new Client({ me: identity.current, connection, memory: browser, tab, tabs });
   visit(room || address.id);
-  connection.active();
+  connection.watch(document.visibilityState === 'visible');
   connection.retry();
   const profile = new Profile({
     current: () => client.me.name,
@@ -77,14 +77,12 @@ function chat(room = '') {
 }
 
 function listen() {
-  for (const event of ['pointerdown', 'keydown', 'input', 'submit', 'focus']) {
-    addEventListener(event, () => connection.active(), { capture: true, passive: true });
-  }
   addEventListener('online', () => connection.probe());
   addEventListener('offline', () => connection.state === 'online' && connection.probe());
   document.addEventListener('visibilitychange', () => {
-    if (document.visibilityState === 'visible') {
-      connection.active();
+    const seen = document.visibilityState === 'visible';
+    connection.watch(seen);
+    if (seen) {
       connection.probe();
       client.refreshRooms();
       view.render();

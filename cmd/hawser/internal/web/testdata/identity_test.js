@@ -139,7 +139,7 @@ export default {
     for (const [answer, message, refused] of [
       [{ failed: true }, 'The server cannot be reached. Is it running?', false],
       [{ status: 503, body: { reason: 'store_unavailable', message: 'not now' } }, 'not now', false],
-      [{ status: 429, body: { message: 'too many' }, headers: { 'Retry-After': '30' } }, 'too many (try again in 30 s)', false],
+      [{ status: 429, body: { message: 'too many' }, headers: { 'Retry-After': '30' } }, 'too many. Try again in 30 seconds.', false],
       [{ status: 502, body: null }, 'The server answered with HTTP status 502.', false],
       [{ status: 401, body: null }, 'The server answered with HTTP status 401.', false], // a proxy's
       [{ status: 404, body: null }, 'This server takes no guests.', false],

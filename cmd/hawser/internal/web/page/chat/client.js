@@ -3,11 +3,15 @@
 
 import { isRoom } from './conversation.js';
 import { Conversations } from './conversations.js';
+import { Delivery, wire } from './delivery.js';
+import { Directory } from './directory.js';
 import { History } from './history.js';
 import { Names } from './names.js';
 import { Outbox } from './outbox.js';
 import { Presence } from './presence.js';
-import { Disconnected, Requests } from './requests.js';
+import { words } from './refused.js';
+import { Requests } from './requests.js';
+import { Sync } from './sync.js';
 import { Tabs } from './tabs.js';
 
 export const FEATURES = ['ack', 'presence', 'system'];
@@ -16,7 +20,7 @@ export class Client {
   me; // { user_id, name }
   names = new Names();
   conversations;
-  rooms = { list: [], hasMore: false }; // that exist on the server
+  directory; // of the rooms on the server
   limits = { content_code_points: 500 };
   notice = ''; // something about the service itself, to be shown
 
@@ -31,9 +35,10 @@ export class Client {
   #memory;
   #connection;
   #requests;
-  #history;
   #outbox;
+  #delivery;
   #presence;
+  #sync;
 
   // connection is a Connection whose owner this becomes. memory is the browser's, tab
   // that of the tab alone; tabs are the others that have the page open.
@@ -45,9 +50,18 @@ export class Client {
     this.#outbox = new Outbox(memory, tabs);
     this.#outbox.onadopt = (entries) => this.#adopted(entries);
     this.#connection = connection;
-    this.#requests = new Requests((message) => connection.send(message), world);
-    this.#history = new History(this.#requests, (messages) => this.#learn(messages));
-    this.#presence = new Presence(this.#requests, this.names, this.conversations);
+    const requests = new Requests((message) => connection.send(message), world);
+    const changed = () => this.onchange();
+    this.#requests = requests;
+    this.#delivery = new Delivery({ outbox: this.#outbox, requests, world, changed });
+    this.directory = new Directory({ requests, world, changed });
+    this.#presence = new Presence(requests, this.names, this.conversations);
+    this.#sync = new Sync({
+      conversations: this.conversations, requests, presence: this.#presence, changed,
+      history: new History(requests, (messages) => this.#learn(messages)),
+      online: () => this.state === 'online',
+      told: (problem) => (this.notice = problem),
+    });
     connection.onstate = () => this.#stateChanged();
     connection.onready = (authOK) => this.#ready(authOK);
     connection.onmessage = (message) => this.#receive(message);
@@ -81,7 +95,7 @@ export class Client {
 
   // pending returns our messages to a conversation that are not acknowledged.
   pending(conversation) {
-    return this.#outbox.to(conversation.id);
+    return this.#delivery.to(conversation.id);
   }
 
   // select shows a conversation.
@@ -90,7 +104,7 @@ export class Client {
     conversation.online = null; // ask again: nobody tells us of changes
     this.conversations.save(conversation);
     this.conversations.saveCurrent();
-    this.#show(conversation);
+    this.#sync.show(conversation);
     this.onchange();
   }
 
@@ -105,7 +119,7 @@ export class Client {
     this.conversations.current = room;
     this.conversations.save(room);
     this.conversations.saveCurrent();
-    this.#join(room); // and what it needs to be shown
+    this.#sync.join(room); // and what it needs to be shown
     this.onchange();
   }
 
@@ -116,8 +130,8 @@ export class Client {
       const ack = await this.#requests.ask({ type: 'join', receiver_id: name });
       const room = this.conversations.open(name);
       room.joined = true;
-      this.#joined(room, ack);
-      this.refreshRooms();
+      this.#sync.joined(room, ack);
+      this.directory.refresh();
     }
     this.select(this.conversations.open(name));
   }
@@ -144,7 +158,7 @@ export class Client {
   }
 
   #left(room) {
-    this.#requests.ask({ type: 'leave', receiver_id: room.id }).then(() => this.refreshRooms(), ignore);
+    this.#requests.ask({ type: 'leave', receiver_id: room.id }).then(() => this.directory.refresh(), ignore);
     this.onchange();
   }
 
@@ -177,7 +191,7 @@ export class Client {
       this.#left(left);
     }
     if (opened?.joined) {
-      this.#join(opened);
+      this.#sync.join(opened);
     }
     this.onchange();
   }
@@ -185,12 +199,12 @@ export class Client {
   // send says something in a conversation.
   send(conversation, content) {
     this.saveDraft(conversation, '');
-    this.#post(this.#outbox.add(conversation.id, content));
+    this.#delivery.post(this.#outbox.add(conversation.id, content));
     this.onchange();
   }
 
   retry(ref) {
-    this.#post(this.#outbox.retry(ref));
+    this.#delivery.post(this.#outbox.retry(ref));
     this.onchange();
   }
 
@@ -215,10 +229,7 @@ export class Client {
 
   // loadOlder fetches the messages before the first one held, if that makes sense.
   loadOlder(conversation) {
-    const { loaded, complete, fetching, error } = conversation;
-    if (this.state === 'online' && loaded && !complete && !fetching && !error) {
-      this.#run(() => this.#history.older(conversation), conversation);
-    }
+    this.#sync.older(conversation);
   }
 
   // reload fetches again after fetching or joining failed.
@@ -227,30 +238,29 @@ export class Client {
     if (conversation.isRoom && !conversation.joined) {
       this.enter(conversation.id);
     } else {
-      this.#show(conversation);
+      this.#sync.show(conversation);
       this.onchange();
     }
   }
 
-  // refreshRooms asks which rooms there are.
+  // refreshRooms asks again which rooms there are.
   refreshRooms() {
-    this.#run(async () => {
-      const answer = await this.#requests.ask({ type: 'rooms', limit: 100 });
-      this.rooms = { list: answer.rooms, hasMore: answer.has_more };
-    });
+    if (this.state === 'online') {
+      this.directory.refresh();
+    }
   }
 
   // refreshPerson asks again whether the person one writes with is there, refreshPeople
   // the same about all of them.
   refreshPerson() {
     if (this.state === 'online' && this.current?.isRoom === false) {
-      this.#askAgain(this.current);
+      this.#sync.askAgain(this.current);
     }
   }
 
   refreshPeople() {
     if (this.state === 'online') {
-      this.#inBackground(this.#presence.refresh());
+      this.#sync.refreshPeople();
       this.refreshPerson();
     }
   }
@@ -258,10 +268,9 @@ export class Client {
   #stateChanged() {
     if (this.state !== 'online') {
       this.#requests.end();
-      this.#presence.forget();
-      for (const conversation of this.conversations) {
-        conversation.fetching = null;
-      }
+      this.#delivery.end();
+      this.directory.forget();
+      this.#sync.end();
     }
     this.onchange();
   }
@@ -278,19 +287,9 @@ export class Client {
   }
 
   #synchronise() {
-    for (const conversation of this.conversations) {
-      if (conversation.joined) {
-        this.#join(conversation);
-      }
-    }
-    for (const entry of this.#outbox.sending()) {
-      this.#post(entry);
-    }
-    if (this.current && !this.current.joined) {
-      this.#show(this.current);
-    }
-    this.#loadPeers();
-    this.refreshRooms();
+    this.#sync.begin();
+    this.#delivery.begin();
+    this.directory.refresh();
   }
 
   #receive(message) {
@@ -331,14 +330,14 @@ export class Client {
       conversation.online = true; // or who has written it?
     }
     if (message.seq > conversation.held) {
-      this.#catchUp(conversation); // something before it is missing
+      this.#sync.catchUp(conversation); // something before it is missing
     }
   }
 
   // acknowledged puts our message in at once. Its delivery, which follows, changes
   // nothing then, and does not come at all when the server knew the message already.
   #acknowledged(ack) {
-    const entry = this.#outbox.remove(ack.ref);
+    const entry = this.#delivery.acknowledged(ack);
     const conversation = entry && this.conversations.get(entry.to);
     if (!conversation) {
       return;
@@ -370,13 +369,8 @@ export class Client {
   }
 
   #refused(error) {
-    const entry = this.#outbox.get(error.ref);
-    if (!entry) {
-      this.notice = `The server refused something: ${error.message}`;
-    } else if (error.reason === 'rate_limited') {
-      this.#requests.repeat(wire(entry), error.retry_after_ms);
-    } else if (error.reason !== 'shutting_down') {
-      this.#outbox.fail(error.ref, error.message); // else it is sent again by itself
+    if (!this.#delivery.refused(error)) {
+      this.notice = `The server refused something: ${words(error)}`;
     }
   }
 
@@ -386,7 +380,7 @@ export class Client {
         this.#presence.joined(receiver_id, user_id, name);
         break;
       case 'left':
-        this.#askAgain(this.#presence.left(receiver_id, user_id));
+        this.#leftRoom(receiver_id, user_id);
         break;
       case 'renamed':
         this.names.set(user_id, name);
@@ -404,125 +398,20 @@ export class Client {
     }
   }
 
-  #post(entry) {
-    this.#requests.tell(wire(entry));
+  #leftRoom(room, id) {
+    const person = this.#presence.left(room, id);
+    if (person) {
+      this.#sync.askAgain(person);
+    }
   }
 
   // adopted sends what a tab that is gone had not sent. The server knows it by its ref.
   #adopted(entries) {
     if (this.state === 'online') {
-      entries.filter((e) => e.state === 'sending').forEach((e) => this.#post(e));
+      entries.filter((e) => e.state === 'sending').forEach((e) => this.#delivery.post(e));
     }
     this.onchange();
   }
-
-  #join(room) {
-    this.#run(async () => {
-      try {
-        this.#joined(room, await this.#requests.ask({ type: 'join', receiver_id: room.id }));
-      } catch (error) {
-        room.joined = error instanceof Disconnected; // then it is tried again
-        throw error;
-      }
-    }, room);
-  }
-
-  #joined(room, { seq, epoch }) {
-    if (this.conversations.adopt(epoch)) {
-      this.#synchronise();
-      return;
-    }
-    this.#committed(room, seq);
-    if (room.readTo === null || room.readTo > seq) {
-      room.readTo = seq; // what was there before us is not unread
-    }
-    this.conversations.save(room);
-    this.#show(room);
-  }
-
-  #committed(conversation, seq) {
-    if (!conversation.committed(seq)) {
-      conversation.reset(); // the same epoch, and yet messages are gone
-      conversation.committed(seq);
-    }
-  }
-
-  // show fetches what is needed to show a conversation, if it is to be shown, and
-  // what it missed in any case.
-  #show(conversation) {
-    if (this.state !== 'online') {
-      return;
-    }
-    this.#catchUp(conversation);
-    if (conversation !== this.current) {
-      return;
-    }
-    this.#run(() => this.#history.load(conversation), conversation);
-    if (conversation.members === null && conversation.online === null) {
-      this.#loadPresence(conversation);
-    }
-  }
-
-  #catchUp(conversation) {
-    this.#run(() => this.#history.catchUp(conversation), conversation);
-  }
-
-  #loadPresence(conversation) {
-    this.#run(() => this.#presence.load(conversation), conversation);
-  }
-
-  #askAgain(person) {
-    if (person) {
-      this.#inBackground(this.#presence.load(person));
-    }
-  }
-
-  // inBackground is for what nobody asked for: nobody is told if it fails.
-  #inBackground(work) {
-    work.catch(ignore).then(() => this.onchange());
-  }
-
-  #loadPeers() {
-    this.#run(() => this.#presence.people((peer) => {
-      const conversation = this.conversations.open(peer.user_id);
-      conversation.online = peer.online;
-      conversation.active = Math.max(conversation.active, peer.server_ts);
-      this.#committed(conversation, peer.seq);
-      this.conversations.save(conversation);
-      this.#show(conversation);
-    }));
-  }
-
-  // run lets something happen in the background. Without a connection it is done
-  // again when there is one; any other failure is shown with the conversation.
-  async #run(work, conversation) {
-    try {
-      await work();
-    } catch (error) {
-      if (error instanceof Disconnected) {
-        return;
-      }
-      if (conversation) {
-        conversation.error = error.message;
-      } else {
-        this.notice = error.message;
-      }
-    }
-    this.onchange();
-  }
-}
-
-// wire is an entry of the outbox as it is sent. The ref is in the metadata, too, so
-// that our own messages are known again where no ack tells of them.
-function wire({ ref, to, content, at }) {
-  return {
-    type: isRoom(to) ? 'group' : 'message',
-    timestamp: at / 1000,
-    receiver_id: to,
-    content,
-    metadata: { ref },
-    ref,
-  };
 }
 
 function ignore() {}

@@ -22,11 +22,9 @@ const ASK_AFTER = 2000;
 // and then fails must not be called without pause.
 const STABLE_AFTER = 10_000;
 
-// While somebody uses the page, and for a while after that, heartbeats are frequent:
-// what is wrong is then said within DOUBT_AFTER and one of them. A page that lies
-// unused sends as few as the server asks for.
-const ACTIVE_HEARTBEAT = 2000;
-const ACTIVE_FOR = 60_000;
+// While the page can be seen, heartbeats are frequent: what is wrong is then said within
+// DOUBT_AFTER and one of them. One in the background sends as few as the server asks for.
+const WATCHED_HEARTBEAT = 2000;
 
 const DEFAULT_HEARTBEAT = 30;
 
@@ -61,7 +59,7 @@ export class Connection {
   #used = ''; // the token that was sent last
   #refusal = '';
   #interval = 0;
-  #activeUntil = -Infinity;
+  #watched = false;
   #unanswered = new Set(); // refs
   #timers = new Map();
 
@@ -99,11 +97,11 @@ export class Connection {
     }
   }
 
-  // active is told that somebody uses the page.
-  active() {
-    const was = this.#active;
-    this.#activeUntil = this.#now() + ACTIVE_FOR;
-    if (!was && this.#timers.has('beat')) {
+  // watch is told whether the page can be seen.
+  watch(seen) {
+    const was = this.#watched;
+    this.#watched = seen;
+    if (seen && !was && this.#timers.has('beat')) {
       this.#beat(); // the last one may be long ago
     }
   }
@@ -204,12 +202,8 @@ export class Connection {
     }
   }
 
-  get #active() {
-    return this.#now() < this.#activeUntil;
-  }
-
   #schedule() {
-    const interval = this.#active ? Math.min(ACTIVE_HEARTBEAT, this.#interval) : this.#interval;
+    const interval = this.#watched ? Math.min(WATCHED_HEARTBEAT, this.#interval) : this.#interval;
     this.#after('beat', interval, () => this.#beat());
   }
 

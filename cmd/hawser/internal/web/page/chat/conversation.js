@@ -9,6 +9,7 @@ export class Conversation {
   id;
   joined = false; // rooms only: to be joined again after a reconnect
   members = null; // rooms only: Map of user_id → name, another after any change; null if not known
+  crowded = false; // rooms only: whether there are others, beyond those the server names
   online = null; // people only: whether they are connected, or null if not known
 
   messages = []; // in ascending order of seq; another array after a reset, and only then

@@ -20,8 +20,9 @@ export class Outbox {
   #entries = new Map(); // ref → entry, in the order of writing
   #written = 0;
 
-  // An entry is { ref, to, content, at, n, tab, state, error }. to is a conversation, at
-  // milliseconds, n counts those of one tab, state is 'sending' or 'failed'.
+  // An entry is { ref, to, content, at, n, tab, state, error, until }. to is a
+  // conversation, at milliseconds, n counts those of one tab, state is 'sending' or
+  // 'failed'. until is when it may be sent again, null if nobody has said.
   constructor(memory, tabs) {
     this.#memory = memory;
     this.#tabs = tabs;
@@ -32,7 +33,8 @@ export class Outbox {
 
   add(to, content) {
     const entry = {
-      ref: newRef(), to, content, at: Date.now(), n: this.#written++, tab: this.#tabs.id, state: 'sending', error: '',
+      ref: newRef(), to, content, at: Date.now(), n: this.#written++, tab: this.#tabs.id,
+      state: 'sending', error: '', until: null,
     };
     this.#entries.set(entry.ref, entry);
     this.#save(entry);
@@ -48,13 +50,13 @@ export class Outbox {
   }
 
   // fail marks what the server refused; it is not sent again by itself.
-  fail(ref, error) {
-    this.#mark(ref, 'failed', error);
+  fail(ref, error, until = null) {
+    this.#mark(ref, { state: 'failed', error, until });
   }
 
   // retry marks it as to be sent again, and returns it.
   retry(ref) {
-    this.#mark(ref, 'sending', '');
+    this.#mark(ref, { state: 'sending', error: '', until: null });
     return this.get(ref);
   }
 
@@ -119,10 +121,10 @@ export class Outbox {
     this.onadopt(left);
   }
 
-  #mark(ref, state, error) {
+  #mark(ref, marks) {
     const entry = this.#entries.get(ref);
     if (entry) {
-      Object.assign(entry, { state, error });
+      Object.assign(entry, marks);
       this.#save(entry);
     }
   }

@@ -22,10 +22,11 @@ export class Presence {
     }
     this.#asking.add(conversation);
     try {
-      const { users } = await this.#requests.ask({ type: 'presence', receiver_id: conversation.id });
+      const { users, has_more } = await this.#requests.ask({ type: 'presence', receiver_id: conversation.id });
       users.forEach((user) => this.#names.set(user.user_id, user.name));
       if (conversation.isRoom) {
         conversation.members = new Map(users.map((user) => [user.user_id, user.name]));
+        conversation.crowded = has_more === true;
       } else {
         conversation.online = users.length > 0;
       }

@@ -1,9 +1,11 @@
 // Questions and their answers, paired by ref, on one connection after the other.
 
+import { Backoff } from './backoff.js';
 import { Pacer } from './pacer.js';
+import { again, pause, words } from './refused.js';
 
-// Disconnected is why a question stays without an answer. Whoever asks again after
-// a reconnect may ignore it.
+// Disconnected is why a question stays without an answer. It may be ignored where the
+// question is asked again after a reconnect.
 export class Disconnected extends Error {
   constructor() {
     super('There is no connection to the server right now.');
@@ -12,11 +14,11 @@ export class Disconnected extends Error {
 
 // Refused is an error that the server answered with.
 export class Refused extends Error {
-  constructor({ code, reason, message, field }) {
-    super(message || reason || 'The server refused this.');
-    this.code = code;
-    this.reason = reason;
-    this.field = field;
+  constructor(error) {
+    super(`${words(error)} ${again(error.retry_after_ms)}`.trim());
+    this.code = error.code;
+    this.reason = error.reason;
+    this.field = error.field;
   }
 }
 
@@ -30,7 +32,7 @@ export class Requests {
   #open = false;
   #world;
   #pacer;
-  #waiting = new Map(); // ref → { message, resolve, reject }
+  #waiting = new Map(); // ref → { message, resolve, reject, delayed, backoff }
   #repeats = new Set(); // timers
 
   constructor(send, world = globalThis) {
@@ -60,14 +62,15 @@ export class Requests {
   }
 
   // ask sends a message and returns a promise of its answer. It is rejected with
-  // Disconnected or Refused.
-  ask(message) {
+  // Disconnected or Refused. With delayed it is asked again, until a connection ends,
+  // when the server does not work for now; delayed(error) is called each time.
+  ask(message, { delayed } = {}) {
     if (!this.#open) {
       return Promise.reject(new Disconnected());
     }
     const question = { ...message, ref: newRef() };
     return new Promise((resolve, reject) => {
-      this.#waiting.set(question.ref, { message: question, resolve, reject });
+      this.#waiting.set(question.ref, { message: question, resolve, reject, delayed, backoff: new Backoff({ first: 1000 }) });
       this.#pacer.push(question);
     });
   }
@@ -79,31 +82,33 @@ export class Requests {
     }
   }
 
-  // repeat tells it again when the server has room for it.
-  repeat(message, afterMilliseconds) {
-    const timer = this.#world.setTimeout(() => {
-      this.#repeats.delete(timer);
-      this.#pacer.push(message);
-    }, afterMilliseconds || 1000);
-    this.#repeats.add(timer);
-  }
-
   // settle reports whether the answer was to a question asked here.
   settle(answer) {
     const question = this.#waiting.get(answer.ref);
     if (!question) {
       return false;
     }
-    if (answer.type === 'error' && answer.reason === 'rate_limited') {
-      this.repeat(question.message, answer.retry_after_ms);
+    if (answer.type !== 'error') {
+      this.#waiting.delete(answer.ref);
+      question.resolve(answer);
+      return true;
+    }
+    const wait = pause(answer);
+    if (wait !== null && (answer.code === 429 || question.delayed)) {
+      question.delayed?.(new Refused(answer));
+      this.#repeat(question.message, wait || question.backoff.next());
       return true;
     }
     this.#waiting.delete(answer.ref);
-    if (answer.type === 'error') {
-      question.reject(new Refused(answer));
-    } else {
-      question.resolve(answer);
-    }
+    question.reject(new Refused(answer));
     return true;
+  }
+
+  #repeat(message, milliseconds) {
+    const timer = this.#world.setTimeout(() => {
+      this.#repeats.delete(timer);
+      this.#pacer.push(message);
+    }, milliseconds);
+    this.#repeats.add(timer);
   }
 }

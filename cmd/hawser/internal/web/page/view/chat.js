@@ -6,7 +6,6 @@ import { Members } from './members.js';
 import { Panel } from './panels.js';
 import { avatarElement, nameElement, setAvatar, setName } from './person.js';
 import { Sidebar } from './sidebar.js';
-import { count } from './text.js';
 import { Timeline } from './timeline.js';
 import { trouble } from './trouble.js';
 
@@ -14,7 +13,7 @@ const byID = (id) => document.getElementById(id);
 
 const NO_FRAME = 100; // milliseconds after which none is waited for
 const PERSON = 5_000; // milliseconds for which it is taken as known that somebody is there
-const PEOPLE = 20_000; // and for which that of all the others is
+const PEOPLE = 20_000; // and for which that of all the others is, and which rooms there are
 
 const STATES = { connecting: 'Connecting…', online: 'Connected', waiting: 'Reconnecting…', stopped: 'Disconnected' };
 
@@ -73,7 +72,12 @@ export class Chat {
   #watchPeople() {
     const whenSeen = (ask) => () => document.visibilityState === 'visible' && ask();
     setInterval(whenSeen(() => this.#client.refreshPerson()), PERSON);
-    setInterval(whenSeen(() => this.#client.refreshPeople()), PEOPLE);
+    setInterval(whenSeen(() => {
+      this.#client.refreshPeople();
+      if (!this.#sidebar.choosing) {
+        this.#client.refreshRooms();
+      }
+    }), PEOPLE);
     document.addEventListener('visibilitychange', whenSeen(() => this.#client.refreshPeople()));
   }
 
@@ -125,7 +129,7 @@ export class Chat {
     setText(byID('subtitle'), subtitle(current, people, !this.#client.silent));
     byID('leave').hidden = !inRoom;
     byID('members-toggle').hidden = byID('members-panel').hidden = !inRoom;
-    setText(byID('members-count'), people === null ? '–' : String(people));
+    setText(byID('members-count'), people ?? '–');
   }
 
   #renderConnection() {
@@ -178,7 +182,7 @@ function subtitle(conversation, people, sure) {
     return '';
   }
   if (conversation.isRoom) {
-    return people === null || !sure ? '' : `${count(people, 'person', 'people')} here`;
+    return people === null || !sure ? '' : `${people} ${people === '1' ? 'person' : 'people'} here`;
   }
   switch (sure ? conversation.online : null) {
     case true:

@@ -35,7 +35,7 @@ export class Members {
     });
   }
 
-  // render returns how many people are there, or null if that is not known.
+  // render returns how many people are there as text, or null if that is not known.
   render() {
     const { current, me, names, silent } = this.#client;
     const members = current?.members ?? null;
@@ -47,8 +47,9 @@ export class Members {
         ({ key: id, ...names.parts(id), me: id === me.user_id, online: !silent }));
       people.sort((a, b) => b.me - a.me || byName.compare(a.name, b.name) || (a.key < b.key ? -1 : 1));
       this.#list.show(people);
-      setText(this.#status, members ? '' : 'Not known without a connection.');
+      const others = current?.crowded ? 'There are more people here than can be listed.' : '';
+      setText(this.#status, members ? others : 'Not known without a connection.');
     }
-    return members?.size ?? null;
+    return members && `${members.size}${current.crowded ? '+' : ''}`;
   }
 }

@@ -74,13 +74,17 @@ function updateDelivery(node, row, actions) {
     node.append(delivery);
   }
   if (row.state === 'sending') {
-    delivery.replaceChildren('Sending…');
+    setText(delivery, `${row.problem || 'Sending…'} ${row.hint}`.trim());
     return;
   }
-  const button = (name, label, act) =>
-    el('button', { type: 'button', class: `link ${name}`, onclick: () => act(row.ref) }, label);
-  delivery.replaceChildren(
-    el('span', { role: 'alert' }, 'Not sent: ', el('bdi', {}, row.error), ' '),
-    button('retry', 'Retry', actions.retry), ' ', button('discard', 'Discard', actions.discard),
-  );
+  if (delivery.children.length === 0) {
+    const button = (name, label, act) =>
+      el('button', { type: 'button', class: `link ${name}`, onclick: () => act(row.ref) }, label);
+    delivery.replaceChildren(
+      el('span', { role: 'alert' }, 'Not sent: ', el('bdi', {})), ' ', el('span', { class: 'hint' }), ' ',
+      button('retry', 'Retry', actions.retry), ' ', button('discard', 'Discard', actions.discard),
+    );
+  }
+  setText(delivery.querySelector('bdi'), row.problem);
+  setText(delivery.querySelector('.hint'), row.hint);
 }

@@ -1,6 +1,7 @@
 // What stands below each other in a conversation: days, messages, and those of ours
 // that are still on their way.
 
+import { again, words } from '../chat/refused.js';
 import { dayKey, formatDay } from './text.js';
 
 const TOGETHER = 5 * 60_000; // messages of one sender within so many milliseconds
@@ -10,9 +11,9 @@ export const pendingKey = (entry) => `ref ${entry.ref}`;
 
 // rowsOf returns rows of two kinds, each with a key of its own:
 //   { kind: 'day', key, formerKey, label }
-//   { kind: 'message', key, formerKey, sender, mine, first, content, at, state, seq, ref, error }
+//   { kind: 'message', key, formerKey, sender, mine, first, content, at, state, seq, ref, problem, hint }
 // where first begins a group of messages of one sender, and state is 'sent',
-// 'sending' or 'failed'. A message of ours has as formerKey the key that it had while it
+// 'sending' or 'failed', problem says what is in its way and hint what happens next. A message of ours has as formerKey the key that it had while it
 // was pending.
 //
 // They are those from one place to another in the messages of a conversation, followed
@@ -59,6 +60,13 @@ function sent(message, me) {
 }
 
 function unsent(entry, me) {
-  const { content, at, state, ref, error } = entry;
-  return { kind: 'message', key: pendingKey(entry), sender: me, mine: true, content, at, state, ref, error };
+  const { content, at, state, ref } = entry;
+  return { kind: 'message', key: pendingKey(entry), sender: me, mine: true, content, at, state, ref, ...obstacle(entry) };
+}
+
+function obstacle({ state, error, until, waiting }) {
+  if (state === 'failed') {
+    return { problem: error, hint: until ? again(until - Date.now()) : '' };
+  }
+  return waiting ? { problem: words({ reason: waiting }), hint: 'It is sent again by itself.' } : { problem: '', hint: '' };
 }

@@ -2,8 +2,8 @@
 
 import { roomProblem } from '../chat/names.js';
 import { el, List, setAttribute, setText } from './dom.js';
+import { OtherRooms } from './otherrooms.js';
 import { avatarElement, nameElement, setAvatar, setName } from './person.js';
-import { count } from './text.js';
 
 export class Sidebar {
   #client;
@@ -23,14 +23,19 @@ export class Sidebar {
       client.select(client.conversations.open(id));
       chosen();
     };
-    this.#rooms = list('rooms', choose);
-    this.#people = list('people', choose);
-    this.#others = list('other-rooms', (name) => this.#join(name));
+    this.#rooms = buttons('rooms', choose);
+    this.#people = buttons('people', choose);
+    this.#others = new OtherRooms(client, (name) => this.#join(name));
     this.#form.addEventListener('submit', (event) => {
       event.preventDefault();
       this.#join(this.#input.value.trim().replace(/^#/, ''));
     });
     this.#input.addEventListener('input', () => this.#complain(''));
+  }
+
+  // choosing says whether somebody is about to choose one of the other rooms.
+  get choosing() {
+    return this.#others.used;
   }
 
   render() {
@@ -40,16 +45,7 @@ export class Sidebar {
     this.#rooms.show(rooms.map((c) => this.#item(c, { name: `# ${c.id}`, tag: '' })));
     this.#people.show(people.map((c) => this.#item(c, this.#client.names.parts(c.id))));
     document.getElementById('people-none').hidden = people.length > 0;
-
-    const others = this.#client.rooms.list.filter((r) => !this.#client.conversations.get(r.receiver_id));
-    this.#others.show(others.map((r) => ({
-      key: r.receiver_id,
-      name: `# ${r.receiver_id}`,
-      tag: '',
-      note: r.online > 0 ? count(r.online, 'person', 'people') : '',
-    })));
-    document.getElementById('other-rooms-section').hidden = others.length === 0;
-    document.getElementById('more-rooms').hidden = !this.#client.rooms.hasMore;
+    this.#others.render();
   }
 
   #item(conversation, { name, tag }) {
@@ -74,6 +70,7 @@ export class Sidebar {
     try {
       await this.#client.openRoom(name);
       this.#input.value = '';
+      this.#others.clear();
       this.#chosen();
     } catch (error) {
       this.#complain(error.message);
@@ -86,8 +83,8 @@ export class Sidebar {
   }
 }
 
-// list makes a List of buttons in the element with an id. choose is called with a key.
-function list(id, choose) {
+// buttons makes a List of buttons in the element with an id. choose is called with a key.
+export function buttons(id, choose) {
   return new List(document.getElementById(id), (item) => {
     const label = nameElement('span', { class: 'label' });
     const button = el('button', { type: 'button', class: 'conversation', onclick: () => choose(item.key) }, label);

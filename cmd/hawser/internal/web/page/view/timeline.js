@@ -32,7 +32,10 @@ export class Timeline {
     this.#client = client;
     const actions = {
       openPerson: (id) => client.openPerson(id),
-      retry: (ref) => client.retry(ref),
+      retry: (ref) => {
+        client.retry(ref);
+        this.#focus(); // the button is gone
+      },
       discard: (ref) => client.discard(ref),
     };
     const make = (row) => makeRow(row, actions);

@@ -1,12 +1,14 @@
 // What is wrong with the connection, in words.
 
+import { words as said } from '../chat/refused.js';
+
 const KEPT = 'What you write is kept, and sent later.';
 
 // trouble says it of a client that is not online, or not sure of it. wasOnline tells
 // whether it ever was.
 export function trouble({ state, reason, words, silent }, wasOnline) {
   if (state === 'stopped') {
-    return `The server ended the connection: ${plain(reason)}.`;
+    return ended(reason);
   }
   if (navigator.onLine === false) {
     return `This device is offline. ${KEPT}`;
@@ -35,7 +37,10 @@ function cause(reason, words, wasOnline) {
     case 'http':
       return `The server does not take connections here: it answered with ${words}.`;
   }
-  return `The server ended the connection: ${plain(reason)}.`;
+  return ended(reason);
 }
 
-const plain = (reason) => reason.replaceAll('_', ' ');
+function ended(reason) {
+  const text = said({ reason });
+  return text === reason ? `The server ended the connection: ${reason.replaceAll('_', ' ')}.` : text;
+}
