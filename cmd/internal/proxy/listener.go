@@ -135,11 +135,11 @@ func (l *listener) await(nc net.Conn) {
 	c, err := l.readHeader(nc)
 	l.untrack(nc)
 	if err != nil {
-		nc.Close()
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, errSilent) {
-			return
+		if !errors.Is(err, net.ErrClosed) && !errors.Is(err, errSilent) {
+			// Before the end: a peer that has seen it finds the reason in the log.
+			l.o.Log.Warn("PROXY header refused", "proxy", nc.RemoteAddr(), "error", err)
 		}
-		l.o.Log.Warn("PROXY header refused", "proxy", nc.RemoteAddr(), "error", err)
+		nc.Close()
 		return
 	}
 	if !l.deliver(result{nc: c}) {
