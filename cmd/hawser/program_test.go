@@ -25,6 +25,11 @@ const patience = 60 * time.Second
 var program string
 
 func TestMain(m *testing.M) {
+	for _, pair := range os.Environ() { // no setting of this machine's is a test's
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "HAWSER_") || strings.HasPrefix(name, "LISTEN_") {
+			os.Unsetenv(name)
+		}
+	}
 	dir, err := os.MkdirTemp("", "hawser-test")
 	if err != nil {
 		panic(err)
