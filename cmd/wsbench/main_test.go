@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/interrupt/interrupttest"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
@@ -46,6 +47,7 @@ func TestMain(m *testing.M) {
 		os.Unsetenv("WSBENCH_TEST_MAIN")
 		main()
 	}
+	interrupttest.HeedHangup()
 	os.Exit(m.Run())
 }
 

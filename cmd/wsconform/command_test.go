@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/faulty"
 	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/internal/interrupt/interrupttest"
 )
 
 // serve starts a server with a defect and returns its URL.
@@ -236,6 +238,7 @@ func TestMain(m *testing.M) {
 		faulty.Play(func() (net.Conn, error) { return net.Dial("tcp", addr) }, "player", "", 16, 4)
 		os.Exit(0)
 	}
+	interrupttest.HeedHangup()
 	os.Exit(m.Run())
 }
 
@@ -265,9 +268,14 @@ func serveOnce(addr string) {
 	}
 }
 
+// freeAddr is an address to listen on. It is not at 127.0.0.1, where the system may hand
+// the port to somebody else before that.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	ln, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", rand.IntN(256), rand.IntN(256), 2+rand.IntN(250)))
+	if err != nil { // not every system has more than one
+		ln, err = net.Listen("tcp", "127.0.0.1:0")
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

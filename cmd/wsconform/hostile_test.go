@@ -85,7 +85,12 @@ func TestHostileClient(t *testing.T) {
 			}
 			resp, err := http.DefaultTransport.RoundTrip(req)
 			if err != nil && strings.Contains(err.Error(), "refused") {
-				continue // it does not listen yet
+				select {
+				case status := <-done:
+					t.Fatalf("status %d:\n%s%s", status, &stdout, &stderr)
+				default:
+					continue // it does not listen yet
+				}
 			}
 			if err == nil {
 				if w, ok := resp.Body.(io.Writer); ok {

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hawser-ws/hawser/cmd/internal/interrupt/interrupttest"
 )
 
 // The test program is also the one that gets the signals.
@@ -36,6 +38,7 @@ func TestMain(m *testing.M) {
 		stop()
 		os.Exit(w.Status(0))
 	}
+	interrupttest.HeedHangup()
 	os.Exit(m.Run())
 }
 
