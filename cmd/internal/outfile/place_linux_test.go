@@ -47,40 +47,54 @@ func TestPipe(t *testing.T) {
 
 // Without leave to write to the directory, a file is written in place.
 func TestWithoutPermission(t *testing.T) {
-	top := t.TempDir()
-	dir := filepath.Join(top, "dir")
+	dir := filepath.Join(t.TempDir(), "dir")
 	os.Mkdir(dir, 0o755)
 	path, other := filepath.Join(dir, "f"), filepath.Join(dir, "other")
 	os.WriteFile(path, []byte("a longer text"), 0o644)
 	os.WriteFile(other, []byte("kept"), 0o444)
-	os.Chmod(path, 0o666)
 	os.Chmod(dir, 0o555)
 	defer os.Chmod(dir, 0o755)
-	for at := top; at != "/"; at = filepath.Dir(at) {
-		if info, err := os.Stat(at); err == nil && info.Mode().Perm()&0o055 != 0o055 {
-			os.Chmod(at, info.Mode().Perm()|0o055) // of what t.TempDir made
+	heedPermissions(t, func() {
+		if err := Check(File{"--json", path}); err != nil {
+			t.Error(err)
 		}
-	}
-	if os.Geteuid() == 0 {
-		// Permissions are nothing to root: this thread is someone else meanwhile.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		unix.Setfsuid(65534)
-		defer unix.Setfsuid(0)
-	}
-	if err := Check(File{"--json", path}); err != nil {
-		t.Error(err)
-	}
-	if err := (File{"--json", path}).Write(text("short")); err != nil || content(t, path) != "short" {
-		t.Errorf("%v, %q", err, content(t, path))
-	}
-	for name, err := range map[string]error{
-		"a file that may not be written":      Check(File{"--json", other}),
-		"a new file":                          Check(File{"--json", filepath.Join(dir, "new")}),
-		"a directory that may not be written": CheckDir("--json", filepath.Join(dir, "a", "b")),
-	} {
-		if err == nil || !strings.Contains(err.Error(), "permission denied") {
-			t.Errorf("%s: %v", name, err)
+		if err := (File{"--json", path}).Write(text("short")); err != nil || content(t, path) != "short" {
+			t.Errorf("%v, %q", err, content(t, path))
 		}
-	}
+		for name, err := range map[string]error{
+			"a file that may not be written":      Check(File{"--json", other}),
+			"a new file":                          Check(File{"--json", filepath.Join(dir, "new")}),
+			"a directory that may not be written": CheckDir("--json", filepath.Join(dir, "a", "b")),
+		} {
+			if err == nil || !strings.Contains(err.Error(), "permission denied") {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	})
+}
+
+// heedPermissions runs f where permissions mean something to root, too: in a thread
+// without the capability to override them, which ends with f.
+func heedPermissions(t *testing.T, f func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // for good
+		self := &unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+		var caps [2]unix.CapUserData // of 32 capabilities each
+		if err := unix.Capget(self, &caps[0]); err != nil {
+			t.Error(err)
+			return
+		}
+		const override = 1<<unix.CAP_DAC_OVERRIDE | 1<<unix.CAP_DAC_READ_SEARCH
+		caps[0].Effective &^= override
+		caps[0].Permitted &^= override // from which access(2) takes them
+		if err := unix.Capset(self, &caps[0]); err != nil {
+			t.Error(err)
+			return
+		}
+		f()
+	}()
+	<-done
 }
