@@ -18,8 +18,8 @@ import (
 
 func init() { children["starved"] = starved }
 
-// starved is a server that may have 64 descriptors. It says its address. With an
-// argument it does not bound plain HTTP by itself.
+// starved is a server that may have 64 descriptors. It says its address. Its arguments
+// are how long a handshake may take, and whether it bounds plain HTTP by itself.
 func starved(args []string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 		return err
@@ -28,14 +28,18 @@ func starved(args []string) error {
 	if err != nil {
 		return err
 	}
-	cfg := Config{Handler: funcs{message: echo}, HandshakeTimeout: 200 * time.Millisecond}
+	timeout, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	cfg := Config{Handler: funcs{message: echo}, HandshakeTimeout: timeout}
 	cfg.Probe = func(r *http.Request) http.Handler {
 		if r.URL.Path != "/probe" {
 			return nil
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "alive") })
 	}
-	if len(args) > 0 {
+	if args[1] == "false" {
 		cfg.MaxHTTPConns = Off
 	}
 	s, err := New(cfg)
@@ -51,8 +55,8 @@ func starved(args []string) error {
 // R11: with 64 descriptors and 200 clients, those that cannot be served are turned
 // away and not kept waiting, that is logged once, and it is over when they are gone.
 func TestR11Descriptors(t *testing.T) {
-	for _, args := range [][]any{nil, {"unbounded"}} {
-		testDescriptors(t, spawn(t, "starved", args...))
+	for _, bounded := range []bool{true, false} {
+		testDescriptors(t, spawn(t, "starved", 200*time.Millisecond, bounded))
 	}
 }
 
@@ -78,15 +82,14 @@ func testDescriptors(t *testing.T, server *child) {
 	for _, nc := range conns {
 		nc.Close()
 	}
-	other := &testServer{addr: addr}
+	var c *client
 	waitFor(t, func() bool { // until its listener has had a look again
-		nc, _, _, err := handshake.Dial(context.Background(), "ws://"+addr+"/", nil)
+		nc, left, res, err := handshake.Dial(context.Background(), "ws://"+addr+"/", nil)
 		if err == nil {
-			nc.Close()
+			c = newClient(t, nc, left, res)
 		}
 		return err == nil
 	})
-	c := other.dial(t, "/")
 	c.text("recovered")
 	c.expect(`text "recovered"`)
 	if n := strings.Count(server.log(), "no more file descriptors"); n < 1 || n > 2 {
@@ -97,7 +100,7 @@ func testDescriptors(t *testing.T, server *child) {
 // WebSockets do not take the last descriptors: when they have the others, one more
 // is told so by 503, health probes are answered, and it is over when one has gone.
 func TestDescriptorsForProbes(t *testing.T) {
-	server := spawn(t, "starved")
+	server := spawn(t, "starved", time.Minute, true)
 	addr := server.line(t)
 	var open []net.Conn
 	for len(open) < 64 {

@@ -170,6 +170,12 @@ func (ts *testServer) dialWith(t testing.TB, path string, o *handshake.DialOptio
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newClient(t, nc, left, res)
+}
+
+// newClient is the client of a connection whose handshake is done.
+func newClient(t testing.TB, nc net.Conn, left []byte, res handshake.Result) *client {
+	t.Helper()
 	c := &client{t: t, nc: nc, buf: make([]byte, 64<<10)}
 	c.proto.Init(&wsproto.Config{Role: wsproto.Client, MaxMessage: 64 << 20, MaxFragments: Off, MaskKey: func() uint32 { return 0x01020304 }})
 	if res.Deflate != nil {
