@@ -224,7 +224,7 @@ func TestTLSAndDeflate(t *testing.T) {
 	}
 	_, url := serve(t, echo, server.Config{TLS: &tls.Config{Certificates: cert}})
 	plan := load.Plan{Scenario: load.Echo, Conns: 1, Inflight: 1, Size: 64}
-	e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: time.Second}, 1)
+	e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: 10 * time.Second}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +280,7 @@ func TestFaultyServers(t *testing.T) {
 					held[c] = &h
 				}
 			}, server.Config{})
-			got := run(t, load.Plan{Scenario: load.Echo, Conns: 10, Rate: 40_000, Duration: 500 * time.Millisecond, Timeout: 500 * time.Millisecond}, Target{URL: url})
+			got := run(t, load.Plan{Scenario: load.Echo, Conns: 10, Rate: 40_000, Duration: 500 * time.Millisecond}, Target{URL: url})
 			mu.Lock()
 			defer mu.Unlock()
 			if did == 0 {
@@ -298,17 +298,27 @@ func TestFaultyServers(t *testing.T) {
 
 // A server that is slow to answer what is left, but does, has lost nothing.
 func TestSlowEnd(t *testing.T) {
-	var n atomic.Int64
+	const messages, gap, timeout = 20, 100 * time.Millisecond, 1500 * time.Millisecond
+	answers := make(chan func(), messages)
+	var answering sync.WaitGroup
+	answering.Go(func() { // one after the other, in their order
+		for send := range answers {
+			time.Sleep(gap)
+			send()
+		}
+	})
 	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
 		p = bytes.Clone(p)
-		time.AfterFunc(time.Duration(n.Add(1))*100*time.Millisecond, func() { c.Send(op, p) })
+		answers <- func() { c.Send(op, p) }
 	}, server.Config{})
-	// The last of ten answers comes a second after it was asked for.
-	got := run(t, load.Plan{Scenario: load.Echo, Conns: 1, Rate: 100, Duration: 100 * time.Millisecond, Timeout: 600 * time.Millisecond}, Target{URL: url})
+	// The last answer comes two seconds after the first question.
+	got := run(t, load.Plan{Scenario: load.Echo, Conns: 1, Rate: 100, Duration: messages * time.Second / 100, Timeout: timeout}, Target{URL: url})
 	got.sound(t)
-	if got.Latency.Count() != 10 {
-		t.Errorf("%d of 10 answers", got.Latency.Count())
+	if got.Latency.Count() != messages {
+		t.Errorf("%d of %d answers", got.Latency.Count(), messages)
 	}
+	close(answers)
+	answering.Wait()
 }
 
 // Connections that the server ends are counted by its code and reason.
@@ -316,7 +326,7 @@ func TestServerCloses(t *testing.T) {
 	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
 		c.Close(4001, "enough")
 	}, server.Config{})
-	got := run(t, load.Plan{Scenario: load.Echo, Conns: 3, Inflight: 1, Timeout: 200 * time.Millisecond}, Target{URL: url})
+	got := run(t, load.Plan{Scenario: load.Echo, Conns: 3, Inflight: 1}, Target{URL: url})
 	if got.Broken != 3 || len(got.ends) != 1 {
 		t.Fatalf("%d broken, %v", got.Broken, got.ends)
 	}
@@ -360,12 +370,7 @@ delivery = {contains = "<", after = "<", before = ">"}
 }
 
 func TestRefusals(t *testing.T) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	dead := "ws://" + ln.Addr().String() + "/"
-	ln.Close()
+	const dead = "ws://127.0.0.1:1/" // no port that the system hands out
 	forbids := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "members only", http.StatusForbidden)
 	}))
@@ -377,7 +382,7 @@ func TestRefusals(t *testing.T) {
 		"http://127.0.0.1/":        `scheme is "http"`,
 		"ws://127.0.0.1:99999999/": "99999999",
 	} {
-		e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: time.Second}, 1)
+		e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: 10 * time.Second}, 1)
 		if err != nil {
 			if !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v", url, err)
@@ -471,7 +476,7 @@ delivery = {contains = "<", after = "<", before = ">"}
 		t.Fatal(err)
 	}
 	plan := load.Plan{Scenario: load.Echo, Conns: 1, Inflight: 1, Size: 64, Timeout: time.Millisecond, Duration: time.Second, Dialect: opening}
-	e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: 200 * time.Millisecond}, 1)
+	e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: time.Second}, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
