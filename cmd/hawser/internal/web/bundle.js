@@ -168,6 +168,14 @@ function roomProblem(name) {
   }
   return "";
 }
+var LONGEST_NAME = 32;
+function nameProblem(name) {
+  const length = [...name.normalize("NFC").trim().replace(/\s+/g, " ")].length;
+  if (length === 0) {
+    return "Choose a name.";
+  }
+  return length > LONGEST_NAME ? `A name has at most ${LONGEST_NAME} characters, and this one has ${length}.` : "";
+}
 var Names = class {
   changes = 0;
   // how often anything changed
@@ -454,7 +462,11 @@ function pause({ code, reason, retry_after_ms: wait }) {
   return null;
 }
 function words({ reason, message }) {
-  return WORDS[reason] ?? (message || reason || "The server refused this.");
+  return WORDS[reason] ?? (sentence(message || reason) || "The server refused this.");
+}
+function sentence(text = "") {
+  const [first = "", ...rest] = text;
+  return first.toUpperCase() + rest.join("") + (/[\p{L}\p{N}]$/u.test(text) ? "." : "");
 }
 function again(wait) {
   if (!(wait > -Infinity)) {
@@ -560,6 +572,7 @@ var Delivery = class {
     if (held.timer !== null) {
       return;
     }
+    this.#requests.withdraw(({ ref }) => this.#flying.get(ref) === to).forEach(({ ref }) => this.#landed(ref));
     held.reason = reason;
     held.timer = this.#world.setTimeout(() => {
       held.timer = null;
@@ -803,6 +816,12 @@ var Pacer = class {
     this.#queue.push(item);
     this.#drain();
   }
+  // withdraw takes back the items that match and were not sent yet, and returns them.
+  withdraw(matches) {
+    const withdrawn = this.#queue.filter(matches);
+    this.#queue = this.#queue.filter((item) => !matches(item));
+    return withdrawn;
+  }
   clear() {
     this.#queue = [];
     this.#world.clearTimeout(this.#timer);
@@ -907,6 +926,10 @@ var Requests = class {
     if (this.#open) {
       this.#pacer.push(message);
     }
+  }
+  // withdraw takes back what was told and still waits for its turn, and returns it.
+  withdraw(matches) {
+    return this.#pacer.withdraw(matches);
   }
   // settle reports whether the answer was to a question asked here.
   settle(answer) {
@@ -2566,6 +2589,8 @@ var byID = (id) => document.getElementById(id);
 var OtherRooms = class {
   #client;
   #list;
+  #shown;
+  // rooms
   #section = byID("other-rooms-section");
   #search = byID("room-search");
   #status = byID("other-rooms-status");
@@ -2599,12 +2624,7 @@ var OtherRooms = class {
     const others = rooms.filter((r) => !conversations.get(r.receiver_id));
     const hidden = !search && others.length === 0 && !hasMore && !this.#section.contains(document.activeElement);
     this.#section.hidden = hidden;
-    this.#list.show(others.map((r) => ({
-      key: r.receiver_id,
-      name: `# ${r.receiver_id}`,
-      tag: "",
-      note: r.online > 0 ? count(r.online, "person", "people") : ""
-    })));
+    this.#show(others);
     this.#renderStatus(directory, others.length);
     const wanted = hasMore || error !== "" && !hidden;
     if (!wanted && document.activeElement === this.#more) {
@@ -2612,6 +2632,20 @@ var OtherRooms = class {
     }
     setText(this.#more, error ? "Try again" : "More rooms");
     this.#more.hidden = !wanted;
+  }
+  // show does nothing for the same rooms as before: there may be thousands, and this is
+  // called for every message.
+  #show(others) {
+    if (others.length === this.#shown?.length && others.every((room, i) => room === this.#shown[i])) {
+      return;
+    }
+    this.#shown = others;
+    this.#list.show(others.map((r) => ({
+      key: r.receiver_id,
+      name: `# ${r.receiver_id}`,
+      tag: "",
+      note: r.online > 0 ? count(r.online, "person", "people") : ""
+    })));
   }
   #renderStatus({ search, searched, rooms, hasMore, error }, found) {
     if (error) {
@@ -2667,11 +2701,13 @@ var Sidebar = class {
     return this.#others.used;
   }
   render() {
-    const all = [...this.#client.conversations];
+    const { conversations, current, names } = this.#client;
+    const all = [...conversations];
     const rooms = all.filter((c) => c.isRoom).sort((a, b) => a.id < b.id ? -1 : 1);
-    const people = all.filter((c) => !c.isRoom).sort((a, b) => b.active - a.active);
+    const exists = (c) => c === current || c.head > 0 || names.get(c.id) !== void 0 || this.#client.pending(c).length > 0;
+    const people = all.filter((c) => !c.isRoom && exists(c)).sort((a, b) => b.active - a.active);
     this.#rooms.show(rooms.map((c) => this.#item(c, { name: `# ${c.id}`, tag: "" })));
-    this.#people.show(people.map((c) => this.#item(c, this.#client.names.parts(c.id))));
+    this.#people.show(people.map((c) => this.#item(c, names.parts(c.id))));
     document.getElementById("people-none").hidden = people.length > 0;
     this.#others.render();
   }
@@ -2844,9 +2880,13 @@ function unsent2(entry, me) {
 }
 function obstacle({ state, error, until, waiting }) {
   if (state === "failed") {
-    return { problem: error, hint: until ? again(until - Date.now()) : "" };
+    return { problem: error, hint: until ? again(until - Date.now()) : "", discardable: true };
   }
-  return waiting ? { problem: words({ reason: waiting }), hint: "It is sent again by itself." } : { problem: "", hint: "" };
+  if (waiting) {
+    const discardable = waiting !== "outcome_unknown";
+    return { problem: words({ reason: waiting }), hint: "It is sent again by itself.", discardable };
+  }
+  return { problem: "", hint: "", discardable: false };
 }
 
 // page/view/excerpt.js
@@ -3015,24 +3055,25 @@ function updateDelivery(node, row, actions) {
     delivery = el("div", { class: "delivery" });
     node.append(delivery);
   }
+  if (delivery.dataset.state !== row.state) {
+    delivery.dataset.state = row.state;
+    delivery.replaceChildren(...deliveryParts(row, actions));
+  }
+  const [problem, hint] = delivery.querySelectorAll(".problem, .next");
+  setText(problem, row.problem || "Sending…");
+  setText(hint, row.hint);
+  delivery.querySelector(".discard").hidden = !row.discardable;
+}
+function deliveryParts(row, actions) {
+  const button = (name, label, act) => el("button", { type: "button", class: `link ${name}`, onclick: () => act(row.ref) }, label);
+  const problem = el("bdi", { class: "problem" });
+  const next = el("span", { class: "next" });
+  const discard = button("discard", "Discard", actions.discard);
   if (row.state === "sending") {
-    setText(delivery, `${row.problem || "Sending…"} ${row.hint}`.trim());
-    return;
+    return [problem, " ", next, " ", discard];
   }
-  if (delivery.children.length === 0) {
-    const button = (name, label, act) => el("button", { type: "button", class: `link ${name}`, onclick: () => act(row.ref) }, label);
-    delivery.replaceChildren(
-      el("span", { role: "alert" }, "Not sent: ", el("bdi", {})),
-      " ",
-      el("span", { class: "hint" }),
-      " ",
-      button("retry", "Retry", actions.retry),
-      " ",
-      button("discard", "Discard", actions.discard)
-    );
-  }
-  setText(delivery.querySelector("bdi"), row.problem);
-  setText(delivery.querySelector(".hint"), row.hint);
+  const alert = el("span", { role: "alert" }, "Not sent: ", problem);
+  return [alert, " ", next, " ", button("retry", "Retry", actions.retry), " ", discard];
 }
 
 // page/view/place.js
@@ -3391,8 +3432,7 @@ function cause(reason, words2, wasOnline) {
   return ended(reason);
 }
 function ended(reason) {
-  const text = words({ reason });
-  return text === reason ? `The server ended the connection: ${reason.replaceAll("_", " ")}.` : text;
+  return words({ reason, message: `The server ended the connection: ${reason.replaceAll("_", " ")}` });
 }
 
 // page/view/chat.js
@@ -3601,8 +3641,9 @@ var Profile = class {
   }
   async #save(rename) {
     const name = this.#name.value.trim();
-    if (!name) {
-      this.#complain("Choose a name.");
+    const problem = nameProblem(name);
+    if (problem) {
+      this.#complain(problem);
       return;
     }
     byID3("profile-save").disabled = true;
@@ -3669,7 +3710,7 @@ var SignIn = class {
   }
   async #submit(enter) {
     const name = this.#fields.name.value.trim();
-    const problems = { name: name ? "" : "Choose a name.", room: roomProblem(this.room) };
+    const problems = { name: nameProblem(name), room: roomProblem(this.room) };
     this.#complain("name", problems.name);
     this.#complain("room", problems.room);
     if (problems.name || problems.room) {

@@ -14,7 +14,7 @@ export default {
     t.client.send(room, 'x');
     const { ref } = t.take('group');
     t.refuse({ ref }, 'content_too_long', { code: 400, message: 'too long' });
-    equal(t.client.pending(room).map((e) => [e.state, e.error]), [['failed', 'too long']]);
+    equal(t.client.pending(room).map((e) => [e.state, e.error]), [['failed', 'Too long.']]);
     t.client.retry(ref);
     equal([t.take('group').ref, t.client.pending(room)[0].state], [ref, 'sending']);
     t.onmessage({ type: 'error', code: 400, reason: 'content_too_long', message: 'too long', ref });
@@ -112,6 +112,27 @@ export default {
     t.ack(t.take('group'), 2);
     t.client.send(room, 'four');
     equal(t.sent.map((m) => m.content), ['three', 'four']);
+  },
+
+  async 'nor does what was waiting for its turn'() {
+    const t = new Table();
+    const room = await t.enter(0);
+    t.lose();
+    t.connect({ messages_per_second: 10, burst: 12 });
+    t.world.pass(5000);
+    t.sent = [];
+    const written = Array.from({ length: 14 }, (_, i) => `m${i}`);
+    written.forEach((text) => t.client.send(room, text));
+    equal(t.sent.map((m) => m.content), written.slice(0, 10));
+    const first = t.sent[0];
+    t.sent.splice(0).forEach((m) => t.refuse(m, 'overloaded'));
+    t.world.pass(499);
+    equal(t.sent, []);
+    t.world.pass(501);
+    equal(t.sent.map((m) => m.ref), [first.ref]);
+    t.ack(t.take('group'), 1);
+    t.world.pass(5000);
+    equal(t.sent.map((m) => m.content), written.slice(1));
   },
 
   async 'a message that is refused for good does not hold up the next'() {

@@ -23,11 +23,11 @@ export class Table {
     return true;
   }
 
-  connect() {
+  connect(limits = {}) {
     this.sent = [];
     this.state = 'online';
     this.onstate();
-    this.onready({ epoch: this.epoch, limits: { content_code_points: 500, messages_per_second: 0 } });
+    this.onready({ epoch: this.epoch, limits: { content_code_points: 500, messages_per_second: 0, ...limits } });
   }
 
   lose() {

@@ -98,6 +98,7 @@ export class Delivery {
     if (held.timer !== null) {
       return; // of what was sent together, the first one began it
     }
+    this.#requests.withdraw(({ ref }) => this.#flying.get(ref) === to).forEach(({ ref }) => this.#landed(ref));
     held.reason = reason;
     held.timer = this.#world.setTimeout(() => {
       held.timer = null;

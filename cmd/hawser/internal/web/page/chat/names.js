@@ -16,6 +16,18 @@ export function roomProblem(name) {
   return '';
 }
 
+const LONGEST_NAME = 32; // code points
+
+// nameProblem says what is wrong with somebody's name, as far as that can be said without
+// the server, or returns ''.
+export function nameProblem(name) {
+  const length = [...name.normalize('NFC').trim().replace(/\s+/g, ' ')].length;
+  if (length === 0) {
+    return 'Choose a name.';
+  }
+  return length > LONGEST_NAME ? `A name has at most ${LONGEST_NAME} characters, and this one has ${length}.` : '';
+}
+
 // Names knows who is called what. Names need not be unique, so two people whose names
 // look the same are shown with the beginning of their id.
 export class Names {

@@ -36,6 +36,13 @@ export class Pacer {
     this.#drain();
   }
 
+  // withdraw takes back the items that match and were not sent yet, and returns them.
+  withdraw(matches) {
+    const withdrawn = this.#queue.filter(matches);
+    this.#queue = this.#queue.filter((item) => !matches(item));
+    return withdrawn;
+  }
+
   clear() {
     this.#queue = [];
     this.#world.clearTimeout(this.#timer);

@@ -34,7 +34,12 @@ export function pause({ code, reason, retry_after_ms: wait }) {
 // words is a sentence for people. message, the server's own, is for reasons that the page
 // does not know.
 export function words({ reason, message }) {
-  return WORDS[reason] ?? (message || reason || 'The server refused this.');
+  return WORDS[reason] ?? (sentence(message || reason) || 'The server refused this.');
+}
+
+function sentence(text = '') {
+  const [first = '', ...rest] = text;
+  return first.toUpperCase() + rest.join('') + (/[\p{L}\p{N}]$/u.test(text) ? '.' : '');
 }
 
 // again is a sentence about when to try again, in milliseconds from now; '' if nobody

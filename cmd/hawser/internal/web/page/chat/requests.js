@@ -82,6 +82,11 @@ export class Requests {
     }
   }
 
+  // withdraw takes back what was told and still waits for its turn, and returns it.
+  withdraw(matches) {
+    return this.#pacer.withdraw(matches);
+  }
+
   // settle reports whether the answer was to a question asked here.
   settle(answer) {
     const question = this.#waiting.get(answer.ref);

@@ -73,18 +73,25 @@ function updateDelivery(node, row, actions) {
     delivery = el('div', { class: 'delivery' });
     node.append(delivery);
   }
+  if (delivery.dataset.state !== row.state) {
+    delivery.dataset.state = row.state;
+    delivery.replaceChildren(...deliveryParts(row, actions));
+  }
+  const [problem, hint] = delivery.querySelectorAll('.problem, .next');
+  setText(problem, row.problem || 'Sending…');
+  setText(hint, row.hint);
+  delivery.querySelector('.discard').hidden = !row.discardable;
+}
+
+function deliveryParts(row, actions) {
+  const button = (name, label, act) =>
+    el('button', { type: 'button', class: `link ${name}`, onclick: () => act(row.ref) }, label);
+  const problem = el('bdi', { class: 'problem' });
+  const next = el('span', { class: 'next' });
+  const discard = button('discard', 'Discard', actions.discard);
   if (row.state === 'sending') {
-    setText(delivery, `${row.problem || 'Sending…'} ${row.hint}`.trim());
-    return;
+    return [problem, ' ', next, ' ', discard];
   }
-  if (delivery.children.length === 0) {
-    const button = (name, label, act) =>
-      el('button', { type: 'button', class: `link ${name}`, onclick: () => act(row.ref) }, label);
-    delivery.replaceChildren(
-      el('span', { role: 'alert' }, 'Not sent: ', el('bdi', {})), ' ', el('span', { class: 'hint' }), ' ',
-      button('retry', 'Retry', actions.retry), ' ', button('discard', 'Discard', actions.discard),
-    );
-  }
-  setText(delivery.querySelector('bdi'), row.problem);
-  setText(delivery.querySelector('.hint'), row.hint);
+  const alert = el('span', { role: 'alert' }, 'Not sent: ', problem);
+  return [alert, ' ', next, ' ', button('retry', 'Retry', actions.retry), ' ', discard];
 }

@@ -9,6 +9,7 @@ const byID = (id) => document.getElementById(id);
 export class OtherRooms {
   #client;
   #list;
+  #shown; // rooms
   #section = byID('other-rooms-section');
   #search = byID('room-search');
   #status = byID('other-rooms-status');
@@ -46,12 +47,7 @@ export class OtherRooms {
     const others = rooms.filter((r) => !conversations.get(r.receiver_id));
     const hidden = !search && others.length === 0 && !hasMore && !this.#section.contains(document.activeElement);
     this.#section.hidden = hidden;
-    this.#list.show(others.map((r) => ({
-      key: r.receiver_id,
-      name: `# ${r.receiver_id}`,
-      tag: '',
-      note: r.online > 0 ? count(r.online, 'person', 'people') : '',
-    })));
+    this.#show(others);
     this.#renderStatus(directory, others.length);
     const wanted = hasMore || (error !== '' && !hidden);
     if (!wanted && document.activeElement === this.#more) {
@@ -61,12 +57,27 @@ export class OtherRooms {
     this.#more.hidden = !wanted;
   }
 
+  // show does nothing for the same rooms as before: there may be thousands, and this is
+  // called for every message.
+  #show(others) {
+    if (others.length === this.#shown?.length && others.every((room, i) => room === this.#shown[i])) {
+      return;
+    }
+    this.#shown = others;
+    this.#list.show(others.map((r) => ({
+      key: r.receiver_id,
+      name: `# ${r.receiver_id}`,
+      tag: '',
+      note: r.online > 0 ? count(r.online, 'person', 'people') : '',
+    })));
+  }
+
   #renderStatus({ search, searched, rooms, hasMore, error }, found) {
     if (error) {
       this.#say(error);
     } else if (search !== searched) {
       this.#say('Searching…');
-    } else if (!search || hasMore && found === 0) {
+    } else if (!search || (hasMore && found === 0)) {
       this.#say('');
     } else if (found > 0) {
       this.#say(`${hasMore ? `The first ${found}` : found} found.`);

@@ -1,5 +1,6 @@
 // The user's name, and how to be somebody else.
 
+import { nameProblem } from '../chat/names.js';
 import { setAttribute, setText } from './dom.js';
 import { count } from './text.js';
 
@@ -38,8 +39,9 @@ export class Profile {
 
   async #save(rename) {
     const name = this.#name.value.trim();
-    if (!name) {
-      this.#complain('Choose a name.');
+    const problem = nameProblem(name);
+    if (problem) {
+      this.#complain(problem);
       return;
     }
     byID('profile-save').disabled = true;

@@ -11,9 +11,10 @@ export const pendingKey = (entry) => `ref ${entry.ref}`;
 
 // rowsOf returns rows of two kinds, each with a key of its own:
 //   { kind: 'day', key, formerKey, label }
-//   { kind: 'message', key, formerKey, sender, mine, first, content, at, state, seq, ref, problem, hint }
+//   { kind: 'message', key, formerKey, sender, mine, first, content, at, state, seq, ref, problem, hint, discardable }
 // where first begins a group of messages of one sender, and state is 'sent',
-// 'sending' or 'failed', problem says what is in its way and hint what happens next. A message of ours has as formerKey the key that it had while it
+// 'sending' or 'failed', problem says what is in its way and hint what happens next. discardable
+// is what the server does not have, for all that is known. A message of ours has as formerKey the key that it had while it
 // was pending.
 //
 // They are those from one place to another in the messages of a conversation, followed
@@ -66,7 +67,11 @@ function unsent(entry, me) {
 
 function obstacle({ state, error, until, waiting }) {
   if (state === 'failed') {
-    return { problem: error, hint: until ? again(until - Date.now()) : '' };
+    return { problem: error, hint: until ? again(until - Date.now()) : '', discardable: true };
   }
-  return waiting ? { problem: words({ reason: waiting }), hint: 'It is sent again by itself.' } : { problem: '', hint: '' };
+  if (waiting) {
+    const discardable = waiting !== 'outcome_unknown';
+    return { problem: words({ reason: waiting }), hint: 'It is sent again by itself.', discardable };
+  }
+  return { problem: '', hint: '', discardable: false };
 }

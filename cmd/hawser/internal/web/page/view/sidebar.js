@@ -39,11 +39,14 @@ export class Sidebar {
   }
 
   render() {
-    const all = [...this.#client.conversations];
+    const { conversations, current, names } = this.#client;
+    const all = [...conversations];
     const rooms = all.filter((c) => c.isRoom).sort((a, b) => (a.id < b.id ? -1 : 1));
-    const people = all.filter((c) => !c.isRoom).sort((a, b) => b.active - a.active);
+    // A link may lead to somebody whom there is not.
+    const exists = (c) => c === current || c.head > 0 || names.get(c.id) !== undefined || this.#client.pending(c).length > 0;
+    const people = all.filter((c) => !c.isRoom && exists(c)).sort((a, b) => b.active - a.active);
     this.#rooms.show(rooms.map((c) => this.#item(c, { name: `# ${c.id}`, tag: '' })));
-    this.#people.show(people.map((c) => this.#item(c, this.#client.names.parts(c.id))));
+    this.#people.show(people.map((c) => this.#item(c, names.parts(c.id))));
     document.getElementById('people-none').hidden = people.length > 0;
     this.#others.render();
   }

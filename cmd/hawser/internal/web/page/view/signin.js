@@ -1,6 +1,6 @@
 // Choosing a name.
 
-import { roomProblem } from '../chat/names.js';
+import { nameProblem, roomProblem } from '../chat/names.js';
 import { setAttribute, setText } from './dom.js';
 
 const byID = (id) => document.getElementById(id);
@@ -50,7 +50,7 @@ export class SignIn {
 
   async #submit(enter) {
     const name = this.#fields.name.value.trim();
-    const problems = { name: name ? '' : 'Choose a name.', room: roomProblem(this.room) };
+    const problems = { name: nameProblem(name), room: roomProblem(this.room) };
     this.#complain('name', problems.name);
     this.#complain('room', problems.room);
     if (problems.name || problems.room) {

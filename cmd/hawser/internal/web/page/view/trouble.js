@@ -41,6 +41,5 @@ function cause(reason, words, wasOnline) {
 }
 
 function ended(reason) {
-  const text = said({ reason });
-  return text === reason ? `The server ended the connection: ${reason.replaceAll('_', ' ')}.` : text;
+  return said({ reason, message: `The server ended the connection: ${reason.replaceAll('_', ' ')}` });
 }
