@@ -26,6 +26,7 @@ func TestNamesOfPeople(t *testing.T) {
 		"\U00030000", "\U00033480", // beyond the ideographs of this day
 		"𝓐𝓭𝓪", "Ａｄａ", "H₂O", "x²", "№5", "１２３", "٣", "Ada™",
 		"Root Beer", "Serena", "Allie", "Hereford", "Modesty", "Alina", "Ian Allen", "Admiral", "Systema Naturae", "u2", "U_", "ᾷᾧ", "Joe Root",
+		"Alla", "ALLA", "Alla Pugacheva", "AILA", "Amod", "Aall", "Moda", "Technology", "It", "An", "My Ly",
 	} {
 		got, err := CleanName(name)
 		if err != nil || got != norm.NFC.String(name) {
@@ -117,6 +118,7 @@ func TestImpostors(t *testing.T) {
 			"ａｄｍｉｎ", "𝐚𝐝𝐦𝐢𝐧", "ⓐⓓⓜⓘⓝ", "🅐🅓🅜🅘🅝", "🅰🅳🅼🅸🅽", "🇦🇩🇲🇮🇳", "ᴀᴅᴍɪɴ", "ᵃᵈᵐⁱⁿ", "ɑdmin", "ađmin", "admın", "Admins", "1admin1",
 			"system", "SYSTEM", "ѕуѕтем", "ЅҮЅТЕМ", "$ystem", "5y5tem", "sys tem", "System Message", "root", "r00t", "R O O T", "moderator", "Mod", "server", "support", "Hawser", "havvser", "HAWSER TEAM", "hawser-support", "hawseradmin", "The Admin", "Real Hawser Bot",
 			"everyone", "@everyone", "here", "@here", "all", "ALL", "aII", "a11", "channel", "администратор", "АДМИН", "管理员", "管 理 員", "관리자", "مدير", "Système", "sysadmin", "official support",
+			"a moderator", "A Mod", "an admin", "my admin", "IT Support", "Customer Support", "Technical Support", "Tech-Support", "Super Admin", "superadmin", "Head Admin", "Site Admin", "webadmin", "Global Mod", "Room Moderator", "Chief Moderator", "Адмін",
 		},
 		"people of the same name": {"Ada (k3x7)", "Ada(k3x7)", "Ada (you)", "Ada (x)", "Ada （k3x7）", "Ada ❨k3x7❩", "Ada [k3x7]", "Ada (k3x7) ", "Ada (k3x7) ✓", "Ada (k3x7).", "(k3x7)", "Ada ⟮k3x7⟯", "Ada 〔k3x7〕", "Ada ﹙k3x7﹚"},
 		"user id":                 {"u_ada", "U_ada", "u_3k5x7q2m4w6pab2c", "ｕ_ada", "u＿ada"},

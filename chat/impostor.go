@@ -19,9 +19,15 @@ var (
 		security service webmaster postmaster hostmaster official
 		everyone everybody here all channel
 		administrador administrateur moderador moderateur sistema systeme soporte
-		админ администратор модератор система поддержка
+		админ администратор модератор система поддержка адмін адміністратор
 		管理员 管理員 系统 系統 管理者 管理人 관리자 운영자 시스템 مدير مشرف النظام`)
-	companions = strings.Fields("the a our real chat team bot account message notice desk")
+	companions = strings.Fields(`
+		the our real chat team bot account message notice desk
+		super head chief senior lead site web global room forum community customer technical tech`)
+
+	// articles go along with a reserved word as companions do, but only as a word of their
+	// own: "a moderator" is no name, and "Alla", "Amod" and "Moda" are.
+	articles = []string{"a", "an", "my", "it"}
 )
 
 // checkImpostor refuses a name that poses as the service, or as another user in the
@@ -194,8 +200,13 @@ func foldWords() wordList {
 }
 
 // isReserved reports whether a name can be read as reserved words and companions, at
-// least one of them reserved, whatever stands between their letters.
+// least one of them reserved, whatever stands between their letters. An article may come
+// first.
 func isReserved(name string) bool {
+	return readsReserved(name) || readsReserved(withoutArticle(name))
+}
+
+func readsReserved(name string) bool {
 	at := map[reading]bool{{}: true}
 	for _, r := range norm.NFKD.String(name) {
 		if isIgnorable(r) {
@@ -215,6 +226,14 @@ func isReserved(name string) bool {
 		}
 	}
 	return false
+}
+
+func withoutArticle(name string) string {
+	first, rest, more := strings.Cut(name, " ")
+	if more && slices.ContainsFunc(articles, func(a string) bool { return strings.EqualFold(a, first) }) {
+		return rest
+	}
+	return name
 }
 
 // advance reads letters after rd, and adds to next where that can lead.
