@@ -35,8 +35,16 @@ type expiry struct {
 	warned bool
 }
 
-// add notes a session whose token expires at some time, in ms since 1970.
-func (e *expiries) add(s *Session, at int64) {
+// latestExpiry is as good as never. Milliseconds do not reach as far as the seconds of
+// a token, and what overflows would have expired long ago.
+var latestExpiry = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
+
+// add notes a session whose token expires at some time.
+func (e *expiries) add(s *Session, expires time.Time) {
+	if expires.After(latestExpiry) {
+		expires = latestExpiry
+	}
+	at := expires.UnixMilli()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.expiry = &expiry{at: at, due: at - expiryNotice.Milliseconds()}

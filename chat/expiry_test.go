@@ -112,3 +112,19 @@ func TestTokenExpiryFollowsTheClock(t *testing.T) {
 	}
 	assertClosed(t, p, 1008, "token_expired")
 }
+
+// A token that is good for longer than milliseconds can tell does not end at once.
+func TestTokenWithoutMuchOfAnEnd(t *testing.T) {
+	h := newHouse(t, nil)
+	for _, until := range []int64{1 << 40, 9.3e15, 1e17, 9e18} {
+		p := h.enterUntil("ada", until, "")
+		h.clock.advance(time.Hour)
+		if p.closed != 0 {
+			t.Errorf("until %d: closed with %d", until, p.closed)
+		}
+		p.session.Closed()
+	}
+	if n := h.clock.pending(); n != 0 {
+		t.Errorf("%d timers are left", n)
+	}
+}

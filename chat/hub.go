@@ -184,7 +184,7 @@ func (h *Hub) enter(s *Session, u User, features feature, expires time.Time, ans
 	s.user, s.features = o, features
 	s.peer.SendPrepared(text(answer))
 	if !expires.IsZero() {
-		h.expiries.add(s, expires.UnixMilli())
+		h.expiries.add(s, expires)
 	}
 	return true
 }
