@@ -27,7 +27,7 @@ func (s *Store) Commit(batch []chat.Entry) error {
 			now:     make(map[chat.Conversation]conversation),
 			deletes: 16 + 2*len(batch),
 		}
-		w.findDays()
+		w.findDays(batch)
 		for i := range batch {
 			if err := w.add(&batch[i]); err != nil {
 				return err
@@ -107,7 +107,7 @@ type writer struct {
 	before  horizon
 	now     map[chat.Conversation]conversation // as changed
 	last    int64                              // server_ts of the newest message
-	days    []*bbolt.Bucket                    // the refs, by day, the latest first
+	days    []*bbolt.Bucket                    // the refs that may count, by day
 	deletes int                                // how many expired refs may still be deleted
 }
 
@@ -200,15 +200,21 @@ func refKey(number uint64, m *chat.Message) []byte {
 // dayKey names the bucket of the refs of one day.
 func dayKey(ts int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(ts/day)) }
 
-// maxDays is how many days of refs are looked at: today and yesterday, one that is being
-// deleted, and one that the clock reached only because it was wrong.
-const maxDays = 4
+// maxDays is how many days of refs are looked at: yesterday, today, and those that the
+// clock reached only because it was wrong. Of these there is one for each day on which it
+// was, for as long as that is in the future.
+const maxDays = 16
 
-// findDays finds the buckets of refs. The clock may have gone back since the latest.
-func (w *writer) findDays() {
+// findDays finds the buckets of refs that the messages of a batch may have used, from the
+// day before on.
+func (w *writer) findDays(batch []chat.Entry) {
+	now := batch[0].Message.ServerTS
+	for _, e := range batch {
+		now = min(now, e.Message.ServerTS)
+	}
 	refs := w.tx.Bucket(bucketRefs)
 	c := refs.Cursor()
-	for k, _ := c.Last(); k != nil && len(w.days) < maxDays; k, _ = c.Prev() {
+	for k, _ := c.Seek(dayKey(max(now-day, 0))); k != nil && len(w.days) < maxDays; k, _ = c.Next() {
 		w.days = append(w.days, refs.Bucket(k))
 	}
 }
@@ -235,7 +241,7 @@ func (w *writer) putRef(c conversation, m *chat.Message) error {
 		if b, err = refs.CreateBucket(dayKey(m.ServerTS)); err != nil {
 			return err
 		}
-		w.days = append([]*bbolt.Bucket{b}, w.days...)
+		w.days = append(w.days, b)
 	}
 	v := binary.BigEndian.AppendUint64(nil, c.Seq)
 	v = binary.BigEndian.AppendUint64(v, uint64(c.ServerTS))
@@ -268,12 +274,14 @@ func (w *writer) finish() error {
 // Two days are kept in any case: should the clock be ahead by years, it is only the older
 // refs that are forgotten for it.
 func (w *writer) expireRefs() error {
-	if len(w.days) <= 2 {
+	refs := w.tx.Bucket(bucketRefs)
+	days := refs.Cursor()
+	oldest, _ := days.First()
+	if oldest == nil || int64(binary.BigEndian.Uint64(oldest)) >= w.last/day-1 {
 		return nil
 	}
-	refs := w.tx.Bucket(bucketRefs)
-	oldest, _ := refs.Cursor().First()
-	if oldest == nil || int64(binary.BigEndian.Uint64(oldest)) >= w.last/day-1 {
+	days.Next()
+	if third, _ := days.Next(); third == nil {
 		return nil
 	}
 	b := refs.Bucket(oldest)

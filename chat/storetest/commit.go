@@ -66,6 +66,28 @@ func testRefsClockBack(t *testing.T, f Folder) {
 	}
 }
 
+// A clock that was wrong on many days leaves none of the others out.
+func testRefsManyWrongClocks(t *testing.T, f Folder) {
+	s := f.Open(t)
+	const year = 365 * 24 * hour
+	for i := range int64(6) {
+		ref := fmt.Sprint("ahead ", i)
+		commit(t, s, chat.Entry{Conversation: lobby, Message: withRef(message("u_ada", "x", start+(10-i)*year), ref)})
+	}
+	for i := range int64(3) { // hours
+		ref := fmt.Sprint("now ", i)
+		first := commit(t, s, chat.Entry{Conversation: lobby, Message: withRef(message("u_ada", "x", start+i*hour), ref)})[0]
+		again := commit(t, s, chat.Entry{Conversation: lobby, Message: withRef(message("u_ada", "x", start+(i+23)*hour), ref)})[0]
+		if !again.Duplicate || again.Seq != first.Seq {
+			t.Errorf("%s: %+v, want a duplicate of %+v", ref, again, first)
+		}
+	}
+	e := commit(t, s, chat.Entry{Conversation: lobby, Message: withRef(message("u_ada", "x", start+25*hour), "ahead 5")})[0]
+	if !e.Duplicate {
+		t.Errorf("what was stored while the clock was ahead: %+v, want a duplicate", e)
+	}
+}
+
 func testRefs(t *testing.T, f Folder) {
 	s := f.Open(t)
 	first := commit(t, s,

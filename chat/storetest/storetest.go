@@ -25,6 +25,7 @@ func Run(t *testing.T, newFolder func(t *testing.T) Folder) {
 		{"S11 refs", testRefs},
 		{"RefsExpire", testRefsExpire},
 		{"RefsClockBack", testRefsClockBack},
+		{"RefsManyWrongClocks", testRefsManyWrongClocks},
 		{"S14 history by seq", testHistoryBySeq},
 		{"S14 history by time", testHistoryByTime},
 		{"S14 history by time, clock set back", testHistoryClockBack},
