@@ -38,27 +38,36 @@ func newLimiter(l *Limits, clock Clock) *limiter {
 	}
 }
 
-// operation says how long a session's next operation has to wait, or why it is refused.
-// Called with s.mu held.
+// operation says how long a session's next operation has to wait, and why it is refused
+// then, if it is. What is refused takes the connection's time all the same: nobody gets
+// errors faster than answers. Called with s.mu held.
 func (l *limiter) operation(s *Session, req *request) (wait time.Duration, fail *Failure) {
 	now := l.clock.Monotonic()
 	s.free, wait = l.connection.take(s.free, now, 1, maxThrottle)
-	wait = max(wait, l.users.Take(s.user.ID, now, 1, maxThrottle))
+	shared := l.users.Take(s.user.ID, now, 1, maxThrottle)
 	if addr := s.info.address(); addr.IsValid() {
-		wait = max(wait, l.addresses.Take(addr, now, 1, maxThrottle))
+		shared = max(shared, l.addresses.Take(addr, now, 1, maxThrottle))
 	}
-	if wait > maxThrottle {
-		return 0, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", RetryAfter: wait}
+	if shared > maxThrottle {
+		return wait, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", RetryAfter: shared}
 	}
-	if req.op != opMessage && req.op != opGroup {
-		return wait, nil
+	if req.op == opMessage || req.op == opGroup {
+		fail = l.storage(s, req, now)
 	}
+	if fail == nil {
+		wait = max(wait, shared)
+	}
+	return wait, fail
+}
+
+// storage refuses a message that may not be stored any more today.
+func (l *limiter) storage(s *Session, req *request, now time.Duration) *Failure {
 	n := len(req.content) + len(req.metadata) + recordCost
 	if w := l.both(s, l.userBytes, l.addressBytes, now, n); w > 0 {
-		return 0, &Failure{Code: 429, Reason: "quota_exceeded", RetryAfter: w,
+		return &Failure{Code: 429, Reason: "quota_exceeded", RetryAfter: w,
 			Message: "this user, or this network address, has sent as much as may be stored in a day"}
 	}
-	return wait, nil
+	return nil
 }
 
 // newRoom refuses a room too many. Called by the committer.
@@ -70,14 +79,17 @@ func (l *limiter) newRoom(s *Session) *Failure {
 	return nil
 }
 
-// both counts n things for the user and the address, at once or not at all for one of
-// the two.
+// both counts n things for the user and the address, or for neither if one of them has
+// to wait: what is refused must not use up a user's share while others at the address
+// use up the address's.
 func (l *limiter) both(s *Session, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
 	if wait = users.Take(s.user.ID, now, n, 0); wait > 0 {
 		return wait
 	}
 	if addr := s.info.address(); addr.IsValid() {
-		wait = addresses.Take(addr, now, n, 0)
+		if wait = addresses.Take(addr, now, n, 0); wait > 0 {
+			users.GiveBack(s.user.ID, now, n)
+		}
 	}
 	return wait
 }

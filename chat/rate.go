@@ -36,14 +36,18 @@ func (p Pace) take(full, now time.Duration, n int, patience time.Duration) (next
 	if p.each == 0 {
 		return full, 0
 	}
-	// What is larger than the burst fits when everything is free.
-	cost := min(time.Duration(p.each*float64(n)), p.burst)
-	next = max(full, now) + cost
+	next = max(full, now) + p.cost(n)
 	wait = max(next-now-p.burst, 0)
 	if wait > patience {
 		return full, wait
 	}
 	return next, wait
+}
+
+// cost is the time that n things take. What is larger than the burst fits when everything
+// is free.
+func (p Pace) cost(n int) time.Duration {
+	return min(time.Duration(p.each*float64(n)), p.burst)
 }
 
 // maxSubjects is how many subjects a Rate remembers at a time, so that a flood of
@@ -86,6 +90,24 @@ func (r *Rate[Subject]) Take(s Subject, now time.Duration, n int, patience time.
 	}
 	r.full[s] = next
 	return wait
+}
+
+// GiveBack undoes a Take of n things that was not refused and did not have to wait.
+func (r *Rate[Subject]) GiveBack(s Subject, now time.Duration, n int) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	full, known := r.full[s]
+	if !known {
+		return // forgotten meanwhile
+	}
+	if full -= r.pace.cost(n); full > now {
+		r.full[s] = full
+	} else {
+		delete(r.full, s)
+	}
 }
 
 // makeRoom forgets the subjects that have been quiet. If few have, it forgets any, a

@@ -75,3 +75,34 @@ func TestA15RateMemory(t *testing.T) {
 		t.Error("no limit refuses")
 	}
 }
+
+// What an address may not do any more does not use up the share of its users, who can
+// go on elsewhere.
+func TestRefusedByOneCountsForNeither(t *testing.T) {
+	l := newLimiter(&Limits{UserRoomsPerHour: 3, AddressRoomsPerHour: 1}, SystemClock())
+	users, addresses := l.userRooms, l.addressedRooms
+	at := func(addr string) *Session {
+		return &Session{user: &onlineUser{ID: "u_ada"}, info: PeerInfo{RemoteAddr: netip.AddrPortFrom(netip.MustParseAddr(addr), 1)}}
+	}
+	office, home, train := at("192.0.2.1"), at("192.0.2.2"), at("192.0.2.3")
+	for i, want := range []bool{true, false, false, false, false} {
+		if wait := l.both(office, users, addresses, 0, 1); (wait == 0) != want {
+			t.Errorf("%d in the office: wait %v", i+1, wait)
+		}
+	}
+	for _, s := range []*Session{home, train} {
+		if wait := l.both(s, users, addresses, 0, 1); wait != 0 {
+			t.Errorf("at %v: wait %v", s.info.remote(), wait)
+		}
+	}
+	if wait := l.both(at("192.0.2.4"), users, addresses, 0, 1); wait == 0 {
+		t.Error("a fourth room is let through")
+	}
+	before := len(users.full)
+	users.GiveBack("u_eve", 0, 1)
+	users.GiveBack("u_ada", 0, 3)
+	if len(users.full) != before-1 {
+		t.Errorf("%d users are remembered, want %d", len(users.full), before-1)
+	}
+	(*Rate[string])(nil).GiveBack("u_ada", 0, 1)
+}

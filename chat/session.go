@@ -47,6 +47,7 @@ type Session struct {
 	queue     []*request    // arrived, not begun
 	admitted  bool          // the first of them has passed the limits
 	throttled bool          // the first of them waits for its time
+	refusal   *Failure      // how it is answered then; nil: it begins
 	running   int           // begun, not finished
 	lane      lane          // of those that run
 	paused    bool          // the peer was told to stop reading
@@ -193,16 +194,21 @@ func (s *Session) advance() {
 	s.finishClosing()
 }
 
-// admit asks whether the first operation in the queue may begin. If it has to wait, for
-// a limit, the session is throttled. Called with mu held.
+// admit asks whether the first operation in the queue may begin. If it, or the answer that
+// it may not, has to wait, for a limit, the session is throttled. Called with mu held.
 func (s *Session) admit(req *request) *Failure {
-	if s.admitted || req.op == opAuth {
+	switch {
+	case s.admitted:
+		fail := s.refusal
+		s.refusal = nil
+		return fail
+	case req.op == opAuth, s.hub.closing.Load(): // begin refuses what comes when the hub is closing
 		return nil
 	}
 	wait, fail := s.hub.limits.operation(s, req)
 	s.admitted = true
-	if fail == nil && wait > 0 {
-		s.throttled = true
+	if wait > 0 {
+		s.throttled, s.refusal = true, fail
 		s.stopTimer = s.hub.cfg.Clock.AfterFunc(wait, s.unthrottle)
 	}
 	return fail
@@ -212,7 +218,8 @@ func (s *Session) unthrottle() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.throttled {
-		s.throttled, s.stopTimer = false, nil
+		s.clearTimer()
+		s.throttled = false
 		s.advance()
 		s.readOn()
 	}
@@ -350,7 +357,7 @@ func (s *Session) cut() {
 func (s *Session) forget() {
 	s.state = sessionEnded
 	s.queue = nil
-	s.throttled = false
+	s.throttled, s.refusal = false, nil
 	s.clearTimer()
 	if s.closing != nil && s.closing.stop != nil {
 		s.closing.stop()

@@ -509,6 +509,45 @@ func TestSharedRate(t *testing.T) {
 	}
 }
 
+// Who is over a limit gets errors no faster than answers.
+func TestRefusalsArePaced(t *testing.T) {
+	for _, limits := range []chat.Limits{
+		{MessagesPerSecond: 2, Burst: 4, UserBytesPerDay: 300},
+		{MessagesPerSecond: 2, Burst: 4, AddressBytesPerDay: 300},
+		{MessagesPerSecond: 2, Burst: 4, UserMessagesPerSecond: 1},
+	} {
+		h := newHouse(t, func(cfg *chat.Config) { cfg.Limits = limits })
+		if limits.UserMessagesPerSecond > 0 { // another connection is that far ahead
+			other := h.enter("ada", "")
+			for range 100 {
+				other.say(`{"type":"presence","receiver_id":"u_ada"}`)
+				h.clock.advance(0)
+			}
+		}
+		p := h.enter("ada", `"ack"`)
+		for range 30 {
+			p.say(`{"type":"message","receiver_id":"u_bob","content":"x"}`)
+		}
+		idle := func() {
+			p.await("an answer to all that may be answered", func() bool { return p.session.Idle() || p.session.Throttled() })
+		}
+		idle()
+		if n := len(p.leftover()); n > 2*4 { // an answer to each of a burst, and a message
+			t.Errorf("%+v: at once came %d answers", limits, n)
+		}
+		if p.closed != 0 {
+			t.Fatalf("%+v: closed", limits)
+		}
+		for i := range 10 {
+			h.clock.advance(500 * time.Millisecond)
+			idle()
+			if n := len(p.leftover()); n > 2 { // an answer, and a message that was let through
+				t.Errorf("%+v: in half a second, the %dth, came %d answers", limits, i+1, n)
+			}
+		}
+	}
+}
+
 // The bytes that a user, and an address, may store in a day, and the rooms that they may
 // make in an hour, are bounded, whatever the number of connections.
 func TestQuotas(t *testing.T) {
