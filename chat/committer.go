@@ -234,7 +234,8 @@ func (c *committer) mayJoin(s *Session, name string) bool {
 func (c *committer) findRoom(op *commitment) *Failure {
 	h, name := c.hub, op.req.receiver
 	h.mu.Lock()
-	known, unused := h.rooms[name] != nil, h.unused[name] != nil
+	known := h.rooms[name] != nil
+	_, unused := h.unused.Get(name)
 	h.mu.Unlock()
 	if known && !(unused && op.op == opGroup) || c.made[name] {
 		return nil

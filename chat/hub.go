@@ -4,10 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/tidwall/btree"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -74,9 +78,9 @@ type Hub struct {
 	// Guarded by mu.
 	sessions map[*Session]struct{} // every open one, authenticated or not
 	online   map[string]*onlineUser
-	rooms    map[string]*room // those that somebody is in
-	unused   map[string]*room // those of them in which nothing was said yet: the store does not know them
-	emptied  []*room          // those that nobody is in any more, until the end of the batch
+	rooms    map[string]*room         // those that somebody is in
+	unused   btree.Map[string, *room] // those of them in which nothing was said yet, by name: the store does not know them
+	emptied  []*room                  // those that nobody is in any more, until the end of the batch
 }
 
 // onlineUser is a user with at least one session.
@@ -103,7 +107,6 @@ func New(cfg Config) *Hub {
 		sessions: make(map[*Session]struct{}),
 		online:   make(map[string]*onlineUser),
 		rooms:    make(map[string]*room),
-		unused:   make(map[string]*room),
 	}
 	h.expiries.hub = h
 	h.commit = newCommitter(h)
@@ -131,6 +134,12 @@ func (h *Hub) Open(peer Peer, info PeerInfo) *Session {
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.closing.Store(true)
 	h.AnnounceShutdown()
+	h.mu.Lock()
+	sessions := slices.Collect(maps.Keys(h.sessions))
+	h.mu.Unlock()
+	for _, s := range sessions {
+		s.unthrottle() // what waits for its time will be refused: say so while there is time
+	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -446,3 +446,39 @@ func TestShutdown(t *testing.T) {
 	ada.session.Closed()
 	bob.session.Closed()
 }
+
+// What waits for its time when the server stops is answered while there is time.
+func TestShutdownAnswersWhatWaits(t *testing.T) {
+	h := newHouse(t, func(cfg *chat.Config) { cfg.Limits.MessagesPerSecond, cfg.Limits.Burst = 1, 2 })
+	p := h.enter("ada", `"ack"`)
+	const n = 20
+	for i := range n {
+		p.say(fmt.Sprintf(`{"type":"message","receiver_id":"u_bob","content":"x","ref":"%d"}`, i))
+	}
+	h.settle()
+	h.stop()
+	acked, refused := 0, 0
+	for acked+refused < n {
+		m := p.hear()
+		want := fmt.Sprintf(`"ref":"%d"`, acked+refused)
+		switch {
+		case typeOf(t, m) == "message":
+			continue
+		case typeOf(t, m) == "ack":
+			acked++
+		case reasonOf(m) == "shutting_down":
+			refused++
+		default:
+			t.Fatalf("heard %s", m)
+		}
+		if !strings.Contains(m, want) {
+			t.Fatalf("heard %s, want %s", m, want)
+		}
+	}
+	if acked != 2 {
+		t.Errorf("%d acknowledged, %d refused", acked, refused)
+	}
+	if n := h.clock.pending(); n != 0 {
+		t.Errorf("%d timers are left", n)
+	}
+}

@@ -71,7 +71,7 @@ func (h *Hub) publishGroup(op *commitment, entry *Entry) {
 	h.acknowledge(op, entry)
 	if !entry.Duplicate {
 		r.seq = entry.Seq
-		delete(h.unused, r.name)
+		h.unused.Delete(r.name)
 		r.members.Send(text(h.publication(op, entry)))
 	}
 }

@@ -25,7 +25,7 @@ func (h *Hub) enterRoom(s *Session, name string, seq uint64, answer []byte) *roo
 		r = &room{name: name, seq: seq, members: h.cfg.NewFanout(), users: make(map[string]*member)}
 		h.rooms[name] = r
 		if seq == 0 {
-			h.unused[name] = r
+			h.unused.Set(name, r)
 		}
 	}
 	if answer != nil {
@@ -88,7 +88,7 @@ func (h *Hub) dropEmptyRooms() {
 	for _, r := range h.emptied {
 		if len(r.users) == 0 && h.rooms[r.name] == r {
 			delete(h.rooms, r.name)
-			delete(h.unused, r.name)
+			h.unused.Delete(r.name)
 		}
 	}
 	h.emptied = nil

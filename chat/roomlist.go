@@ -2,7 +2,6 @@ package chat
 
 import (
 	"errors"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,26 +51,38 @@ func (h *Hub) listRooms(req *request) ([]byte, *Failure) {
 	return appendRefAndClose(dst, req.ref), nil
 }
 
+// maxUnusedScan is how many unused rooms one request looks at for a search: the hub waits
+// for it.
+const maxUnusedScan = 5000
+
 // appendUnused appends rooms without messages, by name, after the given one, up to limit
-// rooms in all.
+// rooms in all. next is where to go on if there are others, or may be.
 func (h *Hub) appendUnused(rooms []RoomInfo, after, search string, limit int) (_ []RoomInfo, next RoomPlace) {
-	var names []string
+	place := RoomPlace{Name: after}
+	if after == "" && len(rooms) > 0 {
+		place = RoomPlace{ServerTS: rooms[len(rooms)-1].ServerTS, Name: rooms[len(rooms)-1].Name}
+	}
+	scanned := 0
 	h.mu.Lock()
-	for name := range h.unused {
-		if name > after && MatchesSearch(name, search) {
-			names = append(names, name)
+	defer h.mu.Unlock()
+	h.unused.Ascend(after, func(name string, _ *room) bool {
+		if name == after {
+			return true
 		}
-	}
-	h.mu.Unlock()
-	slices.Sort(names)
-	n := min(len(names), limit-len(rooms))
-	for _, name := range names[:n] {
-		rooms = append(rooms, RoomInfo{Name: name})
-	}
-	if n < len(names) && len(rooms) > 0 {
-		last := rooms[len(rooms)-1]
-		next = RoomPlace{ServerTS: last.ServerTS, Name: last.Name}
-	}
+		match := MatchesSearch(name, search)
+		if scanned == maxUnusedScan || match && len(rooms) == limit {
+			next = place
+			return false
+		}
+		scanned++
+		if match {
+			rooms = append(rooms, RoomInfo{Name: name})
+		}
+		if len(rooms) < limit || match {
+			place = RoomPlace{Name: name}
+		}
+		return true
+	})
 	return rooms, next
 }
 
