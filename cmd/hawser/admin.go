@@ -36,18 +36,17 @@ func (a *app) openAdmin() error {
 	return nil
 }
 
-// adminMux says what is found where. It is the place for what is nobody else's
+// adminHandler answers health probes, as the server does, and sends everything else on
+// to mux, which says what is found where. It is the place for what is nobody else's
 // business.
-func adminMux(h *health) *http.ServeMux {
-	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		probe := h.probe(r)
-		if probe == nil {
-			probe = http.NotFoundHandler()
+func adminHandler(h *health, mux http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if probe := h.probe(r); probe != nil { // before the mux, which refuses "OPTIONS *"
+			probe.ServeHTTP(w, r)
+			return
 		}
-		probe.ServeHTTP(w, r)
+		mux.ServeHTTP(w, r)
 	})
-	return mux
 }
 
 // serve answers until close is called. What else ends it goes to failed.
@@ -56,13 +55,17 @@ func (ad *admin) serve(h *health, log *slog.Logger, failed chan<- error) {
 		return
 	}
 	ad.http = &http.Server{
-		Handler:           adminMux(h),
+		Handler:           adminHandler(h, http.NewServeMux()),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      10 * time.Second,
 		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    4 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+
+		// "OPTIONS *" is a probe, which net/http would answer with 200 whatever the state.
+		DisableGeneralOptionsHandler: true,
+
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 	log.Info("admin_listen: health probes are answered", "at", listen.URL(ad.ln.Addr(), false))
 	go func() {

@@ -193,8 +193,10 @@ func TestReadyzStopping(t *testing.T) {
 	if status, _ := get(t, admin+"/healthz"); status != 200 {
 		t.Errorf("/healthz of a server that stops: %d", status)
 	}
-	if resp, _ := probe(t, dial(t, admin), "OPTIONS / HTTP/1.0\r\n\r\n"); resp.StatusCode != 503 {
-		t.Errorf("OPTIONS / of a server that stops: %s", resp.Status)
+	for _, request := range []string{"OPTIONS / HTTP/1.0\r\n\r\n", "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n"} {
+		if resp, body := probe(t, dial(t, admin), request); resp.StatusCode != 503 || body != "stopping\n" {
+			t.Errorf("%q of a server that stops: %s %q", request, resp.Status, body)
+		}
 	}
 	c.nc.Close()
 	<-s.dead
