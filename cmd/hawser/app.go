@@ -140,10 +140,23 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 			Tokens:      tokens,
 			Address:     remoteAddr,
 			Renamed:     a.hub.Rename,
-			CheckOrigin: (&handshake.Upgrader{Origins: a.cfg.PublicOrigins}).VerifyOrigin,
+			CheckOrigin: originCheck(a.cfg.PublicOrigins),
 			Rate:        api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
 			Log:         a.log,
 		})
+	}
+}
+
+// originCheck says, in words for whoever asked, why a page may not.
+func originCheck(public []string) func(*http.Request) error {
+	upgrader := &handshake.Upgrader{Origins: public}
+	return func(r *http.Request) error {
+		err := upgrader.VerifyOrigin(r)
+		var refusal *handshake.Error
+		if errors.As(err, &refusal) {
+			return errors.New(refusal.Reason)
+		}
+		return err
 	}
 }
 
