@@ -41,7 +41,7 @@ var links = map[string][]string{
 	"wsproto/client": {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
 	"handshake":      {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"server":         {"golang.org/x/sys", "github.com/klauspost/compress"},
-	"chat":           {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/text", "go.mau.fi/util"},
+	"chat":           {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/text", "go.mau.fi/util", "github.com/tidwall/btree"},
 	"autobahn":       {"github.com/klauspost/compress"},
 }
 
