@@ -464,7 +464,10 @@ function pause({ code, reason, retry_after_ms: wait }) {
 function words({ reason, message }) {
   return WORDS[reason] ?? (sentence(message || reason) || "The server refused this.");
 }
-function sentence(text = "") {
+function sentence(text) {
+  if (typeof text !== "string") {
+    return "";
+  }
   const [first = "", ...rest] = text;
   return first.toUpperCase() + rest.join("") + (/[\p{L}\p{N}]$/u.test(text) ? "." : "");
 }
@@ -2034,8 +2037,8 @@ async function askGuest(fields, world = globalThis) {
   }
   const refused = response.status === 401 && ["token_refused", "token_expired"].includes(answer?.reason);
   const retryAfter = Number(response.headers.get("Retry-After"));
-  const problem = answer?.message || `The server answered with HTTP status ${response.status}.`;
-  throw new GuestError(retryAfter > 0 ? `${problem.replace(/\.$/, "")}. ${again(1e3 * retryAfter)}` : problem, { refused });
+  const problem = sentence(answer?.message) || `The server answered with HTTP status ${response.status}.`;
+  throw new GuestError(retryAfter > 0 ? `${problem} ${again(1e3 * retryAfter)}` : problem, { refused });
 }
 
 // page/chat/identity.js

@@ -44,7 +44,10 @@ func testSignIn(t *testing.T, b *browser.Browser, s *service) {
 	w.until(`document.getElementById('name-error').textContent === 'Choose a name.'`)
 	w.fill("#name", strings.Repeat("x", 33))
 	w.click("#enter")
-	w.until(`document.getElementById('name-error').textContent.includes('32')`) // what the server says
+	w.until(`document.getElementById('name-error').textContent.includes('32')`)
+	w.fill("#name", "admin")
+	w.click("#enter")
+	w.until(`document.getElementById('name-error').textContent.startsWith('The name "admin" is reserved')`) // what the server says
 	w.fill("#room", "a room")
 	w.click("#enter")
 	w.until(`document.getElementById('room-error').textContent.includes('without spaces')`)

@@ -138,13 +138,14 @@ export default {
     const before = { ...browser.storage };
     for (const [answer, message, refused] of [
       [{ failed: true }, 'The server cannot be reached. Is it running?', false],
-      [{ status: 503, body: { reason: 'store_unavailable', message: 'not now' } }, 'not now', false],
-      [{ status: 429, body: { message: 'too many' }, headers: { 'Retry-After': '30' } }, 'too many. Try again in 30 seconds.', false],
+      [{ status: 503, body: { reason: 'store_unavailable', message: 'not now' } }, 'Not now.', false],
+      [{ status: 429, body: { message: 'too many' }, headers: { 'Retry-After': '30' } }, 'Too many. Try again in 30 seconds.', false],
+      [{ status: 500, body: { message: 5 } }, 'The server answered with HTTP status 500.', false],
       [{ status: 502, body: null }, 'The server answered with HTTP status 502.', false],
       [{ status: 401, body: null }, 'The server answered with HTTP status 401.', false], // a proxy's
       [{ status: 404, body: null }, 'This server takes no guests.', false],
-      [{ status: 401, body: { reason: 'token_refused', message: 'not valid' } }, 'not valid', true],
-      [{ status: 401, body: { reason: 'token_expired', message: 'too late' } }, 'too late', true],
+      [{ status: 401, body: { reason: 'token_refused', message: 'not valid' } }, 'Not valid.', true],
+      [{ status: 401, body: { reason: 'token_expired', message: 'too late' } }, 'Too late.', true],
     ]) {
       browser.answer = () => answer;
       equal(await problem(one.renew()), [message, refused]);

@@ -1,7 +1,7 @@
 // The server's HTTP door: making a user by choosing a name, renewing a token, changing
 // the name.
 
-import { again } from './refused.js';
+import { again, sentence } from './refused.js';
 
 const TIMEOUT = 15_000; // milliseconds
 
@@ -40,6 +40,6 @@ export async function askGuest(fields, world = globalThis) {
   }
   const refused = response.status === 401 && ['token_refused', 'token_expired'].includes(answer?.reason);
   const retryAfter = Number(response.headers.get('Retry-After'));
-  const problem = answer?.message || `The server answered with HTTP status ${response.status}.`;
-  throw new GuestError(retryAfter > 0 ? `${problem.replace(/\.$/, '')}. ${again(1000 * retryAfter)}` : problem, { refused });
+  const problem = sentence(answer?.message) || `The server answered with HTTP status ${response.status}.`;
+  throw new GuestError(retryAfter > 0 ? `${problem} ${again(1000 * retryAfter)}` : problem, { refused });
 }

@@ -37,7 +37,12 @@ export function words({ reason, message }) {
   return WORDS[reason] ?? (sentence(message || reason) || 'The server refused this.');
 }
 
-function sentence(text = '') {
+// sentence is text of the server's, which says it without a capital letter and full stop.
+// A proxy may have put anything in its place.
+export function sentence(text) {
+  if (typeof text !== 'string') {
+    return '';
+  }
   const [first = '', ...rest] = text;
   return first.toUpperCase() + rest.join('') + (/[\p{L}\p{N}]$/u.test(text) ? '.' : '');
 }
