@@ -59,11 +59,13 @@ func Look(ctx context.Context, t *Target, opt *Options) (string, error) {
 // greet connects and does the opening handshake, as far as it goes.
 func (s *session) greet(ctx context.Context, t *Target) (h *wire.Head, left []byte, err error) {
 	limit := s.opt.scale(2 * openTimeout)
-	timed, cancel := context.WithTimeout(ctx, limit)
+	deadline := time.Now().Add(limit)
+	timed, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	nc, err := t.Dial(timed, s.opt.TLS)
 	if err != nil {
-		if ctx.Err() == nil && timed.Err() != nil { // a proxy or TLS may say nothing
+		// A proxy or TLS may say nothing. The socket's timer may fire before timed's.
+		if ctx.Err() == nil && !time.Now().Before(deadline) {
 			err = fmt.Errorf("no connection within %v", limit)
 		}
 		return nil, nil, err

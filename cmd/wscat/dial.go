@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/handshake"
@@ -40,7 +41,8 @@ func dial(ctx context.Context, o *options) (*connection, error) {
 	if err != nil {
 		return nil, &usageError{err}
 	}
-	timed, cancel := context.WithTimeout(ctx, o.timeout)
+	deadline := time.Now().Add(o.timeout)
+	timed, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	nc, left, res, err := handshake.Dial(timed, o.url, how)
 	switch {
@@ -52,7 +54,7 @@ func dial(ctx context.Context, o *options) (*connection, error) {
 		return nil, err
 	case ctx.Err() != nil:
 		return nil, errors.New("interrupted before the connection stood")
-	case timed.Err() != nil:
+	case !time.Now().Before(deadline): // the socket's timer may fire before timed's
 		return nil, fmt.Errorf("no connection within %v (--timeout)", o.timeout)
 	}
 	return nil, connect.Explain(err)

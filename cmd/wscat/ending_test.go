@@ -135,11 +135,6 @@ func TestNotConnected(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer silent.Close()
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	gone.Close()
 	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no sockets\x1b[2J here", http.StatusTeapot)
 	}))
@@ -153,7 +148,7 @@ func TestNotConnected(t *testing.T) {
 		args []string
 		want string
 	}{
-		{"nobody listens", t.Context(), []string{"ws://" + gone.Addr().String()}, "connection refused"},
+		{"nobody listens", t.Context(), []string{"ws://127.0.0.1:1"}, "connection refused"},
 		{"a plain web server", t.Context(), []string{"ws" + strings.TrimPrefix(plain.URL, "http")}, `418 I'm a teapot: the server says "no sockets\x1b[2J here"`},
 		{"origin", t.Context(), []string{"--origin", "http://evil.example", serveEcho(t)}, "403 Forbidden"},
 		{"timeout", t.Context(), []string{"--timeout", "1ms", "ws://" + silent.Addr().String()}, "no connection within 1ms (--timeout)"},

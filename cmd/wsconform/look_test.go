@@ -27,7 +27,7 @@ func TestNotes(t *testing.T) {
 			t.Errorf("%s: the page does not have the note: %v", defect, err)
 		}
 	}
-	out, status := command("server", "--url", serve(t, "greets"), "--cases", "1.1.*,2.*,5.*,7.1.*", "--quiet", "--greeting", "1")
+	out, status := command("server", "--url", serve(t, "greets"), "--cases", "1.1.*,2.*,5.*,7.1.*", "--quiet", "--greeting", "1", "--time-scale", "3")
 	if status != exitPassed || strings.Contains(out, "note: ") {
 		t.Errorf("with --greeting: exit status %d:\n%s", status, out)
 	}

@@ -96,10 +96,11 @@ const dialTime = 10 * time.Second
 // dial connects to a server, to see that it is there.
 func (o *options) dial(ctx context.Context, s serverUnderTest) (net.Conn, error) {
 	limit := time.Duration(float64(dialTime) * o.run.TimeScale)
-	timed, cancel := context.WithTimeout(ctx, limit)
+	deadline := time.Now().Add(limit)
+	timed, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	nc, err := s.target.Dial(timed, o.run.TLS)
-	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+	if err != nil && ctx.Err() == nil && !time.Now().Before(deadline) { // the socket's timer may fire before timed's
 		return nil, fmt.Errorf("no connection within %v", limit)
 	}
 	return nc, err

@@ -24,6 +24,7 @@ func TestHostileClient(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	defer cmd.Process.Kill()
 	lines := bufio.NewReader(out)
 	line, _ := lines.ReadString('\n')
 	_, rest, _ := strings.Cut(line, "ws://")
