@@ -5,7 +5,7 @@ import "github.com/hawser-ws/hawser/wsproto"
 // publish answers one operation and shows it to everybody whom it concerns. entry
 // is what the store made of it, if it was in the batch. The session may have closed
 // meanwhile: then it enters a room all the same, and leaves it when its departure
-// is published, which comes behind everything else of it.
+// is published, which comes after everything else of it.
 func (c *committer) publish(op *commitment, entry *Entry, now int64) {
 	h, s := c.hub, op.session
 	if op.op == opDepart {

@@ -509,7 +509,7 @@ func TestSharedRate(t *testing.T) {
 	}
 }
 
-// Who is over a limit gets errors no faster than answers.
+// A client that is over a limit gets errors no faster than answers.
 func TestRefusalsArePaced(t *testing.T) {
 	for _, limits := range []chat.Limits{
 		{MessagesPerSecond: 2, Burst: 4, UserBytesPerDay: 300},

@@ -184,7 +184,7 @@ func TestVerifyFindsDamage(t *testing.T) {
 	}
 }
 
-// Who waits for the lock on a store while it is replaced gets the new one.
+// A process that waits for the lock on a store while it is replaced gets the new one.
 func TestReplacedWhileWaiting(t *testing.T) {
 	s := filled(t)
 	dir := filepath.Dir(s.path)

@@ -68,7 +68,7 @@ func isTaken(looks *bbolt.Bucket, u *chat.User) bool {
 	for bytes.HasPrefix(k, same[:lookSize]) {
 		_, id, _ := bytes.Cut(k[lookSize:], []byte{0})
 		switch {
-		case bytes.HasPrefix(k, same): // on to the first behind all users of this name
+		case bytes.HasPrefix(k, same): // on to the first after all users of this name
 			after := bytes.Clone(same)
 			after[len(after)-1] = 1
 			k, _ = c.Seek(after)

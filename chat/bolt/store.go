@@ -120,7 +120,7 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 	return s, nil
 }
 
-// openCurrent opens the file and locks it. Who waits for the lock may get it only
+// openCurrent opens the file and locks it. A process that waits for the lock may get it only
 // when a restore has put another file in its place; then that one is opened.
 func openCurrent(path string, timeout time.Duration) (*bbolt.DB, error) {
 	for {

@@ -147,7 +147,7 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 	}
 }
 
-// originCheck says, in words for whoever asked, why a page may not.
+// originCheck says, in words for people, why a page may not ask for a guest.
 func originCheck(public []string) func(*http.Request) error {
 	upgrader := &handshake.Upgrader{Origins: public}
 	return func(r *http.Request) error {
@@ -160,7 +160,7 @@ func originCheck(public []string) func(*http.Request) error {
 	}
 }
 
-// handleEndpoint registers h at path, with a slash behind it or not. Many clients
+// handleEndpoint registers h at path, with a slash after it or not. Many clients
 // and proxies add one, and no WebSocket in a browser follows a redirect.
 func handleEndpoint(mux *http.ServeMux, path string, h http.Handler) {
 	mux.Handle(path, h)

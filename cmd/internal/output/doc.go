@@ -1,5 +1,5 @@
-// Package output writes what a server logs and prints, so that whoever reads it,
-// or no longer does, has no say in whether the server runs.
+// Package output writes what a server logs and prints. Whether anybody reads that,
+// and how fast, has no say in whether the server runs.
 //
 // A Writer takes each line at once into a bounded queue, and a goroutine of its own
 // writes the queue out. A reader that is slow, stopped or gone, and a disk that is

@@ -20,7 +20,7 @@ type Log struct {
 func NewLog(w io.Writer, handler func(io.Writer) slog.Handler) Log {
 	writer := NewWriter(w, func(dropped uint64) []byte {
 		var b bytes.Buffer
-		slog.New(handler(&b)).Error("log lines were dropped: whoever reads the log was too slow, or there was no room", "dropped", dropped)
+		slog.New(handler(&b)).Error("log lines were dropped: its reader was too slow, or there was no room", "dropped", dropped)
 		return b.Bytes()
 	})
 	return Log{slog.New(server.LimitLog(handler(writer))), writer}
