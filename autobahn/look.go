@@ -71,6 +71,8 @@ func (s *session) greet(ctx context.Context, t *Target) (h *wire.Head, left []by
 		return nil, nil, err
 	}
 	s.nc = nc
+	stop := context.AfterFunc(ctx, func() { nc.Close() }) // a server that says nothing must not hold up the end
+	defer stop()
 	s.draft = s.request(t)
 	s.hideSecrets(s.draft)
 	s.writeHead(s.draft)
@@ -85,6 +87,9 @@ func (s *session) unanswered(got []byte, err error) string {
 	case len(got) > 0 && !mayBeHTTP(got):
 		return "what answers is no HTTP server: " + s.shown(got)
 	case err != nil && strings.Contains(err.Error(), "tls: ") && strings.Contains(err.Error(), "certificate"):
+		if c := s.opt.TLS; c != nil && (c.GetClientCertificate != nil || len(c.Certificates) > 0) {
+			return fmt.Sprintf("the server ends the TLS connection (%v): it does not accept the client certificate of --cert", err)
+		}
 		return fmt.Sprintf("the server ends the TLS connection (%v): it wants a client certificate; --cert and --key give one", err)
 	case errTime(err):
 		return "the server takes connections and does not answer the opening handshake"

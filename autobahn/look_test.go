@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/faulty"
@@ -67,6 +68,57 @@ func TestLook(t *testing.T) {
 				t.Errorf("--greeting %d: %q, want %q", greeting, got, want)
 			}
 		})
+	}
+}
+
+// An interrupt ends a look at once, also at a server that says nothing.
+func TestLookInterrupted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := newMemnet()
+		target, err := autobahn.ParseTarget("ws://127.0.0.1:9001/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		target.DialContext = network.DialContext
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		go func() {
+			nc, err := network.Accept()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer nc.Close()
+			nc.Read(make([]byte, 4096)) // the request, which is not answered
+			cancel()
+			io.Copy(io.Discard, nc)
+		}()
+		autobahn.Look(ctx, target, &autobahn.Options{})
+		if took := time.Since(began); took > 0 { // of the test's clock
+			t.Errorf("it took %v", took)
+		}
+		network.Close()
+	})
+}
+
+// What would go out as something else, or nowhere, is no target.
+func TestParseTarget(t *testing.T) {
+	for raw, want := range map[string]string{
+		"ws://h:99999/":          "port 99999",
+		"ws://h:0/":              "port 0",
+		"ws://a%3Ab:secret@h/":   "colon",
+		"ws://a:secret%0a@h/":    "control character",
+		"ws://%1b:secret@h:80/":  "control character",
+		"ws://a:secret@h:70000/": "port 70000",
+	} {
+		if _, err := autobahn.ParseTarget(raw); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s: %v; want %q", raw, err, want)
+		}
+	}
+	for _, raw := range []string{"ws://a:b%3Ac@h:65535/", "ws://:b@h/", "ws://a:@h/", "wss://h/"} {
+		if _, err := autobahn.ParseTarget(raw); err != nil {
+			t.Errorf("%s: %v", raw, err)
+		}
 	}
 }
 

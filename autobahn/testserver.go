@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Target is a server to be tested.
@@ -38,8 +40,22 @@ func ParseTarget(raw string) (*Target, error) {
 	if u.Host == "" {
 		return nil, fmt.Errorf("the URL %q names no host", u)
 	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, fmt.Errorf("the URL %q has the port %s, want 1 to 65535", u, port)
+		}
+	}
 	if user.String() == "" {
 		user = nil
+	}
+	password, _ := user.Password()
+	switch {
+	// RFC 7617 §2: "a user-id containing a colon character is invalid".
+	case strings.Contains(user.Username(), ":"):
+		return nil, errors.New("the URL's user name has a colon")
+	// 2: "The user-id and password MUST NOT contain any control characters".
+	case strings.IndexFunc(user.Username()+password, unicode.IsControl) >= 0:
+		return nil, errors.New("the URL's user name or password has a control character")
 	}
 	return &Target{url: u, user: user}, nil
 }

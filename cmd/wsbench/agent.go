@@ -22,7 +22,7 @@ func runAgent(ctx context.Context, args []string, stderr io.Writer) error {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	if *stdio {
 		// An interrupt concerns the controller, whose end is ours.
@@ -30,11 +30,11 @@ func runAgent(ctx context.Context, args []string, stderr io.Writer) error {
 		return nil
 	}
 	if *listen == "" || f.NArg() > 0 {
-		return &usageError{errors.New("agent wants --listen ADDRESS, and nothing else but --token-file FILE")}
+		return &usageError{Err: errors.New("agent wants --listen ADDRESS, and nothing else but --token-file FILE")}
 	}
 	token, err := worker.ReadToken(*tokenFile)
 	if err != nil {
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	ln, err := net.Listen("tcp", *listen)
 	if err != nil {

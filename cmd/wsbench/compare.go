@@ -70,43 +70,43 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return err
 	}
 	if at, err = o.Target.Endpoint(at); err != nil {
-		return &usageError{fmt.Errorf("--at: %w", err)}
+		return &usageError{Err: fmt.Errorf("--at: %w", err)}
 	}
 	var candidates []trial.Candidate
 	for _, c := range commands {
 		one, err := trial.ParseCandidate(c, at)
 		if err != nil {
-			return &usageError{err}
+			return &usageError{Err: err}
 		}
 		if url, ok := where[one.Name]; ok {
 			if one.URL, err = new(connect.Options).Endpoint(url); err != nil || one.URL != url {
-				return &usageError{fmt.Errorf("--at %s=URL: a user and password are for all servers, in --at URL", one.Name)}
+				return &usageError{Err: fmt.Errorf("--at %s=URL: a user and password are for all servers, in --at URL", one.Name)}
 			}
 			delete(where, one.Name)
 		}
 		if !strings.Contains(one.URL, "{port}") {
-			return &usageError{fmt.Errorf("--at %s has no {port}: each server gets a free one", one.URL)}
+			return &usageError{Err: fmt.Errorf("--at %s has no {port}: each server gets a free one", one.URL)}
 		}
 		if slices.ContainsFunc(candidates, func(c trial.Candidate) bool { return c.Name == one.Name }) {
-			return &usageError{fmt.Errorf("two servers have the name %q", one.Name)}
+			return &usageError{Err: fmt.Errorf("two servers have the name %q", one.Name)}
 		}
 		candidates = append(candidates, one)
 	}
 	switch {
 	case len(candidates) < 2:
-		return &usageError{errors.New("compare wants two servers at least: --a and --b")}
+		return &usageError{Err: errors.New("compare wants two servers at least: --a and --b")}
 	case o.Plan.URL != "" || o.Server.Any() || len(o.Agents) > 0 || o.Processes > 0:
-		return &usageError{errors.New("compare starts the servers itself, on this host: no --url, --pid, --cgroup, --agent or --processes")}
+		return &usageError{Err: errors.New("compare starts the servers itself, on this host: no --url, --pid, --cgroup, --agent or --processes")}
 	case len(where) > 0:
-		return &usageError{fmt.Errorf("--at %s=…: there is no server of that name", slices.Sorted(maps.Keys(where))[0])}
+		return &usageError{Err: fmt.Errorf("--at %s=…: there is no server of that name", slices.Sorted(maps.Keys(where))[0])}
 	case o.csv != "" || len(o.failIf) > 0:
-		return &usageError{errors.New("a comparison is judged by its intervals, and kept with --json or --html: no --fail-if or --csv")}
+		return &usageError{Err: errors.New("a comparison is judged by its intervals, and kept with --json or --html: no --fail-if or --csv")}
 	case *rounds < 1:
-		return &usageError{fmt.Errorf("--rounds is %d; it must be at least 1", *rounds)}
+		return &usageError{Err: fmt.Errorf("--rounds is %d; it must be at least 1", *rounds)}
 	}
 	o.Plan.URL = at
 	if err := o.complete(); err != nil {
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	o.Command = append([]string{"wsbench", "compare"}, connect.Redact(args)...)
 	say := func(text string) {
@@ -118,7 +118,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		say("warning: servers and wsbench share cores, and slow each other down")
 	}
 	if err := outfile.Check(o.files()...); err != nil {
-		return err
+		return &usageError{Err: err}
 	}
 	c, err := trial.Compare(ctx, o.Options, candidates, *rounds, serverCPUs, clientCPUs, say)
 	if c == nil {

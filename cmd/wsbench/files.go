@@ -21,7 +21,7 @@ func runDiff(args []string, stdout io.Writer) error {
 		return flag.ErrHelp
 	}
 	if len(args) != 2 {
-		return &usageError{errors.New("diff wants two files that --json wrote")}
+		return &usageError{Err: errors.New("diff wants two files that --json wrote")}
 	}
 	a, err := result.Load(args[0])
 	if err != nil {
@@ -47,14 +47,14 @@ func runReport(args []string, stdout io.Writer) error {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	if f.NArg() == 0 {
-		return &usageError{errors.New("report wants files that --json wrote")}
+		return &usageError{Err: errors.New("report wants files that --json wrote")}
 	}
 	for _, arg := range f.Args() {
 		if strings.HasPrefix(arg, "-") {
-			return &usageError{fmt.Errorf("report: %s comes behind a file; flags come first", arg)}
+			return &usageError{Err: fmt.Errorf("report: %s comes behind a file; flags come first", arg)}
 		}
 	}
 	if err := errors.Join(
@@ -66,9 +66,9 @@ func runReport(args []string, stdout io.Writer) error {
 	if r, err := result.Load(f.Arg(0)); err == nil {
 		switch {
 		case f.NArg() > 1:
-			return &usageError{errors.New("report shows one run, or comparisons; diff shows two runs")}
+			return &usageError{Err: errors.New("report shows one run, or comparisons; diff shows two runs")}
 		case *markdown != "" || *svg != "" || *readme != "":
-			return &usageError{errors.New("report: --markdown, --svg and --readme are for comparisons; a run has --html")}
+			return &usageError{Err: errors.New("report: --markdown, --svg and --readme are for comparisons; a run has --html")}
 		}
 		kept := outfile.File{Flag: "--html", Path: *html}.Write(func(w io.Writer) error { return report.Page(w, r) })
 		report.Text(stdout, r, colours(stdout))

@@ -94,13 +94,13 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		err = o.complete()
 	}
 	if err != nil {
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	o.Command = append([]string{"wsbench", "find"}, connect.Redact(args)...)
 	p := &prober{plan: &o.Plan, over: over, wanted: wanted, stdout: stdout,
 		run: func(ctx context.Context) (*result.Result, error) { return o.carryOut(ctx, stderr) }}
 	if err := outfile.Check(o.files()...); err != nil {
-		return err
+		return &usageError{Err: err}
 	}
 	found, err := trial.Search(ctx, *from, *most, *precision, p.probe)
 	if err == nil {
@@ -213,7 +213,7 @@ func scenarioOf(args []string) (load.Scenario, []string, error) {
 			return s, args[1:], nil
 		}
 	}
-	return "", nil, &usageError{fmt.Errorf("a scenario is missing: one of %v", load.Scenarios)}
+	return "", nil, &usageError{Err: fmt.Errorf("a scenario is missing: one of %v", load.Scenarios)}
 }
 
 func parseFlags(f *flag.FlagSet, args []string) error {
@@ -222,9 +222,9 @@ func parseFlags(f *flag.FlagSet, args []string) error {
 	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err != nil:
-		return &usageError{err}
+		return &usageError{Err: err}
 	case f.NArg() > 0:
-		return &usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
+		return &usageError{Err: fmt.Errorf("unexpected argument %q", f.Arg(0))}
 	}
 	return nil
 }

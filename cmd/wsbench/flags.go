@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -121,13 +122,13 @@ func (o *settings) parse(name string, args []string) error {
 		if errors.Is(err, flag.ErrHelp) {
 			return err
 		}
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	if f.NArg() > 0 {
-		return &usageError{fmt.Errorf("unexpected argument %q", f.Arg(0))}
+		return &usageError{Err: fmt.Errorf("unexpected argument %q", f.Arg(0))}
 	}
 	if err := o.complete(); err != nil {
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	return nil
 }
@@ -155,6 +156,9 @@ func (o *settings) complete() (err error) {
 	// The plan is kept with the result: it must not hold the URL's password.
 	if p.URL, err = o.Target.Endpoint(p.URL); err != nil {
 		return fmt.Errorf("--url: %w", err)
+	}
+	if err := connect.CheckURL(p.URL); err != nil {
+		return err
 	}
 	o.Target.URL = p.URL
 	if (p.Scenario == load.Connect || p.Scenario == load.Churn) && p.Inflight == 0 && p.Rate == 0 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
@@ -27,15 +28,16 @@ func main() {
 	// Servers that compare has started end with this process: see trial's guard.
 	ctx, end, stop := interrupt.Context(context.Background(), nil)
 	stdout := interrupt.NewStdout(os.Stdout, end)
-	status := stdout.Status(program(ctx, os.Args[1:], stdout, os.Stderr))
+	status, err := stdout.Status(program(ctx, os.Args[1:], stdout, os.Stderr), exitNoRun)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "wsbench:", err)
+	}
 	stop()
 	os.Exit(status)
 }
 
 // usageError is a command line that cannot be carried out.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
+type usageError = cmdline.Error
 
 // errFailed is a run that was carried out and failed; it has been said why.
 var errFailed = errors.New("failed")
@@ -77,7 +79,7 @@ func escaped(w io.Writer) io.Writer {
 
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
-		return &usageError{errors.New("a command is missing")}
+		return &usageError{Err: errors.New("a command is missing")}
 	}
 	name, rest := args[0], args[1:]
 	for _, s := range load.Scenarios {
@@ -99,5 +101,5 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	case "help", "-h", "-help", "--help":
 		return flag.ErrHelp
 	}
-	return &usageError{fmt.Errorf("there is no command %q", name)}
+	return &usageError{Err: fmt.Errorf("there is no command %q", name)}
 }

@@ -153,6 +153,10 @@ func TestRunWritesEverything(t *testing.T) {
 		want string
 	}{
 		{[]string{"report", file("r.json"), file("r.json")}, "shows one run"},
+		{[]string{"echo", "--rate", "1", "--url", "http://127.0.0.1/"}, "scheme"},
+		{[]string{"echo", "--rate", "1", "--url", "ws://127.0.0.1:99999/"}, "port is 99999"},
+		{[]string{"echo", "--rate", "1", "--url", "ws:///"}, "names no host"},
+		{[]string{"echo", "--rate", "1", "--url", "ws://127.0.0.1:1/", "--json", file("same"), "--html", file("same")}, "both name"},
 		{[]string{"report", "--markdown", file("r.md"), file("r.json")}, "for comparisons"},
 		{[]string{"report", file("r.json"), "--html", file("r.html")}, "--html comes behind a file"},
 	} {
@@ -167,7 +171,7 @@ func TestUnwritable(t *testing.T) {
 	s, url := serve(t, nil)
 	for _, flag := range []string{"--json", "--csv", "--html"} {
 		status, _, errs := wsbench(t, "echo", "--url", url, "--rate", "10", flag, filepath.Join(t.TempDir(), "none", "x"))
-		if status != exitNoRun || !strings.Contains(errs, "no such file") {
+		if status != exitUsage || !strings.Contains(errs, "no such file") {
 			t.Errorf("%s: status %d, %s", flag, status, errs)
 		}
 	}

@@ -26,7 +26,7 @@ func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, st
 		return err
 	}
 	if err := outfile.Check(o.files()...); err != nil {
-		return err
+		return &usageError{Err: err}
 	}
 	o.Command = append([]string{"wsbench", string(s)}, connect.Redact(args)...)
 	r, err := o.carryOut(ctx, stderr)

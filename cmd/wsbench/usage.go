@@ -92,7 +92,7 @@ exit status
   1  messages lost, doubled, out of order, corrupted or unsolicited; connections
      refused or broken; or --fail-if
   2  wrong usage
-  3  not carried out, or not to its end
+  3  not carried out, or not to its end; or what came of it could not be written
   130, 143, 129  interrupted by SIGINT, SIGTERM, SIGHUP: what was measured until
      then is reported and kept, marked as partial; a second signal ends it at once
 `

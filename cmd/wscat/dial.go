@@ -31,7 +31,7 @@ func (c *connection) greeting() string {
 func dial(ctx context.Context, o *options) (*connection, error) {
 	d, err := o.connect.Open(o.url)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, &usageError{Err: err}
 	}
 	tried := false
 	how, err := d.Options(func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -39,7 +39,7 @@ func dial(ctx context.Context, o *options) (*connection, error) {
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	})
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, &usageError{Err: err}
 	}
 	deadline := time.Now().Add(o.timeout)
 	timed, cancel := context.WithDeadline(ctx, deadline)
@@ -49,7 +49,7 @@ func dial(ctx context.Context, o *options) (*connection, error) {
 	case err == nil:
 		return &connection{nc, left, res}, nil
 	case !tried:
-		return nil, &usageError{err}
+		return nil, &usageError{Err: err}
 	case errors.As(err, new(*handshake.Error)):
 		return nil, err
 	case ctx.Err() != nil:

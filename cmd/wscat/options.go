@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -37,9 +38,7 @@ type options struct {
 }
 
 // usageError is a command line that cannot be carried out.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
+type usageError = cmdline.Error
 
 // parse reads the command line. Flags may stand before and behind the URL.
 func parse(args []string) (*options, error) {
@@ -65,6 +64,9 @@ func parse(args []string) (*options, error) {
 	err := o.connect.Complete()
 	if err == nil {
 		o.url, err = o.connect.Endpoint(urls[0])
+	}
+	if err == nil {
+		err = connect.CheckURL(o.url)
 	}
 	if err != nil {
 		return nil, err

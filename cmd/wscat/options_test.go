@@ -70,8 +70,8 @@ func TestWrongUsage(t *testing.T) {
 	}{
 		{nil, "the URL is missing"},
 		{[]string{url, "ws://b/"}, "one URL is wanted, there are 2"},
-		{[]string{"http://127.0.0.1/"}, `scheme is "http", want ws or wss`},
-		{[]string{"ws:///path"}, "host is missing"},
+		{[]string{"http://127.0.0.1/"}, `scheme is "http", want ws:// or wss://`},
+		{[]string{"ws:///path"}, "names no host"},
 		{[]string{"--colour", url}, "-colour"},
 		{[]string{"--ping", "-1s", url}, "--ping is -1s"},
 		{[]string{"--ping", "soon", url}, "-ping"},

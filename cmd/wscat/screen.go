@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/frame"
@@ -15,10 +16,16 @@ import (
 type screen struct {
 	terminal bool // out is one. Immutable.
 
-	// Guarded by mu.
-	mu       sync.Mutex
-	out, err io.Writer
-	failed   error // the first failure to write to out
+	// Guarded by outMu.
+	outMu  sync.Mutex
+	out    io.Writer
+	failed error // the first failure to write to out
+
+	// Guarded by errMu. A reader of out that stops must not keep notices back.
+	errMu sync.Mutex
+	err   io.Writer
+
+	writing atomic.Int32 // calls that write
 }
 
 func newScreen(out, err io.Writer) *screen {
@@ -41,8 +48,10 @@ func (s *screen) message(op frame.Opcode, p []byte) error {
 
 // write writes to standard output. After a failure nothing more is written.
 func (s *screen) write(p []byte) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Add(1)
+	defer s.writing.Add(-1)
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
 	if s.failed == nil && len(p) > 0 {
 		if _, err := s.out.Write(p); err != nil {
 			s.failed = fmt.Errorf("standard output: %w", err)
@@ -53,15 +62,21 @@ func (s *screen) write(p []byte) error {
 
 // failure is why standard output could not be written, or nil.
 func (s *screen) failure() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.outMu.Lock()
+	defer s.outMu.Unlock()
 	return s.failed
 }
+
+// busy reports whether something is being written, or waits to be: for long only where
+// nobody reads it.
+func (s *screen) busy() bool { return s.writing.Load() > 0 }
 
 // notice tells the user something, on one line. Whatever a peer or a file put
 // into it is escaped.
 func (s *screen) notice(format string, args ...any) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	s.writing.Add(1)
+	defer s.writing.Add(-1)
+	s.errMu.Lock()
+	defer s.errMu.Unlock()
 	fmt.Fprintln(s.err, "wscat:", terminal.Escape(fmt.Sprintf(format, args...)))
 }

@@ -96,7 +96,9 @@ func (s *session) run(ctx context.Context, stdin io.Reader, left []byte) int {
 	// A write that the peer does not take must not hold up Ctrl-C.
 	stop := context.AfterFunc(ctx, s.bound)
 	defer stop()
-	return s.conclude(s.send(ctx, inputs, ended))
+	status := make(chan int, 1)
+	go func() { status <- s.conclude(s.send(ctx, inputs, ended)) }()
+	return s.await(ctx, status)
 }
 
 // send writes what there is to write until the connection has ended.

@@ -44,5 +44,6 @@ exit status
   5  the other side broke the protocol, or --max-message
   6  --once: no message came, in --wait or before the other side closed in order
   7  standard input could not be read, or not all of it was sent before the other
-     side closed in order; or standard output could not be written
+     side closed in order; or standard output could not be written, or was not
+     read when the program was interrupted
 `

@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // This file owns what happens from the end of the input on: the answers to it may
 // still be on their way.
@@ -35,14 +38,40 @@ func (s *session) waited() <-chan time.Time {
 	return s.quiet.C
 }
 
-// endWait closes, unless a message has come at the same moment.
+// endWait closes, unless a message has come at the same moment, or while one is being
+// printed: others may lie behind it, unread for want of a reader of ours.
 func (s *session) endWait() {
+	if s.screen.busy() {
+		s.beginWait()
+		return
+	}
 	select {
 	case <-s.heard:
 		s.beginWait()
 	default:
 		s.quiet, s.gaveUp = nil, true
 		s.hangUp()
+	}
+}
+
+// await returns the exit status. An interrupt ends the waiting for those who are to read
+// what is printed and do not, as a pager in which somebody reads: the peer has the close
+// timeout, and so have they.
+func (s *session) await(ctx context.Context, status <-chan int) int {
+	select {
+	case n := <-status:
+		return n
+	case <-ctx.Done():
+	}
+	for {
+		select {
+		case n := <-status:
+			return n
+		case <-time.After(s.o.closeTimeout):
+			if s.screen.busy() {
+				return exitStreams
+			}
+		}
 	}
 }
 

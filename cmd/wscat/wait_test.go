@@ -2,13 +2,17 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -172,5 +176,48 @@ func TestWaitDefault(t *testing.T) {
 		if c.o.completeWait(c.typed); c.o.wait != c.want {
 			t.Errorf("typed %v, once %v: %v, want %v", c.typed, c.o.once, c.o.wait, c.want)
 		}
+	}
+}
+
+// stalled is an output that nobody reads: writing to it begins, and does not end.
+type stalled struct {
+	began, end chan struct{}
+	once       *sync.Once
+}
+
+func (w stalled) Write(p []byte) (int, error) {
+	w.once.Do(func() { close(w.began) })
+	<-w.end
+	return len(p), nil
+}
+
+// An interrupt ends the program also where nobody reads what it prints.
+func TestStalledOutput(t *testing.T) {
+	for _, args := range [][]string{{}, {"--hex"}} {
+		url := serve(t, server.Config{Handler: funcs{open: func(c server.Conn) { c.Send(frame.Text, []byte("hello")) }}})
+		ctx, cancel := context.WithCancel(t.Context())
+		out := stalled{make(chan struct{}), make(chan struct{}), new(sync.Once)}
+		go func() {
+			<-out.began
+			cancel()
+		}()
+		status := run(ctx, append(args, "--close-timeout", "10ms", url), blocked(t), out, new(watch))
+		if status != exitStreams {
+			t.Errorf("%q: status %d, want %d", args, status, exitStreams)
+		}
+		close(out.end)
+		cancel()
+	}
+}
+
+// While an output is slow to take a message, others may lie unread behind it: that is no
+// quiet.
+func TestSlowOutput(t *testing.T) {
+	s := &session{o: &options{wait: time.Hour}, screen: &screen{}, heard: make(chan struct{}, 1), quiet: time.NewTimer(0)}
+	<-s.quiet.C
+	s.screen.writing.Add(1)
+	s.endWait()
+	if s.quiet == nil || s.gaveUp {
+		t.Error("it gave up")
 	}
 }

@@ -66,7 +66,7 @@ func (o *options) listener() (net.Listener, error) {
 	pair, err := tls.LoadX509KeyPair(o.cert, o.key)
 	if err != nil {
 		ln.Close()
-		return nil, &usageError{err}
+		return nil, &usageError{Err: err}
 	}
 	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}), nil
 }

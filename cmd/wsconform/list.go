@@ -7,12 +7,13 @@ import (
 	"io"
 
 	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 )
 
 func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform list", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.Usage = func() { printUsage(f) }
+	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
 	cases := f.String("cases", "", "`patterns` of cases (default all)")
 	role := f.String("role", "", "only what tests a `role`: server or client")
 	suite := f.Int("suite-version", autobahn.Suite, "`version` of the set of cases")
@@ -27,11 +28,11 @@ func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (in
 	}
 	all, err := autobahn.Cases(*suite)
 	if err != nil {
-		return 0, &usageError{err}
+		return 0, &usageError{Err: err}
 	}
 	selected, err := autobahn.Select(all, which, append(split(*cases), ids...), nil)
 	if err != nil {
-		return 0, &usageError{err}
+		return 0, &usageError{Err: err}
 	}
 	for _, c := range selected {
 		only := "      "
@@ -46,7 +47,7 @@ func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (in
 func explainCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform explain", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.Usage = func() { printUsage(f) }
+	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
 	var opt autobahn.Options
 	f.Uint64Var(&opt.Seed, "seed", 0, "`number` that determines random cases")
 	ids, err := parseMixed(f, args)
@@ -80,7 +81,7 @@ func parseMixed(f *flag.FlagSet, args []string) (rest []string, err error) {
 			if err == flag.ErrHelp {
 				return nil, err
 			}
-			return nil, &usageError{err}
+			return nil, &usageError{Err: err}
 		}
 		if f.NArg() == 0 {
 			return rest, nil

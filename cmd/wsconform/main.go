@@ -14,6 +14,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 )
@@ -36,7 +37,7 @@ const usage = `Usage:
 "wsconform server --help" and "wsconform client --help" list the flags.
 The exit status is 0 where nothing failed, 1 where something did, 2 for a command
 line that cannot be carried out, 3 for a run that could not be done, or not to its
-end. A run that SIGINT, SIGTERM or SIGHUP ends reports what it has, marked as partial,
+end, or whose results could not be written. A run that SIGINT, SIGTERM or SIGHUP ends reports what it has, marked as partial,
 and exits with 130, 143 or 129; a second signal ends it at once.
 `
 
@@ -44,7 +45,10 @@ func main() {
 	// What --exec started ends with this process: see testee's guard.
 	ctx, end, stop := interrupt.Context(context.Background(), nil)
 	stdout := interrupt.NewStdout(os.Stdout, end)
-	status := stdout.Status(run(ctx, os.Args[1:], stdout, os.Stderr))
+	status, err := stdout.Status(run(ctx, os.Args[1:], stdout, os.Stderr), exitCannot)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "wsconform:", err)
+	}
 	stop()
 	os.Exit(status)
 }
@@ -87,8 +91,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // usageError is a command line that cannot be carried out.
-type usageError struct{ err error }
+type usageError = cmdline.Error
 
-func (e *usageError) Error() string { return e.err.Error() }
-
-func usagef(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
+func usagef(format string, args ...any) error { return &usageError{Err: fmt.Errorf(format, args...)} }

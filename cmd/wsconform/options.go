@@ -11,6 +11,7 @@ import (
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/report"
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 )
@@ -58,7 +59,7 @@ func (l *list) Set(s string) error {
 func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet("wsconform "+name, flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.Usage = func() { printUsage(f) }
+	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
 	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own (default all)")
 	f.StringVar(&o.exclude, "exclude", "", "`patterns` of the cases not to run")
 	f.IntVar(&o.suite, "suite-version", autobahn.Suite, "`version` of the set of cases; a version's cases never change")
@@ -87,7 +88,7 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 		if err == flag.ErrHelp {
 			return err
 		}
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	if f.NArg() > 0 {
 		return usagef("unexpected argument %q", f.Arg(0))
@@ -106,7 +107,7 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 	if o.config != "" {
 		c, err := autobahn.ReadConfig(o.config)
 		if err != nil {
-			return &usageError{err}
+			return &usageError{Err: err}
 		}
 		o.parsed = c
 		o.run.Excluded = c.Excludes
@@ -121,7 +122,7 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 func (o *options) selected(role autobahn.Role) ([]*autobahn.Case, error) {
 	all, err := autobahn.Cases(o.suite)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, &usageError{Err: err}
 	}
 	cases, exclude := split(o.cases), split(o.exclude)
 	if o.parsed != nil {
@@ -138,7 +139,7 @@ func (o *options) selected(role autobahn.Role) ([]*autobahn.Case, error) {
 	}
 	selected, err := autobahn.Select(all, role, cases, exclude)
 	if err != nil {
-		return nil, &usageError{err}
+		return nil, &usageError{Err: err}
 	}
 	if len(selected) == 0 {
 		return nil, usagef("no case is left to run")
@@ -176,7 +177,7 @@ func (o *options) prepare(servers int) (err error) {
 		}
 	}
 	if err := o.writable(); err != nil {
-		return &usageError{err}
+		return &usageError{Err: err}
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 		return 0, err
 	}
 	if err := o.connect.Complete(); err != nil {
-		return 0, &usageError{err}
+		return 0, &usageError{Err: err}
 	}
 	servers, err := o.servers()
 	if err != nil {
@@ -74,15 +74,15 @@ func (o *options) servers() (list []serverUnderTest, err error) {
 		return nil, usagef("which server? say --url ws://HOST:PORT/")
 	}
 	for _, c := range configured {
-		t, err := autobahn.ParseTarget(c.URL)
+		t, err := autobahn.ParseTarget(connect.EncodeUser(c.URL))
 		if err != nil {
-			return nil, &usageError{err}
+			return nil, &usageError{Err: err}
 		}
 		if c.URL = t.String(); len(o.connect.Subprotocols) > 0 {
 			c.Protocols = o.connect.Subprotocols
 		}
 		if err := o.reach(t); err != nil {
-			return nil, &usageError{err}
+			return nil, &usageError{Err: err}
 		}
 		list = append(list, serverUnderTest{c, t})
 	}

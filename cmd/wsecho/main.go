@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/listen"
 	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
@@ -41,18 +42,27 @@ func main() {
 	}
 	stdout.Close(flushTime)
 	log.Close(flushTime)
-	if err != nil {
-		os.Exit(1)
+	switch {
+	case errors.As(err, new(*cmdline.Error)):
+		os.Exit(exitUsage)
+	case err != nil:
+		os.Exit(exitFailed)
 	}
 }
 
+// Exit statuses; 0 is an end that was asked for.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
 func run(args []string, stdout io.Writer) error {
-	o, err := parse(args)
+	o, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
 	}
 	if err != nil {
-		return err
+		return &cmdline.Error{Err: fmt.Errorf("%w; see wsecho --help", err)}
 	}
 	signals.Survive()
 	hangup := func() { slog.Info("SIGHUP: there are no TLS files to load anew") }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -178,7 +179,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	o, err := parse(nil)
+	o, err := parse(nil, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -194,7 +195,7 @@ func TestFlags(t *testing.T) {
 	if d := cmp.Diff(limits{"127.0.0.1:9001", 64 << 20, off, off, 64 << 20, off, 0, 120 * time.Second, time.Duration(off)}, of(o.listen.Address, o.server)); d != "" {
 		t.Errorf("defaults (-want +got):\n%s", d)
 	}
-	o, err = parse([]string{"--listen", ":1", "--loops", "3", "--max-message", "5", "--max-fragments=6", "--max-control-rate=7", "--write-queue=8", "--assembly-timeout=9s", "--ping=10s"})
+	o, err = parse([]string{"--listen", ":1", "--loops", "3", "--max-message", "5", "--max-fragments=6", "--max-control-rate=7", "--write-queue=8", "--assembly-timeout=9s", "--ping=10s"}, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -203,8 +204,26 @@ func TestFlags(t *testing.T) {
 	}
 	for _, args := range [][]string{{"--max-message=0"}, {"--max-fragments=-1"}, {"--loops=-1"}, {"--ping=-1s"}, {"stray"}, {"--unknown"},
 		{"--proxy-protocol"}, {"--trusted-proxies=10.0.0.0/8,proxy"}} {
-		if _, err := parse(args); err == nil {
+		if _, err := parse(args, io.Discard); err == nil {
 			t.Errorf("%v is accepted", args)
 		}
+	}
+}
+
+// Wrong usage has the status that the other programs give it, and help is what was asked
+// for.
+func TestUsage(t *testing.T) {
+	for _, args := range [][]string{{"--nonsense"}, {"extra"}, {"--loops", "-1"}, {"--proxy-protocol"}} {
+		var errs strings.Builder
+		cmd := exec.Command(program, args...)
+		cmd.Stderr = &errs
+		cmd.Run()
+		if cmd.ProcessState.ExitCode() != exitUsage || !strings.Contains(errs.String(), "see wsecho --help") {
+			t.Errorf("%q: status %d, %s", args, cmd.ProcessState.ExitCode(), errs.String())
+		}
+	}
+	out, err := exec.Command(program, "--help").Output()
+	if err != nil || !strings.Contains(string(out), "\n  --listen address") {
+		t.Errorf("--help: %v, %s", err, out)
 	}
 }

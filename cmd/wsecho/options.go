@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/listen"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/handshake"
@@ -22,9 +25,11 @@ type options struct {
 	proxyProtocol bool
 }
 
-// parse turns the command line into options. 0 means no limit.
-func parse(args []string) (o options, err error) {
+// parse turns the command line into options. 0 means no limit. If it asks for help, the
+// flags are listed on stdout.
+func parse(args []string, stdout io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("wsecho", flag.ContinueOnError)
+	f.SetOutput(io.Discard) // main prints errors
 	f.StringVar(&o.listen.Address, "listen", "127.0.0.1:9001", "`address` to listen on: "+listen.Forms)
 	f.BoolVar(&o.listen.ReusePort, "reuse-port", false, "share the TCP address with other processes that set this, too")
 	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of the certificate; with --tls-key it turns TLS on")
@@ -42,6 +47,9 @@ func parse(args []string) (o options, err error) {
 	f.DurationVar(&cfg.PingInterval, "ping", 0, "silence after which a connection is pinged (0: never)")
 	deflate := f.Bool("deflate", false, "agree on permessage-deflate, with whatever parameters a client offers")
 	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			cmdline.PrintUsage(stdout, f)
+		}
 		return o, err
 	}
 	if f.NArg() > 0 {

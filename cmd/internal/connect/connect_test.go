@@ -1,9 +1,14 @@
 package connect
 
 import (
+	"errors"
 	"flag"
+	"fmt"
 	"io"
+	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -105,6 +110,18 @@ func TestProxyFor(t *testing.T) {
 		{"HTTP_PROXY=http://u:sec#ret@p", "", "ws://h/", "", "HTTP_PROXY: the proxy's URL cannot be read"},
 		{"HTTP_PROXY=http://p:1 REQUEST_METHOD=GET", "", "ws://h/", "", "CGI"}, // a header Proxy sets it there
 		{"http_proxy=http://p:1 REQUEST_METHOD=GET", "", "ws://h/", "http://p:1", ""},
+		// A proxy that is not used may be wrong.
+		{"HTTP_PROXY=ftp://p", "", "ws://localhost/", "", ""},
+		{"ALL_PROXY=socks4://p:1 NO_PROXY=*", "", "ws://h/", "", ""},
+		{"HTTP_PROXY=http://p:1 REQUEST_METHOD=GET NO_PROXY=h", "", "ws://h/", "", ""},
+		{"HTTP_PROXY=http://p:99999", "", "ws://h/", "", "port is 99999"},
+		{"HTTP_PROXY=http://p:0", "", "ws://h/", "", "port is 0"},
+		{"HTTP_PROXY=http://p:1 NO_PROXY=[fd00::1]", "", "ws://[fd00::1]/", "", ""},
+		{"HTTP_PROXY=http://p:1 NO_PROXY=[fd00::1]:81", "", "ws://[fd00::1]/", "http://p:1", ""},
+		{"HTTP_PROXY=http://p:1 NO_PROXY=fd00::/8", "", "ws://[fd00::1]/", "", ""},
+		{"HTTP_PROXY=http://p:1 NO_PROXY=chat.example.", "", "ws://chat.example/", "", ""},
+		{"HTTP_PROXY=http://p:1 NO_PROXY=.example", "", "ws://chat.example.:81/", "", ""},
+		{"HTTP_PROXY=http://p:1 NO_PROXY=chat.example.", "", "ws://other.example./", "http://p:1", ""},
 	} {
 		for _, name := range []string{"http_proxy", "https_proxy", "all_proxy", "no_proxy", "request_method"} {
 			t.Setenv(name, "")
@@ -143,6 +160,8 @@ func TestEndpoint(t *testing.T) {
 		{"ws://a:b@127.0.0.1:{port}/x", "ws://127.0.0.1:{port}/x", "Basic YTpi"},
 		{"ws://h/@a", "ws://h/@a", ""},
 		{"nonsense", "nonsense", ""},
+		{"ws://ü:ö@h/é", "ws://h/é", "Basic w7w6w7Y="},
+		{"ws://h/ü@", "ws://h/ü@", ""},
 	} {
 		o := &Options{}
 		got, err := o.Endpoint(c.raw)
@@ -153,6 +172,61 @@ func TestEndpoint(t *testing.T) {
 	for _, raw := range []string{"ws://a:secret/b@h/", "ws://a:secret#b@h/", "ws://a:secret%@h/", "ws://a%3Ac:secret@h/", "ws://a:secret%00@h/", "ws://a:secret\x00@h/"} {
 		if got, err := new(Options).Endpoint(raw); err == nil || strings.Contains(err.Error()+got, "secret") {
 			t.Errorf("%q: %q, %v", raw, got, err)
+		}
+	}
+}
+
+// A template has no port yet.
+func TestCheckURL(t *testing.T) {
+	for raw, want := range map[string]string{
+		"ws://h/": "", "wss://[::1]:65535": "", "ws://127.0.0.1:{port}/": "",
+		"http://h/": "scheme", "h:80": "scheme", "ws:///": "no host", "ws://:80/": "no host",
+		"ws://h:0/": "port is 0", "ws://h:65536/": "port is 65536", "ws://h:x/": "cannot be read",
+	} {
+		if err := CheckURL(raw); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", raw, err, want)
+		}
+	}
+}
+
+// A key that cannot be used is told by its own file.
+func TestKeyErrors(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	block := func(kind, text string) string {
+		return "-----BEGIN " + kind + "-----\n" + text + "AAAA\n-----END " + kind + "-----\n"
+	}
+	cert := file("cert.pem", block("CERTIFICATE", ""))
+	for name, text := range map[string]string{
+		"pkcs8.pem":   block("ENCRYPTED PRIVATE KEY", ""),
+		"openssl.pem": block("RSA PRIVATE KEY", "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\n"),
+	} {
+		if _, err := parse(t, "--cert", cert, "--key", file(name, text)); err == nil || !strings.Contains(err.Error(), name+": the key is encrypted") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := parse(t, "--cert", cert); err == nil || !strings.Contains(err.Error(), "--key names the file of the key") {
+		t.Errorf("no key: %v", err)
+	}
+}
+
+// What a server says of a client certificate leads to the flags.
+func TestExplain(t *testing.T) {
+	for alert, want := range map[string]string{
+		"tls: certificate required":          "--cert FILE and --key FILE show a client certificate",
+		"tls: unknown certificate authority": "does not accept the client certificate of --cert, or wants one",
+		"tls: expired certificate":           "does not accept the client certificate of --cert, or wants one",
+		"tls: internal error":                "",
+	} {
+		err := Explain(fmt.Errorf("read: %w", &net.OpError{Op: "remote error", Err: errors.New(alert)}))
+		if got := strings.Contains(err.Error(), "("); got != (want != "") || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", alert, err)
 		}
 	}
 }

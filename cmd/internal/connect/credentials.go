@@ -3,10 +3,13 @@ package connect
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 // authority is a URL's scheme and what follows it up to the path (RFC 3986 §3.2).
@@ -14,6 +17,7 @@ var authority = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)`)
 
 // cutUser takes the user and password out of a URL.
 func cutUser(raw string) (clean string, user *url.Userinfo, err error) {
+	raw = EncodeUser(raw)
 	if m := authority.FindStringSubmatch(raw); m != nil {
 		if i := strings.LastIndexByte(m[2], '@'); i >= 0 {
 			u, err := url.Parse("ws://" + m[2][:i+1] + "h/")
@@ -31,6 +35,56 @@ func cutUser(raw string) (clean string, user *url.Userinfo, err error) {
 		return "", nil, errUser
 	}
 	return raw, user, nil
+}
+
+// EncodeUser percent-encodes letters beyond ASCII in a URL's user and password, as other
+// programs do: package url refuses them.
+func EncodeUser(raw string) string {
+	m := authority.FindStringSubmatchIndex(raw)
+	if m == nil {
+		return raw
+	}
+	end := strings.LastIndexByte(raw[:m[5]], '@')
+	if end < m[4] {
+		return raw
+	}
+	var b strings.Builder
+	for _, c := range []byte(raw[m[4]:end]) {
+		if c < utf8.RuneSelf {
+			b.WriteByte(c)
+		} else {
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return raw[:m[4]] + b.String() + raw[end:]
+}
+
+// CheckURL finds out whether connections can be made to a ws or wss URL. Its port may be
+// {port}, as in a template.
+func CheckURL(raw string) error {
+	u, err := url.Parse(strings.ReplaceAll(raw, "{port}", "1"))
+	switch {
+	case err != nil:
+		return errors.New("the URL cannot be read")
+	case u.Scheme != "ws" && u.Scheme != "wss":
+		return fmt.Errorf("the URL's scheme is %q, want ws:// or wss://", u.Scheme)
+	case u.Hostname() == "":
+		return errors.New("the URL names no host")
+	}
+	if err := checkPort(u.Port()); err != nil {
+		return fmt.Errorf("the URL: %w", err)
+	}
+	return nil
+}
+
+func checkPort(port string) error {
+	if port == "" {
+		return nil
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("the port is %s, want 1 to 65535", port)
+	}
+	return nil
 }
 
 var errUser = errors.New("the URL cannot be read; in a user name or password, characters like / ? # @ % must be percent-encoded")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -60,13 +61,26 @@ func (o *Options) tls() (*tls.Config, error) {
 	if o.Cert != "" {
 		pair, err := tls.X509KeyPair([]byte(o.Cert), []byte(o.Key))
 		if err != nil {
-			return nil, fmt.Errorf("--cert, --key: %s%w", in(o.certFile), err)
+			return nil, o.explainPair(err)
 		}
 		// Certificates would be held back where the server names other
 		// authorities, and the server could not say what it minds.
 		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return c, nil
+}
+
+// explainPair says why a certificate and its key cannot be used.
+func (o *Options) explainPair(err error) error {
+	for block, rest := pem.Decode([]byte(o.Key)); block != nil; block, rest = pem.Decode(rest) {
+		if block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
+			return fmt.Errorf("--key: %sthe key is encrypted, and there is no way to give its passphrase; \"openssl pkey -in FILE -out PLAIN\" decrypts it", in(o.keyFile))
+		}
+	}
+	if o.keyFile == o.certFile {
+		return fmt.Errorf("--cert: %s%w; --key names the file of the key, if it is in another one", in(o.certFile), err)
+	}
+	return fmt.Errorf("--cert %s, --key %s: %w", o.certFile, o.keyFile, err)
 }
 
 func in(file string) string {
@@ -126,6 +140,14 @@ func (d *Dialer) Transport() *http.Transport {
 func Explain(err error) error {
 	if errors.As(err, new(*tls.CertificateVerificationError)) {
 		return fmt.Errorf("%w (--cacert FILE trusts a certificate, --insecure any)", err)
+	}
+	var at *net.OpError // of package tls, for an alert
+	switch {
+	case !errors.As(err, &at) || at.Op != "remote error":
+	case strings.Contains(at.Err.Error(), "certificate required"):
+		return fmt.Errorf("%w (--cert FILE and --key FILE show a client certificate)", err)
+	case strings.Contains(at.Err.Error(), "certificate"):
+		return fmt.Errorf("%w (the server does not accept the client certificate of --cert, or wants one)", err)
 	}
 	return err
 }

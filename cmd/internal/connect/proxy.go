@@ -22,22 +22,41 @@ func (o *Options) proxyFor(target *url.URL) (*url.URL, error) {
 		u.Scheme, name = "https", "HTTPS_PROXY"
 	}
 	name, text := environment(name, "ALL_PROXY")
-	if text == "" {
-		return nil, nil
+	if text == "" || direct(&u) {
+		return nil, nil // and what is wrong with a proxy that is not used does not matter
+	}
+	if name == "HTTP_PROXY" && os.Getenv("REQUEST_METHOD") != "" {
+		return nil, errors.New("HTTP_PROXY is not believed in a CGI program, where a client's Proxy header sets it; http_proxy or --proxy is")
 	}
 	through, err := parseProxy(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	_, no := environment("NO_PROXY")
-	c := httpproxy.Config{HTTPProxy: through.String(), HTTPSProxy: through.String(), NoProxy: no,
-		CGI: name == "HTTP_PROXY" && os.Getenv("REQUEST_METHOD") != ""}
-	// Its errors are about CGI only.
-	chosen, err := c.ProxyFunc()(&u)
-	if err != nil || chosen == nil {
-		return nil, err
-	}
 	return through, nil
+}
+
+// direct reports whether NO_PROXY names what an http or https URL leads to, or it is on
+// this machine. Besides what package httpproxy reads, an address may stand in brackets,
+// and a name may end with the root's dot: in NO_PROXY, in the URL, or in both.
+func direct(target *url.URL) bool {
+	_, list := environment("NO_PROXY")
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		name = strings.TrimSuffix(strings.TrimSpace(name), ".")
+		if inner, ok := strings.CutPrefix(name, "["); ok && strings.HasSuffix(inner, "]") {
+			name = strings.TrimSuffix(inner, "]")
+		}
+		names = append(names, name)
+	}
+	u := *target
+	if host := u.Hostname(); strings.HasSuffix(host, ".") {
+		port := strings.TrimPrefix(u.Host, host)
+		u.Host = strings.TrimSuffix(host, ".") + port
+	}
+	const any = "http://proxy.invalid"
+	c := httpproxy.Config{HTTPProxy: any, HTTPSProxy: any, NoProxy: strings.Join(names, ",")}
+	through, err := c.ProxyFunc()(&u)
+	return err == nil && through == nil
 }
 
 // explicitProxy is what --proxy says.
@@ -53,7 +72,7 @@ func (o *Options) explicitProxy() (*url.URL, error) {
 func environment(names ...string) (name, value string) {
 	for _, name := range names {
 		for _, n := range []string{strings.ToLower(name), name} {
-			if v := os.Getenv(n); v != "" {
+			if v := strings.TrimSpace(os.Getenv(n)); v != "" {
 				return n, v
 			}
 		}
@@ -86,6 +105,9 @@ func parseProxy(text string) (*url.URL, error) {
 		return nil, errors.New("the proxy's URL holds more than a host and port, " + forms)
 	case strings.Contains(u.User.Username(), ":"):
 		return nil, errors.New("the proxy's user name has a colon")
+	}
+	if err := checkPort(u.Port()); err != nil {
+		return nil, fmt.Errorf("the proxy's URL: %w", err)
 	}
 	return u, nil
 }

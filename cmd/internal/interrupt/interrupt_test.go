@@ -36,7 +36,16 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Fprintln(os.Stderr, context.Cause(ctx))
 		stop()
-		os.Exit(w.Status(0))
+		status, _ := w.Status(0, 3)
+		os.Exit(status)
+	case "full":
+		_, end, _ := Context(context.Background(), nil)
+		w := NewStdout(os.Stdout, end)
+		fmt.Fprintln(w, "line")
+		good, err := w.Status(0, 3)
+		bad, _ := w.Status(1, 3)
+		fmt.Fprintln(os.Stderr, good, bad, err)
+		os.Exit(0)
 	}
 	interrupttest.HeedHangup()
 	os.Exit(m.Run())

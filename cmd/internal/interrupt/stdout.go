@@ -1,8 +1,10 @@
 package interrupt
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -16,8 +18,10 @@ type Stdout struct {
 	f   *os.File
 	end context.CancelCauseFunc
 
-	mu   sync.Mutex
-	gone bool // Guarded by mu.
+	// Guarded by mu.
+	mu     sync.Mutex
+	gone   bool
+	failed error // the first failure of another kind
 }
 
 // NewStdout makes the run that end belongs to survive a reader that goes away. end is
@@ -36,10 +40,15 @@ func (s *Stdout) File() *os.File { return s.f }
 // Write writes, or drops what nobody reads.
 func (s *Stdout) Write(p []byte) (int, error) {
 	n, err := s.f.Write(p)
-	if !errors.Is(err, syscall.EPIPE) {
-		return n, err
+	if err == nil {
+		return n, nil
 	}
 	s.mu.Lock()
+	if !errors.Is(err, syscall.EPIPE) {
+		s.failed = cmp.Or(s.failed, err)
+		s.mu.Unlock()
+		return n, err
+	}
 	s.gone = true
 	s.mu.Unlock()
 	s.end(&Error{syscall.SIGPIPE})
@@ -47,12 +56,19 @@ func (s *Stdout) Write(p []byte) (int, error) {
 }
 
 // Status is the exit status of a program that would exit with another one: the reader
-// that went away has the last word.
-func (s *Stdout) Status(otherwise int) int {
+// that went away has the last word. Where something could not be written, as on a full
+// disk, nobody must take what there is for all: status unwritten stands for otherwise if
+// that is 0, and err says why.
+func (s *Stdout) Status(otherwise, unwritten int) (status int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.gone {
-		return (&Error{syscall.SIGPIPE}).Status()
+	switch {
+	case s.gone:
+		return (&Error{syscall.SIGPIPE}).Status(), nil
+	case s.failed == nil:
+		return otherwise, nil
+	case otherwise == 0:
+		otherwise = unwritten
 	}
-	return otherwise
+	return otherwise, fmt.Errorf("standard output: %w", s.failed)
 }

@@ -107,13 +107,16 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 // Probe makes one connection and drops it: a first look at the target, whose
 // error is worth reading.
 func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.target.Timeout)
+	timed, cancel := context.WithTimeout(ctx, e.target.Timeout)
 	defer cancel()
 	o, err := e.options(netip.Addr{}, func(time.Duration) {})
 	if err != nil {
 		return handshake.Result{}, err
 	}
-	c, err := client.Dial(ctx, e.target.URL, &client.Options{DialOptions: *o})
+	c, err := client.Dial(timed, e.target.URL, &client.Options{DialOptions: *o})
+	if err != nil && ctx.Err() == nil && timed.Err() != nil {
+		return handshake.Result{}, fmt.Errorf("no connection to %s within %v (--connect-timeout)", e.target.URL, e.target.Timeout)
+	}
 	if err != nil {
 		return handshake.Result{}, fmt.Errorf("cannot connect to %s: %w", e.target.URL, connect.Explain(err))
 	}
