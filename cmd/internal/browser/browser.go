@@ -24,7 +24,7 @@ const (
 var Engines = []Engine{Chromium, Firefox, WebKit}
 
 // startTimeout bounds a start on a busy machine.
-const startTimeout = time.Minute
+const startTimeout = 3 * time.Minute
 
 // Browser is a running browser.
 type Browser struct {

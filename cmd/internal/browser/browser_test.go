@@ -62,9 +62,10 @@ func TestEngines(t *testing.T) {
 		w.Header().Set("Content-Security-Policy", "script-src 'unsafe-inline'; require-trusted-types-for 'script'")
 		fmt.Fprint(w, testPage)
 	}))
-	defer srv.Close()
+	t.Cleanup(srv.Close) // after the engines, which run later
 	for _, engine := range Engines {
 		t.Run(string(engine), func(t *testing.T) {
+			t.Parallel()
 			b, err := Start(engine)
 			if err != nil {
 				t.Fatal(err)
@@ -77,7 +78,7 @@ func TestEngines(t *testing.T) {
 					t.Errorf("its files are left behind: %v", err)
 				}
 			}()
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 			defer cancel()
 			s := &session{T: t, ctx: ctx, b: b, url: srv.URL}
 			s.person, err = b.Profile(ctx)

@@ -73,14 +73,8 @@ const watchFor = `new Promise((done) => {
 // Until waits for a JavaScript expression to become true, also across reloads.
 func (t *Tab) Until(ctx context.Context, condition string) error {
 	for {
-		wait := time.Minute
-		if deadline, ok := ctx.Deadline(); ok {
-			wait = time.Until(deadline)
-		}
-		// The page gives up a little before the browser is given up.
-		wait = max(wait-wait/10, 0)
 		var problem string
-		err := t.Eval(ctx, fmt.Sprintf(watchFor, condition, wait.Milliseconds()), &problem)
+		err := t.Eval(ctx, fmt.Sprintf(watchFor, condition, share(ctx).Milliseconds()), &problem)
 		switch {
 		case err == nil && problem == "":
 			return nil
@@ -95,6 +89,16 @@ func (t *Tab) Until(ctx context.Context, condition string) error {
 		case <-ctx.Done():
 		}
 	}
+}
+
+// share is how long a page waits for something: it gives up, and says why, a little
+// before the browser is given up.
+func share(ctx context.Context) time.Duration {
+	wait := time.Minute
+	if deadline, ok := ctx.Deadline(); ok {
+		wait = time.Until(deadline)
+	}
+	return max(wait-wait/10, 0)
 }
 
 // Insert writes text at the caret in one piece, as pasting does.
@@ -138,12 +142,13 @@ func (t *Tab) Commit(ctx context.Context) error {
 	return t.browser.explain(t.driver.commit(ctx))
 }
 
-// place waits until the element of the selector %s can be clicked, and returns its
-// middle: it is visible, stands still, and nothing covers it.
+// place waits until the element of the selector %[1]s can be clicked, and returns its
+// middle: it is visible, stands still, and nothing covers it. %[2]d is how long to wait
+// in milliseconds.
 const place = `new Promise((done) => {
-	const selector = %s;
+	const selector = %[1]s;
+	const end = performance.now() + %[2]d;
 	let last = '';
-	let looks = 0;
 	(function look() {
 		const element = document.querySelector(selector);
 		if (element) {
@@ -157,7 +162,7 @@ const place = `new Promise((done) => {
 			}
 			last = String(middle);
 		}
-		if (++looks > 600) {
+		if (performance.now() > end) {
 			done(null);
 			return;
 		}
@@ -169,7 +174,7 @@ const place = `new Promise((done) => {
 // stands still.
 func (t *Tab) Click(ctx context.Context, selector string) error {
 	var at []int
-	if err := t.Eval(ctx, fmt.Sprintf(place, quote(selector)), &at); err != nil {
+	if err := t.Eval(ctx, fmt.Sprintf(place, quote(selector), share(ctx).Milliseconds()), &at); err != nil {
 		return err
 	}
 	if len(at) != 2 {

@@ -106,6 +106,9 @@ func (p *webkitProfile) start(ctx context.Context) error {
 		"DISPLAY=" + screen.display, "GDK_BACKEND=x11", "GTK_IM_MODULE=gtk-im-context-simple", "GTK_A11Y=none", "NO_AT_BRIDGE=1",
 		"HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir, "XDG_CONFIG_HOME=" + dir, "XDG_CACHE_HOME=" + dir, "XDG_DATA_HOME=" + dir,
 		"GSETTINGS_BACKEND=memory", "LIBGL_ALWAYS_SOFTWARE=1", "LC_ALL=C.UTF-8",
+		// Most of its time would go into these: drawing by an OpenGL without a graphics
+		// card, and looking through GStreamer's plugins anew for every profile.
+		"WEBKIT_DISABLE_COMPOSITING_MODE=1", "GST_PLUGIN_SYSTEM_PATH_1_0=",
 	}
 	driver, err := start(dir, &p.webkit.b.log, environment, "WebKitWebDriver", "--port="+strconv.Itoa(port))
 	if err != nil {
