@@ -17,18 +17,13 @@ func TestKeep(t *testing.T) { inEngines(t, testKeep) }
 
 func testKeep(t *testing.T, b *browser.Browser) {
 	s := newService(t)
-	for _, tt := range []struct {
-		name string
-		test func(*testing.T, *browser.Browser, *service)
-	}{
+	runTests(t, b, s, []pageTest{
 		{"P05 tabs and names", testSamePerson},
 		{"P05 two tabs sign in", testSignInTwice},
 		{"signing out", testSignOut},
 		{"a token that is refused", testRefusedToken},
 		{"unsent", testUnsent},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, b, s) })
-	}
+	})
 }
 
 // However a tab is opened, and whatever one is called, one is the same user.
@@ -146,7 +141,8 @@ func testRefusedToken(t *testing.T, b *browser.Browser, s *service) {
 
 // What is not sent, and what is not even finished, is there again after the tab was
 // closed; and closing it asks.
-func testUnsent(t *testing.T, b *browser.Browser, s *service) {
+func testUnsent(t *testing.T, b *browser.Browser, _ *service) {
+	s := newService(t) // it is killed
 	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Ada", "unsent")
 	w.say("first")

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
@@ -22,7 +21,7 @@ func TestModules(t *testing.T) {
 		io.WriteString(w, "<!doctype html>")
 	})
 	srv := httptest.NewServer(mux)
-	defer srv.Close()
+	t.Cleanup(srv.Close) // after the engines, which run later
 
 	inEngines(t, func(t *testing.T, b *browser.Browser) {
 		w := openWindow(t, b, srv.URL+"/test/blank", 1280, 720)
@@ -37,7 +36,7 @@ func TestModules(t *testing.T) {
 }
 
 func testModule(t *testing.T, w *window, name string) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	var results map[string]string
 	err := w.tab.Eval(ctx, fmt.Sprintf(`Promise.all([import('/test/%s_test.js'), import('/test/check.js')])

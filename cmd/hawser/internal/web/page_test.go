@@ -16,10 +16,7 @@ func TestPage(t *testing.T) { inEngines(t, testPage) }
 
 func testPage(t *testing.T, b *browser.Browser) {
 	s := newService(t)
-	for _, tt := range []struct {
-		name string
-		test func(*testing.T, *browser.Browser, *service)
-	}{
+	runTests(t, b, s, []pageTest{
 		{"signing in", testSignIn},
 		{"a reload keeps who one is", testIdentity},
 		{"text is text", testMarkup},
@@ -31,10 +28,8 @@ func testPage(t *testing.T, b *browser.Browser) {
 		{"a narrow window", testNarrow},
 		{"everything has a name", testNames},
 		{"composition", testComposition},
-		{"a server that knows nobody any more", testForgotten}, // last: it replaces the data
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, b, s) })
-	}
+		{"a server that knows nobody any more", testForgotten},
+	})
 }
 
 func testSignIn(t *testing.T, b *browser.Browser, s *service) {
@@ -306,7 +301,8 @@ func testNames(t *testing.T, b *browser.Browser, s *service) {
 	}
 }
 
-func testForgotten(t *testing.T, b *browser.Browser, s *service) {
+func testForgotten(t *testing.T, b *browser.Browser, _ *service) {
+	s := newService(t) // it loses its data
 	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Ada", "lobby")
 	s.kill()

@@ -13,16 +13,11 @@ func TestStart(t *testing.T) { inEngines(t, testStart) }
 
 func testStart(t *testing.T, b *browser.Browser) {
 	s := newService(t, "--public-origins", "*")
-	for _, tt := range []struct {
-		name string
-		test func(*testing.T, *browser.Browser, *service)
-	}{
+	runTests(t, b, s, []pageTest{
 		{"P02 a file is missing", testMissing},
 		{"links and Back", testLinks},
 		{"under a path", testUnderPath},
-	} {
-		t.Run(tt.name, func(t *testing.T) { tt.test(t, b, s) })
-	}
+	})
 }
 
 func testMissing(t *testing.T, b *browser.Browser, s *service) {

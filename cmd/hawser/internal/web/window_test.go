@@ -9,8 +9,9 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
-// patience bounds the waiting for something that must happen.
-const patience = 30 * time.Second
+// patience bounds the waiting for something that must happen, on a machine that has much
+// else to do, too.
+const patience = 2 * time.Minute
 
 // window is one browser tab. Each that openWindow opens is another person's, with
 // storage of its own; another opens one more of the same person.

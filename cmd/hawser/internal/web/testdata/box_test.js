@@ -38,7 +38,8 @@ const texts = {
 };
 const names = Object.entries(texts).map(([what, text]) => [what, [...text.replace(/\s+/g, ' ').trim()].slice(0, 32).join('')]);
 
-const wait = () => new Promise((resolve) => setTimeout(() => requestAnimationFrame(resolve), 120));
+// wait waits for the frame in which the page shows what has changed: it has asked first.
+const wait = () => new Promise((resolve) => requestAnimationFrame(resolve));
 
 // open shows the page with a room, and people in it who have names and one text each.
 async function open(people) {

@@ -38,10 +38,15 @@ export default {
       return performance.now() - begin;
     };
     await cost(false, 0); // the first time, everything is slower
-    const [end, few, many] = [await cost(false, 0), await cost(true, 50), await cost(true, 9500)];
-    // The bound is wide, as other programs run meanwhile. Work that grows with what is
-    // held takes 20 times as long.
-    equal(many < 5 * (few + end) + 20, true, `${end} ms at the end, ${few} ms with 550 messages, ${many} ms with 10,000`);
+    // Work that grows with what is held takes 20 times as long, each time. Other programs
+    // run meanwhile, and make a single measurement mean little.
+    let [measured, good] = [[], false];
+    for (let attempt = 1; attempt <= 3 && !good; attempt++) {
+      const [end, few, many] = [await cost(false, 0), await cost(true, 50), await cost(true, 9500)];
+      measured.push(`${end} ms at the end, ${few} ms with 550 messages, ${many} ms with 10,000`);
+      good = many < 5 * (few + end) + 20;
+    }
+    equal(good, true, measured.join('; '));
   },
 
   async 'one can scroll through everything, there and back'() {
