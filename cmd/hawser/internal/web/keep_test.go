@@ -52,6 +52,7 @@ func testSamePerson(t *testing.T, b *browser.Browser, s *service) {
 	bob.until(`[...document.querySelectorAll('#members .label')].some((e) => e.textContent === 'Grace')`)
 	ada.say("Hello from Grace")
 	bob.shows("Hello from Grace")
+	ada.shows("Hello from Grace") // acknowledged, too
 	if n := eval[int](bob, `document.querySelectorAll('#members li').length`); n != 2 {
 		t.Errorf("%d people are there, want 2", n)
 	}

@@ -233,6 +233,7 @@ func testPrivate(t *testing.T, b *browser.Browser, s *service) {
 	if d := cmp.Diff(want, ada.transcript()); d != "" {
 		t.Error(d)
 	}
+	bob.shows("Of course.") // acknowledged, too: it does not ask whether to leave
 	bob.reload()
 	bob.online()
 	bob.shows("Of course.")
