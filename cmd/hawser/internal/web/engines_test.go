@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"sync"
 	"testing"
 
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
@@ -12,18 +13,16 @@ import (
 // browsers are those of the tests, each started when the first test asks for it.
 var browsers browser.Set
 
-// sideBySide is how many tests run at once, on two processors, too: most of the time a
-// test waits for its browser, and the browser for a frame or a timer. A window is a few
-// processes, and a test has up to four.
-const sideBySide = "4"
+// turns has one test at a time for each engine. In Firefox a window that another test
+// opens takes the focus from those that are open.
+var turns = map[browser.Engine]*sync.Mutex{}
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	chosen := false
-	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == "test.parallel" })
-	if !chosen {
-		flag.Set("test.parallel", sideBySide)
+	for _, engine := range browser.Engines {
+		turns[engine] = &sync.Mutex{}
 	}
+	flag.Parse()
+	flag.Set("test.parallel", "1000") // turns bounds it
 	code := m.Run()
 	if err := browsers.Close(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -34,13 +33,15 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// inEngines runs a test in Chromium, Firefox and WebKit, side by side and beside other
-// tests.
+// inEngines runs a test in Chromium, Firefox and WebKit, side by side: most of the time a
+// test waits for its browser, and the browser for a frame or a timer.
 func inEngines(t *testing.T, test func(*testing.T, *browser.Browser)) {
 	t.Parallel()
 	for _, engine := range browser.Engines {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()
+			turns[engine].Lock()
+			t.Cleanup(turns[engine].Unlock) // after the windows are closed
 			b, err := browsers.Get(engine)
 			if err != nil {
 				t.Fatal(err)
@@ -50,8 +51,8 @@ func inEngines(t *testing.T, test func(*testing.T, *browser.Browser)) {
 	}
 }
 
-// pageTest is a test of the page on a service. Those that share one run at the same
-// time: each has rooms of its own, and leaves the service alone.
+// pageTest is a test of the page on a service that it shares with others: each has rooms
+// of its own, and leaves the service alone.
 type pageTest struct {
 	name string
 	test func(*testing.T, *browser.Browser, *service)
@@ -59,9 +60,6 @@ type pageTest struct {
 
 func runTests(t *testing.T, b *browser.Browser, s *service, tests []pageTest) {
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			tt.test(t, b, s)
-		})
+		t.Run(tt.name, func(t *testing.T) { tt.test(t, b, s) })
 	}
 }
