@@ -18,6 +18,7 @@ func (h *house) enterUntil(name string, until int64, features string) *peer {
 	if m := p.hear(); !strings.Contains(m, fmt.Sprintf(`"token_expires":%d,`, until)) {
 		h.t.Fatalf("auth was answered by %s", m)
 	}
+	p.rest()
 	return p
 }
 

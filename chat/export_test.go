@@ -7,9 +7,10 @@ func (s *Session) Idle() bool {
 	return s.running == 0 && len(s.queue) == 0
 }
 
-// Throttled reports whether the session's next operation waits for its time.
+// Throttled reports whether the session's next operation waits for its time, and what came
+// before it is answered.
 func (s *Session) Throttled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.throttled
+	return s.throttled && s.running == 0
 }

@@ -323,14 +323,19 @@ func (h *house) enter(name, features string) *peer {
 	if m := p.hear(); typeOf(h.t, m) != "auth_ok" {
 		h.t.Fatalf("auth was answered by %s", m)
 	}
-	// The answer is sent a little before the operation is over; what is said in
-	// between waits for that.
-	for deadline := time.Now().Add(patience); !p.session.Idle(); runtime.Gosched() {
+	p.rest()
+	return p
+}
+
+// rest waits until everything said is answered that may be: the rest waits for its time.
+// An answer is sent a little before its operation is over.
+func (p *peer) rest() {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); !p.session.Idle() && !p.session.Throttled(); runtime.Gosched() {
 		if time.Now().After(deadline) {
-			h.t.Fatal("auth does not end")
+			p.t.Fatal("what was said is not answered")
 		}
 	}
-	return p
 }
 
 // settle waits until everything that was said before has been answered, by passing

@@ -413,6 +413,7 @@ func TestAnsweredBeforeTheClose(t *testing.T) {
 			p := h.connect()
 			p.say(`{"type":"auth","token":"token-of-ada-until-1754474460"}`)
 			p.hear()
+			p.rest()
 			release := store.hold()
 			for i := range 3 { // two that are begun, and one that waits for its time
 				p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"x","ref":"%d"}`, i))
@@ -493,7 +494,7 @@ func TestSharedRate(t *testing.T) {
 			}
 			idle := func() {
 				for _, p := range ps {
-					p.await("an answer to all that may be answered", func() bool { return p.session.Idle() || p.session.Throttled() })
+					p.rest()
 				}
 			}
 			idle()
@@ -528,10 +529,7 @@ func TestRefusalsArePaced(t *testing.T) {
 		for range 30 {
 			p.say(`{"type":"message","receiver_id":"u_bob","content":"x"}`)
 		}
-		idle := func() {
-			p.await("an answer to all that may be answered", func() bool { return p.session.Idle() || p.session.Throttled() })
-		}
-		idle()
+		p.rest()
 		if n := len(p.leftover()); n > 2*4 { // an answer to each of a burst, and a message
 			t.Errorf("%+v: at once came %d answers", limits, n)
 		}
@@ -540,7 +538,7 @@ func TestRefusalsArePaced(t *testing.T) {
 		}
 		for i := range 10 {
 			h.clock.advance(500 * time.Millisecond)
-			idle()
+			p.rest()
 			if n := len(p.leftover()); n > 2 { // an answer, and a message that was let through
 				t.Errorf("%+v: in half a second, the %dth, came %d answers", limits, i+1, n)
 			}
