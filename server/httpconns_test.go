@@ -102,8 +102,9 @@ func TestHTTPConnsIdle(t *testing.T) {
 		a, b := st.visit(t), st.visit(t)
 		a.wants("/page", "page")
 		b.wants("/page", "page")
+		waitFor(t, func() bool { return st.idle() == 2 }) // which each is a moment after its answer
 		a.wants("/page", "page")
-		waitFor(t, func() bool { return st.longestIdle() == b.nc.LocalAddr().String() })
+		waitFor(t, func() bool { return st.idle() == 2 && st.longestIdle() == b.nc.LocalAddr().String() })
 		c := st.visit(t)
 		c.wants("/page", "page")
 		b.ended()
