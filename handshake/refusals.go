@@ -14,7 +14,7 @@
 //	S04  Upgrade: h2c alone (H21)                             400  not ours to upgrade to
 //	S05  Upgrade: h2c, websocket (H29)                        101  9110 7.8: a list; the server takes what it speaks
 //	S06  an absolute target, without Origin (H29)             101  9112 3.2.2 demands it; proxies send it
-//	S07  an absolute target, its host being the Origin (H11)  403  whoever writes the target must not choose who is trusted
+//	S07  an absolute target, its host being the Origin (H11)  403  the client writes the target, and must not choose what is trusted
 //	S08  no Host, two, or one that is no host                 400  net/http; 9112 3.2 demands it
 //	S09  an empty Host                                        400  6455 4.2.1: "containing the server's authority"
 //	S10  more header lines than MaxHeaders                    431  ours: a bound; browsers send 20

@@ -67,7 +67,7 @@ func TestLimitLogKinds(t *testing.T) {
 	})
 }
 
-// What strangers cause is limited, whoever made the logger: refusals, and what
+// What strangers cause is limited with any logger: refusals, and what
 // net/http says of broken handshakes, which names their addresses.
 func TestRefusalsInLog(t *testing.T) {
 	const flood = 20 * LogRate

@@ -164,7 +164,7 @@ func TestLostLog(t *testing.T) {
 	}
 }
 
-// When whoever reads the log reads on, it finds whole lines.
+// A reader of the log that stops and goes on finds whole lines.
 func TestLateReader(t *testing.T) {
 	r, w := pipe(t)
 	s := startOn(t, nil, w)

@@ -38,8 +38,8 @@ const (
 	exitUsage   = 2
 )
 
-// flushTime is how long the end of the server waits for whoever reads what it
-// logged and printed.
+// flushTime is how long a server that ends waits until what it logged and printed has
+// been read.
 const flushTime = 2 * time.Second
 
 func main() {

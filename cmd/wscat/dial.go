@@ -14,7 +14,7 @@ import (
 // connection is one that the opening handshake is done on.
 type connection struct {
 	nc     net.Conn
-	left   []byte // what came behind the handshake
+	left   []byte // what came after the handshake
 	result handshake.Result
 }
 

@@ -19,8 +19,8 @@ func Survive() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 }
 
-// OnHangup has SIGHUP call f, until stop is called. The signal comes from whoever
-// changed a file, from a log rotation, and from a terminal that was closed.
+// OnHangup calls f at each SIGHUP, until stop is called. An administrator sends the
+// signal after changing a file; so do a log rotation and a terminal that is closed.
 func OnHangup(f func()) (stop func()) {
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP)

@@ -66,7 +66,7 @@ func frame(first byte, payload string) string {
 	return string([]byte{first, byte(len(payload))}) + payload
 }
 
-// Serve starts a server that gives one answer, whoever asks, and hangs up. It
+// Serve starts a server that gives every client the same answer and hangs up. It
 // returns its URL.
 func Serve(t testing.TB, answer string) string {
 	t.Helper()

@@ -12,9 +12,9 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 )
 
-// sealer hides the options for connecting from whoever listens between a
-// controller and its agent: they hold passwords and private keys. What else they
-// say to each other is no secret. A nil sealer is for a child of this process.
+// sealer encrypts the options for connecting on their way from a controller to its
+// agent, because they hold passwords and private keys. Nothing else that the two say is
+// secret. A nil sealer is for a child of this process.
 type sealer struct{ aead cipher.AEAD }
 
 // newSealer makes the key of one conversation from what only the two sides know,
