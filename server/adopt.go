@@ -160,7 +160,7 @@ func (l *loop) openAll() {
 		if len(o.left) > 0 {
 			l.traffic[bytesIn] += uint64(len(o.left))
 			if c.has(flagPaused) {
-				c.unread = &unread{o.left}
+				l.keepUnread(o.slot, c, o.left)
 			} else {
 				l.feed(o.slot, c, o.left)
 			}

@@ -89,7 +89,10 @@ func (l *loop) dueMessage(slot uint32, c *conn) {
 // one that is.
 func (l *loop) watch(slot uint32, c *conn) {
 	unit, received, ok := c.proto.Unfinished()
-	l.hold(c, received+c.unread.size())
+	if c.has(flagUnread) {
+		received += len(l.unread[slot])
+	}
+	l.hold(c, received)
 	if !ok || l.cfg.AssemblyTimeout <= 0 || c.has(flagClosing) {
 		c.flags &^= flagAssembling
 		return

@@ -48,7 +48,7 @@ func (l *loop) evict(slot uint32, c *conn, cause error) {
 
 // eof acts on the end of the peer's stream.
 func (l *loop) eof(slot uint32, c *conn) {
-	for c.unread != nil { // what came before the end is delivered before OnClose
+	for c.has(flagUnread) { // what came before the end is delivered before OnClose
 		c.flags &^= flagPaused
 		l.takeUnread(slot, c)
 	}
@@ -87,6 +87,7 @@ func (l *loop) teardown(slot uint32, c *conn) {
 	c.address.release()
 	l.hold(c, 0)
 	delete(l.remotes, slot)
+	delete(l.unread, slot)
 	l.open--
 	l.stats.open.Add(-1)
 	if c.has(flagClosing) {

@@ -144,7 +144,7 @@ func (l *loop) settleEnd(slot uint32, c *conn) bool {
 func (l *loop) interest(slot uint32, c *conn) {
 	var mask uint8
 	if !c.has(flagEOF|flagFull|flagPaused) || c.has(flagShut) && !c.has(flagEOF) {
-		if c.unread != nil {
+		if c.has(flagUnread) {
 			l.anotherTurn(slot, c)
 		} else {
 			mask |= wantRead

@@ -66,6 +66,7 @@ type loop struct {
 	opens      []*opening
 	opening    handshake.Result          // of the connection whose OnOpen runs
 	remotes    map[uint32]netip.AddrPort // by slot, of the clients behind proxies
+	unread     map[uint32][]byte         // by slot, of those with flagUnread
 	open       int
 	delivering bool
 	opened     bool // connections, in this iteration

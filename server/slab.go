@@ -34,7 +34,6 @@ type conn struct {
 	address *address    // what its admission was counted on, or nil
 	why     *CloseError // the first cause of its end, or nil
 	tls     *secure     // nil without TLS
-	unread  *unread     // nil unless it was paused in the middle of what was read
 
 	heard      uint32 // when the last byte came, in ticks
 	began      uint32 // when the unfinished message began or, closing, the close
@@ -63,6 +62,7 @@ const (
 	flagBlocked                      // the kernel's buffer is full
 	flagFull                         // the queue is over its soft bound
 	flagPaused                       // the application reads no more
+	flagUnread                       // the loop keeps input that the protocol was not given
 	flagGone                         // torn down, to be freed after the iteration
 )
 
@@ -129,7 +129,7 @@ func (l *loop) reap() {
 func (c *conn) clear() {
 	c.fd = -1
 	c.proto = wsproto.Conn{}
-	c.value, c.out, c.groups, c.address, c.why, c.tls, c.unread = nil, nil, nil, nil, nil, nil, nil
+	c.value, c.out, c.groups, c.address, c.why, c.tls = nil, nil, nil, nil, nil, nil
 	c.buffered.Store(0)
 	c.heard, c.began, c.unit, c.assembling, c.window = 0, 0, 0, 0, 0
 	c.timer = timer{}

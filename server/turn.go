@@ -65,8 +65,8 @@ func (l *loop) arrived(slot uint32, c *conn, p []byte) {
 	c.pinged = 0
 	switch {
 	case c.has(flagEnding | flagShut): // thrown away; it is only to be read to its end
-	case c.unread != nil: // read because of a hang-up, although it is paused
-		c.unread.b = append(c.unread.b, p...)
+	case c.has(flagUnread): // read because of a hang-up, although it is paused
+		l.unread[slot] = append(l.unread[slot], p...)
 	default:
 		l.feed(slot, c, p)
 	}
@@ -90,7 +90,7 @@ func (l *loop) feed(slot uint32, c *conn, p []byte) {
 				// What it sent has its place before what the next frame causes.
 				l.deliver()
 				if c.has(flagPaused) {
-					c.keepUnread()
+					l.keepUnread(slot, c, c.proto.Unread())
 					more = false
 				}
 			}
