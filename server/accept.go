@@ -10,27 +10,28 @@ import (
 	"time"
 )
 
-// listener paces and counts what is accepted, and keeps errors from net/http that
-// concern one connection or pass by themselves, but would end http.Server.Serve.
+// listener paces and counts the accepted connections. Errors that concern one
+// connection, or that will pass, would end http.Server.Serve: it marks them as
+// temporary.
 type listener struct {
 	net.Listener
 	s     *Server
-	pace  rate
-	spare *os.File // given up to accept one more where descriptors have run out; Accept's
+	pace  tokenBucket
+	spare *os.File // Accept only. Closed to accept one more when descriptors have run out.
 }
 
 func (s *Server) listener(ln net.Listener) *listener {
 	l := &listener{Listener: ln, s: s}
 	l.keepSpare()
 	if l.spare != nil {
-		// The system gives the lowest number that is free.
+		// The system gives out the lowest free number.
 		s.descriptors.base.Store(int64(l.spare.Fd()) + 1 - s.conns.Load() - int64(s.http.open()))
 	}
 	return l
 }
 
-// keepSpare opens the spare descriptor where there is none. It may fail: without
-// one, clients have to wait.
+// keepSpare opens the spare descriptor if there is none. It may fail; without a spare,
+// clients have to wait until descriptors are free.
 func (ln *listener) keepSpare() {
 	if ln.spare == nil {
 		ln.spare, _ = os.Open(os.DevNull)
@@ -39,48 +40,48 @@ func (ln *listener) keepSpare() {
 
 func (ln *listener) Accept() (net.Conn, error) {
 	for {
-		ln.await()
+		ln.waitForRate()
 		nc, err := ln.Listener.Accept()
 		if err != nil {
-			return nil, ln.failed(err)
+			return nil, ln.acceptError(err)
 		}
 		ln.keepSpare()
-		if a := ln.s.accepted(nc); a != nil {
+		if a := ln.s.acceptConn(nc); a != nil {
 			return a, nil
 		}
 	}
 }
 
-// await sleeps until AcceptRate allows another connection.
-func (ln *listener) await() {
+// waitForRate sleeps until AcceptRate allows another connection.
+func (ln *listener) waitForRate() {
 	n := ln.s.cfg.AcceptRate
 	if n == 0 {
 		return
 	}
 	for wait := ln.pace.take(n, ln.s.cfg.now()); wait > 0; wait = ln.pace.take(n, ln.s.cfg.now()) {
-		ln.s.cfg.sleep(wait)
+		time.Sleep(wait)
 	}
 }
 
-// failed makes room where descriptors have run out, and marks errors that pass.
-func (ln *listener) failed(err error) error {
+// acceptError makes room if descriptors have run out, and marks temporary errors.
+func (ln *listener) acceptError(err error) error {
 	if isExhausted(err) {
 		if ln.s.http.dropIdle(16) == 0 {
 			ln.turnAway()
 			ln.s.logExhausted(err)
 		}
-		return &passingError{err}
+		return &temporaryError{err}
 	}
-	for _, passing := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.ECONNABORTED} {
-		if errors.Is(err, passing) {
-			return &passingError{err}
+	for _, temporary := range []error{syscall.ENOBUFS, syscall.ENOMEM, syscall.EPERM, syscall.EPROTO, syscall.ECONNABORTED} {
+		if errors.Is(err, temporary) {
+			return &temporaryError{err}
 		}
 	}
 	return err
 }
 
-// turnAway closes the connections that wait to be accepted, with the descriptor
-// that was kept for it: otherwise they would wait for as long as this goes on.
+// turnAway accepts and closes the connections in the system's queue, using the spare
+// descriptor: otherwise they would wait for as long as descriptors are short.
 func (ln *listener) turnAway() {
 	bounded, ok := ln.Listener.(interface{ SetDeadline(time.Time) error })
 	if !ok || ln.spare == nil {
@@ -88,7 +89,7 @@ func (ln *listener) turnAway() {
 	}
 	ln.spare.Close()
 	for range 64 {
-		bounded.SetDeadline(time.Now().Add(time.Millisecond)) // one in the past would accept nothing
+		bounded.SetDeadline(time.Now().Add(time.Millisecond)) // a deadline in the past would accept nothing
 		nc, err := ln.Listener.Accept()
 		if err != nil {
 			break
@@ -105,7 +106,7 @@ func isExhausted(err error) bool {
 	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }
 
-// logExhausted says so, at most once in 5 s.
+// logExhausted logs that descriptors have run out, at most once in 5 s.
 func (s *Server) logExhausted(err error) {
 	s.mu.Lock()
 	now := s.cfg.now()
@@ -119,12 +120,12 @@ func (s *Server) logExhausted(err error) {
 	}
 }
 
-// passingError marks an error as temporary: net/http waits and tries again.
-type passingError struct{ error }
+// temporaryError marks an error as temporary: net/http waits and tries again.
+type temporaryError struct{ error }
 
-func (*passingError) Temporary() bool { return true }
-func (*passingError) Timeout() bool   { return false }
-func (e *passingError) Unwrap() error { return e.error }
+func (*temporaryError) Temporary() bool { return true }
+func (*temporaryError) Timeout() bool   { return false }
+func (e *temporaryError) Unwrap() error { return e.error }
 
 // accepted is a connection from Serve's listener until its descriptor moves to
 // a loop.
@@ -133,8 +134,8 @@ type accepted struct {
 	s *Server
 
 	// Immutable once it is served.
-	refusal *refusal // how anything but a health probe is answered; nil: it is served
-	surplus bool     // beyond a bound of httpConns
+	refusal *refusal // the answer to anything but a health probe; nil: it is served
+	surplus bool     // beyond a limit of httpConns
 
 	empty emptyLines // Reader only.
 
@@ -142,17 +143,17 @@ type accepted struct {
 	http httpConn    // Guarded by s.http.mu.
 }
 
-// accepted admits a connection. It returns nil for one that it had to close.
-func (s *Server) accepted(nc net.Conn) *accepted {
+// acceptConn admits a connection. It returns nil for one that it had to close.
+func (s *Server) acceptConn(nc net.Conn) *accepted {
 	a := &accepted{Conn: nc, s: s}
-	if s.cfg.TLS == nil { // crypto/tls begins with something else
+	if s.cfg.TLS == nil { // a TLS connection does not begin with a request line
 		a.empty = maxEmptyLines
 	}
 	if p, ok := nc.(interface{ ProbesOnly() bool }); ok && p.ProbesOnly() {
 		a.refusal = refusedProbesOnly
 	}
 	var addr netip.Addr
-	if s.cfg.ClientAddr == nil { // otherwise its first request tells
+	if s.cfg.ClientAddr == nil { // otherwise its first request names the client
 		addr = addrPort(nc.RemoteAddr()).Addr()
 	}
 	kept := s.http.add(a, addr, s.scarce(1))
@@ -169,8 +170,8 @@ func (s *Server) accepted(nc net.Conn) *accepted {
 }
 
 var (
-	errScarce = errors.New("the last ones are kept for health probes")
-	errShare  = errors.New("MaxHTTPConns, the share of connections that are not WebSockets, is used up")
+	errScarce = errors.New("the last descriptors are kept for health probes")
+	errShare  = errors.New("MaxHTTPConns is reached: the share of connections that are not WebSockets")
 )
 
 // Read notes when a request begins.
@@ -182,7 +183,7 @@ func (a *accepted) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close ends the count, too, unless the connection is on a loop.
+// Close also uncounts the connection, unless a loop has taken it over.
 func (a *accepted) Close() error {
 	a.s.http.gone(a)
 	return a.Conn.Close()

@@ -6,8 +6,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -38,63 +38,71 @@ func TestMaxConns(t *testing.T) {
 	c.expect(`text "again"`)
 }
 
-// More than the rate wait in the system's queue.
+// endlessListener has a connection for every Accept.
+type endlessListener struct{ net.Listener }
+
+func (endlessListener) Accept() (net.Conn, error) {
+	nc, _ := net.Pipe()
+	return nc, nil
+}
+
+// Connections beyond the rate wait in the system's queue.
 func TestAcceptRate(t *testing.T) {
-	slept := make(chan time.Duration, 100)
-	var advance atomic.Pointer[func(time.Duration)]
-	ts := start(t, Config{Handler: funcs{message: echo}, AcceptRate: 2, sleep: func(d time.Duration) {
-		slept <- d
-		if f := advance.Load(); f != nil {
-			(*f)(d)
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Handler: funcs{}, AcceptRate: 2, Loops: 1, newKernel: func() (kernel, error) { return newPortable(), nil }})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}})
-	f := func(d time.Duration) { ts.clock.t.Add(int64(d)) }
-	advance.Store(&f)
-	for range 5 {
-		c := ts.dial(t, "/")
-		c.text("x")
-		c.expect(`text "x"`)
-	}
-	// Two at once; every one after them half a second after the one before.
-	for range 3 {
-		if d := receive(t, slept); d < 499*time.Millisecond || d > 501*time.Millisecond {
-			t.Errorf("slept for %v", d)
+		defer s.Shutdown(t.Context())
+		ln := s.listener(endlessListener{})
+		defer ln.spare.Close()
+		began := time.Now()
+		for i := range 6 {
+			nc, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			// Two at once; every one after them half a second after the one before.
+			want := time.Duration(max(0, i-1)) * 500 * time.Millisecond
+			if got := time.Since(began); got < want || got > want+time.Millisecond {
+				t.Errorf("connection %d was accepted after %v; want %v", i, got, want)
+			}
 		}
-	}
+	})
 }
 
 // A burst of handshakes is followed by one release of memory, when it is over.
 func TestRelease(t *testing.T) {
-	timers := make(chan func(), 10)
-	freed := make(chan struct{}, 10)
-	ts := start(t, Config{Handler: funcs{}, ReleaseAfter: 3,
-		after: func(_ time.Duration, f func()) { timers <- f },
-		free:  func() { freed <- struct{}{} }})
-	open := func(n int) {
-		for range n {
-			ts.dial(t, "/")
+	synctest.Test(t, func(t *testing.T) {
+		freed := 0
+		r := releaser{burst: 3, free: func() { freed++ }}
+		upgrade := func(n, want int, after time.Duration) {
+			t.Helper()
+			for range n {
+				r.countUpgrade()
+			}
+			time.Sleep(after)
+			synctest.Wait()
+			if freed != want {
+				t.Errorf("memory was released %d times; want %d", freed, want)
+			}
 		}
-	}
-	open(2)
-	if len(timers) > 0 {
-		t.Error("two are no burst")
-	}
-	open(1)
-	fire := receive(t, timers)
-	open(1)
-	waitFor(t, func() bool { return ts.burst.Load() == 4 })
-	fire() // one has come since
-	if len(freed) > 0 {
-		t.Error("freed in the middle of the burst")
-	}
-	receive(t, timers)()
-	receive(t, freed)
-	open(3)
-	receive(t, timers)()
-	receive(t, freed)
-	if len(timers)+len(freed) > 0 {
-		t.Error("freed more often than once a burst")
-	}
+		upgrade(2, 0, time.Hour)     // two are no burst
+		upgrade(1, 0, quietPeriod/2) // the burst may go on,
+		upgrade(1, 0, quietPeriod)   // and did
+		upgrade(0, 1, 2*quietPeriod) // now it is over
+		upgrade(0, 1, time.Hour)     // released once a burst
+		upgrade(3, 2, 2*quietPeriod)
+	})
+}
+
+// Every WebSocket counts towards a burst.
+func TestReleaseCountsUpgrades(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}, ReleaseAfter: 3})
+	ts.dial(t, "/")
+	ts.dial(t, "/")
+	waitFor(t, func() bool { return ts.release.count.Load() == 2 })
 }
 
 // Drain closes the connections evenly over its time.

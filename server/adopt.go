@@ -10,74 +10,75 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// opening is a connection on its way to its loop.
-type opening struct {
+// adoption is a connection on its way to its loop.
+type adoption struct {
 	fd      int
 	left    []byte
 	res     handshake.Result
 	role    wsproto.Role
 	value   any
 	address *address
-	remote  netip.AddrPort // the client's address, if the kernel would name another
-	tls     *secure
+	remote  netip.AddrPort // the client's address, if it differs from the socket's peer
+	tls     *tlsState
 	slot    uint32 // set by register
 }
 
-// Adopt takes over a connection whose opening handshake is done, in either
-// role: it moves to one of the loops, nc is no longer the caller's, and the Handler
-// is called from now on. left is what was read behind the handshake. If there
-// is an error, nc is closed all the same.
+// Adopt takes over a connection, in either role, whose opening handshake is done. The
+// connection moves to one of the loops, and the Handler is called from now on; the
+// caller must not use nc again. left is what was read past the end of the handshake.
+// If Adopt returns an error, it has closed nc.
 //
-// nc must be a TCP or Unix connection, or another with a SyscallConn. TLS is
-// possible only on what Serve accepted.
+// nc must be a TCP or Unix connection, or another one with a SyscallConn. TLS is
+// supported only on connections that Serve accepted.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
-	s.conns.Add(1) // also beyond MaxConns, which is for those that come to Serve
-	c, err := s.adopt(nc, &opening{left: left, res: res, role: role})
+	s.conns.Add(1) // even beyond MaxConns, which limits Serve's connections
+	c, err := s.adopt(nc, &adoption{left: left, res: res, role: role})
 	if err != nil {
 		s.conns.Add(-1)
 	}
 	return c, err
 }
 
-func (s *Server) adopt(nc net.Conn, o *opening) (Conn, error) {
+func (s *Server) adopt(nc net.Conn, o *adoption) (Conn, error) {
 	if tc, ok := nc.(*tls.Conn); ok {
 		sock, ok := tc.NetConn().(*tlsSocket)
 		if !ok {
 			nc.Close()
-			return Conn{}, fmt.Errorf("server: adopt: TLS over a %T, which was not accepted by Serve", tc.NetConn())
+			return Conn{}, fmt.Errorf("server: adopt: a tls.Conn over %T, which Serve did not accept", tc.NetConn())
 		}
-		o.tls = &secure{conn: tc, sock: sock}
+		o.tls = &tlsState{conn: tc, sock: sock}
 		nc = sock.accepted
 	}
 	o.remote = remoteOf(nc, o.remote)
 	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
-	slot, gen, ok := l.take()
+	slot, gen, ok := l.takeSlot()
 	if !ok {
 		nc.Close()
-		return Conn{}, fmt.Errorf("server: adopt: a loop holds %d connections and takes no more", maxSlabs*slabSize-1)
+		return Conn{}, fmt.Errorf("server: adopt: a loop holds its maximum of %d connections", maxSlabs*slabSize-1)
 	}
 	if a, ok := nc.(*accepted); ok {
-		s.http.gone(a) // its place counts from here
+		s.http.gone(a) // from here on it counts as a WebSocket
 	}
 	fd, err := l.k.attach(nc)
 	if err != nil {
-		l.giveBack(slot)
+		l.freeSlots(slot)
 		return Conn{}, err
 	}
 	o.fd = fd
 	if o.tls != nil {
 		o.tls.sock.move(l.k, fd)
 	}
-	if err := l.post(task{kind: taskOpen, slot: slot, gen: gen, open: o}, nil); err != nil {
+	if err := l.post(task{kind: taskOpen, slot: slot, gen: gen, adoption: o}, nil); err != nil {
 		l.k.close(fd)
-		l.giveBack(slot)
+		l.freeSlots(slot)
 		return Conn{}, ErrServerClosed
 	}
 	return Conn{l, slot, gen}, nil
 }
 
-// remoteOf returns the client's address if it is not what the kernel would
-// answer, but a proxy's client. said is what the request had, if anything.
+// remoteOf returns the client's address if it is not the one that the kernel reports
+// for nc, because a proxy named it; otherwise the zero AddrPort. said is the request's
+// RemoteAddr, if it had one.
 func remoteOf(nc net.Conn, said netip.AddrPort) netip.AddrPort {
 	if a, ok := nc.(*accepted); ok {
 		nc = a.Conn
@@ -92,7 +93,8 @@ func remoteOf(nc net.Conn, said netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(said.Addr().Unmap(), said.Port())
 }
 
-// addrPort returns the zero AddrPort for what has no such address.
+// addrPort returns a TCP address as an AddrPort, IPv4 unmapped, and the zero AddrPort
+// for any other.
 func addrPort(a net.Addr) netip.AddrPort {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -102,8 +104,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
 
-// register gives a slot its connection. OnOpen is left for openAll.
-func (l *loop) register(slot, gen uint32, o *opening) {
+// register puts a connection into its slot. OnOpen is left to openAll.
+func (l *loop) register(slot, gen uint32, o *adoption) {
 	c := l.at(slot)
 	c.fd = int32(o.fd)
 	c.value = o.value
@@ -122,33 +124,33 @@ func (l *loop) register(slot, gen uint32, o *opening) {
 	if o.res.Deflate != nil {
 		c.proto.UseDeflate(*o.res.Deflate)
 	}
-	l.open++
+	l.live++
 	l.stats.open.Add(1)
 	l.stats.opened.Add(1)
 	if err := l.k.add(o.fd, c.mask, slot, gen); err != nil {
 		l.stats.refused.Add(1)
-		l.cfg.Logger.Error("the system watches no more descriptors", "error", err)
+		l.cfg.Logger.Error("the system cannot watch another descriptor", "error", err)
 		c.mask = 0
 	}
 	o.slot = slot
-	l.opens = append(l.opens, o)
+	l.adoptions = append(l.adoptions, o)
 }
 
-// openAll calls OnOpen for what was registered, and hands over what had come
-// behind the handshake.
+// openAll calls OnOpen for the registered connections, and processes the input that
+// arrived together with their handshakes.
 func (l *loop) openAll() {
-	opens := l.opens
-	l.opens = nil
+	opens := l.adoptions
+	l.adoptions = nil
 	for _, o := range opens {
 		c := l.at(o.slot)
-		if c.mask == 0 || c.has(flagGone) { // not watched, or lost meanwhile: it never opened
+		if c.mask == 0 || c.has(flagGone) { // not watched, or lost in the meantime: it never opened
 			l.teardown(o.slot, c)
 			continue
 		}
-		me := Conn{l, o.slot, c.word.Load() >> 1}
-		l.opening = o.res
+		me := Conn{l, o.slot, c.genClosed.Load() >> 1}
+		l.handshake = o.res
 		l.onOpen(me)
-		l.opening = handshake.Result{}
+		l.handshake = handshake.Result{}
 		c.flags &^= flagOpening
 		l.deliver()
 		if l.stopping {
@@ -166,7 +168,7 @@ func (l *loop) openAll() {
 			}
 		}
 		if c.tls != nil && !c.has(flagGone) {
-			l.anotherTurn(o.slot, c) // the tls.Conn may hold what the kernel cannot see
+			l.queueTurn(o.slot, c) // the tls.Conn may hold what the kernel cannot see
 		}
 	}
 }

@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// budget bounds what all connections together hold: the bytes that wait to be
-// written, and those received of messages that are not complete. Every loop adds
-// what it holds when an iteration ends, and what it sheds then is not in it: no
-// other loop sees that this one was over, and sheds something for it.
+// budget limits what all connections together hold: the bytes that wait to be written,
+// and those received of incomplete messages. Every loop adds what it holds at the end
+// of an iteration, after shedding its share of the excess. So no other loop sees that
+// excess and sheds for it a second time.
 type budget struct {
 	limit int64 // 0: none
 	used  atomic.Int64
@@ -17,20 +17,20 @@ type budget struct {
 
 func (b *budget) exceeded() bool { return b.limit > 0 && b.used.Load() > b.limit }
 
-// grown is how much more the loop holds than it has added to the budget.
-func (l *loop) grown() int64 {
+// unpublishedBytes is how much more the loop holds than it has added to the budget.
+func (l *loop) unpublishedBytes() int64 {
 	before := l.published[queued] + l.published[assembling]
 	return int64(l.traffic[queued] + l.traffic[assembling] - before)
 }
 
-// shedSlowest evicts the connections that hold most, until this loop has given
-// back its share of what is too much. It is done between two flushes: what the
-// kernel has taken is not held, and the Close frames go out.
+// shedSlowest evicts the connections that hold the most, until this loop has given
+// back its share of the excess. It runs between two flushes: the first one gives the
+// kernel what it will take, the second one sends the Close frames.
 func (l *loop) shedSlowest() {
 	if l.budget.limit == 0 {
 		return
 	}
-	used := l.budget.used.Load() + l.grown()
+	used := l.budget.used.Load() + l.unpublishedBytes()
 	over := used - l.budget.limit
 	mine := int64(l.traffic[queued] + l.traffic[assembling])
 	if over <= 0 || mine == 0 {
@@ -43,7 +43,7 @@ func (l *loop) shedSlowest() {
 	var holders []holder
 	for slot := range l.used() {
 		c := l.at(slot)
-		if bytes := c.held(); bytes > tornEnough || bytes > 0 && !c.has(flagClosing) {
+		if bytes := c.heldBytes(); bytes > maxUnshed || bytes > 0 && !c.has(flagClosing) {
 			holders = append(holders, holder{slot, bytes})
 		}
 	}
@@ -59,26 +59,26 @@ func (l *loop) shedSlowest() {
 	l.flush()
 }
 
-// held is what a connection holds of the budget.
-func (c *conn) held() int { return int(c.assembling) + c.waiting() }
+// heldBytes is what a connection uses of the budget.
+func (c *conn) heldBytes() int { return int(c.assembling) + c.waiting() }
 
-// tornEnough is what may be left of a connection that is shed: the rest of a
-// message that is written in part has to go out before the Close frame.
-const tornEnough = 16 << 10
+// maxUnshed is how many bytes a connection that is shed may still hold: the rest of a
+// partly written frame has to go out before the Close frame.
+const maxUnshed = 16 << 10
 
-// shed evicts a connection, or cuts it where that would give back too little. One
-// that is closing has had its Close frame, and is cut.
+// shed evicts a connection, or cuts it if eviction would give back too little. A
+// connection that is already closing has had its Close frame, and is cut.
 func (l *loop) shed(slot uint32, c *conn) {
 	if !c.has(flagClosing) {
 		l.evict(slot, c, ErrOverBudget)
 	}
-	if c.held() > tornEnough {
+	if c.heldBytes() > maxUnshed {
 		l.teardown(slot, c)
 	}
 }
 
-// hold notes how much of an unfinished message a connection has received.
-func (l *loop) hold(c *conn, bytes int) {
+// setAssembling records how much of an incomplete message a connection has received.
+func (l *loop) setAssembling(c *conn, bytes int) {
 	n := uint32(min(uint64(bytes), 1<<32-1))
 	l.traffic[assembling] += uint64(n) - uint64(c.assembling)
 	c.assembling = n

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/netip"
 	"runtime"
-	"runtime/debug"
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
@@ -21,159 +20,165 @@ type Handler interface {
 	// OnOpen is the first call for a connection.
 	OnOpen(c Conn)
 
-	// OnMessage hands over one message. p is valid until it returns and may be
-	// modified. After Close was called on c no message is delivered any more.
+	// OnMessage delivers one message. p is valid until OnMessage returns and may be
+	// modified. Once Close has been called on c, no more messages are delivered.
 	OnMessage(c Conn, op frame.Opcode, p []byte)
 
-	// OnClose is called exactly once, last. err is a *CloseError. Sending to c
-	// fails with ErrClosed.
+	// OnClose is called exactly once, as the last call for a connection. err is a
+	// *CloseError. Sending to c fails with ErrClosed.
 	OnClose(c Conn, err error)
 }
 
-// Off turns a limit or a deadline of Config off.
+// Off disables a limit or a deadline of Config.
 const Off = -1
 
-// Config says how a Server works. The zero value of a field means its default,
-// Off (or any negative value) means no limit. It is not modified.
+// Config configures a Server. The zero value of a field means its default; Off (or
+// any negative value) means no limit. New does not modify it.
 type Config struct {
 	// Handler receives the connections. Required.
 	Handler Handler
 
-	// Upgrader verifies the opening handshakes, and turns permessage-deflate on
-	// with its Deflate.
+	// Upgrader verifies the opening handshakes. Its Deflate field enables
+	// permessage-deflate.
 	Upgrader handshake.Upgrader
 
-	// Admit, if set, is asked on net/http's goroutine before a handshake is
-	// answered. Its value becomes the connection's Value. An error refuses the
-	// handshake: with the status of a *handshake.Error, else with 403.
+	// Admit, if set, is called on net/http's goroutine before a handshake is
+	// answered. The value it returns becomes the connection's Value. An error refuses
+	// the handshake: with the status of a *handshake.Error, otherwise with 403.
 	Admit func(r *http.Request) (value any, err error)
 
-	// HTTP serves what arrives at Serve's listener; it routes upgrades to
-	// Server.ServeHTTP. By default the Server itself serves every path.
+	// HTTP handles the requests that arrive at Serve's listener; it must route
+	// upgrades to Server.ServeHTTP. By default the Server itself handles every path.
 	HTTP http.Handler
 
-	// Middleware, if set, is around everything that Serve answers, its refusals and
-	// probes included: for headers that belong in every answer. RemoteAddr of its
-	// requests is that of the connection, whatever ClientAddr says. It must not wrap
-	// the ResponseWriter.
+	// Middleware, if set, wraps everything that Serve answers, refusals and probes
+	// included. Use it for headers that belong in every answer. The RemoteAddr of its
+	// requests is the connection's, whatever ClientAddr returns. It must not wrap the
+	// ResponseWriter.
 	Middleware func(http.Handler) http.Handler
 
-	// ClientAddr, if set, says whom a request at Serve's listener comes from,
-	// where a proxy in front names that in a header: it becomes the request's
-	// RemoteAddr, is what the connection is counted on, and what Conn.RemoteAddr
-	// returns. The zero AddrPort leaves the request as it is.
+	// ClientAddr, if set, returns the client's address of a request at Serve's
+	// listener, for servers behind a proxy that names the client in a header. The
+	// address becomes the request's RemoteAddr, is the one that limits per address
+	// count, and is what Conn.RemoteAddr returns. The zero AddrPort leaves the request
+	// as it is.
 	ClientAddr func(r *http.Request) netip.AddrPort
 
-	// TLS, if set, has Serve speak TLS: at least 1.2, with HTTP/1.1. Its
-	// certificates can be exchanged by GetCertificate or GetConfigForClient, whose
-	// Config has to set MinVersion itself;
-	// with ClientAuth and ClientCAs it asks for the clients' own. net/http does
-	// the handshake; then the connection moves to a loop like any other.
+	// TLS, if set, makes Serve speak TLS: at least 1.2, with HTTP/1.1. Certificates
+	// can be replaced at run time with GetCertificate or GetConfigForClient; a Config
+	// that the latter returns must set MinVersion itself. ClientAuth and ClientCAs
+	// request client certificates. net/http does the handshake; then the connection
+	// moves to a loop like any other.
 	TLS *tls.Config
 
 	// Loops is the number of event loops. Default: GOMAXPROCS.
 	Loops int
 
-	// MaxMessage bounds a received message, in bytes. Default 64 KiB. There is
-	// no Off: what is received is held in memory.
+	// MaxMessage is the maximum size of a received message in bytes. Default 64 KiB.
+	// It cannot be Off, because received messages are held in memory.
 	MaxMessage int
 
-	// MaxFragments bounds the frames of a received message. Default 1,024.
+	// MaxFragments is the maximum number of frames in a received message. Default
+	// 1,024.
 	MaxFragments int
 
 	// CompressFrom is the length in bytes from which messages are compressed,
-	// where permessage-deflate was agreed on. Default 128; Off: every one.
+	// where permessage-deflate was negotiated. Default 128; Off compresses every
+	// message.
 	CompressFrom int
 
-	// MaxControlRate bounds the control frames received on a connection in a
-	// second. Default 100. One more closes it with 1008.
+	// MaxControlRate is the maximum number of control frames received on a connection
+	// per second. Exceeding it closes the connection with 1008. Default 100.
 	MaxControlRate int
 
-	// WriteQueue bounds the bytes that wait to be written on a connection. A
-	// message that would exceed it evicts the connection: whole unsent frames
-	// are discarded, 1013 is sent. An empty queue always takes one message.
-	// Above half of it nothing more is read from the connection, until it has come
-	// down to a quarter (see WritableHandler). Default 1 MiB.
+	// WriteQueue is the maximum number of bytes that wait to be written on a
+	// connection. A message that would exceed it evicts the connection: frames of
+	// which nothing has been written are discarded, and 1013 is sent. An empty queue
+	// always takes one message. While more than half of it is used, nothing is read
+	// from the connection; reading resumes at a quarter (see WritableHandler).
+	// Default 1 MiB.
 	WriteQueue int
 
-	// MemoryBudget bounds what all connections together hold, in bytes: what waits
-	// to be written and what has been received of messages that are not complete.
-	// Above it handshakes are answered 503, and the connections that hold most are
+	// MemoryBudget is the maximum number of bytes that all connections together hold:
+	// those that wait to be written, and those received of incomplete messages. Above
+	// it handshakes are answered with 503, and the connections that hold the most are
 	// closed with 1013. Default: no limit.
 	MemoryBudget int
 
-	// WriteTimeout evicts a connection of whose queue the kernel took no byte
-	// for so long. Default 10 s.
+	// WriteTimeout evicts a connection whose queue has made no progress for this
+	// long. Default 10 s.
 	WriteTimeout time.Duration
 
-	// PingInterval is the silence after which a connection is pinged, with the
-	// time in decimal Unix milliseconds as payload. Default 30 s.
+	// PingInterval is the silence after which a connection is pinged. The ping's
+	// payload is the time in decimal Unix milliseconds. Default 30 s.
 	PingInterval time.Duration
 
-	// PingMisses is how many pings in a row may stay without a byte from the
-	// peer; then the connection is closed. Default 2.
+	// PingMisses is the number of pings in a row that may go by without a byte from
+	// the peer before the connection is closed. Default 2.
 	PingMisses int
 
-	// AssemblyTimeout bounds the time from a message's first byte to its last,
-	// and grows by one second for every 64 KiB received. Too late closes with
-	// 1008. Default 15 s.
+	// AssemblyTimeout is the maximum time from a message's first byte to its last. It
+	// grows by one second for every 64 KiB received. Exceeding it closes the
+	// connection with 1008. Default 15 s.
 	AssemblyTimeout time.Duration
 
-	// CloseTimeout bounds the time from the first Close frame in either
+	// CloseTimeout is the maximum time from the first Close frame in either
 	// direction, or from the peer's end of stream, to the end of the
 	// connection. Default 5 s.
 	CloseTimeout time.Duration
 
-	// HandshakeTimeout bounds the time from accept to the end of a request's
-	// header, for the listeners that Serve owns. Default 5 s.
+	// HandshakeTimeout is the maximum time from accept to the end of a request's
+	// header, on Serve's listeners. Default 5 s.
 	HandshakeTimeout time.Duration
 
-	// MaxConns bounds the WebSockets in all, those in their handshake included. One
-	// more is answered 503. Default: no limit.
+	// MaxConns is the maximum number of WebSockets, those in their handshake included.
+	// Further handshakes are answered with 503. Default: no limit.
 	MaxConns int
 
-	// AcceptRate bounds the connections that each listener of Serve's accepts in a
-	// second, and as many at once: more wait in the system's queue, so that a crowd
-	// that comes back leaves time for those who are there. Default: no limit.
+	// AcceptRate is the maximum number of connections that each of Serve's listeners
+	// accepts per second, and the largest burst. Further ones wait in the system's
+	// queue, so that a crowd of reconnecting clients leaves time for the established
+	// connections. Default: no limit.
 	AcceptRate int
 
-	// ReleaseAfter is how many handshakes make a burst: when no connection has been
-	// taken over for a second after it, the memory that they left is returned to the
-	// system, by one debug.FreeOSMemory. Default 1,000; Off: never.
+	// ReleaseAfter is the number of handshakes that make a burst. When, after a burst,
+	// no connection has been taken over for a second, the memory that its handshakes
+	// used is returned to the system by one debug.FreeOSMemory. Default 1,000; Off:
+	// never.
 	ReleaseAfter int
 
-	// MaxConnsPerAddress bounds the WebSockets of one IPv4 address or IPv6 /64, those
-	// in their handshake included. One more is answered 429. Default 2,000: all the
-	// people of an office, or the customers who share one of a mobile carrier's
-	// addresses, have some tabs and devices each.
+	// MaxConnsPerAddress is the maximum number of WebSockets from one IPv4 address or
+	// IPv6 /64, those in their handshake included. Further handshakes are answered
+	// with 429. Default 2,000: an office, or the customers who share one address of a
+	// mobile carrier, have several tabs and devices each.
 	MaxConnsPerAddress int
 
-	// MaxHTTPConns bounds the connections of Serve's that are not WebSockets, or not
-	// yet: browsers keep several open for their next request. Beyond it the one that
-	// is idle longest is closed in a newcomer's favour, or one whose request takes
-	// more than 2 s to arrive. If every one is being served, the newcomer's request
-	// is answered 503. Default: a quarter of the process's descriptors, and 4,096
-	// where the system does not count them.
+	// MaxHTTPConns is the maximum number of Serve's connections that are not
+	// WebSockets, or not yet: browsers keep several open for their next request. A
+	// newcomer beyond it displaces the connection that has been idle longest, or else
+	// one whose request has taken more than 2 s to arrive. If all of them are being
+	// served, the newcomer's request is answered with 503. Default: a quarter of the
+	// process's descriptors, or 4,096 where the system has no limit to ask for.
 	MaxHTTPConns int
 
-	// MaxHTTPConnsPerAddress bounds, likewise, those of one IPv4 address or IPv6 /64,
-	// with 429. With ClientAddr a connection counts for an address from its first
-	// request on; one that a proxy has sent, as long as it is being answered.
-	// Default 1,000.
+	// MaxHTTPConnsPerAddress is the same for one IPv4 address or IPv6 /64; the answer
+	// is 429. With ClientAddr, a connection counts for an address from its first
+	// request on; a connection from a proxy counts for the client that the request
+	// names, and only while that request is being answered. Default 1,000.
 	MaxHTTPConnsPerAddress int
 
-	// Probe, if set, is asked before each request at Serve's listener is held against
-	// any limit. Where it returns a handler, that is a health probe, which the handler
-	// answers even if the server is full: so it must be quick and cheap. Probes wait
-	// for AcceptRate as everybody does, and may be turned away in a flood of
-	// connections; only a listener of their own is safe from that.
+	// Probe, if set, is called with each request at Serve's listener before any limit
+	// is applied. If it returns a handler, the request is a health probe, and that
+	// handler answers it even if the server is full; so it must be quick and cheap.
+	// Probes are subject to AcceptRate like everything else, and may be turned away in
+	// a flood of connections; only a listener of their own avoids that.
 	//
 	// A connection that has a method ProbesOnly() bool which returns true is answered
-	// nothing else.
+	// nothing but probes.
 	Probe func(r *http.Request) http.Handler
 
-	// MaxHandshakeRate bounds the opening handshakes in a second; more are
-	// answered 503. Default: no limit.
+	// MaxHandshakeRate is the maximum number of opening handshakes per second; further
+	// ones are answered with 503. Default: no limit.
 	MaxHandshakeRate int
 
 	// Logger receives refusals, panics and slow handlers, through LimitLog. Default:
@@ -183,13 +188,9 @@ type Config struct {
 	// Replaced by tests.
 	now       func() time.Duration   // monotonic
 	newKernel func() (kernel, error) // one for each loop
-
-	sleep func(time.Duration)         // of an accept that comes too soon
-	after func(time.Duration, func()) // calls in a goroutine of its own
-	free  func()                      // returns memory to the system
 }
 
-// withDefaults fills in what is zero, and makes 0 of what is Off.
+// withDefaults replaces zero values by their defaults, and Off by 0.
 func (cfg Config) withDefaults() Config {
 	number := func(v *int, def int) {
 		if *v == 0 {
@@ -236,15 +237,7 @@ func (cfg Config) withDefaults() Config {
 		start := time.Now()
 		cfg.now = func() time.Duration { return time.Since(start) }
 	}
-	if cfg.sleep == nil {
-		cfg.sleep = time.Sleep
-	}
-	if cfg.after == nil {
-		cfg.after = func(d time.Duration, f func()) { time.AfterFunc(d, f) }
-	}
-	if cfg.free == nil {
-		cfg.free = debug.FreeOSMemory
-	}
+
 	if cfg.newKernel == nil {
 		cfg.newKernel = newKernel
 	}

@@ -7,14 +7,14 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// ticks is a period in ticks. It is cut at 12 days, so that two times can be
+// ticks converts a period to ticks. It is capped at 12 days, so that two times can be
 // compared by their difference.
 func ticks(d time.Duration) uint32 { return uint32(min(d/time.Millisecond, 1<<30)) }
 
-// due does what a connection's time has come for, and arms its timer for what
-// comes next. The timer fires at the earliest time at which something may be
-// due; bytes that arrived since then may have put it off.
-func (l *loop) due(slot uint32, c *conn) {
+// fireTimer handles the connection's deadlines that have passed, and arms its timer for
+// the next one. The timer fires at the earliest time at which a deadline may have
+// passed; bytes that have arrived since it was armed may have postponed the deadline.
+func (l *loop) fireTimer(slot uint32, c *conn) {
 	if c.has(flagClosing) {
 		if l.cfg.CloseTimeout > 0 && l.reached(slot, c, c.began+ticks(l.cfg.CloseTimeout)) {
 			l.teardown(slot, c)
@@ -22,23 +22,23 @@ func (l *loop) due(slot uint32, c *conn) {
 		}
 	} else {
 		if c.mask&wantRead == 0 {
-			// It is we who do not read: the peer may be as lively as ever.
+			// We are not reading, so the silence says nothing about the peer.
 			c.heard, c.began, c.pinged = l.now, l.now, 0
 		}
-		l.duePing(slot, c)
-		l.dueMessage(slot, c)
+		l.checkPing(slot, c)
+		l.checkAssembly(slot, c)
 	}
 	if c.has(flagGone) {
 		return
 	}
 	if c.has(flagBlocked) && !c.has(flagClosing) && l.cfg.WriteTimeout > 0 {
-		if l.reached(slot, c, c.out.moved+ticks(l.cfg.WriteTimeout)) {
+		if l.reached(slot, c, c.out.lastProgress+ticks(l.cfg.WriteTimeout)) {
 			l.evict(slot, c, ErrWriteTimeout)
 		}
 	}
 }
 
-// reached reports whether the time has come, and arms the timer if it has not.
+// reached reports whether the time has come, and arms the timer for it if not.
 func (l *loop) reached(slot uint32, c *conn, at uint32) bool {
 	if before(l.now, at) {
 		l.arm(slot, c, at)
@@ -47,14 +47,15 @@ func (l *loop) reached(slot uint32, c *conn, at uint32) bool {
 	return true
 }
 
-// duePing pings a silent peer, or gives it up.
-func (l *loop) duePing(slot uint32, c *conn) {
+// checkPing pings a silent peer, or ends the connection after too many pings without
+// an answer.
+func (l *loop) checkPing(slot uint32, c *conn) {
 	every := ticks(l.cfg.PingInterval)
 	if every == 0 || !l.reached(slot, c, c.heard+every*uint32(c.pinged+1)) {
 		return
 	}
 	if l.cfg.PingMisses > 0 && int(c.pinged) >= l.cfg.PingMisses {
-		l.blame(c, &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrPingTimeout})
+		l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrPingTimeout})
 		l.teardown(slot, c)
 		return
 	}
@@ -64,7 +65,7 @@ func (l *loop) duePing(slot uint32, c *conn) {
 	}
 	var text [20]byte
 	payload := strconv.AppendInt(text[:0], l.unixMilli(), 10)
-	l.room(2 + 4 + len(payload))
+	l.growArena(2 + 4 + len(payload))
 	from := len(l.arena)
 	if b, err := c.proto.AppendPing(l.arena, payload); err == nil && l.fits(c, len(b)-from) {
 		l.arena = b
@@ -73,8 +74,8 @@ func (l *loop) duePing(slot uint32, c *conn) {
 	l.arm(slot, c, c.heard+every*uint32(c.pinged+1))
 }
 
-// dueMessage closes a connection whose message takes too long to arrive.
-func (l *loop) dueMessage(slot uint32, c *conn) {
+// checkAssembly closes a connection whose message takes too long to arrive.
+func (l *loop) checkAssembly(slot uint32, c *conn) {
 	if c.has(flagGone) || !c.has(flagAssembling) || l.cfg.AssemblyTimeout <= 0 {
 		return
 	}
@@ -85,14 +86,14 @@ func (l *loop) dueMessage(slot uint32, c *conn) {
 	}
 }
 
-// watch starts the clock of a message that is not complete, and stops that of
-// one that is.
-func (l *loop) watch(slot uint32, c *conn) {
+// trackAssembly arms the AssemblyTimeout when the first part of a message has arrived,
+// and disarms it when the message is complete.
+func (l *loop) trackAssembly(slot uint32, c *conn) {
 	unit, received, ok := c.proto.Unfinished()
 	if c.has(flagUnread) {
 		received += len(l.unread[slot])
 	}
-	l.hold(c, received)
+	l.setAssembling(c, received)
 	if !ok || l.cfg.AssemblyTimeout <= 0 || c.has(flagClosing) {
 		c.flags &^= flagAssembling
 		return

@@ -374,7 +374,7 @@ func TestWheel(t *testing.T) {
 						fired = append(fired, s)
 					}
 				}
-				l.turn(l.now)
+				l.turnWheel(l.now)
 				for _, s := range fired {
 					if !before(armed[s], l.at(s).timer.at) {
 						t.Fatalf("slot %d was due at %d and has not fired at %d", s, armed[s], l.now)
@@ -437,7 +437,7 @@ func TestOutboxTorn(t *testing.T) {
 			o.advance(n)
 			sent += n
 			if r.IntN(3) == 0 {
-				o.keep()
+				o.copyOutOfArena()
 			}
 		}
 		i, whole := slices.BinarySearch(ends, sent)

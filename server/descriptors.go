@@ -2,28 +2,30 @@ package server
 
 import "sync/atomic"
 
-// The last descriptors of the process are not for clients: health probes are
-// answered with them, and the program opens its files. How many are in use is counted
-// rather than asked for: what was open when Serve began, a descriptor for each
-// connection, and a second one for each that moves to its loop, which has a place
-// among both. What the program has opened since comes out of the reserve.
+// The last descriptors of the process are not for clients: they are kept for health
+// probes and for the program's files. The number in use is counted rather than asked
+// for: those that were open when Serve began, and one for each connection. A connection
+// that moves to its loop needs two for a moment, and is counted as HTTP and as a
+// WebSocket meanwhile. What the program has opened since Serve began comes out of the
+// reserve.
 
 const (
 	minReserve = 8
 	maxReserve = 64
 
-	// unknownDescriptors stands for the limit on systems that have none to ask for.
+	// unknownDescriptors is assumed on systems that have no limit to ask for.
 	unknownDescriptors = 16 << 10
 
-	// mostDescriptors stands for a limit that is none: Linux's own default.
-	mostDescriptors = 1 << 20
+	// defaultMaxDescriptors is assumed where the limit is infinite: it is Linux's own
+	// default.
+	defaultMaxDescriptors = 1 << 20
 )
 
-// descriptors is what the process may have. A limit of 0 is none.
+// descriptors accounts for the process's file descriptors.
 type descriptors struct {
-	limit   int
-	reserve int          // the last of them
-	base    atomic.Int64 // in use by others than connections
+	limit   int          // 0: none
+	reserve int          // of the limit, those that clients do not get
+	base    atomic.Int64 // in use by anything but connections
 }
 
 func (d *descriptors) init() {
@@ -34,16 +36,16 @@ func (d *descriptors) init() {
 	}
 }
 
-// httpShare is the part of the limit that plain HTTP gets by default.
+// httpShare is the default of Config.MaxHTTPConns.
 func httpShare() int {
 	limit := descriptorLimit()
 	if limit == 0 {
 		limit = unknownDescriptors
 	}
-	return max(min(limit, mostDescriptors)/4, 1)
+	return max(min(limit, defaultMaxDescriptors)/4, 1)
 }
 
-// scarce reports whether so many more would take from the reserve.
+// scarce reports whether opening that many more descriptors would use the reserve.
 func (s *Server) scarce(more int) bool {
 	d := &s.descriptors
 	if d.limit == 0 {

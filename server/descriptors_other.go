@@ -2,6 +2,5 @@
 
 package server
 
-// descriptorLimit is 0: handles are not numbered from below, and there is no limit to
-// ask for.
+// descriptorLimit returns 0: there is no limit to ask for.
 func descriptorLimit() int { return 0 }

@@ -4,8 +4,8 @@ package server
 
 import "golang.org/x/sys/unix"
 
-// descriptorLimit is how many descriptors the process may have, or 0 if that cannot
-// be told. Some systems answer with infinity.
+// descriptorLimit returns how many descriptors the process may have, or 0 if that is
+// unknown. Some systems report infinity, which is capped.
 func descriptorLimit() int {
 	var l unix.Rlimit
 	if unix.Getrlimit(unix.RLIMIT_NOFILE, &l) != nil {

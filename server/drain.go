@@ -8,27 +8,28 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// cutTimeout is how long a loop has to cut its connections: it needs none, unless a
-// handler holds it.
+// cutTimeout is how long Drain waits for a loop to cut its connections. That takes no
+// time, unless a handler blocks the loop.
 const cutTimeout = time.Second
 
-// Shutdown is Drain without a pause: every connection is closed at once.
+// Shutdown closes every connection at once; otherwise it is like Drain.
 func (s *Server) Shutdown(ctx context.Context) error { return s.Drain(ctx, 0) }
 
-// Drain stops accepting and closes the connections with 1001, each behind what is
-// queued for it: evenly over a time, so that they do not all come back to another
-// server at the same moment. It waits until all have ended and the loops with them.
-// When ctx is done the rest is cut; the error then says how many were, and wraps
-// ctx's. Of several calls, the one whose time is over first sets the pace. It is not
-// for handlers, whose loop cannot end while they wait for it.
+// Drain stops accepting and closes all connections with 1001, each after what is
+// queued for it. The closes are spread evenly over the given time, so that the clients
+// do not all reconnect elsewhere at the same moment. Drain returns when all connections
+// and the loops have ended. When ctx is done, the remaining connections are cut; the
+// error then says how many, and wraps ctx's. If Drain is called more than once, the
+// earliest deadline wins. Handlers must not call it: their loop cannot end while they
+// wait for it.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	s.mu.Lock()
 	s.stopped = true
 	for _, hs := range s.https {
-		hs.Close() // what was hijacked is not its any more
+		hs.Close() // hijacked connections no longer belong to it
 	}
 	s.mu.Unlock()
-	s.all(task{kind: taskStop, over: over})
+	s.postAll(task{kind: taskStop, over: over})
 	cut := s.Stats().Cut
 	var err error
 	for _, l := range s.loops {
@@ -36,11 +37,11 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 		case <-l.ended:
 		case <-ctx.Done():
 			err = ctx.Err()
-			s.all(task{kind: taskCut})
+			s.postAll(task{kind: taskCut})
 			select {
 			case <-l.ended:
 			case <-time.After(cutTimeout):
-				return fmt.Errorf("server: a handler holds loop %d and its connections: %w", l.index, err)
+				return fmt.Errorf("server: a handler blocks loop %d, whose connections cannot be cut: %w", l.index, err)
 			}
 		}
 	}
@@ -50,8 +51,8 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	return err
 }
 
-// all posts a task to every loop that has not ended.
-func (s *Server) all(t task) {
+// postAll posts a task to every loop that has not ended.
+func (s *Server) postAll(t task) {
 	for _, l := range s.loops {
 		l.post(t, nil) // ErrClosed: it has ended
 	}
@@ -60,20 +61,20 @@ func (s *Server) all(t task) {
 // drainEvery is how often the next slice of the connections is closed.
 const drainEvery = 20 * time.Millisecond
 
-// drain is how far a loop has come with closing its connections.
+// drain is a loop's progress in closing its connections.
 type drain struct {
 	from, over uint32 // ticks
 	next, end  uint32 // slots; 0 and 0 while there is nothing to close
 }
 
-// goingAway is the reason that is given.
+// goingAway is the reason in Drain's Close frames.
 const goingAway = "server is shutting down"
 
-// stop has every connection closed over some time, and the loop end after the
+// stop begins to close the connections, spread over some time. The loop ends after the
 // last of them.
 func (l *loop) stop(over time.Duration) {
 	if d := &l.drain; l.stopping && !before(l.now+ticks(over), d.from+d.over) {
-		return // it is as far as that already
+		return // an earlier call closes them sooner
 	}
 	l.stopping = true
 	l.free.mu.Lock()
@@ -81,7 +82,7 @@ func (l *loop) stop(over time.Duration) {
 	l.free.mu.Unlock()
 }
 
-// drainSlice closes those whose time has come.
+// drainSlice closes the connections whose time has come.
 func (l *loop) drainSlice() {
 	d := &l.drain
 	until := d.end
@@ -89,7 +90,7 @@ func (l *loop) drainSlice() {
 		until = min(d.end, 1+uint32(uint64(d.end)*uint64(gone)/uint64(d.over)))
 	}
 	for ; d.next < until; d.next++ {
-		if c := l.at(d.next); c.fd >= 0 && c.word.Load()&1 == 0 {
+		if c := l.at(d.next); c.fd >= 0 && c.genClosed.Load()&1 == 0 {
 			l.sendClose(d.next, c, wsproto.CloseGoingAway, goingAway, nil)
 		}
 	}
@@ -97,7 +98,7 @@ func (l *loop) drainSlice() {
 
 func (d *drain) pending() bool { return d.next < d.end }
 
-// cut tears down what stop has left. It is done between the other steps of an
+// cut tears down the connections that are left. It is a step of its own in the
 // iteration, because it calls OnClose.
 func (l *loop) cut() {
 	for slot := range l.used() {

@@ -8,19 +8,18 @@ import (
 )
 
 var (
-	// ErrClosed is returned for what is sent to a connection that is closing
-	// or gone.
+	// ErrClosed is returned for sending to a connection that is closing or gone.
 	ErrClosed = errors.New("server: connection is closed")
 
-	// ErrBusy is returned when a loop's mailbox is full: it cannot keep up
-	// with what other goroutines send. The message was not sent.
+	// ErrBusy is returned when a loop's mailbox is full because the loop cannot keep
+	// up with what other goroutines send. The message was not queued.
 	ErrBusy = errors.New("server: loop's mailbox is full")
 
 	// ErrServerClosed is returned by Serve and Adopt after Shutdown.
 	ErrServerClosed = errors.New("server: server is shut down")
 )
 
-// The causes of a CloseError that this package decides on.
+// The causes of a CloseError that this package itself raises.
 var (
 	ErrPingTimeout     = errors.New("peer does not answer pings")
 	ErrAssemblyTimeout = errors.New("message not complete in time")
@@ -38,9 +37,8 @@ type CloseError struct {
 	Code   wsproto.CloseCode
 	Reason string
 	Local  bool // this side ended it
-	// Err is the cause where there is another than a Close frame or a call of
-	// Close: io.EOF, a syscall.Errno, a *wsproto.PeerError or one of this
-	// package's.
+	// Err is the cause if it was not a Close frame or a call of Close: io.EOF, a
+	// syscall.Errno, a *wsproto.PeerError, or one of this package's errors.
 	Err error
 }
 

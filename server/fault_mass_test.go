@@ -133,7 +133,7 @@ func (m *mass) pingAll() (time.Duration, error) {
 		l.call(func() {
 			for slot := range l.used() {
 				c := l.at(slot)
-				l.room(frame.MaxHeaderSize)
+				l.growArena(frame.MaxHeaderSize)
 				from := len(l.arena)
 				if b, err := c.proto.AppendPing(l.arena, nil); err == nil {
 					c.pinged = 1 // until a byte comes

@@ -2,48 +2,49 @@ package server
 
 import "syscall"
 
-// maxVector is how many segments one write takes.
+// maxVector is the maximum number of segments in one write.
 const maxVector = 64
 
-// gather is the size up to which segments are copied together rather than
-// written by a vector: 16 frames of 130 bytes go out in three quarters of the
-// time.
+// gather is the average size of segments below which they are copied together rather
+// than written as a vector: for 16 frames of 130 bytes, that takes three quarters of
+// the time.
 const gather = 4 << 10
 
-// flush writes what the iteration queued, each connection once, and does what
-// follows from an empty or a full queue.
+// flush writes what the iteration queued, once for each connection.
 func (l *loop) flush() {
-	for i := 0; i < len(l.dirties); i++ {
-		slot := l.dirties[i]
+	for i := 0; i < len(l.dirty); i++ {
+		slot := l.dirty[i]
 		c := l.at(slot)
 		c.flags &^= flagDirty
 		if !c.has(flagGone) {
-			l.settle(slot, c)
+			l.flushConn(slot, c)
 		}
 	}
-	l.dirties = l.dirties[:0]
+	l.dirty = l.dirty[:0]
 	l.arena = l.arena[:0]
 	if cap(l.arena) > 4*arenaSize {
 		l.arena = nil
 	}
 }
 
-func (l *loop) settle(slot uint32, c *conn) {
+// flushConn writes a connection's outbox, and does what follows from an empty or a full
+// queue.
+func (l *loop) flushConn(slot uint32, c *conn) {
 	if err := l.write(c); err != nil {
 		l.lost(slot, c, err)
 		return
 	}
 	if o := c.out; o != nil {
-		o.keep()
+		o.copyOutOfArena()
 		if c.has(flagBlocked) && l.cfg.WriteTimeout > 0 {
-			l.arm(slot, c, o.moved+ticks(l.cfg.WriteTimeout))
+			l.arm(slot, c, o.lastProgress+ticks(l.cfg.WriteTimeout))
 		}
 	}
-	l.level(slot, c)
-	if c.out == nil && l.settleEnd(slot, c) {
+	l.updateBackpressure(slot, c)
+	if c.out == nil && l.advanceClose(slot, c) {
 		return
 	}
-	l.interest(slot, c)
+	l.updateInterest(slot, c)
 }
 
 // write writes the outbox until it is empty or the kernel's buffer is full.
@@ -68,7 +69,7 @@ func (l *loop) write(c *conn) error {
 			return err
 		}
 		if n > 0 {
-			o.moved = l.now
+			o.lastProgress = l.now
 			l.wrote(o, n)
 		}
 		if n < tried {
@@ -80,14 +81,14 @@ func (l *loop) write(c *conn) error {
 	return nil
 }
 
-// wrote notes that the kernel, or TLS, has taken n bytes of an outbox.
+// wrote records that the kernel, or TLS, has taken n bytes of an outbox.
 func (l *loop) wrote(o *outbox, n int) {
 	o.advance(n)
 	l.traffic[bytesOut] += uint64(n)
 	l.traffic[queued] -= uint64(n)
 }
 
-// writeSome makes one system call for as much of the outbox as it can take.
+// writeSome writes as much of the outbox as one system call can take.
 func (l *loop) writeSome(fd int, o *outbox) (n, tried int, err error) {
 	segs := o.segs[o.head:]
 	if len(segs) == 1 {
@@ -117,9 +118,9 @@ func (l *loop) writeSome(fd int, o *outbox) (n, tried int, err error) {
 	return n, tried, err
 }
 
-// settleEnd does the next step of ending once nothing waits to be written. It
+// advanceClose does the next step of closing once nothing waits to be written. It
 // reports whether the connection is gone.
-func (l *loop) settleEnd(slot uint32, c *conn) bool {
+func (l *loop) advanceClose(slot uint32, c *conn) bool {
 	if c.has(flagEOF) {
 		l.teardown(slot, c)
 		return true
@@ -128,9 +129,9 @@ func (l *loop) settleEnd(slot uint32, c *conn) bool {
 		if c.tls != nil && !l.notifyEnd(slot, c) {
 			return c.has(flagGone)
 		}
-		// Closing with unread input would make the kernel send a reset, and the
-		// peer might lose the Close frame to it: end our half, and wait for
-		// the peer to end its own.
+		// Closing the descriptor with unread input would make the kernel send a
+		// reset, which could destroy the Close frame before the peer reads it. So
+		// end our half, and wait for the peer to end its own.
 		c.flags |= flagShut
 		if err := l.k.shutdown(int(c.fd)); err != nil {
 			l.lost(slot, c, err)
@@ -140,12 +141,12 @@ func (l *loop) settleEnd(slot uint32, c *conn) bool {
 	return false
 }
 
-// interest tells the kernel what to wait for, if that changed.
-func (l *loop) interest(slot uint32, c *conn) {
+// updateInterest tells the kernel what to watch the descriptor for, if that changed.
+func (l *loop) updateInterest(slot uint32, c *conn) {
 	var mask uint8
 	if !c.has(flagEOF|flagFull|flagPaused) || c.has(flagShut) && !c.has(flagEOF) {
 		if c.has(flagUnread) {
-			l.anotherTurn(slot, c)
+			l.queueTurn(slot, c)
 		} else {
 			mask |= wantRead
 		}
@@ -156,13 +157,13 @@ func (l *loop) interest(slot uint32, c *conn) {
 	if mask == c.mask {
 		return
 	}
-	if err := l.k.mod(int(c.fd), mask, slot, c.word.Load()>>1); err != nil {
+	if err := l.k.mod(int(c.fd), mask, slot, c.genClosed.Load()>>1); err != nil {
 		l.lost(slot, c, err)
 		return
 	}
 	if c.tls != nil && mask&wantRead > c.mask&wantRead {
-		// What its tls.Conn held back meanwhile, the kernel cannot see.
-		l.anotherTurn(slot, c)
+		// The kernel cannot see what the tls.Conn has buffered meanwhile.
+		l.queueTurn(slot, c)
 	}
 	c.mask = mask
 }

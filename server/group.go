@@ -16,10 +16,10 @@ const (
 	Evict Policy = iota
 	// Drop leaves this message out for this member.
 	Drop
-	// Coalesce is for states of which only the newest matters: the message takes
-	// the place of the one that this group sent before with Coalesce, as long as
-	// nothing of that is written; it goes to the end of the queue. Where there is no
-	// room even so, the member is closed with 1013.
+	// Coalesce is for states of which only the newest matters: the message replaces
+	// the previous one that this group sent with Coalesce, unless a part of that has
+	// been written. It goes to the end of the queue. If there is still no room, the
+	// member is closed with 1013.
 	Coalesce
 )
 
@@ -28,11 +28,10 @@ const (
 // group's messages in the same order. Its methods may be called from any
 // goroutine and do not block.
 //
-// Joining takes its place in the connection's order: a member receives exactly
-// what is sent between its Join and its Leave. A connection that ends leaves
-// by itself.
+// A member receives exactly what is sent between its Join and its Leave. A connection
+// that ends leaves all its groups.
 type Group struct {
-	mu    sync.Mutex // held over the posts of one call: that makes the order one
+	mu    sync.Mutex // held while one call posts to all loops, so that all see one order
 	loops []*members // Immutable.
 }
 
@@ -40,11 +39,11 @@ type Group struct {
 type members struct {
 	group *Group
 	loop  *loop
-	count int      // Guarded by group.mu. Joins posted that are not undone: 0 means no member.
+	count int      // Guarded by group.mu. Joins posted and not undone; if 0, there are no members.
 	slots []uint32 // Loop only.
 }
 
-// place is where a connection stands in a group it joined.
+// place is a connection's position in a group it joined.
 type place struct {
 	m  *members
 	at int // index into m.slots
@@ -59,7 +58,7 @@ func (s *Server) NewGroup() *Group {
 	return g
 }
 
-// on returns the group's part on a loop, or nil for another Server's.
+// on returns the group's part on a loop, or nil if the loop is another Server's.
 func (g *Group) on(l *loop) *members {
 	if i := l.index; i < len(g.loops) && g.loops[i].loop == l {
 		return g.loops[i]
@@ -67,7 +66,8 @@ func (g *Group) on(l *loop) *members {
 	return nil
 }
 
-// Join adds a connection of the group's Server. Joining twice is joining once.
+// Join adds a connection of the group's Server. Joining again has no effect. The error
+// is ErrClosed, or a *wsproto.UsageError for another Server's connection.
 func (g *Group) Join(c Conn) error {
 	if c.closed() {
 		return ErrClosed
@@ -86,7 +86,7 @@ func (g *Group) Join(c Conn) error {
 	return err
 }
 
-// Leave takes a connection out, if it is in.
+// Leave removes a connection, if it is a member.
 func (g *Group) Leave(c Conn) {
 	if c.loop == nil {
 		return
@@ -112,16 +112,16 @@ func (g *Group) Send(m *wsproto.Prepared, p Policy) {
 	}
 }
 
-// post posts m to the loops, and returns the members on the caller's own if they
-// need no post. They are sent it when the lock is given back, because it takes its
-// time: what others post to that loop meanwhile is done when the callback is over.
+// post posts m to the loops, except to the caller's own if that needs no post: its
+// members are returned. The caller sends to them after unlocking, because that can take
+// long. Order holds: posts from elsewhere run only after this callback returns.
 func (g *Group) post(m *wsproto.Prepared, p Policy) (own *members) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, part := range g.loops {
 		switch {
 		case part.count == 0:
-		case part.loop.direct():
+		case part.loop.maySendDirectly():
 			own = part
 		default:
 			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p}, nil)
@@ -130,22 +130,22 @@ func (g *Group) post(m *wsproto.Prepared, p Policy) (own *members) {
 	return own
 }
 
-// undo takes back what Join counted.
+// undo uncounts one Join.
 func (m *members) undo() {
 	m.group.mu.Lock()
 	m.count--
 	m.group.mu.Unlock()
 }
 
-// sendGroup queues a message for the members on this loop. It ends none of
-// them, so the list stands still meanwhile.
+// sendGroup queues a message for the members on this loop. It tears none of them down,
+// so the list does not change meanwhile.
 func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy) {
 	for _, slot := range m.slots {
 		l.sendPrepared(slot, l.at(slot), msg, p, m)
 	}
 }
 
-// join adds a connection, or undoes the count if it is a member.
+// join adds a connection, or undoes the count if it is a member already.
 func (l *loop) join(m *members, slot uint32, c *conn) {
 	if slices.ContainsFunc(c.groups, func(p place) bool { return p.m == m }) {
 		m.undo()
@@ -172,7 +172,7 @@ func (l *loop) leaveAll(c *conn) {
 	c.groups = nil
 }
 
-// remove takes a place out of its group; the last member moves into it.
+// remove removes a place from its group; the last member moves into it.
 func (l *loop) remove(p place) {
 	m := p.m
 	last := len(m.slots) - 1

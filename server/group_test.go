@@ -252,7 +252,7 @@ func TestGroupSendBehindClose(t *testing.T) {
 			g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, c.size)), c.policy)
 			ts.clock.settle()
 			peer.open.Store(true)
-			ts.loops[0].call(func() { ts.loops[0].dirty(hs[0].slot, ts.loops[0].at(hs[0].slot)) })
+			ts.loops[0].call(func() { ts.loops[0].markDirty(hs[0].slot, ts.loops[0].at(hs[0].slot)) })
 			for _, w := range c.want[:len(c.want)-1] {
 				cs[0].expect(w)
 			}

@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// httpConns are the connections that Serve has accepted and no loop has taken
-// over: those that ask for pages, those in their handshake, and those that a
-// browser keeps open for its next request. They are bounded in all and for each
-// address, and a newcomer beyond a bound is still accepted:
+// httpConns are the connections that Serve has accepted and that no loop has taken
+// over: those that request pages, those in their handshake, and those that a browser
+// keeps open for its next request. Their number is limited, in total and per address. A
+// newcomer beyond a limit is still accepted:
 //
 //  1. The connection that has been idle longest is closed in its favour. That loses
-//     nothing: a browser opens another one when it needs it.
-//  2. If none is idle, it is the connection that has taken longest to send its
-//     request, unless it has had less than headGrace for it. Clients that mean it
-//     send their request at once.
-//  3. If there is none of these either, every place is used by somebody who is
-//     being served. The newcomer is then surplus: its request is read, answered
-//     if it is a health probe, and refused if it is not. Of these there are few,
-//     and again the oldest makes room for the newest.
+//     nothing: the browser opens another one when it needs it.
+//  2. If none is idle, the connection that has taken longest to send its request is
+//     closed, unless it has had less than headGrace for it. Well-behaved clients send
+//     their request at once.
+//  3. Otherwise all places are used by connections that are being served. The newcomer
+//     is then surplus: its request is read, answered if it is a health probe, and
+//     refused if it is not. The number of surplus connections is limited as well, and
+//     again the oldest makes room for the newest.
 type httpConns struct {
 	// Immutable. 0 is no limit.
 	max           int
@@ -37,16 +37,16 @@ type httpConns struct {
 	addresses map[netip.Prefix]*httpAddress
 }
 
-// headGrace is how long a connection may take to send a request before it can be
-// closed in favour of another one.
+// headGrace is how long a connection may take to send its request before it can be
+// closed in favour of a newcomer.
 const headGrace = 2 * time.Second
 
-// httpConn is what is known of one of them.
+// httpConn is the state of one of them.
 type httpConn struct {
 	state   httpState
 	since   time.Duration // when it began to wait
-	address *httpAddress  // nil: it counts for none
-	proxied bool          // it counts for the address that its request named
+	address *httpAddress  // the address it counts for; nil: none
+	proxied bool          // address is that of the current request's client
 	places  [2]*list.Element
 }
 
@@ -54,7 +54,7 @@ type httpState uint8
 
 const (
 	httpGone    httpState = iota // closed, or on a loop
-	httpReading                  // a request is on its way, or TLS's handshake
+	httpReading                  // a request or a TLS handshake is on its way
 	httpIdle                     // between two requests
 	httpServing                  // a request is being answered
 )
@@ -66,10 +66,10 @@ type httpAddress struct {
 	waiting waiting
 }
 
-// waiting are connections that nobody works for, the longest first.
+// waiting holds the connections that are not being served, the longest waiting first.
 type waiting struct{ idle, reading list.List }
 
-// oldest is the connection whose end loses least, or nil.
+// oldest returns the connection whose end costs least, or nil.
 func (w *waiting) oldest(now time.Duration) *accepted {
 	if e := w.idle.Front(); e != nil {
 		return e.Value.(*accepted)
@@ -87,12 +87,13 @@ func (w *waiting) line(s httpState) *list.List {
 	return &w.reading
 }
 
-// add admits a connection that was accepted, for which another may be closed. addr
-// may be invalid: it counts for no address. It reports whether to go on with it.
+// add counts an accepted connection, and may close another one in its favour. If addr
+// is invalid, the connection counts for no address yet. add reports whether to serve
+// it.
 func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 	h.mu.Lock()
 	now := h.now()
-	victim, why := h.room(addr, scarce, now)
+	victim, why := h.victimFor(addr, scarce, now)
 	a.http.since = now
 	switch {
 	case why == nil:
@@ -108,7 +109,7 @@ func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 		a.http.state = httpReading
 		a.http.places[0] = h.pending.PushBack(a)
 		if h.surplus > h.maxSurplus {
-			victim = h.pending.Front().Value.(*accepted) // at the worst the newcomer itself
+			victim = h.pending.Front().Value.(*accepted) // possibly the newcomer itself
 			h.remove(victim)
 		}
 	}
@@ -119,9 +120,9 @@ func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 	return victim != a
 }
 
-// room finds out which connection has to make room for one from addr, if any, and
-// why there is none. Called with mu held.
-func (h *httpConns) room(addr netip.Addr, scarce bool, now time.Duration) (victim *accepted, why *refusal) {
+// victimFor returns the connection that has to make room for one from addr, or nil if
+// none has to. why is not nil if there is no room and no victim. Called with mu held.
+func (h *httpConns) victimFor(addr netip.Addr, scarce bool, now time.Duration) (victim *accepted, why *refusal) {
 	if own := h.addresses[addressKey(addr)]; addr.IsValid() && own != nil && h.maxPerAddress > 0 && own.n >= h.maxPerAddress {
 		if victim = own.waiting.oldest(now); victim == nil {
 			return nil, refusedSurplus
@@ -142,7 +143,7 @@ func (h *httpConns) room(addr netip.Addr, scarce bool, now time.Duration) (victi
 	return nil, why
 }
 
-// count has a connection count as one of addr's. Called with mu held.
+// count counts a connection for addr. Called with mu held.
 func (h *httpConns) count(a *accepted, addr netip.Addr) {
 	if !addr.IsValid() || h.maxPerAddress == 0 {
 		return
@@ -160,7 +161,7 @@ func (h *httpConns) count(a *accepted, addr netip.Addr) {
 	a.http.address = own
 }
 
-// uncount undoes count. Called with mu held, while the connection stands in no line.
+// uncount undoes count. Called with mu held, while the connection is in no list.
 func (h *httpConns) uncount(a *accepted) {
 	own := a.http.address
 	if own == nil {
@@ -172,7 +173,7 @@ func (h *httpConns) uncount(a *accepted) {
 	}
 }
 
-// wait puts a connection at the end of the lines. Called with mu held.
+// wait puts a connection at the end of its lists. Called with mu held.
 func (h *httpConns) wait(a *accepted, s httpState) {
 	a.http.state, a.http.since = s, h.now()
 	a.http.places[0] = h.waiting.line(s).PushBack(a)
@@ -182,7 +183,7 @@ func (h *httpConns) wait(a *accepted, s httpState) {
 	a.idle.Store(s == httpIdle)
 }
 
-// leave takes a connection out of the lines. Called with mu held.
+// leave takes a connection out of its lists. Called with mu held.
 func (h *httpConns) leave(a *accepted) {
 	lines := [2]*list.List{h.waiting.line(a.http.state), nil}
 	if a.surplus {
@@ -214,9 +215,10 @@ func (h *httpConns) remove(a *accepted) {
 	}
 }
 
-// serving notes that a request of the connection is being answered. Where the
-// request names the client, for whom a proxy has sent it, it counts for that
-// address as long as it takes, and why says so if that is too many.
+// serving records that a request of the connection is being answered. If the request
+// names a client, the connection counts for the client's address; if a proxy named it,
+// only while the request is being answered. why is not nil if that address has too many
+// connections.
 func (h *httpConns) serving(a *accepted, client netip.Addr, proxied bool) (why *refusal) {
 	h.mu.Lock()
 	if a.http.state == httpGone || a.surplus {
@@ -251,8 +253,8 @@ func (h *httpConns) serving(a *accepted, client netip.Addr, proxied bool) (why *
 	return why
 }
 
-// answered notes that a connection has answered a request and awaits another one.
-// A proxy may send somebody else's next.
+// answered records that a request has been answered and the connection awaits another
+// one. From a proxy, that may be another client's.
 func (h *httpConns) answered(a *accepted) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -265,7 +267,7 @@ func (h *httpConns) answered(a *accepted) {
 	h.wait(a, httpIdle)
 }
 
-// arrives notes that a request has begun to arrive on an idle connection.
+// arrives records that a request has begun to arrive on an idle connection.
 func (h *httpConns) arrives(a *accepted) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -275,15 +277,15 @@ func (h *httpConns) arrives(a *accepted) {
 	}
 }
 
-// gone notes that a connection is closed, or on a loop.
+// gone records that a connection is closed, or on a loop.
 func (h *httpConns) gone(a *accepted) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.remove(a)
 }
 
-// dropIdle closes up to so many connections between two requests, the longest idle
-// first, and returns how many it closed.
+// dropIdle closes up to n idle connections, the longest idle first, and returns how
+// many it closed.
 func (h *httpConns) dropIdle(n int) int {
 	var victims []*accepted
 	h.mu.Lock()
@@ -299,7 +301,7 @@ func (h *httpConns) dropIdle(n int) int {
 	return len(victims)
 }
 
-// open is how many there are.
+// open returns how many connections there are, surplus ones included.
 func (h *httpConns) open() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -7,45 +7,44 @@ import (
 	"syscall"
 )
 
-// kernel is what a loop asks of the operating system, each loop its own: the
-// seam between what a connection is and what carries it, and for tests that
-// make it fail. There are two: epoll (kernel_linux.go), and goroutines over
-// net.Conn (kernel_portable.go), which is the default elsewhere than on Linux.
+// kernel is what a loop needs of the operating system; each loop has its own. Tests
+// replace it by one that fails. There are two: epoll (kernel_linux.go), and goroutines
+// over net.Conn (kernel_portable.go), the default on other systems.
 //
-// A descriptor is a number that only the kernel which gave it out can read.
-// Reads and writes never block: where there is nothing to read, or no room to
-// write, the error is syscall.EAGAIN. What the other end or the network did is a
-// syscall.Errno where the system has one for it.
+// A descriptor is a number with a meaning only to the kernel that returned it. Reads
+// and writes never block: if there is nothing to read, or no room to write, the error
+// is syscall.EAGAIN. Errors of the peer or the network are a syscall.Errno if the system
+// has one for them.
 type kernel interface {
-	// attach takes nc over, from any goroutine, and returns its descriptor. nc
-	// must not be used any more; if there is an error, it has been closed.
+	// attach takes over nc and returns its descriptor. The caller must not use nc
+	// again; if there is an error, nc has been closed. Any goroutine may call it.
 	attach(nc net.Conn) (fd int, err error)
 
-	// add has wait report events of fd under a slot and its generation. The mask
-	// is of wantRead and wantWrite; mod changes it.
+	// add makes wait report events of fd, under a slot and its generation. The mask
+	// consists of wantRead and wantWrite; mod changes it.
 	add(fd int, mask uint8, slot, gen uint32) error
 	mod(fd int, mask uint8, slot, gen uint32) error
 
-	// wait returns what is ready, at once if something is, else after wake or ms
-	// milliseconds, or never if ms is negative. What is not dealt with is
-	// reported again. The events are valid until the next call.
+	// wait returns the descriptors that are ready. If none is, it waits for one, for
+	// wake, or for ms milliseconds; without a time limit if ms is negative. It is
+	// level-triggered: what is still ready is reported again. The events are valid
+	// until the next call.
 	wait(ms int) ([]event, error)
 
-	// wake makes wait return, now or when it is called next. Any goroutine may
+	// wake makes wait return: the current call, or else the next. Any goroutine may
 	// call it, until release.
 	wake()
 
 	read(fd int, p []byte) (int, error) // 0 is the end of the stream
 	write(fd int, p []byte) (int, error)
 	writev(fd int, p [][]byte) (int, error) // at most maxVector slices
-	shutdown(fd int) error                  // of the writing side, behind what was written
+	shutdown(fd int) error                  // ends the write side, after what was written
 	close(fd int) error                     // what was written still goes out; any goroutine
 
-	// peer returns the other end's address, or the zero AddrPort.
+	// peer returns the peer's address, or the zero AddrPort.
 	peer(fd int) netip.AddrPort
 
-	// release gives back what the kernel itself holds, once every descriptor is
-	// closed.
+	// release frees the kernel's own resources, once every descriptor is closed.
 	release()
 }
 
@@ -55,7 +54,7 @@ const (
 	wantWrite
 )
 
-// event is what wait reports of one descriptor.
+// event is what wait reports about one descriptor.
 type event struct {
 	ready     uint8
 	slot, gen uint32
@@ -65,11 +64,11 @@ type event struct {
 const (
 	canRead = 1 << iota // there is input, or its end
 	canWrite
-	hungUp // both directions have ended, or an error has come; reported unasked
+	hungUp // both directions have ended, or there is an error; reported whatever the mask
 )
 
-// rawConn returns the way to nc's descriptor. Every kernel refuses what has
-// none, so that a program which works on one works on the others.
+// rawConn returns nc's raw connection. Every kernel refuses an nc without a descriptor,
+// so that a program which works on one kernel works on the others.
 func rawConn(nc net.Conn) (syscall.RawConn, error) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {

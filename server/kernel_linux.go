@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// epoll is the kernel that Linux is: a descriptor is the process's own, and an
-// idle one costs this side nothing.
+// epoll is the kernel for Linux. Its descriptors are the process's file descriptors,
+// and an idle one costs nothing here.
 type epoll struct {
 	// Immutable.
 	epfd   int
@@ -20,7 +20,7 @@ type epoll struct {
 	// Loop only.
 	raw    []unix.EpollEvent
 	events []event
-	busy   bool // the last wait found many
+	busy   bool // the last wait returned more than busyEvents
 }
 
 func newKernel() (kernel, error) {
@@ -33,7 +33,7 @@ func newKernel() (kernel, error) {
 		unix.Close(epfd)
 		return nil, err
 	}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET} // slot 0 is no connection's
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET} // slot 0 is no connection
 	if err := unix.EpollCtl(epfd, unix.EPOLL_CTL_ADD, wakefd, &ev); err != nil {
 		unix.Close(wakefd)
 		unix.Close(epfd)
@@ -47,8 +47,8 @@ func (k *epoll) release() {
 	unix.Close(k.epfd)
 }
 
-// attach returns a second descriptor of nc's socket, which Go's poller does
-// not know. It stays non-blocking: that belongs to what the descriptors share.
+// attach returns a duplicate of nc's descriptor, which Go's poller does not know. It is
+// non-blocking, because duplicates share that flag.
 func (k *epoll) attach(nc net.Conn) (fd int, err error) {
 	defer nc.Close()
 	raw, err := rawConn(nc)
@@ -71,7 +71,7 @@ func (k *epoll) attach(nc net.Conn) (fd int, err error) {
 // that do not block: the loop's thread comes back in microseconds.
 
 func (k *epoll) read(fd int, p []byte) (int, error) {
-	// Every descriptor is a socket's, and recv(2) is a shorter way than read(2).
+	// Every descriptor is a socket, and recv(2) is a shorter path than read(2).
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 	if e != 0 {
 		return 0, e
@@ -80,7 +80,7 @@ func (k *epoll) read(fd int, p []byte) (int, error) {
 }
 
 func (k *epoll) write(fd int, p []byte) (int, error) {
-	// MSG_NOSIGNAL: a peer's reset is an error here and not a signal.
+	// MSG_NOSIGNAL: a reset by the peer is an error here, not a signal.
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 	if e != 0 {
 		return 0, e
@@ -179,24 +179,23 @@ func (k *epoll) epollWait(ms int) (int, error) {
 		return int(n), nil
 	}
 	if k.busy {
-		if n, err := k.linger(); n > 0 || err != nil {
+		if n, err := k.pollBusy(); n > 0 || err != nil {
 			return n, err
 		}
 	}
 	return unix.EpollWait(k.epfd, k.raw, ms)
 }
 
-// lingering is how long a busy loop waits without leave of Go's scheduler. Where
-// every processor waits in the kernel, that takes them away from their goroutines
-// within 20 µs and gives them back, which costs more than the wait; a loop that
-// had much to do is called again sooner.
+// busyPoll is how long a busy loop blocks in epoll without telling the Go scheduler.
+// Otherwise sysmon retakes the P after 20 µs, and getting it back costs more than the
+// wait: a loop that had much to do soon has more.
 const (
-	lingering  = 50 * time.Microsecond
-	busyEvents = 8 // more than these at once make a loop busy
+	busyPoll   = 50 * time.Microsecond
+	busyEvents = 8 // more events than these at once make a loop busy
 )
 
-func (k *epoll) linger() (int, error) {
-	ts := [2]int64{0, int64(lingering)} // seconds and nanoseconds, in 64 bits on every processor
+func (k *epoll) pollBusy() (int, error) {
+	ts := [2]int64{0, int64(busyPoll)} // seconds and nanoseconds, in 64 bits on every processor
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(k.epfd), uintptr(unsafe.Pointer(unsafe.SliceData(k.raw))), uintptr(len(k.raw)), uintptr(unsafe.Pointer(&ts)), 0, 0)
 	switch e {
 	case 0:
@@ -207,8 +206,8 @@ func (k *epoll) linger() (int, error) {
 	return 0, e
 }
 
-// wake writes to a descriptor that is registered edge-triggered, so nobody has
-// to read it.
+// wake writes to a descriptor that is registered edge-triggered, so it need not be
+// read.
 func (k *epoll) wake() {
 	one := [8]byte{1}
 	unix.Write(k.wakefd, one[:])

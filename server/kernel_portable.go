@@ -8,21 +8,21 @@ import (
 	"time"
 )
 
-// portable is the kernel for systems without one of ours: goroutines that read
-// and write net.Conns (link.go), and wait, which gathers what they report the
-// way epoll does. A connection costs a goroutine and 4 KiB for reading and,
-// while something waits to be written, another one.
+// portable is the kernel for systems without one of their own: goroutines read and
+// write net.Conns (link.go), and wait collects what they report the way epoll does. A
+// connection costs a goroutine and 4 KiB for reading and, while something waits to be
+// written, another goroutine.
 type portable struct {
 	running sync.WaitGroup // goroutines of the links
-	signal  chan struct{}  // ends the sleep of wait; sent only to who sleeps
+	signal  chan struct{}  // ends the sleep of wait; sent only while it sleeps
 
-	mu        sync.Mutex
-	links     []*link            // Guarded by mu. By descriptor; nil where one is free.
-	free      []int              // Guarded by mu. Descriptors to use again.
-	ready     []*link            // Guarded by mu. Those that may have something to report.
-	lingering map[*link]struct{} // Guarded by mu. Closed, with bytes still to be written.
-	asleep    bool               // Guarded by mu.
-	woken     bool               // Guarded by mu. By wake, since wait last returned.
+	mu       sync.Mutex
+	links    []*link            // Guarded by mu. By descriptor; nil where one is free.
+	free     []int              // Guarded by mu. Descriptors to use again.
+	ready    []*link            // Guarded by mu. Those that may have something to report.
+	draining map[*link]struct{} // Guarded by mu. Closed, with bytes still to be written.
+	asleep   bool               // Guarded by mu. wait sleeps.
+	woken    bool               // Guarded by mu. wake was called since wait last returned.
 
 	// Loop only.
 	timer  *time.Timer
@@ -30,14 +30,14 @@ type portable struct {
 }
 
 const (
-	// linger bounds how long what was written before close may take to go out,
-	// and lastWords how long it may after release: nobody waits for it any more.
-	linger    = 5 * time.Second
-	lastWords = time.Second
+	// drainTimeout is how long after close the rest of what was written may take to go
+	// out, and releaseTimeout how long it may after release.
+	drainTimeout   = 5 * time.Second
+	releaseTimeout = time.Second
 )
 
 func newPortable() kernel {
-	k := &portable{signal: make(chan struct{}, 1), lingering: map[*link]struct{}{}, timer: time.NewTimer(time.Hour)}
+	k := &portable{signal: make(chan struct{}, 1), draining: map[*link]struct{}{}, timer: time.NewTimer(time.Hour)}
 	k.timer.Stop()
 	return k
 }
@@ -49,7 +49,7 @@ func (k *portable) attach(nc net.Conn) (fd int, err error) {
 	}
 	nc.SetDeadline(time.Time{})
 	c := &link{k: k, nc: nc}
-	c.taken.L = &k.mu
+	c.consumed.L = &k.mu
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if n := len(k.free); n > 0 {
@@ -62,8 +62,8 @@ func (k *portable) attach(nc net.Conn) (fd int, err error) {
 	return len(k.links) - 1, nil
 }
 
-// open returns the link of a descriptor, with mu locked, or nil if it is closed.
-func (k *portable) open(fd int) *link {
+// lockLink locks mu, and returns the link of a descriptor or nil if it is closed.
+func (k *portable) lockLink(fd int) *link {
 	k.mu.Lock()
 	if fd < 0 || fd >= len(k.links) {
 		return nil
@@ -72,7 +72,7 @@ func (k *portable) open(fd int) *link {
 }
 
 func (k *portable) add(fd int, mask uint8, slot, gen uint32) error {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	defer k.mu.Unlock()
 	if c == nil {
 		return syscall.EBADF
@@ -83,7 +83,7 @@ func (k *portable) add(fd int, mask uint8, slot, gen uint32) error {
 }
 
 func (k *portable) mod(fd int, mask uint8, slot, gen uint32) error {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	defer k.mu.Unlock()
 	if c == nil {
 		return syscall.EBADF
@@ -93,7 +93,7 @@ func (k *portable) mod(fd int, mask uint8, slot, gen uint32) error {
 	return nil
 }
 
-// notify has c looked at by wait, if it has something to report. mu is locked.
+// notify makes wait report c, if c has something to report. Called with mu held.
 func (k *portable) notify(c *link) {
 	if c.closed || c.ready() == 0 {
 		return
@@ -131,7 +131,7 @@ func (k *portable) wait(ms int) ([]event, error) {
 	return k.events, nil
 }
 
-// sleep unlocks mu until there is something to do or ms milliseconds are over.
+// sleep unlocks mu until there is something to do or ms milliseconds have passed.
 func (k *portable) sleep(ms int) {
 	k.asleep = true
 	k.mu.Unlock()
@@ -153,8 +153,8 @@ func (k *portable) sleep(ms int) {
 	}
 }
 
-// gather collects the events. Who has one stays in the list: it is asked again,
-// until what it reported has been dealt with.
+// gather collects the events. A link with an event stays in the list, so that it is
+// reported again until its event has been handled.
 func (k *portable) gather() {
 	k.events = k.events[:0]
 	still := k.ready[:0]
@@ -175,31 +175,31 @@ func (k *portable) gather() {
 }
 
 func (k *portable) read(fd int, p []byte) (int, error) {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	defer k.mu.Unlock()
 	if c == nil {
 		return 0, syscall.EBADF
 	}
-	return c.take(p)
+	return c.read(p)
 }
 
 func (k *portable) write(fd int, p []byte) (int, error) {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	defer k.mu.Unlock()
 	if c == nil {
 		return 0, syscall.EBADF
 	}
-	return c.put(p)
+	return c.write(p)
 }
 
 func (k *portable) writev(fd int, p [][]byte) (n int, err error) {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	defer k.mu.Unlock()
 	if c == nil {
 		return 0, syscall.EBADF
 	}
 	for _, b := range p {
-		took, err := c.put(b)
+		took, err := c.write(b)
 		n += took
 		if err != nil && n == 0 {
 			return 0, err
@@ -212,7 +212,7 @@ func (k *portable) writev(fd int, p [][]byte) (n int, err error) {
 }
 
 func (k *portable) shutdown(fd int) error {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	if c == nil {
 		k.mu.Unlock()
 		return syscall.EBADF
@@ -228,7 +228,7 @@ func (k *portable) shutdown(fd int) error {
 }
 
 func (k *portable) close(fd int) error {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	if c == nil {
 		k.mu.Unlock()
 		return syscall.EBADF
@@ -236,9 +236,9 @@ func (k *portable) close(fd int) error {
 	k.links[fd] = nil
 	k.free = append(k.free, fd)
 	c.closed = true
-	c.taken.Signal()
-	if c.writing && c.nc.SetWriteDeadline(time.Now().Add(linger)) == nil {
-		k.lingering[c] = struct{}{} // the writer closes it when it is done
+	c.consumed.Signal()
+	if c.writing && c.nc.SetWriteDeadline(time.Now().Add(drainTimeout)) == nil {
+		k.draining[c] = struct{}{} // the writer closes it when it is done
 		k.mu.Unlock()
 		return nil
 	}
@@ -247,24 +247,19 @@ func (k *portable) close(fd int) error {
 }
 
 func (k *portable) peer(fd int) netip.AddrPort {
-	c := k.open(fd)
+	c := k.lockLink(fd)
 	defer k.mu.Unlock()
 	if c == nil {
 		return netip.AddrPort{}
 	}
-	addr, ok := c.nc.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := addr.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+	return addrPort(c.nc.RemoteAddr())
 }
 
-// release waits for the goroutines.
+// release waits until the links' goroutines have ended.
 func (k *portable) release() {
 	k.mu.Lock()
-	for c := range k.lingering {
-		c.nc.SetWriteDeadline(time.Now().Add(lastWords))
+	for c := range k.draining {
+		c.nc.SetWriteDeadline(time.Now().Add(releaseTimeout))
 	}
 	k.mu.Unlock()
 	k.running.Wait()

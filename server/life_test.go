@@ -306,7 +306,7 @@ func TestR06SlowHandler(t *testing.T) {
 	if n := ts.Stats().SlowHandlers; n != 3 {
 		t.Errorf("%d slow handlers counted; want 3", n)
 	}
-	if n := strings.Count(ts.log.String(), "held its event loop"); n != 1 {
+	if n := strings.Count(ts.log.String(), "blocked its event loop"); n != 1 {
 		t.Errorf("logged %d times; want once in 5 s:\n%s", n, ts.log)
 	}
 }
@@ -462,11 +462,11 @@ func TestSendBehindPosted(t *testing.T) {
 	ts = start(t, Config{Loops: 1, Handler: funcs{
 		open: func(c Conn) { group.Join(c) },
 		message: func(c Conn, op frame.Opcode, p []byte) {
-			direct := ts.loops[0].direct()
+			direct := ts.loops[0].maySendDirectly()
 			c.Send(op, fmt.Append(nil, "1 ", direct))
 			elsewhere := make(chan struct{})
 			go func() {
-				if ts.loops[0].direct() {
+				if ts.loops[0].maySendDirectly() {
 					t.Error("another goroutine is taken for the loop's")
 				}
 				c.Send(op, []byte("2"))

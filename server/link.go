@@ -8,29 +8,29 @@ import (
 	"syscall"
 )
 
-// link is one connection of the portable kernel: what its goroutines have read
-// and not yet handed over, and what they have still to write. Both are bounded.
+// link is one connection of the portable kernel: what its goroutines have read but not
+// yet handed over, and what they have yet to write. Both are bounded.
 type link struct {
 	// Immutable.
 	k  *portable
 	nc net.Conn
 
 	// Guarded by k.mu.
-	in        []byte    // in the reader's buffer, which waits until it is taken
-	inErr     error     // how reading ended, behind in; io.EOF is the end of the stream
-	taken     sync.Cond // in is empty again, or the link closed
+	in        []byte    // a part of the reader's buffer; the reader waits until it is consumed
+	inErr     error     // how reading ended, after in; io.EOF is the end of the stream
+	consumed  sync.Cond // in is empty again, or the link is closed
 	out       []byte    // to be written
 	outErr    error     // how writing failed
 	writing   bool      // there is a writer
-	shut      bool      // nothing more is written behind out
+	shut      bool      // nothing more is written after out
 	closed    bool
-	queued    bool // stands in k.ready
+	queued    bool // is in k.ready
 	mask      uint8
 	slot, gen uint32
 }
 
 const (
-	smallInput = 4 << 10  // what is read at a time while little comes; then up to inputSize
+	smallInput = 4 << 10  // the initial read buffer; it grows up to inputSize while much comes
 	maxOutput  = 64 << 10 // bytes that wait in out
 )
 
@@ -39,7 +39,7 @@ func (c *link) ready() (ready uint8) {
 	if c.mask&wantRead != 0 && (len(c.in) > 0 || c.inErr != nil) {
 		ready |= canRead
 	}
-	// Half of it, as kernels do, so that the loop is not woken for crumbs.
+	// At half of it, as kernels do it, so that the loop is not woken for a few bytes.
 	if c.mask&wantWrite != 0 && (len(c.out) <= maxOutput/2 || c.outErr != nil) {
 		ready |= canWrite
 	}
@@ -49,14 +49,14 @@ func (c *link) ready() (ready uint8) {
 	return ready
 }
 
-// take is read(2).
-func (c *link) take(p []byte) (int, error) {
+// read behaves like read(2).
+func (c *link) read(p []byte) (int, error) {
 	if len(c.in) > 0 {
 		n := copy(p, c.in)
 		c.in = c.in[n:]
 		if len(c.in) == 0 {
 			c.in = nil
-			c.taken.Signal()
+			c.consumed.Signal()
 		}
 		return n, nil
 	}
@@ -69,8 +69,8 @@ func (c *link) take(p []byte) (int, error) {
 	return 0, c.inErr
 }
 
-// put is write(2).
-func (c *link) put(p []byte) (int, error) {
+// write behaves like write(2).
+func (c *link) write(p []byte) (int, error) {
 	if c.outErr != nil {
 		return 0, c.outErr
 	}
@@ -89,7 +89,7 @@ func (c *link) put(p []byte) (int, error) {
 	return n, nil
 }
 
-// readAll is the reader.
+// readAll is the reader's goroutine.
 func (c *link) readAll() {
 	small := make([]byte, smallInput)
 	for buf := small; ; {
@@ -106,8 +106,8 @@ func (c *link) readAll() {
 	}
 }
 
-// arrived hands over what was read, and waits until it has been taken. It
-// reports whether to read on.
+// arrived hands over what was read, and waits until it has been consumed. It reports
+// whether to read on.
 func (c *link) arrived(p []byte, err error) bool {
 	c.k.mu.Lock()
 	defer c.k.mu.Unlock()
@@ -118,17 +118,17 @@ func (c *link) arrived(p []byte, err error) bool {
 	if err != nil {
 		c.inErr = errno(err)
 		if errors.Is(err, net.ErrClosed) {
-			c.inErr = io.EOF // by closeWrite
+			c.inErr = io.EOF // closeWrite closed it
 		}
 	}
 	c.k.notify(c)
 	for err == nil && len(c.in) > 0 && !c.closed {
-		c.taken.Wait()
+		c.consumed.Wait()
 	}
 	return err == nil && !c.closed
 }
 
-// writeAll is the writer: it ends when everything is written.
+// writeAll is the writer's goroutine: it ends when everything is written.
 func (c *link) writeAll() {
 	k := c.k
 	var spare []byte
@@ -146,17 +146,17 @@ func (c *link) writeAll() {
 	c.out = nil
 	c.writing = false
 	shut, closed := c.shut, c.closed
-	delete(k.lingering, c)
+	delete(k.draining, c)
 	k.mu.Unlock()
 	if shut {
-		c.closeWrite() // it fails where reading does
+		c.closeWrite() // if it fails, so does reading
 	}
 	if closed {
 		c.nc.Close()
 	}
 }
 
-// closeWrite ends the sending half, or, where a connection has no halves, all.
+// closeWrite closes the write side or, if nc cannot do that, the connection.
 func (c *link) closeWrite() error {
 	nc := c.nc
 	if a, ok := nc.(*accepted); ok {
@@ -168,7 +168,7 @@ func (c *link) closeWrite() error {
 	return c.nc.Close()
 }
 
-// errno returns the system's number for an error, if it has one.
+// errno returns the syscall.Errno in err if there is one, otherwise err.
 func errno(err error) error {
 	var e syscall.Errno
 	if errors.As(err, &e) {

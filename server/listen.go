@@ -15,19 +15,19 @@ import (
 // maxHeaderBytes bounds a request's head to 16 KiB: net/http adds 4 KiB to it.
 const maxHeaderBytes = 12 << 10
 
-// Serve accepts connections on ln, which it closes in the end, and serves them
-// with net/http, over TLS if Config.TLS says so, until Shutdown. It always returns
-// an error, ErrServerClosed after Shutdown.
+// Serve accepts connections on ln and serves them with net/http, over TLS if
+// Config.TLS is set, until Shutdown or Drain is called. It closes ln before it returns.
+// The error is never nil; after Shutdown it is ErrServerClosed.
 //
-// A listener of net.ListenConfig{KeepAlive: -1} saves four system calls for each
-// connection, and later the kernel's probes: PingInterval notices peers that have
-// gone.
+// A listener from net.ListenConfig{KeepAlive: -1} saves four system calls per
+// connection, and the kernel's keep-alive probes: PingInterval already detects dead
+// peers.
 func (s *Server) Serve(ln net.Listener) error {
 	handler := s.cfg.HTTP
 	if handler == nil {
 		handler = s
 	}
-	handler = s.admit(handler)
+	handler = s.limitRequests(handler)
 	if s.cfg.Middleware != nil {
 		handler = s.cfg.Middleware(handler)
 	}
@@ -42,7 +42,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		ConnState:         noteState,
 		ErrorLog:          log.New(httpLog{s.cfg.Logger}, "", 0),
 
-		// "OPTIONS *" is a probe, too; without one it is answered by net/http.
+		// "OPTIONS *" may be a probe; without Config.Probe, net/http answers it.
 		DisableGeneralOptionsHandler: s.cfg.Probe != nil,
 	}
 	s.mu.Lock()
@@ -59,14 +59,14 @@ func (s *Server) Serve(ln net.Listener) error {
 		ln = newTLSListener(counted, s.cfg.TLS)
 	}
 	err := hs.Serve(ln)
-	counted.spare.Close() // nobody accepts any more; nil is all right
+	counted.spare.Close() // Accept is not called any more; Close of nil is harmless
 	if errors.Is(err, http.ErrServerClosed) {
 		return ErrServerClosed
 	}
 	return err
 }
 
-// httpLog is what net/http logs: one kind of message, which names its client.
+// httpLog writes net/http's log to a Logger.
 type httpLog struct{ log *slog.Logger }
 
 func (l httpLog) Write(p []byte) (int, error) {
@@ -80,14 +80,15 @@ func withAccepted(ctx context.Context, nc net.Conn) context.Context {
 	return context.WithValue(ctx, acceptedKey{}, acceptedOf(nc))
 }
 
-// clientOf returns the address that a request counts for, where that is not known
-// before, and whether a proxy named it: then it is the request's RemoteAddr, too.
+// clientOf returns the address that a request counts for, invalid if that was known
+// when the connection was accepted, and whether a proxy named it. If so, as is a copy
+// of r with that address as RemoteAddr; otherwise it is r.
 func (s *Server) clientOf(r *http.Request) (client netip.Addr, named bool, as *http.Request) {
 	if s.cfg.ClientAddr == nil {
 		return client, false, r
 	}
 	if addr := s.cfg.ClientAddr(r); addr.IsValid() {
-		r = r.WithContext(r.Context()) // a copy, because net/http's is not ours to change
+		r = r.WithContext(r.Context()) // a copy, because net/http owns the original
 		r.RemoteAddr = addr.String()
 		return addr.Addr(), true, r
 	}
@@ -95,17 +96,17 @@ func (s *Server) clientOf(r *http.Request) (client netip.Addr, named bool, as *h
 	return peer.Addr(), false, r
 }
 
-// noteState notes when a connection has answered a request.
+// noteState records when a request has been answered.
 func noteState(nc net.Conn, state http.ConnState) {
 	if a := acceptedOf(nc); a != nil && state == http.StateIdle {
 		a.s.http.answered(a)
 	}
 }
 
-// admit answers health probes, whatever the state of the server, and refuses what
-// comes on connections for which there is no place. Where ClientAddr names a client,
-// the request counts for that address.
-func (s *Server) admit(next http.Handler) http.Handler {
+// limitRequests answers health probes whatever the state of the server, and refuses
+// other requests on connections for which there is no place. If ClientAddr names a
+// client, the request counts for the client's address.
+func (s *Server) limitRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a, _ := r.Context().Value(acceptedKey{}).(*accepted)
 		if a == nil {

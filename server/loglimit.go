@@ -7,19 +7,20 @@ import (
 	"time"
 )
 
-// LogRate is how many records of one kind LimitLog passes in a second.
+// LogRate is the number of records of one kind that LimitLog passes per second.
 const LogRate = 10
 
-// LimitLog returns a handler for what strangers can cause, such as failed
-// handshakes, so that they cannot fill the log: of each kind, which is a level and a
-// message, it passes LogRate records in a second. At the end of a second in which
-// there were more it adds one record of that kind, with their number as "suppressed".
+// LimitLog returns a handler for records that strangers can cause, such as failed
+// handshakes, so that they cannot fill the log. A kind is a level and a message.
+// LimitLog passes LogRate records of each kind per second. At the end of a second in
+// which there were more, it adds one record of that kind with the number of the others
+// as attribute "suppressed".
 //
-// Messages should therefore be constant, with what varies as attributes. Of more
-// than 1,000 different ones, the rest is one kind for each level.
+// Messages should therefore be constant, and what varies should be in attributes.
+// Beyond 1,000 kinds, all further messages of a level are one kind.
 //
-// A handler that came from LimitLog is returned as it is. A Server limits its
-// Config.Logger by itself.
+// If h came from LimitLog, it is returned as it is. A Server applies LimitLog to its
+// Config.Logger itself.
 func LimitLog(h slog.Handler) slog.Handler {
 	if limited, ok := h.(*limitedLog); ok {
 		return limited
@@ -70,8 +71,8 @@ func (l *limitedLog) Handle(ctx context.Context, r slog.Record) error {
 	return l.next.Handle(ctx, r)
 }
 
-// pass counts one of a kind and reports whether it may be logged. The first that may
-// not has the rest of the second reported at its end.
+// pass counts a record of a kind and reports whether it may be logged. The first one
+// that may not schedules the report at the end of the second.
 func (l *limitedLog) pass(kind logKind) bool {
 	k := l.kinds
 	k.mu.Lock()
@@ -103,7 +104,7 @@ func (l *limitedLog) pass(kind logKind) bool {
 	return false
 }
 
-// report ends a second in which something was suppressed.
+// report ends a second in which records were suppressed, and logs their number.
 func (l *limitedLog) report(kind logKind, c *logCount) {
 	l.kinds.mu.Lock()
 	n := c.suppressed

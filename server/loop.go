@@ -23,21 +23,21 @@ type loop struct {
 	cfg   *Config
 	k     kernel
 	roles *[2]wsproto.Config // by wsproto.Role
-	start time.Time          // what time.Now was when cfg.now was zero
+	start time.Time          // time.Now when cfg.now was zero
 	ended chan struct{}      // closed when run returns
 
 	writable WritableHandler // the Handler, if it is one
 
-	// Of the server.
+	// Shared by the server's loops.
 	budget *budget
 	conns  *atomic.Int64
 
 	// Any goroutine.
-	self  atomic.Uintptr // the loop's goroutine, once it runs
-	box   mailbox
-	mail  atomic.Bool // something is in box
-	slabs [maxSlabs]atomic.Pointer[[slabSize]conn]
-	free  struct {
+	self    atomic.Uintptr // the loop's goroutine, once it runs
+	box     mailbox
+	hasMail atomic.Bool // something is in box
+	slabs   [maxSlabs]atomic.Pointer[[slabSize]conn]
+	free    struct {
 		mu    sync.Mutex
 		slots []uint32 // Guarded by mu.
 		next  uint32   // Guarded by mu. The first slot never used.
@@ -51,8 +51,8 @@ type loop struct {
 	input              []byte   // what read(2) fills
 	scratch            []byte   // what small segments are gathered in
 	arena              []byte   // what was encoded in this iteration
-	cipher             []byte   // what is encrypted into
-	again              []uint32 // slots whose turn was cut short
+	cipher             []byte   // what TLS encrypts into
+	again              []uint32 // slots that get another turn in the next iteration
 	vector             [maxVector][]byte
 	spare              struct {
 		tasks []task
@@ -60,16 +60,16 @@ type loop struct {
 	}
 	wheel      wheel
 	outboxes   []*outbox // unused ones
-	dirties    []uint32  // slots to settle when the iteration ends
+	dirty      []uint32  // slots to settle when the iteration ends
 	gone       []uint32  // slots to free then
-	writables  []Conn    // to be told of in the next iteration
-	opens      []*opening
-	opening    handshake.Result          // of the connection whose OnOpen runs
+	writables  []Conn    // whose OnWritable is called in the next iteration
+	adoptions  []*adoption
+	handshake  handshake.Result          // of the connection whose OnOpen runs
 	remotes    map[uint32]netip.AddrPort // by slot, of the clients behind proxies
 	unread     map[uint32][]byte         // by slot, of those with flagUnread
-	open       int
+	live       int
 	delivering bool
-	opened     bool // connections, in this iteration
+	openedSome bool // connections, in this iteration
 	drain      drain
 	stopping   bool
 	cutting    bool
@@ -96,24 +96,24 @@ func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget, conns 
 func (l *loop) tick() {
 	l.woke = l.cfg.now()
 	l.now = uint32(l.woke / time.Millisecond)
-	if l.wheel.count == 0 { // it may not have turned for longer than ticks can tell
+	if l.wheel.count == 0 { // it may not have turned for longer than ticks can express
 		l.wheel.done = l.now &^ (1<<wheelGrain - 1)
 	}
 }
 
 func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
 
-// run is the loop. Everything that is not "Any goroutine" belongs to it.
+// run is the loop's goroutine. All fields but those under "Any goroutine" belong to it.
 func (l *loop) run() {
 	l.self.Store(goroutine())
 	defer l.guard()
-	for !l.stopping || l.open > 0 || !l.retire() {
+	for !l.stopping || l.live > 0 || !l.retire() {
 		events := l.poll()
 		l.tick()
-		// What was posted before an event came goes out before what that
-		// causes: a Close that has arrived must not overtake it.
+		// What was posted before an event goes out before what the event
+		// causes: the answer to a Close that has arrived must not overtake it.
 		l.deliver()
-		l.goOn()
+		l.resumeTurns()
 		l.tellWritable()
 		for _, ev := range events {
 			l.event(ev)
@@ -121,10 +121,10 @@ func (l *loop) run() {
 				l.flush()
 			}
 		}
-		l.turn(l.now)
+		l.turnWheel(l.now)
 		l.deliver()
-		for len(l.opens) > 0 {
-			l.opened = true
+		for len(l.adoptions) > 0 {
+			l.openedSome = true
 			l.openAll()
 			l.deliver()
 		}
@@ -137,15 +137,15 @@ func (l *loop) run() {
 		l.flush()
 		l.shedSlowest()
 		l.reap()
-		l.publish()
+		l.publishStats()
 	}
 	l.k.release()
 	close(l.ended)
 }
 
-// guard ends the process if the loop's goroutine ends before the loop: a callback
-// that calls runtime.Goexit, be it by a test's FailNow, would else leave its
-// connections without anybody who serves them.
+// guard ends the process if the loop's goroutine ends before the loop. A callback that
+// calls runtime.Goexit (t.FailNow does) would otherwise leave the loop's connections
+// unserved.
 func (l *loop) guard() {
 	select {
 	case <-l.ended:
@@ -154,7 +154,7 @@ func (l *loop) guard() {
 	}
 }
 
-// poll waits for events, or for the next timer, or not at all if there is mail.
+// poll waits for events or for the next timer, or not at all if there is more to do.
 func (l *loop) poll() []event {
 	b := &l.box
 	b.mu.Lock()
@@ -165,12 +165,12 @@ func (l *loop) poll() []event {
 		if l.drain.pending() {
 			ms = atMost(drainEvery, ms)
 		}
-		if b.dozing = l.opened; b.dozing {
+		if b.dozing = l.openedSome; b.dozing {
 			ms = atMost(dozeTime, ms)
 		}
 	}
 	b.mu.Unlock()
-	l.opened = false
+	l.openedSome = false
 	events, err := l.k.wait(ms)
 	if ms != 0 {
 		b.mu.Lock()
@@ -186,14 +186,14 @@ func (l *loop) poll() []event {
 	return events
 }
 
-// dozeTime is how long a loop that has just opened connections sleeps through the
-// arrival of more: in a crowd, waking it for each costs a tenth of the handshake.
+// dozeTime is how long a loop that has just opened connections is not woken for
+// further ones: when many arrive, waking it for each costs a tenth of a handshake.
 const dozeTime = time.Millisecond
 
-// atMost returns d in milliseconds, or ms if that is less; -1 is for ever.
+// atMost returns the lesser of d in milliseconds and ms, where -1 is for ever.
 func atMost(d time.Duration, ms int) int {
-	if most := int(d / time.Millisecond); ms < 0 || ms > most {
-		return most
+	if limit := int(d / time.Millisecond); ms < 0 || ms > limit {
+		return limit
 	}
 	return ms
 }

@@ -8,15 +8,15 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// mailbox is the way to a loop: what is posted is done in the order of the posts.
-// What the loop's own callbacks send goes this way, too, while something is
-// posted, so that it does not overtake that.
+// mailbox holds what other goroutines ask of a loop, in the order in which they posted
+// it. While it is not empty, what the loop's own callbacks send goes through it as
+// well, so that it does not overtake what was posted before.
 type mailbox struct {
 	mu     sync.Mutex
 	tasks  []task // Guarded by mu.
-	data   []byte // Guarded by mu. What the tasks carry.
+	data   []byte // Guarded by mu. The tasks' payloads.
 	asleep bool   // Guarded by mu. The loop waits, or is about to, and has to be woken.
-	dozing bool   // Guarded by mu. It is asleep for dozeTime at most: a connection to open can wait for that.
+	dozing bool   // Guarded by mu. It is asleep, but for no longer than dozeTime: taskOpen need not wake it.
 	closed bool   // Guarded by mu. The loop has ended.
 }
 
@@ -24,7 +24,7 @@ type taskKind uint8
 
 const (
 	taskSend     taskKind = iota
-	taskPrepared          // the last kind that a full mailbox refuses
+	taskPrepared          // a full mailbox refuses the kinds up to this one
 	taskClose
 	taskPause
 	taskResume
@@ -37,26 +37,26 @@ const (
 	taskCall // runs a function, for tests
 )
 
-// task is one thing for a loop to do, mostly to one connection.
+// task is one thing for a loop to do, usually to one connection.
 type task struct {
-	kind   taskKind
-	op     frame.Opcode
-	policy Policy
-	code   wsproto.CloseCode
-	slot   uint32
-	gen    uint32
-	from   int // the payload's place in the mailbox's data
-	to     int
-	m      *wsproto.Prepared
-	open   *opening
-	group  *members
-	over   time.Duration
-	call   func()
+	kind     taskKind
+	op       frame.Opcode
+	policy   Policy
+	code     wsproto.CloseCode
+	slot     uint32
+	gen      uint32
+	from     int // the payload's place in the mailbox's data
+	to       int
+	m        *wsproto.Prepared
+	adoption *adoption
+	group    *members
+	over     time.Duration
+	call     func()
 }
 
-// maxMail bounds the payload bytes that wait in a mailbox, or the write queue
-// does, if that is larger, and maxTasks the messages. An empty mailbox takes
-// anything, and what ends a connection or concerns a group is never refused.
+// maxMail is the maximum of payload bytes in a mailbox, unless Config.WriteQueue is
+// larger, and maxTasks that of tasks. An empty mailbox takes anything, and tasks that
+// end a connection or concern a group are never refused.
 const (
 	maxMail  = 64 << 20
 	maxTasks = 1 << 20
@@ -79,9 +79,9 @@ func (l *loop) post(t task, p []byte) error {
 	b.data = append(b.data, p...)
 	t.to = len(b.data)
 	b.tasks = append(b.tasks, t)
-	l.mail.Store(true)
+	l.hasMail.Store(true)
 	if b.asleep && !(b.dozing && t.kind == taskOpen) {
-		// Under the lock: a loop that ends releases its kernel after it.
+		// With mu held: a loop closes its mailbox before it releases its kernel.
 		b.asleep = false
 		l.k.wake()
 	}
@@ -89,23 +89,24 @@ func (l *loop) post(t task, p []byte) error {
 	return nil
 }
 
-// direct reports whether the caller is the loop itself and nothing is posted or
-// being delivered: what it sends may then go straight to the connections' queues.
-// What another goroutine posts just now was not there before.
-func (l *loop) direct() bool {
+// maySendDirectly reports whether the caller is the loop itself and the mailbox is
+// empty and not being delivered: what the caller sends may then go straight to the
+// connections' outboxes. A post by another goroutine at this very moment is concurrent,
+// so either order is right.
+func (l *loop) maySendDirectly() bool {
 	g := goroutine()
-	return g != 0 && g == l.self.Load() && !l.mail.Load() && !l.delivering
+	return g != 0 && g == l.self.Load() && !l.hasMail.Load() && !l.delivering
 }
 
 // deliver does what was posted. It calls no Handler method, so it may run
-// between two messages of one connection: OnOpen is left for open.
+// between two messages of one connection: OnOpen is left to openAll.
 func (l *loop) deliver() {
-	if l.mail.Load() {
+	if l.hasMail.Load() {
 		b := &l.box
 		b.mu.Lock()
 		tasks, data := b.tasks, b.data
 		b.tasks, b.data = l.spare.tasks[:0], l.spare.data[:0]
-		l.mail.Store(false)
+		l.hasMail.Store(false)
 		b.mu.Unlock()
 		l.delivering = true
 		for i := range tasks {
@@ -113,7 +114,7 @@ func (l *loop) deliver() {
 		}
 		l.delivering = false
 		clear(tasks)           // they hold pointers
-		if cap(data) > 1<<20 { // what a burst needed is not kept
+		if cap(data) > 1<<20 { // do not keep what only a burst needed
 			data = nil
 		}
 		if cap(tasks) > 1<<14 {
@@ -126,7 +127,7 @@ func (l *loop) deliver() {
 func (l *loop) do(t *task, data []byte) {
 	switch t.kind {
 	case taskOpen:
-		l.register(t.slot, t.gen, t.open)
+		l.register(t.slot, t.gen, t.adoption)
 		return
 	case taskGroup:
 		l.sendGroup(t.group, t.m, t.policy)
@@ -142,7 +143,7 @@ func (l *loop) do(t *task, data []byte) {
 		return
 	}
 	c := l.at(t.slot)
-	if c.word.Load()>>1 != t.gen || c.fd < 0 || c.has(flagGone) {
+	if c.genClosed.Load()>>1 != t.gen || c.fd < 0 || c.has(flagGone) {
 		if t.kind == taskJoin {
 			t.group.undo()
 		}
@@ -160,7 +161,7 @@ func (l *loop) do(t *task, data []byte) {
 		if t.kind == taskPause && !c.has(flagClosing) {
 			c.flags |= flagPaused
 		}
-		l.dirty(t.slot, c)
+		l.markDirty(t.slot, c)
 	case taskJoin:
 		l.join(t.group, t.slot, c)
 	case taskLeave:

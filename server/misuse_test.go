@@ -64,7 +64,7 @@ func TestShutdownWhileAHandlerHolds(t *testing.T) {
 	cancel()
 	done := make(chan error, 1)
 	go func() { done <- s.Shutdown(ctx) }()
-	if err := receive(t, done); err == nil || !strings.Contains(err.Error(), "a handler holds loop 0") || !errors.Is(err, context.Canceled) {
+	if err := receive(t, done); err == nil || !strings.Contains(err.Error(), "a handler blocks loop 0") || !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

@@ -9,26 +9,26 @@ import (
 // outbox is what waits to be written on one connection. A connection has one
 // only while something waits.
 type outbox struct {
-	segs  []segment // from head on
-	head  int
-	first [2]segment // where segs starts out
-	bytes int        // that wait, over all segments
-	torn  int        // bytes at the front that complete a frame already written in part
-	moved uint32     // when the kernel last took a byte, in ticks
+	segs         []segment // from head on
+	head         int
+	first        [2]segment // the initial array of segs
+	bytes        int        // that wait, over all segments
+	torn         int        // bytes at the front that complete a partly written frame
+	lastProgress uint32     // when the kernel last took a byte, in ticks
 }
 
-// segment is a run of whole frames, except that the first one may have lost
-// what is written: somebody's Prepared, a piece of the loop's arena, or, after
-// an iteration in which the kernel did not take it, memory of its own.
+// segment is a run of whole frames, except that a part of the first one may have been
+// written already. Its memory is a wsproto.Prepared's, a part of the loop's arena or, if
+// the kernel did not take it in its iteration, its own.
 type segment struct {
 	b     []byte
 	arena bool
 	of    *members // the group that may take it back, or nil
 }
 
-// push adds whole frames that lie in the arena. What was appended there right
-// behind the last segment becomes part of it, so that a burst of small messages is
-// one write.
+// push adds whole frames that are in the arena. If they directly follow the last
+// segment there, they become part of it, so that a burst of small messages is one
+// write.
 func (o *outbox) push(b []byte) {
 	o.bytes += len(b)
 	if n := len(o.segs); n > o.head {
@@ -41,15 +41,15 @@ func (o *outbox) push(b []byte) {
 	o.segs = append(o.segs, segment{b: b, arena: true})
 }
 
-// pushOf adds a frame that lies elsewhere. of is the group it may be taken back
-// for, or nil.
+// pushOf adds a frame that is not in the arena. of is the group that may take it back,
+// or nil.
 func (o *outbox) pushOf(b []byte, of *members) {
 	o.bytes += len(b)
 	o.segs = append(o.segs, segment{b: b, of: of})
 }
 
-// remove takes a group's frame back, unless a part of it is written, and returns
-// its length.
+// remove takes back a group's frame, unless a part of it has been written. It returns
+// the frame's length, or 0.
 func (o *outbox) remove(of *members) int {
 	for i := len(o.segs) - 1; i >= o.head; i-- {
 		if s := o.segs[i]; s.of == of && (i > o.head || o.torn == 0) {
@@ -61,7 +61,7 @@ func (o *outbox) remove(of *members) int {
 	return 0
 }
 
-// advance forgets the first n bytes, which were written.
+// advance drops the first n bytes, which were written.
 func (o *outbox) advance(n int) {
 	o.bytes -= n
 	for n > 0 {
@@ -88,8 +88,8 @@ func (o *outbox) compact() {
 	o.head = 0
 }
 
-// tornAfter returns how many bytes complete the frame that is cut at n, in
-// frames of which the first torn bytes belong to one that was cut before.
+// tornAfter returns how many bytes complete the frame that is cut at n. The first torn
+// bytes of b complete a frame that was cut before.
 func tornAfter(b []byte, torn, n int) int {
 	end := torn
 	for end < n {
@@ -102,7 +102,7 @@ func tornAfter(b []byte, torn, n int) int {
 	return end - n
 }
 
-// discard drops every frame of which nothing is written.
+// discard drops every frame of which nothing has been written.
 func (o *outbox) discard() {
 	if o.torn == 0 {
 		clear(o.segs)
@@ -114,9 +114,9 @@ func (o *outbox) discard() {
 	o.segs, o.head, o.bytes = append(o.segs[:0], front), 0, o.torn
 }
 
-// keep gives what lies in the arena memory of its own, for the arena is used
-// again in the next iteration.
-func (o *outbox) keep() {
+// copyOutOfArena copies the segments that are in the arena, which the next iteration
+// reuses.
+func (o *outbox) copyOutOfArena() {
 	for i := range o.segs[o.head:] {
 		if s := &o.segs[o.head+i]; s.arena {
 			*s = segment{b: append([]byte(nil), s.b...)}
@@ -124,8 +124,8 @@ func (o *outbox) keep() {
 	}
 }
 
-// waiting returns how many bytes wait to be written on a connection: in its outbox,
-// and what TLS has made of what was there.
+// waiting returns how many bytes wait to be written on a connection: those in its
+// outbox, and TLS's ciphertext.
 func (c *conn) waiting() (n int) {
 	if c.out != nil {
 		n = c.out.bytes
@@ -136,7 +136,7 @@ func (c *conn) waiting() (n int) {
 	return n
 }
 
-// outboxOf returns the connection's outbox, a new one if it has none.
+// outboxOf returns the connection's outbox, and gives it one if it has none.
 func (l *loop) outboxOf(c *conn) *outbox {
 	if c.out == nil {
 		if n := len(l.outboxes); n > 0 {
@@ -146,12 +146,12 @@ func (l *loop) outboxOf(c *conn) *outbox {
 			c.out = new(outbox)
 			c.out.segs = c.out.first[:0]
 		}
-		c.out.moved = l.now
+		c.out.lastProgress = l.now
 	}
 	return c.out
 }
 
-// dropOutbox takes the outbox from the connection, with what is in it.
+// dropOutbox takes the outbox away from the connection, and discards its content.
 func (l *loop) dropOutbox(c *conn) {
 	o := c.out
 	if o == nil {

@@ -2,10 +2,10 @@ package server
 
 import "net/http"
 
-// refusal is the answer for clients that are not admitted.
+// refusal is the answer to clients that are not admitted.
 type refusal struct {
 	status  int
-	seconds string // until it is worth another try; "" is never
+	seconds string // after which to try again (Retry-After); "": never
 	reason  string
 }
 
@@ -15,11 +15,10 @@ var (
 	refusedScarce     = &refusal{http.StatusServiceUnavailable, "5", "the server has no more file descriptors, try again later"}
 	refusedRate       = &refusal{http.StatusServiceUnavailable, "1", "too many handshakes, try again later"}
 	refusedBudget     = &refusal{http.StatusServiceUnavailable, "5", "the server's memory budget is spent, try again later"}
-	refusedProbesOnly = &refusal{http.StatusBadRequest, "", "this connection did not begin with a PROXY header: nothing but health probes is answered on it"}
+	refusedProbesOnly = &refusal{http.StatusBadRequest, "", "this connection did not begin with a PROXY header, so only health probes are answered on it"}
 )
 
-// refuseFor answers a request that is not admitted. Clients that come back sooner than
-// it says are refused again.
+// refuseFor answers a request that is not admitted.
 func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, why *refusal) {
 	if why.seconds != "" {
 		w.Header().Set("Retry-After", why.seconds)

@@ -1,28 +1,40 @@
 package server
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+)
 
-// What net/http needed for a handshake, ten times what a connection keeps, is
-// garbage when the connection is on its loop, and the runtime would hold on to it
-// until it has use for it. After many handshakes it goes back to the system once.
+// releaser returns to the system what bursts of handshakes have used. net/http needs
+// ten times the memory for a handshake that the connection keeps. That is garbage once
+// the connection is on its loop, but the runtime would hold on to it until it has
+// another use for it.
+type releaser struct {
+	// Immutable.
+	burst int64  // handshakes that make a burst; 0: never release
+	free  func() // debug.FreeOSMemory, except in tests
 
-// calm is how long no connection must have been taken over.
-const calm = time.Second
+	count atomic.Int64 // connections taken over since the last release
+}
 
-// tookOver counts a connection that was taken over.
-func (s *Server) tookOver() {
-	if burst := s.cfg.ReleaseAfter; burst > 0 && s.burst.Add(1) == int64(burst) {
-		s.releaseAfter(int64(burst))
+// quietPeriod is how long no connection must have been taken over for a burst to be
+// over.
+const quietPeriod = time.Second
+
+// countUpgrade counts a connection that a loop has taken over.
+func (r *releaser) countUpgrade() {
+	if r.burst > 0 && r.count.Add(1) == r.burst {
+		r.releaseWhenQuiet(r.burst)
 	}
 }
 
-func (s *Server) releaseAfter(seen int64) {
-	s.cfg.after(calm, func() {
-		if n := s.burst.Load(); n != seen {
-			s.releaseAfter(n) // it is not over
+func (r *releaser) releaseWhenQuiet(seen int64) {
+	time.AfterFunc(quietPeriod, func() {
+		if n := r.count.Load(); n != seen {
+			r.releaseWhenQuiet(n) // the burst goes on
 			return
 		}
-		s.burst.Store(0)
-		s.cfg.free()
+		r.count.Store(0)
+		r.free()
 	})
 }

@@ -81,7 +81,7 @@ func (m *mass) sendUnreached() error {
 		l.call(func() {
 			for slot := range l.used() {
 				if c := l.at(slot); c.value == nil && from.loop == nil {
-					from = Conn{l, slot, c.word.Load() >> 1}
+					from = Conn{l, slot, c.genClosed.Load() >> 1}
 				}
 			}
 		})

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,19 +22,19 @@ type Server struct {
 	roles [2]wsproto.Config
 	loops []*loop
 
-	next       atomic.Uint64 // whose turn it is to get a connection
+	next       atomic.Uint64 // the loop that gets the next connection, modulo their number
 	addresses  addresses
-	handshakes rate
+	handshakes tokenBucket
 	budget     budget
 
-	conns atomic.Int64 // connections on the loops, and handshakes that have a place
-	burst atomic.Int64 // connections taken over since memory was released
+	conns   atomic.Int64 // connections on the loops, and handshakes that have reserved a place
+	release releaser
 
 	descriptors descriptors
 	http        httpConns
 
 	mu        sync.Mutex
-	exhausted time.Duration  // Guarded by mu. When that was logged last.
+	exhausted time.Duration  // Guarded by mu. When running out of descriptors was last logged.
 	https     []*http.Server // Guarded by mu.
 	stopped   bool           // Guarded by mu.
 }
@@ -52,6 +53,7 @@ func New(cfg Config) (*Server, error) {
 	s.roles[wsproto.Client].Role = wsproto.Client
 	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
 	s.budget.limit = int64(s.cfg.MemoryBudget)
+	s.release.burst, s.release.free = int64(s.cfg.ReleaseAfter), debug.FreeOSMemory
 	for i := range s.cfg.Loops {
 		l, err := newLoop(i, &s.cfg, &s.roles, &s.budget, &s.conns)
 		if err != nil {
@@ -69,8 +71,8 @@ func New(cfg Config) (*Server, error) {
 }
 
 // ServeHTTP answers one opening handshake and takes the connection over. It
-// works under any http.Server, also one that is not Serve's; but the loops have TLS
-// only where Serve accepted the connection, with Config.TLS.
+// works under any http.Server, not only Serve's, but supports TLS only on
+// connections that Serve accepted with Config.TLS.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	stopped := s.stopped
@@ -81,7 +83,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
 	if r.TLS != nil && from == nil {
-		s.refuse(w, r, http.StatusNotImplemented, "TLS here needs Server.Serve with Config.TLS, or a proxy that ends it")
+		s.refuse(w, r, http.StatusNotImplemented, "TLS needs Server.Serve with Config.TLS, or a proxy that terminates it")
 		return
 	}
 	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
@@ -92,7 +94,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseFor(w, r, refusedBudget)
 		return
 	}
-	o := &opening{role: wsproto.Server}
+	o := &adoption{role: wsproto.Server}
 	o.remote, _ = netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
 	if why := s.reserve(o, o.remote.Addr()); why != nil {
 		s.refuseFor(w, r, why)
@@ -115,9 +117,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// upgrade does the handshake and hands the connection to a loop, together with its
-// place.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *opening) error {
+// upgrade does the handshake and hands the connection, with its reserved place, to a
+// loop.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) error {
 	if s.cfg.Admit != nil {
 		value, err := s.cfg.Admit(r)
 		if err != nil {
@@ -138,7 +140,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *opening) err
 	}
 	o.left, o.res = left, res
 	if _, err = s.adopt(nc, o); err == nil {
-		s.tookOver()
+		s.release.countUpgrade()
 	}
 	return err
 }

@@ -6,9 +6,8 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Connections live in slabs and are named by slot: a number that events carry,
-// that timers and groups link by, and that a handle holds. Slot 0 is no
-// connection.
+// Connections live in slabs and are identified by slot numbers, which events, timers,
+// groups and handles hold instead of pointers. Slot 0 is no connection.
 const (
 	slabBits = 10
 	slabSize = 1 << slabBits
@@ -17,12 +16,12 @@ const (
 
 // conn is one connection, as its loop knows it.
 type conn struct {
-	// word is generation<<1, plus 1 once no message may be sent any more. Any
-	// goroutine may read it; see Conn.
-	word atomic.Uint32
+	// genClosed is the slot's generation<<1, plus 1 once no more messages may be sent.
+	// Any goroutine may read it; see Conn.
+	genClosed atomic.Uint32
 
-	// buffered is what waited to be written after the last write. Any goroutine
-	// may read it.
+	// buffered is how many bytes waited after the last write. Any goroutine may read
+	// it.
 	buffered atomic.Uint32
 
 	// Loop only.
@@ -30,20 +29,20 @@ type conn struct {
 	proto   wsproto.Conn
 	value   any
 	out     *outbox     // nil while nothing waits to be written
-	groups  []place     // where it stands in the groups it joined
-	address *address    // what its admission was counted on, or nil
+	groups  []place     // its places in the groups it joined
+	address *address    // the address that it counts for, or nil
 	why     *CloseError // the first cause of its end, or nil
-	tls     *secure     // nil without TLS
+	tls     *tlsState   // nil without TLS
 
-	heard      uint32 // when the last byte came, in ticks
-	began      uint32 // when the unfinished message began or, closing, the close
-	unit       uint32 // the unfinished message's number, from wsproto
+	heard      uint32 // when the last byte arrived, in ticks
+	began      uint32 // when the incomplete message began or, while closing, the close
+	unit       uint32 // the incomplete message's number, from wsproto
 	timer      timer
-	assembling uint32 // bytes received of the unfinished message
-	window     uint32 // the second that controls counts in
-	control    uint16 // control frames received in it
-	pinged     uint8  // pings sent since the last byte came
-	mask       uint8  // what the kernel was asked for: wantRead, wantWrite
+	assembling uint32 // bytes received of the incomplete message
+	window     uint32 // the second that control counts
+	control    uint16 // control frames received in that second
+	pinged     uint8  // pings sent since the last byte arrived
+	mask       uint8  // what the kernel watches for: wantRead, wantWrite
 	flags      flags
 }
 
@@ -51,31 +50,31 @@ type flags uint16
 
 const (
 	flagOpening    flags = 1 << iota // OnOpen has not been called yet
-	flagDirty                        // stands in the loop's dirty list
-	flagAssembling                   // began and unit mean an unfinished message
-	flagClosing                      // began means the close
-	flagEnding                       // the write side is shut when the queue is empty
+	flagDirty                        // is in the loop's dirty list
+	flagAssembling                   // began and unit are those of an incomplete message
+	flagClosing                      // began is that of the close
+	flagEnding                       // the write side will be shut when the queue is empty
 	flagShut                         // the write side is shut
 	flagNotified                     // TLS: close_notify is queued
-	flagAgain                        // stands in the loop's list of unfinished turns
+	flagAgain                        // is in the loop's list of slots that get another turn
 	flagEOF                          // the peer's stream ended
 	flagBlocked                      // the kernel's buffer is full
-	flagFull                         // the queue is over its soft bound
-	flagPaused                       // the application reads no more
-	flagUnread                       // the loop keeps input that the protocol was not given
+	flagFull                         // the queue went over half of its limit: do not read
+	flagPaused                       // the application has paused reading
+	flagUnread                       // the loop keeps input that the protocol has not seen
 	flagGone                         // torn down, to be freed after the iteration
 )
 
 func (c *conn) has(f flags) bool { return c.flags&f != 0 }
 
-// at returns the connection in a slot that was given out.
+// at returns the connection in a slot that takeSlot has returned.
 func (l *loop) at(slot uint32) *conn {
 	return &l.slabs[slot>>slabBits].Load()[slot&(slabSize-1)]
 }
 
-// take reserves a slot for a new connection, from any goroutine, and returns
-// it with its generation. ok is false when there are no more slots.
-func (l *loop) take() (slot, gen uint32, ok bool) {
+// takeSlot returns a free slot and its generation. ok is false if there is none. Any
+// goroutine may call it.
+func (l *loop) takeSlot() (slot, gen uint32, ok bool) {
 	l.free.mu.Lock()
 	defer l.free.mu.Unlock()
 	if n := len(l.free.slots); n > 0 {
@@ -91,11 +90,11 @@ func (l *loop) take() (slot, gen uint32, ok bool) {
 		}
 		l.free.next++
 	}
-	return slot, l.at(slot).word.Load() >> 1, true
+	return slot, l.at(slot).genClosed.Load() >> 1, true
 }
 
-// giveBack returns slots that hold no connection, or none any more.
-func (l *loop) giveBack(slots ...uint32) {
+// freeSlots makes slots free that hold no connection, or none any more.
+func (l *loop) freeSlots(slots ...uint32) {
 	l.free.mu.Lock()
 	defer l.free.mu.Unlock()
 	l.free.slots = append(l.free.slots, slots...)
@@ -116,16 +115,17 @@ func (l *loop) reap() {
 	}
 	for _, slot := range l.gone {
 		c := l.at(slot)
-		gen := (c.word.Load() >> 1) + 1
+		gen := (c.genClosed.Load() >> 1) + 1
 		c.clear()
-		c.word.Store(gen << 1)
+		c.genClosed.Store(gen << 1)
 	}
 	l.conns.Add(-int64(len(l.gone)))
-	l.giveBack(l.gone...)
+	l.freeSlots(l.gone...)
 	l.gone = l.gone[:0]
 }
 
-// clear makes c an unused slot. Its word stays: others may read it meanwhile.
+// clear makes c an unused slot. It leaves genClosed alone: other goroutines may read
+// it at any time.
 func (c *conn) clear() {
 	c.fd = -1
 	c.proto = wsproto.Conn{}

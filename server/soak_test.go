@@ -131,7 +131,7 @@ func (s *soak) look() account {
 		}
 	}
 	s.server.settled(s.t, n)
-	time.Sleep(2*calm + time.Second)
+	time.Sleep(2*quietPeriod + time.Second)
 	return s.server.settled(s.t, n)
 }
 

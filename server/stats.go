@@ -10,12 +10,11 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Stats is what a Server counted since it was made, and what it holds now.
-// Counting is always on.
+// Stats are a Server's counters since it was made, and what it holds now.
 type Stats struct {
 	Handshaking int // connections accepted by Serve that are not WebSockets, or not yet
 	Open        int // connections on the loops, closing ones included
-	Closing     int // those of them of which one side has begun the end
+	Closing     int // the part of Open on which either side has begun to close
 
 	Opened      uint64 // connections taken over
 	MessagesIn  uint64 // delivered to the Handler
@@ -24,21 +23,21 @@ type Stats struct {
 	BytesOut    uint64 // written, under TLS before encryption
 
 	Queued     int64 // bytes that wait to be written
-	Assembling int64 // bytes received of messages that are not complete
+	Assembling int64 // bytes received of incomplete messages
 
 	Ended     Ended  // why connections ended
-	Evicted   uint64 // those of them that did not read, or were shed
-	Dropped   uint64 // messages that the policy Drop left out
-	Coalesced uint64 // messages that a newer one took the place of
+	Evicted   uint64 // the part of Ended that did not keep up: WriteTimeout, QueueFull and Shed
+	Dropped   uint64 // messages that were left out under the policy Drop
+	Coalesced uint64 // messages that were replaced by a newer one
 
-	SlowHandlers uint64 // times a callback held its loop for over 100 ms
+	SlowHandlers uint64 // times that a callback blocked its loop for over 100 ms
 	Panics       uint64 // in callbacks
 	Refused      uint64 // connections that the system would not watch
-	Cut          uint64 // connections that Shutdown or Drain did not wait for
+	Cut          uint64 // connections that Shutdown or Drain cut
 
-	// Iterations counts the loops' iterations by the time they took, waiting
-	// excluded: [i] those of less than 1<<i µs and not less than half of it,
-	// the last all longer ones.
+	// Iterations is a histogram of the time that the loops' iterations took, not
+	// counting the wait for events. [i] counts those of at least 1<<(i-1) and less
+	// than 1<<i µs; the last one counts all longer ones as well.
 	Iterations [latencyBuckets]uint64
 }
 
@@ -47,7 +46,7 @@ type Ended struct {
 	ByPeer          uint64 // the peer's Close frame
 	ByUs            uint64 // Conn.Close, Shutdown
 	Lost            uint64 // end of stream or an error of the descriptor, without a Close frame
-	ProtocolError   uint64 // the peer broke the protocol or a limit of Config on messages
+	ProtocolError   uint64 // the peer violated the protocol or one of Config's limits on messages
 	PingTimeout     uint64
 	AssemblyTimeout uint64
 	WriteTimeout    uint64
@@ -59,7 +58,7 @@ type Ended struct {
 
 const latencyBuckets = 24
 
-// counters are a loop's. Any goroutine reads them, the loop writes.
+// counters are a loop's. Any goroutine may read them; only the loop writes them.
 type counters struct {
 	iterations atomic.Uint64
 	open       atomic.Int64
@@ -76,8 +75,8 @@ type counters struct {
 	latency    [latencyBuckets]atomic.Uint64
 }
 
-// What is counted for every message or read: the loop adds to plain numbers, and
-// publishes those that changed when an iteration ends.
+// What is counted for every message or read. The loop adds to plain numbers, and
+// publishes those that changed at the end of each iteration.
 const (
 	messagesIn = iota
 	messagesOut
@@ -110,8 +109,8 @@ var causes = map[error]cause{
 	ErrQueueFull: queueFull, ErrOverBudget: overBudget, ErrControlRate: controlRate, ErrPanic: panicked,
 }
 
-// blame notes the first cause of a connection's end.
-func (l *loop) blame(c *conn, why *CloseError) {
+// setCause records why a connection ends, unless a cause is recorded already.
+func (l *loop) setCause(c *conn, why *CloseError) {
 	if c.why != nil {
 		return
 	}
@@ -141,14 +140,14 @@ func causeOf(why *CloseError) cause {
 	return lost
 }
 
-// publish makes what was counted in an iteration visible.
-func (l *loop) publish() {
+// publishStats makes what was counted in an iteration visible to Stats.
+func (l *loop) publishStats() {
 	for i, n := range l.traffic {
 		if n != l.published[i] {
 			l.stats.traffic[i].Store(n)
 		}
 	}
-	if n := l.grown(); n != 0 {
+	if n := l.unpublishedBytes(); n != 0 {
 		l.budget.used.Add(n)
 	}
 	l.published = l.traffic
@@ -157,7 +156,7 @@ func (l *loop) publish() {
 	l.stats.iterations.Add(1)
 }
 
-// Stats sums up over the loops.
+// Stats returns the sums over all loops.
 func (s *Server) Stats() Stats {
 	sum := Stats{Handshaking: s.http.open()}
 	var ended [numCauses]uint64

@@ -9,16 +9,15 @@ import (
 	"time"
 )
 
-// TLS on a loop is crypto/tls over a connection of our own. net/http does the
-// handshake on its goroutine, over the real socket. When the connection moves
-// to its loop, tlsSocket changes sides: reads take what the kernel has and
-// report a temporary error when that is nothing, which leaves a tls.Conn
-// usable once its handshake is done, and writes only collect ciphertext, which
-// the loop writes as the kernel takes it.
+// TLS on a loop is crypto/tls over a tlsSocket. net/http does the handshake on its
+// goroutine, over the real socket. When the connection moves to its loop, tlsSocket
+// changes sides. Its reads then take what the kernel has; if that is nothing, they
+// return a temporary error, which a tls.Conn survives once its handshake is done. Its
+// writes only collect ciphertext, which the loop writes as fast as the kernel takes it.
 
 // tlsSocket is what a tls.Conn of this package reads from and writes to.
 type tlsSocket struct {
-	*accepted // the real connection; nil once it moved to a loop
+	*accepted // the real connection; nil once it has moved to a loop
 
 	// Loop only.
 	k   kernel
@@ -26,10 +25,10 @@ type tlsSocket struct {
 	out []byte // ciphertext to be written
 }
 
-// newTLSListener serves TLS on what ln accepts.
+// newTLSListener returns a listener of TLS connections over those that ln accepts.
 func newTLSListener(ln *listener, cfg *tls.Config) net.Listener {
 	cfg = cfg.Clone()
-	cfg.NextProtos = []string{"http/1.1"} // RFC 6455 needs it; net/http would offer h2
+	cfg.NextProtos = []string{"http/1.1"} // RFC 6455 needs HTTP/1.1; net/http would offer h2
 	if cfg.MinVersion < tls.VersionTLS12 {
 		cfg.MinVersion = tls.VersionTLS12
 	}
@@ -49,8 +48,7 @@ func (ln *tlsListener) Accept() (net.Conn, error) {
 	return tls.Server(&tlsSocket{accepted: nc.(*accepted)}, ln.cfg), nil
 }
 
-// acceptedOf returns what a connection of one of our listeners was accepted
-// as, or nil.
+// acceptedOf returns the accepted under a connection of one of our listeners, or nil.
 func acceptedOf(nc net.Conn) *accepted {
 	if tc, ok := nc.(*tls.Conn); ok {
 		nc = tc.NetConn()
@@ -64,13 +62,13 @@ func acceptedOf(nc net.Conn) *accepted {
 	return nil
 }
 
-// move puts the socket on a loop's side.
+// move hands the socket over to a loop.
 func (s *tlsSocket) move(k kernel, fd int) {
 	s.accepted = nil
 	s.k, s.fd = k, fd
 }
 
-// wouldBlock is the temporary error of a read that found nothing.
+// wouldBlock is the temporary error of a read for which there is no input yet.
 type wouldBlock struct{}
 
 func (wouldBlock) Error() string   { return "no data yet" }
@@ -103,8 +101,7 @@ func (s *tlsSocket) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// On a loop the descriptor is the loop's to close, and deadlines are kept by
-// its timers.
+// On a loop, the loop closes the descriptor, and its timers enforce the deadlines.
 
 func (s *tlsSocket) Close() error {
 	if s.accepted != nil {
@@ -148,40 +145,40 @@ func (s *tlsSocket) RemoteAddr() net.Addr {
 	return nil
 }
 
-// secure is the TLS of a connection on a loop.
-type secure struct {
+// tlsState is the TLS of a connection on a loop.
+type tlsState struct {
 	conn    *tls.Conn
 	sock    *tlsSocket
-	answers int // bytes of TLS's own in sock.out, at least
-	sealed  int // bytes of sock.out that are counted as queued
+	answers int // bytes in sock.out that TLS itself sent, at least
+	counted int // bytes of sock.out that are counted as queued
 }
 
-// tlsTurn bounds the plaintext that is taken from one connection in a turn.
 const (
+	// tlsTurn is how many bytes of plaintext are taken from one connection in a turn.
 	tlsTurn = 64 << 10
 
-	// tlsRecordCost is what a record counts at least, because opening one takes
-	// its time even if there is a single byte in it.
+	// tlsRecordCost is the least that a record counts as, because decrypting one takes
+	// time even if it holds a single byte.
 	tlsRecordCost = 256
 )
 
-// maxTLSAnswers bounds the bytes of what TLS itself answers, mostly to key
-// updates, while nothing of it can be written. Nobody needs a hundredth of it.
+// maxTLSAnswers is the maximum of bytes that TLS itself may send, mostly in answer to
+// key updates, while the peer does not read. No honest peer needs a hundredth of it.
 const maxTLSAnswers = 4 << 10
 
 var errTLSAnswers = errors.New("too many TLS key updates whose answers are not read")
 
-// readableTLS decrypts what has come. A tls.Conn may hold records that the
-// kernel cannot see, so it is read until it has nothing, or its turn is over: then
-// there is another in the next iteration.
+// readableTLS decrypts what has arrived. A tls.Conn may hold records that the kernel
+// cannot see, so it is read until it has nothing more or the connection's turn is over;
+// then it gets another turn in the next iteration.
 func (l *loop) readableTLS(slot uint32, c *conn) {
 	for taken := 0; taken < tlsTurn; {
 		waiting := len(c.tls.sock.out)
 		n, err := c.tls.conn.Read(l.input)
 		if answer := len(c.tls.sock.out) - waiting; answer > 0 {
-			// Of the protocol's own: a key update, an alert.
+			// TLS itself wants to send something: a key update, an alert.
 			l.outboxOf(c)
-			l.dirty(slot, c)
+			l.markDirty(slot, c)
 			if c.tls.answers += answer; c.tls.answers > maxTLSAnswers {
 				l.lost(slot, c, errTLSAnswers)
 				return
@@ -204,17 +201,18 @@ func (l *loop) readableTLS(slot uint32, c *conn) {
 			l.lost(slot, c, err)
 			return
 		case c.has(flagPaused):
-			// It may be resumed before the iteration ends: then the kernel
-			// is not told, and does not know of what the tls.Conn holds.
-			l.anotherTurn(slot, c)
+			// It may be resumed before the iteration ends. Then the kernel's
+			// interest does not change, and nothing would report what the
+			// tls.Conn holds.
+			l.queueTurn(slot, c)
 			return
 		}
 	}
-	l.anotherTurn(slot, c)
+	l.queueTurn(slot, c)
 }
 
-// writeTLS encrypts the outbox piece by piece, each when the kernel has taken
-// the ciphertext of the one before.
+// writeTLS encrypts the outbox piece by piece: the next one when the kernel has taken
+// the previous one's ciphertext.
 func (l *loop) writeTLS(c *conn) error {
 	o, s := c.out, c.tls.sock
 	for {
@@ -224,14 +222,14 @@ func (l *loop) writeTLS(c *conn) error {
 				continue
 			}
 			if err != nil && err != syscall.EAGAIN {
-				s.out = nil // it may lie in the loop's buffer
+				s.out = nil // it may be in the loop's buffer
 				return err
 			}
 			if n > 0 {
-				o.moved = l.now
+				o.lastProgress = l.now
 			}
 			if n < len(s.out) {
-				// What is left must not stay in the loop's buffer.
+				// The rest must not stay in the loop's buffer.
 				s.out = append([]byte(nil), s.out[n:]...)
 				c.flags |= flagBlocked
 				return nil
@@ -259,20 +257,20 @@ func (l *loop) writeTLS(c *conn) error {
 	}
 }
 
-// seal counts n bytes of ciphertext as queued.
-func (l *loop) seal(c *conn, n int) {
-	l.traffic[queued] += uint64(n) - uint64(c.tls.sealed)
-	c.tls.sealed = n
+// countCiphertext counts n bytes of ciphertext as queued.
+func (l *loop) countCiphertext(c *conn, n int) {
+	l.traffic[queued] += uint64(n) - uint64(c.tls.counted)
+	c.tls.counted = n
 }
 
-// notifyEnd tells the peer that nothing more will come (RFC 8446 §6.1). It
-// reports whether the kernel took that; if not, it is called again when it has.
+// notifyEnd sends close_notify (RFC 8446 §6.1). It reports whether the kernel has taken
+// it; if not, it is called again when the queue is empty.
 func (l *loop) notifyEnd(slot uint32, c *conn) bool {
 	if c.has(flagNotified) {
 		return true
 	}
 	c.flags |= flagNotified
-	c.tls.conn.CloseWrite() // only collects; what can fail is write
+	c.tls.conn.CloseWrite() // only collects ciphertext and cannot fail; write can
 	l.outboxOf(c)
 	if err := l.write(c); err != nil {
 		l.lost(slot, c, err)

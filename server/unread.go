@@ -1,11 +1,11 @@
 package server
 
-// What was read from a connection and not yet given to the protocol, because a callback
-// paused the connection between two messages, is kept by the loop: few connections have
-// any at a time, and a conn fills three cache lines exactly. Nothing more is read until
-// that is taken, except after a hang-up.
+// When a callback pauses a connection between two messages, the rest of what was read
+// is kept here, with the loop and not with the connection: few connections have any at a
+// time, and a conn fills exactly three cache lines. Nothing more is read until the rest
+// has been processed, except after a hang-up.
 
-// keepUnread copies what the protocol has not read, which may lie in the loop's buffer.
+// keepUnread copies what the protocol has not read, which may be in the loop's buffer.
 func (l *loop) keepUnread(slot uint32, c *conn, rest []byte) {
 	if len(rest) == 0 {
 		return
@@ -17,36 +17,35 @@ func (l *loop) keepUnread(slot uint32, c *conn, rest []byte) {
 	c.flags |= flagUnread
 }
 
-// takeUnread gives the protocol what was kept, up to where it is paused again.
+// takeUnread gives the protocol what was kept, until the connection is paused again.
 func (l *loop) takeUnread(slot uint32, c *conn) {
 	rest := l.unread[slot]
 	delete(l.unread, slot)
 	c.flags &^= flagUnread
 	if c.has(flagEnding | flagShut) {
-		l.hold(c, 0)
+		l.setAssembling(c, 0)
 	} else {
 		l.feed(slot, c, rest)
 	}
-	l.dirty(slot, c) // so that it is read from again
+	l.markDirty(slot, c) // so that it is read from again
 }
 
-// anotherTurn gives a connection another turn in the next iteration.
-func (l *loop) anotherTurn(slot uint32, c *conn) {
+// queueTurn gives a connection another turn in the next iteration.
+func (l *loop) queueTurn(slot uint32, c *conn) {
 	if !c.has(flagAgain) {
 		c.flags |= flagAgain
 		l.again = append(l.again, slot)
 	}
 }
 
-// goOn gives another turn to the connections whose last one ended before their input
-// did.
-func (l *loop) goOn() {
+// resumeTurns gives another turn to the connections that queueTurn was called for.
+func (l *loop) resumeTurns() {
 	slots := l.again
 	l.again = nil
 	for _, slot := range slots {
 		c := l.at(slot)
 		if !c.has(flagAgain) {
-			continue // it ended, and the slot may be another's
+			continue // the connection has ended; the slot may be in use by another one
 		}
 		c.flags &^= flagAgain
 		if c.has(flagUnread) && !c.has(flagPaused|flagFull|flagGone) {

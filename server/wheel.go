@@ -2,9 +2,9 @@ package server
 
 import "math/bits"
 
-// Times on a loop are ticks: milliseconds since the server started, in 32 bits
-// that wrap. Two of them are compared by their difference, which is right as
-// long as they lie less than 24 days apart.
+// Times on a loop are in ticks: milliseconds since the server started, in 32 bits that
+// wrap around. Two of them are compared by their difference, which is right as long as
+// they are less than 24 days apart.
 
 func before(a, b uint32) bool { return int32(a-b) < 0 }
 
@@ -13,18 +13,18 @@ const (
 	wheelGrain = 6 // a slot is 64 ticks wide
 )
 
-// timer is a connection's only one, a place in the wheel. It is armed for the
-// earliest thing that may be due; what really is due is found when it fires,
-// so that a byte that arrives moves nothing.
+// timer is a connection's place in the wheel. Each connection has one timer, armed for
+// the earliest deadline that may pass. Which deadlines have really passed is checked
+// when it fires, so that arriving bytes need not move it.
 type timer struct {
 	next, prev uint32 // slots of connections; 0: none
 	at         uint32 // ticks
 	list       uint16 // which of the wheel's lists, plus 1; 0: not armed
 }
 
-// wheel holds the armed timers of a loop's connections by the time at which to
-// look at them. One that lies further ahead than the wheel reaches is looked
-// at earlier, and armed again.
+// wheel holds the armed timers of a loop's connections, in lists by the time at which
+// to look at them. A timer beyond the wheel's reach is looked at earlier, and armed
+// again.
 type wheel struct {
 	heads [wheelSlots]uint32
 	used  [wheelSlots / 64]uint64 // bit per head
@@ -32,8 +32,8 @@ type wheel struct {
 	count int
 }
 
-// arm makes sure that the connection is looked at by the given time, or up to
-// two of the wheel's slots later.
+// arm makes sure that the connection's timer fires at the given time, or up to two of
+// the wheel's slots later.
 func (l *loop) arm(slot uint32, c *conn, at uint32) {
 	if c.timer.list != 0 {
 		if !before(at, c.timer.at) {
@@ -42,7 +42,7 @@ func (l *loop) arm(slot uint32, c *conn, at uint32) {
 		l.disarm(c)
 	}
 	w := &l.wheel
-	ahead := uint32(1) // the list that is looked at next
+	ahead := uint32(1) // the next list to be looked at
 	if before(w.done, at) {
 		ahead = min(max((at-w.done)>>wheelGrain, 1), wheelSlots-1)
 	}
@@ -79,8 +79,8 @@ func (l *loop) disarm(c *conn) {
 	}
 }
 
-// turn calls due for every connection whose time has come by now.
-func (l *loop) turn(now uint32) {
+// turnWheel fires the timers whose time has come by now.
+func (l *loop) turnWheel(now uint32) {
 	w := &l.wheel
 	until := now &^ (1<<wheelGrain - 1)
 	for before(w.done, until) {
@@ -90,7 +90,7 @@ func (l *loop) turn(now uint32) {
 		}
 		w.done += 1 << wheelGrain
 		i := w.done >> wheelGrain % wheelSlots
-		// One at a time: an OnClose may end others, and have their timers moved.
+		// One at a time: an OnClose may end other connections, and move their timers.
 		for slot := w.heads[i]; slot != 0; slot = w.heads[i] {
 			c := l.at(slot)
 			at := c.timer.at
@@ -98,14 +98,14 @@ func (l *loop) turn(now uint32) {
 			if before(now, at) {
 				l.arm(slot, c, at)
 			} else {
-				l.due(slot, c)
+				l.fireTimer(slot, c)
 			}
 		}
 	}
 }
 
-// idle returns in how many milliseconds the wheel wants to be turned next, or
-// -1 if never.
+// idle returns in how many milliseconds the wheel has to be turned next, or -1 if no
+// timer is armed.
 func (w *wheel) idle(now uint32) int {
 	if w.count == 0 {
 		return -1

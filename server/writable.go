@@ -1,22 +1,22 @@
 package server
 
-// WritableHandler is a Handler that wants to know when a slow connection has
-// caught up, so that it need not guess how much to send.
+// WritableHandler is a Handler that is told when a slow connection has caught up, so
+// that it need not guess how much to send.
 type WritableHandler interface {
 	Handler
 
-	// OnWritable is called on c's loop when its write queue, which was over half
-	// of Config.WriteQueue, has come down to a quarter of it. Without a bound on
-	// the queue it is never called.
+	// OnWritable is called on c's loop when its write queue, after exceeding half of
+	// Config.WriteQueue, has come down to a quarter of it. It is never called if
+	// Config.WriteQueue is Off.
 	OnWritable(c Conn)
 }
 
-// level notes what waits to be written on a connection after a write: reading
-// stops while that is over half of the bound, and goes on at a quarter.
-func (l *loop) level(slot uint32, c *conn) {
+// updateBackpressure records what waits to be written after a write. Reading stops when
+// that exceeds half of Config.WriteQueue, and resumes at a quarter.
+func (l *loop) updateBackpressure(slot uint32, c *conn) {
 	waiting := c.waiting()
 	if c.tls != nil {
-		l.seal(c, len(c.tls.sock.out))
+		l.countCiphertext(c, len(c.tls.sock.out))
 	}
 	if n := uint32(min(uint64(waiting), 1<<32-1)); n != c.buffered.Load() {
 		c.buffered.Store(n)
@@ -29,12 +29,12 @@ func (l *loop) level(slot uint32, c *conn) {
 	case waiting <= limit/4 && c.has(flagFull):
 		c.flags &^= flagFull
 		if l.writable != nil && !c.has(flagClosing) {
-			l.writables = append(l.writables, Conn{l, slot, c.word.Load() >> 1})
+			l.writables = append(l.writables, Conn{l, slot, c.genClosed.Load() >> 1})
 		}
 	}
 }
 
-// tellWritable calls OnWritable for the connections that caught up in the last
+// tellWritable calls OnWritable for the connections that caught up in the previous
 // iteration.
 func (l *loop) tellWritable() {
 	told := l.writables
