@@ -67,7 +67,7 @@ func (l *loop) checkPing(slot uint32, c *conn) {
 	payload := strconv.AppendInt(text[:0], l.unixMilli(), 10)
 	l.growArena(2 + 4 + len(payload))
 	from := len(l.arena)
-	if b, err := c.proto.AppendPing(l.arena, payload); err == nil && l.fits(c, len(b)-from) {
+	if b, err := c.proto.AppendPing(l.arena, payload); err == nil && l.fits(c, len(b)-from, l.cfg.WriteQueue) {
 		l.arena = b
 		l.queue(slot, c, b[from:])
 	}

@@ -7,20 +7,19 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Policy says what happens to a member of a Group whose write queue has no room
-// for a message.
+// Policy says what happens to a member of a Group that reads too slowly for a
+// message.
 type Policy uint8
 
 const (
-	// Evict closes the member with 1013.
+	// Evict is for messages that must arrive. A member whose write queue has no room
+	// for one is closed with 1013.
 	Evict Policy = iota
-	// Drop leaves this message out for this member.
+
+	// Drop is for messages that need not arrive. A member is not sent one if more than a
+	// quarter of Config.WriteQueue would then wait to be written, so the rest of the queue
+	// is left to messages that must arrive. If the queue has no bound, nothing is dropped.
 	Drop
-	// Coalesce is for states of which only the newest matters: the message replaces
-	// the previous one that this group sent with Coalesce, unless a part of that has
-	// been written. It goes to the end of the queue. If there is still no room, the
-	// member is closed with 1013.
-	Coalesce
 )
 
 // Group is a set of connections that are sent the same messages. A message
@@ -103,19 +102,47 @@ func (g *Group) Leave(c Conn) {
 }
 
 // Send sends m to every member.
-func (g *Group) Send(m *wsproto.Prepared, p Policy) {
+func (g *Group) Send(m *wsproto.Prepared, p Policy) { g.send(m, p, "") }
+
+// SendNewest sends m to every member as the newest version of a state. The key says which
+// state of the group it is; it must not be empty. The message replaces the previous
+// version, unless a part of that has been written, and goes to the end of the queue: so a
+// slow member has at most one version of each state waiting. If there is still no room, the
+// member is closed with 1013.
+func (g *Group) SendNewest(m *wsproto.Prepared, key string) {
+	if key == "" {
+		panic("server: Group.SendNewest with an empty key")
+	}
+	g.send(m, Evict, key)
+}
+
+func (g *Group) send(m *wsproto.Prepared, p Policy, key string) {
 	if m == nil {
 		panic("server: Group.Send of a nil *wsproto.Prepared")
 	}
-	if own := g.post(m, p); own != nil {
-		own.loop.sendGroup(own, m, p)
+	if own := g.post(m, p, key); own != nil {
+		own.loop.sendGroup(own, m, p, own.state(key))
 	}
+}
+
+// state identifies what SendNewest sends versions of. Equal values are the same state.
+type state struct {
+	of  *members
+	key string
+}
+
+// state returns nil for an empty key: the message is not a version of anything.
+func (m *members) state(key string) *state {
+	if key == "" {
+		return nil
+	}
+	return &state{m, key}
 }
 
 // post posts m to the loops, except to the caller's own if that needs no post: its
 // members are returned. The caller sends to them after unlocking, because that can take
 // long. Order holds: posts from elsewhere run only after this callback returns.
-func (g *Group) post(m *wsproto.Prepared, p Policy) (own *members) {
+func (g *Group) post(m *wsproto.Prepared, p Policy, key string) (own *members) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, part := range g.loops {
@@ -124,7 +151,7 @@ func (g *Group) post(m *wsproto.Prepared, p Policy) (own *members) {
 		case part.loop.maySendDirectly():
 			own = part
 		default:
-			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p}, nil)
+			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p, state: part.state(key)}, nil)
 		}
 	}
 	return own
@@ -139,9 +166,9 @@ func (m *members) undo() {
 
 // sendGroup queues a message for the members on this loop. It tears none of them down,
 // so the list does not change meanwhile.
-func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy) {
+func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy, of *state) {
 	for _, slot := range m.slots {
-		l.sendPrepared(slot, l.at(slot), msg, p, m)
+		l.sendPrepared(slot, l.at(slot), msg, p, of)
 	}
 }
 

@@ -228,16 +228,16 @@ func TestBusy(t *testing.T) {
 // What is sent to a group does not undo the Close of a member.
 func TestGroupSendBehindClose(t *testing.T) {
 	for name, c := range map[string]struct {
-		policy Policy
-		size   int
-		close  func(*Group, Conn)
-		want   []string
+		key   string
+		size  int
+		close func(*Group, Conn)
+		want  []string
 	}{
-		"closed": {Evict, 50 << 10, func(_ *Group, h Conn) { h.Close(wsproto.CloseNormal, "") },
+		"closed": {"", 50 << 10, func(_ *Group, h Conn) { h.Close(wsproto.CloseNormal, "") },
 			[]string{"binary 40960 bytes", `text "state"`, `text "last"`, "close 1000", "EOF"}},
-		"evicted": {Evict, 50 << 10, func(g *Group, _ Conn) { g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, 50<<10)), Evict) },
+		"evicted": {"", 50 << 10, func(g *Group, _ Conn) { g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, 50<<10)), Evict) },
 			[]string{"binary 40960 bytes", "close 1013", "EOF"}},
-		"coalescing": {Coalesce, 10, func(_ *Group, h Conn) { h.Close(wsproto.CloseNormal, "") },
+		"coalescing": {"state", 10, func(_ *Group, h Conn) { h.Close(wsproto.CloseNormal, "") },
 			[]string{"binary 40960 bytes", `text "state"`, `text "last"`, "close 1000", "EOF"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -246,10 +246,10 @@ func TestGroupSendBehindClose(t *testing.T) {
 			g := ts.NewGroup()
 			g.Join(hs[0])
 			hs[0].Send(frame.Binary, make([]byte, 40<<10)) // 10,000 of it go through
-			g.Send(text("state"), Coalesce)
+			g.SendNewest(text("state"), "state")
 			hs[0].Send(frame.Text, []byte("last"))
 			c.close(g, hs[0])
-			g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, c.size)), c.policy)
+			g.send(wsproto.NewPrepared(frame.Binary, make([]byte, c.size)), Evict, c.key)
 			ts.clock.settle()
 			peer.open.Store(true)
 			ts.loops[0].call(func() { ts.loops[0].markDirty(hs[0].slot, ts.loops[0].at(hs[0].slot)) })

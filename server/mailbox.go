@@ -50,6 +50,7 @@ type task struct {
 	m        *wsproto.Prepared
 	adoption *adoption
 	group    *members
+	state    *state // nil: the message is not a version of one
 	over     time.Duration
 	call     func()
 }
@@ -130,7 +131,7 @@ func (l *loop) do(t *task, data []byte) {
 		l.register(t.slot, t.gen, t.adoption)
 		return
 	case taskGroup:
-		l.sendGroup(t.group, t.m, t.policy)
+		l.sendGroup(t.group, t.m, t.policy, t.state)
 		return
 	case taskStop:
 		l.stop(t.over)

@@ -23,7 +23,7 @@ type outbox struct {
 type segment struct {
 	b     []byte
 	arena bool
-	of    *members // the group that may take it back, or nil
+	of    *state // that it is a version of, or nil
 }
 
 // push adds whole frames that are in the arena. If they directly follow the last
@@ -41,18 +41,18 @@ func (o *outbox) push(b []byte) {
 	o.segs = append(o.segs, segment{b: b, arena: true})
 }
 
-// pushOf adds a frame that is not in the arena. of is the group that may take it back,
+// pushOf adds a frame that is not in the arena. of is the state that it is a version of,
 // or nil.
-func (o *outbox) pushOf(b []byte, of *members) {
+func (o *outbox) pushOf(b []byte, of *state) {
 	o.bytes += len(b)
 	o.segs = append(o.segs, segment{b: b, of: of})
 }
 
-// remove takes back a group's frame, unless a part of it has been written. It returns
+// remove takes back the waiting version of a state, unless a part of it has been written. It returns
 // the frame's length, or 0.
-func (o *outbox) remove(of *members) int {
+func (o *outbox) remove(of *state) int {
 	for i := len(o.segs) - 1; i >= o.head; i-- {
-		if s := o.segs[i]; s.of == of && (i > o.head || o.torn == 0) {
+		if s := o.segs[i]; s.of != nil && *s.of == *of && (i > o.head || o.torn == 0) {
 			o.segs = slices.Delete(o.segs, i, i+1)
 			o.bytes -= len(s.b)
 			return len(s.b)

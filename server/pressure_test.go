@@ -38,9 +38,9 @@ func slow(t *testing.T, n int, cfg Config, close func(Conn, error)) (ts *testSer
 	return ts, peer, cs, hs
 }
 
-// Of what a group sends with Coalesce, a member that is behind gets the newest, in
+// Of a state that a group sends, a member that is behind gets the newest version, in
 // its place among everything else.
-func TestCoalesce(t *testing.T) {
+func TestSendNewest(t *testing.T) {
 	takeover := &handshake.DeflateOptions{ServerContextTakeover: true}
 	for name, deflate := range map[string]*handshake.DeflateOptions{"plain": nil, "takeover": takeover} {
 		t.Run(name, func(t *testing.T) {
@@ -49,11 +49,11 @@ func TestCoalesce(t *testing.T) {
 			a.Join(hs[0])
 			b.Join(hs[0])
 			hs[0].Send(frame.Binary, noise(200_000)) // more than goes through the gate
-			a.Send(text("a1"), Coalesce)
+			a.SendNewest(text("a1"), "state")
 			hs[0].Send(frame.Text, []byte("between"))
-			a.Send(text("a2"), Coalesce)
-			b.Send(text("b1"), Coalesce)
-			a.Send(text("a3"), Coalesce)
+			a.SendNewest(text("a2"), "state")
+			b.SendNewest(text("b1"), "state")
+			a.SendNewest(text("a3"), "state")
 			a.Send(text("not a state"), Evict)
 			ts.clock.settle()
 			if n := ts.Stats().Coalesced; n != 2 {
@@ -63,7 +63,7 @@ func TestCoalesce(t *testing.T) {
 			hs[0].Pause(false) // so that the loop looks again
 			cs[0].expect("binary 200000 bytes", `text "between"`, `text "b1"`, `text "a3"`, `text "not a state"`)
 			// What was written is not taken back, and windows still agree.
-			a.Send(text("a4"), Coalesce)
+			a.SendNewest(text("a4"), "state")
 			cs[0].expect(`text "a4"`)
 			hs[0].Send(frame.Text, []byte(strings.Repeat("a3 a4 ", 20)))
 			cs[0].expect("text 120 bytes")
@@ -76,15 +76,15 @@ func TestCoalesce(t *testing.T) {
 
 // A state that is written in part stays; where there is no room for the newest one
 // either, the member is closed.
-func TestCoalesceNoRoom(t *testing.T) {
+func TestSendNewestNoRoom(t *testing.T) {
 	ts, peer, cs, hs := slow(t, 1, Config{WriteQueue: 64 << 10}, nil)
 	g := ts.NewGroup()
 	g.Join(hs[0])
-	g.Send(text(strings.Repeat("s", 60_000)), Coalesce) // 10,000 of it go through
+	g.SendNewest(text(strings.Repeat("s", 60_000)), "state") // 10,000 of it go through
 	ts.clock.settle()
-	g.Send(text("newer"), Coalesce)
-	g.Send(text("newest"), Coalesce)
-	g.Send(text(strings.Repeat("t", 40_000)), Coalesce)
+	g.SendNewest(text("newer"), "state")
+	g.SendNewest(text("newest"), "state")
+	g.SendNewest(text(strings.Repeat("t", 40_000)), "state")
 	ts.clock.settle()
 	if n := ts.Stats().Coalesced; n != 2 {
 		t.Errorf("%d coalesced; want 2", n)

@@ -30,7 +30,7 @@ func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
 		return // it is closing: OnClose tells the sender
 	}
 	l.arena = b
-	if l.fits(c, len(b)-from) {
+	if l.fits(c, len(b)-from, l.cfg.WriteQueue) {
 		l.traffic[messagesOut]++
 		l.queue(slot, c, b[from:])
 	} else {
@@ -40,20 +40,24 @@ func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
 }
 
 // sendPrepared queues a shared message, of a group or of none. The policy says what
-// happens if it does not fit.
-func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy, of *members) {
+// happens if it does not fit. of is the state that m is the newest version of, or nil.
+func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy, of *state) {
 	if c.proto.CloseExpected() {
 		return // what is queued, the Close frame at its end, stays
 	}
-	if p == Coalesce && c.out != nil {
+	if of != nil && c.out != nil {
 		if n := c.out.remove(of); n > 0 {
 			l.traffic[queued] -= uint64(n)
 			l.stats.coalesced.Add(1)
 		}
 	}
+	limit := l.cfg.WriteQueue
+	if p == Drop {
+		limit = (limit + 3) / 4
+	}
 	// Check this before making the frame: with context takeover, making it changes
 	// the connection's compression window, and then the frame has to be sent.
-	if !l.fits(c, frame.MaxHeaderSize+len(m.Payload())) {
+	if !l.fits(c, frame.MaxHeaderSize+len(m.Payload()), limit) {
 		if p == Drop {
 			l.stats.dropped.Add(1)
 		} else {
@@ -63,22 +67,20 @@ func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy,
 	}
 	var b []byte
 	var err error
-	if p == Coalesce {
+	if of != nil {
 		b, err = c.proto.FramePlain(m) // uncompressed, so that it may be taken back
 	} else {
 		b, err = c.proto.Frame(m)
-		of = nil
 	}
 	if err == nil {
 		l.queueOf(slot, c, b, of)
 	}
 }
 
-// fits reports whether n more bytes may wait. An empty queue takes anything. Before it
-// says no, it writes what the kernel will take, so that a queue is filled only by a
+// fits reports whether n more bytes may wait, if the limit for all of them is limit
+// (0: none). An empty queue takes anything. Before it says no, it writes what the kernel will take, so that a queue is filled only by a
 // peer that does not read, not by a burst in one iteration.
-func (l *loop) fits(c *conn, n int) bool {
-	limit := l.cfg.WriteQueue
+func (l *loop) fits(c *conn, n, limit int) bool {
 	if c.out == nil || c.out.bytes == 0 || limit == 0 || c.out.bytes+n <= limit {
 		return true
 	}
@@ -92,7 +94,7 @@ func (l *loop) fits(c *conn, n int) bool {
 
 // sendOwn queues frames that the protocol itself sends, such as pongs.
 func (l *loop) sendOwn(slot uint32, c *conn, p []byte) {
-	if !c.proto.CloseExpected() && !l.fits(c, len(p)) {
+	if !c.proto.CloseExpected() && !l.fits(c, len(p), l.cfg.WriteQueue) {
 		l.evict(slot, c, ErrQueueFull)
 		return
 	}
@@ -122,8 +124,8 @@ func (l *loop) queue(slot uint32, c *conn, b []byte) {
 }
 
 // queueOf puts a frame that is not in the arena at the end of the outbox. If it is a
-// group's, the group may take it back.
-func (l *loop) queueOf(slot uint32, c *conn, b []byte, of *members) {
+// version of a state, a newer one may replace it.
+func (l *loop) queueOf(slot uint32, c *conn, b []byte, of *state) {
 	l.outboxOf(c).pushOf(b, of)
 	l.traffic[messagesOut]++
 	l.noteQueued(slot, c, len(b))
