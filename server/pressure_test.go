@@ -212,7 +212,7 @@ func TestStats(t *testing.T) {
 		t.Error("no iteration counted")
 	}
 	got.Iterations = [latencyBuckets]uint64{}
-	want := Stats{Opened: 2, MessagesIn: 10, MessagesOut: 10, BytesIn: 10*7 + 8 + 6, BytesOut: got.BytesOut,
+	want := Stats{Handshakes: map[int]uint64{101: 2}, Opened: 2, MessagesIn: 10, MessagesOut: 10, BytesIn: 10*7 + 8 + 6, BytesOut: got.BytesOut,
 		Ended: Ended{ByPeer: 1, ProtocolError: 1}}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)

@@ -27,6 +27,7 @@ func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, why *refusal)
 }
 
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	s.answers.count(status)
 	w.Header().Set("Connection", "close")
 	http.Error(w, reason, status)
 	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", reason)

@@ -76,6 +76,20 @@ func TestH25Admit(t *testing.T) {
 			t.Errorf("the log does not say %q:\n%s", c.body, ts.log)
 		}
 	}
+	want := map[int]uint64{101: 1, 400: 1, 403: 2, 404: 1}
+	waitFor(t, func() bool { return cmp.Equal(ts.Stats().Handshakes, want) })
+}
+
+// Handshakes that a limit refuses are counted, too.
+func TestRefusedHandshakesCounted(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}, MaxConns: 1})
+	ts.dial(t, "/")
+	if resp, body := ask(t, ts.addr, upgradeRequest("/", "")); resp.StatusCode != 503 {
+		t.Fatalf("%s %s", resp.Status, body)
+	}
+	if d := cmp.Diff(map[int]uint64{101: 1, 503: 1}, ts.Stats().Handshakes); d != "" {
+		t.Error(d)
+	}
 }
 
 // A16: connections beyond an address's share are answered 429, and the count

@@ -25,6 +25,7 @@ type Server struct {
 	next       atomic.Uint64 // the loop that gets the next connection, modulo their number
 	addresses  addresses
 	handshakes tokenBucket
+	answers    answers // to opening handshakes
 	budget     budget
 
 	conns   atomic.Int64 // connections on the loops, and handshakes that have reserved a place
@@ -128,6 +129,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) er
 			if errors.As(err, &refused) && refused.Status >= 400 {
 				status = refused.Status
 			}
+			s.answers.count(status)
 			w.Header().Set("Connection", "close")
 			http.Error(w, err.Error(), status)
 			return err
@@ -136,8 +138,13 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) er
 	}
 	nc, left, res, err := s.cfg.Upgrader.Upgrade(w, r)
 	if err != nil {
+		var refused *handshake.Error // otherwise the connection was lost, and nothing answered
+		if errors.As(err, &refused) {
+			s.answers.count(refused.Status)
+		}
 		return err
 	}
+	s.answers.count(http.StatusSwitchingProtocols)
 	o.left, o.res = left, res
 	if _, err = s.adopt(nc, o); err == nil {
 		s.release.countUpgrade()

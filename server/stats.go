@@ -16,6 +16,11 @@ type Stats struct {
 	Open        int // connections on the loops, closing ones included
 	Closing     int // the part of Open on which either side has begun to close
 
+	// Handshakes counts the requests that the Server answered as opening handshakes, by
+	// HTTP status. Requests of any kind that a limit refused before are among them; what
+	// Config.HTTP answers itself is not.
+	Handshakes map[int]uint64
+
 	Opened      uint64 // connections taken over
 	MessagesIn  uint64 // delivered to the Handler
 	MessagesOut uint64 // queued for a connection
@@ -39,6 +44,7 @@ type Stats struct {
 	// counting the wait for events. [i] counts those of at least 1<<(i-1) and less
 	// than 1<<i µs; the last one counts all longer ones as well.
 	Iterations [latencyBuckets]uint64
+	Busy       time.Duration // all of them together
 }
 
 // Ended counts ended connections, and closing ones, by their first cause.
@@ -84,6 +90,7 @@ const (
 	bytesOut
 	queued     // bytes in outboxes now
 	assembling // bytes of unfinished messages now
+	busy       // µs that iterations took
 	numTraffic
 )
 
@@ -142,6 +149,8 @@ func causeOf(why *CloseError) cause {
 
 // publishStats makes what was counted in an iteration visible to Stats.
 func (l *loop) publishStats() {
+	took := uint64((l.cfg.now() - l.woke) / time.Microsecond)
+	l.traffic[busy] += took
 	for i, n := range l.traffic {
 		if n != l.published[i] {
 			l.stats.traffic[i].Store(n)
@@ -151,14 +160,13 @@ func (l *loop) publishStats() {
 		l.budget.used.Add(n)
 	}
 	l.published = l.traffic
-	took := uint64((l.cfg.now() - l.woke) / time.Microsecond)
 	l.stats.latency[min(bits.Len64(took), latencyBuckets-1)].Add(1)
 	l.stats.iterations.Add(1)
 }
 
 // Stats returns the sums over all loops.
 func (s *Server) Stats() Stats {
-	sum := Stats{Handshaking: s.http.open()}
+	sum := Stats{Handshaking: s.http.open(), Handshakes: s.answers.byStatus()}
 	var ended [numCauses]uint64
 	for _, l := range s.loops {
 		c := &l.stats
@@ -171,6 +179,7 @@ func (s *Server) Stats() Stats {
 		sum.BytesOut += c.traffic[bytesOut].Load()
 		sum.Queued += int64(c.traffic[queued].Load())
 		sum.Assembling += int64(c.traffic[assembling].Load())
+		sum.Busy += time.Duration(c.traffic[busy].Load()) * time.Microsecond
 		sum.Dropped += c.dropped.Load()
 		sum.Coalesced += c.coalesced.Load()
 		sum.SlowHandlers += c.slow.Load()
@@ -191,4 +200,23 @@ func (s *Server) Stats() Stats {
 	}
 	sum.Evicted = sum.Ended.WriteTimeout + sum.Ended.QueueFull + sum.Ended.Shed
 	return sum
+}
+
+// answers counts HTTP answers by status. Any goroutine.
+type answers [600]atomic.Uint64
+
+func (a *answers) count(status int) {
+	if status >= 0 && status < len(a) {
+		a[status].Add(1)
+	}
+}
+
+func (a *answers) byStatus() map[int]uint64 {
+	m := map[int]uint64{}
+	for status := range a {
+		if n := a[status].Load(); n > 0 {
+			m[status] = n
+		}
+	}
+	return m
 }
