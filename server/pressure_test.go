@@ -286,3 +286,22 @@ func TestR16ReaderStopsTimeout(t *testing.T) {
 		t.Errorf("OnClose got %v", err)
 	}
 }
+
+// An iteration is counted by the time it took, waiting excluded.
+func TestIterationsByTime(t *testing.T) {
+	var ts *testServer
+	ts = start(t, Config{Loops: 1, Handler: funcs{message: func(c Conn, op frame.Opcode, p []byte) {
+		ts.clock.t.Add(int64(5 * time.Millisecond))
+		c.Send(op, p)
+	}}})
+	c := ts.dial(t, "/")
+	for range 3 {
+		c.text("x")
+		c.expect(`text "x"`)
+		ts.clock.settle()
+	}
+	s := ts.Stats()
+	if s.Iterations[13] != 3 || s.Busy != 15*time.Millisecond { // 1<<12 µs ≤ 5 ms < 1<<13 µs
+		t.Errorf("%d iterations of 5 ms, %v in all; want 3 and 15 ms", s.Iterations[13], s.Busy)
+	}
+}
