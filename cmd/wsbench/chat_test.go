@@ -6,15 +6,16 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// The chat scenario against the chat server itself: guests, rooms, and every
-// message once to everybody in its room.
-func TestChat(t *testing.T) {
+// chatServer starts the chat server itself.
+func chatServer(t *testing.T) (url string, pid int) {
+	t.Helper()
 	hawser := filepath.Join(t.TempDir(), "hawser")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", hawser, "../hawser").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
@@ -40,10 +41,10 @@ func TestChat(t *testing.T) {
 		defer close(ended)
 		cmd.Wait()
 	}()
-	defer func() {
+	t.Cleanup(func() {
 		cmd.Process.Signal(syscall.SIGTERM)
 		<-ended
-	}()
+	})
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		if nc, err := net.Dial("tcp", addr); err == nil {
 			nc.Close()
@@ -58,8 +59,28 @@ func TestChat(t *testing.T) {
 			t.Fatal("hawser does not listen")
 		}
 	}
-	status, out, errs := wsbench(t, "chat", "--url", "ws://"+addr+"/ws", "--conns", "8", "--room-size", "4", "--rate", "40", "--warmup", "100ms", "--duration", "1s", "--quiet")
-	if status != exitGood || !strings.Contains(out, "40 sent") || !strings.Contains(out, "login") || !strings.Contains(out, "nothing lost") {
-		t.Errorf("status %d\n%s%s", status, out, errs)
+	return "ws://" + addr + "/ws", cmd.Process.Pid
+}
+
+// The chat scenario against the chat server itself: guests, rooms, and every
+// message once to everybody in its room; and what it is to log in and to join.
+func TestChat(t *testing.T) {
+	url, pid := chatServer(t)
+	for _, c := range []struct{ args, want string }{
+		{"chat --conns 8 --room-size 4 --rate 40 --warmup 100ms --duration 1s", "40 sent|login|nothing lost"},
+		{"login --conns 8 --room-size 4 --rooms 3 --at-once 2", "2 at a time|8 in |token|in protocol|per connection made|nothing lost"},
+		{"login --conns 4 --returning", "4 in |nothing lost"},
+		{"idle --scenario chat-presence --conns 12 --room-size 6 --rooms 3 --hold 10ms --warmup 0s --duration 100ms", "12 of 12|join|for 3 rooms of 6|nothing lost"},
+	} {
+		args := append(strings.Fields(c.args), "--url", url, "--pid", strconv.Itoa(pid), "--quiet")
+		status, out, errs := wsbench(t, args...)
+		for want := range strings.SplitSeq(c.want, "|") {
+			if status != exitGood || !strings.Contains(out, want) {
+				t.Errorf("%s: status %d, want %q\n%s%s", c.args, status, want, out, errs)
+			}
+		}
+		if strings.Contains(c.args, "--returning") == strings.Contains(out, "token ") && strings.HasPrefix(c.args, "login") {
+			t.Errorf("%s: the time of a token is shown for new guests, and for nobody else:\n%s", c.args, out)
+		}
 	}
 }

@@ -35,8 +35,11 @@ type settings struct {
 func newSettings(s load.Scenario) *settings {
 	o := &settings{}
 	o.Plan.Scenario = s
-	if s == load.Chat {
+	if s == load.Chat || s == load.Login {
 		o.dialect = "chat"
+	}
+	if s == load.Login {
+		o.Plan.AtOnce = 64
 	}
 	return o
 }
@@ -62,6 +65,9 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.IntVar(&p.Publishers, "publishers", 1, "")
 	f.BoolVar(&o.noSelf, "no-self", false, "")
 	f.IntVar(&p.RoomSize, "room-size", 10, "")
+	f.IntVar(&p.Rooms, "rooms", 1, "")
+	f.IntVar(&p.AtOnce, "at-once", p.AtOnce, "")
+	f.BoolVar(&p.Returning, "returning", false, "")
 	f.Float64Var(&p.SlowShare, "slow-share", 0.1, "")
 	f.IntVar(&p.Messages, "messages", 10, "")
 	f.DurationVar(&p.StormEvery, "storm-every", 5*time.Second, "")

@@ -35,7 +35,10 @@ scenarios
   slow     fanout in which --slow-share of the receivers barely read
   chat     hawser's chat: log in, join rooms of --room-size, talk (the server's
            --limits.guests-per-minute and others are to be 0)
-  idle     connections are held; memory for each, of the server and the kernel
+  login    --conns people log in and join their rooms, --at-once at a time: rate,
+           latency, and what it costs the server
+  idle     connections are held; memory for each, of the server and the kernel;
+           with a --scenario that has rooms, also for joining them
   connect  opening handshakes: rate and latency; --conns at a time
   churn    connections come, exchange --messages, and go
   storm    all connections break at once and come back, every --storm-every
@@ -54,8 +57,13 @@ the load
                         long is lost (5s)
   --publishers N        of fanout and slow (1); --no-self: they do not receive
                         their own messages
-  --scenario FILE       speak another protocol: centrifugo, socketio, chat, or a
-                        file like these
+  --scenario FILE       speak another protocol: centrifugo, socketio, chat,
+                        chat-presence, or a file like these
+  --rooms N             of chat, login, idle: each connection joins N rooms (1) of
+                        --room-size (10)
+  --at-once N           login: so many at a time (64); idle: so many join their
+                        rooms at a time (all)
+  --returning           login: of people who have an account already
   --hold D              idle: rest so long before weighing (3s)
   --seed N              of filler and --poisson (1)
 connecting
@@ -83,9 +91,9 @@ what comes of it
 
 Conditions are METRIC OP VALUE with commas between. Metrics: p50 … p99.99, max,
 mean (of latency; also last.p99, handshake.p99, late.p99, lag.p99, closing.p99,
-back.max, login.p99), rate, connrate, lost, doubled, reordered, corrupted,
+back.max, token.p99, login.p99, join.p99), rate, connrate, lost, doubled, reordered, corrupted,
 unsolicited, faults, refused, broken, postponed, cpu (of the server, a message),
-rss, client (share of its cores that wsbench used).
+conncpu (a connection), rss, idle and joins (bytes a connection), client (share of its cores that wsbench used).
 
 exit status
   0  carried out, and nothing was wrong

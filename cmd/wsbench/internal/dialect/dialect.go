@@ -43,6 +43,7 @@ type Token struct {
 type step struct {
 	send   template
 	expect match
+	rooms  bool // said for each of the connection's rooms, all at once
 }
 
 // delivery finds published payloads: behind after, up to before.
@@ -60,6 +61,7 @@ type file struct {
 	Open        []struct {
 		Send   string `toml:"send"`
 		Expect string `toml:"expect"`
+		Each   string `toml:"each"`
 	} `toml:"open"`
 	Publish struct {
 		Send string `toml:"send"`
@@ -160,7 +162,10 @@ func Parse(b []byte) (*Dialect, error) {
 		if send.has(varPayload) {
 			return nil, fmt.Errorf("open, number %d: send: there is no payload yet", i+1)
 		}
-		d.open = append(d.open, step{send, match{contains: []byte(s.Expect)}})
+		if s.Each != "" && s.Each != "room" {
+			return nil, fmt.Errorf("open, number %d: each is %q; it may be \"room\"", i+1, s.Each)
+		}
+		d.open = append(d.open, step{send, match{contains: []byte(s.Expect)}, s.Each == "room"})
 	}
 	return d, d.check(&f)
 }

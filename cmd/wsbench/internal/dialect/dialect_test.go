@@ -10,7 +10,7 @@ import (
 // A conversation in each shipped dialect: what is sent, and what the answers
 // are taken for.
 func TestShipped(t *testing.T) {
-	v := Vars{Conn: 5, Room: "r1", Token: "tok"}
+	v := Vars{Conn: 5, Rooms: []string{"r1"}, Room: "r1", Token: "tok"}
 	for _, c := range []struct {
 		name  string
 		steps []string
@@ -49,6 +49,14 @@ func TestShipped(t *testing.T) {
 				`{"type":"group","timestamp":1,"sender_id":"u","content":"PAYLOAD","seq":1}`:     {Kind: Delivery, Payload: []byte("PAYLOAD")},
 				`{"type":"error","code":429,"reason":"rate_limited","message":"slower, please"}`: {Kind: Refused},
 			}, map[string]int{`{"type":"auth_ok","session_id":"s_1"}`: 0}},
+		{"chat-presence",
+			[]string{`{"type":"auth","token":"tok","features":["presence"]}`, `{"type":"join","receiver_id":"r1"}`},
+			`{"type":"group","receiver_id":"r1","content":"PAYLOAD"}`,
+			map[string]Part{
+				`{"type":"system","event":"joined","receiver_id":"r1"}`:                      {Kind: Ignored},
+				`{"type":"ack","op":"join","receiver_id":"r1"}`:                              {Kind: Expected},
+				`{"type":"group","timestamp":1,"sender_id":"u","content":"PAYLOAD","seq":1}`: {Kind: Delivery, Payload: []byte("PAYLOAD")},
+			}, map[string]int{`{"type":"ack","op":"join","receiver_id":"r1"}`: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d, err := Open(c.name)
@@ -82,6 +90,21 @@ func TestShipped(t *testing.T) {
 	}
 }
 
+func TestLogin(t *testing.T) {
+	for name, want := range map[string]int{"chat": 1, "centrifugo": 2} { // centrifugo's rooms are one
+		d, err := Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.Login(); got != want {
+			t.Errorf("%s: %d steps come before the rooms, want %d", name, got, want)
+		}
+		if at := d.Login(); at < d.Steps() && !d.ForRooms(at) || d.ForRooms(0) {
+			t.Errorf("%s: step %d is not the first for rooms", name, at)
+		}
+	}
+}
+
 func TestSplit(t *testing.T) {
 	d, _ := Open("centrifugo")
 	var got []string
@@ -112,6 +135,7 @@ func TestParseErrors(t *testing.T) {
 		{"field = 'token'", "", "token needs"},
 		{"[token]\n", "[token_]\n", "token_"},
 		{"before = '\"'", "before = 'E'", `delivery.before is "E"`},
+		{"each = 'room'", "each = 'day'", `open, number 2: each is "day"`},
 		{"name = \"", "name = [", "5| name = [hawser"}, // with its line
 		{"\"token\":\"{{token}}\"", "{{payload}}", "open, number 1: send: there is no payload yet"},
 	} {
@@ -120,7 +144,7 @@ func TestParseErrors(t *testing.T) {
 			t.Errorf("%q in place of %q: %v; want %q", c.new, c.old, err, c.want)
 		}
 	}
-	if _, err := Open("no-such-file"); err == nil || !strings.Contains(err.Error(), "centrifugo, chat, socketio") {
+	if _, err := Open("no-such-file"); err == nil || !strings.Contains(err.Error(), "centrifugo, chat-presence, chat, socketio") {
 		t.Errorf("missing file: %v", err)
 	}
 }

@@ -32,6 +32,20 @@ func (m match) in(p []byte) bool {
 // Steps is how many steps the opening has.
 func (d *Dialect) Steps() int { return len(d.open) }
 
+// Login is how many steps come before the first that is about rooms.
+func (d *Dialect) Login() int {
+	for i := range d.open {
+		if d.open[i].rooms {
+			return i
+		}
+	}
+	return len(d.open)
+}
+
+// ForRooms reports whether step i is said, and answered, once for each of a
+// connection's rooms.
+func (d *Dialect) ForRooms(i int) bool { return d.open[i].rooms }
+
 // Step appends what is said in step i, perhaps nothing. waits reports whether
 // an answer must be heard before the next.
 func (d *Dialect) Step(dst []byte, i int, v *Vars) (out []byte, waits bool) {

@@ -8,10 +8,11 @@ import (
 
 // Vars are what a template's names stand for, for one connection.
 type Vars struct {
-	Conn  uint32 // {{conn}}: the connection's number
-	Room  string // {{room}}
-	Token string // {{token}}
-	ID    uint32 // {{id}}: raised by one for each thing that is sent
+	Conn  uint32   // {{conn}}: the connection's number
+	Rooms []string // those that it joins, at least one
+	Room  string   // {{room}}: the one at hand, otherwise the first of them
+	Token string   // {{token}}
+	ID    uint32   // {{id}}: raised by one for each thing that is sent
 }
 
 type variable uint8

@@ -109,7 +109,7 @@ func run(t *testing.T, plan load.Plan, target Target) outcome {
 		t.Fatal(err)
 	}
 	if plan.Scenario != load.Connect {
-		if err := e.Connect(t.Context(), plan.Members(), func(int) {}); err != nil {
+		if err := e.Connect(t.Context(), Ramp{Conns: plan.Members()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -363,7 +363,7 @@ delivery = {contains = "<", after = "<", before = ">"}
 	if _, err := e.Probe(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	err = e.Connect(t.Context(), 500, func(int) {})
+	err = e.Connect(t.Context(), Ramp{Conns: 500})
 	if err == nil || !strings.Contains(err.Error(), `closed by the server with 1013 try again later, reason "full"`) {
 		t.Errorf("%v", err)
 	}
@@ -481,7 +481,7 @@ delivery = {contains = "<", after = "<", before = ">"}
 		t.Fatal(err)
 	}
 	defer e.Close(t.Context())
-	err = e.Connect(t.Context(), 1, func(int) {})
+	err = e.Connect(t.Context(), Ramp{Conns: 1})
 	if err == nil || !strings.Contains(err.Error(), `step 1 of the opening expects "come in"; last came "knock"`) {
 		t.Errorf("%v", err)
 	}

@@ -1,6 +1,7 @@
 package drive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,9 +38,8 @@ type Engine struct {
 	sources    []netip.Addr
 	maxMessage int
 	http       *http.Client
-	reactors   []*reactor // event loops only
-	pacers     []*pacer   // goroutines only
-	ramp       chan struct{}
+	reactors   []*reactor      // event loops only
+	pacers     []*pacer        // goroutines only
 	ctx        context.Context // ends when the engine stops
 	cancel     context.CancelFunc
 	halted     chan struct{} // closed when nothing more is to be waited for
@@ -63,7 +63,7 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	// A goroutine that returns from a system call must find a processor free.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), threads+3))
 	quietCollector()
-	e := &Engine{target: target, plan: plan, Kind: EventLoops, ramp: make(chan struct{}, rampWidth), conns: map[*client.Conn]struct{}{}, halted: make(chan struct{})}
+	e := &Engine{target: target, plan: plan, Kind: EventLoops, conns: map[*client.Conn]struct{}{}, halted: make(chan struct{})}
 	if plan.Dialect != nil && plan.Dialect.Subprotocol != "" {
 		e.target.Subprotocols = append([]string{plan.Dialect.Subprotocol}, target.Subprotocols...)
 	}
@@ -129,28 +129,34 @@ func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 // more end the run.
 const fewFailures = 50
 
-// Connect makes the connections of the first n members, and calls progress every
-// now and then. It returns when all are ready, or have failed.
-func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) error {
+// Ramp is what Connect does.
+type Ramp struct {
+	Conns  int        `json:"conns"`   // the first so many members
+	AtOnce int        `json:"at_once"` // so many at a time; 0: 256
+	To     load.Stage `json:"to"`
+}
+
+// Connect has members come to a stage. It returns when all that it is to bring there are
+// there, or have failed.
+func (e *Engine) Connect(ctx context.Context, r Ramp) error {
 	members := e.Load.Members()
-	n = min(n, len(members))
-	next, _ := e.Load.Ready()
-	_, gone := e.Load.Ready()
-	next += gone
+	n := min(r.Conns, len(members))
+	width := cmp.Or(r.AtOnce, rampWidth)
+	next := e.Load.Reached(r.To)
 	began := time.Now()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for last := next - 1; ; {
+		reached := e.Load.Reached(r.To)
 		ready, gone := e.Load.Ready()
 		if gone > max(fewFailures, n/20) {
 			return fmt.Errorf("%d connections are open, %d could not be made or kept, most of them %s", ready, gone, e.Load.MostEnds())
 		}
-		if ready+gone >= n {
-			progress(ready)
+		if reached >= n {
 			return nil
 		}
-		if ready+gone > last {
-			last, began = ready+gone, time.Now()
+		if reached > last {
+			last, began = reached, time.Now()
 		} else if time.Since(began) > e.target.Timeout+e.plan.Timeout {
 			err := fmt.Errorf("%d of %d connections are ready, %d failed, and nothing has happened for %v", ready, n, gone, time.Since(began).Round(time.Second))
 			if why := e.Load.Stuck(); why != "" {
@@ -158,16 +164,12 @@ func (e *Engine) Connect(ctx context.Context, n int, progress func(ready int)) e
 			}
 			return err
 		}
-		var slot chan struct{}
-		if next < n {
-			slot = e.ramp
+		for ; next < n && next-reached < width; next++ {
+			e.Load.Connect(members[next], r.To)
 		}
 		select {
-		case slot <- struct{}{}:
-			e.Load.Connect(members[next])
-			next++
+		case <-e.Load.News():
 		case <-tick.C:
-			progress(ready)
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-e.halted:
@@ -190,10 +192,6 @@ func (e *Engine) Dial(m *load.Member) {
 		if err := e.dial(m); err != nil {
 			m.Shard.Refused(m, err)
 		}
-		select {
-		case <-e.ramp: // if it was the ramp that asked
-		default:
-		}
 	}()
 }
 
@@ -201,11 +199,15 @@ func (e *Engine) dial(m *load.Member) error {
 	ctx, cancel := context.WithTimeout(e.ctx, e.target.Timeout)
 	defer cancel()
 	if d := e.plan.Dialect; d != nil && d.Token != nil && m.Vars.Token == "" {
+		began := Now()
 		token, err := e.target.token(ctx, e.http, d.Token, m.ID)
 		if err != nil {
 			return err
 		}
 		m.Vars.Token = token
+		if m.Shard.Known(m, Now()-began) {
+			return nil
+		}
 	}
 	var from netip.Addr
 	if len(e.sources) > 0 {

@@ -4,15 +4,52 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Connect dials a member for the first time.
-func (l *Load) Connect(m *Member) {
-	m.Shard.mu.Lock()
-	m.Shard.dial(m, l.now())
-	m.Shard.mu.Unlock()
+// Stage is how far a member comes before the load begins.
+type Stage uint8
+
+const (
+	All   Stage = iota // it is connected and has said all that its protocol begins with
+	Known              // it has its token, and is not connected
+	Apart              // it is connected and has logged in, and is in no room yet
+)
+
+// Connect has a member come to a stage that it has not reached yet.
+func (l *Load) Connect(m *Member, to Stage) {
+	s := m.Shard
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m.to = to
+	now := l.now()
+	switch m.state {
+	case waiting:
+		l.count(&l.apart, -1)
+		m.state, m.opened = opening, now
+		s.introduce(m, now)
+	case prepared:
+		l.count(&l.known, -1)
+		s.dial(m, now)
+	case down:
+		s.dial(m, now)
+	}
+}
+
+// Known takes note that a member has its token, which took so many nanoseconds to get.
+// It reports whether that is all that is wanted for now.
+func (s *Shard) Known(m *Member, took int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.tally.Token.Record(took)
+	if m.to != Known {
+		return false
+	}
+	m.state = prepared
+	s.load.count(&s.load.known, 1)
+	return true
 }
 
 func (s *Shard) dial(m *Member, due int64) {
@@ -67,22 +104,28 @@ func (s *Shard) introduce(m *Member, now int64) {
 	}
 	if d := s.plan.Dialect; d != nil {
 		for m.step < d.Steps() {
-			out, waits := d.Step(s.message[:0], m.step, &m.Vars)
-			s.message = out
-			if len(out) > 0 {
-				m.link.Send(frame.Text, out)
+			if m.step == d.Login() && m.to == Apart {
+				s.tally.Login.Record(now - m.opened)
+				m.state, m.waited = waiting, true
+				s.load.count(&s.load.apart, 1)
+				return
 			}
-			if waits {
+			if m.unanswered = s.say(m, d); m.unanswered > 0 {
 				return
 			}
 			m.step++
 		}
-		if d.Steps() > 0 {
-			s.tally.Login.Record(now - m.opened)
+		if took := now - m.opened; m.waited {
+			s.tally.Join.Record(took)
+		} else if d.Steps() > 0 {
+			s.tally.Login.Record(took)
 		}
 	}
+	if s.plan.Scenario == Login {
+		s.tally.Latency.Record(now - m.due)
+	}
 	m.state = ready
-	s.load.ready.Add(1)
+	s.load.count(&s.load.ready, 1)
 	if m.group != nil && !m.slow {
 		m.group.open.Add(1)
 	}
@@ -94,6 +137,27 @@ func (s *Shard) introduce(m *Member, now int64) {
 	case s.running && m.out != nil:
 		s.after(m, now)
 	}
+}
+
+// say says what is said in the member's step of the opening, and returns how many
+// answers are to be heard before the next.
+func (s *Shard) say(m *Member, d *dialect.Dialect) (unanswered int) {
+	rooms := m.Vars.Rooms[:1]
+	if d.ForRooms(m.step) {
+		rooms = m.Vars.Rooms
+	}
+	for _, m.Vars.Room = range rooms {
+		out, waits := d.Step(s.message[:0], m.step, &m.Vars)
+		s.message = out
+		if len(out) > 0 {
+			m.link.Send(frame.Text, out)
+		}
+		if waits {
+			unanswered++
+		}
+	}
+	m.Vars.Room = rooms[0]
+	return unanswered
 }
 
 // Refused takes a connection that could not be made.
@@ -114,8 +178,11 @@ func (s *Shard) Closed(m *Member, code wsproto.CloseCode, reason string, local b
 	now := s.load.now()
 	was := m.state
 	m.link = nil
-	if was == ready {
+	switch was {
+	case ready:
 		s.unready(m)
+	case waiting:
+		s.load.count(&s.load.apart, -1)
 	}
 	if was == closing {
 		s.tally.Closed++
@@ -155,7 +222,7 @@ func (s *Shard) Closed(m *Member, code wsproto.CloseCode, reason string, local b
 func (s *Shard) isDown(m *Member) {
 	m.state = down
 	if !s.running || !s.plan.Cycles() {
-		s.load.gone.Add(1)
+		s.load.count(&s.load.gone, 1)
 		return
 	}
 	now := s.load.now()
@@ -172,7 +239,7 @@ func (s *Shard) isDown(m *Member) {
 		s.backlog = s.backlog[1:]
 		s.dial(m, due)
 	case now >= s.to:
-		s.load.gone.Add(1)
+		s.load.count(&s.load.gone, 1)
 	case s.plan.Scenario == Connect && s.plan.Open():
 		s.idle = append(s.idle, m)
 	default:
@@ -209,7 +276,7 @@ func (s *Shard) tryAgain(now int64) {
 
 // endResting counts those that rest among the gone.
 func (s *Shard) endResting() {
-	s.load.gone.Add(int64(len(s.resting)))
+	s.load.count(&s.load.gone, int64(len(s.resting)))
 	s.resting = nil
 }
 

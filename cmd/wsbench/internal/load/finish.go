@@ -195,7 +195,7 @@ func (l *Load) Close() {
 		s.running, s.over = false, true
 		s.endResting()
 		for _, m := range s.members {
-			if m.state == ready || m.state == opening {
+			if m.state == ready || m.state == opening || m.state == waiting {
 				s.close(m, now)
 			}
 		}

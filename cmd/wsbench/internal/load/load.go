@@ -29,14 +29,18 @@ type Load struct {
 
 	members []*Member
 	groups  []*group
-	ready   atomic.Int64 // members that are
-	gone    atomic.Int64 // members that were refused or broke, and are not to come back
+	rooms   map[int][]string
+	known   atomic.Int64  // members that have a token, and no connection yet
+	apart   atomic.Int64  // members that have logged in and wait for Connect to have them join
+	ready   atomic.Int64  // members that are
+	gone    atomic.Int64  // members that were refused or broke, and are not to come back
+	news    chan struct{} // one of the four has changed
 }
 
 // New divides the share of the plan among a number of shards. now is the
 // monotonic clock, in nanoseconds.
 func New(plan *Plan, share Share, shards int, now func() int64, dial Dialer) *Load {
-	l := &Load{Plan: plan, now: now, dial: dial, maker: stamp.NewMaker(plan.Size, plan.Binary, plan.Filler, plan.Seed), oneWay: true}
+	l := &Load{Plan: plan, rooms: map[int][]string{}, news: make(chan struct{}, 1), now: now, dial: dial, maker: stamp.NewMaker(plan.Size, plan.Binary, plan.Filler, plan.Seed), oneWay: true}
 	for i := range shards {
 		l.Shards = append(l.Shards, &Shard{load: l, plan: plan, index: i, lastSweep: now()})
 	}
@@ -53,10 +57,14 @@ const ringSize = 4096
 func (l *Load) addMember(id uint32, share Share) {
 	p := l.Plan
 	m := &Member{ID: id, Shard: l.Shards[int(id)%len(l.Shards)]}
-	m.Vars.Conn, m.Vars.Room = id, "bench"
+	m.Vars.Conn, m.Vars.Rooms = id, []string{"bench"}
+	if p.HasRooms() {
+		m.Vars.Rooms = l.roomsOf(int(id) / p.RoomSize)
+	}
+	m.Vars.Room = m.Vars.Rooms[0]
 	if p.Grouped() {
 		l.join(m, share)
-	} else if p.Scenario != Idle && p.Scenario != Connect {
+	} else if p.Scenario != Idle && p.Scenario != Connect && p.Scenario != Login {
 		m.out = &stream{sender: m}
 	}
 	if p.Scenario == Slow && int(id) >= p.Publishers {
@@ -71,6 +79,20 @@ func (l *Load) addMember(id uint32, share Share) {
 	}
 }
 
+// roomsOf are the rooms of all that belong to the same group.
+func (l *Load) roomsOf(group int) []string {
+	rooms := l.rooms[group]
+	if rooms == nil {
+		first := "bench-" + strconv.Itoa(group)
+		rooms = []string{first}
+		for i := 1; i < l.Plan.Rooms; i++ {
+			rooms = append(rooms, first+"-"+strconv.Itoa(i))
+		}
+		l.rooms[group] = rooms
+	}
+	return rooms
+}
+
 // join puts a member into its group.
 func (l *Load) join(m *Member, share Share) {
 	p := l.Plan
@@ -79,7 +101,6 @@ func (l *Load) join(m *Member, share Share) {
 		room = int(m.ID) / p.RoomSize
 		first = uint32(room * p.RoomSize)
 		publishers = min(p.RoomSize, p.Conns-int(first))
-		m.Vars.Room = "bench-" + strconv.Itoa(room)
 		m.Shard = l.Shards[room%len(l.Shards)]
 	}
 	base := 0
@@ -119,7 +140,32 @@ func (l *Load) Members() []*Member { return l.members }
 
 // Ready is how many are connected and have said hello; gone how many are not to
 // be waited for.
-func (l *Load) Ready() (ready, gone int) { return int(l.ready.Load()), int(l.gone.Load()) }
+func (l *Load) Ready() (ready, gone int) {
+	return int(l.ready.Load() + l.apart.Load()), int(l.gone.Load())
+}
+
+// Reached is how many have come as far as a stage, or are not to be waited for.
+func (l *Load) Reached(to Stage) int {
+	n := l.ready.Load() + l.gone.Load()
+	if to != All {
+		n += l.apart.Load()
+	}
+	if to == Known {
+		n += l.known.Load()
+	}
+	return int(n)
+}
+
+// News is sent to when Reached may say more than before.
+func (l *Load) News() <-chan struct{} { return l.news }
+
+func (l *Load) count(n *atomic.Int64, by int64) {
+	n.Add(by)
+	select {
+	case l.news <- struct{}{}:
+	default:
+	}
+}
 
 // senders is how many members of all workers begin what the rate counts.
 func (l *Load) senders() int {

@@ -20,9 +20,11 @@ type Link interface {
 type state uint8
 
 const (
-	down    state = iota // there is no connection
-	dialing              // there is to be one soon
-	opening              // the protocol above WebSocket is saying hello
+	down     state = iota // there is no connection
+	prepared              // there is none yet, but a token
+	dialing               // there is to be one soon
+	opening               // the protocol above WebSocket is saying hello
+	waiting               // it has logged in, and joins its rooms later
 	ready
 	closing // by us
 )
@@ -43,11 +45,15 @@ type Member struct {
 	// Guarded by Shard.mu.
 	link   Link
 	state  state
+	to     Stage // how far it is to come for now
 	step   int   // of the dialect's opening
+	waited bool  // it joined its rooms later than it logged in
 	due    int64 // when the connection was to be made
 	dialed int64 // when dialling began
 	opened int64 // when the handshake was done
 	closed int64 // when we began to close
+
+	unanswered int // answers that are to be heard before the next step
 
 	refused int   // times in a row that the connection could not be made
 	again   int64 // when it is tried again, of a member that rests

@@ -22,10 +22,11 @@ const (
 	Connect Scenario = "connect" // opening handshakes, one after the other
 	Churn   Scenario = "churn"   // connections come, exchange a few messages, and go
 	Storm   Scenario = "storm"   // all connections break at once, and all come back
+	Login   Scenario = "login"   // people log in, each on a connection that stays
 )
 
 // Scenarios lists them all.
-var Scenarios = []Scenario{Echo, Fanout, Slow, Chat, Idle, Connect, Churn, Storm}
+var Scenarios = []Scenario{Echo, Fanout, Slow, Chat, Idle, Connect, Churn, Storm, Login}
 
 // Plan is a run: what is asked of all workers together.
 type Plan struct {
@@ -37,8 +38,15 @@ type Plan struct {
 	Publishers int `json:"publishers,omitempty"`
 	// Self says that a publisher is sent its own messages, too.
 	Self bool `json:"self"`
-	// RoomSize is the number of connections in a room, in Chat.
+	// RoomSize is the number of connections in a room, and Rooms the number of rooms
+	// that a connection is in (0: one), in Chat, Idle and Login.
 	RoomSize int `json:"room_size,omitempty"`
+	Rooms    int `json:"rooms,omitempty"`
+	// AtOnce is how many log in at a time, in Login, or join their rooms, in Idle; 0: as
+	// many as there are.
+	AtOnce int `json:"at_once,omitempty"`
+	// Returning says that those who log in have an account already.
+	Returning bool `json:"returning,omitempty"`
 	// SlowShare is the share of receivers that barely read, in Slow: 0 to 1.
 	SlowShare float64 `json:"slow_share,omitempty"`
 	// Messages is how many a connection exchanges before it goes, in Churn.
@@ -72,12 +80,17 @@ func (p *Plan) Open() bool { return p.Rate > 0 }
 
 // Cycles reports whether it is connections, not messages, that the plan is about.
 func (p *Plan) Cycles() bool {
-	return p.Scenario == Connect || p.Scenario == Churn || p.Scenario == Storm
+	return p.Scenario == Connect || p.Scenario == Churn || p.Scenario == Storm || p.Scenario == Login
 }
 
 // Grouped reports whether one message has many receivers.
 func (p *Plan) Grouped() bool {
 	return p.Scenario == Fanout || p.Scenario == Slow || p.Scenario == Chat
+}
+
+// HasRooms reports whether connections are divided among rooms.
+func (p *Plan) HasRooms() bool {
+	return p.Scenario == Chat || p.Dialect != nil && (p.Scenario == Idle || p.Scenario == Login)
 }
 
 // What is more than any machine bears, and would overflow something.
@@ -86,11 +99,12 @@ const (
 	mostSize     = 1 << 30 // bytes
 	mostInflight = 1 << 20
 	mostRate     = 100_000_000 // in a second
+	mostRooms    = 1 << 16
 )
 
 // Sends reports whether the plan's connections have something to say.
 func (p *Plan) Sends() bool {
-	return p.Scenario != Idle && p.Scenario != Connect && (p.Scenario != Churn || p.Messages > 0)
+	return p.Scenario != Idle && p.Scenario != Login && p.Scenario != Connect && (p.Scenario != Churn || p.Messages > 0)
 }
 
 // Check finds what does not go together.
@@ -112,24 +126,34 @@ func (p *Plan) Check() error {
 		return fmt.Errorf("--inflight is %d; it may be at most %d", p.Inflight, mostInflight)
 	case math.IsNaN(p.Rate) || p.Rate > mostRate:
 		return fmt.Errorf("--rate is %v; it may be at most %.0f", p.Rate, float64(mostRate))
-	case p.Publishers > mostConns || p.RoomSize > mostConns:
-		return fmt.Errorf("--publishers and --room-size may be at most %d", mostConns)
+	case p.Publishers > mostConns || p.RoomSize > mostConns || p.Rooms > mostRooms:
+		return fmt.Errorf("--publishers and --room-size may be at most %d, --rooms %d", mostConns, mostRooms)
 	case p.Inflight > 0 && p.Rate > 0:
 		return errors.New("--inflight (closed loop) and --rate (open loop) contradict each other")
 	case p.Inflight < 0 || p.Rate < 0:
 		return errors.New("--inflight and --rate must not be negative")
-	case p.Scenario != Idle && p.Scenario != Storm && p.Inflight == 0 && p.Rate == 0:
+	case p.Scenario != Idle && p.Scenario != Storm && p.Scenario != Login && p.Inflight == 0 && p.Rate == 0:
 		return errors.New("either --inflight N (closed loop) or --rate N (open loop) is needed")
 	case p.Scenario == Storm && p.Rate > 0:
 		return errors.New("a storm has no rate: everybody comes at once")
 	case p.Scenario == Idle && (p.Rate > 0 || p.Inflight > 0):
 		return errors.New("idle has no rate, and nothing in flight: nothing is sent")
+	case p.Scenario == Login && (p.Rate > 0 || p.Inflight > 0):
+		return errors.New("login has no rate, and nothing in flight: --at-once says how many log in at a time")
+	case p.Scenario == Login && p.Dialect == nil:
+		return errors.New("login needs a protocol to log in with (--scenario)")
+	case p.Returning && (p.Scenario != Login || p.Dialect.Token == nil):
+		return errors.New("--returning is for login, in a protocol that has accounts ([token])")
+	case p.AtOnce < 0 || p.AtOnce > 0 && p.Scenario != Login && p.Scenario != Idle:
+		return errors.New("--at-once is for login and idle, and must not be negative")
 	case p.Poisson && p.Rate == 0:
 		return errors.New("--poisson needs a --rate")
 	case p.Grouped() && p.Scenario != Chat && p.Publishers < 1:
 		return fmt.Errorf("--publishers is %d; somebody must publish", p.Publishers)
-	case p.Scenario == Chat && p.RoomSize < 1:
+	case p.HasRooms() && p.RoomSize < 1:
 		return fmt.Errorf("--room-size is %d; it must be at least 1", p.RoomSize)
+	case p.Rooms < 0:
+		return fmt.Errorf("--rooms is %d; it must not be negative", p.Rooms)
 	case p.Scenario == Slow && (!(p.SlowShare > 0 && p.SlowShare < 1)):
 		return fmt.Errorf("--slow-share is %v; it must be between 0 and 1", p.SlowShare)
 	case p.Scenario == Churn && p.Messages < 0:
@@ -174,7 +198,7 @@ func (p *Plan) Members() int {
 // chat room stays whole, and the publishers of a fan-out are the first worker's.
 func (p *Plan) Shares(n int) (shares []Share) {
 	unit := 1
-	if p.Scenario == Chat {
+	if p.HasRooms() {
 		unit = p.RoomSize
 	}
 	units := (p.Members() + unit - 1) / unit

@@ -17,8 +17,10 @@ func (s *Shard) heard(m *Member, op frame.Opcode, p []byte, now int64) {
 	}
 	switch part.Kind {
 	case dialect.Expected:
-		m.step++
-		s.introduce(m, now)
+		if m.unanswered--; m.unanswered <= 0 {
+			m.step++
+			s.introduce(m, now)
+		}
 	case dialect.Ping:
 		s.message = d.Pong(s.message[:0], &m.Vars)
 		m.link.Send(frame.Text, s.message)

@@ -188,7 +188,7 @@ func TestCloseWhileConnecting(t *testing.T) {
 	s.accept = func(at int64) int64 { return at + int64(time.Second) }
 	members := s.load.Members()
 	for _, m := range members[:2] {
-		s.load.Connect(m)
+		s.load.Connect(m, All)
 	}
 	s.run(int64(time.Millisecond))
 	s.load.Close()

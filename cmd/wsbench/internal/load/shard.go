@@ -261,15 +261,18 @@ func (s *Shard) end(format string, args ...any) {
 
 // close starts the closing handshake.
 func (s *Shard) close(m *Member, now int64) {
-	if m.state == ready {
+	switch m.state {
+	case ready:
 		s.unready(m)
+	case waiting:
+		s.load.count(&s.load.apart, -1)
 	}
 	m.state, m.closed = closing, now
 	m.link.Close(wsproto.CloseNormal, "")
 }
 
 func (s *Shard) unready(m *Member) {
-	s.load.ready.Add(-1)
+	s.load.count(&s.load.ready, -1)
 	if m.group != nil && !m.slow {
 		m.group.open.Add(-1)
 	}

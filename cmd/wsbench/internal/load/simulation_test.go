@@ -95,7 +95,7 @@ func (s *simulation) Dial(m *Member) {
 // connect opens every member's connection.
 func (s *simulation) connect() {
 	for _, m := range s.load.Members() {
-		s.load.Connect(m)
+		s.load.Connect(m, All)
 	}
 	s.run(s.now + int64(time.Second))
 }

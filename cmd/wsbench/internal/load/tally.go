@@ -23,7 +23,9 @@ type Tally struct {
 	Lag       latency.Histogram `json:"client_lag"`       // of our event loop: called to running
 	Handshake latency.Histogram `json:"handshake"`        // due to open
 	TCP       latency.Histogram `json:"tcp_connect"`      // the part of it that TCP took
+	Token     latency.Histogram `json:"token"`            // a request for one
 	Login     latency.Histogram `json:"login"`            // open to ready, where a protocol has a login
+	Join      latency.Histogram `json:"join"`             // of all rooms, where that is done later
 	Closing   latency.Histogram `json:"closing"`          // our Close to the end
 	Back      latency.Histogram `json:"back_after_storm"` // the storm to the connection's first answer
 }
@@ -52,7 +54,7 @@ func (t *Tally) Pack() {
 }
 
 func (t *Tally) histograms() []*latency.Histogram {
-	return []*latency.Histogram{&t.Latency, &t.Last, &t.Late, &t.Lag, &t.Handshake, &t.TCP, &t.Login, &t.Closing, &t.Back}
+	return []*latency.Histogram{&t.Latency, &t.Last, &t.Late, &t.Lag, &t.Handshake, &t.TCP, &t.Token, &t.Login, &t.Join, &t.Closing, &t.Back}
 }
 
 // take returns a copy and empties t.

@@ -74,7 +74,11 @@ func (p *page) cards(r *result.Result) {
 		p.card("messages received per second", plot.Count(r.Rate()))
 	}
 	if r.Plan.Cycles() {
-		p.card("handshakes per second", plot.Count(r.ConnRate()))
+		name := "handshakes per second"
+		if r.Plan.Scenario == load.Login {
+			name = "log-ins per second"
+		}
+		p.card(name, plot.Count(r.ConnRate()))
 		p.card("handshake p50", result.ShortTime(t.Handshake.Percentile(50)))
 		p.card("handshake p99", result.ShortTime(t.Handshake.Percentile(99)))
 	}
@@ -92,6 +96,9 @@ func (p *page) cards(r *result.Result) {
 	}
 	if i := r.Idle; i != nil && r.Server != nil {
 		p.card("server memory per connection", plot.Bytes(i.PerConn))
+		if r.Plan.HasRooms() {
+			p.card("for its rooms", plot.Bytes(i.Joins))
+		}
 	}
 	p.card("messages lost", strconv.FormatUint(r.Faults.Count[load.Lost], 10))
 }
@@ -213,7 +220,7 @@ func (p *page) tables(r *result.Result) {
 		name string
 		h    *latency.Histogram
 	}{{"latency", &r.Total.Latency}, {"last receiver", &r.Total.Last}, {"handshake", &r.Total.Handshake}, {"of it TCP", &r.Total.TCP}, {"closing", &r.Total.Closing},
-		{"back after the storm", &r.Total.Back}, {"handshake, before the load", &r.Ramp.Tally.Handshake}, {"login", &r.Ramp.Tally.Login}, {"sender late", &r.Total.Late}, {"wsbench's loops late", &r.Total.Lag}} {
+		{"back after the storm", &r.Total.Back}, {"handshake, before the load", &r.Ramp.Tally.Handshake}, {"token", &r.Total.Token}, {"login", &r.Total.Login}, {"login, before the load", &r.Ramp.Tally.Login}, {"join", &r.Ramp.Tally.Join}, {"sender late", &r.Total.Late}, {"wsbench's loops late", &r.Total.Lag}} {
 		if row.h.Count() == 0 {
 			continue
 		}

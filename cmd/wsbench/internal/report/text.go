@@ -25,7 +25,7 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 		fmt.Fprintf(w, "  %-16s %s\n", name, fmt.Sprintf(format, args...))
 	}
 	t := &r.Total
-	if p.Scenario != load.Connect {
+	if p.Scenario != load.Connect && p.Scenario != load.Login {
 		line("connections", "%d of %d in %.2f s%s", r.Ramp.Tally.Opened, p.Members(), r.Ramp.Seconds, quantiles(", handshake", &r.Ramp.Tally.Handshake))
 	}
 	if r.Seconds == 0 { // it was cut short before anything was measured
@@ -35,6 +35,11 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 		return
 	}
 	switch {
+	case p.Scenario == load.Login:
+		line("log-ins", "%d in %.2f s: %s", t.Latency.Count(), r.Seconds, c.Bold(fmt.Sprintf("%.0f/s", float64(t.Latency.Count())/r.Seconds)))
+		percentiles(line, "  token", &t.Token)
+		percentiles(line, "  handshake", &t.Handshake)
+		percentiles(line, "  in protocol", &t.Login)
 	case p.Cycles():
 		line("handshakes", "%d, %.0f/s", t.Opened, r.ConnRate())
 		percentiles(line, "  handshake", &t.Handshake)
@@ -47,6 +52,7 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 	percentiles(line, "latency", &t.Latency)
 	percentiles(line, "last receiver", &t.Last)
 	percentiles(line, "login", &r.Ramp.Tally.Login)
+	percentiles(line, "join", &r.Ramp.Tally.Join)
 	if p.Open() {
 		percentiles(line, "sender late", &t.Late)
 	}
@@ -91,6 +97,8 @@ func Title(r *result.Result) string {
 		how = fmt.Sprintf(", open loop at %s connections/s", trimRate(p.Rate))
 	case p.Open():
 		how = fmt.Sprintf(", open loop at %s/s", trimRate(p.Rate))
+	case p.Scenario == load.Login && p.AtOnce > 0:
+		how = fmt.Sprintf(", %d at a time", p.AtOnce)
 	case p.Inflight > 0 && p.Scenario != load.Connect:
 		how = fmt.Sprintf(", closed loop with %d in flight", p.Inflight)
 	}
@@ -99,7 +107,7 @@ func Title(r *result.Result) string {
 		what += " (" + p.Dialect.Name + ")"
 	}
 	size := ""
-	if p.Scenario != load.Idle && p.Scenario != load.Connect {
+	if p.Scenario != load.Idle && p.Scenario != load.Connect && p.Scenario != load.Login {
 		kind := "text"
 		if p.Binary {
 			kind = "binary"
@@ -109,7 +117,14 @@ func Title(r *result.Result) string {
 	if r.Deflate {
 		size += ", permessage-deflate"
 	}
-	return fmt.Sprintf("%s: %s, %d connections%s%s, %v", what, p.URL, p.Conns, size, how, p.Duration)
+	if p.HasRooms() && p.Rooms > 1 {
+		how += fmt.Sprintf(", in %d rooms of %d", p.Rooms, p.RoomSize)
+	}
+	long := ""
+	if p.Scenario != load.Login { // which takes as long as it takes
+		long = fmt.Sprintf(", %v", p.Duration)
+	}
+	return fmt.Sprintf("%s: %s, %d connections%s%s%s", what, p.URL, p.Conns, size, how, long)
 }
 
 func trimRate(v float64) string {
@@ -148,6 +163,9 @@ func server(line func(name, format string, args ...any), r *result.Result) {
 	if i := r.Idle; i != nil {
 		if r.Server != nil {
 			line("idle", "%.0f bytes resident per connection (%.0f from the first one on)", i.PerConn, i.FromZero)
+			if r.Plan.HasRooms() {
+				line("joins", "%.0f bytes more per connection, for %d rooms of %d", i.Joins, max(r.Plan.Rooms, 1), r.Plan.RoomSize)
+			}
 		}
 		ends := "this end"
 		if i.BothEnds {

@@ -18,10 +18,11 @@ import (
 //
 // OP is one of < <= > >= = !=. Metrics: p50 … p99.99 (any percentile), max and
 // mean of the latency, also as last.p99, handshake.p99, late.p99, lag.p99,
-// closing.p99, back.p99, login.p99; rate (messages received in a second),
+// closing.p99, back.p99, token.p99, login.p99, join.p99; rate (messages received in a second),
 // connrate; lost, doubled, reordered, corrupted, unsolicited, faults; refused,
-// broken, postponed, failures; cpu (of the server, a message), rss, client (its
-// share of its cores, 0 to 1).
+// broken, postponed, failures; cpu (of the server, a message; conncpu: a connection),
+// rss, idle and joins (bytes of the server's memory, a connection), client (its share
+// of its cores, 0 to 1).
 type Condition struct {
 	Text   string
 	metric string
@@ -91,14 +92,16 @@ func metricOf(r *Result, name string) (v float64, isTime, known bool) {
 	of, q, dotted := strings.Cut(name, ".")
 	h := &t.Latency
 	// Connections that were made before the load are the ramp's.
-	handshake, login := &t.Handshake, &t.Login
-	if handshake.Count() == 0 {
-		handshake = &r.Ramp.Tally.Handshake
+	either := func(in func(*load.Tally) *latency.Histogram) *latency.Histogram {
+		if h := in(t); h.Count() > 0 {
+			return h
+		}
+		return in(&r.Ramp.Tally)
 	}
-	if login.Count() == 0 {
-		login = &r.Ramp.Tally.Login
-	}
-	if hist := map[string]*latency.Histogram{"last": &t.Last, "handshake": handshake, "late": &t.Late, "lag": &t.Lag, "closing": &t.Closing, "back": &t.Back, "login": login}[of]; hist != nil && dotted {
+	handshake := either(func(t *load.Tally) *latency.Histogram { return &t.Handshake })
+	token := either(func(t *load.Tally) *latency.Histogram { return &t.Token })
+	login := either(func(t *load.Tally) *latency.Histogram { return &t.Login })
+	if hist := map[string]*latency.Histogram{"last": &t.Last, "handshake": handshake, "late": &t.Late, "lag": &t.Lag, "closing": &t.Closing, "back": &t.Back, "token": token, "login": login, "join": &r.Ramp.Tally.Join}[of]; hist != nil && dotted {
 		if q != "max" && q != "mean" && !strings.HasPrefix(q, "p") {
 			return 0, false, false
 		}
@@ -126,6 +129,19 @@ func metricOf(r *Result, name string) (v float64, isTime, known bool) {
 			return math.NaN(), true, true
 		}
 		return float64(r.Server.PerMessage), true, true
+	case "conncpu":
+		if r.Server == nil {
+			return math.NaN(), true, true
+		}
+		return float64(r.Server.PerConn), true, true
+	case "idle", "joins":
+		switch {
+		case r.Idle == nil || r.Server == nil:
+			return math.NaN(), false, true
+		case name == "joins":
+			return r.Idle.Joins, false, true
+		}
+		return r.Idle.PerConn, false, true
 	case "rss":
 		if r.Server == nil {
 			return math.NaN(), false, true

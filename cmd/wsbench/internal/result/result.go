@@ -99,6 +99,9 @@ type Idle struct {
 	// of the connections; FromZero is all of its growth, divided.
 	PerConn  float64 `json:"rss_per_conn"`
 	FromZero float64 `json:"rss_per_conn_from_zero"`
+	// Joins is the growth of that memory by what came after the log-ins, where
+	// connections join rooms, divided.
+	Joins float64 `json:"rss_per_conn_joins,omitempty"`
 	// Kernel is the growth of the kernel's memory, divided, for one end where
 	// both are on this machine.
 	Kernel   float64 `json:"kernel_per_conn"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
@@ -42,7 +43,10 @@ func (r *running) cut(ctx context.Context, err error) (*result.Result, error) {
 		if _, failed := r.interval(late, r.from); errors.As(failed, &lost) {
 			r.interval(late, r.from) // without the worker that is lost
 		}
-		r.res.Seconds = min(float64(r.last.at-r.from)/1e9, r.o.Plan.Duration.Seconds())
+		r.res.Seconds = float64(r.last.at-r.from) / 1e9
+		if r.o.Plan.Scenario != load.Login {
+			r.res.Seconds = min(r.res.Seconds, r.o.Plan.Duration.Seconds())
+		}
 	}
 	r.collect(late, true)
 	if r.res.Seconds <= 0 && r.res.Ramp.Tally.Opened == 0 {
@@ -80,6 +84,9 @@ func (r *running) partial(err error) string {
 	case Warming:
 		return fmt.Sprintf("%v while warming up: nothing was measured", err)
 	case Measuring:
+		if r.o.Plan.Scenario == load.Login {
+			return fmt.Sprintf("%v after %d of %d log-ins", err, r.res.Total.Latency.Count(), r.o.Plan.Conns)
+		}
 		return fmt.Sprintf("%v after %.1f s of %v", err, r.res.Seconds, r.o.Plan.Duration)
 	}
 	return fmt.Sprintf("%v while waiting for the last answers: all of %v was measured", err, r.o.Plan.Duration)

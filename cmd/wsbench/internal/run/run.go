@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/latency"
@@ -95,7 +94,11 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 		Format: result.Format, Version: version(), Began: time.Now().Round(time.Second), Command: o.Command,
 		Plan: o.Plan, Deflate: o.Target.Deflate, Machine: host.Describe(),
 	}}
-	for _, step := range []func(context.Context) error{r.prepare, r.connect, r.load, r.finish} {
+	steps := []func(context.Context) error{r.prepare, r.connect, r.load, r.finish}
+	if o.Plan.Scenario == load.Login {
+		steps = []func(context.Context) error{r.prepare, r.logins, r.finish}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return r.cut(ctx, err)
 		}
@@ -232,102 +235,6 @@ func (r *running) count(to, part *load.Tally) {
 		part.Last = latency.Histogram{} // it is the last of the worker's own receivers
 	}
 	to.Add(part)
-}
-
-// connect makes the connections, in two stages where they are to be weighed.
-func (r *running) connect(ctx context.Context) error {
-	if r.o.Plan.Scenario == load.Connect {
-		return nil
-	}
-	r.began = time.Now()
-	r.phase = Connecting
-	idle := r.o.Plan.Scenario == load.Idle
-	ramp := &r.res.Ramp.Tally
-	var sixth samples
-	var sixthReady int
-	if idle && r.o.Plan.Conns >= 6 {
-		if err := r.connectPart(ctx, 1, 6); err != nil {
-			return err
-		}
-		if err := r.hold(ctx); err != nil {
-			return err
-		}
-		var err error
-		if sixth, err = r.sample(ctx, ramp); err != nil {
-			return err
-		}
-		sixthReady = r.ready
-	}
-	if err := r.connectPart(ctx, 1, 1); err != nil {
-		return err
-	}
-	r.res.Ramp.Seconds = time.Since(r.began).Seconds()
-	now, err := r.sample(ctx, ramp)
-	if err != nil {
-		return err
-	}
-	if now.server != nil && r.ready > 0 {
-		r.res.Ramp.ServerCPU = (now.server.CPU - r.before.server.CPU) / time.Duration(r.ready)
-	}
-	if r.ready == 0 {
-		return r.target(r.nobody(ctx))
-	}
-	if idle {
-		if err := r.hold(ctx); err != nil {
-			return err
-		}
-		if now, err = r.sample(ctx, ramp); err != nil {
-			return err
-		}
-		r.weigh(sixth, sixthReady, now)
-	}
-	return nil
-}
-
-// connectPart has every worker make part/of of its connections.
-func (r *running) connectPart(ctx context.Context, part, of int) error {
-	done := make(chan error, 1)
-	go func() {
-		done <- r.each(func(i int, w worker.Worker) error {
-			return w.Connect(ctx, (r.shares[i].To-r.shares[i].From)*part/of)
-		})
-	}()
-	tick := time.NewTicker(500 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case err := <-done:
-			return r.target(err)
-		case <-tick.C:
-			if _, err := r.sample(ctx, &r.res.Ramp.Tally); err != nil {
-				return err
-			}
-			r.o.notify(Progress{Phase: Connecting, Ready: r.ready, Of: r.o.Plan.Members()})
-		}
-	}
-}
-
-func (r *running) hold(ctx context.Context) error {
-	r.o.notify(Progress{Phase: Holding, Ready: r.ready, Of: r.o.Plan.Members(), Total: r.o.Hold})
-	select {
-	case <-time.After(r.o.Hold):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// nobody explains why no connection came about.
-func (r *running) nobody(ctx context.Context) error {
-	text := "none of the connections came about"
-	r.each(func(i int, w worker.Worker) error {
-		f, err := w.Finish(ctx, worker.Ending{})
-		for reason := range f.Ends {
-			text += "\n  " + terminal.Escape(reason)
-		}
-		return err
-	})
-	return errors.New(text)
 }
 
 // leadTime is how far ahead workers are told when to begin.

@@ -50,6 +50,12 @@ func Metrics(s load.Scenario) []Metric {
 			{"memory per connection", Bytes, "lower", func(r *result.Result) (float64, bool) { return r.Idle.PerConn, r.Idle != nil }},
 			{"server CPU per connection", Nanoseconds, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.PerConn), true }},
 		}
+	case load.Login:
+		return []Metric{
+			{"log-ins/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.ConnRate(), r.Total.Opened > 0 }},
+			{"server CPU per log-in", Nanoseconds, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.PerConn), true }},
+			p50, p99,
+		}
 	case load.Connect, load.Churn, load.Storm:
 		return []Metric{
 			{"handshakes/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.ConnRate(), true }},

@@ -80,9 +80,9 @@ type Worker interface {
 	Prepare(ctx context.Context, j Job) error
 	// Probe makes one connection and drops it: a first look at the target.
 	Probe(ctx context.Context) error
-	// Connect makes its first n connections. It returns when all are ready or
-	// have failed.
-	Connect(ctx context.Context, n int) error
+	// Connect brings connections to a stage. It returns when all that are to be there
+	// are, or have failed.
+	Connect(ctx context.Context, r drive.Ramp) error
 	// Sample may be called at any time after Prepare, also during Connect.
 	Sample(ctx context.Context) (Sample, error)
 	// Begin starts the load at a moment of the worker's clock.
@@ -148,12 +148,12 @@ func (w *Local) Probe(ctx context.Context) error {
 }
 
 // Connect is Worker's.
-func (w *Local) Connect(ctx context.Context, n int) error {
+func (w *Local) Connect(ctx context.Context, r drive.Ramp) error {
 	e, _ := w.running()
 	if e == nil {
 		return nil
 	}
-	return e.Connect(ctx, n, func(int) {})
+	return e.Connect(ctx, r)
 }
 
 // Sample is Worker's.

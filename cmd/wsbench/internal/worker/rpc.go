@@ -8,6 +8,8 @@ import (
 	"net/rpc"
 	"net/rpc/jsonrpc"
 	"time"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
 )
 
 // Serve answers the calls of this process's parent on a stream until it ends.
@@ -70,9 +72,10 @@ func (s *served) Prepare(j Job, _ *None) error {
 }
 
 func (s *served) Probe(_ None, _ *None) error   { return s.w.Probe(s.ctx) }
-func (s *served) Connect(n int, _ *None) error  { return s.w.Connect(s.ctx, n) }
 func (s *served) Begin(at int64, _ *None) error { return s.w.Begin(s.ctx, at) }
 func (s *served) Release(_ None, _ *None) error { return s.w.Release(s.ctx) }
+
+func (s *served) Connect(r drive.Ramp, _ *None) error { return s.w.Connect(s.ctx, r) }
 
 func (s *served) Sample(_ None, out *Sample) (err error) {
 	*out, err = s.w.Sample(s.ctx)
@@ -196,8 +199,8 @@ func (r *remote) Probe(ctx context.Context) error {
 	return r.longCall(ctx, "Probe", None{}, new(None))
 }
 
-func (r *remote) Connect(ctx context.Context, n int) error {
-	return r.longCall(ctx, "Connect", n, new(None))
+func (r *remote) Connect(ctx context.Context, ramp drive.Ramp) error {
+	return r.longCall(ctx, "Connect", ramp, new(None))
 }
 
 func (r *remote) Sample(ctx context.Context) (s Sample, err error) {

@@ -26,7 +26,7 @@ func TestSilentWorker(t *testing.T) {
 		"Fit":     func(ctx context.Context, w Worker) error { _, err := w.Fit(ctx, 1); return err },
 		"Prepare": func(ctx context.Context, w Worker) error { return w.Prepare(ctx, Job{}) },
 		"Probe":   func(ctx context.Context, w Worker) error { return w.Probe(ctx) },
-		"Connect": func(ctx context.Context, w Worker) error { return w.Connect(ctx, 1) },
+		"Connect": func(ctx context.Context, w Worker) error { return w.Connect(ctx, drive.Ramp{Conns: 1}) },
 		"Sample":  func(ctx context.Context, w Worker) error { _, err := w.Sample(ctx); return err },
 		"Begin":   func(ctx context.Context, w Worker) error { return w.Begin(ctx, 0) },
 		"Stop":    func(ctx context.Context, w Worker) error { _, err := w.Stop(ctx); return err },
@@ -60,7 +60,7 @@ type patient struct{}
 
 func (patient) Clock(_ None, out *int64) error { return nil }
 
-func (patient) Connect(n int, _ *None) error {
+func (patient) Connect(r drive.Ramp, _ *None) error {
 	time.Sleep(time.Hour)
 	return nil
 }
@@ -78,12 +78,12 @@ func TestSlowWorker(t *testing.T) {
 		w := newRemote("slow", here, nil, nil)
 		defer served.Wait()
 		defer w.Close()
-		if err := w.Connect(t.Context(), 1); err != nil {
+		if err := w.Connect(t.Context(), drive.Ramp{Conns: 1}); err != nil {
 			t.Error(err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if err := w.Connect(ctx, 1); err != context.DeadlineExceeded {
+		if err := w.Connect(ctx, drive.Ramp{Conns: 1}); err != context.DeadlineExceeded {
 			t.Errorf("%v, want the end of the context", err)
 		}
 	})

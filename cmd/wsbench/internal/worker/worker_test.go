@@ -86,7 +86,7 @@ func TestAgentWorks(t *testing.T) {
 			if err := w.Probe(ctx); err != nil {
 				t.Fatal(err)
 			}
-			if err := w.Connect(ctx, 5); err != nil {
+			if err := w.Connect(ctx, drive.Ramp{Conns: 5}); err != nil {
 				t.Fatal(err)
 			}
 			now, err := w.Clock(ctx)
@@ -150,7 +150,7 @@ func TestEmptyShare(t *testing.T) {
 		if err := w.Prepare(ctx, Job{Plan: load.Plan{Scenario: load.Echo}, Index: 1, Workers: 2}); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if err := errors.Join(w.Connect(ctx, 0), w.Begin(ctx, 0)); err != nil {
+		if err := errors.Join(w.Connect(ctx, drive.Ramp{Conns: 0}), w.Begin(ctx, 0)); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if sent, err := w.Stop(ctx); sent == nil || len(sent) != 0 || err != nil {
