@@ -25,8 +25,8 @@ func (w *writer) Pause(bool)                                  {}
 // silent sends to nobody, so that a benchmark measures the hub and the store.
 type silent struct{}
 
-func (silent) Join(chat.Peer)         {}
-func (silent) Leave(chat.Peer)        {}
+func (silent) Join(chat.Socket)       {}
+func (silent) Leave(chat.Socket)      {}
 func (silent) Send(*wsproto.Prepared) {}
 
 // BenchmarkWriters measures durable messages through hub and store: 100 writers in
@@ -35,7 +35,7 @@ func (silent) Send(*wsproto.Prepared) {}
 func BenchmarkWriters(b *testing.B) {
 	const writers = 100
 	hub := chat.New(chat.Config{
-		Store: openStore(b, b.TempDir()), Auth: tokens{}, Log: slog.New(slog.DiscardHandler),
+		Engine: openStore(b, b.TempDir(), nil).Parts(), Auth: tokens{}, Log: slog.New(slog.DiscardHandler),
 		NewFanout: func() chat.Fanout { return silent{} },
 	})
 	defer func() { (&house{t: b, hub: hub}).stop() }()
@@ -47,10 +47,10 @@ func BenchmarkWriters(b *testing.B) {
 	message := []byte(`{"type":"group","timestamp":1754474400.5,"receiver_id":"lobby","content":"The quick brown fox jumps over the lazy dog","metadata":{"client":"bench"}}`)
 	done := make(chan struct{})
 	all := make([]*writer, writers)
-	sessions := make([]*chat.Session, writers)
+	sessions := make([]*chat.Connection, writers)
 	for i := range all {
 		all[i] = &writer{acked: make(chan struct{}, 4)}
-		sessions[i] = hub.Open(all[i], chat.PeerInfo{})
+		sessions[i] = hub.Open(all[i], chat.ConnectionInfo{})
 		sessions[i].Handle(frame.Text, []byte(`{"type":"auth","token":"token-of-ada","features":["ack"]}`))
 		<-all[i].acked
 	}
@@ -75,7 +75,7 @@ func BenchmarkWriters(b *testing.B) {
 func BenchmarkHeartbeat(b *testing.B) {
 	h := newHouse(b, nil)
 	w := &writer{acked: make(chan struct{}, 1)}
-	s := h.hub.Open(w, chat.PeerInfo{})
+	s := h.hub.Open(w, chat.ConnectionInfo{})
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Handle(frame.Text, []byte(`{"type":"heartbeat","timestamp":1754474400.5}`))

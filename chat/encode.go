@@ -70,6 +70,14 @@ func appendSystem(dst []byte, event, room, content string, user *User, now int64
 	return append(dst, '}')
 }
 
+// appendReload appends the notice that a room's history is another one.
+func appendReload(dst []byte, room string, t *Tail, now int64) []byte {
+	dst = appendSystem(dst, "reload", room, "The history of this room has changed", nil, now)
+	dst = appendStringField(dst[:len(dst)-1], "epoch", t.Epoch)
+	dst = appendIntField(dst, "seq", int64(t.Seq))
+	return append(dst, '}')
+}
+
 // appendExpiring appends the notice that a session's token expires, at a time in ms.
 func appendExpiring(dst []byte, expires, now int64) []byte {
 	dst = appendSystem(dst, "token_expiring", "", "Your token expires soon", nil, now)

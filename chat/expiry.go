@@ -7,30 +7,30 @@ import (
 )
 
 const (
-	// expiryNotice is how long before its token expires a session is told.
+	// expiryNotice is how long before its token expires a connection is told.
 	expiryNotice = time.Minute
 
 	// The wall clock is looked at so often while a token may expire, because it can be set.
 	expiryCheck = time.Minute
 )
 
-// expiries ends each session when the token expires with which it authenticated, and
+// expiries ends each connection when the token expires with which it authenticated, and
 // tells it a while before. One timer serves them all.
 type expiries struct {
 	hub *Hub
 
 	mu sync.Mutex
 	// Guarded by mu.
-	due  dueSessions
+	due  dueConnections
 	stop func() bool // of the timer; nil: it does not run
 	next int64       // when it fires, in ms since 1970
 }
 
-// expiry is a session's place among them. Guarded by expiries.mu, but for at, which is
-// immutable once the session has entered.
+// expiry is a connection's place among them. Guarded by expiries.mu, but for at, which is
+// immutable once the connection has entered.
 type expiry struct {
 	at     int64 // when the token expires, in ms since 1970
-	due    int64 // when to look at the session next
+	due    int64 // when to look at the connection next
 	index  int   // in the heap, or -1
 	warned bool
 }
@@ -39,8 +39,8 @@ type expiry struct {
 // a token, and what overflows would have expired long ago.
 var latestExpiry = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// add notes a session whose token expires at some time.
-func (e *expiries) add(s *Session, expires time.Time) {
+// add notes a connection whose token expires at some time.
+func (e *expiries) add(s *Connection, expires time.Time) {
 	if expires.After(latestExpiry) {
 		expires = latestExpiry
 	}
@@ -52,7 +52,7 @@ func (e *expiries) add(s *Session, expires time.Time) {
 	e.arm(e.hub.now())
 }
 
-func (e *expiries) remove(s *Session) {
+func (e *expiries) remove(s *Connection) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if s.expiry != nil && s.expiry.index >= 0 {
@@ -64,7 +64,7 @@ func (e *expiries) remove(s *Session) {
 	}
 }
 
-// arm has the timer fire when the first session is due. Called with mu held.
+// arm has the timer fire when the first connection is due. Called with mu held.
 func (e *expiries) arm(now int64) {
 	if len(e.due) == 0 || e.stop != nil && e.next <= e.due[0].expiry.due {
 		return
@@ -77,10 +77,10 @@ func (e *expiries) arm(now int64) {
 	e.stop = e.hub.cfg.Clock.AfterFunc(wait, e.fire)
 }
 
-// fire warns and ends the sessions that are due.
+// fire warns and ends the connections that are due.
 func (e *expiries) fire() {
 	now := e.hub.now()
-	var warn, end []*Session
+	var warn, end []*Connection
 	e.mu.Lock()
 	e.stop = nil
 	for len(e.due) > 0 && e.due[0].expiry.due <= now {
@@ -101,7 +101,7 @@ func (e *expiries) fire() {
 	e.mu.Unlock()
 	for _, s := range warn {
 		if s.features&featureSystem != 0 {
-			s.answer(appendExpiring(nil, s.expiry.at, now))
+			s.send(appendExpiring(nil, s.expiry.at, now))
 		}
 	}
 	for _, s := range end {
@@ -109,24 +109,24 @@ func (e *expiries) fire() {
 	}
 }
 
-// dueSessions is a heap.Interface, the first of which is due first.
-type dueSessions []*Session
+// dueConnections is a heap.Interface, the first of which is due first.
+type dueConnections []*Connection
 
-func (d dueSessions) Len() int           { return len(d) }
-func (d dueSessions) Less(i, j int) bool { return d[i].expiry.due < d[j].expiry.due }
+func (d dueConnections) Len() int           { return len(d) }
+func (d dueConnections) Less(i, j int) bool { return d[i].expiry.due < d[j].expiry.due }
 
-func (d dueSessions) Swap(i, j int) {
+func (d dueConnections) Swap(i, j int) {
 	d[i], d[j] = d[j], d[i]
 	d[i].expiry.index, d[j].expiry.index = i, j
 }
 
-func (d *dueSessions) Push(x any) {
-	s := x.(*Session)
+func (d *dueConnections) Push(x any) {
+	s := x.(*Connection)
 	s.expiry.index = len(*d)
 	*d = append(*d, s)
 }
 
-func (d *dueSessions) Pop() any {
+func (d *dueConnections) Pop() any {
 	last := len(*d) - 1
 	s := (*d)[last]
 	(*d)[last] = nil

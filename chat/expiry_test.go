@@ -29,7 +29,7 @@ func TestTokenExpires(t *testing.T) {
 	ada := h.enterUntil("ada", now+3600, `"system"`)
 	bob := h.enterUntil("bob", now+3601, "")
 	gone := h.enterUntil("eve", now+10, "")
-	gone.session.Closed()
+	gone.conn.Closed()
 	h.clock.advance(3540*time.Second - time.Millisecond)
 	if more := ada.leftover(); more != nil {
 		t.Fatalf("too soon: %q", more)
@@ -83,7 +83,7 @@ func TestTokensExpireInOrder(t *testing.T) {
 		h.clock.advance(time.Second)
 		for p, in := range ends {
 			if random.IntN(1000) == 0 && p.closed == 0 {
-				p.session.Closed()
+				p.conn.Closed()
 				delete(ends, p)
 				continue
 			}
@@ -123,7 +123,7 @@ func TestTokenWithoutMuchOfAnEnd(t *testing.T) {
 		if p.closed != 0 {
 			t.Errorf("until %d: closed with %d", until, p.closed)
 		}
-		p.session.Closed()
+		p.conn.Closed()
 	}
 	if n := h.clock.pending(); n != 0 {
 		t.Errorf("%d timers are left", n)

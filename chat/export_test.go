@@ -1,16 +1,69 @@
 package chat
 
-// Idle reports whether no operation of the session is under way or waits.
-func (s *Session) Idle() bool {
+// Idle reports whether no operation of the connection is under way or waits.
+func (s *Connection) Idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.running == 0 && len(s.queue) == 0
 }
 
-// Throttled reports whether the session's next operation waits for its time, and what came
-// before it is answered.
-func (s *Session) Throttled() bool {
+// Throttled reports whether the connection's next operation waits for its time, and what
+// came before it is answered.
+func (s *Connection) Throttled() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.throttled && s.running == 0
+}
+
+// Idle reports whether nothing is under way: every operation that may begin is answered, and
+// every connection that has ended has left.
+func (h *Hub) Idle() bool {
+	h.mu.Lock()
+	connections := make([]*Connection, 0, len(h.connections))
+	for c := range h.connections {
+		connections = append(connections, c)
+	}
+	for _, p := range h.people {
+		for _, c := range p.connections {
+			if c.gone {
+				h.mu.Unlock()
+				return false
+			}
+		}
+	}
+	h.mu.Unlock()
+	for _, c := range connections {
+		if !c.Idle() && !c.Throttled() || c.busy() {
+			return false
+		}
+	}
+	for _, s := range h.shards {
+		if !s.idle() {
+			return false
+		}
+	}
+	for _, p := range h.pools {
+		if !p.idle() {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Connection) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.running > 0
+}
+
+func (s *shard) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting) == 0 && !s.busy
+}
+
+func (w *workers) idle() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.jobs) == 0 && w.busy == 0
 }

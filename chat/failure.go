@@ -33,7 +33,7 @@ func (f *Failure) AppendJSON(dst []byte, ref string) []byte {
 	return appendRefAndClose(dst, ref)
 }
 
-// counts reports whether f uses up the budget of errors of a session. A name that
+// counts reports whether f uses up the budget of errors of a connection. A name that
 // turns out not to exist is nobody's fault, and neither are our own troubles. What is
 // over a limit costs us little, and others may have used the limit up.
 func (f *Failure) counts() bool {
@@ -52,6 +52,7 @@ var (
 	failTokenRefused = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
 	failTokenExpired = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
 	failCertificate  = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not of the user whom the client certificate names", Field: "token"}
+	failBanned       = &Failure{Code: 403, Reason: "banned", Message: "this user may not take part"}
 	failSender       = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
 	failUnknownUser  = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
 	failUnknownRoom  = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}
@@ -67,7 +68,7 @@ var (
 	failBinaryMessage  = &Failure{Code: 400, Reason: "binary_message", Message: "messages are JSON in text messages"}
 )
 
-// Why a session is closed, where no error message says it.
+// Why a connection is closed, where no error message says it.
 const (
 	reasonTooManyErrors = "too_many_errors"
 	reasonQueueIgnored  = "too_many_waiting"

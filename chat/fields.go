@@ -94,20 +94,20 @@ func (f *fields) wrongKind(name field, what string) {
 }
 
 // operation reads the type.
-func (f *fields) operation() operation {
+func (f *fields) operation() *definition {
 	if f.raw[fieldType] == nil {
 		f.refuse(&Failure{Code: 400, Reason: "missing_field", Message: "type is missing", Field: "type"})
-		return 0
+		return nil
 	}
 	name := f.str(fieldType)
-	for o := range operations {
-		if name == operations[o].name {
-			return operation(o)
+	for _, k := range definitions {
+		if name == k.name {
+			return k
 		}
 	}
 	// %.32q: the first 32 code points are enough to find the mistake by.
 	f.refuse(&Failure{Code: 400, Reason: "unknown_type", Message: fmt.Sprintf("type %.32q is not known", name), Field: "type"})
-	return 0
+	return nil
 }
 
 func (f *fields) str(name field) string {

@@ -3,139 +3,29 @@ package chat_test
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
-	"fmt"
+	"github.com/hawser-ws/hawser/chat/memory"
+	"log/slog"
 	"maps"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// memory is a chat.Store that forgets when the test ends. Its users are those of
-// every house.
-type memory struct {
-	mu    sync.Mutex
-	convs map[chat.Conversation][]chat.Stored // guarded by mu
-}
-
-func newMemory() *memory { return &memory{convs: make(map[chat.Conversation][]chat.Stored)} }
-
-func (m *memory) Info() chat.StoreInfo { return chat.StoreInfo{Epoch: "e"} }
-
-func (m *memory) Commit(batch []chat.Entry) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for i := range batch {
-		e := &batch[i]
-		said := m.convs[e.Conversation]
-		at := slices.IndexFunc(said, func(s chat.Stored) bool {
-			return s.Ref != "" && s.Ref == e.Message.Ref && s.Sender == e.Message.Sender
-		})
-		if e.Duplicate = at >= 0; !e.Duplicate {
-			at = len(said)
-			said = append(said, chat.Stored{Message: *e.Message, Seq: uint64(at + 1), ID: fmt.Sprintf("%s-%d", e.Conversation, at+1)})
-		}
-		e.ID, e.Seq, e.ServerTS = said[at].ID, said[at].Seq, said[at].ServerTS
-		m.convs[e.Conversation], e.Last = said, uint64(len(said))
-	}
-	return nil
-}
-
-// said is what a conversation holds; nobody writes to it any more.
-func (m *memory) said(c chat.Conversation) (said []chat.Stored, ok bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	said, ok = m.convs[c]
-	return said, ok
-}
-
-func (m *memory) Last(c chat.Conversation) (chat.Tail, error) {
-	said, ok := m.said(c)
-	if !ok {
-		return chat.Tail{}, chat.ErrNotFound
-	}
-	return tailOf(said), nil
-}
-
-func tailOf(said []chat.Stored) (tail chat.Tail) {
-	if n := len(said); n > 0 {
-		tail = chat.Tail{Seq: uint64(n), ServerTS: said[n-1].ServerTS}
-	}
-	return tail
-}
-
-func (m *memory) Locate(c chat.Conversation, id string) (uint64, error) {
-	said, _ := m.said(c)
-	at := slices.IndexFunc(said, func(s chat.Stored) bool { return s.ID == id })
-	if at < 0 {
-		return 0, chat.ErrNotFound
-	}
-	return said[at].Seq, nil
-}
-
-func (m *memory) History(q chat.HistoryQuery) (page chat.Page, err error) {
-	said, _ := m.said(q.Conversation)
-	for _, s := range said {
-		if s.Seq > q.AfterSeq && (q.BeforeSeq == 0 || s.Seq < q.BeforeSeq) && s.ServerTS >= q.Since && (q.Until == 0 || s.ServerTS < q.Until) {
-			page.Messages = append(page.Messages, s)
+// newMemory is an engine that forgets when the test ends, with the users of every house.
+func newMemory(t testing.TB, c chat.Clock) chat.Engine {
+	t.Helper()
+	parts := memory.New(c, slog.New(slog.DiscardHandler)).Parts()
+	for id, name := range users {
+		if err := parts.Directory.PutUser(ctx, chat.User{ID: id, Name: name}); err != nil {
+			t.Fatal(err)
 		}
 	}
-	if surplus := len(page.Messages) - q.Limit; surplus > 0 {
-		page.More = true
-		if q.Newest {
-			page.Messages = page.Messages[surplus:]
-		}
-		page.Messages = page.Messages[:q.Limit]
-	}
-	return page, nil
-}
-
-func (m *memory) Rooms(after chat.RoomPlace, search string, limit int) (rooms []chat.RoomInfo, next chat.RoomPlace, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for c, said := range m.convs {
-		name, ok := c.Room()
-		tail := tailOf(said)
-		if ok && chat.MatchesSearch(name, search) && (after == chat.RoomPlace{} || tail.ServerTS < after.ServerTS || tail.ServerTS == after.ServerTS && name > after.Name) {
-			rooms = append(rooms, chat.RoomInfo{Name: name, Tail: tail})
-		}
-	}
-	slices.SortFunc(rooms, func(a, b chat.RoomInfo) int {
-		return cmp.Or(cmp.Compare(b.ServerTS, a.ServerTS), cmp.Compare(a.Name, b.Name))
-	})
-	if len(rooms) > limit {
-		rooms = rooms[:limit]
-		next = chat.RoomPlace{ServerTS: rooms[limit-1].ServerTS, Name: rooms[limit-1].Name}
-	}
-	return rooms, next, nil
-}
-
-func (m *memory) Peers(user, after string, limit int) (peers []chat.PeerState, more bool, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for c, said := range m.convs {
-		if a, b, ok := c.Users(); ok && (a == user || b == user) && c.Receiver(user) > after {
-			peers = append(peers, chat.PeerState{UserID: c.Receiver(user), Tail: tailOf(said)})
-		}
-	}
-	slices.SortFunc(peers, func(a, b chat.PeerState) int { return cmp.Compare(a.UserID, b.UserID) })
-	return peers[:min(limit, len(peers))], len(peers) > limit, nil
-}
-
-func (m *memory) PutUser(chat.User) error { return errors.ErrUnsupported }
-
-func (m *memory) User(id string) (chat.User, error) {
-	name, ok := users[id]
-	if !ok {
-		return chat.User{}, chat.ErrNotFound
-	}
-	return chat.User{ID: id, Name: name}, nil
+	return parts
 }
 
 // plainRequest is a message as encoding/json reads it, and everything that
@@ -145,6 +35,7 @@ type plainRequest struct {
 	text   string
 	raw    map[string]json.RawMessage // without nulls
 	twice  bool
+	id     string // of the one message in the lobby
 	faults []string
 }
 
@@ -221,13 +112,13 @@ func (p *plainRequest) read() bool {
 // kinds are the fields that the protocol knows, and the first byte of their values.
 var kinds = map[string]byte{
 	"type": '"', "timestamp": '0', "sender_id": '"', "receiver_id": '"', "to": '"', "content": '"', "metadata": '{', "ref": '"',
-	"token": '"', "features": '[', "before_seq": '0', "after_seq": '0', "since": '0', "until": '0', "id": '"', "limit": '0', "after": '"',
+	"token": '"', "features": '[', "before_seq": '0', "after_seq": '0', "since": '0', "until": '0', "id": '"', "limit": '0', "after": '"', "search": '"',
 }
 
 // furtherFields are what a type has beside the flat ones.
 var furtherFields = map[string][]string{
 	"auth": {"token", "features"}, "heartbeat": nil, "message": nil, "group": nil, "join": nil, "leave": nil, "presence": nil,
-	"history": {"before_seq", "after_seq", "since", "until", "id", "limit"}, "rooms": {"after", "limit"}, "peers": {"after", "limit"},
+	"history": {"before_seq", "after_seq", "since", "until", "id", "limit"}, "rooms": {"after", "limit", "search"}, "peers": {"after", "limit"},
 }
 
 func (p *plainRequest) str(name string) (s string) {
@@ -308,7 +199,7 @@ func (p *plainRequest) judgeReceiver(kind string) {
 		byTime := p.raw["since"] != nil || p.raw["until"] != nil
 		p.wrong(bySeq && byTime, "bad_range", "since")
 		p.wrong(p.str("id") != "" && (bySeq || byTime), "bad_range", "id")
-		p.wrong(p.str("id") != "" && (p.str("id") != "r:lobby-1" || to != "lobby"), "unknown_id", "id")
+		p.wrong(p.str("id") != "" && (p.str("id") != p.id || to != "lobby"), "unknown_id", "id")
 	}
 }
 
@@ -332,12 +223,15 @@ func FuzzMessage(f *testing.F) {
 		if !utf8.ValidString(text) {
 			return // package wsproto lets none through
 		}
-		request := &plainRequest{text: text}
-		request.judge()
-		h := newHouse(t, func(cfg *chat.Config) { cfg.Store = newMemory() })
+		c := newClock()
+		h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = newMemory(t, c) })
 		ada, bob := h.enter("ada", `"ack"`), h.enter("bob", "")
 		bob.say(`{"type":"group","receiver_id":"lobby","content":"first"}`)
-		bob.hear()
+		var first struct{ ID string }
+		json.Unmarshal([]byte(bob.hear()), &first)
+		text = strings.ReplaceAll(text, "r:lobby-1", first.ID) // what is random stands in no corpus
+		request := &plainRequest{text: text, id: first.ID}
+		request.judge()
 		ada.say(text)
 		answers, others := untilProbed(t, ada, len(text)), untilProbed(t, bob, len(text))
 		if len(request.faults) > 0 {

@@ -101,8 +101,8 @@ func (c *clock) pending() (n int) {
 
 // peer is a connection whose other end is the test.
 type peer struct {
-	t       testing.TB
-	session *chat.Session
+	t    testing.TB
+	conn *chat.Connection
 
 	mu       sync.Mutex
 	arrived  sync.Cond // something below has changed
@@ -140,7 +140,7 @@ func (p *peer) Pause(on bool) {
 }
 
 // say sends a text message to the hub.
-func (p *peer) say(message string) { p.session.Handle(frame.Text, []byte(message)) }
+func (p *peer) say(message string) { p.conn.Handle(frame.Text, []byte(message)) }
 
 // await waits until something is true of the peer, which is locked meanwhile.
 func (p *peer) await(what string, holds func() bool) {
@@ -198,18 +198,18 @@ func (p *peer) leftover() []string {
 // fanout is a chat.Fanout without loops.
 type fanout struct {
 	mu    sync.Mutex
-	peers map[chat.Peer]bool
+	peers map[chat.Socket]bool
 }
 
-func newFanout() chat.Fanout { return &fanout{peers: make(map[chat.Peer]bool)} }
+func newFanout() chat.Fanout { return &fanout{peers: make(map[chat.Socket]bool)} }
 
-func (f *fanout) Join(p chat.Peer) {
+func (f *fanout) Join(p chat.Socket) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.peers[p] = true
 }
 
-func (f *fanout) Leave(p chat.Peer) {
+func (f *fanout) Leave(p chat.Socket) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.peers, p)
@@ -246,25 +246,51 @@ func (tokens) Authenticate(token string) (chat.Identity, error) {
 
 // house is a hub with what belongs to it.
 type house struct {
-	t     testing.TB
-	hub   *chat.Hub
-	store chat.Store
-	clock *clock
+	t      testing.TB
+	hub    *chat.Hub
+	engine chat.Engine
+	clock  *clock
+}
+
+// ctx is for calls that a test makes itself.
+var ctx = context.Background()
+
+// tail is the end of a conversation.
+func (h *house) tail(c chat.Conversation) chat.Tail {
+	h.t.Helper()
+	tail, err := h.engine.Log.Tail(ctx, c)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return tail
+}
+
+// rooms are the names of the rooms that are stored.
+func (h *house) rooms() (names []string) {
+	h.t.Helper()
+	rooms, _, err := h.engine.Directory.Rooms(ctx, chat.RoomPlace{}, "", 100)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for _, r := range rooms {
+		names = append(names, r.Name)
+	}
+	return names
 }
 
 // users of every house, with their names.
 var users = map[string]string{"u_ada": "Ada", "u_bob": "Bob", "u_eve": "Eve"}
 
 // openStore opens a bolt store in dir and puts the users into it.
-func openStore(t testing.TB, dir string) *bolt.Store {
+func openStore(t testing.TB, dir string, c chat.Clock) *bolt.Store {
 	t.Helper()
-	store, err := bolt.Open(dir)
+	store, err := bolt.Open(dir, bolt.Options{Clock: c, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { store.Close() })
+	t.Cleanup(func() { store.Close(ctx) })
 	for id, name := range users {
-		if err := store.PutUser(chat.User{ID: id, Name: name}); err != nil {
+		if err := store.PutUser(ctx, chat.User{ID: id, Name: name}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -276,7 +302,13 @@ func openStore(t testing.TB, dir string) *bolt.Store {
 // settle says much in Eve's name. change, if not nil, may change the configuration.
 func newHouse(t testing.TB, change func(*chat.Config)) *house {
 	t.Helper()
-	h := &house{t: t, clock: newClock()}
+	return newHouseAt(t, newClock(), change)
+}
+
+// newHouseAt is newHouse with a clock.
+func newHouseAt(t testing.TB, c *clock, change func(*chat.Config)) *house {
+	t.Helper()
+	h := &house{t: t, clock: c}
 	defaults := chat.DefaultLimits()
 	cfg := chat.Config{
 		Auth: tokens{}, NewFanout: newFanout, Clock: h.clock, Workers: 1, Log: slog.New(slog.DiscardHandler),
@@ -286,10 +318,10 @@ func newHouse(t testing.TB, change func(*chat.Config)) *house {
 	if change != nil {
 		change(&cfg)
 	}
-	if cfg.Store == nil {
-		cfg.Store = openStore(t, t.TempDir())
+	if cfg.Engine.Log == nil {
+		cfg.Engine = openStore(t, t.TempDir(), h.clock).Parts()
 	}
-	h.store = cfg.Store
+	h.engine = cfg.Engine
 	h.hub = chat.New(cfg)
 	t.Cleanup(func() { h.stop() })
 	return h
@@ -311,7 +343,7 @@ func (h *house) connect() *peer { return h.connectAs("") }
 func (h *house) connectAs(userID string) *peer {
 	p := &peer{t: h.t}
 	p.arrived.L = &p.mu
-	p.session = h.hub.Open(p, chat.PeerInfo{RemoteAddr: netip.MustParseAddrPort("127.0.0.1:1"), UserID: userID})
+	p.conn = h.hub.Open(p, chat.ConnectionInfo{RemoteAddr: netip.MustParseAddrPort("127.0.0.1:1"), UserID: userID})
 	return p
 }
 
@@ -331,22 +363,20 @@ func (h *house) enter(name, features string) *peer {
 // An answer is sent a little before its operation is over.
 func (p *peer) rest() {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience); !p.session.Idle() && !p.session.Throttled(); runtime.Gosched() {
+	for deadline := time.Now().Add(patience); !p.conn.Idle() && !p.conn.Throttled(); runtime.Gosched() {
 		if time.Now().After(deadline) {
 			p.t.Fatal("what was said is not answered")
 		}
 	}
 }
 
-// settle waits until everything that was said before has been answered, by passing
-// through both lanes behind it. It asks for what does not exist, so as to leave
-// no trace, and each time anew, so as to have no rate limit.
+// settle waits until everything that was said before has been answered, and everybody who
+// was gone has left.
 func (h *house) settle() {
 	h.t.Helper()
-	probe := h.enter("eve", "")
-	probe.say(`{"type":"presence","receiver_id":"nowhere"}`)
-	probe.hear()
-	probe.say(`{"type":"leave","receiver_id":"nowhere"}`)
-	probe.hear()
-	probe.session.Closed()
+	for deadline := time.Now().Add(patience); !h.hub.Idle(); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			h.t.Fatal("the hub does not come to rest")
+		}
+	}
 }

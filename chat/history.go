@@ -1,14 +1,60 @@
 package chat
 
 import (
+	"context"
 	"errors"
 	"slices"
 )
 
-// history answers with a part of a conversation. Runs on a worker, beside the
-// committer.
-func (h *Hub) history(s *Session, req *request) ([]byte, *Failure) {
-	c, fail := h.findConversation(s, req.receiver)
+// opHistory reads what was said: PROTOCOL.md, "history".
+var opHistory = definition{
+	name:     "history",
+	required: []field{fieldReceiver},
+	read:     readHistory,
+	check:    checkHistory,
+	run:      runHistory,
+	pool:     poolQueries,
+}
+
+// boundFields say which messages a history request is about; nil or "": not given.
+type boundFields struct {
+	beforeSeq, afterSeq, since, until *int64
+	id                                string
+}
+
+func readHistory(op *Operation, f *fields) {
+	op.bounds = &boundFields{
+		beforeSeq: f.integer(fieldBeforeSeq),
+		afterSeq:  f.integer(fieldAfterSeq),
+		since:     f.integer(fieldSince),
+		until:     f.integer(fieldUntil),
+		id:        f.str(fieldID),
+	}
+	op.limit = f.limit(fieldLimit)
+}
+
+// checkHistory refuses bounds of different kinds in one request.
+func checkHistory(op *Operation) *Failure {
+	b := op.bounds
+	bySeq := b.beforeSeq != nil || b.afterSeq != nil
+	byTime := b.since != nil || b.until != nil
+	switch {
+	case b.id != "" && (bySeq || byTime):
+		return &Failure{Code: 400, Reason: "bad_range", Message: "id goes with no other bound", Field: "id"}
+	case bySeq && byTime:
+		return &Failure{Code: 400, Reason: "bad_range", Message: "bounds by seq and by time do not go together", Field: "since"}
+	}
+	return checkRoomOrUser(op)
+}
+
+func runHistory(ctx context.Context, h *Hub, a Actor, op *Operation) {
+	answer, fail := h.history(ctx, a, op)
+	h.answer(a, op, answer, fail)
+}
+
+// history answers with a part of a conversation.
+func (h *Hub) history(ctx context.Context, a Actor, req *Operation) ([]byte, *Failure) {
+	c, fail := h.findConversation(ctx, a, req.receiver)
 	if fail != nil {
 		return nil, fail
 	}
@@ -20,15 +66,15 @@ func (h *Hub) history(s *Session, req *request) ([]byte, *Failure) {
 	var more bool
 	var err error
 	if req.bounds.id != "" {
-		messages, more, err = h.around(c, req.bounds.id, limit)
+		messages, more, err = h.around(ctx, c, req.bounds.id, limit)
 	} else {
-		messages, more, err = h.read(req.bounds.query(c, limit), maxHistoryBytes)
+		messages, more, err = h.read(ctx, req.bounds.query(c, limit), maxHistoryBytes)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
 		return nil, failUnknownID
 	case err != nil:
-		return nil, h.readFailed(err)
+		return nil, h.engineFailed(err)
 	}
 	dst := []byte(`{"type":"history"`)
 	dst = appendStringField(dst, "receiver_id", req.receiver)
@@ -66,29 +112,29 @@ func (b *boundFields) query(c Conversation, limit int) HistoryQuery {
 
 // around reads the message with this id and its neighbours, half of limit before it
 // and the rest from it on.
-func (h *Hub) around(c Conversation, id string, limit int) (messages [][]byte, more bool, err error) {
-	seq, err := h.cfg.Store.Locate(c, id)
+func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) (messages [][]byte, more bool, err error) {
+	seq, err := h.engine.Log.Locate(ctx, c, id)
 	if err != nil {
 		return nil, false, err
 	}
 	var moreBefore bool
 	if limit > 1 {
 		q := HistoryQuery{Conversation: c, BeforeSeq: seq, Newest: true, Limit: limit / 2}
-		if messages, moreBefore, err = h.read(q, maxHistoryBytes/2); err != nil {
+		if messages, moreBefore, err = h.read(ctx, q, maxHistoryBytes/2); err != nil {
 			return nil, false, err
 		}
 	} else {
 		moreBefore = seq > 1
 	}
 	q := HistoryQuery{Conversation: c, AfterSeq: seq - 1, Limit: limit - len(messages)}
-	after, moreAfter, err := h.read(q, maxHistoryBytes/2)
+	after, moreAfter, err := h.read(ctx, q, maxHistoryBytes/2)
 	return append(messages, after...), moreBefore || moreAfter, err
 }
 
 // read reads and encodes messages, up to budget bytes, counted from the side at
 // which the query begins. A budget is far larger than a message.
-func (h *Hub) read(q HistoryQuery, budget int) (messages [][]byte, more bool, err error) {
-	page, err := h.cfg.Store.History(q)
+func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (messages [][]byte, more bool, err error) {
+	page, err := h.engine.Log.History(ctx, q)
 	if err != nil {
 		return nil, false, err
 	}
@@ -98,7 +144,7 @@ func (h *Hub) read(q HistoryQuery, budget int) (messages [][]byte, more bool, er
 	}
 	for i := range page.Messages {
 		m := &page.Messages[i]
-		p := appendPublication(nil, q.Conversation, &m.Message, m.ID, m.Seq, h.epoch)
+		p := appendPublication(nil, q.Conversation, &m.Message, m.ID, m.Seq, page.Epoch)
 		if budget -= len(p); budget < 0 {
 			more = true
 			break

@@ -36,18 +36,22 @@ func readAnswer(t *testing.T, m string) (a answer) {
 	return a
 }
 
-// newArchive is a house whose lobby holds n messages, ten ms apart.
+// newArchive is a house whose lobby holds n messages, ten ms apart, the first at 1 s.
 func newArchive(t *testing.T, n int, metadata string) *house {
-	store := openStore(t, t.TempDir())
-	var batch []chat.Entry
+	c := newClock()
+	c.wall = time.UnixMilli(1000)
+	parts := openStore(t, t.TempDir(), c).Parts()
 	for i := range n {
-		batch = append(batch, chat.Entry{Conversation: "r:lobby", Message: &chat.Message{
-			Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: fmt.Sprint(i + 1), Metadata: []byte(metadata), ServerTS: 1000 + 10*int64(i)}})
+		entry := chat.Entry{Conversation: "r:lobby", Message: &chat.Message{
+			Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: fmt.Sprint(i + 1), Metadata: []byte(metadata)}}
+		parts.Log.Append(ctx, []chat.Entry{entry}, func(_ int, r chat.Result) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		})
+		c.advance(10 * time.Millisecond)
 	}
-	if err := store.Commit(batch); err != nil {
-		t.Fatal(err)
-	}
-	return newHouse(t, func(cfg *chat.Config) { cfg.Store, cfg.Limits = store, chat.Limits{} })
+	return newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine, cfg.Limits = parts, chat.Limits{} })
 }
 
 func span(first, last uint64) (seqs []uint64) {
@@ -206,8 +210,9 @@ func TestWrongClock(t *testing.T) {
 		}
 		return m.ServerTS
 	}
-	store := openStore(t, dir)
-	h := newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+	c := newClock()
+	store := openStore(t, dir, c)
+	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = store.Parts() })
 	p := h.enter("ada", "")
 	start := h.clock.Now().UnixMilli()
 	h.clock.step(10 * year)
@@ -219,10 +224,11 @@ func TestWrongClock(t *testing.T) {
 		t.Errorf("set forward: %d, want %d", ts, want)
 	}
 	h.stop()
-	store.Close()
+	store.Close(ctx)
 
-	store = openStore(t, dir)
-	h = newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+	c = newClock()
+	store = openStore(t, dir, c)
+	h = newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = store.Parts() })
 	p = h.enter("ada", "")
 	if ts := said(p); ts != start {
 		t.Errorf("after a restart with the right clock: %d, want %d", ts, start)

@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"crypto/rand"
+	"hash/maphash"
 	"log/slog"
 	"maps"
 	"slices"
@@ -11,17 +12,15 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/tidwall/btree"
-
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Config is what a hub is made of. Store, Auth and NewFanout are required.
+// Config is what a hub is made of. Engine, Auth and NewFanout are required.
 type Config struct {
-	Store     Store
+	Engine    Engine
 	Auth      Authenticator
-	NewFanout func() Fanout // makes an empty one; called under the hub's lock
+	NewFanout func() Fanout // makes an empty one; called under a lock
 
 	Limits Limits       // the zero value limits nothing: start from DefaultLimits
 	Clock  Clock        // default: SystemClock()
@@ -29,13 +28,19 @@ type Config struct {
 
 	AuthTimeout       time.Duration // default 5 s
 	HeartbeatInterval time.Duration // told to clients; default 30 s
-	Queue             int           // operations waiting for the committer, and for the workers; beyond it 503. Default 8,192
-	Workers           int           // how many tokens and queries are worked on at a time; default 4
+
+	// OperationTimeout bounds how long an operation waits for the engine. Beyond it the
+	// answer is an error. Default 5 s.
+	OperationTimeout time.Duration
+
+	Queue      int // operations that may wait in each sequencer and each pool; beyond it 503. Default 8,192
+	Sequencers int // that share the conversations; default 16
+	Workers    int // of each pool: log-ins, look-ups, queries; default 4
 }
 
 func (c *Config) setDefaults() {
-	if c.Store == nil || c.Auth == nil || c.NewFanout == nil {
-		panic("chat: Config needs Store, Auth and NewFanout")
+	if c.Engine.Log == nil || c.Auth == nil || c.NewFanout == nil {
+		panic("chat: Config needs Engine, Auth and NewFanout")
 	}
 	if c.Clock == nil {
 		c.Clock = SystemClock()
@@ -43,17 +48,21 @@ func (c *Config) setDefaults() {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
-	if c.AuthTimeout <= 0 {
-		c.AuthTimeout = 5 * time.Second
+	for _, d := range []struct {
+		to  *time.Duration
+		def time.Duration
+	}{{&c.AuthTimeout, 5 * time.Second}, {&c.HeartbeatInterval, 30 * time.Second}, {&c.OperationTimeout, 5 * time.Second}} {
+		if *d.to <= 0 {
+			*d.to = d.def
+		}
 	}
-	if c.HeartbeatInterval <= 0 {
-		c.HeartbeatInterval = 30 * time.Second
-	}
-	if c.Queue <= 0 {
-		c.Queue = 8192
-	}
-	if c.Workers <= 0 {
-		c.Workers = 4
+	for _, n := range []struct {
+		to  *int
+		def int
+	}{{&c.Queue, 8192}, {&c.Sequencers, 16}, {&c.Workers, 4}} {
+		if *n.to <= 0 {
+			*n.to = n.def
+		}
 	}
 }
 
@@ -61,90 +70,105 @@ func (c *Config) setDefaults() {
 type Hub struct {
 	// Immutable.
 	cfg      Config
-	epoch    string
-	time     *serverTime
+	engine   Engine
+	node     Node
+	time     *ServerTime
 	limits   *limiter
-	commit   *committer
-	work     *workers
+	shards   []*shard
+	seed     maphash.Seed
+	pools    [numPools]*workers
 	expiries expiries
+	unused   unusedRooms
 
 	closing   atomic.Bool // Shutdown has begun
-	announced atomic.Bool // whoever wants to know has been told
-
-	// renames counts calls of Rename. It is written under mu.
-	renames atomic.Uint64
+	announced atomic.Bool // those who want to know have been told
+	renames   atomic.Uint64
+	failing   atomic.Bool // the last append failed, and that was logged
 
 	mu sync.Mutex
 	// Guarded by mu.
-	sessions map[*Session]struct{} // every open one, authenticated or not
-	online   map[string]*onlineUser
-	rooms    map[string]*room         // those that somebody is in
-	unused   btree.Map[string, *room] // those of them in which nothing was said yet, by name: the store does not know them
-	emptied  []*room                  // those that nobody is in any more, until the end of the batch
+	connections map[*Connection]struct{} // every open one, authenticated or not
+	people      map[string]*person       // by user id, those who are connected here
 }
 
-// onlineUser is a user with at least one session.
-type onlineUser struct {
-	ID      string               // immutable
-	profile atomic.Pointer[User] // what it points to is immutable; Rename points to another
+// person is a user with at least one connection here.
+type person struct {
+	id      string
+	profile atomic.Pointer[User]
 
-	// Guarded by Hub.mu.
-	sessions []*Session
-	rooms    map[*room]struct{} // in which the user is a member; nil until the first
+	connections []*Connection // Guarded by Hub.mu.
 }
 
 // New returns a hub that works until Shutdown. It panics if cfg lacks something
 // required.
 func New(cfg Config) *Hub {
 	cfg.setDefaults()
-	info := cfg.Store.Info()
 	h := &Hub{
-		cfg:      cfg,
-		epoch:    info.Epoch,
-		time:     newServerTime(cfg.Clock, info.LastServerTS, cfg.Log),
-		limits:   newLimiter(&cfg.Limits, cfg.Clock),
-		work:     newWorkers(cfg.Workers, cfg.Queue),
-		sessions: make(map[*Session]struct{}),
-		online:   make(map[string]*onlineUser),
-		rooms:    make(map[string]*room),
+		cfg:         cfg,
+		engine:      cfg.Engine,
+		time:        NewServerTime(cfg.Clock, 0, slog.New(slog.DiscardHandler)), // the engine logs its jumps
+		limits:      newLimiter(&cfg.Limits, cfg.Clock),
+		seed:        maphash.MakeSeed(),
+		connections: make(map[*Connection]struct{}),
+		people:      make(map[string]*person),
 	}
 	h.expiries.hub = h
-	h.commit = newCommitter(h)
+	for i := range h.pools {
+		h.pools[i] = newWorkers(cfg.Workers, cfg.Queue)
+	}
+	for range cfg.Sequencers {
+		h.shards = append(h.shards, newShard(h))
+	}
+	h.node = h.engine.Broker.Attach(receiver{h})
 	return h
 }
 
-// Open starts the session of a peer that has just connected. The time for its auth
-// runs from here.
-func (h *Hub) Open(peer Peer, info PeerInfo) *Session {
-	s := &Session{hub: h, peer: peer, info: info, id: newSessionID()}
-	h.mu.Lock()
-	h.sessions[s] = struct{}{}
-	h.mu.Unlock()
-
-	s.mu.Lock()
-	s.stopTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, s.authTimedOut)
-	s.mu.Unlock()
-	return s
+// shard is the one that a conversation belongs to.
+func (h *Hub) shard(c Conversation) *shard {
+	return h.shards[maphash.String(h.seed, string(c))%uint64(len(h.shards))]
 }
 
-// Shutdown refuses new operations with shutting_down, tells whoever asked to be
-// told unless they have been, and waits until everything accepted before is stored and sent. The
-// connections and the store are the caller's to close, in this order. The error is
+// context is for one operation.
+func (h *Hub) context() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), h.cfg.OperationTimeout)
+}
+
+// Open begins a connection that has just been made. The time for its auth runs from here.
+func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
+	c := &Connection{hub: h, socket: socket, info: info, id: newSessionID()}
+	h.mu.Lock()
+	h.connections[c] = struct{}{}
+	h.mu.Unlock()
+
+	c.mu.Lock()
+	c.stopTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, c.authTimedOut)
+	c.mu.Unlock()
+	return c
+}
+
+// Shutdown refuses new operations with shutting_down, tells those who asked to be
+// told unless they have been, and waits until everything accepted before is stored and
+// sent. The connections and the engine are the caller's to close, in this order. The error is
 // ctx's, if that ends first.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.closing.Store(true)
 	h.AnnounceShutdown()
 	h.mu.Lock()
-	sessions := slices.Collect(maps.Keys(h.sessions))
+	connections := slices.Collect(maps.Keys(h.connections))
 	h.mu.Unlock()
-	for _, s := range sessions {
-		s.unthrottle() // what waits for its time will be refused: say so while there is time
+	for _, c := range connections {
+		c.unthrottle() // what waits for its time will be refused: say so while there is time
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		h.commit.stop()
-		h.work.stop()
+		for _, p := range h.pools {
+			p.stop()
+		}
+		for _, s := range h.shards {
+			s.stop()
+		}
+		h.node.Detach()
 	}()
 	select {
 	case <-done:
@@ -154,7 +178,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 }
 
-// AnnounceShutdown tells whoever asked to be told that the server stops, once. What they
+// AnnounceShutdown tells those who asked to be told that the server stops, once. What they
 // ask for is done until Shutdown.
 func (h *Hub) AnnounceShutdown() {
 	if h.announced.Swap(true) {
@@ -163,71 +187,51 @@ func (h *Hub) AnnounceShutdown() {
 	m := text(appendSystem(nil, "shutting_down", "", "The server is shutting down", nil, h.now()))
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for s := range h.sessions {
-		if s.user != nil && s.features&featureSystem != 0 {
-			s.peer.SendPrepared(m)
+	for c := range h.connections {
+		if c.person != nil && c.features&featureSystem != 0 {
+			c.socket.SendPrepared(m)
 		}
 	}
 }
 
-// enter makes a session that of a user, until expires (zero: without end), and answers
-// its auth. Under the lock, so that nothing said to the user overtakes the answer. It
-// reports false, and does nothing, if Rename was called after renames was read: then u
-// may be out of date.
-func (h *Hub) enter(s *Session, u User, features feature, expires time.Time, answer []byte, renames uint64) bool {
+// Rename tells a hub that a user has another name, after the directory has it. What the
+// user says from now on carries the new name, and so does every list of who is there.
+// Those who watch a room in which the user is are told at once; anybody else sees the
+// name with the user's next message.
+func (h *Hub) Rename(u User) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.renames.Load() != renames {
-		return false
+	h.renames.Add(1)
+	if p := h.people[u.ID]; p != nil {
+		p.profile.Store(&u)
 	}
-	if s.gone {
-		return true
-	}
-	o := h.online[u.ID]
-	if o == nil {
-		o = &onlineUser{ID: u.ID}
-		h.online[u.ID] = o
-	}
-	o.profile.Store(&u)
-	o.sessions = append(o.sessions, s)
-	s.user, s.features = o, features
-	s.peer.SendPrepared(text(answer))
-	if !expires.IsZero() {
-		h.expiries.add(s, expires)
-	}
-	return true
-}
-
-// close forgets a session. If it was a user's, the committer takes it out of its
-// rooms, behind what it said last.
-func (h *Hub) close(s *Session) {
-	h.mu.Lock()
-	delete(h.sessions, s)
-	s.gone = true
-	entered := s.user != nil
 	h.mu.Unlock()
-	if entered {
-		h.expiries.remove(s)
-		h.commit.depart(s)
-	}
-}
-
-// exit removes a departed session from its user.
-func (h *Hub) exit(s *Session) {
-	o := s.user
-	for i, other := range o.sessions {
-		if other == s {
-			o.sessions = append(o.sessions[:i], o.sessions[i+1:]...)
-			break
-		}
-	}
-	if len(o.sessions) == 0 {
-		delete(h.online, o.ID)
+	ctx, cancel := h.context()
+	defer cancel()
+	if err := h.engine.Presence.Rename(ctx, u); err != nil {
+		h.cfg.Log.Error("chat: a new name could not be told", "user", u.ID, "error", err)
 	}
 }
 
 // now is the service's time, in ms since 1970.
-func (h *Hub) now() int64 { return h.time.now() }
+func (h *Hub) now() int64 { return h.time.Now() }
+
+// online is a user who is connected here.
+func (h *Hub) online(userID string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.people[userID] != nil
+}
+
+// sendToUser sends to every connection that a user has here.
+func (h *Hub) sendToUser(id string, m *wsproto.Prepared) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p := h.people[id]; p != nil {
+		for _, c := range p.connections {
+			c.socket.SendPrepared(m)
+		}
+	}
+}
 
 // text makes a text message of what was encoded for it.
 func text(p []byte) *wsproto.Prepared { return wsproto.NewPrepared(frame.Text, p) }

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,17 +14,17 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// faultyStore is a store that a test can hold up or make fail.
-type faultyStore struct {
-	chat.Store
+// faultyLog is a log that a test can hold up or make fail.
+type faultyLog struct {
+	chat.Log
 
 	mu   sync.Mutex
-	err  error         // what Commit returns instead of committing
-	gate chan struct{} // Commit waits until it is closed; nil: no waiting
-	held chan struct{} // Commit sends here before it waits
+	err  error         // what Append answers instead of storing
+	gate chan struct{} // Append waits until it is closed; nil: no waiting
+	held chan struct{} // Append sends here before it waits
 }
 
-func (s *faultyStore) Commit(batch []chat.Entry) error {
+func (s *faultyLog) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
 	s.mu.Lock()
 	err, gate := s.err, s.gate
 	s.mu.Unlock()
@@ -32,19 +33,22 @@ func (s *faultyStore) Commit(batch []chat.Entry) error {
 		<-gate
 	}
 	if err != nil {
-		return err
+		for i := range entries {
+			done(i, chat.Result{Err: err})
+		}
+		return
 	}
-	return s.Store.Commit(batch)
+	s.Log.Append(context.WithoutCancel(ctx), entries, done)
 }
 
-func (s *faultyStore) failWith(err error) {
+func (s *faultyLog) failWith(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.err = err
 }
 
 // hold makes the next commits wait until the function it returns is called.
-func (s *faultyStore) hold() (release func()) {
+func (s *faultyLog) hold() (release func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	gate := make(chan struct{})
@@ -58,10 +62,13 @@ func (s *faultyStore) hold() (release func()) {
 }
 
 // newFaultyHouse is a house without rate limits on a faulty store.
-func newFaultyHouse(t *testing.T, change func(*chat.Config)) (*house, *faultyStore) {
-	store := &faultyStore{Store: openStore(t, t.TempDir()), held: make(chan struct{}, 1000)}
-	h := newHouse(t, func(cfg *chat.Config) {
-		cfg.Store, cfg.Limits = store, chat.Limits{}
+func newFaultyHouse(t *testing.T, change func(*chat.Config)) (*house, *faultyLog) {
+	c := newClock()
+	parts := openStore(t, t.TempDir(), c).Parts()
+	store := &faultyLog{Log: parts.Log, held: make(chan struct{}, 1000)}
+	parts.Log = store
+	h := newHouseAt(t, c, func(cfg *chat.Config) {
+		cfg.Engine, cfg.Limits = parts, chat.Limits{}
 		if change != nil {
 			change(cfg)
 		}
@@ -96,7 +103,7 @@ func TestR06StoreBlocks(t *testing.T) {
 			t.Errorf("%s was answered by %s", ask, m)
 		}
 	}
-	bob.session.Closed() // returns
+	bob.conn.Closed() // returns
 	if more := ada.leftover(); more != nil {
 		t.Errorf("before the commit ada heard %q", more)
 	}
@@ -119,6 +126,9 @@ func TestS07StoreFails(t *testing.T) {
 	bob.say(`{"type":"join","receiver_id":"lobby"}`)
 	bob.hear()
 	bob.hear()
+	ada.say(`{"type":"join","receiver_id":"lobby"}`)
+	ada.hear()
+	bob.hear() // that ada joined
 	store.failWith(errors.New("the disk is gone"))
 	for _, m := range []string{
 		`{"type":"group","receiver_id":"lobby","content":"lost"}`,
@@ -144,7 +154,6 @@ func TestS07StoreFails(t *testing.T) {
 	if m := ada.hear(); typeOf(t, m) != "ack" {
 		t.Errorf("joining was answered by %s", m)
 	}
-	bob.hear() // that ada joined
 	ada.say(`{"type":"history","receiver_id":"lobby"}`)
 	if m := ada.hear(); !strings.Contains(m, `"messages":[]`) {
 		t.Errorf("history: %s", m)
@@ -166,8 +175,9 @@ func TestS11SameRef(t *testing.T) {
 	const again = `{"type":"group","receiver_id":"lobby","content":"once","ref":"r-1"}`
 	var acks []string
 	for range 2 { // two lives of the server
-		store := openStore(t, dir)
-		h := newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+		c := newClock()
+		store := openStore(t, dir, c)
+		h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = store.Parts() })
 		for range 2 { // two connections
 			p := h.enter("ada", "")
 			p.say(again)
@@ -178,14 +188,14 @@ func TestS11SameRef(t *testing.T) {
 					acks = append(acks, m)
 				}
 			}
-			p.session.Closed()
+			p.conn.Closed()
 		}
-		page, err := h.store.History(chat.HistoryQuery{Conversation: "r:lobby", Limit: 10})
+		page, err := h.engine.Log.History(ctx, chat.HistoryQuery{Conversation: "r:lobby", Limit: 10})
 		if err != nil || len(page.Messages) != 1 {
 			t.Errorf("stored: %v, %v", page, err)
 		}
 		h.stop()
-		store.Close()
+		store.Close(ctx)
 	}
 	if len(acks) != 8 {
 		t.Fatalf("%d acks: %q", len(acks), acks)
@@ -271,14 +281,16 @@ func TestJoinAfterTheRoomEmptied(t *testing.T) {
 	ada.hear()
 
 	release := store.hold()
-	ada.say(`{"type":"group","receiver_id":"attic","content":"in the way"}`)
-	<-store.held
 	ada.say(`{"type":"group","receiver_id":"lobby","content":"two"}`)
-	ada.session.Closed()
-	bob.say(`{"type":"join","receiver_id":"lobby"}`) // all three in one batch
+	<-store.held
+	ada.conn.Closed()
+	bob.say(`{"type":"join","receiver_id":"lobby"}`)
+	if p := placeOf(t, bob.hear()); p.Seq != 1 {
+		t.Errorf("joined while a message was on its way at %+v", p)
+	}
 	release()
-	if p := placeOf(t, bob.hear()); p.Seq != 2 {
-		t.Errorf("joined in the same batch at %+v", p)
+	if p := placeOf(t, bob.hear()); p.Seq != 2 || p.Content != "two" {
+		t.Errorf("then heard %+v", p)
 	}
 	bob.say(`{"type":"leave","receiver_id":"lobby"}`)
 	bob.hear()
@@ -296,7 +308,7 @@ func TestDuplicateIntoAnEmptyRoom(t *testing.T) {
 	ada.say(`{"type":"group","receiver_id":"lobby","content":"one","ref":"1"}`)
 	ada.say(`{"type":"group","receiver_id":"lobby","content":"two","ref":"2"}`)
 	h.settle()
-	ada.session.Closed()
+	ada.conn.Closed()
 	h.settle()
 	ada = h.enter("ada", "")
 	ada.say(`{"type":"group","receiver_id":"lobby","content":"one","ref":"1"}`)
@@ -318,12 +330,15 @@ func TestDuplicateIntoAnEmptyRoom(t *testing.T) {
 func TestPause(t *testing.T) {
 	h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Limits = chat.Limits{} })
 	p := h.enter("ada", `"ack"`)
+	p.say(`{"type":"join","receiver_id":"lobby"}`)
+	p.hear()
+	h.settle()
 	release := store.hold()
 	said := 0
 	for ; !p.paused && said < 200; said++ {
 		p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"%d"}`, said))
 	}
-	if said != 64 { // 32 that the committer has, 32 that wait
+	if said != 64 { // 32 that the sequencer has, 32 that wait
 		t.Errorf("paused after %d messages", said)
 	}
 	for range 10 { // what had been read already
@@ -345,15 +360,19 @@ func TestPause(t *testing.T) {
 func TestPauseIgnored(t *testing.T) {
 	h, store := newFaultyHouse(t, nil)
 	p := h.enter("ada", `"ack"`)
+	p.say(`{"type":"join","receiver_id":"lobby"}`)
+	p.hear()
+	h.settle()
 	release := store.hold()
 	for range 1100 {
 		p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
 	}
 	release()
-	for i := range 20 { // the burst that was begun, which is answered before the close
-		p.hear() // the ack
-		if m := placeOf(t, p.hear()); m.Seq != uint64(i)+1 {
-			t.Fatalf("message %d is %+v", i, m)
+	for i := range 32 { // those that were begun, which are answered before the close
+		for m := placeOf(t, p.hear()); m.Type != "ack" || m.Seq != uint64(i)+1; m = placeOf(t, p.hear()) {
+			if m.Type != "group" {
+				t.Fatalf("message %d is answered by %+v", i, m)
+			}
 		}
 	}
 	assertClosed(t, p, 1008, "too_many_waiting")
@@ -363,6 +382,11 @@ func TestPauseIgnored(t *testing.T) {
 func TestOverloaded(t *testing.T) {
 	h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Queue = 3 })
 	ada, bob := h.enter("ada", `"ack"`), h.enter("bob", "")
+	for _, p := range []*peer{ada, bob} {
+		p.say(`{"type":"join","receiver_id":"lobby"}`)
+		p.hear()
+	}
+	h.settle()
 	release := store.hold()
 	ada.say(`{"type":"group","receiver_id":"lobby","content":"held"}`)
 	<-store.held
@@ -375,7 +399,7 @@ func TestOverloaded(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	bob.session.Closed() // is never refused
+	bob.conn.Closed() // is never refused
 	release()
 	for range 5 { // the ack, and the four messages that were accepted
 		ada.hear()
@@ -442,9 +466,9 @@ func TestShutdown(t *testing.T) {
 	if diff := cmp.Diff([]string{"system", "ack", "group"}, got); diff != "" {
 		t.Errorf("what was accepted before (-want +got):\n%s", diff)
 	}
-	h.connect().session.Closed()
-	ada.session.Closed()
-	bob.session.Closed()
+	h.connect().conn.Closed()
+	ada.conn.Closed()
+	bob.conn.Closed()
 }
 
 // What waits for its time when the server stops is answered while there is time.

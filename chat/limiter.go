@@ -38,21 +38,21 @@ func newLimiter(l *Limits, clock Clock) *limiter {
 	}
 }
 
-// operation says how long a session's next operation has to wait, and why it is refused
-// then, if it is. What is refused takes the connection's time all the same: nobody gets
-// errors faster than answers. Called with s.mu held.
-func (l *limiter) operation(s *Session, req *request) (wait time.Duration, fail *Failure) {
+// operation says how long a connection's next operation has to wait, and why it is
+// refused then, if it is. What is refused takes the connection's time all the same: nobody
+// gets errors faster than answers. Called with c.mu held.
+func (l *limiter) operation(c *Connection, op *Operation) (wait time.Duration, fail *Failure) {
 	now := l.clock.Monotonic()
-	s.free, wait = l.connection.take(s.free, now, 1, maxThrottle)
-	shared := l.users.Take(s.user.ID, now, 1, maxThrottle)
-	if addr := s.info.address(); addr.IsValid() {
+	c.free, wait = l.connection.take(c.free, now, 1, maxThrottle)
+	shared := l.users.Take(c.person.id, now, 1, maxThrottle)
+	if addr := c.info.address(); addr.IsValid() {
 		shared = max(shared, l.addresses.Take(addr, now, 1, maxThrottle))
 	}
 	if shared > maxThrottle {
 		return wait, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", RetryAfter: shared}
 	}
-	if req.op == opMessage || req.op == opGroup {
-		fail = l.storage(s, req, now)
+	if op.kind.stores {
+		fail = l.storage(c, op, now)
 	}
 	if fail == nil {
 		wait = max(wait, shared)
@@ -61,18 +61,18 @@ func (l *limiter) operation(s *Session, req *request) (wait time.Duration, fail 
 }
 
 // storage refuses a message that may not be stored any more today.
-func (l *limiter) storage(s *Session, req *request, now time.Duration) *Failure {
-	n := len(req.content) + len(req.metadata) + recordCost
-	if w := l.both(s, l.userBytes, l.addressBytes, now, n); w > 0 {
+func (l *limiter) storage(a Actor, op *Operation, now time.Duration) *Failure {
+	n := len(op.content) + len(op.metadata) + recordCost
+	if w := l.both(a, l.userBytes, l.addressBytes, now, n); w > 0 {
 		return &Failure{Code: 429, Reason: "quota_exceeded", RetryAfter: w,
 			Message: "this user, or this network address, has sent as much as may be stored in a day"}
 	}
 	return nil
 }
 
-// newRoom refuses a room too many. Called by the committer.
-func (l *limiter) newRoom(s *Session) *Failure {
-	if w := l.both(s, l.userRooms, l.addressedRooms, l.clock.Monotonic(), 1); w > 0 {
+// newRoom refuses a room too many.
+func (l *limiter) newRoom(a Actor) *Failure {
+	if w := l.both(a, l.userRooms, l.addressedRooms, l.clock.Monotonic(), 1); w > 0 {
 		return &Failure{Code: 429, Reason: "too_many_new_rooms", Field: "receiver_id", RetryAfter: w,
 			Message: "this user, or this network address, has made as many rooms as it may for now"}
 	}
@@ -82,13 +82,14 @@ func (l *limiter) newRoom(s *Session) *Failure {
 // both counts n things for the user and the address, or for neither if one of them has
 // to wait: what is refused must not use up a user's share while others at the address
 // use up the address's.
-func (l *limiter) both(s *Session, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
-	if wait = users.Take(s.user.ID, now, n, 0); wait > 0 {
+func (l *limiter) both(a Actor, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
+	user := a.User().ID
+	if wait = users.Take(user, now, n, 0); wait > 0 {
 		return wait
 	}
-	if addr := s.info.address(); addr.IsValid() {
+	if addr := a.Address(); addr.IsValid() {
 		if wait = addresses.Take(addr, now, n, 0); wait > 0 {
-			users.GiveBack(s.user.ID, now, n)
+			users.GiveBack(user, now, n)
 		}
 	}
 	return wait

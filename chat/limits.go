@@ -24,7 +24,7 @@ const (
 	maxPresence = 1000 // users in one answer
 )
 
-// A session that makes maxErrors errors within errorWindow is closed.
+// A connection that makes maxErrors errors within errorWindow is closed.
 const (
 	maxErrors   = 10
 	errorWindow = time.Minute
@@ -32,13 +32,13 @@ const (
 
 // Limits are what a server may set. 0 means no limit.
 type Limits struct {
-	// MessagesPerSecond is how fast a session may send, Burst how much at once;
+	// MessagesPerSecond is how fast a connection may send, Burst how much at once;
 	// without Burst it is MessagesPerSecond. What comes faster is not read until its time
 	// has come.
 	MessagesPerSecond int
 	Burst             int
 
-	// The same for all sessions of a user, and of a network address, together; twice as
+	// The same for all connections of a user, and of a network address, together; twice as
 	// much at once. An IPv6 address counts as its /64.
 	UserMessagesPerSecond    int
 	AddressMessagesPerSecond int
@@ -53,7 +53,7 @@ type Limits struct {
 	UserRoomsPerHour    int
 	AddressRoomsPerHour int
 
-	// Rooms is how many rooms a session may be in.
+	// Rooms is how many rooms a connection may be in.
 	Rooms int
 
 	// MessageBytes is told to clients. It is the driver that enforces it.
@@ -71,7 +71,7 @@ func DefaultLimits() Limits {
 	}
 }
 
-// errorBudget remembers when a session's latest errors were.
+// errorBudget remembers when a connection's latest errors were.
 type errorBudget struct {
 	at   *[maxErrors]time.Duration // a ring; made for the first error, as most sessions make none
 	next int

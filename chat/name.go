@@ -1,6 +1,9 @@
 package chat
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 const (
 	maxRoomName = 64 // bytes
@@ -40,6 +43,12 @@ func validID(s string, limit int) bool {
 // Conversation names a sequence of messages: "r:" and a room, or "p:" and two user
 // ids in byte order with a colon between them. No id contains a colon.
 type Conversation string
+
+// MessageID is an engine's id for a message: unique as epochs are, and within one as the
+// engine's numbers of conversations and their seqs are.
+func MessageID(epoch string, conversation, seq uint64) string {
+	return epoch + "-" + strconv.FormatUint(conversation, 36) + "-" + strconv.FormatUint(seq, 36)
+}
 
 // RoomPrefix begins the Conversation of every room.
 const RoomPrefix = "r:"

@@ -45,7 +45,7 @@ func TestPresenceEvents(t *testing.T) {
 	h.settle()
 	watcher.say(`{"type":"presence","receiver_id":"u_bob","ref":"r"}`)
 	h.settle()
-	laptop.session.Closed()
+	laptop.conn.Closed()
 	h.settle()
 	got := eventsOf(t, watcher.leftover())
 	if diff := cmp.Diff([]string{"joined u_ada lobby", "joined u_bob lobby", "left u_bob lobby"}, got); diff != "" {
@@ -60,7 +60,7 @@ func TestPresenceEvents(t *testing.T) {
 	if m := watcher.hear(); !strings.Contains(m, `"users":[{"user_id":"u_bob","name":"Bob"}]`) {
 		t.Errorf("the phone is still connected, but %s", m)
 	}
-	phone.session.Closed()
+	phone.conn.Closed()
 	h.settle()
 	watcher.say(`{"type":"presence","receiver_id":"u_bob"}`)
 	if m := watcher.hear(); !strings.Contains(m, `"users":[]`) {
@@ -116,8 +116,8 @@ func TestPrivateMessage(t *testing.T) {
 		}
 	}
 	// Whoever is away finds it later.
-	bob1.session.Closed()
-	bob2.session.Closed()
+	bob1.conn.Closed()
+	bob2.conn.Closed()
 	h.settle()
 	ada1.say(`{"type":"message","receiver_id":"u_bob","content":"for later"}`)
 	h.settle()

@@ -52,7 +52,7 @@ func TestProtocolExamples(t *testing.T) {
 	}
 	steps := readSteps(t, string(document))
 	h := newHouse(t, nil)
-	translate := newTranslator(h.store.Info().Epoch)
+	translate := newTranslator(h.tail("r:lobby").Epoch)
 	peers := make(map[string]*peer)
 	seen := make(map[string]bool)
 	for _, s := range steps {

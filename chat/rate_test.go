@@ -81,8 +81,10 @@ func TestA15RateMemory(t *testing.T) {
 func TestRefusedByOneCountsForNeither(t *testing.T) {
 	l := newLimiter(&Limits{UserRoomsPerHour: 3, AddressRoomsPerHour: 1}, SystemClock())
 	users, addresses := l.userRooms, l.addressedRooms
-	at := func(addr string) *Session {
-		return &Session{user: &onlineUser{ID: "u_ada"}, info: PeerInfo{RemoteAddr: netip.AddrPortFrom(netip.MustParseAddr(addr), 1)}}
+	ada := &person{id: "u_ada"}
+	ada.profile.Store(&User{ID: "u_ada"})
+	at := func(addr string) *Connection {
+		return &Connection{person: ada, info: ConnectionInfo{RemoteAddr: netip.AddrPortFrom(netip.MustParseAddr(addr), 1)}}
 	}
 	office, home, train := at("192.0.2.1"), at("192.0.2.2"), at("192.0.2.3")
 	for i, want := range []bool{true, false, false, false, false} {
@@ -90,7 +92,7 @@ func TestRefusedByOneCountsForNeither(t *testing.T) {
 			t.Errorf("%d in the office: wait %v", i+1, wait)
 		}
 	}
-	for _, s := range []*Session{home, train} {
+	for _, s := range []*Connection{home, train} {
 		if wait := l.both(s, users, addresses, 0, 1); wait != 0 {
 			t.Errorf("at %v: wait %v", s.info.remote(), wait)
 		}

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -12,7 +13,7 @@ import (
 
 func (h *house) rename(u chat.User) {
 	h.t.Helper()
-	if err := h.store.PutUser(u); err != nil {
+	if err := h.engine.Directory.PutUser(ctx, u); err != nil {
 		h.t.Fatal(err)
 	}
 	h.hub.Rename(u)
@@ -55,23 +56,23 @@ func TestRename(t *testing.T) {
 			t.Errorf("presence: %s", m)
 		}
 	}
-	phone.session.Closed()
-	laptop.session.Closed()
+	phone.conn.Closed()
+	laptop.conn.Closed()
 	h.settle()
 	if got := watcher.leftover(); len(got) != 1 || !strings.Contains(got[0], `"content":"Robert left"`) {
 		t.Errorf("after the last connection: %q", got)
 	}
 }
 
-// A store whose user is renamed while a session reads it.
-type renamingStore struct {
-	chat.Store
+// A directory whose user is renamed while a connection reads it.
+type renamingDirectory struct {
+	chat.Directory
 	once   sync.Once
 	rename func()
 }
 
-func (s *renamingStore) User(id string) (chat.User, error) {
-	u, err := s.Store.User(id)
+func (s *renamingDirectory) User(ctx context.Context, id string) (chat.User, error) {
+	u, err := s.Directory.User(ctx, id)
 	if id == "u_bob" {
 		s.once.Do(s.rename)
 	}
@@ -80,8 +81,11 @@ func (s *renamingStore) User(id string) (chat.User, error) {
 
 // A session that enters just then does not bring the old name back.
 func TestRenameDuringAuth(t *testing.T) {
-	store := &renamingStore{Store: openStore(t, t.TempDir())}
-	h := newHouse(t, func(cfg *chat.Config) { cfg.Store = store })
+	c := newClock()
+	parts := openStore(t, t.TempDir(), c).Parts()
+	store := &renamingDirectory{Directory: parts.Directory}
+	parts.Directory = store
+	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = parts })
 	store.rename = func() { h.rename(chat.User{ID: "u_bob", Name: "Robert"}) }
 	bob := h.connect()
 	bob.say(`{"type":"auth","token":"token-of-bob"}`)

@@ -14,7 +14,7 @@ const (
 	jumpConfirm = 5 * time.Second
 )
 
-// serverTime is the time that the service gives to what happens. It follows the wall
+// ServerTime is the time that the service gives to what happens. It follows the wall
 // clock, and never goes back, except after a jump of the wall clock that has lasted:
 //
 //	the clock is ahead, or back, by a jump --jumpConfirm, the same jump--> believed, logged
@@ -23,7 +23,7 @@ const (
 // Until a jump is believed, time goes on from before it. So a clock that is read wrongly
 // once leaves no trace, and one that is wrong for longer does not hold the time up after it has
 // been put right.
-type serverTime struct {
+type ServerTime struct {
 	clock Clock
 	log   *slog.Logger
 
@@ -35,11 +35,11 @@ type serverTime struct {
 	jumpAt time.Duration // when it was seen first
 }
 
-// newServerTime begins at the wall clock, or at the newest stored time, in ms, if the
+// NewServerTime begins at the wall clock, or at the newest stored time, in ms, if the
 // clock is less than jumpBack behind that. If it is further behind, one of the two is
 // wrong, and the clock is believed.
-func newServerTime(clock Clock, newest int64, log *slog.Logger) *serverTime {
-	t := &serverTime{clock: clock, log: log, last: clock.Now(), at: clock.Monotonic()}
+func NewServerTime(clock Clock, newest int64, log *slog.Logger) *ServerTime {
+	t := &ServerTime{clock: clock, log: log, last: clock.Now(), at: clock.Monotonic()}
 	stored := time.UnixMilli(newest)
 	switch ahead := stored.Sub(t.last); {
 	case ahead <= 0:
@@ -52,8 +52,8 @@ func newServerTime(clock Clock, newest int64, log *slog.Logger) *serverTime {
 	return t
 }
 
-// now is the time in ms since 1970.
-func (t *serverTime) now() int64 {
+// Now is the time in ms since 1970.
+func (t *ServerTime) Now() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	wall, mono := t.clock.Now(), t.clock.Monotonic()

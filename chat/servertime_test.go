@@ -24,14 +24,14 @@ func (h *hands) pass(d time.Duration) {
 
 var noon = time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 
-func newTestTime(newest time.Time) (*hands, *serverTime, *strings.Builder) {
+func newTestTime(newest time.Time) (*hands, *ServerTime, *strings.Builder) {
 	h := &hands{wall: noon, mono: time.Hour}
 	var log strings.Builder
 	ms := int64(0)
 	if !newest.IsZero() {
 		ms = newest.UnixMilli()
 	}
-	return h, newServerTime(h, ms, slog.New(slog.NewTextHandler(&log, nil))), &log
+	return h, NewServerTime(h, ms, slog.New(slog.NewTextHandler(&log, nil))), &log
 }
 
 func TestServerTime(t *testing.T) {
@@ -76,7 +76,7 @@ func TestServerTime(t *testing.T) {
 			for i, s := range c.steps {
 				h.wall = h.wall.Add(s.set)
 				h.pass(s.pass)
-				if got := time.UnixMilli(st.now()).Sub(noon); got != s.want {
+				if got := time.UnixMilli(st.Now()).Sub(noon); got != s.want {
 					t.Fatalf("step %d: noon and %v, want %v", i+1, got, s.want)
 				}
 			}

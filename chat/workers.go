@@ -2,49 +2,93 @@ package chat
 
 import "sync"
 
-// workers run what may block and needs no order: tokens and queries.
-type workers struct {
-	wg sync.WaitGroup
+// The pools, so that none of them waits for another: log-ins, what connections need to know
+// before they go on, and queries. Departures are in a pool of their own, which refuses none.
+const (
+	poolLogins = iota
+	poolLookups
+	poolQueries
+	poolDepartures
+	numPools
+)
 
-	mu      sync.Mutex // guards sending to and closing of jobs
-	jobs    chan func()
+// workers do what may wait for the engine and needs no order.
+type workers struct {
+	limit int // of the queue
+
+	mu   sync.Mutex
+	wake sync.Cond
+	// Guarded by mu.
+	jobs    []func()
+	busy    int // jobs that run
 	stopped bool
+
+	wg sync.WaitGroup
 }
 
 func newWorkers(n, queue int) *workers {
-	w := &workers{jobs: make(chan func(), queue)}
+	w := &workers{limit: queue}
+	w.wake.L = &w.mu
 	for range n {
-		w.wg.Go(func() {
-			for job := range w.jobs {
-				job()
-			}
-		})
+		w.wg.Go(w.run)
 	}
 	return w
+}
+
+func (w *workers) run() {
+	for {
+		w.mu.Lock()
+		for len(w.jobs) == 0 && !w.stopped {
+			w.wake.Wait()
+		}
+		if len(w.jobs) == 0 {
+			w.mu.Unlock()
+			return
+		}
+		job := w.jobs[0]
+		w.jobs[0] = nil
+		if w.jobs = w.jobs[1:]; len(w.jobs) == 0 {
+			w.jobs = nil
+		}
+		w.busy++
+		w.mu.Unlock()
+		job()
+		w.mu.Lock()
+		w.busy--
+		w.mu.Unlock()
+	}
 }
 
 // submit queues a job. It does not block.
 func (w *workers) submit(job func()) *Failure {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.stopped {
+	switch {
+	case w.stopped:
 		return failShuttingDown
-	}
-	select {
-	case w.jobs <- job:
-		return nil
-	default:
+	case len(w.jobs) >= w.limit:
 		return failOverloaded
+	}
+	w.jobs = append(w.jobs, job)
+	w.wake.Signal()
+	return nil
+}
+
+// must queues a job whatever waits. Once the pool is stopped it does nothing.
+func (w *workers) must(job func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.stopped {
+		w.jobs = append(w.jobs, job)
+		w.wake.Signal()
 	}
 }
 
 // stop waits until every job has run.
 func (w *workers) stop() {
 	w.mu.Lock()
-	if !w.stopped {
-		w.stopped = true
-		close(w.jobs)
-	}
+	w.stopped = true
+	w.wake.Broadcast()
 	w.mu.Unlock()
 	w.wg.Wait()
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"errors"
@@ -21,14 +22,17 @@ import (
 const (
 	maxBody = 4 << 10 // bytes
 
+	// storeTimeout bounds how long a request waits for the store.
+	storeTimeout = 5 * time.Second
+
 	// GuestLifetime is how long a guest's token is good.
 	GuestLifetime = 30 * 24 * time.Hour
 )
 
-// Users is where guests are kept: a chat.Store.
+// Users is where guests are kept: a chat.Directory.
 type Users interface {
-	PutUser(chat.User) error
-	User(id string) (chat.User, error)
+	PutUser(context.Context, chat.User) error
+	User(ctx context.Context, id string) (chat.User, error)
 }
 
 // Tokens makes tokens and reads them: an auth.Tokens.
@@ -110,7 +114,7 @@ func (g *Guests) create(r *http.Request, name string) (chat.User, *chat.Failure)
 		now = g.Now
 	}
 	u := chat.User{ID: "u_" + strings.ToLower(rand.Text()[:16]), Name: name, Created: now().UnixMilli()}
-	return u, g.put(u)
+	return u, g.put(r, u)
 }
 
 // limit counts one change of the store by an address, or refuses it.
@@ -124,8 +128,10 @@ func (g *Guests) limit(r *http.Request) *chat.Failure {
 	return nil
 }
 
-func (g *Guests) put(u chat.User) *chat.Failure {
-	err := g.Users.PutUser(u)
+func (g *Guests) put(r *http.Request, u chat.User) *chat.Failure {
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+	defer cancel()
+	err := g.Users.PutUser(ctx, u)
 	if errors.Is(err, chat.ErrNameTaken) {
 		return &chat.Failure{Code: 409, Reason: "name_taken", Field: "name",
 			Message: fmt.Sprintf("the name %q looks like that of another user; choose one that nobody can take for it", u.Name)}

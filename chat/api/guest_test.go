@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"log/slog"
@@ -24,11 +25,11 @@ var noon = time.Unix(1754474400, 0)
 func newGuests(t *testing.T) (*Guests, *bolt.Store, *auth.Tokens) {
 	t.Helper()
 	dir := t.TempDir()
-	store, err := bolt.Open(dir)
+	store, err := bolt.Open(dir, bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { store.Close() })
+	t.Cleanup(func() { store.Close(context.Background()) })
 	now := func() time.Time { return noon }
 	tokens, err := auth.Open(dir, now)
 	if err != nil {
@@ -67,7 +68,7 @@ func TestGuest(t *testing.T) {
 			t.Errorf("the token is of %q, %v; user_id is %q", id.UserID, err, got.UserID)
 		}
 		seen[got.UserID] = true
-		user, err := store.User(got.UserID)
+		user, err := store.User(t.Context(), got.UserID)
 		if diff := cmp.Diff(chat.User{ID: got.UserID, Name: "Ada 🦉", Created: noon.UnixMilli()}, user); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
@@ -176,8 +177,8 @@ func TestGuestSource(t *testing.T) {
 
 type brokenUsers struct{}
 
-func (brokenUsers) PutUser(chat.User) error { return errors.New("the disk is gone") }
-func (brokenUsers) User(id string) (chat.User, error) {
+func (brokenUsers) PutUser(context.Context, chat.User) error { return errors.New("the disk is gone") }
+func (brokenUsers) User(context.Context, string) (chat.User, error) {
 	return chat.User{}, errors.New("the disk is gone")
 }
 

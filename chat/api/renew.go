@@ -25,7 +25,7 @@ func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure
 		g.log().Info("chat/api: a token was refused", "remote", g.Address(r), "error", err)
 		return chat.User{}, failToken
 	}
-	u, err := g.Users.User(id.UserID)
+	u, err := g.Users.User(r.Context(), id.UserID)
 	switch {
 	case errors.Is(err, chat.ErrNotFound):
 		return chat.User{}, failToken
@@ -40,7 +40,7 @@ func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure
 		return chat.User{}, failure
 	}
 	u.Name = asked.name
-	if failure := g.put(u); failure != nil {
+	if failure := g.put(r, u); failure != nil {
 		return chat.User{}, failure
 	}
 	if g.Renamed != nil {

@@ -70,7 +70,7 @@ func TestRenew(t *testing.T) {
 		t.Errorf("the new token is of %q, %v", id.UserID, err)
 	}
 	want := chat.User{ID: ada.UserID, Name: "Grace", Created: noon.UnixMilli()}
-	got, err := store.User(ada.UserID)
+	got, err := store.User(t.Context(), ada.UserID)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("stored: %v (-want +got):\n%s", err, diff)
 	}
@@ -88,7 +88,7 @@ func TestRenewRefused(t *testing.T) {
 		}
 		return token
 	}
-	if err := store.PutUser(chat.User{ID: "u_ada", Name: "Ada"}); err != nil {
+	if err := store.PutUser(t.Context(), chat.User{ID: "u_ada", Name: "Ada"}); err != nil {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
@@ -111,7 +111,7 @@ func TestRenewRefused(t *testing.T) {
 			t.Errorf("%s: %d %+v, want %d %s, field %q", c.name, code, got, c.code, c.reason, c.field)
 		}
 	}
-	if u, err := store.User("u_ada"); err != nil || u.Name != "Ada" {
+	if u, err := store.User(t.Context(), "u_ada"); err != nil || u.Name != "Ada" {
 		t.Errorf("stored: %+v, %v", u, err)
 	}
 	g.Users = brokenUsers{}

@@ -30,12 +30,12 @@ func TestNameTaken(t *testing.T) {
 	if code, got := ask(t, g, asking(eve.Token, "𝐏𝐚𝐮𝐥")); code != 409 || got.Reason != "name_taken" {
 		t.Errorf("renamed: %d %+v", code, got)
 	}
-	if u, err := store.User(eve.UserID); err != nil || u.Name != "Eve" {
+	if u, err := store.User(t.Context(), eve.UserID); err != nil || u.Name != "Eve" {
 		t.Errorf("after that: %+v, %v", u, err)
 	}
 
 	const old = "\u3164"
-	if err := store.PutUser(chat.User{ID: "u_old", Name: old}); err != nil {
+	if err := store.PutUser(t.Context(), chat.User{ID: "u_old", Name: old}); err != nil {
 		t.Fatal(err)
 	}
 	token, _, err := tokens.Issue("u_old", GuestLifetime)
@@ -55,7 +55,7 @@ func TestNameIsAnsweredClean(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, got := ask(t, g, string(body))
-	if u, err := store.User(got.UserID); err != nil || got.Name != "Zoë Łu" || u.Name != got.Name {
+	if u, err := store.User(t.Context(), got.UserID); err != nil || got.Name != "Zoë Łu" || u.Name != got.Name {
 		t.Errorf("answered %q, stored %q, %v", got.Name, u.Name, err)
 	}
 }

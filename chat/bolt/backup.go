@@ -77,7 +77,8 @@ func openReadOnly(path string) (*Store, error) {
 		if s.db, err = openFile(path, bbolt.Options{Timeout: lockTimeout, ReadOnly: true}); err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
-		return s.readMeta(path)
+		var newest int64
+		return s.readMeta(path, &newest)
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
 		err = &InUseError{path}

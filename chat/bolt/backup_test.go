@@ -49,18 +49,18 @@ func filled(t *testing.T) *Store {
 		{{Conversation: lobby, Message: message("one", "r1")}, {Conversation: lobby, Message: message("two", "")}},
 		{{Conversation: private, Message: message("psst", "r1")}, {Conversation: lobby, Message: message("three", "r3")}},
 	} {
-		if err := s.Commit(batch); err != nil {
+		if err := commit(s, batch); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := errors.Join(s.PutUser(chat.User{ID: "u_ada", Name: "Ada"}), s.PutUser(chat.User{ID: "u_bob", Name: "Bob"}), s.SetKeyID("k1")); err != nil {
+	if err := errors.Join(s.PutUser(bg, chat.User{ID: "u_ada", Name: "Ada"}), s.PutUser(bg, chat.User{ID: "u_bob", Name: "Bob"}), s.SetKeyID("k1")); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
 func message(content, ref string) *chat.Message {
-	return &chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), ServerTS: 1754474400000, Ref: ref}
+	return &chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), Ref: ref}
 }
 
 // A snapshot does not see what is committed after it began, and nothing waits for it,
@@ -76,11 +76,11 @@ func TestSnapshot(t *testing.T) {
 	for range 70 { // beyond the 64 MiB that would be mapped for less
 		batch = append(batch, chat.Entry{Conversation: lobby, Message: message(long, "")})
 	}
-	if err := s.Commit(batch); err != nil {
+	if err := commit(s, batch); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Verify(t.Context(), fileOf(t, snapshot))
-	if err != nil || c.Messages != 4 || c.Conversations != 2 || c.Users != 2 || c.KeyID != "k1" || c.Epoch != s.Info().Epoch || c.TokenKey != nil {
+	if err != nil || c.Messages != 4 || c.Conversations != 2 || c.Users != 2 || c.KeyID != "k1" || c.Epoch != s.epoch || c.TokenKey != nil {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if c, err := Verify(t.Context(), copyOf(t, s)); err != nil || c.Messages != 74 {
@@ -105,7 +105,7 @@ func TestSealAndRevive(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, open := range map[string]func() error{
-		"Open":         func() error { _, err := Open(dir); return err },
+		"Open":         func() error { _, err := Open(dir, quiet); return err },
 		"OpenSnapshot": func() error { _, err := OpenSnapshot(dir); return err },
 	} {
 		if err := open(); err == nil || !strings.Contains(err.Error(), "hawser restore") {
@@ -122,15 +122,15 @@ func TestSealAndRevive(t *testing.T) {
 	if got := contents(t, r); strings.Join(got, " ") != "one two three" {
 		t.Errorf("the lobby has %q", got)
 	}
-	if e := r.Info().Epoch; e == s.Info().Epoch || len(e) != len(s.Info().Epoch) {
-		t.Errorf("the epoch is %q; it was %q", e, s.Info().Epoch)
+	if e := r.epoch; e == s.epoch || len(e) != len(s.epoch) {
+		t.Errorf("the epoch is %q; it was %q", e, s.epoch)
 	}
 	if string(r.UnpackedKey()) != "the key" || r.KeyID() != "k1" {
 		t.Errorf("key %q, id %q", r.UnpackedKey(), r.KeyID())
 	}
 	again := []chat.Entry{{Conversation: lobby, Message: message("one", "r1")}}
-	if err := r.Commit(again); err != nil || !again[0].Duplicate || again[0].Seq != 1 {
-		t.Errorf("what is sent again with its ref: %+v, %v", again[0], err)
+	if rs, err := results(r, again); err != nil || !rs[0].Duplicate || rs[0].Change.Seq != 1 {
+		t.Errorf("what is sent again with its ref: %+v, %v", rs, err)
 	}
 	if err := r.KeyInstalled(); err != nil || r.UnpackedKey() != nil {
 		t.Errorf("%v, %q", err, r.UnpackedKey())
@@ -189,7 +189,7 @@ func TestReplacedWhileWaiting(t *testing.T) {
 	s := filled(t)
 	dir := filepath.Dir(s.path)
 	path := copyOf(t, s)
-	if err := errors.Join(Seal(path, []byte("k")), Revive(path), s.Close()); err != nil {
+	if err := errors.Join(Seal(path, []byte("k")), Revive(path), s.Close(bg)); err != nil {
 		t.Fatal(err)
 	}
 	unlock, err := Lock(dir)
@@ -197,12 +197,12 @@ func TestReplacedWhileWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	var inUse *InUseError
-	if _, err := open(dir, 1); !errors.As(err, &inUse) {
+	if _, err := open(dir, 1, quiet); !errors.As(err, &inUse) {
 		t.Errorf("a locked store: %v", err)
 	}
 	opened := make(chan *Store)
 	go func() {
-		r, err := open(dir, 0) // for as long as it takes
+		r, err := open(dir, 0, quiet) // for as long as it takes
 		if err != nil {
 			t.Error(err)
 		}
@@ -213,8 +213,8 @@ func TestReplacedWhileWaiting(t *testing.T) {
 	}
 	unlock()
 	r := <-opened
-	defer r.Close()
-	if r.Info().Epoch == s.Info().Epoch {
+	defer r.Close(bg)
+	if r.epoch == s.epoch {
 		t.Error("it is the old one")
 	}
 	if _, err := Lock(dir); !errors.As(err, &inUse) {
@@ -233,13 +233,13 @@ func TestOpenSnapshot(t *testing.T) {
 	if _, err := OpenSnapshot(dir); !errors.As(err, &inUse) {
 		t.Errorf("of a store that is open: %v", err)
 	}
-	s.Close()
+	s.Close(bg)
 	before, _ := os.ReadFile(s.path)
 	snapshot, err := OpenSnapshot(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := open(dir, 1); !errors.As(err, &inUse) {
+	if _, err := open(dir, 1, quiet); !errors.As(err, &inUse) {
 		t.Errorf("a server opened it: %v", err)
 	}
 	if c, err := Verify(t.Context(), fileOf(t, snapshot)); err != nil || c.Messages != 4 {

@@ -1,11 +1,14 @@
 package bolt
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -16,20 +19,179 @@ import (
 
 const day = int64(24 * time.Hour / time.Millisecond)
 
-// Commit implements chat.Store.
-func (s *Store) Commit(batch []chat.Entry) error {
+// job is what one caller wants written. It is done with others that wait, in one
+// transaction, for the sake of whose sync they wait.
+type job struct {
+	ctx     context.Context
+	entries []chat.Entry
+	user    *chat.User
+	done    func(int, chat.Result) // for entries
+
+	results []chat.Result
+	err     error         // for user
+	over    chan struct{} // closed when it is done
+
+	mu sync.Mutex
+	// Guarded by mu.
+	told      int  // entries whose result was told
+	begun     bool // it is in a transaction
+	abandoned bool // its caller waits no longer
+}
+
+// maxBatch is how many entries and users one transaction takes, so that the first of them
+// need not wait long for the last.
+const maxBatch = 1024
+
+// committer does the jobs. One goroutine writes, and tells everybody in the order in
+// which it wrote.
+type committer struct {
+	mu   sync.Mutex
+	wake sync.Cond
+	// Guarded by mu.
+	waiting []*job
+	closed  bool
+
+	over chan struct{} // closed when the goroutine has ended
+}
+
+// errClosed is the answer to what comes after Close.
+var errClosed = errors.New("chat/bolt: the store is closed")
+
+func (s *Store) startCommitter() {
+	s.commits.wake.L = &s.commits.mu
+	s.commits.over = make(chan struct{})
+	go s.commit()
+}
+
+// Append implements chat.Log.
+func (s *Store) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
+	if len(entries) == 0 {
+		return
+	}
+	if err := ctx.Err(); err != nil {
+		for i := range entries {
+			done(i, chat.Result{Err: err})
+		}
+		return
+	}
+	j := &job{ctx: ctx, entries: entries, done: done, results: make([]chat.Result, len(entries)), over: make(chan struct{})}
+	if err := s.queue(j); err != nil {
+		for i := range entries {
+			done(i, chat.Result{Err: err})
+		}
+		return
+	}
+	select {
+	case <-j.over:
+	case <-ctx.Done():
+		j.abandon()
+	}
+}
+
+// abandon tells a caller whose time is over what is not told yet.
+func (j *job) abandon() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.abandoned = true
+	err := j.ctx.Err() // nothing was written
+	if j.begun {
+		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, err)
+	}
+	for ; j.told < len(j.entries); j.told++ {
+		j.done(j.told, chat.Result{Err: err})
+	}
+}
+
+// PutUser implements chat.Directory.
+func (s *Store) PutUser(ctx context.Context, u chat.User) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	j := &job{ctx: ctx, user: &u, over: make(chan struct{})}
+	if err := s.queue(j); err != nil {
+		return err
+	}
+	select {
+	case <-j.over:
+		return j.err
+	case <-ctx.Done():
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.abandoned = true
+		return ctx.Err()
+	}
+}
+
+func (s *Store) queue(j *job) error {
+	c := &s.commits
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return errClosed
+	}
+	c.waiting = append(c.waiting, j)
+	c.wake.Signal()
+	return nil
+}
+
+// take waits for jobs, and returns some of them. There are none left when it returns none.
+func (c *committer) take() []*job {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.waiting) == 0 && !c.closed {
+		c.wake.Wait()
+	}
+	n, size := 0, 0
+	for n < len(c.waiting) && (n == 0 || size+len(c.waiting[n].entries) <= maxBatch) && n < maxBatch {
+		size += len(c.waiting[n].entries)
+		n++
+	}
+	batch := c.waiting[:n:n]
+	if c.waiting = c.waiting[n:]; len(c.waiting) == 0 {
+		c.waiting = nil
+	}
+	return batch
+}
+
+// begin reports whether anybody still waits for a job.
+func (j *job) begin() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.begun = !j.abandoned
+	return j.begun
+}
+
+// commit does jobs until the store is closed.
+func (s *Store) commit() {
+	defer close(s.commits.over)
+	for {
+		jobs := s.commits.take()
+		if len(jobs) == 0 {
+			return
+		}
+		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return !j.begin() })
+		s.write(jobs)
+		for _, j := range jobs {
+			s.tell(j)
+			close(j.over)
+		}
+	}
+}
+
+// write does jobs in one transaction, and notes what became of them.
+func (s *Store) write(jobs []*job) {
 	var w writer
 	err := s.update(func(tx *bbolt.Tx) error {
 		w = writer{
-			tx:      tx,
-			epoch:   s.info.Epoch,
-			before:  make(horizon),
-			now:     make(map[chat.Conversation]conversation),
-			deletes: 16 + 2*len(batch),
+			tx:     tx,
+			epoch:  s.epoch,
+			ts:     s.time.Now(),
+			before: make(horizon),
+			now:    make(map[chat.Conversation]conversation),
 		}
-		w.findDays(batch)
-		for i := range batch {
-			if err := w.add(&batch[i]); err != nil {
+		w.findDays()
+		for _, j := range jobs {
+			if err := w.do(j); err != nil {
 				return err
 			}
 		}
@@ -41,15 +203,31 @@ func (s *Store) Commit(batch []chat.Entry) error {
 	})
 	if err == nil {
 		s.recent.move(w.before, w.now)
+		return
 	}
-	return err
+	for _, j := range jobs {
+		j.err = err
+		for i := range j.results {
+			j.results[i] = chat.Result{Err: err}
+		}
+	}
 }
 
-// PutUser implements chat.Store.
-func (s *Store) PutUser(u chat.User) error {
-	return s.update(func(tx *bbolt.Tx) error {
-		return putUser(tx, &u)
-	})
+// tell answers a job's caller, and gives each change to those who want it, after the
+// answer.
+func (s *Store) tell(j *job) {
+	for i := range j.results {
+		r := &j.results[i]
+		j.mu.Lock()
+		if !j.abandoned {
+			j.done(i, *r)
+			j.told = i + 1
+		}
+		j.mu.Unlock()
+		if r.Err == nil && !r.Duplicate {
+			s.broker.Publish(j.entries[i].Conversation, &r.Change)
+		}
+	}
 }
 
 // update runs one transaction, and closes the store for writing if it fails in a
@@ -100,43 +278,63 @@ func nothingWritten(err error) bool {
 		(errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EDQUOT))
 }
 
-// writer adds a batch to a transaction.
+// writer adds jobs to a transaction.
 type writer struct {
-	tx      *bbolt.Tx
-	epoch   string
-	before  horizon
-	now     map[chat.Conversation]conversation // as changed
-	last    int64                              // server_ts of the newest message
-	days    []*bbolt.Bucket                    // the refs that may count, by day
-	deletes int                                // how many expired refs may still be deleted
+	tx     *bbolt.Tx
+	epoch  string
+	ts     int64 // of every message
+	before horizon
+	now    map[chat.Conversation]conversation // as changed
+	stored int                                // messages
+	days   []*bbolt.Bucket                    // the refs that may count, by day
 }
 
-// add adds one entry and sets its results.
-func (w *writer) add(e *chat.Entry) error {
+// do adds one job and sets its results. An error of an entry or user by itself is among
+// them; one that it returns ends the transaction.
+func (w *writer) do(j *job) error {
+	if j.user != nil {
+		if j.err = putUser(w.tx, j.user); j.err != nil && !errors.Is(j.err, chat.ErrNameTaken) {
+			return j.err
+		}
+	}
+	for i := range j.entries {
+		if err := w.add(&j.entries[i], &j.results[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add adds one entry and sets its result.
+func (w *writer) add(e *chat.Entry, r *chat.Result) error {
 	c, err := w.conversation(e.Conversation)
 	if err != nil {
+		r.Err = err
+		if errors.Is(err, errDamaged) { // of this conversation only
+			return nil
+		}
 		return err
 	}
 	m := e.Message
+	m.ServerTS = w.ts
 	if m.Ref != "" {
-		var seq uint64
-		seq, e.ServerTS, e.Duplicate = w.findRef(c.number, m)
-		if e.Duplicate {
-			e.Seq, e.ID, e.Last = seq, formatID(w.epoch, c.number, seq), c.Seq
+		if seq, ts, found := w.findRef(c.number, m); found {
+			r.Duplicate = true
+			r.Change = chat.Change{Number: seq, Epoch: w.epoch, Seq: seq, ID: chat.MessageID(w.epoch, c.number, seq), ServerTS: ts}
 			return nil
 		}
 	}
-	c.Seq++
-	if m.ServerTS < c.ServerTS {
+	c.seq++
+	if m.ServerTS < c.serverTS {
 		if err := w.putStep(c); err != nil {
 			return err
 		}
 	}
-	c.ServerTS = m.ServerTS
+	c.serverTS = m.ServerTS
 	w.now[e.Conversation] = c
-	w.last = m.ServerTS
-	e.Seq, e.ID, e.ServerTS, e.Last = c.Seq, formatID(w.epoch, c.number, c.Seq), m.ServerTS, c.Seq
-	if err := w.tx.Bucket(bucketMessages).Put(messageKey(c.number, c.Seq), encodeMessage(m)); err != nil {
+	w.stored++
+	r.Change = chat.Change{Number: c.seq, Epoch: w.epoch, Seq: c.seq, ID: chat.MessageID(w.epoch, c.number, c.seq), ServerTS: w.ts, Message: m}
+	if err := w.tx.Bucket(bucketMessages).Put(messageKey(c.number, c.seq), encodeMessage(m)); err != nil {
 		return err
 	}
 	if m.Ref == "" {
@@ -151,7 +349,7 @@ func (w *writer) putStep(c conversation) error {
 	if err != nil {
 		return err
 	}
-	return b.Put(messageKey(c.number, c.Seq), nil)
+	return b.Put(messageKey(c.number, c.seq), nil)
 }
 
 // conversation finds a conversation, or makes it.
@@ -205,16 +403,11 @@ func dayKey(ts int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(
 // was, for as long as that is in the future.
 const maxDays = 16
 
-// findDays finds the buckets of refs that the messages of a batch may have used, from the
-// day before on.
-func (w *writer) findDays(batch []chat.Entry) {
-	now := batch[0].Message.ServerTS
-	for _, e := range batch {
-		now = min(now, e.Message.ServerTS)
-	}
+// findDays finds the buckets of refs that count today, from the day before on.
+func (w *writer) findDays() {
 	refs := w.tx.Bucket(bucketRefs)
 	c := refs.Cursor()
-	for k, _ := c.Seek(dayKey(max(now-day, 0))); k != nil && len(w.days) < maxDays; k, _ = c.Next() {
+	for k, _ := c.Seek(dayKey(max(w.ts-day, 0))); k != nil && len(w.days) < maxDays; k, _ = c.Next() {
 		w.days = append(w.days, refs.Bucket(k))
 	}
 }
@@ -243,8 +436,8 @@ func (w *writer) putRef(c conversation, m *chat.Message) error {
 		}
 		w.days = append(w.days, b)
 	}
-	v := binary.BigEndian.AppendUint64(nil, c.Seq)
-	v = binary.BigEndian.AppendUint64(v, uint64(c.ServerTS))
+	v := binary.BigEndian.AppendUint64(nil, c.seq)
+	v = binary.BigEndian.AppendUint64(v, uint64(c.serverTS))
 	return b.Put(refKey(c.number, m), v)
 }
 
@@ -259,11 +452,11 @@ func (w *writer) finish() error {
 			return err
 		}
 	}
-	if w.last == 0 {
+	if w.stored == 0 {
 		return nil
 	}
 	meta := w.tx.Bucket(bucketMeta)
-	if err := meta.Put(keyLast, binary.BigEndian.AppendUint64(nil, uint64(w.last))); err != nil {
+	if err := meta.Put(keyLast, binary.BigEndian.AppendUint64(nil, uint64(w.ts))); err != nil {
 		return err
 	}
 	return w.expireRefs()
@@ -277,7 +470,7 @@ func (w *writer) expireRefs() error {
 	refs := w.tx.Bucket(bucketRefs)
 	days := refs.Cursor()
 	oldest, _ := days.First()
-	if oldest == nil || int64(binary.BigEndian.Uint64(oldest)) >= w.last/day-1 {
+	if oldest == nil || int64(binary.BigEndian.Uint64(oldest)) >= w.ts/day-1 {
 		return nil
 	}
 	days.Next()
@@ -285,9 +478,10 @@ func (w *writer) expireRefs() error {
 		return nil
 	}
 	b := refs.Bucket(oldest)
+	deletes := 16 + 2*w.stored
 	var expired [][]byte
 	c := b.Cursor()
-	for k, _ := c.First(); k != nil && len(expired) < w.deletes; k, _ = c.Next() {
+	for k, _ := c.First(); k != nil && len(expired) < deletes; k, _ = c.Next() {
 		expired = append(expired, k)
 	}
 	for _, k := range expired {
@@ -295,7 +489,7 @@ func (w *writer) expireRefs() error {
 			return err
 		}
 	}
-	if len(expired) < w.deletes {
+	if len(expired) < deletes {
 		return refs.DeleteBucket(oldest)
 	}
 	return nil

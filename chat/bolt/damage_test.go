@@ -29,13 +29,13 @@ func TestS02DamagedPages(t *testing.T) {
 			content := fmt.Sprintf("%d %s", batch, strings.Repeat("x", r.IntN(400)))
 			rooms[room] = append(rooms[room], content)
 			entries = append(entries, chat.Entry{Conversation: room, Message: &chat.Message{
-				Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), ServerTS: 1754474400000, Ref: fmt.Sprint(batch)}})
+				Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), Ref: fmt.Sprint(batch)}})
 		}
-		if err := s.Commit(entries); err != nil {
+		if err := commit(s, entries); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Close(); err != nil {
+	if err := s.Close(bg); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(filepath.Join(dir, FileName))
@@ -56,7 +56,7 @@ func TestS02DamagedPages(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(sub, FileName), damaged, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(sub)
+		s, err := Open(sub, quiet)
 		if err != nil {
 			refused++
 			if !strings.Contains(err.Error(), sub) {
@@ -69,11 +69,11 @@ func TestS02DamagedPages(t *testing.T) {
 			found++
 		}
 		if s.Broken() != nil {
-			if err := s.PutUser(chat.User{ID: "u_y", Name: "y"}); err == nil || !strings.Contains(err.Error(), "is damaged") {
+			if err := s.PutUser(bg, chat.User{ID: "u_y", Name: "y"}); err == nil || !strings.Contains(err.Error(), "is damaged") {
 				t.Errorf("page %d: written to behind the damage: %v", at/size, err)
 			}
 		}
-		s.Close()
+		s.Close(bg)
 	}
 	t.Logf("%d refused; %d opened, of which %d were found to be damaged when used", refused, opened, found)
 	if refused == 0 || found == 0 {
@@ -86,16 +86,16 @@ func TestS02DamagedPages(t *testing.T) {
 func useDamaged(s *Store, rooms map[chat.Conversation][]string) error {
 	var errs []error
 	for room, contents := range rooms {
-		_, err := s.Last(room)
+		_, err := s.Tail(bg, room)
 		errs = append(errs, err)
-		got, err := s.History(chat.HistoryQuery{Conversation: room, Limit: 1 << 20})
+		got, err := s.History(bg, chat.HistoryQuery{Conversation: room, Limit: 1 << 20})
 		errs = append(errs, err)
 		if err == nil && len(got.Messages) != len(contents) {
 			errs = append(errs, fmt.Errorf("%s has %d messages of %d", room, len(got.Messages), len(contents)))
 		}
-		errs = append(errs, s.Commit([]chat.Entry{{Conversation: room, Message: &chat.Message{
-			Sender: "u_bob", SenderName: "Bob", Timestamp: "1", Content: "more", Metadata: []byte("{}"), ServerTS: 1754474400001, Ref: "0"}}}))
+		errs = append(errs, commit(s, []chat.Entry{{Conversation: room, Message: &chat.Message{
+			Sender: "u_bob", SenderName: "Bob", Timestamp: "1", Content: "more", Metadata: []byte("{}"), Ref: "0"}}}))
 	}
-	_, _, err := s.Peers("u_ada", "", 100)
-	return errors.Join(append(errs, err, s.PutUser(chat.User{ID: "u_x", Name: "x"}))...)
+	_, _, err := s.Talks(bg, "u_ada", "", 100)
+	return errors.Join(append(errs, err, s.PutUser(bg, chat.User{ID: "u_x", Name: "x"}))...)
 }

@@ -23,13 +23,13 @@ func TestMain(m *testing.M) {
 // writeUntilKilled commits batches of 1 to 8 messages, whose content is their seq,
 // and prints the seq of each once its batch is committed.
 func writeUntilKilled(dir string) {
-	s, err := Open(dir)
+	s, err := Open(dir, quiet)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	tail, err := s.Last(lobby)
-	if err != nil && err != chat.ErrNotFound {
+	tail, err := s.Tail(bg, lobby)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -40,14 +40,15 @@ func writeUntilKilled(dir string) {
 			seq++
 			content := fmt.Sprint(seq)
 			batch[i] = chat.Entry{Conversation: lobby, Message: &chat.Message{
-				Sender: "u_ada", Ref: "ref" + content, Timestamp: "1", Content: content, Metadata: []byte("{}"), ServerTS: 1754474400000}}
+				Sender: "u_ada", Ref: "ref" + content, Timestamp: "1", Content: content, Metadata: []byte("{}")}}
 		}
-		if err := s.Commit(batch); err != nil {
+		rs, err := results(s, batch)
+		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
-		for _, e := range batch {
-			fmt.Println(e.Seq)
+		for _, r := range rs {
+			fmt.Println(r.Change.Seq)
 		}
 	}
 }
@@ -62,7 +63,7 @@ func TestS01Kill(t *testing.T) {
 	var acked uint64
 	for cycle := range 20 {
 		acked = max(acked, killAfter(t, dir, random.IntN(60)))
-		s, err := Open(dir)
+		s, err := Open(dir, quiet)
 		if err != nil {
 			t.Fatalf("after kill %d: %v", cycle, err)
 		}
@@ -75,7 +76,7 @@ func TestS01Kill(t *testing.T) {
 		if uint64(len(stored)) < acked {
 			t.Fatalf("after kill %d: %d messages of %d that were acknowledged", cycle, len(stored), acked)
 		}
-		s.Close()
+		s.Close(bg)
 	}
 	t.Logf("%d messages", acked)
 }

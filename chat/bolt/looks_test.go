@@ -32,24 +32,24 @@ func TestLooksAreMade(t *testing.T) {
 				}
 				return spoil(tx)
 			})
-			if err := errors.Join(err, s.Close()); err != nil {
+			if err := errors.Join(err, s.Close(bg)); err != nil {
 				t.Fatal(err)
 			}
 			s = mustOpen(t, dir)
 			for _, u := range []chat.User{{ID: "u_1", Name: "Paul", Created: 1}, {ID: "u_2", Name: "PauI", Created: 1}, {ID: "u_3", Name: "\u3164", Created: 1}} {
-				if err := s.PutUser(u); err != nil {
+				if err := s.PutUser(bg, u); err != nil {
 					t.Errorf("%s keeps the name: %v", u.ID, err)
 				}
-				if got, err := s.User(u.ID); got != u || err != nil {
+				if got, err := s.User(bg, u.ID); got != u || err != nil {
 					t.Errorf("%+v, %v; want %+v", got, err, u)
 				}
 			}
 			for _, name := range []string{"Paul", "PauI", "Pau1"} {
-				if err := s.PutUser(chat.User{ID: "u_4", Name: name}); !errors.Is(err, chat.ErrNameTaken) {
+				if err := s.PutUser(bg, chat.User{ID: "u_4", Name: name}); !errors.Is(err, chat.ErrNameTaken) {
 					t.Errorf("%s: %v", name, err)
 				}
 			}
-			if err := s.PutUser(chat.User{ID: "u_4", Name: "Eve"}); err != nil || s.Broken() != nil {
+			if err := s.PutUser(bg, chat.User{ID: "u_4", Name: "Eve"}); err != nil || s.Broken() != nil {
 				t.Errorf("after refusals: %v, %v", err, s.Broken())
 			}
 		})

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -20,7 +21,10 @@ type reader struct {
 
 // view runs a read transaction. The horizon is looked at after the transaction has
 // begun: whatever is behind it by then was synced, or is hidden.
-func (s *Store) view(read func(*reader) error) error {
+func (s *Store) view(ctx context.Context, read func(*reader) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	return s.guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
 			r := &reader{tx: tx}
@@ -36,34 +40,44 @@ func (s *Store) view(read func(*reader) error) error {
 // older than the horizon, and then sees less by itself.
 func (r *reader) conversation(name chat.Conversation) (conversation, error) {
 	c, err := decodeConversation(r.tx.Bucket(bucketConversations).Get([]byte(name)))
-	if before, ok := r.hidden[name]; ok && c.exists() && (!before.exists() || before.Seq < c.Seq) {
+	if before, ok := r.hidden[name]; ok && c.exists() && (!before.exists() || before.seq < c.seq) {
 		c = before
 	}
 	return c, err
 }
 
-// Last implements chat.Store.
-func (s *Store) Last(name chat.Conversation) (tail chat.Tail, err error) {
-	err = s.view(func(r *reader) error {
+// Epoch implements chat.Log.
+func (s *Store) Epoch(ctx context.Context) (string, error) { return s.epoch, ctx.Err() }
+
+// Tail implements chat.Log.
+func (s *Store) Tail(ctx context.Context, name chat.Conversation) (tail chat.Tail, err error) {
+	err = s.view(ctx, func(r *reader) error {
 		c, err := r.conversation(name)
-		if err == nil && !c.exists() {
-			err = chat.ErrNotFound
-		}
-		tail = c.Tail
+		tail = c.tail(s.epoch)
 		return err
 	})
 	return tail, err
 }
 
-// Locate implements chat.Store.
-func (s *Store) Locate(name chat.Conversation, id string) (seq uint64, err error) {
-	err = s.view(func(r *reader) error {
+// Changes implements chat.Log.
+func (s *Store) Changes(ctx context.Context, name chat.Conversation, after uint64, limit int) (changes []chat.Change, more bool, err error) {
+	page, err := s.History(ctx, chat.HistoryQuery{Conversation: name, AfterSeq: after, Limit: limit})
+	for i := range page.Messages {
+		m := &page.Messages[i]
+		changes = append(changes, chat.Change{Number: m.Seq, Epoch: s.epoch, Seq: m.Seq, ID: m.ID, ServerTS: m.ServerTS, Message: &m.Message})
+	}
+	return changes, page.More, err
+}
+
+// Locate implements chat.Log.
+func (s *Store) Locate(ctx context.Context, name chat.Conversation, id string) (seq uint64, err error) {
+	err = s.view(ctx, func(r *reader) error {
 		c, err := r.conversation(name)
 		if err != nil {
 			return err
 		}
 		var ok bool
-		if seq, ok = parseID(id, s.info.Epoch, c.number); !ok || seq == 0 || seq > c.Seq {
+		if seq, ok = parseID(id, s.epoch, c.number); !ok || seq == 0 || seq > c.seq {
 			return chat.ErrNotFound
 		}
 		return nil
@@ -71,9 +85,9 @@ func (s *Store) Locate(name chat.Conversation, id string) (seq uint64, err error
 	return seq, err
 }
 
-// History implements chat.Store.
-func (s *Store) History(q chat.HistoryQuery) (page chat.Page, err error) {
-	err = s.view(func(r *reader) error {
+// History implements chat.Log.
+func (s *Store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Page, err error) {
+	err = s.view(ctx, func(r *reader) error {
 		c, err := r.conversation(q.Conversation)
 		if err != nil {
 			return err
@@ -82,9 +96,10 @@ func (s *Store) History(q chat.HistoryQuery) (page chat.Page, err error) {
 		if err != nil {
 			return err
 		}
+		page.Epoch = s.epoch
 		spans, page.More = limitSpans(spans, uint64(q.Limit), q.Newest)
 		for _, sp := range spans {
-			page.Messages, err = r.messages(page.Messages, c.number, sp, s.info.Epoch)
+			page.Messages, err = r.messages(page.Messages, c.number, sp, s.epoch)
 			if err != nil {
 				return err
 			}
@@ -101,7 +116,7 @@ type span struct{ first, last uint64 }
 // span. With such bounds there is one at most for each part of the conversation in which
 // the clock did not go back.
 func (r *reader) spans(c conversation, q *chat.HistoryQuery) (spans []span, err error) {
-	all := span{q.AfterSeq + 1, c.Seq}
+	all := span{q.AfterSeq + 1, c.seq}
 	if q.BeforeSeq != 0 {
 		all.last = min(all.last, q.BeforeSeq-1)
 	}
@@ -213,29 +228,29 @@ func (r *reader) messages(messages []chat.Stored, number uint64, sp span, epoch 
 		if err != nil {
 			return nil, fmt.Errorf("%w: message %d of conversation %d", err, seq, number)
 		}
-		messages = append(messages, chat.Stored{Message: m, ID: formatID(epoch, number, seq), Seq: seq})
+		messages = append(messages, chat.Stored{Message: m, ID: chat.MessageID(epoch, number, seq), Seq: seq})
 		k, v = c.Next()
 	}
 	return messages, nil
 }
 
-// Peers implements chat.Store.
-func (s *Store) Peers(user, after string, limit int) (peers []chat.PeerState, more bool, err error) {
-	err = s.view(func(r *reader) error {
+// Talks implements chat.Directory.
+func (s *Store) Talks(ctx context.Context, user, after string, limit int) (talks []chat.Talk, more bool, err error) {
+	err = s.view(ctx, func(r *reader) error {
 		more, err = r.list(bucketPeers, user+"\x00", after, func(peer string) (bool, error) {
 			c, err := r.conversation(chat.PrivateConversation(user, peer))
 			if err != nil || !c.exists() {
 				return true, err
 			}
-			if len(peers) == limit {
+			if len(talks) == limit {
 				return false, nil
 			}
-			peers = append(peers, chat.PeerState{UserID: peer, Tail: c.Tail})
+			talks = append(talks, chat.Talk{UserID: peer, Seq: c.seq, ServerTS: c.serverTS})
 			return true, nil
 		})
 		return err
 	})
-	return peers, more, err
+	return talks, more, err
 }
 
 // list calls each, in order, with the rest of every key of a bucket that begins with
@@ -256,9 +271,9 @@ func (r *reader) list(bucket []byte, prefix, after string, each func(rest string
 	return false, nil
 }
 
-// User implements chat.Store.
-func (s *Store) User(id string) (u chat.User, err error) {
-	err = s.view(func(r *reader) error {
+// User implements chat.Directory.
+func (s *Store) User(ctx context.Context, id string) (u chat.User, err error) {
+	err = s.view(ctx, func(r *reader) error {
 		b := r.tx.Bucket(bucketUsers).Get([]byte(id))
 		if b == nil {
 			return chat.ErrNotFound

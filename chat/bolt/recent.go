@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"sync"
 
 	"github.com/tidwall/btree"
@@ -29,6 +30,10 @@ func comesFirst(a, b chat.RoomInfo) bool {
 	return cmp.Or(cmp.Compare(b.ServerTS, a.ServerTS), cmp.Compare(a.Name, b.Name)) < 0
 }
 
+func (c conversation) info(room string) chat.RoomInfo {
+	return chat.RoomInfo{Name: room, Seq: c.seq, ServerTS: c.serverTS}
+}
+
 // load reads every room that has messages.
 func (l *recent) load(tx *bbolt.Tx) error {
 	prefix := []byte(chat.RoomPrefix)
@@ -38,8 +43,8 @@ func (l *recent) load(tx *bbolt.Tx) error {
 		if err != nil {
 			return err
 		}
-		if conv.Seq > 0 {
-			l.rooms.Set(chat.RoomInfo{Name: string(k[len(prefix):]), Tail: conv.Tail})
+		if conv.seq > 0 {
+			l.rooms.Set(conv.info(string(k[len(prefix):])))
 		}
 	}
 	return nil
@@ -51,14 +56,14 @@ func (l *recent) move(before, now map[chat.Conversation]conversation) {
 	defer l.mu.Unlock()
 	for conv, c := range now {
 		if name, ok := conv.Room(); ok && c != before[conv] {
-			l.rooms.Delete(chat.RoomInfo{Name: name, Tail: before[conv].Tail})
-			l.rooms.Set(chat.RoomInfo{Name: name, Tail: c.Tail})
+			l.rooms.Delete(before[conv].info(name))
+			l.rooms.Set(c.info(name))
 		}
 	}
 }
 
-// Rooms implements chat.Store.
-func (s *Store) Rooms(after chat.RoomPlace, search string, limit int) (rooms []chat.RoomInfo, next chat.RoomPlace, err error) {
+// Rooms implements chat.Directory.
+func (s *Store) Rooms(ctx context.Context, after chat.RoomPlace, search string, limit int) (rooms []chat.RoomInfo, next chat.RoomPlace, err error) {
 	l := s.recent
 	l.mu.RLock()
 	defer l.mu.RUnlock()
@@ -82,7 +87,7 @@ func (s *Store) Rooms(after chat.RoomPlace, search string, limit int) (rooms []c
 	if after == (chat.RoomPlace{}) {
 		l.rooms.Scan(each)
 	} else {
-		l.rooms.Ascend(chat.RoomInfo{Name: after.Name, Tail: chat.Tail{ServerTS: after.ServerTS}}, each)
+		l.rooms.Ascend(chat.RoomInfo{Name: after.Name, ServerTS: after.ServerTS}, each)
 	}
-	return rooms, next, nil
+	return rooms, next, ctx.Err()
 }

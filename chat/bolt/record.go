@@ -14,16 +14,22 @@ var errDamaged = errors.New("chat/bolt: a record is damaged")
 // conversation is the value of a conversation. Its number is never 0, which stands
 // for one that does not exist.
 type conversation struct {
-	number uint64
-	chat.Tail
+	number   uint64
+	seq      uint64 // of the last message
+	serverTS int64  // of the last message
 }
 
 func (c conversation) exists() bool { return c.number != 0 }
 
+// tail is the end of a conversation. Every change is a message so far.
+func (c conversation) tail(epoch string) chat.Tail {
+	return chat.Tail{Seq: c.seq, Change: c.seq, ServerTS: c.serverTS, Epoch: epoch}
+}
+
 func (c conversation) encode() []byte {
 	b := binary.BigEndian.AppendUint64(make([]byte, 0, 24), c.number)
-	b = binary.BigEndian.AppendUint64(b, c.Seq)
-	return binary.BigEndian.AppendUint64(b, uint64(c.ServerTS))
+	b = binary.BigEndian.AppendUint64(b, c.seq)
+	return binary.BigEndian.AppendUint64(b, uint64(c.serverTS))
 }
 
 // decodeConversation decodes nil as a conversation that does not exist.
@@ -35,8 +41,8 @@ func decodeConversation(b []byte) (c conversation, err error) {
 		return c, errDamaged
 	}
 	c.number = binary.BigEndian.Uint64(b)
-	c.Seq = binary.BigEndian.Uint64(b[8:])
-	c.ServerTS = int64(binary.BigEndian.Uint64(b[16:]))
+	c.seq = binary.BigEndian.Uint64(b[8:])
+	c.serverTS = int64(binary.BigEndian.Uint64(b[16:]))
 	if !c.exists() {
 		return c, errDamaged
 	}
@@ -115,15 +121,9 @@ func cutField(b []byte) (s string, rest []byte, err error) {
 	return string(b[:n]), b[n:], nil
 }
 
-// formatID is the id of a message: unique as epochs are, and within one as
-// conversations and seqs are.
-func formatID(epoch string, number, seq uint64) string {
-	return epoch + "-" + strconv.FormatUint(number, 36) + "-" + strconv.FormatUint(seq, 36)
-}
-
 // parseID is the seq in id, if it is one of conversation number.
 func parseID(id, epoch string, number uint64) (seq uint64, ok bool) {
 	seq, err := strconv.ParseUint(id[strings.LastIndexByte(id, '-')+1:], 36, 64)
 	// There is one way to write an id, and it is not to be guessed at.
-	return seq, err == nil && formatID(epoch, number, seq) == id
+	return seq, err == nil && chat.MessageID(epoch, number, seq) == id
 }

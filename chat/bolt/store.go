@@ -1,11 +1,13 @@
 package bolt
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -21,6 +23,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/local"
 )
 
 const (
@@ -55,12 +58,21 @@ var (
 	keyKeyID  = []byte("key") // absent in stores from before it
 )
 
-// Store is a chat.Store in a file.
+// Store is a chat engine in a file: a chat.Log, a chat.Directory and a chat.Health. Parts
+// has the others, which are in memory.
 type Store struct {
-	path string
-	db   *bbolt.DB
-	info chat.StoreInfo // as of opening
-	key  string         // as of opening: KeyID
+	path  string
+	db    *bbolt.DB
+	epoch string
+	key   string // as of opening: KeyID
+	time  *chat.ServerTime
+
+	broker   *local.Broker
+	presence *local.Presence
+	sessions local.Sessions
+	bans     local.Bans
+
+	commits committer
 
 	recent *recent
 
@@ -71,7 +83,7 @@ type Store struct {
 	// before that. After a failed sync it stays.
 	horizon atomic.Pointer[horizon]
 
-	writing sync.Mutex // held by whoever writes
+	writing sync.Mutex // held while a transaction writes
 
 	room room
 }
@@ -83,9 +95,26 @@ type horizon map[chat.Conversation]conversation
 // Open opens the store in the data folder dir, and makes both if they are not
 // there. The folder gets mode 0700 and the file 0600. It fails if another process
 // has the store open, or if it was written in another format.
-func Open(dir string) (*Store, error) { return open(dir, lockTimeout) }
+func Open(dir string, o Options) (*Store, error) { return open(dir, lockTimeout, o) }
 
-func open(dir string, timeout time.Duration) (*Store, error) {
+// Options are how a store works. The zero value is good.
+type Options struct {
+	Clock chat.Clock   // default: chat.SystemClock()
+	Log   *slog.Logger // default: slog.Default()
+}
+
+// Parts is the store as a hub takes it. Several hubs may have it at a time.
+func (s *Store) Parts() chat.Engine {
+	return chat.Engine{Log: s, Directory: s, Broker: s.broker, Presence: s.presence, Sessions: &s.sessions, Bans: &s.bans, Health: s}
+}
+
+func open(dir string, timeout time.Duration, o Options) (*Store, error) {
+	if o.Clock == nil {
+		o.Clock = chat.SystemClock()
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("chat/bolt: data folder: %w", err)
 	}
@@ -96,11 +125,14 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 		}
 	}
 	s := &Store{path: path, recent: newRecent(), room: room{free: freeSpace, now: time.Now}}
+	s.broker = local.NewBroker(s)
+	s.presence = local.NewPresence(s.broker)
+	newest := int64(0)
 	err := s.guard(func() (err error) {
 		if s.db, err = openCurrent(path, timeout); err != nil {
 			return err
 		}
-		if err := s.readMeta(path); err != nil {
+		if err := s.readMeta(path, &newest); err != nil {
 			return err
 		}
 		if err := s.refuseBackup(path); err != nil {
@@ -117,6 +149,8 @@ func open(dir string, timeout time.Duration) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.time = chat.NewServerTime(o.Clock, newest, o.Log)
+	s.startCommitter()
 	return s, nil
 }
 
@@ -227,7 +261,7 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func (s *Store) readMeta(path string) error {
+func (s *Store) readMeta(path string, newest *int64) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		meta := tx.Bucket(bucketMeta)
 		if meta == nil || meta.Get(keyFormat) == nil {
@@ -241,17 +275,29 @@ func (s *Store) readMeta(path string) error {
 				return fmt.Errorf("chat/bolt: %s is damaged: it has no bucket %q", path, name)
 			}
 		}
-		s.info.Epoch = string(meta.Get(keyEpoch))
+		s.epoch = string(meta.Get(keyEpoch))
 		s.key = string(meta.Get(keyKeyID))
 		if last := meta.Get(keyLast); len(last) == 8 {
-			s.info.LastServerTS = int64(binary.BigEndian.Uint64(last))
+			*newest = int64(binary.BigEndian.Uint64(last))
 		}
 		return nil
 	})
 }
 
-// Close closes the file, when what is being read or written is done.
-func (s *Store) Close() error { return s.db.Close() }
+// Close closes the file, when what waits is written. The error is ctx's if that ends first;
+// then the file is left to the end of the process, and no more is written.
+func (s *Store) Close(ctx context.Context) error {
+	s.commits.mu.Lock()
+	s.commits.closed = true
+	s.commits.wake.Broadcast()
+	s.commits.mu.Unlock()
+	select {
+	case <-s.commits.over:
+		return s.db.Close()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // Broken returns why the store cannot be trusted any more: the file is damaged, or a
 // write failed and it is not known what of it is on disk. nil: it can be.
@@ -261,6 +307,3 @@ func (s *Store) Broken() error {
 	}
 	return nil
 }
-
-// Info describes the data as they were when the store was opened.
-func (s *Store) Info() chat.StoreInfo { return s.info }

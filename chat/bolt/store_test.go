@@ -1,63 +1,91 @@
 package bolt
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
 
 	"github.com/hawser-ws/hawser/chat"
-	"github.com/hawser-ws/hawser/chat/storetest"
+	"github.com/hawser-ws/hawser/chat/enginetest"
 )
 
 var lobby = chat.RoomConversation("lobby")
+
+var (
+	bg    = context.Background()
+	quiet = Options{Log: slog.New(slog.DiscardHandler)}
+)
 
 type folder struct {
 	dir   string
 	store *Store
 }
 
-func (f *folder) Open(t *testing.T) chat.Store {
-	f.store = mustOpen(t, f.dir)
-	return f.store
+func (f *folder) Open(t *testing.T, c chat.Clock) chat.Engine {
+	var err error
+	if f.store, err = Open(f.dir, Options{Clock: c, Log: quiet.Log}); err != nil {
+		t.Fatal(err)
+	}
+	return f.store.Parts()
 }
 
 func (f *folder) Close(t *testing.T) {
-	if err := f.store.Close(); err != nil {
+	if err := f.store.Close(bg); err != nil {
 		t.Error(err)
 	}
 }
 
+func (f *folder) Durable() bool { return true }
+
 func mustOpen(t *testing.T, dir string) *Store {
 	t.Helper()
-	s, err := Open(dir)
+	s, err := Open(dir, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
+	t.Cleanup(func() { s.Close(bg) })
 	return s
 }
 
 func TestContract(t *testing.T) {
-	storetest.Run(t, func(t *testing.T) storetest.Folder { return &folder{dir: t.TempDir()} })
+	enginetest.Run(t, func(t *testing.T) enginetest.Place { return &folder{dir: t.TempDir()} })
 }
 
-// say commits one message to the lobby.
-func say(s *Store, content string) (chat.Entry, error) {
-	batch := []chat.Entry{{Conversation: lobby, Message: &chat.Message{
-		Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), ServerTS: 1754474400000}}}
-	err := s.Commit(batch)
-	return batch[0], err
+// results stores entries.
+func results(s *Store, entries []chat.Entry) (rs []chat.Result, err error) {
+	rs = make([]chat.Result, len(entries))
+	s.Append(bg, entries, func(i int, r chat.Result) {
+		rs[i] = r
+		err = errors.Join(err, r.Err)
+	})
+	return rs, err
+}
+
+// commit stores entries, and forgets where.
+func commit(s *Store, entries []chat.Entry) error {
+	_, err := results(s, entries)
+	return err
+}
+
+// say stores one message in the lobby.
+func say(s *Store, content string) (chat.Change, error) {
+	rs, err := results(s, []chat.Entry{{Conversation: lobby, Message: &chat.Message{
+		Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}")}}})
+	return rs[0].Change, err
 }
 
 func contents(t *testing.T, s *Store) (c []string) {
 	t.Helper()
-	page, err := s.History(chat.HistoryQuery{Conversation: lobby, Limit: 1 << 20})
+	page, err := s.History(bg, chat.HistoryQuery{Conversation: lobby, Limit: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +117,7 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 func TestS15Lock(t *testing.T) {
 	dir := t.TempDir()
 	mustOpen(t, dir)
-	_, err := open(dir, 1)
+	_, err := open(dir, 1, quiet)
 	if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, FileName)+" is in use by another process") {
 		t.Errorf("the second to open it got %v", err)
 	}
@@ -114,8 +142,8 @@ func TestS16Format(t *testing.T) {
 			if err := s.db.Update(test.change); err != nil {
 				t.Fatal(err)
 			}
-			s.Close()
-			_, err := Open(dir)
+			s.Close(bg)
+			_, err := Open(dir, quiet)
 			if err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), dir) {
 				t.Errorf("Open: %v\nwant it to name the file and say %q", err, test.want)
 			}
@@ -129,7 +157,7 @@ func TestNotADatabase(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("not a database ", 2000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), path) {
+	if _, err := Open(dir, quiet); err == nil || !strings.Contains(err.Error(), path) {
 		t.Errorf("Open: %v", err)
 	}
 }
@@ -151,12 +179,12 @@ func TestMakingTwice(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, FileName)
 	s := mustOpen(t, dir)
-	epoch := s.Info().Epoch
-	s.Close()
+	epoch := s.epoch
+	s.Close(bg)
 	if err := create(dir, path); err != nil {
 		t.Fatal(err)
 	}
-	if got := mustOpen(t, dir).Info().Epoch; got != epoch {
+	if got := mustOpen(t, dir).epoch; got != epoch {
 		t.Errorf("the store was replaced: epoch %q, was %q", got, epoch)
 	}
 }
@@ -217,23 +245,23 @@ func TestS07FailedSyncClosesForWriting(t *testing.T) {
 	if !errors.Is(err, chat.ErrOutcomeUnknown) || !strings.Contains(err.Error(), "closed for writing") {
 		t.Fatalf("Commit whose sync failed: %v", err)
 	}
-	if _, again := say(s, "after"); again == nil || again != s.Broken() || errors.Is(again, chat.ErrOutcomeUnknown) {
+	if _, again := say(s, "after"); !errors.Is(again, s.Broken()) || errors.Is(again, chat.ErrOutcomeUnknown) {
 		t.Errorf("Commit after it, of which certainly nothing was stored: %v", again)
 	}
-	if err := s.PutUser(chat.User{ID: "u_ada"}); err == nil {
+	if err := s.PutUser(bg, chat.User{ID: "u_ada"}); err == nil {
 		t.Error("PutUser after it succeeded")
 	}
 	if diff := cmp.Diff([]string{"before"}, contents(t, s)); diff != "" {
 		t.Errorf("reading (-want +got):\n%s", diff)
 	}
-	if rooms, _, _ := s.Rooms(chat.RoomPlace{}, "", 10); len(rooms) != 1 || rooms[0].Seq != 1 {
+	if rooms, _, _ := s.Rooms(bg, chat.RoomPlace{}, "", 10); len(rooms) != 1 || rooms[0].Seq != 1 {
 		t.Errorf("the list of rooms knows of what may not be there: %v", rooms)
 	}
 	// Of a transaction that got as far as the file, readers would see everything.
-	if h := s.horizon.Load(); h == nil || (*h)[lobby].Seq != 1 {
+	if h := s.horizon.Load(); h == nil || (*h)[lobby].seq != 1 {
 		t.Errorf("what may have been written is not hidden: %v", h)
 	}
-	s.Close()
+	s.Close(bg)
 	s = mustOpen(t, dir)
 	if e, err := say(s, "next"); err != nil || e.Seq != 2 {
 		t.Errorf("after a restart: %+v, %v", e, err)
@@ -274,7 +302,7 @@ func TestHorizonHidesWhatIsNotSynced(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := horizon{}
-	err := s.view(func(r *reader) (err error) {
+	err := s.view(bg, func(r *reader) (err error) {
 		for _, name := range []chat.Conversation{lobby, "r:attic", "p:u_ada:u_bob"} {
 			if before[name], err = r.conversation(name); err != nil {
 				return err
@@ -289,8 +317,8 @@ func TestHorizonHidesWhatIsNotSynced(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := &chat.Message{Sender: "u_ada", Timestamp: "1", Metadata: []byte("{}"), ServerTS: 1}
-	if err := s.Commit([]chat.Entry{{Conversation: "r:attic", Message: x}, {Conversation: "p:u_ada:u_bob", Message: x}}); err != nil {
+	x := &chat.Message{Sender: "u_ada", Timestamp: "1", Metadata: []byte("{}")}
+	if err := commit(s, []chat.Entry{{Conversation: "r:attic", Message: x}, {Conversation: "p:u_ada:u_bob", Message: x}}); err != nil {
 		t.Fatal(err)
 	}
 	s.horizon.Store(&before)
@@ -298,19 +326,19 @@ func TestHorizonHidesWhatIsNotSynced(t *testing.T) {
 	if diff := cmp.Diff([]string{"synced"}, contents(t, s)); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
-	if tail, _ := s.Last(lobby); tail.Seq != 1 {
+	if tail, _ := s.Tail(bg, lobby); tail.Seq != 1 {
 		t.Errorf("Last is %d", tail.Seq)
 	}
-	if _, err := s.Locate(lobby, second.ID); err != chat.ErrNotFound {
+	if _, err := s.Locate(bg, lobby, second.ID); err != chat.ErrNotFound {
 		t.Errorf("Locate: %v", err)
 	}
-	if peers, _, _ := s.Peers("u_ada", "", 10); len(peers) != 0 {
+	if peers, _, _ := s.Talks(bg, "u_ada", "", 10); len(peers) != 0 {
 		t.Errorf("Peers: %v", peers)
 	}
 
 	// A reader that began before an earlier commit sees less than the horizon allows.
 	lead := before[lobby]
-	lead.Seq = 99
+	lead.seq = 99
 	s.horizon.Store(&horizon{lobby: lead})
 	if diff := cmp.Diff([]string{"synced", "on its way"}, contents(t, s)); diff != "" {
 		t.Errorf("history before a horizon ahead (-want +got):\n%s", diff)
@@ -319,14 +347,19 @@ func TestHorizonHidesWhatIsNotSynced(t *testing.T) {
 
 // Refs that have expired are forgotten, a bounded number with each batch.
 func TestRefsAreForgotten(t *testing.T) {
-	s := mustOpen(t, t.TempDir())
-	const start = int64(1754474400000)
+	var clock enginetest.Clock
+	clock.Pass(56 * 365 * 24 * time.Hour)
+	s, err := Open(t.TempDir(), Options{Clock: &clock, Log: quiet.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(bg)
 	var batch []chat.Entry
 	for i := range 200 {
 		batch = append(batch, chat.Entry{Conversation: lobby, Message: &chat.Message{
-			Sender: "u_ada", Ref: strings.Repeat("r", i+1), Metadata: []byte("{}"), Timestamp: "1", ServerTS: start}})
+			Sender: "u_ada", Ref: strings.Repeat("r", i+1), Metadata: []byte("{}"), Timestamp: "1"}})
 	}
-	if err := s.Commit(batch); err != nil {
+	if err := commit(s, batch); err != nil {
 		t.Fatal(err)
 	}
 	days := func() (n, refs int) {
@@ -340,17 +373,19 @@ func TestRefsAreForgotten(t *testing.T) {
 		return n, refs
 	}
 	var later []chat.Entry
-	for i := range 2 { // the refs of two days are kept
+	clock.Pass(24 * time.Hour)
+	for range 2 { // the refs of two days are kept
+		clock.Pass(24 * time.Hour)
 		later = []chat.Entry{{Conversation: lobby, Message: &chat.Message{
-			Sender: "u_ada", Ref: "r", Metadata: []byte("{}"), Timestamp: "1", ServerTS: start + int64(2+i)*day}}}
-		if err := s.Commit(later); err != nil {
+			Sender: "u_ada", Ref: "r", Metadata: []byte("{}"), Timestamp: "1"}}}
+		if err := commit(s, later); err != nil {
 			t.Fatal(err)
 		}
 	}
 	later[0].Message.Ref = ""
 	_, least := days()
 	for range 20 {
-		if err := s.Commit(later); err != nil {
+		if err := commit(s, later); err != nil {
 			t.Fatal(err)
 		}
 		n, refs := days()

@@ -6,8 +6,6 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/hawser-ws/hawser/chat"
 )
 
 // Contents is what Verify found in a file.
@@ -29,13 +27,13 @@ func Verify(ctx context.Context, path string) (c Contents, err error) {
 		return c, err
 	}
 	defer s.db.Close()
-	c.Epoch, c.KeyID = s.info.Epoch, s.key
+	c.Epoch, c.KeyID = s.epoch, s.key
 	if state, key := s.backup(); state == stateSealed {
 		c.TokenKey = key
 	}
 	err = s.guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
-			v := verifier{ctx: ctx, tx: tx, contents: &c, tails: map[uint64]chat.Tail{}}
+			v := verifier{ctx: ctx, tx: tx, contents: &c, tails: map[uint64]conversation{}}
 			for _, step := range []func() error{v.conversations, v.messages, v.users, v.rest} {
 				if err := step(); err != nil {
 					return fmt.Errorf("chat/bolt: %s: %w", path, err)
@@ -51,7 +49,7 @@ type verifier struct {
 	ctx      context.Context
 	tx       *bbolt.Tx
 	contents *Contents
-	tails    map[uint64]chat.Tail // by the numbers of conversations
+	tails    map[uint64]conversation // by the numbers of conversations
 	records  int
 }
 
@@ -74,7 +72,7 @@ func (v *verifier) conversations() error {
 		if _, twice := v.tails[c.number]; twice {
 			return fmt.Errorf("%w: two conversations have number %d", errDamaged, c.number)
 		}
-		v.tails[c.number] = c.Tail
+		v.tails[c.number] = c
 		v.contents.Conversations++
 		return nil
 	})
@@ -84,7 +82,7 @@ func (v *verifier) conversations() error {
 func (v *verifier) messages() error {
 	var number, seq uint64
 	complete := func() error {
-		if number != 0 && seq != v.tails[number].Seq {
+		if number != 0 && seq != v.tails[number].seq {
 			return fmt.Errorf("%w: message %d of conversation %d is missing", errDamaged, seq+1, number)
 		}
 		return nil
@@ -120,7 +118,7 @@ func (v *verifier) messages() error {
 		return err
 	}
 	for n, tail := range v.tails {
-		if tail.Seq > 0 {
+		if tail.seq > 0 {
 			if found--; found < 0 {
 				return fmt.Errorf("%w: a conversation, perhaps %d, has lost its messages", errDamaged, n)
 			}

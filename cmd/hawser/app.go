@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync/atomic"
+	"time"
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/api"
@@ -40,6 +41,9 @@ type app struct {
 	health  *health
 	url     string     // where a browser on this machine finds the page
 	failed  chan error // what ended Serve, unless stop did
+
+	publishKey string // "": nobody may publish
+
 	ending  atomic.Bool
 }
 
@@ -47,21 +51,24 @@ type app struct {
 // closed again if it fails.
 func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	a = &app{cfg: cfg, log: log, failed: make(chan error, 2)}
+	if a.publishKey, err = publishKey(cfg); err != nil {
+		return nil, err
+	}
 	var tokens *auth.Tokens
 	if a.store, tokens, err = openData(cfg.Data, log); err != nil {
 		return nil, err
 	}
 	a.health = &health{base: cfg.BasePath, ending: &a.ending, store: a.store, log: log}
 	if err = a.openNetwork(); err != nil {
-		return nil, errors.Join(err, a.store.Close())
+		return nil, errors.Join(err, a.store.Close(context.Background()))
 	}
 	if err = a.openAdmin(); err != nil {
-		return nil, errors.Join(err, a.ln.Close(), a.store.Close())
+		return nil, errors.Join(err, a.ln.Close(), a.store.Close(context.Background()))
 	}
 	mux := http.NewServeMux()
 	handler := &adapter{}
 	if a.server, err = server.New(a.serverConfig(handler, mux)); err != nil {
-		return nil, errors.Join(err, a.ln.Close(), a.admin.close(), a.store.Close())
+		return nil, errors.Join(err, a.ln.Close(), a.admin.close(), a.store.Close(context.Background()))
 	}
 	a.hub = chat.New(a.hubConfig(tokens))
 	handler.hub = a.hub
@@ -119,7 +126,7 @@ func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
 		limits.UserRoomsPerHour, limits.AddressRoomsPerHour = l.UserRoomsPerHour, l.AddressRoomsPerHour
 	}
 	return chat.Config{
-		Store:       a.store,
+		Engine:      a.store.Parts(),
 		Auth:        tokens,
 		NewFanout:   func() chat.Fanout { return group{a.server.NewGroup()} },
 		Limits:      limits,
@@ -145,6 +152,7 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 			Log:         a.log,
 		})
 	}
+	handleEndpoint(mux, "/api/publish", &api.Publish{Hub: a.hub, Users: a.store, Key: a.publishKey, Log: a.log})
 }
 
 // originCheck says, in words for people, why a page may not ask for a guest.
@@ -167,6 +175,9 @@ func handleEndpoint(mux *http.ServeMux, path string, h http.Handler) {
 	mux.Handle(path+"/{$}", h)
 }
 
+// closeTime is how long the store may take to close: nothing waits to be written by then.
+const closeTime = 5 * time.Second
+
 // stop ends in the order that loses nothing: what was accepted is stored and
 // sent, then the connections are closed, then the store. A drain comes before
 // that: until a connection is closed, it is served.
@@ -185,7 +196,9 @@ func (a *app) stop() error {
 	}
 	a.warnOfCut(a.server.Shutdown(ctx))
 	a.control.close()
-	err := a.store.Close()
+	closing, cancelClosing := context.WithTimeout(context.Background(), closeTime)
+	defer cancelClosing()
+	err := a.store.Close(closing)
 	return errors.Join(err, a.admin.close()) // until now it says that this one is stopping
 }
 

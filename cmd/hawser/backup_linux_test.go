@@ -42,13 +42,14 @@ func TestBackupToAFullDisk(t *testing.T) {
 // A client that asks for a backup and does not read it holds no stop.
 func TestStopDuringABackup(t *testing.T) {
 	dir, _ := chatFolder(t)
-	store, err := bolt.Open(dir)
+	store, err := bolt.Open(dir, bolt.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// More than the socket's buffers take.
-	long := &chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: strings.Repeat("x", 8<<20), Metadata: []byte("{}"), ServerTS: 1}
-	if err := errors.Join(store.Commit([]chat.Entry{{Conversation: chat.RoomConversation("long"), Message: long}}), store.Close()); err != nil {
+	long := &chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: strings.Repeat("x", 8<<20), Metadata: []byte("{}")}
+	store.Append(t.Context(), []chat.Entry{{Conversation: chat.RoomConversation("long"), Message: long}}, func(_ int, r chat.Result) { err = r.Err })
+	if err := errors.Join(err, store.Close(t.Context())); err != nil {
 		t.Fatal(err)
 	}
 	s := launch(t, dir, "127.0.0.1:0")

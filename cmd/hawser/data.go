@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,7 +23,7 @@ func openData(dir string, log *slog.Logger) (*bolt.Store, *auth.Tokens, error) {
 	if missing(dir, bolt.FileName) && !missing(dir, auth.KeyFile) {
 		log.Warn("there is a token.key but no chat.db, and an empty one was made: if there should be one, stop the server and bring it back with \"hawser restore\"", "data", dir)
 	}
-	store, err := bolt.Open(dir) // first: a key is never made for a store that cannot be opened
+	store, err := bolt.Open(dir, bolt.Options{Log: log}) // first: a key is never made for a store that cannot be opened
 	if err != nil {
 		return nil, nil, err
 	}
@@ -34,7 +35,7 @@ func openData(dir string, log *slog.Logger) (*bolt.Store, *auth.Tokens, error) {
 	}
 	tokens, err := openKey(dir, store)
 	if err != nil {
-		return nil, nil, errors.Join(err, store.Close())
+		return nil, nil, errors.Join(err, store.Close(context.Background()))
 	}
 	return store, tokens, nil
 }

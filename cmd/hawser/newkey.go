@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"path/filepath"
 
 	"github.com/hawser-ws/hawser/chat/auth"
@@ -31,11 +32,11 @@ func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) erro
 	case !missing(o.data, auth.KeyFile) && !o.force:
 		return &usageError{fmt.Errorf("%s is there; --force replaces it, and no token is good any more then", path)}
 	}
-	store, err := bolt.Open(o.data)
+	store, err := bolt.Open(o.data, bolt.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	defer store.Close(context.Background())
 	if key := store.UnpackedKey(); key != nil {
 		if err := unpackKey(o.data, store, key); err != nil {
 			return err

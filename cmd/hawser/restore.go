@@ -71,10 +71,11 @@ func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	if err != nil {
 		return err
 	}
-	if err := store.Close(); err != nil {
+	epoch, err := store.Epoch(ctx)
+	if err := errors.Join(err, store.Close(ctx)); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "hawser: %s holds %s again\nhawser: its epoch is new, %s, so that clients drop what they know of messages that came after the backup\n", o.data, counts(contents), store.Info().Epoch)
+	fmt.Fprintf(stdout, "hawser: %s holds %s again\nhawser: its epoch is new, %s, so that clients drop what they know of messages that came after the backup\n", o.data, counts(contents), epoch)
 	return nil
 }
 

@@ -57,6 +57,12 @@ type Config struct {
 	// everything is found as well. Empty: nothing is.
 	BasePath string
 
+	// PublishKeyFile names the file of the key for POST /api/publish. PublishKey is the
+	// key itself, where the environment gives it in HAWSER_PUBLISH_KEY. Without either,
+	// nobody may publish.
+	PublishKeyFile string
+	PublishKey     string
+
 	// Guests says whether anybody may make a user by choosing a name.
 	Guests bool
 
@@ -149,6 +155,9 @@ func (c *Config) check() error {
 	}
 	if c.HSTSSubdomains && c.HSTS == 0 {
 		errs = append(errs, errors.New("hsts_subdomains: it is on, but hsts is 0s, so that browsers are told nothing"))
+	}
+	if c.PublishKey != "" && c.PublishKeyFile != "" {
+		errs = append(errs, errors.New("publish_key_file: it is set, and so is the variable "+publishKeyVariable+"; one of them has to go"))
 	}
 	return errors.Join(errs...)
 }

@@ -11,6 +11,10 @@ import (
 const (
 	envPrefix    = "HAWSER_"
 	fileVariable = "HAWSER_CONFIG"
+
+	// publishKeyVariable holds a secret, which neither a file that is shown nor an
+	// argument should: it is no setting.
+	publishKeyVariable = "HAWSER_PUBLISH_KEY"
 )
 
 // Kubernetes tells every container of a namespace where its services are, in
@@ -33,9 +37,9 @@ func isServiceLink(name, text string) bool {
 	return linkName.MatchString(name) || strings.HasSuffix(name, "_PORT") && linkValue.MatchString(text)
 }
 
-// parseEnviron finds the variables' values and the name of the file, and warns of
-// variables that look like settings and are none.
-func parseEnviron(environ []string) (found []assignment, file string, warnings []string) {
+// parseEnviron finds the variables' values and the name of the file, notes the secret in
+// c, and warns of variables that look like settings and are none.
+func parseEnviron(c *Config, environ []string) (found []assignment, file string, warnings []string) {
 	for _, entry := range environ {
 		name, text, _ := strings.Cut(entry, "=")
 		text = strings.TrimSpace(text)
@@ -46,6 +50,8 @@ func parseEnviron(environ []string) (found []assignment, file string, warnings [
 		switch {
 		case name == fileVariable:
 			file = text
+		case name == publishKeyVariable:
+			c.PublishKey = text
 		case isServiceLink(name, text):
 			if known {
 				warnings = append(warnings, fmt.Sprintf("variable %s: %s says where a service is, as Kubernetes sets it (enableServiceLinks), and was not taken for the setting", name, quote(text)))

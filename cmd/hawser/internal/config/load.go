@@ -28,7 +28,7 @@ func Load(args, environ []string, readFile func(name string) ([]byte, error)) (c
 	if err != nil {
 		return c, nil, err
 	}
-	vars, file, warnings := parseEnviron(environ)
+	vars, file, warnings := parseEnviron(&c, environ)
 	if fromFlags != "" {
 		file = fromFlags
 	}

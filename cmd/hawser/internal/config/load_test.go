@@ -83,6 +83,7 @@ func TestEverySource(t *testing.T) {
 		Data:            "/var/lib/hawser",
 		PublicOrigins:   []string{"https://chat.example", "http://[::1]:8080"},
 		BasePath:        "/chat",
+		PublishKeyFile:  "/run/secrets/publish",
 		PingInterval:    1500 * time.Millisecond,
 		PingMisses:      3,
 		AuthTimeout:     time.Minute,
@@ -118,6 +119,7 @@ public_origins = [
   "http://[::1]:8080",
 ]
 base_path = "/chat"
+publish_key_file = "/run/secrets/publish"
 guests = false
 ping_interval = "1.5s"
 ping_misses = 3
@@ -168,6 +170,7 @@ address_rooms_per_hour = 13
 		"HAWSER_DATA=/var/lib/hawser",
 		"HAWSER_PUBLIC_ORIGINS=https://chat.example, http://[::1]:8080",
 		"HAWSER_BASE_PATH=/chat",
+		"HAWSER_PUBLISH_KEY_FILE=/run/secrets/publish",
 		"HAWSER_GUESTS=false",
 		"HAWSER_PING_INTERVAL=1.5s",
 		"HAWSER_PING_MISSES=3",
@@ -224,6 +227,16 @@ address_rooms_per_hour = 13
 				t.Error(d)
 			}
 		})
+	}
+}
+
+func TestPublishKey(t *testing.T) {
+	c, err := load("", []string{"HAWSER_PUBLISH_KEY= not in any file \n"})
+	if err != nil || c.PublishKey != "not in any file" {
+		t.Errorf("%q, %v", c.PublishKey, err)
+	}
+	if _, err := load("publish_key_file = \"x\"", []string{"HAWSER_PUBLISH_KEY=y"}); err == nil || !strings.Contains(err.Error(), "HAWSER_PUBLISH_KEY") {
+		t.Errorf("both: %v", err)
 	}
 }
 

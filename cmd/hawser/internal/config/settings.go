@@ -49,6 +49,8 @@ var settings = []setting{
 	}), proxy.NoHeader, func(c *Config) *proxy.Header { return &c.ForwardedHeader },
 		"Header in which trusted_proxies name the client of a request. Choose the one that they set: others are the client's own words."),
 
+	declare("publish_key_file", file(), "", func(c *Config) *string { return &c.PublishKeyFile },
+		"File of the key, 16 characters or more, with which programs may say something in the name of any user (POST /api/publish). The variable HAWSER_PUBLISH_KEY may hold the key itself instead. Without a key nobody may."),
 	declare("guests", boolean(), true, func(c *Config) *bool { return &c.Guests },
 		"Whether anybody may take part by choosing a name."),
 

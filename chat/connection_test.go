@@ -49,7 +49,7 @@ func TestA03AuthDeadline(t *testing.T) {
 	}
 	assertClosed(t, p, 1008, "auth_timeout")
 	p.say(`{"type":"auth","token":"token-of-ada"}`) // too late
-	p.session.Closed()
+	p.conn.Closed()
 	h.settle()
 	if more := p.leftover(); more != nil {
 		t.Errorf("after the close: %q", more)
@@ -70,7 +70,7 @@ func TestAuthDeadlineEndsWithAuth(t *testing.T) {
 	}
 	h.clock.advance(time.Hour)
 	q := h.connect()
-	q.session.Closed()
+	q.conn.Closed()
 	if n := h.clock.pending(); n != 0 {
 		t.Errorf("%d timers run for a session that has closed", n)
 	}
@@ -107,11 +107,11 @@ func TestA04BeforeAuth(t *testing.T) {
 			if more := p.leftover(); more != nil {
 				t.Errorf("then %q", more)
 			}
-			if rooms, _, _ := h.store.Rooms(chat.RoomPlace{}, "", 10); len(rooms) != 0 {
+			if rooms := h.rooms(); len(rooms) != 0 {
 				t.Errorf("side effect: %v", rooms)
 			}
-			if peers, _, _ := h.store.Peers("u_bob", "", 10); len(peers) != 0 {
-				t.Errorf("side effect: %v", peers)
+			if talks, _, _ := h.engine.Directory.Talks(ctx, "u_bob", "", 10); len(talks) != 0 {
+				t.Errorf("side effect: %v", talks)
 			}
 		})
 	}
@@ -133,7 +133,7 @@ func TestAuthRefused(t *testing.T) {
 		}
 		p.hearClose()
 		h.settle()
-		if rooms, _, _ := h.store.Rooms(chat.RoomPlace{}, "", 10); len(rooms) != 0 {
+		if rooms := h.rooms(); len(rooms) != 0 {
 			t.Errorf("token %.20q: side effect: %v", c.token, rooms)
 		}
 	}
@@ -194,7 +194,7 @@ func TestSlowAuth(t *testing.T) {
 		return p
 	}
 	gone := ask("ada")
-	gone.session.Closed()
+	gone.conn.Closed()
 	slow.answer <- struct{}{}
 	p := ask("ada")
 	h.clock.advance(time.Minute)
@@ -205,12 +205,11 @@ func TestSlowAuth(t *testing.T) {
 	if more := gone.leftover(); more != nil {
 		t.Errorf("the closed one heard %q", more)
 	}
-	p.session.Closed()
+	p.conn.Closed()
+	h.settle()
 	q := ask("bob")
 	slow.answer <- struct{}{}
-	q.say(`{"type":"leave","receiver_id":"nowhere"}`) // behind the departure
 	q.say(`{"type":"presence","receiver_id":"u_ada"}`)
-	q.hear()
 	q.hear()
 	if m := q.hear(); !strings.Contains(m, `"users":[]`) {
 		t.Errorf("nobody is connected, but %s", m)
@@ -281,7 +280,7 @@ func TestPipelinedAuthJoinGroup(t *testing.T) {
 func TestBinaryMessage(t *testing.T) {
 	h := newHouse(t, nil)
 	p := h.enter("ada", "")
-	p.session.Handle(frame.Binary, []byte(`{"type":"rooms"}`))
+	p.conn.Handle(frame.Binary, []byte(`{"type":"rooms"}`))
 	if reason := reasonOf(p.hear()); reason != "binary_message" {
 		t.Errorf("reason %q", reason)
 	}
@@ -338,6 +337,10 @@ func TestTooManyErrors(t *testing.T) {
 func TestBurst(t *testing.T) {
 	h := newHouse(t, func(cfg *chat.Config) { cfg.Limits.MessagesPerSecond, cfg.Limits.Burst = 2, 4 })
 	p := h.enter("ada", `"ack"`)
+	p.say(`{"type":"join","receiver_id":"lobby"}`)
+	p.hear()
+	h.settle()
+	h.clock.advance(time.Hour)
 	const n = 40
 	said := 0
 	for ; said < n && !p.paused; said++ {
@@ -386,7 +389,7 @@ func TestBurst(t *testing.T) {
 	if p.closed != 0 || p.paused {
 		t.Errorf("closed %d, paused %t", p.closed, p.paused)
 	}
-	p.session.Closed()
+	p.conn.Closed()
 	if n := h.clock.pending(); n != 0 {
 		t.Errorf("%d timers are left", n)
 	}
@@ -405,7 +408,7 @@ func TestAnsweredBeforeTheClose(t *testing.T) {
 				p.say(`{"type":"shout"}`)
 			}
 		}, 1008, "too_many_errors"},
-		{"binary", func(h *house, p *peer) { p.session.Handle(frame.Binary, nil) }, 1003, "binary_message"},
+		{"binary", func(h *house, p *peer) { p.conn.Handle(frame.Binary, nil) }, 1003, "binary_message"},
 		{"expired", func(h *house, p *peer) { h.clock.advance(time.Minute) }, 1008, "token_expired"},
 	} {
 		t.Run(c.how, func(t *testing.T) {
@@ -413,7 +416,10 @@ func TestAnsweredBeforeTheClose(t *testing.T) {
 			p := h.connect()
 			p.say(`{"type":"auth","token":"token-of-ada-until-1754474460"}`)
 			p.hear()
+			p.say(`{"type":"join","receiver_id":"lobby"}`)
+			p.hear()
 			p.rest()
+			h.clock.advance(5 * time.Second)
 			release := store.hold()
 			for i := range 3 { // two that are begun, and one that waits for its time
 				p.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"x","ref":"%d"}`, i))
@@ -429,9 +435,9 @@ func TestAnsweredBeforeTheClose(t *testing.T) {
 				}
 			}
 			assertClosed(t, p, c.code, c.reason)
-			p.session.Closed()
+			p.conn.Closed()
 			h.settle()
-			if tail, _ := h.store.Last("r:lobby"); tail.Seq != 3 {
+			if tail := h.tail("r:lobby"); tail.Seq != 3 {
 				t.Errorf("%d messages were stored, want 3", tail.Seq)
 			}
 			if n := h.clock.pending(); n != 0 {
@@ -447,7 +453,7 @@ func TestClosingHasAnEnd(t *testing.T) {
 	p := h.enter("ada", "")
 	defer store.hold()()
 	p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
-	p.session.Handle(frame.Binary, nil)
+	p.conn.Handle(frame.Binary, nil)
 	if p.hear(); p.closed != 0 {
 		t.Fatal("closed before the message was answered")
 	}
@@ -571,7 +577,7 @@ func TestQuotas(t *testing.T) {
 			n := 0
 			ask := func(name string) string {
 				p := h.enter(name, `"ack"`)
-				defer p.session.Closed()
+				defer p.conn.Closed()
 				n++
 				if strings.Contains(c.say, "%d") {
 					p.say(fmt.Sprintf(c.say, n))
@@ -693,13 +699,12 @@ func TestUnusedRooms(t *testing.T) {
 			t.Errorf("%s: %q, want %q", say, got, reason)
 		}
 	}
-	ada.session.Closed()
+	ada.conn.Closed()
 	h.settle()
 	if got, _ := list(""); len(got) != 1 || got[0] != "zoo" {
 		t.Errorf("after everybody has left: %v", got)
 	}
-	rooms, _, _ := h.store.Rooms(chat.RoomPlace{}, "", 10)
-	if len(rooms) != 1 {
+	if rooms := h.rooms(); len(rooms) != 1 {
 		t.Errorf("stored: %v", rooms)
 	}
 }

@@ -8,13 +8,13 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Peer is one connection, as the hub sees it. Its methods may be called from any
-// goroutine, never block, and do not call into the session before they return.
+// Socket is one WebSocket, as the hub sees it. Its methods may be called from any
+// goroutine, never block, and do not call into the Connection before they return.
 // They may be called after the connection has ended, and then do nothing.
-// A Peer is used as a map key by fan-outs and must be comparable.
-type Peer interface {
+// A Socket is used as a map key by fan-outs and must be comparable.
+type Socket interface {
 	// SendPrepared queues m behind everything queued before. An error means that
-	// the connection is ending; Session.Closed follows.
+	// the connection is ending; Connection.Closed follows.
 	SendPrepared(m *wsproto.Prepared) error
 
 	// Close sends a Close frame behind everything queued before, and ends the
@@ -26,17 +26,17 @@ type Peer interface {
 	Pause(on bool)
 }
 
-// Fanout sends one message to many peers. Join, Leave and Send take effect in the
-// order of the calls: a peer receives exactly what is sent after it joined and
+// Fanout sends one message to many sockets. Join, Leave and Send take effect in the
+// order of the calls: a socket receives exactly what is sent after it joined and
 // before it left, in one order with what it is sent directly. They do not block.
 type Fanout interface {
-	Join(Peer)
-	Leave(Peer)
+	Join(Socket)
+	Leave(Socket)
 	Send(*wsproto.Prepared)
 }
 
-// PeerInfo says where a connection comes from.
-type PeerInfo struct {
+// ConnectionInfo says where a connection comes from.
+type ConnectionInfo struct {
 	// RemoteAddr is the client's address, for limits and the log; the zero value where
 	// there is none, as on a Unix socket. Limits by address then do not apply.
 	RemoteAddr netip.AddrPort
@@ -48,7 +48,7 @@ type PeerInfo struct {
 }
 
 // remote is the address for the log.
-func (i *PeerInfo) remote() string {
+func (i *ConnectionInfo) remote() string {
 	if !i.RemoteAddr.IsValid() {
 		return "a Unix socket"
 	}
@@ -56,7 +56,7 @@ func (i *PeerInfo) remote() string {
 }
 
 // address is what limits by address count; invalid if there is none.
-func (i *PeerInfo) address() netip.Prefix { return AddressSubject(i.RemoteAddr.Addr()) }
+func (i *ConnectionInfo) address() netip.Prefix { return AddressSubject(i.RemoteAddr.Addr()) }
 
 // Identity is whom a token stands for.
 type Identity struct {

@@ -1,10 +1,11 @@
-package storetest
+package enginetest
 
 import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -20,13 +21,13 @@ type historyCase struct {
 	more  bool
 }
 
-func runHistory(t *testing.T, s chat.Store, cases []historyCase) {
+func (h *house) history(cases []historyCase) {
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
+		h.Run(c.name, func(t *testing.T) {
 			if c.query.Conversation == "" {
 				c.query.Conversation = lobby
 			}
-			page, err := s.History(c.query)
+			page, err := h.Log.History(ctx, c.query)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -37,13 +38,12 @@ func runHistory(t *testing.T, s chat.Store, cases []historyCase) {
 	}
 }
 
-func testHistoryBySeq(t *testing.T, f Folder) {
-	s := f.Open(t)
+func testHistoryBySeq(h *house) {
 	// Neighbours on both sides, which must not be seen.
-	commit(t, s, chat.Entry{Conversation: attic, Message: message("u_ada", "attic", start)})
-	fill(t, s, lobby, 5)
-	commit(t, s, chat.Entry{Conversation: adaBob, Message: message("u_ada", "private", start)})
-	runHistory(t, s, []historyCase{
+	h.say(attic, "u_ada", "attic")
+	h.fill(lobby, 5)
+	h.say(adaBob, "u_ada", "private")
+	h.history([]historyCase{
 		{"all", chat.HistoryQuery{Limit: 5}, []string{"1", "2", "3", "4", "5"}, false},
 		{"all, newest", chat.HistoryQuery{Limit: 5, Newest: true}, []string{"1", "2", "3", "4", "5"}, false},
 		{"first", chat.HistoryQuery{Limit: 2}, []string{"1", "2"}, true},
@@ -63,13 +63,14 @@ func testHistoryBySeq(t *testing.T, f Folder) {
 	})
 }
 
-func testHistoryByTime(t *testing.T, f Folder) {
-	s := f.Open(t)
-	fill(t, s, lobby, 5) // at 0, 10, 20, 30 and 40 ms
+func testHistoryByTime(h *house) {
+	start := start.UnixMilli()
+	h.fill(lobby, 5) // at 0, 10, 20, 30 and 40 ms
+	h.step(-10 * time.Millisecond)
 	// Two more at the time of the last.
-	commit(t, s, chat.Entry{Conversation: lobby, Message: message("u_ada", "6", start+40)},
-		chat.Entry{Conversation: lobby, Message: message("u_ada", "7", start+40)})
-	runHistory(t, s, []historyCase{
+	h.say(lobby, "u_ada", "6")
+	h.say(lobby, "u_ada", "7")
+	h.history([]historyCase{
 		{"since the first", chat.HistoryQuery{Since: start, Limit: 2}, []string{"1", "2"}, true},
 		{"since between two", chat.HistoryQuery{Since: start + 11, Limit: 2}, []string{"3", "4"}, true},
 		{"since exactly one", chat.HistoryQuery{Since: start + 20, Limit: 2}, []string{"3", "4"}, true},
@@ -88,35 +89,34 @@ func testHistoryByTime(t *testing.T, f Folder) {
 }
 
 // Where the clock went back, queries by time are what going through all messages gives.
-func testHistoryClockBack(t *testing.T, f Folder) {
-	s := f.Open(t)
+func testHistoryClockBack(h *house) {
 	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	h.Logf("seed %d", seed)
 	random := rand.New(rand.NewPCG(seed, 0))
 	var times []int64 // by seq - 1
-	now := start
-	for range 200 {
-		switch random.IntN(10) {
+	for range 120 {
+		switch random.IntN(12) {
 		case 0:
-			now -= random.Int64N(300)
+			h.jump(-time.Duration(2+random.IntN(60)) * time.Minute)
 		case 1:
-			now += random.Int64N(300)
+			h.jump(time.Duration(2+random.IntN(60)) * time.Minute)
 		default:
-			now += random.Int64N(5)
+			h.clock.Pass(time.Duration(random.IntN(20_000)) * time.Millisecond)
 		}
-		times = append(times, now)
-		commit(t, s, chat.Entry{Conversation: lobby, Message: message("u_ada", fmt.Sprint(len(times)), now)})
+		r := h.say(lobby, "u_ada", fmt.Sprint(len(times)+1))
+		times = append(times, r.Change.ServerTS)
 	}
+	edge := func() int64 { return times[random.IntN(len(times))] + random.Int64N(3) - 1 }
 	for range 300 {
 		q := chat.HistoryQuery{Conversation: lobby, Limit: 1 + random.IntN(60), Newest: random.IntN(2) == 0}
 		if random.IntN(4) > 0 {
-			q.Since = start - 200 + random.Int64N(1000)
+			q.Since = edge()
 		}
 		if random.IntN(4) > 0 {
-			q.Until = start - 200 + random.Int64N(1000)
+			q.Until = edge()
 		}
 		if random.IntN(4) == 0 {
-			q.AfterSeq, q.BeforeSeq = random.Uint64N(200), random.Uint64N(250)
+			q.AfterSeq, q.BeforeSeq = random.Uint64N(120), random.Uint64N(150)
 		}
 		var want []string
 		for i, ts := range times {
@@ -131,28 +131,49 @@ func testHistoryClockBack(t *testing.T, f Folder) {
 		} else if more {
 			want = want[:q.Limit]
 		}
-		page, err := s.History(q)
+		page, err := h.Log.History(ctx, q)
 		if diff := cmp.Diff(want, contents(page), cmpopts.EquateEmpty()); diff != "" || err != nil || page.More != more {
-			t.Fatalf("%+v: %v, more is %t (-want +got):\n%s", q, err, page.More, diff)
+			h.Fatalf("%+v: %v, more is %t (-want +got):\n%s", q, err, page.More, diff)
 		}
 	}
 }
 
-func testLocate(t *testing.T, f Folder) {
-	s := f.Open(t)
-	batch := fill(t, s, lobby, 40)
-	other := fill(t, s, attic, 2)
-	for _, e := range batch {
-		if seq, err := s.Locate(lobby, e.ID); err != nil || seq != e.Seq {
-			t.Errorf("Locate(%q) = %d, %v; want %d", e.ID, seq, err, e.Seq)
+func testLocate(h *house) {
+	results := h.fill(lobby, 40)
+	other := h.fill(attic, 2)
+	for _, r := range results {
+		if seq, err := h.Log.Locate(ctx, lobby, r.Change.ID); err != nil || seq != r.Change.Seq {
+			h.Errorf("Locate(%q) = %d, %v; want %d", r.Change.ID, seq, err, r.Change.Seq)
 		}
 	}
-	for _, id := range []string{other[0].ID, batch[39].ID + "0", "0" + batch[0].ID, "", "-", "x"} {
-		if seq, err := s.Locate(lobby, id); !errors.Is(err, chat.ErrNotFound) {
-			t.Errorf("Locate(%q) = %d, %v; want ErrNotFound", id, seq, err)
+	for _, id := range []string{other[0].Change.ID, results[39].Change.ID + "0", "0" + results[0].Change.ID, "", "-", "x"} {
+		if seq, err := h.Log.Locate(ctx, lobby, id); !errors.Is(err, chat.ErrNotFound) {
+			h.Errorf("Locate(%q) = %d, %v; want ErrNotFound", id, seq, err)
 		}
 	}
-	if _, err := s.Locate("r:nowhere", batch[0].ID); !errors.Is(err, chat.ErrNotFound) {
-		t.Errorf("Locate in an absent conversation: %v", err)
+	if _, err := h.Log.Locate(ctx, "r:nowhere", results[0].Change.ID); !errors.Is(err, chat.ErrNotFound) {
+		h.Errorf("Locate in an absent conversation: %v", err)
+	}
+}
+
+// Changes are what Append told, from any number on.
+func testChanges(h *house) {
+	results := h.fill(lobby, 7)
+	for after := uint64(0); after <= 8; after++ {
+		for limit := 1; limit <= 8; limit++ {
+			var want []chat.Change
+			for _, r := range results {
+				if r.Change.Number > after && len(want) < limit {
+					want = append(want, r.Change)
+				}
+			}
+			got, more, err := h.Log.Changes(ctx, lobby, after, limit)
+			if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil || more != (after+uint64(limit) < 7) {
+				h.Fatalf("after %d, limit %d: %v, more is %t (-want +got):\n%s", after, limit, err, more, diff)
+			}
+		}
+	}
+	if got, more, err := h.Log.Changes(ctx, "r:nowhere", 0, 5); len(got) != 0 || more || err != nil {
+		h.Errorf("of an absent conversation: %v, %t, %v", got, more, err)
 	}
 }

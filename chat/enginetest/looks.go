@@ -1,25 +1,23 @@
-package storetest
+package enginetest
 
 import (
 	"errors"
 	"fmt"
-	"testing"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
 // A name that could be taken for another user's is refused; the very same name is not,
 // nor is a user's own.
-func testLooks(t *testing.T, f Folder) {
-	s := f.Open(t)
+func testLooks(h *house) {
 	put := func(id, name string, want error) {
-		t.Helper()
-		if err := s.PutUser(chat.User{ID: id, Name: name}); !errors.Is(err, want) {
-			t.Fatalf("PutUser %s %+q: %v, want %v", id, name, err, want)
+		h.Helper()
+		if err := h.Directory.PutUser(ctx, chat.User{ID: id, Name: name}); !errors.Is(err, want) {
+			h.Fatalf("PutUser %s %+q: %v, want %v", id, name, err, want)
 		}
-		u, err := s.User(id)
+		u, err := h.Directory.User(ctx, id)
 		if want == nil && u.Name != name || want != nil && u.Name == name {
-			t.Fatalf("User %s is %+q, %v", id, u.Name, err)
+			h.Fatalf("User %s is %+q, %v", id, u.Name, err)
 		}
 	}
 	for i := range 20 {
@@ -39,8 +37,7 @@ func testLooks(t *testing.T, f Folder) {
 	put("u_z", "PauIa", nil)
 	put("u_y", "Paula", chat.ErrNameTaken)
 
-	f.Close(t)
-	s = f.Open(t)
+	h.reopen()
 	put("u_w", "Paula", chat.ErrNameTaken)
 	put("u_w", "Еvе", chat.ErrNameTaken)
 	put("u_w", "Eve", nil)

@@ -1,46 +1,76 @@
 package chat
 
 import (
-	"errors"
+	"context"
+	"fmt"
 	"strconv"
 	"strings"
 )
 
+// opRooms lists the rooms: PROTOCOL.md, "rooms".
+var opRooms = definition{
+	name:  "rooms",
+	read:  readRooms,
+	check: checkSearch,
+	run:   runRooms,
+	pool:  poolQueries,
+}
+
+func readRooms(op *Operation, f *fields) {
+	readList(op, f)
+	op.search = f.str(fieldSearch)
+}
+
+func checkSearch(op *Operation) *Failure {
+	if len(op.search) > maxRoomName {
+		return &Failure{Code: 400, Reason: "search_too_long", Field: "search",
+			Message: fmt.Sprintf("search has %d bytes; %d are allowed", len(op.search), maxRoomName)}
+	}
+	return nil
+}
+
+func runRooms(ctx context.Context, h *Hub, a Actor, op *Operation) {
+	answer, fail := h.listRooms(ctx, op)
+	h.answer(a, op, answer, fail)
+}
+
 // listRooms answers with the rooms that the store knows, the last active ones first, and
 // after them those that somebody is in and where nothing was said yet.
-func (h *Hub) listRooms(req *request) ([]byte, *Failure) {
-	after, fail := h.roomPlace(req.after)
+func (h *Hub) listRooms(ctx context.Context, op *Operation) ([]byte, *Failure) {
+	after, fail := h.roomPlace(ctx, op.after)
 	if fail != nil {
 		return nil, fail
 	}
-	limit := listLimit(req)
+	limit := listLimit(op)
 	var rooms []RoomInfo
 	var next RoomPlace
 	if after == (RoomPlace{}) || after.ServerTS > 0 {
 		var err error
-		if rooms, next, err = h.cfg.Store.Rooms(after, req.search, limit); err != nil {
-			return nil, h.readFailed(err)
+		if rooms, next, err = h.engine.Directory.Rooms(ctx, after, op.search, limit); err != nil {
+			return nil, h.engineFailed(err)
 		}
 		after = RoomPlace{}
 	}
 	if next == (RoomPlace{}) {
-		rooms, next = h.appendUnused(rooms, after.Name, req.search, limit)
+		rooms, next = h.appendUnused(rooms, after.Name, op.search, limit)
+	}
+	names := make([]string, len(rooms))
+	for i := range rooms {
+		names[i] = rooms[i].Name
+	}
+	online, err := h.engine.Presence.Counts(ctx, names)
+	if err != nil {
+		return nil, h.engineFailed(err)
 	}
 	dst := []byte(`{"type":"rooms","rooms":[`)
 	for i, r := range rooms {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		h.mu.Lock()
-		online := 0
-		if known := h.rooms[r.Name]; known != nil {
-			online = len(known.users)
-		}
-		h.mu.Unlock()
 		dst = append(dst, `{"receiver_id":`...)
 		dst = appendString(dst, r.Name)
-		dst = appendTail(dst, r.Tail)
-		dst = appendIntField(dst, "online", int64(online))
+		dst = appendEnd(dst, r.Seq, r.ServerTS)
+		dst = appendIntField(dst, "online", int64(online[i]))
 		dst = append(dst, '}')
 	}
 	dst = append(dst, ']')
@@ -48,11 +78,11 @@ func (h *Hub) listRooms(req *request) ([]byte, *Failure) {
 	if next != (RoomPlace{}) {
 		dst = appendStringField(dst, "next", strconv.FormatInt(next.ServerTS, 10)+":"+next.Name)
 	}
-	return appendRefAndClose(dst, req.ref), nil
+	return appendRefAndClose(dst, op.ref), nil
 }
 
-// maxUnusedScan is how many unused rooms one request looks at for a search: the hub waits
-// for it.
+// maxUnusedScan is how many unused rooms one request looks at for a search: all others
+// wait for it.
 const maxUnusedScan = 5000
 
 // appendUnused appends rooms without messages, by name, after the given one, up to limit
@@ -63,9 +93,9 @@ func (h *Hub) appendUnused(rooms []RoomInfo, after, search string, limit int) (_
 		place = RoomPlace{ServerTS: rooms[len(rooms)-1].ServerTS, Name: rooms[len(rooms)-1].Name}
 	}
 	scanned := 0
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.unused.Ascend(after, func(name string, _ *room) bool {
+	h.unused.mu.Lock()
+	defer h.unused.mu.Unlock()
+	h.unused.names.Ascend(after, func(name string) bool {
 		if name == after {
 			return true
 		}
@@ -93,7 +123,7 @@ func MatchesSearch(name, search string) bool {
 
 // roomPlace reads after: a place that an earlier answer gave as next, or the name of a
 // room.
-func (h *Hub) roomPlace(after string) (RoomPlace, *Failure) {
+func (h *Hub) roomPlace(ctx context.Context, after string) (RoomPlace, *Failure) {
 	if after == "" {
 		return RoomPlace{}, nil
 	}
@@ -104,10 +134,9 @@ func (h *Hub) roomPlace(after string) (RoomPlace, *Failure) {
 		}
 		return RoomPlace{ServerTS: n, Name: name}, nil
 	}
-	tail, err := h.cfg.Store.Last(RoomConversation(after))
-	switch {
-	case err == nil || errors.Is(err, ErrNotFound): // one without messages stands at the end
-		return RoomPlace{ServerTS: tail.ServerTS, Name: after}, nil
+	tail, err := h.engine.Log.Tail(ctx, RoomConversation(after))
+	if err != nil {
+		return RoomPlace{}, h.engineFailed(err)
 	}
-	return RoomPlace{}, h.readFailed(err)
+	return RoomPlace{ServerTS: tail.ServerTS, Name: after}, nil // one without messages stands at the end
 }

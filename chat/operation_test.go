@@ -116,7 +116,7 @@ func TestRequestRefused(t *testing.T) {
 		{"seq and time", `{"type":"history","receiver_id":"lobby","before_seq":1,"since":1}`, "bad_range", "since"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, fail := parseRequest([]byte(c.text))
+			_, fail := Parse([]byte(c.text))
 			if fail == nil {
 				t.Fatalf("%.100s was accepted", c.text)
 			}
@@ -135,39 +135,39 @@ func TestRequestAccepted(t *testing.T) {
 	seq := int64(7)
 	for _, c := range []struct {
 		name, text string
-		want       request
+		want       Operation
 	}{
-		{"white space everywhere", " \t\r\n{ \"type\" : \"rooms\" , \"limit\" : 3 } \n", request{op: opRooms, limit: 3}},
-		{"unknown fields", `{"x":{"type":"join","content":1},"type":"rooms","y":[[1,"}"]],"z":-1.5e3}`, request{op: opRooms}},
-		{"escaped name and type", `{"\u0074ype":"\u0072ooms"}`, request{op: opRooms}},
-		{"nulls", `{"type":"rooms","content":null,"metadata":null,"timestamp":null,"ref":null,"after":null}`, request{op: opRooms}},
-		{"32 deep", `{"type":"rooms","x":` + nested(31) + `}`, request{op: opRooms}},
-		{"to", `{"type":"join","to":"lobby"}`, request{op: opJoin, receiver: "lobby"}},
-		{"to and receiver_id alike", `{"type":"join","receiver_id":"lobby","to":"lobby"}`, request{op: opJoin, receiver: "lobby"}},
-		{"receiver_id empty beside to", `{"type":"join","receiver_id":"","to":"lobby"}`, request{op: opJoin, receiver: "lobby"}},
-		{"fields of other types", `{"type":"rooms","before_seq":"x","token":1,"id":7}`, request{op: opRooms}},
-		{"empty content", `{"type":"group","receiver_id":"lobby","content":""}`, request{op: opGroup, receiver: "lobby"}},
+		{"white space everywhere", " \t\r\n{ \"type\" : \"rooms\" , \"limit\" : 3 } \n", Operation{kind: &opRooms, limit: 3}},
+		{"unknown fields", `{"x":{"type":"join","content":1},"type":"rooms","y":[[1,"}"]],"z":-1.5e3}`, Operation{kind: &opRooms}},
+		{"escaped name and type", `{"\u0074ype":"\u0072ooms"}`, Operation{kind: &opRooms}},
+		{"nulls", `{"type":"rooms","content":null,"metadata":null,"timestamp":null,"ref":null,"after":null}`, Operation{kind: &opRooms}},
+		{"32 deep", `{"type":"rooms","x":` + nested(31) + `}`, Operation{kind: &opRooms}},
+		{"to", `{"type":"join","to":"lobby"}`, Operation{kind: &opJoin, receiver: "lobby"}},
+		{"to and receiver_id alike", `{"type":"join","receiver_id":"lobby","to":"lobby"}`, Operation{kind: &opJoin, receiver: "lobby"}},
+		{"receiver_id empty beside to", `{"type":"join","receiver_id":"","to":"lobby"}`, Operation{kind: &opJoin, receiver: "lobby"}},
+		{"fields of other types", `{"type":"rooms","before_seq":"x","token":1,"id":7}`, Operation{kind: &opRooms}},
+		{"empty content", `{"type":"group","receiver_id":"lobby","content":""}`, Operation{kind: &opGroup, receiver: "lobby"}},
 		{"500 code points", `{"type":"group","receiver_id":"lobby","content":"` + strings.Repeat("🦉", 500) + `"}`,
-			request{op: opGroup, receiver: "lobby", content: strings.Repeat("🦉", 500)}},
+			Operation{kind: &opGroup, receiver: "lobby", content: strings.Repeat("🦉", 500)}},
 		{"500 escaped code points", `{"type":"group","receiver_id":"lobby","content":"` + strings.Repeat(`\ud83e\udd89`, 500) + `"}`,
-			request{op: opGroup, receiver: "lobby", content: strings.Repeat("🦉", 500)}},
+			Operation{kind: &opGroup, receiver: "lobby", content: strings.Repeat("🦉", 500)}},
 		{"everything", `{"type":"message","timestamp":-1.50E+3,"sender_id":"u_ada","receiver_id":"no id at all","content":"a\"\\\/\n\u00e9","metadata":{ "a" : 1.0 },"ref":"r"}`,
-			request{op: opMessage, timestamp: "-1.50E+3", sender: "u_ada", receiver: "no id at all", content: "a\"\\/\né", metadata: []byte(`{ "a" : 1.0 }`), ref: "r"}},
+			Operation{kind: &opMessage, timestamp: "-1.50E+3", sender: "u_ada", receiver: "no id at all", content: "a\"\\/\né", metadata: []byte(`{ "a" : 1.0 }`), ref: "r"}},
 		{"metadata of 4096", group(`,"metadata":{"a":"` + strings.Repeat("m", 4096-8) + `"}`),
-			request{op: opGroup, receiver: "lobby", content: "x", metadata: []byte(`{"a":"` + strings.Repeat("m", 4096-8) + `"}`)}},
+			Operation{kind: &opGroup, receiver: "lobby", content: "x", metadata: []byte(`{"a":"` + strings.Repeat("m", 4096-8) + `"}`)}},
 		{"features", `{"type":"auth","token":"t","features":[ "ack" , "teleport","system","ack"]}`,
-			request{op: opAuth, auth: &authFields{token: "t", features: featureAck | featureSystem}}},
+			Operation{kind: &opAuth, auth: &authFields{token: "t", features: featureAck | featureSystem}}},
 		{"history", `{"type":"history","receiver_id":"u_bob","after_seq":7,"limit":2147483648000}`,
-			request{op: opHistory, receiver: "u_bob", bounds: &boundFields{afterSeq: &seq}, limit: 1<<31 - 1}},
+			Operation{kind: &opHistory, receiver: "u_bob", bounds: &boundFields{afterSeq: &seq}, limit: 1<<31 - 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := []byte(c.text)
-			got, fail := parseRequest(text)
+			got, fail := Parse(text)
 			if fail != nil {
 				t.Fatalf("refused: %v", fail)
 			}
 			clear(text) // nothing of it may be kept
-			if diff := cmp.Diff(&c.want, got, cmp.AllowUnexported(request{}, authFields{}, boundFields{})); diff != "" {
+			if diff := cmp.Diff(&c.want, got, cmp.AllowUnexported(Operation{}, authFields{}, boundFields{}), cmp.Comparer(func(a, b *definition) bool { return a == b })); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})
@@ -185,7 +185,7 @@ func TestRefOfWhatIsRefused(t *testing.T) {
 		`{"type":"rooms","ref":"r"`:                     "",
 		`{"type":"rooms","limit":0,"ref":"\u0072\"\n"}`: "r\"\n",
 	} {
-		req, fail := parseRequest([]byte(text))
+		req, fail := Parse([]byte(text))
 		if fail == nil || req.ref != want {
 			t.Errorf("%s: ref %q, failure %v; want ref %q", text, req.ref, fail, want)
 		}
@@ -196,11 +196,11 @@ func TestRefOfWhatIsRefused(t *testing.T) {
 func TestRequestTruncated(t *testing.T) {
 	whole := []byte(`{"type":"group","timestamp":1.5e3,"receiver_id":"lobby","content":"\ud83e\udd89","metadata":{"a":[true,null,{}]},"ref":"r"}`)
 	for i := range whole {
-		if _, fail := parseRequest(bytes.Clone(whole[:i])); fail == nil || fail.Reason != "not_json" {
+		if _, fail := Parse(bytes.Clone(whole[:i])); fail == nil || fail.Reason != "not_json" {
 			t.Errorf("the first %d bytes: %v", i, fail)
 		}
 	}
-	if _, fail := parseRequest(whole); fail != nil {
+	if _, fail := Parse(whole); fail != nil {
 		t.Error(fail)
 	}
 }
@@ -220,7 +220,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 		}
 	}
 	given := make(map[string]bool)
-	for _, file := range []string{"failure.go", "fields.go", "limiter.go", "request.go", "roomlist.go", "scan.go", "session.go"} {
+	for _, file := range []string{"actor.go", "connection.go", "failure.go", "fields.go", "history.go", "limiter.go", "operation.go", "rooms.go", "scan.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

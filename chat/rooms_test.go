@@ -14,10 +14,10 @@ func TestManyUnusedRooms(t *testing.T) {
 	var all []string
 	for i := range n {
 		name := fmt.Sprintf("room-%05d", i)
-		h.unused.Set(name, nil)
+		h.unused.add(name)
 		all = append(all, name)
 	}
-	used := []RoomInfo{{Name: "used", Tail: Tail{Seq: 1, ServerTS: 7}}}
+	used := []RoomInfo{{Name: "used", Seq: 1, ServerTS: 7}}
 	for _, c := range []struct {
 		search string
 		limit  int

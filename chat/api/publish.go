@@ -1,0 +1,138 @@
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// maxPublication is the largest body of a publication, in bytes.
+const maxPublication = 64 << 10
+
+// Publish is the handler of POST /api/publish: other programs of the house say something
+// through it, in the name of a user. Hub, Users and Key are required.
+//
+// The body is a message of the types group or message, as a connection would send it,
+// with the user in sender_id. The answer is an ack or an error.
+type Publish struct {
+	Hub   Doer
+	Users interface {
+		User(ctx context.Context, id string) (chat.User, error)
+	}
+
+	// Key is what a request has to show: "Authorization: Bearer KEY". It may speak for
+	// every user.
+	Key string
+
+	Log *slog.Logger // default: slog.Default()
+}
+
+// Doer has operations done: a chat.Hub.
+type Doer interface {
+	Do(ctx context.Context, a chat.Actor, op *chat.Operation)
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Publish) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		fail(w, &chat.Failure{Code: 405, Reason: "method_not_allowed", Message: "use POST"})
+		return
+	}
+	if !p.authorized(r) {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		fail(w, &chat.Failure{Code: 401, Reason: "key_refused", Message: "the key of the publishing programs is missing or wrong"})
+		return
+	}
+	op, failure := readOperation(w, r)
+	if failure != nil {
+		fail(w, failure)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+	defer cancel()
+	user, err := p.Users.User(ctx, op.Sender())
+	switch {
+	case errors.Is(err, chat.ErrNotFound):
+		fail(w, &chat.Failure{Code: 404, Reason: "unknown_user", Message: "sender_id is no user", Field: "sender_id"})
+		return
+	case err != nil:
+		p.log().Error("chat/api: a user could not be read", "error", err)
+		fail(w, failStore)
+		return
+	}
+	a := &publisher{user: user, answered: make(chan publication, 1)}
+	p.Hub.Do(ctx, a, op)
+	got := <-a.answered // the hub answers everything, in the operation's time
+	if got.fail != nil {
+		respond(w, got.fail.Code, got.fail.AppendJSON(nil, op.Ref()))
+		return
+	}
+	respond(w, http.StatusOK, got.text)
+}
+
+// authorized compares hashes, so that the time tells nothing of the key.
+func (p *Publish) authorized(r *http.Request) bool {
+	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(p.Key))
+	return ok && p.Key != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
+}
+
+func readOperation(w http.ResponseWriter, r *http.Request) (*chat.Operation, *chat.Failure) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPublication))
+	var tooLong *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLong):
+		return nil, &chat.Failure{Code: 413, Reason: "body_too_long", Message: "the body is longer than 64 KiB"}
+	case err != nil:
+		return nil, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body could not be read"}
+	}
+	op, failure := chat.Parse(body)
+	switch {
+	case failure != nil:
+		return nil, failure
+	case op.Type() != "group" && op.Type() != "message":
+		return nil, &chat.Failure{Code: 400, Reason: "unknown_type", Message: "only group and message can be published", Field: "type"}
+	case op.Sender() == "":
+		return nil, &chat.Failure{Code: 400, Reason: "missing_field", Message: "sender_id is missing", Field: "sender_id"}
+	}
+	return op, nil
+}
+
+func (p *Publish) log() *slog.Logger {
+	if p.Log != nil {
+		return p.Log
+	}
+	return slog.Default()
+}
+
+// publisher is a chat.Actor for one request.
+type publisher struct {
+	user     chat.User
+	answered chan publication
+}
+
+type publication struct {
+	text []byte
+	fail *chat.Failure
+}
+
+// User implements chat.Actor.
+func (p *publisher) User() chat.User { return p.user }
+
+// Address implements chat.Actor. Who has the key is trusted with the limits, too.
+func (p *publisher) Address() netip.Prefix { return netip.Prefix{} }
+
+// Answer implements chat.Actor.
+func (p *publisher) Answer(_ *chat.Operation, text []byte, fail *chat.Failure) {
+	p.answered <- publication{text, fail}
+}

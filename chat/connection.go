@@ -1,0 +1,405 @@
+package chat
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+const (
+	// pauseAt operations of one connection may wait; then reading from it stops, and
+	// goes on when resumeAt are left.
+	pauseAt  = 32
+	resumeAt = 16
+
+	// maxWaiting is what a socket that was paused may still deliver of what it had
+	// read before. More means that it does not pause.
+	maxWaiting = 1024
+
+	// closingTime is how long a connection that is being closed may take to answer what it
+	// has accepted.
+	closingTime = 10 * time.Second
+)
+
+// Connection is one WebSocket's part in the chat. This file owns the order of its
+// operations, from arrival to answer.
+//
+//	auth expected --auth--> open --end--> closing --all answered, or closingTime--> ended
+//	                                  (Closed ends it from every state)
+//
+// Messages that need no look-up go to the sequencer of their conversation, several at a time
+// as long as it is the same one. Everything else runs alone, in a pool: it may wait for the
+// engine. Operations that must wait stand in queue, and so do those that come faster than
+// the limits allow. When the queue is long, reading stops.
+type Connection struct {
+	// Immutable.
+	hub    *Hub
+	socket Socket
+	info   ConnectionInfo
+	id     string
+
+	mu sync.Mutex
+	// Guarded by mu.
+	state     connectionState
+	stopTimer func() bool   // of the time for auth, or of a throttle; nil: neither runs
+	queue     []*Operation  // arrived, not begun
+	admitted  bool          // the first of them has passed the limits
+	throttled bool          // the first of them waits for its time
+	refusal   *Failure      // how it is answered then; nil: it begins
+	running   int           // begun, not finished
+	lane      *shard        // of those that run; nil: one runs alone
+	paused    bool          // the socket was told to stop reading
+	free      time.Duration // see Pace.take
+	errors    errorBudget
+	closing   *closing // nil unless the state is closing
+	over      bool     // Closed was called; when nothing runs, it departs
+
+	// Guarded by hub.mu. person and features are set once, when auth succeeds, before
+	// any other operation begins: these read them without the lock.
+	person   *person
+	features feature
+	gone     bool    // Closed was called
+	expiry   *expiry // nil if its token never expires; set with person
+
+	// For the one operation that runs alone, and read under mu while none does.
+	rooms []*room
+}
+
+type connectionState byte
+
+const (
+	authExpected connectionState = iota
+	connectionOpen
+	connectionClosing
+	connectionEnded
+)
+
+// closing is how a connection will be closed.
+type closing struct {
+	code   wsproto.CloseCode
+	reason string
+	stop   func() bool // of the timer that ends the waiting
+}
+
+// User implements Actor.
+func (c *Connection) User() User { return *c.person.profile.Load() }
+
+// Address implements Actor.
+func (c *Connection) Address() netip.Prefix { return c.info.address() }
+
+// Answer implements Actor.
+func (c *Connection) Answer(op *Operation, answer []byte, fail *Failure) {
+	switch {
+	case fail != nil:
+		c.reject(fail, op.ref)
+	case answer != nil:
+		c.send(answer)
+	}
+}
+
+// in is the room with this name, if the connection is in it.
+func (c *Connection) in(name string) *room {
+	for _, r := range c.rooms {
+		if r.name == name {
+			return r
+		}
+	}
+	return nil
+}
+
+// Handle takes one message from the peer. It is called for one message at a time,
+// in order of arrival, with the opcode Text or Binary. It never blocks and keeps
+// nothing of p. A text must be UTF-8, as package wsproto sees to.
+func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state >= connectionClosing {
+		return
+	}
+	if opcode != frame.Text {
+		c.fail(failBinaryMessage, "", wsproto.CloseUnsupportedData)
+		return
+	}
+	op, fail := Parse(p)
+	switch {
+	case c.state == authExpected && fail != nil:
+		// Nothing that speaks the protocol begins like this, but the author of a client
+		// should read what is wrong with its auth.
+		c.send(fail.AppendJSON(nil, op.ref))
+		c.end(wsproto.ClosePolicyViolation, failAuthRequired.Reason)
+	case fail != nil:
+		c.refuse(fail, op.ref)
+	case op.kind.immediate:
+		c.send(appendHeartbeat(nil, c.hub.now(), op.ref))
+	case c.state == authExpected && !op.kind.opens:
+		c.fail(failAuthRequired, op.ref, wsproto.ClosePolicyViolation)
+	case c.state == authExpected:
+		c.state = connectionOpen
+		c.clearTimer()
+		c.arrive(op)
+	case op.kind.opens:
+		c.refuse(failAuthTwice, op.ref)
+	default:
+		c.arrive(op)
+	}
+}
+
+// Closed takes note that the WebSocket has ended. It is called exactly
+// once, and nothing is called after it.
+func (c *Connection) Closed() {
+	c.mu.Lock()
+	c.forget()
+	c.over = true
+	idle := c.running == 0
+	c.mu.Unlock()
+	c.hub.close(c)
+	if idle {
+		c.hub.depart(c)
+	}
+}
+
+// arrive begins an operation, or lets it wait. Called with mu held.
+func (c *Connection) arrive(op *Operation) {
+	c.queue = append(c.queue, op)
+	c.advance()
+	if len(c.queue) >= maxWaiting {
+		c.queue = nil
+		c.end(wsproto.ClosePolicyViolation, reasonQueueIgnored)
+	} else if len(c.queue) >= pauseAt && !c.paused {
+		c.paused = true
+		c.socket.Pause(true)
+	}
+}
+
+// advance begins what may begin. Called with mu held.
+func (c *Connection) advance() {
+	for len(c.queue) > 0 {
+		op := c.queue[0]
+		if c.throttled || c.running >= pauseAt || c.running > 0 && c.lane == nil {
+			return
+		}
+		// With messages on their way, their sequencer may have another one, and nobody else.
+		var lane *shard
+		if op.kind.lane != nil {
+			lane = op.kind.lane(c, op)
+		}
+		if c.running > 0 && lane != c.lane {
+			return
+		}
+		fail := c.admit(op)
+		if c.throttled {
+			return
+		}
+		c.queue[0] = nil
+		c.queue = c.queue[1:]
+		c.admitted = false
+		if fail == nil {
+			fail = c.begin(op, lane)
+		}
+		switch {
+		case fail == nil:
+		case op.kind.opens:
+			c.queue = nil
+			c.fail(fail, op.ref, wsproto.CloseTryAgainLater)
+		default:
+			c.refuse(fail, op.ref)
+		}
+	}
+	c.queue = nil // an idle connection owns no queue
+	c.finishClosing()
+}
+
+// admit asks whether the first operation in the queue may begin. If it, or the answer that
+// it may not, has to wait, for a limit, the connection is throttled. Called with mu held.
+func (c *Connection) admit(op *Operation) *Failure {
+	switch {
+	case c.admitted:
+		fail := c.refusal
+		c.refusal = nil
+		return fail
+	case op.kind.opens, c.hub.closing.Load(): // begin refuses what comes when the hub is closing
+		return nil
+	}
+	wait, fail := c.hub.limits.operation(c, op)
+	c.admitted = true
+	if wait > 0 {
+		c.throttled, c.refusal = true, fail
+		c.stopTimer = c.hub.cfg.Clock.AfterFunc(wait, c.unthrottle)
+	}
+	return fail
+}
+
+func (c *Connection) unthrottle() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.throttled {
+		c.clearTimer()
+		c.throttled = false
+		c.advance()
+		c.readOn()
+	}
+}
+
+// readOn ends a pause when little enough waits. Called with mu held.
+func (c *Connection) readOn() {
+	if c.paused && len(c.queue) <= resumeAt && c.state == connectionOpen {
+		c.paused = false
+		c.socket.Pause(false)
+	}
+}
+
+// begin hands a message to its sequencer, and anything else to a pool. Called with mu
+// held.
+func (c *Connection) begin(op *Operation, lane *shard) *Failure {
+	fail := c.hub.permit(c, op)
+	switch {
+	case fail != nil:
+		return fail
+	case c.hub.closing.Load():
+		return failShuttingDown
+	case lane != nil:
+		fail = lane.append(c, op, op.conversation(c), op.message(c, c.hub.now()))
+	default:
+		fail = c.hub.pools[op.kind.pool].submit(func() {
+			ctx, cancel := c.hub.context()
+			defer cancel()
+			c.hub.Do(ctx, c, op)
+		})
+	}
+	if fail == nil {
+		c.running++
+		c.lane = lane
+	}
+	return fail
+}
+
+// finished is called when an operation was answered.
+func (c *Connection) finished() {
+	c.mu.Lock()
+	c.running--
+	c.advance()
+	c.readOn()
+	over := c.over && c.running == 0
+	c.mu.Unlock()
+	if over {
+		c.hub.depart(c)
+	}
+}
+
+// send sends a message.
+func (c *Connection) send(p []byte) { c.socket.SendPrepared(text(p)) }
+
+// reject answers an operation that failed.
+func (c *Connection) reject(fail *Failure, ref string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.refuse(fail, ref)
+}
+
+// refuse sends an error, and ends the connection if it was one too many. Called with
+// mu held.
+func (c *Connection) refuse(fail *Failure, ref string) {
+	if c.state == connectionEnded {
+		return
+	}
+	c.send(fail.AppendJSON(nil, ref))
+	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic()) {
+		c.end(wsproto.ClosePolicyViolation, reasonTooManyErrors)
+	}
+}
+
+// fail sends an error and ends the connection. Called with mu held.
+func (c *Connection) fail(fail *Failure, ref string, code wsproto.CloseCode) {
+	if c.state >= connectionClosing {
+		return
+	}
+	c.send(fail.AppendJSON(nil, ref))
+	c.end(code, fail.Reason)
+}
+
+// failAuth is fail for an auth that was refused: what was sent after it has no effect.
+func (c *Connection) failAuth(fail *Failure, ref string, code wsproto.CloseCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = nil
+	c.fail(fail, ref, code)
+}
+
+// expire ends a connection whose token has expired.
+func (c *Connection) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail(failTokenExpired, "", wsproto.ClosePolicyViolation)
+}
+
+// end takes no more messages from the peer, and closes the connection when everything
+// that was accepted before has been answered. Called with mu held.
+func (c *Connection) end(code wsproto.CloseCode, reason string) {
+	if c.state >= connectionClosing {
+		return
+	}
+	if c.state == authExpected {
+		c.clearTimer()
+	}
+	c.state = connectionClosing
+	c.closing = &closing{code: code, reason: reason}
+	c.hub.cfg.Log.Info("chat: closing a connection", "session", c.id, "remote", c.info.remote(), "code", int(code), "reason", reason)
+	if c.finishClosing(); c.state == connectionClosing {
+		c.closing.stop = c.hub.cfg.Clock.AfterFunc(closingTime, c.cut)
+	}
+}
+
+// finishClosing closes the connection if nothing waits for an answer any more. Called
+// with mu held.
+func (c *Connection) finishClosing() {
+	if c.state != connectionClosing || c.running > 0 || len(c.queue) > 0 {
+		return
+	}
+	c.closeNow()
+}
+
+func (c *Connection) closeNow() {
+	how := c.closing
+	c.forget()
+	c.socket.Close(how.code, how.reason)
+}
+
+// cut closes the connection although something waits for an answer.
+func (c *Connection) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == connectionClosing {
+		c.closeNow()
+	}
+}
+
+// forget drops what waits. Called with mu held.
+func (c *Connection) forget() {
+	c.state = connectionEnded
+	c.queue = nil
+	c.throttled, c.refusal = false, nil
+	c.clearTimer()
+	if c.closing != nil && c.closing.stop != nil {
+		c.closing.stop()
+	}
+	c.closing = nil
+}
+
+func (c *Connection) clearTimer() {
+	if c.stopTimer != nil {
+		c.stopTimer()
+		c.stopTimer = nil
+	}
+}
+
+func (c *Connection) authTimedOut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == authExpected { // and not: auth came just as the timer fired
+		c.stopTimer = nil
+		c.fail(failAuthTimeout, "", wsproto.ClosePolicyViolation)
+	}
+}

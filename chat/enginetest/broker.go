@@ -1,0 +1,235 @@
+package enginetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// patience bounds the waiting for what must come.
+const patience = 30 * time.Second
+
+// ear is a chat.Receiver that remembers.
+type ear struct {
+	mu sync.Mutex
+	// Guarded by mu.
+	heard map[chat.Conversation][]uint64
+	lost  map[chat.Conversation]int
+	here  []string
+}
+
+func newEar() *ear {
+	return &ear{heard: make(map[chat.Conversation][]uint64), lost: make(map[chat.Conversation]int)}
+}
+
+func (e *ear) Deliver(c chat.Conversation, ch *chat.Change) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard[c] = append(e.heard[c], ch.Number)
+}
+
+func (e *ear) Lost(c chat.Conversation) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.lost[c]++
+}
+
+func (e *ear) Here(room string, ev chat.PresenceEvent) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.here = append(e.here, fmt.Sprint(ev.Kind, " ", ev.User.Name, " ", room))
+}
+
+func (e *ear) last(c chat.Conversation) uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n := len(e.heard[c]); n > 0 {
+		return e.heard[c][n-1]
+	}
+	return 0
+}
+
+// await waits until something is true.
+func (h *house) await(what string, holds func() bool) {
+	h.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			h.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// Nodes that subscribe and unsubscribe while others write are given everything after the
+// position, in order and once, and what they had before it is not of a later change.
+func testSubscriptions(h *house) {
+	seed := rand.Uint64()
+	h.Logf("seed %d", seed)
+	done := make(chan struct{})
+	var writers, readers sync.WaitGroup
+	for w := range 2 {
+		writers.Go(func() {
+			for i := range 150 {
+				h.say(lobby, "u_ada", fmt.Sprint(w, i))
+			}
+		})
+	}
+	for r := range 3 {
+		readers.Go(func() {
+			random := rand.New(rand.NewPCG(seed, uint64(r)))
+			for over := false; !over; {
+				select {
+				case <-done:
+					over = true
+				default:
+				}
+				e := newEar()
+				n := h.Broker.Attach(e)
+				tail, err := n.Subscribe(ctx, lobby)
+				if err != nil {
+					h.Errorf("Subscribe: %v", err)
+					return
+				}
+				for range random.IntN(20) {
+					if now, _ := h.Log.Tail(ctx, lobby); now.Change == 300 {
+						break
+					}
+				}
+				if now, _ := h.Log.Tail(ctx, lobby); now.Change > tail.Change {
+					h.await("what was stored after the position", func() bool { return e.last(lobby) >= now.Change })
+				}
+				n.Detach()
+				next := tail.Change + 1
+				for _, number := range e.heard[lobby] {
+					switch {
+					case number <= tail.Change && next == tail.Change+1: // before the position
+					case number != next:
+						h.Errorf("subscribed at %d, and was given %v", tail.Change, e.heard[lobby])
+						return
+					default:
+						next++
+					}
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	readers.Wait()
+
+	// A result is there before the change is delivered.
+	e := newEar()
+	n := h.Broker.Attach(e)
+	defer n.Detach()
+	if _, err := n.Subscribe(ctx, attic); err != nil {
+		h.Fatal(err)
+	}
+	for i := range 20 {
+		h.Log.Append(ctx, []chat.Entry{{Conversation: attic, Message: message("u_ada", "x")}}, func(_ int, r chat.Result) {
+			if last := e.last(attic); last >= r.Change.Number {
+				h.Errorf("change %d was delivered before it was acknowledged as %d", last, r.Change.Number)
+			}
+		})
+		h.await("the change", func() bool { return e.last(attic) == uint64(i)+1 })
+	}
+}
+
+// A node that follows somebody hears their private conversations, each change once, until it
+// has unfollowed as often.
+func testFollow(h *house) {
+	e := newEar()
+	n := h.Broker.Attach(e)
+	for _, user := range []string{"u_ada", "u_bob", "u_ada"} {
+		if err := n.Follow(ctx, user); err != nil {
+			h.Fatal(err)
+		}
+	}
+	adaEve, eveZoe := chat.PrivateConversation("u_ada", "u_eve"), chat.PrivateConversation("u_eve", "u_zoe")
+	h.say(adaBob, "u_ada", "both")
+	h.say(adaEve, "u_eve", "one")
+	h.say(eveZoe, "u_eve", "none")
+	h.say(adaBob, "u_bob", "both")
+	h.await("four", func() bool { return e.last(adaBob) == 2 })
+	n.Unfollow("u_ada")
+	h.say(adaEve, "u_eve", "one")
+	h.await("the second", func() bool { return e.last(adaEve) == 2 })
+	n.Unfollow("u_ada")
+	n.Unfollow("u_bob")
+	h.say(adaBob, "u_bob", "nobody")
+	h.say(adaEve, "u_bob", "nobody")
+	n.Detach()
+	want := map[chat.Conversation][]uint64{adaBob: {1, 2}, adaEve: {1, 2}}
+	if diff := cmp.Diff(want, e.heard); diff != "" {
+		h.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func testPresence(h *house) {
+	e := newEar()
+	n := h.Broker.Attach(e)
+	defer n.Detach()
+	if _, err := n.Subscribe(ctx, lobby); err != nil {
+		h.Fatal(err)
+	}
+	p := h.Presence
+	ada, bob := chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: "u_bob", Name: "Bob"}
+	do := func(errs ...error) {
+		h.Helper()
+		for i, err := range errs {
+			if err != nil {
+				h.Fatalf("step %d: %v", i+1, err)
+			}
+		}
+	}
+	do(p.Connect(ctx, ada), p.Connect(ctx, ada), p.Connect(ctx, bob))
+	do(p.Enter(ctx, "lobby", "u_ada"), p.Enter(ctx, "lobby", "u_ada"), p.Enter(ctx, "attic", "u_ada"), p.Enter(ctx, "lobby", "u_bob"))
+	users, more, err := p.Users(ctx, "lobby", 10)
+	if diff := cmp.Diff([]chat.User{ada, bob}, users); diff != "" || more || err != nil {
+		h.Errorf("Users: %t, %v (-want +got):\n%s", more, err, diff)
+	}
+	if users, more, _ := p.Users(ctx, "lobby", 1); len(users) != 1 || !more {
+		h.Errorf("one of two: %v, %t", users, more)
+	}
+	counts, err := p.Counts(ctx, []string{"attic", "cellar", "lobby"})
+	if diff := cmp.Diff([]int{1, 0, 2}, counts); diff != "" || err != nil {
+		h.Errorf("Counts: %v (-want +got):\n%s", err, diff)
+	}
+	grace := chat.User{ID: "u_ada", Name: "Grace"}
+	do(p.Rename(ctx, grace), p.Rename(ctx, chat.User{ID: "u_nobody", Name: "Nobody"}))
+	do(p.Leave(ctx, "lobby", "u_ada"), p.Leave(ctx, "attic", "u_ada"), p.Disconnect(ctx, "u_ada"))
+	online, err := p.Online(ctx, []string{"u_ada", "u_bob", "u_eve"})
+	if diff := cmp.Diff(map[string]chat.User{"u_ada": grace, "u_bob": bob}, online); diff != "" || err != nil {
+		h.Errorf("Online: %v (-want +got):\n%s", err, diff)
+	}
+	do(p.Leave(ctx, "lobby", "u_ada"), p.Disconnect(ctx, "u_ada"))
+	if online, _ := p.Online(ctx, []string{"u_ada"}); len(online) != 0 {
+		h.Errorf("after the last connection: %v", online)
+	}
+	h.await("the events", func() bool {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		return len(e.here) == 4
+	})
+	if diff := cmp.Diff([]string{"joined Ada lobby", "joined Bob lobby", "renamed Grace lobby", "left Grace lobby"}, e.here); diff != "" {
+		h.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func testSessionsAndBans(h *house) {
+	if err := h.Sessions.Begin(ctx, chat.SessionRecord{ID: "s_1", UserID: "u_ada"}); err != nil {
+		h.Error(err)
+	}
+	if err := h.Sessions.End(ctx, "s_1"); err != nil {
+		h.Error(err)
+	}
+	if reason, err := h.Bans.Banned(ctx, "u_ada"); reason != "" || err != nil {
+		h.Errorf("banned for %q, %v", reason, err)
+	}
+	if err := h.Health.Healthy(); err != nil {
+		h.Error(err)
+	}
+}

@@ -1,0 +1,115 @@
+package enginetest
+
+import (
+	"errors"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+func testRooms(h *house) {
+	say := func(room string) int64 { return h.say(chat.RoomConversation(room), "u_ada", "x").Change.ServerTS }
+	say("cellar")
+	h.clock.Pass(10 * time.Millisecond)
+	at := say("garage")
+	say("attic")
+	h.clock.Pass(10 * time.Millisecond)
+	say("Garden")
+	h.clock.Pass(time.Second)
+	h.say(chat.PrivateConversation("u_m", "u_a"), "u_a", "x")
+	for _, c := range []struct {
+		search string
+		limit  int
+		want   [][]string
+	}{
+		{"", 10, [][]string{{"Garden", "attic", "garage", "cellar"}}},
+		{"", 4, [][]string{{"Garden", "attic", "garage", "cellar"}}},
+		{"", 2, [][]string{{"Garden", "attic"}, {"garage", "cellar"}}},
+		{"", 1, [][]string{{"Garden"}, {"attic"}, {"garage"}, {"cellar"}}},
+		{"GAR", 10, [][]string{{"Garden", "garage"}}},
+		{"gar", 1, [][]string{{"Garden"}, {"garage"}}},
+		{"nothing", 1, nil},
+	} {
+		var got [][]string
+		for place, end := (chat.RoomPlace{}), false; !end; {
+			rooms, next, err := h.Directory.Rooms(ctx, place, c.search, c.limit)
+			if err != nil {
+				h.Fatal(err)
+			}
+			var names []string
+			for _, r := range rooms {
+				names = append(names, r.Name)
+				if r.Seq != 1 {
+					h.Errorf("%s ends at %d", r.Name, r.Seq)
+				}
+			}
+			if names != nil {
+				got = append(got, names)
+			}
+			place, end = next, next == chat.RoomPlace{}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			h.Errorf("search %q, limit %d (-want +got):\n%s", c.search, c.limit, diff)
+		}
+	}
+	// What is said later, at an earlier time by the clock, and after opening again.
+	late := say("cellar")
+	h.jump(-time.Hour)
+	early := say("Garden")
+	want := []chat.RoomInfo{
+		{Name: "cellar", Seq: 2, ServerTS: late}, {Name: "attic", Seq: 1, ServerTS: at},
+		{Name: "garage", Seq: 1, ServerTS: at}, {Name: "Garden", Seq: 2, ServerTS: early},
+	}
+	for range 2 {
+		got, _, err := h.Directory.Rooms(ctx, chat.RoomPlace{}, "a", 10)
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			h.Errorf("%v (-want +got):\n%s", err, diff)
+		}
+		h.reopen()
+	}
+}
+
+func testTalks(h *house) {
+	at := h.say(lobby, "u_ada", "x").Change.ServerTS
+	for _, pair := range [][2]string{{"u_a", "u_m"}, {"u_m", "u_z"}, {"u_m", "u_m"}, {"u_z", "u_m2"}} {
+		h.say(chat.PrivateConversation(pair[0], pair[1]), pair[0], "x")
+	}
+	talk := func(id string) chat.Talk { return chat.Talk{UserID: id, Seq: 1, ServerTS: at} }
+	for _, c := range []struct {
+		user, after string
+		limit       int
+		want        []chat.Talk
+		more        bool
+	}{
+		{"u_m", "", 10, []chat.Talk{talk("u_a"), talk("u_m"), talk("u_z")}, false},
+		{"u_m", "", 2, []chat.Talk{talk("u_a"), talk("u_m")}, true},
+		{"u_m", "u_m", 2, []chat.Talk{talk("u_z")}, false},
+		{"u_a", "", 10, []chat.Talk{talk("u_m")}, false},
+		{"u_z", "", 10, []chat.Talk{talk("u_m"), talk("u_m2")}, false},
+		{"u_nobody", "", 10, nil, false},
+	} {
+		got, more, err := h.Directory.Talks(ctx, c.user, c.after, c.limit)
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" || err != nil || more != c.more {
+			h.Errorf("Talks(%q, %q, %d): more %t, %v (-want +got):\n%s", c.user, c.after, c.limit, more, err, diff)
+		}
+	}
+}
+
+func testUsers(h *house) {
+	if _, err := h.Directory.User(ctx, "u_ada"); !errors.Is(err, chat.ErrNotFound) {
+		h.Errorf("User of nothing: %v", err)
+	}
+	for _, name := range []string{"Ada", "Ada 🦉"} {
+		want := chat.User{ID: "u_ada", Name: name, Created: start.UnixMilli()}
+		if err := h.Directory.PutUser(ctx, want); err != nil {
+			h.Fatal(err)
+		}
+		got, err := h.Directory.User(ctx, "u_ada")
+		if diff := cmp.Diff(want, got); diff != "" || err != nil {
+			h.Errorf("User: %v (-want +got):\n%s", err, diff)
+		}
+	}
+}

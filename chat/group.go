@@ -1,0 +1,37 @@
+package chat
+
+import "context"
+
+// opGroup is a message to a room: PROTOCOL.md, "group".
+var opGroup = definition{
+	name:     "group",
+	required: []field{fieldReceiver, fieldContent},
+	check: func(op *Operation) *Failure {
+		if fail := checkRoom(op); fail != nil {
+			return fail
+		}
+		return checkContent(op)
+	},
+	run:  runGroup,
+	pool: poolLookups,
+	lane: func(c *Connection, op *Operation) *shard {
+		if c.in(op.receiver) == nil {
+			return nil // it joins first
+		}
+		return c.hub.shard(op.conversation(c))
+	},
+	stores: true,
+}
+
+func runGroup(ctx context.Context, h *Hub, a Actor, op *Operation) {
+	var fail *Failure
+	if c, ok := a.(*Connection); ok {
+		fail = h.join(ctx, c, op.receiver, nil)
+	}
+	if fail == nil {
+		fail = h.append(a, op)
+	}
+	if fail != nil {
+		h.answer(a, op, nil, fail)
+	}
+}

@@ -1,0 +1,13 @@
+package chat
+
+import "context"
+
+// opHeartbeat asks for a sign of life: PROTOCOL.md, "heartbeat". A connection answers it
+// itself, ahead of everything that waits.
+var opHeartbeat = definition{
+	name:      "heartbeat",
+	immediate: true,
+	run: func(_ context.Context, h *Hub, a Actor, op *Operation) {
+		h.answer(a, op, appendHeartbeat(nil, h.now(), op.ref), nil)
+	},
+}

@@ -1,0 +1,160 @@
+package local
+
+import (
+	"context"
+	"slices"
+	"sync"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// Broker is a chat.Broker between the hubs of one process. The engine calls Publish for
+// each change, in the order of each conversation, after it has told the sender.
+type Broker struct {
+	log interface {
+		Tail(context.Context, chat.Conversation) (chat.Tail, error)
+	}
+
+	mu sync.RWMutex
+	// Guarded by mu. The slices are replaced and never changed.
+	subscribed map[chat.Conversation][]*node
+	following  map[string][]*node // by user id
+
+	delivering sync.RWMutex // held for reading while receivers are called
+}
+
+// NewBroker makes a broker. log tells the positions of subscriptions.
+func NewBroker(log interface {
+	Tail(context.Context, chat.Conversation) (chat.Tail, error)
+}) *Broker {
+	return &Broker{log: log, subscribed: make(map[chat.Conversation][]*node), following: make(map[string][]*node)}
+}
+
+type node struct {
+	b *Broker
+	r chat.Receiver
+
+	follows map[string]int // Guarded by b.mu. How often each user is followed.
+}
+
+// Attach implements chat.Broker.
+func (b *Broker) Attach(r chat.Receiver) chat.Node {
+	return &node{b: b, r: r, follows: make(map[string]int)}
+}
+
+// Publish gives a change to the nodes that want it. It is not called for two changes of a
+// conversation at a time.
+func (b *Broker) Publish(c chat.Conversation, ch *chat.Change) {
+	b.delivering.RLock()
+	defer b.delivering.RUnlock()
+	for _, n := range b.interested(c) {
+		n.r.Deliver(c, ch)
+	}
+}
+
+// Lost tells the nodes that subscribe to a conversation that its history is another one.
+func (b *Broker) Lost(c chat.Conversation) {
+	b.delivering.RLock()
+	defer b.delivering.RUnlock()
+	for _, n := range b.interested(c) {
+		n.r.Lost(c)
+	}
+}
+
+// here tells the nodes that subscribe to a room of somebody in it.
+func (b *Broker) here(room string, ev chat.PresenceEvent) {
+	b.delivering.RLock()
+	defer b.delivering.RUnlock()
+	for _, n := range b.interested(chat.RoomConversation(room)) {
+		n.r.Here(room, ev)
+	}
+}
+
+func (b *Broker) interested(c chat.Conversation) []*node {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	nodes := b.subscribed[c]
+	if one, other, private := c.Users(); private {
+		for _, user := range []string{one, other} {
+			for _, n := range b.following[user] {
+				if !slices.Contains(nodes, n) {
+					nodes = append(slices.Clip(nodes), n)
+				}
+			}
+		}
+	}
+	return nodes
+}
+
+// Subscribe implements chat.Node. A change that is published between the two steps may
+// come although it is not after the position, and none after it can be missing.
+func (n *node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
+	n.b.mu.Lock()
+	if !slices.Contains(n.b.subscribed[c], n) {
+		n.b.subscribed[c] = append(slices.Clip(n.b.subscribed[c]), n)
+	}
+	n.b.mu.Unlock()
+	tail, err := n.b.log.Tail(ctx, c)
+	if err != nil {
+		n.Unsubscribe(c)
+	}
+	return tail, err
+}
+
+// Unsubscribe implements chat.Node.
+func (n *node) Unsubscribe(c chat.Conversation) {
+	n.b.mu.Lock()
+	defer n.b.mu.Unlock()
+	without(n.b.subscribed, c, n)
+}
+
+// Follow implements chat.Node.
+func (n *node) Follow(_ context.Context, userID string) error {
+	n.b.mu.Lock()
+	defer n.b.mu.Unlock()
+	if n.follows[userID]++; n.follows[userID] == 1 {
+		n.b.following[userID] = append(slices.Clip(n.b.following[userID]), n)
+	}
+	return nil
+}
+
+// Unfollow implements chat.Node.
+func (n *node) Unfollow(userID string) {
+	n.b.mu.Lock()
+	defer n.b.mu.Unlock()
+	if n.follows[userID]--; n.follows[userID] == 0 {
+		delete(n.follows, userID)
+		without(n.b.following, userID, n)
+	}
+}
+
+// Detach implements chat.Node.
+func (n *node) Detach() {
+	b := n.b
+	b.mu.Lock()
+	drop(b.subscribed, n)
+	drop(b.following, n)
+	b.mu.Unlock()
+	b.delivering.Lock() // whoever had found the node before has called it
+	b.delivering.Unlock()
+}
+
+func drop[K comparable](m map[K][]*node, n *node) {
+	for key := range m {
+		without(m, key, n)
+	}
+}
+
+func without[K comparable](m map[K][]*node, key K, n *node) {
+	var left []*node
+	for _, other := range m[key] {
+		if other != n {
+			left = append(left, other)
+		}
+	}
+	if left == nil {
+		delete(m, key)
+	} else {
+		m[key] = left
+	}
+}

@@ -1,0 +1,188 @@
+package chat
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// definition is a kind of operation: everything about it is in one value, in a file of its own.
+type definition struct {
+	name     string  // the message's type
+	required []field // beside type
+	read     func(*Operation, *fields)
+	check    func(*Operation) *Failure
+
+	// run does it, and has it answered. It may wait for the engine.
+	run  func(ctx context.Context, h *Hub, a Actor, op *Operation)
+	pool int // where a connection's is run
+
+	// lane is the sequencer to which a connection's may go at once, or nil if it has to be
+	// run first. A kind that appends nothing has none. Called with the connection's mu held.
+	lane func(c *Connection, op *Operation) *shard
+
+	stores          bool // counts in the limits by bytes
+	opens           bool // begins a connection, and is refused later
+	immediate       bool // answered ahead of everything that waits
+	needsConnection bool
+}
+
+// definitions are all of them.
+var definitions = []*definition{
+	&opAuth, &opHeartbeat, &opMessage, &opGroup, &opJoin, &opLeave, &opHistory, &opPresence, &opRooms, &opPeers,
+}
+
+// Operation is one message from a client, checked as far as it can be by itself. It
+// holds nothing of the text it was read from.
+type Operation struct {
+	kind *definition
+
+	ref       string
+	timestamp string // as written; "" if absent
+	sender    string
+	receiver  string // receiver_id or to
+	content   string
+	metadata  []byte // as written; nil if absent
+
+	auth   *authFields  // for opAuth
+	bounds *boundFields // for opHistory
+	after  string       // for opRooms and opPeers
+	search string       // for opRooms
+	limit  int          // for opHistory, opRooms and opPeers; 0 if absent
+}
+
+// Ref is what the answer is marked with; "" if the client gave none.
+func (op *Operation) Ref() string { return op.ref }
+
+// Type is the operation's name on the wire.
+func (op *Operation) Type() string { return op.kind.name }
+
+// Sender is the sender_id that the message names; "" if it names none.
+func (op *Operation) Sender() string { return op.sender }
+
+// feature is a set of kinds of message that a client asked for.
+type feature byte
+
+const (
+	featureAck feature = 1 << iota
+	featurePresence
+	featureSystem
+)
+
+var featureNames = []struct {
+	bit  feature
+	name string
+}{{featureAck, "ack"}, {featurePresence, "presence"}, {featureSystem, "system"}}
+
+// Parse reads a message, which must be UTF-8. With a failure, the operation has its ref if
+// that could be read, and nothing else.
+func Parse(text []byte) (op *Operation, fail *Failure) {
+	op = new(Operation)
+	var f fields
+	if fail := scanObject(text, f.take); fail != nil {
+		return op, fail
+	}
+	f.dropNulls()
+	op.ref = f.ref()
+	op.kind = f.operation()
+	if f.fail != nil {
+		return op, f.fail
+	}
+	op.readFlat(&f)
+	if read := op.kind.read; read != nil {
+		read(op, &f)
+	}
+	if f.fail != nil {
+		return op, f.fail
+	}
+	for _, name := range op.kind.required {
+		missing := f.raw[name] == nil
+		if name == fieldReceiver {
+			missing = op.receiver == "" // to will do
+		}
+		if missing {
+			return op, &Failure{Code: 400, Reason: "missing_field", Message: name.String() + " is missing", Field: name.String()}
+		}
+	}
+	if op.kind.check != nil {
+		return op, op.kind.check(op)
+	}
+	return op, nil
+}
+
+// readFlat reads the fields that every message may have.
+func (op *Operation) readFlat(f *fields) {
+	op.timestamp = f.number(fieldTimestamp)
+	op.sender = f.str(fieldSender)
+	op.receiver = f.str(fieldReceiver)
+	op.content = f.str(fieldContent)
+	op.metadata = f.object(fieldMetadata)
+	switch to := f.str(fieldTo); {
+	case op.receiver == "":
+		op.receiver = to
+	case to != "" && to != op.receiver:
+		f.refuse(&Failure{Code: 400, Reason: "duplicate_field", Message: "to and receiver_id differ", Field: "to"})
+	}
+}
+
+// readList reads what pages through a list.
+func readList(op *Operation, f *fields) {
+	op.after = f.str(fieldAfter)
+	op.limit = f.limit(fieldLimit)
+}
+
+func checkRoom(op *Operation) *Failure {
+	if !ValidRoom(op.receiver) {
+		return failBadRoom
+	}
+	return nil
+}
+
+func checkRoomOrUser(op *Operation) *Failure {
+	if !ValidRoom(op.receiver) && !strings.HasPrefix(op.receiver, userPrefix) {
+		return failBadRoom
+	}
+	return nil
+}
+
+func checkContent(op *Operation) *Failure {
+	if n := utf8.RuneCountInString(op.content); n > MaxContent {
+		return &Failure{Code: 400, Reason: "content_too_long", Field: "content",
+			Message: fmt.Sprintf("content has %d code points; %d are allowed", n, MaxContent)}
+	}
+	return nil
+}
+
+// conversation is the one that the receiver means, for this actor.
+func (op *Operation) conversation(a Actor) Conversation {
+	if strings.HasPrefix(op.receiver, userPrefix) {
+		return PrivateConversation(a.User().ID, op.receiver)
+	}
+	return RoomConversation(op.receiver)
+}
+
+// message is what is stored, if it is said now.
+func (op *Operation) message(a Actor, now int64) *Message {
+	u := a.User()
+	m := &Message{
+		Sender: u.ID, SenderName: u.Name,
+		Timestamp: op.timestamp, Content: op.content, Metadata: op.metadata, Ref: op.ref,
+	}
+	if m.Timestamp == "" {
+		m.Timestamp = string(appendSeconds(nil, now))
+	}
+	if m.Metadata == nil {
+		m.Metadata = []byte("{}")
+	}
+	return m
+}
+
+// acknowledgement tells an actor where its message stands, if it wants to know.
+func (op *Operation) acknowledgement(a Actor, ch *Change) []byte {
+	if c, ok := a.(*Connection); ok && op.ref == "" && c.features&featureAck == 0 {
+		return nil
+	}
+	ack := ack{op: op.kind.name, receiver: op.receiver, id: ch.ID, seq: ch.Seq, epoch: ch.Epoch, serverTS: ch.ServerTS}
+	return ack.appendJSON(nil, op.ref)
+}

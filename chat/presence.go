@@ -1,0 +1,122 @@
+package chat
+
+import (
+	"context"
+	"strings"
+)
+
+// opPresence asks who is there: PROTOCOL.md, "presence".
+var opPresence = definition{
+	name:     "presence",
+	required: []field{fieldReceiver},
+	check:    checkRoomOrUser,
+	run:      runPresence,
+	pool:     poolQueries,
+}
+
+func runPresence(ctx context.Context, h *Hub, a Actor, op *Operation) {
+	if _, fail := h.findConversation(ctx, a, op.receiver); fail != nil {
+		h.answer(a, op, nil, fail)
+		return
+	}
+	if strings.HasPrefix(op.receiver, userPrefix) {
+		online, err := h.engine.Presence.Online(ctx, []string{op.receiver})
+		if err != nil {
+			h.answer(a, op, nil, h.engineFailed(err))
+			return
+		}
+		var users []User
+		if u, ok := online[op.receiver]; ok {
+			users = append(users, u)
+		}
+		h.answer(a, op, appendPresence(nil, op, users, false), nil)
+		return
+	}
+	h.answerRoomPresence(ctx, a, op)
+}
+
+// answerRoomPresence says who is in a room. No event about the same room may come between
+// the question and the answer, or the one that asked would miss it: then it is asked again.
+func (h *Hub) answerRoomPresence(ctx context.Context, a Actor, op *Operation) {
+	s := h.shard(RoomConversation(op.receiver))
+	events := func() int {
+		if r := s.rooms[op.receiver]; r != nil {
+			return r.events
+		}
+		return 0
+	}
+	for {
+		s.mu.Lock()
+		before := events()
+		s.mu.Unlock()
+		users, more, err := h.engine.Presence.Users(ctx, op.receiver, maxPresence)
+		if err != nil {
+			h.answer(a, op, nil, h.engineFailed(err))
+			return
+		}
+		answer := appendPresence(nil, op, users, more)
+		s.mu.Lock()
+		if events() == before || ctx.Err() != nil {
+			a.Answer(op, answer, nil)
+			s.mu.Unlock()
+			h.finish(a)
+			return
+		}
+		s.mu.Unlock()
+	}
+}
+
+func appendPresence(dst []byte, op *Operation, users []User, more bool) []byte {
+	dst = append(dst, `{"type":"presence"`...)
+	dst = appendStringField(dst, "receiver_id", op.receiver)
+	dst = append(dst, `,"users":[`...)
+	for i, u := range users {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"user_id":`...)
+		dst = appendString(dst, u.ID)
+		dst = appendStringField(dst, "name", u.Name)
+		dst = append(dst, '}')
+	}
+	dst = append(dst, ']')
+	dst = appendBoolField(dst, "has_more", more)
+	return appendRefAndClose(dst, op.ref)
+}
+
+// findConversation is the conversation that an actor means by a receiver_id.
+func (h *Hub) findConversation(ctx context.Context, a Actor, receiver string) (Conversation, *Failure) {
+	if strings.HasPrefix(receiver, userPrefix) {
+		if fail := h.findUser(ctx, receiver); fail != nil {
+			return "", fail
+		}
+		return PrivateConversation(a.User().ID, receiver), nil
+	}
+	_, fail := h.findRoom(ctx, receiver)
+	return RoomConversation(receiver), fail
+}
+
+// findRoom finds the end of a room, which exists if something was said in it or somebody is
+// there.
+func (h *Hub) findRoom(ctx context.Context, name string) (Tail, *Failure) {
+	c := RoomConversation(name)
+	s := h.shard(c)
+	s.mu.Lock()
+	if r := s.rooms[name]; r != nil && r.ready == nil {
+		defer s.mu.Unlock()
+		return r.tail, nil
+	}
+	s.mu.Unlock()
+	tail, err := h.engine.Log.Tail(ctx, c)
+	if err != nil {
+		return tail, h.engineFailed(err)
+	}
+	if tail.Seq == 0 {
+		if counts, err := h.engine.Presence.Counts(ctx, []string{name}); err != nil {
+			return tail, h.engineFailed(err)
+		} else if counts[0] == 0 {
+			return tail, failUnknownRoom
+		}
+	}
+	return tail, nil
+}
