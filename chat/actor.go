@@ -3,7 +3,9 @@ package chat
 import (
 	"context"
 	"errors"
-	"net/netip"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // Actor is who has an operation done: a Connection, or something else that speaks in a
@@ -12,8 +14,8 @@ type Actor interface {
 	// User is in whose name it is done.
 	User() User
 
-	// Address is what limits by address count; invalid if they do not apply.
-	Address() netip.Prefix
+	// Subject is whom the limits count.
+	Subject() Subject
 
 	// Answer is called once for each operation, with the answer (a JSON message, nil
 	// if none is due) or with why there is none. It does not block, and does not call the
@@ -24,29 +26,52 @@ type Actor interface {
 // finisher is an Actor that is told when an operation is over, after Answer.
 type finisher interface{ finished() }
 
-// Do has an operation done. It may wait for the engine, as long as ctx allows; that of a
-// message is answered after Do returns, perhaps.
+// Do has an operation done. It may wait for the engine, as long as ctx allows. A message is
+// answered later: after Do has returned, and by Config.OperationTimeout at the latest.
+//
+// An operation of a Connection waits for its turn among those that the peer has sent, and is
+// held to the same limits. That of any other actor begins at once: limits are for its way
+// in to ask.
 func (h *Hub) Do(ctx context.Context, a Actor, op *Operation) {
-	if fail := h.permit(a, op); fail != nil {
-		h.answer(a, op, nil, fail)
+	if c, ok := a.(*Connection); ok {
+		c.take(op)
 		return
 	}
-	op.kind.run(ctx, h, a, op)
+	fail := permit(a, op)
+	switch {
+	case fail != nil:
+	case op.kind.needsConnection:
+		fail = &Failure{Code: 400, Reason: "needs_connection", Message: op.kind.name + " is about a connection, and there is none", Field: "type"}
+	case h.closing.Load():
+		fail = failShuttingDown
+	default:
+		op.kind.run(ctx, h, a, op)
+		return
+	}
+	h.answer(a, op, nil, fail)
 }
 
-// permit refuses what cannot be done whatever it is.
-func (h *Hub) permit(a Actor, op *Operation) *Failure {
-	if op.kind.opens {
-		return nil
+// doQueued does an operation of a connection that has waited in a pool.
+func (h *Hub) doQueued(c *Connection, op *Operation, queued time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), queued.Add(h.cfg.OperationTimeout))
+	defer cancel()
+	switch {
+	case !op.kind.stores && c.ended(): // nobody would read the answer
+		h.finish(c)
+	case ctx.Err() == nil:
+		op.kind.run(ctx, h, c, op)
+	case op.kind.opens:
+		c.failAuth(failOverloaded, op.ref, wsproto.CloseTryAgainLater)
+		h.finish(c)
+	default:
+		h.answer(c, op, nil, failOverloaded)
 	}
-	if op.sender != "" && op.sender != a.User().ID {
+}
+
+// permit refuses what an actor may not do whatever it is.
+func permit(a Actor, op *Operation) *Failure {
+	if op.sender != "" && !op.kind.opens && op.sender != a.User().ID {
 		return failSender
-	}
-	if h.closing.Load() {
-		return failShuttingDown
-	}
-	if _, ok := a.(*Connection); !ok && op.kind.needsConnection {
-		return &Failure{Code: 400, Reason: "needs_connection", Message: op.kind.name + " is about a connection, and there is none", Field: "type"}
 	}
 	return nil
 }
@@ -63,10 +88,12 @@ func (h *Hub) finish(a Actor) {
 	}
 }
 
-// engineFailed is the answer where the engine could not be asked or could not answer, which
-// is worth a line in the log: no client can bring it about.
+// engineFailed is the answer where the engine could not be asked or could not answer. The
+// log says why, unless it is that the actor waits no longer.
 func (h *Hub) engineFailed(err error) *Failure {
-	h.cfg.Log.Error("chat: the engine cannot be read", "error", err)
+	if !errors.Is(err, context.Canceled) {
+		h.note(&h.troubles.read, err)
+	}
 	return failStore
 }
 
@@ -76,4 +103,12 @@ func appendFailed(err error) *Failure {
 		return failUnknownOutcome
 	}
 	return failStore
+}
+
+// admitRoom asks whether an actor may make a room.
+func (h *Hub) admitRoom(a Actor, op *Operation) *Failure {
+	s := a.Subject()
+	s.Pace = nil
+	_, fail := h.limits.Take(s, Cost{Operation: op.kind.name, Rooms: 1})
+	return fail
 }

@@ -100,10 +100,12 @@ func (h *Hub) enter(ctx context.Context, c *Connection, u User, expires time.Tim
 		return true // nobody is to appear for a moment
 	}
 	epoch, err := h.engine.Log.Epoch(ctx)
-	if err == nil {
-		err = h.appear(ctx, u)
-	}
 	if err != nil {
+		c.failAuth(h.engineFailed(err), op.ref, wsproto.CloseTryAgainLater)
+		return true
+	}
+	if err = h.appear(ctx, u); err != nil {
+		h.disappear(ctx, u.ID)
 		c.failAuth(h.engineFailed(err), op.ref, wsproto.CloseTryAgainLater)
 		return true
 	}
@@ -112,6 +114,9 @@ func (h *Hub) enter(ctx context.Context, c *Connection, u User, expires time.Tim
 	late := h.renames.Load() != renames
 	if late || c.gone {
 		h.mu.Unlock()
+		if late {
+			h.refresh(ctx, u.ID) // other connections of the user may have appeared meanwhile
+		}
 		h.disappear(ctx, u.ID)
 		return !late
 	}
@@ -128,25 +133,28 @@ func (h *Hub) enter(ctx context.Context, c *Connection, u User, expires time.Tim
 		h.expiries.add(c, expires)
 	}
 	h.mu.Unlock()
-	h.notePresence(h.engine.Sessions.Begin(ctx, SessionRecord{ID: c.id, UserID: u.ID, Address: c.info.remote(), Began: h.now()}))
+	h.note(&h.troubles.presence, h.engine.Sessions.Begin(ctx, SessionRecord{ID: c.id, UserID: u.ID, Address: c.info.remote(), Began: h.now()}))
 	return true
 }
 
-// appear makes a user one who is connected, by one connection more.
+// appear makes a user one who is connected, by one connection more. disappear undoes it,
+// and must be called also if it fails.
 func (h *Hub) appear(ctx context.Context, u User) error {
-	if err := h.engine.Presence.Connect(ctx, u); err != nil {
-		return err
-	}
-	err := h.node.Follow(ctx, u.ID)
-	if err != nil {
-		h.notePresence(h.engine.Presence.Disconnect(ctx, u.ID))
-	}
-	return err
+	return errors.Join(h.engine.Presence.Connect(ctx, u), h.node.Follow(ctx, u.ID))
 }
 
 func (h *Hub) disappear(ctx context.Context, userID string) {
 	h.node.Unfollow(userID)
-	h.notePresence(h.engine.Presence.Disconnect(ctx, userID))
+	h.note(&h.troubles.presence, h.engine.Presence.Disconnect(ctx, userID))
+}
+
+// refresh gives a user who is connected the name that the directory has.
+func (h *Hub) refresh(ctx context.Context, userID string) {
+	u, err := h.engine.Directory.User(ctx, userID)
+	if err == nil {
+		err = h.engine.Presence.Rename(ctx, u)
+	}
+	h.note(&h.troubles.presence, err)
 }
 
 func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, epoch string, expires time.Time, op *Operation) []byte {

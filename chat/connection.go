@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"net/netip"
 	"sync"
 	"time"
 
@@ -52,7 +51,7 @@ type Connection struct {
 	running   int           // begun, not finished
 	lane      *shard        // of those that run; nil: one runs alone
 	paused    bool          // the socket was told to stop reading
-	free      time.Duration // see Pace.take
+	pace      time.Duration // see Subject
 	errors    errorBudget
 	closing   *closing // nil unless the state is closing
 	over      bool     // Closed was called; when nothing runs, it departs
@@ -87,8 +86,10 @@ type closing struct {
 // User implements Actor.
 func (c *Connection) User() User { return *c.person.profile.Load() }
 
-// Address implements Actor.
-func (c *Connection) Address() netip.Prefix { return c.info.address() }
+// Subject implements Actor. Its Pace is guarded by mu.
+func (c *Connection) Subject() Subject {
+	return Subject{UserID: c.person.id, Address: c.info.address(), Pace: &c.pace}
+}
 
 // Answer implements Actor.
 func (c *Connection) Answer(op *Operation, answer []byte, fail *Failure) {
@@ -123,7 +124,20 @@ func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
 		c.fail(failBinaryMessage, "", wsproto.CloseUnsupportedData)
 		return
 	}
-	op, fail := Parse(p)
+	c.accept(Parse(p))
+}
+
+// take is Handle for an operation that did not come from the peer.
+func (c *Connection) take(op *Operation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state < connectionClosing {
+		c.accept(op, nil)
+	}
+}
+
+// accept answers an operation, or lets it begin. Called with mu held.
+func (c *Connection) accept(op *Operation, fail *Failure) {
 	switch {
 	case c.state == authExpected && fail != nil:
 		// Nothing that speaks the protocol begins like this, but the author of a client
@@ -223,7 +237,7 @@ func (c *Connection) admit(op *Operation) *Failure {
 	case op.kind.opens, c.hub.closing.Load(): // begin refuses what comes when the hub is closing
 		return nil
 	}
-	wait, fail := c.hub.limits.operation(c, op)
+	wait, fail := c.hub.limits.Take(c.Subject(), op.cost())
 	c.admitted = true
 	if wait > 0 {
 		c.throttled, c.refusal = true, fail
@@ -254,7 +268,7 @@ func (c *Connection) readOn() {
 // begin hands a message to its sequencer, and anything else to a pool. Called with mu
 // held.
 func (c *Connection) begin(op *Operation, lane *shard) *Failure {
-	fail := c.hub.permit(c, op)
+	fail := permit(c, op)
 	switch {
 	case fail != nil:
 		return fail
@@ -263,11 +277,8 @@ func (c *Connection) begin(op *Operation, lane *shard) *Failure {
 	case lane != nil:
 		fail = lane.append(c, op, op.conversation(c), op.message(c, c.hub.now()))
 	default:
-		fail = c.hub.pools[op.kind.pool].submit(func() {
-			ctx, cancel := c.hub.context()
-			defer cancel()
-			c.hub.Do(ctx, c, op)
-		})
+		queued := time.Now()
+		fail = c.hub.pools[op.kind.pool].submit(func() { c.hub.doQueued(c, op, queued) })
 	}
 	if fail == nil {
 		c.running++
@@ -287,6 +298,13 @@ func (c *Connection) finished() {
 	if over {
 		c.hub.depart(c)
 	}
+}
+
+// ended reports whether nothing that is sent arrives any more.
+func (c *Connection) ended() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state == connectionEnded
 }
 
 // send sends a message.

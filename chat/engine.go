@@ -108,7 +108,7 @@ type Node interface {
 	// Subscribe has the receiver given the changes of a conversation, in order, none
 	// missing and none twice, after the position that it returns; or Lost, once. They may
 	// begin to come before Subscribe returns, and some that are not after the position
-	// may come, too, before those that are.
+	// may come, too, before those that are. With an error, the receiver is not subscribed.
 	Subscribe(ctx context.Context, c Conversation) (Tail, error)
 
 	// Unsubscribe ends that. It does not block. What is on its way may still come.
@@ -116,7 +116,8 @@ type Node interface {
 
 	// Follow has the receiver given the changes of a user's private conversations that are
 	// appended from now on, each once, also if it follows both people. It ends with as many
-	// calls of Unfollow.
+	// calls of Unfollow, whatever Follow returned: with an error, changes may be missing
+	// until the engine can be reached again.
 	Follow(ctx context.Context, userID string) error
 	Unfollow(userID string)
 
@@ -128,7 +129,10 @@ type Node interface {
 // call the engine.
 type Receiver interface {
 	Deliver(c Conversation, ch *Change)
-	Lost(c Conversation)
+
+	// Lost says that the history of a conversation is another one, or that changes were
+	// missed. Only changes after now will be given.
+	Lost(c Conversation, now Tail)
 
 	// Here tells of somebody in a room to which the node is subscribed.
 	Here(room string, ev PresenceEvent)
@@ -136,6 +140,10 @@ type Receiver interface {
 
 // Presence knows who is connected, and who is in which room, over all nodes. A user counts
 // once, however many connections they have.
+//
+// Calls come in pairs, whatever they return: an error of Connect, Disconnect, Enter, Leave or
+// Rename says that others are not told yet. The engine keeps what it was told, and
+// tells them when it can.
 type Presence interface {
 	// Connect and Disconnect are called for each connection, in pairs.
 	Connect(ctx context.Context, u User) error
@@ -146,7 +154,8 @@ type Presence interface {
 	Enter(ctx context.Context, room, userID string) error
 	Leave(ctx context.Context, room, userID string) error
 
-	// Rename replaces the user of whoever is connected with this id.
+	// Rename replaces the user with this id, if they are connected. The receivers hear of it
+	// if the name is another one.
 	Rename(ctx context.Context, u User) error
 
 	// Users lists at most limit people who are in a room, in byte order of their ids.

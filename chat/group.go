@@ -15,8 +15,8 @@ var opGroup = definition{
 	run:  runGroup,
 	pool: poolLookups,
 	lane: func(c *Connection, op *Operation) *shard {
-		if c.in(op.receiver) == nil {
-			return nil // it joins first
+		if r := c.in(op.receiver); r == nil || r.fresh.Load() {
+			return nil // it joins first, or may be refused: nothing of that overtakes an answer
 		}
 		return c.hub.shard(op.conversation(c))
 	},

@@ -359,6 +359,16 @@ func (h *house) enter(name, features string) *peer {
 	return p
 }
 
+// open says the first message in a room, which runs by itself, and hears it.
+func (p *peer) open(room string) {
+	p.t.Helper()
+	p.say(`{"type":"group","receiver_id":"` + room + `","content":"first","ref":"first"}`)
+	for range 2 {
+		p.hear()
+	}
+	p.rest()
+}
+
 // rest waits until everything said is answered that may be: the rest waits for its time.
 // An answer is sent a little before its operation is over.
 func (p *peer) rest() {

@@ -22,15 +22,16 @@ type Config struct {
 	Auth      Authenticator
 	NewFanout func() Fanout // makes an empty one; called under a lock
 
-	Limits Limits       // the zero value limits nothing: start from DefaultLimits
-	Clock  Clock        // default: SystemClock()
-	Log    *slog.Logger // default: slog.Default()
+	Limits  Limits       // the zero value limits nothing: start from DefaultLimits
+	Limiter Limiter      // enforces limits of users and addresses; default: NewLimiter(Limits, Clock)
+	Clock   Clock        // default: SystemClock()
+	Log     *slog.Logger // default: slog.Default()
 
 	AuthTimeout       time.Duration // default 5 s
 	HeartbeatInterval time.Duration // told to clients; default 30 s
 
-	// OperationTimeout bounds how long an operation waits for the engine. Beyond it the
-	// answer is an error. Default 5 s.
+	// OperationTimeout bounds how long an operation waits for its turn and for the engine.
+	// Beyond it the answer is an error. Default 5 s.
 	OperationTimeout time.Duration
 
 	Queue      int // operations that may wait in each sequencer and each pool; beyond it 503. Default 8,192
@@ -47,6 +48,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Limiter == nil {
+		c.Limiter = NewLimiter(c.Limits, c.Clock)
 	}
 	for _, d := range []struct {
 		to  *time.Duration
@@ -73,17 +77,17 @@ type Hub struct {
 	engine   Engine
 	node     Node
 	time     *ServerTime
-	limits   *limiter
+	limits   Limiter
 	shards   []*shard
 	seed     maphash.Seed
 	pools    [numPools]*workers
 	expiries expiries
 	unused   unusedRooms
+	troubles struct{ append, read, presence trouble }
 
 	closing   atomic.Bool // Shutdown has begun
 	announced atomic.Bool // those who want to know have been told
 	renames   atomic.Uint64
-	failing   atomic.Bool // the last append failed, and that was logged
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -107,12 +111,16 @@ func New(cfg Config) *Hub {
 		cfg:         cfg,
 		engine:      cfg.Engine,
 		time:        NewServerTime(cfg.Clock, 0, slog.New(slog.DiscardHandler)), // the engine logs its jumps
-		limits:      newLimiter(&cfg.Limits, cfg.Clock),
+		limits:      cfg.Limiter,
 		seed:        maphash.MakeSeed(),
 		connections: make(map[*Connection]struct{}),
 		people:      make(map[string]*person),
 	}
 	h.expiries.hub = h
+	h.troubles.append.what = "chat: the engine does not store; messages are refused"
+	h.troubles.append.again = "chat: the engine stores again"
+	h.troubles.read.what = "chat: the engine cannot be read"
+	h.troubles.presence.what = "chat: who is there could not be kept up to date"
 	for i := range h.pools {
 		h.pools[i] = newWorkers(cfg.Workers, cfg.Queue)
 	}
@@ -168,6 +176,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		for _, s := range h.shards {
 			s.stop()
 		}
+		h.leave(ctx)
 		h.node.Detach()
 	}()
 	select {
@@ -207,10 +216,11 @@ func (h *Hub) Rename(u User) {
 	h.mu.Unlock()
 	ctx, cancel := h.context()
 	defer cancel()
-	if err := h.engine.Presence.Rename(ctx, u); err != nil {
-		h.cfg.Log.Error("chat: a new name could not be told", "user", u.ID, "error", err)
-	}
+	h.note(&h.troubles.presence, h.engine.Presence.Rename(ctx, u))
 }
+
+// note logs a failure of the engine, or that there is none any more.
+func (h *Hub) note(t *trouble, err error) { t.note(h.cfg.Log, h.cfg.Clock, err) }
 
 // now is the service's time, in ms since 1970.
 func (h *Hub) now() int64 { return h.time.Now() }

@@ -330,9 +330,7 @@ func TestDuplicateIntoAnEmptyRoom(t *testing.T) {
 func TestPause(t *testing.T) {
 	h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Limits = chat.Limits{} })
 	p := h.enter("ada", `"ack"`)
-	p.say(`{"type":"join","receiver_id":"lobby"}`)
-	p.hear()
-	h.settle()
+	p.open("lobby")
 	release := store.hold()
 	said := 0
 	for ; !p.paused && said < 200; said++ {
@@ -349,7 +347,7 @@ func TestPause(t *testing.T) {
 	p.await("the end of the pause", func() bool { return !p.paused })
 	for i := range said {
 		p.hear() // the ack
-		if m := placeOf(t, p.hear()); m.Content != fmt.Sprint(i) || m.Seq != uint64(i)+1 {
+		if m := placeOf(t, p.hear()); m.Content != fmt.Sprint(i) || m.Seq != uint64(i)+2 {
 			t.Fatalf("message %d is %+v", i, m)
 		}
 	}
@@ -360,16 +358,14 @@ func TestPause(t *testing.T) {
 func TestPauseIgnored(t *testing.T) {
 	h, store := newFaultyHouse(t, nil)
 	p := h.enter("ada", `"ack"`)
-	p.say(`{"type":"join","receiver_id":"lobby"}`)
-	p.hear()
-	h.settle()
+	p.open("lobby")
 	release := store.hold()
 	for range 1100 {
 		p.say(`{"type":"group","receiver_id":"lobby","content":"x"}`)
 	}
 	release()
 	for i := range 32 { // those that were begun, which are answered before the close
-		for m := placeOf(t, p.hear()); m.Type != "ack" || m.Seq != uint64(i)+1; m = placeOf(t, p.hear()) {
+		for m := placeOf(t, p.hear()); m.Type != "ack" || m.Seq != uint64(i)+2; m = placeOf(t, p.hear()) {
 			if m.Type != "group" {
 				t.Fatalf("message %d is answered by %+v", i, m)
 			}

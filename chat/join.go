@@ -38,7 +38,7 @@ func (h *Hub) join(ctx context.Context, c *Connection, name string, op *Operatio
 	}
 	s.mu.Unlock()
 	if !already {
-		h.notePresence(h.engine.Presence.Enter(ctx, name, c.person.id))
+		h.note(&h.troubles.presence, h.engine.Presence.Enter(ctx, name, c.person.id))
 	}
 	return nil
 }
@@ -75,7 +75,7 @@ func (s *shard) remove(c *Connection, r *room) {
 	}
 	r.count--
 	r.members.Leave(c.socket)
-	if c.features&featurePresence != 0 {
+	if c.features&featurePresence != 0 && r.watchers != nil {
 		r.watchers.Leave(c.socket)
 	}
 	s.forget(r)

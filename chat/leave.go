@@ -18,7 +18,8 @@ func runLeave(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	s := h.shard(RoomConversation(name))
 	s.mu.Lock()
 	r := s.rooms[name]
-	if r != nil && r.ready == nil {
+	known := r != nil && r.ready == nil
+	if known {
 		c.send(h.roomAnswer(op, &r.tail))
 	}
 	member := c.in(name) != nil
@@ -27,9 +28,9 @@ func runLeave(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	}
 	s.mu.Unlock()
 	if member {
-		h.notePresence(h.engine.Presence.Leave(ctx, name, c.person.id))
+		h.note(&h.troubles.presence, h.engine.Presence.Leave(ctx, name, c.person.id))
 	}
-	if r != nil && r.ready == nil {
+	if known {
 		h.finish(c)
 		return
 	}

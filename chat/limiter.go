@@ -5,6 +5,31 @@ import (
 	"time"
 )
 
+// Limiter decides how much each subject may do. It is asked under locks: it must not block,
+// and must not call the hub. It is called by many goroutines.
+type Limiter interface {
+	// Take counts what a subject is about to do. That is done, or refused with the failure,
+	// after wait. What is refused may have been counted or not, as the limiter likes.
+	Take(s Subject, c Cost) (wait time.Duration, refusal *Failure)
+}
+
+// Subject is somebody who does something, as a Limiter tells them apart.
+type Subject struct {
+	UserID  string         // "": limits by user do not apply
+	Role    string         // "": a user like any other
+	Address netip.Prefix   // see AddressSubject; invalid: limits by address do not apply
+	Pace    *time.Duration // the limiter's own word for this connection, 0 at first; nil: none
+}
+
+// Cost is what an operation takes of the limits.
+type Cost struct {
+	Operation string // its type
+	Requests  int    // as how many requests it counts
+	Bytes     int    // of content and metadata, if it is to be stored
+	Messages  int    // to be stored
+	Rooms     int    // to be made
+}
+
 // maxThrottle is how long an operation may be held back because its sender is too fast.
 // Beyond that it is refused: only with other connections of the same user or address can
 // so much be ahead of it.
@@ -14,8 +39,7 @@ const maxThrottle = 5 * time.Second
 // metadata: roughly what else is on disk for it.
 const recordCost = 256
 
-// limiter is the one place that knows who has done how much. It is asked by connection,
-// user and address.
+// limiter is the Limiter of one node: Limits, by connection, user and address.
 type limiter struct {
 	clock      Clock
 	connection Pace
@@ -23,6 +47,10 @@ type limiter struct {
 	users, userBytes, userRooms             *Rate[string] // by user id
 	addresses, addressBytes, addressedRooms *Rate[netip.Prefix]
 }
+
+// NewLimiter is a Limiter that holds the users of one node to limits. It is the default of
+// a Config.
+func NewLimiter(l Limits, clock Clock) Limiter { return newLimiter(&l, clock) }
 
 func newLimiter(l *Limits, clock Clock) *limiter {
 	const day, hour = 24 * time.Hour, time.Hour
@@ -38,58 +66,52 @@ func newLimiter(l *Limits, clock Clock) *limiter {
 	}
 }
 
-// operation says how long a connection's next operation has to wait, and why it is
-// refused then, if it is. What is refused takes the connection's time all the same: nobody
-// gets errors faster than answers. Called with c.mu held.
-func (l *limiter) operation(c *Connection, op *Operation) (wait time.Duration, fail *Failure) {
+// Take implements Limiter. A request that is refused takes the connection's time all the
+// same: nobody gets errors faster than answers.
+func (l *limiter) Take(s Subject, c Cost) (wait time.Duration, refusal *Failure) {
 	now := l.clock.Monotonic()
-	c.free, wait = l.connection.take(c.free, now, 1, maxThrottle)
-	shared := l.users.Take(c.person.id, now, 1, maxThrottle)
-	if addr := c.info.address(); addr.IsValid() {
-		shared = max(shared, l.addresses.Take(addr, now, 1, maxThrottle))
+	var shared time.Duration
+	if c.Requests > 0 {
+		if s.Pace != nil {
+			*s.Pace, wait = l.connection.take(*s.Pace, now, c.Requests, maxThrottle)
+		}
+		if s.UserID != "" {
+			shared = l.users.Take(s.UserID, now, c.Requests, maxThrottle)
+		}
+		if s.Address.IsValid() {
+			shared = max(shared, l.addresses.Take(s.Address, now, c.Requests, maxThrottle))
+		}
+		if shared > maxThrottle {
+			return wait, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", RetryAfter: shared}
+		}
 	}
-	if shared > maxThrottle {
-		return wait, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", RetryAfter: shared}
+	if c.Messages > 0 {
+		if w := l.both(s, l.userBytes, l.addressBytes, now, c.Bytes+c.Messages*recordCost); w > 0 {
+			return wait, &Failure{Code: 429, Reason: "quota_exceeded", RetryAfter: w,
+				Message: "this user, or this network address, has sent as much as may be stored in a day"}
+		}
 	}
-	if op.kind.stores {
-		fail = l.storage(c, op, now)
+	if c.Rooms > 0 {
+		if w := l.both(s, l.userRooms, l.addressedRooms, now, c.Rooms); w > 0 {
+			return wait, &Failure{Code: 429, Reason: "too_many_new_rooms", Field: "receiver_id", RetryAfter: w,
+				Message: "this user, or this network address, has made as many rooms as it may for now"}
+		}
 	}
-	if fail == nil {
-		wait = max(wait, shared)
-	}
-	return wait, fail
-}
-
-// storage refuses a message that may not be stored any more today.
-func (l *limiter) storage(a Actor, op *Operation, now time.Duration) *Failure {
-	n := len(op.content) + len(op.metadata) + recordCost
-	if w := l.both(a, l.userBytes, l.addressBytes, now, n); w > 0 {
-		return &Failure{Code: 429, Reason: "quota_exceeded", RetryAfter: w,
-			Message: "this user, or this network address, has sent as much as may be stored in a day"}
-	}
-	return nil
-}
-
-// newRoom refuses a room too many.
-func (l *limiter) newRoom(a Actor) *Failure {
-	if w := l.both(a, l.userRooms, l.addressedRooms, l.clock.Monotonic(), 1); w > 0 {
-		return &Failure{Code: 429, Reason: "too_many_new_rooms", Field: "receiver_id", RetryAfter: w,
-			Message: "this user, or this network address, has made as many rooms as it may for now"}
-	}
-	return nil
+	return max(wait, shared), nil
 }
 
 // both counts n things for the user and the address, or for neither if one of them has
 // to wait: what is refused must not use up a user's share while others at the address
 // use up the address's.
-func (l *limiter) both(a Actor, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
-	user := a.User().ID
-	if wait = users.Take(user, now, n, 0); wait > 0 {
-		return wait
+func (l *limiter) both(s Subject, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
+	if s.UserID != "" {
+		if wait = users.Take(s.UserID, now, n, 0); wait > 0 {
+			return wait
+		}
 	}
-	if addr := a.Address(); addr.IsValid() {
-		if wait = addresses.Take(addr, now, n, 0); wait > 0 {
-			users.GiveBack(user, now, n)
+	if s.Address.IsValid() {
+		if wait = addresses.Take(s.Address, now, n, 0); wait > 0 && s.UserID != "" {
+			users.GiveBack(s.UserID, now, n)
 		}
 	}
 	return wait

@@ -162,6 +162,15 @@ func (op *Operation) conversation(a Actor) Conversation {
 	return RoomConversation(op.receiver)
 }
 
+// cost is what it takes of the limits.
+func (op *Operation) cost() Cost {
+	c := Cost{Operation: op.kind.name, Requests: 1}
+	if op.kind.stores {
+		c.Messages, c.Bytes = 1, len(op.content)+len(op.metadata)
+	}
+	return c
+}
+
 // message is what is stored, if it is said now.
 func (op *Operation) message(a Actor, now int64) *Message {
 	u := a.User()

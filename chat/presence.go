@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -35,35 +36,58 @@ func runPresence(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	h.answerRoomPresence(ctx, a, op)
 }
 
-// answerRoomPresence says who is in a room. No event about the same room may come between
-// the question and the answer, or the one that asked would miss it: then it is asked again.
+// maxMissed is how many events may come while a watcher's question is being answered. With
+// more of them the question is asked again.
+const maxMissed = 1000
+
+// answerRoomPresence says who is in a room. To one that watches the room, what it was told
+// between the question and the answer is told again after the answer: so what came last is
+// true.
 func (h *Hub) answerRoomPresence(ctx context.Context, a Actor, op *Operation) {
 	s := h.shard(RoomConversation(op.receiver))
-	events := func() int {
-		if r := s.rooms[op.receiver]; r != nil {
-			return r.events
-		}
-		return 0
+	var watched *room
+	c, _ := a.(*Connection)
+	if c != nil && c.features&featurePresence != 0 {
+		watched = c.in(op.receiver)
 	}
 	for {
-		s.mu.Lock()
-		before := events()
-		s.mu.Unlock()
+		var q *asking
+		if watched != nil {
+			q = s.ask(watched)
+		}
 		users, more, err := h.engine.Presence.Users(ctx, op.receiver, maxPresence)
+		s.mu.Lock()
+		if q != nil {
+			watched.asking = slices.DeleteFunc(watched.asking, func(other *asking) bool { return other == q })
+			if err == nil && len(q.missed) > maxMissed && ctx.Err() == nil {
+				s.mu.Unlock()
+				continue
+			}
+		}
 		if err != nil {
+			s.mu.Unlock()
 			h.answer(a, op, nil, h.engineFailed(err))
 			return
 		}
-		answer := appendPresence(nil, op, users, more)
-		s.mu.Lock()
-		if events() == before || ctx.Err() != nil {
-			a.Answer(op, answer, nil)
-			s.mu.Unlock()
-			h.finish(a)
-			return
+		a.Answer(op, appendPresence(nil, op, users, more), nil)
+		if q != nil {
+			for _, m := range q.missed {
+				c.socket.SendPrepared(m)
+			}
 		}
 		s.mu.Unlock()
+		h.finish(a)
+		return
 	}
+}
+
+// ask notes that a watcher asks who is in a room.
+func (s *shard) ask(r *room) *asking {
+	q := new(asking)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.asking = append(r.asking, q)
+	return q
 }
 
 func appendPresence(dst []byte, op *Operation, users []User, more bool) []byte {

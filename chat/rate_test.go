@@ -81,10 +81,8 @@ func TestA15RateMemory(t *testing.T) {
 func TestRefusedByOneCountsForNeither(t *testing.T) {
 	l := newLimiter(&Limits{UserRoomsPerHour: 3, AddressRoomsPerHour: 1}, SystemClock())
 	users, addresses := l.userRooms, l.addressedRooms
-	ada := &person{id: "u_ada"}
-	ada.profile.Store(&User{ID: "u_ada"})
-	at := func(addr string) *Connection {
-		return &Connection{person: ada, info: ConnectionInfo{RemoteAddr: netip.AddrPortFrom(netip.MustParseAddr(addr), 1)}}
+	at := func(addr string) Subject {
+		return Subject{UserID: "u_ada", Address: AddressSubject(netip.MustParseAddr(addr))}
 	}
 	office, home, train := at("192.0.2.1"), at("192.0.2.2"), at("192.0.2.3")
 	for i, want := range []bool{true, false, false, false, false} {
@@ -92,9 +90,9 @@ func TestRefusedByOneCountsForNeither(t *testing.T) {
 			t.Errorf("%d in the office: wait %v", i+1, wait)
 		}
 	}
-	for _, s := range []*Connection{home, train} {
+	for _, s := range []Subject{home, train} {
 		if wait := l.both(s, users, addresses, 0, 1); wait != 0 {
-			t.Errorf("at %v: wait %v", s.info.remote(), wait)
+			t.Errorf("at %v: wait %v", s.Address, wait)
 		}
 	}
 	if wait := l.both(at("192.0.2.4"), users, addresses, 0, 1); wait == 0 {

@@ -128,8 +128,10 @@ func (g *Guests) limit(r *http.Request) *chat.Failure {
 	return nil
 }
 
+// put stores a user. It goes on when the client has hung up, since a new name that is stored
+// has to be told.
 func (g *Guests) put(r *http.Request, u chat.User) *chat.Failure {
-	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
 	defer cancel()
 	err := g.Users.PutUser(ctx, u)
 	if errors.Is(err, chat.ErrNameTaken) {
@@ -138,6 +140,11 @@ func (g *Guests) put(r *http.Request, u chat.User) *chat.Failure {
 	}
 	if err != nil {
 		g.log().Error("chat/api: a guest could not be stored", "error", err)
+	}
+	switch {
+	case errors.Is(err, chat.ErrOutcomeUnknown):
+		return &chat.Failure{Code: 503, Reason: "outcome_unknown", Message: "it is not known whether the user was stored; try again"}
+	case err != nil:
 		return failStore
 	}
 	return nil
@@ -195,11 +202,14 @@ func (g *Guests) log() *slog.Logger {
 	return slog.Default()
 }
 
-func fail(w http.ResponseWriter, f *chat.Failure) {
+func fail(w http.ResponseWriter, f *chat.Failure) { refuse(w, f, "") }
+
+// refuse answers with an error, marked with the ref of what it answers; "" for none.
+func refuse(w http.ResponseWriter, f *chat.Failure, ref string) {
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
 	}
-	respond(w, f.Code, f.AppendJSON(nil, ""))
+	respond(w, f.Code, f.AppendJSON(nil, ref))
 }
 
 func respond(w http.ResponseWriter, status int, body []byte) {

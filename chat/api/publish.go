@@ -8,8 +8,8 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/netip"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -72,13 +72,20 @@ func (p *Publish) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a := &publisher{user: user, answered: make(chan publication, 1)}
 	p.Hub.Do(ctx, a, op)
-	got := <-a.answered // the hub answers everything, in the operation's time
-	if got.fail != nil {
-		respond(w, got.fail.Code, got.fail.AppendJSON(nil, op.Ref()))
-		return
+	select {
+	case got := <-a.answered:
+		if got.fail != nil {
+			refuse(w, got.fail, op.Ref())
+			return
+		}
+		respond(w, http.StatusOK, got.text)
+	case <-ctx.Done():
+		refuse(w, failUnknownOutcome, op.Ref())
 	}
-	respond(w, http.StatusOK, got.text)
 }
+
+var failUnknownOutcome = &chat.Failure{Code: 503, Reason: "outcome_unknown",
+	Message: "it is not known whether the message was stored; send it again with the same ref"}
 
 // authorized compares hashes, so that the time tells nothing of the key.
 func (p *Publish) authorized(r *http.Request) bool {
@@ -95,6 +102,9 @@ func readOperation(w http.ResponseWriter, r *http.Request) (*chat.Operation, *ch
 		return nil, &chat.Failure{Code: 413, Reason: "body_too_long", Message: "the body is longer than 64 KiB"}
 	case err != nil:
 		return nil, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body could not be read"}
+	}
+	if !utf8.Valid(body) {
+		return nil, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body is not UTF-8"}
 	}
 	op, failure := chat.Parse(body)
 	switch {
@@ -129,8 +139,8 @@ type publication struct {
 // User implements chat.Actor.
 func (p *publisher) User() chat.User { return p.user }
 
-// Address implements chat.Actor. Who has the key is trusted with the limits, too.
-func (p *publisher) Address() netip.Prefix { return netip.Prefix{} }
+// Subject implements chat.Actor. A program that has the key is trusted with the limits, too.
+func (p *publisher) Subject() chat.Subject { return chat.Subject{Role: "publisher"} }
 
 // Answer implements chat.Actor.
 func (p *publisher) Answer(_ *chat.Operation, text []byte, fail *chat.Failure) {

@@ -33,7 +33,14 @@ func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure
 		g.log().Error("chat/api: a user could not be read", "error", err)
 		return chat.User{}, failStore
 	}
-	if asked.name == "" || asked.name == u.Name {
+	if asked.name == "" {
+		return u, nil
+	}
+	if asked.name == u.Name {
+		// Perhaps an earlier request stored it, and did not live to tell.
+		if g.Renamed != nil {
+			g.Renamed(u)
+		}
 		return u, nil
 	}
 	if failure := g.limit(r); failure != nil {

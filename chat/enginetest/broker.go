@@ -33,7 +33,7 @@ func (e *ear) Deliver(c chat.Conversation, ch *chat.Change) {
 	e.heard[c] = append(e.heard[c], ch.Number)
 }
 
-func (e *ear) Lost(c chat.Conversation) {
+func (e *ear) Lost(c chat.Conversation, _ chat.Tail) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.lost[c]++

@@ -52,12 +52,13 @@ func (b *Broker) Publish(c chat.Conversation, ch *chat.Change) {
 	}
 }
 
-// Lost tells the nodes that subscribe to a conversation that its history is another one.
-func (b *Broker) Lost(c chat.Conversation) {
+// Lost tells the nodes that subscribe to a conversation that its history is another one,
+// which goes on after now.
+func (b *Broker) Lost(c chat.Conversation, now chat.Tail) {
 	b.delivering.RLock()
 	defer b.delivering.RUnlock()
 	for _, n := range b.interested(c) {
-		n.r.Lost(c)
+		n.r.Lost(c, now)
 	}
 }
 

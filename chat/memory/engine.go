@@ -71,11 +71,15 @@ func (e *Engine) Forget(c chat.Conversation) {
 	e.appending.Lock()
 	defer e.appending.Unlock()
 	e.mu.Lock()
-	if conv := e.convs[c]; conv != nil {
-		conv.epoch, conv.said = newEpoch(), nil
+	conv := e.convs[c]
+	if conv == nil {
+		e.mu.Unlock()
+		return
 	}
+	conv.epoch, conv.said = newEpoch(), nil
+	now := conv.tail()
 	e.mu.Unlock()
-	e.broker.Lost(c)
+	e.broker.Lost(c, now)
 }
 
 // Append implements chat.Log.

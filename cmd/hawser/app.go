@@ -44,7 +44,7 @@ type app struct {
 
 	publishKey string // "": nobody may publish
 
-	ending  atomic.Bool
+	ending atomic.Bool
 }
 
 // start opens the data, starts the loops and listens. What it had opened is

@@ -1,0 +1,104 @@
+package chat
+
+import "github.com/hawser-ws/hawser/wsproto"
+
+// receiver is the hub as its engine sees it: what happened, on whichever node, comes in here
+// and goes out to those here whom it concerns.
+type receiver struct{ h *Hub }
+
+// Deliver is the only fan-out: everything durable that anybody is sent comes through here.
+func (r receiver) Deliver(c Conversation, ch *Change) {
+	s := r.h.shard(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.flights[c]; f != nil && (len(f.held) > 0 || ch.Number > f.upTo) {
+		f.held = append(f.held, ch)
+		return
+	}
+	s.emit(c, ch)
+}
+
+// emit sends a change to those here whom it concerns. Called with mu held.
+func (s *shard) emit(c Conversation, ch *Change) {
+	name, isRoom := c.Room()
+	if !isRoom {
+		m := text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch))
+		one, other, _ := c.Users()
+		s.hub.sendToUser(one, m)
+		if other != one {
+			s.hub.sendToUser(other, m)
+		}
+		return
+	}
+	r := s.rooms[name]
+	switch {
+	case r == nil:
+	case r.ready != nil:
+		r.pending = append(r.pending, ch)
+	case ch.Epoch == r.tail.Epoch && ch.Number <= r.tail.Change: // before the position of the subscription
+	default:
+		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
+		r.members.Send(text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch)))
+	}
+}
+
+// move sets a room's position. Called with mu held.
+func (s *shard) move(r *room, tail Tail) {
+	if used := tail.Seq > 0; used != (r.tail.Seq > 0) {
+		r.fresh.Store(!used)
+		if used {
+			s.hub.unused.remove(r.name)
+		} else {
+			s.hub.unused.add(r.name)
+		}
+	}
+	r.tail = tail
+}
+
+// Lost has the members of a room read its history again.
+func (r receiver) Lost(c Conversation, now Tail) {
+	s := r.h.shard(c)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f := s.flights[c]; f != nil {
+		f.held, f.upTo = nil, 0
+	}
+	name, ok := c.Room()
+	room := s.rooms[name]
+	switch {
+	case !ok || room == nil: // a private message that follows has the new epoch
+	case room.ready != nil:
+		room.pending, room.lost = nil, &now
+	default:
+		s.move(room, now)
+		room.members.Send(text(appendReload(nil, name, &now, r.h.now())))
+	}
+}
+
+// Here tells a room's watchers of somebody in it.
+func (r receiver) Here(name string, ev PresenceEvent) {
+	s := r.h.shard(RoomConversation(name))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	room := s.rooms[name]
+	if room == nil || room.watchers == nil {
+		return
+	}
+	words := ev.User.Name + " " + ev.Kind.String()
+	if ev.Kind == Renamed {
+		words = ev.Before + " is now called " + ev.User.Name
+	}
+	m := text(appendSystem(nil, ev.Kind.String(), name, words, &ev.User, r.h.now()))
+	room.watchers.Send(m)
+	for _, q := range room.asking {
+		if len(q.missed) <= maxMissed {
+			q.missed = append(q.missed, m)
+		}
+	}
+}
+
+// asking is a watcher's question who is in a room, while the engine is asked. What the
+// watcher is told meanwhile may be newer than the answer, and is sent again after it.
+type asking struct {
+	missed []*wsproto.Prepared
+}

@@ -1,0 +1,157 @@
+package chat
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// This file is a shard's sequencer: one goroutine that appends what this node says in the
+// shard's conversations, and answers.
+
+// appending is a message on its way through a sequencer.
+type appending struct {
+	actor Actor
+	op    *Operation
+	entry Entry
+	since time.Time // when it was accepted
+}
+
+// flight is what this node appends to a conversation at the moment. A change that comes
+// meanwhile may be one of those: it is held until their results are there, so that each is
+// acknowledged before it is delivered.
+type flight struct {
+	n    int    // appended, no result yet
+	upTo uint64 // the last change that a result has named
+	held []*Change
+}
+
+// maxBatch is how many messages are appended at a time, so that the first of them need not
+// wait long for the last.
+const maxBatch = 1024
+
+// append queues a message. It does not block.
+func (s *shard) append(a Actor, op *Operation, c Conversation, m *Message) *Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopped:
+		return failShuttingDown
+	case len(s.waiting) >= s.hub.cfg.Queue:
+		return failOverloaded
+	}
+	if name, ok := c.Room(); ok {
+		// The first message makes a room, if the limits allow that.
+		if r := s.rooms[name]; r != nil && r.fresh.Load() {
+			if fail := s.hub.admitRoom(a, op); fail != nil {
+				return fail
+			}
+			r.fresh.Store(false)
+		}
+	}
+	s.waiting = append(s.waiting, appending{a, op, Entry{c, m}, time.Now()})
+	if len(s.waiting) == 1 {
+		s.wake.Signal()
+	}
+	return nil
+}
+
+// stop waits until everything that was queued has its result.
+func (s *shard) stop() {
+	s.mu.Lock()
+	s.stopped = true
+	s.wake.Signal()
+	s.mu.Unlock()
+	<-s.done
+}
+
+// run takes what waits, has it stored, and answers.
+func (s *shard) run() {
+	defer close(s.done)
+	var batch []appending
+	var entries []Entry
+	for {
+		var late int
+		batch, late = s.take(batch)
+		if len(batch) == 0 {
+			return
+		}
+		for i := range batch[:late] {
+			batch[i].actor.Answer(batch[i].op, nil, failStore)
+		}
+		if stored := batch[late:]; len(stored) > 0 {
+			entries = entries[:0]
+			for i := range stored {
+				entries = append(entries, stored[i].entry)
+			}
+			// The oldest of them sets the time: it is answered within the limit.
+			ctx, cancel := context.WithDeadline(context.Background(), stored[0].since.Add(s.hub.cfg.OperationTimeout))
+			s.hub.engine.Log.Append(ctx, entries, func(i int, r Result) { s.result(&stored[i], &r) })
+			cancel()
+			clear(entries)
+		}
+		// Only now does what a connection said next begin: engines of one process have given
+		// it its own messages back by then, as it would expect before it leaves the room.
+		for i := range batch {
+			s.hub.finish(batch[i].actor)
+		}
+		clear(batch)
+	}
+}
+
+// take waits for work, and notes what will be appended. The first ones, as many as late
+// says, have waited for too long and will not be. There is no work when the sequencer is
+// stopped and all is done.
+func (s *shard) take(spare []appending) (batch []appending, late int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = false
+	for len(s.waiting) == 0 && !s.stopped {
+		s.wake.Wait()
+	}
+	s.busy = true
+	if len(s.waiting) <= maxBatch {
+		batch, s.waiting = s.waiting, spare[:0]
+	} else {
+		batch = append(spare[:0], s.waiting[:maxBatch]...)
+		s.waiting = slices.Delete(s.waiting, 0, maxBatch)
+	}
+	for late < len(batch) && time.Since(batch[late].since) >= s.hub.cfg.OperationTimeout {
+		late++
+	}
+	for i := range batch[late:] {
+		c := batch[late+i].entry.Conversation
+		f := s.flights[c]
+		if f == nil {
+			f = &flight{}
+			s.flights[c] = f
+		}
+		f.n++
+	}
+	return batch, late
+}
+
+// result answers one message. An acknowledgement is sent under the lock, before anything
+// that was held for it.
+func (s *shard) result(a *appending, r *Result) {
+	s.hub.note(&s.hub.troubles.append, r.Err)
+	c := a.entry.Conversation
+	s.mu.Lock()
+	if r.Err == nil {
+		a.actor.Answer(a.op, a.op.acknowledgement(a.actor, &r.Change), nil)
+	}
+	f := s.flights[c]
+	f.n--
+	f.upTo = max(f.upTo, r.Change.Number)
+	for len(f.held) > 0 && (f.n == 0 || f.held[0].Number <= f.upTo) {
+		s.emit(c, f.held[0])
+		f.held = f.held[1:]
+	}
+	if f.n == 0 {
+		delete(s.flights, c)
+	}
+	s.mu.Unlock()
+	if r.Err != nil {
+		a.actor.Answer(a.op, nil, appendFailed(r.Err))
+	}
+}
