@@ -1,12 +1,15 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/memory"
@@ -117,8 +120,48 @@ func TestPublish(t *testing.T) {
 			t.Errorf("%q %.60s: %d %s, want %d %s", c.key, c.body, code, body, c.code, c.reason)
 		}
 	}
+	if code, body := post("Bearer secret", "{\"type\":\"group\",\"sender_id\":\"u_bot\",\"receiver_id\":\"lobby\",\"content\":\"\xff\"}"); code != 400 || !strings.Contains(body, "not UTF-8") {
+		t.Errorf("half a character: %d %s", code, body)
+	}
 	p.Key = ""
 	if code, _ := post("Bearer ", `{}`); code != 401 {
 		t.Errorf("without a key configured: %d", code)
 	}
+}
+
+// doer answers every operation with a failure, or not at all.
+type doer struct{ fail *chat.Failure }
+
+func (d doer) Do(_ context.Context, a chat.Actor, op *chat.Operation) {
+	if d.fail != nil {
+		a.Answer(op, nil, d.fail)
+	}
+}
+
+// A refusal says when to try again, and a program that hangs up is not waited for.
+func TestPublishRefused(t *testing.T) {
+	engine := memory.New(nil, slog.New(slog.DiscardHandler)).Parts()
+	if err := engine.Directory.PutUser(t.Context(), chat.User{ID: "u_bot", Name: "Bot"}); err != nil {
+		t.Fatal(err)
+	}
+	post := func(ctx context.Context, d doer) *httptest.ResponseRecorder {
+		p := &Publish{Hub: d, Users: engine.Directory, Key: "secret", Log: slog.New(slog.DiscardHandler)}
+		r := httptest.NewRequest("POST", "/api/publish", strings.NewReader(`{"type":"group","sender_id":"u_bot","receiver_id":"lobby","content":"x","ref":"r"}`)).WithContext(ctx)
+		r.Header.Set("Authorization", "Bearer secret")
+		w := httptest.NewRecorder()
+		p.ServeHTTP(w, r)
+		return w
+	}
+	w := post(t.Context(), doer{&chat.Failure{Code: 429, Reason: "quota_exceeded", Message: "x", RetryAfter: 1500 * time.Millisecond}})
+	if w.Code != 429 || w.Header().Get("Retry-After") != "2" || !strings.Contains(w.Body.String(), `"ref":"r"`) {
+		t.Errorf("%d %v %s", w.Code, w.Header(), w.Body)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		began := time.Now()
+		if w := post(ctx, doer{}); w.Code != 503 || !strings.Contains(w.Body.String(), `"reason":"outcome_unknown"`) || time.Since(began) != time.Second {
+			t.Errorf("hung up after %v: %d %s", time.Since(began), w.Code, w.Body)
+		}
+	})
 }

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -78,6 +80,42 @@ func TestRenew(t *testing.T) {
 	before.Name = "Ada" // told again: who stored it may not have lived to tell
 	if diff := cmp.Diff([]chat.User{before, want}, renamed); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
+	}
+}
+
+// goneUsers are Users whose clients hang up while a user is being stored.
+type goneUsers struct {
+	Users
+	hangUp context.CancelFunc
+	err    error
+}
+
+func (g goneUsers) PutUser(ctx context.Context, u chat.User) error {
+	g.hangUp()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return errors.Join(g.Users.PutUser(ctx, u), g.err)
+}
+
+// A new name is told also if the one that asked for it has hung up, and nothing is claimed of
+// a user who was stored or not.
+func TestRenewHungUp(t *testing.T) {
+	g, store, _ := newGuests(t)
+	var renamed []string
+	g.Renamed = func(u chat.User) { renamed = append(renamed, u.Name) }
+	_, ada := ask(t, g, `{"name":"Ada"}`)
+	ctx, cancel := context.WithCancel(t.Context())
+	g.Users = goneUsers{Users: store, hangUp: cancel}
+	r := httptest.NewRequest("POST", "/api/guest", strings.NewReader(asking(ada.Token, "Grace"))).WithContext(ctx)
+	r.Header.Set("Content-Type", "application/json")
+	g.ServeHTTP(httptest.NewRecorder(), r)
+	if u, err := store.User(t.Context(), ada.UserID); err != nil || u.Name != "Grace" || len(renamed) != 1 {
+		t.Errorf("stored %+v, %v, told %q", u, err, renamed)
+	}
+	g.Users = goneUsers{Users: store, hangUp: func() {}, err: chat.ErrOutcomeUnknown}
+	if code, got := ask(t, g, asking(ada.Token, "Hopper")); code != 503 || got.Reason != "outcome_unknown" {
+		t.Errorf("%d %+v", code, got)
 	}
 }
 

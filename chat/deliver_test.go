@@ -1,0 +1,290 @@
+package chat_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// tappedBroker lets a test speak to the hub as its engine does, and hold up subscriptions.
+type tappedBroker struct {
+	chat.Broker
+	hub         chat.Receiver
+	subscribing chan chat.Conversation // sent to before a subscription goes on
+	goOn        chan struct{}
+}
+
+func (b *tappedBroker) Attach(r chat.Receiver) chat.Node {
+	b.hub = r
+	return &tappedNode{b.Broker.Attach(r), b}
+}
+
+type tappedNode struct {
+	chat.Node
+	b *tappedBroker
+}
+
+func (n *tappedNode) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
+	tail, err := n.Node.Subscribe(ctx, c)
+	if n.b.subscribing != nil {
+		n.b.subscribing <- c
+		<-n.b.goOn
+	}
+	return tail, err
+}
+
+// newTappedHouse is a house on an engine in memory, whose broker the test can speak for.
+func newTappedHouse(t *testing.T, change func(*chat.Config)) (*house, *tappedBroker) {
+	c := newClock()
+	parts := newMemory(t, c)
+	b := &tappedBroker{Broker: parts.Broker}
+	parts.Broker = b
+	return newHouseAt(t, c, func(cfg *chat.Config) {
+		cfg.Engine, cfg.Limits = parts, chat.Limits{}
+		if change != nil {
+			change(cfg)
+		}
+	}), b
+}
+
+// said is a change that another node's engine has stored.
+func said(epoch string, seq uint64) *chat.Change {
+	return &chat.Change{Number: seq, Seq: seq, Epoch: epoch, ID: fmt.Sprint("id-", seq),
+		Message: &chat.Message{Sender: "u_bob", SenderName: "Bob", Timestamp: "1", Content: fmt.Sprint("number ", seq), Metadata: []byte("{}")}}
+}
+
+func epochOf(m string) string {
+	_, after, _ := strings.Cut(m, `"epoch":"`)
+	epoch, _, _ := strings.Cut(after, `"`)
+	return epoch
+}
+
+// A room whose history is lost goes on from where the engine says, and its members are told,
+// once each time.
+func TestLost(t *testing.T) {
+	h, b := newTappedHouse(t, nil)
+	ada := h.enter("ada", "")
+	ada.say(`{"type":"join","receiver_id":"lobby"}`)
+	ada.hear()
+	b.hub.Deliver("r:lobby", said("first", 1))
+	b.hub.Lost("r:lobby", chat.Tail{Seq: 7, Change: 7, Epoch: "second"})
+	b.hub.Deliver("r:lobby", said("second", 7)) // not after it
+	b.hub.Deliver("r:lobby", said("second", 8))
+	b.hub.Lost("r:lobby", chat.Tail{Epoch: "third"})
+	b.hub.Deliver("r:lobby", said("third", 1))
+	var heard []string
+	for range 5 {
+		m := ada.hear()
+		p := placeOf(t, m)
+		heard = append(heard, fmt.Sprintf("%s %s %d", p.Type, epochOf(m), p.Seq))
+	}
+	want := []string{"group first 1", "system second 7", "group second 8", "system third 0", "group third 1"}
+	if diff := cmp.Diff(want, heard); diff != "" || ada.leftover() != nil {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	b.hub.Lost("r:nowhere", chat.Tail{Epoch: "x"})
+	b.hub.Lost("u_ada,u_bob", chat.Tail{Epoch: "x"})
+}
+
+// What is lost while a room is being subscribed to is lost: the position that was read before
+// is not one of the new history.
+func TestLostWhileSubscribing(t *testing.T) {
+	h, b := newTappedHouse(t, nil)
+	b.subscribing, b.goOn = make(chan chat.Conversation), make(chan struct{})
+	ada := h.enter("ada", "")
+	ada.say(`{"type":"join","receiver_id":"lobby"}`)
+	<-b.subscribing
+	b.hub.Deliver("r:lobby", said("old", 1))
+	b.hub.Lost("r:lobby", chat.Tail{Seq: 4, Change: 4, Epoch: "new"})
+	b.hub.Deliver("r:lobby", said("new", 5))
+	close(b.goOn)
+	if m := ada.hear(); placeOf(t, m).Seq != 5 || epochOf(m) != "new" {
+		t.Errorf("joined: %s", m)
+	}
+	b.hub.Deliver("r:lobby", said("new", 5))
+	b.hub.Deliver("r:lobby", said("new", 6))
+	if p := placeOf(t, ada.hear()); p.Seq != 6 {
+		t.Errorf("heard %+v", p)
+	}
+}
+
+// A change of a conversation in which this node is appending waits for the results. One for
+// which a message only waits in the queue does not.
+func TestHeldForResults(t *testing.T) {
+	c := newClock()
+	parts := newMemory(t, c)
+	b := &tappedBroker{Broker: parts.Broker}
+	log := &faultyLog{Log: parts.Log, held: make(chan struct{}, 10)}
+	parts.Broker, parts.Log = b, log
+	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine, cfg.Limits, cfg.Sequencers = parts, chat.Limits{}, 1 })
+	ada := h.enter("ada", `"ack"`)
+	ada.open("busy")
+	ada.open("quiet")
+	release := log.hold()
+	ada.say(`{"type":"group","receiver_id":"busy","content":"mine"}`)
+	<-log.held
+	ada.say(`{"type":"group","receiver_id":"quiet","content":"behind it"}`)
+	tail := h.tail("r:busy")
+	b.hub.Deliver("r:busy", said(tail.Epoch, 2)) // it may be the one that is being appended
+	b.hub.Deliver("r:quiet", said(tail.Epoch, 2))
+	if m := placeOf(t, ada.hear()); m.Receiver != "quiet" || m.Seq != 2 {
+		t.Errorf("heard %+v", m)
+	}
+	if more := ada.leftover(); more != nil {
+		t.Errorf("heard %q before the ack", more)
+	}
+	release()
+	if m := placeOf(t, ada.hear()); m.Type != "ack" || m.Seq != 2 {
+		t.Errorf("heard %+v", m)
+	}
+	if m := placeOf(t, ada.hear()); m.Type != "group" || m.Seq != 2 {
+		t.Errorf("heard %+v", m)
+	}
+	// A loss ends what is held.
+	h.settle()
+	ada.leftover()
+	release = log.hold()
+	ada.say(`{"type":"group","receiver_id":"busy","content":"mine"}`)
+	<-log.held
+	b.hub.Deliver("r:busy", said(tail.Epoch, 4))
+	b.hub.Lost("r:busy", chat.Tail{Epoch: "new"})
+	if m := ada.hear(); !strings.Contains(m, `"event":"reload"`) {
+		t.Errorf("heard %s", m)
+	}
+	b.hub.Deliver("r:busy", said("new", 1))
+	release()
+	h.settle()
+	var last place
+	for _, m := range ada.leftover() {
+		if last = placeOf(t, m); last.Type == "group" && epochOf(m) == tail.Epoch && last.Seq == 4 {
+			t.Errorf("heard %s after the loss", m)
+		}
+	}
+}
+
+// heldPresence holds up the question who is in a room.
+type heldPresence struct {
+	chat.Presence
+	asked chan struct{}
+	goOn  chan struct{}
+}
+
+func (p *heldPresence) Users(ctx context.Context, room string, limit int) ([]chat.User, bool, error) {
+	users, more, err := p.Presence.Users(ctx, room, limit)
+	p.asked <- struct{}{}
+	<-p.goOn
+	return users, more, err
+}
+
+// What a watcher is told while its question is being answered comes again after the answer,
+// which may be older: so what came last is true.
+func TestPresenceEventBeforeTheAnswer(t *testing.T) {
+	c := newClock()
+	parts := newMemory(t, c)
+	p := &heldPresence{parts.Presence, make(chan struct{}), make(chan struct{})}
+	parts.Presence = p
+	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine, cfg.Limits = parts, chat.Limits{} })
+	ada, bob := h.enter("ada", `"presence"`), h.enter("bob", "")
+	ada.say(`{"type":"join","receiver_id":"lobby"}`)
+	ada.hear()
+	ada.hear() // that she joined
+	ada.rest()
+	ada.say(`{"type":"presence","receiver_id":"lobby"}`)
+	<-p.asked
+	bob.say(`{"type":"join","receiver_id":"lobby"}`)
+	bob.hear()
+	joined := ada.hear()
+	p.goOn <- struct{}{}
+	if m := ada.hear(); typeOf(t, m) != "presence" || strings.Contains(m, "u_bob") {
+		t.Errorf("the answer is %s", m)
+	}
+	if m := ada.hear(); m != joined || !strings.Contains(m, "Bob joined") {
+		t.Errorf("after the answer came %s", m)
+	}
+	// For somebody who does not watch, an answer is an answer.
+	bob.say(`{"type":"presence","receiver_id":"lobby"}`)
+	<-p.asked
+	eve := h.enter("eve", "")
+	eve.say(`{"type":"join","receiver_id":"lobby"}`)
+	eve.hear()
+	p.goOn <- struct{}{}
+	if m := bob.hear(); typeOf(t, m) != "presence" || bob.leftover() != nil {
+		t.Errorf("bob heard %s", m)
+	}
+}
+
+// What waits in a queue for longer than the time of an operation is refused, each within its
+// own time: messages behind an append that hangs, and queries behind others.
+func TestTimeInQueues(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newClock()
+		parts := newMemory(t, c)
+		parts.Log = hangingLog{parts.Log, "r:stuck"}
+		p := &heldPresence{parts.Presence, make(chan struct{}, 10), make(chan struct{})}
+		parts.Presence = p
+		h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine, cfg.Limits, cfg.Sequencers = parts, chat.Limits{}, 1 })
+		ada, bob, eve := h.enter("ada", ""), h.enter("bob", ""), h.enter("eve", "")
+		for _, p := range []*peer{ada, bob} {
+			p.say(`{"type":"join","receiver_id":"lobby"}`)
+			p.hear()
+		}
+		synctest.Wait()
+		ada.say(`{"type":"group","receiver_id":"stuck","content":"x","ref":"a"}`)
+		bob.say(`{"type":"presence","receiver_id":"lobby","ref":"b"}`)
+		time.Sleep(2 * time.Second)
+		bob2 := h.enter("bob", "")
+		bob2.say(`{"type":"group","receiver_id":"stuck","content":"x","ref":"c"}`)
+		eve.say(`{"type":"presence","receiver_id":"lobby","ref":"d"}`)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if m := ada.hear(); reasonOf(m) != "outcome_unknown" {
+			t.Errorf("ada heard %s", m)
+		}
+		time.Sleep(2*time.Second - time.Millisecond)
+		synctest.Wait()
+		if m := bob2.leftover(); m != nil {
+			t.Errorf("bob heard %q", m)
+		}
+		time.Sleep(time.Millisecond)
+		synctest.Wait()
+		if m := bob2.hear(); reasonOf(m) != "outcome_unknown" {
+			t.Errorf("bob heard %s", m)
+		}
+		p.goOn <- struct{}{}
+		bob.hear()
+		if m := eve.hear(); reasonOf(m) != "overloaded" {
+			t.Errorf("eve heard %s", m)
+		}
+		close(p.goOn)
+	})
+}
+
+// A refusal of a room too many does not overtake the answers to what was said before.
+func TestNewRoomRefusedInOrder(t *testing.T) {
+	h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Limits.UserRoomsPerHour = 1 })
+	ada := h.enter("ada", `"ack"`)
+	ada.open("first")
+	ada.say(`{"type":"join","receiver_id":"second"}`)
+	ada.hear()
+	ada.rest()
+	release := store.hold()
+	ada.say(`{"type":"group","receiver_id":"first","content":"x","ref":"1"}`)
+	<-store.held
+	ada.say(`{"type":"group","receiver_id":"second","content":"x","ref":"2"}`)
+	if m := ada.leftover(); m != nil {
+		t.Errorf("heard %q first", m)
+	}
+	release()
+	for _, want := range []string{`"type":"ack"`, `"type":"group"`, `"reason":"too_many_new_rooms"`} {
+		if m := ada.hear(); !strings.Contains(m, want) {
+			t.Errorf("heard %s, want %s", m, want)
+		}
+	}
+}
