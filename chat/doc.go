@@ -17,23 +17,23 @@
 //
 // # Ways in, one way out
 //
-// Whoever wants something done is an [Actor]: a [Connection] is one, and an HTTP request
-// that publishes is another. [Hub.Do] does an operation: rights, limits, and what is to be
-// stored goes to the engine's [Log]. It never sends anything to anybody else. What was
-// stored comes back from the engine's [Broker], to this node and to all others that
-// subscribed, and Deliver (shard.go) is the only place that sends it on. So it makes
-// no difference on which node something was said.
+// An [Actor] has something done: a [Connection] is one, and an HTTP request that publishes is
+// another. [Hub.Do] does an operation: it checks rights, and gives what must be stored to the
+// engine's [Log]. It never sends anything to anybody else. What was stored comes back from
+// the engine's [Broker], to this node and to all others that subscribed, and Deliver
+// (deliver.go) is the only place that sends it on. So it makes no difference on which node
+// something was said.
 //
 // # A message's way
 //
 //	step                                             where          lock
 //	1  a text frame is read and handed over          server
 //	2  parsed, checked, its turn and the limits      connection.go  Connection.mu
-//	3  queued for its conversation                   shard.go       shard.mu
-//	4  taken with all that waits, to Log.Append      shard.go       shard.mu, to take
+//	3  queued for its conversation                   sequencer.go   shard.mu
+//	4  taken with all that waits, to Log.Append      sequencer.go   shard.mu, to take
 //	5  stored, one transaction for all who wait      chat/bolt      one goroutine
-//	6  acknowledged to its connection                shard.go       shard.mu
-//	7  Deliver: encoded once, to the room's Fanout   shard.go       shard.mu
+//	6  acknowledged to its connection                sequencer.go   shard.mu
+//	7  Deliver: encoded once, to the room's Fanout   deliver.go     shard.mu
 //	8  to each loop, and its members' sockets        server
 //
 // Two queues are on it: the sequencer's (3) and the engine's (5).
@@ -53,6 +53,10 @@
 // node waits for results of its own are held until those are there (flight): an
 // acknowledgement always comes before the message.
 //
+// Nothing waits for longer than Config.OperationTimeout, counted from when its turn came: not
+// in a queue, and not for the engine. The first message in a room, which makes it, runs
+// alone, since it may be refused.
+//
 // # Locks
 //
 // Connection.mu guards one connection's queue, shard.mu a share of the rooms, Hub.mu the
@@ -64,7 +68,7 @@
 //
 // engine.go is the contract with what is outside; socket.go, name.go and limits.go are the
 // vocabulary. scan.go, fields.go and operation.go read a message; encode.go and failure.go
-// write one. actor.go, connection.go and shard.go are the mechanism. Every kind of operation
-// is a file of its own: auth.go, join.go, leave.go, group.go, message.go, history.go,
+// write one. actor.go, connection.go, shard.go, sequencer.go and deliver.go are the mechanism,
+// limiter.go says how fast it may go. Every kind of operation is a file of its own: auth.go, join.go, leave.go, group.go, message.go, history.go,
 // presence.go, rooms.go, peers.go, heartbeat.go.
 package chat
