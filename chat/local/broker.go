@@ -136,8 +136,8 @@ func (n *node) Detach() {
 	drop(b.subscribed, n)
 	drop(b.following, n)
 	b.mu.Unlock()
-	b.delivering.Lock() // whoever had found the node before has called it
-	b.delivering.Unlock()
+	b.delivering.Lock() // a delivery that had found the node before is over
+	defer b.delivering.Unlock()
 }
 
 func drop[K comparable](m map[K][]*node, n *node) {
