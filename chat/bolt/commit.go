@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -22,16 +23,19 @@ const day = int64(24 * time.Hour / time.Millisecond)
 // job is what one caller wants written. It is done with others that wait, in one
 // transaction, for the sake of whose sync they wait.
 type job struct {
-	ctx     context.Context
+	mu sync.Mutex
+	// Guarded by mu until it has begun, and then the committer's. A job that is abandoned
+	// before that holds nothing any more.
 	entries []chat.Entry
 	user    *chat.User
 	done    func(int, chat.Result) // for entries
 
+	// The committer's.
 	results []chat.Result
-	err     error         // for user
-	over    chan struct{} // closed when it is done
+	err     error // for user
 
-	mu sync.Mutex
+	over chan struct{} // closed when it is done
+
 	// Guarded by mu.
 	told      int  // entries whose result was told
 	begun     bool // it is in a transaction
@@ -49,12 +53,16 @@ type committer struct {
 	wake sync.Cond
 	// Guarded by mu.
 	waiting []*job
-	closed  bool
+	closed  bool // nothing more is taken in
+
+	// halted is set when Close has no time left: what has not begun is refused.
+	halted atomic.Bool
 
 	over chan struct{} // closed when the goroutine has ended
 }
 
-// errClosed is the answer to what comes after Close.
+// errClosed is the answer to what comes after Close, and to what Close left no time for.
+// Nothing of it was stored.
 var errClosed = errors.New("chat/bolt: the store is closed")
 
 func (s *Store) startCommitter() {
@@ -68,58 +76,58 @@ func (s *Store) Append(ctx context.Context, entries []chat.Entry, done func(int,
 	if len(entries) == 0 {
 		return
 	}
-	if err := ctx.Err(); err != nil {
-		for i := range entries {
-			done(i, chat.Result{Err: err})
-		}
-		return
-	}
-	j := &job{ctx: ctx, entries: entries, done: done, results: make([]chat.Result, len(entries)), over: make(chan struct{})}
-	if err := s.queue(j); err != nil {
-		for i := range entries {
-			done(i, chat.Result{Err: err})
-		}
-		return
-	}
-	select {
-	case <-j.over:
-	case <-ctx.Done():
-		j.abandon()
-	}
-}
-
-// abandon tells a caller whose time is over what is not told yet.
-func (j *job) abandon() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.abandoned = true
-	err := j.ctx.Err() // nothing was written
-	if j.begun {
-		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, err)
-	}
-	for ; j.told < len(j.entries); j.told++ {
-		j.done(j.told, chat.Result{Err: err})
-	}
+	// The caller may use its slice again when it stops waiting, and the committer may
+	// need the entries after that.
+	j := &job{entries: slices.Clone(entries), done: done, over: make(chan struct{})}
+	s.run(ctx, j, len(entries))
 }
 
 // PutUser implements chat.Directory.
 func (s *Store) PutUser(ctx context.Context, u chat.User) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	return s.run(ctx, &job{user: &u, over: make(chan struct{})}, 0)
+}
+
+// run has a job with n entries done, for as long as ctx lasts, and returns what became of
+// its user.
+func (s *Store) run(ctx context.Context, j *job, n int) error {
+	err := ctx.Err()
+	if err == nil {
+		err = s.queue(j)
 	}
-	j := &job{ctx: ctx, user: &u, over: make(chan struct{})}
-	if err := s.queue(j); err != nil {
+	if err != nil {
+		j.refuse(err)
 		return err
 	}
 	select {
 	case <-j.over:
 		return j.err
 	case <-ctx.Done():
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.abandoned = true
-		return ctx.Err()
+		return j.abandon(ctx.Err(), n)
 	}
+}
+
+// abandon ends the wait of a job's caller: it tells n entries what was not told yet, and
+// returns the same for a user. That is err, as nothing is stored of a job that has not
+// begun, or that nobody knows.
+func (j *job) abandon(err error, n int) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	select {
+	case <-j.over:
+		return j.err // it was done a moment ago
+	default:
+	}
+	j.abandoned = true
+	done := j.done
+	if j.begun {
+		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, err)
+	} else {
+		j.entries, j.user, j.done = nil, nil, nil // it may stay in the queue for long
+	}
+	for ; j.told < n; j.told++ {
+		done(j.told, chat.Result{Err: err})
+	}
+	return err
 }
 
 func (s *Store) queue(j *job) error {
@@ -134,6 +142,39 @@ func (s *Store) queue(j *job) error {
 	return nil
 }
 
+// close lets the committer end when it has done what waits.
+func (c *committer) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
+	c.wake.Broadcast()
+}
+
+// halt refuses what waits.
+func (c *committer) halt() {
+	c.halted.Store(true)
+	c.mu.Lock()
+	waiting := c.waiting
+	c.waiting = nil
+	c.mu.Unlock()
+	for _, j := range waiting {
+		j.refuse(errClosed)
+	}
+}
+
+// refuse ends a job that has not begun.
+func (j *job) refuse(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.abandoned {
+		j.err = err
+		for ; j.told < len(j.entries); j.told++ {
+			j.done(j.told, chat.Result{Err: err})
+		}
+	}
+	close(j.over)
+}
+
 // take waits for jobs, and returns some of them. There are none left when it returns none.
 func (c *committer) take() []*job {
 	c.mu.Lock()
@@ -142,8 +183,11 @@ func (c *committer) take() []*job {
 		c.wake.Wait()
 	}
 	n, size := 0, 0
-	for n < len(c.waiting) && (n == 0 || size+len(c.waiting[n].entries) <= maxBatch) && n < maxBatch {
-		size += len(c.waiting[n].entries)
+	for n < len(c.waiting) && n < maxBatch {
+		size += c.waiting[n].size()
+		if n > 0 && size > maxBatch {
+			break
+		}
 		n++
 	}
 	batch := c.waiting[:n:n]
@@ -153,11 +197,20 @@ func (c *committer) take() []*job {
 	return batch
 }
 
+func (j *job) size() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.entries)
+}
+
 // begin reports whether anybody still waits for a job.
 func (j *job) begin() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.begun = !j.abandoned
+	if j.begun {
+		j.results = make([]chat.Result, len(j.entries))
+	}
 	return j.begun
 }
 
@@ -170,10 +223,11 @@ func (s *Store) commit() {
 			return
 		}
 		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return !j.begin() })
-		s.write(jobs)
+		if len(jobs) > 0 {
+			s.write(jobs)
+		}
 		for _, j := range jobs {
 			s.tell(j)
-			close(j.over)
 		}
 	}
 }
@@ -191,6 +245,9 @@ func (s *Store) write(jobs []*job) {
 		}
 		w.findDays()
 		for _, j := range jobs {
+			if s.commits.halted.Load() {
+				return errClosed
+			}
 			if err := w.do(j); err != nil {
 				return err
 			}
@@ -220,14 +277,17 @@ func (s *Store) tell(j *job) {
 		r := &j.results[i]
 		j.mu.Lock()
 		if !j.abandoned {
-			j.done(i, *r)
 			j.told = i + 1
+			j.done(i, *r)
 		}
 		j.mu.Unlock()
 		if r.Err == nil && !r.Duplicate {
 			s.broker.Publish(j.entries[i].Conversation, &r.Change)
 		}
 	}
+	j.mu.Lock() // so that it is not half abandoned
+	defer j.mu.Unlock()
+	close(j.over)
 }
 
 // update runs one transaction, and closes the store for writing if it fails in a
@@ -252,15 +312,14 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 	case err == nil:
 		s.horizon.Store(nil)
 		s.room.wrote(nil)
-	case s.Broken() != nil: // it came upon damage
-	case changed && !nothingWritten(err):
-		broken := fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
-		s.broken.CompareAndSwap(nil, &broken)
-		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, broken)
-	case changed:
+	case changed && nothingWritten(err):
 		s.horizon.Store(nil)
 		err = fmt.Errorf("chat/bolt: %w", err)
 		s.room.wrote(err)
+	case changed:
+		broken := fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
+		s.broken.CompareAndSwap(nil, &broken)
+		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, s.Broken())
 	}
 	return err
 }
@@ -293,7 +352,8 @@ type writer struct {
 // them; one that it returns ends the transaction.
 func (w *writer) do(j *job) error {
 	if j.user != nil {
-		if j.err = putUser(w.tx, j.user); j.err != nil && !errors.Is(j.err, chat.ErrNameTaken) {
+		j.err = putUser(w.tx, j.user)
+		if j.err != nil && !errors.Is(j.err, chat.ErrNameTaken) && !errors.Is(j.err, errDamaged) {
 			return j.err
 		}
 	}

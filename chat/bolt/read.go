@@ -15,6 +15,7 @@ import (
 
 // reader is a read transaction, and what it must not see.
 type reader struct {
+	ctx    context.Context
 	tx     *bbolt.Tx
 	hidden horizon // nil: it may see all
 }
@@ -25,15 +26,49 @@ func (s *Store) view(ctx context.Context, read func(*reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	tx, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
 	return s.guard(func() error {
-		return s.db.View(func(tx *bbolt.Tx) error {
-			r := &reader{tx: tx}
-			if h := s.horizon.Load(); h != nil {
-				r.hidden = *h
-			}
-			return read(r)
-		})
+		defer tx.Rollback()
+		r := &reader{ctx: ctx, tx: tx}
+		if h := s.horizon.Load(); h != nil {
+			r.hidden = *h
+		}
+		return read(r)
 	})
+}
+
+// begin begins a read transaction. That waits while the file is mapped anew, which itself
+// waits for every reader, and so it can take as long as a backup does.
+func (s *Store) begin(ctx context.Context) (tx *bbolt.Tx, err error) {
+	if ctx.Done() == nil {
+		err = s.guard(func() (err error) { tx, err = s.db.Begin(false); return err })
+		return tx, err
+	}
+	type begun struct {
+		tx  *bbolt.Tx
+		err error
+	}
+	c := make(chan begun)
+	go func() {
+		var b begun
+		b.err = s.guard(func() (err error) { b.tx, err = s.db.Begin(false); return err })
+		select {
+		case c <- b:
+		case <-ctx.Done():
+			if b.tx != nil {
+				b.tx.Rollback()
+			}
+		}
+	}()
+	select {
+	case b := <-c:
+		return b.tx, b.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // conversation finds a conversation, as far as it may be seen. The transaction may be
@@ -221,6 +256,9 @@ func (r *reader) messages(messages []chat.Stored, number uint64, sp span, epoch 
 	c := r.tx.Bucket(bucketMessages).Cursor()
 	k, v := c.Seek(messageKey(number, sp.first))
 	for seq := sp.first; seq <= sp.last; seq++ {
+		if err := r.ctx.Err(); err != nil {
+			return nil, err
+		}
 		if !bytes.Equal(k, messageKey(number, seq)) {
 			return nil, fmt.Errorf("%w: message %d of conversation %d is missing", errDamaged, seq, number)
 		}
@@ -263,6 +301,9 @@ func (r *reader) list(bucket []byte, prefix, after string, each func(rest string
 		k, _ = c.Next()
 	}
 	for ; bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Next() {
+		if err := r.ctx.Err(); err != nil {
+			return false, err
+		}
 		ok, err := each(string(k[len(prefix):]))
 		if err != nil || !ok {
 			return !ok, err

@@ -284,17 +284,22 @@ func (s *Store) readMeta(path string, newest *int64) error {
 	})
 }
 
-// Close closes the file, when what waits is written. The error is ctx's if that ends first;
-// then the file is left to the end of the process, and no more is written.
+// Close closes the file, when what waits is written. The error is ctx's if that ends first.
+// Then nothing more is begun, and what has not begun is refused. A transaction that is under
+// way is not waited for: whoever does is told how it ended, and the file is left to the end
+// of the process.
 func (s *Store) Close(ctx context.Context) error {
-	s.commits.mu.Lock()
-	s.commits.closed = true
-	s.commits.wake.Broadcast()
-	s.commits.mu.Unlock()
+	s.commits.close()
+	closed := make(chan error, 1)
+	go func() {
+		<-s.commits.over
+		closed <- s.db.Close() // waits for readers
+	}()
 	select {
-	case <-s.commits.over:
-		return s.db.Close()
+	case err := <-closed:
+		return err
 	case <-ctx.Done():
+		s.commits.halt()
 		return ctx.Err()
 	}
 }

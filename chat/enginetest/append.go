@@ -82,6 +82,72 @@ func testContexts(h *house) {
 			h.Errorf("call %d ignores its context", i)
 		}
 	}
+	if _, err := h.Directory.User(ctx, "u_eve"); !errors.Is(err, chat.ErrNotFound) {
+		h.Errorf("PutUser stored a user and returned an error: %v", err)
+	}
+}
+
+// When the context of an Append ends, its caller uses the slice for something else at once.
+// What is stored, and what receivers are given, is what was in it before; and no entry that
+// was stored has an error which says that it was not.
+func testAppendAbandoned(h *house) {
+	seed := rand.Uint64()
+	h.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	e := newEar()
+	node := h.Broker.Attach(e)
+	defer node.Detach()
+	for _, c := range []chat.Conversation{lobby, attic} {
+		if _, err := node.Subscribe(ctx, c); err != nil {
+			h.Fatal(err)
+		}
+	}
+	entries := make([]chat.Entry, 20)
+	refused := make(map[string]bool)
+	for round := range 40 {
+		for i := range entries {
+			entries[i] = chat.Entry{Conversation: lobby, Message: message("u_ada", fmt.Sprintf("%d.%d", round, i))}
+		}
+		short, cancel := context.WithCancel(ctx)
+		end := random.IntN(len(entries))
+		if round%4 == 0 {
+			go cancel()
+		}
+		h.Log.Append(short, entries, func(i int, r chat.Result) {
+			if r.Err != nil && !errors.Is(r.Err, chat.ErrOutcomeUnknown) {
+				refused[fmt.Sprintf("%d.%d", round, i)] = true
+			}
+			if i == end {
+				cancel()
+			}
+		})
+		for i := range entries {
+			entries[i] = chat.Entry{Conversation: attic, Message: message("u_eve", "of another call")}
+		}
+		cancel()
+	}
+	last := h.say(lobby, "u_ada", "last").Change.Seq
+	if tail, err := h.Log.Tail(ctx, attic); tail.Seq != 0 || err != nil {
+		h.Errorf("%d entries were stored that were never given: %v", tail.Seq, err)
+	}
+	page, err := h.Log.History(ctx, chat.HistoryQuery{Conversation: lobby, Limit: 1 << 20})
+	if err != nil {
+		h.Fatal(err)
+	}
+	for _, content := range contents(page) {
+		if refused[content] {
+			h.Errorf("%s was stored; its sender was told that it was not", content)
+		}
+	}
+	h.await("the last change", func() bool { return e.last(lobby) == last })
+	var want []uint64
+	for _, m := range page.Messages {
+		want = append(want, m.Seq)
+	}
+	node.Detach()
+	if diff := cmp.Diff(map[chat.Conversation][]uint64{lobby: want}, e.heard); diff != "" {
+		h.Errorf("heard (-stored +heard):\n%s", diff)
+	}
 }
 
 func testRefs(h *house) {

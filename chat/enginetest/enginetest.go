@@ -30,6 +30,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 	}{
 		{"Append", testAppend},
 		{"Contexts", testContexts},
+		{"Append abandoned", testAppendAbandoned},
 		{"S11 refs", testRefs},
 		{"RefsExpire", testRefsExpire},
 		{"RefsClockBack", testRefsClockBack},

@@ -214,6 +214,9 @@ func (e *Engine) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pa
 func (e *Engine) PutUser(ctx context.Context, u chat.User) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if before, known := e.users[u.ID]; !known || before.Name != u.Name {
 		for _, other := range e.users {
 			if other.ID != u.ID && other.Name != u.Name && chat.LookOf(other.Name) == chat.LookOf(u.Name) {
@@ -222,7 +225,7 @@ func (e *Engine) PutUser(ctx context.Context, u chat.User) error {
 		}
 	}
 	e.users[u.ID] = u
-	return ctx.Err()
+	return nil
 }
 
 // User implements chat.Directory.
