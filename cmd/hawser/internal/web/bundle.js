@@ -14,6 +14,8 @@ var Conversation = class {
   // rooms only: whether there are others, beyond those the server names
   online = null;
   // people only: whether they are connected, or null if not known
+  epoch;
+  // of the data that seq counts in; undefined if not known
   messages = [];
   // in ascending order of seq; another array after a reset, and only then
   head = 0;
@@ -75,6 +77,16 @@ var Conversation = class {
     this.head = Math.max(this.head, seq);
     return true;
   }
+  // adopt notes the epoch of the conversation's data. If it is another one than before,
+  // everything that is held is forgotten, and it reports true.
+  adopt(epoch) {
+    const changed = this.epoch !== void 0 && epoch !== void 0 && epoch !== this.epoch;
+    if (changed) {
+      this.reset();
+    }
+    this.epoch = epoch ?? this.epoch;
+    return changed;
+  }
   // load puts in the last messages of the history.
   load(messages, hasMore) {
     this.loaded = true;
@@ -125,6 +137,7 @@ var Conversation = class {
   }
   // reset forgets everything that seq gave an order to.
   reset() {
+    this.epoch = void 0;
     this.messages = [];
     this.head = this.active = this.#first = this.#held = 0;
     this.readTo = this.isRoom ? null : 0;
@@ -313,7 +326,7 @@ var Conversations = class {
   current = null;
   // the one that is shown
   epoch;
-  // of the data that seq values count in; undefined before the first connection
+  // of the server's data; undefined before the first connection
   #memory;
   #tab;
   #names;
@@ -348,22 +361,21 @@ var Conversations = class {
     this.#forget(conversation);
     this.#memory.remove(KEY + conversation.id);
   }
-  // adopt notes the epoch of the server's data. If it is another one than before,
-  // it forgets all that is held and reports true.
+  // adopt notes the epoch of the server's data. If it is another one than before, all that
+  // is held is forgotten. A conversation may have an epoch of its own beside that.
   adopt(epoch) {
-    const changed = this.epoch !== void 0 && epoch !== void 0 && epoch !== this.epoch;
-    if (epoch !== void 0 && epoch !== this.epoch) {
-      this.epoch = epoch;
-      this.#memory.save("epoch", epoch);
+    if (epoch === void 0 || epoch === this.epoch) {
+      return;
     }
-    if (changed) {
+    if (this.epoch !== void 0) {
       this.#byID.forEach((conversation) => conversation.reset());
     }
-    return changed;
+    this.epoch = epoch;
+    this.#memory.save("epoch", epoch);
   }
   save(conversation) {
-    const { id, joined, readTo } = conversation;
-    const record = { joined, readTo, epoch: this.epoch, name: this.#names.get(id) };
+    const { id, joined, readTo, epoch = this.epoch } = conversation;
+    const record = { joined, readTo, epoch, name: this.#names.get(id) };
     const text = JSON.stringify(record);
     if (this.get(id) === conversation && this.#saved.get(id) !== text) {
       this.#saved.set(id, text);
@@ -400,7 +412,8 @@ var Conversations = class {
     }
     const conversation = this.open(id);
     conversation.joined ||= record.joined;
-    if (record.readTo !== null && record.epoch === this.epoch) {
+    conversation.epoch ??= record.epoch;
+    if (record.readTo !== null && record.epoch === conversation.epoch) {
       conversation.readTo = Math.max(conversation.readTo ?? 0, record.readTo);
     }
     this.#names.set(id, record.name);
@@ -722,11 +735,14 @@ var CATCH_UP = 100;
 var History = class {
   #requests;
   #arrived;
-  // arrived is called with the messages of each answer before they are put in. The
+  #renewed;
+  // arrived is called with the messages of each answer before they are put in, renewed
+  // with a conversation whose data turned out to be other data, when it was reset. The
   // methods return promises, which are rejected as those of Requests are.
-  constructor(requests, arrived) {
+  constructor(requests, arrived, renewed) {
     this.#requests = requests;
     this.#arrived = arrived;
+    this.#renewed = renewed;
   }
   // load fetches the last messages of a conversation that holds none.
   async load(conversation) {
@@ -774,6 +790,10 @@ var History = class {
       const question = { type: "history", receiver_id: conversation.id, ...range };
       const answer = await this.#requests.ask(question);
       if (conversation.fetching !== fetching) {
+        return null;
+      }
+      if (conversation.adopt(answer.messages[0]?.epoch)) {
+        this.#renewed(conversation);
         return null;
       }
       this.#arrived(answer.messages);
@@ -1188,7 +1208,7 @@ var Sync = class {
     this.#changed = changed;
     this.#told = told;
   }
-  // begin is called when a connection stands, or the server's data is other data.
+  // begin is called when a connection stands.
   begin() {
     for (const conversation of this.#conversations) {
       if (conversation.joined) {
@@ -1225,12 +1245,17 @@ var Sync = class {
       }
     }, room);
   }
-  // joined takes the acknowledgement of a join.
-  joined(room, { seq, epoch }) {
-    if (this.#conversations.adopt(epoch)) {
-      this.begin();
-      return;
+  // renew finds out where a conversation stands whose data is other data.
+  renew(conversation) {
+    if (conversation.joined) {
+      this.join(conversation);
+    } else {
+      this.show(conversation);
     }
+  }
+  // joined takes the place of a room's end, as the acknowledgement of a join tells it.
+  joined(room, { seq, epoch }) {
+    room.adopt(epoch);
     this.#committed(room, seq);
     if (room.readTo === null || room.readTo > seq) {
       room.readTo = seq;
@@ -1394,7 +1419,7 @@ var Client = class {
       requests,
       presence: this.#presence,
       changed,
-      history: new History(requests, (messages) => this.#learn(messages)),
+      history: new History(requests, (messages) => this.#learn(messages), (conversation) => this.#sync.renew(conversation)),
       online: () => this.state === "online",
       told: (problem) => this.notice = problem
     });
@@ -1589,13 +1614,10 @@ var Client = class {
     this.#requests.begin(limits);
     this.conversations.adopt(epoch);
     this.onname(name);
-    this.#synchronise();
-    this.onchange();
-  }
-  #synchronise() {
     this.#sync.begin();
     this.#delivery.begin();
     this.directory.refresh();
+    this.onchange();
   }
   #receive(message) {
     if (message.ref !== void 0 && this.#requests.settle(message)) {
@@ -1619,9 +1641,6 @@ var Client = class {
     this.onchange();
   }
   #deliver(message) {
-    if (this.conversations.adopt(message.epoch)) {
-      this.#synchronise();
-    }
     const mine = message.sender_id === this.me.user_id;
     const id = isRoom(message.receiver_id) || mine ? message.receiver_id : message.sender_id;
     if (isRoom(id) && !this.conversations.get(id)) {
@@ -1651,6 +1670,9 @@ var Client = class {
     this.#put(conversation, message, true);
   }
   #put(conversation, message, mine) {
+    if (conversation.adopt(message.epoch)) {
+      this.#sync.renew(conversation);
+    }
     if (mine && conversation.readTo === message.seq - 1) {
       conversation.readTo = message.seq;
     }
@@ -1672,7 +1694,7 @@ var Client = class {
       this.notice = `The server refused something: ${words(error)}`;
     }
   }
-  #event({ event, receiver_id, user_id, name, content }) {
+  #event({ event, receiver_id, user_id, name, content, ...place }) {
     switch (event) {
       case "joined":
         this.#presence.joined(receiver_id, user_id, name);
@@ -1687,12 +1709,21 @@ var Client = class {
           this.onname(name);
         }
         break;
+      case "reload":
+        this.#reloaded(this.conversations.get(receiver_id), place);
+        break;
       case "shutting_down":
         this.notice = content;
         break;
       case "token_expiring":
         this.onexpiry();
         break;
+    }
+  }
+  // reloaded is told that the history of a room is another one, and where it ends.
+  #reloaded(room, { epoch, seq }) {
+    if (room?.joined) {
+      this.#sync.joined(room, { epoch, seq });
     }
   }
   #leftRoom(room, id) {

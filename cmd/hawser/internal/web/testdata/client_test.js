@@ -3,6 +3,8 @@
 import { equal, settle, Storage } from './check.js';
 import { contents, group, stored, Table } from './table.js';
 
+const whisper = (seq, more = {}) => group(seq, { type: 'message', receiver_id: 'u_ada', ...more });
+
 export default {
   async 'a message is pending, then acknowledged, then comes back once'() {
     const t = new Table();
@@ -121,6 +123,48 @@ export default {
     await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
     await t.answer('history', { messages: [group(1, { epoch: 'e2' })], has_more: false });
     equal(contents(room), ['m1']);
+  },
+
+  async 'a room whose history is another one is read again, and no other'() {
+    const t = new Table();
+    const room = await t.enter(3);
+    const bob = t.client.conversations.open('u_bob');
+    t.client.select(bob);
+    await t.answer('history', { messages: [whisper(1)], has_more: false });
+    await t.answer('presence', { users: [], has_more: false });
+    t.client.select(room);
+    t.deliver({ type: 'system', event: 'reload', receiver_id: 'lobby', epoch: 'e2', seq: 2, content: 'The history …' });
+    const asked = await t.answer('history', { messages: [1, 2].map((seq) => group(seq, { epoch: 'e2', content: `new ${seq}` })), has_more: false });
+    equal([asked.receiver_id, asked.after_seq], ['lobby', undefined]);
+    equal([contents(room), room.unread], [['new 1', 'new 2'], 0]);
+    t.deliver(group(3, { epoch: 'e2' }));
+    t.deliver(whisper(2)); // in the epoch that it was in
+    equal([contents(room).length, contents(bob).length], [3, 2]);
+    equal(t.sent.filter(({ type }) => type === 'join' || type === 'history'), []);
+    // What was only missed is fetched, and what was left is no concern.
+    t.deliver({ type: 'system', event: 'reload', receiver_id: 'lobby', epoch: 'e2', seq: 5, content: 'The history …' });
+    equal((await t.answer('history', { messages: [4, 5].map((seq) => group(seq, { epoch: 'e2' })), has_more: false })).after_seq, 3);
+    equal(contents(room).length, 5);
+    t.deliver({ type: 'system', event: 'reload', receiver_id: 'attic', epoch: 'e2', seq: 5, content: 'The history …' });
+    equal(t.client.conversations.get('attic'), undefined);
+  },
+
+  async 'a private conversation in another epoch is read again'() {
+    const t = new Table();
+    await t.enter(0);
+    const bob = t.client.conversations.open('u_bob');
+    t.client.select(bob);
+    await t.answer('history', { messages: [whisper(1), whisper(2)], has_more: false });
+    t.deliver(whisper(1, { epoch: 'e2', content: 'new' }));
+    await t.answer('history', { messages: [whisper(1, { epoch: 'e2', content: 'new' })], has_more: false });
+    equal(contents(bob), ['new']);
+    // The history itself may say so first.
+    t.lose();
+    t.connect();
+    await t.answer('peers', { peers: [{ user_id: 'u_bob', name: 'Bob', seq: 3, server_ts: 3, online: true }], has_more: false });
+    await t.answer('history', { messages: [2, 3].map((seq) => whisper(seq, { epoch: 'e3' })), has_more: false });
+    await t.answer('history', { messages: [1, 2, 3].map((seq) => whisper(seq, { epoch: 'e3' })), has_more: false });
+    equal(bob.messages.map(({ epoch, seq }) => `${epoch} ${seq}`), ['e3 1', 'e3 2', 'e3 3']);
   },
 
   async 'history that was asked for before a reset is not put in'() {

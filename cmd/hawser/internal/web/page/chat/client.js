@@ -58,7 +58,7 @@ export class Client {
     this.#presence = new Presence(requests, this.names, this.conversations);
     this.#sync = new Sync({
       conversations: this.conversations, requests, presence: this.#presence, changed,
-      history: new History(requests, (messages) => this.#learn(messages)),
+      history: new History(requests, (messages) => this.#learn(messages), (conversation) => this.#sync.renew(conversation)),
       online: () => this.state === 'online',
       told: (problem) => (this.notice = problem),
     });
@@ -282,14 +282,10 @@ export class Client {
     this.#requests.begin(limits);
     this.conversations.adopt(epoch);
     this.onname(name);
-    this.#synchronise();
-    this.onchange();
-  }
-
-  #synchronise() {
     this.#sync.begin();
     this.#delivery.begin();
     this.directory.refresh();
+    this.onchange();
   }
 
   #receive(message) {
@@ -315,9 +311,6 @@ export class Client {
   }
 
   #deliver(message) {
-    if (this.conversations.adopt(message.epoch)) {
-      this.#synchronise();
-    }
     const mine = message.sender_id === this.me.user_id;
     const id = isRoom(message.receiver_id) || mine ? message.receiver_id : message.sender_id;
     if (isRoom(id) && !this.conversations.get(id)) {
@@ -349,6 +342,9 @@ export class Client {
   }
 
   #put(conversation, message, mine) {
+    if (conversation.adopt(message.epoch)) {
+      this.#sync.renew(conversation);
+    }
     // What one has written, one has read.
     if (mine && conversation.readTo === message.seq - 1) {
       conversation.readTo = message.seq;
@@ -374,7 +370,7 @@ export class Client {
     }
   }
 
-  #event({ event, receiver_id, user_id, name, content }) {
+  #event({ event, receiver_id, user_id, name, content, ...place }) {
     switch (event) {
       case 'joined':
         this.#presence.joined(receiver_id, user_id, name);
@@ -389,12 +385,22 @@ export class Client {
           this.onname(name);
         }
         break;
+      case 'reload':
+        this.#reloaded(this.conversations.get(receiver_id), place);
+        break;
       case 'shutting_down':
         this.notice = content;
         break;
       case 'token_expiring':
         this.onexpiry();
         break;
+    }
+  }
+
+  // reloaded is told that the history of a room is another one, and where it ends.
+  #reloaded(room, { epoch, seq }) {
+    if (room?.joined) {
+      this.#sync.joined(room, { epoch, seq });
     }
   }
 

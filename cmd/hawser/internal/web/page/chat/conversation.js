@@ -12,6 +12,7 @@ export class Conversation {
   crowded = false; // rooms only: whether there are others, beyond those the server names
   online = null; // people only: whether they are connected, or null if not known
 
+  epoch; // of the data that seq counts in; undefined if not known
   messages = []; // in ascending order of seq; another array after a reset, and only then
   head = 0; // the highest seq known to be committed
   readTo; // the highest seq that was read; null in a room that was never joined
@@ -77,6 +78,17 @@ export class Conversation {
     return true;
   }
 
+  // adopt notes the epoch of the conversation's data. If it is another one than before,
+  // everything that is held is forgotten, and it reports true.
+  adopt(epoch) {
+    const changed = this.epoch !== undefined && epoch !== undefined && epoch !== this.epoch;
+    if (changed) {
+      this.reset();
+    }
+    this.epoch = epoch ?? this.epoch;
+    return changed;
+  }
+
   // load puts in the last messages of the history.
   load(messages, hasMore) {
     this.loaded = true;
@@ -132,6 +144,7 @@ export class Conversation {
 
   // reset forgets everything that seq gave an order to.
   reset() {
+    this.epoch = undefined;
     this.messages = [];
     this.head = this.active = this.#first = this.#held = 0;
     this.readTo = this.isRoom ? null : 0;

@@ -8,7 +8,7 @@ const KEY = 'talk.'; // and the id
 
 export class Conversations {
   current = null; // the one that is shown
-  epoch; // of the data that seq values count in; undefined before the first connection
+  epoch; // of the server's data; undefined before the first connection
 
   #memory;
   #tab;
@@ -49,23 +49,22 @@ export class Conversations {
     this.#memory.remove(KEY + conversation.id);
   }
 
-  // adopt notes the epoch of the server's data. If it is another one than before,
-  // it forgets all that is held and reports true.
+  // adopt notes the epoch of the server's data. If it is another one than before, all that
+  // is held is forgotten. A conversation may have an epoch of its own beside that.
   adopt(epoch) {
-    const changed = this.epoch !== undefined && epoch !== undefined && epoch !== this.epoch;
-    if (epoch !== undefined && epoch !== this.epoch) {
-      this.epoch = epoch;
-      this.#memory.save('epoch', epoch);
+    if (epoch === undefined || epoch === this.epoch) {
+      return;
     }
-    if (changed) {
+    if (this.epoch !== undefined) {
       this.#byID.forEach((conversation) => conversation.reset());
     }
-    return changed;
+    this.epoch = epoch;
+    this.#memory.save('epoch', epoch);
   }
 
   save(conversation) {
-    const { id, joined, readTo } = conversation;
-    const record = { joined, readTo, epoch: this.epoch, name: this.#names.get(id) };
+    const { id, joined, readTo, epoch = this.epoch } = conversation;
+    const record = { joined, readTo, epoch, name: this.#names.get(id) };
     const text = JSON.stringify(record);
     if (this.get(id) === conversation && this.#saved.get(id) !== text) {
       this.#saved.set(id, text);
@@ -105,7 +104,8 @@ export class Conversations {
     }
     const conversation = this.open(id);
     conversation.joined ||= record.joined;
-    if (record.readTo !== null && record.epoch === this.epoch) {
+    conversation.epoch ??= record.epoch;
+    if (record.readTo !== null && record.epoch === conversation.epoch) {
       conversation.readTo = Math.max(conversation.readTo ?? 0, record.readTo);
     }
     this.#names.set(id, record.name);

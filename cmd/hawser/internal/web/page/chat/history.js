@@ -6,12 +6,15 @@ const CATCH_UP = 100; // and after a reconnect
 export class History {
   #requests;
   #arrived;
+  #renewed;
 
-  // arrived is called with the messages of each answer before they are put in. The
+  // arrived is called with the messages of each answer before they are put in, renewed
+  // with a conversation whose data turned out to be other data, when it was reset. The
   // methods return promises, which are rejected as those of Requests are.
-  constructor(requests, arrived) {
+  constructor(requests, arrived, renewed) {
     this.#requests = requests;
     this.#arrived = arrived;
+    this.#renewed = renewed;
   }
 
   // load fetches the last messages of a conversation that holds none.
@@ -63,6 +66,10 @@ export class History {
       const question = { type: 'history', receiver_id: conversation.id, ...range };
       const answer = await this.#requests.ask(question);
       if (conversation.fetching !== fetching) {
+        return null;
+      }
+      if (conversation.adopt(answer.messages[0]?.epoch)) {
+        this.#renewed(conversation);
         return null;
       }
       this.#arrived(answer.messages);

@@ -24,7 +24,7 @@ export class Sync {
     this.#told = told;
   }
 
-  // begin is called when a connection stands, or the server's data is other data.
+  // begin is called when a connection stands.
   begin() {
     for (const conversation of this.#conversations) {
       if (conversation.joined) {
@@ -64,12 +64,18 @@ export class Sync {
     }, room);
   }
 
-  // joined takes the acknowledgement of a join.
-  joined(room, { seq, epoch }) {
-    if (this.#conversations.adopt(epoch)) {
-      this.begin();
-      return;
+  // renew finds out where a conversation stands whose data is other data.
+  renew(conversation) {
+    if (conversation.joined) {
+      this.join(conversation);
+    } else {
+      this.show(conversation);
     }
+  }
+
+  // joined takes the place of a room's end, as the acknowledgement of a join tells it.
+  joined(room, { seq, epoch }) {
+    room.adopt(epoch);
     this.#committed(room, seq);
     if (room.readTo === null || room.readTo > seq) {
       room.readTo = seq; // what was there before us is not unread
