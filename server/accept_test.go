@@ -72,39 +72,6 @@ func TestAcceptRate(t *testing.T) {
 	})
 }
 
-// A burst of handshakes is followed by one release of memory, when it is over.
-func TestRelease(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		freed := 0
-		r := releaser{burst: 3, free: func() { freed++ }}
-		upgrade := func(n, want int, after time.Duration) {
-			t.Helper()
-			for range n {
-				r.countUpgrade()
-			}
-			time.Sleep(after)
-			synctest.Wait()
-			if freed != want {
-				t.Errorf("memory was released %d times; want %d", freed, want)
-			}
-		}
-		upgrade(2, 0, time.Hour)     // two are no burst
-		upgrade(1, 0, quietPeriod/2) // the burst may go on,
-		upgrade(1, 0, quietPeriod)   // and did
-		upgrade(0, 1, 2*quietPeriod) // now it is over
-		upgrade(0, 1, time.Hour)     // released once a burst
-		upgrade(3, 2, 2*quietPeriod)
-	})
-}
-
-// Every WebSocket counts towards a burst.
-func TestReleaseCountsUpgrades(t *testing.T) {
-	ts := start(t, Config{Handler: funcs{}, ReleaseAfter: 3})
-	ts.dial(t, "/")
-	ts.dial(t, "/")
-	waitFor(t, func() bool { return ts.release.count.Load() == 2 })
-}
-
 // Drain closes the connections evenly over its time.
 func TestDrain(t *testing.T) {
 	const n = 100

@@ -141,10 +141,11 @@ type Config struct {
 	// connections. Default: no limit.
 	AcceptRate int
 
-	// ReleaseAfter is the number of handshakes that make a burst. When, after a burst,
-	// no connection has been taken over for a second, the memory that its handshakes
-	// used is returned to the system by one debug.FreeOSMemory. Default 1,000; Off:
-	// never.
+	// ReleaseAfter is the number of allocated bytes that make a burst. When, after a burst,
+	// the process has allocated hardly anything for a second, the memory that the burst
+	// used is returned to the system by one debug.FreeOSMemory; that is not done more
+	// often than once for each half of the live heap. Default 16 MiB, which is what about
+	// a thousand handshakes allocate; Off: never.
 	ReleaseAfter int
 
 	// MaxConnsPerAddress is the maximum number of WebSockets from one IPv4 address or
@@ -223,7 +224,7 @@ func (cfg Config) withDefaults() Config {
 	number(&cfg.MaxHandshakeRate, Off)
 	number(&cfg.MaxConns, Off)
 	number(&cfg.AcceptRate, Off)
-	number(&cfg.ReleaseAfter, 1000)
+	number(&cfg.ReleaseAfter, 16<<20)
 	period(&cfg.WriteTimeout, 10*time.Second)
 	period(&cfg.PingInterval, 30*time.Second)
 	period(&cfg.AssemblyTimeout, 15*time.Second)

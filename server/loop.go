@@ -29,8 +29,9 @@ type loop struct {
 	writable WritableHandler // the Handler, if it is one
 
 	// Shared by the server's loops.
-	budget *budget
-	conns  *atomic.Int64
+	budget  *budget
+	conns   *atomic.Int64
+	release *releaser
 
 	// Any goroutine.
 	self    atomic.Uintptr // the loop's goroutine, once it runs
@@ -76,13 +77,13 @@ type loop struct {
 	loggedSlow time.Duration
 }
 
-func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget, conns *atomic.Int64) (*loop, error) {
+func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget, conns *atomic.Int64, release *releaser) (*loop, error) {
 	k, err := cfg.newKernel()
 	if err != nil {
 		return nil, err
 	}
 	l := &loop{
-		index: index, cfg: cfg, k: k, roles: roles, budget: b, conns: conns,
+		index: index, cfg: cfg, k: k, roles: roles, budget: b, conns: conns, release: release,
 		start: time.Now().Add(-cfg.now()), ended: make(chan struct{}),
 		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
 	}
@@ -138,6 +139,7 @@ func (l *loop) run() {
 		l.shedSlowest()
 		l.reap()
 		l.publishStats()
+		l.release.touch()
 	}
 	l.k.release()
 	close(l.ended)

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,8 +27,7 @@ type Server struct {
 	answers    answers // to opening handshakes
 	budget     budget
 
-	conns   atomic.Int64 // connections on the loops, and handshakes that have reserved a place
-	release releaser
+	conns atomic.Int64 // connections on the loops, and handshakes that have reserved a place
 
 	descriptors descriptors
 	http        httpConns
@@ -54,9 +52,9 @@ func New(cfg Config) (*Server, error) {
 	s.roles[wsproto.Client].Role = wsproto.Client
 	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
 	s.budget.limit = int64(s.cfg.MemoryBudget)
-	s.release.burst, s.release.free = int64(s.cfg.ReleaseAfter), debug.FreeOSMemory
+	release := newReleaser(s.cfg.ReleaseAfter)
 	for i := range s.cfg.Loops {
-		l, err := newLoop(i, &s.cfg, &s.roles, &s.budget, &s.conns)
+		l, err := newLoop(i, &s.cfg, &s.roles, &s.budget, &s.conns, release)
 		if err != nil {
 			for _, l := range s.loops {
 				l.k.release()
@@ -146,8 +144,6 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) er
 	}
 	s.answers.count(http.StatusSwitchingProtocols)
 	o.left, o.res = left, res
-	if _, err = s.adopt(nc, o); err == nil {
-		s.release.countUpgrade()
-	}
+	_, err = s.adopt(nc, o)
 	return err
 }
