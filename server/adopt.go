@@ -18,6 +18,7 @@ type adoption struct {
 	role    wsproto.Role
 	value   any
 	address *address
+	peer    netip.AddrPort // the socket's peer, if that is known
 	remote  netip.AddrPort // the client's address, if it differs from the socket's peer
 	tls     *tlsState
 	slot    uint32 // set by register
@@ -49,7 +50,7 @@ func (s *Server) adopt(nc net.Conn, o *adoption) (Conn, error) {
 		o.tls = &tlsState{conn: tc, sock: sock}
 		nc = sock.accepted
 	}
-	o.remote = remoteOf(nc, o.remote)
+	o.peer, o.remote = remoteOf(nc, o.remote)
 	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
 	slot, gen, ok := l.takeSlot()
 	if !ok {
@@ -76,10 +77,10 @@ func (s *Server) adopt(nc net.Conn, o *adoption) (Conn, error) {
 	return Conn{l, slot, gen}, nil
 }
 
-// remoteOf returns the client's address if it is not the one that the kernel reports
-// for nc, because a proxy named it; otherwise the zero AddrPort. said is the request's
-// RemoteAddr, if it had one.
-func remoteOf(nc net.Conn, said netip.AddrPort) netip.AddrPort {
+// remoteOf returns the address that the kernel reports for nc, and the client's address
+// if that is another one, because a proxy named it; otherwise the zero AddrPort. said is
+// the request's RemoteAddr, if it had one.
+func remoteOf(nc net.Conn, said netip.AddrPort) (peer, client netip.AddrPort) {
 	if a, ok := nc.(*accepted); ok {
 		nc = a.Conn
 	}
@@ -87,10 +88,13 @@ func remoteOf(nc net.Conn, said netip.AddrPort) netip.AddrPort {
 	if !said.IsValid() {
 		said = named
 	}
-	if _, direct := nc.(*net.TCPConn); direct && said == named {
-		return netip.AddrPort{}
+	if _, direct := nc.(*net.TCPConn); direct {
+		peer = named
+		if said == named {
+			return peer, netip.AddrPort{}
+		}
 	}
-	return netip.AddrPortFrom(said.Addr().Unmap(), said.Port())
+	return peer, netip.AddrPortFrom(said.Addr().Unmap(), said.Port())
 }
 
 // addrPort returns a TCP address as an AddrPort, IPv4 unmapped, and the zero AddrPort
@@ -148,9 +152,9 @@ func (l *loop) openAll() {
 			continue
 		}
 		me := Conn{l, o.slot, c.genClosed.Load() >> 1}
-		l.handshake = o.res
+		l.opening = o
 		l.onOpen(me)
-		l.handshake = handshake.Result{}
+		l.opening = nil
 		c.flags &^= flagOpening
 		l.deliver()
 		if l.stopping {

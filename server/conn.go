@@ -137,7 +137,7 @@ func (c Conn) SetValue(v any) {
 // only in the connection's OnOpen; later it returns the zero Result.
 func (c Conn) Handshake() handshake.Result {
 	if p := c.here(); p != nil && p.has(flagOpening) {
-		return c.loop.handshake
+		return c.loop.opening.res
 	}
 	return handshake.Result{}
 }
@@ -153,6 +153,9 @@ func (c Conn) RemoteAddr() netip.AddrPort {
 	}
 	if addr, ok := c.loop.remotes[c.slot]; ok {
 		return addr
+	}
+	if p.has(flagOpening) && c.loop.opening.peer.IsValid() {
+		return c.loop.opening.peer // which saves a system call for each connection
 	}
 	return c.loop.k.peer(int(p.fd))
 }

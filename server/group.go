@@ -38,14 +38,17 @@ type Group struct {
 type members struct {
 	group *Group
 	loop  *loop
-	count int      // Guarded by group.mu. Joins posted and not undone; if 0, there are no members.
-	slots []uint32 // Loop only.
+	count int // Guarded by group.mu. Joins posted and not undone; if 0, there are no members.
+
+	// Loop only.
+	slots []uint32
+	index uint32 // into loop.groups, while there are members
 }
 
 // place is a connection's position in a group it joined.
 type place struct {
-	m  *members
-	at int // index into m.slots
+	group uint32 // index into loop.groups
+	at    uint32 // index into members.slots
 }
 
 // NewGroup makes an empty group of connections of s.
@@ -174,21 +177,21 @@ func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy, of *state)
 
 // join adds a connection, or undoes the count if it is a member already.
 func (l *loop) join(m *members, slot uint32, c *conn) {
-	if slices.ContainsFunc(c.groups, func(p place) bool { return p.m == m }) {
+	if l.placeIn(m, c) >= 0 {
 		m.undo()
 		return
 	}
-	c.groups = append(c.groups, place{m, len(m.slots)})
+	if len(m.slots) == 0 {
+		l.groups.add(m)
+	}
+	c.groups = append(c.groups, place{m.index, uint32(len(m.slots))})
 	m.slots = append(m.slots, slot)
 }
 
 func (l *loop) leave(m *members, c *conn) {
-	for i, p := range c.groups {
-		if p.m == m {
-			l.remove(p)
-			c.groups = slices.Delete(c.groups, i, i+1)
-			return
-		}
+	if i := l.placeIn(m, c); i >= 0 {
+		l.remove(c.groups[i])
+		c.groups = slices.Delete(c.groups, i, i+1)
 	}
 }
 
@@ -199,19 +202,50 @@ func (l *loop) leaveAll(c *conn) {
 	c.groups = nil
 }
 
+// placeIn is the index of a connection's place in a group, or -1.
+func (l *loop) placeIn(m *members, c *conn) int {
+	if len(m.slots) == 0 {
+		return -1
+	}
+	return slices.IndexFunc(c.groups, func(p place) bool { return p.group == m.index })
+}
+
 // remove removes a place from its group; the last member moves into it.
 func (l *loop) remove(p place) {
-	m := p.m
-	last := len(m.slots) - 1
+	m := l.groups.list[p.group]
+	last := uint32(len(m.slots) - 1)
 	if moved := m.slots[last]; p.at != last {
 		m.slots[p.at] = moved
-		groups := l.at(moved).groups
-		for i := range groups {
-			if groups[i].m == m {
-				groups[i].at = p.at
-			}
-		}
+		places := l.at(moved).groups
+		places[slices.Index(places, place{p.group, last})].at = p.at
 	}
 	m.slots = m.slots[:last]
+	if last == 0 {
+		l.groups.remove(m)
+	}
 	m.undo()
+}
+
+// groups are the groups that have members on a loop. A number is half as long as a
+// pointer, and a connection may be in many groups.
+type groups struct {
+	list []*members // nil where one was removed
+	free []uint32   // indexes of these
+}
+
+func (g *groups) add(m *members) {
+	if n := len(g.free); n > 0 {
+		m.index = g.free[n-1]
+		g.free = g.free[:n-1]
+		g.list[m.index] = m
+		return
+	}
+	m.index = uint32(len(g.list))
+	g.list = append(g.list, m)
+}
+
+func (g *groups) remove(m *members) {
+	m.slots = nil
+	g.list[m.index] = nil
+	g.free = append(g.free, m.index)
 }

@@ -8,7 +8,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -59,22 +58,24 @@ type loop struct {
 		tasks []task
 		data  []byte
 	}
-	wheel      wheel
-	outboxes   []*outbox // unused ones
-	dirty      []uint32  // slots to settle when the iteration ends
-	gone       []uint32  // slots to free then
-	writables  []Conn    // whose OnWritable is called in the next iteration
-	adoptions  []*adoption
-	handshake  handshake.Result          // of the connection whose OnOpen runs
-	remotes    map[uint32]netip.AddrPort // by slot, of the clients behind proxies
-	unread     map[uint32][]byte         // by slot, of those with flagUnread
-	live       int
-	delivering bool
-	openedSome bool // connections, in this iteration
-	drain      drain
-	stopping   bool
-	cutting    bool
-	loggedSlow time.Duration
+	wheel         wheel
+	outboxes      []*outbox // unused ones
+	spareSegments int       // the capacity of all outboxes
+	groups        groups
+	dirty         []uint32 // slots to settle when the iteration ends
+	gone          []uint32 // slots to free then
+	writables     []Conn   // whose OnWritable is called in the next iteration
+	adoptions     []*adoption
+	opening       *adoption                 // of the connection whose OnOpen runs
+	remotes       map[uint32]netip.AddrPort // by slot, of the clients behind proxies
+	unread        map[uint32][]byte         // by slot, of those with flagUnread
+	live          int
+	delivering    bool
+	openedSome    bool // connections, in this iteration
+	drain         drain
+	stopping      bool
+	cutting       bool
+	loggedSlow    time.Duration
 }
 
 func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget, conns *atomic.Int64, release *releaser) (*loop, error) {

@@ -142,6 +142,7 @@ func (l *loop) outboxOf(c *conn) *outbox {
 		if n := len(l.outboxes); n > 0 {
 			c.out = l.outboxes[n-1]
 			l.outboxes = l.outboxes[:n-1]
+			l.spareSegments -= cap(c.out.segs)
 		} else {
 			c.out = new(outbox)
 			c.out.segs = c.out.first[:0]
@@ -161,11 +162,16 @@ func (l *loop) dropOutbox(c *conn) {
 	l.traffic[queued] -= uint64(o.bytes)
 	clear(o.segs)
 	segs := o.segs[:0]
-	if cap(segs) > 64 {
+	if cap(segs) > 2*maxVector {
 		segs = o.first[:0]
 	}
 	*o = outbox{segs: segs}
-	if len(l.outboxes) < 1024 {
+	if l.spareSegments+cap(segs) <= maxSpareSegments {
+		l.spareSegments += cap(segs)
 		l.outboxes = append(l.outboxes, o)
 	}
 }
+
+// maxSpareSegments bounds the capacity of a loop's unused outboxes: many small ones, where
+// everybody is sent something in one iteration, or few large ones.
+const maxSpareSegments = 1 << 15

@@ -126,9 +126,18 @@ func (l *loop) queue(slot uint32, c *conn, b []byte) {
 // queueOf puts a frame that is not in the arena at the end of the outbox. If it is a
 // version of a state, a newer one may replace it.
 func (l *loop) queueOf(slot uint32, c *conn, b []byte, of *state) {
-	l.outboxOf(c).pushOf(b, of)
+	o := l.outboxOf(c)
+	o.pushOf(b, of)
 	l.traffic[messagesOut]++
 	l.noteQueued(slot, c, len(b))
+	if len(o.segs)-o.head >= maxVector {
+		// One system call takes no more segments, so they need not wait for the end of
+		// the iteration. The list of them stays short, however many messages an
+		// iteration has for one connection.
+		if err := l.write(c); err != nil {
+			l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Err: err})
+		}
+	}
 }
 
 // noteQueued counts n more bytes that wait.

@@ -34,11 +34,13 @@ func TestR18ManySlices(t *testing.T) {
 				waiting := make(chan int, 1)
 				var l *loop
 				ts := start(t, Config{Loops: 1, WriteQueue: Off, newKernel: newKernel, Handler: funcs{message: func(c Conn, op frame.Opcode, p []byte) {
+					l.at(c.slot).flags |= flagBlocked // otherwise they would be written meanwhile
 					for i := range n {
 						c.SendPrepared(wsproto.NewPrepared(frame.Binary, of(i)))
 					}
 					l.deliver() // where they were posted
 					waiting <- len(l.at(c.slot).out.segs)
+					l.at(c.slot).flags &^= flagBlocked
 				}}})
 				l = ts.loops[0]
 				c := ts.dial(t, "/")
@@ -57,5 +59,51 @@ func TestR18ManySlices(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// What waits in an iteration for a peer that reads is written before it is many
+// segments, and what they needed is kept for the next ones within its bound.
+func TestFewSegments(t *testing.T) {
+	const n, conns = 1000, 40
+	most := make(chan int, 1)
+	var l *loop
+	opened := make(chan Conn, conns)
+	ts := start(t, Config{Loops: 1, WriteQueue: Off, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	l = ts.loops[0]
+	g := ts.NewGroup()
+	cs, hs := openMany(t, ts, opened, conns)
+	for _, h := range hs {
+		g.Join(h)
+	}
+	l.post(task{kind: taskCall, call: func() {
+		l.delivering = false // as in a callback of the loop
+		found := 0
+		for range n {
+			g.Send(text("something"), Evict)
+			for _, h := range hs {
+				if o := l.at(h.slot).out; o != nil {
+					found = max(found, len(o.segs)-o.head)
+				}
+			}
+		}
+		most <- found
+	}}, nil)
+	if got := receive(t, most); got > maxVector {
+		t.Errorf("up to %d segments wait; want at most %d", got, maxVector)
+	}
+	for range n {
+		cs[conns-1].expect(`text "something"`)
+	}
+	spare := make(chan [2]int, 1)
+	l.post(task{kind: taskCall, call: func() {
+		sum := 0
+		for _, o := range l.outboxes {
+			sum += cap(o.segs)
+		}
+		spare <- [2]int{l.spareSegments, sum}
+	}}, nil)
+	if got := receive(t, spare); got[0] != got[1] || got[0] > maxSpareSegments || got[0] == 0 {
+		t.Errorf("unused outboxes are counted as %d segments and have %d", got[0], got[1])
 	}
 }
