@@ -62,8 +62,8 @@ func (b *Broker) Lost(c chat.Conversation, now chat.Tail) {
 	}
 }
 
-// here tells the nodes that subscribe to a room of somebody in it.
-func (b *Broker) here(room string, ev chat.PresenceEvent) {
+// Here tells the nodes that subscribe to a room of somebody in it.
+func (b *Broker) Here(room string, ev chat.PresenceEvent) {
 	b.delivering.RLock()
 	defer b.delivering.RUnlock()
 	for _, n := range b.interested(chat.RoomConversation(room)) {
@@ -123,9 +123,13 @@ func (n *node) Follow(_ context.Context, userID string) error {
 func (n *node) Unfollow(userID string) {
 	n.b.mu.Lock()
 	defer n.b.mu.Unlock()
-	if n.follows[userID]--; n.follows[userID] == 0 {
+	switch n.follows[userID] {
+	case 0: // one call too many
+	case 1:
 		delete(n.follows, userID)
 		without(n.b.following, userID, n)
+	default:
+		n.follows[userID]--
 	}
 }
 

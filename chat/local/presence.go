@@ -1,34 +1,53 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
+
+	"github.com/tidwall/btree"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
+// Announcer tells the nodes that subscribe to a room of somebody in it. Broker is one.
+type Announcer interface {
+	Here(room string, ev chat.PresenceEvent)
+}
+
 // Presence is a chat.Presence of one process.
 type Presence struct {
-	broker *Broker
+	announcer Announcer
 
 	mu sync.Mutex
 	// Guarded by mu. Events are sent under it, so that they come in the order of what
 	// they tell.
 	people map[string]*person // by id, those who are connected
-	rooms  map[string]map[*person]int
+	rooms  map[string]*room   // by name, those that somebody is in
 }
 
 // person is somebody who is connected.
 type person struct {
 	user        chat.User
 	connections int
+	in          []*room // one for each connection in a room: the same room may stand here twice
 }
 
-// NewPresence makes a Presence whose events go through a broker.
-func NewPresence(b *Broker) *Presence {
-	return &Presence{broker: b, people: make(map[string]*person), rooms: make(map[string]map[*person]int)}
+// room is one that somebody is in.
+type room struct {
+	name   string
+	people *btree.BTreeG[*person] // in byte order of their ids, so that a list of some is cheap in a room of many
+}
+
+// NewPresence makes a Presence whose events go through a.
+func NewPresence(a Announcer) *Presence {
+	return &Presence{announcer: a, people: make(map[string]*person), rooms: make(map[string]*room)}
+}
+
+func newRoom(name string) *room {
+	byID := func(a, b *person) bool { return a.user.ID < b.user.ID }
+	return &room{name: name, people: btree.NewBTreeGOptions(byID, btree.Options{NoLocks: true})}
 }
 
 // Connect implements chat.Presence.
@@ -48,51 +67,72 @@ func (p *Presence) Connect(_ context.Context, u chat.User) error {
 func (p *Presence) Disconnect(_ context.Context, userID string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if one := p.people[userID]; one != nil {
-		if one.connections--; one.connections == 0 {
-			delete(p.people, userID)
-		}
+	one := p.people[userID]
+	if one == nil {
+		return chat.ErrNotFound
+	}
+	if one.connections--; one.connections > 0 {
+		return nil
+	}
+	delete(p.people, userID)
+	for len(one.in) > 0 {
+		p.leave(one, one.in[len(one.in)-1])
 	}
 	return nil
 }
 
 // Enter implements chat.Presence.
-func (p *Presence) Enter(_ context.Context, room, userID string) error {
+func (p *Presence) Enter(_ context.Context, name, userID string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := p.people[userID]
 	if one == nil {
 		return chat.ErrNotFound
 	}
-	there := p.rooms[room]
-	if there == nil {
-		there = make(map[*person]int)
-		p.rooms[room] = there
+	r := p.rooms[name]
+	if r == nil {
+		r = newRoom(strings.Clone(name)) // it may be part of a larger message
+		p.rooms[r.name] = r
 	}
-	there[one]++
-	if there[one] == 1 {
-		p.broker.here(room, chat.PresenceEvent{Kind: chat.Joined, User: one.user})
+	if !slices.Contains(one.in, r) {
+		r.people.Set(one)
+		p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Joined, User: one.user})
 	}
+	if len(one.in) == cap(one.in) { // people stay for long: room for one more, not for twice as many
+		one.in = append(make([]*room, 0, len(one.in)+2), one.in...)
+	}
+	one.in = append(one.in, r)
 	return nil
 }
 
 // Leave implements chat.Presence.
-func (p *Presence) Leave(_ context.Context, room, userID string) error {
+func (p *Presence) Leave(_ context.Context, name, userID string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	one, there := p.people[userID], p.rooms[room]
-	if one == nil || there[one] == 0 {
+	one, r := p.people[userID], p.rooms[name]
+	if one == nil || r == nil || !slices.Contains(one.in, r) {
 		return chat.ErrNotFound
 	}
-	if there[one]--; there[one] > 0 {
-		return nil
-	}
-	delete(there, one)
-	if len(there) == 0 {
-		delete(p.rooms, room)
-	}
-	p.broker.here(room, chat.PresenceEvent{Kind: chat.Left, User: one.user})
+	p.leave(one, r)
 	return nil
+}
+
+// leave takes one of somebody's connections out of a room. Called with mu held.
+func (p *Presence) leave(one *person, r *room) {
+	i := slices.Index(one.in, r)
+	last := len(one.in) - 1
+	one.in[i], one.in[last] = one.in[last], nil
+	if one.in = one.in[:last]; last == 0 {
+		one.in = nil
+	}
+	if slices.Contains(one.in, r) {
+		return
+	}
+	r.people.Delete(one)
+	if r.people.Len() == 0 {
+		delete(p.rooms, r.name)
+	}
+	p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Left, User: one.user})
 }
 
 // Rename implements chat.Presence.
@@ -105,38 +145,60 @@ func (p *Presence) Rename(_ context.Context, u chat.User) error {
 	}
 	before := one.user.Name
 	one.user = u
-	for room, there := range p.rooms {
-		if there[one] > 0 {
-			p.broker.here(room, chat.PresenceEvent{Kind: chat.Renamed, User: u, Before: before})
+	if before == u.Name {
+		return nil
+	}
+	for i, r := range one.in {
+		if !slices.Contains(one.in[:i], r) {
+			p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Renamed, User: u, Before: before})
 		}
 	}
 	return nil
 }
 
 // Users implements chat.Presence.
-func (p *Presence) Users(_ context.Context, room string, limit int) (users []chat.User, more bool, err error) {
-	p.mu.Lock()
-	for one := range p.rooms[room] {
-		users = append(users, one.user)
+func (p *Presence) Users(ctx context.Context, name string, limit int) (users []chat.User, more bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
 	}
-	p.mu.Unlock()
-	slices.SortFunc(users, func(a, b chat.User) int { return cmp.Compare(a.ID, b.ID) })
-	return users[:min(limit, len(users))], len(users) > limit, nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := p.rooms[name]
+	if r == nil {
+		return nil, false, nil
+	}
+	users = make([]chat.User, 0, min(limit, r.people.Len()))
+	r.people.Scan(func(one *person) bool {
+		if more = len(users) == limit; more {
+			return false
+		}
+		users = append(users, one.user)
+		return true
+	})
+	return users, more, nil
 }
 
 // Counts implements chat.Presence.
-func (p *Presence) Counts(_ context.Context, rooms []string) ([]int, error) {
+func (p *Presence) Counts(ctx context.Context, rooms []string) ([]int, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	counts := make([]int, len(rooms))
-	for i, room := range rooms {
-		counts[i] = len(p.rooms[room])
+	for i, name := range rooms {
+		if r := p.rooms[name]; r != nil {
+			counts[i] = r.people.Len()
+		}
 	}
 	return counts, nil
 }
 
 // Online implements chat.Presence.
-func (p *Presence) Online(_ context.Context, userIDs []string) (map[string]chat.User, error) {
+func (p *Presence) Online(ctx context.Context, userIDs []string) (map[string]chat.User, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	online := make(map[string]chat.User)
