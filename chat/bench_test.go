@@ -25,9 +25,9 @@ func (w *writer) Pause(bool)                                  {}
 // silent sends to nobody, so that a benchmark measures the hub and the store.
 type silent struct{}
 
-func (silent) Join(chat.Socket)       {}
-func (silent) Leave(chat.Socket)      {}
-func (silent) Send(*wsproto.Prepared) {}
+func (silent) Join(chat.Socket)                     {}
+func (silent) Leave(chat.Socket)                    {}
+func (silent) Send(*wsproto.Prepared, chat.Urgency) {}
 
 // BenchmarkWriters measures durable messages through hub and store: 100 writers in
 // one room, each with one message on its way. Its messages/s depend on the disk's

@@ -38,7 +38,7 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	case ch.Epoch == r.tail.Epoch && ch.Number <= r.tail.Change: // before the position of the subscription
 	default:
 		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
-		r.members.Send(text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch)))
+		r.members.Send(text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch)), Urgency{})
 	}
 }
 
@@ -71,7 +71,7 @@ func (r receiver) Lost(c Conversation, now Tail) {
 		room.pending, room.lost = nil, &now
 	default:
 		s.move(room, now)
-		room.members.Send(text(appendReload(nil, name, &now, r.h.now())))
+		room.members.Send(text(appendReload(nil, name, &now, r.h.now())), Urgency{})
 	}
 }
 
@@ -89,7 +89,7 @@ func (r receiver) Here(name string, ev PresenceEvent) {
 		words = ev.Before + " is now called " + ev.User.Name
 	}
 	m := text(appendSystem(nil, ev.Kind.String(), name, words, &ev.User, r.h.now()))
-	room.watchers.Send(m)
+	room.watchers.Send(m, Urgency{})
 	for _, q := range room.asking {
 		if len(q.missed) <= maxMissed {
 			q.missed = append(q.missed, m)

@@ -215,7 +215,7 @@ func (f *fanout) Leave(p chat.Socket) {
 	delete(f.peers, p)
 }
 
-func (f *fanout) Send(m *wsproto.Prepared) {
+func (f *fanout) Send(m *wsproto.Prepared, _ chat.Urgency) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for p := range f.peers {

@@ -32,7 +32,35 @@ type Socket interface {
 type Fanout interface {
 	Join(Socket)
 	Leave(Socket)
-	Send(*wsproto.Prepared)
+	Send(*wsproto.Prepared, Urgency)
+}
+
+// Urgency says what becomes of a message of a Fanout for a socket that reads too slowly. Its
+// zero value is that of a message which must arrive.
+type Urgency struct {
+	Level UrgencyLevel
+	State string // what the message is a version of; for NewestOnly, where it is not empty
+}
+
+// UrgencyLevel is a kind of Urgency.
+type UrgencyLevel uint8
+
+const (
+	// MustArrive: a socket that has no room for the message is closed, and its client comes
+	// back for what it missed. So are all messages and presence events: a client that keeps
+	// a list of who is there would be wrong for good without one of them.
+	MustArrive UrgencyLevel = iota
+
+	// NewestOnly: the message takes the place of the fan-out's older version of the same
+	// State, if that is not sent yet. It is for what replaces what was said before.
+	NewestOnly
+
+	// MayBeDropped: a socket for which much waits already is left out.
+	MayBeDropped
+)
+
+func (l UrgencyLevel) String() string {
+	return [...]string{"must arrive", "newest only", "may be dropped"}[l]
 }
 
 // ConnectionInfo says where a connection comes from.

@@ -31,11 +31,11 @@ func (s *socket) SendPrepared(m *wsproto.Prepared) error {
 	s.more.Broadcast()
 	return nil
 }
-func (s *socket) Close(wsproto.CloseCode, string) {}
-func (s *socket) Pause(bool)                      {}
-func (s *socket) Join(chat.Socket)                {}
-func (s *socket) Leave(chat.Socket)               {}
-func (s *socket) Send(m *wsproto.Prepared)        { s.SendPrepared(m) }
+func (s *socket) Close(wsproto.CloseCode, string)          {}
+func (s *socket) Pause(bool)                               {}
+func (s *socket) Join(chat.Socket)                         {}
+func (s *socket) Leave(chat.Socket)                        {}
+func (s *socket) Send(m *wsproto.Prepared, _ chat.Urgency) { s.SendPrepared(m) }
 
 // hear waits for a message that contains words.
 func (s *socket) hear(words string) string {

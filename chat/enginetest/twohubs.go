@@ -113,7 +113,7 @@ func (f *fan) Leave(s chat.Socket) {
 	delete(f.sockets, s)
 }
 
-func (f *fan) Send(m *wsproto.Prepared) {
+func (f *fan) Send(m *wsproto.Prepared, _ chat.Urgency) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for s := range f.sockets {

@@ -34,10 +34,19 @@ func (p socket) SendPrepared(m *wsproto.Prepared) error      { return p.c.SendPr
 func (p socket) Close(code wsproto.CloseCode, reason string) { p.c.Close(code, reason) }
 func (p socket) Pause(on bool)                               { p.c.Pause(on) }
 
-// group is a server.Group as the hub sees it. Who does not keep up is closed,
-// and comes back for what it missed.
+// group is a server.Group as the hub sees it.
 type group struct{ g *server.Group }
 
-func (g group) Join(p chat.Socket)       { g.g.Join(p.(socket).c) } // fails only for one that is gone
-func (g group) Leave(p chat.Socket)      { g.g.Leave(p.(socket).c) }
-func (g group) Send(m *wsproto.Prepared) { g.g.Send(m, server.Evict) }
+func (g group) Join(p chat.Socket)  { g.g.Join(p.(socket).c) } // fails only for one that is gone
+func (g group) Leave(p chat.Socket) { g.g.Leave(p.(socket).c) }
+
+func (g group) Send(m *wsproto.Prepared, u chat.Urgency) {
+	switch u.Level {
+	case chat.NewestOnly:
+		g.g.SendNewest(m, u.State)
+	case chat.MayBeDropped:
+		g.g.Send(m, server.Drop)
+	default:
+		g.g.Send(m, server.Evict)
+	}
+}
