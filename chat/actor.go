@@ -78,8 +78,21 @@ func permit(a Actor, op *Operation) *Failure {
 
 // answer gives an actor its answer, outside every lock.
 func (h *Hub) answer(a Actor, op *Operation, answer []byte, fail *Failure) {
-	a.Answer(op, answer, fail)
+	if fail != nil {
+		h.refuse(a, op, fail)
+	} else {
+		a.Answer(op, answer, nil)
+	}
 	h.finish(a)
+}
+
+// refuse tells an actor why there is no answer. A connection counts what it is refused
+// itself: more than operations.
+func (h *Hub) refuse(a Actor, op *Operation, fail *Failure) {
+	if _, ok := a.(*Connection); !ok {
+		h.cfg.Observer.Refused(fail.Reason)
+	}
+	a.Answer(op, nil, fail)
 }
 
 func (h *Hub) finish(a Actor) {

@@ -133,6 +133,7 @@ func (h *Hub) enter(ctx context.Context, c *Connection, u User, expires time.Tim
 		h.expiries.add(c, expires)
 	}
 	h.mu.Unlock()
+	h.cfg.Observer.ConnectionAuthenticated()
 	h.note(&h.troubles.presence, h.engine.Sessions.Begin(ctx, SessionRecord{ID: c.id, UserID: u.ID, Address: c.info.remote(), Began: h.now()}))
 	return true
 }

@@ -142,7 +142,7 @@ func (c *Connection) accept(op *Operation, fail *Failure) {
 	case c.state == authExpected && fail != nil:
 		// Nothing that speaks the protocol begins like this, but the author of a client
 		// should read what is wrong with its auth.
-		c.send(fail.AppendJSON(nil, op.ref))
+		c.sendFailure(fail, op.ref)
 		c.end(wsproto.ClosePolicyViolation, failAuthRequired.Reason)
 	case fail != nil:
 		c.refuse(fail, op.ref)
@@ -277,8 +277,7 @@ func (c *Connection) begin(op *Operation, lane *shard) *Failure {
 	case lane != nil:
 		fail = lane.append(c, op, op.conversation(c), op.message(c, c.hub.now()))
 	default:
-		queued := time.Now()
-		fail = c.hub.pools[op.kind.pool].submit(func() { c.hub.doQueued(c, op, queued) })
+		fail = c.hub.pools[op.kind.pool].submit(func(queued time.Time) { c.hub.doQueued(c, op, queued) })
 	}
 	if fail == nil {
 		c.running++
@@ -310,6 +309,12 @@ func (c *Connection) ended() bool {
 // send sends a message.
 func (c *Connection) send(p []byte) { c.socket.SendPrepared(text(p)) }
 
+// sendFailure sends an error.
+func (c *Connection) sendFailure(fail *Failure, ref string) {
+	c.send(fail.AppendJSON(nil, ref))
+	c.hub.cfg.Observer.Refused(fail.Reason)
+}
+
 // reject answers an operation that failed.
 func (c *Connection) reject(fail *Failure, ref string) {
 	c.mu.Lock()
@@ -323,7 +328,7 @@ func (c *Connection) refuse(fail *Failure, ref string) {
 	if c.state == connectionEnded {
 		return
 	}
-	c.send(fail.AppendJSON(nil, ref))
+	c.sendFailure(fail, ref)
 	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic()) {
 		c.end(wsproto.ClosePolicyViolation, reasonTooManyErrors)
 	}
@@ -334,7 +339,7 @@ func (c *Connection) fail(fail *Failure, ref string, code wsproto.CloseCode) {
 	if c.state >= connectionClosing {
 		return
 	}
-	c.send(fail.AppendJSON(nil, ref))
+	c.sendFailure(fail, ref)
 	c.end(code, fail.Reason)
 }
 

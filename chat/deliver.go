@@ -24,10 +24,11 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	if !isRoom {
 		m := text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch))
 		one, other, _ := c.Users()
-		s.hub.sendToUser(one, m)
+		n := s.hub.sendToUser(one, m)
 		if other != one {
-			s.hub.sendToUser(other, m)
+			n += s.hub.sendToUser(other, m)
 		}
+		s.hub.cfg.Observer.Delivered(PrivateDelivery, n)
 		return
 	}
 	r := s.rooms[name]
@@ -39,6 +40,7 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	default:
 		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
 		r.members.Send(text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch)), Urgency{})
+		s.hub.cfg.Observer.Delivered(RoomDelivery, r.count)
 	}
 }
 
@@ -90,6 +92,7 @@ func (r receiver) Here(name string, ev PresenceEvent) {
 	}
 	m := text(appendSystem(nil, ev.Kind.String(), name, words, &ev.User, r.h.now()))
 	room.watchers.Send(m, Urgency{})
+	r.h.cfg.Observer.Delivered(ev.Kind.delivery(), room.watching)
 	for _, q := range room.asking {
 		if len(q.missed) <= maxMissed {
 			q.missed = append(q.missed, m)

@@ -1,6 +1,9 @@
 package chat
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // close forgets a connection that has ended. What it was part of it leaves in depart.
 func (h *Hub) close(c *Connection) {
@@ -9,6 +12,7 @@ func (h *Hub) close(c *Connection) {
 	c.gone = true
 	entered := c.person != nil
 	h.mu.Unlock()
+	h.cfg.Observer.ConnectionClosed()
 	if entered {
 		h.expiries.remove(c)
 	}
@@ -18,7 +22,7 @@ func (h *Hub) close(c *Connection) {
 // everything that it was part of.
 func (h *Hub) depart(c *Connection) {
 	if c.person != nil {
-		h.pools[poolDepartures].must(func() {
+		h.pools[poolDepartures].must(func(time.Time) {
 			ctx, cancel := h.context()
 			defer cancel()
 			h.leaveAll(ctx, c)

@@ -27,6 +27,8 @@ type Config struct {
 	Clock   Clock        // default: SystemClock()
 	Log     *slog.Logger // default: slog.Default()
 
+	Observer Observer // is told what happens; default: nobody is
+
 	AuthTimeout       time.Duration // default 5 s
 	HeartbeatInterval time.Duration // told to clients; default 30 s
 
@@ -48,6 +50,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()
+	}
+	if c.Observer == nil {
+		c.Observer = Unobserved{}
 	}
 	if c.Limiter == nil {
 		c.Limiter = NewLimiter(c.Limits, c.Clock)
@@ -122,7 +127,7 @@ func New(cfg Config) *Hub {
 	h.troubles.read.what = "chat: the engine cannot be read"
 	h.troubles.presence.what = "chat: who is there could not be kept up to date"
 	for i := range h.pools {
-		h.pools[i] = newWorkers(cfg.Workers, cfg.Queue)
+		h.pools[i] = newWorkers(cfg.Workers, cfg.Queue, func(d time.Duration) { cfg.Observer.Waited(Queue(i), d) })
 	}
 	for range cfg.Sequencers {
 		h.shards = append(h.shards, newShard(h))
@@ -147,6 +152,7 @@ func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
 	h.mu.Lock()
 	h.connections[c] = struct{}{}
 	h.mu.Unlock()
+	h.cfg.Observer.ConnectionOpened()
 
 	c.mu.Lock()
 	c.stopTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, c.authTimedOut)
@@ -232,15 +238,19 @@ func (h *Hub) online(userID string) bool {
 	return h.people[userID] != nil
 }
 
-// sendToUser sends to every connection that a user has here.
-func (h *Hub) sendToUser(id string, m *wsproto.Prepared) {
+// sendToUser sends to every connection that a user has here, and returns how many there
+// are.
+func (h *Hub) sendToUser(id string, m *wsproto.Prepared) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if p := h.people[id]; p != nil {
-		for _, c := range p.connections {
-			c.socket.SendPrepared(m)
-		}
+	p := h.people[id]
+	if p == nil {
+		return 0
 	}
+	for _, c := range p.connections {
+		c.socket.SendPrepared(m)
+	}
+	return len(p.connections)
 }
 
 // text makes a text message of what was encoded for it.

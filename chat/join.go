@@ -59,6 +59,7 @@ func (s *shard) add(c *Connection, r *room) {
 			r.watchers = s.hub.cfg.NewFanout()
 		}
 		r.watchers.Join(c.socket)
+		r.watching++
 	}
 }
 
@@ -77,6 +78,7 @@ func (s *shard) remove(c *Connection, r *room) {
 	r.members.Leave(c.socket)
 	if c.features&featurePresence != 0 && r.watchers != nil {
 		r.watchers.Leave(c.socket)
+		r.watching--
 	}
 	s.forget(r)
 }

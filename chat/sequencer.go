@@ -76,8 +76,12 @@ func (s *shard) run() {
 		if len(batch) == 0 {
 			return
 		}
+		begin := time.Now()
+		for i := range batch {
+			s.hub.cfg.Observer.Waited(SequencerQueue, begin.Sub(batch[i].since))
+		}
 		for i := range batch[:late] {
-			batch[i].actor.Answer(batch[i].op, nil, failStore)
+			s.hub.refuse(batch[i].actor, batch[i].op, failStore)
 		}
 		if stored := batch[late:]; len(stored) > 0 {
 			entries = entries[:0]
@@ -86,9 +90,12 @@ func (s *shard) run() {
 			}
 			// The oldest of them sets the time: it is answered within the limit.
 			ctx, cancel := context.WithDeadline(context.Background(), stored[0].since.Add(s.hub.cfg.OperationTimeout))
-			s.hub.engine.Log.Append(ctx, entries, func(i int, r Result) { s.result(&stored[i], &r) })
+			done := Batch{Size: len(stored)}
+			s.hub.engine.Log.Append(ctx, entries, func(i int, r Result) { s.result(&stored[i], &r, &done) })
 			cancel()
 			clear(entries)
+			done.Took = time.Since(begin)
+			s.hub.cfg.Observer.Appended(done)
 		}
 		// Only now does what a connection said next begin: engines of one process have given
 		// it its own messages back by then, as it would expect before it leaves the room.
@@ -133,10 +140,11 @@ func (s *shard) take(spare []appending) (batch []appending, late int) {
 
 // result answers one message. An acknowledgement is sent under the lock, before anything
 // that was held for it.
-func (s *shard) result(a *appending, r *Result) {
+func (s *shard) result(a *appending, r *Result, batch *Batch) {
 	s.hub.note(&s.hub.troubles.append, r.Err)
 	c := a.entry.Conversation
 	s.mu.Lock()
+	batch.count(r)
 	if r.Err == nil {
 		a.actor.Answer(a.op, a.op.acknowledgement(a.actor, &r.Change), nil)
 	}
@@ -152,6 +160,6 @@ func (s *shard) result(a *appending, r *Result) {
 	}
 	s.mu.Unlock()
 	if r.Err != nil {
-		a.actor.Answer(a.op, nil, appendFailed(r.Err))
+		s.hub.refuse(a.actor, a.op, appendFailed(r.Err))
 	}
 }

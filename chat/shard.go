@@ -35,6 +35,7 @@ type room struct {
 	members  Fanout        // every connection in the room
 	watchers Fanout        // those of them with the feature presence; nil until there is one
 	count    int           // of the members
+	watching int           // of the watchers
 	asking   []*asking     // questions of watchers that are not answered yet
 	lost     *Tail         // its history became another one while it was subscribed to
 
