@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/net/netutil"
 
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/metrics"
 	"github.com/hawser-ws/hawser/cmd/internal/listen"
 )
 
@@ -19,8 +21,9 @@ const maxAdminConns = 64
 // people holds there, it speaks neither TLS nor the PROXY protocol, and it is open
 // until the process ends. It is not for strangers.
 type admin struct {
-	ln   net.Listener
-	http *http.Server
+	ln      net.Listener
+	http    *http.Server
+	metrics *metrics.Metrics
 }
 
 // openAdmin listens, if there is an address to listen on.
@@ -32,7 +35,7 @@ func (a *app) openAdmin() error {
 	if err != nil {
 		return err
 	}
-	a.admin = &admin{ln: ln}
+	a.admin = &admin{ln: ln, metrics: metrics.New()}
 	return nil
 }
 
@@ -49,13 +52,23 @@ func adminHandler(h *health, mux http.Handler) http.Handler {
 	})
 }
 
+// observer is for the hub; nil if nobody asks for metrics.
+func (ad *admin) observer() chat.Observer {
+	if ad == nil {
+		return nil
+	}
+	return ad.metrics.Observer()
+}
+
 // serve answers until close is called. What else ends it goes to failed.
 func (ad *admin) serve(h *health, log *slog.Logger, failed chan<- error) {
 	if ad == nil {
 		return
 	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", ad.metrics.Handler(log))
 	ad.http = &http.Server{
-		Handler:           adminHandler(h, http.NewServeMux()),
+		Handler:           adminHandler(h, mux),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      10 * time.Second,
@@ -67,7 +80,7 @@ func (ad *admin) serve(h *health, log *slog.Logger, failed chan<- error) {
 
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
-	log.Info("admin_listen: health probes are answered", "at", listen.URL(ad.ln.Addr(), false))
+	log.Info("admin_listen: health probes are answered, and /metrics", "at", listen.URL(ad.ln.Addr(), false))
 	go func() {
 		if err := ad.http.Serve(netutil.LimitListener(ad.ln, maxAdminConns)); !errors.Is(err, http.ErrServerClosed) {
 			failed <- err

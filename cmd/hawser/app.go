@@ -77,6 +77,9 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 		log.Warn("public_origins holds *: any page of the web may connect in its visitor's name")
 	}
 	signals.OnHangup(a.hangup)
+	if a.admin != nil {
+		a.admin.metrics.Watch(a.server, a.hub, a.store)
+	}
 	a.admin.serve(a.health, log, a.failed)
 	if a.control, err = openControl(a.store, cfg.Data, log); err != nil {
 		log.Warn("there is no control socket in the data folder, so that \"hawser backup\" does not work while the server runs", "error", err)
@@ -132,6 +135,7 @@ func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
 		Limits:      limits,
 		AuthTimeout: a.cfg.AuthTimeout,
 		Log:         a.log,
+		Observer:    a.admin.observer(),
 	}
 }
 

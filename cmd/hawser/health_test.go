@@ -55,7 +55,7 @@ func dial(t *testing.T, url string) net.Conn {
 func (s *service) admin(t *testing.T) string {
 	t.Helper()
 	waitForLog(t, s, "health probes are answered")
-	m := regexp.MustCompile(`health probes are answered" at=(http\S+)/`).FindStringSubmatch(s.log.String())
+	m := regexp.MustCompile(`health probes are answered, and /metrics" at=(http\S+)/`).FindStringSubmatch(s.log.String())
 	if m == nil {
 		t.Fatalf("the log does not say where:\n%s", s.log)
 	}

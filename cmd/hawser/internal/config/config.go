@@ -17,8 +17,8 @@ type Config struct {
 	// Listen is the address of the listener, in one of the forms of package listen.
 	Listen string
 
-	// AdminListen is the address of the listener for health probes, in the same forms;
-	// "" is none.
+	// AdminListen is the address of the listener for health probes and metrics, in the same
+	// forms; "" is none.
 	AdminListen string
 
 	// SocketMode is the mode of a Unix socket's file.

@@ -17,7 +17,7 @@ var settings = []setting{
 	declare("listen", address(), "127.0.0.1:8080", func(c *Config) *string { return &c.Listen },
 		"Where to listen: a TCP address, the file of a Unix socket, or the socket that systemd passed on (socket activation), the one called NAME if it is one of several."),
 	declare("admin_listen", optionalAddress(), "", func(c *Config) *string { return &c.AdminListen },
-		"Where to answer health probes (/healthz and /readyz) beside listen: there no limit holds, no PROXY header or certificate is needed, and nothing is encrypted. Keep it from strangers. Empty: nowhere; listen answers probes, too, also when the server is full."),
+		"Where to answer health probes (/healthz and /readyz) beside listen, and Prometheus at /metrics: there no limit holds, no PROXY header or certificate is needed, and nothing is encrypted. Keep it from strangers. Empty: nowhere, and nothing is measured for Prometheus; listen answers probes, too, also when the server is full."),
 	declare("socket_mode", mode(), listen.DefaultMode, func(c *Config) *fs.FileMode { return &c.SocketMode },
 		"Mode of the Unix socket's file: who may write to it may connect."),
 	declare("reuse_port", boolean(), false, func(c *Config) *bool { return &c.ReusePort },
