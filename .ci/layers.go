@@ -54,6 +54,11 @@ var forbidden = map[string][]string{
 	"chat":    {"net/http", "net"},
 }
 
+// only says who alone may import a library: a package, or what lies below it.
+var only = map[string]string{
+	"github.com/prometheus": "cmd/hawser/internal/metrics",
+}
+
 var libraries = []string{
 	"github.com/gorilla/websocket", "github.com/coder/websocket", "nhooyr.io/websocket",
 	"github.com/gobwas/ws", "github.com/lxzan/gws", "github.com/lesismal/nbio",
@@ -76,6 +81,11 @@ func main() {
 			}
 			if slices.Contains(forbidden[pkg], i) {
 				problems = append(problems, fmt.Sprintf("%s imports %s", pkg, i))
+			}
+			for library, owner := range only {
+				if below([]string{library}, i) && !below([]string{owner}, pkg) {
+					problems = append(problems, fmt.Sprintf("only %s may import %s: %s does", owner, i, pkg))
+				}
 			}
 			if below(libraries, i) {
 				problems = append(problems, fmt.Sprintf("a WebSocket library: %s imports %s", pkg, i))
