@@ -69,6 +69,7 @@
 // engine.go is the contract with what is outside; socket.go, name.go and limits.go are the
 // vocabulary. scan.go, fields.go and operation.go read a message; encode.go and failure.go
 // write one. actor.go, connection.go, shard.go, sequencer.go and deliver.go are the mechanism,
-// limiter.go says how fast it may go. Every kind of operation is a file of its own: auth.go, join.go, leave.go, group.go, message.go, history.go,
-// presence.go, rooms.go, peers.go, heartbeat.go.
+// limiter.go says how fast it may go. Every kind of operation is a file of its own: auth.go,
+// join.go, leave.go, group.go, message.go, history.go, presence.go, rooms.go, peers.go,
+// heartbeat.go. observer.go and figure.go are for those who watch the service.
 package chat
