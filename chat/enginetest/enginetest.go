@@ -54,7 +54,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Two hubs", testTwoHubs},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			h := &house{T: t, place: newPlace(t), clock: &Clock{wall: start}}
+			h := &house{T: t, place: newPlace(t), newPlace: newPlace, clock: &Clock{wall: start}}
 			h.open()
 			defer func() { h.place.Close(t) }()
 			test.run(h)
@@ -65,8 +65,9 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 // house is an engine and what a test does with it.
 type house struct {
 	*testing.T
-	place Place
-	clock *Clock
+	place    Place
+	newPlace func(t *testing.T) Place
+	clock    *Clock
 	chat.Engine
 }
 

@@ -1,0 +1,107 @@
+package enginetest
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// complete reports whether an open connection has heard all that is stored. Called with the
+// socket's mu held.
+func (p *performance) complete(s *socket, histories map[chat.Conversation]chat.Page) bool {
+	m, err := replay(s)
+	if err != nil {
+		return true // check says so
+	}
+	for c, page := range histories {
+		v := m.talks[c]
+		if room, ok := c.Room(); ok {
+			v = m.in[room]
+		} else if p.firstSince(s, c, page) == 0 {
+			continue
+		} else if v == nil {
+			return false
+		}
+		end := uint64(len(page.Messages))
+		if v != nil && (v.epoch != page.Epoch || v.unheard || v.last < end) && !(v.unheard && v.epoch != page.Epoch) {
+			return false
+		}
+	}
+	return true
+}
+
+// firstSince is the seq of the first message of a private conversation that must reach a
+// connection; 0 if there is none.
+func (p *performance) firstSince(s *socket, c chat.Conversation, page chat.Page) uint64 {
+	if one, other, _ := c.Users(); one != s.user && other != s.user {
+		return 0
+	}
+	for _, m := range page.Messages {
+		if i, err := strconv.Atoi(m.Content); err == nil && p.said[i].step > s.opened {
+			return m.Seq
+		}
+	}
+	return 0
+}
+
+// check holds what all connections have noted against the model, each other and what is
+// stored.
+func (p *performance) check() error {
+	histories, err := p.histories()
+	if err != nil {
+		return err
+	}
+	stands := make(map[place]string) // the contents and ids of what was said
+	where := make(map[string]place)  // of each content, as nothing is said twice
+	note := func(at place, content, id string) error {
+		what := content + " as " + id
+		if old, ok := stands[at]; ok && old != what {
+			return fmt.Errorf("at %v stands %q, and also %q", at, old, what)
+		}
+		if old, ok := where[content]; ok && old != at {
+			return fmt.Errorf("%q stands at %v and at %v", content, old, at)
+		}
+		stands[at], where[content] = what, at
+		return nil
+	}
+	for c, page := range histories {
+		for i, m := range page.Messages {
+			n, err := strconv.Atoi(m.Content)
+			if err != nil || n >= len(p.said) || p.said[n].in != c || p.said[n].by.user != m.Sender || m.Seq != uint64(i+1) {
+				return fmt.Errorf("in %s is stored %+v, at %d", c, m, i+1)
+			}
+			if err := note(place{c, page.Epoch, m.Seq}, m.Content, m.ID); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range p.all {
+		m, err := replay(s)
+		if err != nil {
+			return err
+		}
+		for _, ev := range s.notes {
+			content := ev.Content
+			if ev.Type == "ack" {
+				content = ev.Ref
+			}
+			at := m.place(ev)
+			if ev.ID == "" {
+				continue
+			}
+			if err := note(at, content, ev.ID); err != nil {
+				return err
+			}
+			if page := histories[at.in]; at.epoch == page.Epoch && at.seq > uint64(len(page.Messages)) {
+				return fmt.Errorf("%s was told of %v, which is not stored", s.user, at)
+			}
+		}
+		for c, v := range m.talks {
+			if first := p.firstSince(s, c, histories[c]); first > 0 && v.epoch == histories[c].Epoch && v.first > first {
+				return fmt.Errorf("%s missed %d of %s, and heard it from %d on, in %s", s.user, first, c, v.first, s.story())
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,160 @@
+package enginetest
+
+import (
+	"fmt"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// The model: what a connection may be sent. It knows nothing of nodes, engines and doorbells.
+//
+// In a room, a connection hears every message after the position of its join and before its
+// leave, in order and once. When the room's history is lost it is told, and hears what comes after
+// the position that it is told. Private messages of its user it hears from the first one on
+// that was sent when it was open, likewise. Of its own messages, the acknowledgement comes
+// first. All connections agree on what stands where, and so does what is stored.
+
+// place is where a message stands.
+type place struct {
+	in    chat.Conversation
+	epoch string
+	seq   uint64
+}
+
+// view is how far a connection has heard a conversation.
+type view struct {
+	epoch string
+	last  uint64
+	first uint64 // the first that it heard; for private ones
+
+	// It is in the room by a message of its own, which stands at last, and has heard nothing
+	// yet. So what it hears next is at most that.
+	unheard bool
+}
+
+// next takes a message that was heard.
+func (v *view) next(ev event) error {
+	switch {
+	case v.unheard && (ev.Epoch != v.epoch || ev.Seq <= v.last): // its first
+		v.unheard = false
+	case ev.Epoch != v.epoch:
+		return fmt.Errorf("of epoch %s, where it was in %s", ev.Epoch, v.epoch)
+	case ev.Seq != v.last+1:
+		return fmt.Errorf("%d after %d", ev.Seq, v.last)
+	}
+	v.epoch, v.last = ev.Epoch, ev.Seq
+	return nil
+}
+
+// model is what a connection has done and heard.
+type model struct {
+	user  string
+	asks  map[string]event // by ref, those that are not answered
+	acked map[chat.Conversation]place
+	in    map[string]*view            // by room
+	talks map[chat.Conversation]*view // once something was heard
+}
+
+// replay follows everything that a socket has noted. Called with mu held.
+func replay(s *socket) (*model, error) {
+	m := &model{user: s.user, asks: map[string]event{}, acked: map[chat.Conversation]place{}, in: map[string]*view{}, talks: map[chat.Conversation]*view{}}
+	for i, ev := range s.notes {
+		if err := m.take(ev); err != nil {
+			return m, fmt.Errorf("%s: note %d, %s %s in %s: %w, in %s", s.user, i+1, ev.Type, ev.Op+ev.Event, ev.Receiver, err, s.story())
+		}
+	}
+	return m, nil
+}
+
+func (m *model) take(ev event) error {
+	asked, mine := m.asks[ev.Ref]
+	delete(m.asks, ev.Ref)
+	switch {
+	case ev.Type == "ask":
+		m.asks[ev.Ref] = ev
+	case ev.Type == "error" && mine && asked.Op == "leave" && ev.Reason == "unknown_room":
+		delete(m.in, asked.Receiver)
+	case ev.Type == "ack" && mine && asked.Op == ev.Op && asked.Receiver == ev.Receiver:
+		return m.acknowledged(ev)
+	case ev.Type == "system" && ev.Event == "reload":
+		if m.in[ev.Receiver] == nil && !m.saying(ev.Receiver) {
+			return fmt.Errorf("it is not in the room")
+		}
+		m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+	case ev.Type == "group" || ev.Type == "message":
+		return m.heard(ev)
+	case ev.Type == "auth_ok":
+	default:
+		return fmt.Errorf("unexpected: %s %s", ev.Reason, ev.Message)
+	}
+	return nil
+}
+
+// saying reports whether a message to a room is not answered.
+func (m *model) saying(room string) bool {
+	for _, ev := range m.asks {
+		if ev.Op == "group" && ev.Receiver == room {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *model) acknowledged(ev event) error {
+	v := m.in[ev.Receiver]
+	switch ev.Op {
+	case "join", "leave":
+		if v != nil && !v.unheard && (v.epoch != ev.Epoch || v.last != ev.Seq) {
+			return fmt.Errorf("at %d of %s, having heard %d of %s", ev.Seq, ev.Epoch, v.last, v.epoch)
+		}
+		delete(m.in, ev.Receiver)
+		if ev.Op == "join" {
+			m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+		}
+		return nil
+	case "group":
+		if v == nil {
+			m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq, unheard: true}
+		}
+	}
+	at := m.place(ev)
+	if before := m.acked[at.in]; before.epoch == at.epoch && before.seq >= at.seq {
+		return fmt.Errorf("acknowledged at %d after one at %d", at.seq, before.seq)
+	}
+	m.acked[at.in] = at
+	return nil
+}
+
+// place is where a message or its acknowledgement says that it stands.
+func (m *model) place(ev event) place {
+	at := place{chat.RoomConversation(ev.Receiver), ev.Epoch, ev.Seq}
+	switch {
+	case ev.Type == "message":
+		at.in = chat.PrivateConversation(ev.Sender, ev.Receiver)
+	case ev.Op == "message":
+		at.in = chat.PrivateConversation(m.user, ev.Receiver)
+	}
+	return at
+}
+
+func (m *model) heard(ev event) error {
+	if _, early := m.asks[ev.Content]; early {
+		return fmt.Errorf("its own message %s, before the acknowledgement", ev.Content)
+	}
+	if ev.Type == "group" {
+		v := m.in[ev.Receiver]
+		if v == nil {
+			if !m.saying(ev.Receiver) {
+				return fmt.Errorf("it is not in the room")
+			}
+			v = &view{epoch: ev.Epoch, last: ev.Seq, unheard: true}
+			m.in[ev.Receiver] = v
+		}
+		return v.next(ev)
+	}
+	c := m.place(ev).in
+	if m.talks[c] == nil {
+		m.talks[c] = &view{epoch: ev.Epoch, last: ev.Seq - 1, first: ev.Seq}
+	}
+	return m.talks[c].next(ev)
+}
