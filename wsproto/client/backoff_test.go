@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -12,7 +13,7 @@ import (
 // The ceiling doubles up to its bound, and the delay is anywhere below it.
 func TestBackoff(t *testing.T) {
 	var ceilings []time.Duration
-	b := backoff{base: 100 * time.Millisecond, most: time.Second, rand: func(n int64) int64 {
+	b := backoff{base: 100 * time.Millisecond, max: time.Second, rand: func(n int64) int64 {
 		ceilings = append(ceilings, time.Duration(n))
 		return n - 1
 	}}
@@ -26,45 +27,28 @@ func TestBackoff(t *testing.T) {
 	if d := cmp.Diff(want, ceilings); d != "" {
 		t.Errorf("ceilings (-want +got):\n%s", d)
 	}
-	b.base, b.most = 1, math.MaxInt64
+	b.base, b.max = 1, math.MaxInt64
 	if d := b.delay(1000); d != math.MaxInt64-1 {
 		t.Errorf("delay(1000) = %v; want no overflow", d)
 	}
-	b.base, b.most = 5, 2
+	b.base, b.max = 5, 2
 	if d := b.delay(1); d != 1 {
 		t.Errorf("delay(1) = %v; want BackoffMax to bound BackoffBase", d)
 	}
 }
 
 func TestSleep(t *testing.T) {
-	clock := newFakeClock()
-	slept := started(func() error { return sleep(context.Background(), clock, time.Second) })
-	clock.await(1)
-	clock.advance(time.Second)
-	if err := receive(t, slept); err != nil {
-		t.Errorf("sleep = %v", err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	slept = started(func() error { return sleep(ctx, clock, time.Second) })
-	clock.await(1)
-	cancel()
-	if err := receive(t, slept); err != context.Canceled {
-		t.Errorf("sleep = %v; want context.Canceled", err)
-	}
-	clock.await(0)
-}
-
-// The machine's clock, as far as that can be tested without waiting.
-func TestSystemClock(t *testing.T) {
-	clock := orSystem(nil)
-	before := clock.Now()
-	fired := make(chan struct{})
-	clock.AfterFunc(0, func() { close(fired) })
-	receive(t, fired)
-	if clock.Now().Before(before) {
-		t.Error("time runs backwards")
-	}
-	if stop := clock.AfterFunc(time.Hour, func() {}); !stop() {
-		t.Error("a timer cannot be stopped")
-	}
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		if err := sleep(t.Context(), time.Second); err != nil || time.Since(began) != time.Second {
+			t.Errorf("sleep = %v after %v; want nil after a second", err, time.Since(began))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		slept := started(func() error { return sleep(ctx, time.Hour) })
+		synctest.Wait()
+		cancel()
+		if err := receive(t, slept); err != context.Canceled {
+			t.Errorf("sleep = %v; want context.Canceled", err)
+		}
+	})
 }

@@ -25,7 +25,7 @@ func (c *Conn) Close(code wsproto.CloseCode, reason string) error {
 	if err := wsproto.CheckClose(code, reason); err != nil {
 		return err
 	}
-	ctx, cancel := withTimeout(context.Background(), c.clock, c.closeTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), c.closeTimeout)
 	defer cancel()
 	c.send(ctx, func(dst []byte) ([]byte, error) {
 		return c.proto.AppendClose(dst, code, reason)
@@ -66,8 +66,7 @@ func (c *Conn) CloseNow() { c.abort(ErrClosed) }
 // but for the Close that is pending. failed says that the peer broke the
 // protocol.
 func (c *Conn) finish(failed bool) {
-	stop := c.clock.AfterFunc(c.closeTimeout, c.hangUp)
-	defer stop()
+	defer time.AfterFunc(c.closeTimeout, c.hangUp).Stop()
 	defer c.hangUp()
 	c.wire <- struct{}{} // whoever has it comes to an end, at the latest by hangUp
 	c.flush()

@@ -29,7 +29,6 @@ type Conn struct {
 	result       handshake.Result
 	maxMessage   int
 	closeTimeout time.Duration
-	clock        Clock
 	over         chan struct{} // closed when err is set
 	gone         chan struct{} // closed when nc is
 
@@ -67,7 +66,6 @@ func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
 		result:       res,
 		maxMessage:   o.MaxMessage,
 		closeTimeout: o.CloseTimeout,
-		clock:        orSystem(o.Clock),
 		over:         make(chan struct{}),
 		gone:         make(chan struct{}),
 		reading:      make(token, 1),

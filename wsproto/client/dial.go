@@ -38,9 +38,6 @@ type Options struct {
 	// CloseTimeout bounds the time for the end of a connection, from the first
 	// Close frame in either direction. Default 5 s.
 	CloseTimeout time.Duration
-
-	// Clock is what CloseTimeout is measured on.
-	Clock Clock
 }
 
 // Dial connects to a ws or wss URL. ctx bounds the opening handshake, with all

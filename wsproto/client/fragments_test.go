@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -56,108 +57,114 @@ func TestWriterFragments(t *testing.T) {
 		{"large", []int{2*fragmentSize + 5}, []int{1, fragmentSize, 0, fragmentSize, 0, 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			conn, p := pair(t, nil)
-			got := started(p.pieces)
-			w, err := conn.Writer(bounded(t), frame.Text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, n := range c.writes {
-				if n < 0 {
-					err = w.Flush()
-				} else {
-					_, err = io.WriteString(w, strings.Repeat("x", n))
-				}
+			synctest.Test(t, func(t *testing.T) {
+				conn, p := pair(t, nil)
+				got := started(p.pieces)
+				w, err := conn.Writer(bounded(t), frame.Text)
 				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			if err := w.Close(); err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(c.want, receive(t, got)); d != "" {
-				t.Errorf("opcodes and lengths (-want +got):\n%s", d)
-			}
-			if _, err := w.Write(nil); err != ErrClosed {
-				t.Errorf("Write after Close = %v; want ErrClosed", err)
-			}
-			if err := w.Close(); err != ErrClosed {
-				t.Errorf("Close after Close = %v; want ErrClosed", err)
-			}
+				for _, n := range c.writes {
+					if n < 0 {
+						err = w.Flush()
+					} else {
+						_, err = io.WriteString(w, strings.Repeat("x", n))
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := w.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if d := cmp.Diff(c.want, receive(t, got)); d != "" {
+					t.Errorf("opcodes and lengths (-want +got):\n%s", d)
+				}
+				if _, err := w.Write(nil); err != ErrClosed {
+					t.Errorf("Write after Close = %v; want ErrClosed", err)
+				}
+				if err := w.Close(); err != ErrClosed {
+					t.Errorf("Close after Close = %v; want ErrClosed", err)
+				}
+			})
 		})
 	}
 }
 
 // A text is UTF-8 wherever it is cut.
 func TestWriterText(t *testing.T) {
-	const valid = "aé€😀z"
-	for i := range len(valid) + 1 {
-		for j := i; j <= len(valid); j++ {
-			c, p := pair(t, nil)
-			w, err := c.Writer(bounded(t), frame.Text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, s := range []string{valid[:i], valid[i:j], valid[j:]} {
-				if _, err := io.WriteString(w, s); err != nil {
-					t.Fatalf("cut at %d and %d: Write(%q) = %v", i, j, s, err)
+	synctest.Test(t, func(t *testing.T) {
+		const valid = "aé€😀z"
+		for i := range len(valid) + 1 {
+			for j := i; j <= len(valid); j++ {
+				c, p := pair(t, nil)
+				w, err := c.Writer(bounded(t), frame.Text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, s := range []string{valid[:i], valid[i:j], valid[j:]} {
+					if _, err := io.WriteString(w, s); err != nil {
+						t.Fatalf("cut at %d and %d: Write(%q) = %v", i, j, s, err)
+					}
+				}
+				go w.Close()
+				if ev := p.event(); string(ev.Payload) != valid {
+					t.Errorf("cut at %d and %d: the peer received %q", i, j, ev.Payload)
 				}
 			}
-			go w.Close()
-			if ev := p.event(); string(ev.Payload) != valid {
-				t.Errorf("cut at %d and %d: the peer received %q", i, j, ev.Payload)
+		}
+		for _, invalid := range []string{"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82", "\xe2\x82a", "\xce"} {
+			for i := range len(invalid) + 1 {
+				c, p := pair(t, nil)
+				w, err := c.Writer(bounded(t), frame.Text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, first := io.WriteString(w, invalid[:i])
+				_, second := io.WriteString(w, invalid[i:])
+				if err := errors.Join(first, second, w.Close()); !errors.As(err, new(*wsproto.UsageError)) {
+					t.Errorf("%q cut at %d: %v; want a UsageError", invalid, i, err)
+				}
+				// Nothing of it was sent, so the next message can be.
+				go c.Write(bounded(t), frame.Text, []byte("next"))
+				p.expect(`text "next"`)
 			}
 		}
-	}
-	for _, invalid := range []string{"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "a\xe2\x82", "\xe2\x82a", "\xce"} {
-		for i := range len(invalid) + 1 {
-			c, p := pair(t, nil)
-			w, err := c.Writer(bounded(t), frame.Text)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, first := io.WriteString(w, invalid[:i])
-			_, second := io.WriteString(w, invalid[i:])
-			if err := errors.Join(first, second, w.Close()); !errors.As(err, new(*wsproto.UsageError)) {
-				t.Errorf("%q cut at %d: %v; want a UsageError", invalid, i, err)
-			}
-			// Nothing of it was sent, so the next message can be.
-			go c.Write(bounded(t), frame.Text, []byte("next"))
-			p.expect(`text "next"`)
-		}
-	}
+	})
 }
 
 // A message that cannot be finished ends the connection if the peer has a part
 // of it, and otherwise nothing.
 func TestWriterGivenUp(t *testing.T) {
-	for _, begun := range []bool{false, true} {
-		c, p := pair(t, nil)
-		ctx, cancel := context.WithCancel(context.Background())
-		w, err := c.Writer(ctx, frame.Text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		io.WriteString(w, "part")
-		if begun {
-			flushed := started(w.Flush)
-			if _, err := io.ReadFull(p.nc, make([]byte, 6+4)); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		for _, begun := range []bool{false, true} {
+			c, p := pair(t, nil)
+			ctx, cancel := context.WithCancel(context.Background())
+			w, err := c.Writer(ctx, frame.Text)
+			if err != nil {
 				t.Fatal(err)
 			}
-			if err := receive(t, flushed); err != nil {
-				t.Fatal(err)
+			io.WriteString(w, "part")
+			if begun {
+				flushed := started(w.Flush)
+				if _, err := io.ReadFull(p.nc, make([]byte, 6+4)); err != nil {
+					t.Fatal(err)
+				}
+				if err := receive(t, flushed); err != nil {
+					t.Fatal(err)
+				}
+			}
+			next := started(func() error { return c.Write(bounded(t), frame.Text, []byte("next")) })
+			cancel()
+			if !begun {
+				p.expect(`text "next"`)
+			}
+			if err := receive(t, next); errors.Is(err, ErrClosed) != begun {
+				t.Errorf("begun %v: the next Write = %v", begun, err)
+			}
+			if err := w.Close(); err != context.Canceled {
+				t.Errorf("begun %v: Close = %v; want context.Canceled", begun, err)
 			}
 		}
-		next := started(func() error { return c.Write(bounded(t), frame.Text, []byte("next")) })
-		cancel()
-		if !begun {
-			p.expect(`text "next"`)
-		}
-		if err := receive(t, next); errors.Is(err, ErrClosed) != begun {
-			t.Errorf("begun %v: the next Write = %v", begun, err)
-		}
-		if err := w.Close(); err != context.Canceled {
-			t.Errorf("begun %v: Close = %v; want context.Canceled", begun, err)
-		}
-	}
+	})
 }

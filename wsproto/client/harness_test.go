@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"slices"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,86 +43,6 @@ func started[T any](f func() T) <-chan T {
 	return ch
 }
 
-// fakeClock is an injected Clock. advance calls what falls due itself.
-type fakeClock struct {
-	mu     sync.Mutex
-	set    sync.Cond // on mu: a timer was set or stopped
-	now    time.Time
-	timers []*fakeTimer
-}
-
-type fakeTimer struct {
-	at time.Time
-	f  func()
-}
-
-func newFakeClock() *fakeClock {
-	c := &fakeClock{now: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}
-	c.set.L = &c.mu
-	return c
-}
-
-func (c *fakeClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *fakeClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	timer := &fakeTimer{c.now.Add(d), f}
-	c.timers = append(c.timers, timer)
-	c.set.Broadcast()
-	return func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		return c.remove(timer)
-	}
-}
-
-func (c *fakeClock) remove(timer *fakeTimer) bool {
-	i := slices.Index(c.timers, timer)
-	if i >= 0 {
-		c.timers = slices.Delete(c.timers, i, i+1)
-		c.set.Broadcast()
-	}
-	return i >= 0
-}
-
-// advance moves the time on and calls what falls due, in order.
-func (c *fakeClock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	until := c.now.Add(d)
-	for {
-		var next *fakeTimer
-		for _, timer := range c.timers {
-			if !timer.at.After(until) && (next == nil || timer.at.Before(next.at)) {
-				next = timer
-			}
-		}
-		if next == nil {
-			c.now = until
-			return
-		}
-		c.remove(next)
-		c.now = next.at
-		c.mu.Unlock()
-		next.f()
-		c.mu.Lock()
-	}
-}
-
-// await waits until n timers are set.
-func (c *fakeClock) await(n int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for len(c.timers) != n {
-		c.set.Wait()
-	}
-}
-
 // peer is the server's end of a connection: frames in, events out, nothing done
 // by itself.
 type peer struct {
@@ -150,9 +68,6 @@ func pair(t testing.TB, o *Options) (*Conn, *peer) {
 	ours, theirs := net.Pipe()
 	if o == nil {
 		o = &Options{}
-	}
-	if o.Clock == nil {
-		o.Clock = newFakeClock()
 	}
 	c := newConn(ours, nil, handshake.Result{}, o)
 	t.Cleanup(c.CloseNow)

@@ -16,9 +16,8 @@ var ErrNoHeartbeat = errors.New("client: peer does not answer heartbeats")
 type heartbeat struct {
 	// Immutable.
 	c        *Conn
-	clock    Clock
 	interval time.Duration
-	most     int // intervals with a ping and without a byte: then the peer is dead
+	max      int // misses in a row after which the peer is dead
 
 	// handled counts the beginnings and ends of the handling of a message:
 	// meanwhile nobody reads, and silence says nothing of the peer.
@@ -26,7 +25,7 @@ type heartbeat struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	timer  func() bool // stops it; nil before start and after stop
+	timer  *time.Timer // nil before start and after stop
 	pinged bool
 	misses int
 	heard  uint64 // as they stood at the last tick
@@ -37,14 +36,14 @@ func (h *heartbeat) start() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.heard = h.c.heard.Load()
-	h.timer = h.clock.AfterFunc(h.interval, h.tick)
+	h.timer = time.AfterFunc(h.interval, h.tick)
 }
 
 // stop ends the heartbeat. A tick that is under way does nothing any more.
 func (h *heartbeat) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.timer()
+	h.timer.Stop()
 	h.timer = nil
 }
 
@@ -63,8 +62,8 @@ func (h *heartbeat) tick() {
 		h.misses++
 	}
 	h.heard, h.worked = heard, worked
-	h.timer = h.clock.AfterFunc(h.interval, h.tick)
-	if h.misses >= h.most {
+	h.timer = time.AfterFunc(h.interval, h.tick)
+	if h.misses >= h.max {
 		h.c.abort(ErrNoHeartbeat)
 		return
 	}

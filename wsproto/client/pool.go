@@ -30,9 +30,6 @@ type PoolConfig struct {
 	// PingTimeout bounds the time that a Get waits for idle connections to show
 	// that they are healthy. Default 1 s.
 	PingTimeout time.Duration
-
-	// Clock is what the times are measured on.
-	Clock Clock
 }
 
 // Pool keeps connections that one goroutine after another uses for a while. Its
@@ -86,7 +83,6 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 	if cfg.PingTimeout == 0 {
 		cfg.PingTimeout = time.Second
 	}
-	cfg.Clock = orSystem(cfg.Clock)
 	return &Pool{cfg: cfg, out: make(map[*Conn]struct{})}, nil
 }
 

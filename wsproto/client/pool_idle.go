@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // idle is a connection that nobody uses.
@@ -11,7 +12,7 @@ type idle struct {
 	leave   context.CancelFunc // ends watch
 	watched chan struct{}      // closed when watch has ended
 	spoke   bool               // it ended, or a message came; valid when watched is closed
-	expire  func() bool        // stops the timer of IdleLimit; nil without one. Guarded by the pool's mu.
+	expire  *time.Timer        // Guarded by the pool's mu. Of IdleLimit; nil without one.
 }
 
 // atRest reports whether somebody else can use the connection: it has not ended,
@@ -55,7 +56,7 @@ func (p *Pool) watch(ctx context.Context, i *idle) {
 // check finds out whether a connection that has been taken is healthy, by a ping
 // that is answered in time. It ends the watch.
 func (p *Pool) check(ctx context.Context, i *idle) (healthy, inTime bool) {
-	timed, cancel := withTimeout(ctx, p.cfg.Clock, p.cfg.PingTimeout)
+	timed, cancel := context.WithTimeout(ctx, p.cfg.PingTimeout)
 	err := i.c.Ping(timed)
 	inTime = timed.Err() == nil
 	cancel()
@@ -79,7 +80,7 @@ func (p *Pool) take(i *idle) bool {
 	}
 	p.idle = slices.Delete(p.idle, at, at+1)
 	if i.expire != nil {
-		i.expire()
+		i.expire.Stop()
 	}
 	return true
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"net"
-	"runtime"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -18,22 +18,20 @@ import (
 type poolTest struct {
 	*Pool
 	t     *testing.T
-	clock *fakeClock
 	peers chan *peer
 	fail  error // of the next dials
 }
 
 func newPoolTest(t *testing.T, cfg PoolConfig) *poolTest {
 	t.Helper()
-	pt := &poolTest{t: t, clock: newFakeClock(), peers: make(chan *peer, 16)}
-	cfg.Clock = pt.clock
+	pt := &poolTest{t: t, peers: make(chan *peer, 16)}
 	cfg.Dial = func(context.Context) (*Conn, error) {
 		if pt.fail != nil {
 			return nil, pt.fail
 		}
 		ours, theirs := net.Pipe()
 		pt.peers <- newPeer(t, theirs, nil)
-		return newConn(ours, nil, handshake.Result{}, &Options{Clock: pt.clock}), nil
+		return newConn(ours, nil, handshake.Result{}, &Options{}), nil
 	}
 	var err error
 	if pt.Pool, err = NewPool(cfg); err != nil {
@@ -90,52 +88,56 @@ func (pt *poolTest) expect(want PoolStats) {
 
 // A healthy idle connection is used again, the last used first; else one is made.
 func TestPool(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 2})
-	a, pa := pt.get()
-	b, pb := pt.get()
-	c, pc := pt.get()
-	pt.expect(PoolStats{Open: 3, Out: 3, Dialed: 3})
-	pt.Put(a)
-	pt.Put(b)
-	pt.Put(c) // the surplus
-	pc.expect(`close 1000 ""`)
-	pt.expect(PoolStats{Open: 2, Idle: 2, Dialed: 3, Surplus: 1})
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 2})
+		a, pa := pt.get()
+		b, pb := pt.get()
+		c, pc := pt.get()
+		pt.expect(PoolStats{Open: 3, Out: 3, Dialed: 3})
+		pt.Put(a)
+		pt.Put(b)
+		pt.Put(c) // the surplus
+		pc.expect(`close 1000 ""`)
+		pt.expect(PoolStats{Open: 2, Idle: 2, Dialed: 3, Surplus: 1})
 
-	for _, want := range []struct {
-		c *Conn
-		p *peer
-	}{{b, pb}, {a, pa}} {
-		getting := pt.getting(bounded(t))
-		want.p.pong("1")
-		if g := receive(t, getting); g.c != want.c || g.err != nil {
-			t.Fatalf("Get = %v; want the other connection", g)
+		for _, want := range []struct {
+			c *Conn
+			p *peer
+		}{{b, pb}, {a, pa}} {
+			getting := pt.getting(bounded(t))
+			want.p.pong("1")
+			if g := receive(t, getting); g.c != want.c || g.err != nil {
+				t.Fatalf("Get = %v; want the other connection", g)
+			}
 		}
-	}
-	pt.expect(PoolStats{Open: 2, Out: 2, Dialed: 3, Surplus: 1, Reused: 2})
+		pt.expect(PoolStats{Open: 2, Out: 2, Dialed: 3, Surplus: 1, Reused: 2})
 
-	// What was handed out works, and what was handed back can be handed out again.
-	written := started(func() error { return b.Write(bounded(t), frame.Text, []byte("x")) })
-	pb.expect(`text "x"`)
-	if err := receive(t, written); err != nil {
-		t.Error(err)
-	}
-	go pb.text("y")
-	expectText(t, b, `text "y"`)
-	pt.Put(b)
-	getting := pt.getting(bounded(t))
-	pb.pong("2")
-	if g := receive(t, getting); g.c != b {
-		t.Errorf("Get = %v; want the other connection", g)
-	}
+		// What was handed out works, and what was handed back can be handed out again.
+		written := started(func() error { return b.Write(bounded(t), frame.Text, []byte("x")) })
+		pb.expect(`text "x"`)
+		if err := receive(t, written); err != nil {
+			t.Error(err)
+		}
+		go pb.text("y")
+		expectText(t, b, `text "y"`)
+		pt.Put(b)
+		getting := pt.getting(bounded(t))
+		pb.pong("2")
+		if g := receive(t, getting); g.c != b {
+			t.Errorf("Get = %v; want the other connection", g)
+		}
+	})
 }
 
 // An idle connection answers pings.
 func TestPoolIdlePing(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 1})
-	c, p := pt.get()
-	pt.Put(c)
-	p.frame(0x89, "there?")
-	p.expect(`pong "there?"`)
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 1})
+		c, p := pt.get()
+		pt.Put(c)
+		p.frame(0x89, "there?")
+		p.expect(`pong "there?"`)
+	})
 }
 
 // An idle connection that ends or speaks up is dropped at once.
@@ -147,24 +149,26 @@ func TestPoolIdleEnds(t *testing.T) {
 		"fails":    func(p *peer) { p.frame(0x83, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			pt := newPoolTest(t, PoolConfig{Capacity: 1})
-			c, p := pt.get()
-			pt.mu.Lock() // nothing is dropped before the watch can be seen
-			delete(pt.out, c)
-			i := pt.rest(c)
-			pt.keep(i)
-			pt.mu.Unlock()
-			end(p)
-			receive(t, i.watched)
-			p.nc.Close()
-			receive(t, c.gone)
-			other, _ := pt.get()
-			if other == c {
-				t.Error("Get handed out a connection that has ended")
-			}
-			if s := pt.Stats(); s.Unhealthy != 1 || s.Open != 1 || s.Idle != 0 {
-				t.Errorf("Stats = %+v; want 1 unhealthy, 1 open, none idle", s)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				pt := newPoolTest(t, PoolConfig{Capacity: 1})
+				c, p := pt.get()
+				pt.mu.Lock() // nothing is dropped before the watch can be seen
+				delete(pt.out, c)
+				i := pt.rest(c)
+				pt.keep(i)
+				pt.mu.Unlock()
+				end(p)
+				receive(t, i.watched)
+				p.nc.Close()
+				receive(t, c.gone)
+				other, _ := pt.get()
+				if other == c {
+					t.Error("Get handed out a connection that has ended")
+				}
+				if s := pt.Stats(); s.Unhealthy != 1 || s.Open != 1 || s.Idle != 0 {
+					t.Errorf("Stats = %+v; want 1 unhealthy, 1 open, none idle", s)
+				}
+			})
 		})
 	}
 }
@@ -172,65 +176,76 @@ func TestPoolIdleEnds(t *testing.T) {
 // A connection that does not answer in time is closed, and the others are not
 // waited for.
 func TestPoolPingTimeout(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 2, PingTimeout: 3 * time.Second})
-	a, _ := pt.get()
-	b, pb := pt.get()
-	pt.Put(a)
-	pt.Put(b)
-	getting := pt.getting(bounded(t))
-	pb.expect(`ping "1"`)
-	pt.clock.advance(3*time.Second - 1)
-	select {
-	case g := <-getting:
-		t.Fatalf("Get = %v before its time", g)
-	default:
-	}
-	pt.clock.advance(1)
-	g := receive(t, getting)
-	if g.err != nil || g.c == a || g.c == b {
-		t.Fatalf("Get = %v; want a new connection", g)
-	}
-	if b.failure() != ErrClosed || a.failure() != nil {
-		t.Error("the silent connection alone is to be closed")
-	}
-	pt.expect(PoolStats{Open: 2, Idle: 1, Out: 1, Dialed: 3, Unhealthy: 1})
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 2, PingTimeout: 3 * time.Second})
+		a, _ := pt.get()
+		b, pb := pt.get()
+		pt.Put(a)
+		pt.Put(b)
+		getting := pt.getting(bounded(t))
+		pb.expect(`ping "1"`)
+		time.Sleep(3*time.Second - 1)
+		synctest.Wait()
+		select {
+		case g := <-getting:
+			t.Fatalf("Get = %v before its time", g)
+		default:
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		g := receive(t, getting)
+		if g.err != nil || g.c == a || g.c == b {
+			t.Fatalf("Get = %v; want a new connection", g)
+		}
+		if b.failure() != ErrClosed || a.failure() != nil {
+			t.Error("the silent connection alone is to be closed")
+		}
+		pt.expect(PoolStats{Open: 2, Idle: 1, Out: 1, Dialed: 3, Unhealthy: 1})
+	})
 }
 
 // A Get that is cancelled during its ping leaves the connection in the pool.
 func TestPoolGetCancelled(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 1})
-	c, p := pt.get()
-	pt.Put(c)
-	ctx, cancel := context.WithCancel(context.Background())
-	getting := pt.getting(ctx)
-	p.expect(`ping "1"`)
-	cancel()
-	if g := receive(t, getting); g.err != context.Canceled {
-		t.Fatalf("Get = %v; want context.Canceled", g)
-	}
-	if _, err := pt.Get(ctx); err != context.Canceled {
-		t.Errorf("Get = %v; want context.Canceled", err)
-	}
-	pt.expect(PoolStats{Open: 1, Idle: 1, Dialed: 1})
-	again := pt.getting(bounded(t))
-	p.pong("2")
-	if g := receive(t, again); g.c != c {
-		t.Errorf("Get = %v; want the connection", g)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 1})
+		c, p := pt.get()
+		pt.Put(c)
+		ctx, cancel := context.WithCancel(context.Background())
+		getting := pt.getting(ctx)
+		p.expect(`ping "1"`)
+		cancel()
+		if g := receive(t, getting); g.err != context.Canceled {
+			t.Fatalf("Get = %v; want context.Canceled", g)
+		}
+		if _, err := pt.Get(ctx); err != context.Canceled {
+			t.Errorf("Get = %v; want context.Canceled", err)
+		}
+		pt.expect(PoolStats{Open: 1, Idle: 1, Dialed: 1})
+		again := pt.getting(bounded(t))
+		p.pong("2")
+		if g := receive(t, again); g.c != c {
+			t.Errorf("Get = %v; want the connection", g)
+		}
+	})
 }
 
 func TestPoolIdleLimit(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 2, IdleLimit: time.Minute})
-	a, pa := pt.get()
-	b, _ := pt.get()
-	pt.Put(a)
-	pt.clock.advance(time.Minute / 2)
-	pt.Put(b)
-	pt.clock.advance(time.Minute/2 - 1)
-	pt.expect(PoolStats{Open: 2, Idle: 2, Dialed: 2})
-	pt.clock.advance(1)
-	pa.expect(`close 1000 ""`)
-	pt.expect(PoolStats{Open: 1, Idle: 1, Dialed: 2, Expired: 1})
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 2, IdleLimit: time.Minute})
+		a, pa := pt.get()
+		b, _ := pt.get()
+		pt.Put(a)
+		time.Sleep(time.Minute / 2)
+		synctest.Wait()
+		pt.Put(b)
+		time.Sleep(time.Minute/2 - 1)
+		synctest.Wait()
+		pt.expect(PoolStats{Open: 2, Idle: 2, Dialed: 2})
+		time.Sleep(1)
+		synctest.Wait()
+		pa.expect(`close 1000 ""`)
+		pt.expect(PoolStats{Open: 1, Idle: 1, Dialed: 2, Expired: 1})
+	})
 }
 
 // What cannot be used again is closed when it is put back.
@@ -249,145 +264,154 @@ func TestPoolPutBroken(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pt := newPoolTest(t, PoolConfig{Capacity: 1})
-			c, p := pt.get()
-			spoil(c, p)
-			pt.Put(c)
-			pt.expect(PoolStats{Dialed: 1, Broken: 1})
+			synctest.Test(t, func(t *testing.T) {
+				pt := newPoolTest(t, PoolConfig{Capacity: 1})
+				c, p := pt.get()
+				spoil(c, p)
+				pt.Put(c)
+				pt.expect(PoolStats{Dialed: 1, Broken: 1})
+			})
 		})
 	}
 	t.Run("twice", func(t *testing.T) {
-		pt := newPoolTest(t, PoolConfig{Capacity: 1})
-		c, _ := pt.get()
-		pt.Put(c)
-		defer func() {
-			if recover() == nil {
-				t.Error("Put of what is not handed out does not panic")
-			}
-		}()
-		pt.Put(c)
+		synctest.Test(t, func(t *testing.T) {
+			pt := newPoolTest(t, PoolConfig{Capacity: 1})
+			c, _ := pt.get()
+			pt.Put(c)
+			defer func() {
+				if recover() == nil {
+					t.Error("Put of what is not handed out does not panic")
+				}
+			}()
+			pt.Put(c)
+		})
 	})
 }
 
 // Under MaxOpen, Gets wait in line, for a connection or for its place.
 func TestPoolMaxOpen(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 1, MaxOpen: 1})
-	queued := func(n int) {
-		for {
-			pt.mu.Lock()
-			have := len(pt.queue)
-			pt.mu.Unlock()
-			if have == n {
-				return
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 1, MaxOpen: 1})
+		queued := func(n int) {
+			synctest.Wait()
+			if len(pt.queue) != n {
+				t.Fatalf("%d Gets wait; want %d", len(pt.queue), n)
 			}
-			runtime.Gosched()
 		}
-	}
-	c, p := pt.get()
-	first := pt.getting(bounded(t))
-	queued(1)
-	ctx, cancel := context.WithCancel(context.Background())
-	given := pt.getting(ctx)
-	queued(2)
-	last := pt.getting(bounded(t))
-	queued(3)
-	cancel()
-	if g := receive(t, given); g.err != context.Canceled {
-		t.Fatalf("Get = %v; want context.Canceled", g)
-	}
-	pt.Put(c)
-	p.pong("1")
-	if g := receive(t, first); g.c != c || g.err != nil {
-		t.Fatalf("Get = %v; want what was put back", g)
-	}
-	c.CloseNow()
-	pt.Put(c)
-	g := receive(t, last)
-	if g.c == c || g.err != nil {
-		t.Fatalf("Get = %v; want a new connection", g)
-	}
-	pt.expect(PoolStats{Open: 1, Out: 1, Dialed: 2, Waited: 3, Reused: 1, Broken: 1})
+		c, p := pt.get()
+		first := pt.getting(bounded(t))
+		queued(1)
+		ctx, cancel := context.WithCancel(context.Background())
+		given := pt.getting(ctx)
+		queued(2)
+		last := pt.getting(bounded(t))
+		queued(3)
+		cancel()
+		if g := receive(t, given); g.err != context.Canceled {
+			t.Fatalf("Get = %v; want context.Canceled", g)
+		}
+		pt.Put(c)
+		p.pong("1")
+		if g := receive(t, first); g.c != c || g.err != nil {
+			t.Fatalf("Get = %v; want what was put back", g)
+		}
+		c.CloseNow()
+		pt.Put(c)
+		g := receive(t, last)
+		if g.c == c || g.err != nil {
+			t.Fatalf("Get = %v; want a new connection", g)
+		}
+		pt.expect(PoolStats{Open: 1, Out: 1, Dialed: 2, Waited: 3, Reused: 1, Broken: 1})
 
-	closed := pt.getting(bounded(t))
-	queued(1)
-	pt.Close()
-	if g := receive(t, closed); g.err != ErrClosed {
-		t.Errorf("Get = %v; want ErrClosed", g)
-	}
+		closed := pt.getting(bounded(t))
+		queued(1)
+		pt.Close()
+		if g := receive(t, closed); g.err != ErrClosed {
+			t.Errorf("Get = %v; want ErrClosed", g)
+		}
+	})
 }
 
 // Who is cancelled when his turn has come passes it on.
 func TestPoolTurnPassedOn(t *testing.T) {
-	for _, broken := range []bool{false, true} {
-		pt := newPoolTest(t, PoolConfig{Capacity: 1, MaxOpen: 1})
-		c, _ := pt.get()
-		_, w, err := pt.claim(true, false)
-		if w == nil || err != nil {
-			t.Fatalf("claim = %v, %v; want a place in the queue", w, err)
+	synctest.Test(t, func(t *testing.T) {
+		for _, broken := range []bool{false, true} {
+			pt := newPoolTest(t, PoolConfig{Capacity: 1, MaxOpen: 1})
+			c, _ := pt.get()
+			_, w, err := pt.claim(true, false)
+			if w == nil || err != nil {
+				t.Fatalf("claim = %v, %v; want a place in the queue", w, err)
+			}
+			if broken {
+				c.CloseNow()
+			}
+			pt.Put(c)
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			turn := <-w.turn // both are ready: have the context win
+			other := &waiting{turn: make(chan *idle, 1)}
+			other.turn <- turn
+			for i, err := pt.wait(ctx, other); err == nil; i, err = pt.wait(ctx, other) {
+				other.turn <- i
+			}
+			want := PoolStats{Open: 1, Idle: 1, Dialed: 1, Waited: 1}
+			if broken {
+				want = PoolStats{Dialed: 1, Waited: 1, Broken: 1}
+			}
+			pt.expect(want)
 		}
-		if broken {
-			c.CloseNow()
-		}
-		pt.Put(c)
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		turn := <-w.turn // both are ready: have the context win
-		other := &waiting{turn: make(chan *idle, 1)}
-		other.turn <- turn
-		for i, err := pt.wait(ctx, other); err == nil; i, err = pt.wait(ctx, other) {
-			other.turn <- i
-		}
-		want := PoolStats{Open: 1, Idle: 1, Dialed: 1, Waited: 1}
-		if broken {
-			want = PoolStats{Dialed: 1, Waited: 1, Broken: 1}
-		}
-		pt.expect(want)
-	}
+	})
 }
 
 func TestPoolDialError(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 2, MaxOpen: 1})
-	pt.fail = errors.New("no route")
-	if _, err := pt.Get(bounded(t)); err != pt.fail {
-		t.Errorf("Get = %v; want %v", err, pt.fail)
-	}
-	if err := pt.Warm(bounded(t), 2); !errors.Is(err, pt.fail) {
-		t.Errorf("Warm = %v; want %v", err, pt.fail)
-	}
-	pt.expect(PoolStats{DialErrors: 2})
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 2, MaxOpen: 1})
+		pt.fail = errors.New("no route")
+		if _, err := pt.Get(bounded(t)); err != pt.fail {
+			t.Errorf("Get = %v; want %v", err, pt.fail)
+		}
+		if err := pt.Warm(bounded(t), 2); !errors.Is(err, pt.fail) {
+			t.Errorf("Warm = %v; want %v", err, pt.fail)
+		}
+		pt.expect(PoolStats{DialErrors: 2})
+	})
 }
 
 func TestPoolWarm(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 3, MaxOpen: 3})
-	pt.get()
-	for range 2 {
-		if err := pt.Warm(bounded(t), 5); err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 3, MaxOpen: 3})
+		pt.get()
+		for range 2 {
+			if err := pt.Warm(bounded(t), 5); err != nil {
+				t.Fatal(err)
+			}
+			pt.expect(PoolStats{Open: 3, Idle: 2, Out: 1, Dialed: 3})
 		}
-		pt.expect(PoolStats{Open: 3, Idle: 2, Out: 1, Dialed: 3})
-	}
+	})
 }
 
 // Close takes the idle connections down in order, and what comes back later.
 func TestPoolClose(t *testing.T) {
-	pt := newPoolTest(t, PoolConfig{Capacity: 1})
-	a, pa := pt.get()
-	b, pb := pt.get()
-	pt.Put(a)
-	closed := started(func() bool { pt.Close(); return true })
-	pa.expect(`close 1000 ""`)
-	pa.frame(0x88, "\x03\xe8")
-	pa.nc.Close()
-	receive(t, closed)
-	pt.Put(b)
-	pb.expect(`close 1000 ""`)
-	if _, err := pt.Get(bounded(t)); err != ErrClosed {
-		t.Errorf("Get = %v; want ErrClosed", err)
-	}
-	if err := pt.Warm(bounded(t), 1); err != ErrClosed {
-		t.Errorf("Warm = %v; want ErrClosed", err)
-	}
-	pt.expect(PoolStats{Dialed: 2})
+	synctest.Test(t, func(t *testing.T) {
+		pt := newPoolTest(t, PoolConfig{Capacity: 1})
+		a, pa := pt.get()
+		b, pb := pt.get()
+		pt.Put(a)
+		closed := started(func() bool { pt.Close(); return true })
+		pa.expect(`close 1000 ""`)
+		pa.frame(0x88, "\x03\xe8")
+		pa.nc.Close()
+		receive(t, closed)
+		pt.Put(b)
+		pb.expect(`close 1000 ""`)
+		if _, err := pt.Get(bounded(t)); err != ErrClosed {
+			t.Errorf("Get = %v; want ErrClosed", err)
+		}
+		if err := pt.Warm(bounded(t), 1); err != ErrClosed {
+			t.Errorf("Warm = %v; want ErrClosed", err)
+		}
+		pt.expect(PoolStats{Dialed: 2})
+	})
 }
 
 func TestPoolConfig(t *testing.T) {

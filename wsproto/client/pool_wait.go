@@ -3,6 +3,7 @@ package client
 import (
 	"context"
 	"slices"
+	"time"
 )
 
 // waiting is a Get that MaxOpen makes wait.
@@ -68,7 +69,7 @@ func (p *Pool) keep(i *idle) {
 	default:
 		p.idle = append(p.idle, i)
 		if p.cfg.IdleLimit > 0 {
-			i.expire = p.cfg.Clock.AfterFunc(p.cfg.IdleLimit, func() { p.drop(i, &p.counts.Expired) })
+			i.expire = time.AfterFunc(p.cfg.IdleLimit, func() { p.drop(i, &p.counts.Expired) })
 		}
 	}
 }

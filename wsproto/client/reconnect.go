@@ -57,9 +57,6 @@ type ReconnectorConfig struct {
 
 	// Rand returns a random number in [0, n). Default: that of math/rand/v2.
 	Rand func(n int64) int64
-
-	// Clock is what the times are measured on.
-	Clock Clock
 }
 
 // Reconnector keeps a connection up: it makes one, watches over it, and makes
@@ -111,10 +108,9 @@ func NewReconnector(cfg ReconnectorConfig) (*Reconnector, error) {
 	if cfg.Rand == nil {
 		cfg.Rand = randInt64N
 	}
-	cfg.Clock = orSystem(cfg.Clock)
 	return &Reconnector{
 		cfg:     cfg,
-		backoff: backoff{base: cfg.BackoffBase, most: cfg.BackoffMax, rand: cfg.Rand},
+		backoff: backoff{base: cfg.BackoffBase, max: cfg.BackoffMax, rand: cfg.Rand},
 		changed: make(chan struct{}),
 	}, nil
 }
@@ -143,10 +139,10 @@ func (r *Reconnector) run(ctx context.Context) error {
 		c, err := r.attempt(ctx, before)
 		if err == nil {
 			before++
-			opened := r.cfg.Clock.Now()
+			opened := time.Now()
 			r.state(Change{State: StateOpen})
 			err = r.serve(ctx, c)
-			if r.cfg.Clock.Now().Sub(opened) >= r.cfg.BackoffMax {
+			if time.Since(opened) >= r.cfg.BackoffMax {
 				failures = 0
 			}
 		}
@@ -162,7 +158,7 @@ func (r *Reconnector) run(ctx context.Context) error {
 		}
 		delay := r.backoff.delay(failures)
 		r.state(Change{State: StateWaiting, Err: err, Failures: failures, Delay: delay})
-		if err := sleep(ctx, r.cfg.Clock, delay); err != nil {
+		if err := sleep(ctx, delay); err != nil {
 			return err
 		}
 	}
@@ -170,7 +166,7 @@ func (r *Reconnector) run(ctx context.Context) error {
 
 // attempt makes a connection and resumes what was there before.
 func (r *Reconnector) attempt(ctx context.Context, before int) (*Conn, error) {
-	timed, cancel := withTimeout(ctx, r.cfg.Clock, r.cfg.AttemptTimeout)
+	timed, cancel := context.WithTimeout(ctx, r.cfg.AttemptTimeout)
 	defer cancel()
 	c, err := r.cfg.Dial(timed)
 	if err == nil && r.cfg.Resume != nil {
@@ -187,7 +183,7 @@ func (r *Reconnector) attempt(ctx context.Context, before int) (*Conn, error) {
 
 // serve lets c be used until it ends, and returns why it did.
 func (r *Reconnector) serve(ctx context.Context, c *Conn) error {
-	h := &heartbeat{c: c, clock: r.cfg.Clock, interval: r.cfg.Heartbeat, most: r.cfg.HeartbeatMisses}
+	h := &heartbeat{c: c, interval: r.cfg.Heartbeat, max: r.cfg.HeartbeatMisses}
 	h.start()
 	defer h.stop()
 	r.publish(c, nil)
