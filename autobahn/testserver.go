@@ -30,7 +30,7 @@ func ParseTarget(raw string) (*Target, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// Its error repeats the URL.
-		return nil, errors.New("the URL cannot be read; in a user name or password, characters like / ? # @ % must be percent-encoded")
+		return nil, errors.New("the URL cannot be parsed; in a user name or password, characters like / ? # @ % must be percent-encoded")
 	}
 	user := u.User
 	u.User = nil
@@ -52,10 +52,10 @@ func ParseTarget(raw string) (*Target, error) {
 	switch {
 	// RFC 7617 §2: "a user-id containing a colon character is invalid".
 	case strings.Contains(user.Username(), ":"):
-		return nil, errors.New("the URL's user name has a colon")
+		return nil, errors.New("the URL's user name contains a colon")
 	// 2: "The user-id and password MUST NOT contain any control characters".
 	case strings.IndexFunc(user.Username()+password, unicode.IsControl) >= 0:
-		return nil, errors.New("the URL's user name or password has a control character")
+		return nil, errors.New("the URL's user name or password contains a control character")
 	}
 	return &Target{url: u, user: user}, nil
 }

@@ -15,8 +15,8 @@ const (
 	MaxControlPayload = 125
 )
 
-// What can be wrong with a header by itself. Each of them fails the connection
-// with close code 1002.
+// The errors of a header by itself. Each of them fails the connection with close
+// code 1002.
 var (
 	ErrReservedOpcode    = errors.New("frame: reserved opcode")
 	ErrControlFragmented = errors.New("frame: fragmented control frame")
@@ -37,7 +37,7 @@ var (
 //	+-------------------------------+-------------------------------+
 type Header struct {
 	Length uint64 // of the payload, in bytes
-	Key    uint32 // as Mask takes it: the wire's four bytes, first byte lowest; meaningless unless Masked
+	Key    uint32 // as Mask takes it: the wire's four bytes, first byte lowest; only if Masked
 	Opcode Opcode
 	Fin    bool
 	RSV1   bool
@@ -51,9 +51,9 @@ type Header struct {
 // holds two bytes, Opcode, Fin, RSV1–3 and Masked are set even then, so that a
 // frame can be refused before the rest of it arrives.
 //
-// The error is one of this package's Err values, reported at the first byte
-// that shows the header to be illegal in every connection. Reserved bits and
-// the presence of a masking key depend on the connection and are not judged.
+// The error is one of this package's Err values, reported at the first byte that
+// makes the header illegal on any connection. Reserved bits and the presence of a
+// masking key depend on the connection and are not checked.
 func ParseHeader(b []byte) (h Header, n int, err error) {
 	if len(b) < 2 {
 		return h, 0, nil
@@ -120,8 +120,8 @@ func ParseHeader(b []byte) (h Header, n int, err error) {
 	return h, n, nil
 }
 
-// Append appends h in its shortest form to dst and returns the extended slice.
-// It writes what it is told to, legal or not; Length must be below 1<<63.
+// Append appends h in its shortest form to dst and returns the extended slice. It
+// does not check whether h is legal; Length must be below 1<<63.
 func (h Header) Append(dst []byte) []byte {
 	b0 := byte(h.Opcode & 0x0F)
 	if h.Fin {

@@ -6,8 +6,8 @@ import (
 )
 
 // Mask XORs p in place with the masking key (RFC 6455 §5.3) and returns the
-// key rotated by len(p), which is the key for the bytes that follow: a payload
-// that arrives in pieces is unmasked piece by piece, with no offset to carry.
+// key rotated by len(p), which is the key for the bytes that follow. So a payload
+// that arrives in pieces is unmasked piece by piece, without keeping an offset.
 // Masking twice with the same key restores p.
 //
 // The key's lowest byte is the first of the four on the wire, as in Header.Key.
@@ -18,10 +18,9 @@ func Mask(p []byte, key uint32) (next uint32) {
 		maskVector(p, key)
 		return next
 	}
-	// What is not a multiple of the step is masked by a last step that ends
-	// where p ends and overlaps the one before it: both are computed from the
-	// bytes as they were, and only then stored, so that the overlap gets the
-	// same value twice.
+	// If the length is not a multiple of the step, the last step ends where p
+	// ends and overlaps the one before it. Both are computed from the original
+	// bytes and only then stored, so the overlap gets the same value twice.
 	if n >= 8 {
 		k, last := wide(key), wide(next)
 		end := p[n-8:]
@@ -47,10 +46,10 @@ func Mask(p []byte, key uint32) (next uint32) {
 	return next
 }
 
-// rotate returns the key for what stands n bytes further on.
+// rotate returns the key for the bytes n further on.
 func rotate(key uint32, n int) uint32 { return bits.RotateLeft32(key, -8*(n&3)) }
 
-// wide is the key for eight bytes.
+// wide returns the key for eight bytes.
 func wide(key uint32) uint64 { return uint64(key)<<32 | uint64(key) }
 
 // maskPortable is maskVector without vectors.

@@ -22,8 +22,8 @@ func maskVector(p []byte, key uint32) {
 	}
 }
 
-// Each masks the n bytes at p; n is at least the vector's length, 32 and 16
-// bytes.
+// Each masks the n bytes at p; n must be at least the vector's length: 32 bytes
+// for AVX2, 16 for SSE2.
 
 //go:noescape
 func maskAVX2(p *byte, n int, key uint32)

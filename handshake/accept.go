@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// nonceSize is the length in bytes of a decoded Sec-WebSocket-Key, and keyDigits
-// that of its encoding before the padding.
+// nonceSize is the length in bytes of a decoded Sec-WebSocket-Key. keyDigits is the
+// length of the encoded key without its padding.
 const (
 	nonceSize = 16
 	keyDigits = 22
@@ -16,9 +16,8 @@ const (
 // acceptGUID is the constant that RFC 6455 §1.3 appends to the key.
 const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
-// AcceptKey is the Sec-WebSocket-Accept that answers a Sec-WebSocket-Key
-// (RFC 6455 §4.2.2). It takes the key as it stands in the header and does not
-// judge it.
+// AcceptKey returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455
+// §4.2.2). It does not check the key.
 func AcceptKey(key string) string {
 	sum := sha1.Sum([]byte(key + acceptGUID))
 	return base64.StdEncoding.EncodeToString(sum[:])
@@ -34,15 +33,15 @@ func newKey(random io.Reader) (string, error) {
 	return base64.StdEncoding.EncodeToString(nonce[:]), nil
 }
 
-// validKey reports whether key is what RFC 6455 §4.3 derives for 16 bytes:
+// validKey reports whether key matches the grammar of RFC 6455 §4.3 for 16 bytes:
 //
 //	base64-value-non-empty = (1*base64-data [ base64-padding ]) | base64-padding
 //	base64-data            = 4base64-character
 //	base64-padding         = (2base64-character "==") | (3base64-character "=")
 //
 // The last character's four unused bits may be set, as they are in the example of
-// §4.1, AQIDBAUGBwgJCgsMDQ4PEC==. No two keys can be confused by that: the answer
-// is a hash of the key's characters and not of the bytes that they stand for.
+// §4.1, AQIDBAUGBwgJCgsMDQ4PEC==. That cannot confuse two keys, because the answer is a
+// hash of the key's characters and not of the bytes that they encode.
 func validKey(key string) bool {
 	if len(key) != keyDigits+len("==") || key[keyDigits:] != "==" {
 		return false

@@ -72,7 +72,7 @@ func TestDialHostRedirected(t *testing.T) {
 	_, _, _, err := Dial(t.Context(), "ws://me:secret@a.example/", &DialOptions{
 		Host: "virtual.example", MaxRedirects: 5, DialContext: w.dial(t),
 	})
-	if err == nil || !strings.Contains(err.Error(), "a server does not choose") {
+	if err == nil || !strings.Contains(err.Error(), "a server must not choose") {
 		t.Errorf("a redirect with a user: %v", err)
 	}
 	const credentials = " Basic bWU6c2VjcmV0"

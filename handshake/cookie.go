@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// withCookies is h with the jar's cookies for t behind those it has.
+// withCookies returns h with the jar's cookies for t after its own.
 //
 // 4.1: "The request MAY include any other header fields, for example, cookies
 // [RFC6265]".
@@ -19,7 +19,7 @@ func (o *DialOptions) withCookies(h http.Header, t target) http.Header {
 		return h
 	}
 	// RFC 6265 §5.4: "the user agent MUST NOT attach more than one Cookie header
-	// field." AddCookie appends to the first, so there is one before.
+	// field." AddCookie appends to the first field, so make sure that there is one.
 	r := http.Request{Header: http.Header{}}
 	maps.Copy(r.Header, h)
 	if own := h["Cookie"]; len(own) > 0 {
@@ -31,8 +31,8 @@ func (o *DialOptions) withCookies(h http.Header, t target) http.Header {
 	return r.Header
 }
 
-// keepCookies gives the jar what a response with header h sets. One that
-// refuses sets cookies as well, as any response of HTTP does.
+// keepCookies stores the cookies that a response sets in the jar. Responses that refuse
+// the handshake set cookies as well.
 func (o *DialOptions) keepCookies(h http.Header, t target) {
 	if o.Jar == nil {
 		return

@@ -8,33 +8,32 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// DeflateOptions say what may be agreed on for permessage-deflate (RFC 7692
-// §7.1): at most this, and less if the other side asks for less. They mean the
-// same in both roles. With the zero value windows are the largest, and the
-// client may refer back to its earlier messages, the server not.
+// DeflateOptions limit what may be negotiated for permessage-deflate (RFC 7692 §7.1).
+// The other side may ask for less. They mean the same in both roles. The zero value
+// allows the largest windows, and lets the client, but not the server, refer back to its
+// earlier messages.
 type DeflateOptions struct {
-	// ServerContextTakeover lets the server refer back to its earlier messages.
-	// Each end keeps 1<<ServerMaxWindowBits bytes of them. Without it a server
-	// answers server_no_context_takeover, and a client asks for that.
+	// ServerContextTakeover lets the server refer back to its earlier messages, of
+	// which each end then keeps 1<<ServerMaxWindowBits bytes. Without it, a server
+	// answers with server_no_context_takeover, and a client asks for that.
 	ServerContextTakeover bool
 
-	// ClientNoContextTakeover keeps the client from referring back to its
-	// earlier messages, of which each end keeps 1<<ClientMaxWindowBits bytes
-	// otherwise.
+	// ClientNoContextTakeover keeps the client from referring back to its earlier
+	// messages. Without it, each end keeps 1<<ClientMaxWindowBits bytes of them.
 	ClientNoContextTakeover bool
 
-	// ServerMaxWindowBits bounds how far back the server refers: 1<<bits
-	// bytes. 8 to 15; 0 means 15.
+	// ServerMaxWindowBits limits how far back the server refers, to 1<<bits bytes.
+	// 8 to 15; 0 means 15.
 	ServerMaxWindowBits uint8
 
-	// ClientMaxWindowBits bounds how far back the client refers, in the same
-	// way. A client that does not offer client_max_window_bits cannot be held
-	// to less than 15: a server then asks for client_no_context_takeover, so
-	// that it has nothing to keep.
+	// ClientMaxWindowBits limits how far back the client refers, in the same way. A
+	// client that does not offer client_max_window_bits cannot be limited to less than
+	// 15. A server then asks for client_no_context_takeover instead, so that it need
+	// not keep anything.
 	ClientMaxWindowBits uint8
 }
 
-// check refuses numbers that RFC 7692 does not know.
+// check refuses window bits that RFC 7692 does not allow.
 func (o *DeflateOptions) check() error {
 	if o == nil {
 		return nil
@@ -53,8 +52,8 @@ func (o *DeflateOptions) check() error {
 	return nil
 }
 
-// choose is the server's answer to the first of the client's offers that it can
-// honour, or nil.
+// choose returns the server's answer to the first of the client's offers that it can
+// accept, or nil.
 func (o *DeflateOptions) choose(offers []extension) *deflateParams {
 	if o == nil {
 		return nil
@@ -74,7 +73,7 @@ func (o *DeflateOptions) choose(offers []extension) *deflateParams {
 	return nil
 }
 
-// answer is the server's answer to a valid offer.
+// answer returns the server's answer to a valid offer.
 func (o *DeflateOptions) answer(offer deflateParams) *deflateParams {
 	a := &deflateParams{
 		serverNoTakeover: offer.serverNoTakeover || !o.ServerContextTakeover,
@@ -103,7 +102,7 @@ func (o *DeflateOptions) answer(offer deflateParams) *deflateParams {
 	return a
 }
 
-// offer is what the client offers; nil is nothing.
+// offer returns what the client offers, or nil.
 func (o *DeflateOptions) offer() *deflateParams {
 	if o == nil {
 		return nil
@@ -113,16 +112,16 @@ func (o *DeflateOptions) offer() *deflateParams {
 		clientNoTakeover: o.ClientNoContextTakeover,
 		clientBits:       orLargest(o.ClientMaxWindowBits),
 	}
-	// The largest window is not asked for: a server that has no smaller one
-	// would decline whatever the number.
+	// Do not ask for the largest window: a server that does not support the parameter
+	// would have to decline, whatever its value.
 	if o.ServerMaxWindowBits < maxWindowBits {
 		p.serverBits = o.ServerMaxWindowBits
 	}
 	return p
 }
 
-// verify holds the lines of the server's Sec-WebSocket-Extensions against the
-// client's offer. Its result is nil if the server declined.
+// verify checks the server's Sec-WebSocket-Extensions against the client's offer. Its
+// result is nil if the server declined.
 func (offer *deflateParams) verify(lines []string) (*wsproto.Deflate, error) {
 	list, err := parseExtensions(lines)
 	switch {
@@ -153,16 +152,16 @@ func (offer *deflateParams) verify(lines []string) (*wsproto.Deflate, error) {
 	if err := offer.checkAnswer(answer); err != nil {
 		return nil, err
 	}
-	// What the client hinted at it keeps to, even if the answer is silent
+	// The client keeps its own promises, even if the answer does not mention them
 	// (RFC 7692 §7.1.1.2 and §7.1.2.2).
 	answer.clientNoTakeover = answer.clientNoTakeover || offer.clientNoTakeover
 	answer.clientBits = cmp.Or(answer.clientBits, offer.clientBits)
 	return answer.agreed(), nil
 }
 
-// checkAnswer verifies that a valid answer is one to this offer. Both
-// no_context_takeover parameters and server_max_window_bits may stand in it
-// without having been offered.
+// checkAnswer verifies that a valid answer matches this offer. The answer may contain
+// both no_context_takeover parameters and server_max_window_bits even if they were not
+// offered.
 func (offer *deflateParams) checkAnswer(answer deflateParams) error {
 	switch {
 	// RFC 7692 §7.1.1.1: "A server accepts an extension negotiation offer that

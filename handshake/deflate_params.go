@@ -24,8 +24,7 @@ const (
 	maxWindowBits = 15
 )
 
-// deflateParams are the parameters of one permessage-deflate, offered or
-// answered.
+// deflateParams are the parameters of one permessage-deflate offer or answer.
 type deflateParams struct {
 	serverNoTakeover bool
 	clientNoTakeover bool
@@ -33,7 +32,7 @@ type deflateParams struct {
 	clientBits       uint8 // 0: absent; 15 in an offer: also without a value
 }
 
-// place is where parameters stand: their grammar depends on it.
+// place says where parameters occur: their grammar depends on it.
 type place bool
 
 const (
@@ -41,13 +40,11 @@ const (
 	inAnswer place = true
 )
 
-// parseDeflateParams reads the parameters of one element. Valid are those that
-// are known, given once, and with a value as their definition has it; the rest
-// is an error that names the first.
+// parseDeflateParams reads the parameters of one element. An unknown parameter, one that
+// occurs twice, or one with an invalid value is an error.
 func parseDeflateParams(params []extensionParam, where place) (p deflateParams, err error) {
 	for i, param := range params {
-		// No more than four can have come before: the fifth is unknown, or
-		// known from before.
+		// This is linear: a fifth parameter is either unknown or a repetition.
 		if slices.ContainsFunc(params[:i], func(q extensionParam) bool { return q.name == param.name }) {
 			return p, errors.New(param.name + " is given twice")
 		}
@@ -60,8 +57,8 @@ func parseDeflateParams(params []extensionParam, where place) (p deflateParams, 
 			p.serverBits, err = param.windowBits()
 		case clientBitsName:
 			// RFC 7692 §7.1.2.2: in an offer "This parameter has no value or a
-			// decimal integer value without leading zeroes". An answer without
-			// one would say nothing.
+			// decimal integer value without leading zeroes". In an answer it needs
+			// a value.
 			if p.clientBits = maxWindowBits; param.value != "" || where == inAnswer {
 				p.clientBits, err = param.windowBits()
 			}
@@ -82,7 +79,7 @@ func (p extensionParam) wantNoValue() error {
 	return nil
 }
 
-// windowBits is the value as a number. strconv would take "08" and "+8", too.
+// windowBits returns the value as a number. strconv would also accept "08" and "+8".
 func (p extensionParam) windowBits() (uint8, error) {
 	switch p.value {
 	case "8", "9":
@@ -95,8 +92,8 @@ func (p extensionParam) windowBits() (uint8, error) {
 	return 0, fmt.Errorf("%s is %s, want %d to %d", p.name, quote(p.value), minWindowBits, maxWindowBits)
 }
 
-// String is the element as it stands in the header. The largest client window
-// goes without its number, which tells the server no more than the name.
+// String returns the element as it is sent in the header. The largest client window is
+// sent without its number, which would add nothing to the name.
 func (p *deflateParams) String() string {
 	b := make([]byte, 0, 128)
 	b = append(b, deflateName...)
@@ -120,7 +117,7 @@ func (p *deflateParams) String() string {
 	return string(b)
 }
 
-// agreed is the agreement that an answer with these parameters makes.
+// agreed returns the parameters that an answer with p establishes.
 func (p *deflateParams) agreed() *wsproto.Deflate {
 	return &wsproto.Deflate{
 		ServerNoContextTakeover: p.serverNoTakeover,
@@ -130,5 +127,5 @@ func (p *deflateParams) agreed() *wsproto.Deflate {
 	}
 }
 
-// orLargest is what a number of window bits means where 0 is its absence.
+// orLargest returns bits, or the largest window if bits is 0.
 func orLargest(bits uint8) uint8 { return cmp.Or(bits, maxWindowBits) }

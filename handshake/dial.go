@@ -16,48 +16,48 @@ import (
 	"strings"
 )
 
-// DialOptions say how Dial connects and what it asks for. The zero value, or
-// nil, connects directly and asks for nothing. Dial does not change them.
+// DialOptions configure Dial. The zero value, or nil, connects directly and asks for no
+// subprotocol and no extension. Dial does not modify them.
 type DialOptions struct {
-	// Header is sent along, as written: Origin, Cookie, Authorization. The
-	// handshake's own headers are refused; for Host there is the field below.
+	// Header holds additional header fields to send, such as Origin, Cookie and
+	// Authorization. The handshake's own fields are not allowed; for Host there is the
+	// field below.
 	Header http.Header
 
-	// Host, if set, is sent as the Host header in place of the URL's host and
-	// port: so one of several virtual hosts is reached at an address. Where the
-	// connection leads, and the name that TLS sends and verifies, remain the URL's.
-	// The first redirect to another host or port drops it.
+	// Host, if set, is sent as the Host header instead of the URL's host and port. This
+	// reaches a virtual host at a given address: the address to connect to, and the name
+	// that TLS sends and verifies, are still the URL's. The first redirect to another
+	// host or port drops it.
 	Host string
 
-	// Jar, if set, holds the cookies to send, behind those of Header, and is
-	// given those that the server sets, be it in a refusal. It sees ws URLs
-	// as http, wss as https.
+	// Jar, if set, provides cookies to send, after those in Header, and receives those
+	// that the server sets, also when it refuses. It sees ws URLs as http, wss as https.
 	Jar http.CookieJar
 
-	// Subprotocols to offer, the preferred first.
+	// Subprotocols are offered to the server, in order of preference.
 	Subprotocols []string
 
 	// Deflate offers permessage-deflate; nil offers no extension.
 	Deflate *DeflateOptions
 
-	// MaxRedirects is how many redirects to follow, one after the other; 0
-	// follows none. None leads from wss to ws, and the first to another host or
-	// port drops Header's Authorization, Proxy-Authorization and Cookie.
-	// The rest of the options serves every server on the way.
+	// MaxRedirects is the maximum number of redirects to follow; 0 follows none. A
+	// redirect from wss to ws is never followed. The first redirect to another host or
+	// port drops Authorization, Proxy-Authorization and Cookie from Header. All other
+	// options apply to every server on the way.
 	MaxRedirects int
 
-	// TLSConfig is for wss. ServerName is the URL's host if it is empty, and
+	// TLSConfig is for wss. If its ServerName is empty, the URL's host is used.
 	// NextProtos is always HTTP/1.1.
 	TLSConfig *tls.Config
 
-	// DialContext, if set, makes the connection below TLS: through a proxy
-	// (SOCKS5, or CONNECT), or to a unix socket whatever the addr. network is
-	// "tcp", and addr the URL's host and port, not resolved. The Host header
-	// and the name that TLS verifies remain the URL's.
+	// DialContext, if set, makes the connection below TLS, for example through a proxy,
+	// or to a Unix socket whatever the addr. network is "tcp", and addr is the URL's
+	// host and port, not resolved. The Host header and the name that TLS verifies are
+	// still the URL's.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Rand is where the key comes from, crypto/rand if nil. A key that can be
-	// foreseen is good for tests only.
+	// Rand is the source of the Sec-WebSocket-Key; nil means crypto/rand. A predictable
+	// source is for tests only.
 	Rand io.Reader
 }
 
@@ -65,13 +65,13 @@ type DialOptions struct {
 // (RFC 6455 §4.1). A user and password in the URL are sent by Basic authentication
 // (RFC 7617), unless Header has an Authorization; no error repeats them.
 //
-// The caller owns nc, a *tls.Conn under wss, on which no deadline is set, and
-// left, the bytes that came behind the response: the first frames, or a part of
-// one; nil if there are none.
+// The caller owns nc, which is a *tls.Conn with wss and has no deadline set, and left,
+// the bytes that arrived after the response: the first frames, or a part of one; nil if
+// there are none.
 //
-// An *Error means that the server refused, or that its answer is not the one
-// that RFC 6455 demands. ctx bounds the handshake only; when it ends first, the
-// connection is closed and the error is ctx's.
+// An *Error means that the server refused, or that its answer violates RFC 6455 or RFC
+// 7692. ctx applies to the handshake only; if it ends first, the connection is closed and
+// the error is ctx's.
 func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []byte, res Result, err error) {
 	if o == nil {
 		o = &DialOptions{}
@@ -81,7 +81,7 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 		return nil, nil, Result{}, fmt.Errorf("handshake: URL: %w", err)
 	}
 	if o.Host != "" && !isHost(o.Host) {
-		return nil, nil, Result{}, fmt.Errorf("handshake: Host %s is no host", quote(o.Host))
+		return nil, nil, Result{}, fmt.Errorf("handshake: Host %s is not valid, want a name or address, with or without a port", quote(o.Host))
 	}
 	t.override = o.Host
 	header, err := withUser(o.Header, t.user)
@@ -98,7 +98,7 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 		if !ok {
 			return nil, nil, Result{}, err
 		}
-		// Once gone, they stay away: a third server may lead back here.
+		// Once dropped, they stay dropped: a third server may redirect back here.
 		if next.sameHost(t) {
 			next.override = t.override
 		} else {
@@ -119,13 +119,13 @@ func (o *DialOptions) ask(ctx context.Context, t target, header http.Header) (nc
 		return nil, nil, Result{}, fmt.Errorf("handshake: %w", err)
 	}
 
-	stop := context.AfterFunc(ctx, func() { abandon(nc) })
+	stop := context.AfterFunc(ctx, func() { CloseNow(nc) })
 	left, res, err = converse(nc, request, p)
 	ended := !stop()
 	var refusal *Error
 	switch {
 	case errors.As(err, &refusal):
-		// It says more than that the context ended, if it did.
+		// A refusal says more than the end of ctx.
 		o.keepCookies(refusal.Header, t)
 	case ended:
 		err = fmt.Errorf("handshake: %w", ctx.Err())
@@ -133,7 +133,7 @@ func (o *DialOptions) ask(ctx context.Context, t target, header http.Header) (nc
 		o.keepCookies(res.Header, t)
 	}
 	if err != nil {
-		abandon(nc)
+		CloseNow(nc)
 		return nil, nil, Result{}, err
 	}
 	return nc, left, res, nil
@@ -156,7 +156,7 @@ func (o *DialOptions) connect(ctx context.Context, t target) (net.Conn, error) {
 	if cfg.ServerName == "" {
 		cfg.ServerName = t.serverName
 	}
-	// A configuration shared with an HTTP client would agree on HTTP/2.
+	// A configuration shared with an HTTP client could negotiate HTTP/2.
 	cfg.NextProtos = []string{"http/1.1"}
 	tc := tls.Client(nc, cfg)
 	if err := tc.HandshakeContext(ctx); err != nil {
@@ -166,7 +166,7 @@ func (o *DialOptions) connect(ctx context.Context, t target) (net.Conn, error) {
 	return tc, nil
 }
 
-// request is the client's handshake with t, and what it proposes.
+// request returns the client's request to t, and what it proposes.
 func (o *DialOptions) request(t target, header http.Header) (request []byte, p proposal, err error) {
 	header = o.withCookies(header, t)
 	if err := checkExtraHeader(header); err != nil {
@@ -213,15 +213,15 @@ func (o *DialOptions) request(t target, header http.Header) (request []byte, p p
 	return b.Bytes(), p, nil
 }
 
-// abandon closes nc without a word to the peer: a tls.Conn's own Close would
-// wait for room to send its alert.
-func abandon(nc net.Conn) {
+// CloseNow closes a connection at once, such as one that Dial returned, without sending
+// anything: the Close of a tls.Conn could wait until it has sent its alert.
+func CloseNow(nc net.Conn) {
 	for {
 		tc, ok := nc.(*tls.Conn)
 		if !ok {
 			break
 		}
-		nc = tc.NetConn() // which is another one behind an https proxy
+		nc = tc.NetConn() // another *tls.Conn, if there is an https proxy
 	}
 	nc.Close()
 }

@@ -170,12 +170,12 @@ func TestDialMisuse(t *testing.T) {
 		want string
 	}{
 		"URL":                {"http://h/", DialOptions{}, `handshake: URL: scheme is "http"`},
-		"header injection":   {"ws://h/", DialOptions{Header: http.Header{"X": {"a\r\nY: b"}}}, "X has a control character"},
-		"handshake's header": {"ws://h/", DialOptions{Header: http.Header{"Sec-WebSocket-Key": {"a"}}}, "Sec-WebSocket-Key belongs to the handshake"},
-		"Host":               {"ws://h/", DialOptions{Header: http.Header{"Host": {"g"}}}, "Host belongs to the handshake"},
-		"Host field":         {"ws://h/", DialOptions{Host: "g\r\nX: y"}, `Host "g\r\nX: y" is no host`},
-		"user with a colon":  {"ws://a%3Ab:secret@h/", DialOptions{}, "URL: the user name has a colon"},
-		"control character":  {"ws://a:secret%00@h/", DialOptions{}, "password has a control character"},
+		"header injection":   {"ws://h/", DialOptions{Header: http.Header{"X": {"a\r\nY: b"}}}, "X contains a control character"},
+		"handshake's header": {"ws://h/", DialOptions{Header: http.Header{"Sec-WebSocket-Key": {"a"}}}, "Sec-WebSocket-Key is set by the handshake itself"},
+		"Host":               {"ws://h/", DialOptions{Header: http.Header{"Host": {"g"}}}, "Host is set by the handshake itself"},
+		"Host field":         {"ws://h/", DialOptions{Host: "g\r\nX: y"}, `Host "g\r\nX: y" is not valid`},
+		"user with a colon":  {"ws://a%3Ab:secret@h/", DialOptions{}, "URL: the user name contains a colon"},
+		"control character":  {"ws://a:secret%00@h/", DialOptions{}, "password contains a control character"},
 		"subprotocol":        {"ws://h/", DialOptions{Subprotocols: []string{"a", "b,c"}}, `subprotocol "b,c" is not a token`},
 		"subprotocol empty":  {"ws://h/", DialOptions{Subprotocols: []string{""}}, `subprotocol "" is not a token`},
 		"subprotocol twice":  {"ws://h/", DialOptions{Subprotocols: []string{"a", "a"}}, `subprotocol "a" is offered twice`},

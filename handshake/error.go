@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// Error is a handshake that one side refused.
+// Error says that one side refused the handshake, and why.
 //
-// In the server's role it says what the client was answered: a Status of 500
-// blames this server's own hooks, options or response writer, any other the
-// request. In the client's role it says what the server answered: a Status of
-// 101 means that it agreed, but that its answer breaks RFC 6455 or RFC 7692.
+// In the server's role, Status and Reason were sent to the client. A Status of 500 means
+// that this server's own hooks, options or response writer are at fault, any other that
+// the request is. In the client's role, Status is the server's. A Status of 101 means
+// that the server agreed, but that its answer violates RFC 6455 or RFC 7692.
 type Error struct {
 	Status int    // HTTP status code
-	Reason string // what is wrong, naming the header; bytes of the peer's are quoted and cut
+	Reason string // what is wrong, and in which header; the peer's text is quoted and shortened
 
 	// Client role only.
 	Header http.Header // of the response
@@ -30,12 +30,12 @@ func (e *Error) Error() string {
 	return "handshake: " + status + ": " + e.Reason
 }
 
-// refusef makes the Error of a server that answers status.
+// refusef returns the Error of a server that answers with status.
 func refusef(status int, format string, args ...any) *Error {
 	return &Error{Status: status, Reason: fmt.Sprintf(format, args...)}
 }
 
-// found says what the peer sent in the lines of the header name.
+// found describes the value that the peer sent in a header.
 func found(name string, lines []string) string {
 	switch len(lines) {
 	case 0:
@@ -46,8 +46,8 @@ func found(name string, lines []string) string {
 	return fmt.Sprintf("%s header, given %d times: %s", name, len(lines), quote(strings.Join(lines, ", ")))
 }
 
-// quote makes the peer's bytes fit for a log line and a response body: one
-// line, nothing but printable characters, and not much of it.
+// quote makes the peer's text safe for a log line and a response body: one line of
+// printable ASCII, shortened.
 func quote(s string) string {
 	const most = 128
 	if len(s) > most {

@@ -18,13 +18,12 @@ import (
 //	quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
 //	quoted-pair   = "\" ( HTAB / SP / VCHAR / obs-text )
 //
-// 9.1 counts on the "implied *LWS rule" of RFC 2616: white space may stand
-// between any two of these, so also around ";" and "=".
+// 9.1 relies on the "implied *LWS rule" of RFC 2616: white space is allowed between any
+// two of these, including around ";" and "=".
 
 const (
-	// maxExtensions and maxExtensionParams bound the elements of one header,
-	// and their parameters taken together. There is one extension in use, with
-	// four parameters.
+	// maxExtensions and maxExtensionParams limit the elements of one header, and the
+	// total of their parameters. Only one extension is in use, with four parameters.
 	maxExtensions      = 16
 	maxExtensionParams = 64
 )
@@ -32,18 +31,18 @@ const (
 // extension is one element of the list.
 type extension struct {
 	name   string
-	params []extensionParam // in their order; names may repeat
+	params []extensionParam // in the order of the header; names may repeat
 }
 
-// extensionParam is one parameter. No value can be empty, so "" means that the
-// parameter stands without one.
+// extensionParam is one parameter. A value cannot be empty, so "" means that there is
+// none.
 type extensionParam struct {
 	name, value string
 }
 
-// parseExtensions reads the lines of one Sec-WebSocket-Extensions header in
-// time linear in their length; no line at all is no extension, and neither is an
-// empty list. It knows none: choose and verify judge names and parameters.
+// parseExtensions parses the lines of a Sec-WebSocket-Extensions header, in time linear
+// in their length. No lines, or an empty list, are no extensions. It checks the grammar
+// only: choose and verify check the names and parameters.
 func parseExtensions(lines []string) (list []extension, err error) {
 	params := 0
 	for _, line := range lines {
@@ -66,8 +65,7 @@ func parseExtensions(lines []string) (list []extension, err error) {
 	return list, nil
 }
 
-// extension reads one element, with room for so many parameters, and the comma
-// behind it.
+// extension reads one element, of at most room parameters, and the comma after it.
 func (c *cursor) extension(room int) (ext extension, err error) {
 	if ext.name, err = c.token(); err != nil {
 		return ext, err
@@ -95,9 +93,9 @@ func (c *cursor) extension(room int) (ext extension, err error) {
 	return ext, c.endElement()
 }
 
-// quotedToken reads a quoted string behind its opening quote.
+// quotedToken reads the rest of a quoted string, after its opening quote.
 func (c *cursor) quotedToken() (string, error) {
-	// No token has a quote in it, so the next one is the end.
+	// A token cannot contain a quote, so the next one ends the string.
 	var value strings.Builder
 	value.Grow(max(0, strings.IndexByte(c.line[c.pos:], '"')))
 	for ; c.pos < len(c.line); c.pos++ {

@@ -13,10 +13,10 @@ import (
 //	OWS    = *( SP / HTAB )
 //	1#elem = *( "," OWS ) elem *( OWS "," [ OWS elem ] )
 //
-// A header on several lines is one list, so the lines are read one after the
-// other; no element reaches across two of them.
+// A header on several lines is one list, so the lines are parsed one after the other.
+// No element spans two lines.
 
-// isTchar reports whether c may stand in a token.
+// isTchar reports whether c is allowed in a token.
 func isTchar(c byte) bool {
 	return isAlphanumeric(c) || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
@@ -36,7 +36,7 @@ func isToken(s string) bool {
 	return s != ""
 }
 
-// lower is the ASCII lower case of c.
+// lower returns the ASCII lower case of c.
 func lower(c byte) byte {
 	if 'A' <= c && c <= 'Z' {
 		return c + ('a' - 'A')
@@ -44,8 +44,8 @@ func lower(c byte) byte {
 	return c
 }
 
-// equalFold compares without regard to ASCII case. strings.EqualFold will not
-// do: it also takes the Kelvin sign for a k, as in "websoc\u212Aet".
+// equalFold compares strings, ignoring ASCII case. strings.EqualFold would also accept
+// the Kelvin sign for a k, as in "websoc\u212Aet".
 func equalFold(a, b string) bool {
 	if len(a) != len(b) {
 		return false
@@ -58,9 +58,9 @@ func equalFold(a, b string) bool {
 	return true
 }
 
-// hasElement reports whether the comma-separated lists in lines hold want,
-// without regard to ASCII case. Other elements are not judged: they belong to
-// protocols and connection options that are none of ours.
+// hasElement reports whether the comma-separated lists in lines contain want, ignoring
+// ASCII case. Other elements are not checked: they are protocols and connection options
+// that do not concern us.
 func hasElement(lines []string, want string) bool {
 	for _, line := range lines {
 		for elem := range strings.SplitSeq(line, ",") {
@@ -72,8 +72,8 @@ func hasElement(lines []string, want string) bool {
 	return false
 }
 
-// isOnly reports whether the comma-separated lists in lines hold want, without
-// regard to ASCII case, any number of times and nothing else.
+// isOnly reports whether the comma-separated lists in lines contain want, once or more,
+// and nothing else, ignoring ASCII case.
 func isOnly(lines []string, want string) bool {
 	some := false
 	for _, line := range lines {
@@ -88,7 +88,7 @@ func isOnly(lines []string, want string) bool {
 	return some
 }
 
-// cursor reads a header line from left to right and never goes back.
+// cursor parses a header line from left to right, without backtracking.
 type cursor struct {
 	line string
 	pos  int
@@ -132,7 +132,7 @@ func (c *cursor) endElement() error {
 	return c.errorf("want a comma")
 }
 
-// errorf says what is missing at the cursor.
+// errorf returns an error that says what is expected at the cursor.
 func (c *cursor) errorf(what string) error {
 	return fmt.Errorf("%s at byte %d of %s", what, c.pos, quote(c.line))
 }

@@ -7,9 +7,8 @@ import (
 	"strconv"
 )
 
-// VerifyOrigin reports why the page that sent a request may not connect, or nil if it
-// may, or if no page sent it. Upgrade does that itself; this is for an application's
-// other endpoints.
+// VerifyOrigin returns an error if a web page sent the request that may not connect.
+// Upgrade does this itself; VerifyOrigin is for an application's other endpoints.
 func (u *Upgrader) VerifyOrigin(r *http.Request) error {
 	if err := u.checkOrigin(r); err != nil {
 		return err
@@ -19,14 +18,14 @@ func (u *Upgrader) VerifyOrigin(r *http.Request) error {
 
 // checkOrigin decides whether the page that sent the request may connect.
 //
-// The Host header and r.Host take no part: a request line in absolute form sets
-// r.Host to whatever the client likes (RFC 9112 §3.2.2), and a name that an
-// attacker points at this server's address makes Host and Origin equal.
+// It ignores the Host header and r.Host: a request line in absolute form sets r.Host to
+// whatever the client likes (RFC 9112 §3.2.2), and an attacker can point a name of their
+// own at this server's address, which makes Host and Origin equal.
 func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 	lines := r.Header["Origin"]
 	switch {
 	case len(lines) == 0, len(lines) == 1 && lines[0] == "":
-		return nil // no browser: a page can neither leave it out nor empty it
+		return nil // not a web page: a page cannot omit or empty it
 	case len(lines) > 1:
 		return refusef(http.StatusForbidden, "%s, want one", found("Origin", lines))
 	}
@@ -47,12 +46,12 @@ func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 	return refusef(http.StatusForbidden, "Origin header: %s is not in public_origins", quote(origin))
 }
 
-// isListed reports whether origins holds origin or "*". Scheme and host have
-// no case, and a port has no letters, so one comparison serves all three.
+// isListed reports whether origins contains origin or "*". Scheme and host ignore case,
+// and a port has no letters, so one comparison covers all three.
 func isListed(origins []string, origin string) bool {
 	for _, o := range origins {
-		// "null" stands for every sandboxed frame, file and data URL at once:
-		// to list it would let in anybody who writes an iframe.
+		// "null" is the origin of every sandboxed frame, file and data URL. Allowing
+		// it would let in any page that uses an iframe.
 		if o == "*" || origin != "null" && equalFold(o, origin) {
 			return true
 		}
@@ -60,8 +59,8 @@ func isListed(origins []string, origin string) bool {
 	return false
 }
 
-// isOwnOrigin reports whether origin is the address that the connection came in
-// on, or localhost with its port.
+// isOwnOrigin reports whether origin is the connection's local address, or localhost
+// with the same port.
 func isOwnOrigin(r *http.Request, origin string) bool {
 	addr, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -69,7 +68,7 @@ func isOwnOrigin(r *http.Request, origin string) bool {
 	}
 	local, err := netip.ParseAddrPort(addr.String())
 	if err != nil {
-		return false // a unix socket has no origin
+		return false // a Unix socket has no origin
 	}
 	scheme, port := "http://", ":"+strconv.Itoa(int(local.Port()))
 	if r.TLS != nil {

@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// redirect is where the server at from sends the client with its refusal e. If
-// that is not to be followed, ok is false and e's Reason says why.
+// redirect returns where the server at from redirects the client with its response e. If
+// the redirect must not be followed, ok is false and e's Reason says why.
 //
 // 4.1: "the server might redirect the client using a 3xx status code (but
 // clients are not required to follow them)".
@@ -34,7 +34,7 @@ func (o *DialOptions) redirect(from target, e *Error, followed int) (to target, 
 	return to, true
 }
 
-// redirection is the Location that a request like ours is to be repeated at.
+// redirection returns the Location of a redirect that keeps the method GET.
 func redirection(e *Error) (location string, ok bool) {
 	switch e.Status {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther,
@@ -46,18 +46,18 @@ func redirection(e *Error) (location string, ok bool) {
 	return "", false
 }
 
-// resolve is the target of a Location that t answered. It is never less secure
-// than t.
+// resolve returns the target of a Location in t's response. It is never less secure than
+// t.
 func (t target) resolve(location string) (target, error) {
 	ref, err := parseURL(location)
 	if err != nil {
-		return target{}, errors.New("it is no URL")
+		return target{}, errors.New("it is not a URL")
 	}
 	if ref.User != nil {
-		return target{}, errors.New("it holds a user, which a server does not choose")
+		return target{}, errors.New("it contains a user, which a server must not choose")
 	}
 	ref = t.url.ResolveReference(ref)
-	// A server that speaks HTTP so far names its own kind of URL.
+	// Servers may redirect to http and https URLs.
 	switch ref.Scheme {
 	case "http":
 		ref.Scheme = "ws"
@@ -71,11 +71,11 @@ func (t target) resolve(location string) (target, error) {
 	return to, err
 }
 
-// sameHost reports whether what was meant for t may be shown to other as well.
-// The default ports of ws and wss count as one.
+// sameHost reports whether other may be sent what is meant for t. The default ports of
+// ws and wss are treated as the same port.
 func (t target) sameHost(other target) bool { return equalFold(t.host, other.host) }
 
-// withoutCredentials is h without what it tells one host about the caller.
+// withoutCredentials returns h without the fields that are meant for one host only.
 func withoutCredentials(h http.Header) http.Header {
 	h = maps.Clone(h)
 	for name := range h {
@@ -87,7 +87,7 @@ func withoutCredentials(h http.Header) http.Header {
 	return h
 }
 
-// httpURL is t for what knows HTTP only.
+// httpURL returns t's URL with the scheme http or https.
 func (t target) httpURL() *url.URL {
 	u := *t.url
 	u.Scheme = "http"

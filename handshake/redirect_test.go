@@ -138,11 +138,11 @@ func TestDialRedirectRefused(t *testing.T) {
 		{"negative", -1, moved("302", "/2"), 302, `the server redirects to Location "/2", which is not followed`},
 		{"without end", 3, moved("302", "/"), 302, `the server redirects to Location "/", which is not followed after 3 others`},
 		{"other scheme", 3, moved("302", "ftp://h/"), 302, `the server redirects to Location "ftp://h/", which is not followed: scheme is "ftp", want ws or wss`},
-		{"no URL", 3, moved("302", "ws://h:x/"), 302, `the server redirects to Location "ws://h:x/", which is not followed: it is no URL`},
+		{"no URL", 3, moved("302", "ws://h:x/"), 302, `the server redirects to Location "ws://h:x/", which is not followed: it is not a URL`},
 		{"fragment", 3, moved("302", "/2#a"), 302, `the server redirects to Location "/2#a", which is not followed: a fragment is not allowed`},
-		{"two places", 3, moved("302", "/2", "Location: /3"), 302, "the server gives no reason"},
-		{"no place", 3, moved("302", ""), 302, "the server gives no reason"},
-		{"to a refusal", 3, moved("302", "/nowhere"), 404, "the server gives no reason"},
+		{"two places", 3, moved("302", "/2", "Location: /3"), 302, "the server gave no reason"},
+		{"no place", 3, moved("302", ""), 302, "the server gave no reason"},
+		{"to a refusal", 3, moved("302", "/nowhere"), 404, "the server gave no reason"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := &web{answers: map[string]string{"h:80/": c.answer}}
@@ -171,7 +171,7 @@ func TestResolve(t *testing.T) {
 		{"wss://h/", "ws://h/", "", "ws is less secure than wss"},
 		{"wss://h/", "http://h/", "", "ws is less secure than wss"},
 		{"ws://h/", "wss:g", "", "host is missing"},
-		{"ws://h/", "ws://me:secret@h/", "", "it holds a user, which a server does not choose"},
+		{"ws://h/", "ws://me:secret@h/", "", "it contains a user, which a server must not choose"},
 		{"ws://h/", "javascript:alert(1)", "", `scheme is "javascript", want ws or wss`},
 	} {
 		from, err := parseTarget(c.from)

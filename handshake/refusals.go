@@ -1,12 +1,12 @@
 // # What is accepted, and what is refused
 //
-// Every check is weighed three ways: what the text of the standards demands, what
-// browsers, proxies and devices are known to send, and what an attacker would gain.
-// Where the text forbids something that harmless peers do send, and nobody could
-// gain by it, it is accepted. "net/http" marks what Go's HTTP library decides
-// before this package is asked.
+// Every check weighs three things: what the standards demand, what browsers, proxies and
+// devices are known to send, and what an attacker could gain. If the standards forbid
+// something that harmless peers do send, and an attacker gains nothing by it, it is
+// accepted. "net/http" marks what Go's HTTP library decides before this package is
+// called.
 //
-// The server's role, by the status that a request is answered with:
+// The server's role, with the status that a request is answered with:
 //
 //	S01  a method other than GET                              405  6455 4.2.1; methods have case (9110 9.1)
 //	S02  HTTP/1.0 (H04)                                       505  9110 7.8: its Upgrade must be ignored; nginx: proxy_http_version 1.1
@@ -48,13 +48,12 @@
 //	S38  Expect: 100-continue                                 101  net/http; 9110 10.1.1: there is no body to wait for
 //	S39  Expect: anything else                                417  net/http; 9110 10.1.1: may
 //
-// S35 is 101 where server.Serve accepted the connection without TLS: RFC 9112 §2.2
-// asks a server to ignore at least one such line, and a connection of its own can
-// skip it for one comparison in its first read. Under another's net/http, and under
-// TLS, where net/http reads from crypto/tls and takes nothing in between, it
-// remains 400.
+// S35 is 101 if server.Serve accepted the connection without TLS. RFC 9112 §2.2 asks a
+// server to ignore at least one such line, and Serve's connections can skip it at the
+// cost of one comparison in their first read. It remains 400 under another http.Server,
+// and with TLS, because net/http insists on crypto/tls's own connections.
 //
-// The client's role, by whether Dial returns a connection:
+// The client's role, with whether Dial returns a connection:
 //
 //	C01  a status other than 101                              no   6455 4.1; MaxRedirects says which are followed
 //	C02  HTTP/1.0 101                                         no   9110 7.8: 1.0 has no Upgrade; browsers refuse it, too

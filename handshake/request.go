@@ -2,9 +2,9 @@ package handshake
 
 import "net/http"
 
-// The names under which net/http files the handshake's headers. On the wire
-// this package writes them the way RFC 6455 spells them, because some clients
-// compare the names letter by letter.
+// The handshake's header names as net/http spells them in an http.Header. On the wire
+// this package writes them as RFC 6455 spells them, because some clients compare them
+// case-sensitively.
 const (
 	keyHeader        = "Sec-Websocket-Key"
 	versionHeader    = "Sec-Websocket-Version"
@@ -15,7 +15,7 @@ const (
 
 const defaultMaxHeaders = 100
 
-// checkRequest verifies what RFC 6455 §4.2.1 asks of the client's handshake.
+// checkRequest verifies the requirements of RFC 6455 §4.2.1 for the client's handshake.
 //
 // 4.2.1: "including but not limited to any violations of the ABNF grammar
 // specified for the components of the handshake, the server MUST stop
@@ -45,7 +45,7 @@ func checkRequestLine(r *http.Request) *Error {
 	if r.Method != http.MethodGet {
 		return refusef(http.StatusMethodNotAllowed, "method is %s, want GET", quote(r.Method))
 	}
-	// HTTP/2 has a handshake of its own (RFC 8441) and no connection to hijack.
+	// HTTP/2 has another handshake (RFC 8441) and no connection to hijack.
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
 		return refusef(http.StatusHTTPVersionNotSupported, "protocol is %s, want HTTP/1.1", quote(r.Proto))
 	}
@@ -56,27 +56,27 @@ func checkRequestLine(r *http.Request) *Error {
 	return nil
 }
 
-// checkHeaderCount bounds the header lines, which net/http bounds in bytes only.
+// checkHeaderCount limits the number of header lines; net/http limits only their bytes.
 func (u *Upgrader) checkHeaderCount(r *http.Request) *Error {
-	most := u.MaxHeaders
-	if most == 0 {
-		most = defaultMaxHeaders
+	limit := u.MaxHeaders
+	if limit == 0 {
+		limit = defaultMaxHeaders
 	}
-	lines := 1 // Host, which net/http takes out
+	lines := 1 // Host, which net/http removes from the header
 	for _, values := range r.Header {
 		lines += len(values)
 	}
-	if lines > most {
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "%d header lines, at most %d are accepted", lines, most)
+	if lines > limit {
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "%d header lines, at most %d are accepted", lines, limit)
 	}
 	return nil
 }
 
-// checkNoBody refuses a request with a body: what follows a handshake is frames,
-// and two readings of where they start are one too many. Content-Length: 0 leaves
-// one reading. The chunked encoding of an empty body does not: it has bytes.
+// checkNoBody refuses a request with a body. Frames follow a handshake, and there must
+// be no doubt about where they start. Content-Length: 0 leaves no doubt. The chunked
+// encoding of an empty body does, because it is not zero bytes long.
 func checkNoBody(r *http.Request) *Error {
-	// With both headers present net/http drops Content-Length, so this is first.
+	// If both headers are present, net/http drops Content-Length. So check this first.
 	if len(r.TransferEncoding) > 0 {
 		return refusef(http.StatusBadRequest, "Transfer-Encoding header: a WebSocket handshake has no body")
 	}
@@ -111,7 +111,7 @@ func checkVersion(h http.Header) *Error {
 	}
 	status := http.StatusUpgradeRequired
 	if len(lines) > 1 {
-		status = http.StatusBadRequest // no list of versions: a contradiction
+		status = http.StatusBadRequest // two lines are not a list of versions but a contradiction
 	}
 	return refusef(status, "%s, want 13", found("Sec-WebSocket-Version", lines))
 }

@@ -13,23 +13,22 @@ import (
 )
 
 const (
-	// maxResponseHead bounds in bytes the head of a response, and of the
-	// interim responses before it.
+	// maxResponseHead is the maximum size in bytes of the head of a response,
+	// including interim responses before it.
 	maxResponseHead = 16 << 10
 
-	// maxRefusalBody is how many bytes of a refusal's body an Error carries.
+	// maxRefusalBody is the maximum size in bytes of an Error's Body.
 	maxRefusalBody = 4 << 10
 )
 
-// proposal is what a request asked for, which its response must answer.
+// proposal is what a request proposed. The response must match it.
 type proposal struct {
 	key          string
 	subprotocols []string
 	deflate      *deflateParams // nil: not offered
 }
 
-// converse sends the request, which makes the proposal, and verifies the
-// response.
+// converse sends the request, which contains the proposal, and verifies the response.
 func converse(nc net.Conn, request []byte, p proposal) (left []byte, res Result, err error) {
 	if _, err := nc.Write(request); err != nil {
 		return nil, Result{}, fmt.Errorf("handshake: write request: %w", err)
@@ -58,8 +57,8 @@ func converse(nc net.Conn, request []byte, p proposal) (left []byte, res Result,
 	}, nil
 }
 
-// boundedReader ends after left bytes of r. It keeps whether more were wanted,
-// for net/http reports a head that was cut as a malformed one.
+// boundedReader ends after left bytes of r. It records whether more were wanted, because
+// net/http reports a truncated head as a malformed one.
 type boundedReader struct {
 	r        io.Reader
 	left     int
@@ -91,21 +90,21 @@ func readResponse(br *bufio.Reader) (*http.Response, error) {
 	}
 }
 
-// refusedBy is the Error of a server that did not switch protocols. It waits for
-// the body's end or its bound; what cuts it short is no news.
+// refusedBy returns the Error of a server that did not switch protocols. It reads the
+// body up to maxRefusalBody, and ignores errors in that.
 func refusedBy(resp *http.Response) *Error {
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxRefusalBody))
 	e := &Error{Status: resp.StatusCode, Header: resp.Header, Body: body}
 	if len(body) > 0 {
-		e.Reason = "the server says " + quote(string(bytes.TrimSpace(body)))
+		e.Reason = "the server said " + quote(string(bytes.TrimSpace(body)))
 	} else {
-		e.Reason = "the server gives no reason"
+		e.Reason = "the server gave no reason"
 	}
 	return e
 }
 
-// checkResponse verifies a 101 response by RFC 6455 §4.1 and says what is wrong
-// with it; "" is nothing.
+// checkResponse verifies a 101 response by RFC 6455 §4.1. reason says what is wrong with
+// it, or is "".
 func (p proposal) checkResponse(resp *http.Response) (deflate *wsproto.Deflate, reason string) {
 	h := resp.Header
 	if !resp.ProtoAtLeast(1, 1) {
@@ -136,8 +135,8 @@ func (p proposal) checkResponse(resp *http.Response) (deflate *wsproto.Deflate, 
 	return deflate, ""
 }
 
-// isOffered reports whether the lines of Sec-WebSocket-Protocol select nothing, or
-// one of those offered.
+// isOffered reports whether the lines of Sec-WebSocket-Protocol select nothing, or an
+// offered subprotocol.
 //
 // 4.1: "If the response includes a |Sec-WebSocket-Protocol| header field and this
 // header field indicates the use of a subprotocol that was not present in the
@@ -148,8 +147,8 @@ func (p proposal) isOffered(lines []string) bool {
 	return !slices.ContainsFunc(lines, selects) || slices.Contains(p.subprotocols, single(lines))
 }
 
-// single is the value that a header has on every one of its lines, or "". A
-// response should have one line, but some proxies add what is there already.
+// single returns the value that all of a header's lines have, or "". A response should
+// have one line, but some proxies repeat it.
 func single(lines []string) string {
 	if len(lines) == 0 || slices.ContainsFunc(lines, func(line string) bool { return line != lines[0] }) {
 		return ""

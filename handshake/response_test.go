@@ -142,11 +142,11 @@ func TestDialRefusals(t *testing.T) {
 		want Error
 	}{
 		"200": {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhi\n", Error{
-			Status: 200, Reason: `the server says "hi"`,
+			Status: 200, Reason: `the server said "hi"`,
 			Header: http.Header{"Content-Length": {"3"}}, Body: []byte("hi\n"),
 		}},
 		"401": {"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWww-Authenticate: Basic\r\n\r\n", Error{
-			Status: 401, Reason: "the server gives no reason",
+			Status: 401, Reason: "the server gave no reason",
 			Header: http.Header{"Content-Length": {"0"}, "Www-Authenticate": {"Basic"}}, Body: []byte{},
 		}},
 		"redirect": {"HTTP/1.1 302 Found\r\nContent-Length: 3\r\nLocation: wss://evil.example/\r\n\r\nhi\n", Error{
@@ -154,19 +154,19 @@ func TestDialRefusals(t *testing.T) {
 			Header: http.Header{"Content-Length": {"3"}, "Location": {"wss://evil.example/"}}, Body: []byte("hi\n"),
 		}},
 		"Location without a redirect": {"HTTP/1.1 503 x\r\nContent-Length: 0\r\nLocation: /\r\n\r\n", Error{
-			Status: 503, Reason: "the server gives no reason",
+			Status: 503, Reason: "the server gave no reason",
 			Header: http.Header{"Content-Length": {"0"}, "Location": {"/"}}, Body: []byte{},
 		}},
 		"body to the end of the connection": {"HTTP/1.1 500 x\r\n\r\n\x1b[31mhi", Error{
-			Status: 500, Reason: `the server says "\x1b[31mhi"`,
+			Status: 500, Reason: `the server said "\x1b[31mhi"`,
 			Header: http.Header{}, Body: []byte("\x1b[31mhi"),
 		}},
 		"body chunked": {"HTTP/1.1 500 x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", Error{
-			Status: 500, Reason: `the server says "hi"`,
+			Status: 500, Reason: `the server said "hi"`,
 			Header: http.Header{}, Body: []byte("hi"),
 		}},
 		"body long": {fmt.Sprintf("HTTP/1.1 500 x\r\nContent-Length: %d\r\n\r\n%s", len(long), long), Error{
-			Status: 500, Reason: "the server says " + quote(long),
+			Status: 500, Reason: "the server said " + quote(long),
 			Header: http.Header{"Content-Length": {"5000"}}, Body: []byte(long[:4096]),
 		}},
 	} {

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// maxSubprotocols bounds how many a client may offer.
+// maxSubprotocols is the maximum number of subprotocols that a client may offer.
 const maxSubprotocols = 64
 
-// parseSubprotocols reads the lines of a client's Sec-WebSocket-Protocol, in
-// its order of preference. No line at all offers nothing, and neither does an
-// empty list. What is offered again is offered once.
+// parseSubprotocols parses the lines of a client's Sec-WebSocket-Protocol header. The
+// result is in the client's order of preference, without duplicates. No lines, or an
+// empty list, offer nothing.
 //
 //	Sec-WebSocket-Protocol-Client = 1#token
 func parseSubprotocols(lines []string) (offered []string, err error) {
@@ -41,7 +41,7 @@ func parseSubprotocols(lines []string) (offered []string, err error) {
 	return offered, nil
 }
 
-// checkUnique refuses a subprotocol that our client would offer twice.
+// checkUnique refuses a subprotocol that Dial would offer twice.
 func checkUnique(names []string) error {
 	// 4.1: "The elements that comprise this value [...] MUST all be unique
 	// strings."
@@ -55,7 +55,7 @@ func checkUnique(names []string) error {
 	return nil
 }
 
-// selectSubprotocol is the server's choice among offered, or "" for none.
+// selectSubprotocol returns the server's choice among offered, or "" for none.
 func (u *Upgrader) selectSubprotocol(r *http.Request, offered []string) (string, *Error) {
 	if u.Subprotocol != nil {
 		name := u.Subprotocol(r, offered)
@@ -63,8 +63,8 @@ func (u *Upgrader) selectSubprotocol(r *http.Request, offered []string) (string,
 			return "", refusef(http.StatusInternalServerError,
 				"Sec-WebSocket-Protocol header: the server selected a subprotocol that was not offered")
 		}
-		// The name may be a piece of the request's header block, which would
-		// live as long as the connection does.
+		// The name may be a substring of the request's header block, which would then live
+		// as long as the connection.
 		return strings.Clone(name), nil
 	}
 	for _, name := range u.Subprotocols {

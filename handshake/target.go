@@ -8,26 +8,26 @@ import (
 	"strings"
 )
 
-// target is where a ws or wss URL (RFC 6455 §3) leads.
+// target is a parsed ws or wss URL (RFC 6455 §3).
 type target struct {
 	url        *url.URL
 	secure     bool   // wss
-	serverName string // the host as TLS verifies it
+	serverName string // the name that TLS verifies
 	addr       string // host:port to connect to
 	host       string // the Host header
-	override   string // what to send for it instead, if anything
+	override   string // the Host header to send instead, if not ""
 	user       *url.Userinfo
 	resource   string // path and query, the request-target
 }
 
-// parseTarget reads raw. Its errors do not repeat raw as a whole, which may hold
-// a password or a token.
+// parseTarget parses raw. Its errors never contain the whole of raw, which may hold a
+// password or a token.
 func parseTarget(raw string) (t target, err error) {
 	u, err := parseURL(raw)
 	if err != nil {
 		return t, err
 	}
-	// A cookie jar has no use for the credentials.
+	// Keep the credentials from a cookie jar.
 	t.user, u.User = u.User, nil
 	t.url = u
 	port := "80"
@@ -47,14 +47,14 @@ func parseTarget(raw string) (t target, err error) {
 	case name == "":
 		return t, errors.New("host is missing")
 	case strings.IndexFunc(name, notVisibleASCII) >= 0:
-		return t, fmt.Errorf("host %s is not ASCII, write it in its xn-- form", quote(name))
+		return t, fmt.Errorf("host %s is not ASCII; write it in its xn-- form", quote(name))
 	}
 	t.resource = u.RequestURI()
 	if i := strings.IndexFunc(t.resource, notVisibleASCII); i >= 0 {
 		return t, fmt.Errorf("a character that must be percent-encoded at byte %d of %s", i, quote(t.resource))
 	}
 
-	// RFC 6874 §4: a zone means something on this machine only.
+	// RFC 6874 §4: a zone has a meaning on this machine only.
 	t.serverName, _, _ = strings.Cut(name, "%")
 	t.host = t.serverName
 	if strings.Contains(t.host, ":") {
@@ -70,12 +70,12 @@ func parseTarget(raw string) (t target, err error) {
 	return t, nil
 }
 
-// parseURL is url.Parse, whose error repeats raw as a whole, or what it takes for
-// the port: that may be half of a password.
+// parseURL is url.Parse with other errors: those of url.Parse contain all of raw, or
+// what it takes for the port, which may be half of a password.
 func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil && strings.Contains(raw, "@") {
-		return nil, errors.New("it cannot be read; in a user name or password, characters like / ? # @ % must be percent-encoded")
+		return nil, errors.New("it cannot be parsed; in a user name or password, characters like / ? # @ % must be percent-encoded")
 	}
 	if parse := (*url.Error)(nil); errors.As(err, &parse) {
 		err = parse.Err
@@ -83,8 +83,8 @@ func parseURL(raw string) (*url.URL, error) {
 	return u, err
 }
 
-// isHost reports whether s may stand in a Host header: "name", "name:port" or
-// "[address]:port", in no more than its characters.
+// isHost reports whether s has only characters that are allowed in a Host header:
+// "name", "name:port" or "[address]:port".
 func isHost(s string) bool {
 	return s != "" && strings.IndexFunc(s, notVisibleASCII) < 0 && !strings.ContainsAny(s, `/?#@,\"<>`)
 }

@@ -55,7 +55,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"ws://h/a\r\nX: y":              "control character",
 		"ws://h/?a b":                   "percent-encoded at byte 3 of",
 		"ws://h/?a=é":                   "percent-encoded at byte 4 of",
-		"ws://me:secret@h.example/\x00": "cannot be read",
+		"ws://me:secret@h.example/\x00": "cannot be parsed",
 		"ws://me:secret/2@h.example/":   "percent-encoded",
 		"ws://me:secret#2@h.example/":   "percent-encoded",
 		"ws://me:%secret@h.example/":    "percent-encoded",

@@ -10,75 +10,71 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Result is what a finished handshake settled.
+// Result is the result of a successful handshake.
 type Result struct {
-	// Subprotocol is the agreed one, or "".
+	// Subprotocol is the negotiated subprotocol, or "".
 	Subprotocol string
 
-	// Deflate is what permessage-deflate was agreed on, with the window bits
-	// of both sides in numbers, or nil if it was not.
+	// Deflate holds the negotiated parameters of permessage-deflate, with explicit
+	// window bits for both sides. It is nil if the extension was not negotiated.
 	Deflate *wsproto.Deflate
 
-	// Header is the server's response, in the client's role. A server's is
+	// Header is the server's response, in the client's role. In the server's role it is
 	// nil, so that nothing of the request outlives the handshake.
 	Header http.Header
 }
 
-// Upgrader answers opening handshakes (RFC 6455 §4.2). Its zero value is ready
-// for use: no subprotocol, no compression, and only pages of the server's own
-// address. It may serve many requests at once; its fields are not changed after
-// the first.
+// Upgrader answers opening handshakes (RFC 6455 §4.2). Its zero value is ready for use:
+// no subprotocol, no compression, and of web pages it admits only those of the server's
+// own address. It may serve many requests at once; its fields must not be changed after
+// the first one.
 type Upgrader struct {
-	// Subprotocols the server speaks, the preferred first. The first that the
-	// client offered is selected; if it offered none of them, the connection
-	// goes on without one.
+	// Subprotocols are those that the server supports, in order of preference. The first
+	// one that the client offered is selected. If the client offered none of them, the
+	// connection has no subprotocol.
 	Subprotocols []string
 
-	// Subprotocol, if set, selects in place of Subprotocols. It returns one of
-	// offered, or "" for none. offered is valid until it returns.
+	// Subprotocol, if set, replaces Subprotocols. It returns one of offered, or "" for
+	// none. offered is valid until it returns.
 	Subprotocol func(r *http.Request, offered []string) string
 
-	// Deflate turns permessage-deflate on; nil leaves it off. Of a client's
-	// offers the first is accepted that is valid; if none is, the connection
-	// goes on without compression.
+	// Deflate enables permessage-deflate; nil disables it. The client's first valid
+	// offer is accepted. If there is none, the connection is not compressed.
 	Deflate *DeflateOptions
 
-	// Header, if set, returns headers to add to the 101 response, such as
-	// Set-Cookie. The handshake's own headers are not among them.
+	// Header, if set, returns fields to add to the 101 response, such as Set-Cookie. The
+	// handshake's own fields are not allowed.
 	Header func(r *http.Request) http.Header
 
-	// Origins are the pages that may connect, each in the form that browsers
-	// send: scheme, host, and the port if it is not the scheme's own, as in
-	// https://chat.example. A request's Origin must equal one of them but for
-	// case; "null" never does. "*" lets in every page of the web. An empty list
-	// stands for the address that the connection came in on, and localhost
-	// with the same port. A request without Origin, or with an empty one, comes
-	// from no page, and is let in.
+	// Origins are the origins of the web pages that may connect, in the form that
+	// browsers send: scheme, host, and the port unless it is the scheme's default, as in
+	// https://chat.example. A request's Origin must be one of them, ignoring case;
+	// "null" never is. "*" admits every page. An empty list admits the address that the
+	// client connected to, and localhost with the same port. A request with no Origin,
+	// or an empty one, does not come from a web page and is always admitted.
 	Origins []string
 
-	// CheckOrigin, if set, decides in place of Origins about a request that
-	// has an Origin that is not empty. The text of its error is shown to the client.
+	// CheckOrigin, if set, replaces Origins. It is called for requests whose Origin is
+	// not empty. The text of its error is sent to the client.
 	CheckOrigin func(r *http.Request, origin string) error
 
-	// MaxHeaders is how many header lines a request may have; 0 means 100.
-	// Bound their bytes with http.Server.MaxHeaderBytes.
+	// MaxHeaders is the maximum number of header lines in a request; 0 means 100. To
+	// limit their bytes, use http.Server.MaxHeaderBytes.
 	MaxHeaders int
 }
 
-// Upgrade verifies r, answers it, and takes the connection over from w. What r
-// may offer is bounded: 16 extensions with 64 parameters between them, and 64
-// subprotocols.
+// Upgrade verifies r, answers it, and takes over the connection from w. A request may
+// offer at most 16 extensions, with 64 parameters in total, and 64 subprotocols.
 //
-// A 101 goes out on the connection itself, with what w.Header holds: a wrapper
-// around w hears of no status.
+// A 101 is written directly to the connection, with the fields of w.Header. So a wrapper
+// around w does not see its status.
 //
-// The caller owns nc, on which no deadline is set, and left, the bytes that came
-// behind the handshake: the first frames, or a part of one; nil if there are
-// none.
+// The caller owns nc, which has no deadline set, and left, the bytes that arrived after
+// the request: the first frames, or a part of one; nil if there are none.
 //
-// An *Error means that the client has been answered with its Status and, unless
-// that is 500, its Reason: the handler logs it and returns. Any other error
-// means that the connection was lost when it was taken over.
+// An *Error means that the client has been answered with its Status and, unless that is
+// 500, its Reason; the handler should only log it and return. Any other error means that
+// the connection was lost during the handshake.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, left []byte, res Result, err error) {
 	a, refusal := u.judge(w, r)
 	if refusal != nil {
@@ -111,15 +107,15 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn,
 	return nc, leftover(brw.Reader), res, nil
 }
 
-// notInAnswer are headers that a response without a body must not have (RFC 9110
+// notInAnswer holds headers that a response without a body must not have (RFC 9110
 // §8.6, RFC 9112 §6.1).
 var notInAnswer = map[string]bool{"Content-Length": true, "Transfer-Encoding": true}
 
-// appendAnswer appends a 101 response. Through net/http's own writer it would cost
-// a twelfth of the whole handshake.
+// appendAnswer appends a 101 response. Writing it through net/http would cost a twelfth
+// of the whole handshake.
 func appendAnswer(dst []byte, h http.Header) []byte {
 	b := bytes.NewBuffer(append(dst, "HTTP/1.1 101 Switching Protocols\r\n"...))
-	h.WriteSubset(b, notInAnswer) // net/http's: what would break a line is made a space
+	h.WriteSubset(b, notInAnswer) // it replaces line breaks in values by spaces
 	b.WriteString("\r\n")
 	return b.Bytes()
 }
@@ -132,7 +128,7 @@ type answer struct {
 	extra       http.Header
 }
 
-// judge verifies r and prepares the answer. It writes nothing.
+// judge verifies r and prepares the answer, without writing anything.
 func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err *Error) {
 	if err := u.checkRequest(r); err != nil {
 		return a, err
@@ -168,8 +164,8 @@ func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err 
 	return a, nil
 }
 
-// refuse answers the client. What it sent behind its request was meant for a
-// WebSocket connection, so this one is closed rather than read on.
+// refuse answers the client and closes the connection: anything that the client sent
+// after its request is meant for a WebSocket and must not be read as HTTP.
 func refuse(w http.ResponseWriter, e *Error) {
 	h := w.Header()
 	h.Set("Connection", "close")
@@ -181,20 +177,20 @@ func refuse(w http.ResponseWriter, e *Error) {
 		// version(s) the server is capable of understanding."
 		h["Sec-WebSocket-Version"] = []string{"13"}
 		// RFC 7231 §6.5.15: "The server MUST send an Upgrade header field in a
-		// 426 response", and RFC 7230 §6.7 has Connection name it. That takes
-		// a line of its own: net/http closes where the first is "close".
+		// 426 response", and by RFC 7230 §6.7 Connection must list it, on a line of its
+		// own: net/http closes the connection only if the first line is "close".
 		h.Set("Upgrade", "websocket")
 		h.Add("Connection", "Upgrade")
 	}
 	text := e.Reason
 	if e.Status == http.StatusInternalServerError {
-		text = http.StatusText(e.Status) // what went wrong here is for the log
+		text = http.StatusText(e.Status) // the reason is for the log only
 	}
 	http.Error(w, text, e.Status)
 }
 
-// canHijack follows the wrappers around w the way http.ResponseController does,
-// so that a refusal can still be written.
+// canHijack unwraps w the way http.ResponseController does, so that a refusal can still
+// be written if w cannot be hijacked.
 func canHijack(w http.ResponseWriter) bool {
 	for {
 		switch t := w.(type) {
@@ -208,8 +204,8 @@ func canHijack(w http.ResponseWriter) bool {
 	}
 }
 
-// leftover copies what br has read ahead: br's own buffer is far larger, and
-// would live as long as the copy.
+// leftover returns a copy of what br has read ahead. Otherwise br's buffer, which is far
+// larger, would live as long.
 func leftover(br *bufio.Reader) []byte {
 	if br.Buffered() == 0 {
 		return nil

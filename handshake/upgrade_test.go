@@ -327,18 +327,18 @@ func TestUpgradeHookFaults(t *testing.T) {
 		u       *Upgrader
 		mention string
 	}{
-		"CR LF in a value":      {extra("X-A", "1\r\nX-Injected: 1"), "X-A has a control character at byte 1"},
-		"LF in a value":         {extra("X-A", "\nX-Injected: 1"), "X-A has a control character at byte 0"},
+		"CR LF in a value":      {extra("X-A", "1\r\nX-Injected: 1"), "X-A contains a control character at byte 1"},
+		"LF in a value":         {extra("X-A", "\nX-Injected: 1"), "X-A contains a control character at byte 0"},
 		"NUL in a value":        {extra("X-A", "1\x00"), "X-A"},
 		"DEL in a value":        {extra("X-A", "1\x7f"), "X-A"},
-		"CR LF in a name":       {extra("X-A: 1\r\nX-Injected", "1"), `"X-A: 1\r\nX-Injected" is no header name`},
-		"empty name":            {extra("", "1"), `"" is no header name`},
-		"Connection":            {extra("Connection", "close"), "Connection belongs to the handshake"},
-		"Upgrade, other case":   {extra("upgrade", "h2c"), "upgrade belongs"},
-		"Sec-WebSocket-Accept":  {extra("Sec-WebSocket-Accept", "x"), "Sec-WebSocket-Accept belongs"},
-		"Content-Length":        {extra("Content-Length", "5"), "Content-Length belongs"},
-		"Transfer-Encoding":     {extra("Transfer-Encoding", "chunked"), "Transfer-Encoding belongs"},
-		"Trailer":               {extra("Trailer", "X"), "Trailer belongs"},
+		"CR LF in a name":       {extra("X-A: 1\r\nX-Injected", "1"), `"X-A: 1\r\nX-Injected" is not a header name`},
+		"empty name":            {extra("", "1"), `"" is not a header name`},
+		"Connection":            {extra("Connection", "close"), "Connection is set by the handshake itself"},
+		"Upgrade, other case":   {extra("upgrade", "h2c"), "upgrade is set by"},
+		"Sec-WebSocket-Accept":  {extra("Sec-WebSocket-Accept", "x"), "Sec-WebSocket-Accept is set by"},
+		"Content-Length":        {extra("Content-Length", "5"), "Content-Length is set by"},
+		"Transfer-Encoding":     {extra("Transfer-Encoding", "chunked"), "Transfer-Encoding is set by"},
+		"Trailer":               {extra("Trailer", "X"), "Trailer is set by"},
 		"subprotocol unoffered": {&Upgrader{Subprotocol: func(*http.Request, []string) string { return "x" }}, "Sec-WebSocket-Protocol"},
 	} {
 		t.Run(name, func(t *testing.T) {

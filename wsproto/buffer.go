@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Message buffers come in powers of two, each size in a pool of its own, so
-// that a peer that sends one byte and waits holds 512 bytes and not somebody
-// else's megabyte.
+// Message buffers have sizes that are powers of two, with one pool per size, so
+// that a peer that sends one byte and waits holds 512 bytes and not a megabyte
+// that another message needed.
 const (
 	minClass = 9  // 512 bytes
 	maxClass = 20 // 1 MiB; larger ones are left to the garbage collector
@@ -15,7 +15,7 @@ const (
 
 var buffers [maxClass + 1]sync.Pool
 
-// poison makes tests find who reads a buffer after it was given back.
+// poison makes tests fail that read a buffer after it was released.
 var poison = false
 
 // buffer holds the pieces of one message until it is whole. A nil buffer is an
@@ -29,9 +29,9 @@ func (m *buffer) bytes() []byte {
 	return m.b
 }
 
-// append adds p and returns the buffer to use from now on. The memory taken is
-// at most twice what was really received, whatever length a header promised,
-// and 512 bytes at least.
+// append adds p and returns the buffer to use from now on. Its capacity is at most
+// twice what was really received, whatever length a header promised, but at least
+// 512 bytes.
 func (m *buffer) append(p []byte) *buffer {
 	if len(p) == 0 {
 		return m
@@ -43,15 +43,16 @@ func (m *buffer) append(p []byte) *buffer {
 	return m
 }
 
-// reserve returns a buffer with what m holds and room for need bytes in all. It
-// gives m back.
+// reserve returns a buffer with m's content and a capacity of at least need bytes.
+// It releases m.
 func (m *buffer) reserve(need int) *buffer { return m.moveTo(newBuffer(need)) }
 
-// grow is reserve for twice as much, but not more than most bytes.
-func (m *buffer) grow(most int) *buffer {
+// grow is like reserve for twice as much as m holds, but for no more than limit
+// bytes.
+func (m *buffer) grow(limit int) *buffer {
 	double := max(2*len(m.bytes()), 1<<minClass)
-	if double > most {
-		return m.moveTo(&buffer{make([]byte, 0, most)})
+	if double > limit {
+		return m.moveTo(&buffer{make([]byte, 0, limit)})
 	}
 	return m.reserve(double)
 }
@@ -72,7 +73,7 @@ func newBuffer(need int) *buffer {
 	return &buffer{make([]byte, 0, 1<<class)}
 }
 
-// release gives the buffer back; nobody may read it afterwards.
+// release returns the buffer to its pool. It must not be used afterwards.
 func (m *buffer) release() {
 	if m == nil {
 		return

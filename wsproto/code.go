@@ -25,7 +25,7 @@ const (
 	CloseTLSHandshake    CloseCode = 1015
 )
 
-// Sendable reports whether c may stand in a Close frame: 1000–1003, 1007–1014
+// Sendable reports whether c may be sent in a Close frame: 1000–1003, 1007–1014
 // (RFC 6455 §7.4.1 and the IANA registry) and 3000–4999 (§7.4.2).
 func (c CloseCode) Sendable() bool {
 	switch {

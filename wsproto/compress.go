@@ -1,8 +1,8 @@
 package wsproto
 
-// The library is github.com/klauspost/compress/flate: it alone has compressors
-// for windows below 32 KiB and can be primed without being made anew, and it
-// compresses 1 KiB in half the time of compress/flate, at the same ratio.
+// The library is github.com/klauspost/compress/flate. Only its compressors support
+// windows below 32 KiB and can be primed with a history without allocating a new
+// one, and they compress 1 KiB in half the time of compress/flate, at the same ratio.
 
 import (
 	"sync"
@@ -10,10 +10,10 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// deflaters are pooled by window size, which is fixed when one is made.
+// deflaters are pooled by window size, which is fixed at creation.
 var deflaters [maxWindowBits + 1]sync.Pool
 
-// deflater is a pooled compressor and where it writes.
+// deflater is a pooled compressor and its output.
 type deflater struct {
 	z   *flate.Writer
 	dst []byte
@@ -41,9 +41,8 @@ func newDeflater(windowBits uint8) *deflater {
 	return f
 }
 
-// appendDeflated appends p, compressed, to dst. The result ends with
-// deflateTail. history is what it may refer back to, not longer than the
-// window.
+// appendDeflated appends p, compressed, to dst. The result ends with deflateTail.
+// history is the plaintext that it may refer back to, no longer than the window.
 func appendDeflated(dst, p, history []byte, windowBits uint8) []byte {
 	f := newDeflater(windowBits)
 	f.dst = dst

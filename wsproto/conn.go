@@ -1,8 +1,7 @@
 package wsproto
 
 // Everything that changes a connection's protocol state is in this file, in
-// receive.go, which takes frames apart, and in send.go and fragment.go, which
-// put them together.
+// receive.go, which parses frames, and in send.go and fragment.go, which build them.
 
 import (
 	"encoding/binary"
@@ -11,9 +10,8 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 )
 
-// Role is which end of the connection this is: a client masks what it sends
-// and must not be sent masked frames; a server the other way round (RFC 6455
-// §5.1).
+// Role says which end of the connection this is. A client must mask the frames that
+// it sends, and a server must not (RFC 6455 §5.1).
 type Role uint8
 
 const (
@@ -28,41 +26,41 @@ const (
 	DefaultCompressFrom = 128
 )
 
-// Config is what connections have in common. It is not modified after the
-// first Init and may be shared by any number of connections.
+// Config holds the settings of connections. It may be shared by any number of
+// connections, and must not be modified after the first Init.
 type Config struct {
 	Role Role
 
-	// MaxMessage bounds a received message in bytes, over all its fragments:
-	// a larger one fails the connection with 1009 as soon as a header shows
-	// it. 0 means DefaultMaxMessage.
+	// MaxMessage is the maximum size of a received message in bytes, over all its
+	// fragments. A larger one fails the connection with 1009 as soon as a header
+	// shows it. 0 means DefaultMaxMessage.
 	MaxMessage int
 
-	// MaxFragments bounds the frames of one received message, empty ones
-	// included: one more fails the connection with 1008. 0 means
+	// MaxFragments is the maximum number of frames in one received message, empty
+	// ones included. One more fails the connection with 1008. 0 means
 	// DefaultMaxFragments, a negative value no limit.
 	MaxFragments int
 
-	// Stream has uncompressed messages delivered piece by piece, as they
-	// arrive, in events of kind Piece: none is held in memory, and MaxMessage
-	// does not apply to them. A compressed message is delivered whole.
+	// Stream delivers uncompressed messages piece by piece, as they arrive, in
+	// events of kind Piece. They are not held in memory, and MaxMessage does not
+	// apply to them. Compressed messages are delivered whole.
 	Stream bool
 
-	// CompressFrom is the length in bytes from which messages are compressed,
-	// on a connection with permessage-deflate. 0 means DefaultCompressFrom, a
-	// negative value every one.
+	// CompressFrom is the length in bytes from which messages are compressed, on
+	// connections with permessage-deflate. 0 means DefaultCompressFrom; a negative
+	// value compresses every message.
 	CompressFrom int
 
-	// MaskKey supplies the masking key of each frame a Client sends. RFC 6455
-	// §5.3 wants keys that a server cannot predict. Unused by a Server.
+	// MaskKey returns the masking key for each frame that a Client sends. RFC 6455
+	// §5.3 requires keys that an attacker cannot predict. A Server does not use it.
 	MaskKey func() uint32
 }
 
-// Conn is the state of one connection. It is meant to be embedded by value and
-// must be initialised by Init. It must not be copied after that.
+// Conn is the protocol state of one connection. It is meant to be embedded by value,
+// must be initialised by Init, and must not be copied after that.
 type Conn struct {
 	cfg *Config
-	in  []byte // what Feed gave and Next has not read
+	in  []byte // input from Feed that Next has not read
 	w   *work  // nil while nothing is unfinished
 	z   *codec // nil without permessage-deflate
 
@@ -72,15 +70,15 @@ type Conn struct {
 	sending       fragments // of the message that AppendFragment has begun
 }
 
-// work is what a connection needs only while something is unfinished: output
-// to be taken, a frame or a message in pieces.
+// work is what a connection needs only while something is unfinished: output that
+// has not been taken, or an incomplete frame or message.
 type work struct {
-	out  []byte // for Output
-	unit uint32 // counts the frames and messages begun, for Unfinished
-	got  int    // bytes received of the unfinished message, headers included
+	out      []byte // for Output
+	unit     uint32 // counts the frames and messages begun, for Unfinished
+	received int    // bytes received of the incomplete message, headers included
 
 	// The frame being read.
-	head    [frame.MaxHeaderSize]byte // its header, until that is whole
+	head    [frame.MaxHeaderSize]byte // its header, until that is complete
 	headLen int
 	inFrame bool         // the header is read, the payload is not
 	h       frame.Header // Key rotated, Length what is still to come
@@ -92,13 +90,13 @@ type work struct {
 	deflated  bool
 	utf8      utf8Check
 	msg       *buffer
-	delivered bool // msg was given out and goes back at the next call
+	delivered bool // msg was handed out, and is released by the next call of Next
 }
 
 var works = sync.Pool{New: func() any { return &work{control: make([]byte, 0, frame.MaxControlPayload)} }}
 
-// Init makes c a new open connection. It panics if cfg lacks what its role
-// needs.
+// Init makes c a new open connection. It panics if cfg.MaskKey is nil in the client
+// role.
 func (c *Conn) Init(cfg *Config) {
 	if cfg.Role == Client && cfg.MaskKey == nil {
 		panic("wsproto: Config.MaskKey is nil in the client role")
@@ -106,9 +104,9 @@ func (c *Conn) Init(cfg *Config) {
 	*c = Conn{cfg: cfg}
 }
 
-// Feed hands p to the connection, which modifies it (unmasking happens in
-// place) and owns it until Next returns NeedData. Feeding again before that is
-// a misuse and panics.
+// Feed gives input to the connection, which modifies p (unmasking happens in place)
+// and owns it until Next returns NeedData. Feed panics if it is called again before
+// that.
 func (c *Conn) Feed(p []byte) {
 	if len(c.in) > 0 {
 		panic("wsproto: Feed before Next returned NeedData")
@@ -116,30 +114,30 @@ func (c *Conn) Feed(p []byte) {
 	c.in = p
 }
 
-// Unread takes back what was fed and Next has not read, so that a driver can stop
-// between two messages and go on later: it feeds the same bytes again before any
-// other. They lie in what was fed, and have not been modified.
+// Unread takes back the input that Next has not read, so that a driver can stop
+// between two messages. To go on, it must feed these bytes again before any others.
+// They are a part of the slice that was fed, and have not been modified.
 func (c *Conn) Unread() []byte {
 	p := c.in
 	c.in = nil
 	return p
 }
 
-// Next returns the next event in what was fed. What an event refers to is
-// valid until the next call of Next or Feed.
+// Next returns the next event in the input. The event's Payload is valid until the
+// next call of Next or Feed.
 func (c *Conn) Next() Event {
 	if w := c.w; w != nil && w.delivered {
 		w.delivered = false
-		w.drop()
+		w.releaseMessage()
 	}
 	for {
 		// 1.4: after a Close frame "any further data received" is discarded;
 		// 7.1.7: a failed connection must not process any more of it.
 		if len(c.in) == 0 || c.closeReceived || c.failed {
-			c.rest()
+			c.forgetInput()
 			return Event{}
 		}
-		if p, op := c.whole(c.in); op != frame.Continuation {
+		if p, op := c.takeWhole(c.in); op != frame.Continuation {
 			if op == frame.Text && !validUTF8(p) {
 				return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
 			}
@@ -160,11 +158,11 @@ func (c *Conn) Next() Event {
 	}
 }
 
-// whole takes a message that stands whole, in one frame and uncompressed, at
-// the front of the input, and returns its unmasked payload where it is: the
-// usual case, in a quarter of the time that header and payload take for it. It
-// takes nothing and returns Continuation if there is anything else.
-func (c *Conn) whole(b []byte) (p []byte, op frame.Opcode) {
+// takeWhole is a fast path for the usual case: if the input begins with a whole
+// message in one uncompressed frame, it unmasks the payload in place and returns it,
+// in a quarter of the time that header and payload take. Otherwise it consumes
+// nothing and returns Continuation.
+func (c *Conn) takeWhole(b []byte) (p []byte, op frame.Opcode) {
 	if len(b) < 6 || c.w.unfinished() || c.cfg.Stream {
 		return nil, 0
 	}
@@ -199,8 +197,8 @@ func (c *Conn) needWork() {
 	}
 }
 
-// rest forgets the input and, if nothing is unfinished, everything else.
-func (c *Conn) rest() {
+// forgetInput drops the input and, if nothing is unfinished, also c.w.
+func (c *Conn) forgetInput() {
 	c.in = nil
 	w := c.w
 	if w == nil {
@@ -210,7 +208,7 @@ func (c *Conn) rest() {
 		if !c.failed && !c.closeReceived {
 			return
 		}
-		c.abandon()
+		c.dropUnfinished()
 	}
 	if len(w.out) == 0 {
 		c.w = nil
@@ -223,35 +221,35 @@ func (w *work) unfinished() bool {
 	return w != nil && (w.op != frame.Continuation || w.inFrame || w.headLen > 0)
 }
 
-// abandon drops a frame or message of which the rest will not be read.
-func (c *Conn) abandon() {
+// dropUnfinished drops an incomplete frame or message whose rest will not be read.
+func (c *Conn) dropUnfinished() {
 	w := c.w
-	w.drop()
+	w.releaseMessage()
 	w.headLen, w.inFrame, w.op, w.delivered = 0, false, frame.Continuation, false
 	w.control = w.control[:0]
 }
 
-// Release gives back what an ended connection still holds. The connection
+// Release returns the buffers of an ended connection to their pools. The connection
 // must not be used afterwards, except by Init.
 func (c *Conn) Release() {
 	c.in = nil
 	if w := c.w; w != nil {
-		c.abandon()
+		c.dropUnfinished()
 		w.out = w.out[:0]
 		c.w = nil
 		works.Put(w)
 	}
 }
 
-// drop gives the message's buffer back.
-func (w *work) drop() {
+// releaseMessage releases the message's buffer.
+func (w *work) releaseMessage() {
 	w.msg.release()
 	w.msg = nil
 }
 
-// Output returns what the protocol itself has to say, and forgets it: the
-// driver writes it in its place among the messages. It is valid until the next
-// call of Next or Feed, and nil when there is nothing.
+// Output returns the frames that the protocol itself sends, such as pongs, or nil. The
+// driver must write them before the messages that it sends from now on. They are valid
+// until the next call of Next or Feed, and are returned once.
 func (c *Conn) Output() []byte {
 	w := c.w
 	if w == nil || len(w.out) == 0 {
@@ -262,23 +260,23 @@ func (c *Conn) Output() []byte {
 	return out
 }
 
-// CloseExpected reports whether a Close was sent or received, so that the
-// connection is to end soon: a driver gives it a deadline.
+// CloseExpected reports whether a Close was sent or received. The connection should
+// then end soon, and a driver should give it a deadline.
 func (c *Conn) CloseExpected() bool { return c.closeSent || c.closeReceived }
 
-// Finished reports whether the protocol is over: Close frames went both ways,
-// or the connection failed. The driver writes what is left and ends the
-// connection below; a server closes first (RFC 6455 §7.1.1).
+// Finished reports whether the protocol is over: Close frames went both ways, or the
+// connection failed. The driver then writes what is left and ends the underlying
+// connection; a server closes first (RFC 6455 §7.1.1).
 func (c *Conn) Finished() bool { return c.failed || c.closeSent && c.closeReceived }
 
-// Unfinished tells of a message, or a control frame outside one, of which only
-// a part has arrived: how many bytes (headers and masked payload), and a
-// number that changes when another one begins. ok is false when there is none.
-// A driver uses it to bound the time that a peer may take for one message.
+// Unfinished describes the message, or the control frame outside of a message, of which
+// only a part has arrived. received counts its bytes, headers included; unit is a number
+// that changes when another one begins. ok is false if there is none. A driver uses it
+// to limit the time that a peer may take for one message.
 func (c *Conn) Unfinished() (unit uint32, received int, ok bool) {
 	w := c.w
 	if !w.unfinished() {
 		return 0, 0, false
 	}
-	return w.unit, w.got, true
+	return w.unit, w.received, true
 }

@@ -1,6 +1,6 @@
-// Package wsproto is one WebSocket connection's protocol (RFC 6455 §5–§8) as
-// a state machine without input or output of its own. Bytes that arrived go
-// in; events, and bytes to be written, come out:
+// Package wsproto is the protocol of one WebSocket connection (RFC 6455 §5–§8) as a
+// state machine that does no I/O. Received bytes go in; events, and bytes to be
+// written, come out:
 //
 //	c.Feed(p)
 //	for {
@@ -15,23 +15,21 @@
 //	}
 //
 // It assembles fragmented messages, validates UTF-8 as it arrives, unmasks and
-// masks, answers Ping and Close, and bounds what a peer can make it hold. It
-// never reads a clock, a socket or a random source, starts no goroutine and
-// logs nothing: the same input gives the same output, however it was split.
-// What has to do with time is a question that the driver asks (CloseExpected,
-// Finished, Unfinished).
+// masks, answers Ping and Close, and limits what a peer can make it hold. It never
+// reads a clock, a socket or a random source, starts no goroutine and logs nothing:
+// the same input gives the same output, however it was split. Everything to do with
+// time is left to the driver, which asks CloseExpected, Finished and Unfinished.
 //
-// Two drivers stand on it: the reactor of package server, and the blocking
-// client of package wsproto/client.
+// Its drivers are the reactor of package server, the blocking client of package
+// wsproto/client, and cmd/wscat, which shows every frame.
 //
-// A Conn is not safe for concurrent use. Between messages it holds no buffer:
-// all that is transient lives in a pooled object that it gives back when
-// nothing is unfinished.
+// A Conn is not safe for concurrent use. Between messages it holds no buffer: its
+// transient state is in a pooled object, which it returns when nothing is unfinished.
 //
-// With permessage-deflate (RFC 7692) a connection owns no compressor: what
-// context takeover needs is kept as plaintext, and a pooled one is primed with
-// it for each message.
+// With permessage-deflate (RFC 7692) a connection owns no compressor: it keeps the
+// history for context takeover as plaintext, and primes a pooled compressor with it for
+// each message.
 //
-// Read conn.go and receive.go first, then send.go and fragment.go: the
-// transitions are all there. The other files are one concept each.
+// Read conn.go and receive.go first, then send.go and fragment.go: all state
+// transitions are there. Each of the other files is one concept.
 package wsproto

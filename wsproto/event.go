@@ -6,8 +6,8 @@ import "github.com/hawser-ws/hawser/frame"
 type Kind uint8
 
 const (
-	// NeedData: everything that was fed is consumed, and its slice is the
-	// caller's again.
+	// NeedData: all input has been read, and the slice that was fed is the caller's
+	// again.
 	NeedData Kind = iota
 	// Message: one whole message, in Opcode and Payload.
 	Message
@@ -15,20 +15,21 @@ const (
 	// message's) and Payload; Fin says that it ends here. A piece of a text may
 	// end inside a character.
 	Piece
-	// Ping: one arrived, with Payload. The pong stands in Output.
+	// Ping: a ping arrived, with Payload. Output has the pong.
 	Ping
-	// Pong: one arrived, with Payload, asked for or not.
+	// Pong: a pong arrived, solicited or not, with Payload.
 	Pong
 	// Closed: the peer's Close frame, in Code (CloseNoStatus if it had none)
-	// and Payload (the reason). The answer stands in Output unless this side
-	// had sent its Close before. No event but NeedData follows.
+	// and Payload (the reason). Output has the answer, unless this side sent its
+	// Close first. No event but NeedData follows.
 	Closed
-	// Failed: the peer broke the protocol or a limit; Err is a *PeerError. The
-	// Close frame that says so stands in Output. No event but NeedData follows.
+	// Failed: the peer violated the protocol or exceeded a limit; Err is a
+	// *PeerError. Output has the Close frame that says so. No event but NeedData
+	// follows.
 	Failed
 )
 
-// Event is what Next found in the input.
+// Event is something that Next found in the input.
 type Event struct {
 	Kind    Kind
 	Opcode  frame.Opcode // of a Message or Piece: Text or Binary

@@ -2,7 +2,7 @@ package wsproto
 
 import "github.com/hawser-ws/hawser/frame"
 
-// fragments says what message, if any, is being sent in fragments.
+// fragments says what kind of message, if any, is being sent in fragments.
 type fragments uint8
 
 const (
@@ -14,9 +14,9 @@ const (
 // AppendFragment appends the next fragment of a message to dst and returns the
 // extended slice: a frame of p, with opcode op in the first fragment and
 // Continuation in those that follow (RFC 6455 §5.4). fin ends the message. With
-// permessage-deflate the message is compressed, whatever its length, as that is
-// not known. Control frames may be sent between fragments, messages not. p is
-// not modified. The error is ErrClosed after a Close, or a *UsageError.
+// permessage-deflate the message is compressed whatever its length, because the length
+// is not known in advance. Control frames may be sent between fragments, other messages
+// may not. p is not modified. The error is ErrClosed after a Close, or a *UsageError.
 func (c *Conn) AppendFragment(dst []byte, op frame.Opcode, p []byte, fin bool) ([]byte, error) {
 	first := c.sending == none
 	switch {
@@ -46,9 +46,9 @@ func (c *Conn) AppendFragment(dst []byte, op frame.Opcode, p []byte, fin bool) (
 	return dst, nil
 }
 
-// appendDeflatedFrame compresses one fragment. Each is flushed, so that it can
-// be read when it arrives, and primed with what went before, so that no
-// deflater has to be kept between two of them.
+// appendDeflatedFrame compresses one fragment. Each fragment is flushed, so that it can
+// be decompressed when it arrives, and each begins with a deflater that is primed with
+// the plaintext before it, so that none has to be kept between two fragments.
 func (c *Conn) appendDeflatedFrame(dst []byte, h frame.Header, p []byte) []byte {
 	out := &c.z.out
 	buf := newBuffer(len(p)/2 + 64)
@@ -91,8 +91,7 @@ func (c *Conn) appendCompressed(dst []byte, op frame.Opcode, p []byte) []byte {
 			out.window.add(p, 1<<out.bits)
 		}
 	} else {
-		// The peer's inflater does not see it, so it leaves no trace in either
-		// window.
+		// The peer's inflater does not see this message, so it enters neither window.
 		dst = c.appendFrame(dst, op, p)
 	}
 	buf.release()

@@ -7,14 +7,14 @@ import (
 	"sync"
 )
 
-// inflater is a pooled decompressor and its input. It is the standard library's:
-// the faster one of github.com/klauspost/compress decodes a block without
-// distance codes with those of the block before, which may have been another
+// inflater is a pooled decompressor and its input. It is the standard library's. The
+// one of github.com/klauspost/compress is faster, but decodes a block that has no
+// distance codes with the codes of the previous block, which may have been another
 // connection's (fuzz, "distance-code-of-the-message-before").
 type inflater struct {
 	src    source
 	z      io.ReadCloser // and a flate.Resetter
-	beyond [1]byte       // takes the byte that shows a limit to be passed
+	excess [1]byte       // takes the byte that shows that a limit is exceeded
 }
 
 var inflaters = sync.Pool{New: func() any {
@@ -23,52 +23,51 @@ var inflaters = sync.Pool{New: func() any {
 	return f
 }}
 
-// endOfStream follows the tail in what an inflater reads: an empty final block,
-// at which it reports io.EOF.
-const endOfStream = "\x01\x00\x00\xff\xff"
+// trailer follows deflateTail in an inflater's input: an empty final block, after which
+// the inflater reports io.EOF.
+const trailer = "\x01\x00\x00\xff\xff"
 
-// source is a message with tail and endOfStream. It gives endOfStream only to
-// who reads it as a block: the header by itself, then the length in one piece.
-// For whoever is in the middle of a block it is the end of the input, so that
-// a message cut short is not mended by what was put behind it.
+// source is a message followed by deflateTail and trailer. It yields the trailer only if
+// the decoder reads it exactly as a stored block: the header by itself, then the length
+// in one piece. A decoder that is still inside a block sees EOF instead, so a truncated
+// message cannot be completed by the trailer.
 //
-// Such a one may still take the header for codes, and find symbols in it; how that
-// is told is in strayed.
+// Such a decoder may still misread the trailer's header byte as Huffman data; misread
+// detects that.
 type source struct {
 	bytes.Reader
-	bare bool // there is no endOfStream
+	noTrailer bool // report EOF instead of the trailer
 }
 
 func (s *source) ReadByte() (byte, error) {
-	if left := s.Len(); left < len(endOfStream) || s.bare && left == len(endOfStream) {
+	if left := s.Len(); left < len(trailer) || s.noTrailer && left == len(trailer) {
 		return 0, io.EOF
 	}
 	return s.Reader.ReadByte()
 }
 
-// strayed reports whether endOfStream's header was read and its length was not,
-// as an inflater at the beginning of a block would have done at once.
-func (s *source) strayed() bool { return s.Len() == len(endOfStream)-1 }
+// misread reports whether the trailer's header byte was read, but not its length, which
+// an inflater at the beginning of a block would have read at once.
+func (s *source) misread() bool { return s.Len() == len(trailer)-1 }
 
 func (s *source) Read(p []byte) (int, error) {
-	const length = len(endOfStream) - 1
+	const length = len(trailer) - 1
 	switch left := s.Len(); {
 	case left == length && len(p) == length:
 		return s.Reader.Read(p)
-	case left <= len(endOfStream):
+	case left <= len(trailer):
 		return 0, io.EOF
 	default:
-		return s.Reader.Read(p[:min(len(p), left-len(endOfStream))])
+		return s.Reader.Read(p[:min(len(p), left-len(trailer))])
 	}
 }
 
-// inflate turns the message in w.msg, as it came over the wire, into what it
-// says: at most limit bytes (RFC 7692 §7.2.2).
+// inflate decompresses the message in w.msg, to at most limit bytes (RFC 7692 §7.2.2).
 func (c *Conn) inflate(limit int) *PeerError {
 	w, d := c.w, &c.z.in
 	// 7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of the
 	// payload of the message."
-	w.msg = w.msg.append([]byte(deflateTail + endOfStream))
+	w.msg = w.msg.append([]byte(deflateTail + trailer))
 	f := inflaters.Get().(*inflater)
 	defer inflaters.Put(f)
 	defer f.src.Reset(nil)
@@ -79,7 +78,7 @@ func (c *Conn) inflate(limit int) *PeerError {
 		plain.release()
 		return err
 	}
-	w.drop()
+	w.releaseMessage()
 	w.msg = plain
 	if d.takeover {
 		d.window.add(plain.bytes(), 1<<d.bits)
@@ -87,8 +86,8 @@ func (c *Conn) inflate(limit int) *PeerError {
 	return nil
 }
 
-// read decompresses f.src into a new buffer. history is what the first block
-// may refer back to.
+// read decompresses f.src into a new buffer. history is the plaintext that the first
+// block may refer back to.
 func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerError) {
 	for {
 		start, before := f.src.Size()-int64(f.src.Len()), len(plain.bytes())
@@ -97,13 +96,13 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 			if have := len(plain.bytes()); have == cap(plain.bytes()) && have < limit {
 				plain = plain.grow(limit)
 			}
-			room := f.beyond[:]
+			room := f.excess[:] // at the limit: a byte more exceeds it
 			if len(plain.bytes()) < limit {
 				room = plain.b[len(plain.b):cap(plain.b)]
 			}
 			n, e := f.z.Read(room)
 			if n > 0 && len(plain.bytes())+n > limit {
-				if f.src.strayed() && !f.exceeds(limit-before, start, history) {
+				if f.src.misread() && !f.exceeds(limit-before, start, history) {
 					return plain, errCorrupt
 				}
 				return plain, &PeerError{CloseMessageTooBig, "message over the size limit when inflated"}
@@ -118,8 +117,8 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 				return plain, errCorrupt
 			}
 		}
-		// 7.2.3.4 lets a sender end with a block that has BFINAL set. What comes
-		// behind it, the tail at least, begins a block at the next byte.
+		// 7.2.3.4 lets a sender end with a block that has BFINAL set. What follows it
+		// (at least deflateTail) begins a new block at the next byte.
 		if f.src.Len() == 0 {
 			return plain, nil
 		}
@@ -127,11 +126,11 @@ func (f *inflater) read(history []byte, limit int) (plain *buffer, err *PeerErro
 	}
 }
 
-// exceeds reports whether what stands in f.src from start on says more than limit
-// bytes before it is cut short.
+// exceeds reports whether f.src, from start on and without the trailer, decompresses to
+// more than limit bytes.
 func (f *inflater) exceeds(limit int, start int64, history []byte) bool {
-	f.src.bare = true
-	defer func() { f.src.bare = false }()
+	f.src.noTrailer = true
+	defer func() { f.src.noTrailer = false }()
 	f.src.Seek(start, io.SeekStart)
 	f.reset(history)
 	n, _ := io.CopyN(io.Discard, f.z, int64(limit)+1)
@@ -146,7 +145,7 @@ func (f *inflater) reset(history []byte) {
 
 var errCorrupt = &PeerError{CloseInvalidPayload, "compressed data is corrupt"}
 
-// joined returns the last 32 KiB of a and b, one behind the other.
+// joined returns the last 32 KiB of a followed by b.
 func joined(a, b []byte) []byte {
 	const size = 1 << maxWindowBits
 	if len(b) >= size {

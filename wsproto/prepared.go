@@ -6,20 +6,20 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 )
 
-// Prepared is one message encoded once and sent to many connections. It is
-// immutable to its users and safe for concurrent use; whoever holds a slice of it must not
-// write to it.
+// Prepared is a message that is encoded once and sent on many connections. It is
+// immutable and safe for concurrent use. The slices that it returns are shared, and must
+// not be written to.
 type Prepared struct {
 	op      frame.Opcode
 	payload []byte // within raw
 	raw     []byte // an unmasked, uncompressed frame: header and payload
 
 	mu         sync.Mutex
-	compressed *[maxWindowBits + 1][]byte // Guarded by mu. Frames by window bits; nil until one is asked for.
+	compressed *[maxWindowBits + 1][]byte // Guarded by mu. Frames by window bits; nil until one is needed.
 }
 
-// NewPrepared encodes one message of p. It copies p. The opcode must be Text
-// or Binary; a Text payload must be UTF-8, which is not checked.
+// NewPrepared encodes one message with a copy of p. It panics if op is not Text or
+// Binary. A Text payload must be UTF-8, which is not checked.
 func NewPrepared(op frame.Opcode, p []byte) *Prepared {
 	if !op.IsData() {
 		panic("wsproto: NewPrepared takes frame.Text or frame.Binary, not " + op.String())
@@ -31,14 +31,15 @@ func NewPrepared(op frame.Opcode, p []byte) *Prepared {
 	return &Prepared{op: op, payload: raw[n:], raw: raw}
 }
 
-// Opcode is the message's opcode.
+// Opcode returns the message's opcode: Text or Binary.
 func (m *Prepared) Opcode() frame.Opcode { return m.op }
 
-// Payload is the message as it was given, not framed. It is shared: read only.
+// Payload returns the message's payload, without a header and uncompressed. It is
+// shared and must not be written to.
 func (m *Prepared) Payload() []byte { return m.payload }
 
-// deflated returns the message as a frame compressed with an empty window of
-// the given bits, or the raw one if that is not longer. It is made once.
+// deflated returns the message as a frame compressed with an empty window of the given
+// bits, or the uncompressed frame if that is no longer. It is compressed only once.
 func (m *Prepared) deflated(bits uint8) []byte {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,22 +2,22 @@ package wsproto
 
 import "github.com/hawser-ws/hawser/frame"
 
-// header reads a frame header from the input: w.inFrame says that it is whole.
+// header reads a frame header from the input. When it is complete, w.inFrame is set.
 func (c *Conn) header() *PeerError {
 	w := c.w
 	b := c.in
 	if w.headLen == 0 {
 		if w.op == frame.Continuation {
 			w.unit++
-			w.got = 0
+			w.received = 0
 		}
 	} else {
 		n := copy(w.head[w.headLen:], c.in)
 		b = w.head[:w.headLen+n]
 	}
 	h, n, err := frame.ParseHeader(b)
-	// What the first two bytes show goes first, so that the cause does not
-	// depend on how many came at once.
+	// Errors in the first two bytes are reported first, so that the error does not
+	// depend on how many bytes arrived at once.
 	if len(b) >= 2 {
 		if err := c.check(&h); err != nil {
 			return err
@@ -30,13 +30,13 @@ func (c *Conn) header() *PeerError {
 		if w.headLen == 0 {
 			copy(w.head[:], b)
 		}
-		w.got += len(b) - w.headLen
+		w.received += len(b) - w.headLen
 		w.headLen = len(b)
 		c.in = nil
 		return nil
 	}
 	c.in = c.in[n-w.headLen:]
-	w.got += n - w.headLen
+	w.received += n - w.headLen
 	w.headLen = 0
 	w.h = h
 	w.inFrame = true
@@ -46,13 +46,13 @@ func (c *Conn) header() *PeerError {
 	return nil
 }
 
-// headerError words what package frame found.
+// headerError turns an error of package frame into a PeerError.
 func headerError(err error) *PeerError {
 	const prefix = len("frame: ")
 	return &PeerError{CloseProtocolError, err.Error()[prefix:]}
 }
 
-// check judges what a header's first two bytes say in this connection.
+// check verifies a header's first two bytes against the state of the connection.
 func (c *Conn) check(h *frame.Header) *PeerError {
 	// 5.2: "MUST be 0 unless an extension is negotiated that defines meanings
 	// for non-zero values." RFC 7692 §6 gives RSV1 to the first frame of a
@@ -73,15 +73,16 @@ func (c *Conn) check(h *frame.Header) *PeerError {
 	// fragments of another message".
 	inMessage := c.w.op != frame.Continuation
 	if h.Opcode == frame.Continuation && !inMessage {
-		return &PeerError{CloseProtocolError, "continuation of no message"}
+		return &PeerError{CloseProtocolError, "continuation frame without a message to continue"}
 	}
 	if h.Opcode.IsData() && inMessage {
-		return &PeerError{CloseProtocolError, "new message inside a fragmented one"}
+		return &PeerError{CloseProtocolError, "new message inside a fragmented message"}
 	}
 	return nil
 }
 
-// begin admits a data frame's header to the message it starts or continues.
+// begin checks a data frame's header against the limits of the message that it starts
+// or continues.
 func (c *Conn) begin(h *frame.Header) *PeerError {
 	w := c.w
 	if h.Opcode.IsData() {
@@ -92,7 +93,7 @@ func (c *Conn) begin(h *frame.Header) *PeerError {
 	}
 	limit := c.maxMessage()
 	if w.deflated {
-		// Empty blocks inflate to nothing: bound what comes over the wire, too.
+		// Empty blocks inflate to nothing, so limit the compressed size as well.
 		limit += limit/128 + 64
 	}
 	if !c.streams() && h.Length > uint64(limit-len(w.msg.bytes())) {
@@ -119,8 +120,8 @@ func (c *Conn) maxMessage() int {
 // streams reports whether the current message is delivered piece by piece.
 func (c *Conn) streams() bool { return c.cfg.Stream && !c.w.deflated }
 
-// payload reads what the input holds of the current frame's payload. The event
-// is NeedData unless the frame completed something.
+// payload reads the part of the current frame's payload that the input holds. The event
+// is NeedData unless that completed something.
 func (c *Conn) payload() Event {
 	w := c.w
 	n := len(c.in)
@@ -129,7 +130,7 @@ func (c *Conn) payload() Event {
 	}
 	p := c.in[:n:n]
 	c.in = c.in[n:]
-	w.got += n
+	w.received += n
 	w.h.Length -= uint64(n)
 	if w.h.Masked {
 		w.h.Key = frame.Mask(p, w.h.Key)
@@ -170,15 +171,15 @@ func (c *Conn) payload() Event {
 	return c.message(Event{Kind: Message, Payload: w.msg.bytes()})
 }
 
-// message ends the current message with the event that delivers it.
+// message ends the current message, and returns ev, which delivers it.
 func (c *Conn) message(ev Event) Event {
 	ev.Opcode = c.w.op
 	c.w.op = frame.Continuation
 	return ev
 }
 
-// deflatedPayload takes a piece of a compressed message and, when it is whole,
-// delivers what it says.
+// deflatedPayload adds a piece to a compressed message and, when the message is
+// complete, decompresses and delivers it.
 func (c *Conn) deflatedPayload(p []byte, done bool) Event {
 	w := c.w
 	w.msg = w.msg.append(p)
@@ -198,8 +199,8 @@ func (c *Conn) deflatedPayload(p []byte, done bool) Event {
 	return c.message(Event{Kind: Message, Payload: w.msg.bytes()})
 }
 
-// controlFrame takes a piece of a control frame's payload and, when the frame
-// is whole, acts on it.
+// controlFrame adds a piece to a control frame's payload and, when the frame is
+// complete, acts on it.
 func (c *Conn) controlFrame(p []byte, whole bool) Event {
 	w := c.w
 	if !whole || len(w.control) > 0 {
@@ -229,11 +230,11 @@ func (c *Conn) closeFrame(p []byte) Event {
 	code, reason := CloseNoStatus, []byte(nil)
 	switch {
 	case len(p) == 1:
-		return c.fail(&PeerError{CloseProtocolError, "close frame with half a code"})
+		return c.fail(&PeerError{CloseProtocolError, "close frame with a one-byte payload"})
 	case len(p) >= 2:
 		code, reason = CloseCode(p[0])<<8|CloseCode(p[1]), p[2:]
 		if !code.Sendable() {
-			return c.fail(&PeerError{CloseProtocolError, "close code that may not be sent"})
+			return c.fail(&PeerError{CloseProtocolError, "close code that must not be sent"})
 		}
 		if !validUTF8(reason) {
 			return c.fail(&PeerError{CloseInvalidPayload, "close reason is not UTF-8"})
@@ -251,12 +252,12 @@ func (c *Conn) closeFrame(p []byte) Event {
 	return Event{Kind: Closed, Code: code, Payload: reason}
 }
 
-// fail is _Fail the WebSocket Connection_ (RFC 6455 §7.1.7): say why, if a
-// Close may still be sent, and read nothing more.
+// fail is _Fail the WebSocket Connection_ (RFC 6455 §7.1.7): send a Close with the
+// reason, unless one was sent before, and read nothing more.
 func (c *Conn) fail(err *PeerError) Event {
 	c.failed = true
 	c.needWork()
-	c.abandon()
+	c.dropUnfinished()
 	if !c.closeSent {
 		c.closeSent = true
 		c.w.out = c.appendClose(c.w.out, err.Code, err.Reason)

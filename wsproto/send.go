@@ -18,7 +18,7 @@ func (c *Conn) AppendMessage(dst []byte, op frame.Opcode, p []byte) ([]byte, err
 	case c.closeSent:
 		return dst, ErrClosed
 	case c.sending != none:
-		return dst, &UsageError{"a message inside a fragmented one"}
+		return dst, &UsageError{"a message inside a fragmented message"}
 	case c.compresses(len(p)):
 		return c.appendCompressed(dst, op, p), nil
 	}
@@ -30,9 +30,9 @@ func (c *Conn) AppendPing(dst, p []byte) ([]byte, error) {
 	return c.appendControl(dst, frame.Ping, p)
 }
 
-// AppendPong appends a Pong nobody asked for, a one-way heartbeat (RFC 6455
-// §5.5.3), with payload p, at most 125 bytes, to dst. Pongs that answer a Ping
-// come by themselves.
+// AppendPong appends an unsolicited Pong, a one-way heartbeat (RFC 6455 §5.5.3), with
+// payload p, at most 125 bytes, to dst. Pongs that answer a Ping need no call: they are
+// in Output.
 func (c *Conn) AppendPong(dst, p []byte) ([]byte, error) {
 	return c.appendControl(dst, frame.Pong, p)
 }
@@ -47,10 +47,10 @@ func (c *Conn) appendControl(dst []byte, op frame.Opcode, p []byte) ([]byte, err
 	return c.appendFrame(dst, op, p), nil
 }
 
-// AppendClose appends a Close frame to dst: no message can be sent after it,
-// while messages still arrive until the peer's own Close. With CloseNoStatus
-// the frame has no payload. The reason is UTF-8 of at most 123 bytes. The
-// error is ErrClosed if a Close was sent before, or a *UsageError.
+// AppendClose appends a Close frame to dst. No message can be sent after it, but
+// messages may still arrive until the peer's own Close. With CloseNoStatus the frame has
+// no payload. The reason is UTF-8 of at most 123 bytes. The error is ErrClosed if a
+// Close was sent before, or a *UsageError.
 func (c *Conn) AppendClose(dst []byte, code CloseCode, reason string) ([]byte, error) {
 	if c.closeSent {
 		return dst, ErrClosed
@@ -65,15 +65,14 @@ func (c *Conn) AppendClose(dst []byte, code CloseCode, reason string) ([]byte, e
 	return c.appendClose(dst, code, reason), nil
 }
 
-// CheckClose reports, as a *UsageError, why a Close frame may not be sent with
-// this code and reason (RFC 6455 §5.5.1, §7.4). CloseNoStatus stands for a
-// frame without either.
+// CheckClose returns a *UsageError if a Close frame must not have this code and reason
+// (RFC 6455 §5.5.1, §7.4). CloseNoStatus stands for a frame with neither.
 func CheckClose(code CloseCode, reason string) error {
 	switch {
 	case code == CloseNoStatus && reason != "":
 		return &UsageError{"a close reason needs a code"}
 	case code != CloseNoStatus && !code.Sendable():
-		return &UsageError{"close code " + code.String() + " may not be sent"}
+		return &UsageError{"close code " + code.String() + " must not be sent"}
 	case len(reason) > frame.MaxControlPayload-2:
 		return &UsageError{"close reason over 123 bytes"}
 	case !utf8.ValidString(reason):
@@ -82,16 +81,15 @@ func CheckClose(code CloseCode, reason string) error {
 	return nil
 }
 
-// Frame returns m as this connection sends it. In the server role the bytes
-// are m's own, shared with every other connection, and must not be modified; a
-// client masks them into a slice of its own. The error is ErrClosed after a
-// Close.
+// Frame returns m as a frame of this connection. In the server role the bytes are m's
+// own, shared with other connections, and must not be modified; in the client role they
+// are a masked copy. The error is ErrClosed after a Close, or a *UsageError.
 func (c *Conn) Frame(m *Prepared) ([]byte, error) {
 	switch {
 	case c.closeSent:
 		return nil, ErrClosed
 	case c.sending != none:
-		return nil, &UsageError{"a message inside a fragmented one"}
+		return nil, &UsageError{"a message inside a fragmented message"}
 	}
 	if c.cfg.Role == Client {
 		return c.AppendMessage(nil, m.op, m.payload)
@@ -102,21 +100,21 @@ func (c *Conn) Frame(m *Prepared) ([]byte, error) {
 	out := &c.z.out
 	b := m.deflated(out.bits)
 	if isCompressed := b[0]&0x40 != 0; isCompressed && out.takeover {
-		// It was compressed with an empty window, which is always allowed; the
-		// peer's window has it now, and so may ours.
+		// It was compressed with an empty window, which is always allowed. The peer
+		// adds it to its window, so ours must have it as well.
 		out.window.add(m.payload, 1<<out.bits)
 	}
 	return b, nil
 }
 
-// FramePlain is Frame without compression: the frame has entered no window, so that
-// it need not be sent after all.
+// FramePlain is like Frame, but never compresses. So the frame does not change the
+// connection's compression window, and need not be sent after all.
 func (c *Conn) FramePlain(m *Prepared) ([]byte, error) {
 	switch {
 	case c.closeSent:
 		return nil, ErrClosed
 	case c.sending != none:
-		return nil, &UsageError{"a message inside a fragmented one"}
+		return nil, &UsageError{"a message inside a fragmented message"}
 	case c.cfg.Role == Client:
 		return c.appendFrame(nil, m.op, m.payload), nil
 	}
@@ -135,7 +133,7 @@ func (c *Conn) appendFrame(dst []byte, op frame.Opcode, p []byte) []byte {
 	return c.append(dst, frame.Header{Fin: true, Opcode: op}, p)
 }
 
-// append appends a frame with the given first byte's worth of header.
+// append appends a frame of p. It sets h's length and mask.
 func (c *Conn) append(dst []byte, h frame.Header, p []byte) []byte {
 	h.Length = uint64(len(p))
 	if c.cfg.Role == Client {

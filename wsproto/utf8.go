@@ -5,8 +5,8 @@ import (
 	"unicode/utf8"
 )
 
-// utf8Check validates UTF-8 that arrives in pieces and refuses it at the first
-// byte that no continuation can mend (RFC 6455 §8.1). Its zero value is ready.
+// utf8Check validates UTF-8 that arrives in pieces, and refuses it at the first byte
+// that makes it invalid whatever follows (RFC 6455 §8.1). Its zero value is ready.
 //
 //	UTF8-octets = *( UTF8-char )                                  RFC 3629 §4
 //	UTF8-2      = %xC2-DF UTF8-tail
@@ -15,11 +15,11 @@ import (
 //	UTF8-4      = %xF0 %x90-BF 2( UTF8-tail ) / %xF1-F3 3( UTF8-tail ) /
 //	              %xF4 %x80-8F 2( UTF8-tail )
 type utf8Check struct {
-	need   uint8 // continuation bytes still missing from the last character
-	lo, hi byte  // the range of the next of them
+	need   uint8 // continuation bytes that the last character still lacks
+	lo, hi byte  // the valid range of the next of them
 }
 
-// write reports whether what was written so far can still become valid.
+// write adds p, and reports whether what was written so far can still become valid.
 func (u *utf8Check) write(p []byte) bool {
 	for u.need > 0 {
 		if len(p) == 0 {
@@ -42,10 +42,10 @@ func (u *utf8Check) write(p []byte) bool {
 	return true
 }
 
-// complete reports whether what was written ends with a whole character.
+// complete reports whether what was written so far ends with a whole character.
 func (u *utf8Check) complete() bool { return u.need == 0 }
 
-// validUTF8 is utf8.Valid, faster where all or the beginning is ASCII.
+// validUTF8 is utf8.Valid, but faster if p is, or begins with, ASCII.
 func validUTF8(p []byte) bool {
 	const high = 0x8080808080808080
 	for len(p) >= 32 {
@@ -96,8 +96,8 @@ func (u *utf8Check) step(b byte) bool {
 	return true
 }
 
-// lastRune returns where in p the last character starts if p may end inside
-// it, or len(p).
+// lastRune returns where the last character of p starts if p may end inside it,
+// otherwise len(p).
 func lastRune(p []byte) int {
 	for i := len(p) - 1; i >= 0 && i >= len(p)-3; i-- {
 		if b := p[i]; b >= 0xC0 {

@@ -95,11 +95,11 @@ func TestPeerFails(t *testing.T) {
 		{"F13 length", "81 7e 0005 68656c6c6f", "1002", "payload length not in its shortest form"},
 		{"F14 RSV1", "c1 00", "1002", "reserved bit set"},
 		{"F15 opcode", "83 00", "1002", "reserved opcode"},
-		{"F16 continuation", "80 01 61", "1002", "continuation of no message"},
+		{"F16 continuation", "80 01 61", "1002", "continuation frame without a message"},
 		{"F17 ping", "09 00", "1002", "fragmented control frame"},
 		{"F19 text", "81 02 c0af", "1007", "text is not UTF-8"},
-		{"C01 close", "88 01 03", "1002", "close frame with half a code"},
-		{"C02 close", "88 02 03ed", "1002", "close code that may not be sent"},
+		{"C01 close", "88 01 03", "1002", "close frame with a one-byte payload"},
+		{"C02 close", "88 02 03ed", "1002", "close code that must not be sent"},
 		{"C05 close", "88 03 03e8 ff", "1007", "close reason is not UTF-8"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -149,7 +149,7 @@ func TestNotConnected(t *testing.T) {
 		want string
 	}{
 		{"nobody listens", t.Context(), []string{"ws://127.0.0.1:1"}, "connection refused"},
-		{"a plain web server", t.Context(), []string{"ws" + strings.TrimPrefix(plain.URL, "http")}, `418 I'm a teapot: the server says "no sockets\x1b[2J here"`},
+		{"a plain web server", t.Context(), []string{"ws" + strings.TrimPrefix(plain.URL, "http")}, `418 I'm a teapot: the server said "no sockets\x1b[2J here"`},
 		{"origin", t.Context(), []string{"--origin", "http://evil.example", serveEcho(t)}, "403 Forbidden"},
 		{"timeout", t.Context(), []string{"--timeout", "1ms", "ws://" + silent.Addr().String()}, "no connection within 1ms (--timeout)"},
 		{"interrupt", interrupted, []string{"ws://" + silent.Addr().String()}, "interrupted before the connection stood"},

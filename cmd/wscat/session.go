@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"io"
 	"math"
 	"net"
@@ -13,6 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wscat/internal/trace"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
+	"github.com/hawser-ws/hawser/wsproto/client"
 )
 
 // maxUnwritten is how many bytes of answers may wait to be written before
@@ -64,22 +63,13 @@ func newSession(o *options, nc net.Conn, scr *screen) *session {
 		Role:         wsproto.Client,
 		MaxMessage:   o.maxMessage,
 		MaxFragments: -1, // maxMessage bounds what they amount to
-		MaskKey:      maskKey,
+		MaskKey:      client.MaskKey,
 	})
 	if o.hex {
 		s.sent = trace.NewFrames(">", math.MaxInt) // it is all in memory anyway
 		s.received = trace.NewFrames("<", o.maxMessage)
 	}
 	return s
-}
-
-// maskKey makes a key that nobody can foresee.
-func maskKey() uint32 {
-	// 5.3: "The masking key needs to be unpredictable; thus, the masking key
-	// MUST be derived from a strong source of entropy".
-	var key [4]byte
-	rand.Read(key[:]) // never fails
-	return binary.LittleEndian.Uint32(key[:])
 }
 
 // run carries the session to its end, which is at the latest when ctx is done

@@ -6,23 +6,22 @@ import (
 	"time"
 )
 
-// backoff says how long to wait before the next attempt: a random time between
-// nothing and a ceiling that doubles with each failure (exponential, with full
-// jitter), so that the clients of a server that comes back do not come all at
-// once.
+// backoff computes how long to wait before the next attempt: a random time between
+// zero and a ceiling that doubles with each failure (exponential back-off with full
+// jitter). So the clients of a server that comes back do not all connect at once.
 type backoff struct {
-	base, max time.Duration
-	rand      func(n int64) int64 // in [0, n)
+	base, limit time.Duration
+	rand        func(n int64) int64 // in [0, n)
 }
 
 // randInt64N is the default of ReconnectorConfig.Rand.
 func randInt64N(n int64) int64 { return rand.Int64N(n) }
 
-// delay is the time to wait after so many failures in a row, 1 at least.
+// delay returns the time to wait after that many failures in a row, at least 1.
 func (b *backoff) delay(failures int) time.Duration {
-	ceiling := min(b.base, b.max)
-	for n := 1; n < failures && ceiling < b.max; n++ {
-		ceiling += min(ceiling, b.max-ceiling) // doubled, without overflow
+	ceiling := min(b.base, b.limit)
+	for n := 1; n < failures && ceiling < b.limit; n++ {
+		ceiling += min(ceiling, b.limit-ceiling) // doubled, without overflow
 	}
 	return time.Duration(b.rand(int64(ceiling)))
 }

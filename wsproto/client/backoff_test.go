@@ -13,7 +13,7 @@ import (
 // The ceiling doubles up to its bound, and the delay is anywhere below it.
 func TestBackoff(t *testing.T) {
 	var ceilings []time.Duration
-	b := backoff{base: 100 * time.Millisecond, max: time.Second, rand: func(n int64) int64 {
+	b := backoff{base: 100 * time.Millisecond, limit: time.Second, rand: func(n int64) int64 {
 		ceilings = append(ceilings, time.Duration(n))
 		return n - 1
 	}}
@@ -27,11 +27,11 @@ func TestBackoff(t *testing.T) {
 	if d := cmp.Diff(want, ceilings); d != "" {
 		t.Errorf("ceilings (-want +got):\n%s", d)
 	}
-	b.base, b.max = 1, math.MaxInt64
+	b.base, b.limit = 1, math.MaxInt64
 	if d := b.delay(1000); d != math.MaxInt64-1 {
 		t.Errorf("delay(1000) = %v; want no overflow", d)
 	}
-	b.base, b.max = 5, 2
+	b.base, b.limit = 5, 2
 	if d := b.delay(1); d != 1 {
 		t.Errorf("delay(1) = %v; want BackoffMax to bound BackoffBase", d)
 	}

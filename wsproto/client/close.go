@@ -12,15 +12,15 @@ import (
 // DefaultCloseTimeout is Options.CloseTimeout's default.
 const DefaultCloseTimeout = 5 * time.Second
 
-// Close performs the close handshake (RFC 6455 §7.1.2): it sends a Close frame
-// with code and reason, at most 123 bytes, waits for the peer's, and for the
-// peer to close the connection below. What still arrives before the peer's Close
-// is for those who are reading, or else skipped. With CloseNoStatus the frame
-// has neither code nor reason.
+// Close performs the close handshake (RFC 6455 §7.1.2). It sends a Close frame with
+// code and reason, which is at most 123 bytes of UTF-8, waits for the peer's Close frame,
+// and for the peer to close the underlying connection. Messages that arrive before the
+// peer's Close go to a Read that is in progress, and are skipped otherwise. With
+// CloseNoStatus the frame has neither code nor reason.
 //
-// All that takes at most Options.CloseTimeout; then the connection is cut. The
-// error is nil if the peer's Close came, also if it came first; otherwise it
-// says what did. A *wsproto.UsageError leaves the connection as it was.
+// If this takes longer than Options.CloseTimeout, the connection is cut. The error is
+// nil if the peer sent a Close frame, even before this one; otherwise it says how the
+// connection ended. A *wsproto.UsageError leaves the connection open.
 func (c *Conn) Close(code wsproto.CloseCode, reason string) error {
 	if err := wsproto.CheckClose(code, reason); err != nil {
 		return err
@@ -29,7 +29,7 @@ func (c *Conn) Close(code wsproto.CloseCode, reason string) error {
 	defer cancel()
 	c.send(ctx, func(dst []byte) ([]byte, error) {
 		return c.proto.AppendClose(dst, code, reason)
-	}) // an error shows in what follows
+	}) // if it fails, so does awaitClose
 	c.awaitClose(ctx)
 	select {
 	case <-c.gone:
@@ -44,8 +44,8 @@ func (c *Conn) Close(code wsproto.CloseCode, reason string) error {
 	return c.err
 }
 
-// awaitClose reads until the connection is over, or ctx is, or has somebody else
-// read.
+// awaitClose reads until the connection or ctx ends. If a Read is in progress, it
+// waits for that one to end.
 func (c *Conn) awaitClose(ctx context.Context) {
 	for c.reading.take(ctx, c) == nil {
 		_, err := c.next(ctx)
@@ -57,25 +57,23 @@ func (c *Conn) awaitClose(ctx context.Context) {
 	}
 }
 
-// CloseNow ends the connection without a close handshake: the peer finds out
-// that it vanished. What waits on it returns ErrClosed. After the connection's
-// end it does nothing.
+// CloseNow ends the connection at once, without a close handshake. Calls that wait on
+// the connection return ErrClosed. After the connection has ended, it does nothing.
 func (c *Conn) CloseNow() { c.abort(ErrClosed) }
 
-// finish brings a connection to its end on which no more is to be read or sent,
-// but for the Close that is pending. failed says that the peer broke the
-// protocol.
+// finish ends a connection on which only the pending Close is left to be sent. failed
+// says that the peer violated the protocol.
 func (c *Conn) finish(failed bool) {
 	defer time.AfterFunc(c.closeTimeout, c.hangUp).Stop()
 	defer c.hangUp()
-	c.wire <- struct{}{} // whoever has it comes to an end, at the latest by hangUp
+	c.wire <- struct{}{} // its holder releases it, at the latest after hangUp
 	c.flush()
 	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && failed {
-		half.CloseWrite() // such a peer may not answer the Close
+		half.CloseWrite() // a peer that violates the protocol may not answer the Close
 	}
 	// 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be
-	// closed first by the server". And closing with input unread would have the
-	// system throw our Close frame away.
+	// closed first by the server". Besides, closing with unread input would make the
+	// system discard our Close frame.
 	io.Copy(io.Discard, c.nc)
 	c.nc.Close()
 }

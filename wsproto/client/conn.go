@@ -2,9 +2,6 @@ package client
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/tls"
-	"encoding/binary"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -18,11 +15,11 @@ import (
 const readBuffer = 16 << 10
 
 // Conn is one connection, made by Dial. Its methods may be called from any
-// goroutine. Whoever has one calls Close or CloseNow in the end.
+// goroutine. It must be closed in the end, by Close or CloseNow.
 //
-// A Conn has no goroutine of its own. For a moment it starts one to write what
-// the protocol itself has to say, so that a reader never waits for a writer, and
-// one to bring a connection that is over to its end.
+// A Conn has no permanent goroutine. It starts a short-lived one to write the
+// protocol's own frames, such as pongs, so that a reader never waits for a writer, and
+// one to end the connection.
 type Conn struct {
 	// Immutable.
 	nc           net.Conn
@@ -30,7 +27,7 @@ type Conn struct {
 	maxMessage   int
 	closeTimeout time.Duration
 	over         chan struct{} // closed when err is set
-	gone         chan struct{} // closed when nc is
+	gone         chan struct{} // closed when nc has been closed
 
 	reading token // to read from nc and take events from proto
 	message token // to send a message, all its fragments
@@ -38,9 +35,9 @@ type Conn struct {
 
 	// Holder of reading only.
 	buf     []byte
-	reader  *MessageReader // who may read on in the current message
-	partial bool           // the current message has not come to its end
-	kept    *kept          // what a Read had of it when its context ended
+	reader  *MessageReader // the reader of the current message
+	partial bool           // the current message has not been read to its end
+	kept    *kept          // the part that a Read had when its context ended
 
 	// Holder of wire only.
 	out []byte
@@ -53,13 +50,13 @@ type Conn struct {
 	proto    wsproto.Conn
 	pending  []byte // frames that the protocol or a heartbeat wants written
 	err      error  // why the connection is over; nil while it is not
-	writeErr error  // why nothing can be written any more, though reading may go on
+	writeErr error  // why nothing more can be written; reading may still work
 	answered bool   // the peer's Close has come
 	pings    []*ping
 	pinged   uint64 // the last ping's number
 }
 
-// newConn makes a connection of what a handshake left.
+// newConn makes a Conn of what a handshake returned.
 func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
 	c := &Conn{
 		nc:           nc,
@@ -80,7 +77,7 @@ func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
 		c.closeTimeout = DefaultCloseTimeout
 	}
 	c.hangUp = sync.OnceFunc(func() {
-		abandon(nc)
+		handshake.CloseNow(nc)
 		close(c.gone)
 	})
 	c.proto.Init(&wsproto.Config{
@@ -89,7 +86,7 @@ func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
 		MaxFragments: o.MaxFragments,
 		CompressFrom: o.CompressFrom,
 		Stream:       o.Stream,
-		MaskKey:      maskKey,
+		MaskKey:      MaskKey,
 	})
 	if res.Deflate != nil {
 		c.proto.UseDeflate(*res.Deflate)
@@ -98,24 +95,14 @@ func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
 	return c
 }
 
-// maskKey makes a key that nobody can foresee.
-func maskKey() uint32 {
-	// 5.3: "The masking key needs to be unpredictable; thus, the masking key
-	// MUST be derived from a strong source of entropy".
-	var key [4]byte
-	rand.Read(key[:]) // never fails
-	return binary.LittleEndian.Uint32(key[:])
-}
-
-// Subprotocol is the one that was agreed on, or "".
+// Subprotocol returns the negotiated subprotocol, or "".
 func (c *Conn) Subprotocol() string { return c.result.Subprotocol }
 
-// Handshake is what the opening handshake settled. Its Header is shared: read
-// only.
+// Handshake returns the result of the opening handshake. Its Header is shared and must
+// not be modified.
 func (c *Conn) Handshake() handshake.Result { return c.result }
 
-// end makes err the reason why the connection is over, unless there is one. It
-// is called with mu held.
+// end ends the connection with err, unless it has ended already. Called with mu held.
 func (c *Conn) end(err error) {
 	if c.err == nil {
 		c.err = err
@@ -123,14 +110,14 @@ func (c *Conn) end(err error) {
 	}
 }
 
-// failure is why the connection is over, or nil.
+// failure returns why the connection has ended, or nil.
 func (c *Conn) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.err
 }
 
-// abort ends the connection at once, without a word to the peer.
+// abort ends the connection at once, without sending anything.
 func (c *Conn) abort(err error) {
 	c.mu.Lock()
 	c.end(err)
@@ -145,24 +132,11 @@ func (c *Conn) usable() bool {
 	return c.err == nil && c.writeErr == nil && !c.proto.CloseExpected()
 }
 
-// abandon closes nc without a word to the peer: a tls.Conn's own Close would
-// wait for room to send its alert.
-func abandon(nc net.Conn) {
-	for {
-		tc, ok := nc.(*tls.Conn)
-		if !ok {
-			break
-		}
-		nc = tc.NetConn() // which is another one behind an https proxy
-	}
-	nc.Close()
-}
-
-// token is a lock whose taking a context can give up.
+// token is a lock that can be acquired with a context.
 type token chan struct{}
 
-// take waits for the token until ctx or the connection ends. That the
-// connection has not ended is not sure, even then.
+// take waits for the token until ctx or the connection ends. If it returns nil, the
+// connection may still have ended at the same moment.
 func (t token) take(ctx context.Context, c *Conn) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -177,7 +151,7 @@ func (t token) take(ctx context.Context, c *Conn) error {
 	}
 }
 
-// try takes the token if nobody has it.
+// try takes the token if it is free.
 func (t token) try() bool {
 	select {
 	case t <- struct{}{}:
@@ -189,9 +163,9 @@ func (t token) try() bool {
 
 func (t token) give() { <-t }
 
-// interruptible has ctx's end interrupt an operation on nc by its deadline,
-// which set sets. The operation is between this call and that of done, which
-// leaves no deadline behind.
+// interruptible makes the end of ctx interrupt an operation on nc, through the deadline
+// that set sets. The caller does the operation and then calls done, which clears the
+// deadline.
 func (c *Conn) interruptible(ctx context.Context, set func(time.Time) error) (done func()) {
 	if ctx.Done() == nil {
 		return func() {}

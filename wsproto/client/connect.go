@@ -11,13 +11,15 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+
+	"github.com/hawser-ws/hawser/handshake"
 )
 
-// maxProxyHead bounds in bytes the head of a proxy's response, with the interim
-// responses before it.
+// maxProxyHead is the maximum size in bytes of the head of a proxy's response,
+// including interim responses before it.
 const maxProxyHead = 16 << 10
 
-// ProxyError is a CONNECT that the proxy refused, or answered wrongly.
+// ProxyError says that a proxy refused a CONNECT, or gave an invalid answer.
 type ProxyError struct {
 	Status int    // HTTP status code
 	Reason string // what is wrong
@@ -43,19 +45,19 @@ func (d *connectDialer) dial(ctx context.Context, _, addr string) (net.Conn, err
 	if err != nil {
 		return nil, fmt.Errorf("proxy: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { abandon(nc) })
+	stop := context.AfterFunc(ctx, func() { handshake.CloseNow(nc) })
 	err = tunnel(nc, d.request(addr))
 	if !stop() {
-		err = ctx.Err() // and the connection is closed, or about to be
+		err = ctx.Err() // the connection is closed, or about to be
 	}
 	if err != nil {
-		abandon(nc)
+		handshake.CloseNow(nc)
 		return nil, err
 	}
 	return nc, nil
 }
 
-// request asks for a tunnel to addr, a host:port of visible ASCII.
+// request returns the request for a tunnel to addr, a host:port of visible ASCII.
 func (d *connectDialer) request(addr string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "CONNECT %s HTTP/1.1\r\nHost: %s\r\n", addr, addr)
@@ -87,14 +89,14 @@ func tunnel(nc net.Conn, request []byte) error {
 	// (and all inbound proxies) will switch to tunnel mode immediately after the
 	// response header section".
 	if resp.StatusCode/100 != 2 {
-		reason := "the proxy does not connect"
+		reason := "the proxy refuses to connect"
 		if resp.StatusCode == http.StatusProxyAuthRequired {
-			reason = "the proxy wants " + strconv.QuoteToASCII(clip(resp.Header.Get("Proxy-Authenticate")))
+			reason = "the proxy requires authentication: " + strconv.QuoteToASCII(clip(resp.Header.Get("Proxy-Authenticate")))
 		}
 		return &ProxyError{resp.StatusCode, reason}
 	}
-	// The server says nothing before it is asked, with TLS or without, so this
-	// is the proxy's: a body, where there is none.
+	// A server sends nothing before the client does, with TLS or without. So these
+	// bytes are the proxy's: a body, which this response must not have.
 	if n := br.Buffered(); n > 0 {
 		return &ProxyError{resp.StatusCode, strconv.Itoa(n) + " bytes follow the head of the response"}
 	}
@@ -114,5 +116,5 @@ func connectResponse(br *bufio.Reader) (*http.Response, error) {
 	}
 }
 
-// clip bounds what is shown of the peer's bytes.
+// clip limits how much of the peer's text is shown.
 func clip(s string) string { return s[:min(len(s), 128)] }

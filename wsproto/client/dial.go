@@ -8,44 +8,45 @@ import (
 	"github.com/hawser-ws/hawser/handshake"
 )
 
-// Options say how Dial connects and how the connection works. The zero value, or
-// nil, stands for the defaults. Dial does not change them.
+// Options configure Dial and the connection. The zero value, or nil, means the
+// defaults. Dial does not modify them.
 type Options struct {
 	handshake.DialOptions
 
-	// Proxy says through which proxy to reach a ws or wss URL; nil is none. It
-	// is asked once for each Dial; see ProxyURL and ProxyFromEnvironment. The
-	// proxy itself is reached by DialContext.
+	// Proxy, if set, returns the URL of the proxy to use for a ws or wss URL, or nil for
+	// none. It is called once for each Dial; see ProxyURL and ProxyFromEnvironment. The
+	// proxy itself is dialed by DialContext.
 	Proxy func(target *url.URL) (proxy *url.URL, err error)
 
-	// MaxMessage bounds a received message in bytes, uncompressed. Default 64 KiB.
+	// MaxMessage is the maximum size of a received message in bytes, uncompressed.
+	// Default 64 KiB.
 	MaxMessage int
 
-	// MaxFragments bounds the frames of a received message. Default 1,024; a
-	// negative value is no limit.
+	// MaxFragments is the maximum number of frames in a received message. Default
+	// 1,024; a negative value means no limit.
 	MaxFragments int
 
-	// Stream has Reader give out messages as they arrive, of any size in
-	// MaxFragments frames: what is not compressed is not held in memory.
-	// MaxMessage still bounds what Read returns, and compressed messages.
+	// Stream makes Reader return uncompressed messages as they arrive, of any size
+	// in up to MaxFragments frames, without holding them in memory. MaxMessage still
+	// limits what Read returns, and compressed messages.
 	Stream bool
 
-	// CompressFrom is the length in bytes from which messages are compressed,
-	// where permessage-deflate was agreed on. Default 128; a negative value
-	// compresses every one.
+	// CompressFrom is the length in bytes from which messages are compressed, if
+	// permessage-deflate was negotiated. Default 128; a negative value compresses
+	// every message.
 	CompressFrom int
 
-	// CloseTimeout bounds the time for the end of a connection, from the first
-	// Close frame in either direction. Default 5 s.
+	// CloseTimeout is the maximum time from the first Close frame, in either
+	// direction, to the end of the connection. Default 5 s.
 	CloseTimeout time.Duration
 }
 
-// Dial connects to a ws or wss URL. ctx bounds the opening handshake, with all
-// that comes before it, and not the connection. The errors are those of
-// handshake.Dial, and *ProxyError.
+// Dial connects to a ws or wss URL. ctx limits the time until the opening handshake is
+// done, not that of the connection. The errors are those of handshake.Dial, and
+// *ProxyError.
 //
-// A unix socket is reached by a DialContext that ignores its addr; the URL
-// then gives the Host header and the path.
+// To connect to a Unix socket, set a DialContext that ignores its addr; the URL then
+// provides the Host header and the path.
 func Dial(ctx context.Context, url string, o *Options) (*Conn, error) {
 	if o == nil {
 		o = &Options{}

@@ -1,6 +1,6 @@
-// Package client is a WebSocket client for goroutines: the blocking driver of
-// package wsproto, and the way to its connections, on every system that Go runs
-// on.
+// Package client is a WebSocket client with blocking calls, for use by goroutines: a
+// driver of package wsproto, and the code that makes its connections. It works on every
+// system that Go supports.
 //
 //	c, err := client.Dial(ctx, "wss://chat.example/ws", nil)
 //	if err != nil {
@@ -12,36 +12,35 @@
 //	}
 //	op, p, err := c.Read(ctx)
 //
-// Any number of goroutines may use a Conn. Messages are written one after the
-// other and read one after the other; reading and writing do not wait for each
-// other. Pings are answered, and the peer's Close is noticed, while somebody
-// reads: a program that only writes calls CloseRead.
+// Any number of goroutines may use a Conn. Messages are read one at a time and written
+// one at a time; reading and writing do not wait for each other. Pings are answered, and
+// the peer's Close is noticed, only while a Read is in progress, so a program that only
+// writes should call CloseRead.
 //
-// A context that ends stops a Read, and the next one goes on where it was, also
-// in the middle of a frame. It stops a Write or a Ping that waits for its turn,
-// and nothing has been sent then. But if it ends while a frame is being written,
-// the rest of the frame can never be sent and nothing else may follow: the
-// connection is unusable from then on, and closed. The same holds for a message
-// in fragments that does not come to its end.
+// When a Read's context ends, nothing is lost: the next Read goes on where it stopped,
+// even in the middle of a frame. When the context of a Write or Ping ends before its
+// turn has come, nothing has been sent. But if it ends while a frame is being written,
+// the rest of that frame can never be sent and nothing else may follow it, so the
+// connection is closed. The same holds for a fragmented message that is not finished.
 //
 // The type of an error says who is to blame:
 //
-//   - *CloseError: the peer closed, or vanished (1006; errors.Is with io.EOF).
-//   - *wsproto.PeerError: the peer broke the protocol or passed a limit.
-//   - *wsproto.UsageError: this program asked for what RFC 6455 forbids.
+//   - *CloseError: the peer closed, or disappeared (1006; errors.Is with io.EOF).
+//   - *wsproto.PeerError: the peer violated the protocol or exceeded a limit.
+//   - *wsproto.UsageError: this program asked for something that RFC 6455 forbids.
 //   - ErrClosed: this side closed, or cut a frame short.
 //   - the context's error: it ended first, and the connection is as it was.
-//   - *handshake.Error and *ProxyError, of Dial: the server, or the proxy on the
-//     way to it, refused.
+//   - *handshake.Error and *ProxyError, from Dial: the server, or the proxy on the way
+//     to it, refused.
 //
-// Pool keeps connections for many short uses, Reconnector keeps one up for a
-// long time. Both make them by a function of the caller's.
+// Pool keeps connections for many short uses, Reconnector keeps one connection up for a
+// long time. Both call a function of the caller's to make connections.
 //
-// The package knows nothing of what the messages mean, of the reactor in package
-// server, or of any log.
+// The package knows nothing about what the messages mean or about the reactor in
+// package server, and logs nothing.
 //
-// Read conn.go first: it says who may touch what. Then read.go, write.go,
-// fragments.go, ping.go and close.go, each one thing that a connection does;
-// dial.go, proxy.go and connect.go are the way to the server; pool.go and
-// reconnect.go stand on all that.
+// Read conn.go first: it says which lock guards what. Then read.go, write.go,
+// fragments.go, ping.go and close.go, each of them one thing that a connection does.
+// dial.go, proxy.go and connect.go make the connection; pool.go and reconnect.go build
+// on all that.
 package client

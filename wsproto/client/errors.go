@@ -9,24 +9,24 @@ import (
 )
 
 var (
-	// ErrClosed is returned, perhaps wrapped, once this side has closed the
+	// ErrClosed is returned, possibly wrapped, after this side has closed the
 	// connection, the Pool or the Reconnector, or has cut a frame short.
 	ErrClosed = errors.New("client: closed by this side")
 
-	// ErrReaderPassed is returned by a MessageReader when somebody went on to
-	// the next message before this one was read to its end.
-	ErrReaderPassed = errors.New("client: the next message has been asked for")
+	// ErrReaderPassed is returned by a MessageReader if the next message was requested
+	// before this one was read to its end.
+	ErrReaderPassed = errors.New("client: the next message has been requested")
 )
 
 // CloseError says how the peer ended the connection.
 type CloseError struct {
-	// Code and Reason are those of its Close frame: CloseNoStatus if that had
-	// none, CloseAbnormal if it vanished without one. That case is also io.EOF
-	// to errors.Is.
+	// Code and Reason are those of the peer's Close frame. Code is CloseNoStatus if
+	// that had none, and CloseAbnormal if the connection ended without a Close frame;
+	// then errors.Is with io.EOF is true.
 	Code   wsproto.CloseCode
 	Reason string
 
-	// Err is what the network said, of a peer that vanished.
+	// Err is the network's error, if the connection ended without a Close frame.
 	Err error
 }
 
@@ -43,13 +43,13 @@ func (e *CloseError) Error() string {
 
 func (e *CloseError) Unwrap() error { return e.Err }
 
-// Is makes a connection that ended without a Close frame an io.EOF, whatever
-// the network called it.
+// Is makes a connection that ended without a Close frame an io.EOF, whatever the
+// network's error.
 func (e *CloseError) Is(target error) bool {
 	return target == io.EOF && e.Code == wsproto.CloseAbnormal
 }
 
-// vanished is the error of a connection on which err ended the stream.
-func vanished(err error) *CloseError {
+// lostPeer returns the error of a connection that err ended without a Close frame.
+func lostPeer(err error) *CloseError {
 	return &CloseError{Code: wsproto.CloseAbnormal, Err: err}
 }

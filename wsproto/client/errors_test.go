@@ -12,7 +12,7 @@ func TestErrors(t *testing.T) {
 	for want, err := range map[string]error{
 		"client: closed by peer: 1000 normal closure":              &CloseError{Code: wsproto.CloseNormal},
 		`client: closed by peer: 1001 going away "b\nye"`:          &CloseError{Code: wsproto.CloseGoingAway, Reason: "b\nye"},
-		"client: closed by peer: 1006 abnormal closure: EOF":       vanished(io.EOF),
+		"client: closed by peer: 1006 abnormal closure: EOF":       lostPeer(io.EOF),
 		"client: message not sent: client: closed by this side":    &NotSentError{Err: ErrClosed},
 		"client: proxy: 502 Bad Gateway: the proxy does not speak": &ProxyError{502, "the proxy does not speak"},
 		"client: proxy: 599: the proxy does not speak":             &ProxyError{599, "the proxy does not speak"},
@@ -21,7 +21,7 @@ func TestErrors(t *testing.T) {
 			t.Errorf("error %q; want %q", err, want)
 		}
 	}
-	if !errors.Is(vanished(io.ErrClosedPipe), io.ErrClosedPipe) {
+	if !errors.Is(lostPeer(io.ErrClosedPipe), io.ErrClosedPipe) {
 		t.Error("the network's error is lost")
 	}
 }

@@ -9,17 +9,16 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// fragmentSize is the payload in bytes of each fragment that a MessageWriter
-// sends, but for the last and those that Flush sends.
+// fragmentSize is the payload in bytes of each fragment that a MessageWriter sends,
+// except the last one and those that Flush sends.
 const fragmentSize = 16 << 10
 
-// Writer begins a message, Text or Binary, that is written piece by piece and
-// sent in fragments (RFC 6455 §5.4). It waits until the messages before have
-// been sent, and those after wait until the MessageWriter is closed.
+// Writer begins a Text or Binary message that is written piece by piece and sent in
+// fragments (RFC 6455 §5.4). It waits until earlier messages have been sent, and later
+// ones wait until the MessageWriter is closed.
 //
-// ctx bounds the whole message. If it ends before Close, or anything else keeps
-// the message from its end, the message is given up; if a fragment of it has
-// been sent, that is the connection's end.
+// ctx applies to the whole message. If ctx ends before Close, or a write fails, the
+// message is abandoned; if a fragment of it has been sent, the connection is closed.
 func (c *Conn) Writer(ctx context.Context, op frame.Opcode) (*MessageWriter, error) {
 	if !op.IsData() {
 		return nil, &wsproto.UsageError{Reason: "a message is text or binary, not " + op.String()}
@@ -29,7 +28,7 @@ func (c *Conn) Writer(ctx context.Context, op frame.Opcode) (*MessageWriter, err
 	}
 	w := &MessageWriter{c: c, ctx: ctx, op: op, turn: make(chan struct{}, 1)}
 	w.turn <- struct{}{}
-	w.stop = context.AfterFunc(ctx, w.giveUp)
+	w.stop = context.AfterFunc(ctx, w.onContextEnd)
 	<-w.turn
 	return w, nil
 }
@@ -41,18 +40,18 @@ type MessageWriter struct {
 	c    *Conn
 	ctx  context.Context
 	op   frame.Opcode
-	stop func() bool // of giveUp
+	stop func() bool // cancels the call of onContextEnd
 
-	turn chan struct{} // held by a method, or by giveUp
+	turn chan struct{} // held by a method, or by onContextEnd
 
 	// Holder of turn only.
 	buf   []byte // written and not sent
-	tail  []byte // of a text: its last character, if that is not whole
+	tail  []byte // of a text: the last character, while that is incomplete
 	begun bool   // a fragment has been sent
 	err   error  // why nothing more can be written
 }
 
-// Write adds p, of which it keeps a copy, to the message.
+// Write adds a copy of p to the message.
 func (w *MessageWriter) Write(p []byte) (n int, err error) {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
@@ -84,9 +83,9 @@ func (w *MessageWriter) Flush() error {
 	return w.send(false)
 }
 
-// Close sends the end of the message, and lets the next one begin. A nil error
-// says what it says after Conn.Write. Once the message has ended, well or not,
-// the error is that of its end, or ErrClosed.
+// Close sends the end of the message, and lets the next one begin. A nil error means
+// the same as from Conn.Write. If the message had already ended, the error says why, or
+// is ErrClosed.
 func (w *MessageWriter) Close() error {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
@@ -120,8 +119,8 @@ func (w *MessageWriter) send(fin bool) error {
 	return nil
 }
 
-// check reports whether p can follow in a text, and keeps what it leaves of a
-// character. turn is held.
+// check reports whether the text is still valid UTF-8 with p added, and keeps an
+// incomplete character at its end in tail. turn is held.
 func (w *MessageWriter) check(p []byte) bool {
 	for ; len(w.tail) > 0 && len(p) > 0; p = p[1:] {
 		w.tail = append(w.tail, p[0])
@@ -145,8 +144,8 @@ func (w *MessageWriter) check(p []byte) bool {
 	return utf8.Valid(p[:whole])
 }
 
-// giveUp is what becomes of the message when ctx ends.
-func (w *MessageWriter) giveUp() {
+// onContextEnd abandons the message when ctx ends.
+func (w *MessageWriter) onContextEnd() {
 	w.turn <- struct{}{}
 	defer func() { <-w.turn }()
 	if w.err == nil {
@@ -154,8 +153,8 @@ func (w *MessageWriter) giveUp() {
 	}
 }
 
-// abandon ends the message before its time, and the connection with it if the
-// peer has begun to receive it. It returns err. turn is held.
+// abandon ends the message unfinished, and with it the connection if a fragment has
+// been sent. It returns err. turn is held.
 func (w *MessageWriter) abandon(err error) error {
 	if w.begun {
 		w.c.abort(fmt.Errorf("%w: a message was not finished: %w", ErrClosed, err))

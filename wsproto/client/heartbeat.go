@@ -11,16 +11,15 @@ import (
 // pings of a Reconnector.
 var ErrNoHeartbeat = errors.New("client: peer does not answer heartbeats")
 
-// heartbeat pings a connection at intervals and ends it when nothing at all
-// comes back.
+// heartbeat pings a connection at intervals, and ends it when nothing comes back.
 type heartbeat struct {
 	// Immutable.
-	c        *Conn
-	interval time.Duration
-	max      int // misses in a row after which the peer is dead
+	c         *Conn
+	interval  time.Duration
+	maxMisses int // misses in a row after which the peer is dead
 
-	// handled counts the beginnings and ends of the handling of a message:
-	// meanwhile nobody reads, and silence says nothing of the peer.
+	// handled counts the starts and ends of calls of Message. During a call nothing is
+	// read, so silence says nothing about the peer.
 	handled atomic.Uint64
 
 	mu sync.Mutex
@@ -28,7 +27,7 @@ type heartbeat struct {
 	timer  *time.Timer // nil before start and after stop
 	pinged bool
 	misses int
-	heard  uint64 // as they stood at the last tick
+	heard  uint64 // c.heard and handled at the last tick
 	worked uint64
 }
 
@@ -39,7 +38,7 @@ func (h *heartbeat) start() {
 	h.timer = time.AfterFunc(h.interval, h.tick)
 }
 
-// stop ends the heartbeat. A tick that is under way does nothing any more.
+// stop ends the heartbeat. A tick that has already started does nothing.
 func (h *heartbeat) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -47,7 +46,7 @@ func (h *heartbeat) stop() {
 	h.timer = nil
 }
 
-// tick judges the interval that is over and begins the next one.
+// tick evaluates the interval that has passed and begins the next one.
 func (h *heartbeat) tick() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -63,10 +62,10 @@ func (h *heartbeat) tick() {
 	}
 	h.heard, h.worked = heard, worked
 	h.timer = time.AfterFunc(h.interval, h.tick)
-	if h.misses >= h.max {
+	if h.misses >= h.maxMisses {
 		h.c.abort(ErrNoHeartbeat)
 		return
 	}
-	h.c.beat()
+	h.c.sendPing()
 	h.pinged = true
 }

@@ -6,15 +6,15 @@ import (
 	"strconv"
 )
 
-// ping is one whose pong has not come.
+// ping is a ping that has not been answered yet.
 type ping struct {
 	number uint64
-	done   chan struct{} // closed when it has
+	done   chan struct{} // closed when its pong arrives
 }
 
-// Ping sends a ping and waits for its pong. That comes only while somebody
-// reads: in a Read, say, or by CloseRead. If ctx ends first, the connection is
-// as it was.
+// Ping sends a ping and waits for its pong. The pong is seen only while something reads:
+// another goroutine in Read, or CloseRead. If ctx ends first, the connection is
+// unaffected.
 func (c *Conn) Ping(ctx context.Context) error {
 	p := &ping{done: make(chan struct{})}
 	err := c.send(ctx, func(dst []byte) ([]byte, error) {
@@ -48,30 +48,30 @@ func (c *Conn) Ping(ctx context.Context) error {
 	return err
 }
 
-// beat has a ping sent by and by, for whose pong nobody waits.
-func (c *Conn) beat() {
+// sendPing queues a ping without waiting for its pong.
+func (c *Conn) sendPing() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if b, err := c.appendPing(nil); err == nil && c.err == nil {
-		c.post(b)
+		c.queueFrames(b)
 	}
 }
 
-// appendPing appends the frame of a ping that is unlike all others of this
-// connection. mu is held.
+// appendPing appends a ping frame with a payload that is unique on this connection. mu
+// is held.
 func (c *Conn) appendPing(dst []byte) ([]byte, error) {
 	c.pinged++
 	return c.proto.AppendPing(dst, strconv.AppendUint(nil, c.pinged, 10))
 }
 
-// pong tells those who wait that their ping has been answered. mu is held.
+// pong wakes the Pings that a pong answers. mu is held.
 func (c *Conn) pong(payload []byte) {
 	number, err := strconv.ParseUint(string(payload), 10, 64)
 	if err != nil || number > c.pinged {
 		return // 5.5.3: "A Pong frame MAY be sent unsolicited."
 	}
-	// 5.5.3 lets the peer answer only the last of several pings: that is the
-	// answer to those before, too.
+	// 5.5.3 lets the peer answer only the last of several pings, so a pong also answers
+	// all earlier ones.
 	for len(c.pings) > 0 && c.pings[0].number <= number {
 		close(c.pings[0].done)
 		c.pings = c.pings[1:]

@@ -10,7 +10,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// PoolConfig says how a Pool works. It is not changed after NewPool.
+// PoolConfig configures a Pool.
 type PoolConfig struct {
 	// Dial makes a connection. It may be called from several goroutines at
 	// once. Required.
@@ -19,24 +19,24 @@ type PoolConfig struct {
 	// Capacity is how many idle connections are kept, at least 1.
 	Capacity int
 
-	// MaxOpen bounds the connections that are idle, handed out, or being made.
-	// 0 is no bound.
+	// MaxOpen is the maximum number of connections that are idle, handed out, or being
+	// made. 0 means no limit.
 	MaxOpen int
 
-	// IdleLimit closes a connection that nobody wanted for so long. 0 is no
+	// IdleLimit is how long a connection may be idle before it is closed. 0 means no
 	// limit.
 	IdleLimit time.Duration
 
-	// PingTimeout bounds the time that a Get waits for idle connections to show
-	// that they are healthy. Default 1 s.
+	// PingTimeout is how long a Get waits for idle connections to answer a ping.
+	// Default 1 s.
 	PingTimeout time.Duration
 }
 
-// Pool keeps connections that one goroutine after another uses for a while. Its
-// methods may be called from any goroutine.
+// Pool keeps connections that goroutines use one after another. Its methods may be
+// called from any goroutine.
 //
-// An idle connection is looked after: the peer's pings are answered, and it is
-// closed when its end comes or a message does, as nobody is there to read it.
+// An idle connection is watched: the peer's pings are answered, and it is closed when
+// the peer closes it or sends a message, because no one would read that.
 type Pool struct {
 	cfg PoolConfig // Immutable.
 
@@ -44,29 +44,29 @@ type Pool struct {
 	// Guarded by mu.
 	closed bool
 	open   int     // idle, handed out or being made
-	idle   []*idle // the one used last at the end
+	idle   []*idle // the most recently used one last
 	out    map[*Conn]struct{}
-	queue  []*waiting // for open to fall below MaxOpen, the first come first
+	queue  []*waiting // Gets that wait for open to fall below MaxOpen, the oldest first
 	counts PoolStats
 }
 
-// PoolStats is what a Pool has counted.
+// PoolStats are a Pool's counters.
 type PoolStats struct {
 	Open int // connections now: idle, handed out or being made
-	Idle int // of them, idle
-	Out  int // of them, handed out
+	Idle int // the idle part of Open
+	Out  int // the handed out part of Open
 
 	Reused     uint64 // idle connections that Get handed out
 	Dialed     uint64 // connections made
 	DialErrors uint64 // connections that could not be made
-	Waited     uint64 // Gets that MaxOpen made wait
-	Unhealthy  uint64 // idle connections that ended, did not answer, or spoke
-	Expired    uint64 // idle connections that nobody wanted for IdleLimit
+	Waited     uint64 // Gets that had to wait because of MaxOpen
+	Unhealthy  uint64 // idle connections that ended, did not answer a ping, or sent a message
+	Expired    uint64 // idle connections closed after IdleLimit
 	Surplus    uint64 // connections put back when Capacity was reached
 	Broken     uint64 // connections put back that could not be used again
 }
 
-// NewPool makes a pool without connections; see Warm.
+// NewPool returns a pool without connections; see Warm.
 func NewPool(cfg PoolConfig) (*Pool, error) {
 	switch {
 	case cfg.Dial == nil:
@@ -86,16 +86,16 @@ func NewPool(cfg PoolConfig) (*Pool, error) {
 	return &Pool{cfg: cfg, out: make(map[*Conn]struct{})}, nil
 }
 
-// Get hands out a connection, which goes back by Put, whatever has become of
-// it: an idle one that answers a ping, else a new one. Only when MaxOpen
-// connections are there and none is idle does Get wait for one of them. ctx
-// bounds all that. The error is ctx's, Dial's, or ErrClosed.
+// Get returns a connection: an idle one that answers a ping, otherwise a new one. It
+// waits for a connection only if there are MaxOpen of them and none is idle. The caller
+// must return the connection by Put, even if it has ended. The error is ctx's, Dial's, or
+// ErrClosed.
 func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	patient := true // no idle connection has used up the time for their pings
-	placed := false // this Get has a place among the open ones
+	patient := true // PingTimeout has not passed yet
+	placed := false // this Get already counts in p.open
 	for {
 		i, w, err := p.claim(patient, placed)
 		if w != nil {
@@ -120,9 +120,9 @@ func (p *Pool) Get(ctx context.Context) (*Conn, error) {
 	}
 }
 
-// claim takes an idle connection, a place to make one in, or a place in the
-// queue. patient says that idle ones may be tried, placed that the caller has a
-// place already.
+// claim returns an idle connection, a place in the queue, or neither: then the caller
+// counts in p.open and makes a connection. patient says that idle connections may be
+// tried, placed that the caller counts in p.open already.
 func (p *Pool) claim(patient, placed bool) (*idle, *waiting, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,7 +138,7 @@ func (p *Pool) claim(patient, placed bool) (*idle, *waiting, error) {
 			p.vacate()
 		}
 		i := p.idle[n-1]
-		p.take(i)
+		p.takeIdle(i)
 		return i, nil, nil
 	case placed:
 		return nil, nil, nil
@@ -152,7 +152,7 @@ func (p *Pool) claim(patient, placed bool) (*idle, *waiting, error) {
 	return nil, w, nil
 }
 
-// dial makes a connection and hands it out. It has a place.
+// dial makes a connection and hands it out. The caller counts in p.open.
 func (p *Pool) dial(ctx context.Context) (*Conn, error) {
 	c, err := p.cfg.Dial(ctx)
 	if err != nil {
@@ -182,22 +182,22 @@ func (p *Pool) handOut(c *Conn, reused bool) (*Conn, error) {
 	return c, nil
 }
 
-// Put takes back a connection that Get handed out, and that nobody uses any
-// more. One that cannot be used again is closed: because its end has come, or a
-// message has been begun and not finished in either direction. So is the surplus
-// over Capacity. It panics if c is not handed out.
+// Put returns a connection that Get handed out, and that is no longer in use. The
+// connection is closed if it cannot be used again, because it has ended or a message is
+// unfinished in either direction, and if Capacity connections are idle already. Put
+// panics if c is not handed out.
 func (p *Pool) Put(c *Conn) {
 	p.mu.Lock()
 	_, ok := p.out[c]
 	delete(p.out, c)
 	p.mu.Unlock()
 	if !ok {
-		panic("client: Put of a connection that this pool has not handed out")
+		panic("client: Put of a connection that this Pool has not handed out")
 	}
 	p.giveBack(c)
 }
 
-// giveBack keeps or closes a connection that has a place and is not in use.
+// giveBack keeps or closes a connection that is not in use and counts in p.open.
 func (p *Pool) giveBack(c *Conn) {
 	sound := c.atRest()
 	p.mu.Lock()
@@ -212,12 +212,12 @@ func (p *Pool) giveBack(c *Conn) {
 		p.counts.Surplus++
 		p.retire(c)
 	default:
-		p.keep(p.rest(c))
+		p.keepIdle(p.watchIdle(c))
 	}
 }
 
-// Warm makes connections until n of them are idle, as far as Capacity and
-// MaxOpen allow, and returns when they are, or could not be made.
+// Warm makes connections until n of them are idle, as far as Capacity and MaxOpen
+// allow. It returns when that is so, or a connection could not be made.
 func (p *Pool) Warm(ctx context.Context, n int) error {
 	p.mu.Lock()
 	missing := min(n, p.cfg.Capacity) - len(p.idle)
@@ -249,8 +249,8 @@ func (p *Pool) Warm(ctx context.Context, n int) error {
 	return errors.Join(errs...)
 }
 
-// Close closes the idle connections and returns when that is done. Get fails
-// from then on; what is handed out is closed when it is put back.
+// Close closes the idle connections and returns when that is done. From then on Get
+// fails, and connections that are put back are closed.
 func (p *Pool) Close() {
 	p.mu.Lock()
 	p.closed = true
@@ -260,7 +260,7 @@ func (p *Pool) Close() {
 	p.queue = nil
 	var closing sync.WaitGroup
 	for _, i := range slices.Clone(p.idle) {
-		p.take(i)
+		p.takeIdle(i)
 		i.leave()
 		p.vacate()
 		closing.Go(func() { i.c.Close(wsproto.CloseNormal, "") })
@@ -269,7 +269,7 @@ func (p *Pool) Close() {
 	closing.Wait()
 }
 
-// Stats returns what has been counted.
+// Stats returns the current counters.
 func (p *Pool) Stats() PoolStats {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -278,7 +278,7 @@ func (p *Pool) Stats() PoolStats {
 	return s
 }
 
-// retire closes a connection and gives its place up. mu is held.
+// retire closes a connection and uncounts it. mu is held.
 func (p *Pool) retire(c *Conn) {
 	p.vacate()
 	go c.Close(wsproto.CloseNormal, "")

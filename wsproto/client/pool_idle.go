@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// idle is a connection that nobody uses.
+// idle is a connection that is not in use.
 type idle struct {
 	c       *Conn
 	leave   context.CancelFunc // ends watch
 	watched chan struct{}      // closed when watch has ended
-	spoke   bool               // it ended, or a message came; valid when watched is closed
+	spoke   bool               // it ended, or a message arrived; valid when watched is closed
 	expire  *time.Timer        // Guarded by the pool's mu. Of IdleLimit; nil without one.
 }
 
-// atRest reports whether somebody else can use the connection: it has not ended,
-// and no message has been begun and not finished.
+// atRest reports whether the connection can be used again: it has not ended, and no
+// message is unfinished in either direction.
 func (c *Conn) atRest() bool {
 	if !c.message.try() {
 		return false
@@ -35,15 +35,15 @@ func (c *Conn) atRest() bool {
 	return !arriving && c.usable()
 }
 
-// rest has a connection looked after.
-func (p *Pool) rest(c *Conn) *idle {
+// watchIdle starts to watch a connection.
+func (p *Pool) watchIdle(c *Conn) *idle {
 	ctx, leave := context.WithCancel(context.Background())
 	i := &idle{c: c, leave: leave, watched: make(chan struct{})}
 	go p.watch(ctx, i)
 	return i
 }
 
-// watch reads an idle connection until it is wanted, or of no use any more.
+// watch reads an idle connection until it is needed or can no longer be used.
 func (p *Pool) watch(ctx context.Context, i *idle) {
 	_, _, err := i.c.Reader(ctx)
 	i.spoke = err == nil || ctx.Err() == nil
@@ -53,8 +53,8 @@ func (p *Pool) watch(ctx context.Context, i *idle) {
 	}
 }
 
-// check finds out whether a connection that has been taken is healthy, by a ping
-// that is answered in time. It ends the watch.
+// check pings a connection that has been taken from the idle ones, and reports whether
+// it is healthy. It ends the watch.
 func (p *Pool) check(ctx context.Context, i *idle) (healthy, inTime bool) {
 	timed, cancel := context.WithTimeout(ctx, p.cfg.PingTimeout)
 	err := i.c.Ping(timed)
@@ -71,9 +71,9 @@ func (p *Pool) check(ctx context.Context, i *idle) (healthy, inTime bool) {
 	return healthy, inTime
 }
 
-// take takes a connection out of the idle ones, and reports whether it was one
-// of them. It is still watched. mu is held.
-func (p *Pool) take(i *idle) bool {
+// takeIdle removes a connection from the idle ones, and reports whether it was one of
+// them. It is still watched. mu is held.
+func (p *Pool) takeIdle(i *idle) bool {
 	at := slices.Index(p.idle, i)
 	if at < 0 {
 		return false
@@ -85,11 +85,11 @@ func (p *Pool) take(i *idle) bool {
 	return true
 }
 
-// drop closes a connection, if it is still idle, and adds one to count.
+// drop closes a connection if it is still idle, and adds one to count.
 func (p *Pool) drop(i *idle, count *uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.take(i) {
+	if p.takeIdle(i) {
 		*count++
 		i.leave()
 		p.retire(i.c)

@@ -154,8 +154,8 @@ func TestPoolIdleEnds(t *testing.T) {
 				c, p := pt.get()
 				pt.mu.Lock() // nothing is dropped before the watch can be seen
 				delete(pt.out, c)
-				i := pt.rest(c)
-				pt.keep(i)
+				i := pt.watchIdle(c)
+				pt.keepIdle(i)
 				pt.mu.Unlock()
 				end(p)
 				receive(t, i.watched)

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// waiting is a Get that MaxOpen makes wait.
+// waiting is a Get that waits because of MaxOpen.
 type waiting struct {
-	// turn takes, once, an idle connection, or nil for the place of one. It is
-	// closed with the pool.
+	// turn receives one value: an idle connection, or nil for permission to make one.
+	// It is closed with the pool.
 	turn chan *idle
 }
 
-// wait waits for a connection that has been put back, or a place to make one in.
+// wait waits for a connection that is put back, or for permission to make one.
 func (p *Pool) wait(ctx context.Context, w *waiting) (*idle, error) {
 	select {
 	case i, ok := <-w.turn:
@@ -29,17 +29,17 @@ func (p *Pool) wait(ctx context.Context, w *waiting) (*idle, error) {
 		p.queue = slices.Delete(p.queue, at, at+1)
 		return nil, ctx.Err()
 	}
-	// Its turn came all the same, and is the next one's now.
+	// Its turn came at the same time: pass it on.
 	switch i, ok := <-w.turn; {
 	case ok && i == nil:
 		p.vacate()
 	case ok:
-		p.keep(i)
+		p.keepIdle(i)
 	}
 	return nil, ctx.Err()
 }
 
-// next takes who waits longest out of the queue; nil is nobody. mu is held.
+// next removes the oldest Get from the queue and returns it, or nil. mu is held.
 func (p *Pool) next() *waiting {
 	if len(p.queue) == 0 {
 		return nil
@@ -49,7 +49,7 @@ func (p *Pool) next() *waiting {
 	return w
 }
 
-// vacate gives a place among the open connections up. mu is held.
+// vacate uncounts an open connection, or lets the next Get make one. mu is held.
 func (p *Pool) vacate() {
 	if w := p.next(); w != nil {
 		w.turn <- nil
@@ -58,8 +58,9 @@ func (p *Pool) vacate() {
 	p.open--
 }
 
-// keep passes an idle connection to who waits, or keeps it. mu is held.
-func (p *Pool) keep(i *idle) {
+// keepIdle passes an idle connection to the next Get that waits, or keeps it. mu is
+// held.
+func (p *Pool) keepIdle(i *idle) {
 	switch w := p.next(); {
 	case w != nil:
 		w.turn <- i

@@ -19,18 +19,17 @@ import (
 // dialFunc is the type of handshake.DialOptions.DialContext.
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// ProxyURL is an Options.Proxy that always answers proxy: http://host:port for a
-// proxy that is asked by CONNECT, https://host:port for one that is spoken to over
-// TLS, socks5://host:port for SOCKS5 (RFC 1928). A user and password in the URL are
-// for the proxy. The ports default to 80, 443 and 1080. Names of servers are
-// looked up by the proxy.
+// ProxyURL returns an Options.Proxy that always uses the given proxy: http://host:port
+// (by CONNECT), https://host:port (by CONNECT over TLS) or socks5://host:port (RFC
+// 1928). A user and password in the URL are for the proxy. The ports default to 80, 443
+// and 1080. The proxy resolves the names of servers.
 func ProxyURL(proxy *url.URL) func(*url.URL) (*url.URL, error) {
 	return func(*url.URL) (*url.URL, error) { return proxy, nil }
 }
 
-// ProxyFromEnvironment is an Options.Proxy that follows HTTP_PROXY for ws,
-// HTTPS_PROXY for wss, and NO_PROXY, as http.ProxyFromEnvironment does. A server
-// on this machine is reached directly.
+// ProxyFromEnvironment is an Options.Proxy that uses HTTP_PROXY for ws, HTTPS_PROXY
+// for wss, and NO_PROXY, as http.ProxyFromEnvironment does. Servers on this machine are
+// connected to directly.
 func ProxyFromEnvironment(target *url.URL) (*url.URL, error) {
 	u := *target
 	u.Scheme = "http"
@@ -40,15 +39,15 @@ func ProxyFromEnvironment(target *url.URL) (*url.URL, error) {
 	return http.ProxyFromEnvironment(&http.Request{URL: &u})
 }
 
-// throughProxy returns the options for the handshake, with a DialContext through
-// the proxy that Proxy names.
+// throughProxy returns the options for the handshake, with a DialContext through the
+// proxy that Proxy returns.
 func (o *Options) throughProxy(rawURL string) (*handshake.DialOptions, error) {
 	if o.Proxy == nil {
 		return &o.DialOptions, nil
 	}
 	target, err := url.Parse(rawURL)
 	if err != nil {
-		return &o.DialOptions, nil // handshake.Dial says what is wrong with it
+		return &o.DialOptions, nil // handshake.Dial reports what is wrong with it
 	}
 	through, err := o.Proxy(target)
 	if err != nil {
@@ -64,11 +63,11 @@ func (o *Options) throughProxy(rawURL string) (*handshake.DialOptions, error) {
 	return &d, nil
 }
 
-// DialThrough is a DialContext, as handshake.DialOptions has one, through the proxy
-// at u: see ProxyURL. The proxy itself is reached by direct, or by a net.Dialer if
-// that is nil. config says how an https proxy is verified, by its own name: nil
-// stands for the defaults. What the DialContext returns is direct's connection, or a
-// *tls.Conn over it. Errors do not repeat u as a whole, which may hold a password.
+// DialThrough returns a DialContext for handshake.DialOptions that goes through the
+// proxy at u; see ProxyURL. The proxy itself is dialed by direct, or by a net.Dialer if
+// that is nil. config is for an https proxy, which is verified by its own name; nil means
+// the defaults. The DialContext returns direct's connection, or a *tls.Conn over it.
+// Errors never contain the whole of u, which may hold a password.
 func DialThrough(u *url.URL, direct dialFunc, config *tls.Config) (dialFunc, error) {
 	dial, err := proxyDial(u, direct, config)
 	if err != nil {
@@ -86,7 +85,7 @@ func proxyDial(u *url.URL, direct dialFunc, config *tls.Config) (dialFunc, error
 	}
 	// RFC 7617 §2: "a user-id containing a colon character is invalid".
 	if strings.Contains(u.User.Username(), ":") {
-		return nil, errors.New("user name has a colon")
+		return nil, errors.New("user name contains a colon")
 	}
 	switch u.Scheme {
 	case "http":
@@ -102,7 +101,7 @@ func proxyDial(u *url.URL, direct dialFunc, config *tls.Config) (dialFunc, error
 	return nil, fmt.Errorf("scheme is %q, want http, https or socks5", u.Scheme)
 }
 
-// overTLS is direct with TLS to the host called name.
+// overTLS returns direct, followed by a TLS handshake with the host called name.
 func overTLS(direct dialFunc, name string, config *tls.Config) dialFunc {
 	config = config.Clone()
 	if config == nil {
@@ -134,8 +133,8 @@ func socksDial(addr string, user *url.Userinfo, direct dialFunc) (dialFunc, erro
 	if err != nil {
 		return nil, err
 	}
-	// Its own DialContext hides direct's connection in another type, in which an
-	// event loop finds no descriptor.
+	// Its own DialContext wraps direct's connection in a type from which an event loop
+	// cannot take the descriptor.
 	over := d.(interface {
 		DialWithConn(ctx context.Context, c net.Conn, network, address string) (net.Addr, error)
 	})

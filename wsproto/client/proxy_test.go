@@ -113,9 +113,9 @@ func TestProxyConnectErrors(t *testing.T) {
 		name, response, want string
 		status               int
 	}{
-		{"407", "HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"é\"\r\n\r\n", `407 Proxy Authentication Required: the proxy wants "Basic realm=\"\u00e9\""`, 407},
-		{"502", "HTTP/1.1 502 Bad\r\n\r\n", "502 Bad Gateway: the proxy does not connect", 502},
-		{"101", "HTTP/1.1 101 Switching\r\n\r\n", "101 Switching Protocols: the proxy does not connect", 101},
+		{"407", "HTTP/1.1 407 Auth\r\nProxy-Authenticate: Basic realm=\"é\"\r\n\r\n", `407 Proxy Authentication Required: the proxy requires authentication: "Basic realm=\"\u00e9\""`, 407},
+		{"502", "HTTP/1.1 502 Bad\r\n\r\n", "502 Bad Gateway: the proxy refuses to connect", 502},
+		{"101", "HTTP/1.1 101 Switching\r\n\r\n", "101 Switching Protocols: the proxy refuses to connect", 101},
 		{"body", "HTTP/1.1 200 OK\r\n\r\n\x81\x02hi", "4 bytes follow the head", 200},
 		{"no HTTP", "SSH-2.0-x\r\n\r\n", "read response: malformed HTTP", 0},
 		{"nothing", "", "read response: unexpected EOF", 0},

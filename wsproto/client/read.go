@@ -10,12 +10,11 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Read returns the next message: its opcode, Text or Binary, and its payload,
-// which is the caller's. If ctx ends first, nothing is lost: the next Read goes
-// on. Messages that arrived before the connection ended are all returned before
-// its error is.
+// Read returns the next message: its opcode, Text or Binary, and its payload, which
+// belongs to the caller. If ctx ends first, nothing is lost: the next Read goes on.
+// All messages that arrived before the connection ended are returned before its error.
 //
-// A message over Options.MaxMessage fails the connection with 1009.
+// A message larger than Options.MaxMessage fails the connection with 1009.
 func (c *Conn) Read(ctx context.Context) (frame.Opcode, []byte, error) {
 	if err := c.reading.take(ctx, c); err != nil {
 		return 0, nil, err
@@ -40,19 +39,18 @@ func (c *Conn) Read(ctx context.Context) (frame.Opcode, []byte, error) {
 	}
 }
 
-// kept is what a Read had of a message when its context ended.
+// kept is the part of a message that a Read had when its context ended.
 type kept struct {
 	op frame.Opcode
 	p  []byte
 }
 
-// Reader returns the next message's opcode and a reader of its payload, as soon
-// as its first bytes are there. Without Options.Stream the message is whole by
-// then; with it the reader waits for the rest as it comes, bounded by ctx, and
-// the message may be of any size.
+// Reader returns the next message's opcode and a reader of its payload. Without
+// Options.Stream it returns when the whole message has arrived. With Options.Stream it
+// returns at the message's first bytes, the reader waits for the rest until ctx ends,
+// and the message may be of any size.
 //
-// The connection's next message, read by whomever, ends this one: what is left
-// of it is skipped.
+// When the next message is requested, by any goroutine, the rest of this one is skipped.
 func (c *Conn) Reader(ctx context.Context) (frame.Opcode, *MessageReader, error) {
 	if err := c.reading.take(ctx, c); err != nil {
 		return 0, nil, err
@@ -66,8 +64,8 @@ func (c *Conn) Reader(ctx context.Context) (frame.Opcode, *MessageReader, error)
 	return r.op, r, nil
 }
 
-// MessageReader reads one message. Its method may be called by one goroutine at
-// a time. A text may be cut inside a character from one Read to the next.
+// MessageReader reads one message. It may be used by one goroutine at a time. The
+// boundary between two Reads of a text may be inside a character.
 type MessageReader struct {
 	// Immutable.
 	c   *Conn
@@ -76,12 +74,12 @@ type MessageReader struct {
 
 	// Holder of c.reading only.
 	rest []byte // valid until the connection's next event
-	fin  bool   // nothing comes after rest
+	fin  bool   // rest is the end of the message
 }
 
-// Read reads the message's next bytes. The error is io.EOF at its end,
-// ErrReaderPassed if it was ended by the next one, and else the connection's or
-// the context's.
+// Read reads the message's next bytes. The error is io.EOF at the message's end,
+// ErrReaderPassed if the next message has been requested, and otherwise the connection's
+// or the context's.
 func (r *MessageReader) Read(p []byte) (int, error) {
 	c := r.c
 	if err := c.reading.take(r.ctx, c); err != nil {
@@ -107,22 +105,22 @@ func (r *MessageReader) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (r *MessageReader) take(ev wsproto.Event) {
+func (r *MessageReader) accept(ev wsproto.Event) {
 	r.rest = ev.Payload
 	r.fin = ev.Kind == wsproto.Message || ev.Fin
 }
 
-// next takes the message's next piece. reading is held.
+// next waits for the message's next piece. reading is held.
 func (r *MessageReader) next() error {
 	ev, err := r.c.next(r.ctx)
 	if err == nil {
-		r.take(ev)
+		r.accept(ev)
 	}
 	return err
 }
 
-// begin waits for a message, or the first piece of one. What is left of the
-// message before is skipped. reading is held.
+// begin waits for a message, or the first piece of one. The rest of the previous message
+// is skipped. reading is held.
 func (c *Conn) begin(ctx context.Context) (*MessageReader, error) {
 	c.reader = nil
 	if k := c.kept; k != nil {
@@ -139,7 +137,7 @@ func (c *Conn) begin(ctx context.Context) (*MessageReader, error) {
 		return nil, err
 	}
 	r := &MessageReader{c: c, ctx: ctx, op: ev.Opcode}
-	r.take(ev)
+	r.accept(ev)
 	return r, nil
 }
 
@@ -165,8 +163,8 @@ func (c *Conn) next(ctx context.Context) (wsproto.Event, error) {
 	}
 }
 
-// step takes the next event from the protocol and does what it demands. The
-// error is why the connection is over. reading is held.
+// step takes the next event from the protocol and handles it. The error is why the
+// connection has ended. reading is held.
 func (c *Conn) step() (wsproto.Event, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,7 +173,7 @@ func (c *Conn) step() (wsproto.Event, error) {
 	}
 	closing := c.proto.CloseExpected()
 	ev := c.proto.Next()
-	c.post(c.proto.Output())
+	c.queueFrames(c.proto.Output())
 	switch ev.Kind {
 	case wsproto.Pong:
 		c.pong(ev.Payload)
@@ -207,37 +205,37 @@ func (c *Conn) fill(ctx context.Context) error {
 		c.mu.Lock()
 		c.proto.Feed(c.buf[:n])
 		c.mu.Unlock()
-		return nil // err, if there is one, comes again
+		return nil // if there is an error, the next call gets it again
 	}
 	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		return ctx.Err()
 	}
 	if err != nil {
-		c.abort(vanished(err))
+		c.abort(lostPeer(err))
 		return c.failure()
 	}
 	return nil
 }
 
-// refuse fails the connection because of what the peer sent, and returns why it
-// is over. reading is held.
+// refuse fails the connection because of what the peer sent, and returns why it has
+// ended. reading is held.
 func (c *Conn) refuse(fault *wsproto.PeerError) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.err == nil {
-		// ErrClosed: this side's Close has been sent, and there is no other.
+		// ErrClosed means that this side has sent its Close already.
 		b, _ := c.proto.AppendClose(nil, fault.Code, fault.Reason)
-		c.post(b)
+		c.queueFrames(b)
 		c.end(fault)
 		go c.finish(true)
 	}
 	return c.err
 }
 
-// CloseRead is for who only writes: it reads in the background, so that pings
-// are answered, pongs seen and the peer's Close noticed. The context it returns
-// is done when the connection is over, or when ctx is, with which the reading
-// ends. A message that comes nevertheless closes the connection with 1008.
+// CloseRead is for programs that only write. It reads in the background, so that pings
+// are answered, pongs are seen and the peer's Close is noticed. The reading stops when
+// ctx ends. The returned context is done when the connection or ctx has ended. If a
+// message arrives, the connection is closed with 1008.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
 	ctx, cancel := context.WithCancel(ctx)
 	go func() {

@@ -11,57 +11,54 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// ReconnectorConfig says how a Reconnector works. It is not changed after
-// NewReconnector.
+// ReconnectorConfig configures a Reconnector.
 type ReconnectorConfig struct {
 	// Dial makes a connection. Required.
 	Dial func(ctx context.Context) (*Conn, error)
 
-	// Resume, if set, is called with each new connection before anything else
-	// uses it, to say who this is and to catch up with what was missed: it may
-	// read and write. before is how many connections were open before this one;
-	// 0 on the first. An error fails the attempt. It does not keep c.
+	// Resume, if set, is called with each new connection before anything else uses it,
+	// for example to authenticate and to catch up with what was missed. It may read and
+	// write, but must not keep c. before is how many connections have been open before
+	// this one; 0 for the first. An error fails the attempt.
 	Resume func(ctx context.Context, c *Conn, before int) error
 
-	// Message receives the messages, one after the other. p is its own. Run calls
-	// it, and State: while they have not returned nothing is read, and no other
-	// connection is made, so a Send in them wants a context that ends. Required.
+	// Message receives the messages, one after the other; it may keep p. Run calls
+	// Message and State. Until they return, nothing is read and no new connection is
+	// made, so a Send in them needs a context that ends. Required.
 	Message func(op frame.Opcode, p []byte)
 
-	// State, if set, is told of every change, in order.
+	// State, if set, is called with every change of state, in order.
 	State func(Change)
 
-	// Retry, if set, says whether an attempt or a connection that ended with
-	// err is to be followed by another. Without it, every one is.
+	// Retry, if set, reports whether to try again after an attempt failed, or a
+	// connection ended, with err. The default is always to try again.
 	Retry func(err error) bool
 
-	// Heartbeat is the interval of the pings, and HeartbeatMisses after how many
-	// of them in a row without a byte from the peer it is given up. Both are
-	// required: a silent peer is found dead after
-	// (HeartbeatMisses+1)*Heartbeat.
+	// Heartbeat is the interval of pings. HeartbeatMisses is the number of pings in a
+	// row without a byte from the peer after which the connection is given up. So a
+	// silent peer is detected after (HeartbeatMisses+1)*Heartbeat. Both are required.
 	Heartbeat       time.Duration
 	HeartbeatMisses int
 
-	// AttemptTimeout bounds Dial and Resume together. Default 15 s.
+	// AttemptTimeout is the maximum time for Dial and Resume together. Default 15 s.
 	AttemptTimeout time.Duration
 
-	// BackoffBase and BackoffMax bound the time before an attempt: it is random,
-	// below BackoffBase after the first failure, and below twice as much after
-	// each further one, up to BackoffMax. Defaults 500 ms and 30 s.
+	// BackoffBase and BackoffMax limit the random time before an attempt: it is below
+	// BackoffBase after the first failure, and the limit doubles with each further one,
+	// up to BackoffMax. Defaults 500 ms and 30 s.
 	BackoffBase, BackoffMax time.Duration
 
-	// RetryBudget is how many failures in a row are followed by another attempt.
-	// A connection that ends before it was open for BackoffMax is a failure,
-	// too. 0 is no bound.
+	// RetryBudget is the maximum number of failures in a row after which to try again.
+	// A connection that ends before it has been open for BackoffMax counts as a failure.
+	// 0 means no limit.
 	RetryBudget int
 
 	// Rand returns a random number in [0, n). Default: that of math/rand/v2.
 	Rand func(n int64) int64
 }
 
-// Reconnector keeps a connection up: it makes one, watches over it, and makes
-// the next one when it ends. Run does that, once; Send may be called from any
-// goroutine.
+// Reconnector keeps a connection up: it makes one, watches it, and makes the next one
+// when it ends. Run does that; Send may be called from any goroutine.
 type Reconnector struct {
 	// Immutable.
 	cfg     ReconnectorConfig
@@ -75,7 +72,8 @@ type Reconnector struct {
 	changed chan struct{} // closed and replaced when current or stopped changes
 }
 
-// NewReconnector checks cfg. Nothing is connected before Run.
+// NewReconnector returns a Reconnector that connects when Run is called. The error says
+// what is wrong with cfg.
 func NewReconnector(cfg ReconnectorConfig) (*Reconnector, error) {
 	switch {
 	case cfg.Dial == nil:
@@ -110,24 +108,24 @@ func NewReconnector(cfg ReconnectorConfig) (*Reconnector, error) {
 	}
 	return &Reconnector{
 		cfg:     cfg,
-		backoff: backoff{base: cfg.BackoffBase, max: cfg.BackoffMax, rand: cfg.Rand},
+		backoff: backoff{base: cfg.BackoffBase, limit: cfg.BackoffMax, rand: cfg.Rand},
 		changed: make(chan struct{}),
 	}, nil
 }
 
-// Run keeps a connection up until ctx ends, and then closes it with 1000. It
-// returns ctx's error, or that of the last attempt or connection if RetryBudget
-// is used up or Retry said no. It can be called once.
+// Run keeps a connection up until ctx ends, and then closes it with 1000. It returns
+// ctx's error, or the error of the last attempt or connection if RetryBudget is used up
+// or Retry returned false. It can be called only once.
 func (r *Reconnector) Run(ctx context.Context) error {
 	r.mu.Lock()
 	running := r.running
 	r.running = true
 	r.mu.Unlock()
 	if running {
-		return &wsproto.UsageError{Reason: "Run of a Reconnector that has been run"}
+		return &wsproto.UsageError{Reason: "Reconnector.Run was called a second time"}
 	}
 	err := r.run(ctx)
-	r.publish(nil, err)
+	r.setCurrent(nil, err)
 	r.state(Change{State: StateStopped, Err: err})
 	return err
 }
@@ -164,7 +162,7 @@ func (r *Reconnector) run(ctx context.Context) error {
 	}
 }
 
-// attempt makes a connection and resumes what was there before.
+// attempt makes a connection and calls Resume.
 func (r *Reconnector) attempt(ctx context.Context, before int) (*Conn, error) {
 	timed, cancel := context.WithTimeout(ctx, r.cfg.AttemptTimeout)
 	defer cancel()
@@ -181,13 +179,13 @@ func (r *Reconnector) attempt(ctx context.Context, before int) (*Conn, error) {
 	return c, err
 }
 
-// serve lets c be used until it ends, and returns why it did.
+// serve reads from c, and lets Send use it, until it ends. It returns why it ended.
 func (r *Reconnector) serve(ctx context.Context, c *Conn) error {
-	h := &heartbeat{c: c, interval: r.cfg.Heartbeat, max: r.cfg.HeartbeatMisses}
+	h := &heartbeat{c: c, interval: r.cfg.Heartbeat, maxMisses: r.cfg.HeartbeatMisses}
 	h.start()
 	defer h.stop()
-	r.publish(c, nil)
-	defer r.publish(nil, nil)
+	r.setCurrent(c, nil)
+	defer r.setCurrent(nil, nil)
 	for {
 		op, p, err := c.Read(ctx)
 		if err != nil {

@@ -8,26 +8,25 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// NotSentError returns a message that was not sent. The peer cannot have
-// received it.
+// NotSentError is a message that was not sent. The peer cannot have received it.
 type NotSentError struct {
 	Opcode  frame.Opcode
 	Payload []byte // as it was given
-	Err     error  // why: the context's, ErrClosed, or a *wsproto.UsageError
+	Err     error  // why: the context's error, ErrClosed, or a *wsproto.UsageError
 }
 
 func (e *NotSentError) Error() string { return "client: message not sent: " + e.Err.Error() }
 
 func (e *NotSentError) Unwrap() error { return e.Err }
 
-// Send sends one message on the connection that is open, or on the next one that
-// is. It returns nil when the system has taken all of it, as Conn.Write does.
-// Otherwise the error is a *NotSentError: because ctx has ended, Run has
-// returned, or the message is none. A connection that ends while it takes the
-// message has not delivered it: then it is sent again on the next one.
+// Send sends one message on the open connection, or on the next one if none is open. It
+// returns nil when the system has taken all of it, as Conn.Write does. Otherwise the
+// error is a *NotSentError: ctx has ended, Run has returned, or the message is invalid.
+// If the connection ends while the message is being written, the peer cannot have
+// received it, and it is sent again on the next connection.
 //
-// The messages of one goroutine are sent in the order of its calls. If ctx ends
-// while the message is being written, that ends the connection.
+// The messages of one goroutine are sent in the order of its calls. If ctx ends while a
+// message is being written, the connection ends.
 func (r *Reconnector) Send(ctx context.Context, op frame.Opcode, p []byte) error {
 	var last *Conn
 	for {
@@ -46,7 +45,7 @@ func (r *Reconnector) Send(ctx context.Context, op frame.Opcode, p []byte) error
 	}
 }
 
-// next waits for a connection that is open, and not last, which failed.
+// next waits for an open connection other than last, which failed.
 func (r *Reconnector) next(ctx context.Context, last *Conn) (*Conn, error) {
 	for {
 		r.mu.Lock()

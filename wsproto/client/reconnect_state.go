@@ -9,7 +9,7 @@ import (
 type State uint8
 
 const (
-	StateConnecting State = iota // making a connection, and resuming
+	StateConnecting State = iota // in Dial or Resume
 	StateOpen                    // messages go both ways
 	StateWaiting                 // for the next attempt
 	StateStopped                 // Run is about to return
@@ -32,14 +32,14 @@ func (s State) String() string {
 // Change is one change of a Reconnector's state.
 type Change struct {
 	State    State
-	Err      error         // of Waiting and Stopped: why the attempt, the connection or Run ended
-	Failures int           // of Connecting and Waiting: how many there have been in a row
-	Delay    time.Duration // of Waiting: until the next attempt
+	Err      error         // with StateWaiting and StateStopped: why the attempt, the connection or Run ended
+	Failures int           // with StateConnecting and StateWaiting: how many there were in a row
+	Delay    time.Duration // with StateWaiting: until the next attempt
 }
 
-// publish has Send use c, or wait for another if it is nil. stopped is why there
-// will be none.
-func (r *Reconnector) publish(c *Conn, stopped error) {
+// setCurrent makes Send use c, or wait for the next connection if c is nil. If stopped is
+// not nil, there will be none.
+func (r *Reconnector) setCurrent(c *Conn, stopped error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.current = c

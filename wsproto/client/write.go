@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// maxPending is how many bytes of pongs wait to be written.
+	// maxPending is the maximum size in bytes of the pongs that wait to be written.
 	maxPending = 4 << 10
 
 	// maxKeptOut is the largest buffer that is kept from one write to the next.
 	maxKeptOut = 64 << 10
 )
 
-// Write sends one message of p, which is not modified, and returns when the
-// system has taken all of it: that the peer has read it is not said. Otherwise
-// the error is not nil, and the peer cannot have received the message.
+// Write sends p, which is not modified, as one message. A nil error means that the
+// system has taken all of it, not that the peer has read it. With an error, the peer
+// cannot have received the message.
 //
-// A text must be UTF-8. If ctx ends while the frame is being written, the
-// connection is closed.
+// A text must be UTF-8. If ctx ends while the frame is being written, the connection is
+// closed.
 func (c *Conn) Write(ctx context.Context, op frame.Opcode, p []byte) error {
 	if op == frame.Text && !utf8.Valid(p) {
 		return errNotUTF8
@@ -40,8 +40,8 @@ func (c *Conn) Write(ctx context.Context, op frame.Opcode, p []byte) error {
 
 var errNotUTF8 = &wsproto.UsageError{Reason: "text is not UTF-8"}
 
-// send writes what encode, called with mu held, appends: whole frames. An error
-// of encode means that nothing was written.
+// send writes the whole frames that encode appends. encode is called with mu held; if it
+// returns an error, nothing is written.
 func (c *Conn) send(ctx context.Context, encode func(dst []byte) ([]byte, error)) error {
 	if err := c.wire.take(ctx, c); err != nil {
 		return err
@@ -56,7 +56,7 @@ func (c *Conn) send(ctx context.Context, encode func(dst []byte) ([]byte, error)
 	return c.write(ctx, b)
 }
 
-// encode has f append its frames behind those that are pending. wire and mu are
+// encode returns the pending frames, followed by those that f appends. wire and mu are
 // held.
 func (c *Conn) encode(f func(dst []byte) ([]byte, error)) ([]byte, error) {
 	switch {
@@ -98,15 +98,15 @@ func (c *Conn) write(ctx context.Context, b []byte) error {
 	if c.err != nil {
 		return c.err
 	}
-	// What the peer sent before may still be read, a Close that says why it
-	// went away above all.
-	c.writeErr = vanished(err)
+	// What the peer sent before may still be read, above all a Close that says
+	// why it went away.
+	c.writeErr = lostPeer(err)
 	c.pending = nil
 	return c.writeErr
 }
 
-// post has frames written by and by, without waiting. mu is held.
-func (c *Conn) post(b []byte) {
+// queueFrames queues frames and returns; a background flush writes them. mu is held.
+func (c *Conn) queueFrames(b []byte) {
 	if len(b) == 0 || c.writeErr != nil {
 		return
 	}
@@ -117,18 +117,18 @@ func (c *Conn) post(b []byte) {
 		c.pending = c.pending[:0]
 	}
 	c.pending = append(c.pending, b...)
-	c.kick()
+	c.startFlush()
 }
 
-// kick has the pending frames written, unless somebody is writing, who then does
-// that when he gives wire back. mu is held.
-func (c *Conn) kick() {
+// startFlush starts a goroutine that writes the pending frames. If wire is held, its
+// holder writes them when it releases wire. mu is held.
+func (c *Conn) startFlush() {
 	if len(c.pending) > 0 && c.wire.try() {
 		go c.flush()
 	}
 }
 
-// flush writes what is pending and gives wire, which is held, back.
+// flush writes the pending frames and releases wire, which is held.
 func (c *Conn) flush() {
 	c.mu.Lock()
 	b := append(c.out[:0], c.pending...)
@@ -140,10 +140,10 @@ func (c *Conn) flush() {
 	c.giveWire()
 }
 
-// giveWire gives wire back and sees to what was posted meanwhile.
+// giveWire releases wire, and writes what was queued while it was held.
 func (c *Conn) giveWire() {
 	c.wire.give()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.kick()
+	c.startFlush()
 }

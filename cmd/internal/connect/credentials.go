@@ -87,7 +87,7 @@ func checkPort(port string) error {
 	return nil
 }
 
-var errUser = errors.New("the URL cannot be read; in a user name or password, characters like / ? # @ % must be percent-encoded")
+var errUser = errors.New("the URL cannot be parsed; in a user name or password, characters like / ? # @ % must be percent-encoded")
 
 // basic is an Authorization header's value (RFC 7617).
 func basic(user *url.Userinfo) (string, error) {
@@ -96,10 +96,10 @@ func basic(user *url.Userinfo) (string, error) {
 	switch {
 	// 2: "a user-id containing a colon character is invalid".
 	case strings.Contains(name, ":"):
-		return "", errors.New("the URL's user name has a colon")
+		return "", errors.New("the URL's user name contains a colon")
 	// 2: "The user-id and password MUST NOT contain any control characters".
 	case strings.IndexFunc(name+password, unicode.IsControl) >= 0:
-		return "", errors.New("the URL's user name or password has a control character")
+		return "", errors.New("the URL's user name or password contains a control character")
 	}
 	return "Basic " + base64.StdEncoding.EncodeToString([]byte(name+":"+password)), nil
 }

@@ -79,7 +79,7 @@ func (o *Options) addHeader(s string) error {
 	}
 	value = strings.TrimSpace(value)
 	if strings.ContainsAny(value, "\r\n\x00") {
-		return fmt.Errorf("the value of %s has a control character", name)
+		return fmt.Errorf("the value of %s contains a control character", name)
 	}
 	lower := strings.ToLower(name)
 	switch {
@@ -92,7 +92,7 @@ func (o *Options) addHeader(s string) error {
 		return nil
 	case lower == "connection", lower == "upgrade", lower == "content-length", lower == "transfer-encoding", lower == "trailer",
 		strings.HasPrefix(lower, "sec-websocket-"):
-		return fmt.Errorf("%s belongs to the handshake", name)
+		return fmt.Errorf("%s is set by the handshake itself", name)
 	}
 	if o.Header == nil {
 		o.Header = http.Header{}

@@ -104,7 +104,7 @@ func parseProxy(text string) (*url.URL, error) {
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("the proxy's URL holds more than a host and port, " + forms)
 	case strings.Contains(u.User.Username(), ":"):
-		return nil, errors.New("the proxy's user name has a colon")
+		return nil, errors.New("the proxy's user name contains a colon")
 	}
 	if err := checkPort(u.Port()); err != nil {
 		return nil, fmt.Errorf("the proxy's URL: %w", err)
