@@ -78,8 +78,9 @@ func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy,
 }
 
 // fits reports whether n more bytes may wait, if the limit for all of them is limit
-// (0: none). An empty queue takes anything. Before it says no, it writes what the kernel will take, so that a queue is filled only by a
-// peer that does not read, not by a burst in one iteration.
+// (0: none). An empty queue takes anything. Before it says no, it writes what the kernel
+// will take, so that a queue is filled only by a peer that does not read, not by a burst in
+// one iteration.
 func (l *loop) fits(c *conn, n, limit int) bool {
 	if c.out == nil || c.out.bytes == 0 || limit == 0 || c.out.bytes+n <= limit {
 		return true

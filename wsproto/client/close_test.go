@@ -98,7 +98,7 @@ func TestC07CloseTimeout(t *testing.T) {
 			t.Fatalf("Close = %v before its time", err)
 		default:
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		if err := receive(t, closed); !errors.Is(err, ErrClosed) {
 			t.Errorf("Close = %v; want ErrClosed", err)

@@ -191,7 +191,7 @@ func TestPoolPingTimeout(t *testing.T) {
 			t.Fatalf("Get = %v before its time", g)
 		default:
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		g := receive(t, getting)
 		if g.err != nil || g.c == a || g.c == b {
@@ -241,7 +241,7 @@ func TestPoolIdleLimit(t *testing.T) {
 		time.Sleep(time.Minute/2 - 1)
 		synctest.Wait()
 		pt.expect(PoolStats{Open: 2, Idle: 2, Dialed: 2})
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		pa.expect(`close 1000 ""`)
 		pt.expect(PoolStats{Open: 1, Idle: 1, Dialed: 2, Expired: 1})
