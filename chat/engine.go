@@ -28,6 +28,17 @@ var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
 // Every method that has a context returns soon after the context ends, whatever the
 // engine waits for. Every method may be called from any number of goroutines. An engine
 // keeps nothing that it is given, and what it returns belongs to the caller.
+//
+// What an error leaves behind, in particular that of a context which ended:
+//
+//	Log.Append                            nothing stored, unless ErrOutcomeUnknown says that it may be
+//	Directory.PutUser                     the same
+//	Node.Subscribe                        no subscription; Unsubscribe does no harm
+//	Node.Follow, Presence.Connect, Enter  what was asked for, as without the error; others hear of it when
+//	                                      the engine can be reached. The caller ends it as without the error
+//	Presence.Disconnect, Leave, Rename    the same
+//
+// Ending what has not begun, or has ended, does nothing.
 type Engine struct {
 	Log       Log
 	Directory Directory
@@ -52,8 +63,9 @@ type Log interface {
 	// conversation, within RefLifetime, is not stored: its Result is the earlier one's, and
 	// is marked as a duplicate.
 	//
-	// done is called before the change is given to the receivers of any node: so the
-	// acknowledgement comes before the message. It must not block, nor call the engine.
+	// done may be called before the change is given to receivers, or after: the hub that
+	// appends holds the change back until its Result is there, so that the acknowledgement
+	// comes before the message. done must not block, nor call the engine.
 	Append(ctx context.Context, entries []Entry, done func(i int, r Result))
 
 	// History reads messages of a conversation. One that does not exist is empty.
@@ -145,12 +157,16 @@ type Receiver interface {
 // Rename says that others are not told yet. The engine keeps what it was told, and
 // tells them when it can.
 type Presence interface {
-	// Connect and Disconnect are called for each connection, in pairs.
+	// Connect and Disconnect are called for each connection, in pairs. With the last
+	// Disconnect the user is in no room, whatever was entered. One too many returns
+	// ErrNotFound.
 	Connect(ctx context.Context, u User) error
 	Disconnect(ctx context.Context, userID string) error
 
 	// Enter and Leave are called for each connection in a room, in pairs, between its
-	// Connect and Disconnect. The receivers hear of the first and of the last.
+	// Connect and Disconnect. The receivers hear of the first and of the last. Both return
+	// ErrNotFound, and do nothing, for a user who is not connected: so does an Enter that
+	// comes late, when the last Disconnect was faster. So does a Leave too many.
 	Enter(ctx context.Context, room, userID string) error
 	Leave(ctx context.Context, room, userID string) error
 

@@ -313,8 +313,7 @@ func newHouseAt(t testing.TB, c *clock, change func(*chat.Config)) *house {
 	cfg := chat.Config{
 		Auth: tokens{}, NewFanout: newFanout, Clock: h.clock, Workers: 1, Log: slog.New(slog.DiscardHandler),
 		Limits: chat.Limits{MessagesPerSecond: defaults.MessagesPerSecond, Burst: defaults.Burst,
-			Rooms: defaults.Rooms, Content: defaults.Content, Metadata: defaults.Metadata,
-			MessageBytes: defaults.MessageBytes, Errors: defaults.Errors},
+			Rooms: defaults.Rooms, MessageBytes: defaults.MessageBytes},
 	}
 	if change != nil {
 		change(&cfg)

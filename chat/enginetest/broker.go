@@ -120,22 +120,6 @@ func testSubscriptions(h *house) {
 	writers.Wait()
 	close(done)
 	readers.Wait()
-
-	// A result is there before the change is delivered.
-	e := newEar()
-	n := h.Broker.Attach(e)
-	defer n.Detach()
-	if _, err := n.Subscribe(ctx, attic); err != nil {
-		h.Fatal(err)
-	}
-	for i := range 20 {
-		h.Log.Append(ctx, []chat.Entry{{Conversation: attic, Message: message("u_ada", "x")}}, func(_ int, r chat.Result) {
-			if last := e.last(attic); last >= r.Change.Number {
-				h.Errorf("change %d was delivered before it was acknowledged as %d", last, r.Change.Number)
-			}
-		})
-		h.await("the change", func() bool { return e.last(attic) == uint64(i)+1 })
-	}
 }
 
 // A node that follows somebody hears their private conversations, each change once, until it

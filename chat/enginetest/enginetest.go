@@ -50,6 +50,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Subscriptions", testSubscriptions},
 		{"Follow", testFollow},
 		{"Presence", testPresence},
+		{"What errors leave behind", testErrorsLeave},
 		{"Sessions and bans", testSessionsAndBans},
 		{"Two hubs", testTwoHubs},
 	} {

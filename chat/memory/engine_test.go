@@ -19,3 +19,8 @@ func (place) Durable() bool    { return false }
 func TestContract(t *testing.T) {
 	enginetest.Run(t, func(*testing.T) enginetest.Place { return place{} })
 }
+
+// The same, with nodes that share only what is stored.
+func TestContractByDoorbells(t *testing.T) {
+	enginetest.Run(t, enginetest.Doorbells(func(*testing.T) enginetest.Place { return place{} }))
+}

@@ -1379,8 +1379,7 @@ var Client = class {
   conversations;
   directory;
   // of the rooms on the server
-  limits = {};
-  // of the server, which auth_ok tells
+  limits = { content_code_points: 500 };
   notice = "";
   // something about the service itself, to be shown
   // Called after anything changed, also several times in a row.

@@ -1,0 +1,149 @@
+package doorbell
+
+import (
+	"context"
+	"slices"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// inbox is a person who is followed. Reading it finds the private conversations that may have
+// changes: their followers read those.
+//
+//	new --read: the recent hints--> started --read: one hint after the other--> started
+//	                                        --a hint is missing---------------> new
+type inbox struct {
+	task
+	node *Node
+	user string
+
+	// Guarded by Node.mu.
+	follows int
+	started bool
+	hinted  []*follower // of this person's conversations
+
+	// Of the goroutine that reads; while none does, guarded by Node.mu.
+	last uint64 // the number of the last hint that was read
+}
+
+func newInbox(n *Node, user string) *inbox {
+	return &inbox{task: task{ready: true}, node: n, user: user}
+}
+
+// read implements reading.
+func (b *inbox) read(ctx context.Context) (more bool, err error) {
+	n := b.node
+	if !b.isStarted() {
+		return false, b.start(ctx)
+	}
+	hints, more, err := n.source.Hints(ctx, b.user, b.last, n.cfg.Page)
+	if err != nil {
+		return false, err
+	}
+	for _, h := range hints {
+		if h.Number != b.last+1 {
+			// This node could not read for longer than hints live. What they pointed to is
+			// stored, and the person finds it in the history.
+			b.restart()
+			return true, nil
+		}
+		if err := b.point(ctx, h, h.Tail); err != nil {
+			return false, err
+		}
+		b.last = h.Number
+	}
+	return more, nil
+}
+
+// start finds the place from which hints are read. What was appended before is not the
+// receiver's; but of a conversation that has a recent hint, the change may be yet to come.
+func (b *inbox) start(ctx context.Context) error {
+	n := b.node
+	recent, last, err := n.source.Recent(ctx, b.user)
+	if err != nil {
+		return err
+	}
+	recent = oldest(recent)
+	cs := make([]chat.Conversation, len(recent))
+	for i, h := range recent {
+		cs[i] = h.Conversation
+	}
+	tails := make([]chat.Tail, len(cs))
+	n.source.Tails(ctx, cs, func(i int, t chat.Tail, e error) {
+		if tails[i] = t; e != nil {
+			err = e
+		}
+	})
+	if err != nil {
+		return err
+	}
+	for i, h := range recent {
+		if err := b.point(ctx, h, tails[i]); err != nil {
+			return err
+		}
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b.last, b.started = last, true
+	return nil
+}
+
+// oldest leaves the oldest hint of each conversation.
+func oldest(hints []Hint) (first []Hint) {
+	seen := make(map[chat.Conversation]bool)
+	for _, h := range hints {
+		if !seen[h.Conversation] {
+			seen[h.Conversation] = true
+			first = append(first, h)
+		}
+	}
+	return first
+}
+
+// point has the conversation of a hint read. If it is not followed yet, that begins at a
+// position that is for this person; or at the hint's, if the other person is followed, too:
+// then this hint may be one that their inbox was not read for yet.
+func (b *inbox) point(ctx context.Context, h Hint, from chat.Tail) error {
+	n := b.node
+	f, err := n.follower(ctx, h.Conversation)
+	if err != nil {
+		return err
+	}
+	defer n.mu.Unlock()
+	if b.gone {
+		if !n.wanted(f) {
+			n.drop(f)
+		}
+		return nil
+	}
+	if other := h.Conversation.Receiver(b.user); other != b.user && n.inboxes[other] != nil {
+		from = h.Tail
+	}
+	f.active = n.cfg.Clock.Monotonic()
+	b.keep(f)
+	n.place(f, from)
+	n.ring(f)
+	return nil
+}
+
+func (b *inbox) isStarted() bool {
+	b.node.mu.Lock()
+	defer b.node.mu.Unlock()
+	return b.started
+}
+
+func (b *inbox) restart() {
+	b.node.mu.Lock()
+	defer b.node.mu.Unlock()
+	b.started = false
+}
+
+// settled reports whether every hint was read. Called with mu held.
+func (b *inbox) settled() bool { return b.started && b.state == atRest && !b.rung }
+
+// keep notes that a follower is there for the sake of this person. Called with mu held.
+func (b *inbox) keep(f *follower) {
+	if !slices.Contains(b.hinted, f) {
+		b.hinted = append(b.hinted, f)
+	}
+}

@@ -1,0 +1,169 @@
+package doorbell
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+var adaBob = chat.PrivateConversation("u_ada", "u_bob")
+
+func follow(t *testing.T, n *Node, users ...string) {
+	t.Helper()
+	for _, u := range users {
+		if err := n.Follow(ctx, u); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// Changes of the people who are followed come once, with doorbells and without.
+func TestFollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		l.say("u_ada", "u_bob", n)
+		follow(t, n, "u_ada", "u_bob", "u_ada")
+		e.want(t) // it was appended before
+		l.say("u_ada", "u_bob", n)
+		l.say("u_eve", "u_ada", n)
+		l.say("u_eve", "u_zoe", n)
+		synctest.Wait()
+		e.sort()
+		e.want(t, "p:u_ada:u_bob 2", "p:u_ada:u_eve 1")
+		l.say("u_ada", "u_bob", nil)
+		l.say("u_bob", "u_bob", nil)
+		time.Sleep(time.Second)
+		synctest.Wait()
+		e.sort()
+		e.want(t, "p:u_ada:u_bob 3", "p:u_bob:u_bob 1")
+		n.Unfollow("u_ada")
+		n.Unfollow("u_bob")
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 4")
+		n.Unfollow("u_ada")
+		n.Unfollow("u_ada") // one too many
+		l.say("u_ada", "u_bob", n)
+		time.Sleep(time.Minute)
+		e.want(t)
+		follow(t, n, "u_ada")
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 6")
+	})
+}
+
+// An append whose hint was put before somebody was followed, and which ended after, is theirs.
+func TestFollowDuringAppend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		l.say("u_ada", "u_bob", n)
+		l.hint("u_ada", "u_bob")
+		follow(t, n, "u_bob")
+		l.append(adaBob, 1)
+		n.Ring(adaBob)
+		e.want(t, "p:u_ada:u_bob 2")
+	})
+}
+
+// A person comes to a node on which the other one is, whose inbox was not read yet.
+func TestFollowBesideUnreadHint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		follow(t, n, "u_bob")
+		l.say("u_ada", "u_bob", nil)
+		follow(t, n, "u_ada")
+		e.want(t, "p:u_ada:u_bob 1")
+	})
+}
+
+// A subscription to a private conversation does not begin after what somebody is yet to hear
+// who is followed.
+func TestSubscribeBesideUnreadHint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		follow(t, n, "u_bob")
+		l.say("u_ada", "u_bob", nil)
+		subscribe(t, n, adaBob)
+		l.append(adaBob, 1)
+		n.Ring(adaBob)
+		e.want(t, "p:u_ada:u_bob 1", "p:u_ada:u_bob 2")
+	})
+}
+
+// When the person leaves for whom a conversation was found, it goes on for the other one; and
+// ends with them, so that it begins anew when they come back.
+func TestUnfollow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		follow(t, n, "u_ada")
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 1")
+		l.dropHints("u_bob", 1) // he comes when it is old
+		follow(t, n, "u_bob")
+		n.Unfollow("u_ada")
+		l.append(adaBob, 1)
+		n.Ring(adaBob)
+		e.want(t, "p:u_ada:u_bob 2")
+		n.Unfollow("u_bob")
+		l.say("u_ada", "u_bob", n)
+		follow(t, n, "u_bob")
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 4")
+	})
+}
+
+// A conversation is watched for as long as an append may be under way, and no longer. The next
+// message is found by its hint.
+func TestHintsExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{HintLife: 10 * time.Second})
+		follow(t, n, "u_ada")
+		l.hint("u_ada", "u_bob")
+		time.Sleep(10 * time.Second)
+		l.append(adaBob, 1) // at the last moment, and the doorbell is lost
+		time.Sleep(time.Second)
+		e.want(t, "p:u_ada:u_bob 1")
+		time.Sleep(22 * time.Second)
+		n.mu.Lock()
+		followers, hinted := len(n.followers), len(n.inboxes["u_ada"].hinted)
+		n.mu.Unlock()
+		if followers+hinted > 0 {
+			t.Errorf("%d conversations are watched, %d for a person", followers, hinted)
+		}
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 2")
+	})
+}
+
+// A node that could not read for longer than hints live, or whose source has lost an inbox,
+// goes on from there.
+func TestMissingHints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		follow(t, n, "u_ada")
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 1")
+		l.failAll()
+		l.say("u_ada", "u_bob", n)
+		l.say("u_ada", "u_eve", n)
+		l.say("u_ada", "u_eve", n)
+		l.dropHints("u_ada", 2)
+		l.repair()
+		time.Sleep(time.Minute)
+		e.want(t, "p:u_ada:u_bob 2") // which it had a position of; the other one is in the history
+		l.say("u_ada", "u_eve", n)
+		e.want(t, "p:u_ada:u_eve 3")
+		l.clearInboxes()
+		time.Sleep(2 * time.Second) // a probe notices
+		l.say("u_ada", "u_zoe", n)
+		e.want(t, "p:u_ada:u_zoe 1")
+	})
+}

@@ -1,0 +1,280 @@
+package doorbell
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// Config is how a node reads. The zero value is good.
+type Config struct {
+	Clock chat.Clock   // of the probes; default: chat.SystemClock()
+	Log   *slog.Logger // default: slog.Default()
+
+	Readers    int           // goroutines that read; default 4
+	Page       int           // changes or hints that one call reads; default 128
+	Batch      int           // conversations or users that one call of a probe asks for; default 512
+	ProbeEvery time.Duration // how late a change may be whose doorbell was lost; default 1 s
+	Timeout    time.Duration // of one call of the Source; default 5 s
+	HintLife   time.Duration // how long an append may take from its first step to its last; default 30 s
+}
+
+func (c *Config) setDefaults() {
+	if c.Clock == nil {
+		c.Clock = chat.SystemClock()
+	}
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	for _, n := range []struct {
+		to  *int
+		def int
+	}{{&c.Readers, 4}, {&c.Page, 128}, {&c.Batch, 512}} {
+		if *n.to <= 0 {
+			*n.to = n.def
+		}
+	}
+	for _, d := range []struct {
+		to  *time.Duration
+		def time.Duration
+	}{{&c.ProbeEvery, time.Second}, {&c.Timeout, 5 * time.Second}, {&c.HintLife, 30 * time.Second}} {
+		if *d.to <= 0 {
+			*d.to = d.def
+		}
+	}
+}
+
+// Node is a chat.Node that reads from a Source when a doorbell rings.
+type Node struct {
+	// Immutable.
+	cfg      Config
+	source   Source
+	receiver chat.Receiver
+	ctx      context.Context // ends with Detach
+	cancel   context.CancelFunc
+	probeNow chan struct{}
+	wg       sync.WaitGroup // of all goroutines
+
+	telling sync.RWMutex // held for reading while Here calls the receiver
+
+	// The receiver's locks are taken before mu: it is never called under it.
+	mu   sync.Mutex
+	wake sync.Cond
+	// Guarded by mu.
+	followers map[chat.Conversation]*follower
+	ending    map[chat.Conversation]*follower // that nobody wants any more, and are still being read
+	inboxes   map[string]*inbox               // by user id, of those who are followed
+	queue     []reading                       // what is to be read, in order
+	failing   bool                            // reading fails, and that was logged
+	detached  bool
+}
+
+// Attach begins a node of a receiver.
+func Attach(r chat.Receiver, s Source, cfg Config) *Node {
+	cfg.setDefaults()
+	n := &Node{
+		cfg: cfg, source: s, receiver: r,
+		probeNow:  make(chan struct{}, 1),
+		followers: make(map[chat.Conversation]*follower),
+		ending:    make(map[chat.Conversation]*follower),
+		inboxes:   make(map[string]*inbox),
+	}
+	n.wake.L = &n.mu
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	for range cfg.Readers {
+		n.wg.Go(n.read)
+	}
+	n.wg.Go(n.probes)
+	return n
+}
+
+// Detach implements chat.Node.
+func (n *Node) Detach() {
+	n.mu.Lock()
+	n.detached = true
+	n.mu.Unlock()
+	n.cancel()
+	n.wake.Broadcast()
+	n.wg.Wait()
+	n.telling.Lock() // a Here that began before is over
+	defer n.telling.Unlock()
+}
+
+// Ring says that a conversation has changed, perhaps. It does not block.
+func (n *Node) Ring(c chat.Conversation) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if f := n.followers[c]; f != nil {
+		n.ring(f)
+		return
+	}
+	// Of a private conversation that is not followed yet there is a hint to be read.
+	if one, other, private := c.Users(); private {
+		for _, user := range []string{one, other} {
+			if b := n.inboxes[user]; b != nil {
+				n.ring(b)
+			}
+		}
+	}
+}
+
+// Probe has everything looked at soon. It does not block.
+func (n *Node) Probe() {
+	select {
+	case n.probeNow <- struct{}{}:
+	default:
+	}
+}
+
+// Here tells the receiver of somebody in a room, if the node is subscribed to that.
+func (n *Node) Here(room string, ev chat.PresenceEvent) {
+	n.telling.RLock()
+	defer n.telling.RUnlock()
+	n.mu.Lock()
+	f := n.followers[chat.RoomConversation(room)]
+	wanted := f != nil && !n.detached
+	n.mu.Unlock()
+	if wanted {
+		n.receiver.Here(room, ev)
+	}
+}
+
+// Subscribe implements chat.Node.
+func (n *Node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
+	f, err := n.follower(ctx, c)
+	if err != nil {
+		return chat.Tail{}, err
+	}
+	defer n.mu.Unlock()
+	f.subscribed = true
+	for {
+		ready := f.ready
+		n.mu.Unlock()
+		tail, from, err := n.end(ctx, c)
+		n.mu.Lock()
+		switch {
+		case err != nil:
+			f.subscribed = false
+			n.release(f)
+			return tail, err
+		case ready || !f.ready:
+			f.subscribed = false
+			if n.wanted(f) { // for the sake of a person, whose inbox may have a hint to it
+				n.place(f, from)
+			}
+			f.subscribed = true
+			n.place(f, tail)
+			return tail, nil
+		}
+		// Somebody else has given it a position meanwhile, which may be after this tail.
+	}
+}
+
+// end reads the tail of a conversation; and if it is private, from where it must be read for
+// the sake of those who are followed.
+func (n *Node) end(ctx context.Context, c chat.Conversation) (tail, from chat.Tail, err error) {
+	if tail, err = n.tail(ctx, c); err != nil {
+		return tail, tail, err
+	}
+	from = tail
+	if one, _, private := c.Users(); private {
+		hints, _, err := n.source.Recent(ctx, one)
+		if err != nil {
+			return tail, tail, err
+		}
+		for _, h := range oldest(hints) {
+			if h.Conversation == c {
+				from = h.Tail
+			}
+		}
+	}
+	return tail, from, nil
+}
+
+// Unsubscribe implements chat.Node.
+func (n *Node) Unsubscribe(c chat.Conversation) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f := n.followers[c]
+	if f == nil {
+		return
+	}
+	f.subscribed = false
+	n.release(f)
+}
+
+// Follow implements chat.Node.
+func (n *Node) Follow(ctx context.Context, userID string) error {
+	n.mu.Lock()
+	b := n.inboxes[userID]
+	if b == nil {
+		b = newInbox(n, userID)
+		n.inboxes[userID] = b
+	}
+	b.follows++
+	for !b.started && ctx.Err() == nil {
+		if b.state == atRest || b.state == queued {
+			err := n.readOne(ctx, b)
+			n.mu.Unlock()
+			return err
+		}
+		if b.over == nil { // somebody else has begun
+			b.over = make(chan struct{})
+		}
+		over := b.over
+		n.mu.Unlock()
+		select {
+		case <-over:
+		case <-ctx.Done():
+		}
+		n.mu.Lock()
+	}
+	started := b.started
+	n.mu.Unlock()
+	if started {
+		return nil
+	}
+	return ctx.Err()
+}
+
+// Unfollow implements chat.Node.
+func (n *Node) Unfollow(userID string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	b := n.inboxes[userID]
+	if b == nil {
+		return
+	}
+	if b.follows--; b.follows > 0 {
+		return
+	}
+	b.gone = true
+	delete(n.inboxes, userID)
+	for _, f := range b.hinted {
+		n.release(f)
+	}
+}
+
+// release ends a follower that nobody wants any more. One that is wanted for the sake of a
+// person goes on as theirs. Called with mu held.
+func (n *Node) release(f *follower) {
+	if !n.wanted(f) {
+		n.drop(f)
+		return
+	}
+	one, other, _ := f.c.Users()
+	for _, user := range []string{one, other} {
+		if b := n.inboxes[user]; b != nil {
+			b.keep(f)
+		}
+	}
+}
+
+// tail reads the end of one conversation.
+func (n *Node) tail(ctx context.Context, c chat.Conversation) (tail chat.Tail, err error) {
+	n.source.Tails(ctx, []chat.Conversation{c}, func(_ int, t chat.Tail, e error) { tail, err = t, e })
+	return tail, err
+}

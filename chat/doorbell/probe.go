@@ -1,0 +1,185 @@
+package doorbell
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// maxRarer is how much rarer probes get while the source fails: one in two to this power.
+const maxRarer = 5
+
+// probes looks at everything from time to time, until the node is detached.
+func (n *Node) probes() {
+	failures := 0
+	for {
+		due := make(chan struct{})
+		stop := n.cfg.Clock.AfterFunc(n.cfg.ProbeEvery<<min(failures, maxRarer), func() { close(due) })
+		select {
+		case <-n.ctx.Done():
+			stop()
+			return
+		case <-n.probeNow:
+			stop()
+		case <-due:
+		}
+		if err := n.probe(); err != nil {
+			failures++
+		} else {
+			failures = 0
+		}
+	}
+}
+
+// probe rings whatever has something that was not read, and lets what could not be read be
+// tried again, in time. An error says that the source does not answer.
+func (n *Node) probe() error {
+	n.mu.Lock()
+	var followers []*follower
+	for _, f := range n.followers {
+		if f.ready {
+			followers = append(followers, f)
+		}
+	}
+	inboxes := make([]*inbox, 0, len(n.inboxes))
+	for _, b := range n.inboxes {
+		inboxes = append(inboxes, b)
+	}
+	n.mu.Unlock()
+	for batch := range slices.Chunk(followers, n.cfg.Batch) {
+		if err := n.probeTails(batch); err != nil {
+			return err
+		}
+	}
+	all := true
+	for batch := range slices.Chunk(inboxes, n.cfg.Batch) {
+		answered, err := n.probeInboxes(batch)
+		if err != nil {
+			return err
+		}
+		all = all && answered == len(batch)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.resume()
+	if all {
+		n.expire()
+	}
+	return nil
+}
+
+// errSilent says that nothing of a batch could be read.
+var errSilent = errors.New("chat/doorbell: the source answers nothing")
+
+func (n *Node) probeTails(batch []*follower) error {
+	cs := make([]chat.Conversation, len(batch))
+	for i, f := range batch {
+		cs[i] = f.c
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
+	defer cancel()
+	answered := 0
+	n.source.Tails(ctx, cs, func(i int, t chat.Tail, err error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		if err != nil {
+			n.note(err)
+			return
+		}
+		answered++
+		n.compare(batch[i], t)
+	})
+	if answered == 0 {
+		return errSilent
+	}
+	return nil
+}
+
+// compare has a conversation read if its tail is not at the position. Called with mu held.
+func (n *Node) compare(f *follower, t chat.Tail) {
+	switch {
+	case f.state != atRest || f.gone: // it is being read anyway
+	case t.Epoch != f.epoch || t.Change < f.last:
+		f.suspect = true // or the tail is older than what was read since: a reader finds out
+		n.ring(f)
+	case t.Change > f.last:
+		n.ring(f)
+	}
+}
+
+func (n *Node) probeInboxes(batch []*inbox) (answered int, err error) {
+	users := make([]string, len(batch))
+	for i, b := range batch {
+		users[i] = b.user
+	}
+	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
+	defer cancel()
+	n.source.LastHints(ctx, users, func(i int, last uint64, err error) {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		b := batch[i]
+		if err != nil {
+			n.note(err)
+			return
+		}
+		answered++
+		if b.state != atRest || b.gone {
+			return
+		}
+		if last < b.last {
+			b.started = false // the inbox has begun anew
+		}
+		if last != b.last || !b.started {
+			n.ring(b)
+		}
+	})
+	if answered == 0 {
+		return 0, errSilent
+	}
+	return answered, nil
+}
+
+// resume counts a probe for what could not be read. Called with mu held.
+func (n *Node) resume() {
+	for _, f := range n.followers {
+		n.resumeOne(f)
+	}
+	for _, b := range n.inboxes {
+		n.resumeOne(b)
+	}
+}
+
+func (n *Node) resumeOne(r reading) {
+	t := r.standing()
+	if t.pause == 0 {
+		return
+	}
+	if t.pause--; t.pause == 0 && t.rung {
+		n.ring(r)
+	}
+}
+
+// expire ends the followers of private conversations to which no append can be under way any
+// more: should there be another, a hint comes first. Called with mu held, after every inbox
+// was asked.
+func (n *Node) expire() {
+	now := n.cfg.Clock.Monotonic()
+	for _, f := range n.followers {
+		one, other, private := f.c.Users()
+		if !private || f.subscribed || f.state != atRest || f.rung || now-f.active < 2*n.cfg.HintLife+time.Nanosecond {
+			continue
+		}
+		inboxes := [2]*inbox{n.inboxes[one], n.inboxes[other]}
+		if !slices.ContainsFunc(inboxes[:], func(b *inbox) bool { return b != nil && !b.settled() }) {
+			n.drop(f)
+			for _, b := range inboxes {
+				if b != nil {
+					b.hinted = slices.DeleteFunc(b.hinted, func(o *follower) bool { return o == f })
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package doorbell
+
+import "context"
+
+// reading is what readers read: a follower or an inbox.
+type reading interface {
+	standing() *task
+
+	// read reads one page. Only one goroutine does so at a time. more says that there is more
+	// to be read at once.
+	read(ctx context.Context) (more bool, err error)
+}
+
+// task is where something stands with the readers. Guarded by Node.mu.
+//
+//	atRest --ring--> queued --a reader--> beingRead --nothing rang, no more--> atRest
+//	                                                --otherwise-------------> queued
+//	                                                --error-----------------> atRest, until some probes have passed
+type task struct {
+	state    state
+	ready    bool // it may be read
+	rung     bool // there may be something to read
+	gone     bool // nobody wants it any more
+	failures uint8
+	pause    uint8         // probes that must pass before it is read again
+	over     chan struct{} // closed when a reader has finished; nil: nobody waits for that
+}
+
+func (t *task) standing() *task { return t }
+
+type state uint8
+
+const (
+	atRest state = iota
+	queued
+	beingRead
+)
+
+// ring has something read. Called with mu held.
+func (n *Node) ring(r reading) {
+	t := r.standing()
+	t.rung = true
+	if t.ready && t.state == atRest && t.pause == 0 {
+		t.state = queued
+		n.queue = append(n.queue, r)
+		n.wake.Signal()
+	}
+}
+
+// read is one of the goroutines that read.
+func (n *Node) read() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for {
+		for len(n.queue) == 0 && !n.detached {
+			n.wake.Wait()
+		}
+		if n.detached {
+			return
+		}
+		r := n.queue[0]
+		n.queue[0] = nil
+		if n.queue = n.queue[1:]; len(n.queue) == 0 {
+			n.queue = nil
+		}
+		if t := r.standing(); t.state == queued && !t.gone {
+			n.readOne(n.ctx, r)
+		}
+	}
+}
+
+// readOne reads a page of something that nobody else reads, and notes what comes next.
+// Called with mu held, which it gives back meanwhile.
+func (n *Node) readOne(ctx context.Context, r reading) error {
+	t := r.standing()
+	t.state, t.rung = beingRead, false
+	n.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
+	more, err := r.read(ctx)
+	cancel()
+	n.mu.Lock()
+	t.state = atRest
+	switch {
+	case n.detached, t.gone:
+	case err != nil:
+		t.failures = min(t.failures+1, 6)
+		t.pause = 1 << (t.failures - 1) // then the probe finds again what there is to be read
+		n.note(err)
+	default:
+		t.failures = 0
+		n.note(nil)
+		if more || t.rung {
+			n.ring(r)
+		}
+	}
+	if t.over != nil {
+		close(t.over)
+		t.over = nil
+	}
+	if f, ok := r.(*follower); ok && t.gone {
+		delete(n.ending, f.c)
+	}
+	return err
+}
+
+// note logs when reading begins to fail, and when it works again. Called with mu held.
+func (n *Node) note(err error) {
+	switch {
+	case err != nil && !n.failing:
+		n.failing = true
+		n.cfg.Log.Warn("chat/doorbell: changes cannot be read, and come late", "error", err)
+	case err == nil && n.failing:
+		n.failing = false
+		n.cfg.Log.Info("chat/doorbell: changes can be read again")
+	}
+}

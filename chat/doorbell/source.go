@@ -1,0 +1,38 @@
+package doorbell
+
+import (
+	"context"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// Source reads what is stored. Every method returns soon after its context ends. What one of
+// them has returned, a later call of any returns too: a replica that lags behind is no Source.
+type Source interface {
+	// Tails calls each once for each conversation, with its tail or why it cannot be read. The
+	// tail of one that does not exist has no change, and the epoch in which it would begin.
+	Tails(ctx context.Context, cs []chat.Conversation, each func(i int, t chat.Tail, err error))
+
+	// Changes is that of chat.Log. If the oldest changes are no longer stored, it returns what
+	// there is, and the numbers say that some have gone.
+	Changes(ctx context.Context, c chat.Conversation, after uint64, limit int) (changes []chat.Change, more bool, err error)
+
+	// Hints reads at most limit hints of a user, in order, after the one with this number.
+	// A hint may go when it is older than Config.HintLife.
+	Hints(ctx context.Context, userID string, after uint64, limit int) (hints []Hint, more bool, err error)
+
+	// Recent are the hints of a user that are not older than Config.HintLife, of each
+	// conversation at least the oldest of them, and the number of the newest hint; 0 if there
+	// never was one.
+	Recent(ctx context.Context, userID string) (hints []Hint, last uint64, err error)
+
+	// LastHints calls each once for each user, with the number of their newest hint.
+	LastHints(ctx context.Context, userIDs []string, each func(i int, last uint64, err error))
+}
+
+// Hint says that a private conversation may have changes after a position.
+type Hint struct {
+	Number       uint64 // 1, 2, 3 … in the user's inbox
+	Conversation chat.Conversation
+	Tail         chat.Tail // before the append; only Change and Epoch matter
+}

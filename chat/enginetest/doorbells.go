@@ -1,0 +1,276 @@
+package enginetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/doorbell"
+	"github.com/hawser-ws/hawser/chat/local"
+)
+
+// Doorbells makes places where an engine's nodes share only what is stored, and hear of
+// appends by doorbells (package doorbell) that are lost, doubled, late and in disorder. Reads
+// fail now and then. A change may reach the node that appended it before its Result does.
+func Doorbells(newPlace func(t *testing.T) Place) func(t *testing.T) Place {
+	return func(t *testing.T) Place {
+		return &belfry{Place: newPlace(t)}
+	}
+}
+
+type belfry struct {
+	Place
+	seed uint64 // 0: any
+}
+
+func (b *belfry) Seed(seed uint64) { b.seed = seed }
+
+func (b *belfry) Open(t *testing.T, c chat.Clock) chat.Engine {
+	if b.seed == 0 {
+		b.seed = rand.Uint64()
+		t.Logf("doorbells by seed %d", b.seed)
+	}
+	e := b.Place.Open(t, c)
+	s := &shared{Log: e.Log, random: rand.New(rand.NewPCG(b.seed, 1)), lives: map[chat.Conversation]int{}, inboxes: map[string][]doorbell.Hint{}}
+	e.Log, e.Broker, e.Presence = s, s, local.NewPresence(s)
+	return e
+}
+
+// shared is what the nodes of such an engine share: a Log, which can forget rooms, and a
+// Source. It is their Broker, too.
+type shared struct {
+	chat.Log
+
+	mu sync.Mutex
+	// Guarded by mu.
+	random  *rand.Rand
+	lives   map[chat.Conversation]int // how often each room was forgotten
+	inboxes map[string][]doorbell.Hint
+	nodes   []*outpost
+}
+
+// outpost is a node, and the doorbells that have not reached it yet.
+type outpost struct {
+	*doorbell.Node
+	s    *shared
+	late []chat.Conversation // Guarded by s.mu.
+}
+
+// batch is how many conversations a probe asks for at a time: more than one person has.
+const batch = 4
+
+// errByChance is the error of a read that fails.
+var errByChance = errors.New("enginetest: the read fails by chance")
+
+// chance is true one time in n.
+func (s *shared) chance(n int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.random.IntN(n) == 0
+}
+
+// Forget loses a room: what is said from now on is stored in another conversation.
+func (s *shared) Forget(c chat.Conversation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lives[c]++
+}
+
+// stored is the conversation in which one is stored, and what marks its epochs.
+func (s *shared) stored(c chat.Conversation) (chat.Conversation, string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := s.lives[c]; n > 0 {
+		mark := fmt.Sprint("~", n)
+		return c + chat.Conversation(mark), mark
+	}
+	return c, ""
+}
+
+// Attach implements chat.Broker.
+func (s *shared) Attach(r chat.Receiver) chat.Node {
+	o := &outpost{s: s}
+	o.Node = doorbell.Attach(r, source{s}, doorbell.Config{
+		Log: slog.New(slog.DiscardHandler), Page: 3, Batch: batch, Readers: 2, ProbeEvery: 2 * time.Millisecond,
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.nodes = append(s.nodes, o)
+	return o
+}
+
+// Detach implements chat.Node.
+func (o *outpost) Detach() {
+	o.s.mu.Lock()
+	o.s.nodes = slices.DeleteFunc(o.s.nodes, func(other *outpost) bool { return other == o })
+	o.s.mu.Unlock()
+	o.Node.Detach()
+}
+
+// Here implements local.Announcer.
+func (s *shared) Here(room string, ev chat.PresenceEvent) {
+	s.mu.Lock()
+	nodes := slices.Clone(s.nodes)
+	s.mu.Unlock()
+	for _, o := range nodes {
+		o.Here(room, ev)
+	}
+}
+
+// ring rings at every node, or so.
+func (s *shared) ring(c chat.Conversation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, o := range s.nodes {
+		switch s.random.IntN(4) {
+		case 0: // lost
+		case 1:
+			o.late = append(o.late, c)
+		case 2:
+			o.Ring(c)
+			fallthrough
+		default:
+			o.Ring(c)
+		}
+		if n := len(o.late); n > 0 && s.random.IntN(2) == 0 {
+			i := s.random.IntN(n)
+			o.Ring(o.late[i])
+			o.late = slices.Delete(o.late, i, i+1)
+		}
+	}
+}
+
+// Append implements chat.Log, in the steps that package doorbell asks for.
+func (s *shared) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
+	stored := make([]chat.Entry, len(entries))
+	marks := make([]string, len(entries))
+	for i, e := range entries {
+		stored[i].Message = e.Message
+		stored[i].Conversation, marks[i] = s.stored(e.Conversation)
+		s.hint(ctx, e.Conversation)
+	}
+	s.Log.Append(ctx, stored, func(i int, r chat.Result) {
+		if r.Err == nil {
+			r.Change.Epoch += marks[i]
+			s.ring(entries[i].Conversation)
+			if s.chance(3) {
+				time.Sleep(50 * time.Microsecond) // nodes may have read it by then
+			}
+		}
+		done(i, r)
+	})
+}
+
+// hint leads the nodes of two people to their conversation.
+func (s *shared) hint(ctx context.Context, c chat.Conversation) {
+	one, other, private := c.Users()
+	if !private {
+		return
+	}
+	tail, err := s.Log.Tail(ctx, c)
+	if err != nil {
+		return // then the append fails, too
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, user := range slices.Compact([]string{one, other}) {
+		hints := s.inboxes[user]
+		s.inboxes[user] = append(hints, doorbell.Hint{Number: uint64(len(hints) + 1), Conversation: c, Tail: tail})
+	}
+}
+
+// Tail implements chat.Log.
+func (s *shared) Tail(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
+	c, mark := s.stored(c)
+	tail, err := s.Log.Tail(ctx, c)
+	tail.Epoch += mark
+	return tail, err
+}
+
+// Changes implements chat.Log.
+func (s *shared) Changes(ctx context.Context, c chat.Conversation, after uint64, limit int) ([]chat.Change, bool, error) {
+	c, mark := s.stored(c)
+	changes, more, err := s.Log.Changes(ctx, c, after, limit)
+	for i := range changes {
+		changes[i].Epoch += mark
+	}
+	return changes, more, err
+}
+
+// History implements chat.Log.
+func (s *shared) History(ctx context.Context, q chat.HistoryQuery) (chat.Page, error) {
+	var mark string
+	q.Conversation, mark = s.stored(q.Conversation)
+	page, err := s.Log.History(ctx, q)
+	page.Epoch += mark
+	return page, err
+}
+
+// Locate implements chat.Log.
+func (s *shared) Locate(ctx context.Context, c chat.Conversation, id string) (uint64, error) {
+	c, _ = s.stored(c)
+	return s.Log.Locate(ctx, c, id)
+}
+
+// source is the Source of the nodes.
+type source struct{ *shared }
+
+// Changes implements doorbell.Source.
+func (s source) Changes(ctx context.Context, c chat.Conversation, after uint64, limit int) ([]chat.Change, bool, error) {
+	if s.chance(10) {
+		return nil, false, errByChance
+	}
+	return s.shared.Changes(ctx, c, after, limit)
+}
+
+// Tails implements doorbell.Source.
+func (s source) Tails(ctx context.Context, cs []chat.Conversation, each func(int, chat.Tail, error)) {
+	for i, c := range cs {
+		tail, err := s.Tail(ctx, c)
+		if len(cs) >= batch && s.chance(10) { // of fewer, a client may be waiting for the answer
+			err = errByChance
+		}
+		each(i, tail, err)
+	}
+}
+
+// Hints implements doorbell.Source.
+func (s source) Hints(ctx context.Context, userID string, after uint64, limit int) ([]doorbell.Hint, bool, error) {
+	if s.chance(10) {
+		return nil, false, errByChance
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hints := s.inboxes[userID][after:]
+	more := len(hints) > limit
+	return slices.Clone(hints[:min(limit, len(hints))]), more, ctx.Err()
+}
+
+// Recent implements doorbell.Source.
+func (s source) Recent(ctx context.Context, userID string) (hints []doorbell.Hint, last uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	hints = slices.Clone(s.inboxes[userID])
+	return hints, uint64(len(hints)), ctx.Err()
+}
+
+// LastHints implements doorbell.Source.
+func (s source) LastHints(ctx context.Context, userIDs []string, each func(int, uint64, error)) {
+	for i, id := range userIDs {
+		if s.chance(10) {
+			each(i, 0, errByChance)
+			continue
+		}
+		s.mu.Lock()
+		last := len(s.inboxes[id])
+		s.mu.Unlock()
+		each(i, uint64(last), ctx.Err())
+	}
+}
