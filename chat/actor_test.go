@@ -31,11 +31,11 @@ func (p *program) Answer(op *chat.Operation, answer []byte, fail *chat.Failure) 
 	p.answers <- string(answer)
 }
 
-func parse(t *testing.T, text string) *chat.Operation {
-	t.Helper()
-	op, fail := chat.Parse([]byte(text))
+func (h *house) parse(text string) *chat.Operation {
+	h.t.Helper()
+	op, fail := h.hub.Parse([]byte(text))
 	if fail != nil {
-		t.Fatal(fail)
+		h.t.Fatal(fail)
 	}
 	return op
 }
@@ -61,7 +61,7 @@ func TestDo(t *testing.T) {
 		{`{"type":"rooms"}`, `{"type":"rooms"`},
 		{`{"type":"peers"}`, `{"type":"peers"`},
 	} {
-		h.hub.Do(ctx, bob, parse(t, c.text))
+		h.hub.Do(ctx, bob, h.parse(c.text))
 		if got := <-bob.answers; !strings.Contains(got, c.want) {
 			t.Errorf("%s was answered by %s", c.text, got)
 		}
@@ -72,7 +72,7 @@ func TestDo(t *testing.T) {
 		}
 	}
 	h.stop()
-	h.hub.Do(ctx, bob, parse(t, `{"type":"rooms"}`))
+	h.hub.Do(ctx, bob, h.parse(`{"type":"rooms"}`))
 	if got := <-bob.answers; reasonOf(got) != "shutting_down" {
 		t.Errorf("after Shutdown: %s", got)
 	}
@@ -86,7 +86,7 @@ func TestDoForAConnection(t *testing.T) {
 	ada.open("lobby")
 	release := store.hold()
 	ada.say(`{"type":"group","receiver_id":"lobby","content":"x","ref":"1"}`)
-	h.hub.Do(ctx, ada.conn, parse(t, `{"type":"rooms","ref":"2"}`))
+	h.hub.Do(ctx, ada.conn, h.parse(`{"type":"rooms","ref":"2"}`))
 	if m := ada.leftover(); m != nil {
 		t.Errorf("heard %q", m)
 	}
@@ -98,7 +98,7 @@ func TestDoForAConnection(t *testing.T) {
 	}
 	ada.rest()
 	stranger := h.connect()
-	h.hub.Do(ctx, stranger.conn, parse(t, `{"type":"rooms"}`))
+	h.hub.Do(ctx, stranger.conn, h.parse(`{"type":"rooms"}`))
 	assertClosed(t, stranger, 1008, "auth_required")
 }
 
@@ -147,7 +147,7 @@ func TestEngineAwayIsLoggedSeldom(t *testing.T) {
 	bob := newProgram("u_bob")
 	ask := func(ctx context.Context) {
 		t.Helper()
-		h.hub.Do(ctx, bob, parse(t, `{"type":"peers"}`))
+		h.hub.Do(ctx, bob, h.parse(`{"type":"peers"}`))
 		if got := <-bob.answers; reasonOf(got) != "store_unavailable" {
 			t.Errorf("answered by %s", got)
 		}

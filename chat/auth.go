@@ -30,7 +30,7 @@ func readAuth(op *Operation, f *fields) {
 	op.auth = &authFields{token: f.str(fieldToken), features: f.features(fieldFeatures)}
 }
 
-func checkAuth(op *Operation) *Failure {
+func checkAuth(op *Operation, _ *Limits) *Failure {
 	if len(op.auth.token) > MaxToken {
 		return failTokenRefused
 	}
@@ -185,13 +185,13 @@ func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, epoch string, expi
 	limits := &h.cfg.Limits
 	dst = append(dst, `,"limits":{"message_bytes":`...)
 	dst = strconv.AppendInt(dst, int64(limits.MessageBytes), 10)
-	dst = appendIntField(dst, "content_code_points", MaxContent)
-	dst = appendIntField(dst, "metadata_bytes", MaxMetadata)
+	dst = appendIntField(dst, "content_code_points", int64(limits.Content))
+	dst = appendIntField(dst, "metadata_bytes", int64(limits.Metadata))
 	dst = appendIntField(dst, "ref_bytes", MaxRef)
 	dst = appendIntField(dst, "messages_per_second", int64(limits.MessagesPerSecond))
 	dst = appendIntField(dst, "burst", int64(limits.Burst))
 	dst = appendIntField(dst, "rooms", int64(limits.Rooms))
-	dst = appendIntField(dst, "history", MaxHistory)
+	dst = appendIntField(dst, "history", int64(h.cfg.Pages.History))
 	dst = append(dst, '}')
 	return appendRefAndClose(dst, op.ref)
 }

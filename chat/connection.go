@@ -9,14 +9,9 @@ import (
 )
 
 const (
-	// pauseAt operations of one connection may wait; then reading from it stops, and
-	// goes on when resumeAt are left.
-	pauseAt  = 32
-	resumeAt = 16
-
-	// maxWaiting is what a socket that was paused may still deliver of what it had
-	// read before. More means that it does not pause.
-	maxWaiting = 1024
+	// maxUnread is how many operations a socket that was paused may still deliver of what it
+	// had read before. More means that it does not pause.
+	maxUnread = 1024
 
 	// closingTime is how long a connection that is being closed may take to answer what it
 	// has accepted.
@@ -124,7 +119,7 @@ func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
 		c.fail(failBinaryMessage, "", wsproto.CloseUnsupportedData)
 		return
 	}
-	c.accept(Parse(p))
+	c.accept(c.hub.Parse(p))
 }
 
 // take is Handle for an operation that did not come from the peer.
@@ -179,10 +174,10 @@ func (c *Connection) Closed() {
 func (c *Connection) arrive(op *Operation) {
 	c.queue = append(c.queue, op)
 	c.advance()
-	if len(c.queue) >= maxWaiting {
+	if full := c.hub.cfg.ConnectionQueue; len(c.queue) >= full+maxUnread {
 		c.queue = nil
 		c.end(wsproto.ClosePolicyViolation, reasonQueueIgnored)
-	} else if len(c.queue) >= pauseAt && !c.paused {
+	} else if len(c.queue) >= full && !c.paused {
 		c.paused = true
 		c.socket.Pause(true)
 	}
@@ -192,7 +187,7 @@ func (c *Connection) arrive(op *Operation) {
 func (c *Connection) advance() {
 	for len(c.queue) > 0 {
 		op := c.queue[0]
-		if c.throttled || c.running >= pauseAt || c.running > 0 && c.lane == nil {
+		if c.throttled || c.running >= c.hub.cfg.ConnectionQueue || c.running > 0 && c.lane == nil {
 			return
 		}
 		// With messages on their way, their sequencer may have another one, and nobody else.
@@ -257,9 +252,9 @@ func (c *Connection) unthrottle() {
 	}
 }
 
-// readOn ends a pause when little enough waits. Called with mu held.
+// readOn ends a pause when half of the queue is free. Called with mu held.
 func (c *Connection) readOn() {
-	if c.paused && len(c.queue) <= resumeAt && c.state == connectionOpen {
+	if c.paused && len(c.queue) <= c.hub.cfg.ConnectionQueue/2 && c.state == connectionOpen {
 		c.paused = false
 		c.socket.Pause(false)
 	}
@@ -329,7 +324,7 @@ func (c *Connection) refuse(fail *Failure, ref string) {
 		return
 	}
 	c.sendFailure(fail, ref)
-	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic()) {
+	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic(), c.hub.cfg.Limits.Errors) {
 		c.end(wsproto.ClosePolicyViolation, reasonTooManyErrors)
 	}
 }

@@ -410,7 +410,9 @@ func TestAnsweredBeforeTheClose(t *testing.T) {
 		{"expired", func(h *house, p *peer) { h.clock.advance(time.Minute) }, 1008, "token_expired"},
 	} {
 		t.Run(c.how, func(t *testing.T) {
-			h, store := newFaultyHouse(t, func(cfg *chat.Config) { cfg.Limits.MessagesPerSecond, cfg.Limits.Burst = 1, 2 })
+			h, store := newFaultyHouse(t, func(cfg *chat.Config) {
+				cfg.Limits = chat.Limits{MessagesPerSecond: 1, Burst: 2, Errors: 10}
+			})
 			p := h.connect()
 			p.say(`{"type":"auth","token":"token-of-ada-until-1754474460"}`)
 			p.hear()

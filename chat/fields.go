@@ -40,8 +40,9 @@ func (f field) String() string { return fieldNames[f] }
 // fields holds a message's values as they are written. After the first failure the
 // methods that read a value go on, and the failure is kept.
 type fields struct {
-	raw  [numFields][]byte // nil: absent or null
-	fail *Failure
+	limits *Limits
+	raw    [numFields][]byte // nil: absent or null
+	fail   *Failure
 }
 
 func (f *fields) refuse(fail *Failure) {
@@ -139,14 +140,14 @@ func (f *fields) number(name field) string {
 	return string(f.raw[name])
 }
 
-// object reads an object as it is written.
-func (f *fields) object(name field) []byte {
+// object reads an object as it is written, of so many bytes at most; 0: of any number.
+func (f *fields) object(name field, most int) []byte {
 	if !f.has(name, kindObject) {
 		return nil
 	}
-	if n := len(f.raw[name]); n > MaxMetadata {
+	if n := len(f.raw[name]); most > 0 && n > most {
 		f.refuse(&Failure{Code: 400, Reason: name.String() + "_too_long", Field: name.String(),
-			Message: fmt.Sprintf("%s has %d bytes; %d are allowed", name, n, MaxMetadata)})
+			Message: fmt.Sprintf("%s has %d bytes; %d are allowed", name, n, most)})
 		return nil
 	}
 	return bytes.Clone(f.raw[name])

@@ -6,11 +6,11 @@ import "context"
 var opGroup = definition{
 	name:     "group",
 	required: []field{fieldReceiver, fieldContent},
-	check: func(op *Operation) *Failure {
-		if fail := checkRoom(op); fail != nil {
+	check: func(op *Operation, limits *Limits) *Failure {
+		if fail := checkRoom(op, limits); fail != nil {
 			return fail
 		}
-		return checkContent(op)
+		return checkContent(op, limits)
 	},
 	run:  runGroup,
 	pool: poolLookups,

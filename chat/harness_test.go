@@ -313,7 +313,8 @@ func newHouseAt(t testing.TB, c *clock, change func(*chat.Config)) *house {
 	cfg := chat.Config{
 		Auth: tokens{}, NewFanout: newFanout, Clock: h.clock, Workers: 1, Log: slog.New(slog.DiscardHandler),
 		Limits: chat.Limits{MessagesPerSecond: defaults.MessagesPerSecond, Burst: defaults.Burst,
-			Rooms: defaults.Rooms, MessageBytes: defaults.MessageBytes},
+			Rooms: defaults.Rooms, Content: defaults.Content, Metadata: defaults.Metadata,
+			MessageBytes: defaults.MessageBytes, Errors: defaults.Errors},
 	}
 	if change != nil {
 		change(&cfg)

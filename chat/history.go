@@ -34,7 +34,7 @@ func readHistory(op *Operation, f *fields) {
 }
 
 // checkHistory refuses bounds of different kinds in one request.
-func checkHistory(op *Operation) *Failure {
+func checkHistory(op *Operation, limits *Limits) *Failure {
 	b := op.bounds
 	bySeq := b.beforeSeq != nil || b.afterSeq != nil
 	byTime := b.since != nil || b.until != nil
@@ -44,7 +44,7 @@ func checkHistory(op *Operation) *Failure {
 	case bySeq && byTime:
 		return &Failure{Code: 400, Reason: "bad_range", Message: "bounds by seq and by time do not go together", Field: "since"}
 	}
-	return checkRoomOrUser(op)
+	return checkRoomOrUser(op, limits)
 }
 
 func runHistory(ctx context.Context, h *Hub, a Actor, op *Operation) {
@@ -58,17 +58,14 @@ func (h *Hub) history(ctx context.Context, a Actor, req *Operation) ([]byte, *Fa
 	if fail != nil {
 		return nil, fail
 	}
-	limit := DefaultHistory
-	if req.limit > 0 {
-		limit = min(req.limit, MaxHistory)
-	}
+	limit := pageSize(req.limit, h.cfg.Pages.HistoryDefault, h.cfg.Pages.History)
 	var messages [][]byte
 	var more bool
 	var err error
 	if req.bounds.id != "" {
 		messages, more, err = h.around(ctx, c, req.bounds.id, limit)
 	} else {
-		messages, more, err = h.read(ctx, req.bounds.query(c, limit), maxHistoryBytes)
+		messages, more, err = h.read(ctx, req.bounds.query(c, limit), h.cfg.Pages.HistoryBytes)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -120,19 +117,19 @@ func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) 
 	var moreBefore bool
 	if limit > 1 {
 		q := HistoryQuery{Conversation: c, BeforeSeq: seq, Newest: true, Limit: limit / 2}
-		if messages, moreBefore, err = h.read(ctx, q, maxHistoryBytes/2); err != nil {
+		if messages, moreBefore, err = h.read(ctx, q, h.cfg.Pages.HistoryBytes/2); err != nil {
 			return nil, false, err
 		}
 	} else {
 		moreBefore = seq > 1
 	}
 	q := HistoryQuery{Conversation: c, AfterSeq: seq - 1, Limit: limit - len(messages)}
-	after, moreAfter, err := h.read(ctx, q, maxHistoryBytes/2)
+	after, moreAfter, err := h.read(ctx, q, h.cfg.Pages.HistoryBytes/2)
 	return append(messages, after...), moreBefore || moreAfter, err
 }
 
-// read reads and encodes messages, up to budget bytes, counted from the side at
-// which the query begins. A budget is far larger than a message.
+// read reads and encodes messages, up to budget bytes, but one at least, counted from the
+// side at which the query begins.
 func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (messages [][]byte, more bool, err error) {
 	page, err := h.engine.Log.History(ctx, q)
 	if err != nil {
@@ -145,7 +142,7 @@ func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (messages []
 	for i := range page.Messages {
 		m := &page.Messages[i]
 		p := appendPublication(nil, q.Conversation, &m.Message, m.ID, m.Seq, page.Epoch)
-		if budget -= len(p); budget < 0 {
+		if budget -= len(p); budget < 0 && i > 0 {
 			more = true
 			break
 		}

@@ -23,6 +23,7 @@ type Config struct {
 	NewFanout func() Fanout // makes an empty one; called under a lock
 
 	Limits  Limits       // the zero value limits nothing: start from DefaultLimits
+	Pages   Pages        // what one answer may hold
 	Limiter Limiter      // enforces limits of users and addresses; default: NewLimiter(Limits, Clock)
 	Clock   Clock        // default: SystemClock()
 	Log     *slog.Logger // default: slog.Default()
@@ -36,9 +37,10 @@ type Config struct {
 	// Beyond it the answer is an error. Default 5 s.
 	OperationTimeout time.Duration
 
-	Queue      int // operations that may wait in each sequencer and each pool; beyond it 503. Default 8,192
-	Sequencers int // that share the conversations; default 16
-	Workers    int // of each pool: log-ins, look-ups, queries; default 4
+	Queue           int // operations that may wait in each sequencer and each pool; beyond it 503. Default 8,192
+	ConnectionQueue int // operations of one connection that may wait; beyond it reading stops. Default 32
+	Sequencers      int // that share the conversations; default 16
+	Workers         int // of each pool: log-ins, look-ups, queries; default 4
 }
 
 func (c *Config) setDefaults() {
@@ -68,11 +70,12 @@ func (c *Config) setDefaults() {
 	for _, n := range []struct {
 		to  *int
 		def int
-	}{{&c.Queue, 8192}, {&c.Sequencers, 16}, {&c.Workers, 4}} {
+	}{{&c.Queue, 8192}, {&c.ConnectionQueue, 32}, {&c.Sequencers, 16}, {&c.Workers, 4}} {
 		if *n.to <= 0 {
 			*n.to = n.def
 		}
 	}
+	c.Pages.setDefaults()
 }
 
 // Hub is the chat service of one node. Its methods are safe for concurrent use.

@@ -2,32 +2,12 @@ package chat
 
 import "time"
 
-// The bounds of the wire format.
+// The bounds of the wire format that no server sets.
 const (
-	MaxContent  = 500  // code points
-	MaxMetadata = 4096 // bytes, as written
-	MaxRef      = 64   // bytes
-	MaxToken    = 4096 // bytes
+	MaxRef   = 64   // bytes
+	MaxToken = 4096 // bytes
 
 	maxTimestamp = 32 // bytes of a JSON number
-
-	// MaxHistory is the most messages of one history answer, DefaultHistory what it
-	// holds if the client does not say.
-	MaxHistory     = 100
-	DefaultHistory = 50
-
-	maxHistoryBytes = 256 << 10
-
-	maxList     = 500 // rooms or peers in one answer
-	defaultList = 100
-
-	maxPresence = 1000 // users in one answer
-)
-
-// A connection that makes maxErrors errors within errorWindow is closed.
-const (
-	maxErrors   = 10
-	errorWindow = time.Minute
 )
 
 // Limits are what a server may set. 0 means no limit.
@@ -56,8 +36,49 @@ type Limits struct {
 	// Rooms is how many rooms a connection may be in.
 	Rooms int
 
+	// Content is how long a message's content may be, in code points, and Metadata how
+	// long its metadata, in bytes as written.
+	Content  int
+	Metadata int
+
 	// MessageBytes is told to clients. It is the driver that enforces it.
 	MessageBytes int
+
+	// Errors is how many errors of its client within a minute close a connection.
+	Errors int
+}
+
+// Pages are what a server may set of the answers that hold many things. A field that is 0
+// means its default.
+type Pages struct {
+	History        int // messages of one history answer; default 100
+	HistoryDefault int // the same, if the client does not say; default 50, and History at most
+	HistoryBytes   int // of their JSON, but one message always fits; default 256 KiB
+	List           int // rooms or peers; default 500
+	ListDefault    int // the same, if the client does not say; default 100, and List at most
+	Presence       int // users; default 1,000
+}
+
+func (p *Pages) setDefaults() {
+	for _, n := range []struct {
+		to  *int
+		def int
+	}{{&p.History, 100}, {&p.HistoryDefault, 50}, {&p.HistoryBytes, 256 << 10}, {&p.List, 500}, {&p.ListDefault, 100}, {&p.Presence, 1000}} {
+		if *n.to <= 0 {
+			*n.to = n.def
+		}
+	}
+	p.HistoryDefault = min(p.HistoryDefault, p.History)
+	p.ListDefault = min(p.ListDefault, p.List)
+}
+
+// pageSize is how many things an answer holds if limit of them were asked for, 0 if the
+// client did not say.
+func pageSize(limit, def, most int) int {
+	if limit == 0 {
+		return def
+	}
+	return min(limit, most)
 }
 
 // DefaultLimits are the limits that PROTOCOL.md names.
@@ -67,25 +88,25 @@ func DefaultLimits() Limits {
 		UserMessagesPerSecond: 20, AddressMessagesPerSecond: 200,
 		UserBytesPerDay: 64 << 20, AddressBytesPerDay: 1 << 30,
 		UserRoomsPerHour: 20, AddressRoomsPerHour: 100,
-		Rooms: 100, MessageBytes: 64 << 10,
+		Rooms: 100, Content: 500, Metadata: 4096, MessageBytes: 64 << 10, Errors: 10,
 	}
 }
 
-// errorBudget remembers when a connection's latest errors were.
-type errorBudget struct {
-	at   *[maxErrors]time.Duration // a ring; made for the first error, as most sessions make none
-	next int
-	n    int
-}
+// errorBudget is when a connection's latest errors were, the oldest first. Most connections
+// make none.
+type errorBudget []time.Duration
 
-// spend notes an error and reports whether it was one too many.
-func (b *errorBudget) spend(now time.Duration) (exhausted bool) {
-	if b.at == nil {
-		b.at = new([maxErrors]time.Duration)
+// spend notes an error and reports whether it was one too many, with so many allowed in
+// a minute; 0: any number.
+func (b *errorBudget) spend(now time.Duration, allowed int) (exhausted bool) {
+	if allowed <= 0 {
+		return false
 	}
-	b.at[b.next] = now
-	b.next = (b.next + 1) % maxErrors
-	b.n = min(b.n+1, maxErrors)
-	// next now points at the oldest of a full ring.
-	return b.n == maxErrors && now-b.at[b.next] <= errorWindow
+	if n := len(*b); n == allowed {
+		copy(*b, (*b)[1:])
+		(*b)[n-1] = now
+	} else {
+		*b = append(*b, now)
+	}
+	return len(*b) == allowed && now-(*b)[0] <= time.Minute
 }

@@ -126,7 +126,7 @@ func TestObserverOfFailures(t *testing.T) {
 	})
 	a := silentActor{make(chan *chat.Failure, 1)}
 	for _, text := range []string{`{"type":"join","receiver_id":"lobby"}`, `{"type":"group","receiver_id":"lobby","content":"x"}`} {
-		op, fail := chat.Parse([]byte(text))
+		op, fail := h.hub.Parse([]byte(text))
 		if fail != nil {
 			t.Fatal(fail)
 		}

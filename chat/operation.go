@@ -12,7 +12,7 @@ type definition struct {
 	name     string  // the message's type
 	required []field // beside type
 	read     func(*Operation, *fields)
-	check    func(*Operation) *Failure
+	check    func(*Operation, *Limits) *Failure
 
 	// run does it, and has it answered. It may wait for the engine.
 	run  func(ctx context.Context, h *Hub, a Actor, op *Operation)
@@ -75,11 +75,13 @@ var featureNames = []struct {
 	name string
 }{{featureAck, "ack"}, {featurePresence, "presence"}, {featureSystem, "system"}}
 
-// Parse reads a message, which must be UTF-8. With a failure, the operation has its ref if
-// that could be read, and nothing else.
-func Parse(text []byte) (op *Operation, fail *Failure) {
+// Parse reads a message, which must be UTF-8, within the limits of the hub. With a failure,
+// the operation has its ref if that could be read, and nothing else.
+func (h *Hub) Parse(text []byte) (*Operation, *Failure) { return parse(text, &h.cfg.Limits) }
+
+func parse(text []byte, limits *Limits) (op *Operation, fail *Failure) {
 	op = new(Operation)
-	var f fields
+	f := fields{limits: limits}
 	if fail := scanObject(text, f.take); fail != nil {
 		return op, fail
 	}
@@ -106,7 +108,7 @@ func Parse(text []byte) (op *Operation, fail *Failure) {
 		}
 	}
 	if op.kind.check != nil {
-		return op, op.kind.check(op)
+		return op, op.kind.check(op, limits)
 	}
 	return op, nil
 }
@@ -117,7 +119,7 @@ func (op *Operation) readFlat(f *fields) {
 	op.sender = f.str(fieldSender)
 	op.receiver = f.str(fieldReceiver)
 	op.content = f.str(fieldContent)
-	op.metadata = f.object(fieldMetadata)
+	op.metadata = f.object(fieldMetadata, f.limits.Metadata)
 	switch to := f.str(fieldTo); {
 	case op.receiver == "":
 		op.receiver = to
@@ -132,24 +134,24 @@ func readList(op *Operation, f *fields) {
 	op.limit = f.limit(fieldLimit)
 }
 
-func checkRoom(op *Operation) *Failure {
+func checkRoom(op *Operation, _ *Limits) *Failure {
 	if !ValidRoom(op.receiver) {
 		return failBadRoom
 	}
 	return nil
 }
 
-func checkRoomOrUser(op *Operation) *Failure {
+func checkRoomOrUser(op *Operation, _ *Limits) *Failure {
 	if !ValidRoom(op.receiver) && !strings.HasPrefix(op.receiver, userPrefix) {
 		return failBadRoom
 	}
 	return nil
 }
 
-func checkContent(op *Operation) *Failure {
-	if n := utf8.RuneCountInString(op.content); n > MaxContent {
+func checkContent(op *Operation, limits *Limits) *Failure {
+	if n := utf8.RuneCountInString(op.content); limits.Content > 0 && n > limits.Content {
 		return &Failure{Code: 400, Reason: "content_too_long", Field: "content",
-			Message: fmt.Sprintf("content has %d code points; %d are allowed", n, MaxContent)}
+			Message: fmt.Sprintf("content has %d code points; %d are allowed", n, limits.Content)}
 	}
 	return nil
 }

@@ -116,7 +116,7 @@ func TestRequestRefused(t *testing.T) {
 		{"seq and time", `{"type":"history","receiver_id":"lobby","before_seq":1,"since":1}`, "bad_range", "since"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, fail := Parse([]byte(c.text))
+			_, fail := parseByDefault([]byte(c.text))
 			if fail == nil {
 				t.Fatalf("%.100s was accepted", c.text)
 			}
@@ -162,7 +162,7 @@ func TestRequestAccepted(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := []byte(c.text)
-			got, fail := Parse(text)
+			got, fail := parseByDefault(text)
 			if fail != nil {
 				t.Fatalf("refused: %v", fail)
 			}
@@ -185,7 +185,7 @@ func TestRefOfWhatIsRefused(t *testing.T) {
 		`{"type":"rooms","ref":"r"`:                     "",
 		`{"type":"rooms","limit":0,"ref":"\u0072\"\n"}`: "r\"\n",
 	} {
-		req, fail := Parse([]byte(text))
+		req, fail := parseByDefault([]byte(text))
 		if fail == nil || req.ref != want {
 			t.Errorf("%s: ref %q, failure %v; want ref %q", text, req.ref, fail, want)
 		}
@@ -196,11 +196,11 @@ func TestRefOfWhatIsRefused(t *testing.T) {
 func TestRequestTruncated(t *testing.T) {
 	whole := []byte(`{"type":"group","timestamp":1.5e3,"receiver_id":"lobby","content":"\ud83e\udd89","metadata":{"a":[true,null,{}]},"ref":"r"}`)
 	for i := range whole {
-		if _, fail := Parse(bytes.Clone(whole[:i])); fail == nil || fail.Reason != "not_json" {
+		if _, fail := parseByDefault(bytes.Clone(whole[:i])); fail == nil || fail.Reason != "not_json" {
 			t.Errorf("the first %d bytes: %v", i, fail)
 		}
 	}
-	if _, fail := Parse(whole); fail != nil {
+	if _, fail := parseByDefault(whole); fail != nil {
 		t.Error(fail)
 	}
 }
@@ -249,4 +249,10 @@ func TestAppendString(t *testing.T) {
 	if got := string(appendString(nil, "a\xffb\xed\xa0\x80")); got != "\"a\ufffdb\ufffd\ufffd\ufffd\"" {
 		t.Errorf("what is not UTF-8 became %q", got)
 	}
+}
+
+// parseByDefault is a hub's Parse within the default limits.
+func parseByDefault(text []byte) (*Operation, *Failure) {
+	limits := DefaultLimits()
+	return parse(text, &limits)
 }

@@ -19,7 +19,7 @@ func runPeers(ctx context.Context, h *Hub, a Actor, op *Operation) {
 }
 
 func (h *Hub) listTalks(ctx context.Context, a Actor, op *Operation) ([]byte, *Failure) {
-	talks, more, err := h.engine.Directory.Talks(ctx, a.User().ID, op.after, listLimit(op))
+	talks, more, err := h.engine.Directory.Talks(ctx, a.User().ID, op.after, h.listSize(op))
 	if err != nil {
 		return nil, h.engineFailed(err)
 	}
@@ -60,9 +60,6 @@ func appendEnd(dst []byte, seq uint64, serverTS int64) []byte {
 	return appendIntField(dst, "server_ts", serverTS)
 }
 
-func listLimit(op *Operation) int {
-	if op.limit == 0 {
-		return defaultList
-	}
-	return min(op.limit, maxList)
+func (h *Hub) listSize(op *Operation) int {
+	return pageSize(op.limit, h.cfg.Pages.ListDefault, h.cfg.Pages.List)
 }

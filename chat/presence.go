@@ -55,7 +55,7 @@ func (h *Hub) answerRoomPresence(ctx context.Context, a Actor, op *Operation) {
 		if watched != nil {
 			q = s.ask(watched)
 		}
-		users, more, err := h.engine.Presence.Users(ctx, op.receiver, maxPresence)
+		users, more, err := h.engine.Presence.Users(ctx, op.receiver, h.cfg.Pages.Presence)
 		s.mu.Lock()
 		if q != nil {
 			watched.asking = slices.DeleteFunc(watched.asking, func(other *asking) bool { return other == q })

@@ -21,7 +21,7 @@ func readRooms(op *Operation, f *fields) {
 	op.search = f.str(fieldSearch)
 }
 
-func checkSearch(op *Operation) *Failure {
+func checkSearch(op *Operation, _ *Limits) *Failure {
 	if len(op.search) > maxRoomName {
 		return &Failure{Code: 400, Reason: "search_too_long", Field: "search",
 			Message: fmt.Sprintf("search has %d bytes; %d are allowed", len(op.search), maxRoomName)}
@@ -41,7 +41,7 @@ func (h *Hub) listRooms(ctx context.Context, op *Operation) ([]byte, *Failure) {
 	if fail != nil {
 		return nil, fail
 	}
-	limit := listLimit(op)
+	limit := h.listSize(op)
 	var rooms []RoomInfo
 	var next RoomPlace
 	if after == (RoomPlace{}) || after.ServerTS > 0 {

@@ -1,10 +1,12 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -14,8 +16,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// maxPublication is the largest body of a publication, in bytes.
-const maxPublication = 64 << 10
+// defaultBody is the largest body of a publication, in bytes, if MaxBody says nothing.
+const defaultBody = 64 << 10
 
 // Publish is the handler of POST /api/publish: other programs of the house say something
 // through it, in the name of a user. Hub, Users and Key are required.
@@ -32,11 +34,13 @@ type Publish struct {
 	// every user.
 	Key string
 
-	Log *slog.Logger // default: slog.Default()
+	MaxBody int          // bytes of a request's body; default 64 KiB
+	Log     *slog.Logger // default: slog.Default()
 }
 
-// Doer has operations done: a chat.Hub.
+// Doer reads operations and has them done: a chat.Hub.
 type Doer interface {
+	Parse(text []byte) (*chat.Operation, *chat.Failure)
 	Do(ctx context.Context, a chat.Actor, op *chat.Operation)
 }
 
@@ -53,7 +57,7 @@ func (p *Publish) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, &chat.Failure{Code: 401, Reason: "key_refused", Message: "the key of the publishing programs is missing or wrong"})
 		return
 	}
-	op, failure := readOperation(w, r)
+	op, failure := p.readOperation(w, r)
 	if failure != nil {
 		fail(w, failure)
 		return
@@ -94,19 +98,20 @@ func (p *Publish) authorized(r *http.Request) bool {
 	return ok && p.Key != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-func readOperation(w http.ResponseWriter, r *http.Request) (*chat.Operation, *chat.Failure) {
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPublication))
+func (p *Publish) readOperation(w http.ResponseWriter, r *http.Request) (*chat.Operation, *chat.Failure) {
+	limit := cmp.Or(p.MaxBody, defaultBody)
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		return nil, &chat.Failure{Code: 413, Reason: "body_too_long", Message: "the body is longer than 64 KiB"}
+		return nil, &chat.Failure{Code: 413, Reason: "body_too_long", Message: fmt.Sprintf("the body is longer than %d bytes", limit)}
 	case err != nil:
 		return nil, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body could not be read"}
 	}
 	if !utf8.Valid(body) {
 		return nil, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body is not UTF-8"}
 	}
-	op, failure := chat.Parse(body)
+	op, failure := p.Hub.Parse(body)
 	switch {
 	case failure != nil:
 		return nil, failure

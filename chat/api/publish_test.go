@@ -112,7 +112,7 @@ func TestPublish(t *testing.T) {
 		{"Bearer secret", `{"type":"group","sender_id":"u_no","receiver_id":"lobby","content":"x"}`, 404, "unknown_user"},
 		{"Bearer secret", `{"type":"message","sender_id":"u_bot","receiver_id":"u_no","content":"x","ref":"r"}`, 404, "unknown_user"},
 		{"Bearer secret", `{"type":"group","sender_id":"u_bot","receiver_id":"no room","content":"x"}`, 400, "bad_room"},
-		{"Bearer secret", `{"x":"` + strings.Repeat("x", maxPublication) + `"}`, 413, "body_too_long"},
+		{"Bearer secret", `{"x":"` + strings.Repeat("x", defaultBody) + `"}`, 413, "body_too_long"},
 	} {
 		code, body := post(c.key, c.body)
 		var got struct{ Reason string }
@@ -131,6 +131,8 @@ func TestPublish(t *testing.T) {
 
 // doer answers every operation with a failure, or not at all.
 type doer struct{ fail *chat.Failure }
+
+func (d doer) Parse(text []byte) (*chat.Operation, *chat.Failure) { return new(chat.Hub).Parse(text) }
 
 func (d doer) Do(_ context.Context, a chat.Actor, op *chat.Operation) {
 	if d.fail != nil {

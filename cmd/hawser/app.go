@@ -120,8 +120,8 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 }
 
 func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
-	l := a.cfg.Limits
-	limits := chat.Limits{Rooms: chat.DefaultLimits().Rooms, MessageBytes: a.cfg.MaxMessage}
+	l, c := a.cfg.Limits, a.cfg.Chat
+	limits := chat.Limits{Content: l.Content, Metadata: l.Metadata, Rooms: l.Rooms, MessageBytes: a.cfg.MaxMessage, Errors: l.ErrorsPerMinute}
 	if l.MessagesPerSecond > 0 {
 		limits.MessagesPerSecond, limits.Burst = l.MessagesPerSecond, l.Burst
 		limits.UserMessagesPerSecond, limits.AddressMessagesPerSecond = l.UserMessagesPerSecond, l.AddressMessagesPerSecond
@@ -129,13 +129,21 @@ func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
 		limits.UserRoomsPerHour, limits.AddressRoomsPerHour = l.UserRoomsPerHour, l.AddressRoomsPerHour
 	}
 	return chat.Config{
-		Engine:      a.store.Parts(),
-		Auth:        tokens,
-		NewFanout:   func() chat.Fanout { return group{a.server.NewGroup()} },
-		Limits:      limits,
-		AuthTimeout: a.cfg.AuthTimeout,
-		Log:         a.log,
-		Observer:    a.admin.observer(),
+		Engine:    a.store.Parts(),
+		Auth:      tokens,
+		NewFanout: func() chat.Fanout { return group{a.server.NewGroup()} },
+		Limits:    limits,
+		Pages: chat.Pages{History: c.HistoryPage, HistoryDefault: c.HistoryDefault, HistoryBytes: c.HistoryBytes,
+			List: c.ListPage, Presence: c.PresenceList},
+		AuthTimeout:       a.cfg.AuthTimeout,
+		HeartbeatInterval: c.HeartbeatInterval,
+		OperationTimeout:  c.OperationTimeout,
+		Queue:             c.Queue,
+		ConnectionQueue:   c.ConnectionQueue,
+		Sequencers:        c.Sequencers,
+		Workers:           c.Workers,
+		Log:               a.log,
+		Observer:          a.admin.observer(),
 	}
 }
 
@@ -156,7 +164,7 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 			Log:         a.log,
 		})
 	}
-	handleEndpoint(mux, "/api/publish", &api.Publish{Hub: a.hub, Users: a.store, Key: a.publishKey, Log: a.log})
+	handleEndpoint(mux, "/api/publish", &api.Publish{Hub: a.hub, Users: a.store, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log})
 }
 
 // originCheck says, in words for people, why a page may not ask for a guest.

@@ -1,12 +1,14 @@
 package main
 
 import (
-	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 )
 
 // A program that has the key says something in a user's name, and nobody does without it.
@@ -23,23 +25,28 @@ func TestPublish(t *testing.T) {
 	}
 	s := launch(t, t.TempDir(), "127.0.0.1:0", "--publish-key-file="+key)
 	_, id := s.guest("Harbour office")
-	publish := func(auth string) int {
-		r, err := http.NewRequest("POST", s.url+"/api/publish", strings.NewReader(`{"type":"group","sender_id":"`+id+`","receiver_id":"lobby","content":"Berth 4 is free."}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Authorization", auth)
-		resp, err := s.http.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		resp.Body.Close()
-		return resp.StatusCode
+	said := `{"type":"group","sender_id":"` + id + `","receiver_id":"lobby","content":"Berth 4 is free."}`
+	if code, body := s.publish("0123456789abcdef", said); code != 200 {
+		t.Errorf("with the key: %d %s", code, body)
 	}
-	if code := publish("Bearer 0123456789abcdef"); code != 200 {
-		t.Errorf("with the key: %d", code)
+	if code, body := s.publish("0123456789abcdeX", said); code != 401 {
+		t.Errorf("with another key: %d %s", code, body)
 	}
-	if code := publish("Bearer 0123456789abcdeX"); code != 401 {
-		t.Errorf("with another key: %d", code)
+}
+
+// publish says something with a key.
+func (s *service) publish(key, message string) (status int, body string) {
+	s.t.Helper()
+	r, err := http.NewRequest("POST", s.url+"/api/publish", strings.NewReader(message))
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	resp, err := s.http.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	b, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(b)
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"time"
@@ -98,7 +99,25 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
+	Chat   Chat
 	Limits Limits
+}
+
+// Chat is how the chat works. See chat.Config and chat.Pages.
+type Chat struct {
+	HeartbeatInterval time.Duration // in whole seconds
+	OperationTimeout  time.Duration
+
+	Sequencers      int
+	Workers         int // of each pool
+	Queue           int // of each pool and sequencer
+	ConnectionQueue int
+
+	HistoryPage    int // messages
+	HistoryDefault int // messages
+	HistoryBytes   int
+	ListPage       int // rooms or people
+	PresenceList   int // people
 }
 
 // Limits bound what clients may do. 0 means no limit.
@@ -116,6 +135,15 @@ type Limits struct {
 	AddressBytesPerDay       int
 	UserRoomsPerHour         int
 	AddressRoomsPerHour      int
+
+	// Content and Metadata bound those of one message, in code points and in bytes.
+	Content  int
+	Metadata int
+
+	// Rooms is how many rooms a connection may be in, ErrorsPerMinute how many errors of
+	// its client close it.
+	Rooms           int
+	ErrorsPerMinute int
 
 	// Connections bounds the WebSockets in all, ConnectionsPerAddress those of one
 	// client address.
@@ -158,6 +186,12 @@ func (c *Config) check() error {
 	}
 	if c.PublishKey != "" && c.PublishKeyFile != "" {
 		errs = append(errs, errors.New("publish_key_file: it is set, and so is the variable "+publishKeyVariable+"; one of them has to go"))
+	}
+	if c.Chat.HistoryDefault > c.Chat.HistoryPage {
+		errs = append(errs, fmt.Errorf("chat.history_default: it is %d, and chat.history_page allows %d", c.Chat.HistoryDefault, c.Chat.HistoryPage))
+	}
+	if n := c.Limits.Content + c.Limits.Metadata; n > c.MaxMessage {
+		errs = append(errs, fmt.Errorf("limits.content: it and limits.metadata take %d bytes or more, and max_message allows %d", n, c.MaxMessage))
 	}
 	return errors.Join(errs...)
 }

@@ -142,6 +142,18 @@ func duration(low, high time.Duration) kind[time.Duration] {
 	}, shortDuration)
 }
 
+// seconds is a duration that has no fraction of a second.
+func seconds(low, high time.Duration) kind[time.Duration] {
+	fine := duration(low, high)
+	return textKind(fine.want+", in whole seconds", fine.arg, func(s string) (time.Duration, error) {
+		d, err := fine.parse(s)
+		if err == nil && d%time.Second != 0 {
+			err = errRefused
+		}
+		return d, err
+	}, shortDuration)
+}
+
 // shortDuration is d.String without the zero minutes and seconds of "1h0m0s".
 func shortDuration(d time.Duration) string {
 	s := d.String()

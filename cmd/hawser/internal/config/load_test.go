@@ -45,6 +45,19 @@ func TestDefault(t *testing.T) {
 		WriteQueue:      1048576,
 		MemoryBudget:    1 << 30,
 		LogFormat:       "text",
+		Chat: Chat{
+			HeartbeatInterval: 30 * time.Second,
+			OperationTimeout:  5 * time.Second,
+			Sequencers:        16,
+			Workers:           4,
+			Queue:             8192,
+			ConnectionQueue:   32,
+			HistoryPage:       100,
+			HistoryDefault:    50,
+			HistoryBytes:      256 << 10,
+			ListPage:          500,
+			PresenceList:      1000,
+		},
 		Limits: Limits{
 			MessagesPerSecond:        10,
 			Burst:                    20,
@@ -54,6 +67,10 @@ func TestDefault(t *testing.T) {
 			AddressBytesPerDay:       1 << 30,
 			UserRoomsPerHour:         20,
 			AddressRoomsPerHour:      100,
+			Content:                  500,
+			Metadata:                 4096,
+			Rooms:                    100,
+			ErrorsPerMinute:          10,
 			ConnectionsPerAddress:    2000,
 			GuestsPerMinute:          300,
 		},
@@ -98,7 +115,10 @@ func TestEverySource(t *testing.T) {
 		LogFormat:       "json",
 		Limits: Limits{MessagesPerSecond: 1, Burst: 2, Connections: 6, ConnectionsPerAddress: 3, AcceptsPerSecond: 7,
 			HandshakesPerSecond: 4, GuestsPerMinute: 5, UserMessagesPerSecond: 8, AddressMessagesPerSecond: 9,
-			UserBytesPerDay: 10 << 20, AddressBytesPerDay: 11 << 20, UserRoomsPerHour: 12, AddressRoomsPerHour: 13},
+			UserBytesPerDay: 10 << 20, AddressBytesPerDay: 11 << 20, UserRoomsPerHour: 12, AddressRoomsPerHour: 13,
+			Content: 14, Metadata: 15, Rooms: 16, ErrorsPerMinute: 17},
+		Chat: Chat{HeartbeatInterval: time.Minute, OperationTimeout: 1500 * time.Millisecond, Sequencers: 1, Workers: 2, Queue: 3, ConnectionQueue: 4,
+			HistoryPage: 6, HistoryDefault: 5, HistoryBytes: 7 << 10, ListPage: 8, PresenceList: 9},
 	}
 	file := `
 listen = "[::1]:0"
@@ -138,6 +158,19 @@ log_format = "json"
 "uri:spiffe://example/ada?a=b" = "u_ada"
 "dns:bob.example" = "u_bob"
 
+[chat]
+heartbeat_interval = "1m"
+operation_timeout = "1.5s"
+sequencers = 1
+workers = 2
+queue = 3
+connection_queue = 4
+history_page = 6
+history_default = 5
+history_bytes = "7KiB"
+list_page = 8
+presence_list = 9
+
 [limits]
 messages_per_second = 1
 burst = 2
@@ -152,6 +185,10 @@ user_bytes_per_day = "10MiB"
 address_bytes_per_day = "11MiB"
 user_rooms_per_hour = 12
 address_rooms_per_hour = 13
+content = 14
+metadata = "15B"
+rooms = 16
+errors_per_minute = 17
 `
 	environ := []string{
 		"HAWSER_LISTEN=[::1]:0",
@@ -197,12 +234,28 @@ address_rooms_per_hour = 13
 		"HAWSER_LIMITS_ADDRESS_BYTES_PER_DAY=11MiB",
 		"HAWSER_LIMITS_USER_ROOMS_PER_HOUR=12",
 		"HAWSER_LIMITS_ADDRESS_ROOMS_PER_HOUR=13",
+		"HAWSER_LIMITS_CONTENT=14",
+		"HAWSER_LIMITS_METADATA=15B",
+		"HAWSER_LIMITS_ROOMS=16",
+		"HAWSER_LIMITS_ERRORS_PER_MINUTE=17",
+		"HAWSER_CHAT_HEARTBEAT_INTERVAL=60s",
+		"HAWSER_CHAT_OPERATION_TIMEOUT=1500ms",
+		"HAWSER_CHAT_SEQUENCERS=1",
+		"HAWSER_CHAT_WORKERS=2",
+		"HAWSER_CHAT_QUEUE=3",
+		"HAWSER_CHAT_CONNECTION_QUEUE=4",
+		"HAWSER_CHAT_HISTORY_PAGE=6",
+		"HAWSER_CHAT_HISTORY_DEFAULT=5",
+		"HAWSER_CHAT_HISTORY_BYTES=7KiB",
+		"HAWSER_CHAT_LIST_PAGE=8",
+		"HAWSER_CHAT_PRESENCE_LIST=9",
 	}
 	var args []string
 	for _, e := range environ {
 		name, value, _ := strings.Cut(e, "=")
 		name = strings.ToLower(strings.TrimPrefix(name, "HAWSER_"))
 		name = strings.Replace(name, "limits_", "limits.", 1)
+		name = strings.Replace(name, "chat_", "chat.", 1)
 		args = append(args, "--"+strings.ReplaceAll(name, "_", "-")+"="+value)
 	}
 	if len(environ) != len(settings) {
@@ -392,6 +445,11 @@ func TestFlagErrors(t *testing.T) {
 				"forwarded_header: it is set, but trusted_proxies is empty, so that nobody would be believed\n" +
 				"tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate\n" +
 				"hsts_subdomains: it is on, but hsts is 0s, so that browsers are told nothing"},
+		{"bounds that do not fit", []string{"--chat.history-default=200", "--limits.content=60000", "--limits.metadata=8KiB"},
+			"chat.history_default: it is 200, and chat.history_page allows 100\n" +
+				"limits.content: it and limits.metadata take 68192 bytes or more, and max_message allows 65536"},
+		{"half a second", []string{"--chat.heartbeat-interval=1.5s"},
+			`flag --chat.heartbeat-interval: chat.heartbeat_interval: "1.5s" is not allowed, want a duration such as 30s, from 1s to 1h, in whole seconds`},
 		{"empty path", []string{"--data="},
 			`flag --data: data: "" is not allowed, want the path of a folder`},
 		{"size without sense", []string{"--write-queue=1MB"},

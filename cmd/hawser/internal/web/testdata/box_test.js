@@ -180,6 +180,7 @@ export default {
       equal([send(text), field.value, status('composer-error') !== ''], [undefined, text, true], escape(text));
     }
     field.value = '';
+    client.limits = { content_code_points: 500 };
     const said = [399, 400, 450, 480, 500, 501].map((n) => {
       field.value = '😀'.repeat(n);
       field.dispatchEvent(new Event('input'));
@@ -191,6 +192,10 @@ export default {
     ]);
     form.requestSubmit();
     equal([sent.length, field.value.length, status('composer-error')], [0, 1002, 'This is 1 character too long.']);
+    for (const limits of [{ content_code_points: 501 }, { content_code_points: 0 }, {}]) { // as the server says
+      client.limits = limits;
+      equal([...send('😀'.repeat(501))].length, 501, JSON.stringify(limits));
+    }
   },
 
   // The orders of events are those of the engines; P04 with real input methods is

@@ -21,7 +21,7 @@ export class Client {
   names = new Names();
   conversations;
   directory; // of the rooms on the server
-  limits = { content_code_points: 500 };
+  limits = {}; // of the server, which auth_ok tells
   notice = ''; // something about the service itself, to be shown
 
   // Called after anything changed, also several times in a row.

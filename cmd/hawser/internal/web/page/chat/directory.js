@@ -1,7 +1,7 @@
 // The rooms that exist on the server, in its order: the last active ones first.
 
 const PAGE = 100; // rooms at a time
-const MOST = 500; // that one answer can hold
+const MOST = 500; // asked for at once; the answer may hold fewer
 const SETTLED = 300; // milliseconds after which what is typed is searched for
 const LONGEST = 64; // bytes of a search, and of a room's name
 
