@@ -9,16 +9,16 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// patience is how long an endpoint may keep a connection whose other end does
+// maxLinger is how long an endpoint may keep a connection whose other end does
 // not do its part. RFC 6455 says only "reasonable"; ten seconds are.
-const patience = 10 * time.Second
+const maxLinger = 10 * time.Second
 
 // endings is P1: the peer closes first, because it must, and what comes after.
 func endings() []*Case {
 	s := series{prefix: "P1"}
 	bad := frame(3, nil)
 	dropped := func(title, expectation string, rule *Rule, end Closing, o []Outcome, script ...Step) *Case {
-		c := s.add(&Case{Title: title, Expectation: expectation, Rule: rule, Script: append(script, killAfter(patience)), Expect: o, Close: end})
+		c := s.add(&Case{Title: title, Expectation: expectation, Rule: rule, Script: append(script, killAfter(maxLinger)), Expect: o, Close: end})
 		c.dropped = true
 		return c
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
-// runAgent works for a controller.
+// runAgent runs a worker for a controller on another host.
 func runAgent(ctx context.Context, args []string, stderr io.Writer) error {
 	f := flag.NewFlagSet("agent", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -25,12 +25,12 @@ func runAgent(ctx context.Context, args []string, stderr io.Writer) error {
 		return &usageError{Err: err}
 	}
 	if *stdio {
-		// An interrupt concerns the controller, whose end is ours.
+		// An interrupt is for the controller, which ends this process.
 		worker.Serve(context.WithoutCancel(ctx), worker.Stdio())
 		return nil
 	}
 	if *listen == "" || f.NArg() > 0 {
-		return &usageError{Err: errors.New("agent wants --listen ADDRESS, and nothing else but --token-file FILE")}
+		return &usageError{Err: errors.New("agent needs --listen ADDRESS, and takes no arguments except --token-file FILE")}
 	}
 	token, err := worker.ReadToken(*tokenFile)
 	if err != nil {

@@ -18,25 +18,25 @@ import (
 
 const compareUsage = `usage: wsbench compare SCENARIO --a 'NAME=COMMAND' --b 'NAME=COMMAND' [flags]
 
-Starts each server itself, measures them in turns (A B A B …), the servers and
-wsbench on separate cores, and prints medians, ratios and bootstrap intervals.
-Where an interval holds 1 it says "no difference shown".
+Starts the servers and measures them in turns (A B A B …), with servers and wsbench
+on separate cores. Prints medians, ratios and bootstrap intervals. If a ratio's
+interval contains 1, it says "no difference shown".
 
   wsbench compare echo --conns 1000 --inflight 1 --duration 2s \
     --a 'hawser=bin/wsecho --listen 127.0.0.1:{port}' \
     --b 'gorilla=bin/peers -lib gorilla -addr 127.0.0.1:{port}'
 
-  --a, --b NAME=COMMAND   a server: a command of the shell that stays in the
-                          foreground; {port} stands for a free port. Measured
-                          are all processes it has once it listens
-  --server NAME=COMMAND   one more; all are compared with the first
-  --at URL                where they are, with {port} (ws://127.0.0.1:{port}/)
-  --at NAME=URL           where one of them is
-  --rounds N              (7; under 5 no difference is claimed)
+  --a, --b NAME=COMMAND   a server: a shell command that stays in the foreground;
+                          {port} stands for a free port. All processes that it
+                          has when it listens are measured
+  --server NAME=COMMAND   one more server; all are compared with the first
+  --at URL                the servers' URL, with {port} (ws://127.0.0.1:{port}/)
+  --at NAME=URL           the URL of one of them
+  --rounds N              rounds (7; with fewer than 5 no difference is claimed)
   --server-cpus LIST      cores of the servers (the first half), as 0,2-5
   --client-cpus LIST      cores of wsbench (the second half)
 
-and the flags of a run, but --url, --pid, --agent, --processes, --csv and
+and the flags of a run except --url, --pid, --agent, --processes, --csv and
 --fail-if.
 `
 
@@ -94,7 +94,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	}
 	switch {
 	case len(candidates) < 2:
-		return &usageError{Err: errors.New("compare wants two servers at least: --a and --b")}
+		return &usageError{Err: errors.New("compare needs at least two servers: --a and --b")}
 	case o.Plan.URL != "" || o.Server.Any() || len(o.Agents) > 0 || o.Processes > 0:
 		return &usageError{Err: errors.New("compare starts the servers itself, on this host: no --url, --pid, --cgroup, --agent or --processes")}
 	case len(where) > 0:

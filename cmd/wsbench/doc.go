@@ -1,5 +1,5 @@
-// Command wsbench measures WebSocket servers, and says how far its own figures
-// can be trusted. Run wsbench --help for what it does.
+// Command wsbench measures WebSocket servers, and says how far its own figures can be
+// trusted. "wsbench --help" says what it does.
 //
 // main.go chooses the command, flags.go reads a run's flags, and the files named
 // after the commands wire them up. What is measured, and how, is in internal:

@@ -15,13 +15,13 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
 )
 
-// runDiff shows two results beside each other.
+// runDiff shows two results side by side.
 func runDiff(args []string, stdout io.Writer) error {
 	if slices.ContainsFunc(args, func(a string) bool { return a == "-h" || a == "-help" || a == "--help" }) {
 		return flag.ErrHelp
 	}
 	if len(args) != 2 {
-		return &usageError{Err: errors.New("diff wants two files that --json wrote")}
+		return &usageError{Err: errors.New("diff needs two files written by --json")}
 	}
 	a, err := result.Load(args[0])
 	if err != nil {
@@ -34,8 +34,8 @@ func runDiff(args []string, stdout io.Writer) error {
 	return result.Diff(stdout, a, b)
 }
 
-// runReport makes pages, tables and pictures of what was kept: of one run, or of
-// comparisons of the same servers.
+// runReport makes pages, tables and pictures of one kept run, or of comparisons of the
+// same servers.
 func runReport(args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("report", flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -50,11 +50,11 @@ func runReport(args []string, stdout io.Writer) error {
 		return &usageError{Err: err}
 	}
 	if f.NArg() == 0 {
-		return &usageError{Err: errors.New("report wants files that --json wrote")}
+		return &usageError{Err: errors.New("report needs files written by --json")}
 	}
 	for _, arg := range f.Args() {
 		if strings.HasPrefix(arg, "-") {
-			return &usageError{Err: fmt.Errorf("report: %s comes behind a file; flags come first", arg)}
+			return &usageError{Err: fmt.Errorf("report: %s comes after a file; flags must come first", arg)}
 		}
 	}
 	if err := errors.Join(

@@ -20,11 +20,11 @@ import (
 
 const findUsage = `usage: wsbench find SCENARIO --url URL --slo CONDITIONS [flags]
 
-Searches for the highest rate, or number of connections, at which all of the
-conditions hold: it doubles until one does not, and then halves the gap. What
-fails is tried once more before it is believed; a server that cannot be measured
-any more under a load, as one that takes no more connections, does not hold it.
-It stops where wsbench itself becomes the bottleneck, and says so.
+Searches for the highest rate, or number of connections, at which all conditions
+hold: it doubles the load until one does not hold, and then halves the gap. A load
+that fails is tried once more. A load under which the server cannot be measured,
+for example because it accepts no more connections, has failed. The search stops
+when wsbench itself becomes the bottleneck, and says so.
 
   wsbench find echo --url ws://127.0.0.1:9001/ --conns 1000 --slo 'p99<10ms,lost=0'
   wsbench find fanout --over conns --rate 10 --url … --slo 'last.p99<100ms,faults=0'
@@ -32,17 +32,17 @@ It stops where wsbench itself becomes the bottleneck, and says so.
   --slo CONDITIONS   what must hold, in every probe (see wsbench --help)
   --over WHAT        rate (the default) or conns (of idle and storm, which have no
                      rate)
-  --from N           begin with this (1000 messages in a second, or 100)
-  --most N           do not go beyond
-  --precision P      of the answer, a share of it (0.05)
+  --from N           load to begin with (1000 messages per second, or 100 connections)
+  --max N            maximum load to try
+  --precision P      width of the final gap, as a share of the load (0.05)
 
-and the flags of a run, but --fail-if; each probe lasts --warmup and --duration.
+and the flags of a run except --fail-if; each probe lasts --warmup and --duration.
 
-exit status: 0 a load was found, 1 none was: not even the least one holds, or
-wsbench itself was the bottleneck from the beginning; 2, 3 as usual
+exit status: 0 if a load was found; 1 if none was, because not even the lowest one
+holds or wsbench itself was the bottleneck from the beginning; 2, 3 as usual
 `
 
-// Where a search begins if it is not said.
+// Where a search begins by default.
 const (
 	firstRate  = 1000
 	firstConns = 100
@@ -63,7 +63,7 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	f.StringVar(&over, "over", over, "")
 	from := f.Float64("from", 0, "")
-	most := f.Float64("most", math.Inf(1), "")
+	limit := f.Float64("max", math.Inf(1), "")
 	precision := f.Float64("precision", 0.05, "")
 	if err := parseFlags(f, rest); err != nil {
 		return err
@@ -75,8 +75,8 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	case err != nil:
 	case len(o.failIf) > 0:
 		err = errors.New("find judges by --slo, not by --fail-if")
-	case !(*from >= 0 && *most > 0 && *precision > 0):
-		err = errors.New("--from, --most and --precision must be positive")
+	case !(*from >= 0 && *limit > 0 && *precision > 0):
+		err = errors.New("--from, --max and --precision must be positive")
 	case over == "rate" && (s == load.Idle || s == load.Storm):
 		err = fmt.Errorf("%s has no rate: --over is conns", s)
 	case over == "rate" && (o.Plan.Inflight > 0 || o.Plan.Rate > 0):
@@ -102,7 +102,7 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err := outfile.Check(o.files()...); err != nil {
 		return &usageError{Err: err}
 	}
-	found, err := trial.Search(ctx, *from, *most, *precision, p.probe)
+	found, err := trial.Search(ctx, *from, *limit, *precision, p.probe)
 	if err == nil {
 		fmt.Fprintf(stdout, "%s for %s: %s\n", over, *slo, found)
 		if p.best == nil {
@@ -118,7 +118,7 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	return errors.Join(err, o.keep(p.best))
 }
 
-// prober carries out the runs of a search.
+// prober does the runs of a search.
 type prober struct {
 	plan   *load.Plan
 	over   string // what is searched for
@@ -154,8 +154,8 @@ func (p *prober) probe(ctx context.Context, n float64) (trial.Outcome, error) {
 	return out, nil
 }
 
-// unmeasured says what it means that a run was not carried out. It returns an
-// error if that is nothing that a smaller load would change.
+// unmeasured returns the outcome of a run that could not be done. It returns an error if
+// a smaller load would not help.
 func (p *prober) unmeasured(ctx context.Context, err error) (out trial.Outcome, _ error) {
 	var target *run.TargetError
 	var lost *worker.LostError
@@ -186,7 +186,7 @@ func orElse(v, def float64) float64 {
 	return v
 }
 
-// judge says whether a run meets all conditions.
+// judge reports whether a run meets all conditions.
 func judge(r *result.Result, wanted []result.Condition) trial.Outcome {
 	out := trial.Outcome{Holds: true}
 	var why []string
@@ -203,7 +203,7 @@ func judge(r *result.Result, wanted []result.Condition) trial.Outcome {
 	return out
 }
 
-// scenarioOf takes the scenario off a command line.
+// scenarioOf removes the scenario from a command line.
 func scenarioOf(args []string) (load.Scenario, []string, error) {
 	if len(args) > 0 && (args[0] == "-h" || args[0] == "--help") {
 		return "", nil, flag.ErrHelp

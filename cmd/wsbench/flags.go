@@ -139,8 +139,8 @@ func (o *settings) parse(name string, args []string) error {
 	return nil
 }
 
-// mostThreads is more than any machine has cores for.
-const mostThreads = 1024
+// maxThreads is more than any machine has cores for.
+const maxThreads = 1024
 
 func (o *settings) complete() (err error) {
 	p := &o.Plan
@@ -184,10 +184,10 @@ func (o *settings) complete() (err error) {
 		}
 	}
 	switch {
-	case o.Threads < 0 || o.Threads > mostThreads:
-		return fmt.Errorf("--threads is %d; it must be at most %d, and not negative", o.Threads, mostThreads)
-	case o.Processes < 0 || o.Processes > run.MostProcesses:
-		return fmt.Errorf("--processes is %d; it must be at most %d, and not negative", o.Processes, run.MostProcesses)
+	case o.Threads < 0 || o.Threads > maxThreads:
+		return fmt.Errorf("--threads is %d; it must be at most %d, and not negative", o.Threads, maxThreads)
+	case o.Processes < 0 || o.Processes > run.MaxProcesses:
+		return fmt.Errorf("--processes is %d; it must be at most %d, and not negative", o.Processes, run.MaxProcesses)
 	case len(o.Agents) > 0 && o.Processes > 0:
 		return errors.New("--agent and --processes contradict each other: an agent is one process")
 	case o.Interval < 100*time.Millisecond:

@@ -18,9 +18,9 @@ import (
 // Exit statuses.
 const (
 	exitGood   = 0
-	exitFailed = 1 // the run was carried out, and something was wrong
+	exitFailed = 1 // the run was completed, and something was wrong
 	exitUsage  = 2
-	exitNoRun  = 3 // the run could not be carried out, or not to its end
+	exitNoRun  = 3 // the run could not be done or completed
 	// and 128 with a signal's number: interrupted by it
 )
 
@@ -36,13 +36,15 @@ func main() {
 	os.Exit(status)
 }
 
-// usageError is a command line that cannot be carried out.
+// usageError is an error in the command line.
 type usageError = cmdline.Error
 
-// errFailed is a run that was carried out and failed; it has been said why.
+// errFailed means that the run was completed but something was wrong, which has been
+// reported.
 var errFailed = errors.New("failed")
 
-// program carries out a command line, without the name. It returns the exit status.
+// program runs a command line; args does not include the program's name. It returns the
+// exit status.
 func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	stdout, stderr = escaped(stdout), escaped(stderr)
 	err := dispatch(ctx, args, stdout, stderr)
@@ -68,8 +70,7 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitNoRun
 }
 
-// escaped is a stream to which nothing that was received gets as it is. Where there
-// is colour, it is ours.
+// escaped returns a stream that escapes control characters, except for our own colours.
 func escaped(w io.Writer) io.Writer {
 	if colours(w) {
 		return terminal.NewWriter(w, report.Sequences...)

@@ -158,7 +158,7 @@ func TestRunWritesEverything(t *testing.T) {
 		{[]string{"echo", "--rate", "1", "--url", "ws:///"}, "names no host"},
 		{[]string{"echo", "--rate", "1", "--url", "ws://127.0.0.1:1/", "--json", file("same"), "--html", file("same")}, "both name"},
 		{[]string{"report", "--markdown", file("r.md"), file("r.json")}, "for comparisons"},
-		{[]string{"report", file("r.json"), "--html", file("r.html")}, "--html comes behind a file"},
+		{[]string{"report", file("r.json"), "--html", file("r.html")}, "--html comes after a file"},
 	} {
 		if status, _, errs := wsbench(t, c.args...); status != exitUsage || !strings.Contains(errs, c.want) {
 			t.Errorf("%q: status %d, %s; want %q", c.args, status, errs, c.want)
@@ -353,7 +353,7 @@ func TestUsage(t *testing.T) {
 		"slow --url ws://h/ --inflight 1 --processes 2":                                     "is for one process",
 		"idle --url ws://h/ --rate 100":                                                     "idle has no rate",
 		"find":                                                                              "a scenario is missing",
-		"compare echo --inflight 1 --a x={port}":                                            "two servers at least",
+		"compare echo --inflight 1 --a x={port}":                                            "at least two servers",
 		"compare echo --inflight 1 --a x={port} --b x={port}":                               `two servers have the name "x"`,
 		"compare echo --a x=y --b z={port}":                                                 "no {port}",
 		"compare echo --inflight 1 --a x={port} --b y={port} --fail-if rate>0":              "no --fail-if or --csv",
@@ -367,7 +367,7 @@ func TestUsage(t *testing.T) {
 		"echo --url ws://h/ --rate 1 --threads 2000":                                        "--threads is 2000",
 		"diff a": "two files",
 		"agent":  "--listen",
-		"report": "wants files",
+		"report": "needs files",
 	} {
 		status, _, errs := wsbench(t, strings.Fields(args)...)
 		if status != exitUsage || !strings.Contains(errs, want) {
@@ -383,7 +383,7 @@ func TestUsage(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	_, url := serve(t, nil)
-	status, out, errs := wsbench(t, "find", "echo", "--url", url, "--conns", "5", "--slo", "faults=0,p50<10s", "--from", "100", "--most", "400", "--warmup", "0s", "--duration", "100ms", "--quiet")
+	status, out, errs := wsbench(t, "find", "echo", "--url", url, "--conns", "5", "--slo", "faults=0,p50<10s", "--from", "100", "--max", "400", "--warmup", "0s", "--duration", "100ms", "--quiet")
 	// The client may be disturbed on a busy machine: then the answer says so.
 	found := strings.Contains(out, "rate for faults=0,p50<10s: 400, the most that was asked for") || strings.Contains(out, "rate for faults=0,p50<10s: at least ")
 	none := strings.Contains(out, "nothing can be said of the server")

@@ -31,76 +31,79 @@ costs it, and whether every message arrives once, whole and in order.
 
 scenarios
   echo     each message comes back to its sender
-  fanout   what --publishers send goes to --conns receivers; last receiver, too
+  fanout   --publishers send to --conns receivers; also the latency until the last
+           of them has a message
   slow     fanout in which --slow-share of the receivers barely read
-  chat     hawser's chat: log in, join rooms of --room-size, talk (the server's
-           --limits.guests-per-minute and others are to be 0)
+  chat     hawser's chat: log in, join rooms of --room-size, talk (set the server's
+           --limits.guests-per-minute and others to 0)
   login    --conns people log in and join their rooms, --at-once at a time: rate,
            latency, and what it costs the server
-  idle     connections are held; memory for each, of the server and the kernel;
-           with a --scenario that has rooms, also for joining them
+  idle     connections are held: memory of the server and the kernel for each; with a
+           --scenario that has rooms, also for joining them
   connect  opening handshakes: rate and latency; --conns at a time
   churn    connections come, exchange --messages, and go
   storm    all connections break at once and come back, every --storm-every
 the load
   --conns N             connections (100)
   --inflight N          closed loop: each sender keeps N messages in flight
-  --rate N              open loop: N messages (connect, churn: connections) in a
-                        second by all together; latency counts from the moment
-                        at which each was due
+  --rate N              open loop: N messages (connect, churn: connections) per
+                        second, by all together; latency counts from the time at
+                        which each was due
   --poisson             open loop at irregular intervals, as many users make them
   --size BYTES          of a message (128; at least 29, binary 20)
-  --binary              binary messages in place of text
+  --binary              binary messages instead of text
   --payload KIND        random or compressible (random)
   --duration D          measured (10s); --warmup D before it (1s)
-  --timeout D           what has not been answered when no answer has come for so
-                        long is lost (5s)
-  --publishers N        of fanout and slow (1); --no-self: they do not receive
-                        their own messages
+  --timeout D           when no answer has come for this long, all messages without
+                        one are lost (5s)
+  --publishers N        publishers in fanout and slow (1); with --no-self they do not
+                        receive their own messages
   --scenario FILE       speak another protocol: centrifugo, socketio, chat,
                         chat-presence, or a file like these
-  --rooms N             of chat, login, idle: each connection joins N rooms (1) of
+  --rooms N             chat, login, idle: each connection joins N rooms (1) of
                         --room-size (10)
-  --at-once N           login: so many at a time (64); idle: so many join their
+  --at-once N           login: this many at a time (64); idle: this many join their
                         rooms at a time (all)
-  --returning           login: of people who have an account already
-  --hold D              idle: rest so long before weighing (3s)
-  --seed N              of filler and --poisson (1)
+  --returning           login: by people who already have an account
+  --hold D              idle: wait this long before measuring memory (3s)
+  --seed N              seed of filler and --poisson (1)
 connecting
   --deflate             offer permessage-deflate
 ` + connect.Help + `  --connect-timeout D   for one connection (10s)
   --source ADDR,…       source addresses (on loopback: as many as are needed)
-A user and password in the URL are sent by Basic authentication, and not kept with
-the result. Agents look into their own environment for a proxy.
-who does it
+A user and password in the URL are sent by Basic authentication, and are not kept
+with the result. Agents use the proxy of their own environment.
+workers
   --threads N           event loops of each process (one for each core)
-  --processes N         processes (as many as their open files ask for); with
-                        several, fanout and slow are open loop only, and do not
-                        tell the last receiver, as with several agents
-  --agent HOST:PORT,…   agents on other hosts, in place of this one
-  --server-agent H:P    an agent beside the server, for --pid or --cgroup
-  --token-file FILE     what the agents know too
-  --max-clock-error D   one-way latencies between hosts need it (1ms)
+  --processes N         processes (as many as the limit of open files requires); with
+                        several processes or agents, fanout and slow are open loop
+                        only, and the last receiver is not known
+  --agent HOST:PORT,…   agents on other hosts, instead of this one
+  --server-agent H:P    an agent on the server's host, for --pid or --cgroup
+  --token-file FILE     file with the token that the agents have as well
+  --max-clock-error D   clocks of two hosts must be known this exactly for one-way
+                        latencies between them (1ms)
   --pid PID,…           the server's processes, or --cgroup DIR: CPU and memory
-what comes of it
-  --html FILE           a page with pictures; --json FILE; --csv FILE
-  --interval D          of the samples (1s)
+output
+  --html FILE           a page with charts; --json FILE; --csv FILE
+  --interval D          time between samples (1s)
   --fail-if CONDITIONS  exit with 1 if one of them holds ('p99>10ms,lost>0') or
                         was not measured
-  --quiet               no progress
+  --quiet               do not show progress
 
-Conditions are METRIC OP VALUE with commas between. Metrics: p50 … p99.99, max,
+Conditions are METRIC OP VALUE, separated by commas. Metrics: p50 … p99.99, max,
 mean (of latency; also last.p99, handshake.p99, late.p99, lag.p99, closing.p99,
-back.max, token.p99, login.p99, join.p99), rate, connrate, lost, doubled, reordered, corrupted,
-unsolicited, faults, refused, broken, postponed, cpu (of the server, a message),
-conncpu (a connection), rss, idle and joins (bytes a connection), client (share of its cores that wsbench used).
+back.max, token.p99, login.p99, join.p99), rate, connrate, lost, doubled,
+reordered, corrupted, unsolicited, faults, refused, broken, postponed, cpu (server
+CPU per message), conncpu (per connection), rss, idle and joins (bytes per
+connection), client (the share of its cores that wsbench used).
 
 exit status
-  0  carried out, and nothing was wrong
+  0  the run was completed, and nothing was wrong
   1  messages lost, doubled, out of order, corrupted or unsolicited; connections
      refused or broken; or --fail-if
   2  wrong usage
-  3  not carried out, or not to its end; or what came of it could not be written
+  3  the run could not be done or completed, or its results could not be written
   130, 143, 129  interrupted by SIGINT, SIGTERM, SIGHUP: what was measured until
      then is reported and kept, marked as partial; a second signal ends it at once
 `

@@ -11,14 +11,14 @@ import (
 	"github.com/hawser-ws/hawser/handshake"
 )
 
-// connection is one that the opening handshake is done on.
+// connection is a connection after its opening handshake.
 type connection struct {
 	nc     net.Conn
 	left   []byte // what came after the handshake
 	result handshake.Result
 }
 
-// greeting says what was agreed.
+// greeting says what was negotiated.
 func (c *connection) greeting() string {
 	if c.result.Subprotocol == "" {
 		return "connected"
@@ -26,8 +26,8 @@ func (c *connection) greeting() string {
 	return "connected, subprotocol " + c.result.Subprotocol
 }
 
-// dial makes the connection and performs the handshake. A *usageError means
-// that nothing was tried, as the options do not allow it.
+// dial makes the connection and performs the handshake. A *usageError means that the
+// options are wrong and nothing was tried.
 func dial(ctx context.Context, o *options) (*connection, error) {
 	d, err := o.connect.Open(o.url)
 	if err != nil {
@@ -53,7 +53,7 @@ func dial(ctx context.Context, o *options) (*connection, error) {
 	case errors.As(err, new(*handshake.Error)):
 		return nil, err
 	case ctx.Err() != nil:
-		return nil, errors.New("interrupted before the connection stood")
+		return nil, errors.New("interrupted while connecting")
 	case !time.Now().Before(deadline): // the socket's timer may fire before timed's
 		return nil, fmt.Errorf("no connection within %v (--timeout)", o.timeout)
 	}

@@ -25,10 +25,10 @@ const (
 type ending struct {
 	code   wsproto.CloseCode // of the peer's Close or, if it failed, of ours; CloseAbnormal if there was none
 	reason string            // of the peer's Close
-	own    bool              // this side's Close went out before
+	own    bool              // this side had sent its Close before
 	failed *wsproto.PeerError
 	lost   error // why there was no Close
-	inside bool  // in the middle of a message
+	inside bool  // the connection ended in the middle of a message
 }
 
 // status is the exit status. own is the code this side closes with.
@@ -48,13 +48,13 @@ func (e *ending) status(own wsproto.CloseCode) int {
 	return exitClosed
 }
 
-// String says it to the user.
+// String describes the ending to the user.
 func (e *ending) String() string {
 	switch {
 	case e.failed != nil && e.failed.Code == wsproto.CloseMessageTooBig:
 		return fmt.Sprintf("closed with %v: %s (--max-message)", e.code, e.failed.Reason)
 	case e.failed != nil:
-		return fmt.Sprintf("the other side broke the protocol: %s; closed with %v", e.failed.Reason, e.code)
+		return fmt.Sprintf("the other side violated the protocol: %s; closed with %v", e.failed.Reason, e.code)
 	case e.code == wsproto.CloseAbnormal:
 		return e.abnormal()
 	}
@@ -72,7 +72,7 @@ func (e *ending) String() string {
 	return text
 }
 
-// abnormal is the ending without a Close.
+// abnormal describes an ending without a Close.
 func (e *ending) abnormal() string {
 	where := ""
 	if e.inside {
@@ -87,8 +87,8 @@ func (e *ending) abnormal() string {
 	return fmt.Sprintf("connection lost%s (1006): %v", where, e.lost)
 }
 
-// conclude tells the user how the session ended and returns the exit status.
-// A script that used --once is told of what went wrong only.
+// conclude tells the user how the session ended, and returns the exit status. With
+// --once, which scripts use, it reports only failures.
 func (s *session) conclude(e ending) int {
 	status := e.status(s.o.closeCode)
 	if status != exitInOrder || !s.o.once {

@@ -152,7 +152,7 @@ func TestNotConnected(t *testing.T) {
 		{"a plain web server", t.Context(), []string{"ws" + strings.TrimPrefix(plain.URL, "http")}, `418 I'm a teapot: the server said "no sockets\x1b[2J here"`},
 		{"origin", t.Context(), []string{"--origin", "http://evil.example", serveEcho(t)}, "403 Forbidden"},
 		{"timeout", t.Context(), []string{"--timeout", "1ms", "ws://" + silent.Addr().String()}, "no connection within 1ms (--timeout)"},
-		{"interrupt", interrupted, []string{"ws://" + silent.Addr().String()}, "interrupted before the connection stood"},
+		{"interrupt", interrupted, []string{"ws://" + silent.Addr().String()}, "interrupted while connecting"},
 	} {
 		got := wscatFrom(c.ctx, blocked(t), c.args...)
 		if got.status != exitNotConnected || got.stdout != "" || !strings.Contains(got.stderr, c.want) {

@@ -8,14 +8,14 @@ import (
 	"unicode/utf8"
 )
 
-// input is one message to be sent, or why there can be no more.
+// input is one message to be sent, or why there are no more.
 type input struct {
 	message []byte
 	err     error
 }
 
-// readInput turns standard input into messages, and closes to at its end. It
-// stops when done is closed, but not while it waits for r.
+// readInput sends the messages in standard input to the channel to, which it closes at
+// the end. It stops when done is closed, except while it is blocked in reading r.
 func readInput(r io.Reader, o *options, to chan<- input, done <-chan struct{}) {
 	defer close(to)
 	next := lines(r)
@@ -44,7 +44,7 @@ func readInput(r io.Reader, o *options, to chan<- input, done <-chan struct{}) {
 	}
 }
 
-// lines reads r line by line. A last line needs no newline.
+// lines reads r line by line. The last line need not end with a newline.
 func lines(r io.Reader) func() ([]byte, error) {
 	br := bufio.NewReader(r)
 	return func() ([]byte, error) {
@@ -56,8 +56,8 @@ func lines(r io.Reader) func() ([]byte, error) {
 	}
 }
 
-// whole reads all of r as one message, or none if it is empty. The newline that
-// ends a text belongs to the shell, not to the message.
+// whole reads all of r as one message, or none if it is empty. The newline that ends a
+// text is the shell's and not a part of the message.
 func whole(r io.Reader, binary bool) func() ([]byte, error) {
 	return func() ([]byte, error) {
 		all, err := io.ReadAll(r)
@@ -81,7 +81,7 @@ func trimNewline(b []byte) []byte {
 	return b
 }
 
-// checkUTF8 says where b stops being UTF-8.
+// checkUTF8 returns an error that says where b is not UTF-8.
 func checkUTF8(b []byte) error {
 	// 5.6: "The "Payload data" is text data encoded as UTF-8."
 	if utf8.Valid(b) {

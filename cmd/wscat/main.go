@@ -14,8 +14,8 @@ import (
 )
 
 func main() {
-	// The first signal closes the connection in order. A second one, meanwhile,
-	// ends the process the way the system does it.
+	// The first signal closes the connection properly. A second one ends the process at
+	// once, by the system's default action.
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -27,8 +27,8 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run is the program, without its name in args. When ctx is done it closes the
-// connection in order. It returns the exit status.
+// run is the program; args does not include its name. When ctx is done it closes the
+// connection properly. It returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {

@@ -26,7 +26,7 @@ type options struct {
 	once        bool
 	binary      bool
 	wait        time.Duration // after the end of the input; negative: until the peer closes
-	waitSaid    bool          // the command line says it
+	waitSaid    bool          // wait is from the command line
 	ping        time.Duration // 0: never
 	closeCode   wsproto.CloseCode
 	closeReason string
@@ -40,7 +40,7 @@ type options struct {
 // usageError is a command line that cannot be carried out.
 type usageError = cmdline.Error
 
-// parse reads the command line. Flags may stand before and behind the URL.
+// parse reads the command line. Flags may be before and after the URL.
 func parse(args []string) (*options, error) {
 	o := &options{closeCode: wsproto.CloseNormal}
 	f := o.flags()
@@ -59,7 +59,7 @@ func parse(args []string) (*options, error) {
 		return nil, errors.New("the URL is missing")
 	case 1:
 	default:
-		return nil, fmt.Errorf("one URL is wanted, there are %d: %q", len(urls), connect.Redact(urls))
+		return nil, fmt.Errorf("want one URL, got %d: %q", len(urls), connect.Redact(urls))
 	}
 	err := o.connect.Complete()
 	if err == nil {
@@ -74,7 +74,7 @@ func parse(args []string) (*options, error) {
 	return o, o.check()
 }
 
-// flags are the flags, which set o.
+// flags returns the flags, which set o.
 func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("wscat", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // run prints errors and the usage
@@ -91,14 +91,14 @@ func (o *options) flags() *flag.FlagSet {
 	return f
 }
 
-// Where --wait is not said. A person at a terminal who ends the input has seen the
-// answers. With --once the answer ends the waiting.
+// The defaults of --wait. If the input is typed, the user has seen the answers when it
+// ends. With --once the answer ends the wait.
 const (
 	quietWait  = 3 * time.Second
 	answerWait = 10 * time.Second
 )
 
-// completeWait settles --wait. typed says that the input is a person's.
+// completeWait sets the default of --wait. typed says that the input is from a terminal.
 func (o *options) completeWait(typed bool) {
 	switch {
 	case o.waitSaid:
@@ -144,7 +144,7 @@ func (o *options) setClose(s string) error {
 	digits, reason, _ := strings.Cut(s, ":")
 	code, err := strconv.ParseUint(digits, 10, 16)
 	if err != nil {
-		return fmt.Errorf("%q is no close code", digits)
+		return fmt.Errorf("%q is not a close code", digits)
 	}
 	o.closeCode, o.closeReason = wsproto.CloseCode(code), reason
 	return wsproto.CheckClose(o.closeCode, o.closeReason)

@@ -69,7 +69,7 @@ func TestWrongUsage(t *testing.T) {
 		want string
 	}{
 		{nil, "the URL is missing"},
-		{[]string{url, "ws://b/"}, "one URL is wanted, there are 2"},
+		{[]string{url, "ws://b/"}, "want one URL, got 2"},
 		{[]string{"http://127.0.0.1/"}, `scheme is "http", want ws:// or wss://`},
 		{[]string{"ws:///path"}, "names no host"},
 		{[]string{"--colour", url}, "-colour"},
@@ -80,8 +80,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"--timeout", "0", url}, "--timeout is 0s"},
 		{[]string{"--close-timeout", "0", url}, "--close-timeout is 0s"},
 		{[]string{"--max-message", "0", url}, "--max-message is 0"},
-		{[]string{"--close", "bye", url}, `"bye" is no close code`},
-		{[]string{"--close", "66536", url}, `"66536" is no close code`},
+		{[]string{"--close", "bye", url}, `"bye" is not a close code`},
+		{[]string{"--close", "66536", url}, `"66536" is not a close code`},
 		{[]string{"--close", "1006", url}, "close code 1006 abnormal closure must not be sent"},
 		{[]string{"--close", "1000:" + strings.Repeat("a", 124), url}, "close reason over 123 bytes"},
 		{[]string{"--close", "1005:bye", url}, "a close reason needs a code"},

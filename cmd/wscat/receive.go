@@ -7,11 +7,10 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// receive reads the connection to the end of its stream. It is the reader's
-// whole life.
+// receive reads the connection to the end of its stream. It is the reader's goroutine.
 //
-// A Close is not that end. 7.1.1: "The underlying TCP connection, in most normal
-// cases, SHOULD be closed first by the server".
+// A Close is not the end of the stream. 7.1.1: "The underlying TCP connection, in most
+// normal cases, SHOULD be closed first by the server".
 func (s *session) receive(left []byte) (e ending) {
 	s.take(left, &e)
 	buf := make([]byte, 64<<10)
@@ -31,7 +30,7 @@ func (s *session) receive(left []byte) (e ending) {
 	}
 }
 
-// take acts on bytes that arrived.
+// take handles bytes that arrived.
 func (s *session) take(p []byte, e *ending) {
 	if len(p) == 0 {
 		return
@@ -69,7 +68,7 @@ func (s *session) take(p []byte, e *ending) {
 	}
 }
 
-// inside reports whether a message has begun and is not complete.
+// inside reports whether a message has begun but is not complete.
 func (s *session) inside() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -77,7 +76,7 @@ func (s *session) inside() bool {
 	return inside
 }
 
-// hear tells the writer that the peer has something to say.
+// hear tells the writer that a message, or a part of one, has arrived.
 func (s *session) hear() {
 	select {
 	case s.heard <- struct{}{}:
@@ -85,7 +84,7 @@ func (s *session) hear() {
 	}
 }
 
-// next is the protocol's next event. Its answer goes to the writer.
+// next returns the protocol's next event, and passes the protocol's answer to the writer.
 func (s *session) next() wsproto.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -121,8 +120,7 @@ func (s *session) show(ev wsproto.Event) {
 	}
 }
 
-// pong reports the round trip of a ping of ours; what else a pong may carry is
-// of no interest.
+// pong reports the round-trip time of a ping of ours, and ignores other pongs.
 func (s *session) pong(payload []byte) {
 	s.mu.Lock()
 	took, ok := s.trips.pong(payload, time.Now())

@@ -16,7 +16,7 @@ type trip struct {
 	sent    time.Time
 }
 
-// ping is the payload of a ping sent now.
+// ping returns the payload of a ping that is sent now.
 func (t *roundTrips) ping(now time.Time) []byte {
 	if len(t.waiting) == maxTrips {
 		t.waiting = t.waiting[1:]
@@ -26,13 +26,13 @@ func (t *roundTrips) ping(now time.Time) []byte {
 	return []byte(payload)
 }
 
-// pong says how long a ping took to be answered. ok is false for a payload that
-// answers none of them.
+// pong returns how long the answer to a ping took. ok is false if the payload answers
+// none of the pings.
 func (t *roundTrips) pong(payload []byte, now time.Time) (took time.Duration, ok bool) {
 	for i, w := range t.waiting {
 		if w.payload == string(payload) {
 			// 5.5.3: an endpoint "MAY elect to send a Pong frame for only the
-			// most recently processed Ping frame": those before got none.
+			// most recently processed Ping frame": earlier ones get none.
 			t.waiting = t.waiting[i+1:]
 			return now.Sub(w.sent), true
 		}

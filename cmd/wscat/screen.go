@@ -11,8 +11,8 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 )
 
-// screen is where messages and notices are shown. It may be used by several
-// goroutines; what one call shows stays together.
+// screen shows messages and notices. It may be used by several goroutines; the output of
+// one call stays together.
 type screen struct {
 	terminal bool // out is one. Immutable.
 
@@ -21,7 +21,7 @@ type screen struct {
 	out    io.Writer
 	failed error // the first failure to write to out
 
-	// Guarded by errMu. A reader of out that stops must not keep notices back.
+	// Guarded by errMu, a lock of its own: if out blocks, notices must still be shown.
 	errMu sync.Mutex
 	err   io.Writer
 
@@ -32,8 +32,8 @@ func newScreen(out, err io.Writer) *screen {
 	return &screen{terminal: terminal.Is(out), out: out, err: err}
 }
 
-// message shows a message: a text on a line of its own, binary as it is. On a
-// terminal a text takes exactly one line, and binary is dumped.
+// message shows a message: a text on a line of its own, binary unchanged. On a terminal a
+// text takes exactly one line, and binary is shown as a hex dump.
 func (s *screen) message(op frame.Opcode, p []byte) error {
 	switch {
 	case op == frame.Binary && s.terminal:
@@ -67,12 +67,12 @@ func (s *screen) failure() error {
 	return s.failed
 }
 
-// busy reports whether something is being written, or waits to be: for long only where
-// nobody reads it.
+// busy reports whether something is being written, or waits to be. That takes long only
+// if the output is not read.
 func (s *screen) busy() bool { return s.writing.Load() > 0 }
 
-// notice tells the user something, on one line. Whatever a peer or a file put
-// into it is escaped.
+// notice tells the user something, on one line. Control characters, which may be a
+// peer's or a file's, are escaped.
 func (s *screen) notice(format string, args ...any) {
 	s.writing.Add(1)
 	defer s.writing.Add(-1)

@@ -14,13 +14,13 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/client"
 )
 
-// maxUnwritten is how many bytes of answers may wait to be written before
-// nothing more is read: a peer that only pings does not fill the memory.
+// maxUnwritten is how many bytes of answers may wait to be written before reading stops,
+// so that a peer that only pings cannot fill the memory.
 const maxUnwritten = 1 << 20
 
-// session is one connection from its handshake to its end. Whoever has something
-// to send frames it into out, under mu; the goroutine of run alone writes it.
-// So what is on the wire stands in the order in which the protocol saw it.
+// session is one connection from its handshake to its end. To send something, a goroutine
+// appends its frames to out, with mu held; only run's goroutine writes out to the
+// connection. So the order on the wire is the order in which the protocol made the frames.
 type session struct {
 	// Immutable.
 	o      *options
@@ -33,10 +33,10 @@ type session struct {
 
 	// Writer only.
 	sent     *trace.Frames // nil without --hex
-	broken   bool          // writing failed; what comes after is thrown away
+	broken   bool          // writing failed; further output is discarded
 	inputErr error
 	quiet    *time.Timer // --wait, once the input has ended; nil: not waiting
-	gaveUp   bool        // --wait was over
+	gaveUp   bool        // --wait has passed
 
 	// Reader only.
 	received *trace.Frames // nil without --hex
@@ -49,7 +49,7 @@ type session struct {
 	out       []byte // framed and not yet written
 	trips     roundTrips
 	hungUp    bool // this side began to close
-	failed    bool // the peer broke the protocol
+	failed    bool // the peer violated the protocol
 	inputDone bool
 	shown     bool // a message has been shown
 	holds     bool // out holds a message of the input
@@ -62,19 +62,18 @@ func newSession(o *options, nc net.Conn, scr *screen) *session {
 	s.proto.Init(&wsproto.Config{
 		Role:         wsproto.Client,
 		MaxMessage:   o.maxMessage,
-		MaxFragments: -1, // maxMessage bounds what they amount to
+		MaxFragments: -1, // maxMessage limits their total size
 		MaskKey:      client.MaskKey,
 	})
 	if o.hex {
-		s.sent = trace.NewFrames(">", math.MaxInt) // it is all in memory anyway
+		s.sent = trace.NewFrames(">", math.MaxInt) // its input is in memory already
 		s.received = trace.NewFrames("<", o.maxMessage)
 	}
 	return s
 }
 
-// run carries the session to its end, which is at the latest when ctx is done
-// and the close timeout over, and returns the exit status. left is what came
-// behind the handshake.
+// run runs the session and returns the exit status. After ctx is done, the session ends
+// within the close timeout. left is the input that arrived with the handshake.
 func (s *session) run(ctx context.Context, stdin io.Reader, left []byte) int {
 	defer s.nc.Close()
 	done := make(chan struct{})
@@ -83,7 +82,7 @@ func (s *session) run(ctx context.Context, stdin io.Reader, left []byte) int {
 	go readInput(stdin, s.o, inputs, done)
 	ended := make(chan ending, 1)
 	go func() { ended <- s.receive(left) }()
-	// A write that the peer does not take must not hold up Ctrl-C.
+	// A write that is blocked by the peer must not delay Ctrl-C.
 	stop := context.AfterFunc(ctx, s.bound)
 	defer stop()
 	status := make(chan int, 1)
@@ -91,7 +90,7 @@ func (s *session) run(ctx context.Context, stdin io.Reader, left []byte) int {
 	return s.await(ctx, status)
 }
 
-// send writes what there is to write until the connection has ended.
+// send writes to the connection until it has ended.
 func (s *session) send(ctx context.Context, inputs <-chan input, ended <-chan ending) ending {
 	var ticks <-chan time.Time
 	if s.o.ping > 0 {
@@ -191,7 +190,7 @@ func (s *session) flush() {
 			s.hangUp()
 		}
 		if _, err := s.nc.Write(out); err != nil {
-			// The reader may still find a Close that says why, or a better error.
+			// The reader may still find a Close with a reason, or a better error.
 			s.broken = true
 		}
 	}
@@ -201,8 +200,8 @@ func (s *session) flush() {
 		s.mu.Unlock()
 	}
 	if failed {
-		// 7.1.7. Closing at once, with input unread, would have the kernel
-		// throw the Close frame away with it.
+		// 7.1.7. Closing at once, with unread input, would make the kernel discard
+		// the Close frame.
 		if half, ok := s.nc.(interface{ CloseWrite() error }); ok {
 			half.CloseWrite()
 		}

@@ -5,11 +5,12 @@ import (
 	"time"
 )
 
-// This file owns what happens from the end of the input on: the answers to it may
-// still be on their way.
+// This file owns what happens after the end of the input: answers to it may still be on
+// their way.
 
-// endInput begins to wait for them. Under --once that is one message, which may
-// have come before: one that comes first does not keep the input from being sent.
+// endInput begins to wait for the answers. With --once that is one message, and it may
+// have arrived already: a message that arrives first does not stop the input from being
+// sent.
 func (s *session) endInput() {
 	s.mu.Lock()
 	s.inputDone = true
@@ -23,14 +24,15 @@ func (s *session) endInput() {
 	}
 }
 
-// beginWait waits as long again, if the waiting has begun.
+// beginWait restarts the wait, if it has begun.
 func (s *session) beginWait() {
 	if s.quiet != nil {
 		s.quiet.Reset(s.o.wait)
 	}
 }
 
-// waited tells when no message has come for long enough; nil blocks.
+// waited returns a channel that receives when no message has come for long enough, or nil
+// before the wait has begun.
 func (s *session) waited() <-chan time.Time {
 	if s.quiet == nil {
 		return nil
@@ -38,8 +40,8 @@ func (s *session) waited() <-chan time.Time {
 	return s.quiet.C
 }
 
-// endWait closes, unless a message has come at the same moment, or while one is being
-// printed: others may lie behind it, unread for want of a reader of ours.
+// endWait closes the connection, unless a message has arrived at the same moment or one is
+// being printed: then more may have arrived that we have not read.
 func (s *session) endWait() {
 	if s.screen.busy() {
 		s.beginWait()
@@ -54,9 +56,8 @@ func (s *session) endWait() {
 	}
 }
 
-// await returns the exit status. An interrupt ends the waiting for those who are to read
-// what is printed and do not, as a pager in which somebody reads: the peer has the close
-// timeout, and so have they.
+// await waits for the exit status. After an interrupt, a reader of standard output that
+// does not read, such as a pager, gets no longer than the peer: the close timeout.
 func (s *session) await(ctx context.Context, status <-chan int) int {
 	select {
 	case n := <-status:
@@ -75,11 +76,11 @@ func (s *session) await(ctx context.Context, status <-chan int) int {
 	}
 }
 
-// lookBackTime is how long input that lies ready may take to be read.
+// lookBackTime is how long it may take to read input that is ready.
 const lookBackTime = 50 * time.Millisecond
 
-// lookBack finds out whether there was input left when the connection ended, which
-// nobody has received then. Input that only might have come is none.
+// lookBack finds out whether there was unsent input when the connection ended. Input that
+// is not ready by then does not count.
 func (s *session) lookBack(inputs <-chan input) {
 	if inputs == nil {
 		return

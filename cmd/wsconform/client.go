@@ -21,8 +21,8 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	o := &options{}
 	f := o.newFlags("client", stderr)
 	f.StringVar(&o.listen, "listen", "", "`address` to listen on (default 127.0.0.1:9001)")
-	f.BoolVar(&o.once, "once", false, "end when a client has asked for /updateReports")
-	f.StringVar(&o.cert, "cert", "", "`file` with a certificate: clients connect by wss")
+	f.BoolVar(&o.once, "once", false, "end when a client has requested /updateReports")
+	f.StringVar(&o.cert, "cert", "", "`file` with a certificate; clients then connect by wss")
 	f.StringVar(&o.key, "key", "", "`file` with its key")
 	if err := o.finish(f, args); err != nil {
 		return 0, err
@@ -46,7 +46,7 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return o.testClients(ctx, stdout, stderr, ln, cases)
 }
 
-// listener is where clients connect: --listen, or else the configuration's URL.
+// listener listens on --listen's address, or otherwise on that of the configuration's URL.
 func (o *options) listener() (net.Listener, error) {
 	if o.parsed != nil {
 		if u, err := url.Parse(o.parsed.URL); o.listen == "" && err == nil && u.Host != "" {
@@ -128,7 +128,7 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 	case len(names) == 0:
 		return 0, fmt.Errorf("no client has played a case%s", driver.how())
 	case cut == nil || missing == 0 && interrupt.Of(cut) != nil:
-		// A signal is the ordinary way to end a tester whose clients are done.
+		// A signal is the normal way to end a tester when its clients are done.
 		return o.conclude(stdout, agents, names, cases, missing)
 	}
 	return o.concludeCut(cut, stdout, agents, names, cases, played, played+missing)

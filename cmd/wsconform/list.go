@@ -59,7 +59,7 @@ func explainCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 		return 0, err
 	}
 	if len(ids) == 0 {
-		return 0, usagef("which case? \"wsconform list\" lists them")
+		return 0, usagef("no case is given; \"wsconform list\" lists them")
 	}
 	for i, id := range ids {
 		c := autobahn.Find(all, id)

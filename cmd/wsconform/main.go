@@ -24,7 +24,7 @@ const (
 	exitPassed = 0
 	exitFailed = 1 // a case failed, or was not played
 	exitUsage  = 2
-	exitCannot = 3 // the run could not be done, or not to its end
+	exitCannot = 3 // the run could not be done or completed
 	// and 128 with a signal's number: interrupted by it
 )
 
@@ -35,14 +35,14 @@ const usage = `Usage:
   wsconform explain ID ...                         what a case sends and expects
 
 "wsconform server --help" and "wsconform client --help" list the flags.
-The exit status is 0 where nothing failed, 1 where something did, 2 for a command
-line that cannot be carried out, 3 for a run that could not be done, or not to its
-end, or whose results could not be written. A run that SIGINT, SIGTERM or SIGHUP ends reports what it has, marked as partial,
-and exits with 130, 143 or 129; a second signal ends it at once.
+The exit status is 0 if nothing failed, 1 if something did, 2 for a wrong command
+line, and 3 if the run could not be done or completed, or its results could not be
+written. When SIGINT, SIGTERM or SIGHUP interrupts a run, it reports what it has,
+marked as partial, and exits with 130, 143 or 129; a second signal ends it at once.
 `
 
 func main() {
-	// What --exec started ends with this process: see testee's guard.
+	// The program that --exec started ends with this process: see testee's guard.
 	ctx, end, stop := interrupt.Context(context.Background(), nil)
 	stdout := interrupt.NewStdout(os.Stdout, end)
 	status, err := stdout.Status(run(ctx, os.Args[1:], stdout, os.Stderr), exitCannot)
@@ -90,7 +90,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return status
 }
 
-// usageError is a command line that cannot be carried out.
+// usageError is an error in the command line.
 type usageError = cmdline.Error
 
 func usagef(format string, args ...any) error { return &usageError{Err: fmt.Errorf(format, args...)} }

@@ -16,7 +16,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 )
 
-// options are what both ways of testing have.
+// options are the options of both ways of testing.
 type options struct {
 	run autobahn.Options
 
@@ -29,8 +29,8 @@ type options struct {
 	baseline, writeBaseline string
 	before                  *report.Baseline // of baseline; nil without one
 	strict, dryRun, quiet   bool
-	notes                   map[string]string // by agent: what keeps cases from being played
-	partial                 string            // why the run did not come to its end; "" if it did
+	notes                   map[string]string // by agent: what prevents cases from being played
+	partial                 string            // why the run is incomplete; "" if it is complete
 
 	exec string
 	wait time.Duration
@@ -45,7 +45,7 @@ type options struct {
 	once      bool
 }
 
-// list is a flag that may stand several times.
+// list is a repeatable flag.
 type list []string
 
 func (l *list) String() string { return strings.Join(*l, ",") }
@@ -55,34 +55,34 @@ func (l *list) Set(s string) error {
 	return nil
 }
 
-// newFlags are the flags that both ways of testing have.
+// newFlags returns the flags of both ways of testing.
 func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet("wsconform "+name, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
 	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own (default all)")
 	f.StringVar(&o.exclude, "exclude", "", "`patterns` of the cases not to run")
-	f.IntVar(&o.suite, "suite-version", autobahn.Suite, "`version` of the set of cases; a version's cases never change")
-	f.StringVar(&o.config, "config", "", "`file` in the original suite's JSON; flags come before what it says")
-	f.StringVar(&o.out, "out", "", "`directory` for index.json and pages; other agents' results in it stay")
+	f.IntVar(&o.suite, "suite-version", autobahn.Suite, "`version` of the set of cases; the cases of a version never change")
+	f.StringVar(&o.config, "config", "", "`file` in the original suite's JSON format; flags override it")
+	f.StringVar(&o.out, "out", "", "`directory` for index.json and pages; other agents' results in it are kept")
 	f.StringVar(&o.junit, "junit", "", "`file` for JUnit XML")
-	f.StringVar(&o.baseline, "baseline", "", "`file` with earlier verdicts: only worse ones fail")
+	f.StringVar(&o.baseline, "baseline", "", "`file` with earlier verdicts: only cases with a worse verdict fail")
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "`file` to write this run's verdicts to")
-	f.StringVar(&o.run.Agent, "agent", "", "`name` of the testee in reports (default what it says itself)")
-	f.StringVar(&o.exec, "exec", "", "`command` that starts the testee; it is ended after the run")
-	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long to wait for what --exec starts")
-	f.DurationVar(&o.run.Timeout, "timeout", 0, "longest `time` for a case (default each case's own)")
+	f.StringVar(&o.run.Agent, "agent", "", "`name` of the testee in reports (default: the name it gives itself)")
+	f.StringVar(&o.exec, "exec", "", "`command` that starts the testee, which is stopped after the run")
+	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long to wait for the program that --exec starts")
+	f.DurationVar(&o.run.Timeout, "timeout", 0, "maximum `time` for a case (default: each case's own)")
 	f.Float64Var(&o.run.TimeScale, "time-scale", 1, "`factor` by which deadlines are stretched")
-	f.Uint64Var(&o.run.Seed, "seed", 0, "`number` that determines masking keys and random cases (default at random)")
-	f.IntVar(&o.run.Messages, "messages", 0, "most `messages` in a case that sends a thousand (default all)")
+	f.Uint64Var(&o.run.Seed, "seed", 0, "`number` that determines masking keys and random cases (default: random)")
+	f.IntVar(&o.run.Messages, "messages", 0, "maximum number of `messages` in cases that send a thousand (default: all)")
 	f.BoolVar(&o.run.OriginalGrading, "original-grading", false, "grade 13.3 to 13.6 as the original suite does, where this one is stricter")
-	f.BoolVar(&o.strict, "strict", false, "count NON-STRICT and UNIMPLEMENTED as failed")
-	f.BoolVar(&o.dryRun, "dry-run", false, "only say which cases would run")
-	f.BoolVar(&o.quiet, "quiet", false, "no progress line")
+	f.BoolVar(&o.strict, "strict", false, "treat NON-STRICT and UNIMPLEMENTED as failures")
+	f.BoolVar(&o.dryRun, "dry-run", false, "only list the cases that would run")
+	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")
 	return f
 }
 
-// finish checks what the flags say, and reads the configuration file.
+// finish checks the flags' values, and reads the configuration file.
 func (o *options) finish(f *flag.FlagSet, args []string) error {
 	if err := f.Parse(args); err != nil {
 		if err == flag.ErrHelp {
@@ -118,7 +118,7 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// selected are the cases to run.
+// selected returns the cases to run.
 func (o *options) selected(role autobahn.Role) ([]*autobahn.Case, error) {
 	all, err := autobahn.Cases(o.suite)
 	if err != nil {
@@ -147,7 +147,7 @@ func (o *options) selected(role autobahn.Role) ([]*autobahn.Case, error) {
 	return selected, nil
 }
 
-// split takes a list that is separated by commas apart.
+// split splits a comma-separated list.
 func split(s string) (parts []string) {
 	for p := range strings.SplitSeq(s, ",") {
 		if p = strings.TrimSpace(p); p != "" {
@@ -165,8 +165,8 @@ func printDryRun(w io.Writer, cases []*autobahn.Case) {
 	fmt.Fprintf(w, "%d cases\n", len(cases))
 }
 
-// prepare reads the baseline, and finds out whether what the run will write can be
-// written: a run is too long to find that out at its end.
+// prepare reads the baseline, and checks that the run's results can be written: a run
+// takes too long to find that out at its end.
 func (o *options) prepare(servers int) (err error) {
 	if servers > 1 && (o.baseline != "" || o.writeBaseline != "") {
 		return usagef("a baseline is of one server; there are %d", servers)
@@ -182,7 +182,7 @@ func (o *options) prepare(servers int) (err error) {
 	return nil
 }
 
-// writable reports what could not be written at the end.
+// writable returns an error if the results could not be written.
 func (o *options) writable() error {
 	if err := outfile.Check(outfile.File{Flag: "--junit", Path: o.junit}, outfile.File{Flag: "--write-baseline", Path: o.writeBaseline}); err != nil || o.out == "" {
 		return err

@@ -66,7 +66,7 @@ func (p *progress) print(id string) {
 	}
 }
 
-// note keeps for the reports what was said of a server.
+// note keeps a remark about a server for the reports.
 func (o *options) note(agent, text string) {
 	if text == "" {
 		return
@@ -77,7 +77,7 @@ func (o *options) note(agent, text string) {
 	o.notes[agent] = text
 }
 
-// end leaves a terminal's line, if the run did not come to the end of it.
+// end ends a terminal's progress line, if the run was cut short.
 func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,9 +86,9 @@ func (p *progress) end() {
 	}
 }
 
-// concludeCut is conclude after a run that cut, if it is not nil, has ended before its
-// time. What was played of all cases is reported and marked as partial; a baseline is
-// not made of it, since that would forget cases.
+// concludeCut is like conclude, for a run that may have been cut short by the error cut.
+// Then the cases that were played are reported and marked as partial, and no baseline is
+// written, because it would lack cases.
 func (o *options) concludeCut(cut error, stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, played, all int) (int, error) {
 	if cut == nil {
 		return o.conclude(stdout, agents, names, cases, 0)
@@ -108,8 +108,8 @@ func (o *options) concludeCut(cut error, stdout io.Writer, agents map[string][]*
 	return 0, errors.Join(cut, err)
 }
 
-// conclude prints the results and writes the reports, and says with which status
-// to exit. What cannot be written keeps nothing else from being written.
+// conclude prints the results, writes the reports, and returns the exit status. If one
+// file cannot be written, the others still are.
 func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
 	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases, Partial: o.partial}
 	status := exitPassed

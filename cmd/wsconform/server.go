@@ -18,9 +18,9 @@ import (
 func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	o := &options{}
 	f := o.newFlags("server", stderr)
-	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; may stand several times. A user and password in it are sent by Basic authentication, and not reported")
-	f.IntVar(&o.run.Parallel, "parallel", 0, "most `cases` at once (default 32)")
-	f.IntVar(&o.run.Greeting, "greeting", 0, "how many `messages` the server sends first on every connection, which are passed over")
+	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; repeatable. A user and password in it are sent by Basic authentication, and are not reported")
+	f.IntVar(&o.run.Parallel, "parallel", 0, "maximum number of `cases` at once (default 32)")
+	f.IntVar(&o.run.Greeting, "greeting", 0, "number of `messages` that the server sends first on every connection; they are ignored")
 	o.connect.AddFlags(f)
 	if err := o.finish(f, args); err != nil {
 		return 0, err
@@ -51,13 +51,13 @@ func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	return o.testServers(ctx, stdout, stderr, servers, cases, testee)
 }
 
-// serverUnderTest is a server with what is particular to it.
+// serverUnderTest is a server with its own settings.
 type serverUnderTest struct {
 	autobahn.ConfigServer
 	target *autobahn.Target
 }
 
-// servers are those of --url, or else of the configuration file.
+// servers returns the servers of --url, or otherwise of the configuration file.
 func (o *options) servers() (list []serverUnderTest, err error) {
 	var configured []autobahn.ConfigServer
 	for _, u := range o.urls {
@@ -71,7 +71,7 @@ func (o *options) servers() (list []serverUnderTest, err error) {
 		configured = o.parsed.Servers
 	}
 	if len(configured) == 0 {
-		return nil, usagef("which server? say --url ws://HOST:PORT/")
+		return nil, usagef("no server is given; use --url ws://HOST:PORT/")
 	}
 	for _, c := range configured {
 		t, err := autobahn.ParseTarget(connect.EncodeUser(c.URL))
@@ -89,11 +89,11 @@ func (o *options) servers() (list []serverUnderTest, err error) {
 	return list, nil
 }
 
-// dialTime bounds a first connection, in which a proxy or TLS may say nothing. It is
-// scaled as a case's times are.
+// dialTime is the time limit of a first connection, in which a proxy or TLS may never
+// answer. It is scaled like a case's times.
 const dialTime = 10 * time.Second
 
-// dial connects to a server, to see that it is there.
+// dial connects to a server, to find out whether it listens.
 func (o *options) dial(ctx context.Context, s serverUnderTest) (net.Conn, error) {
 	limit := time.Duration(float64(dialTime) * o.run.TimeScale)
 	deadline := time.Now().Add(limit)
@@ -106,7 +106,7 @@ func (o *options) dial(ctx context.Context, s serverUnderTest) (net.Conn, error)
 	return nc, err
 }
 
-// reach makes the connections to a server as the command line says.
+// reach sets up the target's connections as the command line says.
 func (o *options) reach(t *autobahn.Target) error {
 	d, err := o.connect.Open(t.String())
 	if err != nil {
@@ -143,7 +143,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 			break
 		}
 		if ctx.Err() != nil {
-			break // and the look's end is ours, not the server's
+			break // the interrupt ended the look, not the server
 		}
 		if note != "" { // before the cases, which may take long to fail
 			fmt.Fprintf(stdout, "note: %s: %s\n", s.URL, note)
@@ -176,7 +176,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 	return o.concludeCut(cut, stdout, agents, names, cases, played, all)
 }
 
-// excluded is how many cases are not run for an agent.
+// excluded returns how many cases are not run for an agent.
 func (o *options) excluded(agent string, cases []*autobahn.Case) (n int) {
 	for _, c := range cases {
 		if agent != "" && o.run.Excluded != nil && o.run.Excluded(agent, c) {
@@ -186,7 +186,7 @@ func (o *options) excluded(agent string, cases []*autobahn.Case) (n int) {
 	return n
 }
 
-// agentName is what most results call the agent.
+// agentName returns the agent's name in most of the results.
 func agentName(results []*autobahn.Result, url string) string {
 	n := map[string]int{}
 	best := url

@@ -18,7 +18,7 @@ type testee struct {
 	ctx   context.Context // of the run
 	done  chan struct{}
 	mu    sync.Mutex
-	err   error // once done is closed
+	err   error // valid when done is closed
 }
 
 // start starts the command of --exec, with its output on our standard error.
@@ -87,10 +87,10 @@ func (o *options) startServer(ctx context.Context, servers []serverUnderTest) (*
 // startClient starts the client.
 func (o *options) startClient(ctx context.Context) (*testee, error) { return o.start(ctx) }
 
-// exited is closed when the program has ended; nil, which blocks, without one.
+// exited returns a channel that is closed when the program has ended; nil without one.
 func (t *testee) exited() <-chan struct{} { return t.done }
 
-// died is an error if the program has ended.
+// died returns an error if the program has ended.
 func (t *testee) died() error {
 	if t.cmd == nil {
 		return nil
@@ -122,7 +122,8 @@ const (
 	endTimeCut = time.Second
 )
 
-// stop ends the program and all it has started: kindly first, then by force.
+// stop ends the program and all processes it has started, first by SIGTERM, then by
+// force.
 func (t *testee) stop() {
 	if t.cmd == nil {
 		return

@@ -1,7 +1,6 @@
-// Command wsecho is the WebSocket server that conformance and speed are
-// measured on: path / echoes each message, path /fanout sends each message to
-// everybody on that path. Its limits are as wide as a test may need; it is not
-// a server to put on a network.
+// Command wsecho is the WebSocket server on which conformance and speed are measured: the
+// path / echoes each message, and the path /fanout sends each message to all connections
+// on that path. Its limits are as wide as tests need, so do not expose it to a network.
 package main
 
 import (
@@ -29,7 +28,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// flushTime is how long the end waits for the readers of what was printed.
+// flushTime is how long the end of the program waits for its output to be read.
 const flushTime = 2 * time.Second
 
 func main() {
@@ -65,7 +64,7 @@ func run(args []string, stdout io.Writer) error {
 		return &cmdline.Error{Err: fmt.Errorf("%w; see wsecho --help", err)}
 	}
 	signals.Survive()
-	hangup := func() { slog.Info("SIGHUP: there are no TLS files to load anew") }
+	hangup := func() { slog.Info("SIGHUP: there are no TLS files to reload") }
 	h := &handler{}
 	o.server.Handler = h
 	if !o.tls.None() {
@@ -104,7 +103,7 @@ func run(args []string, stdout io.Writer) error {
 	return s.Shutdown(ctx)
 }
 
-// where says under which addresses the two paths are.
+// where says which URLs the two paths have.
 func where(url string) string {
 	if strings.HasPrefix(url, "unix:") {
 		return "echo on " + url + ", fan-out on its path /fanout"
@@ -113,7 +112,7 @@ func where(url string) string {
 	return "echo on " + url + ", fan-out on " + url + "fanout"
 }
 
-// admit tells the two paths apart: the connection's value is true on /fanout.
+// admit makes the connection's value true on /fanout and false on /.
 func admit(r *http.Request) (any, error) {
 	switch r.URL.Path {
 	case "/":
@@ -121,7 +120,7 @@ func admit(r *http.Request) (any, error) {
 	case "/fanout", "/fanout/":
 		return true, nil
 	}
-	return nil, &handshake.Error{Status: http.StatusNotFound, Reason: "no such path; there are / and /fanout"}
+	return nil, &handshake.Error{Status: http.StatusNotFound, Reason: "no such path; use / or /fanout"}
 }
 
 type handler struct{ fanout *server.Group }

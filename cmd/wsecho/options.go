@@ -25,27 +25,27 @@ type options struct {
 	proxyProtocol bool
 }
 
-// parse turns the command line into options. 0 means no limit. If it asks for help, the
-// flags are listed on stdout.
+// parse turns the command line into options, in which 0 means no limit. If the command
+// line asks for help, parse prints the flags to stdout.
 func parse(args []string, stdout io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("wsecho", flag.ContinueOnError)
 	f.SetOutput(io.Discard) // main prints errors
 	f.StringVar(&o.listen.Address, "listen", "127.0.0.1:9001", "`address` to listen on: "+listen.Forms)
-	f.BoolVar(&o.listen.ReusePort, "reuse-port", false, "share the TCP address with other processes that set this, too")
-	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of the certificate; with --tls-key it turns TLS on")
+	f.BoolVar(&o.listen.ReusePort, "reuse-port", false, "share the TCP address with other processes that also set this")
+	f.StringVar(&o.tls.Cert, "tls-cert", "", "PEM `file` of the certificate; enables TLS, with --tls-key")
 	f.StringVar(&o.tls.Key, "tls-key", "", "PEM `file` of the certificate's private key")
-	f.StringVar(&o.tls.ClientCA, "tls-client-ca", "", "PEM `file` of the authorities without whose certificate clients are refused")
-	f.BoolVar(&o.proxyProtocol, "proxy-protocol", false, "take a PROXY header, version 1 or 2, from --trusted-proxies")
-	trusted := f.String("trusted-proxies", "", "addresses and networks of proxies to believe, as a comma-separated `list`")
+	f.StringVar(&o.tls.ClientCA, "tls-client-ca", "", "PEM `file` of authorities; clients need a certificate from one of them")
+	f.BoolVar(&o.proxyProtocol, "proxy-protocol", false, "expect a PROXY header, version 1 or 2, from --trusted-proxies")
+	trusted := f.String("trusted-proxies", "", "comma-separated `list` of the addresses and networks of trusted proxies")
 	cfg := &o.server
-	f.IntVar(&cfg.Loops, "loops", 0, "event loops (0: one for each core)")
-	f.IntVar(&cfg.MaxMessage, "max-message", 64<<20, "largest message taken, in `bytes`")
-	f.IntVar(&cfg.MaxFragments, "max-fragments", 0, "most frames in a message (0: no limit)")
-	f.IntVar(&cfg.MaxControlRate, "max-control-rate", 0, "most control frames in a second (0: no limit)")
-	f.IntVar(&cfg.WriteQueue, "write-queue", 64<<20, "`bytes` that may wait to be written on a connection (0: no limit)")
-	f.DurationVar(&cfg.AssemblyTimeout, "assembly-timeout", 120*time.Second, "longest time from a message's first byte to its last (0: no limit)")
+	f.IntVar(&cfg.Loops, "loops", 0, "number of event loops (0: one for each core)")
+	f.IntVar(&cfg.MaxMessage, "max-message", 64<<20, "maximum size of a received message in `bytes`")
+	f.IntVar(&cfg.MaxFragments, "max-fragments", 0, "maximum number of frames in a message (0: no limit)")
+	f.IntVar(&cfg.MaxControlRate, "max-control-rate", 0, "maximum number of control frames per second (0: no limit)")
+	f.IntVar(&cfg.WriteQueue, "write-queue", 64<<20, "maximum `bytes` that wait to be written on a connection (0: no limit)")
+	f.DurationVar(&cfg.AssemblyTimeout, "assembly-timeout", 120*time.Second, "maximum time from a message's first byte to its last (0: no limit)")
 	f.DurationVar(&cfg.PingInterval, "ping", 0, "silence after which a connection is pinged (0: never)")
-	deflate := f.Bool("deflate", false, "agree on permessage-deflate, with whatever parameters a client offers")
+	deflate := f.Bool("deflate", false, "accept permessage-deflate, with any parameters that a client offers")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			cmdline.PrintUsage(stdout, f)
@@ -79,12 +79,12 @@ func (o *options) parseProxies(list string) error {
 		}
 	}
 	if o.proxyProtocol && o.trusted.None() {
-		return fmt.Errorf("--proxy-protocol needs --trusted-proxies: nobody would be believed")
+		return fmt.Errorf("--proxy-protocol needs --trusted-proxies: no proxy is trusted")
 	}
 	return nil
 }
 
-// liftLimits checks the limits and makes no limit of 0.
+// liftLimits checks the limits, and turns 0 into server.Off.
 func liftLimits(cfg *server.Config) error {
 	if cfg.MaxMessage < 1 {
 		return fmt.Errorf("--max-message is %d; it must be at least 1 byte", cfg.MaxMessage)

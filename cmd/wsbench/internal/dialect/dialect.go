@@ -31,28 +31,28 @@ type Dialect struct {
 	refused   []match
 }
 
-// Token says how a connection gets its token: by a POST of Body to Path on the
-// server's host, whose JSON answer has it in Field.
+// Token says how a connection gets its token: by a POST of Body to Path on the server's
+// host. The token is in Field of the JSON answer.
 type Token struct {
 	Path  string `toml:"post"`
 	Body  string `toml:"body"`
 	Field string `toml:"field"`
 }
 
-// step is something to say, or nothing, and what must be heard before the next.
+// step is something to send, or nothing, and the answer to wait for before the next step.
 type step struct {
 	send   template
 	expect match
 	rooms  bool // said for each of the connection's rooms, all at once
 }
 
-// delivery finds published payloads: behind after, up to before.
+// delivery finds published payloads: they are between the texts after and before.
 type delivery struct {
 	match
 	after, before []byte
 }
 
-// file is a dialect as it is written down.
+// file is the form of a dialect in a file.
 type file struct {
 	Name        string `toml:"name"`
 	Subprotocol string `toml:"subprotocol"`
@@ -96,7 +96,7 @@ func Shipped() (names []string) {
 	return names
 }
 
-// Open reads a dialect: from the file of that name, or one of those shipped.
+// Open reads a dialect from the file of that name, or one of those that are built in.
 func Open(name string) (*Dialect, error) {
 	b, err := shipped.ReadFile(path.Join("files", name+".toml"))
 	if err != nil {
@@ -115,7 +115,7 @@ func Open(name string) (*Dialect, error) {
 	return d, nil
 }
 
-// inPayloads are the characters that payloads of text are made of (package stamp).
+// inPayloads are the characters that text payloads consist of (package stamp).
 const inPayloads = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ =.;"
 
 // Parse reads a dialect as it is written in a file.
@@ -175,11 +175,11 @@ func (d *Dialect) check(f *file) error {
 	case f.Name == "":
 		return errors.New("name is missing")
 	case !d.publish.has(varPayload):
-		return errors.New("publish.send does not contain {{payload}}: nothing could be recognised")
+		return errors.New("publish.send does not contain {{payload}}, so messages could not be recognised")
 	case f.Delivery.Contains == "":
-		return errors.New("delivery.contains is missing: what tells a delivered message from others?")
+		return errors.New("delivery.contains is missing: it tells delivered messages from others")
 	case f.Delivery.After == "":
-		return errors.New("delivery.after is missing: where does the payload begin?")
+		return errors.New("delivery.after is missing: it says where the payload begins")
 	case f.Delivery.Before != "" && strings.Trim(f.Delivery.Before, inPayloads) == "":
 		return fmt.Errorf("delivery.before is %q, which payloads may contain", f.Delivery.Before)
 	case f.Ping.Equals == "" && f.Ping.Answer != "":

@@ -1,7 +1,7 @@
-// Package dialect speaks protocols above WebSocket that it knows from a file:
-// what a connection says first and hears in answer, how a message is published,
-// where a delivered one is found, and how the protocol's own ping is answered.
+// Package dialect speaks protocols above WebSocket that a file describes: what a
+// connection sends first and what it is answered, how a message is published, how a
+// delivered message is recognised, and how the protocol's own ping is answered.
 //
-// Files for Centrifugo's JSON protocol, Socket.IO and hawser's chat are in it.
-// It knows nothing of connections or time. Read dialect.go, then read.go.
+// It includes files for Centrifugo's JSON protocol, Socket.IO and hawser's chat. It knows
+// nothing about connections or time. Read dialect.go, then read.go.
 package dialect

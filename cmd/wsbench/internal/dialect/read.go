@@ -2,34 +2,34 @@ package dialect
 
 import "bytes"
 
-// Kind is what a part of what the server says is.
+// Kind says what a part of the server's output is.
 type Kind uint8
 
 const (
-	Unknown  Kind = iota // nothing the file speaks of
+	Unknown  Kind = iota // not described by the file
 	Expected             // the answer that ends the current step of the opening
 	Delivery             // a published message; Payload is set
 	Ping                 // the protocol's own, to be answered by Pong
-	Refused              // the server says that something was wrong
-	Ignored              // the file says that it does not matter
+	Refused              // the server reports an error
+	Ignored              // to be ignored, by the file
 )
 
-// Part is one thing that the server said.
+// Part is one message of the server's, in terms of the dialect.
 type Part struct {
 	Kind    Kind
-	Payload []byte // of a Delivery: what was published, nil if there is none where it should be
+	Payload []byte // of a Delivery: what was published; nil if it is not where it should be
 	Text    []byte // all of it
 }
 
-// match finds a text in a part, or compares all of it. Without either it
-// matches nothing.
+// match matches parts that contain a text, or are equal to one. The zero value matches
+// nothing.
 type match struct{ contains, equals []byte }
 
 func (m match) in(p []byte) bool {
 	return len(m.contains) > 0 && bytes.Contains(p, m.contains) || len(m.equals) > 0 && bytes.Equal(p, m.equals)
 }
 
-// Steps is how many steps the opening has.
+// Steps returns how many steps the opening has.
 func (d *Dialect) Steps() int { return len(d.open) }
 
 // Login is how many steps come before the first that is about rooms.
@@ -53,7 +53,7 @@ func (d *Dialect) Step(dst []byte, i int, v *Vars) (out []byte, waits bool) {
 	return d.open[i].send.append(dst, v, nil), len(d.open[i].expect.contains) > 0
 }
 
-// Expect is what must be heard in step i.
+// Expect returns the text that the answer in step i must contain.
 func (d *Dialect) Expect(i int) string { return string(d.open[i].expect.contains) }
 
 // Publish appends a message that publishes the payload.
@@ -65,7 +65,7 @@ func (d *Dialect) Publish(dst []byte, v *Vars, payload []byte) []byte {
 // Pong appends the answer to a ping.
 func (d *Dialect) Pong(dst []byte, v *Vars) []byte { return d.pong.append(dst, v, nil) }
 
-// Split cuts the first part off a message. more is false when nothing is left.
+// Split splits off the first part of a message. more is false when nothing is left.
 func (d *Dialect) Split(p []byte) (part, rest []byte, more bool) {
 	if len(d.separator) == 0 {
 		return p, nil, len(p) > 0
@@ -80,8 +80,8 @@ func (d *Dialect) Split(p []byte) (part, rest []byte, more bool) {
 	return nil, nil, false
 }
 
-// Read says what a part is. step is the step of the opening whose answer is
-// waited for, or Steps() when it is over.
+// Read classifies a part. step is the step of the opening whose answer is awaited, or
+// Steps() when the opening is over.
 func (d *Dialect) Read(p []byte, step int) Part {
 	switch {
 	case step < len(d.open) && d.open[step].expect.in(p):

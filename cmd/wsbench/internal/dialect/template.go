@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Vars are what a template's names stand for, for one connection.
+// Vars are the values of a template's variables for one connection.
 type Vars struct {
 	Conn  uint32   // {{conn}}: the connection's number
 	Rooms []string // those that it joins, at least one

@@ -11,11 +11,11 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/client"
 )
 
-// blocking drives a connection by two goroutines: one reads, one writes. It is
-// for TLS, which the event loops take only from their own listeners.
+// blocking drives a connection by two goroutines: one reads, one writes. It is for TLS,
+// which the event loops support only on connections from their own listeners.
 type blocking struct {
 	conn *client.Conn
-	wake chan struct{} // there is something for the writer, or the end
+	wake chan struct{} // there is something for the writer, or it has to end
 
 	mu     sync.Mutex
 	queue  []outgoing    // Guarded by mu.
@@ -109,7 +109,7 @@ func (b *blocking) put(o outgoing) error {
 	return nil
 }
 
-// end lets both goroutines go.
+// end ends both goroutines.
 func (b *blocking) end() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Now is the monotonic clock of the machine, in nanoseconds: the same for all
-// its processes.
+// Now returns the machine's monotonic clock in nanoseconds. It is the same for all
+// processes of the machine.
 func Now() int64 { return offset + int64(time.Since(base)) }
 
 var (
@@ -15,7 +15,7 @@ var (
 	offset = monotonic()
 )
 
-// monotonic asks the kernel what its clock was at base. time.Since needs no
+// monotonic asks the kernel for its clock. Now adds time.Since to it, which needs no
 // system call.
 func monotonic() int64 {
 	best := int64(1 << 62)
@@ -41,6 +41,6 @@ func sleepUntil(t int64) {
 	}
 }
 
-// sharpen has the calling thread wake when it asked to, and not up to 50 µs
-// later, as the kernel allows itself.
+// sharpen makes the calling thread wake on time. By default the kernel may wake it up to
+// 50 µs late.
 func sharpen() { unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) }

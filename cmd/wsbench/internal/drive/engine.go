@@ -19,7 +19,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/client"
 )
 
-// Kind says what drives the connections.
+// Kind says how the connections are driven.
 type Kind string
 
 const (
@@ -42,7 +42,7 @@ type Engine struct {
 	pacers     []*pacer        // goroutines only
 	ctx        context.Context // ends when the engine stops
 	cancel     context.CancelFunc
-	halted     chan struct{} // closed when nothing more is to be waited for
+	halted     chan struct{} // closed by Halt
 	halt       sync.Once
 	dials      sync.WaitGroup
 	flat       atomic.Int64 // connections that did not agree on compression
@@ -54,7 +54,7 @@ type Engine struct {
 // rampWidth is how many connections are made at a time before the load begins.
 const rampWidth = 256
 
-// New makes the loops. threads is how many, 0 for one on each core.
+// New makes an engine with the given number of event loops; 0 means one for each core.
 func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine, error) {
 	if threads <= 0 {
 		threads = runtime.NumCPU()
@@ -104,8 +104,8 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	return e, nil
 }
 
-// Probe makes one connection and drops it: a first look at the target, whose
-// error is worth reading.
+// Probe makes one connection and closes it, to check the target. Its error is meant for
+// the user.
 func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 	timed, cancel := context.WithTimeout(ctx, e.target.Timeout)
 	defer cancel()
@@ -150,7 +150,7 @@ func (e *Engine) Connect(ctx context.Context, r Ramp) error {
 		reached := e.Load.Reached(r.To)
 		ready, gone := e.Load.Ready()
 		if gone > max(fewFailures, n/20) {
-			return fmt.Errorf("%d connections are open, %d could not be made or kept, most of them %s", ready, gone, e.Load.MostEnds())
+			return fmt.Errorf("%d connections are open, %d could not be made or kept, most of them %s", ready, gone, e.Load.CommonestEnd())
 		}
 		if reached >= n {
 			return nil
@@ -181,7 +181,7 @@ func (e *Engine) Connect(ctx context.Context, r Ramp) error {
 // ErrHalted says that Halt was called.
 var ErrHalted = errors.New("the run was cut short")
 
-// Halt ends Connect, and has Drain wait for what is about to come and no longer.
+// Halt ends Connect, and makes Drain wait only for answers that are about to arrive.
 func (e *Engine) Halt() { e.halt.Do(func() { close(e.halted) }) }
 
 // Dial is load.Dialer's.
@@ -262,7 +262,7 @@ func (e *Engine) agreed(res handshake.Result) {
 	}
 }
 
-// Uncompressed is how many connections asked for permessage-deflate in vain.
+// Uncompressed returns how many connections offered permessage-deflate without success.
 func (e *Engine) Uncompressed() int { return int(e.flat.Load()) }
 
 func (e *Engine) keep(c *client.Conn, on bool) {
@@ -288,8 +288,8 @@ func (e *Engine) Start(at int64, worker, workers int) {
 	}
 }
 
-// Drain waits until every answer has come, or none has come for the plan's
-// Timeout: a server that is behind but at work is not cut short.
+// Drain waits until every answer has arrived, or none has arrived for the plan's Timeout:
+// so a server that is late but still answering is not cut short.
 func (e *Engine) Drain(ctx context.Context, sent map[uint32]uint32) {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
@@ -309,12 +309,12 @@ func (e *Engine) Drain(ctx context.Context, sent map[uint32]uint32) {
 	}
 }
 
-// lastAnswers is how long a run that is cut short waits without an answer: those that
-// a server is about to give tell lost messages from unanswered ones.
+// lastAnswers is how long a run that is cut short waits for one more answer. Answers that
+// arrive by then tell lost messages from unanswered ones.
 const lastAnswers = 100 * time.Millisecond
 
-// Close closes all connections, in order if that is possible within the time
-// that ctx gives, and ends the loops.
+// Close closes all connections, properly if that is possible before ctx ends, and ends
+// the loops.
 func (e *Engine) Close(ctx context.Context) {
 	e.Load.Close()
 	tick := time.NewTicker(10 * time.Millisecond)

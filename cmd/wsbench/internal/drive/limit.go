@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spareDescriptors is what a process needs beside its connections: those being
-// dialled have two for a moment.
+// spareDescriptors is how many descriptors a process needs besides one for each
+// connection: a connection that is being dialled has two for a moment.
 const spareDescriptors = 600
 
-// RaiseDescriptors raises this process's limit of open files as far as it goes,
-// at most to what the kernel allows, and returns how many connections fit.
+// RaiseDescriptors raises this process's limit of open files as far as possible and
+// needed, and returns how many connections fit.
 func RaiseDescriptors(want int) (conns int) {
 	need := uint64(want + spareDescriptors)
 	var lim unix.Rlimit
@@ -32,8 +32,8 @@ func RaiseDescriptors(want int) (conns int) {
 	return int(min(lim.Cur, 1<<30)) - spareDescriptors
 }
 
-// MostDescriptors is the kernel's own limit for a process (fs.nr_open).
-func MostDescriptors() int {
+// MaxDescriptors returns the kernel's limit for a process (fs.nr_open).
+func MaxDescriptors() int {
 	b, _ := os.ReadFile("/proc/sys/fs/nr_open")
 	n, err := strconv.Atoi(strings.TrimSpace(string(b)))
 	if err != nil {
@@ -42,6 +42,6 @@ func MostDescriptors() int {
 	return n
 }
 
-// quietCollector has the garbage collector run seldom: what a run allocates, it
-// allocates at its beginning.
+// quietCollector makes the garbage collector run rarely: a run allocates most of its
+// memory at its beginning.
 func quietCollector() { debug.SetGCPercent(400) }

@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// tickEvery is how often a loop is called when nothing is due: for timeouts,
-	// and to see how promptly it comes.
+	// tickEvery is the interval in ns at which a loop is called when nothing is due: for
+	// timeouts, and to measure how promptly it runs.
 	tickEvery = 10_000_000
-	// leastGap bounds how often it is called when much is due. What falls in
-	// between is late by that much, and counted as late.
-	leastGap = 50_000
+	// minGap is the minimum time in ns between two calls. Messages that are due in
+	// between are sent late, and are counted as late.
+	minGap = 50_000
 )
 
 // pacer calls a shard's loop when something is due. Its thread does nothing
 // else, so that it wakes on time.
 type pacer struct {
-	call    func()       // has the loop run tick
-	pending atomic.Int64 // when the call that was not answered yet was made; 0: none
+	call    func()       // makes the loop run tick
+	pending atomic.Int64 // when the unanswered call was made; 0: there is none
 	started atomic.Bool
 	stopped atomic.Bool
 	ended   chan struct{}
@@ -37,9 +37,9 @@ func (p *pacer) run(schedule *load.Schedule) {
 		next := last + tickEvery
 		if schedule != nil {
 			for schedule.Due() <= last {
-				schedule.Pass() // the call at last has taken it along
+				schedule.Pass() // the previous call includes this one
 			}
-			next = min(next, max(schedule.Due(), last+leastGap))
+			next = min(next, max(schedule.Due(), last+minGap))
 		}
 		sleepUntil(next)
 		last = Now()
@@ -54,8 +54,8 @@ func (p *pacer) poke() {
 	}
 }
 
-// answered says that the loop is there. It returns how long that took, in
-// nanoseconds.
+// answered is called by the loop when it runs. It returns how long that took since the
+// call, in nanoseconds.
 func (p *pacer) answered() (lag int64) {
 	if at := p.pending.Swap(0); at > 0 {
 		return Now() - at
@@ -63,7 +63,7 @@ func (p *pacer) answered() (lag int64) {
 	return 0
 }
 
-// start begins to call for what a schedule says, which may be nil.
+// start begins to call the loop by a schedule, which may be nil.
 func (p *pacer) start(schedule *load.Schedule) {
 	p.started.Store(true)
 	go p.run(schedule)

@@ -21,8 +21,8 @@ import (
 
 // reactor drives one shard's connections on one event loop.
 //
-// The loop is called by a message on a connection that it has with ourselves, a
-// pair of Unix sockets: so ticks run on the loop like everything else, and what
+// The loop is called by a message on one of its connections, the other end of which is
+// ours (a pair of Unix sockets). So ticks run on the loop like everything else, and what
 // they send goes out at the end of the same iteration.
 type reactor struct {
 	shard *load.Shard
@@ -71,8 +71,8 @@ func newReactor(shard *load.Shard, maxMessage int) (*reactor, error) {
 	return r, err
 }
 
-// What the bell says, as a server would: a binary message of no length, and a
-// Close frame.
+// The frames that are sent through the bell, as by a server: an empty binary message, and
+// a Close frame.
 var (
 	tick     = []byte{0x82, 0}
 	farewell = []byte{0x88, 0}
@@ -127,7 +127,7 @@ func (r *reactor) OnClose(c server.Conn, err error) {
 	errors.As(err, &end)
 	cause := end.Err
 	if errors.Is(cause, io.EOF) {
-		cause = nil // that is what CloseAbnormal says
+		cause = nil // CloseAbnormal says the same
 	}
 	r.shard.Closed(m, end.Code, end.Reason, end.Local, cause)
 }

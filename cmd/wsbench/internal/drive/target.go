@@ -33,8 +33,8 @@ type Target struct {
 	Timeout time.Duration `json:"timeout_ns"` // for one connection
 }
 
-// sourcePorts is how many connections one source address can have to one
-// target, as the kernel is configured.
+// sourcePorts returns how many connections one source address can have to one target, by
+// the kernel's configuration.
 func sourcePorts() int {
 	b, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	var from, to int
@@ -47,16 +47,16 @@ func sourcePorts() int {
 	return to - from + 1
 }
 
-// perSource leaves a third of the ports alone: finding a free one among the last
-// is slow, and other programs need some.
+// perSource is how many connections we make from one source address. A third of the ports
+// is left unused: finding one of the last free ports is slow, and other programs need some.
 func perSource() int { return sourcePorts() * 2 / 3 }
 
-// spread is how many loopback addresses churning connections come from, whose
-// ports rest a while after each.
+// spread is how many loopback addresses churning connections come from, because a port
+// cannot be reused for a while after its connection.
 const spread = 32
 
-// sources are the addresses that n connections to a host come from; none means
-// the kernel's choice.
+// sources returns the addresses that n connections to a host come from; none means the
+// kernel's choice.
 func (t *Target) sources(ctx context.Context, host string, n int, churn bool) ([]netip.Addr, error) {
 	if len(t.Sources) > 0 {
 		var list []netip.Addr
@@ -95,8 +95,8 @@ func (t *Target) sources(ctx context.Context, host string, n int, churn bool) ([
 	return list, nil
 }
 
-// options are what handshake.Dial needs for a connection from one address. tcp
-// is given how long the TCP connection took: to the proxy, where there is one.
+// options returns the options for handshake.Dial of a connection from one address. tcp is
+// called with the time that the TCP connection took: to the proxy, if there is one.
 func (e *Engine) options(from netip.Addr, tcp func(time.Duration)) (*handshake.DialOptions, error) {
 	d := &net.Dialer{KeepAlive: -1}
 	if from.IsValid() {
@@ -123,7 +123,7 @@ func (e *Engine) options(from netip.Addr, tcp func(time.Duration)) (*handshake.D
 	return o, err
 }
 
-// token gets a connection's token as its dialect says.
+// token fetches a connection's token as its dialect says.
 func (t *Target) token(ctx context.Context, c *http.Client, how *dialect.Token, conn uint32) (string, error) {
 	u, err := url.Parse(t.URL)
 	if err != nil {

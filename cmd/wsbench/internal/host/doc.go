@@ -1,4 +1,4 @@
-// Package host reads what Linux knows of processes and of the machine: CPU time,
-// resident memory, the kernel's memory for sockets, and what disturbs a
-// measurement. It measures nothing itself and decides nothing.
+// Package host reads what Linux reports about processes and the machine: CPU time,
+// resident memory, the kernel's memory for sockets, and things that disturb a
+// measurement. It draws no conclusions.
 package host

@@ -63,7 +63,7 @@ func TestCgroups(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	if _, err := (Processes{Cgroup: t.TempDir()}).Usage(); err == nil || !strings.Contains(err.Error(), "no control group") {
+	if _, err := (Processes{Cgroup: t.TempDir()}).Usage(); err == nil || !strings.Contains(err.Error(), "not a control group") {
 		t.Errorf("an empty directory: %v", err)
 	}
 }

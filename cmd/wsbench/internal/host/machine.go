@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Machine is what a measurement was made on.
+// Machine describes the machine of a measurement.
 type Machine struct {
 	Host    string `json:"host"`
 	CPU     string `json:"cpu"`
@@ -61,7 +61,7 @@ func (m Machine) String() string {
 
 // Times is the CPU time of the whole machine since it started.
 type Times struct {
-	Busy  time.Duration `json:"busy_ns"`  // doing anything, for anybody here
+	Busy  time.Duration `json:"busy_ns"`  // not idle
 	Steal time.Duration `json:"steal_ns"` // taken by the hypervisor for others
 }
 
@@ -93,7 +93,7 @@ type Kernel struct {
 	Buffers int64 `json:"buffers"` // of TCP, for data on its way
 }
 
-// KernelMemory reads it.
+// KernelMemory reads the kernel's memory from /proc.
 func KernelMemory() (k Kernel) {
 	b, _ := os.ReadFile("/proc/meminfo")
 	kb, _ := field(string(b), "Slab")
@@ -127,8 +127,8 @@ func Governors() (names []string) {
 	return names
 }
 
-// Overlap reports whether a process may run on one of some cores, or on one of
-// this process's own if there are none.
+// Overlap reports whether a process may run on any of the given cores, or on any of this
+// process's cores if none are given.
 func Overlap(cpus []int, pid int) bool {
 	var x, y unix.CPUSet
 	for _, c := range cpus {

@@ -14,13 +14,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Usage is what a group of processes has used.
+// Usage is the CPU time and memory of a group of processes.
 type Usage struct {
 	CPU time.Duration `json:"cpu_ns"` // user and system, since they began
 	RSS int64         `json:"rss"`    // bytes resident now
 }
 
-// Processes are what is watched: process ids, or a control group.
+// Processes names the processes to watch: by process ids, or by a control group.
 type Processes struct {
 	PIDs   []int  `json:"pids,omitempty"`
 	Cgroup string `json:"cgroup,omitempty"` // its directory
@@ -29,7 +29,7 @@ type Processes struct {
 // Any reports whether there is something to watch.
 func (p Processes) Any() bool { return len(p.PIDs) > 0 || p.Cgroup != "" }
 
-// Usage is what they have used until now.
+// Usage returns what the processes have used until now.
 func (p Processes) Usage() (u Usage, err error) {
 	if p.Cgroup != "" {
 		return cgroupUsage(p.Cgroup)
@@ -82,7 +82,7 @@ func parseStat(b []byte) (u Usage, err error) {
 	i := bytes.LastIndexByte(b, ')')
 	fields := strings.Fields(string(b[i+1:]))
 	if i < 0 || len(fields) < 22 {
-		return u, fmt.Errorf("/proc/PID/stat: %d fields behind the name, want 22 or more", len(fields))
+		return u, fmt.Errorf("/proc/PID/stat: %d fields after the name, want 22 or more", len(fields))
 	}
 	user, err1 := strconv.ParseInt(fields[11], 10, 64)
 	system, err2 := strconv.ParseInt(fields[12], 10, 64)
@@ -105,7 +105,7 @@ func cgroupUsage(dir string) (u Usage, err error) {
 	}
 	ns, err := number(filepath.Join(dir, "cpuacct.usage"))
 	if err != nil {
-		return u, fmt.Errorf("%s is no control group with CPU accounting: it has neither usage_usec in cpu.stat nor cpuacct.usage", dir)
+		return u, fmt.Errorf("%s is not a control group with CPU accounting: it has neither usage_usec in cpu.stat nor cpuacct.usage", dir)
 	}
 	u.CPU = time.Duration(ns)
 	u.RSS, err = stat(filepath.Join(memoryDir(dir), "memory.stat"), "rss")

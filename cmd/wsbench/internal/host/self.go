@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Own is what this process has used and suffered.
+// Own is what this process has used, and what has slowed it down.
 type Own struct {
 	Usage
 	GCs     uint64  `json:"gcs"` // collections since it began
@@ -15,8 +15,8 @@ type Own struct {
 	Machine Times   `json:"machine"`
 }
 
-// Pause is how often the collector has stopped the process for up to so long, and
-// longer than the pauses before it in the list.
+// Pause counts the times that the collector has stopped the process for up to To, and for
+// longer than the previous Pause in the list.
 type Pause struct {
 	To    time.Duration `json:"to_ns"`
 	Count uint64        `json:"count"`
@@ -36,7 +36,7 @@ func (o *Own) LongestPause(then *Own) (longest time.Duration) {
 	return longest
 }
 
-// Self reads it.
+// Self returns this process's Own.
 func Self() (o Own) {
 	o.Usage, _ = processUsage(os.Getpid())
 	samples := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}, {Name: "/sched/pauses/total/gc:seconds"}}

@@ -18,24 +18,24 @@ const longest = int64(time.Hour)
 type Histogram struct {
 	h      *hdr.Histogram // nil: empty, or packed
 	packed *packed
-	max    int64 // exact, where the histogram knows three digits
-	over   int64 // how many were longer than an hour, and count as one
+	max    int64 // exact; the histogram has three digits
+	over   int64 // how many were longer than an hour, and are kept as one hour
 }
 
-// packed is a histogram in its encoded form, and what is asked of it most often.
+// packed is a histogram in its encoded form, and its most used values.
 type packed struct {
 	b           []byte
 	count, mean int64
 	at          [len(common)]int64
 }
 
-// common are the percentiles that packing keeps at hand.
+// common are the percentiles that packing keeps ready.
 var common = [...]float64{50, 90, 99, 99.9, 99.99}
 
 func newHDR() *hdr.Histogram { return hdr.New(1, longest, 3) }
 
-// Pack makes h small: some hundred bytes rather than hundreds of thousands. It can
-// be used as before; what is not at hand is unpacked each time.
+// Pack makes h small: some hundred bytes instead of hundreds of thousands. It can be used
+// as before, but values other than the common ones are unpacked each time.
 func (h *Histogram) Pack() {
 	if h.h == nil {
 		return
@@ -73,7 +73,7 @@ func (h *Histogram) open() *hdr.Histogram {
 	return in
 }
 
-// unpack makes h ready to be changed.
+// unpack prepares h for changes.
 func (h *Histogram) unpack() *hdr.Histogram {
 	if h.packed != nil {
 		h.h, h.packed = h.open(), nil
@@ -138,7 +138,8 @@ func (h *Histogram) Count() int64 {
 // Over is how many of them were longer than an hour and are kept as one hour.
 func (h *Histogram) Over() int64 { return h.over }
 
-// Percentile is the duration that p percent are not longer than; 0 if empty.
+// Percentile returns the duration that p percent of the durations do not exceed; 0 if h is
+// empty.
 func (h *Histogram) Percentile(p float64) time.Duration {
 	if h.Count() == 0 {
 		return 0
@@ -181,9 +182,9 @@ func (h *Histogram) Buckets(f func(to time.Duration, count int64)) {
 	}
 }
 
-// wire is the JSON form: the histogram as HdrHistogram's own V2 encoding,
-// which other tools read, and what that has no place for. The percentiles are for
-// who reads the file without such a tool.
+// wire is the JSON form: the histogram in HdrHistogram's V2 encoding, which other tools
+// can read, and what that encoding has no place for. The percentiles are for readers
+// without such a tool.
 type wire struct {
 	HDR   string `json:"hdr"`
 	Count int64  `json:"count"`
@@ -210,7 +211,7 @@ func (h Histogram) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON is the inverse. What is not a histogram is an error.
+// UnmarshalJSON decodes what MarshalJSON encoded.
 func (h *Histogram) UnmarshalJSON(b []byte) (err error) {
 	*h = Histogram{}
 	if string(b) == "null" {
@@ -221,7 +222,7 @@ func (h *Histogram) UnmarshalJSON(b []byte) (err error) {
 		return fmt.Errorf("histogram: %w", err)
 	}
 	defer func() {
-		// The library indexes by what the encoding says.
+		// The library uses values in the encoding as indexes.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("histogram: damaged: %v", r)
 		}

@@ -84,7 +84,7 @@ func (s *Shard) Opened(m *Member, link Link, tcp int64) {
 	if !s.started || s.measured(m.due) {
 		s.tally.TCP.Record(tcp)
 		since := m.dialed
-		if s.plan.Scenario == Connect && s.plan.Open() || m.storm != 0 {
+		if s.plan.Scenario == Connect && s.plan.Open() || m.stormAt != 0 {
 			since = m.due
 		}
 		s.tally.Handshake.Record(now - since)
@@ -228,10 +228,10 @@ func (s *Shard) isDown(m *Member) {
 	now := s.load.now()
 	switch {
 	case m.refused > 0 && now < s.to && !(s.plan.Scenario == Connect && s.plan.Open()):
-		m.again = now + int64(min(mostPause, leastPause<<min(m.refused-1, 10)))
+		m.again = now + int64(min(maxPause, minPause<<min(m.refused-1, 10)))
 		s.resting = append(s.resting, m)
-	case m.storm != 0:
-		s.dial(m, m.storm)
+	case m.stormAt != 0:
+		s.dial(m, m.stormAt)
 	case s.plan.Scenario == Churn && s.plan.Open():
 		s.dial(m, m.due)
 	case len(s.backlog) > 0:
@@ -251,8 +251,8 @@ func (s *Shard) isDown(m *Member) {
 // How long a member that was refused waits before it tries again: twice as long
 // each time, as clients do that mean well.
 const (
-	leastPause = 10 * time.Millisecond
-	mostPause  = time.Second
+	minPause = 10 * time.Millisecond
+	maxPause = time.Second
 )
 
 // tryAgain dials the members that have waited long enough since they were refused.
@@ -262,8 +262,8 @@ func (s *Shard) tryAgain(now int64) {
 		switch {
 		case now < m.again:
 			rest = append(rest, m)
-		case m.storm != 0:
-			s.dial(m, m.storm)
+		case m.stormAt != 0:
+			s.dial(m, m.stormAt)
 		case s.plan.Open():
 			s.dial(m, m.due)
 		default:
@@ -320,7 +320,7 @@ func (s *Shard) settled(m *Member) bool {
 func (s *Shard) breakAll(at, now int64) {
 	for _, m := range s.members {
 		if m.state == ready {
-			m.storm = at
+			m.stormAt = at
 			s.close(m, now)
 		}
 	}

@@ -6,8 +6,8 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/sequence"
 )
 
-// Outstanding is how many messages are on their way, and connections in the
-// making. sent says how many messages the streams of other workers have.
+// Outstanding returns how many messages are unanswered and connections are being made.
+// sent says how many messages the streams of other workers have.
 func (l *Load) Outstanding(sent map[uint32]uint32) (n uint64) {
 	for _, s := range l.Shards {
 		s.mu.Lock()
@@ -24,9 +24,9 @@ func (l *Load) Outstanding(sent map[uint32]uint32) (n uint64) {
 	return n
 }
 
-// lacks is how many of a stream's messages have not arrived, total having been sent.
-// In a run that was cut short those after the last arrival may be on their way: they
-// are counted as pending instead.
+// lacks returns how many of a stream's total messages have not arrived. In a run that was
+// cut short, those after the last arrival may still be on their way: they are counted as
+// pending instead.
 func (s *Shard) lacks(t *sequence.Tracker, total uint32) uint64 {
 	if s.cut {
 		if next := t.Next(); total > next {
@@ -37,8 +37,8 @@ func (s *Shard) lacks(t *sequence.Tracker, total uint32) uint64 {
 	return t.Missing(total)
 }
 
-// missing is how many messages a member has not received. found, if set, is
-// called for each stream that lacks some.
+// missing returns how many messages a member has not received. found, if set, is called
+// for each stream that lacks some.
 func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, first uint32, n uint64)) (n uint64) {
 	if m.slow {
 		return 0
@@ -56,7 +56,7 @@ func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, fi
 		}
 		return n
 	}
-	spare := uint64(m.strange) // a corrupted copy is not lost as well
+	spare := uint64(m.strange) // a corrupted message does not count as lost as well
 	for i, st := range m.group.streams {
 		id := m.group.first + uint32(i)
 		if id == m.ID && !m.group.self {
@@ -81,15 +81,15 @@ func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, fi
 	return n
 }
 
-// Finish counts what never came, and returns all faults, and how connections
-// ended. It is called once.
+// Finish counts the messages that never arrived, and returns all faults and how
+// connections ended. It must be called only once.
 func (l *Load) Finish(sent map[uint32]uint32) (faults Faults, ends map[string]int) {
 	faults, ends, _ = l.finish(sent, false)
 	return faults, ends
 }
 
-// FinishCut is Finish for a run that is cut short. It also returns how many messages
-// were still unanswered, which says nothing of whether they would have been.
+// FinishCut is like Finish, for a run that is cut short. It also returns how many messages
+// were still unanswered.
 func (l *Load) FinishCut(sent map[uint32]uint32) (faults Faults, ends map[string]int, pending uint64) {
 	return l.finish(sent, true)
 }
@@ -120,7 +120,7 @@ func (l *Load) finish(sent map[uint32]uint32, cut bool) (faults Faults, ends map
 	return faults, ends, pending
 }
 
-// explain decides what the strange messages of a member were.
+// explain decides whether the strange messages of a member were corrupted or unsolicited.
 func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
 	if m.strange == 0 {
 		return
@@ -132,7 +132,7 @@ func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
 			what[0] += fmt.Sprintf(", the first of %d", m.strange)
 		}
 	}
-	// Those in whose place another is missing were corrupted.
+	// If a message is missing, a strange one was that message, corrupted.
 	found := uint64(m.strange)
 	m.strange = 0
 	corrupted := min(found, s.missing(m, sent, nil))
@@ -145,7 +145,7 @@ func (s *Shard) explain(m *Member, sent map[uint32]uint32) {
 	}
 }
 
-// Stuck says what the connections wait for that are not ready: the first of them.
+// Stuck says what the first connection that is not ready waits for.
 func (l *Load) Stuck() string {
 	for _, s := range l.Shards {
 		s.mu.Lock()
@@ -166,9 +166,8 @@ func (l *Load) Stuck() string {
 	return ""
 }
 
-// MostEnds is how most of the connections that ended did, or why they did not
-// begin.
-func (l *Load) MostEnds() string {
+// CommonestEnd returns how most of the connections ended, or why they could not be made.
+func (l *Load) CommonestEnd() string {
 	ends := map[string]int{}
 	for _, s := range l.Shards {
 		s.mu.Lock()
@@ -186,8 +185,8 @@ func (l *Load) MostEnds() string {
 	return most
 }
 
-// Close ends the load: it closes every connection that is open, and those that
-// are still being made as soon as they are.
+// Close closes every open connection, and those that are still being made as soon as they
+// are open.
 func (l *Load) Close() {
 	for _, s := range l.Shards {
 		s.mu.Lock()

@@ -2,7 +2,7 @@ package load
 
 import "sync/atomic"
 
-// group is the members that share messages: a room, or all of a fan-out.
+// group is a set of members that share messages: a room, or all of a fan-out.
 type group struct {
 	first   uint32    // number of the first stream
 	streams []*stream // by number; nil where another worker has the sender
@@ -15,10 +15,10 @@ type stream struct {
 	sender *Member
 	sent   atomic.Uint32
 
-	// What follows is for groups: the publications that not all receivers have.
+	// For groups: the publications that not all receivers have yet.
 	ring    []atomic.Uint64 // by number: see publication
 	done    atomic.Uint32   // publications that are complete, or of which a copy is known to be lost
-	ignored uint32          // given up. Guarded by the sender's Shard.mu.
+	ignored uint32          // publications given up. Guarded by the sender's Shard.mu.
 }
 
 // A publication is one word: its number plus one, how many receivers still wait
@@ -39,8 +39,8 @@ func (st *stream) publish(seq uint32, n int32) {
 	st.at(seq).Store(uint64(seq+1)<<32 | uint64(n))
 }
 
-// receipt takes one copy, or its loss. It reports whether that was the last, and
-// then whether none was lost.
+// receipt counts one copy, or its loss. last reports whether it was the last copy, and
+// whole that none was lost.
 func (st *stream) receipt(seq uint32, lost bool) (last, whole bool) {
 	word := st.at(seq)
 	for {
@@ -65,7 +65,7 @@ func (st *stream) receipt(seq uint32, lost bool) (last, whole bool) {
 	}
 }
 
-// giveUp forgets the publications that are not complete.
+// giveUp drops the publications that are not complete.
 func (st *stream) giveUp() {
 	sent := st.sent.Load()
 	for i := range st.ring {
@@ -74,12 +74,12 @@ func (st *stream) giveUp() {
 			st.ignored++
 		}
 	}
-	// What the ring had no room for is over, too.
+	// Publications that the ring had no room for are given up as well.
 	if d := st.done.Load(); int32(sent-d-st.ignored) > 0 {
 		st.ignored = sent - d
 	}
 }
 
-// inflight is how many publications are not complete. The sender's Shard.mu is
-// held.
+// inflight returns how many publications are not complete. Called with the sender's
+// Shard.mu held.
 func (st *stream) inflight() int32 { return int32(st.sent.Load() - st.done.Load() - st.ignored) }

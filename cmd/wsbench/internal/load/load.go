@@ -10,8 +10,8 @@ import (
 
 // Dialer makes connections.
 type Dialer interface {
-	// Dial begins to connect m and reports to m.Shard.Opened or Refused, from
-	// another goroutine. It does not block.
+	// Dial begins to connect m, without blocking. It reports to m.Shard.Opened or
+	// Refused from another goroutine.
 	Dial(m *Member)
 }
 
@@ -37,8 +37,8 @@ type Load struct {
 	news    chan struct{} // one of the four has changed
 }
 
-// New divides the share of the plan among a number of shards. now is the
-// monotonic clock, in nanoseconds.
+// New returns a load that divides its share of the plan among a number of shards. now is
+// the monotonic clock in nanoseconds.
 func New(plan *Plan, share Share, shards int, now func() int64, dial Dialer) *Load {
 	l := &Load{Plan: plan, rooms: map[int][]string{}, news: make(chan struct{}, 1), now: now, dial: dial, maker: stamp.NewMaker(plan.Size, plan.Binary, plan.Filler, plan.Seed), oneWay: true}
 	for i := range shards {
@@ -50,8 +50,8 @@ func New(plan *Plan, share Share, shards int, now func() int64, dial Dialer) *Lo
 	return l
 }
 
-// ringSize is how many publications a stream can have on the way before those
-// behind are not followed to their last receiver.
+// ringSize is how many publications of a stream can be on their way at once. If there are
+// more, the oldest are no longer followed to their last receiver.
 const ringSize = 4096
 
 func (l *Load) addMember(id uint32, share Share) {
@@ -130,16 +130,16 @@ func (l *Load) join(m *Member, share Share) {
 	}
 }
 
-// SetForeignClock says what to add to the due times in other workers' messages to
-// have them in this worker's clock, in nanoseconds; and, if oneWay is false, that
-// this is not known well enough to tell their latency. It is called before Start.
+// SetForeignClock sets what to add to the due times in other workers' messages to convert
+// them to this worker's clock, in nanoseconds. If oneWay is false, that is not known well
+// enough to measure their latency. It must be called before Start.
 func (l *Load) SetForeignClock(add int64, oneWay bool) { l.foreign, l.oneWay = add, oneWay }
 
 // Members are the worker's connections.
 func (l *Load) Members() []*Member { return l.members }
 
-// Ready is how many are connected and have said hello; gone how many are not to
-// be waited for.
+// Ready returns how many members are connected and have finished their opening, and how
+// many are gone for good.
 func (l *Load) Ready() (ready, gone int) {
 	return int(l.ready.Load() + l.apart.Load()), int(l.gone.Load())
 }
@@ -167,7 +167,8 @@ func (l *Load) count(n *atomic.Int64, by int64) {
 	}
 }
 
-// senders is how many members of all workers begin what the rate counts.
+// senders returns how many members, of all workers, send the messages that the rate
+// counts.
 func (l *Load) senders() int {
 	if p := l.Plan; p.Scenario == Fanout || p.Scenario == Slow {
 		return p.Publishers
@@ -175,15 +176,14 @@ func (l *Load) senders() int {
 	return l.Plan.Conns
 }
 
-// Start begins the load at a time of the clock. worker is this worker's number
-// among workers.
+// Start begins the load at the given time. worker is this worker's number among workers.
 func (l *Load) Start(at int64, worker, workers int) {
 	for _, s := range l.Shards {
 		s.start(at, worker*len(l.Shards)+s.index, workers*len(l.Shards))
 	}
 }
 
-// Stop ends it: nothing more is sent, and answers are waited for.
+// Stop ends the load: nothing more is sent, but answers are still received.
 func (l *Load) Stop() {
 	for _, s := range l.Shards {
 		s.stop()
@@ -201,8 +201,8 @@ func (l *Load) Take() (t Tally) {
 	return t
 }
 
-// Sent is how many messages each stream of this worker has, by its number: what
-// the receivers in other workers need to know in the end.
+// Sent returns how many messages each stream of this worker has, by the stream's number:
+// receivers in other workers need to know that in the end.
 func (l *Load) Sent() map[uint32]uint32 {
 	sent := map[uint32]uint32{}
 	if l.Plan.Grouped() {

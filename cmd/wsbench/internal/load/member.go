@@ -34,12 +34,12 @@ type Member struct {
 	// Immutable.
 	ID    uint32 // among all workers' members; also the number of its stream
 	Shard *Shard
-	group *group  // whom it shares messages with; nil in Echo and the like
+	group *group  // the members that it shares messages with; nil in Echo and the like
 	out   *stream // what it sends; nil if it sends nothing
 	slow  bool    // barely reads
 
-	// Vars are what a dialect's templates stand for. Room is set; whoever dials
-	// sets the Token before the first connection.
+	// Vars are the variables of a dialect's templates. Room is set; the Dialer sets the
+	// Token before the first connection.
 	Vars dialect.Vars
 
 	// Guarded by Shard.mu.
@@ -56,18 +56,18 @@ type Member struct {
 	unanswered int // answers that are to be heard before the next step
 
 	refused int   // times in a row that the connection could not be made
-	again   int64 // when it is tried again, of a member that rests
+	again   int64 // when to try again, after it was refused
 
-	own      sequence.Tracker   // of the echoes
-	from     []sequence.Tracker // by index in the group's streams
-	strange  uint32             // arrived, but could not be told apart
-	credit   uint32             // of these, those behind which nothing has arrived
-	given    uint32             // below this number no answer is waited for any more
-	progress int64              // when an answer came, or was given up, or sending began
-	began    uint32             // the stream's number when the connection was opened
-	cycling  bool               // to be closed and opened again when what it owes is done
-	storm    int64              // when the storm was that it comes back from; 0 otherwise
+	own              sequence.Tracker   // of the echoes
+	from             []sequence.Tracker // by index in the group's streams
+	strange          uint32             // arrived, but could not be told apart
+	strangeSinceLast uint32             // those of them since the last recognised message
+	abandonedBelow   uint32             // answers to messages below this number are no longer awaited
+	progress         int64              // when an answer last came or was given up, or sending began
+	began            uint32             // the stream's number when the connection was opened
+	cycling          bool               // to be closed and reopened when all its messages are answered
+	stormAt          int64              // when the storm that broke this connection began, or 0
 }
 
-// Due is when the connection was to be made, for whoever dials.
+// Due returns when the connection was due, for the Dialer.
 func (m *Member) Due() int64 { return m.due }

@@ -95,11 +95,11 @@ func (p *Plan) HasRooms() bool {
 
 // What is more than any machine bears, and would overflow something.
 const (
-	mostConns    = 1 << 24
-	mostSize     = 1 << 30 // bytes
-	mostInflight = 1 << 20
-	mostRate     = 100_000_000 // in a second
-	mostRooms    = 1 << 16
+	maxConns    = 1 << 24
+	maxSize     = 1 << 30 // bytes
+	maxInflight = 1 << 20
+	maxRate     = 100_000_000 // in a second
+	maxRooms    = 1 << 16
 )
 
 // Sends reports whether the plan's connections have something to say.
@@ -116,18 +116,18 @@ func (p *Plan) Check() error {
 	switch {
 	case !known(p.Scenario):
 		return fmt.Errorf("scenario %q is none of %v", p.Scenario, Scenarios)
-	case p.Conns < 1 || p.Conns > mostConns:
-		return fmt.Errorf("--conns is %d; it must be from 1 to %d", p.Conns, mostConns)
+	case p.Conns < 1 || p.Conns > maxConns:
+		return fmt.Errorf("--conns is %d; it must be from 1 to %d", p.Conns, maxConns)
 	case p.Size < least:
 		return fmt.Errorf("--size is %d; the sequence number and its check take %d bytes", p.Size, least)
-	case p.Size > mostSize:
-		return fmt.Errorf("--size is %d; it may be at most %d", p.Size, mostSize)
-	case p.Inflight > mostInflight:
-		return fmt.Errorf("--inflight is %d; it may be at most %d", p.Inflight, mostInflight)
-	case math.IsNaN(p.Rate) || p.Rate > mostRate:
-		return fmt.Errorf("--rate is %v; it may be at most %.0f", p.Rate, float64(mostRate))
-	case p.Publishers > mostConns || p.RoomSize > mostConns || p.Rooms > mostRooms:
-		return fmt.Errorf("--publishers and --room-size may be at most %d, --rooms %d", mostConns, mostRooms)
+	case p.Size > maxSize:
+		return fmt.Errorf("--size is %d; it may be at most %d", p.Size, maxSize)
+	case p.Inflight > maxInflight:
+		return fmt.Errorf("--inflight is %d; it may be at most %d", p.Inflight, maxInflight)
+	case math.IsNaN(p.Rate) || p.Rate > maxRate:
+		return fmt.Errorf("--rate is %v; it may be at most %.0f", p.Rate, float64(maxRate))
+	case p.Publishers > maxConns || p.RoomSize > maxConns || p.Rooms > maxRooms:
+		return fmt.Errorf("--publishers and --room-size may be at most %d, --rooms %d", maxConns, maxRooms)
 	case p.Inflight > 0 && p.Rate > 0:
 		return errors.New("--inflight (closed loop) and --rate (open loop) contradict each other")
 	case p.Inflight < 0 || p.Rate < 0:

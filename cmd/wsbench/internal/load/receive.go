@@ -40,7 +40,7 @@ func (s *Shard) heard(m *Member, op frame.Opcode, p []byte, now int64) {
 
 const maxClip = 120 // bytes
 
-// clip makes a message fit into a report.
+// clip shortens a message for a report.
 func clip(p []byte) string {
 	if len(p) > maxClip {
 		return fmt.Sprintf("%.*q… (%d bytes)", maxClip, p[:maxClip], len(p))
@@ -67,10 +67,10 @@ func (s *Shard) delivered(m *Member, op frame.Opcode, p []byte, now int64) {
 		s.faults.note(Doubled, 1, "connection %d: number %d of connection %d", m.ID, st.Seq, st.Stream)
 		return
 	case sequence.Late:
-		s.faults.note(Reordered, 1, "connection %d: number %d of connection %d, behind %d", m.ID, st.Seq, st.Stream, before-1)
+		s.faults.note(Reordered, 1, "connection %d: number %d of connection %d, after %d", m.ID, st.Seq, st.Stream, before-1)
 	case sequence.InOrder:
 		if m.group == nil {
-			m.credit = 0
+			m.strangeSinceLast = 0
 		} else if from != nil && !m.slow {
 			for seq := max(before, st.Seq-min(st.Seq, ringSize)); seq < st.Seq; seq++ {
 				s.receipt(m, from, seq, st.Due, true, now)
@@ -93,14 +93,14 @@ func (s *Shard) delivered(m *Member, op frame.Opcode, p []byte, now int64) {
 	if known && s.measured(st.Due) && !m.slow {
 		s.tally.Latency.Record(now - st.Due)
 	}
-	if m.storm != 0 && st.Seq >= m.began {
-		s.tally.Back.Record(now - m.storm)
-		m.storm = 0
+	if m.stormAt != 0 && st.Seq >= m.began {
+		s.tally.Back.Record(now - m.stormAt)
+		m.stormAt = 0
 	}
 }
 
-// streamOf finds what follows a stream's numbers on a connection, and the stream
-// itself if this worker has it.
+// streamOf returns the tracker of a stream's numbers on a connection, and the stream
+// itself if it is this worker's.
 func (s *Shard) streamOf(m *Member, id uint32) (*sequence.Tracker, *stream) {
 	if m.group == nil {
 		if id != m.ID || m.out == nil {
@@ -140,13 +140,13 @@ func (s *Shard) receipt(m *Member, from *stream, seq uint32, due int64, lost boo
 	s.refill(from.sender, now)
 }
 
-// damaged takes what is no payload of ours, or no longer: a corrupted message, or
-// an unsolicited one. Which of the two is known in the end, when one of the messages
-// that were expected is missing, or none.
+// damaged records a message that is not a payload of ours, or no longer: it is corrupted
+// or unsolicited. Which of the two is known in the end, by whether an expected message is
+// missing.
 func (s *Shard) damaged(m *Member, op frame.Opcode, p []byte, now int64) {
 	m.strange++
 	if m.group == nil {
-		m.credit++
+		m.strangeSinceLast++
 		m.progress = now
 	}
 	if _, have := s.strange[m]; !have && len(s.strange) < maxStrange {

@@ -2,8 +2,8 @@ package load
 
 import "math/rand/v2"
 
-// Schedule is the moments at which something is due: fixed beforehand, whatever
-// the server does. Two that were made alike go on alike.
+// Schedule is a sequence of times at which something is due, fixed in advance whatever the
+// server does. It is deterministic: equal arguments give equal schedules.
 type Schedule struct {
 	start  int64
 	every  float64 // ns
@@ -13,16 +13,16 @@ type Schedule struct {
 	random *rand.Rand
 }
 
-// NewSchedule is rate moments in a second from start on, in nanoseconds. phase,
-// from 0 to 1, is the part of a gap that comes before the first, so that several
+// NewSchedule returns a schedule of rate times per second, from start on, in nanoseconds.
+// phase, from 0 to 1, is the part of a gap before the first time, so that several
 // schedules do not coincide.
 func NewSchedule(start int64, rate, phase float64) *Schedule {
 	every := 1e9 / rate
 	return &Schedule{start: start, every: every, offset: every * phase}
 }
 
-// NewPoisson has exponentially distributed gaps, rate of them in a second on
-// average.
+// NewPoisson returns a schedule with exponentially distributed gaps and on average rate
+// times per second.
 func NewPoisson(start int64, rate float64, seed1, seed2 uint64) *Schedule {
 	s := NewSchedule(start, rate, 0)
 	s.random = rand.New(rand.NewPCG(seed1, seed2))
@@ -30,7 +30,7 @@ func NewPoisson(start int64, rate float64, seed1, seed2 uint64) *Schedule {
 	return s
 }
 
-// Due is the next moment.
+// Due returns the next time.
 func (s *Schedule) Due() int64 {
 	if s.random != nil {
 		return s.start + int64(s.at)
@@ -38,7 +38,7 @@ func (s *Schedule) Due() int64 {
 	return s.start + int64(s.offset+float64(s.k)*s.every)
 }
 
-// Pass goes on to the one after.
+// Pass goes on to the time after.
 func (s *Schedule) Pass() {
 	s.k++
 	if s.random != nil {

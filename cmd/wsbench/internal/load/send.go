@@ -27,8 +27,8 @@ func (s *Shard) sendDue(now int64) {
 	}
 }
 
-// messageDue has the next sender that is connected send. It returns false if the
-// message could not be queued, and stays due.
+// messageDue makes the next connected sender send. It returns false if the message could
+// not be queued and is still due.
 func (s *Shard) messageDue(due, now int64) bool {
 	for range s.senders {
 		m := s.senders[s.nextUp]
@@ -44,7 +44,7 @@ func (s *Shard) messageDue(due, now int64) bool {
 	return true
 }
 
-// refill sends what the closed loop allows.
+// refill sends as many messages as the closed loop allows.
 func (s *Shard) refill(m *Member, now int64) {
 	if !s.running || now < s.begin || now >= s.to || m.state != ready || s.plan.Open() && !s.plan.Cycles() {
 		return
@@ -69,12 +69,12 @@ func (s *Shard) refill(m *Member, now int64) {
 	}
 }
 
-// inflight is how many of the member's messages have not been answered.
+// inflight returns how many of the member's messages have not been answered.
 func (s *Shard) inflight(m *Member) int32 {
 	if m.group != nil {
 		return m.out.inflight()
 	}
-	answered := max(m.own.Next()+m.credit, m.given)
+	answered := max(m.own.Next()+m.strangeSinceLast, m.abandonedBelow)
 	return max(int32(m.out.sent.Load()-answered), 0)
 }
 
@@ -108,14 +108,14 @@ func (s *Shard) send(m *Member, due, now int64) bool {
 	}
 	if s.measured(due) {
 		s.tally.Sent++
-		if s.plan.Open() && !s.plan.Cycles() { // else it is connections that are due
+		if s.plan.Open() && !s.plan.Cycles() { // otherwise connections are due, not messages
 			s.tally.Late.Record(now - due)
 		}
 	}
 	return true
 }
 
-// giveUp has the closed loop go on without the answers that do not come.
+// giveUp makes the closed loop go on without the answers that do not arrive.
 func (s *Shard) giveUp(now int64) {
 	if !s.running || s.plan.Open() && !s.plan.Cycles() {
 		return
@@ -124,7 +124,7 @@ func (s *Shard) giveUp(now int64) {
 		if m.state != ready || s.inflight(m) == 0 || now-m.progress < int64(s.plan.Timeout) {
 			continue
 		}
-		m.given = m.out.sent.Load()
+		m.abandonedBelow = m.out.sent.Load()
 		if m.group != nil {
 			m.out.giveUp()
 		}

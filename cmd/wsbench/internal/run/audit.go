@@ -13,16 +13,16 @@ import (
 // When the client is taken for what limited the run.
 const (
 	busyShare = 0.9                    // of the cores that its loops can use
-	worstLate = time.Millisecond       // p99 of a sender's lateness, or
+	maxLate   = time.Millisecond       // p99 of a sender's lateness, or
 	lateShare = 0.1                    // of the latency's p99, whichever is more
-	worstLag  = 500 * time.Microsecond // p99 of a loop's lag, or
+	maxLag    = 500 * time.Microsecond // p99 of a loop's lag, or
 	lagShare  = 0.5                    // of the latency's p99
 )
 
 // When others are taken for a disturbance.
 const (
-	worstSteal = 0.01 // of the machine's time
-	worstOther = 0.1  // of the machine's time, neither ours nor the server's
+	maxSteal = 0.01 // of the machine's time
+	maxOther = 0.1  // of the machine's time, neither ours nor the server's
 )
 
 // fewIdle is how many connections it takes for their kernel memory to stand out.
@@ -85,14 +85,14 @@ func (r *running) audit() {
 	if a.Share >= busyShare {
 		say("its event loops were busy for %.0f%% of the time", 100*a.Share)
 	}
-	if most := max(worstLate, time.Duration(lateShare*float64(tail))); a.LateP99 > most && r.o.Plan.Open() {
+	if most := max(maxLate, time.Duration(lateShare*float64(tail))); a.LateP99 > most && r.o.Plan.Open() {
 		what := "messages was sent"
 		if r.o.Plan.Cycles() {
 			what = "connections was begun"
 		}
 		say("one in a hundred "+what+" more than %v after it was due", a.LateP99.Round(time.Microsecond))
 	}
-	if most := max(worstLag, time.Duration(lagShare*float64(tail))); a.LagP99 > most && r.o.Plan.Scenario != load.Idle {
+	if most := max(maxLag, time.Duration(lagShare*float64(tail))); a.LagP99 > most && r.o.Plan.Scenario != load.Idle {
 		say("its event loops came up to %v late when called (p99)", a.LagP99.Round(time.Microsecond))
 	}
 	if res.Total.Postponed > 0 && res.Total.Broken == 0 && r.ready > 0 && res.Plan.Scenario != load.Connect && res.Plan.Scenario != load.Churn {
@@ -134,7 +134,7 @@ func (r *running) disturbances(seconds float64) {
 	}
 	cores := float64(max(m.Cores, 1))
 	steal := (r.last.here.Machine.Steal - r.start.here.Machine.Steal).Seconds() / seconds / cores
-	if steal > worstSteal {
+	if steal > maxSteal {
 		warn("the hypervisor took %.1f%% of the CPU for others (steal)", 100*steal)
 	}
 	if len(r.o.Agents) == 0 {
@@ -146,7 +146,7 @@ func (r *running) disturbances(seconds float64) {
 		if watched {
 			other -= (r.last.server.CPU - r.start.server.CPU).Seconds()
 		}
-		if share := other / seconds / cores; share > worstOther && (watched || !loopback(r.o.Target.URL)) {
+		if share := other / seconds / cores; share > maxOther && (watched || !loopback(r.o.Target.URL)) {
 			warn("other programs used %.0f%% of the machine meanwhile", 100*share)
 		}
 	}

@@ -42,7 +42,7 @@ func (r *running) collect(ctx context.Context, cut bool) error {
 	}); err != nil && !cut {
 		return err
 	}
-	rest := Interval{From: r.res.Seconds, To: r.res.Seconds, Ready: r.ready}
+	rest := result.Interval{From: r.res.Seconds, To: r.res.Seconds, Ready: r.ready}
 	r.res.Ends = map[string]int{}
 	flat := 0
 	for i, f := range finals {

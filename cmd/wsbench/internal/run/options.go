@@ -11,6 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
@@ -56,10 +57,10 @@ const (
 // Progress is how a run goes on.
 type Progress struct {
 	Phase       Phase
-	Done, Total time.Duration // of Warming and Measuring
-	Ready, Of   int           // connections
-	Interval    *Interval     // the last one measured, or nil
-	Note        string        // something to say once, or ""
+	Done, Total time.Duration    // of Warming and Measuring
+	Ready, Of   int              // connections
+	Interval    *result.Interval // the last one measured, or nil
+	Note        string           // something to say once, or ""
 }
 
 // CheckWorkers finds what so many workers cannot do.
@@ -155,8 +156,8 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 	return c, err
 }
 
-// MostProcesses is the largest number of processes of a run.
-const MostProcesses = 64
+// MaxProcesses is the largest number of processes of a run.
+const MaxProcesses = 64
 
 // processes is how many are needed.
 func processes(members, fit int) (int, error) {
@@ -164,8 +165,8 @@ func processes(members, fit int) (int, error) {
 		return 0, errors.New("the limit of open files leaves no room for connections: raise it (ulimit -Hn)")
 	}
 	n := (members + fit - 1) / fit
-	if n > MostProcesses {
-		return 0, fmt.Errorf("%d connections would take %d processes of %d each: raise the hard limit of open files (ulimit -Hn %d, or LimitNOFILE; the kernel's own is %d)", members, n, fit, members, drive.MostDescriptors())
+	if n > MaxProcesses {
+		return 0, fmt.Errorf("%d connections would take %d processes of %d each: raise the hard limit of open files (ulimit -Hn %d, or LimitNOFILE; the kernel's own is %d)", members, n, fit, members, drive.MaxDescriptors())
 	}
 	return max(n, 1), nil
 }

@@ -17,9 +17,6 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
-// Interval is result.Interval.
-type Interval = result.Interval
-
 // running is a run as it goes on.
 type running struct {
 	o      *Options
@@ -282,14 +279,14 @@ func (r *running) load(ctx context.Context) error {
 }
 
 // interval takes one sample and adds it to the result.
-func (r *running) interval(ctx context.Context, from int64) (*Interval, error) {
+func (r *running) interval(ctx context.Context, from int64) (*result.Interval, error) {
 	s, err := r.sample(ctx, &r.carry)
 	if err != nil {
 		return nil, err
 	}
 	var t load.Tally
 	t, r.carry = r.carry, load.Tally{}
-	v := Interval{From: float64(r.last.at-from) / 1e9, To: float64(s.at-from) / 1e9, Tally: t, Ready: r.ready}
+	v := result.Interval{From: float64(r.last.at-from) / 1e9, To: float64(s.at-from) / 1e9, Tally: t, Ready: r.ready}
 	v.From = max(v.From, 0)
 	seconds := float64(s.at-r.last.at) / 1e9
 	for i := range s.own {

@@ -14,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
 )
 
-// Metric is something that servers are compared by.
+// Metric is a quantity by which servers are compared.
 type Metric struct {
 	Name   string
 	Unit   Unit
@@ -22,7 +22,7 @@ type Metric struct {
 	of     func(*result.Result) (v float64, ok bool)
 }
 
-// Unit is what a metric's values are.
+// Unit is the unit of a metric's values.
 type Unit string
 
 const (
@@ -31,7 +31,7 @@ const (
 	Bytes       Unit = "bytes"
 )
 
-// Metrics are those that a scenario has.
+// Metrics returns the metrics of a scenario.
 func Metrics(s load.Scenario) []Metric {
 	rate := Metric{"messages/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.Rate(), r.Total.Received > 0 }}
 	cpu := Metric{"server CPU per message", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
@@ -71,7 +71,7 @@ func Metrics(s load.Scenario) []Metric {
 	return []Metric{rate, cpu, p50, p99, rss}
 }
 
-// Comparison is what alternating runs came to.
+// Comparison is the result of alternating runs.
 type Comparison struct {
 	Format     int          `json:"format"`
 	Began      time.Time    `json:"began"`
@@ -83,13 +83,13 @@ type Comparison struct {
 	Rounds     int          `json:"rounds"`
 	Servers    []*Measured  `json:"servers"`
 	Warnings   []string     `json:"warnings,omitempty"`
-	// Partial says why there are no more rounds; empty: there are all.
+	// Partial says why rounds are missing; empty if none are.
 	Partial string `json:"partial,omitempty"`
 
 	warned map[string]bool
 }
 
-// Measured is all that one candidate's runs came to.
+// Measured is the result of all runs of one candidate.
 type Measured struct {
 	Candidate
 	Values  map[string][]float64 `json:"values"` // by metric, in the order of the rounds
@@ -100,9 +100,9 @@ type Measured struct {
 	Failed  []string             `json:"failed,omitempty"` // what was wrong in rounds that have
 }
 
-// Compare runs each candidate once in each round, one after the other, so that
-// what changes on the machine meets all of them. If ctx ends before its time, the
-// comparison is what there was until then, and comes with the cause.
+// Compare runs each candidate once in each round, one after the other, so that changes of
+// the machine affect all of them. If ctx ends early, Compare returns the comparison so far
+// together with the cause.
 func Compare(ctx context.Context, o run.Options, candidates []Candidate, rounds int, serverCPUs, clientCPUs []int, say func(string)) (*Comparison, error) {
 	c := &Comparison{Format: result.Format, Began: time.Now().Round(time.Second), Command: o.Command, Machine: host.Describe(), Plan: o.Plan,
 		ServerCPUs: serverCPUs, ClientCPUs: clientCPUs, Rounds: rounds, warned: map[string]bool{}}
@@ -123,26 +123,26 @@ func Compare(ctx context.Context, o run.Options, candidates []Candidate, rounds 
 				say(fmt.Sprintf("%s: %v", m.Name, t.err))
 			}
 		}
-		c.take(round, turns)
+		c.addRound(round, turns)
 	}
 	return c, nil
 }
 
-// turn is what one server's turn in a round came to.
+// turn is the result of one server in one round.
 type turn struct {
 	r   *result.Result
 	err error
 }
 
-// take adds a round.
-func (c *Comparison) take(round int, turns []turn) {
+// addRound adds a round.
+func (c *Comparison) addRound(round int, turns []turn) {
 	for i, t := range turns {
 		m := c.Servers[i]
 		if t.err != nil {
 			m.Errors = append(m.Errors, t.err.Error())
 			continue
 		}
-		m.take(t.r)
+		m.addRun(t.r)
 		for _, w := range t.r.Warnings {
 			if !c.warned[w] && len(c.warned) < 5 {
 				c.warned[w] = true
@@ -152,16 +152,16 @@ func (c *Comparison) take(round int, turns []turn) {
 	}
 }
 
-// cut ends a comparison before its time. Only whole rounds count, since values are
-// compared by round; but of the first round there is what there is. The comparison is
-// nil if nothing was measured.
+// cut ends a comparison early. Only whole rounds count, because values are compared by
+// round; but if the first round is incomplete, it is kept. The comparison is nil if nothing
+// was measured.
 func (c *Comparison) cut(cause error, round int, turns []turn) (*Comparison, error) {
 	if round == 0 && len(turns) == 0 {
 		return nil, cause
 	}
 	c.Partial = fmt.Sprintf("%v in round %d of %d", cause, round+1, c.Rounds)
 	if round == 0 {
-		c.take(round, turns)
+		c.addRound(round, turns)
 	}
 	c.Rounds = max(round, 1)
 	return c, cause
@@ -187,7 +187,7 @@ func (m *Measured) once(ctx context.Context, o run.Options, cpus []int) (*result
 	return r, s.alive()
 }
 
-func (m *Measured) take(r *result.Result) {
+func (m *Measured) addRun(r *result.Result) {
 	complete := true
 	for _, metric := range Metrics(r.Plan.Scenario) {
 		v, ok := metric.of(r)
@@ -211,9 +211,9 @@ func (m *Measured) take(r *result.Result) {
 	m.Failed = append(m.Failed, r.Failures()...)
 }
 
-// Against compares one server with the first by one metric. Rounds that one of
-// the two did not survive are left out of neither, so both must have all.
-func (c *Comparison) Against(m *Measured, metric string) (ratio Interval, verdict string) {
+// Against compares one server with the first by one metric. Values are paired by round, so
+// a ratio needs both servers to have completed every round.
+func (c *Comparison) Against(m *Measured, metric string) (ratio Estimate, verdict string) {
 	a, b := c.Servers[0].Values[metric], m.Values[metric]
 	if len(a) != c.Rounds || len(b) != c.Rounds {
 		return Ratio(nil, nil, 0), "not measured in every round"

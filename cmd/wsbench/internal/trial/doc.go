@@ -1,6 +1,5 @@
-// Package trial makes many runs answer one question: is one server different
-// from another (compare.go, statistics.go), and how much load does a server bear
-// (search.go).
+// Package trial answers questions by many runs: whether one server differs from another
+// (compare.go, statistics.go), and how much load a server can take (search.go).
 //
-// Servers are started and ended by it, each pinned to its cores (server.go).
+// It starts and ends the servers, each pinned to its cores (server.go).
 package trial

@@ -6,15 +6,15 @@ import (
 	"math"
 )
 
-// Outcome is what a probe came to.
+// Outcome is the result of a probe.
 type Outcome struct {
 	Load   float64 // what was asked for
 	Holds  bool
 	Why    string // what did not hold, or what was found
-	Client bool   // the client was the bottleneck: it says nothing of the server
+	Client bool   // the client was the bottleneck, so it says nothing about the server
 }
 
-// Found is the end of a search.
+// Found is the result of a search.
 type Found struct {
 	Load   float64 // the highest that held; 0 if none did
 	Next   float64 // the lowest that did not; 0 if none was found
@@ -22,12 +22,11 @@ type Found struct {
 	Client bool // the client could do no more, the server perhaps could
 }
 
-// Search looks for the highest load that holds: from a first one it doubles until
-// one does not, and halves the gap until it is within precision, a share of the
-// load. A load that fails, or that the client is too slow for, is tried once more
-// before it is believed, for a disturbance must not decide. first, most and
-// precision are positive.
-func Search(ctx context.Context, first, most, precision float64, probe func(ctx context.Context, load float64) (Outcome, error)) (f Found, err error) {
+// Search looks for the highest load that holds, up to limit. It doubles the first load
+// until one fails, and then halves the gap until that is within precision, a share of the
+// load. A load that fails, or that the client is too slow for, is tried once more, because
+// a disturbance must not decide. first, limit and precision must be positive.
+func Search(ctx context.Context, first, limit, precision float64, probe func(ctx context.Context, load float64) (Outcome, error)) (f Found, err error) {
 	try := func(load float64) (Outcome, error) {
 		for attempt := 0; ; attempt++ {
 			o, err := probe(ctx, load)
@@ -41,7 +40,7 @@ func Search(ctx context.Context, first, most, precision float64, probe func(ctx 
 			}
 		}
 	}
-	first = min(first, most)
+	first = min(first, limit)
 	load := first
 	for f.Next == 0 || f.Next-f.Load > precision*f.Next {
 		o, err := try(load)
@@ -55,10 +54,10 @@ func Search(ctx context.Context, first, most, precision float64, probe func(ctx 
 		case o.Holds:
 			f.Load = load
 			if f.Next == 0 {
-				if load >= most {
+				if load >= limit {
 					return f, nil
 				}
-				load = min(2*load, most)
+				load = min(2*load, limit)
 				continue
 			}
 		default:
@@ -80,7 +79,7 @@ func Search(ctx context.Context, first, most, precision float64, probe func(ctx 
 	return f, nil
 }
 
-// rounded keeps three digits, so that the loads can be read.
+// rounded keeps three digits, so that the loads are readable.
 func rounded(v float64) float64 {
 	if v < 1000 {
 		return math.Round(v)
@@ -89,25 +88,25 @@ func rounded(v float64) float64 {
 	return math.Round(v/p) * p
 }
 
-// SoFar says what a search that was ended before its time had found.
+// SoFar says what a search that ended early had found.
 func (f Found) SoFar() string {
 	if f.Next == 0 {
 		return fmt.Sprintf("%g holds; more was not tried", f.Load)
 	}
-	return fmt.Sprintf("%g holds, %g does not; what is between was not tried out", f.Load, f.Next)
+	return fmt.Sprintf("%g holds, %g does not; loads in between were not tried", f.Load, f.Next)
 }
 
 // String says what was found.
 func (f Found) String() string {
 	switch {
 	case f.Client && f.Load == 0:
-		return "wsbench itself was the bottleneck from the beginning: nothing can be said of the server"
+		return "wsbench itself was the bottleneck from the beginning: nothing can be said about the server"
 	case f.Client:
 		return fmt.Sprintf("at least %g; beyond it wsbench itself was the bottleneck (more cores, processes or agents)", f.Load)
 	case f.Load == 0:
 		return fmt.Sprintf("none: not even %g holds", f.Next)
 	case f.Next == 0:
-		return fmt.Sprintf("%g, the most that was asked for", f.Load)
+		return fmt.Sprintf("%g, the maximum to be tried", f.Load)
 	}
 	return fmt.Sprintf("%g holds, %g does not", f.Load, f.Next)
 }

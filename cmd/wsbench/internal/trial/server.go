@@ -46,8 +46,8 @@ type started struct {
 	guard *group.Guard
 }
 
-// patience is how long a server may take to listen.
-const patience = 15 * time.Second
+// startTimeout is how long a server may take until it listens.
+const startTimeout = 15 * time.Second
 
 // start runs a candidate on some cores and waits until it listens.
 func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
@@ -59,7 +59,7 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 	s := &started{url: fill(c.URL), out: &tail{}, done: make(chan struct{})}
 	s.cmd = group.Shell(fill(c.Command))
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
-	// What has left the group may still hold the pipe that out is written by.
+	// A process that has left the group may keep the pipe to out open.
 	s.cmd.WaitDelay = time.Second
 	if s.guard, err = group.Start(s.cmd, func(cmd *exec.Cmd) error { return pin.Start(cmd, cpus) }); err != nil {
 		return nil, fmt.Errorf("%s: %w", c.Name, err)
@@ -68,7 +68,7 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 		s.cmd.Wait()
 		close(s.done)
 	}()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(startTimeout)
 	for {
 		nc, err := net.DialTimeout("tcp", "127.0.0.1:"+strconv.Itoa(port), time.Second)
 		if err == nil {
@@ -86,7 +86,7 @@ func (c Candidate) start(ctx context.Context, cpus []int) (*started, error) {
 		}
 		if time.Now().After(deadline) {
 			s.stop()
-			return nil, fmt.Errorf("%s does not listen on port %d after %v: %s", c.Name, port, patience, s.out)
+			return nil, fmt.Errorf("%s does not listen on port %d after %v: %s", c.Name, port, startTimeout, s.out)
 		}
 	}
 }
@@ -105,8 +105,8 @@ func (s *started) stop() {
 	s.guard.Stop()
 }
 
-// processes are those of the server's group: the shell may have started another
-// process, and that one more.
+// processes returns the processes of the server's group: the shell may have started
+// another process, and that one more.
 func (s *started) processes() ([]int, error) {
 	paths, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -118,7 +118,7 @@ func (s *started) processes() ([]int, error) {
 		if err != nil {
 			continue // it has ended
 		}
-		// Behind the name in parentheses: state, parent, group.
+		// After the name in parentheses: state, parent, group.
 		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err == nil && len(f) > 2 && f[0] != "Z" && f[2] == strconv.Itoa(s.pid()) {
@@ -128,7 +128,7 @@ func (s *started) processes() ([]int, error) {
 	return pids, nil
 }
 
-// alive reports whether it still runs, and what it said if not.
+// alive returns an error with the server's output if it no longer runs.
 func (s *started) alive() error {
 	select {
 	case <-s.done:

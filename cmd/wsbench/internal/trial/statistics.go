@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Median is the middle value; NaN of none.
+// Median returns the middle value; NaN if there is none.
 func Median(v []float64) float64 {
 	if len(v) == 0 {
 		return math.NaN()
@@ -18,24 +18,24 @@ func Median(v []float64) float64 {
 	return s[len(s)/2]
 }
 
-// Interval is a value and where it may lie.
-type Interval struct {
+// Estimate is a value and its confidence interval.
+type Estimate struct {
 	Value, Low, High float64
 }
 
-// Holds reports whether v lies in the interval.
-func (i Interval) Holds(v float64) bool { return i.Low <= v && v <= i.High }
+// Holds reports whether the interval contains v.
+func (i Estimate) Holds(v float64) bool { return i.Low <= v && v <= i.High }
 
 const (
 	resamples  = 5_000
 	confidence = 0.95
-	// leastRounds is how many rounds it takes to claim a difference: of fewer,
-	// resampling makes intervals that are too narrow.
-	leastRounds = 5
+	// minRounds is how many rounds it takes to claim a difference: with fewer,
+	// resampling gives intervals that are too narrow.
+	minRounds = 5
 )
 
-// MedianInterval is the median of v with its bootstrap interval.
-func MedianInterval(v []float64, seed uint64) Interval {
+// MedianInterval returns the median of v with its bootstrap interval.
+func MedianInterval(v []float64, seed uint64) Estimate {
 	return bootstrap(len(v), seed, func(pick []int) float64 {
 		s := make([]float64, len(pick))
 		for i, k := range pick {
@@ -45,10 +45,9 @@ func MedianInterval(v []float64, seed uint64) Interval {
 	})
 }
 
-// Ratio is the median of b over that of a, with its bootstrap interval. The two
-// are taken in pairs, as the rounds were run: what disturbed a round disturbed
-// both.
-func Ratio(a, b []float64, seed uint64) Interval {
+// Ratio returns the median of b divided by that of a, with its bootstrap interval. Values
+// are paired by round, because what disturbed a round disturbed both.
+func Ratio(a, b []float64, seed uint64) Estimate {
 	n := min(len(a), len(b))
 	return bootstrap(n, seed, func(pick []int) float64 {
 		x, y := make([]float64, n), make([]float64, n)
@@ -59,18 +58,18 @@ func Ratio(a, b []float64, seed uint64) Interval {
 	})
 }
 
-// bootstrap evaluates a statistic on the n values, and on many samples of them
-// drawn with replacement: their inner 95 % is the interval.
-func bootstrap(n int, seed uint64, f func(pick []int) float64) Interval {
+// bootstrap evaluates a statistic on the n values, and on many samples of them that are
+// drawn with replacement: the inner 95 % of those results are the interval.
+func bootstrap(n int, seed uint64, f func(pick []int) float64) Estimate {
 	if n == 0 {
-		return Interval{math.NaN(), math.NaN(), math.NaN()}
+		return Estimate{math.NaN(), math.NaN(), math.NaN()}
 	}
 	r := rand.New(rand.NewPCG(seed, 0))
 	pick := make([]int, n)
 	for i := range pick {
 		pick[i] = i
 	}
-	out := Interval{Value: f(pick)}
+	out := Estimate{Value: f(pick)}
 	got := make([]float64, 0, resamples)
 	for range resamples {
 		for i := range pick {
@@ -81,7 +80,7 @@ func bootstrap(n int, seed uint64, f func(pick []int) float64) Interval {
 		}
 	}
 	if len(got) == 0 {
-		return Interval{out.Value, math.NaN(), math.NaN()}
+		return Estimate{out.Value, math.NaN(), math.NaN()}
 	}
 	slices.Sort(got)
 	tail := (1 - confidence) / 2
@@ -91,11 +90,11 @@ func bootstrap(n int, seed uint64, f func(pick []int) float64) Interval {
 }
 
 // Verdict says what a ratio shows.
-func Verdict(ratio Interval, rounds int) string {
+func Verdict(ratio Estimate, rounds int) string {
 	switch {
 	case math.IsNaN(ratio.Value) || math.IsNaN(ratio.Low):
 		return "not measured"
-	case rounds < leastRounds:
+	case rounds < minRounds:
 		return "too few rounds to say"
 	case ratio.Holds(1):
 		return "no difference shown"

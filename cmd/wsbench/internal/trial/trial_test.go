@@ -68,15 +68,15 @@ func TestRatioIsPaired(t *testing.T) {
 
 func TestVerdict(t *testing.T) {
 	for _, c := range []struct {
-		i      Interval
+		i      Estimate
 		rounds int
 		want   string
 	}{
-		{Interval{1.02, 0.97, 1.05}, 9, "no difference shown"},
-		{Interval{1.2, 1.1, 1.3}, 9, "higher"},
-		{Interval{0.8, 0.7, 0.9}, 9, "lower"},
-		{Interval{0.5, 0.4, 0.6}, 3, "too few rounds to say"},
-		{Interval{math.NaN(), 0, 0}, 9, "not measured"},
+		{Estimate{1.02, 0.97, 1.05}, 9, "no difference shown"},
+		{Estimate{1.2, 1.1, 1.3}, 9, "higher"},
+		{Estimate{0.8, 0.7, 0.9}, 9, "lower"},
+		{Estimate{0.5, 0.4, 0.6}, 3, "too few rounds to say"},
+		{Estimate{math.NaN(), 0, 0}, 9, "not measured"},
 	} {
 		if got := Verdict(c.i, c.rounds); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.i, got, c.want)
@@ -125,7 +125,7 @@ func TestSearch(t *testing.T) {
 		t.Errorf("the most is less than the first: %v after %v", got, got.Probes)
 	}
 	got, _ = Search(t.Context(), 1000, 5000, 0.02, server)
-	if got.Load != 5000 || !strings.Contains(got.String(), "the most") {
+	if got.Load != 5000 || !strings.Contains(got.String(), "the maximum") {
 		t.Errorf("bounded: %v", got)
 	}
 	got, _ = Search(t.Context(), 1000, math.Inf(1), 0.02, func(_ context.Context, load float64) (Outcome, error) {
@@ -144,7 +144,7 @@ func TestSearch(t *testing.T) {
 func TestMissingMetrics(t *testing.T) {
 	for s, want := range map[load.Scenario]string{load.Echo: "no message was received in a round", load.Connect: "no handshake was done in a round"} {
 		m := &Measured{Values: map[string][]float64{}}
-		m.take(&result.Result{Plan: load.Plan{Scenario: s}, Seconds: 1, Total: load.Tally{Sent: 1}, Server: &result.Server{}})
+		m.addRun(&result.Result{Plan: load.Plan{Scenario: s}, Seconds: 1, Total: load.Tally{Sent: 1}, Server: &result.Server{}})
 		if len(m.Failed) != 1 || m.Failed[0] != want {
 			t.Errorf("%s: %q, want %q", s, m.Failed, want)
 		}

@@ -32,7 +32,7 @@ const (
 	greeting = program + "2"
 )
 
-// authTime bounds all of it.
+// authTime is the time limit for all of that.
 const authTime = 5 * time.Second
 
 // ReadToken reads a token from a file: one line, at least 16 characters.
@@ -78,13 +78,13 @@ func readLine(r io.Reader) (string, error) {
 	return "", errors.New("line is too long")
 }
 
-// turn is how long a controller waits for the one before it to go. It is less than
+// turn is how long a controller waits for the previous one to leave. It is less than
 // authTime.
 const turn = 2 * time.Second
 
-// admit is the agent's side. Whoever knows the token takes from free, which has
-// one value while there is no controller.
-func admit(nc net.Conn, token string, free <-chan struct{}) (*sealer, error) {
+// authenticate is the agent's side. A controller that knows the token receives from free,
+// which has one value while there is no controller.
+func authenticate(nc net.Conn, token string, free <-chan struct{}) (*sealer, error) {
 	nc.SetDeadline(time.Now().Add(authTime))
 	defer nc.SetDeadline(time.Time{})
 	mine := nonce()
@@ -124,7 +124,7 @@ func introduce(nc net.Conn, token string) (*sealer, error) {
 		return nil, errors.New("the agent is of another version of wsbench")
 	}
 	if err != nil || !ok {
-		return nil, errors.New("that is no wsbench agent")
+		return nil, errors.New("that is not a wsbench agent")
 	}
 	mine := nonce()
 	fmt.Fprintf(nc, "%s %s\n", mine, proof(token, "controller", theirs, mine))
@@ -160,9 +160,9 @@ func DialAgent(ctx context.Context, addr, token string) (Worker, error) {
 	return newRemote("agent "+addr, nc, s, nil), nil
 }
 
-// ListenAndServe is the agent: it serves one controller after another until ctx
-// ends. notice is told who comes and goes; it may be called by several goroutines
-// at a time. If that cut a controller's run short, the error is the context's cause.
+// ListenAndServe is the agent: it serves one controller after another until ctx ends. It
+// calls notice, possibly from several goroutines at once, when a controller comes or goes.
+// If the end of ctx cut a controller's run short, the error is the context's cause.
 func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice func(string)) error {
 	defer context.AfterFunc(ctx, func() { ln.Close() })()
 	var visits sync.WaitGroup
@@ -183,7 +183,7 @@ func ListenAndServe(ctx context.Context, ln net.Listener, token string, notice f
 		}
 		visits.Go(func() {
 			defer context.AfterFunc(ctx, func() { nc.Close() })()
-			s, err := admit(nc, token, free)
+			s, err := authenticate(nc, token, free)
 			if err != nil {
 				notice(fmt.Sprintf("%s: %v", nc.RemoteAddr(), err))
 				nc.Close()

@@ -30,13 +30,13 @@ func StartChild(name string, cpus []int) (Worker, error) {
 	if err := pin.Start(cmd, cpus); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", name, err)
 	}
-	return newRemote(name, pipes{out, in}, nil, func() error { return await(cmd, patience) }), nil
+	return newRemote(name, pipes{out, in}, nil, func() error { return await(cmd, callTimeout) }), nil
 }
 
-// await waits for a child, which ends when its input does. One that does not, for
-// it is stopped, is killed.
-func await(cmd *exec.Cmd, patience time.Duration) error {
-	kill := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+// await waits for a child, which ends when its input does. If it does not, because it is
+// stopped (SIGSTOP), await kills it.
+func await(cmd *exec.Cmd, timeout time.Duration) error {
+	kill := time.AfterFunc(timeout, func() { cmd.Process.Kill() })
 	defer kill.Stop()
 	return cmd.Wait()
 }
@@ -52,8 +52,8 @@ func Stdio() io.ReadWriteCloser { return pipes{os.Stdin, os.Stdout} }
 
 func (p pipes) Write(b []byte) (int, error) { return p.w.Write(b) }
 
-// Close lets the other side see the end and reads what it still says, so that it
-// can end by itself.
+// Close ends the other side's input and reads its remaining output, so that it can end by
+// itself.
 func (p pipes) Close() error {
 	err := p.w.Close()
 	if p.ReadCloser != os.Stdin {

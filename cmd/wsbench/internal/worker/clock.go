@@ -10,14 +10,14 @@ import (
 // Offset is how far a worker's clock is from the controller's.
 type Offset struct {
 	Ahead int64         `json:"ahead_ns"` // theirs minus ours
-	Error time.Duration `json:"error_ns"` // at most so far from the truth, either way
+	Error time.Duration `json:"error_ns"` // maximum error of Ahead, in either direction
 }
 
-// clockProbes is how often a clock is asked for; the quickest answer counts.
+// clockProbes is how often a clock is read; the fastest answer counts.
 const clockProbes = 50
 
-// MeasureClock asks a worker for the time. Its answer was made somewhere between
-// our asking and our hearing it, so the error is half of that.
+// MeasureClock compares a worker's clock with ours. The worker read its clock at some time
+// between our question and its answer, so the error is at most half of that.
 func MeasureClock(ctx context.Context, w Worker) (Offset, error) {
 	best := Offset{Error: time.Hour}
 	for range clockProbes {

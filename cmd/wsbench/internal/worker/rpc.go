@@ -28,8 +28,8 @@ func serve(ctx context.Context, stream io.ReadWriteCloser, seal *sealer) {
 	s.ServeCodec(ending{jsonrpc.NewServerCodec(stream), cancel})
 }
 
-// ending tells when there is nothing more to read: ServeCodec waits for the calls
-// that are still carried out, and nobody wants their answers any more.
+// ending detects the end of the input. ServeCodec would still wait for the running calls,
+// but their answers are no longer needed.
 type ending struct {
 	rpc.ServerCodec
 	end func()
@@ -84,7 +84,7 @@ func (s *served) Sample(_ None, out *Sample) (err error) {
 
 func (s *served) Stop(_ None, out *map[uint32]uint32) (err error) {
 	*out, err = s.w.Stop(s.ctx)
-	if *out == nil { // JSON's null, which the other side takes for an error
+	if *out == nil { // it would become null, which the other side takes for an error
 		*out = map[uint32]uint32{}
 	}
 	return err
@@ -95,7 +95,7 @@ func (s *served) Finish(e Ending, out *Final) (err error) {
 	return err
 }
 
-// LostError is the loss of a worker, or its absence.
+// LostError says that a worker is lost, or could not be reached.
 type LostError struct{ Err error }
 
 func (e *LostError) Error() string { return e.Err.Error() }
@@ -106,30 +106,30 @@ type remote struct {
 	c    *rpc.Client
 	name string
 	seal *sealer
-	end  func() error // what else is to be ended, or nil
+	end  func() error // called by Close, or nil
 }
 
-// newRemote calls the worker at the other end. name is for errors.
+// newRemote returns a worker at the other end of a stream. name is for errors.
 func newRemote(name string, stream io.ReadWriteCloser, seal *sealer, end func() error) *remote {
 	return &remote{jsonrpc.NewClient(stream), name, seal, end}
 }
 
-// patience is how long a worker may take for what it can do at once.
-const patience = 10 * time.Second
+// callTimeout is how long a worker may take for a short call.
+const callTimeout = 10 * time.Second
 
 // pingEvery is how often a worker that may take longer is asked for a sign of
 // life.
 const pingEvery = 2 * time.Second
 
-// call asks for what a worker can do at once.
+// call makes a call that a worker can answer at once.
 func (r *remote) call(ctx context.Context, method string, in, out any) error {
-	limited, cancel := context.WithTimeoutCause(ctx, patience, &LostError{fmt.Errorf("%s has not answered for %v", r.name, patience)})
+	limited, cancel := context.WithTimeoutCause(ctx, callTimeout, &LostError{fmt.Errorf("%s has not answered for %v", r.name, callTimeout)})
 	defer cancel()
 	return r.wait(ctx, limited, method, in, out)
 }
 
-// longCall asks for what may take any time. It waits as long as the worker shows
-// signs of life.
+// longCall makes a call that may take any time. It waits as long as the worker answers
+// pings.
 func (r *remote) longCall(ctx context.Context, method string, in, out any) error {
 	alive, giveUp := context.WithCancelCause(ctx)
 	defer giveUp(nil)
@@ -163,7 +163,7 @@ func (r *remote) wait(ctx, limited context.Context, method string, in, out any) 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		r.c.Close() // or each further call waits in vain as long
+		r.c.Close() // otherwise each further call would wait in vain as well
 		return context.Cause(limited)
 	}
 	switch {

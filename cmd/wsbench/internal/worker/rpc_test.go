@@ -43,7 +43,7 @@ func TestSilentWorker(t *testing.T) {
 				defer w.Close()
 				began := time.Now()
 				err := ask(t.Context(), w)
-				if took := time.Since(began); !errors.As(err, new(*LostError)) || took > patience+pingEvery {
+				if took := time.Since(began); !errors.As(err, new(*LostError)) || took > callTimeout+pingEvery {
 					t.Errorf("%v, after %v", err, took)
 				}
 				began = time.Now()

@@ -38,7 +38,7 @@ func TestSealedJob(t *testing.T) {
 	free <- struct{}{}
 	admitted := make(chan *sealer, 1)
 	go func() {
-		s, err := admit(there, token, free)
+		s, err := authenticate(there, token, free)
 		if err != nil {
 			t.Error(err)
 		}

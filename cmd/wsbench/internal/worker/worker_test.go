@@ -205,7 +205,7 @@ func TestToken(t *testing.T) {
 			nc.Close()
 		}
 	}()
-	if _, err := DialAgent(t.Context(), ln.Addr().String(), token); err == nil || !strings.Contains(err.Error(), "no wsbench agent") {
+	if _, err := DialAgent(t.Context(), ln.Addr().String(), token); err == nil || !strings.Contains(err.Error(), "not a wsbench agent") {
 		t.Errorf("something else: %v", err)
 	}
 	// An impostor that has seen a conversation cannot use it again.

@@ -4,8 +4,8 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 )
 
-// Frames follows the frames in one direction of a connection. It holds the
-// frame that is not complete yet. It is not safe for concurrent use.
+// Frames follows the frames in one direction of a connection. It holds the incomplete
+// frame, if there is one. It is not safe for concurrent use.
 type Frames struct {
 	// Immutable.
 	mark string // what a header's line begins with
@@ -14,21 +14,21 @@ type Frames struct {
 	head    [frame.MaxHeaderSize]byte // the header, until that is whole
 	headLen int
 	inFrame bool         // the header is read, the payload is not
-	h       frame.Header // as it stood on the wire
-	got     uint64       // bytes of the payload that have come
-	payload []byte       // what is kept of them, as they came
-	lost    bool         // there was something that is no frame: none can be found behind it
+	h       frame.Header // as it was on the wire
+	got     uint64       // bytes of the payload that have arrived
+	payload []byte       // those of them that are kept, still masked
+	lost    bool         // something was not a frame, so where the next one begins is unknown
 }
 
-// NewFrames follows one direction. mark is what its lines begin with. Of a
-// payload longer than keep bytes the rest is counted and not shown.
+// NewFrames returns a Frames for one direction. Its lines begin with mark. Of a payload
+// longer than keep bytes, the rest is counted but not shown.
 func NewFrames(mark string, keep int) *Frames {
 	return &Frames{mark: mark, keep: uint64(keep)}
 }
 
-// Append appends to dst the text of every frame that p completes, and returns
-// the extended slice. p is whatever came next, cut anywhere; it is neither
-// changed nor kept.
+// Append appends to dst the text of every frame that p completes, and returns the
+// extended slice. p is the next part of the stream; it may be cut anywhere, and is
+// neither modified nor kept.
 func (f *Frames) Append(dst, p []byte) []byte {
 	for len(p) > 0 && !f.lost {
 		if !f.inFrame {

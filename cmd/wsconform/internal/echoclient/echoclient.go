@@ -1,7 +1,7 @@
-// Package echoclient is the client that conformance is measured on: it asks a
-// fuzzing server for its cases, plays each, and echoes every message with
-// package wsproto/client. It knows only the control URLs, so it drives the
-// original suite as well.
+// Package echoclient is the client on which conformance is measured: it asks a fuzzing
+// server for its cases, plays each of them, and echoes every message with package
+// wsproto/client. It uses only the control URLs, so it works with the original suite as
+// well.
 package echoclient
 
 import (
@@ -34,7 +34,7 @@ func limits() *client.Options {
 	}
 }
 
-// Run plays every case and has the reports written.
+// Run plays every case, and asks the server to write its reports.
 func Run(ctx context.Context, o Options) error {
 	count, err := o.count(ctx)
 	if err != nil {
