@@ -84,6 +84,7 @@ func (n *Node) drop(f *follower) {
 	if f.state == beingRead {
 		n.ending[f.c] = f
 	}
+	n.forget(&f.task)
 }
 
 // read implements reading.

@@ -68,7 +68,7 @@ type Node struct {
 	ending    map[chat.Conversation]*follower // that nobody wants any more, and are still being read
 	inboxes   map[string]*inbox               // by user id, of those who are followed
 	queue     []reading                       // what is to be read, in order
-	failing   bool                            // reading fails, and that was logged
+	troubles  int                             // how much cannot be read at the moment
 	detached  bool
 }
 
@@ -253,6 +253,7 @@ func (n *Node) Unfollow(userID string) {
 	}
 	b.gone = true
 	delete(n.inboxes, userID)
+	n.forget(&b.task)
 	for _, f := range b.hinted {
 		n.release(f)
 	}

@@ -1,10 +1,12 @@
 package doorbell
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,7 +26,9 @@ var ctx = context.Background()
 // attach begins a node of an ear, which ends with the test.
 func attach(t *testing.T, l *ledger, cfg Config) (*Node, *ear) {
 	e := &ear{}
-	cfg.Log = slog.New(slog.DiscardHandler)
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
 	n := Attach(e, source{l}, cfg)
 	t.Cleanup(n.Detach)
 	return n, e
@@ -176,7 +180,8 @@ func TestLost(t *testing.T) {
 func TestDamagedConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
-		n, e := attach(t, l, Config{Readers: 1})
+		var logged levels
+		n, e := attach(t, l, Config{Readers: 1, Log: logged.logger()})
 		subscribe(t, n, lobby, attic)
 		l.append(lobby, 1)
 		l.fail(lobby)
@@ -198,7 +203,35 @@ func TestDamagedConversation(t *testing.T) {
 		l.repair()
 		time.Sleep(33 * time.Second)
 		e.want(t, "r:lobby 1")
+		logged.want(t, "WARN", "INFO")
+		l.append(lobby, 1)
+		l.fail(lobby)
+		n.Ring(lobby)
+		synctest.Wait()
+		n.Unsubscribe(lobby)
+		logged.want(t, "WARN", "INFO")
 	})
+}
+
+// levels is a log of which only the levels matter.
+type levels struct{ bytes.Buffer }
+
+func (l *levels) logger() *slog.Logger {
+	only := func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.LevelKey {
+			return a
+		}
+		return slog.Attr{}
+	}
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{ReplaceAttr: only}))
+}
+
+func (l *levels) want(t *testing.T, want ...string) {
+	t.Helper()
+	if diff := cmp.Diff(want, strings.Fields(strings.ReplaceAll(l.String(), "level=", ""))); diff != "" {
+		t.Errorf("logged (-want +got):\n%s", diff)
+	}
+	l.Reset()
 }
 
 // While the source answers nothing, only the probe asks, ever more rarely. Then everything

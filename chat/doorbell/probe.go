@@ -26,11 +26,20 @@ func (n *Node) probes() {
 			stop()
 		case <-due:
 		}
-		if err := n.probe(); err != nil {
+		err := n.probe()
+		n.mu.Lock()
+		switch {
+		case n.detached:
+		case err != nil:
+			if failures == 0 {
+				n.troubled(err)
+			}
 			failures++
-		} else {
+		case failures > 0:
 			failures = 0
+			n.mended()
 		}
+		n.mu.Unlock()
 	}
 }
 
@@ -81,19 +90,19 @@ func (n *Node) probeTails(batch []*follower) error {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
 	defer cancel()
-	answered := 0
+	answered, failed := 0, errSilent
 	n.source.Tails(ctx, cs, func(i int, t chat.Tail, err error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		if err != nil {
-			n.note(err)
+			failed = err
 			return
 		}
 		answered++
 		n.compare(batch[i], t)
 	})
 	if answered == 0 {
-		return errSilent
+		return failed
 	}
 	return nil
 }
@@ -117,12 +126,13 @@ func (n *Node) probeInboxes(batch []*inbox) (answered int, err error) {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, n.cfg.Timeout)
 	defer cancel()
+	failed := errSilent
 	n.source.LastHints(ctx, users, func(i int, last uint64, err error) {
 		n.mu.Lock()
 		defer n.mu.Unlock()
 		b := batch[i]
 		if err != nil {
-			n.note(err)
+			failed = err
 			return
 		}
 		answered++
@@ -137,7 +147,7 @@ func (n *Node) probeInboxes(batch []*inbox) (answered int, err error) {
 		}
 	})
 	if answered == 0 {
-		return 0, errSilent
+		return 0, failed
 	}
 	return answered, nil
 }

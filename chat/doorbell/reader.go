@@ -81,17 +81,19 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 	n.mu.Lock()
 	t.state = atRest
 	switch {
-	case n.detached, t.gone:
-	case err != nil:
-		t.failures = min(t.failures+1, 6)
-		t.pause = 1 << (t.failures - 1) // then the probe finds again what there is to be read
-		n.note(err)
-	default:
-		t.failures = 0
-		n.note(nil)
+	case n.detached:
+	case t.gone:
+	case err == nil:
+		n.forget(t)
 		if more || t.rung {
 			n.ring(r)
 		}
+	default:
+		if t.failures == 0 {
+			n.troubled(err)
+		}
+		t.failures = min(t.failures+1, 6)
+		t.pause = 1 << (t.failures - 1) // then the probe finds again what there is to be read
 	}
 	if t.over != nil {
 		close(t.over)
@@ -103,14 +105,24 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 	return err
 }
 
-// note logs when reading begins to fail, and when it works again. Called with mu held.
-func (n *Node) note(err error) {
-	switch {
-	case err != nil && !n.failing:
-		n.failing = true
+// troubled counts something that cannot be read, and logs the first. Called with mu held.
+func (n *Node) troubled(err error) {
+	if n.troubles++; n.troubles == 1 {
 		n.cfg.Log.Warn("chat/doorbell: changes cannot be read, and come late", "error", err)
-	case err == nil && n.failing:
-		n.failing = false
+	}
+}
+
+// forget is for what can be read, or need not be any more. Called with mu held.
+func (n *Node) forget(t *task) {
+	if t.failures > 0 {
+		t.failures = 0
+		n.mended()
+	}
+}
+
+// mended counts something that is not in the way any more. Called with mu held.
+func (n *Node) mended() {
+	if n.troubles--; n.troubles == 0 {
 		n.cfg.Log.Info("chat/doorbell: changes can be read again")
 	}
 }
