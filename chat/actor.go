@@ -29,14 +29,13 @@ type finisher interface{ finished() }
 // Do has an operation done. It may wait for the engine, as long as ctx allows. A message is
 // answered later: after Do has returned, and by Config.OperationTimeout at the latest.
 //
-// An operation of a Connection waits for its turn among those that the peer has sent, and is
-// held to the same limits. That of any other actor begins at once: limits are for its way
-// in to ask.
+// It is not for a Connection, whose operations come through Handle and wait for their turn.
+// Those of other actors begin at once: limits are for their way in to ask.
 func (h *Hub) Do(ctx context.Context, a Actor, op *Operation) {
-	if c, ok := a.(*Connection); ok {
-		c.take(op)
-		return
+	if _, ok := a.(*Connection); ok {
+		panic("chat: Do was called for a Connection")
 	}
+	op.begun = time.Now()
 	fail := permit(a, op)
 	switch {
 	case fail != nil:
@@ -45,15 +44,25 @@ func (h *Hub) Do(ctx context.Context, a Actor, op *Operation) {
 	case h.closing.Load():
 		fail = failShuttingDown
 	default:
-		op.kind.run(ctx, h, a, op)
-		return
+		switch reason, err := h.engine.Bans.Banned(ctx, a.User().ID); {
+		case err != nil:
+			fail = h.engineFailed(err)
+		case reason != "":
+			fail = failBanned
+		default:
+			op.kind.run(ctx, h, a, op)
+			return
+		}
 	}
 	h.answer(a, op, nil, fail)
 }
 
+// deadline is when an operation must have been answered.
+func (h *Hub) deadline(op *Operation) time.Time { return op.begun.Add(h.cfg.OperationTimeout) }
+
 // doQueued does an operation of a connection that has waited in a pool.
-func (h *Hub) doQueued(c *Connection, op *Operation, queued time.Time) {
-	ctx, cancel := context.WithDeadline(context.Background(), queued.Add(h.cfg.OperationTimeout))
+func (h *Hub) doQueued(c *Connection, op *Operation) {
+	ctx, cancel := context.WithDeadline(context.Background(), h.deadline(op))
 	defer cancel()
 	switch {
 	case !op.kind.stores && c.ended(): // nobody would read the answer

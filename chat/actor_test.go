@@ -4,11 +4,14 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -71,35 +74,19 @@ func TestDo(t *testing.T) {
 			t.Errorf("ada heard %s", m)
 		}
 	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("Do takes a Connection")
+			}
+		}()
+		h.hub.Do(ctx, ada.conn, h.parse(`{"type":"rooms"}`))
+	}()
 	h.stop()
 	h.hub.Do(ctx, bob, h.parse(`{"type":"rooms"}`))
 	if got := <-bob.answers; reasonOf(got) != "shutting_down" {
 		t.Errorf("after Shutdown: %s", got)
 	}
-}
-
-// An operation that is done for a connection waits for its turn among the peer's own, and is
-// not begun before auth.
-func TestDoForAConnection(t *testing.T) {
-	h, store := newFaultyHouse(t, nil)
-	ada := h.enter("ada", `"ack"`)
-	ada.open("lobby")
-	release := store.hold()
-	ada.say(`{"type":"group","receiver_id":"lobby","content":"x","ref":"1"}`)
-	h.hub.Do(ctx, ada.conn, h.parse(`{"type":"rooms","ref":"2"}`))
-	if m := ada.leftover(); m != nil {
-		t.Errorf("heard %q", m)
-	}
-	release()
-	for _, want := range []string{`"ref":"1"`, `"type":"group"`, `"ref":"2"`} {
-		if m := ada.hear(); !strings.Contains(m, want) {
-			t.Errorf("heard %s, want %s", m, want)
-		}
-	}
-	ada.rest()
-	stranger := h.connect()
-	h.hub.Do(ctx, stranger.conn, h.parse(`{"type":"rooms"}`))
-	assertClosed(t, stranger, 1008, "auth_required")
 }
 
 // When a hub has shut down, nobody is there by it any more, whether their connections have
@@ -183,4 +170,46 @@ func (l *lines) take() string {
 	s := l.b.String()
 	l.b.Reset()
 	return s
+}
+
+// A hub shuts down while its clients go on talking, joining and leaving. Each operation has its
+// answer, but for those that come after a connection has ended.
+func TestShutdownUnderLoad(t *testing.T) {
+	h, _ := newTappedHouse(t, nil)
+	var wg sync.WaitGroup
+	var halfway sync.WaitGroup
+	for i := range 8 {
+		p := h.enter([]string{"ada", "bob"}[i%2], `"ack","presence"`)
+		halfway.Add(1)
+		wg.Go(func() {
+			for n := range 60 {
+				if n == 30 {
+					halfway.Done()
+				}
+				kind := []string{"group", "join", "leave", "group"}[n%4]
+				p.say(fmt.Sprintf(`{"type":"%s","receiver_id":"room-%d","content":"x","ref":"r%d"}`, kind, n%3, n))
+			}
+			answers := 0
+			p.await("the answers", func() bool {
+				answers = 0
+				for _, m := range p.received {
+					if strings.Contains(m, `"ref":"r`) {
+						answers++
+					}
+				}
+				return answers >= 60
+			})
+			p.conn.Closed()
+		})
+	}
+	halfway.Wait()
+	h.stop()
+	wg.Wait()
+	counts, err := h.engine.Presence.Counts(ctx, []string{"room-0", "room-1", "room-2"})
+	if diff := cmp.Diff([]int{0, 0, 0}, counts); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if s := h.hub.Stats(); s != (chat.Stats{}) {
+		t.Errorf("left: %+v", s)
+	}
 }

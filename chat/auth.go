@@ -41,121 +41,110 @@ func checkAuth(op *Operation, _ *Limits) *Failure {
 func runAuth(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	c := a.(*Connection)
 	defer c.finished()
-	for {
-		renames := h.renames.Load()
-		user, expires, fail, err := h.identify(ctx, op.auth.token, c.info.UserID)
-		if fail != nil {
-			h.cfg.Log.Info("chat: auth refused", "session", c.id, "remote", c.info.remote(), "reason", fail.Reason, "error", err)
-			code := wsproto.ClosePolicyViolation
-			if fail.Code == 503 {
-				code = wsproto.CloseTryAgainLater
-			}
-			c.failAuth(fail, op.ref, code)
-			return
-		}
-		if h.enter(ctx, c, user, expires, op, renames) {
-			return
-		}
+	fail, why := h.logIn(ctx, c, op)
+	if fail == nil {
+		return
 	}
+	if fail.Code == 503 {
+		c.failAuth(fail, op.ref, wsproto.CloseTryAgainLater)
+		return
+	}
+	h.cfg.Log.Info("chat: auth refused", "session", c.id, "remote", c.info.remote(), "reason", fail.Reason, "error", why)
+	c.failAuth(fail, op.ref, wsproto.ClosePolicyViolation)
 }
 
-// identify finds a token's user, who must be the certified one, if there is one, and when
-// the token expires. err says for the log what fail does not tell the client.
-func (h *Hub) identify(ctx context.Context, token, certified string) (u User, expires time.Time, fail *Failure, err error) {
-	id, err := h.cfg.Auth.Authenticate(token)
-	switch {
-	case errors.Is(err, ErrTokenExpired):
-		return u, expires, failTokenExpired, err
-	case err != nil:
-		return u, expires, failTokenRefused, err
-	case certified != "" && id.UserID != certified:
-		return u, expires, failCertificate, errors.New("the token is of " + id.UserID + ", the certificate of " + certified)
+// logIn makes a connection that of the user whose token it has. why says for the log what
+// fail does not tell the client.
+func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (fail *Failure, why error) {
+	id, fail, why := h.identify(op.auth.token, c.info.UserID)
+	if fail != nil {
+		return fail, why
 	}
-	u, err = h.engine.Directory.User(ctx, id.UserID)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return u, expires, failTokenRefused, errors.New("the token is good, but there is no user " + id.UserID)
+	switch reason, err := h.engine.Bans.Banned(ctx, id.UserID); {
 	case err != nil:
-		return u, expires, failStore, err
-	}
-	reason, err := h.engine.Bans.Banned(ctx, id.UserID)
-	switch {
-	case err != nil:
-		return u, expires, failStore, err
+		return h.engineFailed(err), nil
 	case reason != "":
-		return u, expires, failBanned, errors.New("banned: " + reason)
-	}
-	return u, id.Expires, nil, nil
-}
-
-// enter makes a connection that of a user, until expires (zero: without end), and answers
-// its auth. Under the lock, so that nothing said to the user overtakes the answer. It
-// reports false, and changes nothing, if Rename was called after renames was read: then u
-// may be out of date.
-func (h *Hub) enter(ctx context.Context, c *Connection, u User, expires time.Time, op *Operation, renames uint64) bool {
-	h.mu.Lock()
-	gone := c.gone
-	h.mu.Unlock()
-	if gone {
-		return true // nobody is to appear for a moment
+		return failBanned, errors.New("banned: " + reason)
 	}
 	epoch, err := h.engine.Log.Epoch(ctx)
 	if err != nil {
-		c.failAuth(h.engineFailed(err), op.ref, wsproto.CloseTryAgainLater)
-		return true
+		return h.engineFailed(err), nil
 	}
-	if err = h.appear(ctx, u); err != nil {
-		h.disappear(ctx, u.ID)
-		c.failAuth(h.engineFailed(err), op.ref, wsproto.CloseTryAgainLater)
-		return true
+	if c.ended() {
+		return nil, nil // nobody must appear for a moment
 	}
-	answer := h.appendAuthOK(nil, c, u, epoch, expires, op)
-	h.mu.Lock()
-	late := h.renames.Load() != renames
-	if late || c.gone {
-		h.mu.Unlock()
-		if late {
-			h.refresh(ctx, u.ID) // other connections of the user may have appeared meanwhile
+	p, renamed := h.expect(id.UserID)
+	u, err := h.node.Connect(ctx, id.UserID)
+	if err == nil && h.enter(c, p, u, renamed, epoch, id.Expires, op) {
+		h.cfg.Observer.ConnectionAuthenticated()
+		if err := h.engine.Sessions.Begin(ctx, SessionRecord{ID: c.id, UserID: u.ID, Address: c.info.remote(), Began: h.now()}); err != nil {
+			h.engineFailed(err)
 		}
-		h.disappear(ctx, u.ID)
-		return !late
+		return nil, nil
 	}
-	p := h.people[u.ID]
-	if p == nil {
-		p = &person{id: u.ID}
+	h.node.Disconnect(id.UserID)
+	h.mu.Lock()
+	p.expected--
+	h.forget(p)
+	h.mu.Unlock()
+	switch {
+	case err == nil: // the connection has ended meanwhile
+		return nil, nil
+	case errors.Is(err, ErrNotFound):
+		return failTokenRefused, errors.New("the token is good, but there is no user " + id.UserID)
+	default:
+		return h.engineFailed(err), nil
+	}
+}
+
+// identify finds out whom a token stands for. It must be the certified user, if there is one.
+func (h *Hub) identify(token, certified string) (Identity, *Failure, error) {
+	id, err := h.cfg.Auth.Authenticate(token)
+	switch {
+	case errors.Is(err, ErrTokenExpired):
+		return id, failTokenExpired, err
+	case err != nil:
+		return id, failTokenRefused, err
+	case certified != "" && id.UserID != certified:
+		return id, failCertificate, errors.New("the token is of " + id.UserID + ", the certificate of " + certified)
+	}
+	return id, nil, nil
+}
+
+// expect notes that a user may be about to have a connection here, so that a new name is not
+// missed. It returns how many have been told before.
+func (h *Hub) expect(userID string) (p *person, renamed int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if p = h.people[userID]; p == nil {
+		p = &person{id: userID}
+		h.people[userID] = p
+	}
+	p.expected++
+	return p, p.renamed
+}
+
+// enter makes a connection that of a user, until expires (zero: without end), and answers
+// its auth. Under the lock, so that nothing said to the user overtakes the answer. A name
+// that was told since renamed was counted is newer than that of u. It reports false if the
+// connection has ended.
+func (h *Hub) enter(c *Connection, p *person, u User, renamed int, epoch string, expires time.Time, op *Operation) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if c.gone {
+		return false
+	}
+	if p.renamed == renamed {
 		p.profile.Store(&u)
-		h.people[u.ID] = p
 	}
+	p.expected--
 	p.connections = append(p.connections, c)
 	c.person, c.features = p, op.auth.features
-	c.socket.SendPrepared(text(answer))
+	c.socket.SendPrepared(text(h.appendAuthOK(nil, c, c.User(), epoch, expires, op)))
 	if !expires.IsZero() {
 		h.expiries.add(c, expires)
 	}
-	h.mu.Unlock()
-	h.cfg.Observer.ConnectionAuthenticated()
-	h.note(&h.troubles.presence, h.engine.Sessions.Begin(ctx, SessionRecord{ID: c.id, UserID: u.ID, Address: c.info.remote(), Began: h.now()}))
 	return true
-}
-
-// appear makes a user one who is connected, by one connection more. disappear undoes it,
-// and must be called also if it fails.
-func (h *Hub) appear(ctx context.Context, u User) error {
-	return errors.Join(h.engine.Presence.Connect(ctx, u), h.node.Follow(ctx, u.ID))
-}
-
-func (h *Hub) disappear(ctx context.Context, userID string) {
-	h.node.Unfollow(userID)
-	h.note(&h.troubles.presence, h.engine.Presence.Disconnect(ctx, userID))
-}
-
-// refresh gives a user who is connected the name that the directory has.
-func (h *Hub) refresh(ctx context.Context, userID string) {
-	u, err := h.engine.Directory.User(ctx, userID)
-	if err == nil {
-		err = h.engine.Presence.Rename(ctx, u)
-	}
-	h.note(&h.troubles.presence, err)
 }
 
 func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, epoch string, expires time.Time, op *Operation) []byte {

@@ -12,10 +12,6 @@ const (
 	// maxUnread is how many operations a socket that was paused may still deliver of what it
 	// had read before. More means that it does not pause.
 	maxUnread = 1024
-
-	// closingTime is how long a connection that is being closed may take to answer what it
-	// has accepted.
-	closingTime = 10 * time.Second
 )
 
 // Connection is one WebSocket's part in the chat. This file owns the order of its
@@ -49,7 +45,8 @@ type Connection struct {
 	pace      time.Duration // see Subject
 	errors    errorBudget
 	closing   *closing // nil unless the state is closing
-	over      bool     // Closed was called; when nothing runs, it departs
+	closed    bool     // Closed was called; when nothing runs, it departs
+	departed  bool     // see Hub.depart
 
 	// Guarded by hub.mu. person and features are set once, when auth succeeds, before
 	// any other operation begins: these read them without the lock.
@@ -58,7 +55,7 @@ type Connection struct {
 	gone     bool    // Closed was called
 	expiry   *expiry // nil if its token never expires; set with person
 
-	// For the one operation that runs alone, and read under mu while none does.
+	// For the one operation that runs alone. While none does, guarded by mu.
 	rooms []*room
 }
 
@@ -70,13 +67,6 @@ const (
 	connectionClosing
 	connectionEnded
 )
-
-// closing is how a connection will be closed.
-type closing struct {
-	code   wsproto.CloseCode
-	reason string
-	stop   func() bool // of the timer that ends the waiting
-}
 
 // User implements Actor.
 func (c *Connection) User() User { return *c.person.profile.Load() }
@@ -122,15 +112,6 @@ func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
 	c.accept(c.hub.Parse(p))
 }
 
-// take is Handle for an operation that did not come from the peer.
-func (c *Connection) take(op *Operation) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state < connectionClosing {
-		c.accept(op, nil)
-	}
-}
-
 // accept answers an operation, or lets it begin. Called with mu held.
 func (c *Connection) accept(op *Operation, fail *Failure) {
 	switch {
@@ -161,10 +142,10 @@ func (c *Connection) accept(op *Operation, fail *Failure) {
 func (c *Connection) Closed() {
 	c.mu.Lock()
 	c.forget()
-	c.over = true
+	c.closed = true
 	idle := c.running == 0
 	c.mu.Unlock()
-	c.hub.close(c)
+	c.hub.closed(c)
 	if idle {
 		c.hub.depart(c)
 	}
@@ -264,6 +245,7 @@ func (c *Connection) readOn() {
 // held.
 func (c *Connection) begin(op *Operation, lane *shard) *Failure {
 	fail := permit(c, op)
+	op.begun = time.Now()
 	switch {
 	case fail != nil:
 		return fail
@@ -272,7 +254,7 @@ func (c *Connection) begin(op *Operation, lane *shard) *Failure {
 	case lane != nil:
 		fail = lane.append(c, op, op.conversation(c), op.message(c, c.hub.now()))
 	default:
-		fail = c.hub.pools[op.kind.pool].submit(func(queued time.Time) { c.hub.doQueued(c, op, queued) })
+		fail = c.hub.pools[op.kind.pool].submit(job{c, op})
 	}
 	if fail == nil {
 		c.running++
@@ -287,9 +269,9 @@ func (c *Connection) finished() {
 	c.running--
 	c.advance()
 	c.readOn()
-	over := c.over && c.running == 0
+	closed := c.closed && c.running == 0
 	c.mu.Unlock()
-	if over {
+	if closed {
 		c.hub.depart(c)
 	}
 }
@@ -326,98 +308,5 @@ func (c *Connection) refuse(fail *Failure, ref string) {
 	c.sendFailure(fail, ref)
 	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic(), c.hub.cfg.Limits.Errors) {
 		c.end(wsproto.ClosePolicyViolation, reasonTooManyErrors)
-	}
-}
-
-// fail sends an error and ends the connection. Called with mu held.
-func (c *Connection) fail(fail *Failure, ref string, code wsproto.CloseCode) {
-	if c.state >= connectionClosing {
-		return
-	}
-	c.sendFailure(fail, ref)
-	c.end(code, fail.Reason)
-}
-
-// failAuth is fail for an auth that was refused: what was sent after it has no effect.
-func (c *Connection) failAuth(fail *Failure, ref string, code wsproto.CloseCode) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.queue = nil
-	c.fail(fail, ref, code)
-}
-
-// expire ends a connection whose token has expired.
-func (c *Connection) expire() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.fail(failTokenExpired, "", wsproto.ClosePolicyViolation)
-}
-
-// end takes no more messages from the peer, and closes the connection when everything
-// that was accepted before has been answered. Called with mu held.
-func (c *Connection) end(code wsproto.CloseCode, reason string) {
-	if c.state >= connectionClosing {
-		return
-	}
-	if c.state == authExpected {
-		c.clearTimer()
-	}
-	c.state = connectionClosing
-	c.closing = &closing{code: code, reason: reason}
-	c.hub.cfg.Log.Info("chat: closing a connection", "session", c.id, "remote", c.info.remote(), "code", int(code), "reason", reason)
-	if c.finishClosing(); c.state == connectionClosing {
-		c.closing.stop = c.hub.cfg.Clock.AfterFunc(closingTime, c.cut)
-	}
-}
-
-// finishClosing closes the connection if nothing waits for an answer any more. Called
-// with mu held.
-func (c *Connection) finishClosing() {
-	if c.state != connectionClosing || c.running > 0 || len(c.queue) > 0 {
-		return
-	}
-	c.closeNow()
-}
-
-func (c *Connection) closeNow() {
-	how := c.closing
-	c.forget()
-	c.socket.Close(how.code, how.reason)
-}
-
-// cut closes the connection although something waits for an answer.
-func (c *Connection) cut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == connectionClosing {
-		c.closeNow()
-	}
-}
-
-// forget drops what waits. Called with mu held.
-func (c *Connection) forget() {
-	c.state = connectionEnded
-	c.queue = nil
-	c.throttled, c.refusal = false, nil
-	c.clearTimer()
-	if c.closing != nil && c.closing.stop != nil {
-		c.closing.stop()
-	}
-	c.closing = nil
-}
-
-func (c *Connection) clearTimer() {
-	if c.stopTimer != nil {
-		c.stopTimer()
-		c.stopTimer = nil
-	}
-}
-
-func (c *Connection) authTimedOut() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state == authExpected { // and not: auth came just as the timer fired
-		c.stopTimer = nil
-		c.fail(failAuthTimeout, "", wsproto.ClosePolicyViolation)
 	}
 }

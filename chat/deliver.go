@@ -34,9 +34,10 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	r := s.rooms[name]
 	switch {
 	case r == nil:
-	case r.ready != nil:
+	case r.subscribing:
 		r.pending = append(r.pending, ch)
-	case ch.Epoch == r.tail.Epoch && ch.Number <= r.tail.Change: // before the position of the subscription
+	case ch.Epoch != r.tail.Epoch: // of a history before a Lost
+	case ch.Number <= r.tail.Change: // before the position of the subscription
 	default:
 		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
 		r.members.Send(text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch)), Urgency{})
@@ -69,8 +70,9 @@ func (r receiver) Lost(c Conversation, now Tail) {
 	room := s.rooms[name]
 	switch {
 	case !ok || room == nil: // a private message that follows has the new epoch
-	case room.ready != nil:
+	case room.subscribing:
 		room.pending, room.lost = nil, &now
+	case now.Epoch == room.tail.Epoch && now.Change <= room.tail.Change: // nothing was missed
 	default:
 		s.move(room, now)
 		room.members.Send(text(appendReload(nil, name, &now, r.h.now())), Urgency{})
@@ -104,4 +106,14 @@ func (r receiver) Here(name string, ev PresenceEvent) {
 // watcher is told meanwhile may be newer than the answer, and is sent again after it.
 type asking struct {
 	missed []*wsproto.Prepared
+}
+
+// Renamed has a user's connections speak in their new name.
+func (r receiver) Renamed(u User) {
+	r.h.mu.Lock()
+	defer r.h.mu.Unlock()
+	if p := r.h.people[u.ID]; p != nil {
+		p.renamed++
+		p.profile.Store(&u)
+	}
 }

@@ -1,52 +1,62 @@
 package chat
 
-import (
-	"context"
-	"time"
-)
+import "slices"
 
-// close forgets a connection that has ended. What it was part of it leaves in depart.
-func (h *Hub) close(c *Connection) {
+// closed forgets a connection that has ended. What it was part of it leaves in depart.
+func (h *Hub) closed(c *Connection) {
 	h.mu.Lock()
 	delete(h.connections, c)
 	c.gone = true
 	entered := c.person != nil
 	h.mu.Unlock()
-	h.cfg.Observer.ConnectionClosed()
 	if entered {
 		h.expiries.remove(c)
 	}
+	h.cfg.Observer.ConnectionClosed()
 }
 
-// depart takes a connection that has ended, and of which nothing is under way, out of
-// everything that it was part of.
+// depart takes a connection out of everything that it was part of, once. The connection has
+// ended, or the hub has, and nothing of it is under way.
 func (h *Hub) depart(c *Connection) {
-	if c.person != nil {
-		h.pools[poolDepartures].must(func(time.Time) {
-			ctx, cancel := h.context()
-			defer cancel()
-			h.leaveAll(ctx, c)
-		})
+	if c.person == nil {
+		return
 	}
-}
-
-func (h *Hub) leaveAll(ctx context.Context, c *Connection) {
-	for len(c.rooms) > 0 {
-		name := c.rooms[len(c.rooms)-1].name
-		s := h.shard(RoomConversation(name))
+	c.mu.Lock()
+	rooms, departed := c.rooms, c.departed
+	c.rooms, c.departed = nil, true
+	c.mu.Unlock()
+	if departed {
+		return
+	}
+	id := c.person.id
+	for _, r := range rooms {
+		s := h.shard(RoomConversation(r.name))
 		s.mu.Lock()
-		s.remove(c, c.rooms[len(c.rooms)-1])
+		s.remove(c, r)
 		s.mu.Unlock()
-		h.note(&h.troubles.presence, h.engine.Presence.Leave(ctx, name, c.person.id))
+		h.node.Leave(r.name, id)
 	}
-	h.exit(c)
-	h.disappear(ctx, c.person.id)
-	h.note(&h.troubles.presence, h.engine.Sessions.End(ctx, c.id))
+	h.mu.Lock()
+	p := c.person
+	if i := slices.Index(p.connections, c); i >= 0 {
+		p.connections = slices.Delete(p.connections, i, i+1)
+	}
+	h.forget(p)
+	h.mu.Unlock()
+	h.node.Disconnect(id)
+	h.engine.Sessions.End(c.id)
 }
 
-// leave takes everybody out who is still here, when the hub has stopped and nothing is under
-// way. Other nodes are told. Those who watch here are not: they know that the server stops.
-func (h *Hub) leave(ctx context.Context) {
+// forget drops a person of whom nothing is left. Called with mu held.
+func (h *Hub) forget(p *person) {
+	if len(p.connections) == 0 && p.expected == 0 {
+		delete(h.people, p.id)
+	}
+}
+
+// removeAll takes everybody out who is still here when the hub has stopped. Other nodes are
+// told. The watchers here are not: they know that the server stops.
+func (h *Hub) removeAll() {
 	for _, s := range h.shards {
 		s.mu.Lock()
 		for _, r := range s.rooms {
@@ -61,22 +71,6 @@ func (h *Hub) leave(ctx context.Context) {
 	}
 	h.mu.Unlock()
 	for _, c := range left {
-		h.leaveAll(ctx, c)
-	}
-}
-
-// exit removes a connection from its person.
-func (h *Hub) exit(c *Connection) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	p := c.person
-	for i, other := range p.connections {
-		if other == c {
-			p.connections = append(p.connections[:i], p.connections[i+1:]...)
-			break
-		}
-	}
-	if len(p.connections) == 0 && h.people[p.id] == p {
-		delete(h.people, p.id)
+		h.depart(c)
 	}
 }

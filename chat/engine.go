@@ -75,6 +75,10 @@ type Log interface {
 	// this number. more says that there are others.
 	Changes(ctx context.Context, c Conversation, after uint64, limit int) (changes []Change, more bool, err error)
 
+	// Now is the engine's clock, in ms since 1970: what is stored next has no smaller
+	// server_ts, unless the clock is set back meanwhile. It does not block.
+	Now() int64
+
 	// Epoch is that of the conversations which have never lost anything.
 	Epoch(ctx context.Context) (string, error)
 
@@ -92,6 +96,9 @@ type Directory interface {
 	// PutUser stores a new user, or replaces one, durably. It stores nothing and returns
 	// ErrNameTaken if the name is new to the user, and another user has a name with the
 	// same look (LookOf) that is not the same. Many users may have the same name.
+	//
+	// The nodes at which the user is connected are told the new name, and those that
+	// subscribe to a room in which the user is hear of it.
 	PutUser(ctx context.Context, u User) error
 
 	// User is the user with this id, or ErrNotFound.
@@ -109,13 +116,14 @@ type Directory interface {
 	Talks(ctx context.Context, user, after string, limit int) (talks []Talk, more bool, err error)
 }
 
-// Broker carries changes to the nodes that want them.
+// Broker carries what happens to the nodes that want to know it.
 type Broker interface {
 	// Attach adds a node, which hears what it subscribes to until it detaches.
 	Attach(r Receiver) Node
 }
 
-// Node is a broker's side of one node.
+// Node is an engine's side of one node: what it wants to hear, and who is connected there.
+// Only Subscribe and Connect may block.
 type Node interface {
 	// Subscribe has the receiver given the changes of a conversation, in order, none
 	// missing and none twice, after the position that it returns; or Lost, once. They may
@@ -123,22 +131,34 @@ type Node interface {
 	// may come, too, before those that are. With an error, the receiver is not subscribed.
 	Subscribe(ctx context.Context, c Conversation) (Tail, error)
 
-	// Unsubscribe ends that. It does not block. What is on its way may still come.
+	// Unsubscribe ends that. What is on its way may still come, but nothing after a later
+	// Subscribe has returned.
 	Unsubscribe(c Conversation)
 
-	// Follow has the receiver given the changes of a user's private conversations that are
-	// appended from now on, each once, also if it follows both people. It ends with as many
-	// calls of Unfollow, whatever Follow returned: with an error, changes may be missing
-	// until the engine can be reached again.
-	Follow(ctx context.Context, userID string) error
-	Unfollow(userID string)
+	// Connect says that a connection of a user is here. The user is online from then on, and
+	// the receiver is given the changes of their private conversations, each once even if
+	// both people are here, and their new names. What it returns is the user as of then;
+	// ErrNotFound if there is none.
+	//
+	// Disconnect says that the connection has gone. It is called once for each
+	// Connect, whatever that returned.
+	Connect(ctx context.Context, userID string) (User, error)
+	Disconnect(userID string)
 
-	// Detach ends everything. When it returns, the receiver is not called any more.
+	// Enter and Leave are called for each connection in a room, in pairs, between its
+	// Connect and Disconnect. The nodes that subscribe to the room hear of a user's first
+	// connection there and of the last. With the last Disconnect the user is in no room,
+	// whatever was entered. An engine that cannot tell others at once tells them when it can.
+	Enter(room, userID string)
+	Leave(room, userID string)
+
+	// Detach ends everything. When it returns, the receiver is not called any more. If a
+	// process ends without it, its people go offline after a time that the engine sets.
 	Detach()
 }
 
-// Receiver is a node as the broker and Presence see it. Its methods do not block, and do not
-// call the engine.
+// Receiver is a node as its engine sees it. Its methods do not block, and do not call the
+// engine.
 type Receiver interface {
 	Deliver(c Conversation, ch *Change)
 
@@ -148,32 +168,14 @@ type Receiver interface {
 
 	// Here tells of somebody in a room to which the node is subscribed.
 	Here(room string, ev PresenceEvent)
+
+	// Renamed tells the new name of a user who is connected to this node.
+	Renamed(u User)
 }
 
-// Presence knows who is connected, and who is in which room, over all nodes. A user counts
-// once, however many connections they have.
-//
-// Calls come in pairs, whatever they return: an error of Connect, Disconnect, Enter, Leave or
-// Rename says that others are not told yet. The engine keeps what it was told, and
-// tells them when it can.
+// Presence answers who is connected, and who is in which room, over all nodes: what the
+// nodes say through Node. A user counts once, however many connections they have.
 type Presence interface {
-	// Connect and Disconnect are called for each connection, in pairs. With the last
-	// Disconnect the user is in no room, whatever was entered. One too many returns
-	// ErrNotFound.
-	Connect(ctx context.Context, u User) error
-	Disconnect(ctx context.Context, userID string) error
-
-	// Enter and Leave are called for each connection in a room, in pairs, between its
-	// Connect and Disconnect. The receivers hear of the first and of the last. Both return
-	// ErrNotFound, and do nothing, for a user who is not connected: so does an Enter that
-	// comes late, when the last Disconnect was faster. So does a Leave too many.
-	Enter(ctx context.Context, room, userID string) error
-	Leave(ctx context.Context, room, userID string) error
-
-	// Rename replaces the user with this id, if they are connected. The receivers hear of it
-	// if the name is another one.
-	Rename(ctx context.Context, u User) error
-
 	// Users lists at most limit people who are in a room, in byte order of their ids.
 	Users(ctx context.Context, room string, limit int) (users []User, more bool, err error)
 
@@ -205,7 +207,7 @@ func (k PresenceKind) String() string { return [...]string{"joined", "left", "re
 // Sessions keeps log-ins. Today one lasts as long as its connection.
 type Sessions interface {
 	Begin(ctx context.Context, s SessionRecord) error
-	End(ctx context.Context, id string) error
+	End(id string) // does not block
 }
 
 // SessionRecord is a log-in.

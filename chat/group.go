@@ -23,15 +23,18 @@ var opGroup = definition{
 	stores: true,
 }
 
-func runGroup(ctx context.Context, h *Hub, a Actor, op *Operation) {
-	var fail *Failure
+func runGroup(_ context.Context, h *Hub, a Actor, op *Operation) {
+	say := func(fail *Failure) {
+		if fail == nil {
+			fail = h.append(a, op)
+		}
+		if fail != nil {
+			h.answer(a, op, nil, fail)
+		}
+	}
 	if c, ok := a.(*Connection); ok {
-		fail = h.join(ctx, c, op.receiver, nil)
-	}
-	if fail == nil {
-		fail = h.append(a, op)
-	}
-	if fail != nil {
-		h.answer(a, op, nil, fail)
+		h.join(c, op, false, say)
+	} else {
+		say(nil)
 	}
 }

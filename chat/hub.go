@@ -84,18 +84,18 @@ type Hub struct {
 	cfg      Config
 	engine   Engine
 	node     Node
-	time     *ServerTime
 	limits   Limiter
 	shards   []*shard
 	seed     maphash.Seed
 	pools    [numPools]*workers
 	expiries expiries
 	unused   unusedRooms
-	troubles struct{ append, read, presence trouble }
+	troubles struct{ append, read trouble }
+
+	subscriptions sync.WaitGroup // under way
 
 	closing   atomic.Bool // Shutdown has begun
 	announced atomic.Bool // those who want to know have been told
-	renames   atomic.Uint64
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -103,12 +103,15 @@ type Hub struct {
 	people      map[string]*person       // by user id, those who are connected here
 }
 
-// person is a user with at least one connection here.
+// person is a user with a connection here, or with one that is about to be theirs.
 type person struct {
 	id      string
-	profile atomic.Pointer[User]
+	profile atomic.Pointer[User] // nil before the first connection is theirs; set with Hub.mu held
 
-	connections []*Connection // Guarded by Hub.mu.
+	// Guarded by Hub.mu.
+	connections []*Connection
+	expected    int // log-ins under way
+	renamed     int // how often the engine told a new name
 }
 
 // New returns a hub that works until Shutdown. It panics if cfg lacks something
@@ -118,7 +121,6 @@ func New(cfg Config) *Hub {
 	h := &Hub{
 		cfg:         cfg,
 		engine:      cfg.Engine,
-		time:        NewServerTime(cfg.Clock, 0, slog.New(slog.DiscardHandler)), // the engine logs its jumps
 		limits:      cfg.Limiter,
 		seed:        maphash.MakeSeed(),
 		connections: make(map[*Connection]struct{}),
@@ -128,9 +130,8 @@ func New(cfg Config) *Hub {
 	h.troubles.append.what = "chat: the engine does not store; messages are refused"
 	h.troubles.append.again = "chat: the engine stores again"
 	h.troubles.read.what = "chat: the engine cannot be read"
-	h.troubles.presence.what = "chat: who is there could not be kept up to date"
 	for i := range h.pools {
-		h.pools[i] = newWorkers(cfg.Workers, cfg.Queue, func(d time.Duration) { cfg.Observer.Waited(Queue(i), d) })
+		h.pools[i] = newWorkers(h, cfg.Workers, cfg.Queue, func(d time.Duration) { cfg.Observer.Waited(Queue(i), d) })
 	}
 	for range cfg.Sequencers {
 		h.shards = append(h.shards, newShard(h))
@@ -142,11 +143,6 @@ func New(cfg Config) *Hub {
 // shard is the one that a conversation belongs to.
 func (h *Hub) shard(c Conversation) *shard {
 	return h.shards[maphash.String(h.seed, string(c))%uint64(len(h.shards))]
-}
-
-// context is for one operation.
-func (h *Hub) context() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), h.cfg.OperationTimeout)
 }
 
 // Open begins a connection that has just been made. The time for its auth runs from here.
@@ -182,10 +178,11 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 		for _, p := range h.pools {
 			p.stop()
 		}
+		h.subscriptions.Wait()
 		for _, s := range h.shards {
 			s.stop()
 		}
-		h.leave(ctx)
+		h.removeAll()
 		h.node.Detach()
 	}()
 	select {
@@ -212,33 +209,18 @@ func (h *Hub) AnnounceShutdown() {
 	}
 }
 
-// Rename tells a hub that a user has another name, after the directory has it. What the
-// user says from now on carries the new name, and so does every list of who is there.
-// Those who watch a room in which the user is are told at once; anybody else sees the
-// name with the user's next message.
-func (h *Hub) Rename(u User) {
-	h.mu.Lock()
-	h.renames.Add(1)
-	if p := h.people[u.ID]; p != nil {
-		p.profile.Store(&u)
-	}
-	h.mu.Unlock()
-	ctx, cancel := h.context()
-	defer cancel()
-	h.note(&h.troubles.presence, h.engine.Presence.Rename(ctx, u))
-}
-
 // note logs a failure of the engine, or that there is none any more.
 func (h *Hub) note(t *trouble, err error) { t.note(h.cfg.Log, h.cfg.Clock, err) }
 
 // now is the service's time, in ms since 1970.
-func (h *Hub) now() int64 { return h.time.Now() }
+func (h *Hub) now() int64 { return h.engine.Log.Now() }
 
 // online is a user who is connected here.
 func (h *Hub) online(userID string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.people[userID] != nil
+	p := h.people[userID]
+	return p != nil && len(p.connections) > 0
 }
 
 // sendToUser sends to every connection that a user has here, and returns how many there

@@ -12,35 +12,41 @@ var opJoin = definition{
 	needsConnection: true,
 }
 
-func runJoin(ctx context.Context, h *Hub, a Actor, op *Operation) {
-	fail := h.join(ctx, a.(*Connection), op.receiver, op)
-	h.answer(a, op, nil, fail)
+func runJoin(_ context.Context, h *Hub, a Actor, op *Operation) {
+	h.join(a.(*Connection), op, true, func(fail *Failure) { h.answer(a, op, nil, fail) })
 }
 
-// join puts a connection into a room, unless it is there already. The answer, if op is to be
-// answered, comes before everything that it hears as a member, and names the change after
-// which it hears everything.
-func (h *Hub) join(ctx context.Context, c *Connection, name string, op *Operation) *Failure {
+// join puts a connection into op's room, unless it is there already, and then calls then. An
+// acknowledgement comes before everything that the connection hears as a member, and names
+// the change after which it hears everything.
+func (h *Hub) join(c *Connection, op *Operation, acknowledge bool, then func(*Failure)) {
+	name := op.receiver
 	already := c.in(name) != nil
-	if limit := h.cfg.Limits.Rooms; !already && limit > 0 && len(c.rooms) >= limit {
-		return failTooManyRooms
+	switch limit := h.cfg.Limits.Rooms; {
+	case already && !acknowledge:
+		then(nil)
+		return
+	case !already && limit > 0 && len(c.rooms) >= limit:
+		then(failTooManyRooms)
+		return
 	}
-	s := h.shard(RoomConversation(name))
-	r, fail := s.subscribe(ctx, name)
-	if fail != nil {
-		return fail
-	}
-	if op != nil {
-		c.send(h.roomAnswer(op, &r.tail))
-	}
-	if !already {
-		s.add(c, r)
-	}
-	s.mu.Unlock()
-	if !already {
-		h.note(&h.troubles.presence, h.engine.Presence.Enter(ctx, name, c.person.id))
-	}
-	return nil
+	h.shard(RoomConversation(name)).subscribed(name, waiter{
+		deadline: h.deadline(op),
+		ready: func(s *shard, r *room) {
+			if acknowledge {
+				c.send(h.roomAnswer(op, &r.tail))
+			}
+			if !already {
+				s.add(c, r)
+			}
+		},
+		then: func(fail *Failure) {
+			if fail == nil && !already {
+				h.node.Enter(name, c.person.id)
+			}
+			then(fail)
+		},
+	})
 }
 
 // roomAnswer acknowledges a join or leave.
@@ -49,7 +55,7 @@ func (h *Hub) roomAnswer(op *Operation, t *Tail) []byte {
 	return a.appendJSON(nil, op.ref)
 }
 
-// add makes a connection a member of a room. Called with mu held.
+// add makes a connection a member of a room, in an operation of its own. Called with mu held.
 func (s *shard) add(c *Connection, r *room) {
 	c.rooms = append(c.rooms, r)
 	r.count++
@@ -63,17 +69,8 @@ func (s *shard) add(c *Connection, r *room) {
 	}
 }
 
-// remove undoes add. Called with mu held.
+// remove undoes add, but for what the connection knows. Called with mu held.
 func (s *shard) remove(c *Connection, r *room) {
-	for i, other := range c.rooms {
-		if other == r {
-			c.rooms = append(c.rooms[:i], c.rooms[i+1:]...)
-			break
-		}
-	}
-	if len(c.rooms) == 0 {
-		c.rooms = nil
-	}
 	r.count--
 	r.members.Leave(c.socket)
 	if c.features&featurePresence != 0 && r.watchers != nil {

@@ -1,6 +1,9 @@
 package chat
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // opLeave takes a connection out of a room: PROTOCOL.md, "join and leave".
 var opLeave = definition{
@@ -18,17 +21,18 @@ func runLeave(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	s := h.shard(RoomConversation(name))
 	s.mu.Lock()
 	r := s.rooms[name]
-	known := r != nil && r.ready == nil
+	known := r != nil && !r.subscribing
 	if known {
 		c.send(h.roomAnswer(op, &r.tail))
 	}
-	member := c.in(name) != nil
-	if member {
+	at := slices.Index(c.rooms, r)
+	if at >= 0 {
+		c.rooms = slices.Delete(c.rooms, at, at+1)
 		s.remove(c, r)
 	}
 	s.mu.Unlock()
-	if member {
-		h.note(&h.troubles.presence, h.engine.Presence.Leave(ctx, name, c.person.id))
+	if at >= 0 {
+		h.node.Leave(name, c.person.id)
 	}
 	if known {
 		h.finish(c)

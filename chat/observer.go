@@ -36,13 +36,12 @@ const (
 	LoginQueue     Queue = iota // auth
 	LookupQueue                 // what connections need to know before they go on
 	QueryQueue                  // history, lists, presence
-	DepartureQueue              // connections that have ended
 	SequencerQueue              // messages to be appended
 	NumQueues
 )
 
 func (q Queue) String() string {
-	return [...]string{"logins", "lookups", "queries", "departures", "sequencers"}[q]
+	return [...]string{"logins", "lookups", "queries", "sequencers"}[q]
 }
 
 // Batch is what became of messages that were appended together.

@@ -85,7 +85,7 @@ func TestObserver(t *testing.T) {
 	h.settle()
 	want := map[string]int{
 		"opened": 4, "authenticated": 3, "closed": 3,
-		"waited for logins": 4, "waited for lookups": 3, "waited for queries": 2, "waited for departures": 2, "waited for sequencers": 3,
+		"waited for logins": 4, "waited for lookups": 3, "waited for queries": 2, "waited for sequencers": 3,
 		"stored": 2, "duplicates": 1, "failed": 0,
 		"room fan-outs": 1, "room deliveries": 2, "private fan-outs": 1, "private deliveries": 3,
 		"joined fan-outs": 2, "joined deliveries": 2, "left fan-outs": 1, "left deliveries": 1, "renamed fan-outs": 1, "renamed deliveries": 1,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -47,9 +48,11 @@ type Operation struct {
 
 	auth   *authFields  // for opAuth
 	bounds *boundFields // for opHistory
-	after  string       // for opRooms and opPeers
-	search string       // for opRooms
-	limit  int          // for opHistory, opRooms and opPeers; 0 if absent
+	begun  time.Time    // when its turn came
+
+	after  string // for opRooms and opPeers
+	search string // for opRooms
+	limit  int    // for opHistory, opRooms and opPeers; 0 if absent
 }
 
 // Ref is what the answer is marked with; "" if the client gave none.

@@ -72,7 +72,10 @@ func TestPresenceEvents(t *testing.T) {
 func TestLeave(t *testing.T) {
 	h := newHouse(t, nil)
 	ada, bob := h.enter("ada", `"presence"`), h.enter("bob", "")
-	h.enter("eve", "").say(`{"type":"join","receiver_id":"lobby"}`) // who stays
+	eve := h.enter("eve", "") // who stays
+	eve.say(`{"type":"join","receiver_id":"lobby"}`)
+	eve.hear()
+	h.settle()
 	ada.say(`{"type":"join","receiver_id":"lobby"}`)
 	ada.say(`{"type":"leave","receiver_id":"lobby"}`)
 	for range 3 { // two acks, and that she joined

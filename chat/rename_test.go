@@ -16,7 +16,6 @@ func (h *house) rename(u chat.User) {
 	if err := h.engine.Directory.PutUser(ctx, u); err != nil {
 		h.t.Fatal(err)
 	}
-	h.hub.Rename(u)
 }
 
 // A new name reaches those who watch at once and everybody else with the next
@@ -64,29 +63,36 @@ func TestRename(t *testing.T) {
 	}
 }
 
-// A directory whose user is renamed while a connection reads it.
-type renamingDirectory struct {
-	chat.Directory
+// renamingBroker lets a user be renamed between the engine's answer to Connect and the hub.
+type renamingBroker struct {
+	chat.Broker
 	once   sync.Once
 	rename func()
 }
 
-func (s *renamingDirectory) User(ctx context.Context, id string) (chat.User, error) {
-	u, err := s.Directory.User(ctx, id)
-	if id == "u_bob" {
-		s.once.Do(s.rename)
-	}
+func (b *renamingBroker) Attach(r chat.Receiver) chat.Node {
+	return &renamingNode{b.Broker.Attach(r), b}
+}
+
+type renamingNode struct {
+	chat.Node
+	b *renamingBroker
+}
+
+func (n *renamingNode) Connect(ctx context.Context, userID string) (chat.User, error) {
+	u, err := n.Node.Connect(ctx, userID)
+	n.b.once.Do(n.b.rename)
 	return u, err
 }
 
-// A session that enters just then does not bring the old name back.
+// A connection that enters just then does not bring the old name back.
 func TestRenameDuringAuth(t *testing.T) {
 	c := newClock()
 	parts := openStore(t, t.TempDir(), c).Parts()
-	store := &renamingDirectory{Directory: parts.Directory}
-	parts.Directory = store
+	b := &renamingBroker{Broker: parts.Broker}
+	parts.Broker = b
 	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = parts })
-	store.rename = func() { h.rename(chat.User{ID: "u_bob", Name: "Robert"}) }
+	b.rename = func() { h.rename(chat.User{ID: "u_bob", Name: "Robert"}) }
 	bob := h.connect()
 	bob.say(`{"type":"auth","token":"token-of-bob"}`)
 	if m := bob.hear(); !strings.Contains(m, `"name":"Robert"`) {
@@ -98,5 +104,17 @@ func TestRenameDuringAuth(t *testing.T) {
 	}
 	if more := bob.leftover(); more != nil {
 		t.Errorf("also %q", more)
+	}
+}
+
+// A name that another node has stored reaches every connection of the user here.
+func TestRenamedElsewhere(t *testing.T) {
+	h, b := newTappedHouse(t, nil)
+	bob, ada := h.enter("bob", ""), h.enter("ada", "")
+	b.hub.Renamed(chat.User{ID: "u_bob", Name: "Robert"})
+	b.hub.Renamed(chat.User{ID: "u_nobody", Name: "Nobody"})
+	bob.say(`{"type":"message","receiver_id":"u_ada","content":"x"}`)
+	if m := ada.hear(); !strings.Contains(m, `"sender_name":"Robert"`) {
+		t.Errorf("ada heard %s", m)
 	}
 }

@@ -2,7 +2,9 @@ package chat
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -14,7 +16,7 @@ type appending struct {
 	actor Actor
 	op    *Operation
 	entry Entry
-	since time.Time // when it was accepted
+	told  bool // it has its result
 }
 
 // flight is what this node appends to a conversation at the moment. A change that comes
@@ -49,7 +51,7 @@ func (s *shard) append(a Actor, op *Operation, c Conversation, m *Message) *Fail
 			r.fresh.Store(false)
 		}
 	}
-	s.waiting = append(s.waiting, appending{a, op, Entry{c, m}, time.Now()})
+	s.waiting = append(s.waiting, appending{actor: a, op: op, entry: Entry{c, m}})
 	if len(s.waiting) == 1 {
 		s.wake.Signal()
 	}
@@ -78,7 +80,7 @@ func (s *shard) run() {
 		}
 		begin := time.Now()
 		for i := range batch {
-			s.hub.cfg.Observer.Waited(SequencerQueue, begin.Sub(batch[i].since))
+			s.hub.cfg.Observer.Waited(SequencerQueue, begin.Sub(batch[i].op.begun))
 		}
 		for i := range batch[:late] {
 			s.hub.refuse(batch[i].actor, batch[i].op, failStore)
@@ -89,10 +91,15 @@ func (s *shard) run() {
 				entries = append(entries, stored[i].entry)
 			}
 			// The oldest of them sets the time: it is answered within the limit.
-			ctx, cancel := context.WithDeadline(context.Background(), stored[0].since.Add(s.hub.cfg.OperationTimeout))
+			ctx, cancel := context.WithDeadline(context.Background(), s.hub.deadline(stored[0].op))
 			done := Batch{Size: len(stored)}
 			s.hub.engine.Log.Append(ctx, entries, func(i int, r Result) { s.result(&stored[i], &r, &done) })
 			cancel()
+			for i := range stored {
+				if !stored[i].told {
+					s.result(&stored[i], &Result{Err: errNoResult}, &done)
+				}
+			}
 			clear(entries)
 			done.Took = time.Since(begin)
 			s.hub.cfg.Observer.Appended(done)
@@ -117,14 +124,13 @@ func (s *shard) take(spare []appending) (batch []appending, late int) {
 		s.wake.Wait()
 	}
 	s.busy = true
-	if len(s.waiting) <= maxBatch {
+	var n int
+	n, late = s.cut()
+	if n == len(s.waiting) {
 		batch, s.waiting = s.waiting, spare[:0]
 	} else {
-		batch = append(spare[:0], s.waiting[:maxBatch]...)
-		s.waiting = slices.Delete(s.waiting, 0, maxBatch)
-	}
-	for late < len(batch) && time.Since(batch[late].since) >= s.hub.cfg.OperationTimeout {
-		late++
+		batch = append(spare[:0], s.waiting[:n]...)
+		s.waiting = slices.Delete(s.waiting, 0, n)
 	}
 	for i := range batch[late:] {
 		c := batch[late+i].entry.Conversation
@@ -138,9 +144,37 @@ func (s *shard) take(spare []appending) (batch []appending, late int) {
 	return batch, late
 }
 
+// cut says how many of those that wait make a batch, and how many of these, the first ones,
+// have no time left. Where the oldest has little, only others that have little come with it:
+// the time of a batch is that of its oldest. Called with mu held.
+func (s *shard) cut() (n, late int) {
+	n = min(len(s.waiting), maxBatch)
+	limit, now := s.hub.cfg.OperationTimeout, time.Now()
+	age := func(a *appending) time.Duration { return now.Sub(a.op.begun) }
+	oldest := time.Duration(0)
+	for i := range n {
+		oldest = max(oldest, age(&s.waiting[i]))
+	}
+	if oldest < limit/2 {
+		return n, 0
+	}
+	first := s.waiting[:n] // in order of age, those of one connection as they are
+	slices.SortStableFunc(first, func(a, b appending) int { return a.op.begun.Compare(b.op.begun) })
+	late = sort.Search(n, func(i int) bool { return age(&first[i]) < limit })
+	n = sort.Search(n, func(i int) bool { return age(&first[i]) < limit/2 })
+	return n, late
+}
+
+// errNoResult stands for the result that an engine did not give.
+var errNoResult = fmt.Errorf("%w: the engine gave no result", ErrOutcomeUnknown)
+
 // result answers one message. An acknowledgement is sent under the lock, before anything
 // that was held for it.
 func (s *shard) result(a *appending, r *Result, batch *Batch) {
+	if a.told {
+		return
+	}
+	a.told = true
 	s.hub.note(&s.hub.troubles.append, r.Err)
 	c := a.entry.Conversation
 	s.mu.Lock()

@@ -3,8 +3,11 @@ package chat
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tidwall/btree"
 )
@@ -28,16 +31,17 @@ type shard struct {
 // room is a room that somebody here is in, or is about to be. Guarded by shard.mu.
 type room struct {
 	name     string
-	tail     Tail          // as its members know it
-	pending  []*Change     // given to it before it was subscribed to
-	ready    chan struct{} // closed when it is subscribed to, or that failed; nil: it is
-	fail     *Failure      // why that failed
-	members  Fanout        // every connection in the room
-	watchers Fanout        // those of them with the feature presence; nil until there is one
-	count    int           // of the members
-	watching int           // of the watchers
-	asking   []*asking     // questions of watchers that are not answered yet
-	lost     *Tail         // its history became another one while it was subscribed to
+	tail     Tail      // as its members know it
+	pending  []*Change // given to it before it was subscribed to
+	waiters  []waiter  // for the subscription
+	members  Fanout    // every connection in the room
+	watchers Fanout    // those of them with the feature presence; nil until there is one
+	count    int       // of the members
+	watching int       // of the watchers
+	asking   []*asking // questions of watchers that are not answered yet
+	lost     *Tail     // its history became another one while it was being subscribed to
+
+	subscribing bool // the engine has not answered yet
 
 	// fresh: nothing was said in it yet, and nothing is about to be. Set with shard.mu held.
 	fresh atomic.Bool
@@ -50,63 +54,99 @@ func newShard(h *Hub) *shard {
 	return s
 }
 
-// subscribe returns a room that this node is subscribed to, with the lock held, or why
-// there is none, without it. It may wait for the engine.
-func (s *shard) subscribe(ctx context.Context, name string) (*room, *Failure) {
+// waiter wants to be in a room.
+type waiter struct {
+	deadline time.Time
+	ready    func(*shard, *room) // called with mu held when this node is subscribed to it
+	then     func(*Failure)      // called after that, or with why the room cannot be had; without mu
+}
+
+// subscribed calls a waiter when this node is subscribed to a room: at once, or when the
+// engine has answered. It does not block.
+func (s *shard) subscribed(name string, w waiter) {
 	s.mu.Lock()
-	for {
-		r := s.rooms[name]
-		if r == nil {
-			return s.newSubscription(ctx, name)
-		}
-		if r.ready == nil {
-			return r, nil
-		}
-		ready := r.ready
+	r := s.rooms[name]
+	switch {
+	case r == nil:
+		r = &room{name: strings.Clone(name), subscribing: true, members: s.hub.cfg.NewFanout(), waiters: []waiter{w}}
+		s.rooms[r.name] = r
 		s.mu.Unlock()
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return nil, failStore
-		}
+		s.hub.subscriptions.Go(func() { s.subscribe(r) })
+	case r.subscribing:
+		r.waiters = append(r.waiters, w)
+		s.mu.Unlock()
+	default:
+		w.ready(s, r)
+		s.mu.Unlock()
+		w.then(nil)
+	}
+}
+
+// subscribe asks the engine for a room, until it says yes or no, or no waiter has time left.
+func (s *shard) subscribe(r *room) {
+	for {
 		s.mu.Lock()
-		if r.fail != nil {
-			s.mu.Unlock()
-			return nil, r.fail
+		deadline := r.waiters[0].deadline
+		s.mu.Unlock()
+		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		tail, err := s.hub.node.Subscribe(ctx, RoomConversation(r.name))
+		cancel()
+		var told []waiter
+		var fail *Failure
+		s.mu.Lock()
+		if err == nil {
+			told = s.begin(r, tail)
+		} else {
+			fail = s.hub.engineFailed(err)
+			told = s.giveUp(r, !errors.Is(err, context.DeadlineExceeded))
+		}
+		left := len(r.waiters)
+		s.mu.Unlock()
+		for _, w := range told {
+			w.then(fail)
+		}
+		if left == 0 {
+			return
 		}
 	}
 }
 
-// newSubscription makes a room. Called with mu held.
-func (s *shard) newSubscription(ctx context.Context, name string) (*room, *Failure) {
-	r := &room{name: name, ready: make(chan struct{}), members: s.hub.cfg.NewFanout()}
-	s.rooms[name] = r
-	s.mu.Unlock()
-	tail, err := s.hub.node.Subscribe(ctx, RoomConversation(name))
-	s.mu.Lock()
-	close(r.ready)
-	r.ready = nil
-	if err != nil {
-		delete(s.rooms, name)
-		if r.fail = failStore; !errors.Is(err, context.DeadlineExceeded) {
-			r.fail = s.hub.engineFailed(err)
-		}
-		s.mu.Unlock()
-		return nil, r.fail
-	}
+// begin takes up a room to which this node is now subscribed. Called with mu held.
+func (s *shard) begin(r *room, tail Tail) (told []waiter) {
 	if r.lost != nil && (r.lost.Epoch != tail.Epoch || r.lost.Change > tail.Change) {
 		tail = *r.lost // the position was read before that, or there is another Lost to come
 	}
-	r.tail, r.lost = tail, nil
+	r.subscribing, r.tail, r.lost = false, tail, nil
 	if tail.Seq == 0 {
 		r.fresh.Store(true)
-		s.hub.unused.add(name)
+		s.hub.unused.add(r.name)
 	}
 	for _, ch := range r.pending {
-		s.emit(RoomConversation(name), ch)
+		s.emit(RoomConversation(r.name), ch)
 	}
-	r.pending = nil
-	return r, nil
+	told, r.pending, r.waiters = r.waiters, nil, nil
+	for _, w := range told {
+		w.ready(s, r)
+	}
+	s.forget(r)
+	return told
+}
+
+// giveUp takes the waiters out that have no time left, or all of them, and forgets the room
+// if that leaves none. Called with mu held.
+func (s *shard) giveUp(r *room, all bool) (told []waiter) {
+	now := time.Now()
+	r.waiters = slices.DeleteFunc(r.waiters, func(w waiter) bool {
+		gone := all || !now.Before(w.deadline)
+		if gone {
+			told = append(told, w)
+		}
+		return gone
+	})
+	if len(r.waiters) == 0 {
+		delete(s.rooms, r.name)
+	}
+	return told
 }
 
 // forget ends a room's subscription if nobody here is in it. Called with mu held.

@@ -6,17 +6,17 @@ import (
 )
 
 // The pools, so that none of them waits for another: log-ins, what connections need to know
-// before they go on, and queries. Departures are in a pool of their own, which refuses none.
+// before they go on, and queries.
 const (
-	poolLogins     = int(LoginQueue)
-	poolLookups    = int(LookupQueue)
-	poolQueries    = int(QueryQueue)
-	poolDepartures = int(DepartureQueue)
-	numPools       = poolDepartures + 1
+	poolLogins  = int(LoginQueue)
+	poolLookups = int(LookupQueue)
+	poolQueries = int(QueryQueue)
+	numPools    = poolQueries + 1
 )
 
 // workers do what may wait for the engine and needs no order.
 type workers struct {
+	hub    *Hub
 	limit  int                 // of the queue
 	waited func(time.Duration) // is told how long a job stood in it
 
@@ -30,14 +30,14 @@ type workers struct {
 	wg sync.WaitGroup
 }
 
-// job is something to do, which is told since when it waits.
+// job is an operation of a connection.
 type job struct {
-	do    func(queued time.Time)
-	since time.Time
+	c  *Connection
+	op *Operation
 }
 
-func newWorkers(n, queue int, waited func(time.Duration)) *workers {
-	w := &workers{limit: queue, waited: waited}
+func newWorkers(h *Hub, n, queue int, waited func(time.Duration)) *workers {
+	w := &workers{hub: h, limit: queue, waited: waited}
 	w.wake.L = &w.mu
 	for range n {
 		w.wg.Go(w.run)
@@ -62,8 +62,8 @@ func (w *workers) run() {
 		}
 		w.busy++
 		w.mu.Unlock()
-		w.waited(time.Since(next.since))
-		next.do(next.since)
+		w.waited(time.Since(next.op.begun))
+		w.hub.doQueued(next.c, next.op)
 		w.mu.Lock()
 		w.busy--
 		w.mu.Unlock()
@@ -71,7 +71,7 @@ func (w *workers) run() {
 }
 
 // submit queues a job. It does not block.
-func (w *workers) submit(do func(queued time.Time)) *Failure {
+func (w *workers) submit(j job) *Failure {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	switch {
@@ -80,19 +80,9 @@ func (w *workers) submit(do func(queued time.Time)) *Failure {
 	case len(w.jobs) >= w.limit:
 		return failOverloaded
 	}
-	w.jobs = append(w.jobs, job{do, time.Now()})
+	w.jobs = append(w.jobs, j)
 	w.wake.Signal()
 	return nil
-}
-
-// must queues a job whatever waits. Once the pool is stopped it does nothing.
-func (w *workers) must(do func(queued time.Time)) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.stopped {
-		w.jobs = append(w.jobs, job{do, time.Now()})
-		w.wake.Signal()
-	}
 }
 
 // stop waits until every job has run.

@@ -53,10 +53,6 @@ type Guests struct {
 	// If it is not set, pages of other sites are refused, as far as browsers mark them.
 	CheckOrigin func(*http.Request) error
 
-	// Renamed is told of a user's new name after it was stored: a chat.Hub's Rename.
-	// Nil: nobody is told.
-	Renamed func(chat.User)
-
 	Rate *Rate            // how many guests an address may make or rename; nil: no limit
 	Now  func() time.Time // default: time.Now
 	Log  *slog.Logger     // default: slog.Default()
@@ -128,10 +124,8 @@ func (g *Guests) limit(r *http.Request) *chat.Failure {
 	return nil
 }
 
-// put stores a user. It goes on when the client has hung up, since a new name that is stored
-// has to be told.
 func (g *Guests) put(r *http.Request, u chat.User) *chat.Failure {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
 	err := g.Users.PutUser(ctx, u)
 	if errors.Is(err, chat.ErrNameTaken) {

@@ -59,7 +59,7 @@ func (p *Publish) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	op, failure := p.readOperation(w, r)
 	if failure != nil {
-		fail(w, failure)
+		refuse(w, failure, op.Ref())
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
@@ -67,11 +67,11 @@ func (p *Publish) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	user, err := p.Users.User(ctx, op.Sender())
 	switch {
 	case errors.Is(err, chat.ErrNotFound):
-		fail(w, &chat.Failure{Code: 404, Reason: "unknown_user", Message: "sender_id is no user", Field: "sender_id"})
+		refuse(w, &chat.Failure{Code: 404, Reason: "unknown_user", Message: "there is no user sender_id", Field: "sender_id"}, op.Ref())
 		return
 	case err != nil:
 		p.log().Error("chat/api: a user could not be read", "error", err)
-		fail(w, failStore)
+		refuse(w, failStore, op.Ref())
 		return
 	}
 	a := &publisher{user: user, answered: make(chan publication, 1)}
@@ -93,34 +93,35 @@ var failUnknownOutcome = &chat.Failure{Code: 503, Reason: "outcome_unknown",
 
 // authorized compares hashes, so that the time tells nothing of the key.
 func (p *Publish) authorized(r *http.Request) bool {
-	given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	ok := strings.EqualFold(scheme, "Bearer") // RFC 9110, 11.1: in any case
 	a, b := sha256.Sum256([]byte(given)), sha256.Sum256([]byte(p.Key))
 	return ok && p.Key != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-func (p *Publish) readOperation(w http.ResponseWriter, r *http.Request) (*chat.Operation, *chat.Failure) {
+// readOperation reads what is to be published. With a failure, the operation has its ref if
+// that could be read.
+func (p *Publish) readOperation(w http.ResponseWriter, r *http.Request) (op *chat.Operation, failure *chat.Failure) {
 	limit := cmp.Or(p.MaxBody, defaultBody)
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, int64(limit)))
 	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
-		return nil, &chat.Failure{Code: 413, Reason: "body_too_long", Message: fmt.Sprintf("the body is longer than %d bytes", limit)}
+		return new(chat.Operation), &chat.Failure{Code: 413, Reason: "body_too_long", Message: fmt.Sprintf("the body is longer than %d bytes", limit)}
 	case err != nil:
-		return nil, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body could not be read"}
+		return new(chat.Operation), &chat.Failure{Code: 400, Reason: "not_json", Message: "the body could not be read"}
+	case !utf8.Valid(body):
+		return new(chat.Operation), &chat.Failure{Code: 400, Reason: "not_json", Message: "the body is not UTF-8"}
 	}
-	if !utf8.Valid(body) {
-		return nil, &chat.Failure{Code: 400, Reason: "not_json", Message: "the body is not UTF-8"}
-	}
-	op, failure := p.Hub.Parse(body)
+	op, failure = p.Hub.Parse(body)
 	switch {
 	case failure != nil:
-		return nil, failure
 	case op.Type() != "group" && op.Type() != "message":
-		return nil, &chat.Failure{Code: 400, Reason: "unknown_type", Message: "only group and message can be published", Field: "type"}
+		failure = &chat.Failure{Code: 400, Reason: "unknown_type", Message: "only group and message can be published", Field: "type"}
 	case op.Sender() == "":
-		return nil, &chat.Failure{Code: 400, Reason: "missing_field", Message: "sender_id is missing", Field: "sender_id"}
+		failure = &chat.Failure{Code: 400, Reason: "missing_field", Message: "sender_id is missing", Field: "sender_id"}
 	}
-	return op, nil
+	return op, failure
 }
 
 func (p *Publish) log() *slog.Logger {

@@ -106,10 +106,12 @@ func TestPublish(t *testing.T) {
 		{"", `{}`, 401, "key_refused"},
 		{"Bearer wrong", `{}`, 401, "key_refused"},
 		{"secret", `{}`, 401, "key_refused"},
+		{"Basic secret", `{}`, 401, "key_refused"},
+		{"bearer secret", `{"type":"group","sender_id":"u_no","receiver_id":"lobby","content":"x"}`, 404, "unknown_user"},
 		{"Bearer secret", `nonsense`, 400, "not_json"},
 		{"Bearer secret", `{"type":"join","sender_id":"u_bot","receiver_id":"lobby"}`, 400, "unknown_type"},
-		{"Bearer secret", `{"type":"group","receiver_id":"lobby","content":"x"}`, 400, "missing_field"},
-		{"Bearer secret", `{"type":"group","sender_id":"u_no","receiver_id":"lobby","content":"x"}`, 404, "unknown_user"},
+		{"Bearer secret", `{"type":"group","receiver_id":"lobby","content":"x","ref":"r"}`, 400, "missing_field"},
+		{"Bearer secret", `{"type":"group","sender_id":"u_no","receiver_id":"lobby","content":"x","ref":"r"}`, 404, "unknown_user"},
 		{"Bearer secret", `{"type":"message","sender_id":"u_bot","receiver_id":"u_no","content":"x","ref":"r"}`, 404, "unknown_user"},
 		{"Bearer secret", `{"type":"group","sender_id":"u_bot","receiver_id":"no room","content":"x"}`, 400, "bad_room"},
 		{"Bearer secret", `{"x":"` + strings.Repeat("x", defaultBody) + `"}`, 413, "body_too_long"},
@@ -118,6 +120,9 @@ func TestPublish(t *testing.T) {
 		var got struct{ Reason string }
 		if json.Unmarshal([]byte(body), &got) != nil || code != c.code || got.Reason != c.reason {
 			t.Errorf("%q %.60s: %d %s, want %d %s", c.key, c.body, code, body, c.code, c.reason)
+		}
+		if strings.Contains(c.body, `"ref":"r"`) && !strings.Contains(body, `"ref":"r"`) {
+			t.Errorf("%s is answered without its ref: %s", c.body, body)
 		}
 	}
 	if code, body := post("Bearer secret", "{\"type\":\"group\",\"sender_id\":\"u_bot\",\"receiver_id\":\"lobby\",\"content\":\"\xff\"}"); code != 400 || !strings.Contains(body, "not UTF-8") {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -25,7 +26,9 @@ func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure
 		g.log().Info("chat/api: a token was refused", "remote", g.Address(r), "error", err)
 		return chat.User{}, failToken
 	}
-	u, err := g.Users.User(r.Context(), id.UserID)
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
+	defer cancel()
+	u, err := g.Users.User(ctx, id.UserID)
 	switch {
 	case errors.Is(err, chat.ErrNotFound):
 		return chat.User{}, failToken
@@ -33,14 +36,7 @@ func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure
 		g.log().Error("chat/api: a user could not be read", "error", err)
 		return chat.User{}, failStore
 	}
-	if asked.name == "" {
-		return u, nil
-	}
-	if asked.name == u.Name {
-		// Perhaps an earlier request stored it, and did not live to tell.
-		if g.Renamed != nil {
-			g.Renamed(u)
-		}
+	if asked.name == "" || asked.name == u.Name {
 		return u, nil
 	}
 	if failure := g.limit(r); failure != nil {
@@ -49,9 +45,6 @@ func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure
 	u.Name = asked.name
 	if failure := g.put(r, u); failure != nil {
 		return chat.User{}, failure
-	}
-	if g.Renamed != nil {
-		g.Renamed(u)
 	}
 	return u, nil
 }

@@ -285,6 +285,9 @@ func (s *Store) tell(j *job) {
 			s.broker.Publish(j.entries[i].Conversation, &r.Change)
 		}
 	}
+	if j.user != nil && j.err == nil {
+		s.broker.Renamed(*j.user)
+	}
 	j.mu.Lock() // so that it is not half abandoned
 	defer j.mu.Unlock()
 	close(j.over)

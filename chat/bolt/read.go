@@ -81,6 +81,9 @@ func (r *reader) conversation(name chat.Conversation) (conversation, error) {
 	return c, err
 }
 
+// Now implements chat.Log.
+func (s *Store) Now() int64 { return s.time.Now() }
+
 // Epoch implements chat.Log.
 func (s *Store) Epoch(ctx context.Context) (string, error) { return s.epoch, ctx.Err() }
 

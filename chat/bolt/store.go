@@ -68,7 +68,6 @@ type Store struct {
 	time  *chat.ServerTime
 
 	broker   *local.Broker
-	presence *local.Presence
 	sessions local.Sessions
 	bans     local.Bans
 
@@ -105,7 +104,7 @@ type Options struct {
 
 // Parts is the store as a hub takes it. Several hubs may have it at a time.
 func (s *Store) Parts() chat.Engine {
-	return chat.Engine{Log: s, Directory: s, Broker: s.broker, Presence: s.presence, Sessions: &s.sessions, Bans: &s.bans, Health: s}
+	return chat.Engine{Log: s, Directory: s, Broker: s.broker, Presence: s.broker.Presence(), Sessions: &s.sessions, Bans: &s.bans, Health: s}
 }
 
 func open(dir string, timeout time.Duration, o Options) (*Store, error) {
@@ -125,8 +124,7 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 		}
 	}
 	s := &Store{path: path, recent: newRecent(), room: room{free: freeSpace, now: time.Now}}
-	s.broker = local.NewBroker(s)
-	s.presence = local.NewPresence(s.broker)
+	s.broker = local.NewBroker(s, s)
 	newest := int64(0)
 	err := s.guard(func() (err error) {
 		if s.db, err = openCurrent(path, timeout); err != nil {

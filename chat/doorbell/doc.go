@@ -2,7 +2,8 @@
 // tell each other of appends by messages that may be lost, come twice, late or in
 // another order: doorbells. What is stored is the truth. A doorbell only says where to look.
 //
-// A [Node] is a chat.Node over a [Source], which reads what is stored. It keeps the position of
+// A [Node] is the half of a chat.Node that hears of changes: over a [Source], which reads what
+// is stored. Who is connected, and what they are called, is for the engine to add. It keeps the position of
 // every conversation that it subscribes to. When a doorbell rings, and at each probe, it reads
 // the changes after the position and gives them to its receiver. So the receiver is given
 // every change in order, none missing and none twice, or Lost once, whatever becomes of the
@@ -14,6 +15,7 @@
 //	node.Ring(conversation)                                      // for each doorbell that came in
 //	node.Probe()                                                 // when some may have been lost: the connection was cut
 //	node.Here(room, event)                                       // somebody's presence in a room
+//	node.Renamed(user)                                           // the new name of somebody who is connected
 //
 // # Private conversations
 //

@@ -266,6 +266,8 @@ func (e *ear) Here(room string, ev chat.PresenceEvent) {
 	e.hear(fmt.Sprint(ev.User.Name, " ", ev.Kind, " in ", room))
 }
 
+func (e *ear) Renamed(u chat.User) { e.hear(u.ID + " is " + u.Name) }
+
 // take returns what was heard since it was called last.
 func (e *ear) take() (heard []string) {
 	e.mu.Lock()

@@ -47,7 +47,7 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Node is a chat.Node that reads from a Source when a doorbell rings.
+// Node reads from a Source when a doorbell rings. It is what a chat.Node is made of.
 type Node struct {
 	// Immutable.
 	cfg      Config
@@ -58,7 +58,7 @@ type Node struct {
 	probeNow chan struct{}
 	wg       sync.WaitGroup // of all goroutines
 
-	telling sync.RWMutex // held for reading while Here calls the receiver
+	telling sync.RWMutex // held for reading while Here and Renamed call the receiver
 
 	// The receiver's locks are taken before mu: it is never called under it.
 	mu   sync.Mutex
@@ -142,6 +142,18 @@ func (n *Node) Here(room string, ev chat.PresenceEvent) {
 	}
 }
 
+// Renamed tells the receiver the new name of a user.
+func (n *Node) Renamed(u chat.User) {
+	n.telling.RLock()
+	defer n.telling.RUnlock()
+	n.mu.Lock()
+	detached := n.detached
+	n.mu.Unlock()
+	if !detached {
+		n.receiver.Renamed(u)
+	}
+}
+
 // Subscribe implements chat.Node.
 func (n *Node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
 	f, err := n.follower(ctx, c)
@@ -206,7 +218,10 @@ func (n *Node) Unsubscribe(c chat.Conversation) {
 	n.release(f)
 }
 
-// Follow implements chat.Node.
+// Follow has the receiver given the changes of a user's private conversations that are
+// appended from now on, each once, also if it follows both people. It ends with as many calls
+// of Unfollow, whatever Follow returned: with an error, changes may be missing until the
+// Source can be read again.
 func (n *Node) Follow(ctx context.Context, userID string) error {
 	n.mu.Lock()
 	b := n.inboxes[userID]
@@ -240,7 +255,7 @@ func (n *Node) Follow(ctx context.Context, userID string) error {
 	return ctx.Err()
 }
 
-// Unfollow implements chat.Node.
+// Unfollow ends a Follow. It does not block.
 func (n *Node) Unfollow(userID string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -21,6 +22,7 @@ type ear struct {
 	heard map[chat.Conversation][]uint64
 	lost  map[chat.Conversation]int
 	here  []string
+	names []string // new ones
 }
 
 func newEar() *ear {
@@ -43,6 +45,12 @@ func (e *ear) Here(room string, ev chat.PresenceEvent) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.here = append(e.here, fmt.Sprint(ev.Kind, " ", ev.User.Name, " ", room))
+}
+
+func (e *ear) Renamed(u chat.User) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.names = append(e.names, u.Name)
 }
 
 func (e *ear) last(c chat.Conversation) uint64 {
@@ -122,15 +130,34 @@ func testSubscriptions(h *house) {
 	readers.Wait()
 }
 
-// A node that follows somebody hears their private conversations, each change once, until it
-// has unfollowed as often.
+// put stores users.
+func (h *house) put(users ...chat.User) {
+	h.Helper()
+	for _, u := range users {
+		if err := h.Directory.PutUser(ctx, u); err != nil {
+			h.Fatal(err)
+		}
+	}
+}
+
+// connect has a user connected at a node, and returns the user's name.
+func (h *house) connect(n chat.Node, userID string) string {
+	h.Helper()
+	u, err := n.Connect(ctx, userID)
+	if err != nil || u.ID != userID {
+		h.Fatalf("Connect: %+v, %v", u, err)
+	}
+	return u.Name
+}
+
+// A node at which somebody is connected hears their private conversations, each change once,
+// until it has disconnected them as often.
 func testFollow(h *house) {
 	e := newEar()
 	n := h.Broker.Attach(e)
+	h.put(chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: "u_bob", Name: "Bob"})
 	for _, user := range []string{"u_ada", "u_bob", "u_ada"} {
-		if err := n.Follow(ctx, user); err != nil {
-			h.Fatal(err)
-		}
+		h.connect(n, user)
 	}
 	adaEve, eveZoe := chat.PrivateConversation("u_ada", "u_eve"), chat.PrivateConversation("u_eve", "u_zoe")
 	h.say(adaBob, "u_ada", "both")
@@ -138,11 +165,11 @@ func testFollow(h *house) {
 	h.say(eveZoe, "u_eve", "none")
 	h.say(adaBob, "u_bob", "both")
 	h.await("four", func() bool { return e.last(adaBob) == 2 })
-	n.Unfollow("u_ada")
+	n.Disconnect("u_ada")
 	h.say(adaEve, "u_eve", "one")
 	h.await("the second", func() bool { return e.last(adaEve) == 2 })
-	n.Unfollow("u_ada")
-	n.Unfollow("u_bob")
+	n.Disconnect("u_ada")
+	n.Disconnect("u_bob")
 	h.say(adaBob, "u_bob", "nobody")
 	h.say(adaEve, "u_bob", "nobody")
 	n.Detach()
@@ -161,16 +188,14 @@ func testPresence(h *house) {
 	}
 	p := h.Presence
 	ada, bob := chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: "u_bob", Name: "Bob"}
-	do := func(errs ...error) {
-		h.Helper()
-		for i, err := range errs {
-			if err != nil {
-				h.Fatalf("step %d: %v", i+1, err)
-			}
-		}
+	h.put(ada, bob)
+	for _, id := range []string{"u_ada", "u_ada", "u_bob"} {
+		h.connect(n, id)
 	}
-	do(p.Connect(ctx, ada), p.Connect(ctx, ada), p.Connect(ctx, bob))
-	do(p.Enter(ctx, "lobby", "u_ada"), p.Enter(ctx, "lobby", "u_ada"), p.Enter(ctx, "attic", "u_ada"), p.Enter(ctx, "lobby", "u_bob"))
+	n.Enter("lobby", "u_ada")
+	n.Enter("lobby", "u_ada")
+	n.Enter("attic", "u_ada")
+	n.Enter("lobby", "u_bob")
 	users, more, err := p.Users(ctx, "lobby", 10)
 	if diff := cmp.Diff([]chat.User{ada, bob}, users); diff != "" || more || err != nil {
 		h.Errorf("Users: %t, %v (-want +got):\n%s", more, err, diff)
@@ -183,13 +208,16 @@ func testPresence(h *house) {
 		h.Errorf("Counts: %v (-want +got):\n%s", err, diff)
 	}
 	grace := chat.User{ID: "u_ada", Name: "Grace"}
-	do(p.Rename(ctx, grace), p.Rename(ctx, chat.User{ID: "u_nobody", Name: "Nobody"}))
-	do(p.Leave(ctx, "lobby", "u_ada"), p.Leave(ctx, "attic", "u_ada"), p.Disconnect(ctx, "u_ada"))
-	online, err := p.Online(ctx, []string{"u_ada", "u_bob", "u_eve"})
+	h.put(grace, grace, chat.User{ID: "u_zoe", Name: "Zoe"})
+	n.Leave("lobby", "u_ada")
+	n.Leave("attic", "u_ada")
+	n.Disconnect("u_ada")
+	online, err := p.Online(ctx, []string{"u_ada", "u_bob", "u_zoe"})
 	if diff := cmp.Diff(map[string]chat.User{"u_ada": grace, "u_bob": bob}, online); diff != "" || err != nil {
 		h.Errorf("Online: %v (-want +got):\n%s", err, diff)
 	}
-	do(p.Leave(ctx, "lobby", "u_ada"), p.Disconnect(ctx, "u_ada"))
+	n.Leave("lobby", "u_ada")
+	n.Disconnect("u_ada")
 	if online, _ := p.Online(ctx, []string{"u_ada"}); len(online) != 0 {
 		h.Errorf("after the last connection: %v", online)
 	}
@@ -203,13 +231,49 @@ func testPresence(h *house) {
 	}
 }
 
+// A node is told the new names of those who are connected there, and of nobody else. A user
+// whom the directory does not have cannot be connected, and one connection too many or too
+// few of somebody does no harm to others.
+func testRenamed(h *house) {
+	here, there := newEar(), newEar()
+	n, m := h.Broker.Attach(here), h.Broker.Attach(there)
+	defer m.Detach()
+	defer n.Detach()
+	if _, err := n.Connect(ctx, "u_ada"); !errors.Is(err, chat.ErrNotFound) {
+		h.Errorf("Connect of nobody: %v", err)
+	}
+	n.Disconnect("u_ada")
+	n.Disconnect("u_ada") // once too often
+	h.put(chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: "u_bob", Name: "Bob"})
+	h.connect(n, "u_ada")
+	h.connect(m, "u_bob")
+	h.put(chat.User{ID: "u_ada", Name: "Grace"})
+	if name := h.connect(m, "u_ada"); name != "Grace" {
+		h.Errorf("connected as %s", name)
+	}
+	h.put(chat.User{ID: "u_ada", Name: "Hopper"})
+	n.Disconnect("u_ada")
+	h.put(chat.User{ID: "u_ada", Name: "Admiral"})
+	want := func(e *ear, names ...string) {
+		h.Helper()
+		h.await("the names", func() bool {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			return len(e.names) >= len(names)
+		})
+		if diff := cmp.Diff(names, e.names); diff != "" {
+			h.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+	want(here, "Grace", "Hopper")
+	want(there, "Hopper", "Admiral")
+}
+
 func testSessionsAndBans(h *house) {
 	if err := h.Sessions.Begin(ctx, chat.SessionRecord{ID: "s_1", UserID: "u_ada"}); err != nil {
 		h.Error(err)
 	}
-	if err := h.Sessions.End(ctx, "s_1"); err != nil {
-		h.Error(err)
-	}
+	h.Sessions.End("s_1")
 	if reason, err := h.Bans.Banned(ctx, "u_ada"); reason != "" || err != nil {
 		h.Errorf("banned for %q, %v", reason, err)
 	}

@@ -39,7 +39,8 @@ func (b *belfry) Open(t *testing.T, c chat.Clock) chat.Engine {
 	}
 	e := b.Place.Open(t, c)
 	s := &shared{Log: e.Log, random: rand.New(rand.NewPCG(b.seed, 1)), lives: map[chat.Conversation]int{}, inboxes: map[string][]doorbell.Hint{}}
-	e.Log, e.Broker, e.Presence = s, s, local.NewPresence(s)
+	s.presence = local.NewPresence(s, e.Directory)
+	e.Log, e.Broker, e.Presence, e.Directory = s, s, s.presence, directory{e.Directory, s}
 	return e
 }
 
@@ -47,6 +48,7 @@ func (b *belfry) Open(t *testing.T, c chat.Clock) chat.Engine {
 // Source. It is their Broker, too.
 type shared struct {
 	chat.Log
+	presence *local.Presence
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -59,8 +61,35 @@ type shared struct {
 // outpost is a node, and the doorbells that have not reached it yet.
 type outpost struct {
 	*doorbell.Node
-	s    *shared
-	late []chat.Conversation // Guarded by s.mu.
+	s *shared
+
+	// Guarded by s.mu.
+	late      []chat.Conversation
+	connected map[string]int
+}
+
+// directory tells the nodes new names.
+type directory struct {
+	chat.Directory
+	s *shared
+}
+
+// PutUser implements chat.Directory.
+func (d directory) PutUser(ctx context.Context, u chat.User) error {
+	err := d.Directory.PutUser(ctx, u)
+	if err != nil {
+		return err
+	}
+	d.s.presence.Renamed(u)
+	for _, o := range d.s.all() {
+		d.s.mu.Lock()
+		here := o.connected[u.ID] > 0
+		d.s.mu.Unlock()
+		if here {
+			o.Renamed(u)
+		}
+	}
+	return nil
 }
 
 // batch is how many conversations a probe asks for at a time: more than one person has.
@@ -96,7 +125,7 @@ func (s *shared) stored(c chat.Conversation) (chat.Conversation, string) {
 
 // Attach implements chat.Broker.
 func (s *shared) Attach(r chat.Receiver) chat.Node {
-	o := &outpost{s: s}
+	o := &outpost{s: s, connected: map[string]int{}}
 	o.Node = doorbell.Attach(r, source{s}, doorbell.Config{
 		Log: slog.New(slog.DiscardHandler), Page: 3, Batch: batch, Readers: 2, ProbeEvery: 2 * time.Millisecond,
 	})
@@ -114,14 +143,44 @@ func (o *outpost) Detach() {
 	o.Node.Detach()
 }
 
+// Connect implements chat.Node.
+func (o *outpost) Connect(ctx context.Context, userID string) (chat.User, error) {
+	o.s.mu.Lock()
+	o.connected[userID]++
+	o.s.mu.Unlock()
+	u, err := o.s.presence.Connect(ctx, userID)
+	return u, errors.Join(err, o.Node.Follow(ctx, userID))
+}
+
+// Disconnect implements chat.Node.
+func (o *outpost) Disconnect(userID string) {
+	o.s.mu.Lock()
+	was := o.connected[userID]
+	o.connected[userID] = max(was-1, 0)
+	o.s.mu.Unlock()
+	if was > 0 {
+		o.Node.Unfollow(userID)
+		o.s.presence.Disconnect(userID)
+	}
+}
+
+// Enter implements chat.Node.
+func (o *outpost) Enter(room, userID string) { o.s.presence.Enter(room, userID) }
+
+// Leave implements chat.Node.
+func (o *outpost) Leave(room, userID string) { o.s.presence.Leave(room, userID) }
+
 // Here implements local.Announcer.
 func (s *shared) Here(room string, ev chat.PresenceEvent) {
-	s.mu.Lock()
-	nodes := slices.Clone(s.nodes)
-	s.mu.Unlock()
-	for _, o := range nodes {
+	for _, o := range s.all() {
 		o.Here(room, ev)
 	}
+}
+
+func (s *shared) all() []*outpost {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.nodes)
 }
 
 // ring rings at every node, or so.

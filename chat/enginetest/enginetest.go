@@ -51,6 +51,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Follow", testFollow},
 		{"Presence", testPresence},
 		{"What errors leave behind", testErrorsLeave},
+		{"Renamed", testRenamed},
 		{"Sessions and bans", testSessionsAndBans},
 		{"Two hubs", testTwoHubs},
 	} {

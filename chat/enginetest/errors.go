@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"context"
-	"errors"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,40 +27,31 @@ func (h *house) present(n int) {
 }
 
 func (h *house) presenceErrors(over context.Context) {
-	p := h.Presence
 	e := newEar()
 	n := h.Broker.Attach(e)
 	defer n.Detach()
 	if _, err := n.Subscribe(ctx, lobby); err != nil {
 		h.Fatal(err)
 	}
-	for range 2 { // two connections
-		p.Connect(over, chat.User{ID: "u_ada", Name: "Ada"})
-		p.Enter(over, "lobby", "u_ada")
-	}
+	h.put(chat.User{ID: "u_ada", Name: "Ada"})
+	n.Connect(over, "u_ada")
+	n.Disconnect("u_ada") // whatever that returned
+	h.connect(n, "u_ada")
+	n.Connect(over, "u_ada")
+	n.Enter("lobby", "u_ada")
+	n.Disconnect("u_ada")
 	h.present(1)
-	p.Rename(over, chat.User{ID: "u_ada", Name: "Grace"})
-	p.Leave(over, "lobby", "u_ada")
-	p.Disconnect(over, "u_ada")
-	h.present(1)
-	p.Leave(over, "lobby", "u_ada")
+	h.put(chat.User{ID: "u_ada", Name: "Grace"})
+	n.Leave("lobby", "u_ada")
 	h.present(0)
-	if err := p.Leave(ctx, "lobby", "u_ada"); !errors.Is(err, chat.ErrNotFound) {
-		h.Errorf("one Leave too many: %v", err)
-	}
-	p.Enter(over, "lobby", "u_ada")
+	n.Leave("lobby", "u_ada") // one too many
+	n.Enter("lobby", "u_ada")
 	h.present(1)
-	p.Disconnect(over, "u_ada") // and not Leave
+	n.Disconnect("u_ada") // and not Leave
 	h.present(0)
-	for name, err := range map[string]error{
-		"Disconnect": p.Disconnect(ctx, "u_ada"),
-		"Enter":      p.Enter(ctx, "lobby", "u_ada"),
-		"Leave":      p.Leave(ctx, "lobby", "u_ada"),
-	} {
-		if !errors.Is(err, chat.ErrNotFound) {
-			h.Errorf("%s of somebody who is not there: %v", name, err)
-		}
-	}
+	n.Disconnect("u_ada")
+	n.Enter("lobby", "u_ada") // of somebody who is not there
+	n.Leave("lobby", "u_ada")
 	h.present(0)
 	want := []string{"joined Ada lobby", "renamed Grace lobby", "left Grace lobby", "joined Grace lobby", "left Grace lobby"}
 	h.await("the events", func() bool {
@@ -98,15 +88,13 @@ func (h *house) nodeErrors(over context.Context) {
 	h.say(lobby, "u_ada", "to the subscriber")
 	h.await("the change", func() bool { return e.last(lobby) == 2 })
 
-	n.Follow(over, "u_ada")
-	n.Unfollow("u_ada")
-	n.Unfollow("u_ada")
+	n.Connect(over, "u_ada")
+	n.Disconnect("u_ada")
+	n.Disconnect("u_ada")
 	h.say(adaBob, "u_bob", "to nobody here")
-	n.Follow(over, "u_ada")
-	if err := n.Follow(ctx, "u_ada"); err != nil {
-		h.Fatal(err)
-	}
-	n.Unfollow("u_ada") // one of two
+	n.Connect(over, "u_ada")
+	h.connect(n, "u_ada")
+	n.Disconnect("u_ada") // one of two
 	h.say(adaBob, "u_bob", "to the follower")
 	h.await("the private change", func() bool { return e.last(adaBob) == 2 })
 	n.Detach()

@@ -161,11 +161,12 @@ func (n *faultyNode) Subscribe(ctx context.Context, c chat.Conversation) (chat.T
 	return tail, err
 }
 
-func (n *faultyNode) Follow(ctx context.Context, userID string) error {
+func (n *faultyNode) Connect(ctx context.Context, userID string) (chat.User, error) {
+	u, err := n.Node.Connect(ctx, userID)
 	if n.unfollowing {
-		return nil
+		n.Node.Disconnect(userID)
 	}
-	return n.Node.Follow(ctx, userID)
+	return u, err
 }
 
 type faultyReceiver struct {

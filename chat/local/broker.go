@@ -9,11 +9,11 @@ import (
 )
 
 // Broker is a chat.Broker between the hubs of one process. The engine calls Publish for
-// each change, in the order of each conversation, after it has told the sender.
+// each change, in the order of each conversation, after it has told the sender, and Renamed
+// for each user that it has stored.
 type Broker struct {
-	log interface {
-		Tail(context.Context, chat.Conversation) (chat.Tail, error)
-	}
+	log      Tails
+	presence *Presence
 
 	mu sync.RWMutex
 	// Guarded by mu. The slices are replaced and never changed.
@@ -23,23 +23,31 @@ type Broker struct {
 	delivering sync.RWMutex // held for reading while receivers are called
 }
 
-// NewBroker makes a broker. log tells the positions of subscriptions.
-func NewBroker(log interface {
+// Tails tells the positions of subscriptions: a chat.Log.
+type Tails interface {
 	Tail(context.Context, chat.Conversation) (chat.Tail, error)
-}) *Broker {
-	return &Broker{log: log, subscribed: make(map[chat.Conversation][]*node), following: make(map[string][]*node)}
 }
+
+// NewBroker makes a broker, with a Presence of its own.
+func NewBroker(log Tails, users Users) *Broker {
+	b := &Broker{log: log, subscribed: make(map[chat.Conversation][]*node), following: make(map[string][]*node)}
+	b.presence = NewPresence(b, users)
+	return b
+}
+
+// Presence is who the nodes say is connected.
+func (b *Broker) Presence() *Presence { return b.presence }
 
 type node struct {
 	b *Broker
 	r chat.Receiver
 
-	follows map[string]int // Guarded by b.mu. How often each user is followed.
+	connected map[string]int // Guarded by b.mu. How many connections a user has here.
 }
 
 // Attach implements chat.Broker.
 func (b *Broker) Attach(r chat.Receiver) chat.Node {
-	return &node{b: b, r: r, follows: make(map[string]int)}
+	return &node{b: b, r: r, connected: make(map[string]int)}
 }
 
 // Publish gives a change to the nodes that want it. It is not called for two changes of a
@@ -59,6 +67,21 @@ func (b *Broker) Lost(c chat.Conversation, now chat.Tail) {
 	defer b.delivering.RUnlock()
 	for _, n := range b.interested(c) {
 		n.r.Lost(c, now)
+	}
+}
+
+// Renamed tells the nodes at which a user is connected what the user is called now, and
+// those that subscribe to a room in which the user is, if that is new. It is not called
+// for one user twice at a time.
+func (b *Broker) Renamed(u chat.User) {
+	b.presence.Renamed(u)
+	b.delivering.RLock()
+	defer b.delivering.RUnlock()
+	b.mu.RLock()
+	nodes := b.following[u.ID]
+	b.mu.RUnlock()
+	for _, n := range nodes {
+		n.r.Renamed(u)
 	}
 }
 
@@ -109,37 +132,54 @@ func (n *node) Unsubscribe(c chat.Conversation) {
 	without(n.b.subscribed, c, n)
 }
 
-// Follow implements chat.Node.
-func (n *node) Follow(_ context.Context, userID string) error {
+// Connect implements chat.Node.
+func (n *node) Connect(ctx context.Context, userID string) (chat.User, error) {
 	n.b.mu.Lock()
-	defer n.b.mu.Unlock()
-	if n.follows[userID]++; n.follows[userID] == 1 {
+	if n.connected[userID]++; n.connected[userID] == 1 {
 		n.b.following[userID] = append(slices.Clip(n.b.following[userID]), n)
 	}
-	return nil
+	n.b.mu.Unlock()
+	return n.b.presence.Connect(ctx, userID)
 }
 
-// Unfollow implements chat.Node.
-func (n *node) Unfollow(userID string) {
+// Disconnect implements chat.Node.
+func (n *node) Disconnect(userID string) {
 	n.b.mu.Lock()
-	defer n.b.mu.Unlock()
-	switch n.follows[userID] {
+	was := n.connected[userID]
+	switch was {
 	case 0: // one call too many
 	case 1:
-		delete(n.follows, userID)
+		delete(n.connected, userID)
 		without(n.b.following, userID, n)
 	default:
-		n.follows[userID]--
+		n.connected[userID]--
+	}
+	n.b.mu.Unlock()
+	if was > 0 {
+		n.b.presence.Disconnect(userID)
 	}
 }
+
+// Enter implements chat.Node.
+func (n *node) Enter(room, userID string) { n.b.presence.Enter(room, userID) }
+
+// Leave implements chat.Node.
+func (n *node) Leave(room, userID string) { n.b.presence.Leave(room, userID) }
 
 // Detach implements chat.Node.
 func (n *node) Detach() {
 	b := n.b
 	b.mu.Lock()
+	left := n.connected
+	n.connected = make(map[string]int)
 	drop(b.subscribed, n)
 	drop(b.following, n)
 	b.mu.Unlock()
+	for user, connections := range left {
+		for range connections {
+			b.presence.Disconnect(user)
+		}
+	}
 	b.delivering.Lock() // a delivery that had found the node before is over
 	defer b.delivering.Unlock()
 }

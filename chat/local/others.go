@@ -25,11 +25,10 @@ func (s *Sessions) Begin(_ context.Context, r chat.SessionRecord) error {
 }
 
 // End implements chat.Sessions.
-func (s *Sessions) End(_ context.Context, id string) error {
+func (s *Sessions) End(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.open, id)
-	return nil
 }
 
 // Bans is a chat.Bans of one process.

@@ -16,9 +16,15 @@ type Announcer interface {
 	Here(room string, ev chat.PresenceEvent)
 }
 
+// Users tells a user's name: a chat.Directory.
+type Users interface {
+	User(ctx context.Context, id string) (chat.User, error)
+}
+
 // Presence is a chat.Presence of one process.
 type Presence struct {
 	announcer Announcer
+	users     Users
 
 	mu sync.Mutex
 	// Guarded by mu. Events are sent under it, so that they come in the order of what
@@ -29,7 +35,8 @@ type Presence struct {
 
 // person is somebody who is connected.
 type person struct {
-	user        chat.User
+	user        chat.User // but for the id, not known before the directory was read
+	known       bool
 	connections int
 	in          []*room // one for each connection in a room: the same room may stand here twice
 }
@@ -41,8 +48,8 @@ type room struct {
 }
 
 // NewPresence makes a Presence whose events go through a.
-func NewPresence(a Announcer) *Presence {
-	return &Presence{announcer: a, people: make(map[string]*person), rooms: make(map[string]*room)}
+func NewPresence(a Announcer, users Users) *Presence {
+	return &Presence{announcer: a, users: users, people: make(map[string]*person), rooms: make(map[string]*room)}
 }
 
 func newRoom(name string) *room {
@@ -50,44 +57,57 @@ func newRoom(name string) *room {
 	return &room{name: name, people: btree.NewBTreeGOptions(byID, btree.Options{NoLocks: true})}
 }
 
-// Connect implements chat.Presence.
-func (p *Presence) Connect(_ context.Context, u chat.User) error {
+// Connect counts a connection of a user, and returns the user. A Node of any broker may use
+// this and what follows, to do as chat.Node says.
+func (p *Presence) Connect(ctx context.Context, userID string) (chat.User, error) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	one := p.people[u.ID]
+	one := p.people[userID]
 	if one == nil {
-		one = &person{user: u}
-		p.people[u.ID] = one
+		one = &person{user: chat.User{ID: strings.Clone(userID)}}
+		p.people[one.user.ID] = one
 	}
 	one.connections++
-	return nil
+	user, known := one.user, one.known
+	p.mu.Unlock()
+	if known {
+		return user, nil
+	}
+	user, err := p.users.User(ctx, userID)
+	if err != nil {
+		return user, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !one.known { // a new name that came meanwhile is newer
+		one.user, one.known = user, true
+	}
+	return one.user, nil
 }
 
-// Disconnect implements chat.Presence.
-func (p *Presence) Disconnect(_ context.Context, userID string) error {
+// Disconnect undoes Connect. The last one ends what was entered.
+func (p *Presence) Disconnect(userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := p.people[userID]
 	if one == nil {
-		return chat.ErrNotFound
+		return
 	}
 	if one.connections--; one.connections > 0 {
-		return nil
+		return
 	}
 	delete(p.people, userID)
 	for len(one.in) > 0 {
-		p.leave(one, one.in[len(one.in)-1])
+		p.remove(one, one.in[len(one.in)-1])
 	}
-	return nil
 }
 
-// Enter implements chat.Presence.
-func (p *Presence) Enter(_ context.Context, name, userID string) error {
+// Enter notes that a connection of a user is in a room.
+func (p *Presence) Enter(name, userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := p.people[userID]
-	if one == nil {
-		return chat.ErrNotFound
+	if one == nil || !one.known {
+		return
 	}
 	r := p.rooms[name]
 	if r == nil {
@@ -102,23 +122,20 @@ func (p *Presence) Enter(_ context.Context, name, userID string) error {
 		one.in = append(make([]*room, 0, len(one.in)+2), one.in...)
 	}
 	one.in = append(one.in, r)
-	return nil
 }
 
-// Leave implements chat.Presence.
-func (p *Presence) Leave(_ context.Context, name, userID string) error {
+// Leave undoes Enter.
+func (p *Presence) Leave(name, userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one, r := p.people[userID], p.rooms[name]
-	if one == nil || r == nil || !slices.Contains(one.in, r) {
-		return chat.ErrNotFound
+	if one != nil && r != nil && slices.Contains(one.in, r) {
+		p.remove(one, r)
 	}
-	p.leave(one, r)
-	return nil
 }
 
-// leave takes one of somebody's connections out of a room. Called with mu held.
-func (p *Presence) leave(one *person, r *room) {
+// remove takes one of somebody's connections out of a room. Called with mu held.
+func (p *Presence) remove(one *person, r *room) {
 	i := slices.Index(one.in, r)
 	last := len(one.in) - 1
 	one.in[i], one.in[last] = one.in[last], nil
@@ -135,25 +152,24 @@ func (p *Presence) leave(one *person, r *room) {
 	p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Left, User: one.user})
 }
 
-// Rename implements chat.Presence.
-func (p *Presence) Rename(_ context.Context, u chat.User) error {
+// Renamed replaces a user who is connected, and tells those who see that the name is new.
+func (p *Presence) Renamed(u chat.User) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	one := p.people[u.ID]
 	if one == nil {
-		return nil
+		return
 	}
 	before := one.user.Name
-	one.user = u
+	one.user, one.known = u, true
 	if before == u.Name {
-		return nil
+		return
 	}
 	for i, r := range one.in {
 		if !slices.Contains(one.in[:i], r) {
 			p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Renamed, User: u, Before: before})
 		}
 	}
-	return nil
 }
 
 // Users implements chat.Presence.
@@ -203,7 +219,7 @@ func (p *Presence) Online(ctx context.Context, userIDs []string) (map[string]cha
 	defer p.mu.Unlock()
 	online := make(map[string]chat.User)
 	for _, id := range userIDs {
-		if one := p.people[id]; one != nil {
+		if one := p.people[id]; one != nil && one.known {
 			online[id] = one.user
 		}
 	}

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -21,11 +20,21 @@ func (h *heard) Here(room string, ev chat.PresenceEvent) {
 	*h = append(*h, fmt.Sprint(ev.Kind, " ", ev.User.Name, " ", room))
 }
 
-func must(t testing.TB, errs ...error) {
+// directory is Users that knows everybody.
+type directory map[string]string
+
+func (d directory) User(_ context.Context, id string) (chat.User, error) {
+	if name := d[id]; name != "" {
+		return chat.User{ID: id, Name: name}, nil
+	}
+	return chat.User{ID: id, Name: "Somebody"}, nil
+}
+
+func connect(t testing.TB, p *Presence, ids ...string) {
 	t.Helper()
-	for i, err := range errs {
-		if err != nil {
-			t.Fatalf("step %d: %v", i+1, err)
+	for _, id := range ids {
+		if _, err := p.Connect(ctx, id); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
@@ -34,15 +43,17 @@ func must(t testing.TB, errs ...error) {
 // connections somebody has there.
 func TestRename(t *testing.T) {
 	var h heard
-	p := NewPresence(&h)
-	ada := chat.User{ID: "u_ada", Name: "Ada"}
-	must(t, p.Connect(ctx, ada), p.Connect(ctx, ada), p.Enter(ctx, "lobby", "u_ada"), p.Enter(ctx, "attic", "u_ada"), p.Enter(ctx, "lobby", "u_ada"))
+	p := NewPresence(&h, directory{"u_ada": "Ada"})
+	connect(t, p, "u_ada", "u_ada")
+	for _, room := range []string{"lobby", "attic", "lobby"} {
+		p.Enter(room, "u_ada")
+	}
 	h = nil
-	must(t, p.Rename(ctx, ada))
+	p.Renamed(chat.User{ID: "u_ada", Name: "Ada"})
 	if len(h) > 0 {
 		t.Errorf("the same name again: %q", h)
 	}
-	must(t, p.Rename(ctx, chat.User{ID: "u_ada", Name: "Grace"}))
+	p.Renamed(chat.User{ID: "u_ada", Name: "Grace"})
 	if diff := cmp.Diff(heard{"renamed Grace lobby", "renamed Grace attic"}, h); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -51,14 +62,15 @@ func TestRename(t *testing.T) {
 // With the last connection a user is gone from every room, although Leave was never called.
 func TestDisconnectLeaves(t *testing.T) {
 	var h heard
-	p := NewPresence(&h)
-	must(t, p.Connect(ctx, chat.User{ID: "u_ada", Name: "Ada"}), p.Enter(ctx, "lobby", "u_ada"), p.Enter(ctx, "lobby", "u_ada"), p.Disconnect(ctx, "u_ada"))
+	p := NewPresence(&h, directory{"u_ada": "Ada"})
+	connect(t, p, "u_ada")
+	p.Enter("lobby", "u_ada")
+	p.Enter("lobby", "u_ada")
+	p.Disconnect("u_ada")
 	if diff := cmp.Diff(heard{"joined Ada lobby", "left Ada lobby"}, h); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if err := p.Leave(ctx, "lobby", "u_ada"); !errors.Is(err, chat.ErrNotFound) {
-		t.Errorf("Leave of somebody who is gone: %v", err)
-	}
+	p.Leave("lobby", "u_ada") // somebody who is gone
 	if len(p.people)+len(p.rooms) > 0 {
 		t.Errorf("%d people and %d rooms are left", len(p.people), len(p.rooms))
 	}
@@ -66,16 +78,38 @@ func TestDisconnectLeaves(t *testing.T) {
 
 // crowd is a Presence of people of whom each is in some rooms, with size others.
 func crowd(t testing.TB, people, rooms, size int) *Presence {
-	p := NewPresence(NewBroker(nil))
+	p := NewPresence(NewBroker(nil, nil), directory{})
 	for i := range people {
 		// Not in the order of their ids.
 		id := fmt.Sprintf("u_%06d", i*7919%people)
-		must(t, p.Connect(ctx, chat.User{ID: id, Name: "Somebody"}))
+		connect(t, p, id)
 		for r := range rooms {
-			must(t, p.Enter(ctx, fmt.Sprint("room-", i/size*rooms+r), id))
+			p.Enter(fmt.Sprint("room-", i/size*rooms+r), id)
 		}
 	}
 	return p
+}
+
+// A new name that comes while the directory is being read is newer than what was read.
+func TestRenamedWhileConnecting(t *testing.T) {
+	var h heard
+	var p *Presence
+	p = NewPresence(&h, reading(func() { p.Renamed(chat.User{ID: "u_ada", Name: "Grace"}) }))
+	if u, err := p.Connect(ctx, "u_ada"); err != nil || u.Name != "Grace" {
+		t.Errorf("connected as %+v, %v", u, err)
+	}
+	p.Enter("lobby", "u_ada")
+	if diff := cmp.Diff(heard{"joined Grace lobby"}, h); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// reading is Users who are called Ada before something happens.
+type reading func()
+
+func (r reading) User(_ context.Context, id string) (chat.User, error) {
+	r()
+	return chat.User{ID: id, Name: "Ada"}, nil
 }
 
 // The first of many people are found without looking at the others.

@@ -18,11 +18,10 @@ import (
 type Engine struct {
 	time     *chat.ServerTime
 	broker   *local.Broker
-	presence *local.Presence
 	sessions local.Sessions
 	bans     local.Bans
 
-	appending sync.Mutex // held from numbering changes until every node was given them
+	appending sync.Mutex // held from numbering changes, or storing a user, until every node was told
 
 	epoch string // Immutable.
 
@@ -53,14 +52,13 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 		convs: make(map[chat.Conversation]*conversation),
 		users: make(map[string]chat.User),
 	}
-	e.broker = local.NewBroker(e)
-	e.presence = local.NewPresence(e.broker)
+	e.broker = local.NewBroker(e, e)
 	return e
 }
 
 // Parts is the engine as a hub takes it. Several hubs may have it at a time.
 func (e *Engine) Parts() chat.Engine {
-	return chat.Engine{Log: e, Directory: e, Broker: e.broker, Presence: e.presence, Sessions: &e.sessions, Bans: &e.bans, Health: e}
+	return chat.Engine{Log: e, Directory: e, Broker: e.broker, Presence: e.broker.Presence(), Sessions: &e.sessions, Bans: &e.bans, Health: e}
 }
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:13]) }
@@ -143,6 +141,9 @@ func (e *Engine) look(ctx context.Context, name chat.Conversation, f func(c *con
 	return ctx.Err()
 }
 
+// Now implements chat.Log.
+func (e *Engine) Now() int64 { return e.time.Now() }
+
 // Epoch implements chat.Log.
 func (e *Engine) Epoch(ctx context.Context) (string, error) { return e.epoch, ctx.Err() }
 
@@ -212,6 +213,16 @@ func (e *Engine) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pa
 
 // PutUser implements chat.Directory.
 func (e *Engine) PutUser(ctx context.Context, u chat.User) error {
+	e.appending.Lock()
+	defer e.appending.Unlock()
+	err := e.putUser(ctx, u)
+	if err == nil {
+		e.broker.Renamed(u)
+	}
+	return err
+}
+
+func (e *Engine) putUser(ctx context.Context, u chat.User) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := ctx.Err(); err != nil {

@@ -158,7 +158,6 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 			Users:       a.store,
 			Tokens:      tokens,
 			Address:     remoteAddr,
-			Renamed:     a.hub.Rename,
 			CheckOrigin: originCheck(a.cfg.PublicOrigins),
 			Rate:        api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
 			Log:         a.log,

@@ -1,0 +1,113 @@
+package chat
+
+import (
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// This file is how a connection ends, from its first reason to the Close.
+
+// closingTime is how long a connection that is being closed may take to answer what it
+// has accepted.
+const closingTime = 10 * time.Second
+
+// closing is how a connection will be closed.
+type closing struct {
+	code   wsproto.CloseCode
+	reason string
+	stop   func() bool // of the timer that ends the waiting
+}
+
+// fail sends an error and ends the connection. Called with mu held.
+func (c *Connection) fail(fail *Failure, ref string, code wsproto.CloseCode) {
+	if c.state >= connectionClosing {
+		return
+	}
+	c.sendFailure(fail, ref)
+	c.end(code, fail.Reason)
+}
+
+// failAuth is fail for an auth that was refused: what was sent after it has no effect.
+func (c *Connection) failAuth(fail *Failure, ref string, code wsproto.CloseCode) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = nil
+	c.fail(fail, ref, code)
+}
+
+// expire ends a connection whose token has expired.
+func (c *Connection) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail(failTokenExpired, "", wsproto.ClosePolicyViolation)
+}
+
+// end takes no more messages from the peer, and closes the connection when everything
+// that was accepted before has been answered. Called with mu held.
+func (c *Connection) end(code wsproto.CloseCode, reason string) {
+	if c.state >= connectionClosing {
+		return
+	}
+	if c.state == authExpected {
+		c.clearTimer()
+	}
+	c.state = connectionClosing
+	c.closing = &closing{code: code, reason: reason}
+	c.hub.cfg.Log.Info("chat: closing a connection", "session", c.id, "remote", c.info.remote(), "code", int(code), "reason", reason)
+	if c.finishClosing(); c.state == connectionClosing {
+		c.closing.stop = c.hub.cfg.Clock.AfterFunc(closingTime, c.cut)
+	}
+}
+
+// finishClosing closes the connection if nothing waits for an answer any more. Called
+// with mu held.
+func (c *Connection) finishClosing() {
+	if c.state != connectionClosing || c.running > 0 || len(c.queue) > 0 {
+		return
+	}
+	c.closeNow()
+}
+
+func (c *Connection) closeNow() {
+	how := c.closing
+	c.forget()
+	c.socket.Close(how.code, how.reason)
+}
+
+// cut closes the connection although something waits for an answer.
+func (c *Connection) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == connectionClosing {
+		c.closeNow()
+	}
+}
+
+// forget drops what waits. Called with mu held.
+func (c *Connection) forget() {
+	c.state = connectionEnded
+	c.queue = nil
+	c.throttled, c.refusal = false, nil
+	c.clearTimer()
+	if c.closing != nil && c.closing.stop != nil {
+		c.closing.stop()
+	}
+	c.closing = nil
+}
+
+func (c *Connection) clearTimer() {
+	if c.stopTimer != nil {
+		c.stopTimer()
+		c.stopTimer = nil
+	}
+}
+
+func (c *Connection) authTimedOut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state == authExpected { // and not: auth came just as the timer fired
+		c.stopTimer = nil
+		c.fail(failAuthTimeout, "", wsproto.ClosePolicyViolation)
+	}
+}
