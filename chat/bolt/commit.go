@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -181,6 +182,15 @@ func (c *committer) take() []*job {
 	defer c.mu.Unlock()
 	for len(c.waiting) == 0 && !c.closed {
 		c.wake.Wait()
+	}
+	// Those whose jobs were done together bring their next ones one after the other, and
+	// the first of them must not get a transaction of its own while the others are about
+	// to come.
+	for found := 0; found < len(c.waiting) && len(c.waiting) < maxBatch; {
+		found = len(c.waiting)
+		c.mu.Unlock()
+		runtime.Gosched()
+		c.mu.Lock()
 	}
 	n, size := 0, 0
 	for n < len(c.waiting) && n < maxBatch {
