@@ -8,18 +8,18 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Actor is who has an operation done: a Connection, or something else that speaks in a
-// user's name.
+// Actor is the party on whose behalf an operation is done: a Connection, or something else
+// that acts for a user.
 type Actor interface {
-	// User is in whose name it is done.
+	// User returns the user in whose name the operation is done.
 	User() User
 
-	// Subject is whom the limits count.
+	// Subject returns what the limits count the operation for.
 	Subject() Subject
 
-	// Answer is called once for each operation, with the answer (a JSON message, nil
-	// if none is due) or with why there is none. It does not block, and does not call the
-	// hub. Where it is an acknowledgement it is called before anybody is sent the change.
+	// Answer is called once for each operation, with the answer (a JSON message, or nil
+	// if there is none) or with the failure. It must not block or call the hub. An
+	// acknowledgement is given before the change is sent to anyone.
 	Answer(op *Operation, answer []byte, fail *Failure)
 }
 
@@ -65,7 +65,7 @@ func (h *Hub) doQueued(c *Connection, op *Operation) {
 	ctx, cancel := context.WithDeadline(context.Background(), h.deadline(op))
 	defer cancel()
 	switch {
-	case !op.kind.stores && c.ended(): // nobody would read the answer
+	case !op.kind.stores && c.ended(): // the answer could not be sent
 		h.finish(c)
 	case ctx.Err() == nil:
 		op.kind.run(ctx, h, c, op)
@@ -77,7 +77,7 @@ func (h *Hub) doQueued(c *Connection, op *Operation) {
 	}
 }
 
-// permit refuses what an actor may not do whatever it is.
+// permit checks the rules that apply to every actor.
 func permit(a Actor, op *Operation) *Failure {
 	if op.sender != "" && !op.kind.opens && op.sender != a.User().ID {
 		return failSender
@@ -95,8 +95,8 @@ func (h *Hub) answer(a Actor, op *Operation, answer []byte, fail *Failure) {
 	h.finish(a)
 }
 
-// refuse tells an actor why there is no answer. A connection counts what it is refused
-// itself: more than operations.
+// refuse answers an actor with a failure. A connection reports its refusals to the Observer
+// itself, because they are not only those of operations.
 func (h *Hub) refuse(a Actor, op *Operation, fail *Failure) {
 	if _, ok := a.(*Connection); !ok {
 		h.cfg.Observer.Refused(fail.Reason)
@@ -110,8 +110,8 @@ func (h *Hub) finish(a Actor) {
 	}
 }
 
-// engineFailed is the answer where the engine could not be asked or could not answer. The
-// log says why, unless it is that the actor waits no longer.
+// engineFailed returns the answer for an error of the engine, which it logs unless the actor
+// has stopped waiting.
 func (h *Hub) engineFailed(err error) *Failure {
 	if !errors.Is(err, context.Canceled) {
 		h.note(&h.troubles.read, err)
@@ -119,7 +119,7 @@ func (h *Hub) engineFailed(err error) *Failure {
 	return failStore
 }
 
-// appendFailed is the answer for a message that was not stored, or perhaps not.
+// appendFailed returns the answer for a message that was not stored, or may not have been.
 func appendFailed(err error) *Failure {
 	if errors.Is(err, ErrOutcomeUnknown) {
 		return failUnknownOutcome
@@ -127,7 +127,7 @@ func appendFailed(err error) *Failure {
 	return failStore
 }
 
-// admitRoom asks whether an actor may make a room.
+// admitRoom asks the limits whether an actor may create a room.
 func (h *Hub) admitRoom(a Actor, op *Operation) *Failure {
 	s := a.Subject()
 	s.Pace = nil

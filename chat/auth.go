@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// opAuth begins a connection: PROTOCOL.md, "auth".
+// opAuth authenticates a connection: PROTOCOL.md, "auth".
 var opAuth = definition{
 	name:            "auth",
 	required:        []field{fieldToken},
@@ -37,7 +37,7 @@ func checkAuth(op *Operation, _ *Limits) *Failure {
 	return nil
 }
 
-// runAuth finds out whose token it is, and lets the connection in or ends it.
+// runAuth verifies the token, and admits the connection or ends it.
 func runAuth(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	c := a.(*Connection)
 	defer c.finished()

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// maxUnread is how many operations a socket that was paused may still deliver of what it
-	// had read before. More means that it does not pause.
+	// maxUnread bounds the operations that may still arrive after Pause, from data already
+	// read. More means that the driver ignores Pause.
 	maxUnread = 1024
 )
 
@@ -20,10 +20,10 @@ const (
 //	auth expected --auth--> open --end--> closing --all answered, or closingTime--> ended
 //	                                  (Closed ends it from every state)
 //
-// Messages that need no look-up go to the sequencer of their conversation, several at a time
-// as long as it is the same one. Everything else runs alone, in a pool: it may wait for the
-// engine. Operations that must wait stand in queue, and so do those that come faster than
-// the limits allow. When the queue is long, reading stops.
+// Messages that need no look-up go to the sequencer of their conversation. Several may be
+// there at once, as long as it is the same sequencer. Every other operation runs alone, in a
+// pool, because it may wait for the engine. Operations that must wait for that, or for the
+// limits, are in queue. When the queue is long, reading stops.
 type Connection struct {
 	// Immutable.
 	hub    *Hub
@@ -37,10 +37,10 @@ type Connection struct {
 	stopTimer func() bool   // of the time for auth, or of a throttle; nil: neither runs
 	queue     []*Operation  // arrived, not begun
 	admitted  bool          // the first of them has passed the limits
-	throttled bool          // the first of them waits for its time
-	refusal   *Failure      // how it is answered then; nil: it begins
+	throttled bool          // the first of them waits for the limits
+	refusal   *Failure      // how it is answered after that; nil: it begins
 	running   int           // begun, not finished
-	lane      *shard        // of those that run; nil: one runs alone
+	lane      *shard        // the sequencer of those that run; nil: one runs alone
 	paused    bool          // the socket was told to stop reading
 	pace      time.Duration // see Subject
 	errors    errorBudget
@@ -48,8 +48,8 @@ type Connection struct {
 	closed    bool     // Closed was called; when nothing runs, it departs
 	departed  bool     // see Hub.depart
 
-	// Guarded by hub.mu. person and features are set once, when auth succeeds, before
-	// any other operation begins: these read them without the lock.
+	// Guarded by hub.mu. person and features are set once, when auth succeeds, before any
+	// other operation begins. So operations read them without the lock.
 	person   *person
 	features feature
 	gone     bool    // Closed was called
@@ -86,7 +86,7 @@ func (c *Connection) Answer(op *Operation, answer []byte, fail *Failure) {
 	}
 }
 
-// in is the room with this name, if the connection is in it.
+// in returns the room with this name if the connection is in it, otherwise nil.
 func (c *Connection) in(name string) *room {
 	for _, r := range c.rooms {
 		if r.name == name {
@@ -96,9 +96,9 @@ func (c *Connection) in(name string) *room {
 	return nil
 }
 
-// Handle takes one message from the peer. It is called for one message at a time,
-// in order of arrival, with the opcode Text or Binary. It never blocks and keeps
-// nothing of p. A text must be UTF-8, as package wsproto sees to.
+// Handle takes one message from the peer, with the opcode Text or Binary. It must be called
+// for one message at a time, in order of arrival. It never blocks, and does not keep p. A
+// text must be UTF-8, which package wsproto ensures.
 func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -116,8 +116,8 @@ func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
 func (c *Connection) accept(op *Operation, fail *Failure) {
 	switch {
 	case c.state == authExpected && fail != nil:
-		// Nothing that speaks the protocol begins like this, but the author of a client
-		// should read what is wrong with its auth.
+		// A client that speaks the protocol does not begin like this, but its author
+		// should be told what is wrong with its auth.
 		c.sendFailure(fail, op.ref)
 		c.end(wsproto.ClosePolicyViolation, failAuthRequired.Reason)
 	case fail != nil:
@@ -137,8 +137,8 @@ func (c *Connection) accept(op *Operation, fail *Failure) {
 	}
 }
 
-// Closed takes note that the WebSocket has ended. It is called exactly
-// once, and nothing is called after it.
+// Closed tells the connection that its WebSocket has ended. It must be called exactly once,
+// and no other method after it.
 func (c *Connection) Closed() {
 	c.mu.Lock()
 	c.forget()
@@ -164,14 +164,14 @@ func (c *Connection) arrive(op *Operation) {
 	}
 }
 
-// advance begins what may begin. Called with mu held.
+// advance begins the operations that may begin. Called with mu held.
 func (c *Connection) advance() {
 	for len(c.queue) > 0 {
 		op := c.queue[0]
 		if c.throttled || c.running >= c.hub.cfg.ConnectionQueue || c.running > 0 && c.lane == nil {
 			return
 		}
-		// With messages on their way, their sequencer may have another one, and nobody else.
+		// While messages are running, only another one for the same sequencer may begin.
 		var lane *shard
 		if op.kind.lane != nil {
 			lane = op.kind.lane(c, op)
@@ -202,8 +202,8 @@ func (c *Connection) advance() {
 	c.finishClosing()
 }
 
-// admit asks whether the first operation in the queue may begin. If it, or the answer that
-// it may not, has to wait, for a limit, the connection is throttled. Called with mu held.
+// admit asks the limits whether the first operation in the queue may begin. If the operation
+// or its refusal has to wait, the connection is throttled. Called with mu held.
 func (c *Connection) admit(op *Operation) *Failure {
 	switch {
 	case c.admitted:
@@ -233,7 +233,7 @@ func (c *Connection) unthrottle() {
 	}
 }
 
-// readOn ends a pause when half of the queue is free. Called with mu held.
+// readOn resumes reading when half of the queue is free. Called with mu held.
 func (c *Connection) readOn() {
 	if c.paused && len(c.queue) <= c.hub.cfg.ConnectionQueue/2 && c.state == connectionOpen {
 		c.paused = false
@@ -263,7 +263,7 @@ func (c *Connection) begin(op *Operation, lane *shard) *Failure {
 	return fail
 }
 
-// finished is called when an operation was answered.
+// finished is called when an operation has been answered.
 func (c *Connection) finished() {
 	c.mu.Lock()
 	c.running--
@@ -276,7 +276,7 @@ func (c *Connection) finished() {
 	}
 }
 
-// ended reports whether nothing that is sent arrives any more.
+// ended reports whether nothing more can be sent.
 func (c *Connection) ended() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -299,8 +299,8 @@ func (c *Connection) reject(fail *Failure, ref string) {
 	c.refuse(fail, ref)
 }
 
-// refuse sends an error, and ends the connection if it was one too many. Called with
-// mu held.
+// refuse sends an error, and ends the connection if it has made too many. Called with mu
+// held.
 func (c *Connection) refuse(fail *Failure, ref string) {
 	if c.state == connectionEnded {
 		return

@@ -2,11 +2,11 @@ package chat
 
 import "github.com/hawser-ws/hawser/wsproto"
 
-// receiver is the hub as its engine sees it: what happened, on whichever node, comes in here
-// and goes out to those here whom it concerns.
+// receiver is the hub as its engine sees it: changes made on any node arrive here, and are
+// sent to the connections of this node that they concern.
 type receiver struct{ h *Hub }
 
-// Deliver is the only fan-out: everything durable that anybody is sent comes through here.
+// Deliver is the only fan-out: every durable change is sent to connections from here.
 func (r receiver) Deliver(c Conversation, ch *Change) {
 	s := r.h.shard(c)
 	s.mu.Lock()
@@ -18,7 +18,7 @@ func (r receiver) Deliver(c Conversation, ch *Change) {
 	s.emit(c, ch)
 }
 
-// emit sends a change to those here whom it concerns. Called with mu held.
+// emit sends a change to the connections here that it concerns. Called with mu held.
 func (s *shard) emit(c Conversation, ch *Change) {
 	name, isRoom := c.Room()
 	if !isRoom {
@@ -58,7 +58,7 @@ func (s *shard) move(r *room, tail Tail) {
 	r.tail = tail
 }
 
-// Lost has the members of a room read its history again.
+// Lost makes the members of a room read its history again.
 func (r receiver) Lost(c Conversation, now Tail) {
 	s := r.h.shard(c)
 	s.mu.Lock()
@@ -69,7 +69,7 @@ func (r receiver) Lost(c Conversation, now Tail) {
 	name, ok := c.Room()
 	room := s.rooms[name]
 	switch {
-	case !ok || room == nil: // a private message that follows has the new epoch
+	case !ok || room == nil: // the next private message has the new epoch
 	case room.subscribing:
 		room.pending, room.lost = nil, &now
 	case now.Epoch == room.tail.Epoch && now.Change <= room.tail.Change: // nothing was missed
@@ -79,7 +79,7 @@ func (r receiver) Lost(c Conversation, now Tail) {
 	}
 }
 
-// Here tells a room's watchers of somebody in it.
+// Here tells a room's watchers about somebody in it.
 func (r receiver) Here(name string, ev PresenceEvent) {
 	s := r.h.shard(RoomConversation(name))
 	s.mu.Lock()
@@ -102,8 +102,9 @@ func (r receiver) Here(name string, ev PresenceEvent) {
 	}
 }
 
-// asking is a watcher's question who is in a room, while the engine is asked. What the
-// watcher is told meanwhile may be newer than the answer, and is sent again after it.
+// asking is a watcher's question of who is in a room, while the engine is being asked. Events
+// that the watcher gets in the meantime may be newer than the answer, so they are sent again
+// after it.
 type asking struct {
 	missed []*wsproto.Prepared
 }

@@ -13,22 +13,22 @@ import (
 // MaxName is the length of a display name in code points.
 const MaxName = 32
 
-// CleanName returns a display name as it is stored, or an error for people that says
-// what is wrong with it, where, and why.
+// CleanName returns a display name in the form in which it is stored, or an error that tells
+// people what is wrong with it, where, and why.
 //
-// White space around the name goes, any other becomes one space, and the rest is
-// brought into the form NFC. The result has 1 to 32 code points and a letter, digit or
-// symbol that can be seen. It has nothing invisible (invisible.go), no piles of marks
-// (marks.go), no word that mixes alphabets (scripts.go), and does not pose as the
-// server, its staff or another user (impostor.go). Whether it looks like the name that
-// another user has is for the Store to say, which knows them: see LookOf.
+// Leading and trailing white space is removed, other white space becomes single spaces, and
+// the rest is brought into the form NFC. The result has 1 to 32 code points, at least one of
+// them a visible letter, digit or symbol. It has nothing invisible (invisible.go), no piles
+// of marks (marks.go) and no word that mixes alphabets (scripts.go), and does not pose as the
+// server, its staff or another user (impostor.go). Whether it looks like the name of an
+// existing user is checked by Directory.PutUser; see LookOf.
 //
-// The rules go by properties of characters. Those that Unicode has added since this
-// program was built are let in where they cannot be invisible, so that new emoji and
-// new scripts work. That is why the profiles of PRECIS (RFC 8265, RFC 8266) do not
-// serve: they refuse what is unassigned, and every emoji that is joined of several.
+// The rules use properties of characters. Characters that Unicode has added since this
+// program was built are allowed where they cannot be invisible, so that new emoji and new
+// scripts work. That is why the profiles of PRECIS (RFC 8265, RFC 8266) are not used: they
+// refuse unassigned characters, and emoji that are joined from several.
 //
-// Names that are stored already are not judged again.
+// Names that are already stored are not checked again.
 func CleanName(name string) (string, error) {
 	if !utf8.ValidString(name) {
 		return "", errors.New("the name is not UTF-8")
@@ -47,7 +47,7 @@ func CleanName(name string) (string, error) {
 		return "", err
 	}
 	if !strings.ContainsFunc(norm.NFKC.String(name), isVisible) {
-		return "", errors.New("the name has no letter, digit or symbol that can be seen")
+		return "", errors.New("the name has no visible letter, digit or symbol")
 	}
 	if err := checkScripts(name); err != nil {
 		return "", err
@@ -62,9 +62,9 @@ func errLength(n int) error {
 	return fmt.Errorf("the name has %d characters; 1 to %d are allowed", n, MaxName)
 }
 
-// isVisible reports whether r alone makes a name that can be read. Punctuation,
-// accents and the modifiers among the letters can be specks.
+// isVisible reports whether r alone makes a readable name. Punctuation, accents and modifier
+// letters can be mere specks.
 func isVisible(r rune) bool {
 	return unicode.IsLetter(r) && !unicode.Is(unicode.Lm, r) || unicode.IsNumber(r) || unicode.Is(unicode.So, r) || isUnassigned(r) ||
-		r == asEmoji || r == keycap // which make emoji of punctuation
+		r == asEmoji || r == keycap // they turn punctuation into emoji
 }

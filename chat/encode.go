@@ -5,10 +5,10 @@ import (
 	"unicode/utf8"
 )
 
-// Messages are built by appending: each is encoded once, and metadata goes into it
-// byte for byte, which encoding/json would compact.
+// Messages are built by appending. Each is encoded once, and metadata is copied byte for
+// byte; encoding/json would compact it.
 
-// appendPublication appends m as everybody sees it, in c.
+// appendPublication appends m in the form in which the members of c receive it.
 func appendPublication(dst []byte, c Conversation, m *Message, id string, seq uint64, epoch string) []byte {
 	if _, ok := c.Room(); ok {
 		dst = append(dst, `{"type":"group","timestamp":`...)
@@ -52,8 +52,7 @@ func (a *ack) appendJSON(dst []byte, ref string) []byte {
 	return appendRefAndClose(dst, ref)
 }
 
-// appendSystem appends a system message. user is nil for an event that is about
-// nobody.
+// appendSystem appends a system message. user is nil if the event is not about a user.
 func appendSystem(dst []byte, event, room, content string, user *User, now int64) []byte {
 	dst = append(dst, `{"type":"system","timestamp":`...)
 	dst = appendSeconds(dst, now)
@@ -70,7 +69,7 @@ func appendSystem(dst []byte, event, room, content string, user *User, now int64
 	return append(dst, '}')
 }
 
-// appendReload appends the notice that a room's history is another one.
+// appendReload appends the notice that a room's history has been replaced.
 func appendReload(dst []byte, room string, t *Tail, now int64) []byte {
 	dst = appendSystem(dst, "reload", room, "The history of this room has changed", nil, now)
 	dst = appendStringField(dst[:len(dst)-1], "epoch", t.Epoch)
@@ -78,7 +77,7 @@ func appendReload(dst []byte, room string, t *Tail, now int64) []byte {
 	return append(dst, '}')
 }
 
-// appendExpiring appends the notice that a session's token expires, at a time in ms.
+// appendExpiring appends the notice that a connection's token expires, at a time in ms.
 func appendExpiring(dst []byte, expires, now int64) []byte {
 	dst = appendSystem(dst, "token_expiring", "", "Your token expires soon", nil, now)
 	dst = appendIntField(dst[:len(dst)-1], "token_expires", expires/1000)
@@ -125,8 +124,8 @@ func appendBoolField(dst []byte, name string, value bool) []byte {
 	return strconv.AppendBool(dst, value)
 }
 
-// appendString appends s as a JSON string (RFC 8259 §7). s is UTF-8: it came out of
-// a text message, or is our own.
+// appendString appends s as a JSON string (RFC 8259 §7). s is UTF-8: it comes from a text
+// message, or is our own.
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
@@ -140,7 +139,7 @@ func appendString(dst []byte, s string) []byte {
 		case c < 0x20 || c == 0x7F:
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xF])
 		case c >= utf8.RuneSelf:
-			// A whole rune, or U+FFFD for what is none: what goes out must be UTF-8.
+			// A whole rune, or U+FFFD for an invalid one: the output must be UTF-8.
 			r, n := utf8.DecodeRuneInString(s[i:])
 			dst = utf8.AppendRune(dst, r)
 			i += n

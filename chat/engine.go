@@ -6,39 +6,39 @@ import (
 	"time"
 )
 
-// RefLifetime is how long a ref keeps a message from being stored twice, at least.
+// RefLifetime is the minimum time for which a ref keeps a message from being stored twice.
 const RefLifetime = 24 * time.Hour
 
-// ErrNotFound is the error of an engine for what it does not hold.
+// ErrNotFound is an engine's error for something that it does not hold.
 var ErrNotFound = errors.New("chat: not found")
 
-// ErrNameTaken is the error of an engine for a user whose name looks like that of another
-// user and is not the same.
+// ErrNameTaken is an engine's error for a user whose name looks like another user's but is
+// not the same.
 var ErrNameTaken = errors.New("chat: the name looks like that of another user")
 
-// ErrOutcomeUnknown is the error, perhaps wrapped, of what may have been stored and may
-// not: a write failed in the middle, or took longer than its context. With any other error
-// nothing was stored.
+// ErrOutcomeUnknown is an engine's error, possibly wrapped, for something that may or may
+// not have been stored: a write failed halfway, or took longer than its context. With any
+// other error nothing was stored.
 var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
 
-// Engine is what a hub keeps outside itself: what is stored, and how the nodes of one
-// service hear of it. The parts may come from different packages. chat/enginetest proves
-// the contract that is written here.
+// Engine is what a hub needs from outside: storage, and the connection to the other nodes of
+// the service. The parts may come from different packages. chat/enginetest verifies the
+// contract that is written here.
 //
-// Every method that has a context returns soon after the context ends, whatever the
-// engine waits for. Every method may be called from any number of goroutines. An engine
-// keeps nothing that it is given, and what it returns belongs to the caller.
+// Every method with a context returns soon after the context ends, whatever the engine
+// waits for. All methods may be called from any number of goroutines. Unless a method says
+// otherwise, an engine does not keep its arguments, and its results belong to the caller.
 //
-// What an error leaves behind, in particular that of a context which ended:
+// The effect of a call that returns an error, in particular because its context ended:
 //
 //	Log.Append                            nothing stored, unless ErrOutcomeUnknown says that it may be
 //	Directory.PutUser                     the same
 //	Node.Subscribe                        no subscription; Unsubscribe does no harm
-//	Node.Follow, Presence.Connect, Enter  what was asked for, as without the error; others hear of it when
-//	                                      the engine can be reached. The caller ends it as without the error
+//	Node.Follow, Presence.Connect, Enter  as without the error, but other nodes are told when the engine can
+//	                                      be reached. The caller has to undo it as without the error
 //	Presence.Disconnect, Leave, Rename    the same
 //
-// Ending what has not begun, or has ended, does nothing.
+// Ending something that has not begun, or has ended already, has no effect.
 type Engine struct {
 	Log       Log
 	Directory Directory
@@ -49,86 +49,87 @@ type Engine struct {
 	Health    Health
 }
 
-// Log keeps what is said. The changes of a conversation are numbered 1, 2, 3 …, and so
-// are its messages, by seq. Messages are the only kind of change so far.
+// Log stores the changes of conversations. The changes of a conversation are numbered 1, 2,
+// 3 …, and its messages separately by seq. So far, messages are the only kind of change.
 type Log interface {
-	// Append stores entries, and returns when done has been called for each of them, which
-	// it is once, in order within a conversation. Entries of different conversations
-	// have nothing to do with each other: one may fail while another one is stored. A
-	// Result without an error is durable.
+	// Append stores entries. It calls done once for each of them, in order within a
+	// conversation, and then returns. Entries of different conversations are independent:
+	// one may fail while another is stored. A Result without an error is durable.
 	//
-	// The engine assigns everything in a Change but the message itself. server_ts does not
-	// decrease within a conversation, except back to the right time after the clock was
-	// wrong. An entry whose sender and ref are those of an earlier message of the
-	// conversation, within RefLifetime, is not stored: its Result is the earlier one's, and
-	// is marked as a duplicate.
+	// The engine assigns everything in a Change except the message itself. server_ts does
+	// not decrease within a conversation, except back to the right time after the clock was
+	// wrong. If an entry's sender and ref are those of an earlier message of the
+	// conversation, within RefLifetime, it is not stored: its Result is that of the earlier
+	// message, marked as a duplicate.
 	//
-	// done may be called before the change is given to receivers, or after: the hub that
-	// appends holds the change back until its Result is there, so that the acknowledgement
-	// comes before the message. done must not block, nor call the engine.
+	// done may be called before or after the change is given to receivers: the hub that
+	// appends holds the change back until it has the Result, so that the acknowledgement
+	// comes before the message. done must not block or call the engine.
 	Append(ctx context.Context, entries []Entry, done func(i int, r Result))
 
-	// History reads messages of a conversation. One that does not exist is empty.
+	// History reads messages of a conversation. A conversation that does not exist is
+	// empty.
 	History(ctx context.Context, q HistoryQuery) (Page, error)
 
 	// Changes reads at most limit changes of a conversation, in order, after the one with
-	// this number. more says that there are others.
+	// this number. more says that there are further ones.
 	Changes(ctx context.Context, c Conversation, after uint64, limit int) (changes []Change, more bool, err error)
 
 	// Now is the engine's clock, in ms since 1970: what is stored next has no smaller
 	// server_ts, unless the clock is set back meanwhile. It does not block.
 	Now() int64
 
-	// Epoch is that of the conversations which have never lost anything.
+	// Epoch returns the epoch of conversations that have never lost anything.
 	Epoch(ctx context.Context) (string, error)
 
-	// Tail is the end of a conversation. Of one that does not exist it is zero but for the
-	// epoch.
+	// Tail returns the end of a conversation. If the conversation does not exist, only the
+	// epoch is set.
 	Tail(ctx context.Context, c Conversation) (Tail, error)
 
-	// Locate is the seq of the message with this id in this conversation; ErrNotFound if it
-	// has no such message, wherever else there may be one.
+	// Locate returns the seq of the message with this id in this conversation, or
+	// ErrNotFound, even if another conversation has such a message.
 	Locate(ctx context.Context, c Conversation, id string) (seq uint64, err error)
 }
 
-// Directory knows who and what there is.
+// Directory knows the users, and which conversations exist.
 type Directory interface {
-	// PutUser stores a new user, or replaces one, durably. It stores nothing and returns
-	// ErrNameTaken if the name is new to the user, and another user has a name with the
-	// same look (LookOf) that is not the same. Many users may have the same name.
+	// PutUser durably stores a new user, or replaces one. If the name is new to the user,
+	// and another user has a different name with the same look (LookOf), it stores nothing
+	// and returns ErrNameTaken. Any number of users may have exactly the same name.
 	//
 	// The nodes at which the user is connected are told the new name, and those that
 	// subscribe to a room in which the user is hear of it.
 	PutUser(ctx context.Context, u User) error
 
-	// User is the user with this id, or ErrNotFound.
+	// User returns the user with this id, or ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
 
-	// Rooms lists at most limit rooms that have messages and whose names contain search, in
-	// upper or lower case, those with the newest messages first and otherwise by name,
-	// after the given place; the zero place is before the first. next is where to go on, or
-	// the zero place if there are no others. A long search may return fewer, or
-	// none, and a next.
+	// Rooms lists at most limit rooms that have messages and whose names contain search,
+	// ignoring case. Rooms with newer messages come first, then they are ordered by name.
+	// The list begins after the given place; the zero place is before the first room. next
+	// is where to go on, or the zero place if there are no more. A long search may return
+	// fewer rooms, even none, together with a next.
 	Rooms(ctx context.Context, after RoomPlace, search string, limit int) (rooms []RoomInfo, next RoomPlace, err error)
 
-	// Talks lists at most limit people with whom user has a private conversation, in byte
+	// Talks lists at most limit users with whom user has a private conversation, in byte
 	// order of their ids, after the given id.
 	Talks(ctx context.Context, user, after string, limit int) (talks []Talk, more bool, err error)
 }
 
 // Broker carries what happens to the nodes that want to know it.
 type Broker interface {
-	// Attach adds a node, which hears what it subscribes to until it detaches.
+	// Attach adds a node. Its receiver gets what the node subscribes to, until Detach.
 	Attach(r Receiver) Node
 }
 
 // Node is an engine's side of one node: what it wants to hear, and who is connected there.
 // Only Subscribe and Connect may block.
 type Node interface {
-	// Subscribe has the receiver given the changes of a conversation, in order, none
-	// missing and none twice, after the position that it returns; or Lost, once. They may
-	// begin to come before Subscribe returns, and some that are not after the position
-	// may come, too, before those that are. With an error, the receiver is not subscribed.
+	// Subscribe makes the receiver get the changes of a conversation after the position
+	// that it returns: in order, without a gap or a duplicate, or else Lost, once. Changes
+	// may begin to arrive before Subscribe returns, and some that are not after the
+	// position may arrive before those that are. With an error, the receiver is not
+	// subscribed.
 	Subscribe(ctx context.Context, c Conversation) (Tail, error)
 
 	// Unsubscribe ends that. What is on its way may still come, but nothing after a later
@@ -152,7 +153,7 @@ type Node interface {
 	Enter(room, userID string)
 	Leave(room, userID string)
 
-	// Detach ends everything. When it returns, the receiver is not called any more. If a
+	// Detach ends everything. After it returns, the receiver is not called any more. If a
 	// process ends without it, its people go offline after a time that the engine sets.
 	Detach()
 }
@@ -162,11 +163,11 @@ type Node interface {
 type Receiver interface {
 	Deliver(c Conversation, ch *Change)
 
-	// Lost says that the history of a conversation is another one, or that changes were
-	// missed. Only changes after now will be given.
+	// Lost says that the history of a conversation has been replaced, or that changes were
+	// missed. Only changes after now will follow.
 	Lost(c Conversation, now Tail)
 
-	// Here tells of somebody in a room to which the node is subscribed.
+	// Here reports a presence event in a room to which the node is subscribed.
 	Here(room string, ev PresenceEvent)
 
 	// Renamed tells the new name of a user who is connected to this node.
@@ -176,24 +177,24 @@ type Receiver interface {
 // Presence answers who is connected, and who is in which room, over all nodes: what the
 // nodes say through Node. A user counts once, however many connections they have.
 type Presence interface {
-	// Users lists at most limit people who are in a room, in byte order of their ids.
+	// Users lists at most limit users in a room, in byte order of their ids.
 	Users(ctx context.Context, room string, limit int) (users []User, more bool, err error)
 
-	// Counts is how many people are in each of some rooms.
+	// Counts returns how many users are in each of the rooms.
 	Counts(ctx context.Context, rooms []string) ([]int, error)
 
-	// Online finds those of some users that are connected; the others are absent.
+	// Online returns those of the users that are connected, by id.
 	Online(ctx context.Context, userIDs []string) (map[string]User, error)
 }
 
-// PresenceEvent is something that happened to somebody in a room.
+// PresenceEvent says that a user joined or left a room, or was renamed while in it.
 type PresenceEvent struct {
 	Kind   PresenceKind
 	User   User
 	Before string // the name before Renamed
 }
 
-// PresenceKind is what happened.
+// PresenceKind is the kind of a PresenceEvent.
 type PresenceKind uint8
 
 const (
@@ -204,7 +205,7 @@ const (
 
 func (k PresenceKind) String() string { return [...]string{"joined", "left", "renamed"}[k] }
 
-// Sessions keeps log-ins. Today one lasts as long as its connection.
+// Sessions stores log-ins. Today a log-in lasts as long as its connection.
 type Sessions interface {
 	Begin(ctx context.Context, s SessionRecord) error
 	End(id string) // does not block
@@ -213,54 +214,54 @@ type Sessions interface {
 // SessionRecord is a log-in.
 type SessionRecord struct {
 	ID, UserID string
-	Address    string // for people
+	Address    string // for display
 	Began      int64  // ms since 1970
 }
 
-// Bans says who may not take part.
+// Bans knows which users are banned.
 type Bans interface {
-	// Banned is why a user may not take part; "" if they may.
+	// Banned returns why a user is banned; "" if they are not.
 	Banned(ctx context.Context, userID string) (reason string, err error)
 }
 
-// Health is how an engine is.
+// Health is the state of an engine.
 type Health interface {
-	// Healthy is why the engine does not do all that it should; nil if it does.
+	// Healthy returns nil if the engine works as it should, otherwise an error that says
+	// what is wrong.
 	Healthy() error
 
-	// Close ends the engine, when what is under way is done or the context ends.
+	// Close ends the engine when everything in progress is done, or the context ends.
 	Close(ctx context.Context) error
 }
 
-// Entry is a message to be stored. The engine sets the message's ServerTS, and may give the
-// message to receivers: it belongs to the engine from Append on, and nobody changes it any
-// more.
+// Entry is a message to be stored. From Append on, the message belongs to the engine, which
+// sets its ServerTS and may give it to receivers. The caller must not change it any more.
 type Entry struct {
 	Conversation Conversation
 	Message      *Message
 }
 
-// Result is what became of an Entry.
+// Result is the outcome of an Entry.
 type Result struct {
 	Change    Change // zero if there is an error
-	Duplicate bool   // not stored again
+	Duplicate bool   // it had been stored before; Change is the earlier one's
 	Err       error
 }
 
-// Change is something durable that happened in a conversation.
+// Change is a durable change of a conversation.
 type Change struct {
 	Number   uint64   // 1, 2, 3 … in the conversation
-	Epoch    string   // of the conversation: numbers are comparable within one
+	Epoch    string   // of the conversation: numbers are comparable only within an epoch
 	Seq      uint64   // of the message: 1, 2, 3 … among the messages
 	ID       string   // of the message
 	ServerTS int64    // of the message
 	Message  *Message // nil in the Result of a duplicate
 }
 
-// Message is what somebody said.
+// Message is a message's content, without its place in the conversation.
 type Message struct {
 	Sender     string // user id
-	SenderName string // as it was when the message was sent
+	SenderName string // the sender's name when the message was sent
 	Timestamp  string // a JSON number, as the sender wrote it
 	Content    string
 	Metadata   []byte // a JSON object, as the sender wrote it
@@ -268,7 +269,7 @@ type Message struct {
 	ServerTS   int64  // ms since 1970; set by the engine
 }
 
-// Stored is a message with its place.
+// Stored is a message with its place in the conversation.
 type Stored struct {
 	Message
 	ID  string
@@ -290,7 +291,7 @@ type HistoryQuery struct {
 	BeforeSeq    uint64 // exclusive; 0: no bound
 	Since        int64  // server_ts in ms, inclusive
 	Until        int64  // server_ts in ms, exclusive; 0: no bound
-	Newest       bool   // take the last ones that fit, not the first
+	Newest       bool   // take the last messages within the bounds, not the first
 	Limit        int    // at least 1
 }
 
@@ -298,7 +299,7 @@ type HistoryQuery struct {
 type Page struct {
 	Messages []Stored
 	Epoch    string
-	More     bool // there are others within the bounds, beyond Limit
+	More     bool // there are more within the bounds, beyond Limit
 }
 
 // RoomInfo is a room in a list.
@@ -308,8 +309,8 @@ type RoomInfo struct {
 	ServerTS int64
 }
 
-// RoomPlace is a place in the list of rooms: right after the room with this name, whose last
-// message has this server_ts.
+// RoomPlace is a place in the list of rooms: directly after the room with this name, whose
+// last message has this server_ts.
 type RoomPlace struct {
 	ServerTS int64
 	Name     string
@@ -322,7 +323,7 @@ type Talk struct {
 	ServerTS int64
 }
 
-// User is somebody who may authenticate.
+// User is a user of the chat.
 type User struct {
 	ID      string
 	Name    string // display name, as CleanName returns it

@@ -10,12 +10,12 @@ const (
 	// expiryNotice is how long before its token expires a connection is told.
 	expiryNotice = time.Minute
 
-	// The wall clock is looked at so often while a token may expire, because it can be set.
+	// The wall clock is checked this often while a token may expire, because it can be set.
 	expiryCheck = time.Minute
 )
 
-// expiries ends each connection when the token expires with which it authenticated, and
-// tells it a while before. One timer serves them all.
+// expiries ends each connection when the token with which it authenticated expires, and
+// warns it some time before. One timer serves all connections.
 type expiries struct {
 	hub *Hub
 
@@ -26,20 +26,20 @@ type expiries struct {
 	next int64       // when it fires, in ms since 1970
 }
 
-// expiry is a connection's place among them. Guarded by expiries.mu, but for at, which is
+// expiry is a connection's place among them. Guarded by expiries.mu, except for at, which is
 // immutable once the connection has entered.
 type expiry struct {
 	at     int64 // when the token expires, in ms since 1970
-	due    int64 // when to look at the connection next
+	due    int64 // when to check the connection next
 	index  int   // in the heap, or -1
 	warned bool
 }
 
-// latestExpiry is as good as never. Milliseconds do not reach as far as the seconds of
-// a token, and what overflows would have expired long ago.
+// latestExpiry stands for later times. A token's seconds reach further than milliseconds do,
+// and an overflow would look like a token that expired long ago.
 var latestExpiry = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// add notes a connection whose token expires at some time.
+// add registers a connection whose token expires at the given time.
 func (e *expiries) add(s *Connection, expires time.Time) {
 	if expires.After(latestExpiry) {
 		expires = latestExpiry
@@ -64,7 +64,7 @@ func (e *expiries) remove(s *Connection) {
 	}
 }
 
-// arm has the timer fire when the first connection is due. Called with mu held.
+// arm sets the timer to the time at which the first connection is due. Called with mu held.
 func (e *expiries) arm(now int64) {
 	if len(e.due) == 0 || e.stop != nil && e.next <= e.due[0].expiry.due {
 		return

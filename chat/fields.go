@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// field is a member of a message that the protocol knows.
+// field is a member of a message that the protocol defines.
 type field byte
 
 const (
@@ -37,8 +37,8 @@ var fieldNames = [numFields]string{"type", "timestamp", "sender_id", "receiver_i
 
 func (f field) String() string { return fieldNames[f] }
 
-// fields holds a message's values as they are written. After the first failure the
-// methods that read a value go on, and the failure is kept.
+// fields holds a message's values as written. The methods that read values keep the first
+// failure, and can be called after it.
 type fields struct {
 	limits *Limits
 	raw    [numFields][]byte // nil: absent or null
@@ -51,7 +51,7 @@ func (f *fields) refuse(fail *Failure) {
 	}
 }
 
-// take notes one member of the message. An unknown one is ignored.
+// take records one member of the message. Unknown members are ignored.
 func (f *fields) take(name, value []byte) *Failure {
 	if bytes.IndexByte(name, '\\') >= 0 {
 		name = []byte(unquote([]byte(`"` + string(name) + `"`)))
@@ -68,7 +68,7 @@ func (f *fields) take(name, value []byte) *Failure {
 	return nil
 }
 
-// dropNulls makes null the same as absent.
+// dropNulls makes fields that are null absent.
 func (f *fields) dropNulls() {
 	for i, value := range f.raw {
 		if value != nil && kindOf(value) == kindNull {
@@ -77,7 +77,7 @@ func (f *fields) dropNulls() {
 	}
 }
 
-// has reports whether a field is there and of the kind that is wanted.
+// has reports whether a field is present. If it is of another kind, that is a failure.
 func (f *fields) has(name field, want kind) bool {
 	value := f.raw[name]
 	if value == nil {
@@ -106,7 +106,7 @@ func (f *fields) operation() *definition {
 			return k
 		}
 	}
-	// %.32q: the first 32 code points are enough to find the mistake by.
+	// %.32q: the first 32 code points are enough to find the mistake.
 	f.refuse(&Failure{Code: 400, Reason: "unknown_type", Message: fmt.Sprintf("type %.32q is not known", name), Field: "type"})
 	return nil
 }
@@ -128,7 +128,7 @@ func (f *fields) ref() string {
 	return ref
 }
 
-// number reads a number as it is written.
+// number reads a number as written.
 func (f *fields) number(name field) string {
 	if !f.has(name, kindNumber) {
 		return ""
@@ -140,7 +140,7 @@ func (f *fields) number(name field) string {
 	return string(f.raw[name])
 }
 
-// object reads an object as it is written, of so many bytes at most; 0: of any number.
+// object reads an object as written, of at most limit bytes; 0 means no limit.
 func (f *fields) object(name field, most int) []byte {
 	if !f.has(name, kindObject) {
 		return nil
@@ -153,8 +153,7 @@ func (f *fields) object(name field, most int) []byte {
 	return bytes.Clone(f.raw[name])
 }
 
-// integer reads a whole number that a double holds exactly, not below 0; nil if it
-// is absent.
+// integer reads a whole number from 0 on that a double holds exactly; nil if absent.
 func (f *fields) integer(name field) *int64 {
 	if !f.has(name, kindNumber) {
 		return nil
@@ -167,19 +166,19 @@ func (f *fields) integer(name field) *int64 {
 	return &n
 }
 
-// limit reads a number of things, at least 1; 0 if it is absent.
+// limit reads a number that is at least 1; 0 if absent.
 func (f *fields) limit(name field) int {
 	n := f.integer(name)
 	if n == nil {
 		return 0
 	}
 	if *n == 0 {
-		f.wrongKind(name, "is 0; the least is 1")
+		f.wrongKind(name, "is 0; the minimum is 1")
 	}
 	return int(min(*n, math.MaxInt32))
 }
 
-// features reads a list of strings. Those that are not known are left out.
+// features reads a list of strings. Unknown ones are ignored.
 func (f *fields) features(name field) (set feature) {
 	if !f.has(name, kindArray) {
 		return 0

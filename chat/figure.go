@@ -6,16 +6,17 @@ import (
 	"sync/atomic"
 )
 
-// Measured is a Health that has figures about itself. Engines need not have any.
+// Measured is a Health that also has figures for monitoring. Engines need not have any.
 type Measured interface {
-	// Figures are as they stand now. The names and kinds are the same at every call.
+	// Figures returns the current figures. Their names and kinds are the same at every
+	// call.
 	Figures() []Figure
 }
 
 // Figure is something that an engine counts or measures.
 type Figure struct {
-	// Name is in the way of Prometheus, without a prefix: a noun with its unit, such as
-	// sync_seconds, or with _total at its end if it only grows.
+	// Name follows Prometheus's conventions, without a prefix: a noun with its unit, such
+	// as sync_seconds, and ending in _total if the figure only grows.
 	Name string
 	Help string // one sentence
 	Kind FigureKind
@@ -24,7 +25,7 @@ type Figure struct {
 	Histogram HistogramData // of a Distribution
 }
 
-// FigureKind is how a Figure behaves.
+// FigureKind is the kind of a Figure.
 type FigureKind uint8
 
 const (
@@ -41,7 +42,8 @@ type Histogram struct {
 	sum    atomic.Uint64 // as math.Float64bits
 }
 
-// NewHistogram has a bucket up to each bound, which ascend, and one for what is larger.
+// NewHistogram returns a histogram with a bucket up to each of the bounds, which must be
+// ascending, and one for larger values.
 func NewHistogram(bounds ...float64) *Histogram {
 	return &Histogram{bounds: bounds, counts: make([]atomic.Uint64, len(bounds)+1)}
 }
@@ -57,7 +59,7 @@ func (h *Histogram) Observe(v float64) {
 	}
 }
 
-// Data is what has been observed so far.
+// Data returns what has been observed so far.
 func (h *Histogram) Data() HistogramData {
 	d := HistogramData{Sum: math.Float64frombits(h.sum.Load()), UpTo: make(map[float64]uint64, len(h.bounds))}
 	for i, bound := range h.bounds {
@@ -68,9 +70,9 @@ func (h *Histogram) Data() HistogramData {
 	return d
 }
 
-// HistogramData is what a Histogram holds.
+// HistogramData is the content of a Histogram.
 type HistogramData struct {
 	Count uint64
 	Sum   float64
-	UpTo  map[float64]uint64 // by bound: how many values are not larger
+	UpTo  map[float64]uint64 // by bound: how many values do not exceed it
 }

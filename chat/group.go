@@ -16,7 +16,7 @@ var opGroup = definition{
 	pool: poolLookups,
 	lane: func(c *Connection, op *Operation) *shard {
 		if r := c.in(op.receiver); r == nil || r.fresh.Load() {
-			return nil // it joins first, or may be refused: nothing of that overtakes an answer
+			return nil // it has to join first, or may be refused; neither may overtake an answer
 		}
 		return c.hub.shard(op.conversation(c))
 	},

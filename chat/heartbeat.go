@@ -2,8 +2,8 @@ package chat
 
 import "context"
 
-// opHeartbeat asks for a sign of life: PROTOCOL.md, "heartbeat". A connection answers it
-// itself, ahead of everything that waits.
+// opHeartbeat asks for a sign of life: PROTOCOL.md, "heartbeat". The connection answers it
+// at once, ahead of its queue.
 var opHeartbeat = definition{
 	name:      "heartbeat",
 	immediate: true,

@@ -16,31 +16,31 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Config is what a hub is made of. Engine, Auth and NewFanout are required.
+// Config configures a hub. Engine, Auth and NewFanout are required.
 type Config struct {
 	Engine    Engine
 	Auth      Authenticator
 	NewFanout func() Fanout // makes an empty one; called under a lock
 
-	Limits  Limits       // the zero value limits nothing: start from DefaultLimits
+	Limits  Limits       // zero values mean no limit, so start from DefaultLimits
 	Pages   Pages        // what one answer may hold
 	Limiter Limiter      // enforces limits of users and addresses; default: NewLimiter(Limits, Clock)
 	Clock   Clock        // default: SystemClock()
 	Log     *slog.Logger // default: slog.Default()
 
-	Observer Observer // is told what happens; default: nobody is
+	Observer Observer // is told what happens; default: none
 
 	AuthTimeout       time.Duration // default 5 s
 	HeartbeatInterval time.Duration // told to clients; default 30 s
 
-	// OperationTimeout bounds how long an operation waits for its turn and for the engine.
-	// Beyond it the answer is an error. Default 5 s.
+	// OperationTimeout is the maximum time that an operation waits in the hub's queues and
+	// for the engine. After that the answer is an error. Default 5 s.
 	OperationTimeout time.Duration
 
-	Queue           int // operations that may wait in each sequencer and each pool; beyond it 503. Default 8,192
-	ConnectionQueue int // operations of one connection that may wait; beyond it reading stops. Default 32
-	Sequencers      int // that share the conversations; default 16
-	Workers         int // of each pool: log-ins, look-ups, queries; default 4
+	Queue           int // maximum of operations that wait in each sequencer and each pool; more get 503. Default 8,192
+	ConnectionQueue int // maximum of operations that wait in one connection; then reading stops. Default 32
+	Sequencers      int // number of sequencers, among which the conversations are divided; default 16
+	Workers         int // number of workers in each pool: log-ins, look-ups, queries; default 4
 }
 
 func (c *Config) setDefaults() {
@@ -95,12 +95,12 @@ type Hub struct {
 	subscriptions sync.WaitGroup // under way
 
 	closing   atomic.Bool // Shutdown has begun
-	announced atomic.Bool // those who want to know have been told
+	announced atomic.Bool // AnnounceShutdown was called
 
 	mu sync.Mutex
 	// Guarded by mu.
 	connections map[*Connection]struct{} // every open one, authenticated or not
-	people      map[string]*person       // by user id, those who are connected here
+	people      map[string]*person       // by user id: the users who are connected here
 }
 
 // person is a user with a connection here, or with one that is about to be theirs.
@@ -114,8 +114,8 @@ type person struct {
 	renamed     int // how often the engine told a new name
 }
 
-// New returns a hub that works until Shutdown. It panics if cfg lacks something
-// required.
+// New returns a hub that works until Shutdown. It panics if a required field of cfg is
+// missing.
 func New(cfg Config) *Hub {
 	cfg.setDefaults()
 	h := &Hub{
@@ -140,12 +140,12 @@ func New(cfg Config) *Hub {
 	return h
 }
 
-// shard is the one that a conversation belongs to.
+// shard returns the shard of a conversation.
 func (h *Hub) shard(c Conversation) *shard {
 	return h.shards[maphash.String(h.seed, string(c))%uint64(len(h.shards))]
 }
 
-// Open begins a connection that has just been made. The time for its auth runs from here.
+// Open adds a connection that has just been made. AuthTimeout runs from here.
 func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
 	c := &Connection{hub: h, socket: socket, info: info, id: newSessionID()}
 	h.mu.Lock()
@@ -159,10 +159,9 @@ func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
 	return c
 }
 
-// Shutdown refuses new operations with shutting_down, tells those who asked to be
-// told unless they have been, and waits until everything accepted before is stored and
-// sent. The connections and the engine are the caller's to close, in this order. The error is
-// ctx's, if that ends first.
+// Shutdown refuses new operations with shutting_down, calls AnnounceShutdown, and waits until
+// everything accepted before is stored and sent. Afterwards the caller closes first the
+// connections and then the engine. The error is ctx's, if ctx ends first.
 func (h *Hub) Shutdown(ctx context.Context) error {
 	h.closing.Store(true)
 	h.AnnounceShutdown()
@@ -170,7 +169,7 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	connections := slices.Collect(maps.Keys(h.connections))
 	h.mu.Unlock()
 	for _, c := range connections {
-		c.unthrottle() // what waits for its time will be refused: say so while there is time
+		c.unthrottle() // operations that wait for the limits will be refused: do it now
 	}
 	done := make(chan struct{})
 	go func() {
@@ -193,8 +192,8 @@ func (h *Hub) Shutdown(ctx context.Context) error {
 	}
 }
 
-// AnnounceShutdown tells those who asked to be told that the server stops, once. What they
-// ask for is done until Shutdown.
+// AnnounceShutdown tells the connections with the feature "system", once, that the server
+// will stop. Operations are still done until Shutdown.
 func (h *Hub) AnnounceShutdown() {
 	if h.announced.Swap(true) {
 		return
@@ -209,13 +208,13 @@ func (h *Hub) AnnounceShutdown() {
 	}
 }
 
-// note logs a failure of the engine, or that there is none any more.
+// note logs a failure of the engine, or that it works again.
 func (h *Hub) note(t *trouble, err error) { t.note(h.cfg.Log, h.cfg.Clock, err) }
 
-// now is the service's time, in ms since 1970.
+// now returns the service's time, in ms since 1970.
 func (h *Hub) now() int64 { return h.engine.Log.Now() }
 
-// online is a user who is connected here.
+// online reports whether a user is connected here.
 func (h *Hub) online(userID string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -223,7 +222,7 @@ func (h *Hub) online(userID string) bool {
 	return p != nil && len(p.connections) > 0
 }
 
-// sendToUser sends to every connection that a user has here, and returns how many there
+// sendToUser sends to all connections of a user on this node, and returns how many there
 // are.
 func (h *Hub) sendToUser(id string, m *wsproto.Prepared) int {
 	h.mu.Lock()
@@ -238,7 +237,7 @@ func (h *Hub) sendToUser(id string, m *wsproto.Prepared) int {
 	return len(p.connections)
 }
 
-// text makes a text message of what was encoded for it.
+// text returns p as a text message.
 func text(p []byte) *wsproto.Prepared { return wsproto.NewPrepared(frame.Text, p) }
 
 func newSessionID() string { return "s_" + strings.ToLower(rand.Text()[:16]) }

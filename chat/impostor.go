@@ -9,9 +9,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// reserved are names that only the service and the people who run it could have, and
-// those that address everybody. companions make none by themselves, but do not make
-// another name of a reserved one: "the admin", "Hawser Team".
+// reserved are words that only the service and the people who run it could be called, and
+// words that address everyone. companions are harmless by themselves, but a reserved word
+// together with them is still reserved: "the admin", "Hawser Team".
 var (
 	reserved = strings.Fields(`
 		hawser system sysadmin admin admins administrator administrators administration root superuser
@@ -25,16 +25,16 @@ var (
 		the our real chat team bot account message notice desk
 		super head chief senior lead site web global room forum community customer technical tech`)
 
-	// articles go along with a reserved word as companions do, but only as a word of their
-	// own: "a moderator" is no name, and "Alla", "Amod" and "Moda" are.
+	// articles are companions, but only as separate words: "a moderator" is refused, "Alla",
+	// "Amod" and "Moda" are not.
 	articles = []string{"a", "an", "my", "it"}
 )
 
-// checkImpostor refuses a name that poses as the service, or as another user in the
-// ways in which pages show one.
+// checkImpostor refuses a name that poses as the service, or as another user in the form in
+// which pages show users.
 func checkImpostor(name string) error {
 	if isReserved(name) {
-		return fmt.Errorf("the name %q is reserved: it could be taken for the service, for those who run it, or for everybody", name)
+		return fmt.Errorf("the name %q is reserved: it could be taken for the service, for the people who run it, or for everyone", name)
 	}
 	plain := []rune(norm.NFKC.String(name))
 	if tag := endTag(plain); tag != "" {
@@ -46,9 +46,9 @@ func checkImpostor(name string) error {
 	return nil
 }
 
-// endTag is a pair of parentheses at the end of a name, or before nothing but
-// symbols and punctuation, with 1 to 4 characters that ids have; "" if there is none.
-// Brackets that look like parentheses count, as do letters that look like others.
+// endTag returns a pair of parentheses, with 1 to 4 characters in it that are allowed in
+// ids, at the end of a name or followed only by symbols and punctuation; "" if there is
+// none. Look-alikes of parentheses and of letters count as well.
 func endTag(name []rune) string {
 	end := len(name)
 	for end > 0 && !unicode.IsLetter(name[end-1]) && !unicode.IsNumber(name[end-1]) && bracket(name[end-1]) != ")" {
@@ -63,7 +63,7 @@ func endTag(name []rune) string {
 	return ""
 }
 
-// bracket is "(" or ")" for what could be taken for it.
+// bracket returns "(" or ")" if r could be taken for it.
 func bracket(r rune) string {
 	switch {
 	case unicode.Is(unicode.Ps, r), unicode.Is(unicode.Pi, r):
@@ -76,8 +76,8 @@ func bracket(r rune) string {
 
 func notInID(r rune) bool { return !validID(lookOf(r), maxUserID) }
 
-// looksLikeID reports whether a page that knows no name for a user could have written
-// this in its place.
+// looksLikeID reports whether the name could be taken for what a page shows instead of an
+// unknown name.
 func looksLikeID(name []rune) bool {
 	for _, r := range name {
 		if notInID(r) {
@@ -87,8 +87,8 @@ func looksLikeID(name []rune) bool {
 	return len(name) > len(userPrefix) && strings.HasPrefix(LookOf(strings.ToLower(string(name))), LookOf(userPrefix))
 }
 
-// fold is every reading of one character as small letters. A character that is no
-// letter may also stand for nothing, as the dots in "a.d.m.i.n" do.
+// fold returns all readings of a character as small letters. A character that is not a
+// letter may also be read as nothing, like the dots in "a.d.m.i.n".
 func fold(r rune) []string {
 	if letter := drawnLetter(r); letter != 0 {
 		r = letter
@@ -123,8 +123,8 @@ func fold(r rune) []string {
 	return readings
 }
 
-// smallLetters is s in small letters without their marks, and without all else. The
-// look of a letter can be one that has a look itself.
+// smallLetters returns the letters of s as small letters, without marks. A letter's look may
+// be a character that has another look itself.
 func smallLetters(s string) string {
 	var b strings.Builder
 	for _, r := range s {
@@ -143,16 +143,15 @@ func smallLetters(s string) string {
 	return b.String()
 }
 
-// smallCapitals are letters of their own, which look like capitals nonetheless. Small
-// letters of Cyrillic look like them, too.
+// smallCapitals are separate letters that look like small Latin capitals. Small letters of
+// Cyrillic look like them as well.
 var smallCapitals = map[rune]rune{
 	'ᴀ': 'a', 'ʙ': 'b', 'ᴅ': 'd', 'ᴇ': 'e', 'ꜰ': 'f', 'ɢ': 'g', 'ʜ': 'h', 'ᴊ': 'j', 'ᴋ': 'k', 'ĸ': 'k', 'ʟ': 'l',
 	'ᴍ': 'm', 'ʍ': 'm', 'ɴ': 'n', 'ᴘ': 'p', 'ʀ': 'r', 'ᴛ': 't',
 }
 
-// drawnLetter is the Latin letter that a small capital, a regional indicator or a letter
-// in a black circle or square shows; 0 for anything else. Unicode decomposes none of
-// these.
+// drawnLetter returns the Latin letter that a small capital, a regional indicator or a letter
+// in a black circle or square shows, or 0. Unicode does not decompose these.
 func drawnLetter(r rune) rune {
 	switch {
 	case 0x1f1e6 <= r && r <= 0x1f1ff:

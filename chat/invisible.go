@@ -18,8 +18,8 @@ const (
 	tagEnd    = '\U000e007f'
 )
 
-// blank are characters that Unicode counts among letters and symbols, and that
-// nonetheless show nothing. No property tells them from others.
+// blank are characters that are letters or symbols by Unicode's categories, but show nothing.
+// No property distinguishes them.
 var blank = map[rune]bool{
 	'\u2800':     true, // Braille pattern blank
 	'\ufffc':     true, // object replacement character
@@ -29,22 +29,22 @@ var blank = map[rune]bool{
 	'\U00016fe4': true, // Khitan small script filler
 }
 
-// isIgnorable reports whether r has the property Default_Ignorable_Code_Point: fonts
-// show nothing for it, or change how its neighbours are shown.
+// isIgnorable reports whether r has the property Default_Ignorable_Code_Point: it shows
+// nothing, or only changes how its neighbours are shown.
 func isIgnorable(r rune) bool {
 	return unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }
 
-// isUnassigned reports whether r had no meaning when this program was built but may
-// have one by now, and is a letter or symbol then. Beyond the third plane there are
-// only selectors, tags and private use.
+// isUnassigned reports whether r was unassigned when this program was built, but may be a
+// letter or symbol by now. Beyond the third plane there are only selectors, tags and private
+// use.
 func isUnassigned(r rune) bool {
 	return r < 0x40000 && unicode.Is(unicode.Cn, r) && !isNoncharacter(r) && !isIgnorable(r)
 }
 
 func isNoncharacter(r rune) bool { return r&0xfffe == 0xfffe || 0xfdd0 <= r && r <= 0xfdef }
 
-// checkCharacters refuses a name with a character that cannot be seen where it stands.
+// checkCharacters refuses a name with a character that is invisible in its place.
 func checkCharacters(name string) error {
 	rs := []rune(name)
 	first, last := bounds(rs)
@@ -56,7 +56,7 @@ func checkCharacters(name string) error {
 	return nil
 }
 
-// bounds are the indices of the first and last rune that are no white space.
+// bounds returns the indices of the first and last rune that are not white space.
 func bounds(rs []rune) (first, last int) {
 	last = len(rs) - 1
 	for first <= last && unicode.IsSpace(rs[first]) {
@@ -68,7 +68,7 @@ func bounds(rs []rune) (first, last int) {
 	return first, last
 }
 
-// faultAt says what is wrong with rs[i] in its place, or "".
+// faultAt returns what is wrong with rs[i] in its place, or "".
 func faultAt(rs []rune, i int) string {
 	r := rs[i]
 	switch {
@@ -80,26 +80,26 @@ func faultAt(rs []rune, i int) string {
 		return "is invisible and changes the direction of writing"
 	case r == zwj || r == zwnj:
 		if !joins(rs, i) {
-			return "is invisible here; it may stand inside emoji, and in scripts whose letters it joins or parts"
+			return "is invisible here; it is allowed inside emoji, and in scripts whose letters it joins or separates"
 		}
 	case unicode.Is(unicode.Variation_Selector, r):
 		if !selects(rs, i) {
-			return "is invisible here; it may stand after an emoji, or a character that has variants"
+			return "is invisible here; it is allowed after an emoji, or a character that has variants"
 		}
 	case 0xe0020 <= r && r <= tagEnd:
 		if !inFlag(rs, i) {
-			return "is invisible; it may stand in the flag of a region only"
+			return "is invisible; it is allowed only in the flag of a region"
 		}
 	case unicode.Is(unicode.Prepended_Concatenation_Mark, r):
-		return "encloses numbers and belongs to no name"
+		return "encloses numbers and is not allowed in names"
 	case isIgnorable(r):
 		return "is invisible"
 	case blank[r]:
 		return "is blank"
 	case r == unicode.ReplacementChar:
-		return "stands for text that was damaged before"
+		return "is a sign of damaged text"
 	case unicode.Is(unicode.Co, r):
-		return "looks different everywhere"
+		return "looks different on every system"
 	case unicode.Is(unicode.Cn, r) && !isUnassigned(r):
 		return "has no appearance"
 	}
@@ -131,10 +131,10 @@ func joins(rs []rune, i int) bool {
 		(scriptOf(next) == script || scriptOf(next) == common)
 }
 
-// isPictograph reports whether r can be part of an emoji that is joined of several.
+// isPictograph reports whether r can be part of an emoji that is joined from several.
 func isPictograph(r rune) bool { return unicode.Is(unicode.So, r) || isUnassigned(r) }
 
-// baseBefore is the character before rs[i] that marks, selectors and skin tones belong
+// baseBefore returns the character before rs[i] that marks, selectors and skin tones apply
 // to.
 func baseBefore(rs []rune, i int) rune {
 	for i--; i > 0 && (unicode.IsMark(rs[i]) || isIgnorable(rs[i]) || isSkinTone(rs[i])); i-- {
@@ -144,8 +144,7 @@ func baseBefore(rs []rune, i int) rune {
 
 func isSkinTone(r rune) bool { return 0x1f3fb <= r && r <= 0x1f3ff }
 
-// selects reports whether the variation selector rs[i] stands after something that has
-// variants.
+// selects reports whether the variation selector rs[i] follows a character that has variants.
 func selects(rs []rune, i int) bool {
 	if i == 0 {
 		return false
@@ -180,7 +179,7 @@ func inFlag(rs []rune, i int) bool {
 	return first > 0 && rs[first-1] == blackFlag && 3 <= n && n <= 6 && end < len(rs) && rs[end] == tagEnd && i <= end
 }
 
-// describe is a character for people: its code point and what Unicode calls it.
+// describe describes a character for people: its code point and its Unicode name.
 func describe(r rune) string {
 	name := strings.Trim(runenames.Name(r), "<>")
 	if name == "" {

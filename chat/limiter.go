@@ -5,38 +5,39 @@ import (
 	"time"
 )
 
-// Limiter decides how much each subject may do. It is asked under locks: it must not block,
-// and must not call the hub. It is called by many goroutines.
+// Limiter decides how much each subject may do. It is called from many goroutines and with
+// locks held, so it must not block or call the hub.
 type Limiter interface {
-	// Take counts what a subject is about to do. That is done, or refused with the failure,
-	// after wait. What is refused may have been counted or not, as the limiter likes.
+	// Take counts an operation that a subject is about to do. After wait, the operation is
+	// done, or refused with the failure. Whether a refused operation counts is up to the
+	// limiter.
 	Take(s Subject, c Cost) (wait time.Duration, refusal *Failure)
 }
 
-// Subject is somebody who does something, as a Limiter tells them apart.
+// Subject is what a Limiter counts an operation for.
 type Subject struct {
 	UserID  string         // "": limits by user do not apply
-	Role    string         // "": a user like any other
+	Role    string         // "": an ordinary user
 	Address netip.Prefix   // see AddressSubject; invalid: limits by address do not apply
-	Pace    *time.Duration // the limiter's own word for this connection, 0 at first; nil: none
+	Pace    *time.Duration // the limiter's state for this connection, 0 at first; nil: not a connection
 }
 
-// Cost is what an operation takes of the limits.
+// Cost is what an operation uses of the limits.
 type Cost struct {
 	Operation string // its type
 	Requests  int    // as how many requests it counts
-	Bytes     int    // of content and metadata, if it is to be stored
-	Messages  int    // to be stored
-	Rooms     int    // to be made
+	Bytes     int    // bytes of content and metadata to be stored
+	Messages  int    // messages to be stored
+	Rooms     int    // rooms to be created
 }
 
-// maxThrottle is how long an operation may be held back because its sender is too fast.
-// Beyond that it is refused: only with other connections of the same user or address can
-// so much be ahead of it.
+// maxThrottle is how long an operation may be held back because its sender is too fast. An
+// operation that would have to wait longer is refused. That happens only if other connections
+// of the same user or address are ahead of it.
 const maxThrottle = 5 * time.Second
 
-// recordCost is what a stored message counts in the daily limits beside its content and
-// metadata: roughly what else is on disk for it.
+// recordCost is what a stored message adds to the daily limits besides its content and
+// metadata: roughly its overhead on disk.
 const recordCost = 256
 
 // limiter is the Limiter of one node: Limits, by connection, user and address.
@@ -48,8 +49,8 @@ type limiter struct {
 	addresses, addressBytes, addressedRooms *Rate[netip.Prefix]
 }
 
-// NewLimiter is a Limiter that holds the users of one node to limits. It is the default of
-// a Config.
+// NewLimiter returns a Limiter that enforces limits on one node. It is the default of
+// Config.Limiter.
 func NewLimiter(l Limits, clock Clock) Limiter { return newLimiter(&l, clock) }
 
 func newLimiter(l *Limits, clock Clock) *limiter {
@@ -66,8 +67,8 @@ func newLimiter(l *Limits, clock Clock) *limiter {
 	}
 }
 
-// Take implements Limiter. A request that is refused takes the connection's time all the
-// same: nobody gets errors faster than answers.
+// Take implements Limiter. A refused request uses the connection's rate as well, so that
+// errors come no faster than answers.
 func (l *limiter) Take(s Subject, c Cost) (wait time.Duration, refusal *Failure) {
 	now := l.clock.Monotonic()
 	var shared time.Duration
@@ -100,8 +101,8 @@ func (l *limiter) Take(s Subject, c Cost) (wait time.Duration, refusal *Failure)
 	return max(wait, shared), nil
 }
 
-// both counts n things for the user and the address, or for neither if one of them has
-// to wait: what is refused must not use up a user's share while others at the address
+// both counts n things for the user and the address, or for neither if one of them has to
+// wait: refused operations must not use up a user's share while others at the same address
 // use up the address's.
 func (l *limiter) both(s Subject, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
 	if s.UserID != "" {

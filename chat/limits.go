@@ -2,7 +2,7 @@ package chat
 
 import "time"
 
-// The bounds of the wire format that no server sets.
+// The bounds of the wire format that are not settings.
 const (
 	MaxRef   = 64   // bytes
 	MaxToken = 4096 // bytes
@@ -10,53 +10,53 @@ const (
 	maxTimestamp = 32 // bytes of a JSON number
 )
 
-// Limits are what a server may set. 0 means no limit.
+// Limits are the limits that a server may set. 0 means no limit.
 type Limits struct {
-	// MessagesPerSecond is how fast a connection may send, Burst how much at once;
-	// without Burst it is MessagesPerSecond. What comes faster is not read until its time
-	// has come.
+	// MessagesPerSecond is the rate of a connection, and Burst how many messages it may
+	// send at once; if Burst is 0, it is MessagesPerSecond. Messages beyond that are not
+	// read until their time has come.
 	MessagesPerSecond int
 	Burst             int
 
-	// The same for all connections of a user, and of a network address, together; twice as
-	// much at once. An IPv6 address counts as its /64.
+	// The same for all connections of a user together, and of a network address; the burst
+	// is twice that. An IPv6 address counts as its /64.
 	UserMessagesPerSecond    int
 	AddressMessagesPerSecond int
 
-	// What the messages of a user, and from an address, may take on disk in a day: the
-	// bytes of content and metadata, and 256 for each message. They may be used at once.
+	// How many bytes the messages of a user, and from an address, may take on disk per day:
+	// content and metadata, plus 256 for each message. They may be used all at once.
 	UserBytesPerDay    int
 	AddressBytesPerDay int
 
-	// How many rooms a user, and an address, may make in an hour, which they may do at
-	// once. A room is made by its first message.
+	// How many rooms a user, and an address, may create per hour, also all at once. A room
+	// is created by its first message.
 	UserRoomsPerHour    int
 	AddressRoomsPerHour int
 
-	// Rooms is how many rooms a connection may be in.
+	// Rooms is the maximum number of rooms that a connection may be in.
 	Rooms int
 
-	// Content is how long a message's content may be, in code points, and Metadata how
-	// long its metadata, in bytes as written.
+	// Content is the maximum length of a message's content in code points, and Metadata
+	// that of its metadata in bytes as written.
 	Content  int
 	Metadata int
 
-	// MessageBytes is told to clients. It is the driver that enforces it.
+	// MessageBytes is the maximum size of a message. Clients are told it; the driver has to
+	// enforce it.
 	MessageBytes int
 
-	// Errors is how many errors of its client within a minute close a connection.
+	// Errors is the number of client errors within a minute that closes a connection.
 	Errors int
 }
 
-// Pages are what a server may set of the answers that hold many things. A field that is 0
-// means its default.
+// Pages limit how much one answer holds. 0 means the default.
 type Pages struct {
-	History        int // messages of one history answer; default 100
-	HistoryDefault int // the same, if the client does not say; default 50, and History at most
-	HistoryBytes   int // of their JSON, but one message always fits; default 256 KiB
-	List           int // rooms or peers; default 500
-	ListDefault    int // the same, if the client does not say; default 100, and List at most
-	Presence       int // users; default 1,000
+	History        int // maximum of messages in a history answer; default 100
+	HistoryDefault int // messages if the client does not say how many; default 50, and at most History
+	HistoryBytes   int // maximum size of their JSON, but one message always fits; default 256 KiB
+	List           int // maximum of rooms or peers; default 500
+	ListDefault    int // rooms or peers if the client does not say how many; default 100, and at most List
+	Presence       int // maximum of users; default 1,000
 }
 
 func (p *Pages) setDefaults() {
@@ -72,13 +72,13 @@ func (p *Pages) setDefaults() {
 	p.ListDefault = min(p.ListDefault, p.List)
 }
 
-// pageSize is how many things an answer holds if limit of them were asked for, 0 if the
-// client did not say.
-func pageSize(limit, def, most int) int {
+// pageSize returns how many things an answer holds if the client asked for limit of them, or
+// for no number (0).
+func pageSize(limit, def, maximum int) int {
 	if limit == 0 {
 		return def
 	}
-	return min(limit, most)
+	return min(limit, maximum)
 }
 
 // DefaultLimits are the limits that PROTOCOL.md names.
@@ -92,12 +92,12 @@ func DefaultLimits() Limits {
 	}
 }
 
-// errorBudget is when a connection's latest errors were, the oldest first. Most connections
-// make none.
+// errorBudget holds the times of a connection's latest errors, the oldest first. Most
+// connections make none.
 type errorBudget []time.Duration
 
-// spend notes an error and reports whether it was one too many, with so many allowed in
-// a minute; 0: any number.
+// spend records an error, and reports whether it was one too many. allowed is how many are
+// allowed in a minute; 0 means any number.
 func (b *errorBudget) spend(now time.Duration, allowed int) (exhausted bool) {
 	if allowed <= 0 {
 		return false

@@ -7,14 +7,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// LookVersion changes when LookOf gives another answer for some name. A store that
-// keeps looks makes them anew then.
+// LookVersion changes when LookOf returns a different look for some name. An engine that
+// stores looks must then compute them again.
 const LookVersion = "1"
 
-// LookOf is what a name looks like, whichever characters it is made of: two names have
-// the same look if a reader could take one for the other. It is the skeleton of UTS #39,
-// 4, of the name in its compatibility form and without what is invisible, and is good
-// for comparing only. Upper and lower case look different.
+// LookOf returns the look of a name, whatever characters it consists of: two names have the
+// same look if a reader could take one for the other. It is the skeleton (UTS #39, 4) of the
+// name's compatibility form without invisible characters, and is only for comparison. Upper
+// and lower case look different.
 func LookOf(name string) string {
 	var b strings.Builder
 	for _, r := range norm.NFKD.String(name) {
@@ -25,8 +25,8 @@ func LookOf(name string) string {
 	return norm.NFD.String(b.String())
 }
 
-// lookOf is what one character looks like. The library's own Skeleton drops what is
-// unassigned, and with it every new emoji.
+// lookOf returns the look of one character. The library's Skeleton drops unassigned
+// characters, and with them every new emoji.
 func lookOf(r rune) string {
 	if like := confusable.GetReplacement(r); like != "" {
 		return like

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// How many marks may stand on one character, precomposed ones included. The alphabets
-// of Europe need up to three, for polytonic Greek, and Vietnamese two; Hebrew and Arabic
-// and the scripts of South and South-East Asia up to four (UTS #39, 5.4).
+// The maximum number of marks on one character, precomposed ones included. Polytonic Greek
+// needs up to three, Vietnamese two, and Hebrew, Arabic and the scripts of South and
+// South-East Asia up to four (UTS #39, 5.4).
 const (
 	maxMarksPlain = 3
 	maxMarks      = 4
@@ -17,7 +17,7 @@ const (
 
 // checkMarks refuses marks over nothing, and piles of them.
 func checkMarks(name string) error {
-	var base, last rune // last is the mark before, if the base has one
+	var base, last rune // last is the previous mark on the base, if there is one
 	count, at := 0, 0
 	for _, composed := range name {
 		at++
@@ -29,18 +29,18 @@ func checkMarks(name string) error {
 				base, last, count = r, 0, 0
 				continue
 			case base == 0 || base == ' ':
-				return fmt.Errorf("character %d of the name is %s, which has no letter to stand on", at, describe(r))
+				return fmt.Errorf("character %d of the name is %s, which has no letter under it", at, describe(r))
 			case unicode.Is(unicode.Mc, r):
-				continue // has a place of its own in the line
+				continue // it takes up its own space in the line
 			case r == last:
-				return fmt.Errorf("character %d of the name is %s, once more on the same letter", at, describe(r))
+				return fmt.Errorf("character %d of the name is %s, repeated on the same letter", at, describe(r))
 			}
 			limit := maxMarks
 			if script := scriptOf(base); plainScripts[script] {
 				limit = maxMarksPlain
 			}
 			if count++; count > limit {
-				return fmt.Errorf("character %d of the name is %s; no more than %d marks may stand on one letter here", at, describe(r), limit)
+				return fmt.Errorf("character %d of the name is %s; at most %d marks are allowed on one letter here", at, describe(r), limit)
 			}
 			last = r
 		}

@@ -14,7 +14,7 @@ var opMessage = definition{
 	pool:     poolLookups,
 	lane: func(c *Connection, op *Operation) *shard {
 		if !c.hub.online(op.receiver) {
-			return nil // somebody has to ask whether there is such a user
+			return nil // it has to be looked up whether there is such a user
 		}
 		return c.hub.shard(op.conversation(c))
 	},
@@ -31,7 +31,7 @@ func runMessage(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	}
 }
 
-// append hands a message to the sequencer of its conversation, which has it answered.
+// append hands a message to the sequencer of its conversation, which answers it.
 func (h *Hub) append(a Actor, op *Operation) *Failure {
 	c := op.conversation(a)
 	return h.shard(c).append(a, op, c, op.message(a, h.now()))

@@ -9,19 +9,19 @@ const (
 	maxRoomName = 64 // bytes
 	maxUserID   = 64 // bytes
 
-	// userPrefix begins every user id and no room name, so that an id alone says
-	// which of the two it is.
+	// userPrefix begins every user id but no room name, so that an id alone shows which of
+	// the two it is.
 	userPrefix = "u_"
 )
 
-// ValidRoom reports whether name can be a room: 1 to 64 of A–Z a–z 0–9 _ - .
-// that do not begin with "u_".
+// ValidRoom reports whether name is a valid room name: 1 to 64 of A–Z a–z 0–9 _ - . that do
+// not begin with "u_".
 func ValidRoom(name string) bool {
 	return validID(name, maxRoomName) && !strings.HasPrefix(name, userPrefix)
 }
 
-// ValidUserID reports whether id can be a user: "u_" and then up to 62 of
-// A–Z a–z 0–9 _ - . characters, at least one.
+// ValidUserID reports whether id is a valid user id: "u_" followed by 1 to 62 of A–Z a–z 0–9
+// _ - .
 func ValidUserID(id string) bool {
 	return validID(id, maxUserID) && strings.HasPrefix(id, userPrefix) && len(id) > len(userPrefix)
 }
@@ -44,8 +44,8 @@ func validID(s string, limit int) bool {
 // ids in byte order with a colon between them. No id contains a colon.
 type Conversation string
 
-// MessageID is an engine's id for a message: unique as epochs are, and within one as the
-// engine's numbers of conversations and their seqs are.
+// MessageID returns an id for a message, for engines. It is unique if epochs are, and if the
+// engine's numbers of conversations are within an epoch.
 func MessageID(epoch string, conversation, seq uint64) string {
 	return epoch + "-" + strconv.FormatUint(conversation, 36) + "-" + strconv.FormatUint(seq, 36)
 }
@@ -55,10 +55,10 @@ const RoomPrefix = "r:"
 
 const privatePrefix = "p:"
 
-// RoomConversation is the conversation of a room.
+// RoomConversation returns the conversation of a room.
 func RoomConversation(room string) Conversation { return Conversation(RoomPrefix + room) }
 
-// PrivateConversation is the conversation of two users, the same for (a, b) and (b, a).
+// PrivateConversation returns the conversation of two users: the same for (a, b) and (b, a).
 func PrivateConversation(a, b string) Conversation {
 	if b < a {
 		a, b = b, a
@@ -66,12 +66,12 @@ func PrivateConversation(a, b string) Conversation {
 	return Conversation(privatePrefix + a + ":" + b)
 }
 
-// Room is the room's name; ok is false for a private conversation.
+// Room returns the room's name; ok is false for a private conversation.
 func (c Conversation) Room() (name string, ok bool) {
 	return strings.CutPrefix(string(c), RoomPrefix)
 }
 
-// Users are the two people of a private conversation; ok is false for a room's.
+// Users returns the two users of a private conversation; ok is false for a room.
 func (c Conversation) Users() (a, b string, ok bool) {
 	pair, ok := strings.CutPrefix(string(c), privatePrefix)
 	if !ok {
@@ -80,8 +80,8 @@ func (c Conversation) Users() (a, b string, ok bool) {
 	return strings.Cut(pair, ":")
 }
 
-// Receiver is the receiver_id of a message that sender sends in c: the room, or
-// the other person.
+// Receiver returns the receiver_id of a message that sender sends in c: the room, or the
+// other user.
 func (c Conversation) Receiver(sender string) string {
 	if a, b, ok := c.Users(); ok {
 		if a == sender {

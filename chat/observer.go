@@ -2,29 +2,29 @@ package chat
 
 import "time"
 
-// Observer is told what a hub does while it does it, so that somebody can count it. Its
-// methods are called from any goroutine, and often under the hub's locks: they must not
-// block, nor call the hub, and should allocate nothing. What a Failure or a Queue is called
-// comes from a fixed set and may be a label.
+// Observer is told what a hub does, for monitoring. Its methods are called from any
+// goroutine, often with the hub's locks held: they must not block or call the hub, and should
+// not allocate. The reasons of Failures and the names of Queues are from fixed sets and can be
+// used as labels.
 //
 // Embed Unobserved to implement only some of the methods.
 type Observer interface {
-	// ConnectionOpened, ConnectionAuthenticated and ConnectionClosed follow a connection,
-	// in this order. Not every one is authenticated.
+	// ConnectionOpened, ConnectionAuthenticated and ConnectionClosed are called for each
+	// connection, in this order. Not every connection is authenticated.
 	ConnectionOpened()
 	ConnectionAuthenticated()
 	ConnectionClosed()
 
-	// Waited says how long something stood in one of the hub's queues.
+	// Waited says how long something waited in one of the hub's queues.
 	Waited(q Queue, d time.Duration)
 
-	// Appended is told of each batch that was handed to the engine's Log.
+	// Appended is called for each batch that was given to the engine's Log.
 	Appended(b Batch)
 
 	// Delivered says that something was sent to n connections of this node at once.
 	Delivered(d Delivery, n int)
 
-	// Refused says that somebody was answered with a Failure of this reason.
+	// Refused says that an actor was answered with a Failure with this reason.
 	Refused(reason string)
 }
 
@@ -34,7 +34,7 @@ type Queue uint8
 // The queues: one for each pool of workers, and those of all sequencers together.
 const (
 	LoginQueue     Queue = iota // auth
-	LookupQueue                 // what connections need to know before they go on
+	LookupQueue                 // look-ups that a connection needs before it can go on
 	QueryQueue                  // history, lists, presence
 	SequencerQueue              // messages to be appended
 	NumQueues
@@ -44,7 +44,7 @@ func (q Queue) String() string {
 	return [...]string{"logins", "lookups", "queries", "sequencers"}[q]
 }
 
-// Batch is what became of messages that were appended together.
+// Batch is the result of messages that were appended together.
 type Batch struct {
 	Size       int
 	Duplicates int // not stored again
@@ -61,7 +61,7 @@ func (b *Batch) count(r *Result) {
 	}
 }
 
-// Delivery is a kind of message that goes to many.
+// Delivery is a kind of message that is sent to many.
 type Delivery uint8
 
 // The kinds of Delivery.
@@ -78,7 +78,7 @@ func (d Delivery) String() string {
 	return [...]string{"room", "private", "joined", "left", "renamed"}[d]
 }
 
-// delivery is the kind of a presence event.
+// delivery returns the Delivery of a kind of presence event.
 func (k PresenceKind) delivery() Delivery { return JoinedDelivery + Delivery(k) }
 
 // Unobserved is an Observer that ignores everything.
@@ -92,14 +92,14 @@ func (Unobserved) Appended(Batch)              {}
 func (Unobserved) Delivered(Delivery, int)     {}
 func (Unobserved) Refused(string)              {}
 
-// Stats is what a hub holds at a moment.
+// Stats are a hub's current numbers.
 type Stats struct {
 	Users   int            // connected here
 	Rooms   int            // somebody here is in
 	Waiting [NumQueues]int // by Queue
 }
 
-// Stats sums up what the hub holds. It is for a look now and then.
+// Stats returns the hub's current numbers. It is too slow to be called often.
 func (h *Hub) Stats() (s Stats) {
 	h.mu.Lock()
 	s.Users = len(h.people)

@@ -8,34 +8,35 @@ import (
 	"unicode/utf8"
 )
 
-// definition is a kind of operation: everything about it is in one value, in a file of its own.
+// definition defines a kind of operation. Each kind has a file of its own with one definition.
 type definition struct {
 	name     string  // the message's type
-	required []field // beside type
+	required []field // besides type
 	read     func(*Operation, *fields)
 	check    func(*Operation, *Limits) *Failure
 
-	// run does it, and has it answered. It may wait for the engine.
+	// run does the operation and answers it. It may wait for the engine.
 	run  func(ctx context.Context, h *Hub, a Actor, op *Operation)
-	pool int // where a connection's is run
+	pool int // the pool that runs a connection's operation
 
-	// lane is the sequencer to which a connection's may go at once, or nil if it has to be
-	// run first. A kind that appends nothing has none. Called with the connection's mu held.
+	// lane returns the sequencer to which a connection's operation may go at once, or nil
+	// if it has to be run first. Kinds that append nothing have no lane. Called with the
+	// connection's mu held.
 	lane func(c *Connection, op *Operation) *shard
 
-	stores          bool // counts in the limits by bytes
-	opens           bool // begins a connection, and is refused later
-	immediate       bool // answered ahead of everything that waits
+	stores          bool // counts towards the limits of bytes
+	opens           bool // authenticates a connection
+	immediate       bool // answered ahead of the queue
 	needsConnection bool
 }
 
-// definitions are all of them.
+// definitions lists all kinds of operations.
 var definitions = []*definition{
 	&opAuth, &opHeartbeat, &opMessage, &opGroup, &opJoin, &opLeave, &opHistory, &opPresence, &opRooms, &opPeers,
 }
 
-// Operation is one message from a client, checked as far as it can be by itself. It
-// holds nothing of the text it was read from.
+// Operation is one message from a client, checked as far as that is possible by itself. It
+// does not refer to the text that it was read from.
 type Operation struct {
 	kind *definition
 
@@ -55,16 +56,16 @@ type Operation struct {
 	limit  int    // for opHistory, opRooms and opPeers; 0 if absent
 }
 
-// Ref is what the answer is marked with; "" if the client gave none.
+// Ref returns the ref with which the answer is marked; "" if the client gave none.
 func (op *Operation) Ref() string { return op.ref }
 
-// Type is the operation's name on the wire.
+// Type returns the operation's name on the wire.
 func (op *Operation) Type() string { return op.kind.name }
 
-// Sender is the sender_id that the message names; "" if it names none.
+// Sender returns the message's sender_id; "" if there is none.
 func (op *Operation) Sender() string { return op.sender }
 
-// feature is a set of kinds of message that a client asked for.
+// feature is a set of optional kinds of messages that a client asked for.
 type feature byte
 
 const (
@@ -78,8 +79,8 @@ var featureNames = []struct {
 	name string
 }{{featureAck, "ack"}, {featurePresence, "presence"}, {featureSystem, "system"}}
 
-// Parse reads a message, which must be UTF-8, within the limits of the hub. With a failure,
-// the operation has its ref if that could be read, and nothing else.
+// Parse parses a message, which must be UTF-8, and checks it against the hub's limits. With a
+// failure, the operation has only its ref, if that could be read.
 func (h *Hub) Parse(text []byte) (*Operation, *Failure) { return parse(text, &h.cfg.Limits) }
 
 func parse(text []byte, limits *Limits) (op *Operation, fail *Failure) {
@@ -116,7 +117,7 @@ func parse(text []byte, limits *Limits) (op *Operation, fail *Failure) {
 	return op, nil
 }
 
-// readFlat reads the fields that every message may have.
+// readFlat reads the fields that any message may have.
 func (op *Operation) readFlat(f *fields) {
 	op.timestamp = f.number(fieldTimestamp)
 	op.sender = f.str(fieldSender)
@@ -131,7 +132,7 @@ func (op *Operation) readFlat(f *fields) {
 	}
 }
 
-// readList reads what pages through a list.
+// readList reads the fields for paging through a list.
 func readList(op *Operation, f *fields) {
 	op.after = f.str(fieldAfter)
 	op.limit = f.limit(fieldLimit)
@@ -159,7 +160,7 @@ func checkContent(op *Operation, limits *Limits) *Failure {
 	return nil
 }
 
-// conversation is the one that the receiver means, for this actor.
+// conversation returns the conversation that the receiver names, for this actor.
 func (op *Operation) conversation(a Actor) Conversation {
 	if strings.HasPrefix(op.receiver, userPrefix) {
 		return PrivateConversation(a.User().ID, op.receiver)
@@ -167,7 +168,7 @@ func (op *Operation) conversation(a Actor) Conversation {
 	return RoomConversation(op.receiver)
 }
 
-// cost is what it takes of the limits.
+// cost returns what the operation uses of the limits.
 func (op *Operation) cost() Cost {
 	c := Cost{Operation: op.kind.name, Requests: 1}
 	if op.kind.stores {
@@ -176,7 +177,7 @@ func (op *Operation) cost() Cost {
 	return c
 }
 
-// message is what is stored, if it is said now.
+// message returns the message to be stored.
 func (op *Operation) message(a Actor, now int64) *Message {
 	u := a.User()
 	m := &Message{
@@ -192,7 +193,8 @@ func (op *Operation) message(a Actor, now int64) *Message {
 	return m
 }
 
-// acknowledgement tells an actor where its message stands, if it wants to know.
+// acknowledgement returns the answer that tells an actor the place of its message, or nil if
+// the actor does not want one.
 func (op *Operation) acknowledgement(a Actor, ch *Change) []byte {
 	if c, ok := a.(*Connection); ok && op.ref == "" && c.features&featureAck == 0 {
 		return nil

@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// opPeers lists the people with whom one has a private conversation: PROTOCOL.md, "peers".
+// opPeers lists the users with whom the actor has a private conversation: PROTOCOL.md,
+// "peers".
 var opPeers = definition{
 	name: "peers",
 	read: readList,

@@ -36,13 +36,13 @@ func runPresence(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	h.answerRoomPresence(ctx, a, op)
 }
 
-// maxMissed is how many events may come while a watcher's question is being answered. With
-// more of them the question is asked again.
+// maxMissed is how many events may arrive while a watcher's question is being answered. If
+// there are more, the engine is asked again.
 const maxMissed = 1000
 
-// answerRoomPresence says who is in a room. To one that watches the room, what it was told
-// between the question and the answer is told again after the answer: so what came last is
-// true.
+// answerRoomPresence answers who is in a room. If the actor watches the room, events that it
+// got between the question and the answer are sent again after the answer, so that the last
+// word is true.
 func (h *Hub) answerRoomPresence(ctx context.Context, a Actor, op *Operation) {
 	s := h.shard(RoomConversation(op.receiver))
 	var watched *room
@@ -81,7 +81,7 @@ func (h *Hub) answerRoomPresence(ctx context.Context, a Actor, op *Operation) {
 	}
 }
 
-// ask notes that a watcher asks who is in a room.
+// ask registers a watcher's question of who is in a room.
 func (s *shard) ask(r *room) *asking {
 	q := new(asking)
 	s.mu.Lock()
@@ -108,7 +108,7 @@ func appendPresence(dst []byte, op *Operation, users []User, more bool) []byte {
 	return appendRefAndClose(dst, op.ref)
 }
 
-// findConversation is the conversation that an actor means by a receiver_id.
+// findConversation returns the conversation that a receiver_id names, for an actor.
 func (h *Hub) findConversation(ctx context.Context, a Actor, receiver string) (Conversation, *Failure) {
 	if strings.HasPrefix(receiver, userPrefix) {
 		if fail := h.findUser(ctx, receiver); fail != nil {
@@ -120,8 +120,8 @@ func (h *Hub) findConversation(ctx context.Context, a Actor, receiver string) (C
 	return RoomConversation(receiver), fail
 }
 
-// findRoom finds the end of a room, which exists if something was said in it or somebody is
-// there.
+// findRoom returns the end of a room. A room exists if it has messages, or if someone is in
+// it.
 func (h *Hub) findRoom(ctx context.Context, name string) (Tail, *Failure) {
 	c := RoomConversation(name)
 	s := h.shard(c)

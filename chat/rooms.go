@@ -34,8 +34,8 @@ func runRooms(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	h.answer(a, op, answer, fail)
 }
 
-// listRooms answers with the rooms that the store knows, the last active ones first, and
-// after them those that somebody is in and where nothing was said yet.
+// listRooms answers with the rooms that have messages, the most recently active first,
+// followed by the rooms that have none but that someone here is in.
 func (h *Hub) listRooms(ctx context.Context, op *Operation) ([]byte, *Failure) {
 	after, fail := h.roomPlace(ctx, op.after)
 	if fail != nil {
@@ -81,12 +81,11 @@ func (h *Hub) listRooms(ctx context.Context, op *Operation) ([]byte, *Failure) {
 	return appendRefAndClose(dst, op.ref), nil
 }
 
-// maxUnusedScan is how many unused rooms one request looks at for a search: all others
-// wait for it.
+// maxUnusedScan is how many unused rooms one search looks at, because it holds a lock.
 const maxUnusedScan = 5000
 
-// appendUnused appends rooms without messages, by name, after the given one, up to limit
-// rooms in all. next is where to go on if there are others, or may be.
+// appendUnused appends rooms without messages, in order of name, after the given one, up to
+// limit rooms in all. next is where to go on if there are, or may be, more.
 func (h *Hub) appendUnused(rooms []RoomInfo, after, search string, limit int) (_ []RoomInfo, next RoomPlace) {
 	place := RoomPlace{Name: after}
 	if after == "" && len(rooms) > 0 {
@@ -116,13 +115,12 @@ func (h *Hub) appendUnused(rooms []RoomInfo, after, search string, limit int) (_
 	return rooms, next
 }
 
-// MatchesSearch reports whether a room's name contains search, in upper or lower case.
+// MatchesSearch reports whether a room's name contains search, ignoring case.
 func MatchesSearch(name, search string) bool {
 	return strings.Contains(strings.ToLower(name), strings.ToLower(search))
 }
 
-// roomPlace reads after: a place that an earlier answer gave as next, or the name of a
-// room.
+// roomPlace parses the field after: the next of an earlier answer, or the name of a room.
 func (h *Hub) roomPlace(ctx context.Context, after string) (RoomPlace, *Failure) {
 	if after == "" {
 		return RoomPlace{}, nil
@@ -130,7 +128,7 @@ func (h *Hub) roomPlace(ctx context.Context, after string) (RoomPlace, *Failure)
 	if ts, name, ok := strings.Cut(after, ":"); ok {
 		n, err := strconv.ParseInt(ts, 10, 64)
 		if err != nil || n < 0 || !ValidRoom(name) {
-			return RoomPlace{}, &Failure{Code: 400, Reason: "bad_place", Message: "after is neither next of an earlier answer nor a room", Field: "after"}
+			return RoomPlace{}, &Failure{Code: 400, Reason: "bad_place", Message: "after is neither the next of an earlier answer nor a room", Field: "after"}
 		}
 		return RoomPlace{ServerTS: n, Name: name}, nil
 	}
@@ -138,5 +136,5 @@ func (h *Hub) roomPlace(ctx context.Context, after string) (RoomPlace, *Failure)
 	if err != nil {
 		return RoomPlace{}, h.engineFailed(err)
 	}
-	return RoomPlace{ServerTS: tail.ServerTS, Name: after}, nil // one without messages stands at the end
+	return RoomPlace{ServerTS: tail.ServerTS, Name: after}, nil // rooms without messages are at the end
 }

@@ -9,17 +9,16 @@ import (
 	"strings"
 )
 
-// maxDepth is how deep objects and arrays may nest in a message, itself included.
+// maxDepth is how deeply objects and arrays may be nested in a message, itself included.
 const maxDepth = 32
 
-// scanObject checks that text is one JSON object (RFC 8259) that any receiver can
-// parse, and calls member for each of its members, in order, with the name and the
-// value as it is written. name and value are within text.
+// scanObject checks that text is one JSON object (RFC 8259) that any receiver can parse, and
+// calls member for each of its members, in order, with name and value as written. name and
+// value are slices of text.
 //
-// encoding/json checks the syntax, but it matches names without regard to case,
-// mends half surrogate pairs and cannot hand out a value as it was written
-// without copying it: so the members are split here. The grammar, once the syntax is known
-// to be right:
+// encoding/json checks the syntax. But it ignores case in names, repairs half surrogate
+// pairs, and cannot return a value as written without copying it. So the members are split
+// here. The grammar, once the syntax is known to be valid:
 //
 //	object = ws "{" ws [ member *( "," member ) ] "}" ws
 //	member = ws string ws ":" ws value ws
@@ -59,7 +58,7 @@ func scanObject(text []byte, member func(name, value []byte) *Failure) *Failure 
 	}
 }
 
-// scanner walks over text of which the syntax is known to be right.
+// scanner walks over text whose syntax is known to be valid.
 type scanner struct {
 	text []byte
 	pos  int
@@ -71,7 +70,7 @@ func (s *scanner) space() {
 	}
 }
 
-// value steps over the value at pos, which stands inside depth others.
+// value steps over the value at pos, which is nested in depth others.
 func (s *scanner) value(depth int) ([]byte, *Failure) {
 	start, outer := s.pos, depth
 	for {
@@ -110,7 +109,7 @@ func (s *scanner) scalar() *Failure {
 		s.pos++
 	}
 	literal := s.text[start:s.pos]
-	// Only an exponent or very many digits can leave the range of a double.
+	// Only a number with an exponent or very many digits can exceed a double.
 	if kindOf(literal) == kindNumber && (len(literal) > 300 || bytes.ContainsAny(literal, "eE")) {
 		if _, err := strconv.ParseFloat(string(literal), 64); err != nil {
 			return notJSON(fmt.Errorf("the number at byte %d does not fit a double", start))
@@ -119,8 +118,8 @@ func (s *scanner) scalar() *Failure {
 	return nil
 }
 
-// str steps over a string. 7 of RFC 8259 allows escapes that are half a surrogate
-// pair, 8.2 warns of them: strict parsers refuse the whole text.
+// str steps over a string. RFC 8259 allows escapes that are half a surrogate pair (7), but
+// warns of them (8.2): strict parsers refuse the whole text.
 func (s *scanner) str() *Failure {
 	s.pos++
 	for s.text[s.pos] != '"' {
@@ -142,8 +141,7 @@ func (s *scanner) str() *Failure {
 	return nil
 }
 
-// escapedUnit is the UTF-16 unit that a \uXXXX at the start of b stands for, or
-// -1 if there is something else.
+// escapedUnit returns the UTF-16 unit of a \uXXXX at the start of b, or -1 if there is none.
 func escapedUnit(b []byte) int {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return -1
@@ -157,7 +155,7 @@ func escapedUnit(b []byte) int {
 
 func isLowSurrogate(u int) bool { return u >= 0xDC00 && u <= 0xDFFF }
 
-// unquote is the string that a JSON string with its quotes stands for.
+// unquote returns the value of a JSON string, which is given with its quotes.
 func unquote(value []byte) string {
 	if bytes.IndexByte(value, '\\') < 0 {
 		return string(value[1 : len(value)-1])
@@ -185,7 +183,7 @@ func (k kind) String() string {
 	return [...]string{"null", "a boolean", "a number", "a string", "an array", "an object"}[k]
 }
 
-// kindOf tells a value's kind by its first byte.
+// kindOf returns a value's kind, by its first byte.
 func kindOf(value []byte) kind {
 	switch value[0] {
 	case 'n':
@@ -202,7 +200,7 @@ func kindOf(value []byte) kind {
 	return kindNumber
 }
 
-// syntaxError says what is wrong with text, which is not valid JSON.
+// syntaxError returns what is wrong with text, which is not valid JSON.
 func syntaxError(text []byte) error {
 	var value json.RawMessage
 	err := json.Unmarshal(text, &value)

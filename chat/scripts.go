@@ -13,18 +13,17 @@ import (
 )
 
 const (
-	// common is the script of what belongs to several: digits, punctuation, emoji, and
-	// the marks that stand on letters of any.
+	// common is the script of characters that belong to several scripts: digits,
+	// punctuation, emoji, and marks that are used on letters of any script.
 	common = "Common"
 
-	// unknown is the script of a character that is newer than this program, and far from
-	// any that is not.
+	// unknown is the script of a character that is newer than this program, and in a block
+	// that this program does not know.
 	unknown = "an unknown script"
 )
 
-// plainScripts are those whose letters stand side by side: joiners between them show
-// nothing, and they bear few marks. Any other script, and any new one, may be one that
-// needs both.
+// plainScripts are those whose letters are simply put side by side: joiners between them have
+// no effect, and they need few marks. Any other script, and any new one, may need both.
 var plainScripts = map[string]bool{
 	"Latin": true, "Greek": true, "Cyrillic": true, "Armenian": true, "Georgian": true, "Coptic": true, "Cherokee": true,
 	"Lisu": true, "Ethiopic": true, "Han": true, "Hangul": true, "Hiragana": true, "Katakana": true, "Bopomofo": true,
@@ -32,22 +31,22 @@ var plainScripts = map[string]bool{
 	"Ogham": true, "Yi": true, common: true,
 }
 
-// mixed are the scripts that one word may mix: the "highly restrictive" level of UTS #39,
-// 5.2, which is how Japanese, Chinese and Korean are written.
+// mixed are the scripts that may be mixed in one word, by the "highly restrictive" level of
+// UTS #39, 5.2: Japanese, Chinese and Korean are written that way.
 var mixed = [][]string{
 	{"Latin", "Han", "Hiragana", "Katakana"},
 	{"Latin", "Han", "Bopomofo"},
 	{"Latin", "Han", "Hangul"},
 }
 
-// scriptRange says that the characters from lo to hi have a script.
+// scriptRange is a range of characters, lo to hi, that have the same script.
 type scriptRange struct {
 	lo, hi rune
 	script string
 }
 
-// scriptRanges is unicode.Scripts by character, in order. Asking its 160 tables one after
-// the other would cost milliseconds a name.
+// scriptRanges is unicode.Scripts as one list in order of characters. Searching its 160
+// tables one after the other would take milliseconds per name.
 var scriptRanges = sync.OnceValue(func() (ranges []scriptRange) {
 	for script, table := range unicode.Scripts {
 		if script == "Inherited" {
@@ -73,8 +72,8 @@ var scriptRanges = sync.OnceValue(func() (ranges []scriptRange) {
 	return ranges
 })
 
-// scriptOf is the name of r's script. An unassigned character is taken for one of the
-// script before it in its block: blocks are filled in that order.
+// scriptOf returns the name of r's script. An unassigned character is assumed to have the
+// script of the character before it in its block, because blocks are filled in that order.
 func scriptOf(r rune) string {
 	ranges := scriptRanges()
 	i := sort.Search(len(ranges), func(i int) bool { return ranges[i].lo > r }) - 1
@@ -89,14 +88,14 @@ func scriptOf(r rune) string {
 	return unknown
 }
 
-// word is part of a name without spaces, punctuation and symbols.
+// word is a part of a name without spaces, punctuation and symbols.
 type word struct {
 	text    string
 	scripts []string // without common
 }
 
-// words cuts a name into words. Compatibility forms (mathematical or wide letters)
-// count as the letters that they stand for.
+// words splits a name into words. Compatibility forms (mathematical or wide letters) count as
+// the letters that they stand for.
 func words(name string) (list []word) {
 	apart := func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsNumber(r) && !isIgnorable(r)
@@ -117,9 +116,9 @@ func scriptsOf(text string) (scripts []string) {
 	return scripts
 }
 
-// checkScripts refuses a word that mixes alphabets, as "Аdа" does with two Cyrillic
-// letters, and beside words of other alphabets one that looks Latin and is not, as
-// "Вор" does after "Bob".
+// checkScripts refuses a word that mixes alphabets, such as "Аdа" with two Cyrillic letters.
+// In a name with words of several alphabets, it also refuses a word that looks Latin but is
+// not, such as "Вор" after "Bob".
 func checkScripts(name string) error {
 	list := words(name)
 	several := len(scriptsOf(norm.NFKC.String(name))) > 1
@@ -137,7 +136,7 @@ func checkScripts(name string) error {
 // isForeign reports whether a letter is none of A to Z.
 func isForeign(r rune) bool { return r >= 0x80 && unicode.IsLetter(r) }
 
-// mayMix reports whether letters of all these scripts may stand in one word.
+// mayMix reports whether letters of all these scripts may be in one word.
 func mayMix(scripts []string) bool {
 	if len(scripts) < 2 {
 		return true

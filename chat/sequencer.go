@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// This file is a shard's sequencer: one goroutine that appends what this node says in the
-// shard's conversations, and answers.
+// This file is a shard's sequencer: one goroutine that appends this node's messages to the
+// shard's conversations, and answers them.
 
 // appending is a message on its way through a sequencer.
 type appending struct {
@@ -19,17 +19,17 @@ type appending struct {
 	told  bool // it has its result
 }
 
-// flight is what this node appends to a conversation at the moment. A change that comes
-// meanwhile may be one of those: it is held until their results are there, so that each is
-// acknowledged before it is delivered.
+// flight describes the messages that this node is appending to a conversation. A change that
+// arrives in the meantime may be one of them. It is held until their results are there, so
+// that each message is acknowledged before it is delivered.
 type flight struct {
 	n    int    // appended, no result yet
-	upTo uint64 // the last change that a result has named
+	upTo uint64 // the last change in a result
 	held []*Change
 }
 
-// maxBatch is how many messages are appended at a time, so that the first of them need not
-// wait long for the last.
+// maxBatch is the maximum number of messages that are appended at a time, so that the first
+// of them does not wait long for the last.
 const maxBatch = 1024
 
 // append queues a message. It does not block.
@@ -43,7 +43,7 @@ func (s *shard) append(a Actor, op *Operation, c Conversation, m *Message) *Fail
 		return failOverloaded
 	}
 	if name, ok := c.Room(); ok {
-		// The first message makes a room, if the limits allow that.
+		// The first message creates the room, if the limits allow that.
 		if r := s.rooms[name]; r != nil && r.fresh.Load() {
 			if fail := s.hub.admitRoom(a, op); fail != nil {
 				return fail
@@ -67,7 +67,8 @@ func (s *shard) stop() {
 	<-s.done
 }
 
-// run takes what waits, has it stored, and answers.
+// run is the sequencer's goroutine: it takes the queued messages, has them stored, and
+// answers them.
 func (s *shard) run() {
 	defer close(s.done)
 	var batch []appending
@@ -104,8 +105,9 @@ func (s *shard) run() {
 			done.Took = time.Since(begin)
 			s.hub.cfg.Observer.Appended(done)
 		}
-		// Only now does what a connection said next begin: engines of one process have given
-		// it its own messages back by then, as it would expect before it leaves the room.
+		// Only now may a connection's next operation begin. By then an engine in this
+		// process has delivered the connection's own messages, which it would otherwise
+		// miss if that operation is to leave the room.
 		for i := range batch {
 			s.hub.finish(batch[i].actor)
 		}
@@ -113,9 +115,9 @@ func (s *shard) run() {
 	}
 }
 
-// take waits for work, and notes what will be appended. The first ones, as many as late
-// says, have waited for too long and will not be. There is no work when the sequencer is
-// stopped and all is done.
+// take waits for messages, and registers what will be appended. The first late ones have
+// waited for too long and must not be appended. batch is empty when the sequencer is stopped
+// and everything is done.
 func (s *shard) take(spare []appending) (batch []appending, late int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,8 +170,8 @@ func (s *shard) cut() (n, late int) {
 // errNoResult stands for the result that an engine did not give.
 var errNoResult = fmt.Errorf("%w: the engine gave no result", ErrOutcomeUnknown)
 
-// result answers one message. An acknowledgement is sent under the lock, before anything
-// that was held for it.
+// result answers one message. An acknowledgement is sent under the lock, before the changes
+// that were held back for it.
 func (s *shard) result(a *appending, r *Result, batch *Batch) {
 	if a.told {
 		return

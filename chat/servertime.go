@@ -6,38 +6,38 @@ import (
 	"time"
 )
 
-// How far the wall clock may be from where the monotonic one says that it should be,
-// before that counts as a jump, and how long a jump must last before it is believed.
+// How far the wall clock may differ from the time that the monotonic clock predicts before
+// that counts as a jump, and how long a jump must last before it is believed.
 const (
 	jumpAhead   = 2 * time.Second
-	jumpBack    = time.Minute // less is waited for: the time stands still meanwhile
+	jumpBack    = time.Minute // if it is behind by less, the time stands still until it is not
 	jumpConfirm = 5 * time.Second
 )
 
-// ServerTime is the time that the service gives to what happens. It follows the wall
-// clock, and never goes back, except after a jump of the wall clock that has lasted:
+// ServerTime is the service's time, for timestamps. It follows the wall clock and never goes
+// back, except after a jump of the wall clock that has lasted:
 //
 //	the clock is ahead, or back, by a jump --jumpConfirm, the same jump--> believed, logged
 //	                                       --any other reading-----------> forgotten
 //
-// Until a jump is believed, time goes on from before it. So a clock that is read wrongly
-// once leaves no trace, and one that is wrong for longer does not hold the time up after it has
-// been put right.
+// Until a jump is believed, time continues as before it. So a single wrong reading of the
+// clock has no effect, and a clock that was wrong for longer does not stop the time after it
+// has been corrected.
 type ServerTime struct {
 	clock Clock
 	log   *slog.Logger
 
 	mu sync.Mutex
 	// Guarded by mu.
-	last   time.Time     // what was given out
+	last   time.Time     // the last time that was returned
 	at     time.Duration // when, on the monotonic clock
-	jump   time.Duration // that is not believed yet; 0: none
-	jumpAt time.Duration // when it was seen first
+	jump   time.Duration // a jump that is not believed yet; 0: none
+	jumpAt time.Duration // when it was first seen
 }
 
-// NewServerTime begins at the wall clock, or at the newest stored time, in ms, if the
-// clock is less than jumpBack behind that. If it is further behind, one of the two is
-// wrong, and the clock is believed.
+// NewServerTime returns a ServerTime that begins at the wall clock's time, or at the newest
+// stored time, in ms, if the clock is less than jumpBack behind that. If it is further
+// behind, one of the two is wrong, and the clock is believed.
 func NewServerTime(clock Clock, newest int64, log *slog.Logger) *ServerTime {
 	t := &ServerTime{clock: clock, log: log, last: clock.Now(), at: clock.Monotonic()}
 	stored := time.UnixMilli(newest)
@@ -46,13 +46,13 @@ func NewServerTime(clock Clock, newest int64, log *slog.Logger) *ServerTime {
 	case ahead <= jumpBack:
 		t.last = stored
 	default:
-		log.Warn("chat: the newest message is dated after the present: the clock was wrong then, or is wrong now",
+		log.Warn("chat: the newest message has a time in the future: the clock was wrong then, or is wrong now",
 			"newest", stored.UTC(), "now", t.last.UTC())
 	}
 	return t
 }
 
-// Now is the time in ms since 1970.
+// Now returns the time in ms since 1970.
 func (t *ServerTime) Now() int64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -69,7 +69,7 @@ func TestServerTime(t *testing.T) {
 			{0, time.Second, 10*time.Second + 2*time.Hour},
 		}, "by=2h0m0s"},
 		{"a newer message", noon.Add(30 * time.Second), []step{{0, 0, 30 * time.Second}, {0, 10 * time.Second, 30 * time.Second}, {0, 30 * time.Second, 40 * time.Second}}, ""},
-		{"a message of ten years ahead", noon.Add(10 * year), []step{{0, time.Second, time.Second}}, "dated after the present"},
+		{"a message of ten years ahead", noon.Add(10 * year), []step{{0, time.Second, time.Second}}, "a time in the future"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h, st, log := newTestTime(c.newest)

@@ -12,8 +12,8 @@ import (
 	"github.com/tidwall/btree"
 )
 
-// shard is a share of the conversations: the rooms of these that somebody here is in, and
-// the sequencer of what is said in them.
+// shard is a share of the conversations: those of its rooms that someone here is in, and the
+// sequencer of all its conversations.
 type shard struct {
 	hub  *Hub
 	done chan struct{} // closed when the sequencer has ended
@@ -28,7 +28,7 @@ type shard struct {
 	stopped bool
 }
 
-// room is a room that somebody here is in, or is about to be. Guarded by shard.mu.
+// room is a room that someone here is in, or is about to join. Guarded by shard.mu.
 type room struct {
 	name     string
 	tail     Tail      // as its members know it
@@ -43,7 +43,8 @@ type room struct {
 
 	subscribing bool // the engine has not answered yet
 
-	// fresh: nothing was said in it yet, and nothing is about to be. Set with shard.mu held.
+	// fresh: the room has no messages yet, and none is being appended. Set with shard.mu
+	// held.
 	fresh atomic.Bool
 }
 
@@ -114,7 +115,7 @@ func (s *shard) subscribe(r *room) {
 // begin takes up a room to which this node is now subscribed. Called with mu held.
 func (s *shard) begin(r *room, tail Tail) (told []waiter) {
 	if r.lost != nil && (r.lost.Epoch != tail.Epoch || r.lost.Change > tail.Change) {
-		tail = *r.lost // the position was read before that, or there is another Lost to come
+		tail = *r.lost // the position was read before that, or another Lost will follow
 	}
 	r.subscribing, r.tail, r.lost = false, tail, nil
 	if tail.Seq == 0 {
@@ -149,7 +150,7 @@ func (s *shard) giveUp(r *room, all bool) (told []waiter) {
 	return told
 }
 
-// forget ends a room's subscription if nobody here is in it. Called with mu held.
+// forget ends a room's subscription if no one here is in it. Called with mu held.
 func (s *shard) forget(r *room) {
 	if r.count > 0 || s.rooms[r.name] != r {
 		return
@@ -159,8 +160,8 @@ func (s *shard) forget(r *room) {
 	s.hub.node.Unsubscribe(RoomConversation(r.name))
 }
 
-// unusedRooms are the rooms that somebody here is in and where nothing was said yet: no
-// engine lists them.
+// unusedRooms are the rooms that someone here is in but that have no messages yet: engines do
+// not list them.
 type unusedRooms struct {
 	mu    sync.Mutex
 	names btree.Set[string] // Guarded by mu.

@@ -7,24 +7,24 @@ import (
 	"time"
 )
 
-// troublePause is how long after one line about a kind of trouble the next one comes. An
-// engine that is away fails every operation.
+// troublePause is the minimum time between two log lines about the same kind of trouble:
+// while an engine is unreachable, every operation fails.
 const troublePause = 10 * time.Second
 
-// trouble logs that one kind of thing fails, and that it works again.
+// trouble logs when one kind of thing fails, and when it works again.
 type trouble struct {
-	what, again string // of the log; again may be ""
+	what, again string // the log messages; again may be ""
 
 	failing atomic.Bool
 
 	mu sync.Mutex
 	// Guarded by mu.
-	logged time.Duration // when there was a line, by Clock.Monotonic
-	last   time.Duration // when it failed last
-	unsaid int           // failures since the line
+	logged time.Duration // when the last line was logged, by Clock.Monotonic
+	last   time.Duration // when it last failed
+	unsaid int           // failures since that line
 }
 
-// note takes note of how something went.
+// note records an error, or a success if err is nil.
 func (t *trouble) note(log *slog.Logger, clock Clock, err error) {
 	if err == nil && !t.failing.Load() {
 		return

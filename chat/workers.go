@@ -14,11 +14,11 @@ const (
 	numPools    = poolQueries + 1
 )
 
-// workers do what may wait for the engine and needs no order.
+// workers is a pool of goroutines for jobs that may wait for the engine and need no order.
 type workers struct {
 	hub    *Hub
-	limit  int                 // of the queue
-	waited func(time.Duration) // is told how long a job stood in it
+	limit  int                 // maximum length of the queue
+	waited func(time.Duration) // called with the time that a job waited in it
 
 	mu   sync.Mutex
 	wake sync.Cond

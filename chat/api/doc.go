@@ -2,10 +2,10 @@
 // a user's token, and gives a user another name.
 // PROTOCOL.md of package chat describes it, under "HTTP".
 //
-// It knows of users and tokens, and nothing of messages, connections or where a
-// request's address comes from: the caller says, as only it knows which proxies to
-// trust.
+// It knows about users and tokens, but not about connections or where a request's address
+// comes from: the caller provides the address, because only the caller knows which proxies
+// to trust.
 //
-// Read guest.go, then renew.go for what a token brings, and rate.go for the limit on how
-// many guests one address makes.
+// Read guest.go, then renew.go for requests with a token, and rate.go for the limit of guests
+// per address.
 package api

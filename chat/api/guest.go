@@ -22,20 +22,20 @@ import (
 const (
 	maxBody = 4 << 10 // bytes
 
-	// storeTimeout bounds how long a request waits for the store.
+	// storeTimeout is the maximum time that a request waits for the store.
 	storeTimeout = 5 * time.Second
 
-	// GuestLifetime is how long a guest's token is good.
+	// GuestLifetime is how long a guest's token is valid.
 	GuestLifetime = 30 * 24 * time.Hour
 )
 
-// Users is where guests are kept: a chat.Directory.
+// Users stores guests. A chat.Directory implements it.
 type Users interface {
 	PutUser(context.Context, chat.User) error
 	User(ctx context.Context, id string) (chat.User, error)
 }
 
-// Tokens makes tokens and reads them: an auth.Tokens.
+// Tokens issues and reads tokens. *auth.Tokens implements it.
 type Tokens interface {
 	Issue(userID string, lifetime time.Duration) (token string, expires time.Time, err error)
 	AuthenticateLate(token string, grace time.Duration) (chat.Identity, error)
@@ -46,20 +46,20 @@ type Guests struct {
 	Users  Users
 	Tokens Tokens
 
-	// Address is the address that a request comes from.
+	// Address returns the address that a request comes from.
 	Address func(*http.Request) netip.Addr
 
-	// CheckOrigin says why a request with this Origin header is refused; nil if it is not.
-	// If it is not set, pages of other sites are refused, as far as browsers mark them.
+	// CheckOrigin returns an error if a request with its Origin header is to be refused. If
+	// it is not set, requests from pages of other sites are refused, if browsers mark them.
 	CheckOrigin func(*http.Request) error
 
-	Rate *Rate            // how many guests an address may make or rename; nil: no limit
+	Rate *Rate            // how many guests an address may create or rename; nil: no limit
 	Now  func() time.Time // default: time.Now
 	Log  *slog.Logger     // default: slog.Default()
 }
 
-// ServeHTTP makes a guest, or renews the token of one, and answers 200 with the token.
-// Errors are answered in the shape of an error message of the chat.
+// ServeHTTP creates a guest, or renews a guest's token, and answers 200 with the token. The
+// body of an error is an error message of the chat.
 func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The answer holds a secret.
 	w.Header().Set("Cache-Control", "no-store")
@@ -89,8 +89,8 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	token, expires, err := g.Tokens.Issue(u.ID, GuestLifetime)
 	if err != nil {
-		g.log().Error("chat/api: a token could not be made", "error", err)
-		fail(w, &chat.Failure{Code: 500, Reason: "internal_error", Message: "a token could not be made"})
+		g.log().Error("chat/api: a token could not be issued", "error", err)
+		fail(w, &chat.Failure{Code: 500, Reason: "internal_error", Message: "a token could not be issued"})
 		return
 	}
 	body, err := json.Marshal(map[string]any{"token": token, "user_id": u.ID, "name": u.Name, "expires": expires.Unix()})
@@ -100,7 +100,7 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	respond(w, http.StatusOK, body)
 }
 
-// create makes a user.
+// create creates a user.
 func (g *Guests) create(r *http.Request, name string) (chat.User, *chat.Failure) {
 	if failure := g.limit(r); failure != nil {
 		return chat.User{}, failure
@@ -113,7 +113,7 @@ func (g *Guests) create(r *http.Request, name string) (chat.User, *chat.Failure)
 	return u, g.put(r, u)
 }
 
-// limit counts one change of the store by an address, or refuses it.
+// limit counts one write to the store by an address, or refuses it.
 func (g *Guests) limit(r *http.Request) *chat.Failure {
 	if g.Rate == nil {
 		return nil
@@ -130,7 +130,7 @@ func (g *Guests) put(r *http.Request, u chat.User) *chat.Failure {
 	err := g.Users.PutUser(ctx, u)
 	if errors.Is(err, chat.ErrNameTaken) {
 		return &chat.Failure{Code: 409, Reason: "name_taken", Field: "name",
-			Message: fmt.Sprintf("the name %q looks like that of another user; choose one that nobody can take for it", u.Name)}
+			Message: fmt.Sprintf("the name %q looks like that of another user; choose one that cannot be mistaken for it", u.Name)}
 	}
 	if err != nil {
 		g.log().Error("chat/api: a guest could not be stored", "error", err)
@@ -146,7 +146,7 @@ func (g *Guests) put(r *http.Request, u chat.User) *chat.Failure {
 
 var failStore = &chat.Failure{Code: 503, Reason: "store_unavailable", Message: "the user store does not work at the moment"}
 
-// request is what a body asks for. One of the two may be empty.
+// request is the content of a body. One of the fields may be empty.
 type request struct{ token, name string }
 
 // readRequest reads the body.
@@ -177,7 +177,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) (asked request, failure
 	if fields.Token != nil && *fields.Token != "" {
 		asked.token = *fields.Token
 		if fields.Name == nil {
-			return asked, nil // the user keeps the one they have
+			return asked, nil // the user keeps their name
 		}
 	}
 	if fields.Name == nil {
@@ -198,7 +198,7 @@ func (g *Guests) log() *slog.Logger {
 
 func fail(w http.ResponseWriter, f *chat.Failure) { refuse(w, f, "") }
 
-// refuse answers with an error, marked with the ref of what it answers; "" for none.
+// refuse answers with an error. ref is that of the message that it answers, or "".
 func refuse(w http.ResponseWriter, f *chat.Failure, ref string) {
 	if f.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))

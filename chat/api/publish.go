@@ -19,19 +19,19 @@ import (
 // defaultBody is the largest body of a publication, in bytes, if MaxBody says nothing.
 const defaultBody = 64 << 10
 
-// Publish is the handler of POST /api/publish: other programs of the house say something
+// Publish is the handler of POST /api/publish: the operator's other programs send messages
 // through it, in the name of a user. Hub, Users and Key are required.
 //
-// The body is a message of the types group or message, as a connection would send it,
-// with the user in sender_id. The answer is an ack or an error.
+// The body is a message of the type group or message, as a connection would send it, with the
+// user in sender_id. The answer is an ack or an error.
 type Publish struct {
 	Hub   Doer
 	Users interface {
 		User(ctx context.Context, id string) (chat.User, error)
 	}
 
-	// Key is what a request has to show: "Authorization: Bearer KEY". It may speak for
-	// every user.
+	// Key is what a request must contain: "Authorization: Bearer KEY". It permits to send
+	// in the name of every user.
 	Key string
 
 	MaxBody int          // bytes of a request's body; default 64 KiB
@@ -54,7 +54,7 @@ func (p *Publish) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !p.authorized(r) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
-		fail(w, &chat.Failure{Code: 401, Reason: "key_refused", Message: "the key of the publishing programs is missing or wrong"})
+		fail(w, &chat.Failure{Code: 401, Reason: "key_refused", Message: "the key is missing or wrong"})
 		return
 	}
 	op, failure := p.readOperation(w, r)
@@ -91,7 +91,8 @@ func (p *Publish) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var failUnknownOutcome = &chat.Failure{Code: 503, Reason: "outcome_unknown",
 	Message: "it is not known whether the message was stored; send it again with the same ref"}
 
-// authorized compares hashes, so that the time tells nothing of the key.
+// authorized reports whether the request has the key. It compares hashes, so that the time it
+// takes reveals nothing about the key.
 func (p *Publish) authorized(r *http.Request) bool {
 	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	ok := strings.EqualFold(scheme, "Bearer") // RFC 9110, 11.1: in any case
@@ -145,7 +146,7 @@ type publication struct {
 // User implements chat.Actor.
 func (p *publisher) User() chat.User { return p.user }
 
-// Subject implements chat.Actor. A program that has the key is trusted with the limits, too.
+// Subject implements chat.Actor. Programs that have the key are not limited.
 func (p *publisher) Subject() chat.Subject { return chat.Subject{Role: "publisher"} }
 
 // Answer implements chat.Actor.

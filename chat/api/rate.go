@@ -7,16 +7,16 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Rate limits how often something may be done from one address, as
-// chat.AddressSubject counts addresses.
+// Rate limits how often something may be done from one address. chat.AddressSubject says what
+// counts as one address.
 type Rate struct {
 	rate *chat.Rate[netip.Prefix]
 	now  func() time.Duration // monotonic
 }
 
-// NewRate allows perMinute things a minute from each address, and as many at once.
-// It returns nil, which is no limit, for 0. now is a monotonic clock, as
-// chat.Clock.Monotonic is.
+// NewRate returns a Rate that allows perMinute things per minute from each address, and as
+// many at once. For 0 it returns nil, which is no limit. now is a monotonic clock, such as
+// chat.Clock.Monotonic.
 func NewRate(perMinute int, now func() time.Duration) *Rate {
 	rate := chat.NewRate[netip.Prefix](chat.NewPace(perMinute, time.Minute, 0))
 	if rate == nil {
@@ -25,7 +25,7 @@ func NewRate(perMinute int, now func() time.Duration) *Rate {
 	return &Rate{rate: rate, now: now}
 }
 
-// Take counts one thing from an address, or says how long to wait.
+// Take counts one thing from an address, or returns how long to wait.
 func (r *Rate) Take(addr netip.Addr) (wait time.Duration) {
 	return r.rate.Take(chat.AddressSubject(addr), r.now(), 1, 0)
 }

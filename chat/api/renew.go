@@ -9,14 +9,14 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// RenewalGrace is how long after its end a token can still be exchanged for a new one:
-// a guest who stays away for less than that is the same user again. A token that is
-// older is worth nothing, so that one that leaks from an old backup does no harm.
+// RenewalGrace is how long after its expiry a token can still be exchanged for a new one: a
+// guest who stays away for less than that remains the same user. Older tokens are worthless,
+// so that one that leaks from an old backup does no harm.
 const RenewalGrace = 30 * 24 * time.Hour
 
-// renew finds the user of a token, which may have expired a while ago, and gives the
-// user another name if one is asked for. A renewal writes nothing and is not limited;
-// a new name is written, and counts like a new guest.
+// renew returns the user of a token, which may have expired some time ago, and renames the
+// user if the request asks for that. A renewal writes nothing and is not limited; a new name
+// is written, and counts like a new guest.
 func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure) {
 	id, err := g.Tokens.AuthenticateLate(asked.token, RenewalGrace)
 	switch {

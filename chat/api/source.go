@@ -7,10 +7,10 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// checkSource refuses what a page of another site can have its visitor's browser send:
-// a request that browsers mark as such (Fetch Metadata), one with an Origin that may not
-// connect, and a body that is declared as anything but JSON, which is what a form has.
-// Programs that are no browsers may leave all three headers out.
+// checkSource refuses requests that a page of another site can make its visitor's browser
+// send: those that browsers mark as such (Fetch Metadata), those with an Origin that may not
+// connect, and those whose body is declared as anything but JSON, which a form's is. Programs
+// that are not browsers may omit all three headers.
 func (g *Guests) checkSource(r *http.Request) *chat.Failure {
 	site := r.Header.Get("Sec-Fetch-Site")
 	other := site == "cross-site" || site == "same-site"

@@ -190,8 +190,8 @@ func TestKeyFileRefused(t *testing.T) {
 		{"others can read it", keyPrefix + base64.StdEncoding.EncodeToString(make([]byte, keySize)), "mode 0640", 0o640},
 		{"empty", "", "is empty", 0o600},
 		{"another format", "hawser-token-key-2 AAAA", "does not begin with", 0o600},
-		{"too short", keyPrefix + "AAAA", "does not hold 32 bytes", 0o600},
-		{"not base64", keyPrefix + "!", "does not hold 32 bytes", 0o600},
+		{"too short", keyPrefix + "AAAA", "does not contain 32 bytes", 0o600},
+		{"not base64", keyPrefix + "!", "does not contain 32 bytes", 0o600},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()

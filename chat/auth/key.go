@@ -23,7 +23,7 @@ const (
 	keySize   = 32 // bytes, the size of HMAC-SHA-256's output
 )
 
-// loadKey reads the key in dir, or makes one, and dir, if there is none.
+// loadKey reads the key in dir. If there is none, it makes one, and dir if necessary.
 func loadKey(dir string) ([]byte, error) {
 	path := filepath.Join(dir, KeyFile)
 	key, err := readKey(path)
@@ -42,8 +42,8 @@ func wrap(err error) error {
 	return nil
 }
 
-// ReadKeyFile returns what the key's file in dir holds, checked, and the KeyID of the
-// key. The error is fs.ErrNotExist if there is none.
+// ReadKeyFile returns the content of the key's file in dir, after checking it, and the key's
+// KeyID. The error is fs.ErrNotExist if there is no file.
 func ReadKeyFile(dir string) (contents []byte, id string, err error) {
 	key, err := readKey(filepath.Join(dir, KeyFile))
 	if err != nil {
@@ -52,8 +52,8 @@ func ReadKeyFile(dir string) (contents []byte, id string, err error) {
 	return formatKey(key), keyID(key), nil
 }
 
-// WriteKeyFile makes contents, what ReadKeyFile returned, the key in dir, whatever
-// was there. A crash leaves either the old one or the new one.
+// WriteKeyFile writes contents, which ReadKeyFile returned, as the key in dir. It replaces an
+// existing key; a crash leaves either the old or the new one.
 func WriteKeyFile(dir string, contents []byte) error {
 	path := filepath.Join(dir, KeyFile)
 	if _, err := parseKey(path, contents); err != nil {
@@ -62,13 +62,13 @@ func WriteKeyFile(dir string, contents []byte) error {
 	return wrap(writeKey(dir, path, contents, os.Rename))
 }
 
-// ReplaceKey makes a new key in dir, whatever was there. Every token is worthless
-// from then on.
+// ReplaceKey makes a new key in dir, and replaces an existing one. All tokens that were issued
+// before are then invalid.
 func ReplaceKey(dir string) error {
 	return wrap(makeKey(dir, filepath.Join(dir, KeyFile), os.Rename))
 }
 
-// keyID tells keys apart, and nothing about what they are.
+// keyID returns an identifier that reveals nothing about the key.
 func keyID(key []byte) string {
 	sum := sha256.Sum256(append([]byte("hawser key id\x00"), key...))
 	return hex.EncodeToString(sum[:8])
@@ -87,11 +87,11 @@ func readKey(path string) ([]byte, error) {
 		return nil, fmt.Errorf("%s is not a file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" {
-		return nil, fmt.Errorf("%s has mode %04o, so that others can read it; make it 0600", path, mode)
+		return nil, fmt.Errorf("%s has mode %04o, so other users can read it; change it to 0600", path, mode)
 	}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrPermission) {
-		return nil, fmt.Errorf("%w: it belongs to another user than this process runs as", err)
+		return nil, fmt.Errorf("%w: it belongs to a different user than the one this process runs as", err)
 	}
 	if err != nil {
 		return nil, err
@@ -101,29 +101,29 @@ func readKey(path string) ([]byte, error) {
 
 func parseKey(path string, b []byte) ([]byte, error) {
 	if len(strings.TrimSpace(string(b))) == 0 {
-		return nil, fmt.Errorf("%s is empty; bring it back from a backup", path)
+		return nil, fmt.Errorf("%s is empty; restore it from a backup", path)
 	}
 	text, ok := strings.CutPrefix(strings.TrimSpace(string(b)), keyPrefix)
 	if !ok {
-		return nil, fmt.Errorf("%s does not begin with %q; bring it back from a backup", path, keyPrefix)
+		return nil, fmt.Errorf("%s does not begin with %q; restore it from a backup", path, keyPrefix)
 	}
 	key, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(key) != keySize {
-		return nil, fmt.Errorf("%s does not hold %d bytes in base64; bring it back from a backup", path, keySize)
+		return nil, fmt.Errorf("%s does not contain %d bytes in base64; restore it from a backup", path, keySize)
 	}
 	return key, nil
 }
 
-// makeKey makes a new key. name gives the file its name: os.Link fails if another
-// process was faster, and then that one's key is used; os.Rename replaces it.
+// makeKey makes a new key. name moves the file to its place: os.Link fails if another process
+// was faster, whose key is then used; os.Rename replaces an existing key.
 func makeKey(dir, path string, name func(temp, path string) error) error {
 	key := make([]byte, keySize)
 	rand.Read(key)
 	return writeKey(dir, path, formatKey(key), name)
 }
 
-// writeKey writes a key whole and syncs it before it gets its name, as a key that is
-// lost makes every token worthless.
+// writeKey writes the whole key and syncs it before it moves it to its place, because the loss
+// of the key would invalidate all tokens.
 func writeKey(dir, path string, contents []byte, name func(temp, path string) error) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err

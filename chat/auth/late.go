@@ -9,19 +9,19 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// firstIssued is before any token was made by a clock that was right.
+// firstIssued is earlier than any token that was issued by a correct clock.
 var firstIssued = time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// AuthenticateLate reads a token as Authenticate does, and also takes one that expired
-// at most grace ago: to exchange it for a new one, and for nothing else. So it does
-// with one that was made while the clock had not been set yet, whenever it expired. The
-// error is chat.ErrTokenExpired for an older one. Identity.Expires is when it expired.
+// AuthenticateLate reads a token like Authenticate, but also accepts one that expired at most
+// grace ago. Such a token must only be exchanged for a new one. It also accepts a token that
+// was issued before the clock had been set, whenever that expired. For an older token the
+// error is chat.ErrTokenExpired. Identity.Expires is when the token expired.
 func (t *Tokens) AuthenticateLate(token string, grace time.Duration) (chat.Identity, error) {
 	id, err := t.Authenticate(token)
 	if !errors.Is(err, chat.ErrTokenExpired) {
 		return id, err
 	}
-	// Its age is all that is wrong with it.
+	// Only its age is wrong.
 	var claims jwt.RegisteredClaims
 	parser := jwt.NewParser(jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), jwt.WithoutClaimsValidation())
 	if _, err := parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.key, nil }); err != nil {

@@ -16,7 +16,7 @@ const (
 	audience = "hawser-chat"
 )
 
-// Tokens makes and reads tokens. Its methods are safe for concurrent use.
+// Tokens issues and reads tokens. Its methods are safe for concurrent use.
 type Tokens struct {
 	key    []byte
 	now    func() time.Time
@@ -25,8 +25,8 @@ type Tokens struct {
 
 var _ chat.Authenticator = (*Tokens)(nil)
 
-// Open returns the tokens of the data folder dir, and makes the folder and a key if
-// they are not there. now is the clock; nil means time.Now.
+// Open returns the Tokens of the data folder dir. It creates the folder and a key if they do
+// not exist. now is the clock; nil means time.Now.
 func Open(dir string, now func() time.Time) (*Tokens, error) {
 	key, err := loadKey(dir)
 	if err != nil {
@@ -35,8 +35,7 @@ func Open(dir string, now func() time.Time) (*Tokens, error) {
 	return newTokens(key, now), nil
 }
 
-// Load is Open for a folder whose key must be there: the error is fs.ErrNotExist if
-// it is not.
+// Load is like Open, but the key must exist: otherwise the error is fs.ErrNotExist.
 func Load(dir string, now func() time.Time) (*Tokens, error) {
 	key, err := readKey(filepath.Join(dir, KeyFile))
 	if err != nil {
@@ -45,8 +44,8 @@ func Load(dir string, now func() time.Time) (*Tokens, error) {
 	return newTokens(key, now), nil
 }
 
-// KeyID names the key: two keys have two names, and nothing else can be told from
-// one.
+// KeyID returns an identifier of the key. It differs for different keys, and reveals nothing
+// about the key.
 func (t *Tokens) KeyID() string { return keyID(t.key) }
 
 func newTokens(key []byte, now func() time.Time) *Tokens {
@@ -67,8 +66,8 @@ func newTokens(key []byte, now func() time.Time) *Tokens {
 	}
 }
 
-// Issue makes a token for a user, and says when it expires: after lifetime, in
-// whole seconds.
+// Issue issues a token for a user, and returns when it expires: after lifetime, in whole
+// seconds.
 func (t *Tokens) Issue(userID string, lifetime time.Duration) (token string, expires time.Time, err error) {
 	now := t.now()
 	expires = now.Add(lifetime).Truncate(time.Second)
@@ -85,9 +84,9 @@ func (t *Tokens) Issue(userID string, lifetime time.Duration) (token string, exp
 	return token, expires, nil
 }
 
-// Authenticate reads a token. The error is chat.ErrTokenExpired for one that is
-// right but too old. One that was issued in the future is ours all the same: the clock
-// was set back since (RFC 7519 4.1.6 asks nothing of "iat").
+// Authenticate reads a token. The error is chat.ErrTokenExpired for a token that is valid but
+// too old. A token that was issued in the future is valid: the clock has been set back since
+// then (RFC 7519 4.1.6 demands nothing of "iat").
 func (t *Tokens) Authenticate(token string) (chat.Identity, error) {
 	var claims jwt.RegisteredClaims
 	_, err := t.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.key, nil })
@@ -104,7 +103,7 @@ func (t *Tokens) Authenticate(token string) (chat.Identity, error) {
 	return chat.Identity{UserID: claims.Subject, Expires: claims.ExpiresAt.Time}, nil
 }
 
-// faults are what can be wrong with a token, apart from its age.
+// faults are the errors that a token can have besides its age.
 var faults = []error{
 	jwt.ErrTokenMalformed, jwt.ErrTokenSignatureInvalid, jwt.ErrTokenUnverifiable,
 	jwt.ErrTokenInvalidIssuer, jwt.ErrTokenInvalidAudience, jwt.ErrTokenRequiredClaimMissing,
@@ -123,7 +122,7 @@ func onlyExpired(err error) bool {
 	return true
 }
 
-// reason says what is wrong without quoting the token, which err may do.
+// reason returns what is wrong, without the token, which err may quote.
 func reason(err error) string {
 	for _, fault := range faults {
 		if errors.Is(err, fault) && fault != jwt.ErrTokenInvalidClaims {

@@ -1,3 +1,3 @@
-// Package memory is a chat engine that forgets everything when the process ends: for
-// tests, and as the plainest example of what chat/enginetest asks of an engine.
+// Package memory is a chat engine that forgets everything when the process ends. It is for
+// tests, and is the simplest example of an engine that passes chat/enginetest.
 package memory

@@ -31,14 +31,14 @@ type Engine struct {
 	users map[string]chat.User
 }
 
-// conversation is what was said in one.
+// conversation is the content of one conversation.
 type conversation struct {
 	number int // for ids
 	epoch  string
 	said   []chat.Stored
 }
 
-// New makes an empty engine. clock nil is the system's, and log nil the default logger.
+// New returns an empty engine. A nil clock means the system's, a nil log the default logger.
 func New(clock chat.Clock, log *slog.Logger) *Engine {
 	if clock == nil {
 		clock = chat.SystemClock()
@@ -56,15 +56,15 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 	return e
 }
 
-// Parts is the engine as a hub takes it. Several hubs may have it at a time.
+// Parts returns the engine in the form that a hub takes. Several hubs may use it at once.
 func (e *Engine) Parts() chat.Engine {
 	return chat.Engine{Log: e, Directory: e, Broker: e.broker, Presence: e.broker.Presence(), Sessions: &e.sessions, Bans: &e.bans, Health: e}
 }
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:13]) }
 
-// Forget loses a conversation, as an engine may whose data were restored from a backup:
-// it begins anew, in another epoch, and subscribers are told.
+// Forget drops a conversation, which simulates an engine whose data were restored from an old
+// backup: the conversation begins again in another epoch, and subscribers are told.
 func (e *Engine) Forget(c chat.Conversation) {
 	e.appending.Lock()
 	defer e.appending.Unlock()
@@ -121,7 +121,7 @@ func (e *Engine) store(entry *chat.Entry) chat.Result {
 	return chat.Result{Change: c.change(len(c.said) - 1)}
 }
 
-// change is the change that message i is.
+// change returns message i as a Change.
 func (c *conversation) change(i int) chat.Change {
 	s := &c.said[i]
 	m := s.Message
@@ -129,7 +129,7 @@ func (c *conversation) change(i int) chat.Change {
 	return chat.Change{Number: s.Seq, Epoch: c.epoch, Seq: s.Seq, ID: s.ID, ServerTS: s.ServerTS, Message: &m}
 }
 
-// look runs f on a conversation, which is empty if there is none.
+// look calls f with a conversation, which is empty if it does not exist.
 func (e *Engine) look(ctx context.Context, name chat.Conversation, f func(c *conversation)) error {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
