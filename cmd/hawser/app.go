@@ -129,12 +129,11 @@ func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
 		limits.UserRoomsPerHour, limits.AddressRoomsPerHour = l.UserRoomsPerHour, l.AddressRoomsPerHour
 	}
 	return chat.Config{
-		Engine:    a.store.Parts(),
-		Auth:      tokens,
-		NewFanout: func() chat.Fanout { return group{a.server.NewGroup()} },
-		Limits:    limits,
-		Pages: chat.Pages{History: c.HistoryPage, HistoryDefault: c.HistoryDefault, HistoryBytes: c.HistoryBytes,
-			List: c.ListPage, Presence: c.PresenceList},
+		Engine:            a.store.Parts(),
+		Auth:              tokens,
+		NewFanout:         func() chat.Fanout { return group{a.server.NewGroup()} },
+		Limits:            limits,
+		Pages:             pages(a.cfg),
 		AuthTimeout:       a.cfg.AuthTimeout,
 		HeartbeatInterval: c.HeartbeatInterval,
 		OperationTimeout:  c.OperationTimeout,
@@ -145,6 +144,14 @@ func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
 		Log:               a.log,
 		Observer:          a.admin.observer(),
 	}
+}
+
+// pages are the bounds of answers. One that takes half of a write queue leaves room for what
+// else is said to a connection.
+func pages(cfg config.Config) chat.Pages {
+	c := cfg.Chat
+	return chat.Pages{History: c.HistoryPage, HistoryDefault: c.HistoryDefault, HistoryBytes: min(c.HistoryBytes, cfg.WriteQueue/2),
+		List: c.ListPage, Presence: c.PresenceList}
 }
 
 // route says what is found where.

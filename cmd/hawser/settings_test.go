@@ -3,7 +3,21 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 )
+
+// A page of history does not fill a small write queue.
+func TestPagesFitTheWriteQueue(t *testing.T) {
+	cfg := config.Default()
+	if n := pages(cfg).HistoryBytes; n != 256<<10 {
+		t.Errorf("%d bytes by default", n)
+	}
+	cfg.WriteQueue = 64 << 10
+	if n := pages(cfg).HistoryBytes; n != 32<<10 {
+		t.Errorf("%d bytes with a write queue of 64 KiB", n)
+	}
+}
 
 // What a server is told about its chat holds for the people in it, and for programs that
 // publish.
