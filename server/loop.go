@@ -3,7 +3,6 @@ package server
 import (
 	"iter"
 	"net/netip"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -161,13 +160,6 @@ func (l *loop) guard() {
 // poll waits for events or for the next timer, or not at all if there is more to do.
 func (l *loop) poll() []event {
 	b := &l.box
-	if !l.hasMail.Load() && len(l.again) == 0 {
-		// Goroutines that can run go first: what they have to say often comes back as mail,
-		// and then the loop need not wait in the kernel. Where it does, the runtime takes
-		// 20 µs and more to notice that its processor is free for others, and a thread
-		// must be woken for them. If none can run, this takes 0.2 µs.
-		runtime.Gosched()
-	}
 	b.mu.Lock()
 	b.asleep = len(b.tasks) == 0 && len(l.again) == 0 && len(l.writables) == 0
 	ms := 0
