@@ -251,11 +251,13 @@ type Result struct {
 // Change is a durable change of a conversation.
 type Change struct {
 	Number   uint64   // 1, 2, 3 … in the conversation
+	Tag      uint32   // random: a change with the same number and another tag is of another history
 	Epoch    string   // of the conversation: numbers are comparable only within an epoch
 	Seq      uint64   // of the message: 1, 2, 3 … among the messages
 	ID       string   // of the message
 	ServerTS int64    // of the message
 	Message  *Message // nil in the Result of a duplicate
+	Damaged  bool     // it was stored and cannot be read any more: only Number and Epoch are set
 }
 
 // Message is a message's content, without its place in the conversation.
@@ -280,7 +282,8 @@ type Stored struct {
 type Tail struct {
 	Seq      uint64 // 0: no message yet
 	Change   uint64
-	ServerTS int64 // of the last message; 0 if there is none
+	Tag      uint32 // of the last change
+	ServerTS int64  // of the last message; 0 if there is none
 	Epoch    string
 }
 
@@ -299,7 +302,8 @@ type HistoryQuery struct {
 type Page struct {
 	Messages []Stored
 	Epoch    string
-	More     bool // there are more within the bounds, beyond Limit
+	More     bool     // there are more within the bounds, beyond Limit
+	Damaged  []uint64 // seqs of messages between these that cannot be read any more; Limit does not count them
 }
 
 // RoomInfo is a room in a list.

@@ -1,9 +1,11 @@
 package bolt
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -72,13 +74,15 @@ func OpenSnapshot(dir string) (*Snapshot, error) {
 
 // openReadOnly opens a store or a backup that is there.
 func openReadOnly(path string) (*Store, error) {
-	s := &Store{path: path}
+	s := newStore(path, checkpointEvery, slog.New(slog.DiscardHandler))
 	err := s.guard(func() (err error) {
 		if s.db, err = openFile(path, bbolt.Options{Timeout: lockTimeout, ReadOnly: true}); err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
-		var newest int64
-		return s.readMeta(path, &newest)
+		if err := s.db.View(s.readMeta); err != nil {
+			return fmt.Errorf("chat/bolt: %s: %w", path, err)
+		}
+		return nil
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
 		err = &InUseError{path}
@@ -113,22 +117,39 @@ func (s *Store) refuseBackup(path string) error {
 func (s *Store) backup() (state string, tokenKey []byte) {
 	s.db.View(func(tx *bbolt.Tx) error { // it cannot fail on an open file
 		if b := tx.Bucket(bucketBackup); b != nil {
-			state, tokenKey = string(b.Get(keyState)), append([]byte(nil), b.Get(keyToken)...)
+			state, tokenKey = readBackup(b)
 		}
 		return nil
 	})
 	return state, tokenKey
 }
 
+// readBackup reads the bucket. A damaged one is a backup, with which nothing can be begun.
+func readBackup(b *bbolt.Bucket) (state string, tokenKey []byte) {
+	if string(b.Tx().Bucket(bucketMeta).Get(keyFormat)) == oldFormat {
+		return string(b.Get(keyState)), bytes.Clone(b.Get(keyToken))
+	}
+	value, err := openRecord(bucketBackup, keyState, b.Get(keyState))
+	key, err2 := openRecord(bucketBackup, keyToken, b.Get(keyToken))
+	if errors.Join(err, err2) != nil {
+		return stateSealed, nil
+	}
+	return string(value), bytes.Clone(key)
+}
+
+// putBackup writes it.
+func putBackup(tx *bbolt.Tx, state string, tokenKey []byte) error {
+	if _, err := tx.CreateBucketIfNotExists(bucketBackup); err != nil {
+		return err
+	}
+	return errors.Join(putSealed(tx, bucketBackup, keyState, []byte(state)), putSealed(tx, bucketBackup, keyToken, tokenKey))
+}
+
 // Seal makes a backup of the copy of a store in path, which nobody has open:
 // tokenKey, the contents of the file with the key, goes into it. It is synced.
 func Seal(path string, tokenKey []byte) error {
 	return change(path, func(tx *bbolt.Tx) error {
-		b, err := tx.CreateBucketIfNotExists(bucketBackup)
-		if err != nil {
-			return err
-		}
-		return errors.Join(b.Put(keyState, []byte(stateSealed)), b.Put(keyToken, tokenKey))
+		return putBackup(tx, stateSealed, tokenKey)
 	})
 }
 
@@ -141,7 +162,7 @@ func Revive(path string) error {
 		if b == nil {
 			return errors.New("it is not a backup")
 		}
-		return errors.Join(b.Put(keyState, []byte(stateRevived)), tx.Bucket(bucketMeta).Put(keyEpoch, newEpoch()))
+		return errors.Join(putSealed(tx, bucketBackup, keyState, []byte(stateRevived)), putMeta(tx, keyEpoch, newEpoch()))
 	})
 }
 
@@ -199,7 +220,7 @@ func (s *Store) KeyID() string { return s.key }
 
 // SetKeyID stores which key signs the tokens of the users in the store.
 func (s *Store) SetKeyID(id string) error {
-	err := s.update(func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyKeyID, []byte(id)) })
+	err := s.update(func(tx *bbolt.Tx) error { return putMeta(tx, keyKeyID, []byte(id)) })
 	if err == nil {
 		s.key = id
 	}

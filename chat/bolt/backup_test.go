@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"go.etcd.io/bbolt"
-
 	"github.com/hawser-ws/hawser/chat"
 )
 
@@ -134,53 +132,6 @@ func TestSealAndRevive(t *testing.T) {
 	}
 	if err := r.KeyInstalled(); err != nil || r.UnpackedKey() != nil {
 		t.Errorf("%v, %q", err, r.UnpackedKey())
-	}
-}
-
-// Each kind of record that is damaged or missing is found.
-func TestVerifyFindsDamage(t *testing.T) {
-	for name, damage := range map[string]func(tx *bbolt.Tx) error{
-		"a message is missing": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMessages).Delete(messageKey(1, 2)) },
-		"the last message is missing": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketMessages).Delete(messageKey(1, 3))
-		},
-		"all messages of a conversation are missing": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketMessages).Delete(messageKey(2, 1))
-		},
-		"a message too many": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketMessages).Put(messageKey(1, 4), encodeMessage(message("x", "")))
-		},
-		"a message of no conversation": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketMessages).Put(messageKey(9, 1), encodeMessage(message("x", "")))
-		},
-		"a message is cut short": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketMessages).Put(messageKey(1, 2), encodeMessage(message("x", ""))[:20])
-		},
-		"a message's key": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMessages).Put([]byte("x"), nil) },
-		"a conversation": func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketConversations).Put([]byte(lobby), []byte("short"))
-		},
-		"two conversations with one number": func(tx *bbolt.Tx) error {
-			b := tx.Bucket(bucketConversations)
-			return b.Put([]byte(chat.RoomConversation("twin")), append([]byte(nil), b.Get([]byte(lobby))...))
-		},
-		"a user":       func(tx *bbolt.Tx) error { return tx.Bucket(bucketUsers).Put([]byte("u_ada"), []byte("short")) },
-		"not a store":  func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketMeta) },
-		"other format": func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("0")) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := filled(t)
-			path := copyOf(t, s)
-			if err := change(path, damage); err != nil {
-				t.Fatal(err)
-			}
-			if c, err := Verify(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) {
-				t.Errorf("%+v, %v; want an error that names the file", c, err)
-			}
-		})
-	}
-	if _, err := Verify(t.Context(), filepath.Join(t.TempDir(), "absent")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("an absent file: %v", err)
 	}
 }
 

@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,14 +11,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/hawser-ws/hawser/chat"
 )
-
-const day = int64(24 * time.Hour / time.Millisecond)
 
 // job is what one caller wants written. It is done with others that wait, in one
 // transaction, for the sake of whose sync they wait.
@@ -239,21 +235,17 @@ func (s *Store) commit() {
 		for _, j := range jobs {
 			s.tell(j)
 		}
+		if s.changes >= s.checkpointAt {
+			s.checkpoint()
+		}
 	}
 }
 
 // write does jobs in one transaction, and notes what became of them.
 func (s *Store) write(jobs []*job) {
-	var w writer
+	var w *writer
 	err := s.update(func(tx *bbolt.Tx) error {
-		w = writer{
-			tx:     tx,
-			epoch:  s.epoch,
-			ts:     s.time.Now(),
-			before: make(horizon),
-			now:    make(map[chat.Conversation]conversation),
-		}
-		w.findDays()
+		w = newWriter(s, tx)
 		for _, j := range jobs {
 			if s.commits.halted.Load() {
 				return errClosed
@@ -262,14 +254,10 @@ func (s *Store) write(jobs []*job) {
 				return err
 			}
 		}
-		if err := w.finish(); err != nil {
-			return err
-		}
-		s.horizon.Store(&w.before)
-		return nil
+		return w.finish()
 	})
 	if err == nil {
-		s.recent.move(w.before, w.now)
+		s.publish(w)
 		return
 	}
 	for _, j := range jobs {
@@ -323,10 +311,8 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 	})
 	switch {
 	case err == nil:
-		s.horizon.Store(nil)
 		s.room.wrote(nil)
 	case changed && nothingWritten(err):
-		s.horizon.Store(nil)
 		err = fmt.Errorf("chat/bolt: %w", err)
 		s.room.wrote(err)
 	case changed:
@@ -348,222 +334,4 @@ func nothingWritten(err error) bool {
 	var path *fs.PathError
 	return errors.As(err, &path) && path.Op == "write" &&
 		(errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EFBIG) || errors.Is(err, syscall.EDQUOT))
-}
-
-// writer adds jobs to a transaction.
-type writer struct {
-	tx     *bbolt.Tx
-	epoch  string
-	ts     int64 // of every message
-	before horizon
-	now    map[chat.Conversation]conversation // as changed
-	stored int                                // messages
-	days   []*bbolt.Bucket                    // the refs that may count, by day
-}
-
-// do adds one job and sets its results. An error of an entry or user by itself is among
-// them; one that it returns ends the transaction.
-func (w *writer) do(j *job) error {
-	if j.user != nil {
-		j.err = putUser(w.tx, j.user)
-		if j.err != nil && !errors.Is(j.err, chat.ErrNameTaken) && !errors.Is(j.err, errDamaged) {
-			return j.err
-		}
-	}
-	for i := range j.entries {
-		if err := w.add(&j.entries[i], &j.results[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// add adds one entry and sets its result.
-func (w *writer) add(e *chat.Entry, r *chat.Result) error {
-	c, err := w.conversation(e.Conversation)
-	if err != nil {
-		r.Err = err
-		if errors.Is(err, errDamaged) { // of this conversation only
-			return nil
-		}
-		return err
-	}
-	m := e.Message
-	m.ServerTS = w.ts
-	if m.Ref != "" {
-		if seq, ts, found := w.findRef(c.number, m); found {
-			r.Duplicate = true
-			r.Change = chat.Change{Number: seq, Epoch: w.epoch, Seq: seq, ID: chat.MessageID(w.epoch, c.number, seq), ServerTS: ts}
-			return nil
-		}
-	}
-	c.seq++
-	if m.ServerTS < c.serverTS {
-		if err := w.putStep(c); err != nil {
-			return err
-		}
-	}
-	c.serverTS = m.ServerTS
-	w.now[e.Conversation] = c
-	w.stored++
-	r.Change = chat.Change{Number: c.seq, Epoch: w.epoch, Seq: c.seq, ID: chat.MessageID(w.epoch, c.number, c.seq), ServerTS: w.ts, Message: m}
-	if err := w.tx.Bucket(bucketMessages).Put(messageKey(c.number, c.seq), encodeMessage(m)); err != nil {
-		return err
-	}
-	if m.Ref == "" {
-		return nil
-	}
-	return w.putRef(c, m)
-}
-
-// putStep notes that the clock went back before the last message of c.
-func (w *writer) putStep(c conversation) error {
-	b, err := w.tx.CreateBucketIfNotExists(bucketSteps)
-	if err != nil {
-		return err
-	}
-	return b.Put(messageKey(c.number, c.seq), nil)
-}
-
-// conversation finds a conversation, or makes it.
-func (w *writer) conversation(name chat.Conversation) (conversation, error) {
-	if c, ok := w.now[name]; ok {
-		return c, nil
-	}
-	b := w.tx.Bucket(bucketConversations)
-	c, err := decodeConversation(b.Get([]byte(name)))
-	if err != nil {
-		return c, err
-	}
-	w.before[name] = c
-	if !c.exists() {
-		if c.number, err = b.NextSequence(); err != nil {
-			return c, err
-		}
-		if err := w.putPeers(name); err != nil {
-			return c, err
-		}
-	}
-	w.now[name] = c
-	return c, nil
-}
-
-// putPeers lets each of two people find a new private conversation.
-func (w *writer) putPeers(name chat.Conversation) error {
-	a, b, private := name.Users()
-	if !private {
-		return nil
-	}
-	peers := w.tx.Bucket(bucketPeers)
-	if err := peers.Put([]byte(a+"\x00"+b), nil); err != nil {
-		return err
-	}
-	return peers.Put([]byte(b+"\x00"+a), nil)
-}
-
-func refKey(number uint64, m *chat.Message) []byte {
-	b := binary.BigEndian.AppendUint64(nil, number)
-	b = append(b, m.Sender...)
-	b = append(b, 0)
-	return append(b, m.Ref...)
-}
-
-// dayKey names the bucket of the refs of one day.
-func dayKey(ts int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(ts/day)) }
-
-// maxDays is how many days of refs are looked at: yesterday, today, and those that the
-// clock reached only because it was wrong. Of these there is one for each day on which it
-// was, for as long as that is in the future.
-const maxDays = 16
-
-// findDays finds the buckets of refs that count today, from the day before on.
-func (w *writer) findDays() {
-	refs := w.tx.Bucket(bucketRefs)
-	c := refs.Cursor()
-	for k, _ := c.Seek(dayKey(max(w.ts-day, 0))); k != nil && len(w.days) < maxDays; k, _ = c.Next() {
-		w.days = append(w.days, refs.Bucket(k))
-	}
-}
-
-// findRef finds the message that had m's ref before.
-func (w *writer) findRef(number uint64, m *chat.Message) (seq uint64, ts int64, found bool) {
-	key := refKey(number, m)
-	for _, b := range w.days {
-		if v := b.Get(key); len(v) == 16 {
-			ts = int64(binary.BigEndian.Uint64(v[8:]))
-			if m.ServerTS-ts < chat.RefLifetime.Milliseconds() {
-				return binary.BigEndian.Uint64(v), ts, true
-			}
-		}
-	}
-	return 0, 0, false
-}
-
-func (w *writer) putRef(c conversation, m *chat.Message) error {
-	refs := w.tx.Bucket(bucketRefs)
-	b := refs.Bucket(dayKey(m.ServerTS))
-	if b == nil {
-		var err error
-		if b, err = refs.CreateBucket(dayKey(m.ServerTS)); err != nil {
-			return err
-		}
-		w.days = append(w.days, b)
-	}
-	v := binary.BigEndian.AppendUint64(nil, c.seq)
-	v = binary.BigEndian.AppendUint64(v, uint64(c.serverTS))
-	return b.Put(refKey(c.number, m), v)
-}
-
-// finish writes what the batch has changed once, however many messages it has.
-func (w *writer) finish() error {
-	b := w.tx.Bucket(bucketConversations)
-	for name, c := range w.now {
-		if c == w.before[name] {
-			continue
-		}
-		if err := b.Put([]byte(name), c.encode()); err != nil {
-			return err
-		}
-	}
-	if w.stored == 0 {
-		return nil
-	}
-	meta := w.tx.Bucket(bucketMeta)
-	if err := meta.Put(keyLast, binary.BigEndian.AppendUint64(nil, uint64(w.ts))); err != nil {
-		return err
-	}
-	return w.expireRefs()
-}
-
-// expireRefs deletes some refs of the oldest day, if that is past. More than come
-// in, so that they get fewer, and a bounded number, so that no batch waits for all.
-// Two days are kept in any case: should the clock be ahead by years, it is only the older
-// refs that are forgotten for it.
-func (w *writer) expireRefs() error {
-	refs := w.tx.Bucket(bucketRefs)
-	days := refs.Cursor()
-	oldest, _ := days.First()
-	if oldest == nil || int64(binary.BigEndian.Uint64(oldest)) >= w.ts/day-1 {
-		return nil
-	}
-	days.Next()
-	if third, _ := days.Next(); third == nil {
-		return nil
-	}
-	b := refs.Bucket(oldest)
-	deletes := 16 + 2*w.stored
-	var expired [][]byte
-	c := b.Cursor()
-	for k, _ := c.First(); k != nil && len(expired) < deletes; k, _ = c.Next() {
-		expired = append(expired, k)
-	}
-	for _, k := range expired {
-		if err := b.Delete(k); err != nil {
-			return err
-		}
-	}
-	if len(expired) < deletes {
-		return refs.DeleteBucket(oldest)
-	}
-	return nil
 }

@@ -35,3 +35,6 @@ func Lock(dir string) (unlock func(), err error) {
 		}
 	}
 }
+
+// unlockFile lets go of a file's lock, which its mapping would keep.
+func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }

@@ -44,7 +44,11 @@ func putUser(tx *bbolt.Tx, u *chat.User) error {
 		known = true
 	}
 	if !known || before.Name != u.Name {
-		if isTaken(looks, u) {
+		taken, err := isTaken(looks, u)
+		if err != nil {
+			return err
+		}
+		if taken {
 			return fmt.Errorf("chat/bolt: %w", chat.ErrNameTaken)
 		}
 		if known {
@@ -52,7 +56,12 @@ func putUser(tx *bbolt.Tx, u *chat.User) error {
 				return err
 			}
 		}
-		if err := looks.Put(append(lookKey(u.Name), u.ID...), nil); err != nil {
+		if err := putLook(looks, u); err != nil {
+			return err
+		}
+	}
+	if !known {
+		if _, err := users.NextSequence(); err != nil { // how many there are
 			return err
 		}
 	}
@@ -61,53 +70,57 @@ func putUser(tx *bbolt.Tx, u *chat.User) error {
 
 // isTaken reports whether another user has a name that looks like u's and is not the
 // same. It looks at three keys at most, however many users share a name.
-func isTaken(looks *bbolt.Bucket, u *chat.User) bool {
+func isTaken(looks *bbolt.Bucket, u *chat.User) (bool, error) {
 	same := lookKey(u.Name)
 	c := looks.Cursor()
-	k, _ := c.Seek(same[:lookSize])
+	k, v := c.Seek(same[:lookSize])
 	for bytes.HasPrefix(k, same[:lookSize]) {
+		if err := checkMark(bucketLooks, k, v); err != nil {
+			return false, err
+		}
 		_, id, _ := bytes.Cut(k[lookSize:], []byte{0})
 		switch {
 		case bytes.HasPrefix(k, same): // on to the first after all users of this name
 			after := bytes.Clone(same)
 			after[len(after)-1] = 1
-			k, _ = c.Seek(after)
+			k, v = c.Seek(after)
 		case string(id) == u.ID:
-			k, _ = c.Next()
+			k, v = c.Next()
 		default:
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
+}
+
+func putLook(looks *bbolt.Bucket, u *chat.User) error {
+	key := append(lookKey(u.Name), u.ID...)
+	return looks.Put(key, mark(bucketLooks, key))
 }
 
 // hasLooks reports whether the bucket is there, and made by the rules of today.
 func hasLooks(tx *bbolt.Tx) bool {
-	return tx.Bucket(bucketLooks) != nil && string(tx.Bucket(bucketMeta).Get(keyLooks)) == chat.LookVersion
+	version, err := getMeta(tx, keyLooks)
+	return err == nil && string(version) == chat.LookVersion
 }
 
 // makeLooks makes the bucket from the users.
 func makeLooks(tx *bbolt.Tx) error {
-	if tx.Bucket(bucketLooks) != nil {
-		if err := tx.DeleteBucket(bucketLooks); err != nil {
-			return err
-		}
-	}
-	looks, err := tx.CreateBucket(bucketLooks)
-	if err != nil {
+	if err := emptyBucket(tx, bucketLooks); err != nil {
 		return err
 	}
-	err = tx.Bucket(bucketUsers).ForEach(func(id, b []byte) error {
+	looks := tx.Bucket(bucketLooks)
+	err := tx.Bucket(bucketUsers).ForEach(func(id, b []byte) error {
 		u, err := decodeUser(string(id), b)
 		if err != nil {
 			return err
 		}
-		return looks.Put(append(lookKey(u.Name), u.ID...), nil)
+		return putLook(looks, &u)
 	})
 	if err != nil {
 		return err
 	}
-	return tx.Bucket(bucketMeta).Put(keyLooks, []byte(chat.LookVersion))
+	return putMeta(tx, keyLooks, []byte(chat.LookVersion))
 }
 
 // updateLooks makes the bucket where an older program wrote the file.

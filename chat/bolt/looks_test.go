@@ -14,10 +14,10 @@ import (
 func TestLooksAreMade(t *testing.T) {
 	for name, spoil := range map[string]func(*bbolt.Tx) error{
 		"none": func(tx *bbolt.Tx) error {
-			return errors.Join(tx.DeleteBucket(bucketLooks), tx.Bucket(bucketMeta).Delete(keyLooks))
+			return errors.Join(emptyBucket(tx, bucketLooks), tx.Bucket(bucketMeta).Delete(keyLooks))
 		},
 		"others": func(tx *bbolt.Tx) error {
-			return errors.Join(tx.Bucket(bucketLooks).Put([]byte("x"), nil), tx.Bucket(bucketMeta).Put(keyLooks, []byte("0")))
+			return errors.Join(tx.Bucket(bucketLooks).Put([]byte("x"), nil), putMeta(tx, keyLooks, []byte("0")))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -26,9 +26,12 @@ func TestLooksAreMade(t *testing.T) {
 			err := s.db.Update(func(tx *bbolt.Tx) error {
 				users := tx.Bucket(bucketUsers)
 				for id, name := range map[string]string{"u_1": "Paul", "u_2": "PauI", "u_3": "\u3164"} {
-					if err := users.Put([]byte(id), encodeUser(&chat.User{Name: name})); err != nil {
+					if err := users.Put([]byte(id), encodeUser(&chat.User{ID: id, Name: name})); err != nil {
 						return err
 					}
+				}
+				if err := users.SetSequence(3); err != nil {
+					return err
 				}
 				return spoil(tx)
 			})

@@ -3,25 +3,22 @@ package bolt
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"slices"
-	"sort"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// reader is a read transaction, and what it must not see.
+// reader is a read transaction.
 type reader struct {
-	ctx    context.Context
-	tx     *bbolt.Tx
-	hidden horizon // nil: it may see all
+	s   *Store
+	ctx context.Context
+	tx  *bbolt.Tx
+	log *bbolt.Cursor // nil: not used yet
 }
 
-// view runs a read transaction. The horizon is looked at after the transaction has
-// begun: whatever is behind it by then was synced, or is hidden.
+// view runs a read transaction.
 func (s *Store) view(ctx context.Context, read func(*reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -32,11 +29,7 @@ func (s *Store) view(ctx context.Context, read func(*reader) error) error {
 	}
 	return s.guard(func() error {
 		defer tx.Rollback()
-		r := &reader{ctx: ctx, tx: tx}
-		if h := s.horizon.Load(); h != nil {
-			r.hidden = *h
-		}
-		return read(r)
+		return read(&reader{s: s, ctx: ctx, tx: tx})
 	})
 }
 
@@ -71,14 +64,108 @@ func (s *Store) begin(ctx context.Context) (tx *bbolt.Tx, err error) {
 	}
 }
 
-// conversation finds a conversation, as far as it may be seen. The transaction may be
-// older than the horizon, and then sees less by itself.
-func (r *reader) conversation(name chat.Conversation) (conversation, error) {
-	c, err := decodeConversation(r.tx.Bucket(bucketConversations).Get([]byte(name)))
-	if before, ok := r.hidden[name]; ok && c.exists() && (!before.exists() || before.seq < c.seq) {
-		c = before
+// thread is a conversation as a reader sees it.
+//
+// What is fresh is looked up before the transaction begins, and so is found in one of the
+// two places at least: a checkpoint takes it from memory after it is on disk. A
+// transaction that is not synced yet may be seen on disk, but adds nothing: changes count
+// from when they are fresh, and a checkpoint is about older ones.
+type thread struct {
+	conversation
+	name  chat.Conversation
+	fresh []uint64 // positions of the last changes
+
+	// Set by load.
+	loaded bool
+	stored place
+
+	block   uint64 // number of the block that was read last, plus 1
+	entries []uint64
+}
+
+// read reads a conversation.
+func (s *Store) read(ctx context.Context, name chat.Conversation, f func(*reader, *thread) error) error {
+	t := &thread{name: name}
+	s.mu.RLock()
+	if fresh := s.fresh[name]; fresh != nil {
+		t.conversation, t.fresh = fresh.conversation, fresh.positions
 	}
-	return c, err
+	s.mu.RUnlock()
+	return s.view(ctx, func(r *reader) error {
+		if !t.exists() {
+			if err := r.load(t); err != nil {
+				return err
+			}
+			t.conversation = t.stored.conversation
+		}
+		return f(r, t)
+	})
+}
+
+// load reads what is on disk of a conversation.
+func (r *reader) load(t *thread) (err error) {
+	if t.loaded {
+		return nil
+	}
+	if t.stored, err = decodePlace([]byte(t.name), r.tx.Bucket(bucketConversations).Get([]byte(t.name))); err != nil {
+		r.s.damage.note(t.name, 0, err)
+		return fmt.Errorf("%w: the conversation %s", err, t.name)
+	}
+	if !t.stored.exists() && r.s.unsure.conversations {
+		return fmt.Errorf("%w: some conversations are lost, and %s may have been one of them", errDamaged, t.name)
+	}
+	t.loaded = true
+	return nil
+}
+
+// position is where in the log a change is.
+func (r *reader) position(t *thread, change uint64) (uint64, error) {
+	if before := t.change - uint64(len(t.fresh)); change > before {
+		return t.fresh[change-before-1], nil
+	}
+	if err := r.load(t); err != nil {
+		return 0, err
+	}
+	if first := t.stored.first(); change >= first && change <= t.stored.change {
+		return t.stored.positions[change-first], nil
+	}
+	n := (change - 1) / blockSize
+	if t.block != n+1 {
+		key := pairKey(t.number, n)
+		entries, err := decodeBlock(key, r.tx.Bucket(bucketIndex).Get(key))
+		if err != nil {
+			return 0, err
+		}
+		t.block, t.entries = n+1, entries
+	}
+	return t.entries[(change-1)%blockSize], nil
+}
+
+// get reads a change. Damage is an error of this change only, also where bbolt panics at
+// it.
+func (r *reader) get(t *thread, change uint64) (e entry, err error) {
+	err = r.s.guard(func() error {
+		at, err := r.position(t, change)
+		if err != nil {
+			return err
+		}
+		if r.log == nil {
+			r.log = r.tx.Bucket(bucketLog).Cursor()
+		}
+		k, v := r.log.Seek(numberKey(at))
+		if e, err = decodeEntry(k, v); err != nil {
+			return err
+		}
+		if e.kind != kindMessage || e.number != t.number || e.change != change { // also where another record was found
+			return errDamaged
+		}
+		return nil
+	})
+	if err != nil {
+		r.s.damage.note(t.name, change, err)
+		err = fmt.Errorf("%w: message %d of %s", err, change, t.name)
+	}
+	return e, err
 }
 
 // Now implements chat.Log.
@@ -89,241 +176,137 @@ func (s *Store) Epoch(ctx context.Context) (string, error) { return s.epoch, ctx
 
 // Tail implements chat.Log.
 func (s *Store) Tail(ctx context.Context, name chat.Conversation) (tail chat.Tail, err error) {
-	err = s.view(ctx, func(r *reader) error {
-		c, err := r.conversation(name)
-		tail = c.tail(s.epoch)
-		return err
+	c, err := s.end(ctx, name)
+	return c.tail(s.epoch), err
+}
+
+// end is the end of a conversation.
+func (s *Store) end(ctx context.Context, name chat.Conversation) (c conversation, err error) {
+	s.mu.RLock()
+	fresh := s.fresh[name]
+	if fresh != nil {
+		c = fresh.conversation
+	}
+	s.mu.RUnlock()
+	if fresh != nil {
+		return c, ctx.Err()
+	}
+	err = s.read(ctx, name, func(_ *reader, t *thread) error {
+		c = t.conversation
+		return nil
 	})
-	return tail, err
+	return c, err
 }
 
 // Changes implements chat.Log.
 func (s *Store) Changes(ctx context.Context, name chat.Conversation, after uint64, limit int) (changes []chat.Change, more bool, err error) {
-	page, err := s.History(ctx, chat.HistoryQuery{Conversation: name, AfterSeq: after, Limit: limit})
-	for i := range page.Messages {
-		m := &page.Messages[i]
-		changes = append(changes, chat.Change{Number: m.Seq, Epoch: s.epoch, Seq: m.Seq, ID: m.ID, ServerTS: m.ServerTS, Message: &m.Message})
-	}
-	return changes, page.More, err
+	err = s.read(ctx, name, func(r *reader, t *thread) error {
+		for n := after + 1; n <= t.change; n++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if more = len(changes) == limit; more {
+				return nil
+			}
+			c := chat.Change{Number: n, Epoch: s.epoch, Damaged: true}
+			if e, err := r.get(t, n); err == nil {
+				c = s.change(&e)
+				c.Message = &e.message
+			}
+			changes = append(changes, c)
+		}
+		return nil
+	})
+	return changes, more, err
 }
 
 // Locate implements chat.Log.
 func (s *Store) Locate(ctx context.Context, name chat.Conversation, id string) (seq uint64, err error) {
-	err = s.view(ctx, func(r *reader) error {
-		c, err := r.conversation(name)
-		if err != nil {
-			return err
-		}
-		var ok bool
-		if seq, ok = parseID(id, s.epoch, c.number); !ok || seq == 0 || seq > c.seq {
-			return chat.ErrNotFound
-		}
-		return nil
-	})
-	return seq, err
-}
-
-// History implements chat.Log.
-func (s *Store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Page, err error) {
-	err = s.view(ctx, func(r *reader) error {
-		c, err := r.conversation(q.Conversation)
-		if err != nil {
-			return err
-		}
-		spans, err := r.spans(c, &q)
-		if err != nil {
-			return err
-		}
-		page.Epoch = s.epoch
-		spans, page.More = limitSpans(spans, uint64(q.Limit), q.Newest)
-		for _, sp := range spans {
-			page.Messages, err = r.messages(page.Messages, c.number, sp, s.epoch)
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return page, err
-}
-
-// span is the messages of a conversation from first to last.
-type span struct{ first, last uint64 }
-
-// spans are the messages that a query is about. Without bounds in time they are one
-// span. With such bounds there is one at most for each part of the conversation in which
-// the clock did not go back.
-func (r *reader) spans(c conversation, q *chat.HistoryQuery) (spans []span, err error) {
-	all := span{q.AfterSeq + 1, c.seq}
-	if q.BeforeSeq != 0 {
-		all.last = min(all.last, q.BeforeSeq-1)
+	c, err := s.end(ctx, name)
+	if err != nil {
+		return 0, err
 	}
-	if q.Since == 0 && q.Until == 0 {
-		if all.first <= all.last {
-			spans = append(spans, all)
-		}
-		return spans, nil
+	seq, ok := parseID(id, s.epoch, c.number)
+	if !ok || seq == 0 || seq > c.seq {
+		return 0, chat.ErrNotFound
 	}
-	for _, part := range r.parts(c.number, all) {
-		if q.Since != 0 {
-			if part.first, err = r.firstSince(c.number, part, q.Since); err != nil {
-				return nil, err
-			}
-		}
-		if q.Until != 0 {
-			end, err := r.firstSince(c.number, part, q.Until)
-			if err != nil {
-				return nil, err
-			}
-			part.last = end - 1
-		}
-		if part.first <= part.last {
-			spans = append(spans, part)
-		}
-	}
-	return spans, nil
-}
-
-// parts cuts a span where the clock went back.
-func (r *reader) parts(number uint64, all span) (parts []span) {
-	if all.first > all.last {
-		return nil
-	}
-	if b := r.tx.Bucket(bucketSteps); b != nil {
-		c := b.Cursor()
-		last := messageKey(number, all.last)
-		for k, _ := c.Seek(messageKey(number, all.first+1)); k != nil && bytes.Compare(k, last) <= 0; k, _ = c.Next() {
-			at := binary.BigEndian.Uint64(k[8:])
-			parts = append(parts, span{all.first, at - 1})
-			all.first = at
-		}
-	}
-	return append(parts, all)
-}
-
-// firstSince is the seq of the first message of a part whose server_ts is not below ts, or
-// one more than the last. As server_ts does not decrease within a part, and no seq is
-// left out, halving finds it.
-func (r *reader) firstSince(number uint64, part span, ts int64) (seq uint64, err error) {
-	if part.first > part.last {
-		return part.last + 1, nil
-	}
-	b := r.tx.Bucket(bucketMessages)
-	n := sort.Search(int(part.last-part.first+1), func(i int) bool {
-		at, e := recordTime(b.Get(messageKey(number, part.first+uint64(i))))
-		if e != nil {
-			err = e
-		}
-		return at >= ts
-	})
-	return part.first + uint64(n), err
-}
-
-// limitSpans leaves limit messages of spans, the first or the newest ones. more says
-// that there were others.
-func limitSpans(spans []span, limit uint64, newest bool) (left []span, more bool) {
-	for len(spans) > 0 {
-		if limit == 0 {
-			return left, true
-		}
-		i := 0
-		if newest {
-			i = len(spans) - 1
-		}
-		sp := spans[i]
-		spans = slices.Delete(spans, i, i+1)
-		if n := sp.last - sp.first + 1; n > limit {
-			more = true
-			if newest {
-				sp.first = sp.last - limit + 1
-			} else {
-				sp.last = sp.first + limit - 1
-			}
-		}
-		limit -= sp.last - sp.first + 1
-		if newest {
-			left = slices.Insert(left, 0, sp)
-		} else {
-			left = append(left, sp)
-		}
-		if more {
-			break
-		}
-	}
-	return left, more
-}
-
-// messages appends a span of a conversation, all of which must be there.
-func (r *reader) messages(messages []chat.Stored, number uint64, sp span, epoch string) ([]chat.Stored, error) {
-	messages = slices.Grow(messages, int(sp.last-sp.first+1))
-	c := r.tx.Bucket(bucketMessages).Cursor()
-	k, v := c.Seek(messageKey(number, sp.first))
-	for seq := sp.first; seq <= sp.last; seq++ {
-		if err := r.ctx.Err(); err != nil {
-			return nil, err
-		}
-		if !bytes.Equal(k, messageKey(number, seq)) {
-			return nil, fmt.Errorf("%w: message %d of conversation %d is missing", errDamaged, seq, number)
-		}
-		m, err := decodeMessage(v)
-		if err != nil {
-			return nil, fmt.Errorf("%w: message %d of conversation %d", err, seq, number)
-		}
-		messages = append(messages, chat.Stored{Message: m, ID: chat.MessageID(epoch, number, seq), Seq: seq})
-		k, v = c.Next()
-	}
-	return messages, nil
+	return seq, nil
 }
 
 // Talks implements chat.Directory.
 func (s *Store) Talks(ctx context.Context, user, after string, limit int) (talks []chat.Talk, more bool, err error) {
-	err = s.view(ctx, func(r *reader) error {
-		more, err = r.list(bucketPeers, user+"\x00", after, func(peer string) (bool, error) {
-			c, err := r.conversation(chat.PrivateConversation(user, peer))
-			if err != nil || !c.exists() {
-				return true, err
+	// The conversations are looked up afterwards: each is read as its tail is.
+	var peers []string
+	for end := false; !end; {
+		peers = peers[:0]
+		if end, err = s.peers(ctx, user, after, limit+1, &peers); err != nil {
+			return nil, false, err
+		}
+		for _, peer := range peers {
+			c, err := s.end(ctx, chat.PrivateConversation(user, peer))
+			if err != nil {
+				return nil, false, err
+			}
+			if c.seq == 0 { // its first message is just being stored
+				continue
 			}
 			if len(talks) == limit {
-				return false, nil
+				return talks, true, nil
 			}
 			talks = append(talks, chat.Talk{UserID: peer, Seq: c.seq, ServerTS: c.serverTS})
-			return true, nil
-		})
-		return err
-	})
-	return talks, more, err
+		}
+		if len(peers) > 0 {
+			after = peers[len(peers)-1]
+		}
+	}
+	return talks, false, nil
 }
 
-// list calls each, in order, with the rest of every key of a bucket that begins with
-// prefix, from the first after the given one on, until it returns false: then there
-// is more.
-func (r *reader) list(bucket []byte, prefix, after string, each func(rest string) (bool, error)) (more bool, err error) {
-	c := r.tx.Bucket(bucket).Cursor()
-	k, _ := c.Seek([]byte(prefix + after))
-	if after != "" && string(k) == prefix+after {
-		k, _ = c.Next()
+// peers appends at most limit people with whom user may have a conversation, after the given
+// one. end says that there are no others.
+func (s *Store) peers(ctx context.Context, user, after string, limit int, peers *[]string) (end bool, err error) {
+	if s.unsure.peers {
+		return false, fmt.Errorf("%w: some people with whom %s talks may be lost", errDamaged, user)
 	}
-	for ; bytes.HasPrefix(k, []byte(prefix)); k, _ = c.Next() {
-		if err := r.ctx.Err(); err != nil {
-			return false, err
+	prefix := []byte(user + "\x00")
+	err = s.view(ctx, func(r *reader) error {
+		c := r.tx.Bucket(bucketPeers).Cursor()
+		from := append(bytes.Clone(prefix), after...)
+		k, v := c.Seek(from)
+		if after != "" && bytes.Equal(k, from) {
+			k, v = c.Next()
 		}
-		ok, err := each(string(k[len(prefix):]))
-		if err != nil || !ok {
-			return !ok, err
+		for ; bytes.HasPrefix(k, prefix); k, v = c.Next() {
+			if len(*peers) == limit || ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err := checkMark(bucketPeers, k, v); err != nil {
+				r.s.damage.note(chat.Conversation(k), 0, err)
+				return fmt.Errorf("%w: the people with whom %s talks", err, user)
+			}
+			*peers = append(*peers, string(k[len(prefix):]))
 		}
-	}
-	return false, nil
+		end = true
+		return nil
+	})
+	return end, err
 }
 
 // User implements chat.Directory.
 func (s *Store) User(ctx context.Context, id string) (u chat.User, err error) {
 	err = s.view(ctx, func(r *reader) error {
 		b := r.tx.Bucket(bucketUsers).Get([]byte(id))
+		if b == nil && s.unsure.users {
+			return fmt.Errorf("%w: some users are lost, and %s may have been one of them", errDamaged, id)
+		}
 		if b == nil {
 			return chat.ErrNotFound
 		}
-		u, err = decodeUser(id, b)
-		return err
+		if u, err = decodeUser(id, b); err != nil {
+			r.s.damage.note(chat.Conversation(id), 0, err)
+			return fmt.Errorf("%w: the user %s", err, id)
+		}
+		return nil
 	})
 	return u, err
 }

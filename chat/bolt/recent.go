@@ -1,13 +1,11 @@
 package bolt
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"sync"
 
 	"github.com/tidwall/btree"
-	"go.etcd.io/bbolt"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -34,30 +32,21 @@ func (c conversation) info(room string) chat.RoomInfo {
 	return chat.RoomInfo{Name: room, Seq: c.seq, ServerTS: c.serverTS}
 }
 
-// load reads every room that has messages.
-func (l *recent) load(tx *bbolt.Tx) error {
-	prefix := []byte(chat.RoomPrefix)
-	c := tx.Bucket(bucketConversations).Cursor()
-	for k, v := c.Seek(prefix); bytes.HasPrefix(k, prefix); k, v = c.Next() {
-		conv, err := decodeConversation(v)
-		if err != nil {
-			return err
-		}
-		if conv.seq > 0 {
-			l.rooms.Set(conv.info(string(k[len(prefix):])))
-		}
+// add adds a conversation, if it is a room with messages.
+func (l *recent) add(name chat.Conversation, c conversation) {
+	if room, ok := name.Room(); ok && c.seq > 0 {
+		l.rooms.Set(c.info(room))
 	}
-	return nil
 }
 
 // move puts the conversations that a transaction has changed into their new places.
-func (l *recent) move(before, now map[chat.Conversation]conversation) {
+func (l *recent) move(before map[chat.Conversation]conversation, now map[chat.Conversation]*fresh) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for conv, c := range now {
-		if name, ok := conv.Room(); ok && c != before[conv] {
+		if name, ok := conv.Room(); ok && c.conversation != before[conv] {
 			l.rooms.Delete(before[conv].info(name))
-			l.rooms.Set(c.info(name))
+			l.add(conv, c.conversation)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package bolt
 import (
 	"context"
 	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -30,7 +29,8 @@ const (
 	// FileName is the store's file in the data folder.
 	FileName = "chat.db"
 
-	format = "1"
+	format    = "2"
+	oldFormat = "1" // migrate.go
 
 	// How long to wait for another process to let go of the file, as one does that
 	// is being replaced.
@@ -41,21 +41,6 @@ const (
 	// large as its mapping.
 	roomyMmapSize = 64 << (20 + 10*(^uint(0)>>63)) // 64 GiB, or MiB where an int has 32 bits
 	smallMmapSize = 64 << 20
-)
-
-var (
-	bucketMeta          = []byte("meta")
-	bucketConversations = []byte("conversations")
-	bucketMessages      = []byte("messages")
-	bucketPeers         = []byte("peers")
-	bucketUsers         = []byte("users")
-	bucketRefs          = []byte("refs")
-	bucketSteps         = []byte("steps") // made when it is needed
-
-	keyFormat = []byte("format")
-	keyEpoch  = []byte("epoch")
-	keyLast   = []byte("last")
-	keyKeyID  = []byte("key") // absent in stores from before it
 )
 
 // Store is a chat engine in a file: a chat.Log, a chat.Directory and a chat.Health. Parts
@@ -74,22 +59,33 @@ type Store struct {
 	commits committer
 
 	recent *recent
+	damage damage
+	log    *slog.Logger
+	refKey refKey // as of opening
+	unsure unsure // as of opening
+
+	// The committer's.
+	position     uint64 // of the last record of the log
+	refs         map[refHash]uint64
+	newestRef    int64 // server_ts of the newest message in refs
+	runs         []*run
+	every        int // how many changes there are between two checkpoints, about
+	checkpointAt int // how many there are at the next one
+
+	mu sync.RWMutex
+	// Guarded by mu. Changed by the committer only.
+	fresh   map[chat.Conversation]*fresh
+	changes int // in fresh
 
 	broken atomic.Pointer[error] // why the store is closed for writing; nil while it is not
 
-	// horizon hides what a transaction is about to change, from before it writes
-	// until its sync has succeeded: bbolt shows a transaction to readers a moment
-	// before that. After a failed sync it stays.
-	horizon atomic.Pointer[horizon]
-
 	writing sync.Mutex // held while a transaction writes
+
+	stop    context.CancelFunc // ends what is done in the background
+	filters sync.WaitGroup     // that
 
 	room room
 }
-
-// horizon holds the ends of the conversations that a transaction changes, as they
-// were before it; absent is one that was not there.
-type horizon map[chat.Conversation]conversation
 
 // Open opens the store in the data folder dir, and makes both if they are not
 // there. The folder gets mode 0700 and the file 0600. It fails if another process
@@ -100,6 +96,8 @@ func Open(dir string, o Options) (*Store, error) { return open(dir, lockTimeout,
 type Options struct {
 	Clock chat.Clock   // default: chat.SystemClock()
 	Log   *slog.Logger // default: slog.Default()
+
+	every int // how many changes between two checkpoints; default: checkpointEvery
 }
 
 // Parts is the store as a hub takes it. Several hubs may have it at a time.
@@ -114,6 +112,9 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.Default()
 	}
+	if o.every == 0 {
+		o.every = checkpointEvery
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("chat/bolt: data folder: %w", err)
 	}
@@ -123,33 +124,109 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 			return nil, fmt.Errorf("chat/bolt: making %s: %w", path, err)
 		}
 	}
-	s := &Store{path: path, recent: newRecent(), room: room{free: freeSpace, now: time.Now}}
+	s := newStore(path, o.every, o.Log)
+	if err := s.openAndRead(timeout); err != nil {
+		if s.db != nil {
+			s.db.Close()
+		}
+		return nil, err
+	}
+	s.time = chat.NewServerTime(o.Clock, s.newest(), o.Log)
+	s.startCommitter()
+	ctx, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	runs := s.runs
+	s.filters.Go(func() { s.makeFilters(ctx, runs) })
+	return s, nil
+}
+
+func newStore(path string, every int, log *slog.Logger) *Store {
+	s := &Store{
+		path:         path,
+		recent:       newRecent(),
+		log:          log,
+		damage:       damage{log: log, path: path, known: make(map[damagedRecord]bool)},
+		refs:         make(map[refHash]uint64),
+		every:        every,
+		checkpointAt: every,
+		fresh:        make(map[chat.Conversation]*fresh),
+		room:         room{free: freeSpace, now: time.Now},
+	}
 	s.broker = local.NewBroker(s, s)
-	newest := int64(0)
-	err := s.guard(func() (err error) {
-		if s.db, err = openCurrent(path, timeout); err != nil {
+	return s
+}
+
+// openAndRead opens the file, and reads what is in memory while it is open. Where messages
+// or conversations are missing, the rest can be read, but nothing be written.
+func (s *Store) openAndRead(timeout time.Duration) error {
+	return s.guard(func() (err error) {
+		if s.db, err = openCurrent(s.path, timeout); err != nil {
 			return err
 		}
-		if err := s.readMeta(path, &newest); err != nil {
+		if err := s.migrate(timeout); err != nil {
 			return err
 		}
-		if err := s.refuseBackup(path); err != nil {
+		lost, err := checkPages(s.path)
+		if err == nil {
+			err = s.db.View(s.readMeta)
+		}
+		if err != nil {
+			return fmt.Errorf("chat/bolt: %s: %w", s.path, err)
+		}
+		if err := s.refuseBackup(s.path); err != nil {
 			return err
 		}
-		if err := s.db.View(s.recent.load); err != nil {
-			return err
+		for _, read := range []func(*bbolt.Tx) error{s.replay, s.readRuns, s.readUsers} {
+			if err := s.db.View(read); err != nil {
+				err = fmt.Errorf("chat/bolt: %s is damaged, and closed for writing: %w", s.path, err)
+				s.damage.note("", 0, err)
+				s.broken.CompareAndSwap(nil, &err)
+			}
+		}
+		if s.Broken() != nil {
+			return nil
+		}
+		if lost {
+			if err := s.beginEpoch(); err != nil {
+				return err
+			}
+		}
+		if err := s.mend(); err != nil {
+			return fmt.Errorf("chat/bolt: %s: %w", s.path, err)
 		}
 		return s.updateLooks()
 	})
-	if err != nil && s.db != nil {
-		s.db.Close()
+}
+
+// beginEpoch makes up for a transaction that may be lost: the seqs of its messages are given
+// to others, and clients must not take these for what they know.
+func (s *Store) beginEpoch() error {
+	epoch := newEpoch()
+	if err := s.db.Update(func(tx *bbolt.Tx) error { return putMeta(tx, keyEpoch, epoch) }); err != nil {
+		return fmt.Errorf("chat/bolt: %s: %w", s.path, err)
 	}
-	if err != nil {
-		return nil, err
-	}
-	s.time = chat.NewServerTime(o.Clock, newest, o.Log)
-	s.startCommitter()
-	return s, nil
+	s.epoch = string(epoch)
+	s.log.Error("one of the two pages that say where the newest data are was damaged: the messages and accounts that were stored last, within a fraction of a second, may be lost. A new epoch has begun, so that clients read everything anew",
+		"file", s.path, "epoch", s.epoch)
+	return nil
+}
+
+// newest is the server_ts of the last message that was stored.
+func (s *Store) newest() (ts int64) {
+	s.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(bucketLog).Cursor()
+		k, v := c.Last()
+		for range maxDamaged { // go back beyond what is damaged or no message
+			e, err := decodeHeadOf(k, v)
+			if k == nil || err == nil && e.kind == kindMessage {
+				ts = e.serverTS
+				return nil
+			}
+			k, v = c.Prev()
+		}
+		return nil
+	})
+	return ts
 }
 
 // openCurrent opens the file and locks it. A process that waits for the lock may get it only
@@ -206,12 +283,36 @@ func openFile(path string, o bbolt.Options) (*bbolt.DB, error) {
 			o.InitialMmapSize = max(roomyMmapSize, 4*int(info.Size()))
 		}
 	}
-	db, err := bbolt.Open(path, 0o600, &o)
+	db, err := openOrPanic(path, &o)
 	if errors.Is(err, syscall.ENOMEM) { // address space is limited (ulimit -v)
 		o.InitialMmapSize = smallMmapSize
-		db, err = bbolt.Open(path, 0o600, &o)
+		db, err = openOrPanic(path, &o)
 	}
 	return db, err
+}
+
+// openOrPanic opens a file. Where bbolt panics at what it finds there, it leaves the file
+// open, and locked.
+func openOrPanic(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
+	var opened *os.File
+	open := o.OpenFile
+	if open == nil {
+		open = os.OpenFile
+	}
+	with := *o
+	with.OpenFile = func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+		f, err := open(name, flag, mode)
+		opened = f
+		return f, err
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			unlockFile(opened)
+			opened.Close()
+			panic(r)
+		}
+	}()
+	return bbolt.Open(path, 0o600, &with)
 }
 
 // create makes an empty store under another name and then gives it its own, so that
@@ -224,21 +325,7 @@ func create(dir, path string) error {
 	if err != nil {
 		return err
 	}
-	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range [][]byte{bucketMeta, bucketConversations, bucketMessages, bucketPeers, bucketUsers, bucketRefs} {
-			if _, err := tx.CreateBucket(name); err != nil {
-				return err
-			}
-		}
-		meta := tx.Bucket(bucketMeta)
-		if err := meta.Put(keyFormat, []byte(format)); err != nil {
-			return err
-		}
-		if err := meta.Put(keyEpoch, newEpoch()); err != nil {
-			return err
-		}
-		return makeLooks(tx)
-	})
+	err = db.Update(func(tx *bbolt.Tx) error { return makeBuckets(tx, newEpoch(), newRefKey()) })
 	if err := errors.Join(err, db.Close()); err != nil {
 		return err
 	}
@@ -259,27 +346,9 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-func (s *Store) readMeta(path string, newest *int64) error {
-	return s.db.View(func(tx *bbolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if meta == nil || meta.Get(keyFormat) == nil {
-			return fmt.Errorf("chat/bolt: %s is not a chat store", path)
-		}
-		if got := string(meta.Get(keyFormat)); got != format {
-			return fmt.Errorf("chat/bolt: %s has format %q; this program reads and writes format %q only", path, got, format)
-		}
-		for _, name := range [][]byte{bucketConversations, bucketMessages, bucketPeers, bucketUsers, bucketRefs} {
-			if tx.Bucket(name) == nil {
-				return fmt.Errorf("chat/bolt: %s is damaged: it has no bucket %q", path, name)
-			}
-		}
-		s.epoch = string(meta.Get(keyEpoch))
-		s.key = string(meta.Get(keyKeyID))
-		if last := meta.Get(keyLast); len(last) == 8 {
-			*newest = int64(binary.BigEndian.Uint64(last))
-		}
-		return nil
-	})
+func newRefKey() (k refKey) {
+	rand.Read(k[:])
+	return k
 }
 
 // Close closes the file, when what waits is written. The error is ctx's if that ends first.
@@ -288,9 +357,11 @@ func (s *Store) readMeta(path string, newest *int64) error {
 // of the process.
 func (s *Store) Close(ctx context.Context) error {
 	s.commits.close()
+	s.stop()
 	closed := make(chan error, 1)
 	go func() {
 		<-s.commits.over
+		s.filters.Wait()
 		closed <- s.db.Close() // waits for readers
 	}()
 	select {

@@ -1,11 +1,14 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,12 +30,13 @@ var (
 
 type folder struct {
 	dir   string
+	every int
 	store *Store
 }
 
 func (f *folder) Open(t *testing.T, c chat.Clock) chat.Engine {
 	var err error
-	if f.store, err = Open(f.dir, Options{Clock: c, Log: quiet.Log}); err != nil {
+	if f.store, err = Open(f.dir, Options{Clock: c, Log: quiet.Log, every: f.every}); err != nil {
 		t.Fatal(err)
 	}
 	return f.store.Parts()
@@ -58,6 +62,11 @@ func mustOpen(t *testing.T, dir string) *Store {
 
 func TestContract(t *testing.T) {
 	enginetest.Run(t, func(t *testing.T) enginetest.Place { return &folder{dir: t.TempDir()} })
+}
+
+// With a checkpoint after every few changes all is as it is without one.
+func TestContractWithCheckpoints(t *testing.T) {
+	enginetest.Run(t, func(t *testing.T) enginetest.Place { return &folder{dir: t.TempDir(), every: 3} })
 }
 
 // results stores entries.
@@ -128,9 +137,9 @@ func TestS16Format(t *testing.T) {
 		name, want string
 		change     func(*bbolt.Tx) error
 	}{
-		{"S16 newer", `has format "2"; this program reads and writes format "1" only`,
-			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("2")) }},
-		{"S16 older", `has format "0"; this program reads and writes format "1" only`,
+		{"S16 newer", `has format "3"; this program reads formats "1" and "2" only`,
+			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("3")) }},
+		{"S16 older", `has format "0"; this program reads formats "1" and "2" only`,
 			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("0")) }},
 		{"not ours", "is not a chat store", func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketMeta) }},
 		{"a bucket is missing", `is damaged: it has no bucket "users"`,
@@ -257,10 +266,6 @@ func TestS07FailedSyncClosesForWriting(t *testing.T) {
 	if rooms, _, _ := s.Rooms(bg, chat.RoomPlace{}, "", 10); len(rooms) != 1 || rooms[0].Seq != 1 {
 		t.Errorf("the list of rooms knows of what may not be there: %v", rooms)
 	}
-	// Of a transaction that got as far as the file, readers would see everything.
-	if h := s.horizon.Load(); h == nil || (*h)[lobby].seq != 1 {
-		t.Errorf("what may have been written is not hidden: %v", h)
-	}
 	s.Close(bg)
 	s = mustOpen(t, dir)
 	if e, err := say(s, "next"); err != nil || e.Seq != 2 {
@@ -295,129 +300,124 @@ func TestS06DiskFull(t *testing.T) {
 }
 
 // While a transaction is written and not yet synced, bbolt shows it to readers; the
-// store does not.
-func TestHorizonHidesWhatIsNotSynced(t *testing.T) {
-	s := mustOpen(t, t.TempDir())
-	if _, err := say(s, "synced"); err != nil {
-		t.Fatal(err)
-	}
-	before := horizon{}
-	err := s.view(bg, func(r *reader) (err error) {
-		for _, name := range []chat.Conversation{lobby, "r:attic", "p:u_ada:u_bob"} {
-			if before[name], err = r.conversation(name); err != nil {
-				return err
+// store does not, before and after a checkpoint.
+func TestWhatIsNotSyncedIsHidden(t *testing.T) {
+	for _, every := range []int{1, checkpointEvery} {
+		s, err := Open(t.TempDir(), Options{Log: quiet.Log, every: every})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := say(s, "synced"); err != nil {
+			t.Fatal(err)
+		}
+		private := chat.PrivateConversation("u_ada", "u_bob")
+		j := &job{entries: []chat.Entry{
+			{Conversation: lobby, Message: message("on its way", "")},
+			{Conversation: "r:attic", Message: message("on its way", "")},
+			{Conversation: private, Message: message("on its way", "")},
+		}}
+		j.results = make([]chat.Result, len(j.entries))
+		s.writing.Lock() // the committer does nothing meanwhile
+		err = s.db.Update(func(tx *bbolt.Tx) error {
+			w := newWriter(s, tx)
+			return errors.Join(w.do(j), w.finish())
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]string{"synced"}, contents(t, s)); diff != "" {
+			t.Errorf("history (-want +got):\n%s", diff)
+		}
+		for name, want := range map[chat.Conversation]uint64{lobby: 1, "r:attic": 0, private: 0} {
+			if tail, err := s.Tail(bg, name); tail.Seq != want || tail.Change != want || err != nil {
+				t.Errorf("%s ends at %+v, %v", name, tail, err)
+			}
+			if page, err := s.History(bg, chat.HistoryQuery{Conversation: name, Limit: 10}); len(page.Messages) != int(want) || err != nil {
+				t.Errorf("%s has %v, %v", name, page, err)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	second, err := say(s, "on its way")
-	if err != nil {
-		t.Fatal(err)
-	}
-	x := &chat.Message{Sender: "u_ada", Timestamp: "1", Metadata: []byte("{}")}
-	if err := commit(s, []chat.Entry{{Conversation: "r:attic", Message: x}, {Conversation: "p:u_ada:u_bob", Message: x}}); err != nil {
-		t.Fatal(err)
-	}
-	s.horizon.Store(&before)
-
-	if diff := cmp.Diff([]string{"synced"}, contents(t, s)); diff != "" {
-		t.Errorf("history (-want +got):\n%s", diff)
-	}
-	if tail, _ := s.Tail(bg, lobby); tail.Seq != 1 {
-		t.Errorf("Last is %d", tail.Seq)
-	}
-	if _, err := s.Locate(bg, lobby, second.ID); err != chat.ErrNotFound {
-		t.Errorf("Locate: %v", err)
-	}
-	if peers, _, _ := s.Talks(bg, "u_ada", "", 10); len(peers) != 0 {
-		t.Errorf("Peers: %v", peers)
-	}
-
-	// A reader that began before an earlier commit sees less than the horizon allows.
-	lead := before[lobby]
-	lead.seq = 99
-	s.horizon.Store(&horizon{lobby: lead})
-	if diff := cmp.Diff([]string{"synced", "on its way"}, contents(t, s)); diff != "" {
-		t.Errorf("history before a horizon ahead (-want +got):\n%s", diff)
+		if _, err := s.Locate(bg, lobby, j.results[0].Change.ID); err != chat.ErrNotFound {
+			t.Errorf("Locate: %v", err)
+		}
+		if talks, more, err := s.Talks(bg, "u_ada", "", 10); len(talks) != 0 || more || err != nil {
+			t.Errorf("Talks: %v, %t, %v", talks, more, err)
+		}
+		s.writing.Unlock()
+		if err := s.Close(bg); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
-// Refs that have expired are forgotten, a bounded number with each batch.
+// Refs that have expired are forgotten with the run that they are in, but for those of two
+// days.
 func TestRefsAreForgotten(t *testing.T) {
 	var clock enginetest.Clock
-	clock.Pass(56 * 365 * 24 * time.Hour)
-	s, err := Open(t.TempDir(), Options{Clock: &clock, Log: quiet.Log})
+	for clock.Now().Year() < 2026 {
+		clock.Pass(365 * 24 * time.Hour)
+	}
+	s, err := Open(t.TempDir(), Options{Clock: &clock, Log: quiet.Log, every: 50})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close(bg)
-	var batch []chat.Entry
-	for i := range 200 {
-		batch = append(batch, chat.Entry{Conversation: lobby, Message: &chat.Message{
-			Sender: "u_ada", Ref: strings.Repeat("r", i+1), Metadata: []byte("{}"), Timestamp: "1"}})
+	const days = 8
+	for d := range days {
+		var batch []chat.Entry
+		for i := range 50 {
+			batch = append(batch, chat.Entry{Conversation: lobby, Message: message("x", fmt.Sprint(d, ".", i))})
+		}
+		if err := commit(s, batch); err != nil {
+			t.Fatal(err)
+		}
+		clock.Pass(24 * time.Hour)
 	}
-	if err := commit(s, batch); err != nil {
+	if err := s.Close(bg); err != nil { // the last checkpoint is over
 		t.Fatal(err)
 	}
-	days := func() (n, refs int) {
-		s.db.View(func(tx *bbolt.Tx) error {
-			return tx.Bucket(bucketRefs).ForEach(func(k, _ []byte) error {
-				n++
-				refs += tx.Bucket(bucketRefs).Bucket(k).Stats().KeyN
-				return nil
-			})
-		})
-		return n, refs
+	s = mustOpen(t, filepath.Dir(s.path))
+	chunks := 0
+	s.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket(bucketRefs).ForEach(func(_, _ []byte) error { chunks++; return nil })
+	})
+	if len(s.runs) != 3 || chunks != 3 {
+		t.Errorf("%d runs of refs are left, in %d parts; want those of today and of the two days before", len(s.runs), chunks)
 	}
-	var later []chat.Entry
-	clock.Pass(24 * time.Hour)
-	for range 2 { // the refs of two days are kept
-		clock.Pass(24 * time.Hour)
-		later = []chat.Entry{{Conversation: lobby, Message: &chat.Message{
-			Sender: "u_ada", Ref: "r", Metadata: []byte("{}"), Timestamp: "1"}}}
-		if err := commit(s, later); err != nil {
-			t.Fatal(err)
-		}
-	}
-	later[0].Message.Ref = ""
-	_, least := days()
-	for range 20 {
-		if err := commit(s, later); err != nil {
-			t.Fatal(err)
-		}
-		n, refs := days()
-		if n == 2 {
-			return
-		}
-		if deleted := least - refs; deleted <= 0 || deleted > 16+2*len(later) {
-			t.Fatalf("one batch forgot %d refs", deleted)
-		}
-		least = refs
-	}
-	t.Errorf("%d refs are left", least)
 }
 
-// A record cut short anywhere, or with lengths that lead outside it, is an error.
+// A record cut short anywhere, with any bit flipped, too long, or under another key, is an
+// error; and so is one with a good checksum whose lengths lead out of it.
 func TestS04DamagedRecord(t *testing.T) {
-	whole := encodeMessage(&chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: "hello", Metadata: []byte(`{"a":1}`)})
-	if _, err := decodeMessage(whole); err != nil {
-		t.Fatal(err)
+	key := numberKey(7)
+	m := *message("hello", "")
+	m.Metadata = []byte(`{"a":1}`)
+	e := entry{kind: kindMessage, number: 3, change: 5, seq: 5, tag: 9, serverTS: 1, ref: refHash{1}, message: m}
+	whole := e.encode(key)
+	want := e
+	want.message.ServerTS = 1
+	if got, err := decodeEntry(key, whole); err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	bad := func(what string, key, record []byte) {
+		t.Helper()
+		if got, err := decodeEntry(key, record); err == nil {
+			t.Errorf("%s was read as %+v", what, got)
+		}
 	}
 	for i := range whole {
-		if m, err := decodeMessage(whole[:i]); err == nil {
-			t.Errorf("the first %d of %d bytes were read as %+v", i, len(whole), m)
+		bad(fmt.Sprintf("the first %d of %d bytes", i, len(whole)), key, whole[:i])
+		for bit := range 8 {
+			flipped := bytes.Clone(whole)
+			flipped[i] ^= 1 << bit
+			bad(fmt.Sprintf("bit %d of byte %d flipped", bit, i), key, flipped)
 		}
 	}
-	if _, err := decodeMessage(append(whole, 0)); err == nil {
-		t.Error("one byte too many was accepted")
-	}
-	for i := 8; i < len(whole); i++ {
-		huge := append(append([]byte(nil), whole[:i]...), 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01)
-		if m, err := decodeMessage(huge); err == nil {
-			t.Errorf("a length of 2^64 - 1 at byte %d was read as %+v", i, m)
-		}
+	bad("one byte too many", key, append(bytes.Clone(whole), 0))
+	bad("another key", numberKey(8), whole)
+	for i := checksumSize; i < len(whole); i++ {
+		huge := append(bytes.Clone(whole[:i]), 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0x01)
+		decodeEntry(key, sealed(bucketLog, key, huge)) // does not panic
+		decodePlace(key, sealed(bucketConversations, key, huge))
+		decodeBlock(key, sealed(bucketIndex, key, huge))
 	}
 }

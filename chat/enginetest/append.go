@@ -42,11 +42,14 @@ func testAppend(h *house) {
 		}
 		ids[c.ID] = true
 	}
+	if results[0].Change.Tag == results[1].Change.Tag && results[1].Change.Tag == results[2].Change.Tag {
+		h.Errorf("all changes have the tag %d", results[0].Change.Tag)
+	}
 	if diff := cmp.Diff([]uint64{1, 1, 2, 3}, got); diff != "" {
 		h.Errorf("seq (-want +got):\n%s", diff)
 	}
 	tail, err = h.Log.Tail(ctx, lobby)
-	if diff := cmp.Diff(chat.Tail{Seq: 3, Change: 3, ServerTS: start.UnixMilli() + 1, Epoch: epoch}, tail); diff != "" || err != nil {
+	if diff := cmp.Diff(chat.Tail{Seq: 3, Change: 3, Tag: results[3].Change.Tag, ServerTS: start.UnixMilli() + 1, Epoch: epoch}, tail); diff != "" || err != nil {
 		h.Errorf("Tail: %v (-want +got):\n%s", err, diff)
 	}
 }
@@ -174,6 +177,9 @@ func testRefs(h *house) {
 	want := []result{{1, at, false}, {1, at, true}, {2, at, false}, {1, at, false}, {3, at, false}, {1, at, true}}
 	if diff := cmp.Diff(want, got); diff != "" {
 		h.Errorf("(-want +got):\n%s", diff)
+	}
+	if first[0].Change.Tag != first[1].Change.Tag || first[0].Change.Tag != again[0].Change.Tag {
+		h.Errorf("tags of one change: %d, %d, %d", first[0].Change.Tag, first[1].Change.Tag, again[0].Change.Tag)
 	}
 	if first[0].Change.ID != first[1].Change.ID || first[0].Change.ID != again[0].Change.ID {
 		h.Errorf("ids of one message: %q, %q, %q", first[0].Change.ID, first[1].Change.ID, again[0].Change.ID)

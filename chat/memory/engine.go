@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	randv2 "math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -36,6 +37,7 @@ type conversation struct {
 	number int // for ids
 	epoch  string
 	said   []chat.Stored
+	tags   []uint32 // of said
 }
 
 // New returns an empty engine. A nil clock means the system's, a nil log the default logger.
@@ -74,7 +76,7 @@ func (e *Engine) Forget(c chat.Conversation) {
 		e.mu.Unlock()
 		return
 	}
-	conv.epoch, conv.said = newEpoch(), nil
+	conv.epoch, conv.said, conv.tags = newEpoch(), nil, nil
 	now := conv.tail()
 	e.mu.Unlock()
 	e.broker.Lost(c, now)
@@ -118,6 +120,7 @@ func (e *Engine) store(entry *chat.Entry) chat.Result {
 	m.Metadata = slices.Clone(m.Metadata)
 	seq := uint64(len(c.said) + 1)
 	c.said = append(c.said, chat.Stored{Message: m, Seq: seq, ID: chat.MessageID(c.epoch, uint64(c.number), seq)})
+	c.tags = append(c.tags, randv2.Uint32())
 	return chat.Result{Change: c.change(len(c.said) - 1)}
 }
 
@@ -126,7 +129,7 @@ func (c *conversation) change(i int) chat.Change {
 	s := &c.said[i]
 	m := s.Message
 	m.Ref = ""
-	return chat.Change{Number: s.Seq, Epoch: c.epoch, Seq: s.Seq, ID: s.ID, ServerTS: s.ServerTS, Message: &m}
+	return chat.Change{Number: s.Seq, Tag: c.tags[i], Epoch: c.epoch, Seq: s.Seq, ID: s.ID, ServerTS: s.ServerTS, Message: &m}
 }
 
 // look calls f with a conversation, which is empty if it does not exist.
@@ -156,7 +159,7 @@ func (e *Engine) Tail(ctx context.Context, name chat.Conversation) (tail chat.Ta
 func (c *conversation) tail() chat.Tail {
 	t := chat.Tail{Epoch: c.epoch, Seq: uint64(len(c.said)), Change: uint64(len(c.said))}
 	if t.Seq > 0 {
-		t.ServerTS = c.said[t.Seq-1].ServerTS
+		t.ServerTS, t.Tag = c.said[t.Seq-1].ServerTS, c.tags[t.Seq-1]
 	}
 	return t
 }

@@ -1,0 +1,439 @@
+package bolt
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// Contents is what a file holds.
+type Contents struct {
+	Epoch         string
+	KeyID         string
+	TokenKey      []byte // nil: the file is not a backup
+	Users         int
+	Conversations int
+	Messages      uint64 // that are whole
+}
+
+// Verify reads every record of the store or backup in path, which nobody writes to. The
+// error says what is lost.
+func Verify(ctx context.Context, path string) (c Contents, err error) {
+	losses := 0
+	var lost error
+	c, err = Check(ctx, path, func(loss string) {
+		if losses++; losses == 1 {
+			lost = fmt.Errorf("chat/bolt: %s is damaged: %s", path, loss)
+		}
+	})
+	if err == nil && losses > 1 {
+		lost = fmt.Errorf("%w, and %d other losses", lost, losses-1)
+	}
+	return c, cmp.Or(err, lost)
+}
+
+// Check reads every page and record of the store or backup in path, which nobody writes
+// to, and calls lose with each thing that is lost, in words. It changes nothing, and ends
+// whatever the file holds: nothing of it is trusted, and bbolt is not asked. The error is
+// that of a file of which nothing can be read, or of the context.
+func Check(ctx context.Context, path string, lose func(what string)) (Contents, error) {
+	c := &checker{
+		ctx:     ctx,
+		lose:    lose,
+		places:  make(map[uint64]*checked),
+		indexed: make(map[uint64]uint64),
+	}
+	err := ctx.Err()
+	if err == nil {
+		err = c.check(path)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		err = fmt.Errorf("chat/bolt: %s: %w", path, err)
+	}
+	return c.contents, err
+}
+
+// checker goes through the buckets in an order in which each explains the next.
+type checker struct {
+	ctx      context.Context
+	lose     func(string)
+	pages    *pages
+	contents Contents
+	buckets  map[string]bucket
+
+	checkpoint uint64
+	position   uint64              // of the last record that was read
+	places     map[uint64]*checked // conversations by number
+	batched    map[uint64]entry    // by position: what the batches say
+	indexed    map[uint64]uint64   // by conversation: how many changes are in blocks
+	damaged    int                 // records of the log that are
+	lost       int                 // messages that were told of
+	peers      int
+}
+
+// checked is what the records of a conversation say of it.
+type checked struct {
+	place
+	name      chat.Conversation
+	stored    bool     // it is in bucketConversations
+	change    uint64   // the last that the log has
+	positions []uint64 // of the changes that the log has; 0 for one that is lost
+}
+
+func (c *checker) check(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if c.pages, err = openPages(f); err != nil {
+		return err
+	}
+	if c.pages.lost {
+		c.lose("one of the pages 0 and 1 is damaged: what was stored last may be lost")
+	}
+	c.pages.bad = func(page uint64, what string) { c.lose(fmt.Sprintf("page %d %s", page, what)) }
+	c.buckets = make(map[string]bucket)
+	for _, b := range c.pages.buckets() {
+		c.buckets[string(b.name)] = b
+	}
+	if err := c.meta(); err != nil {
+		return err
+	}
+	for _, step := range []func(){c.conversations, c.batches, c.log, c.index, c.ends, c.users, c.marks, c.refs, c.rest} {
+		if step(); c.ctx.Err() != nil {
+			return nil
+		}
+	}
+	c.pages.freelist()
+	return nil
+}
+
+// each calls f for every record of a bucket.
+func (c *checker) each(name []byte, f func(key, value []byte)) {
+	b, ok := c.buckets[string(name)]
+	if !ok {
+		c.lose(fmt.Sprintf("the bucket %q is missing", name))
+		return
+	}
+	delete(c.buckets, string(name))
+	c.pages.read(b, func(list []element) {
+		if c.ctx.Err() != nil {
+			return
+		}
+		for _, e := range list {
+			if e.bucket {
+				c.lose(fmt.Sprintf("the record %x of the bucket %q says that it is a bucket", e.key, name))
+			}
+			f(e.key, e.value)
+		}
+	})
+}
+
+func (c *checker) meta() error {
+	values := make(map[string][]byte)
+	c.each(bucketMeta, func(k, v []byte) {
+		if string(k) == string(keyFormat) {
+			values[string(k)] = bytes.Clone(v)
+			return
+		}
+		value, err := openRecord(bucketMeta, k, v)
+		if err != nil {
+			c.lose(fmt.Sprintf("%q in the bucket meta is damaged", k))
+			return
+		}
+		values[string(k)] = bytes.Clone(value)
+	})
+	switch got := string(values[string(keyFormat)]); got {
+	case format:
+	case oldFormat:
+		return errOldFormat
+	case "":
+		return errors.New("it is not a chat store, or where it says that it is one is damaged")
+	default:
+		return fmt.Errorf("it has format %q; this program checks format %q only", got, format)
+	}
+	for _, key := range [][]byte{keyEpoch, keyCheckpoint, keyRefKey, keyLooks} {
+		if values[string(key)] == nil {
+			c.lose(fmt.Sprintf("%q in the bucket meta is missing", key))
+		}
+	}
+	c.contents.Epoch, c.contents.KeyID = string(values[string(keyEpoch)]), string(values[string(keyKeyID)])
+	if b := values[string(keyCheckpoint)]; len(b) == 8 {
+		c.checkpoint = binary.BigEndian.Uint64(b)
+	}
+	if _, ok := c.buckets[string(bucketBackup)]; ok {
+		c.each(bucketBackup, func(k, v []byte) {
+			value, err := openRecord(bucketBackup, k, v)
+			if err != nil {
+				c.lose(fmt.Sprintf("%q of the backup is damaged", k))
+			} else if string(k) == string(keyToken) {
+				c.contents.TokenKey = append([]byte{}, value...)
+			}
+		})
+	}
+	return nil
+}
+
+func (c *checker) conversations() {
+	b := c.buckets[string(bucketConversations)]
+	c.each(bucketConversations, func(k, v []byte) {
+		p, err := decodePlace(k, v)
+		if err != nil || v == nil {
+			c.lose(fmt.Sprintf("the conversation %s: its record is damaged", k))
+			return
+		}
+		if other := c.places[p.number]; other != nil {
+			c.lose(fmt.Sprintf("the conversations %s and %s have the same number", other.name, k))
+			return
+		}
+		c.places[p.number] = &checked{place: p, name: chat.Conversation(k), stored: true}
+	})
+	c.contents.Conversations = int(b.sequence)
+}
+
+// batches reads what is not in the index yet.
+func (c *checker) batches() {
+	c.batched = make(map[uint64]entry)
+	next := c.checkpoint + 1
+	c.each(bucketBatches, func(k, v []byte) {
+		b, err := openRecord(bucketBatches, k, v)
+		if err != nil || len(k) != 8 {
+			c.lose(fmt.Sprintf("what was written from record %x of the log on: the list of it is damaged", k))
+			return
+		}
+		if at := binary.BigEndian.Uint64(k); at != next {
+			c.lose(fmt.Sprintf("the lists of what was written from record %d to %d of the log are missing", next, at-1))
+			next = at
+		}
+		for d := (decoder{b: b}); len(d.b) > 0; next++ {
+			var e entry
+			if e.decodeHead(&d); d.bad {
+				c.lose(fmt.Sprintf("what was written from record %d of the log on: the list of it is damaged", next))
+				return
+			}
+			c.batched[next] = e
+			if e.kind == kindConversation && c.places[e.number] == nil {
+				c.places[e.number] = &checked{place: place{conversation: conversation{number: e.number}}, name: chat.Conversation(e.name)}
+			}
+		}
+	})
+}
+
+// log reads the messages. The changes of each conversation must come one by one.
+func (c *checker) log() {
+	c.each(bucketLog, func(k, v []byte) {
+		if len(k) != 8 || binary.BigEndian.Uint64(k) <= c.position {
+			c.lose(fmt.Sprintf("a record of the log has the key %x", k))
+			return
+		}
+		at := binary.BigEndian.Uint64(k)
+		c.position = at
+		e, err := decodeEntry(k, v)
+		if err != nil { // a gap in its conversation
+			c.damaged++
+			return
+		}
+		if b, ok := c.batched[at]; ok && (b.number != e.number || b.change != e.change || b.kind != e.kind) {
+			c.lose(fmt.Sprintf("record %d of the log is not what was written there", at))
+		}
+		if e.kind == kindConversation {
+			return
+		}
+		p := c.places[e.number]
+		if p == nil {
+			c.lose(fmt.Sprintf("message %d of conversation %d, which is missing", e.seq, e.number))
+			return
+		}
+		if e.change <= p.change {
+			c.lose(fmt.Sprintf("message %d of %s is there twice", e.seq, p.name))
+			return
+		}
+		p.to(e.change - 1)
+		p.change, p.positions = e.change, append(p.positions, at)
+		c.contents.Messages++
+	})
+}
+
+// to notes that the changes up to n are lost.
+func (p *checked) to(n uint64) {
+	for ; p.change < n; p.change++ {
+		p.positions = append(p.positions, 0)
+	}
+}
+
+// index compares the blocks with what the log has.
+func (c *checker) index() {
+	c.each(bucketIndex, func(k, v []byte) {
+		block, err := decodeBlock(k, v)
+		if len(k) != 16 {
+			c.lose(fmt.Sprintf("a block of the index has the key %x", k))
+			return
+		}
+		number, n := binary.BigEndian.Uint64(k), binary.BigEndian.Uint64(k[8:])
+		p := c.places[number]
+		switch {
+		case p == nil:
+			c.lose(fmt.Sprintf("block %d of the index is of conversation %d, which is missing", n, number))
+			return
+		case n != c.indexed[number]:
+			c.lose(fmt.Sprintf("messages %d to %d of %s cannot be found: their block of the index is missing", c.indexed[number]*blockSize+1, n*blockSize, p.name))
+		case err != nil:
+			c.lose(fmt.Sprintf("messages %d to %d of %s cannot be found: their block of the index is damaged", n*blockSize+1, (n+1)*blockSize, p.name))
+		default:
+			c.compare(p, n*blockSize, block)
+		}
+		c.indexed[number] = n + 1
+	})
+}
+
+// compare compares positions of the changes after one with those in the log.
+func (c *checker) compare(p *checked, after uint64, positions []uint64) {
+	p.to(after + uint64(len(positions)))
+	for i, at := range positions {
+		if got := p.positions[after+uint64(i)]; got != 0 && got != at {
+			c.lose(fmt.Sprintf("message %d of %s cannot be found: the index leads elsewhere", after+uint64(i)+1, p.name))
+		}
+	}
+}
+
+// ends compares the records of the conversations with what the log has, and tells of the
+// messages that are lost.
+func (c *checker) ends() {
+	for _, e := range c.batched { // the last ones may be lost
+		if p := c.places[e.number]; p != nil && e.kind != kindConversation {
+			p.to(e.change)
+		}
+	}
+	found, private := 0, 0
+	for number, p := range c.places {
+		found++
+		if a, b, ok := p.name.Users(); ok {
+			private++
+			if a != b {
+				private++
+			}
+		}
+		if p.stored {
+			if blocks := p.place.change / blockSize; c.indexed[number] != blocks {
+				c.lose(fmt.Sprintf("messages of %s cannot be found: the index has %d blocks of %d", p.name, c.indexed[number], blocks))
+			}
+			c.compare(p, p.place.change-p.place.change%blockSize, p.place.positions)
+			p.to(p.place.change)
+		}
+		for i, at := range p.positions {
+			if at == 0 {
+				c.lost++
+				c.lose(fmt.Sprintf("message %d of %s is damaged or missing", i+1, p.name))
+			}
+		}
+		p.positions = nil
+	}
+	if c.damaged > c.lost {
+		c.lose(fmt.Sprintf("%d records of the log are damaged, and it is not known what they were", c.damaged-c.lost))
+	}
+	if found != c.contents.Conversations {
+		c.lose(fmt.Sprintf("%d conversations are there, of %d", found, c.contents.Conversations))
+	}
+	c.peers = private
+	c.each(bucketPeers, func(k, v []byte) {
+		if c.peers--; checkMark(bucketPeers, k, v) != nil {
+			c.lose(fmt.Sprintf("that two people have a conversation: %q", k))
+		}
+	})
+	if c.peers != 0 {
+		c.lose("that some people have a conversation")
+	}
+}
+
+func (c *checker) users() {
+	want := c.buckets[string(bucketUsers)].sequence
+	c.each(bucketUsers, func(k, v []byte) {
+		if _, err := decodeUser(string(k), v); err != nil {
+			c.lose(fmt.Sprintf("the user %s: the record is damaged", k))
+		}
+		c.contents.Users++
+	})
+	if uint64(c.contents.Users) != want {
+		c.lose(fmt.Sprintf("%d users are there, of %d", c.contents.Users, want))
+	}
+}
+
+// marks checks the buckets whose keys say everything.
+func (c *checker) marks() {
+	steps := uint64(0)
+	want := c.buckets[string(bucketSteps)].sequence
+	c.each(bucketSteps, func(k, v []byte) {
+		if steps++; checkMark(bucketSteps, k, v) != nil || len(k) != 16 {
+			c.lose(fmt.Sprintf("where the clock went back: the record %x is damaged", k))
+		}
+	})
+	if steps != want {
+		c.lose(fmt.Sprintf("where the clock went back: %d records are there, of %d", steps, want))
+	}
+	looks := 0
+	c.each(bucketLooks, func(k, v []byte) {
+		if looks++; checkMark(bucketLooks, k, v) != nil {
+			c.lose(fmt.Sprintf("whose name looks like another's: the record %x is damaged", k))
+		}
+	})
+	if looks != c.contents.Users {
+		c.lose(fmt.Sprintf("what the names of %d users look like; there are %d", looks, c.contents.Users))
+	}
+}
+
+func (c *checker) refs() {
+	left := make(map[uint64]*run)
+	last := c.buckets[string(bucketRuns)].sequence
+	c.each(bucketRuns, func(k, v []byte) {
+		r, err := decodeRun(k, v)
+		if err != nil {
+			c.lose(fmt.Sprintf("which messages were sent already: run %x is damaged", k))
+			return
+		}
+		left[r.id] = r
+	})
+	for id := last; id+uint64(len(left)) > last; id-- {
+		if left[id] == nil {
+			c.lose(fmt.Sprintf("which messages were sent already: run %d is missing", id))
+			break
+		}
+	}
+	if last > 0 && len(left) == 0 {
+		c.lose("which messages were sent already: all runs are missing")
+	}
+	c.each(bucketRefs, func(k, v []byte) {
+		ch, err := decodeChunk(k, v)
+		if err != nil || len(k) != 8+refSize {
+			c.lose(fmt.Sprintf("which messages were sent already: part %x is damaged", k))
+			return
+		}
+		r := left[binary.BigEndian.Uint64(k)]
+		if r == nil {
+			c.lose(fmt.Sprintf("which messages were sent already: part %x is of no run", k))
+			return
+		}
+		r.refs -= uint64(ch.len())
+	})
+	for id, r := range left {
+		if r.refs != 0 {
+			c.lose(fmt.Sprintf("which messages were sent already: parts of run %d are missing", id))
+		}
+	}
+}
+
+// rest reads what no other step has: the pages must be whole.
+func (c *checker) rest() {
+	for name := range c.buckets {
+		c.each([]byte(name), func(_, _ []byte) {})
+	}
+}

@@ -1,0 +1,113 @@
+//go:build faults
+
+package bolt
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// figureMessage is one with 128 bytes of content, from a guest as the service makes them.
+func figureMessage(r *rand.Rand, full bool) *chat.Message {
+	m := &chat.Message{Sender: fmt.Sprintf("u_%016d", r.IntN(1000)), SenderName: "Ada Lovelace", Timestamp: "1754474400.123", Metadata: []byte("{}")}
+	content := make([]byte, 128)
+	for i := range content {
+		content[i] = byte('a' + r.IntN(26))
+	}
+	m.Content = string(content)
+	if full {
+		m.Ref = fmt.Sprintf("%016x%016x", r.Uint64(), r.Uint64())
+		m.Metadata = []byte(`{"client":"web","reply_to":"k7d2m5q9w3xta-1-1","lang":"en"}`)
+	}
+	return m
+}
+
+const figureRooms, figureMessages = 10_000, 1_000_000
+
+func figureEntries(r *rand.Rand, n int, full bool) []chat.Entry {
+	entries := make([]chat.Entry, n)
+	for i := range entries {
+		entries[i] = chat.Entry{Conversation: chat.RoomConversation(fmt.Sprint("room-", r.IntN(figureRooms))), Message: figureMessage(r, full)}
+	}
+	return entries
+}
+
+// TestFaultFigures prints what 1,000,000 messages in 10,000 rooms cost: on disk, at start, and
+// for what is said then. Synced appends depend on the disk.
+func TestFaultFigures(t *testing.T) {
+	for _, full := range []bool{false, true} {
+		dir := t.TempDir()
+		r := rand.New(rand.NewPCG(1, 2))
+		s := mustOpen(t, dir)
+		s.db.NoSync = true
+		began := time.Now()
+		for range figureMessages / 1000 {
+			if err := commit(s, figureEntries(r, 1000, full)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("with ref and metadata: %t", full)
+		t.Logf("  %.0f messages/s without sync", figureMessages/time.Since(began).Seconds())
+		s.db.NoSync = false
+		s.db.Sync()
+		if err := s.Close(bg); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(s.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("  %d bytes on disk for each message", info.Size()/figureMessages)
+		began = time.Now()
+		s = mustOpen(t, dir)
+		t.Logf("  opened in %v", time.Since(began).Round(time.Millisecond))
+		for _, load := range []struct{ callers, entries int }{{1, 1}, {16, 16}, {64, 4}, {16, 64}} {
+			t.Logf("  %d callers with %d entries each: %.0f acknowledged messages/s", load.callers, load.entries, figureRate(t, s, load.callers, load.entries, full))
+		}
+		began = time.Now()
+		const pages = 2000
+		for range pages {
+			if _, err := s.History(bg, chat.HistoryQuery{Conversation: chat.RoomConversation(fmt.Sprint("room-", r.IntN(figureRooms))), Newest: true, Limit: 50}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Logf("  %v for the last 50 messages of a room", time.Since(began)/pages)
+		s.Close(bg)
+	}
+	if status, err := os.ReadFile("/proc/self/status"); err == nil {
+		for line := range strings.Lines(string(status)) {
+			if strings.HasPrefix(line, "VmHWM") || strings.HasPrefix(line, "RssAnon") {
+				t.Log(strings.TrimSpace(line))
+			}
+		}
+	}
+}
+
+func figureRate(t *testing.T, s *Store, callers, n int, full bool) float64 {
+	const long = 6 * time.Second
+	var count atomic.Int64
+	var all sync.WaitGroup
+	began := time.Now()
+	for c := range callers {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(uint64(c), uint64(began.UnixNano())))
+			for time.Since(began) < long {
+				if err := commit(s, figureEntries(r, n, full)); err != nil {
+					t.Error(err)
+					return
+				}
+				count.Add(int64(n))
+			}
+		})
+	}
+	all.Wait()
+	return float64(count.Load()) / time.Since(began).Seconds()
+}

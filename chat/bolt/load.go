@@ -1,0 +1,258 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// replayer reads what came after the last checkpoint.
+type replayer struct {
+	s       *Store
+	log     *bbolt.Bucket
+	changed map[uint64]*fresh            // by number
+	made    map[uint64]chat.Conversation // of these
+}
+
+// replay reads what came after the last checkpoint, and all conversations: the rooms for
+// their list, and the number of all to find out whether one is missing.
+func (s *Store) replay(tx *bbolt.Tx) error {
+	value, err := getMeta(tx, keyCheckpoint)
+	if err != nil || len(value) != 8 {
+		return fmt.Errorf("%w: the place of the last checkpoint", errDamaged)
+	}
+	s.position = binary.BigEndian.Uint64(value)
+	r := replayer{s, tx.Bucket(bucketLog), make(map[uint64]*fresh), make(map[uint64]chat.Conversation)}
+	c := tx.Bucket(bucketBatches).Cursor()
+	for k, v := c.First(); k != nil; {
+		if !bytes.Equal(k, numberKey(s.position+1)) {
+			return fmt.Errorf("%w: what was written from record %d of the log on is missing", errDamaged, s.position+1)
+		}
+		batch, err := openRecord(bucketBatches, k, v)
+		k, v = c.Next()
+		if err == nil {
+			err = r.readBatch(batch)
+		} else {
+			err = r.readLog(k)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if k, _ := r.log.Cursor().Last(); len(k) == 8 && binary.BigEndian.Uint64(k) > s.position {
+		return fmt.Errorf("%w: what was written from record %d of the log on is missing", errDamaged, s.position+1)
+	}
+	for number, f := range r.changed {
+		f.base = f.change - uint64(len(f.positions))
+		if name, made := r.made[number]; made {
+			s.fresh[name] = f
+			s.recent.add(name, f.conversation)
+		}
+	}
+	return s.readConversations(tx, &r)
+}
+
+// readBatch reads what a transaction has written.
+func (r *replayer) readBatch(batch []byte) error {
+	for d := (decoder{b: batch}); len(d.b) > 0; {
+		var e entry
+		if e.decodeHead(&d); d.bad {
+			return fmt.Errorf("%w: what was written from record %d of the log on", errDamaged, r.s.position+1)
+		}
+		r.add(&e)
+	}
+	return nil
+}
+
+// readLog reads the same from the log itself, up to the next batch.
+func (r *replayer) readLog(next []byte) error {
+	c := r.log.Cursor()
+	for k, v := c.Seek(numberKey(r.s.position + 1)); k != nil && (next == nil || bytes.Compare(k, next) < 0); k, v = c.Next() {
+		e, err := decodeHeadOf(k, v)
+		if err != nil || !bytes.Equal(k, numberKey(r.s.position+1)) {
+			return fmt.Errorf("%w: record %d of the log, which is not in the index yet, and the list of what was written with it", errDamaged, r.s.position+1)
+		}
+		r.add(&e)
+	}
+	return nil
+}
+
+// add adds the next record.
+func (r *replayer) add(e *entry) {
+	s := r.s
+	s.position++
+	f := r.changed[e.number]
+	if f == nil {
+		f = &fresh{conversation: conversation{number: e.number}}
+		r.changed[e.number] = f
+	}
+	if e.kind == kindConversation {
+		r.made[e.number] = chat.Conversation(e.name)
+		return
+	}
+	f.change, f.seq, f.tag, f.serverTS = e.change, e.seq, e.tag, e.serverTS
+	f.positions = append(f.positions, s.position)
+	s.changes++
+	if e.ref != (refHash{}) {
+		s.refs[e.ref] = s.position
+		s.newestRef = max(s.newestRef, e.serverTS)
+	}
+}
+
+// readConversations reads those that are on disk.
+func (s *Store) readConversations(tx *bbolt.Tx, r *replayer) error {
+	b := tx.Bucket(bucketConversations)
+	count, people := len(r.made), 0
+	for name := range maps.Values(r.made) {
+		people += peersOf(name)
+	}
+	c := b.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		count++
+		name := chat.Conversation(k)
+		p, err := decodePlace(k, v)
+		if err != nil {
+			s.unsure.conversations = true // the name may be what is damaged
+			s.damage.note(name, 0, err)
+			continue
+		}
+		if f := r.changed[p.number]; f != nil {
+			s.fresh[name] = f
+			p.conversation = f.conversation
+		}
+		s.recent.add(name, p.conversation)
+		people += peersOf(name)
+	}
+	if want := b.Sequence(); uint64(count) != want {
+		s.unsure.conversations = true
+		s.damage.note("", 0, fmt.Errorf("%w: there are %d conversations of %d", errDamaged, count, want))
+	}
+	if len(s.fresh) != len(r.changed) && !s.unsure.conversations {
+		return fmt.Errorf("%w: there are messages of a conversation that is missing", errDamaged)
+	}
+	s.unsure.peers = !s.whole(tx, bucketPeers, uint64(people))
+	return nil
+}
+
+// unsure says of which kinds something is missing: what is not found may have been there.
+type unsure struct{ conversations, users, peers, looks, steps bool }
+
+// peersOf is how many records of the bucket of peers a conversation has.
+func peersOf(name chat.Conversation) int {
+	switch a, b, private := name.Users(); {
+	case !private:
+		return 0
+	case a == b:
+		return 1
+	}
+	return 2
+}
+
+// whole reports whether a bucket has so many marks, all of them whole.
+func (s *Store) whole(tx *bbolt.Tx, bucket []byte, want uint64) bool {
+	count, ok := uint64(0), true
+	c := tx.Bucket(bucket).Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		count++
+		if checkMark(bucket, k, v) != nil {
+			ok = false
+		}
+	}
+	if ok = ok && count == want; !ok {
+		s.damage.note("", 0, fmt.Errorf("%w: the bucket %q, with %d records of %d", errDamaged, bucket, count, want))
+	}
+	return ok
+}
+
+// readRuns reads which runs of refs there are: all up to the last that was written.
+func (s *Store) readRuns(tx *bbolt.Tx) error {
+	b := tx.Bucket(bucketRuns)
+	c := b.Cursor()
+	last := b.Sequence()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		r, err := decodeRun(bytes.Clone(k), v)
+		if n := len(s.runs); err == nil && n > 0 && s.runs[n-1].id+1 != r.id {
+			err = errDamaged
+		}
+		if err != nil {
+			return fmt.Errorf("%w: a run of refs", err)
+		}
+		s.runs = append(s.runs, r)
+	}
+	if n := len(s.runs); last > 0 && (n == 0 || s.runs[n-1].id != last) {
+		return fmt.Errorf("%w: the newest run of refs is missing", errDamaged)
+	}
+	return nil
+}
+
+// readUsers finds out whether a user is missing.
+func (s *Store) readUsers(tx *bbolt.Tx) error {
+	b := tx.Bucket(bucketUsers)
+	count := uint64(0)
+	c := b.Cursor()
+	for k, v := c.First(); k != nil; k, v = c.Next() {
+		count++
+		if _, err := decodeUser(string(k), v); err != nil {
+			s.unsure.users = true
+			s.damage.note(chat.Conversation(k), 0, fmt.Errorf("%w: the user %s", err, k))
+		}
+	}
+	if count != b.Sequence() {
+		s.unsure.users = true
+		s.damage.note("", 0, fmt.Errorf("%w: there are %d users of %d", errDamaged, count, b.Sequence()))
+	}
+	if hasLooks(tx) {
+		s.unsure.looks = !s.whole(tx, bucketLooks, b.Sequence())
+	}
+	s.unsure.steps = !s.whole(tx, bucketSteps, tx.Bucket(bucketSteps).Sequence())
+	return nil
+}
+
+// mend makes anew what can be made from something else.
+func (s *Store) mend() error {
+	if s.unsure.peers && !s.unsure.conversations {
+		err := s.db.Update(func(tx *bbolt.Tx) error {
+			if err := emptyBucket(tx, bucketPeers); err != nil {
+				return err
+			}
+			for name := range s.fresh {
+				if err := putPeers(tx, name); err != nil {
+					return err
+				}
+			}
+			c := tx.Bucket(bucketConversations).Cursor()
+			for k, _ := c.First(); k != nil; k, _ = c.Next() {
+				if err := putPeers(tx, chat.Conversation(k)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.unsure.peers = false
+	}
+	if s.unsure.looks && !s.unsure.users {
+		if err := s.db.Update(makeLooks); err != nil {
+			return err
+		}
+		s.unsure.looks = false
+	}
+	return nil
+}
+
+// makeFilters makes the filters of runs, those of the newest first. Until one is there, a
+// look-up reads the run itself.
+func (s *Store) makeFilters(ctx context.Context, runs []*run) {
+	for _, r := range slices.Backward(runs) {
+		s.view(ctx, func(rd *reader) error { return r.makeFilter(rd.tx) })
+	}
+}
