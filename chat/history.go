@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strconv"
 )
 
 // opHistory reads what was said: PROTOCOL.md, "history".
@@ -59,13 +60,12 @@ func (h *Hub) history(ctx context.Context, a Actor, req *Operation) ([]byte, *Fa
 		return nil, fail
 	}
 	limit := pageSize(req.limit, h.cfg.Pages.HistoryDefault, h.cfg.Pages.History)
-	var messages [][]byte
-	var more bool
+	var part excerpt
 	var err error
 	if req.bounds.id != "" {
-		messages, more, err = h.around(ctx, c, req.bounds.id, limit)
+		part, err = h.around(ctx, c, req.bounds.id, limit)
 	} else {
-		messages, more, err = h.read(ctx, req.bounds.query(c, limit), h.cfg.Pages.HistoryBytes)
+		part, err = h.read(ctx, req.bounds.query(c, limit), h.cfg.Pages.HistoryBytes)
 	}
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -76,14 +76,15 @@ func (h *Hub) history(ctx context.Context, a Actor, req *Operation) ([]byte, *Fa
 	dst := []byte(`{"type":"history"`)
 	dst = appendStringField(dst, "receiver_id", req.receiver)
 	dst = append(dst, `,"messages":[`...)
-	for i, m := range messages {
+	for i, m := range part.messages {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
 		dst = append(dst, m...)
 	}
 	dst = append(dst, ']')
-	dst = appendBoolField(dst, "has_more", more)
+	dst = appendDamaged(dst, part.damaged)
+	dst = appendBoolField(dst, "has_more", part.more)
 	return appendRefAndClose(dst, req.ref), nil
 }
 
@@ -107,35 +108,40 @@ func (b *boundFields) query(c Conversation, limit int) HistoryQuery {
 	return q
 }
 
+// excerpt is a part of a conversation, as it is sent.
+type excerpt struct {
+	messages [][]byte
+	damaged  []uint64 // seqs of messages that cannot be read any more
+	more     bool
+}
+
 // around reads the message with this id and its neighbours, half of limit before it
 // and the rest from it on.
-func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) (messages [][]byte, more bool, err error) {
+func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) (part excerpt, err error) {
 	seq, err := h.engine.Log.Locate(ctx, c, id)
 	if err != nil {
-		return nil, false, err
+		return part, err
 	}
-	var moreBefore bool
+	before := excerpt{more: seq > 1}
 	if limit > 1 {
 		q := HistoryQuery{Conversation: c, BeforeSeq: seq, Newest: true, Limit: limit / 2}
-		if messages, moreBefore, err = h.read(ctx, q, h.cfg.Pages.HistoryBytes/2); err != nil {
-			return nil, false, err
+		if before, err = h.read(ctx, q, h.cfg.Pages.HistoryBytes/2); err != nil {
+			return part, err
 		}
-	} else {
-		moreBefore = seq > 1
 	}
-	q := HistoryQuery{Conversation: c, AfterSeq: seq - 1, Limit: limit - len(messages)}
-	after, moreAfter, err := h.read(ctx, q, h.cfg.Pages.HistoryBytes/2)
-	return append(messages, after...), moreBefore || moreAfter, err
+	q := HistoryQuery{Conversation: c, AfterSeq: seq - 1, Limit: limit - len(before.messages)}
+	after, err := h.read(ctx, q, h.cfg.Pages.HistoryBytes/2)
+	return excerpt{append(before.messages, after.messages...), append(before.damaged, after.damaged...), before.more || after.more}, err
 }
 
 // read reads and encodes messages, up to budget bytes, but one at least, counted from the
 // side at which the query begins.
-func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (messages [][]byte, more bool, err error) {
+func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (part excerpt, err error) {
 	page, err := h.engine.Log.History(ctx, q)
 	if err != nil {
-		return nil, false, err
+		return part, err
 	}
-	more = page.More
+	part.damaged, part.more = page.Damaged, page.More
 	if q.Newest {
 		slices.Reverse(page.Messages)
 	}
@@ -143,13 +149,32 @@ func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (messages []
 		m := &page.Messages[i]
 		p := appendPublication(nil, q.Conversation, &m.Message, m.ID, m.Seq, page.Epoch)
 		if budget -= len(p); budget < 0 && i > 0 {
-			more = true
+			part.more = true
+			part.damaged = slices.DeleteFunc(part.damaged, func(seq uint64) bool { // told of with the next part
+				return (seq < m.Seq) == q.Newest
+			})
 			break
 		}
-		messages = append(messages, p)
+		part.messages = append(part.messages, p)
 	}
 	if q.Newest {
-		slices.Reverse(messages)
+		slices.Reverse(part.messages)
 	}
-	return messages, more, nil
+	return part, nil
+}
+
+// appendDamaged names the messages that cannot be read any more, if there are any.
+func appendDamaged(dst []byte, seqs []uint64) []byte {
+	for i, seq := range seqs {
+		if i == 0 {
+			dst = append(dst, `,"damaged":[`...)
+		} else {
+			dst = append(dst, ',')
+		}
+		dst = strconv.AppendUint(dst, seq, 10)
+	}
+	if len(seqs) > 0 {
+		dst = append(dst, ']')
+	}
+	return dst
 }

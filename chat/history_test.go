@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -236,5 +237,59 @@ func TestWrongClock(t *testing.T) {
 	p.say(`{"type":"history","receiver_id":"lobby","until":` + fmt.Sprint(start+1) + `}`)
 	if m := p.hear(); !strings.Contains(m, `"seq":1,`) || strings.Contains(m, `"seq":2,`) || !strings.Contains(m, `"seq":3,`) {
 		t.Errorf("history until now: %s", m)
+	}
+}
+
+// damagedLog has lost some messages.
+type damagedLog struct {
+	chat.Log
+	lost map[uint64]bool
+}
+
+func (l damagedLog) History(ctx context.Context, q chat.HistoryQuery) (chat.Page, error) {
+	page, err := l.Log.History(ctx, q)
+	whole := page.Messages[:0]
+	for _, m := range page.Messages {
+		if l.lost[m.Seq] {
+			page.Damaged = append(page.Damaged, m.Seq)
+		} else {
+			whole = append(whole, m)
+		}
+	}
+	page.Messages = whole
+	return page, err
+}
+
+// What the disk has lost is named, where the messages around it are shown.
+func TestHistoryDamaged(t *testing.T) {
+	house := newArchive(t, 200, fmt.Sprintf(`{"x":"%s"}`, strings.Repeat("x", 4000)))
+	lost := map[uint64]bool{1: true, 55: true, 190: true, 195: true}
+	parts := house.engine
+	parts.Log = damagedLog{parts.Log, lost}
+	page, err := parts.Log.History(ctx, chat.HistoryQuery{Conversation: "r:lobby", AfterSeq: 53, BeforeSeq: 56, Limit: 5})
+	if err != nil || len(page.Messages) != 1 {
+		t.Fatal(page, err)
+	}
+	id := page.Messages[0].ID
+	house = newHouseAt(t, house.clock, func(cfg *chat.Config) { cfg.Engine, cfg.Limits = parts, chat.Limits{} })
+	ada := house.enter("ada", "")
+	for _, c := range []struct{ bounds, want string }{
+		{`"before_seq":60,"limit":10`, `"damaged":[55],`},
+		{`"before_seq":50,"limit":10`, ""},
+		{`"limit":10`, `"damaged":[195],`},
+		{`"limit":100`, `"damaged":[190,195],`}, // ends at 256 KiB, before 55
+		{`"after_seq":0,"limit":100`, `"damaged":[1,55],`},
+		{`"id":"` + id + `","limit":4`, `"damaged":[55],`},
+	} {
+		ada.say(`{"type":"history","receiver_id":"lobby",` + c.bounds + `}`)
+		m := ada.hear()
+		if !json.Valid([]byte(m)) {
+			t.Fatalf("%s: not JSON: %.300s", c.bounds, m)
+		}
+		_, rest, _ := strings.Cut(m, `}],`)
+		got, _, _ := strings.Cut(rest, `"has_more"`)
+		if got != c.want {
+			t.Errorf("%s: %q, want %q", c.bounds, got, c.want)
+		}
 	}
 }

@@ -173,7 +173,9 @@ func change(path string, f func(*bbolt.Tx) error) error {
 		if err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
-		if err := errors.Join(db.Update(f), db.Close()); err != nil {
+		// Of the two meta pages of a copy, one may be older than the transaction before: so
+		// each is written anew.
+		if err := errors.Join(db.Update(f), db.Update(func(*bbolt.Tx) error { return nil }), db.Close()); err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
 		return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -27,6 +28,8 @@ const maxExpire = 4
 // checkpoint writes to disk what is in memory only. If that fails, it is tried again when
 // there is more.
 func (s *Store) checkpoint() {
+	began := time.Now()
+	defer func() { s.checkpoints.Observe(time.Since(began).Seconds()) }()
 	names := slices.SortedFunc(maps.Keys(s.fresh), func(a, b chat.Conversation) int { return cmp.Compare(s.fresh[a].number, s.fresh[b].number) })
 	refs := make([]foundRef, 0, len(s.refs))
 	for h, at := range s.refs {

@@ -1,30 +1,50 @@
-// Package bolt is a chat.Store in one file, on go.etcd.io/bbolt.
+// Package bolt is a chat engine in one file, on go.etcd.io/bbolt.
 //
 // It knows how messages, rooms and users lie on disk, and nothing of who may see
 // them. One process at a time has the file open; chat.db holds everything but the key
 // of the users' tokens, which its backup holds as well.
 //
-//	bucket         key                       value
-//	meta           "format"                  "1"
+//	bucket         key                       value, after a checksum (record.go)
+//	meta           "format"                  "2", without a checksum
 //	               "epoch"                   13 letters and digits
-//	               "last"                    server_ts of the last message stored
+//	               "checkpoint"              the position in the log up to which the index goes
+//	               "refs"                    keys the hashes of refs
 //	               "looks"                   the chat.LookVersion of the bucket looks
 //	               "key"                     names the key of the users' tokens
+//	log            position                  what happened, in the order in which it was stored
+//	batches        position                  once more, without contents: since the checkpoint
+//	conversations  chat.Conversation         number, last change, where the last changes are
+//	index          number, block             where 64 changes of a conversation are in the log
+//	steps          number, seq               nothing: the clock went back before this message
+//	runs           run                       of refs: how many, and how new (refs.go)
+//	refs           run, hash                 a part of a run
+//	peers          user 00 peer              nothing
+//	users          id                        a user
+//	looks          look, name 00 id          nothing: users by what their names look like (looks.go)
 //	backup         "state", "token.key"      only in a backup (backup.go)
-//	conversations  chat.Conversation         number, last seq, last server_ts
-//	messages       number, seq               a record (record.go)
-//	peers          user 00 peer              empty
-//	users          id                        a record
-//	looks          look, name 00 id          empty: users by what their names look like (looks.go)
-//	refs           day                       a bucket: number, sender 00 ref → seq, server_ts
-//	steps          number, seq               empty: the clock went back before this message
 //
-// Numbers are 8 bytes, big-endian, so that keys sort as they count. A
-// conversation's number is made with it. A message's id is the epoch, the number
-// and the seq, and is not stored. Refs lie in one bucket for each day, so that
-// forgetting them needs no index. The rooms in the order of their last messages
-// are in memory only (recent.go), read when the file is opened.
+// Keys that are numbers have 8 bytes each, big-endian, so that they sort as they count. A
+// conversation's number is made with it. A message's id is the epoch, the number and the
+// seq, and is not stored.
 //
-// Read store.go for opening, commit.go for writing, read.go for reading, backup.go
-// and verify.go for backups.
+// # One write for a message
+//
+// A message goes to the end of the log. All else that finds it, from its place in the
+// conversation to its ref, is in memory until the next checkpoint writes it for thousands of
+// messages at a time (checkpoint.go), and is read from the batches when the file is opened
+// (load.go). So a transaction writes a few full pages, whatever number of rooms it is
+// about. The log is also the feed of everything that happens: a reader that remembers a
+// position goes on from there. Every record in it begins with its kind.
+//
+// # Damage
+//
+// What a checksum does not fit is not used. A message is named in the page that it is
+// missing from, counted and logged once; what is around it is read as ever. Where a
+// conversation or a user is missing that may have been there, none of that name is made
+// anew, and where the newest transaction may be missing, a new epoch begins. bbolt itself
+// follows whatever a page says, so pages that would lead it astray keep the file from being
+// opened (pages.go). [Check] reads everything, without bbolt.
+//
+// Read store.go for opening, commit.go and append.go for writing, read.go and history.go for
+// reading, migrate.go for files of format 1, backup.go and check.go for backups.
 package bolt

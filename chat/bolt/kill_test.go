@@ -17,6 +17,9 @@ func TestMain(m *testing.M) {
 	if dir := os.Getenv(childVariable); dir != "" {
 		writeUntilKilled(dir)
 	}
+	if dir := os.Getenv(migrateVariable); dir != "" {
+		migrateUntilKilled(dir)
+	}
 	os.Exit(m.Run())
 }
 

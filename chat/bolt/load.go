@@ -118,6 +118,9 @@ func (s *Store) readConversations(tx *bbolt.Tx, r *replayer) error {
 		count++
 		name := chat.Conversation(k)
 		p, err := decodePlace(k, v)
+		if v == nil { // it says that it is a bucket
+			err = errDamaged
+		}
 		if err != nil {
 			s.unsure.conversations = true // the name may be what is damaged
 			s.damage.note(name, 0, err)

@@ -25,7 +25,7 @@ folder itself. --force overwrites a FILE that is there.
 
 // backup carries out "hawser backup".
 func backup(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	o, err := parseData("backup", backupUsage, 1, args, environ)
+	o, err := parseData("backup", backupUsage, 1, 1, args, environ)
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func (e helpError) Error() string { return string(e) }
 
 // parseData reads the command line of a command on a data folder, which is found as
 // "hawser serve" finds it. Flags may stand before and after the arguments.
-func parseData(name, usage string, arguments int, args, environ []string) (o dataOptions, err error) {
+func parseData(name, usage string, least, most int, args, environ []string) (o dataOptions, err error) {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	data := f.String("data", "", "")
@@ -47,8 +47,12 @@ func parseData(name, usage string, arguments int, args, environ []string) (o dat
 	if errors.Is(err, flag.ErrHelp) {
 		return o, helpError(usage)
 	}
-	if err == nil && len(o.args) != arguments {
-		err = fmt.Errorf("%d arguments, want %d", len(o.args), arguments)
+	if n := len(o.args); err == nil && (n < least || n > most) {
+		want := fmt.Sprint(least)
+		if least != most {
+			want = fmt.Sprintf("%d or %d", least, most)
+		}
+		err = fmt.Errorf("%d arguments, want %s", n, want)
 	}
 	if err != nil {
 		text := err.Error()

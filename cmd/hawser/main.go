@@ -23,6 +23,7 @@ import (
 const usage = `usage: hawser serve [flags]    run the chat server
        hawser backup FILE      copy its data, also while it runs, and verify the copy
        hawser restore FILE     bring the data of a backup back
+       hawser check [DATA]     read all of its data, or of a backup, and list what is lost
        hawser new-key          make a new key for its users' tokens
        hawser config           print an example of its configuration file
        hawser version          print what was built
@@ -30,7 +31,7 @@ const usage = `usage: hawser serve [flags]    run the chat server
 "hawser serve --help" lists the flags, and so does --help after another command.
 `
 
-var commands = []string{"serve", "backup", "restore", "new-key", "config", "version", "help"}
+var commands = []string{"serve", "backup", "restore", "check", "new-key", "config", "version", "help"}
 
 // Exit statuses: 1 for what went wrong while running, 2 for how it was called.
 const (
@@ -59,6 +60,8 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 		return runOnData(backup, args, environ, stdout, stderr, stop)
 	case "restore":
 		return runOnData(restore, args, environ, stdout, stderr, stop)
+	case "check":
+		return runOnData(check, args, environ, stdout, stderr, stop)
 	case "new-key":
 		return runOnData(newKey, args, environ, stdout, stderr, stop)
 	case "config":

@@ -21,7 +21,7 @@ key that is there.
 
 // newKey carries out "hawser new-key".
 func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) error {
-	o, err := parseData("new-key", newKeyUsage, 0, args, environ)
+	o, err := parseData("new-key", newKeyUsage, 0, 0, args, environ)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ data that are there. An end in the middle leaves either the old data or the new.
 
 // restore carries out "hawser restore".
 func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
-	o, err := parseData("restore", restoreUsage, 1, args, environ)
+	o, err := parseData("restore", restoreUsage, 1, 1, args, environ)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,9 @@ func unpack(ctx context.Context, from *os.File, temp string, p *progress) (c bol
 	}
 	_, err = io.Copy(io.MultiWriter(cancellable{ctx, to}, p.of("copied", info.Size())), from)
 	if err := errors.Join(err, to.Sync(), to.Close()); err != nil {
+		return c, err
+	}
+	if err := bolt.Upgrade(temp); err != nil { // what an older program wrote
 		return c, err
 	}
 	if c, err = bolt.Verify(ctx, temp); err != nil {

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/hawser-ws/hawser/chat/bolt"
+)
+
+const checkUsage = `usage: hawser check [DATA] [--data DIR] [--config FILE]
+
+Reads every page and record of the messages and users in a data folder, or in the
+file of a backup, and lists what is lost: DATA is one or the other, and without it
+the folder is found as "hawser serve" finds it. No server may run on the folder.
+Nothing is changed. The exit status is 1 if anything is lost.
+`
+
+// maxLosses is how many losses are listed.
+const maxLosses = 1000
+
+// check carries out "hawser check".
+func check(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	o, err := parseData("check", checkUsage, 0, 1, args, environ)
+	if err != nil {
+		return err
+	}
+	path := o.data
+	if len(o.args) == 1 {
+		path = o.args[0]
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	if info.IsDir() {
+		unlock, err := bolt.Lock(path)
+		var inUse *bolt.InUseError
+		if errors.As(err, &inUse) {
+			return fmt.Errorf("%w; stop the server first, or check a backup", err)
+		}
+		if err != nil {
+			return err
+		}
+		defer unlock()
+		path = filepath.Join(path, bolt.FileName)
+	}
+	losses := 0
+	contents, err := bolt.Check(ctx, path, func(what string) {
+		if losses++; losses <= maxLosses {
+			fmt.Fprintf(stdout, "lost: %s\n", what)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if losses > maxLosses {
+		fmt.Fprintf(stdout, "lost: %d more that are not listed\n", losses-maxLosses)
+	}
+	fmt.Fprintf(stdout, "hawser: %s holds %s that are whole\n", path, counts(contents))
+	if losses > 0 {
+		return fmt.Errorf("%s is damaged: what is lost is listed (%s). A backup from before may have it", path, plural(uint64(losses), "line"))
+	}
+	return nil
+}
