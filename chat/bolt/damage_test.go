@@ -38,6 +38,7 @@ func damagedStore(t *testing.T, dir string, r *rand.Rand) *truth {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.db.NoSync = true
 	tr := &truth{epoch: s.epoch, said: make(map[chat.Conversation][]chat.Stored), refs: make(map[chat.Conversation][]string)}
 	names := []chat.Conversation{lobby, "r:attic", "r:cellar", chat.PrivateConversation("u_ada", "u_bob"), chat.PrivateConversation("u_ada", "u_eve")}
 	for i := range 80 {
@@ -158,6 +159,7 @@ func useDamaged(t *testing.T, what, dir string, tr *truth) string {
 		return "refused"
 	}
 	defer s.Close(bg)
+	s.db.NoSync = true
 	u := damagedUse{T: t, s: s, what: what, truth: tr}
 	for c := range tr.said {
 		u.read(c)

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) {
 // writeUntilKilled commits batches of 1 to 8 messages, whose content is their seq,
 // and prints the seq of each once its batch is committed.
 func writeUntilKilled(dir string) {
-	s, err := Open(dir, quiet)
+	s, err := Open(dir, Options{Log: quiet.Log, every: 40}) // often in the middle of a checkpoint
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -56,6 +57,12 @@ func writeUntilKilled(dir string) {
 	}
 }
 
+// kills is how often a process is killed: KILLS, or n.
+func kills(n int) int {
+	fmt.Sscan(os.Getenv("KILLS"), &n)
+	return n
+}
+
 // A process that writes is killed at a random moment, again and again: every message
 // that it was told was stored is there, in order, and no other is damaged.
 func TestS01Kill(t *testing.T) {
@@ -64,11 +71,15 @@ func TestS01Kill(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	var acked uint64
-	for cycle := range 20 {
+	epoch := ""
+	for cycle := range kills(20) {
 		acked = max(acked, killAfter(t, dir, random.IntN(60)))
 		s, err := Open(dir, quiet)
 		if err != nil {
 			t.Fatalf("after kill %d: %v", cycle, err)
+		}
+		if epoch = cmp.Or(epoch, s.epoch); s.epoch != epoch || s.Damaged() > 0 || s.Broken() != nil {
+			t.Fatalf("after kill %d: epoch %s for %s, %d damaged, %v", cycle, s.epoch, epoch, s.Damaged(), s.Broken())
 		}
 		stored := contents(t, s)
 		for i, content := range stored {

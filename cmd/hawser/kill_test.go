@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -43,11 +44,13 @@ func (r *record) note(o object) error {
 	return nil
 }
 
-// S01, S11: the server is killed 50 times under 100 senders. Every message that
+// S01, S11: the server is killed 50 times, or KILLS times, under 100 senders. Every message that
 // was acknowledged, or that anyone was shown, is there, once, in the order of
 // seq; what is sent again with its ref is stored once.
 func TestS01Kill9(t *testing.T) {
-	const senders, cycles = 100, 50
+	const senders = 100
+	cycles := 50
+	fmt.Sscan(os.Getenv("KILLS"), &cycles)
 	if testing.Short() {
 		t.Skip("kills a server 50 times")
 	}
