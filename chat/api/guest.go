@@ -58,6 +58,14 @@ type Guests struct {
 	Log  *slog.Logger     // default: slog.Default()
 }
 
+// guestAnswer is the answer to a good request.
+type guestAnswer struct {
+	Expires int64  `json:"expires"`
+	Name    string `json:"name"`
+	Token   string `json:"token"`
+	UserID  string `json:"user_id"`
+}
+
 // ServeHTTP creates a guest, or renews a guest's token, and answers 200 with the token. The
 // body of an error is an error message of the chat.
 func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -93,7 +101,7 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, &chat.Failure{Code: 500, Reason: "internal_error", Message: "a token could not be issued"})
 		return
 	}
-	body, err := json.Marshal(map[string]any{"token": token, "user_id": u.ID, "name": u.Name, "expires": expires.Unix()})
+	body, err := json.Marshal(guestAnswer{Expires: expires.Unix(), Name: u.Name, Token: token, UserID: u.ID})
 	if err != nil {
 		panic("chat/api: internal error: " + err.Error())
 	}
