@@ -230,6 +230,74 @@ func TestIssueAsTheLibraryDoes(t *testing.T) {
 	}
 }
 
+// What is read without the library is what Issue has written, and nothing that the
+// library would refuse or take for something else.
+func TestReadIssued(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	key := bytes.Repeat([]byte{7}, keySize)
+	tokens := newTokens(key, func() time.Time { return now })
+	sign := func(header, claims string) string {
+		text := base64.RawURLEncoding.EncodeToString([]byte(header)) + "." + base64.RawURLEncoding.EncodeToString([]byte(claims))
+		sig, err := jwt.SigningMethodHS256.Sign(text, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text + "." + base64.RawURLEncoding.EncodeToString(sig)
+	}
+	good, expires, err := tokens.Issue("u_ada", time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, ok := tokens.readIssued(good); !ok || id.UserID != "u_ada" || !id.Expires.Equal(expires) {
+		t.Fatalf("what was issued is read as %v, %v", id, ok)
+	}
+	const head, claims = `{"alg":"HS256","typ":"JWT"}`, `{"iss":"hawser","sub":"u_ada","aud":["hawser-chat"],"exp":1700003600,"iat":1700000000}`
+	if sign(head, claims) != good {
+		t.Fatal("the test does not write tokens as Issue does")
+	}
+	others := []string{"", ".", "..", good + ".", good + "A", good[:len(good)-1],
+		sign(`{"typ":"JWT","alg":"HS256"}`, claims), sign(`{"alg":"none","typ":"JWT"}`, claims)}
+	for i := range claims { // signed with the key, but nothing that Issue has written
+		for _, with := range []string{"0" + claims[i+1:], claims[i+1:], `"nbf":1900000000,` + claims[i:], "-" + claims[i:]} {
+			others = append(others, sign(head, claims[:i]+with))
+		}
+	}
+	for i := range good {
+		for _, c := range "Az-." {
+			others = append(others, good[:i]+string(c)+good[i+1:])
+		}
+	}
+	read := 0
+	for _, other := range others {
+		got, ok := tokens.readIssued(other)
+		if !ok {
+			continue
+		}
+		read++
+		var want jwt.RegisteredClaims
+		_, err := tokens.parser.ParseWithClaims(other, &want, func(*jwt.Token) (any, error) { return key, nil })
+		if err != nil || got.UserID != want.Subject || !got.Expires.Equal(want.ExpiresAt.Time) {
+			t.Errorf("%s is read as %v; the library says %v, %v", other, got, want, err)
+		}
+	}
+	if read == 0 || read > len(others)/2 {
+		t.Errorf("%d of %d others are read", read, len(others))
+	}
+	now = expires
+	if _, ok := tokens.readIssued(good); ok {
+		t.Error("an expired token is read")
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	t := newTokens(make([]byte, keySize), nil)
+	token, _, _ := t.Issue("u_abcdefghijklmnop", time.Hour)
+	b.ReportAllocs()
+	for b.Loop() {
+		t.Authenticate(token)
+	}
+}
+
 func BenchmarkIssue(b *testing.B) {
 	t := newTokens(make([]byte, keySize), nil)
 	b.ReportAllocs()
