@@ -29,7 +29,7 @@ const maxExpire = 4
 // there is more.
 func (s *Store) checkpoint() {
 	began := time.Now()
-	defer func() { s.checkpoints.Observe(time.Since(began).Seconds()) }()
+	defer func() { s.figures.checkpoints.Observe(time.Since(began).Seconds()) }()
 	names := slices.SortedFunc(maps.Keys(s.fresh), func(a, b chat.Conversation) int { return cmp.Compare(s.fresh[a].number, s.fresh[b].number) })
 	refs := make([]foundRef, 0, len(s.refs))
 	for h, at := range s.refs {

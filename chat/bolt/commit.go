@@ -257,6 +257,7 @@ func (s *Store) write(jobs []*job) {
 		return w.finish()
 	})
 	if err == nil {
+		s.figures.stored(jobs, w)
 		s.publish(w)
 		return
 	}

@@ -50,15 +50,3 @@ func (s *Store) Damaged() uint64 {
 	defer s.damage.mu.Unlock()
 	return s.damage.count
 }
-
-// Figures implements chat.Measured.
-func (s *Store) Figures() []chat.Figure {
-	s.mu.RLock()
-	changes := s.changes
-	s.mu.RUnlock()
-	return []chat.Figure{
-		{Name: "damaged_records_total", Help: "Damaged records that were come upon.", Kind: chat.Counter, Value: float64(s.Damaged())},
-		{Name: "unindexed_changes", Help: "Changes since the last checkpoint, which are read when the file is opened.", Kind: chat.Gauge, Value: float64(changes)},
-		{Name: "checkpoint_seconds", Help: "How long checkpoints took, while which nothing else is stored.", Kind: chat.Distribution, Histogram: s.checkpoints.Data()},
-	}
-}

@@ -81,7 +81,7 @@ type Store struct {
 
 	writing sync.Mutex // held while a transaction writes
 
-	checkpoints *chat.Histogram // of seconds
+	figures figures
 
 	stop    context.CancelFunc // ends what is done in the background
 	filters sync.WaitGroup     // that
@@ -152,7 +152,7 @@ func newStore(path string, every int, log *slog.Logger) *Store {
 		every:        every,
 		checkpointAt: every,
 		fresh:        make(map[chat.Conversation]*fresh),
-		checkpoints:  chat.NewHistogram(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
+		figures:      newFigures(),
 		room:         room{free: freeSpace, now: time.Now},
 	}
 	s.broker = local.NewBroker(s, s)

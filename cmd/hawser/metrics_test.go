@@ -198,6 +198,7 @@ func TestPrometheus(t *testing.T) {
 		`hawser_websockets`:                                                 "1",
 		`hawser_chat_users`:                                                 "1",
 		`hawser_chat_rooms`:                                                 "1",
+		`hawser_engine_transaction_entries_sum`:                             "9", // with the guest
 		`hawser_engine_healthy`:                                             "1",
 		`hawser_loop_iteration_seconds_count > bool 0`:                      "1",
 		`histogram_quantile(1, hawser_chat_append_seconds_bucket) > bool 0`: "1",
