@@ -115,11 +115,13 @@ func (s *Store) refuseBackup(path string) error {
 
 // backup reads the bucket of a backup; state is empty if there is none.
 func (s *Store) backup() (state string, tokenKey []byte) {
-	s.db.View(func(tx *bbolt.Tx) error { // it cannot fail on an open file
-		if b := tx.Bucket(bucketBackup); b != nil {
-			state, tokenKey = readBackup(b)
-		}
-		return nil
+	s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			if b := tx.Bucket(bucketBackup); b != nil {
+				state, tokenKey = readBackup(b)
+			}
+			return nil
+		})
 	})
 	return state, tokenKey
 }

@@ -4,8 +4,11 @@ package bolt
 
 import (
 	"fmt"
+	"maps"
+	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -80,6 +83,8 @@ func TestFaultFigures(t *testing.T) {
 			}
 		}
 		t.Logf("  %v for the last 50 messages of a room", time.Since(began)/pages)
+		d := s.checkpoints.Data()
+		t.Logf("  %.0f ms for a checkpoint, and %.0f ms as the longest of nine in ten", 1000*d.Sum/float64(d.Count), 1000*quantile(d, 0.9))
 		s.Close(bg)
 	}
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
@@ -110,4 +115,14 @@ func figureRate(t *testing.T, s *Store, callers, n int, full bool) float64 {
 	}
 	all.Wait()
 	return float64(count.Load()) / time.Since(began).Seconds()
+}
+
+// quantile is the bound below which that part of the values lies.
+func quantile(d chat.HistogramData, part float64) float64 {
+	for _, bound := range slices.Sorted(maps.Keys(d.UpTo)) {
+		if float64(d.UpTo[bound]) >= part*float64(d.Count) {
+			return bound
+		}
+	}
+	return math.Inf(1)
 }

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -39,8 +40,12 @@ const migrationBatch = 8192
 // migrate brings the open file to today's format, if it is of the old one.
 func (s *Store) migrate(timeout time.Duration) error {
 	old := ""
-	if err := s.db.View(func(tx *bbolt.Tx) error { old = formatOf(tx); return nil }); err != nil || old != oldFormat {
+	if err := s.db.View(func(tx *bbolt.Tx) error { old = formatOf(tx); return nil }); err != nil {
 		return err
+	}
+	if old != oldFormat {
+		os.Remove(s.path + migrationSuffix) // of a migration that was killed, before the data were replaced
+		return nil
 	}
 	if state, _ := s.backup(); state == stateSealed {
 		return s.refuseBackup(s.path)
@@ -102,6 +107,11 @@ func migrateFile(old *bbolt.DB, path string) (*migration, error) {
 	}
 	if err := errors.Join(err, m.rollback(), db.Close()); err != nil {
 		return nil, errors.Join(err, os.Remove(temp))
+	}
+	if runtime.GOOS == "windows" { // no file that is open can be replaced there
+		if err := old.Close(); err != nil {
+			return nil, err
+		}
 	}
 	if err := os.Rename(temp, path); err != nil {
 		return nil, err

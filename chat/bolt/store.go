@@ -216,18 +216,20 @@ func (s *Store) beginEpoch() error {
 
 // newest is the server_ts of the last message that was stored.
 func (s *Store) newest() (ts int64) {
-	s.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket(bucketLog).Cursor()
-		k, v := c.Last()
-		for range maxDamaged { // go back beyond what is damaged or no message
-			e, err := decodeHeadOf(k, v)
-			if k == nil || err == nil && e.kind == kindMessage {
-				ts = e.serverTS
-				return nil
+	s.guard(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			c := tx.Bucket(bucketLog).Cursor()
+			k, v := c.Last()
+			for range maxDamaged { // go back beyond what is damaged or no message
+				e, err := decodeHeadOf(k, v)
+				if k == nil || err == nil && e.kind == kindMessage {
+					ts = e.serverTS
+					return nil
+				}
+				k, v = c.Prev()
 			}
-			k, v = c.Prev()
-		}
-		return nil
+			return nil
+		})
 	})
 	return ts
 }
