@@ -135,6 +135,22 @@ func (s *shared) Attach(r chat.Receiver) chat.Node {
 	return o
 }
 
+// Subscribe implements chat.Node. It may take a while to return, as over a network, and the
+// position that it returns may be one to which the receiver was given changes meanwhile.
+func (o *outpost) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
+	tail, err := o.Node.Subscribe(ctx, c)
+	if err != nil || !o.s.chance(2) {
+		return tail, err
+	}
+	time.Sleep(3 * time.Millisecond) // longer than until the next probe
+	if o.s.chance(2) {
+		if now, err := o.s.Tail(ctx, c); err == nil && now.Epoch == tail.Epoch {
+			tail = now
+		}
+	}
+	return tail, nil
+}
+
 // Detach implements chat.Node.
 func (o *outpost) Detach() {
 	o.s.mu.Lock()

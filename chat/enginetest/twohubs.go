@@ -44,16 +44,15 @@ func testTwoHubs(h *house) {
 	}
 }
 
-// shortest shrinks a script that has failed. It plays each part several times, as what fails
-// may depend on the order in which goroutines run.
+// shortest shrinks a script that has failed, for a minute at most. It plays each part several
+// times, as what fails may depend on the order in which goroutines run.
 func (g *stage) shortest(t *testing.T, s script, err error, seed uint64) (script, error) {
 	quick := *g
 	quick.patience = 2 * time.Second
+	end := time.Now().Add(time.Minute)
 	return shrink(s, err, func(s script) (err error) {
-		for range 3 {
-			if err = quick.play(t, s, seed); err != nil {
-				break
-			}
+		for tries := 0; tries < 3 && err == nil && time.Now().Before(end); tries++ {
+			err = quick.play(t, s, seed)
 		}
 		return err
 	}, 300)
