@@ -31,12 +31,11 @@ var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
 //
 // The effect of a call that returns an error, in particular because its context ended:
 //
-//	Log.Append                            nothing stored, unless ErrOutcomeUnknown says that it may be
-//	Directory.PutUser                     the same
-//	Node.Subscribe                        no subscription; Unsubscribe does no harm
-//	Node.Follow, Presence.Connect, Enter  as without the error, but other nodes are told when the engine can
-//	                                      be reached. The caller has to undo it as without the error
-//	Presence.Disconnect, Leave, Rename    the same
+//	Log.Append          nothing stored, unless ErrOutcomeUnknown says that it may be
+//	Directory.PutUser   the same
+//	Node.Subscribe      no subscription; Unsubscribe does no harm
+//	Node.Connect        as without the error, but other nodes are told when the engine can
+//	                    be reached. The caller has to call Disconnect as without the error
 //
 // Ending something that has not begun, or has ended already, has no effect.
 type Engine struct {

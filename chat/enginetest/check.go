@@ -1,8 +1,11 @@
 package enginetest
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"strconv"
+	"time"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -29,6 +32,53 @@ func (p *performance) complete(s *socket, histories map[chat.Conversation]chat.P
 		}
 	}
 	return true
+}
+
+// settlePresence waits until those are in a room who have entered it and not left it, by an
+// open connection, and nobody else.
+func (p *performance) settlePresence() error {
+	want := make(map[string]map[string]bool)
+	memberships := 0
+	for _, s := range p.open {
+		s.mu.Lock()
+		m, err := replay(s)
+		s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		for room := range m.in {
+			if want[room] == nil {
+				want[room] = make(map[string]bool)
+			}
+			want[room][s.user] = true
+			memberships++
+		}
+	}
+	for deadline := time.Now().Add(p.patience); ; time.Sleep(time.Millisecond) {
+		problem := ""
+		if n := p.members(); n != memberships && p.fanout == nil {
+			problem = fmt.Sprintf("%d connections are sent to in rooms, want %d", n, memberships)
+		}
+		for _, room := range rooms {
+			users, _, err := p.Presence.Users(ctx, room, 100)
+			if err != nil {
+				return err
+			}
+			got := make(map[string]bool)
+			for _, u := range users {
+				got[u.ID] = true
+			}
+			if !maps.Equal(got, want[room]) {
+				problem = fmt.Sprintf("in %s are %v, want %v", room, got, want[room])
+			}
+		}
+		if problem == "" {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.New("at the end: " + problem)
+		}
+	}
 }
 
 // firstSince is the seq of the first message of a private conversation that must reach a

@@ -49,7 +49,7 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 	}
 	fanout := g.fanout
 	if fanout == nil {
-		fanout = newFan
+		fanout = p.newFan
 	}
 	for range 2 {
 		p.hubs = append(p.hubs, chat.New(chat.Config{Engine: engine, Auth: names{}, NewFanout: fanout, Log: slog.New(slog.DiscardHandler), Sequencers: 3}))
@@ -75,6 +75,9 @@ type performance struct {
 	all  []*socket
 	step int
 	said []saying
+
+	mu   sync.Mutex
+	fans []*fan // Guarded by mu.
 }
 
 // saying is what somebody said, or tried to.
@@ -110,7 +113,7 @@ func (p *performance) settle() error {
 			return fmt.Errorf("at the end: %w", err)
 		}
 	}
-	return nil
+	return p.settlePresence()
 }
 
 // histories reads all that is stored.
@@ -205,6 +208,27 @@ type fan struct {
 }
 
 func newFan() chat.Fanout { return &fan{sockets: make(map[chat.Socket]bool)} }
+
+// newFan is a fan that belongs to a performance.
+func (p *performance) newFan() chat.Fanout {
+	f := newFan()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fans = append(p.fans, f.(*fan))
+	return f
+}
+
+// members counts who is in any fan, once for each.
+func (p *performance) members() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.fans {
+		f.mu.Lock()
+		n += len(f.sockets)
+		f.mu.Unlock()
+	}
+	return n
+}
 
 func (f *fan) Join(s chat.Socket) {
 	f.mu.Lock()
