@@ -72,4 +72,7 @@
 // limiter.go limits its rate. Every kind of operation has a file of its own: auth.go,
 // join.go, leave.go, group.go, message.go, history.go, presence.go, rooms.go, peers.go,
 // heartbeat.go. observer.go and figure.go are for monitoring.
+//
+// An engine of one process builds on package local; one whose nodes share a stored log, on
+// package doorbell.
 package chat
