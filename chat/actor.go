@@ -26,11 +26,11 @@ type Actor interface {
 // finisher is an Actor that is told when an operation is over, after Answer.
 type finisher interface{ finished() }
 
-// Do has an operation done. It may wait for the engine, as long as ctx allows. A message is
-// answered later: after Do has returned, and by Config.OperationTimeout at the latest.
+// Do does an operation for an actor. It may wait for the engine until ctx ends. A message is
+// answered later: after Do has returned, and within Config.OperationTimeout.
 //
 // It is not for a Connection, whose operations come through Handle and wait for their turn.
-// Those of other actors begin at once: limits are for their way in to ask.
+// An operation of any other actor begins at once: the caller has to ask the Limiter.
 func (h *Hub) Do(ctx context.Context, a Actor, op *Operation) {
 	if _, ok := a.(*Connection); ok {
 		panic("chat: Do was called for a Connection")
@@ -57,10 +57,10 @@ func (h *Hub) Do(ctx context.Context, a Actor, op *Operation) {
 	h.answer(a, op, nil, fail)
 }
 
-// deadline is when an operation must have been answered.
+// deadline returns when an operation must have been answered.
 func (h *Hub) deadline(op *Operation) time.Time { return op.begun.Add(h.cfg.OperationTimeout) }
 
-// doQueued does an operation of a connection that has waited in a pool.
+// doQueued does an operation of a connection after it has waited in a pool.
 func (h *Hub) doQueued(c *Connection, op *Operation) {
 	ctx, cancel := context.WithDeadline(context.Background(), h.deadline(op))
 	defer cancel()

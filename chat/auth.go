@@ -53,8 +53,8 @@ func runAuth(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	c.failAuth(fail, op.ref, wsproto.ClosePolicyViolation)
 }
 
-// logIn makes a connection that of the user whose token it has. why says for the log what
-// fail does not tell the client.
+// logIn makes a connection that of the user of its token. why is for the log, and says more
+// than fail tells the client.
 func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (fail *Failure, why error) {
 	id, fail, why := h.identify(op.auth.token, c.info.UserID)
 	if fail != nil {
@@ -88,7 +88,7 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (fail *Fa
 	h.forget(p)
 	h.mu.Unlock()
 	switch {
-	case err == nil: // the connection has ended meanwhile
+	case err == nil: // the connection has ended in the meantime
 		return nil, nil
 	case errors.Is(err, ErrNotFound):
 		return failTokenRefused, errors.New("the token is good, but there is no user " + id.UserID)
@@ -97,7 +97,8 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (fail *Fa
 	}
 }
 
-// identify finds out whom a token stands for. It must be the certified user, if there is one.
+// identify returns a token's identity. If a certificate names a user, the token must be
+// theirs.
 func (h *Hub) identify(token, certified string) (Identity, *Failure, error) {
 	id, err := h.cfg.Auth.Authenticate(token)
 	switch {
@@ -111,8 +112,8 @@ func (h *Hub) identify(token, certified string) (Identity, *Failure, error) {
 	return id, nil, nil
 }
 
-// expect notes that a user may be about to have a connection here, so that a new name is not
-// missed. It returns how many have been told before.
+// expect registers that a user may be about to have a connection here, so that a new name is
+// not missed. renamed is how many new names the engine has told so far.
 func (h *Hub) expect(userID string) (p *person, renamed int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -124,10 +125,10 @@ func (h *Hub) expect(userID string) (p *person, renamed int) {
 	return p, p.renamed
 }
 
-// enter makes a connection that of a user, until expires (zero: without end), and answers
-// its auth. Under the lock, so that nothing said to the user overtakes the answer. A name
-// that was told since renamed was counted is newer than that of u. It reports false if the
-// connection has ended.
+// enter makes a connection that of a user, until expires (zero: for ever), and answers its
+// auth. It does so under the lock, so that nothing sent to the user overtakes the answer. If
+// the engine has told a new name since renamed was counted, that name is newer than u's. enter
+// returns false if the connection has ended.
 func (h *Hub) enter(c *Connection, p *person, u User, renamed int, epoch string, expires time.Time, op *Operation) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

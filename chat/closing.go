@@ -6,7 +6,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// This file is how a connection ends, from its first reason to the Close.
+// This file is about how a connection ends, from the first reason to the Close.
 
 // closingTime is how long a connection that is being closed may take to answer what it
 // has accepted.
@@ -28,7 +28,7 @@ func (c *Connection) fail(fail *Failure, ref string, code wsproto.CloseCode) {
 	c.end(code, fail.Reason)
 }
 
-// failAuth is fail for an auth that was refused: what was sent after it has no effect.
+// failAuth is like fail, for a refused auth: operations that were sent after it are dropped.
 func (c *Connection) failAuth(fail *Failure, ref string, code wsproto.CloseCode) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,8 +43,8 @@ func (c *Connection) expire() {
 	c.fail(failTokenExpired, "", wsproto.ClosePolicyViolation)
 }
 
-// end takes no more messages from the peer, and closes the connection when everything
-// that was accepted before has been answered. Called with mu held.
+// end accepts no more messages from the peer, and closes the connection when everything
+// accepted before has been answered. Called with mu held.
 func (c *Connection) end(code wsproto.CloseCode, reason string) {
 	if c.state >= connectionClosing {
 		return
@@ -60,8 +60,7 @@ func (c *Connection) end(code wsproto.CloseCode, reason string) {
 	}
 }
 
-// finishClosing closes the connection if nothing waits for an answer any more. Called
-// with mu held.
+// finishClosing closes the connection if everything has been answered. Called with mu held.
 func (c *Connection) finishClosing() {
 	if c.state != connectionClosing || c.running > 0 || len(c.queue) > 0 {
 		return
@@ -75,7 +74,7 @@ func (c *Connection) closeNow() {
 	c.socket.Close(how.code, how.reason)
 }
 
-// cut closes the connection although something waits for an answer.
+// cut closes the connection although something has not been answered.
 func (c *Connection) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +83,7 @@ func (c *Connection) cut() {
 	}
 }
 
-// forget drops what waits. Called with mu held.
+// forget drops the queue. Called with mu held.
 func (c *Connection) forget() {
 	c.state = connectionEnded
 	c.queue = nil
@@ -106,7 +105,7 @@ func (c *Connection) clearTimer() {
 func (c *Connection) authTimedOut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == authExpected { // and not: auth came just as the timer fired
+	if c.state == authExpected { // otherwise auth arrived just as the timer fired
 		c.stopTimer = nil
 		c.fail(failAuthTimeout, "", wsproto.ClosePolicyViolation)
 	}

@@ -55,7 +55,7 @@ type Connection struct {
 	gone     bool    // Closed was called
 	expiry   *expiry // nil if its token never expires; set with person
 
-	// For the one operation that runs alone. While none does, guarded by mu.
+	// Owned by the operation that runs alone. While none does, guarded by mu.
 	rooms []*room
 }
 
@@ -210,7 +210,7 @@ func (c *Connection) admit(op *Operation) *Failure {
 		fail := c.refusal
 		c.refusal = nil
 		return fail
-	case op.kind.opens, c.hub.closing.Load(): // begin refuses what comes when the hub is closing
+	case op.kind.opens, c.hub.closing.Load(): // when the hub is closing, begin refuses the operation
 		return nil
 	}
 	wait, fail := c.hub.limits.Take(c.Subject(), op.cost())

@@ -36,7 +36,7 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	case r == nil:
 	case r.subscribing:
 		r.pending = append(r.pending, ch)
-	case ch.Epoch != r.tail.Epoch: // of a history before a Lost
+	case ch.Epoch != r.tail.Epoch: // of the history before a Lost
 	case ch.Number <= r.tail.Change: // before the position of the subscription
 	default:
 		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
@@ -109,7 +109,7 @@ type asking struct {
 	missed []*wsproto.Prepared
 }
 
-// Renamed has a user's connections speak in their new name.
+// Renamed gives a user's connections the user's new name.
 func (r receiver) Renamed(u User) {
 	r.h.mu.Lock()
 	defer r.h.mu.Unlock()

@@ -2,7 +2,7 @@ package chat
 
 import "slices"
 
-// closed forgets a connection that has ended. What it was part of it leaves in depart.
+// closed removes a connection that has ended from the hub. depart makes it leave its rooms.
 func (h *Hub) closed(c *Connection) {
 	h.mu.Lock()
 	delete(h.connections, c)
@@ -15,8 +15,8 @@ func (h *Hub) closed(c *Connection) {
 	h.cfg.Observer.ConnectionClosed()
 }
 
-// depart takes a connection out of everything that it was part of, once. The connection has
-// ended, or the hub has, and nothing of it is under way.
+// depart makes a connection leave everything that it was part of, once: after the connection
+// or the hub has ended, and none of its operations is running.
 func (h *Hub) depart(c *Connection) {
 	if c.person == nil {
 		return
@@ -47,15 +47,16 @@ func (h *Hub) depart(c *Connection) {
 	h.engine.Sessions.End(c.id)
 }
 
-// forget drops a person of whom nothing is left. Called with mu held.
+// forget drops a person who has no connection here, and no log-in in progress. Called with mu
+// held.
 func (h *Hub) forget(p *person) {
 	if len(p.connections) == 0 && p.expected == 0 {
 		delete(h.people, p.id)
 	}
 }
 
-// removeAll takes everybody out who is still here when the hub has stopped. Other nodes are
-// told. The watchers here are not: they know that the server stops.
+// removeAll makes all remaining connections leave when the hub has stopped. Other nodes are
+// told. Watchers on this node are not: they know that the server stops.
 func (h *Hub) removeAll() {
 	for _, s := range h.shards {
 		s.mu.Lock()

@@ -74,8 +74,8 @@ type Log interface {
 	// this number. more says that there are further ones.
 	Changes(ctx context.Context, c Conversation, after uint64, limit int) (changes []Change, more bool, err error)
 
-	// Now is the engine's clock, in ms since 1970: what is stored next has no smaller
-	// server_ts, unless the clock is set back meanwhile. It does not block.
+	// Now returns the engine's time, in ms since 1970. What is stored later has no smaller
+	// server_ts, unless the clock is set back. It does not block.
 	Now() int64
 
 	// Epoch returns the epoch of conversations that have never lost anything.
@@ -96,8 +96,8 @@ type Directory interface {
 	// and another user has a different name with the same look (LookOf), it stores nothing
 	// and returns ErrNameTaken. Any number of users may have exactly the same name.
 	//
-	// The nodes at which the user is connected are told the new name, and those that
-	// subscribe to a room in which the user is hear of it.
+	// The nodes to which the user is connected are told the new name, and so are those that
+	// subscribe to a room that the user is in.
 	PutUser(ctx context.Context, u User) error
 
 	// User returns the user with this id, or ErrNotFound.
@@ -115,14 +115,14 @@ type Directory interface {
 	Talks(ctx context.Context, user, after string, limit int) (talks []Talk, more bool, err error)
 }
 
-// Broker carries what happens to the nodes that want to know it.
+// Broker carries changes and presence events to the nodes that want them.
 type Broker interface {
 	// Attach adds a node. Its receiver gets what the node subscribes to, until Detach.
 	Attach(r Receiver) Node
 }
 
-// Node is an engine's side of one node: what it wants to hear, and who is connected there.
-// Only Subscribe and Connect may block.
+// Node is the engine's side of one node: what the node subscribes to, and who is connected to
+// it. Only Subscribe and Connect may block.
 type Node interface {
 	// Subscribe makes the receiver get the changes of a conversation after the position
 	// that it returns: in order, without a gap or a duplicate, or else Lost, once. Changes
@@ -131,34 +131,33 @@ type Node interface {
 	// subscribed.
 	Subscribe(ctx context.Context, c Conversation) (Tail, error)
 
-	// Unsubscribe ends that. What is on its way may still come, but nothing after a later
-	// Subscribe has returned.
+	// Unsubscribe ends the subscription. Changes that are on their way may still arrive, but
+	// not after a later Subscribe has returned.
 	Unsubscribe(c Conversation)
 
-	// Connect says that a connection of a user is here. The user is online from then on, and
-	// the receiver is given the changes of their private conversations, each once even if
-	// both people are here, and their new names. What it returns is the user as of then;
-	// ErrNotFound if there is none.
+	// Connect says that a user has one more connection to this node. From then on the user
+	// is online, and the receiver gets the changes of their private conversations (each
+	// once, even if both users are connected here) and their new names. It returns the user
+	// as of then, or ErrNotFound.
 	//
-	// Disconnect says that the connection has gone. It is called once for each
-	// Connect, whatever that returned.
+	// Disconnect says that a connection has ended. It must be called once for each Connect,
+	// whatever that returned.
 	Connect(ctx context.Context, userID string) (User, error)
 	Disconnect(userID string)
 
-	// Enter and Leave are called for each connection in a room, in pairs, between its
-	// Connect and Disconnect. The nodes that subscribe to the room hear of a user's first
-	// connection there and of the last. With the last Disconnect the user is in no room,
-	// whatever was entered. An engine that cannot tell others at once tells them when it can.
+	// Enter and Leave are called in pairs for each connection in a room, between its Connect
+	// and Disconnect. The nodes that subscribe to the room are told about a user's first
+	// Enter and last Leave. With the last Disconnect the user leaves all rooms. If an engine
+	// cannot tell the other nodes at once, it tells them later.
 	Enter(room, userID string)
 	Leave(room, userID string)
 
 	// Detach ends everything. After it returns, the receiver is not called any more. If a
-	// process ends without it, its people go offline after a time that the engine sets.
+	// process ends without Detach, its users go offline after a time that the engine sets.
 	Detach()
 }
 
-// Receiver is a node as its engine sees it. Its methods do not block, and do not call the
-// engine.
+// Receiver is a node as its engine sees it. Its methods must not block or call the engine.
 type Receiver interface {
 	Deliver(c Conversation, ch *Change)
 
@@ -169,12 +168,12 @@ type Receiver interface {
 	// Here reports a presence event in a room to which the node is subscribed.
 	Here(room string, ev PresenceEvent)
 
-	// Renamed tells the new name of a user who is connected to this node.
+	// Renamed reports the new name of a user who is connected to this node.
 	Renamed(u User)
 }
 
-// Presence answers who is connected, and who is in which room, over all nodes: what the
-// nodes say through Node. A user counts once, however many connections they have.
+// Presence knows which users are connected, and who is in which room, on all nodes, from what
+// the nodes report through Node. A user counts once, however many connections they have.
 type Presence interface {
 	// Users lists at most limit users in a room, in byte order of their ids.
 	Users(ctx context.Context, room string, limit int) (users []User, more bool, err error)

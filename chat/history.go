@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// opHistory reads what was said: PROTOCOL.md, "history".
+// opHistory reads stored messages: PROTOCOL.md, "history".
 var opHistory = definition{
 	name:     "history",
 	required: []field{fieldReceiver},
@@ -17,7 +17,7 @@ var opHistory = definition{
 	pool:     poolQueries,
 }
 
-// boundFields say which messages a history request is about; nil or "": not given.
+// boundFields say which messages a history request asks for; nil or "" means not given.
 type boundFields struct {
 	beforeSeq, afterSeq, since, until *int64
 	id                                string
@@ -41,9 +41,9 @@ func checkHistory(op *Operation, limits *Limits) *Failure {
 	byTime := b.since != nil || b.until != nil
 	switch {
 	case b.id != "" && (bySeq || byTime):
-		return &Failure{Code: 400, Reason: "bad_range", Message: "id goes with no other bound", Field: "id"}
+		return &Failure{Code: 400, Reason: "bad_range", Message: "id cannot be combined with other bounds", Field: "id"}
 	case bySeq && byTime:
-		return &Failure{Code: 400, Reason: "bad_range", Message: "bounds by seq and by time do not go together", Field: "since"}
+		return &Failure{Code: 400, Reason: "bad_range", Message: "bounds by seq and by time cannot be combined", Field: "since"}
 	}
 	return checkRoomOrUser(op, limits)
 }
@@ -88,8 +88,8 @@ func (h *Hub) history(ctx context.Context, a Actor, req *Operation) ([]byte, *Fa
 	return appendRefAndClose(dst, req.ref), nil
 }
 
-// query is what the store is asked. The last messages are meant unless there is a
-// lower bound to begin at.
+// query returns the query for the engine. Without a lower bound to begin at, it asks for the
+// newest messages.
 func (b *boundFields) query(c Conversation, limit int) HistoryQuery {
 	q := HistoryQuery{Conversation: c, Limit: limit, Newest: true}
 	if b.afterSeq != nil {
@@ -98,7 +98,7 @@ func (b *boundFields) query(c Conversation, limit int) HistoryQuery {
 	if b.since != nil {
 		q.Since, q.Newest = *b.since, false
 	}
-	// A bound of 0 leaves nothing below it, where in the query 0 means none.
+	// There is nothing below a bound of 0, but in the query 0 means no bound.
 	if b.beforeSeq != nil {
 		q.BeforeSeq = uint64(max(*b.beforeSeq, 1))
 	}
@@ -115,8 +115,8 @@ type excerpt struct {
 	more     bool
 }
 
-// around reads the message with this id and its neighbours, half of limit before it
-// and the rest from it on.
+// around reads the message with this id and its neighbours: half of limit before it, the
+// rest from it on.
 func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) (part excerpt, err error) {
 	seq, err := h.engine.Log.Locate(ctx, c, id)
 	if err != nil {
@@ -134,8 +134,8 @@ func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) 
 	return excerpt{append(before.messages, after.messages...), append(before.damaged, after.damaged...), before.more || after.more}, err
 }
 
-// read reads and encodes messages, up to budget bytes, but one at least, counted from the
-// side at which the query begins.
+// read reads and encodes messages, up to budget bytes but at least one, beginning at the
+// query's side.
 func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (part excerpt, err error) {
 	page, err := h.engine.Log.History(ctx, q)
 	if err != nil {

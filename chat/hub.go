@@ -37,8 +37,8 @@ type Config struct {
 	// for the engine. After that the answer is an error. Default 5 s.
 	OperationTimeout time.Duration
 
-	Queue           int // maximum of operations that wait in each sequencer and each pool; more get 503. Default 8,192
-	ConnectionQueue int // maximum of operations that wait in one connection; then reading stops. Default 32
+	Queue           int // maximum number of operations that wait in each sequencer and each pool; more get 503. Default 8,192
+	ConnectionQueue int // maximum number of operations that wait in one connection; then reading stops. Default 32
 	Sequencers      int // number of sequencers, among which the conversations are divided; default 16
 	Workers         int // number of workers in each pool: log-ins, look-ups, queries; default 4
 }
@@ -92,7 +92,7 @@ type Hub struct {
 	unused   unusedRooms
 	troubles struct{ append, read trouble }
 
-	subscriptions sync.WaitGroup // under way
+	subscriptions sync.WaitGroup // in progress
 
 	closing   atomic.Bool // Shutdown has begun
 	announced atomic.Bool // AnnounceShutdown was called
@@ -103,15 +103,15 @@ type Hub struct {
 	people      map[string]*person       // by user id: the users who are connected here
 }
 
-// person is a user with a connection here, or with one that is about to be theirs.
+// person is a user with a connection here, or with a log-in in progress.
 type person struct {
 	id      string
 	profile atomic.Pointer[User] // nil before the first connection is theirs; set with Hub.mu held
 
 	// Guarded by Hub.mu.
 	connections []*Connection
-	expected    int // log-ins under way
-	renamed     int // how often the engine told a new name
+	expected    int // log-ins in progress
+	renamed     int // how often the engine has told a new name
 }
 
 // New returns a hub that works until Shutdown. It panics if a required field of cfg is

@@ -17,8 +17,8 @@ func runJoin(_ context.Context, h *Hub, a Actor, op *Operation) {
 }
 
 // join puts a connection into op's room, unless it is there already, and then calls then. An
-// acknowledgement comes before everything that the connection hears as a member, and names
-// the change after which it hears everything.
+// acknowledgement comes before everything that the connection receives as a member, and names
+// the change after which the connection receives all changes.
 func (h *Hub) join(c *Connection, op *Operation, acknowledge bool, then func(*Failure)) {
 	name := op.receiver
 	already := c.in(name) != nil
@@ -55,7 +55,8 @@ func (h *Hub) roomAnswer(op *Operation, t *Tail) []byte {
 	return a.appendJSON(nil, op.ref)
 }
 
-// add makes a connection a member of a room, in an operation of its own. Called with mu held.
+// add makes a connection a member of a room. It must be called in an operation of the
+// connection that runs alone, with mu held.
 func (s *shard) add(c *Connection, r *room) {
 	c.rooms = append(c.rooms, r)
 	r.count++
@@ -69,7 +70,7 @@ func (s *shard) add(c *Connection, r *room) {
 	}
 }
 
-// remove undoes add, but for what the connection knows. Called with mu held.
+// remove undoes add, except for the connection's own list of rooms. Called with mu held.
 func (s *shard) remove(c *Connection, r *room) {
 	r.count--
 	r.members.Leave(c.socket)

@@ -51,12 +51,12 @@ type Limits struct {
 
 // Pages limit how much one answer holds. 0 means the default.
 type Pages struct {
-	History        int // maximum of messages in a history answer; default 100
+	History        int // maximum number of messages in a history answer; default 100
 	HistoryDefault int // messages if the client does not say how many; default 50, and at most History
 	HistoryBytes   int // maximum size of their JSON, but one message always fits; default 256 KiB
-	List           int // maximum of rooms or peers; default 500
+	List           int // maximum number of rooms or peers; default 500
 	ListDefault    int // rooms or peers if the client does not say how many; default 100, and at most List
-	Presence       int // maximum of users; default 1,000
+	Presence       int // maximum number of users; default 1,000
 }
 
 func (p *Pages) setDefaults() {

@@ -9,9 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// isReserved reports whether a name can be read as reserved words and companions, at
-// least one of them reserved, whatever stands between their letters. An article may come
-// first.
+// isReserved reports whether a name can be read as reserved words and companions, with at
+// least one reserved word, whatever is between their letters. An article may come first.
 func isReserved(name string) bool {
 	return readsReserved(name) || readsReserved(withoutArticle(name))
 }
@@ -24,8 +23,8 @@ func withoutArticle(name string) string {
 	return name
 }
 
-// readsReserved reads a name in all ways at once. A way is a node, how much of a word has
-// been read, and whether a reserved word came before it.
+// readsReserved reads a name in all ways at once. The state of each way is a node, which is how
+// much of a word has been read, and whether there was a reserved word before it.
 func readsReserved(name string) bool {
 	var at [2]nodeSet // by whether a reserved word came before
 	at[0].add(0)
@@ -53,7 +52,7 @@ func readsReserved(name string) bool {
 	return false
 }
 
-// readings is fold, from a table where there is one.
+// readings is fold, with a table for common characters.
 func readings(r rune) []string {
 	if r < utf8.RuneSelf {
 		return foldedASCII[r]
@@ -68,8 +67,8 @@ var foldedASCII = func() (table [utf8.RuneSelf][]string) {
 	return table
 }()
 
-// tree holds the reserved words and companions as the first of their readings, a letter a
-// step. Node 0 is where a word begins.
+// tree holds the first readings of the reserved words and companions, with one letter per
+// step. Node 0 is the beginning of a word.
 type tree []treeNode
 
 type treeNode struct {
@@ -107,7 +106,7 @@ var wordTree = func() tree {
 	return t
 }()
 
-// grow returns the node that letters lead to, and makes it if it is not there.
+// grow returns the node that letters lead to, and adds it if it does not exist.
 func (t *tree) grow(node int, letters string) int {
 	for _, r := range letters {
 		to := (*t).step(node, r)
@@ -140,8 +139,8 @@ func (t tree) walk(node int, letters string) int {
 	return node
 }
 
-// advance reads letters after a node, and adds to next where that can lead: on in the same
-// word, or, where one ends, into the next word.
+// advance reads letters after a node, and adds the possible results to next: further in the
+// same word or, where a word ends, in the next word.
 func (t tree) advance(next *[2]nodeSet, node, found int, letters string) {
 	if to := t.walk(node, letters); to >= 0 {
 		next[found].add(to)

@@ -32,14 +32,14 @@ type shard struct {
 type room struct {
 	name     string
 	tail     Tail      // as its members know it
-	pending  []*Change // given to it before it was subscribed to
+	pending  []*Change // changes that arrived before the subscription was complete
 	waiters  []waiter  // for the subscription
 	members  Fanout    // every connection in the room
-	watchers Fanout    // those of them with the feature presence; nil until there is one
-	count    int       // of the members
-	watching int       // of the watchers
-	asking   []*asking // questions of watchers that are not answered yet
-	lost     *Tail     // its history became another one while it was being subscribed to
+	watchers Fanout    // the members with the feature presence; nil until there is one
+	count    int       // number of members
+	watching int       // number of watchers
+	asking   []*asking // watchers' questions that are not answered yet
+	lost     *Tail     // from a Lost that arrived before the subscription was complete
 
 	subscribing bool // the engine has not answered yet
 
@@ -55,15 +55,15 @@ func newShard(h *Hub) *shard {
 	return s
 }
 
-// waiter wants to be in a room.
+// waiter waits for the subscription to a room.
 type waiter struct {
 	deadline time.Time
 	ready    func(*shard, *room) // called with mu held when this node is subscribed to it
-	then     func(*Failure)      // called after that, or with why the room cannot be had; without mu
+	then     func(*Failure)      // called after that, or with the failure if it fails; without mu
 }
 
-// subscribed calls a waiter when this node is subscribed to a room: at once, or when the
-// engine has answered. It does not block.
+// subscribed calls a waiter's functions when this node is subscribed to a room: at once, or
+// when the engine has answered. It does not block.
 func (s *shard) subscribed(name string, w waiter) {
 	s.mu.Lock()
 	r := s.rooms[name]
@@ -83,7 +83,8 @@ func (s *shard) subscribed(name string, w waiter) {
 	}
 }
 
-// subscribe asks the engine for a room, until it says yes or no, or no waiter has time left.
+// subscribe subscribes to a room. It tries until the engine has answered, or no waiter has time
+// left.
 func (s *shard) subscribe(r *room) {
 	for {
 		s.mu.Lock()
@@ -112,7 +113,7 @@ func (s *shard) subscribe(r *room) {
 	}
 }
 
-// begin takes up a room to which this node is now subscribed. Called with mu held.
+// begin completes the subscription to a room. Called with mu held.
 func (s *shard) begin(r *room, tail Tail) (told []waiter) {
 	if r.lost != nil && (r.lost.Epoch != tail.Epoch || r.lost.Change > tail.Change) {
 		tail = *r.lost // the position was read before that, or another Lost will follow
@@ -133,8 +134,8 @@ func (s *shard) begin(r *room, tail Tail) (told []waiter) {
 	return told
 }
 
-// giveUp takes the waiters out that have no time left, or all of them, and forgets the room
-// if that leaves none. Called with mu held.
+// giveUp removes the waiters that have no time left, or all of them, and forgets the room if
+// none are left. Called with mu held.
 func (s *shard) giveUp(r *room, all bool) (told []waiter) {
 	now := time.Now()
 	r.waiters = slices.DeleteFunc(r.waiters, func(w waiter) bool {

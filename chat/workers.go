@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// The pools, so that none of them waits for another: log-ins, what connections need to know
-// before they go on, and queries.
+// The pools, which do not wait for each other: log-ins, look-ups that connections need before
+// they can go on, and queries.
 const (
 	poolLogins  = int(LoginQueue)
 	poolLookups = int(LookupQueue)

@@ -55,7 +55,7 @@ type task struct {
 	call     func()
 }
 
-// maxMail is the maximum of payload bytes in a mailbox, unless Config.WriteQueue is
+// maxMail is the maximum number of payload bytes in a mailbox, unless Config.WriteQueue is
 // larger, and maxTasks that of tasks. An empty mailbox takes anything, and tasks that
 // end a connection or concern a group are never refused.
 const (

@@ -162,7 +162,7 @@ const (
 	tlsRecordCost = 256
 )
 
-// maxTLSAnswers is the maximum of bytes that TLS itself may send, mostly in answer to
+// maxTLSAnswers is the maximum number of bytes that TLS itself may send, mostly in answer to
 // key updates, while the peer does not read. No honest peer needs a hundredth of it.
 const maxTLSAnswers = 4 << 10
 

@@ -108,7 +108,7 @@ func (sn *Snapshot) Close() error { return errors.Join(sn.tx.Rollback(), sn.clos
 // refuseBackup refuses a backup that was put in a store's place.
 func (s *Store) refuseBackup(path string) error {
 	if state, _ := s.backup(); state == stateSealed {
-		return fmt.Errorf("chat/bolt: %s is a backup and not a store; bring it back with \"hawser restore\"", path)
+		return fmt.Errorf("chat/bolt: %s is a backup and not a store; restore it with \"hawser restore\"", path)
 	}
 	return nil
 }

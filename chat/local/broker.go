@@ -8,27 +8,27 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Broker is a chat.Broker between the hubs of one process. The engine calls Publish for
-// each change, in the order of each conversation, after it has told the sender, and Renamed
-// for each user that it has stored.
+// Broker is a chat.Broker between the hubs of one process. The engine must call Publish for
+// each change, in order within a conversation, after it has told the sender, and Renamed for
+// each user that it has stored.
 type Broker struct {
 	log      Tails
 	presence *Presence
 
 	mu sync.RWMutex
-	// Guarded by mu. The slices are replaced and never changed.
+	// Guarded by mu. The slices are replaced, never modified.
 	subscribed map[chat.Conversation][]*node
 	following  map[string][]*node // by user id
 
 	delivering sync.RWMutex // held for reading while receivers are called
 }
 
-// Tails tells the positions of subscriptions: a chat.Log.
+// Tails provides the positions of subscriptions. A chat.Log implements it.
 type Tails interface {
 	Tail(context.Context, chat.Conversation) (chat.Tail, error)
 }
 
-// NewBroker makes a broker, with a Presence of its own.
+// NewBroker returns a broker with its own Presence.
 func NewBroker(log Tails, users Users) *Broker {
 	b := &Broker{log: log, subscribed: make(map[chat.Conversation][]*node), following: make(map[string][]*node)}
 	b.presence = NewPresence(b, users)
@@ -50,8 +50,8 @@ func (b *Broker) Attach(r chat.Receiver) chat.Node {
 	return &node{b: b, r: r, connected: make(map[string]int)}
 }
 
-// Publish gives a change to the nodes that want it. It is not called for two changes of a
-// conversation at a time.
+// Publish gives a change to the nodes that want it. It must not be called for two changes of
+// a conversation at once.
 func (b *Broker) Publish(c chat.Conversation, ch *chat.Change) {
 	b.delivering.RLock()
 	defer b.delivering.RUnlock()
@@ -60,8 +60,8 @@ func (b *Broker) Publish(c chat.Conversation, ch *chat.Change) {
 	}
 }
 
-// Lost tells the nodes that subscribe to a conversation that its history is another one,
-// which goes on after now.
+// Lost tells the nodes that subscribe to a conversation that its history has been replaced,
+// and continues after now.
 func (b *Broker) Lost(c chat.Conversation, now chat.Tail) {
 	b.delivering.RLock()
 	defer b.delivering.RUnlock()
@@ -85,7 +85,7 @@ func (b *Broker) Renamed(u chat.User) {
 	}
 }
 
-// Here tells the nodes that subscribe to a room of somebody in it.
+// Here tells the nodes that subscribe to a room about a presence event in it.
 func (b *Broker) Here(room string, ev chat.PresenceEvent) {
 	b.delivering.RLock()
 	defer b.delivering.RUnlock()
@@ -110,8 +110,8 @@ func (b *Broker) interested(c chat.Conversation) []*node {
 	return nodes
 }
 
-// Subscribe implements chat.Node. A change that is published between the two steps may
-// come although it is not after the position, and none after it can be missing.
+// Subscribe implements chat.Node. A change that is published between the two steps may arrive
+// although it is not after the position, but none after the position can be missed.
 func (n *node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
 	n.b.mu.Lock()
 	if !slices.Contains(n.b.subscribed[c], n) {
@@ -180,7 +180,7 @@ func (n *node) Detach() {
 			b.presence.Disconnect(user)
 		}
 	}
-	b.delivering.Lock() // a delivery that had found the node before is over
+	b.delivering.Lock() // wait for deliveries that have found the node before
 	defer b.delivering.Unlock()
 }
 

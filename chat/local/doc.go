@@ -1,9 +1,8 @@
-// Package local is what engines of a single process have in common: a broker that
-// carries changes from where they are appended to the hubs of the same process, who is
-// present, log-ins and bans, all in memory.
+// Package local is the common part of engines for a single process: a broker that carries
+// changes to the hubs in the same process, presence, log-ins and bans, all in memory.
 //
-// It knows nothing of how messages are stored: chat/memory and chat/bolt do, and each
-// gives its Log to New, for the positions of subscriptions.
+// It knows nothing about how messages are stored: chat/memory and chat/bolt do that, and each
+// passes its Log to New, for the positions of subscriptions.
 //
 // Read broker.go, then presence.go.
 package local

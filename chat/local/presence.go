@@ -11,12 +11,13 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Announcer tells the nodes that subscribe to a room of somebody in it. Broker is one.
+// Announcer tells the nodes that subscribe to a room about a presence event in it. Broker
+// implements it.
 type Announcer interface {
 	Here(room string, ev chat.PresenceEvent)
 }
 
-// Users tells a user's name: a chat.Directory.
+// Users provides users' names. A chat.Directory implements it.
 type Users interface {
 	User(ctx context.Context, id string) (chat.User, error)
 }
@@ -27,13 +28,12 @@ type Presence struct {
 	users     Users
 
 	mu sync.Mutex
-	// Guarded by mu. Events are sent under it, so that they come in the order of what
-	// they tell.
+	// Guarded by mu. Events are sent with it held, so that they arrive in the right order.
 	people map[string]*person // by id, those who are connected
 	rooms  map[string]*room   // by name, those that somebody is in
 }
 
-// person is somebody who is connected.
+// person is a user who is connected.
 type person struct {
 	user        chat.User // but for the id, not known before the directory was read
 	known       bool
@@ -41,13 +41,13 @@ type person struct {
 	in          []*room // one for each connection in a room: the same room may stand here twice
 }
 
-// room is one that somebody is in.
+// room is a room that someone is in.
 type room struct {
 	name   string
 	people *btree.BTreeG[*person] // in byte order of their ids, so that a list of some is cheap in a room of many
 }
 
-// NewPresence makes a Presence whose events go through a.
+// NewPresence returns a Presence that sends its events through a.
 func NewPresence(a Announcer, users Users) *Presence {
 	return &Presence{announcer: a, users: users, people: make(map[string]*person), rooms: make(map[string]*room)}
 }
@@ -78,13 +78,13 @@ func (p *Presence) Connect(ctx context.Context, userID string) (chat.User, error
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !one.known { // a new name that came meanwhile is newer
+	if !one.known { // otherwise a new name has arrived in the meantime
 		one.user, one.known = user, true
 	}
 	return one.user, nil
 }
 
-// Disconnect undoes Connect. The last one ends what was entered.
+// Disconnect undoes Connect. With the last one, the user leaves all rooms.
 func (p *Presence) Disconnect(userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -101,7 +101,7 @@ func (p *Presence) Disconnect(userID string) {
 	}
 }
 
-// Enter notes that a connection of a user is in a room.
+// Enter records that a connection of a user is in a room.
 func (p *Presence) Enter(name, userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,7 +118,7 @@ func (p *Presence) Enter(name, userID string) {
 		r.people.Set(one)
 		p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Joined, User: one.user})
 	}
-	if len(one.in) == cap(one.in) { // people stay for long: room for one more, not for twice as many
+	if len(one.in) == cap(one.in) { // grow by one, not by doubling: users stay in their rooms for long
 		one.in = append(make([]*room, 0, len(one.in)+2), one.in...)
 	}
 	one.in = append(one.in, r)
@@ -134,7 +134,7 @@ func (p *Presence) Leave(name, userID string) {
 	}
 }
 
-// remove takes one of somebody's connections out of a room. Called with mu held.
+// remove removes one of a user's connections from a room. Called with mu held.
 func (p *Presence) remove(one *person, r *room) {
 	i := slices.Index(one.in, r)
 	last := len(one.in) - 1
@@ -152,7 +152,8 @@ func (p *Presence) remove(one *person, r *room) {
 	p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Left, User: one.user})
 }
 
-// Renamed replaces a user who is connected, and tells those who see that the name is new.
+// Renamed replaces a user who is connected and, if the name is new, tells the nodes that
+// subscribe to the user's rooms.
 func (p *Presence) Renamed(u chat.User) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -14,12 +14,13 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/listen"
 )
 
-// maxAdminConns bounds the connections of the administrator's listener. More wait.
+// maxAdminConns is the maximum number of connections of the administrator's listener; further
+// ones wait.
 const maxAdminConns = 64
 
-// admin is the listener for those who look after the server: none of the limits on
-// people holds there, it speaks neither TLS nor the PROXY protocol, and it is open
-// until the process ends. It is not for strangers.
+// admin is the listener for the operators of the server. None of the limits for clients apply
+// there, it uses neither TLS nor the PROXY protocol, and it is open until the process ends. It
+// must not be reachable for strangers.
 type admin struct {
 	ln      net.Listener
 	http    *http.Server
@@ -39,9 +40,7 @@ func (a *app) openAdmin() error {
 	return nil
 }
 
-// adminHandler answers health probes, as the server does, and sends everything else on
-// to mux, which says what is found where. It is the place for what is nobody else's
-// business.
+// adminHandler answers health probes like the server, and passes everything else to mux.
 func adminHandler(h *health, mux http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if probe := h.probe(r); probe != nil { // before the mux, which refuses "OPTIONS *"
@@ -52,7 +51,7 @@ func adminHandler(h *health, mux http.Handler) http.Handler {
 	})
 }
 
-// observer is for the hub; nil if nobody asks for metrics.
+// observer returns the hub's Observer; nil if there are no metrics.
 func (ad *admin) observer() chat.Observer {
 	if ad == nil {
 		return nil
@@ -60,7 +59,7 @@ func (ad *admin) observer() chat.Observer {
 	return ad.metrics.Observer()
 }
 
-// serve answers until close is called. What else ends it goes to failed.
+// serve serves until close is called. If it ends for another reason, the error goes to failed.
 func (ad *admin) serve(h *health, log *slog.Logger, failed chan<- error) {
 	if ad == nil {
 		return
@@ -75,7 +74,7 @@ func (ad *admin) serve(h *health, log *slog.Logger, failed chan<- error) {
 		IdleTimeout:       15 * time.Second,
 		MaxHeaderBytes:    4 << 10,
 
-		// "OPTIONS *" is a probe, which net/http would answer with 200 whatever the state.
+		// "OPTIONS *" is a probe; net/http would answer it with 200 whatever the state.
 		DisableGeneralOptionsHandler: true,
 
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),

@@ -26,7 +26,7 @@ import (
 	"github.com/hawser-ws/hawser/server"
 )
 
-// app is the running service: everything that the configuration made.
+// app is the running service.
 type app struct {
 	cfg     config.Config
 	log     *slog.Logger
@@ -39,16 +39,16 @@ type app struct {
 	ln      net.Listener
 	admin   *admin // nil: there is none
 	health  *health
-	url     string     // where a browser on this machine finds the page
-	failed  chan error // what ended Serve, unless stop did
+	url     string     // URL of the page for a browser on this machine
+	failed  chan error // why Serve ended, unless stop was called
 
-	publishKey string // "": nobody may publish
+	publishKey string // "": publishing is disabled
 
 	ending atomic.Bool
 }
 
-// start opens the data, starts the loops and listens. What it had opened is
-// closed again if it fails.
+// start opens the data, starts the loops and listens. If it fails, it closes what it has
+// opened.
 func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	a = &app{cfg: cfg, log: log, failed: make(chan error, 2)}
 	if a.publishKey, err = publishKey(cfg); err != nil {
@@ -74,7 +74,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	handler.hub = a.hub
 	a.route(mux, tokens)
 	if isAny(cfg.PublicOrigins) {
-		log.Warn("public_origins holds *: any page of the web may connect in its visitor's name")
+		log.Warn("public_origins contains *: any page of the web may connect in its visitor's name")
 	}
 	signals.OnHangup(a.hangup)
 	if a.admin != nil {
@@ -82,7 +82,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	}
 	a.admin.serve(a.health, log, a.failed)
 	if a.control, err = openControl(a.store, cfg.Data, log); err != nil {
-		log.Warn("there is no control socket in the data folder, so that \"hawser backup\" does not work while the server runs", "error", err)
+		log.Warn("there is no control socket in the data folder, so \"hawser backup\" does not work while the server runs", "error", err)
 	}
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
@@ -154,7 +154,7 @@ func pages(cfg config.Config) chat.Pages {
 		List: c.ListPage, Presence: c.PresenceList}
 }
 
-// route says what is found where.
+// route registers the handlers of the service.
 func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 	mux.Handle("/", web.Handler())
 	for _, path := range []string{"/ws", "/connect", "/chat"} {
@@ -173,7 +173,7 @@ func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
 	handleEndpoint(mux, "/api/publish", &api.Publish{Hub: a.hub, Users: a.store, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log})
 }
 
-// originCheck says, in words for people, why a page may not ask for a guest.
+// originCheck returns a check of whether a page may request a guest. Its error is for people.
 func originCheck(public []string) func(*http.Request) error {
 	upgrader := &handshake.Upgrader{Origins: public}
 	return func(r *http.Request) error {
@@ -186,19 +186,19 @@ func originCheck(public []string) func(*http.Request) error {
 	}
 }
 
-// handleEndpoint registers h at path, with a slash after it or not. Many clients
-// and proxies add one, and no WebSocket in a browser follows a redirect.
+// handleEndpoint registers h at path, with and without a slash at the end. Many clients and
+// proxies add one, and browsers' WebSockets do not follow redirects.
 func handleEndpoint(mux *http.ServeMux, path string, h http.Handler) {
 	mux.Handle(path, h)
 	mux.Handle(path+"/{$}", h)
 }
 
-// closeTime is how long the store may take to close: nothing waits to be written by then.
+// closeTime is how long the store may take to close, when nothing is left to be written.
 const closeTime = 5 * time.Second
 
-// stop ends in the order that loses nothing: what was accepted is stored and
-// sent, then the connections are closed, then the store. A drain comes before
-// that: until a connection is closed, it is served.
+// stop ends the service in an order that loses nothing: what was accepted is stored and sent,
+// then the connections are closed, then the store. Before that comes the drain, during which
+// each connection is served until it is closed.
 func (a *app) stop() error {
 	a.ending.Store(true)
 	a.hub.AnnounceShutdown()
@@ -217,7 +217,7 @@ func (a *app) stop() error {
 	closing, cancelClosing := context.WithTimeout(context.Background(), closeTime)
 	defer cancelClosing()
 	err := a.store.Close(closing)
-	return errors.Join(err, a.admin.close()) // until now it says that this one is stopping
+	return errors.Join(err, a.admin.close()) // until now it answered that the server is stopping
 }
 
 func (a *app) warnOfCut(err error) {
@@ -235,7 +235,7 @@ func isAny(origins []string) bool {
 	return false
 }
 
-// orOff turns the 0 of a configuration, no limit, into a server's.
+// orOff turns the configuration's 0 for no limit into server.Off.
 func orOff(n int) int {
 	if n == 0 {
 		return server.Off
@@ -248,10 +248,10 @@ func remoteAddr(r *http.Request) netip.Addr {
 	return addr.Addr()
 }
 
-// hangup is what SIGHUP does.
+// hangup handles SIGHUP.
 func (a *app) hangup() {
 	if a.certs == nil {
-		a.log.Info("SIGHUP: there is nothing to load anew")
+		a.log.Info("SIGHUP: there is nothing to reload")
 		return
 	}
 	a.certs.Reload()

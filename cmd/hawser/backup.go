@@ -23,7 +23,7 @@ the copy. FILE holds the key that proves who users are: it is as secret as the
 folder itself. --force overwrites a FILE that is there.
 `
 
-// backup carries out "hawser backup".
+// backup runs "hawser backup".
 func backup(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	o, err := parseData("backup", backupUsage, 1, 1, args, environ)
 	if err != nil {
@@ -37,7 +37,7 @@ func backup(ctx context.Context, args, environ []string, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
-	defer os.Remove(temp.Name()) // unless it has its name by then
+	defer os.Remove(temp.Name()) // unless it has been renamed by then
 	defer temp.Close()
 	how, err := copyStore(ctx, o.data, temp, newProgress(stderr))
 	if err != nil {
@@ -58,7 +58,7 @@ func backup(ctx context.Context, args, environ []string, stdout, stderr io.Write
 	return nil
 }
 
-// mayBackUpTo refuses to overwrite what is there.
+// mayBackUpTo returns an error if the backup would overwrite something.
 func mayBackUpTo(file string, o dataOptions) error {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -69,7 +69,7 @@ func mayBackUpTo(file string, o dataOptions) error {
 	}
 	for _, name := range []string{bolt.FileName, auth.KeyFile} {
 		if own, err := os.Stat(filepath.Join(o.data, name)); err == nil && os.SameFile(info, own) {
-			return &usageError{fmt.Errorf("%s is what is to be copied", file)}
+			return &usageError{fmt.Errorf("%s is a file of the data folder itself; choose another one", file)}
 		}
 	}
 	switch {
@@ -83,8 +83,8 @@ func mayBackUpTo(file string, o dataOptions) error {
 	return nil
 }
 
-// copyStore writes the store of the data folder to a file, as the running server has
-// it. Without a server it keeps one from starting meanwhile.
+// copyStore writes the store of the data folder to a file, by asking the running server. If no
+// server is running, it copies the store itself, and keeps a server from starting meanwhile.
 func copyStore(ctx context.Context, dir string, to *os.File, p *progress) (how string, err error) {
 	resp, err := askServer(ctx, dir, "/backup")
 	if err == nil {
@@ -95,7 +95,7 @@ func copyStore(ctx context.Context, dir string, to *os.File, p *progress) (how s
 		}
 		_, err := io.Copy(io.MultiWriter(to, p.of("copied", resp.ContentLength)), resp.Body)
 		if errors.Is(err, io.ErrUnexpectedEOF) && ctx.Err() == nil {
-			err = fmt.Errorf("the server ended before it had sent all: %w", err)
+			err = fmt.Errorf("the server ended before it had sent everything: %w", err)
 		}
 		return "from the running server", err
 	}
@@ -133,7 +133,7 @@ func seal(ctx context.Context, dir string, temp *os.File) (c bolt.Contents, err 
 		return c, err
 	}
 	if c, err = bolt.Verify(ctx, temp.Name()); err != nil {
-		return c, fmt.Errorf("the copy is not good: %w", err)
+		return c, fmt.Errorf("the copy is damaged: %w", err)
 	}
 	if c.KeyID != "" && c.KeyID != id {
 		return c, fmt.Errorf("%s is not the key of the users in %s", filepath.Join(dir, auth.KeyFile), filepath.Join(dir, bolt.FileName))
@@ -141,11 +141,11 @@ func seal(ctx context.Context, dir string, temp *os.File) (c bolt.Contents, err 
 	return c, nil
 }
 
-// name gives a finished file its name.
+// name renames a finished file to its final name.
 func (o dataOptions) name(temp, file string) error {
 	err := errors.ErrUnsupported
 	if !o.force {
-		err = os.Link(temp, file) // fails if somebody was faster
+		err = os.Link(temp, file) // fails if the file exists by now
 	}
 	if err != nil && !errors.Is(err, fs.ErrExist) { // there are file systems without links
 		if _, exists := os.Lstat(file); exists == nil && !o.force {
@@ -161,6 +161,6 @@ func (o dataOptions) name(temp, file string) error {
 	if err != nil {
 		return err
 	}
-	d.Sync() // not every system has it for folders
+	d.Sync() // not every system supports it for folders
 	return d.Close()
 }

@@ -25,7 +25,7 @@ func TestBackupToAFullDisk(t *testing.T) {
 	if status, out := full("backup", filepath.Join(target, "b"), "--data", dir); status != 1 || !strings.Contains(out, "was not made") || !strings.Contains(out, "file too large") {
 		t.Errorf("backup: status %d: %s", status, out)
 	}
-	if status, out := full("restore", good, "--force", "--data", dir); status != 1 || !strings.Contains(out, "is as it was") {
+	if status, out := full("restore", good, "--force", "--data", dir); status != 1 || !strings.Contains(out, "is unchanged") {
 		t.Errorf("restore: status %d: %s", status, out)
 	}
 	for _, d := range []string{target, dir} {

@@ -211,8 +211,8 @@ func TestBackupAndRestoreCommands(t *testing.T) {
 
 	fail(t, 2, "exists; --force", "backup", file, "--data", dir)
 	fail(t, 2, "is a folder", "backup", parent, "--data", dir)
-	fail(t, 2, "is what is to be copied", "backup", filepath.Join(dir, "chat.db"), "--force", "--data", dir)
-	fail(t, 2, "is what is to be copied", "backup", filepath.Join(dir, "token.key"), "--force", "--data", dir)
+	fail(t, 2, "is a file of the data folder itself", "backup", filepath.Join(dir, "chat.db"), "--force", "--data", dir)
+	fail(t, 2, "is a file of the data folder itself", "backup", filepath.Join(dir, "token.key"), "--force", "--data", dir)
 	fail(t, 2, "0 arguments", "backup", "--data", dir)
 	fail(t, 2, "did you mean --force?", "backup", file, "--forse", "--data", dir)
 	fail(t, 1, "there is no chat to copy", "backup", filepath.Join(parent, "c"), "--data", parent)
@@ -230,11 +230,11 @@ func TestBackupAndRestoreCommands(t *testing.T) {
 		t.Errorf("HAWSER_DATA: %d, %s", status, out)
 	}
 
-	fail(t, 2, "there are data in", "restore", file, "--data", dir)
+	fail(t, 2, "already contains data", "restore", file, "--data", dir)
 	fail(t, 1, "is not a backup", "restore", filepath.Join(dir, "chat.db"), "--data", filepath.Join(parent, "new"))
 	fail(t, 1, "no such file", "restore", filepath.Join(parent, "absent"), "--data", filepath.Join(parent, "new"))
 	os.WriteFile(filepath.Join(parent, "cut"), whole[:len(whole)/2], 0o600)
-	fail(t, 1, "was not brought back", "restore", filepath.Join(parent, "cut"), "--data", filepath.Join(parent, "new"))
+	fail(t, 1, "was not restored", "restore", filepath.Join(parent, "cut"), "--data", filepath.Join(parent, "new"))
 	if left, _ := filepath.Glob(filepath.Join(parent, "new", "*")); left != nil {
 		t.Errorf("left behind: %q", left)
 	}
@@ -312,10 +312,10 @@ func TestStoreWithoutItsKey(t *testing.T) {
 		"missing":          {[]string{"is missing", "hawser restore", "hawser new-key"}, func() error { return os.Remove(path) }},
 		"empty":            {[]string{"is empty", "backup"}, func() error { return os.WriteFile(path, nil, 0o600) }},
 		"only white space": {[]string{"is empty", "backup"}, func() error { return os.WriteFile(path, []byte("\n"), 0o600) }},
-		"cut short":        {[]string{"does not hold 32 bytes", "backup"}, func() error { return os.WriteFile(path, []byte(key[:30]), 0o600) }},
+		"cut short":        {[]string{"does not contain 32 bytes", "backup"}, func() error { return os.WriteFile(path, []byte(key[:30]), 0o600) }},
 		"another file":     {[]string{"does not begin with", "backup"}, func() error { return os.WriteFile(path, []byte("hello"), 0o600) }},
 		"a folder":         {[]string{"is not a file"}, func() error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o700)) }},
-		"for others":       {[]string{"mode 0644", "make it 0600"}, func() error { return os.Chmod(path, 0o644) }},
+		"for others":       {[]string{"mode 0644", "change it to 0600"}, func() error { return os.Chmod(path, 0o644) }},
 		"another store's":  {[]string{"is not the key of the users in", "new-key --force"}, func() error { return os.WriteFile(path, []byte(read(t, other, "token.key")), 0o600) }},
 	} {
 		t.Run(name, func(t *testing.T) {

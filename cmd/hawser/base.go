@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// underBase finds what h has at /… under base/… as well. Without a slash at its end,
-// base leads to the page, whose own references are relative. The WebSocket endpoints
-// are reached by either name, also one that is called like base.
+// underBase serves what h has at /… under base/… as well. base without a slash at its end
+// redirects to the page, because the page's references are relative. The WebSocket endpoints
+// have both names, even one that is called like base.
 func underBase(base string, h http.Handler) http.Handler {
 	if base == "" {
 		return h

@@ -13,16 +13,16 @@ import (
 
 const checkUsage = `usage: hawser check [DATA] [--data DIR] [--config FILE]
 
-Reads every page and record of the messages and users in a data folder, or in the
-file of a backup, and lists what is lost: DATA is one or the other, and without it
-the folder is found as "hawser serve" finds it. No server may run on the folder.
-Nothing is changed. The exit status is 1 if anything is lost.
+Reads every page and record of the messages and users in DATA, which is a data folder
+or the file of a backup, and lists what is lost. Without DATA, it checks the folder
+that "hawser serve" would use. No server may be running on the folder. Nothing is
+changed. The exit status is 1 if anything is lost.
 `
 
-// maxLosses is how many losses are listed.
+// maxLosses is the maximum number of losses that are listed.
 const maxLosses = 1000
 
-// check carries out "hawser check".
+// check runs "hawser check".
 func check(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	o, err := parseData("check", checkUsage, 0, 1, args, environ)
 	if err != nil {

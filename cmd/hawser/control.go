@@ -20,22 +20,22 @@ const (
 	// answers the other commands. Only its user may connect.
 	controlFile = "control.sock"
 
-	// maxSocketPath is the longest path that a socket may have everywhere.
+	// maxSocketPath is the maximum length of a socket's path that all systems allow.
 	maxSocketPath = 100
 
-	// stallTimeout is how long a reader of a backup may take for a piece of it: it
-	// holds a snapshot, which lets the store grow.
+	// stallTimeout is how long a reader of a backup may take for a piece of it. While it
+	// reads, it holds a snapshot, which makes the store grow.
 	stallTimeout = 30 * time.Second
 )
 
-// control is the running server's door for commands on the same machine.
+// control is the running server's interface for commands on the same machine.
 type control struct {
 	server *http.Server
 	dir    *os.File // nil: the path is short enough without
 }
 
-// socketPath is a path of the control socket in dir that the system takes. If it is a
-// long one, it leads through a descriptor of dir, which has to stay open.
+// socketPath returns a path of the control socket in dir that the system accepts. If the real
+// path is too long, it leads through a descriptor of dir, which has to stay open.
 func socketPath(dir string) (path string, open *os.File, err error) {
 	path = filepath.Join(dir, controlFile)
 	if len(path) <= maxSocketPath {
@@ -47,8 +47,8 @@ func socketPath(dir string) (path string, open *os.File, err error) {
 	return fmt.Sprintf("/proc/self/fd/%d/%s", open.Fd(), controlFile), open, nil
 }
 
-// openControl opens the door. Whoever calls it has the store open, so that a socket
-// that is there already is a dead server's.
+// openControl opens the control socket. The caller must have the store open, so an existing
+// socket is that of a dead server.
 func openControl(store *bolt.Store, dir string, log *slog.Logger) (*control, error) {
 	path, open, err := socketPath(dir)
 	if err != nil {
@@ -72,7 +72,7 @@ func openControl(store *bolt.Store, dir string, log *slog.Logger) (*control, err
 	return c, nil
 }
 
-// close ends what is being answered, too.
+// close also ends requests that are being answered.
 func (c *control) close() {
 	if c == nil {
 		return
@@ -83,7 +83,7 @@ func (c *control) close() {
 	}
 }
 
-// serveBackup sends the store as it is at this moment.
+// serveBackup sends a snapshot of the store.
 func serveBackup(w http.ResponseWriter, store *bolt.Store, log *slog.Logger) {
 	snapshot, err := store.Snapshot()
 	if err != nil {
@@ -102,7 +102,7 @@ func serveBackup(w http.ResponseWriter, store *bolt.Store, log *slog.Logger) {
 	log.Info("the store was copied for a backup", "bytes", n, "took", time.Since(begin).Round(time.Millisecond))
 }
 
-// pressed is a ResponseWriter whose reader has to go on reading.
+// pressed is a ResponseWriter that fails if its reader stops reading.
 type pressed struct {
 	w       http.ResponseWriter
 	control *http.ResponseController

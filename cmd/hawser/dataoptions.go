@@ -16,25 +16,25 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/spelling"
 )
 
-// dataOptions are what the commands on a data folder take.
+// dataOptions are the options of the commands on a data folder.
 type dataOptions struct {
 	data  string
 	force bool
 	args  []string
 }
 
-// usageError is a command line that cannot be carried out.
+// usageError is an error in the command line.
 type usageError struct{ err error }
 
 func (e *usageError) Error() string { return e.err.Error() }
 
-// helpError is the text that was asked for.
+// helpError is the help text, if the command line asks for it.
 type helpError string
 
 func (e helpError) Error() string { return string(e) }
 
-// parseData reads the command line of a command on a data folder, which is found as
-// "hawser serve" finds it. Flags may stand before and after the arguments.
+// parseData reads the command line of a command on a data folder, which it finds the way
+// "hawser serve" does. Flags may be before and after the arguments.
 func parseData(name, usage string, least, most int, args, environ []string) (o dataOptions, err error) {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.SetOutput(io.Discard)
@@ -76,7 +76,7 @@ func parseData(name, usage string, least, most int, args, environ []string) (o d
 	return o, nil
 }
 
-// runOnData carries out a command on a data folder, until stop is closed.
+// runOnData runs a command on a data folder, until stop is closed.
 func runOnData(command func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error,
 	args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
 	signals.Survive() // half way, a file would be left behind
@@ -122,10 +122,10 @@ func (c cancellable) Write(p []byte) (int, error) {
 	return c.w.Write(p)
 }
 
-// progressInterval is how long nothing is said about what is being done.
+// progressInterval is the time between two lines about progress.
 const progressInterval = 5 * time.Second
 
-// progress says from time to time how much is done.
+// progress reports from time to time how much is done.
 type progress struct {
 	w           io.Writer
 	what        string

@@ -11,7 +11,7 @@ import (
 // health answers health probes. PROTOCOL.md of package chat describes them, under
 // "Health probes".
 type health struct {
-	base   string // before the paths as well, where a proxy leaves it there
+	base   string // prefix of the paths, if a proxy does not strip it
 	ending *atomic.Bool
 	store  interface {
 		Broken() error
@@ -22,8 +22,8 @@ type health struct {
 	said atomic.Pointer[string] // the last answer about the store
 }
 
-// probe returns what answers a request if that is a health probe, and nil otherwise.
-// A server of package server asks it before any limit.
+// probe returns the handler for a request if that is a health probe, otherwise nil. It is the
+// server.Config.Probe.
 func (h *health) probe(r *http.Request) http.Handler {
 	path := r.URL.Path
 	if h.base != "" {
@@ -35,8 +35,8 @@ func (h *health) probe(r *http.Request) http.Handler {
 	case "/readyz":
 		return http.HandlerFunc(h.ready)
 	case "/", "", "*":
-		// HAProxy's "option httpchk" without a path asks this, by HTTP/1.0: whether to
-		// send anybody here.
+		// HAProxy's "option httpchk" without a path sends this, by HTTP/1.0, to find out
+		// whether to send clients here.
 		if r.Method == http.MethodOptions {
 			return http.HandlerFunc(h.ready)
 		}
@@ -44,14 +44,14 @@ func (h *health) probe(r *http.Request) http.Handler {
 	return nil
 }
 
-// alive says that the process runs.
+// alive answers that the process is running.
 func (h *health) alive(w http.ResponseWriter, r *http.Request) {
 	answerProbe(w, r, http.StatusOK, "ok")
 }
 
-// ready says whether newcomers are welcome. A full server still is: it is not broken,
-// and to take it from its proxies would cut off the people that it is full of. Strangers
-// may ask: which file it is about stands in the log.
+// ready answers whether the server can take clients. A full server still answers that it can:
+// it is not broken, and if proxies took it out of service, its present clients would be cut
+// off. Strangers may ask, so details such as the file's name are only in the log.
 func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 	if h.ending.Load() {
 		answerProbe(w, r, http.StatusServiceUnavailable, "stopping")
@@ -66,12 +66,12 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if before := h.said.Swap(&words); before != nil && *before != words || before == nil && err != nil {
-		h.log.Warn("/readyz answers something else than before", "answer", words, "error", err)
+		h.log.Warn("/readyz gives a different answer than before", "answer", words, "error", err)
 	}
 	answerProbe(w, r, status, words)
 }
 
-// answerProbe answers OPTIONS as GET, because what asks by it looks at the status.
+// answerProbe answers OPTIONS like GET, because health checkers that use it look at the status.
 func answerProbe(w http.ResponseWriter, r *http.Request, status int, words string) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")

@@ -226,7 +226,7 @@ func TestHangup(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGXFSZ, syscall.SIGTTOU} {
 		s.cmd.Process.Signal(sig)
 	}
-	waitForLog(t, s, "SIGHUP: there is nothing to load anew")
+	waitForLog(t, s, "SIGHUP: there is nothing to reload")
 	if status, _ := get(t, s.url+"/healthz"); status != 200 {
 		t.Errorf("GET /healthz: %d", status)
 	}

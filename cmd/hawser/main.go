@@ -21,33 +21,32 @@ import (
 )
 
 const usage = `usage: hawser serve [flags]    run the chat server
-       hawser backup FILE      copy its data, also while it runs, and verify the copy
-       hawser restore FILE     bring the data of a backup back
+       hawser backup FILE      back up its data, also while it runs, and verify the copy
+       hawser restore FILE     restore the data of a backup
        hawser check [DATA]     read all of its data, or of a backup, and list what is lost
-       hawser new-key          make a new key for its users' tokens
-       hawser config           print an example of its configuration file
-       hawser version          print what was built
+       hawser new-key          make a new key for the users' tokens
+       hawser config           print an example of the configuration file
+       hawser version          print the version
 
-"hawser serve --help" lists the flags, and so does --help after another command.
+Every command has --help; "hawser serve --help" lists the settings.
 `
 
 var commands = []string{"serve", "backup", "restore", "check", "new-key", "config", "version", "help"}
 
-// Exit statuses: 1 for what went wrong while running, 2 for how it was called.
+// Exit statuses: 1 for errors while running, 2 for errors in the command line.
 const (
 	exitFailure = 1
 	exitUsage   = 2
 )
 
-// flushTime is how long a server that ends waits until what it logged and printed has
-// been read.
+// flushTime is how long the end of the program waits for its output to be read.
 const flushTime = 2 * time.Second
 
 func main() {
 	os.Exit(run(os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals.Stop()))
 }
 
-// run is the program: it ends when stop is closed, at the latest.
+// run is the program. It ends when stop is closed, if not before.
 func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
 	command := ""
 	if len(args) > 0 {
@@ -81,8 +80,7 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 	return exitUsage
 }
 
-// serve runs the chat server. What it prints and logs cannot hold it: neither a
-// reader that is gone nor one that is slow.
+// serve runs the chat server. A reader of its output that is gone or slow cannot block it.
 func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
 	signals.Survive()
 	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)

@@ -33,13 +33,12 @@ func (a *app) openNetwork() (err error) {
 		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Probes: true, TLS: a.certs != nil, Log: a.log})
 	}
 	if strings.HasPrefix(a.url, "unix:") && len(cfg.PublicOrigins) == 0 {
-		a.log.Warn("public_origins is empty: a Unix socket has no address that a page could come from, so that none may connect")
+		a.log.Warn("public_origins is empty, so no page may connect: a Unix socket has no address that a page could come from")
 	}
 	return nil
 }
 
-// setNetwork has the server speak TLS, know who shows a certificate, and who comes
-// through a proxy.
+// setNetwork configures TLS, client certificates and proxies.
 func (a *app) setNetwork(cfg *server.Config) {
 	if a.certs != nil {
 		cfg.TLS = a.certs.Config()
@@ -55,8 +54,8 @@ func (a *app) setNetwork(cfg *server.Config) {
 	}
 }
 
-// strictTransport adds Strict-Transport-Security (RFC 6797) to every answer over TLS,
-// its own or that of a proxy. Browsers do not believe it otherwise.
+// strictTransport adds Strict-Transport-Security (RFC 6797) to every answer over TLS, whether
+// it is the server's or a proxy's. Browsers ignore the header without TLS.
 func (a *app) strictTransport(next http.Handler) http.Handler {
 	value := fmt.Sprintf("max-age=%d", int64(a.cfg.HSTS.Seconds()))
 	if a.cfg.HSTSSubdomains {
@@ -71,8 +70,7 @@ func (a *app) strictTransport(next http.Handler) http.Handler {
 	})
 }
 
-// certified is the user whom a request's client certificate stands for. crypto/tls
-// has verified it.
+// certified returns the user of a request's client certificate, which crypto/tls has verified.
 func certified(r *http.Request, ids identity.Map) (userID any, err error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return nil, errors.New("there is no client certificate")

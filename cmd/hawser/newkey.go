@@ -19,7 +19,7 @@ a name anew, as another user. No server may run on the folder. --force replaces 
 key that is there.
 `
 
-// newKey carries out "hawser new-key".
+// newKey runs "hawser new-key".
 func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) error {
 	o, err := parseData("new-key", newKeyUsage, 0, 0, args, environ)
 	if err != nil {
@@ -30,7 +30,7 @@ func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) erro
 	case missing(o.data, bolt.FileName):
 		return fmt.Errorf("there is no chat in %s: the first start makes a key", o.data)
 	case !missing(o.data, auth.KeyFile) && !o.force:
-		return &usageError{fmt.Errorf("%s is there; --force replaces it, and no token is good any more then", path)}
+		return &usageError{fmt.Errorf("%s exists; --force replaces it, which makes all tokens invalid", path)}
 	}
 	store, err := bolt.Open(o.data, bolt.Options{Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
@@ -42,7 +42,7 @@ func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) erro
 			return err
 		}
 	}
-	// A crash between the two leaves a key that is told to be another store's.
+	// A crash between the two leaves a key that is reported as another store's.
 	if err := auth.ReplaceKey(o.data); err != nil {
 		return err
 	}
@@ -53,6 +53,6 @@ func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) erro
 	if err := store.SetKeyID(id); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "hawser: %s is new; tokens from before are not good any more\n", path)
+	fmt.Fprintf(stdout, "hawser: %s is new; tokens issued before are no longer valid\n", path)
 	return nil
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 )
 
-// minPublishKey is the length of a key that is not guessed.
+// minPublishKey is the minimum length of a key that cannot be guessed.
 const minPublishKey = 16
 
-// publishKey is the key for POST /api/publish; "" if there is none.
+// publishKey returns the key for POST /api/publish; "" if there is none.
 func publishKey(cfg config.Config) (string, error) {
 	key, source := cfg.PublishKey, "the variable HAWSER_PUBLISH_KEY"
 	if cfg.PublishKeyFile != "" {
@@ -24,7 +24,7 @@ func publishKey(cfg config.Config) (string, error) {
 		return "", nil
 	}
 	if len(key) < minPublishKey || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return "", fmt.Errorf("%s holds no key: that is one word of %d ASCII characters or more", source, minPublishKey)
+		return "", fmt.Errorf("%s does not contain a key, which is one word of at least %d ASCII characters", source, minPublishKey)
 	}
 	return key, nil
 }

@@ -22,7 +22,7 @@ after reading every record. No server may run on the folder. --force replaces th
 data that are there. An end in the middle leaves either the old data or the new.
 `
 
-// restore carries out "hawser restore".
+// restore runs "hawser restore".
 func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	o, err := parseData("restore", restoreUsage, 1, 1, args, environ)
 	if err != nil {
@@ -49,21 +49,21 @@ func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 		defer unlock()
 	}
 	if exists && !o.force {
-		return &usageError{fmt.Errorf("there are data in %s already; --force replaces them", o.data)}
+		return &usageError{fmt.Errorf("%s already contains data; --force replaces them", o.data)}
 	}
 	temp := bolt.TempName(o.data, rand.Text())
 	defer os.Remove(temp) // unless it has its name by then
 	contents, err := unpack(ctx, from, temp, newProgress(stderr))
 	if err != nil {
-		return fmt.Errorf("%s was not brought back, and %s is as it was: %w", file, o.data, err)
+		return fmt.Errorf("%s was not restored, and %s is unchanged: %w", file, o.data, err)
 	}
 	if err := mayReplaceKey(o, contents.TokenKey); err != nil {
 		return err
 	}
 	if err := errors.Join(bolt.Revive(temp), ctx.Err()); err != nil {
-		return fmt.Errorf("%s was not brought back, and %s is as it was: %w", file, o.data, err)
+		return fmt.Errorf("%s was not restored, and %s is unchanged: %w", file, o.data, err)
 	}
-	// From here on it is the new data.
+	// From here on, the data folder has the new data.
 	if err := bolt.Replace(temp, o.data, exists); err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func unpack(ctx context.Context, from *os.File, temp string, p *progress) (c bol
 		return c, err
 	}
 	if c, err = bolt.Verify(ctx, temp); err != nil {
-		return c, fmt.Errorf("the backup is not good: %w", err)
+		return c, fmt.Errorf("the backup is damaged: %w", err)
 	}
 	if c.TokenKey == nil {
 		return c, fmt.Errorf("%s is not a backup made by \"hawser backup\"", from.Name())
@@ -108,7 +108,7 @@ func unpack(ctx context.Context, from *os.File, temp string, p *progress) (c bol
 	return c, nil
 }
 
-// mayReplaceKey refuses to overwrite a key that is not the backup's, and would be lost.
+// mayReplaceKey returns an error if there is a key that is not the backup's and would be lost.
 func mayReplaceKey(o dataOptions, key []byte) error {
 	path := filepath.Join(o.data, auth.KeyFile)
 	if o.force || missing(o.data, auth.KeyFile) {
@@ -117,5 +117,5 @@ func mayReplaceKey(o dataOptions, key []byte) error {
 	if old, _, err := auth.ReadKeyFile(o.data); err == nil && string(old) == string(key) {
 		return nil
 	}
-	return &usageError{fmt.Errorf("%s is there, and is not the backup's; --force replaces it", path)}
+	return &usageError{fmt.Errorf("%s exists and is not the backup's key; --force replaces it", path)}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 )
 
-// Config holds every setting of "hawser serve", checked. Its zero value is not
-// useful; Default and Load make one.
+// Config holds every setting of "hawser serve", checked. Its zero value is not valid; use
+// Default or Load.
 type Config struct {
 	// Listen is the address of the listener, in one of the forms of package listen.
 	Listen string
@@ -28,20 +28,20 @@ type Config struct {
 	// ReusePort says whether other processes may listen on the same TCP address.
 	ReusePort bool
 
-	// TLS names the files of TLS; without any, there is none.
+	// TLS names the files for TLS; if there are none, TLS is disabled.
 	TLS certs.Files
 
-	// HSTS is how long browsers are told to come back over TLS only; 0 tells them
-	// nothing. HSTSSubdomains says it for the names below the server's own, too.
+	// HSTS is how long browsers are told to use TLS only; 0 tells them nothing.
+	// HSTSSubdomains says whether that also applies to subdomains of the server's name.
 	HSTS           time.Duration
 	HSTSSubdomains bool
 
-	// TLSIdentities leads from names in client certificates to user ids. If there
-	// are any, a certificate without one of them is refused.
+	// TLSIdentities maps names in client certificates to user ids. If there are any,
+	// certificates without one of them are refused.
 	TLSIdentities identity.Map
 
-	// TrustedProxies are believed, as package proxy has it: in PROXY headers, which
-	// they have to send if ProxyProtocol is set, and in ForwardedHeader.
+	// TrustedProxies are trusted, as package proxy describes: in PROXY headers, which they
+	// must send if ProxyProtocol is set, and in ForwardedHeader.
 	TrustedProxies  []string
 	ProxyProtocol   bool
 	ForwardedHeader proxy.Header
@@ -50,32 +50,31 @@ type Config struct {
 	Data string
 
 	// PublicOrigins are the exact origins whose pages may connect. Empty means the
-	// listener's own. It may hold "*", any origin, of which the user should be
-	// warned.
+	// listener's own. "*" means any origin; the user should be warned of that.
 	PublicOrigins []string
 
 	// BasePath is a path without a slash at its end, such as "/chat", under which
-	// everything is found as well. Empty: nothing is.
+	// everything is also served; "" is none.
 	BasePath string
 
-	// PublishKeyFile names the file of the key for POST /api/publish. PublishKey is the
-	// key itself, where the environment gives it in HAWSER_PUBLISH_KEY. Without either,
-	// nobody may publish.
+	// PublishKeyFile names the file with the key for POST /api/publish. PublishKey is the key
+	// itself, if the environment has it in HAWSER_PUBLISH_KEY. Without either, publishing is
+	// disabled.
 	PublishKeyFile string
 	PublishKey     string
 
-	// Guests says whether anybody may make a user by choosing a name.
+	// Guests says whether anyone may become a user by choosing a name.
 	Guests bool
 
-	// PingInterval is the silence after which a connection is pinged, PingMisses
-	// how many pings in a row may stay unanswered.
+	// PingInterval is the silence after which a connection is pinged, and PingMisses how
+	// many pings in a row may go unanswered.
 	PingInterval time.Duration
 	PingMisses   int
 
-	// AuthTimeout is the time a connection has to authenticate itself.
+	// AuthTimeout is the maximum time for a connection to authenticate.
 	AuthTimeout time.Duration
 
-	// ShutdownTimeout is the time that a graceful stop may take. 0 ends at once.
+	// ShutdownTimeout is the maximum time for a graceful stop. 0 ends at once.
 	ShutdownTimeout time.Duration
 
 	// DrainTime is how long a graceful stop takes to close its connections, one
@@ -85,15 +84,15 @@ type Config struct {
 	// Loops is the number of event loops. 0 means one per core.
 	Loops int
 
-	// MaxMessage and WriteQueue are bounds in bytes: of a received message, and of
-	// what waits to be written on one connection.
+	// MaxMessage and WriteQueue are limits in bytes: of a received message, and of what
+	// waits to be written on one connection.
 	MaxMessage int
 	WriteQueue int
 
-	// MemoryBudget bounds what all connections together hold, in bytes. 0: no limit.
+	// MemoryBudget limits what all connections together hold, in bytes. 0: no limit.
 	MemoryBudget int
 
-	// Deflate says whether permessage-deflate is agreed on.
+	// Deflate says whether permessage-deflate is accepted.
 	Deflate bool
 
 	LogLevel  slog.Level
@@ -120,15 +119,15 @@ type Chat struct {
 	PresenceList   int // people
 }
 
-// Limits bound what clients may do. 0 means no limit.
+// Limits limit what clients may do. 0 means no limit.
 type Limits struct {
-	// MessagesPerSecond is how fast one connection may send, Burst how much of it
-	// at once; a Burst of 0 is the same as MessagesPerSecond.
+	// MessagesPerSecond is the rate of a connection, and Burst how many messages it may
+	// send at once; a Burst of 0 is the same as MessagesPerSecond.
 	MessagesPerSecond int
 	Burst             int
 
-	// The same by user and by address, and what of them is stored; all off without
-	// MessagesPerSecond. See chat.Limits.
+	// The same per user and per address, and what their messages may take on disk; without
+	// MessagesPerSecond all of these are off. See chat.Limits.
 	UserMessagesPerSecond    int
 	AddressMessagesPerSecond int
 	UserBytesPerDay          int
@@ -136,31 +135,31 @@ type Limits struct {
 	UserRoomsPerHour         int
 	AddressRoomsPerHour      int
 
-	// Content and Metadata bound those of one message, in code points and in bytes.
+	// Content and Metadata limit those of one message, in code points and in bytes.
 	Content  int
 	Metadata int
 
-	// Rooms is how many rooms a connection may be in, ErrorsPerMinute how many errors of
-	// its client close it.
+	// Rooms is the maximum number of rooms that a connection may be in, and ErrorsPerMinute
+	// how many errors of its client close it.
 	Rooms           int
 	ErrorsPerMinute int
 
-	// Connections bounds the WebSockets in all, ConnectionsPerAddress those of one
+	// Connections is the maximum number of WebSockets, and ConnectionsPerAddress that of one
 	// client address.
 	Connections           int
 	ConnectionsPerAddress int
 
-	// AcceptsPerSecond is how many connections are accepted; more wait.
+	// AcceptsPerSecond is how many connections are accepted per second; further ones wait.
 	AcceptsPerSecond int
 
-	// HandshakesPerSecond bounds the opening handshakes of the whole server.
+	// HandshakesPerSecond limits the opening handshakes of the whole server.
 	HandshakesPerSecond int
 
-	// GuestsPerMinute bounds the users that one client address may make.
+	// GuestsPerMinute limits the users that one client address may create.
 	GuestsPerMinute int
 }
 
-// Default is the configuration in which nothing was set.
+// Default returns the configuration in which nothing is set.
 func Default() Config {
 	var c Config
 	for _, s := range settings {
@@ -169,23 +168,23 @@ func Default() Config {
 	return c
 }
 
-// check finds settings that are right, but not together.
+// check finds settings that are valid by themselves but not together.
 func (c *Config) check() error {
 	var errs []error
 	if len(c.TrustedProxies) == 0 && c.ProxyProtocol {
-		errs = append(errs, errors.New("proxy_protocol: it is on, but trusted_proxies is empty, so that nobody would be believed"))
+		errs = append(errs, errors.New("proxy_protocol: it is on, but trusted_proxies is empty, so no proxy is trusted"))
 	}
 	if len(c.TrustedProxies) == 0 && c.ForwardedHeader != proxy.NoHeader {
-		errs = append(errs, errors.New("forwarded_header: it is set, but trusted_proxies is empty, so that nobody would be believed"))
+		errs = append(errs, errors.New("forwarded_header: it is set, but trusted_proxies is empty, so no proxy is trusted"))
 	}
 	if len(c.TLSIdentities) > 0 && c.TLS.ClientCA == "" {
-		errs = append(errs, errors.New("tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate"))
+		errs = append(errs, errors.New("tls_identities: it is set, but tls_client_ca is not, so clients are not asked for certificates"))
 	}
 	if c.HSTSSubdomains && c.HSTS == 0 {
-		errs = append(errs, errors.New("hsts_subdomains: it is on, but hsts is 0s, so that browsers are told nothing"))
+		errs = append(errs, errors.New("hsts_subdomains: it is on, but hsts is 0s, so browsers are told nothing"))
 	}
 	if c.PublishKey != "" && c.PublishKeyFile != "" {
-		errs = append(errs, errors.New("publish_key_file: it is set, and so is the variable "+publishKeyVariable+"; one of them has to go"))
+		errs = append(errs, errors.New("publish_key_file: it is set, and so is the variable "+publishKeyVariable+"; only one of them is allowed"))
 	}
 	if c.Chat.HistoryDefault > c.Chat.HistoryPage {
 		errs = append(errs, fmt.Errorf("chat.history_default: it is %d, and chat.history_page allows %d", c.Chat.HistoryDefault, c.Chat.HistoryPage))

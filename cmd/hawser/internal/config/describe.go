@@ -9,7 +9,7 @@ import (
 func Usage() string {
 	var b strings.Builder
 	b.WriteString("usage: hawser serve [flags]\n\n")
-	b.WriteString(wrap("", "Every flag is also a variable HAWSER_… and, but for --config, a key of the file: --limits.burst is HAWSER_LIMITS_BURST, and burst in the table [limits]. Where a flag has dashes the others have underscores. A flag goes before a variable, a variable before the file. An empty variable is not set, and one that is no setting is named in the log."))
+	b.WriteString(wrap("", "Every flag is also a variable HAWSER_… and, except for --config, a key of the file: --limits.burst is HAWSER_LIMITS_BURST, and burst in the table [limits]. Dashes become underscores in variables and keys. Flags override variables, variables override the file. Empty variables are ignored; those that are not settings are reported in the log."))
 	b.WriteString("\n  --config FILE\n")
 	b.WriteString(wrap("      ", "TOML file to read settings from; \"hawser config\" prints one."))
 	for _, s := range settings {
@@ -25,11 +25,11 @@ func Usage() string {
 	return b.String()
 }
 
-// Example is a configuration file that sets nothing: it holds every key with its
-// default, commented out.
+// Example returns a configuration file that sets nothing: it has every key with its default
+// value, commented out.
 func Example() string {
 	var b strings.Builder
-	b.WriteString(wrap("# ", "Configuration of hawser. Every key below stands at its default. A flag or a variable HAWSER_… of the same name goes before what is written here."))
+	b.WriteString(wrap("# ", "Configuration of hawser. Every key below has its default value. A flag or a variable HAWSER_… of the same name overrides the value in this file."))
 	table := ""
 	for _, s := range settings {
 		name := s.key

@@ -33,7 +33,7 @@ func TestUsage(t *testing.T) {
 	usage := Usage()
 	for _, want := range []string{
 		"\n  --config FILE\n",
-		"\n  --ping-misses N\n      Pings in a row that may stay unanswered before a connection is closed.\n      Takes a whole number from 1 to 100; default 2.\n",
+		"\n  --ping-misses N\n      Pings in a row that may go unanswered before a connection is closed. Takes\n      a whole number from 1 to 100; default 2.\n",
 		"\n  --guests[=true|false]\n",
 		"\n  --limits.messages-per-second N\n",
 	} {

@@ -6,13 +6,12 @@
 // derived from it. To add a setting, add a field to Config and a line to the
 // table.
 //
-// The package reads nothing by itself: arguments, environment and the reading of
-// files are handed in. Of the packages whose settings it holds it knows no more than
-// how addresses, networks and names are written, and it must never hold a secret:
-// those come from files of their own.
+// The package reads nothing by itself: arguments, the environment and a function that reads
+// files are passed in. About the packages that it configures it knows only how addresses,
+// networks and names are written. Secrets belong in files of their own, or in the
+// environment.
 //
-// Read config.go for the result, settings.go for the table, kind.go and
-// list.go for how values are written, load.go for where they come from (environ.go
-// reads variables, file.go decodes TOML),
-// and describe.go for the texts.
+// Read config.go for the result, settings.go for the table, kind.go and list.go for how values
+// are written, load.go for where they come from (environ.go reads variables, file.go decodes
+// TOML), and describe.go for the texts.
 package config

@@ -12,20 +12,20 @@ const (
 	envPrefix    = "HAWSER_"
 	fileVariable = "HAWSER_CONFIG"
 
-	// publishKeyVariable holds a secret, which neither a file that is shown nor an
-	// argument should: it is no setting.
+	// publishKeyVariable contains a secret, so it is not a setting: secrets should not be in
+	// arguments, or in a file that is shown to others.
 	publishKeyVariable = "HAWSER_PUBLISH_KEY"
 )
 
-// Kubernetes tells every container of a namespace where its services are, in
-// variables that are named after them: those of a service called hawser, or
-// hawser-redis, have our prefix. With Docker's links it is the same.
+// Kubernetes tells every container in a namespace where the services are, in variables that
+// are named after the services: those of a service called hawser, or hawser-redis, have our
+// prefix. Docker's links do the same.
 //
 //	HAWSER_SERVICE_HOST, HAWSER_SERVICE_PORT, HAWSER_SERVICE_PORT_WS
 //	HAWSER_PORT, HAWSER_PORT_80_TCP, HAWSER_PORT_80_TCP_PROTO, _PORT and _ADDR
 //
-// All but HAWSER_PORT can be told by their names, which no setting may have. That
-// one can be told by its value, for a service called hawser-reuse gives
+// All but those like HAWSER_PORT are recognised by their names, which no setting may have.
+// HAWSER_PORT is recognised by its value, because a service called hawser-reuse gives
 // HAWSER_REUSE_PORT, which is a setting.
 var (
 	linkName  = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)$`)
@@ -37,8 +37,8 @@ func isServiceLink(name, text string) bool {
 	return linkName.MatchString(name) || strings.HasSuffix(name, "_PORT") && linkValue.MatchString(text)
 }
 
-// parseEnviron finds the variables' values and the name of the file, notes the secret in
-// c, and warns of variables that look like settings and are none.
+// parseEnviron returns the variables' values and the name of the file, puts the secret into
+// c, and warns of variables that look like settings but are not.
 func parseEnviron(c *Config, environ []string) (found []assignment, file string, warnings []string) {
 	for _, entry := range environ {
 		name, text, _ := strings.Cut(entry, "=")
@@ -65,7 +65,7 @@ func parseEnviron(c *Config, environ []string) (found []assignment, file string,
 	return found, file, warnings
 }
 
-// meant names the variable that a misspelt one was probably meant to be.
+// meant suggests the variable that a misspelt one was probably meant to be.
 func meant(name string) string {
 	// Without the prefix, which would make all of them alike.
 	rest := name[len(envPrefix):]

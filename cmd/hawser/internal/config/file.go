@@ -20,7 +20,7 @@ func loadFile(c *Config, name string, readFile func(string) ([]byte, error)) []e
 	if err != nil {
 		return []error{fmt.Errorf("configuration file: %w", err)}
 	}
-	// Editors of Windows put a byte-order mark first, which TOML 1.0 does not know.
+	// Editors on Windows begin files with a byte-order mark, which TOML 1.0 does not allow.
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return []error{fmt.Errorf("%s: it is written in UTF-16; save it as UTF-8", name)}
@@ -106,8 +106,8 @@ func flatten(values map[string]any, prefix string, table map[string]any) {
 	}
 }
 
-// join appends a part to a dotted key. A part that could not stand there bare is
-// quoted, so that "limits.burst" in quotes is not taken for the setting.
+// join appends a part to a dotted key. A part that is not a bare key is quoted, so that
+// "limits.burst" in quotes is not taken for the setting.
 func join(prefix, part string) string {
 	bare := part != "" && strings.IndexFunc(part, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '_' || r == '-')
@@ -121,8 +121,8 @@ func join(prefix, part string) string {
 	return prefix + "." + part
 }
 
-// keyLines finds the line on which each key of a valid document, and each table
-// on the way to it, first stands.
+// keyLines returns the line on which each key of a valid document, and each table on the way
+// to it, first occurs.
 func keyLines(data []byte) map[string]int {
 	w := lineWalk{lines: map[string]int{}}
 	w.parser.Reset(data)

@@ -19,7 +19,7 @@ const (
 	giB = 1 << 30
 )
 
-// kind is how the values of a setting are written, and which are allowed.
+// kind says how the values of a setting are written, and which are allowed.
 type kind[T any] struct {
 	want   string
 	arg    string
@@ -28,10 +28,10 @@ type kind[T any] struct {
 	format func(v T) string             // as TOML
 }
 
-// errRefused says no more than that a value is not what is wanted.
+// errRefused means only that a value is not allowed.
 var errRefused = errors.New("not allowed")
 
-// refusal is the error for a value that err refused.
+// refusal returns the error for a value that was refused with err.
 func refusal(value, want string, err error) error {
 	if err == errRefused {
 		return fmt.Errorf("%s is not allowed, want %s", value, want)
@@ -166,8 +166,8 @@ func shortDuration(d time.Duration) string {
 	return s
 }
 
-// boolean takes what people and other programs write for true and false. In a file it
-// is one of the two, or such a word in quotes.
+// boolean accepts the words that people and other programs use for true and false. In a file,
+// it is true or false, or such a word in quotes.
 func boolean() kind[bool] {
 	parse := func(s string) (bool, error) {
 		switch strings.ToLower(s) {

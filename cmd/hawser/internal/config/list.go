@@ -74,7 +74,7 @@ func joinRefusals(entries []string, check func(string) error) error {
 }
 
 func trusted() kind[[]string] {
-	return list("addresses and networks such as 10.0.0.0/8, or unix for who connects to a Unix socket", "ADDR,…", proxy.CheckTrusted)
+	return list("addresses and networks such as 10.0.0.0/8, or unix for clients of a Unix socket", "ADDR,…", proxy.CheckTrusted)
 }
 
 // identities is a table in a file, and a comma-separated list of NAME=USER elsewhere.
@@ -101,7 +101,7 @@ func identities() kind[identity.Map] {
 					return nil, fmt.Errorf("%s has no =", quote(e))
 				}
 				if _, twice := m[e[:i]]; twice {
-					return nil, fmt.Errorf("%s stands there twice", quote(e[:i]))
+					return nil, fmt.Errorf("%s occurs twice", quote(e[:i]))
 				}
 				if m == nil {
 					m = identity.Map{}

@@ -12,16 +12,15 @@ import (
 
 const fileFlag = "config"
 
-// Load makes the configuration from the arguments after "serve", the environment
-// as os.Environ gives it, and the file that one of the two names, if any, which
-// it reads with readFile. A flag goes before a variable, a variable before the
-// file, the file before the default. White space around the value of a flag or a
-// variable does not belong to it, and an empty variable is not set.
+// Load makes the configuration from the arguments after "serve", the environment as
+// os.Environ returns it, and the file that one of the two names, if any, which it reads with
+// readFile. Flags override variables, variables override the file. White space around the
+// value of a flag or a variable is ignored, and so are empty variables.
 //
-// Warnings are about variables that look like settings and are none: others may set
-// variables with our prefix, so that they are no errors. The error joins everything
-// that is wrong, each with where it was found and what is allowed; what is
-// overridden must be right, too. It is flag.ErrHelp if the arguments ask for help.
+// Warnings are about variables that look like settings but are not. They are not errors,
+// because other programs may set variables with our prefix. The error joins everything that is
+// wrong, each with where it was found and what is allowed; values that are overridden must be
+// valid as well. The error is flag.ErrHelp if the arguments ask for help.
 func Load(args, environ []string, readFile func(name string) ([]byte, error)) (c Config, warnings []string, err error) {
 	c = Default()
 	flags, fromFlags, err := parseFlags(args)

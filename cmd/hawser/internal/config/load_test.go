@@ -431,20 +431,20 @@ func TestFlagErrors(t *testing.T) {
 		{"mode", []string{"--socket-mode=0o660"},
 			`flag --socket-mode: socket_mode: "0o660" is not allowed, want a mode from 0600 to 0777, in octal`},
 		{"networks", []string{"--trusted-proxies=10.1.0.0/8,proxy"},
-			`flag --trusted-proxies: trusted_proxies: "10.1.0.0/8,proxy" is not allowed: "10.1.0.0/8" has bits beyond its network; that is 10.0.0.0/8, "proxy" is not an address or network such as 10.0.0.0/8; want addresses and networks such as 10.0.0.0/8, or unix for who connects to a Unix socket`},
+			`flag --trusted-proxies: trusted_proxies: "10.1.0.0/8,proxy" is not allowed: "10.1.0.0/8" has bits beyond its network; that is 10.0.0.0/8, "proxy" is not an address or network such as 10.0.0.0/8; want addresses and networks such as 10.0.0.0/8, or unix for clients of a Unix socket`},
 		{"identity", []string{"--tls-identities=cn:ada=u_ada"},
 			`flag --tls-identities: tls_identities: "cn:ada=u_ada" is not allowed: "cn:ada" does not begin with dns:, uri: or email:, followed by a name; want ` + wantIdentities},
 		{"identity of a room", []string{"--tls-identities=dns:ada=lobby"},
 			`flag --tls-identities: tls_identities: "dns:ada=lobby" is not allowed: "dns:ada" stands for "lobby", which is not a user id; want ` + wantIdentities},
 		{"identity twice", []string{"--tls-identities=dns:ada=u_ada,dns:ada=u_bob"},
-			`flag --tls-identities: tls_identities: "dns:ada=u_ada,dns:ada=u_bob" is not allowed: "dns:ada" stands there twice; want ` + wantIdentities},
+			`flag --tls-identities: tls_identities: "dns:ada=u_ada,dns:ada=u_bob" is not allowed: "dns:ada" occurs twice; want ` + wantIdentities},
 		{"identity without a user", []string{"--tls-identities=dns:ada"},
 			`flag --tls-identities: tls_identities: "dns:ada" is not allowed: "dns:ada" has no =; want ` + wantIdentities},
 		{"proxies that nobody trusts", []string{"--proxy-protocol", "--forwarded-header=forwarded", "--tls-identities=dns:ada=u_ada", "--hsts-subdomains"},
-			"proxy_protocol: it is on, but trusted_proxies is empty, so that nobody would be believed\n" +
-				"forwarded_header: it is set, but trusted_proxies is empty, so that nobody would be believed\n" +
-				"tls_identities: it is set, but tls_client_ca is not, so that no client shows a certificate\n" +
-				"hsts_subdomains: it is on, but hsts is 0s, so that browsers are told nothing"},
+			"proxy_protocol: it is on, but trusted_proxies is empty, so no proxy is trusted\n" +
+				"forwarded_header: it is set, but trusted_proxies is empty, so no proxy is trusted\n" +
+				"tls_identities: it is set, but tls_client_ca is not, so clients are not asked for certificates\n" +
+				"hsts_subdomains: it is on, but hsts is 0s, so browsers are told nothing"},
 		{"bounds that do not fit", []string{"--chat.history-default=200", "--limits.content=60000", "--limits.metadata=8KiB"},
 			"chat.history_default: it is 200, and chat.history_page allows 100\n" +
 				"limits.content: it and limits.metadata take 68192 bytes or more, and max_message allows 65536"},

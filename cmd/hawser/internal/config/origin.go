@@ -21,8 +21,8 @@ var (
 	nameForm   = regexp.MustCompile(`^[A-Za-z0-9_.-]+$`)
 )
 
-// checkOrigin refuses what could never equal the Origin header of a browser: a
-// typing error would otherwise show only as a 403 to people far away.
+// checkOrigin refuses what can never equal a browser's Origin header. Otherwise a typing error
+// would show up only as a 403 to remote users.
 func checkOrigin(o string) error {
 	if o == "*" {
 		return nil

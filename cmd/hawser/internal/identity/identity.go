@@ -1,8 +1,8 @@
 // Package identity says which user a client certificate stands for.
 //
-// Only names in the certificate's subjectAltName count, each byte for byte as it
-// stands there. The subject, with its common name, is not looked at: what is in it
-// is free text, and has been taken for a name too often.
+// Only the names in the certificate's subjectAltName count, each byte for byte. The subject
+// with its common name is ignored: it is free text, and has been mistaken for a name too
+// often.
 package identity
 
 import (
@@ -15,8 +15,8 @@ import (
 	"strings"
 )
 
-// Map leads from a name, "dns:", "uri:" or "email:" and then the exact text in the
-// certificate, to a user id.
+// Map maps a name ("dns:", "uri:" or "email:" followed by the exact text in the certificate)
+// to a user id.
 type Map map[string]string
 
 // The forms of names, by the tag of a GeneralName (RFC 5280 4.2.1.6):
@@ -33,7 +33,7 @@ func CheckName(name string) error {
 		if rest, ok := strings.CutPrefix(name, form); ok {
 			for _, c := range []byte(rest) {
 				if c <= ' ' || c > '~' {
-					return errors.New("holds what no name in a certificate does: names there are ASCII without spaces")
+					return errors.New("contains characters that names in certificates cannot have: they are ASCII without spaces")
 				}
 			}
 			if rest != "" {
@@ -44,8 +44,8 @@ func CheckName(name string) error {
 	return errors.New("does not begin with dns:, uri: or email:, followed by a name")
 }
 
-// User returns the user whom a verified certificate stands for. It is an error if
-// none of its names is in the map, or if two of them lead to different users.
+// User returns the user of a verified certificate. It is an error if none of its names is in
+// the map, or if two of them are mapped to different users.
 func (m Map) User(cert *x509.Certificate) (string, error) {
 	names, err := Names(cert)
 	if err != nil {
@@ -69,8 +69,8 @@ func (m Map) User(cert *x509.Certificate) (string, error) {
 
 var subjectAltName = asn1.ObjectIdentifier{2, 5, 29, 17}
 
-// Names are the names in a certificate, in the form of a Map's keys. They are taken
-// from its bytes, because x509.Certificate has URIs parsed, which changes some.
+// Names returns the names in a certificate, in the form of a Map's keys. It reads them from the
+// certificate's bytes, because x509.Certificate parses URIs, which changes some.
 func Names(cert *x509.Certificate) ([]string, error) {
 	i := slices.IndexFunc(cert.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(subjectAltName) })
 	if i < 0 {
