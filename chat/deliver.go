@@ -11,7 +11,7 @@ func (r receiver) Deliver(c Conversation, ch *Change) {
 	s := r.h.shard(c)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if f := s.flights[c]; f != nil && (len(f.held) > 0 || ch.Number > f.upTo) {
+	if f := s.flights[c]; f != nil && (len(f.held) > 0 || !f.has(ch)) {
 		f.held = append(f.held, ch)
 		return
 	}
@@ -64,7 +64,7 @@ func (r receiver) Lost(c Conversation, now Tail) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f := s.flights[c]; f != nil {
-		f.held, f.upTo = nil, 0
+		f.held, f.epoch, f.upTo = nil, now.Epoch, 0
 	}
 	name, ok := c.Room()
 	room := s.rooms[name]

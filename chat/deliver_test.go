@@ -242,3 +242,73 @@ func TestNewRoomRefusedInOrder(t *testing.T) {
 		}
 	}
 }
+
+// steppedLog gives the results of a batch one by one, as the test says.
+type steppedLog struct {
+	chat.Log
+	begun chan struct{}
+	step  chan func(done func(int, chat.Result)) // nil: that was all
+}
+
+func (l *steppedLog) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
+	if l.step == nil {
+		l.Log.Append(ctx, entries, done)
+		return
+	}
+	l.begun <- struct{}{}
+	for f := range l.step {
+		if f == nil {
+			return
+		}
+		f(done)
+	}
+}
+
+// A result of the history before a loss says nothing of the changes after it: those wait for
+// their own results.
+func TestHeldOverALoss(t *testing.T) {
+	log := &steppedLog{}
+	h, b := newTappedHouse(t, func(cfg *chat.Config) {
+		log.Log, cfg.Engine.Log, cfg.Sequencers = cfg.Engine.Log, log, 1
+	})
+	ada := h.enter("ada", `"ack"`)
+	ada.open("lobby")
+	epoch := h.tail("r:lobby").Epoch
+	log.begun, log.step = make(chan struct{}), make(chan func(func(int, chat.Result)))
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"lost"}`)
+	<-log.begun
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"old"}`)
+	ada.say(`{"type":"group","receiver_id":"lobby","content":"new"}`)
+	log.step <- nil // the first is never answered
+	<-log.begun
+	heard := func(want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if m := ada.hear(); !strings.Contains(m, w) {
+				t.Errorf("heard %s, want %s", m, w)
+			}
+		}
+		if more := ada.leftover(); more != nil {
+			t.Errorf("heard also %q", more)
+		}
+	}
+	heard(`"outcome_unknown"`)
+	told := make(chan struct{})
+	log.step <- func(done func(int, chat.Result)) {
+		done(0, chat.Result{Change: chat.Change{Number: 9, Seq: 9, Epoch: epoch, ID: "x"}})
+		told <- struct{}{}
+	}
+	<-told
+	heard(`"type":"ack"`)
+	b.hub.Lost("r:lobby", chat.Tail{Epoch: "second"})
+	heard(`"event":"reload"`)
+	b.hub.Deliver("r:lobby", said("second", 1))
+	heard() // it may be the one whose result is not there
+	log.step <- func(done func(int, chat.Result)) {
+		done(1, chat.Result{Change: chat.Change{Number: 1, Seq: 1, Epoch: "second", ID: "y"}})
+	}
+	heard(`"type":"ack"`, `"type":"group"`)
+	log.step <- nil
+	h.settle()
+	log.step = nil
+}

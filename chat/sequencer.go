@@ -23,10 +23,27 @@ type appending struct {
 // arrives in the meantime may be one of them. It is held until their results are there, so
 // that each message is acknowledged before it is delivered.
 type flight struct {
-	n    int    // appended, no result yet
-	upTo uint64 // the last change in a result
+	n    int // appended, no result yet
 	held []*Change
+
+	// The last change in a result, and its epoch. Results of another one are left out: then
+	// changes are held for longer, until there are no more results to come.
+	epoch string
+	upTo  uint64
 }
+
+// told takes note of a result.
+func (f *flight) told(ch *Change) {
+	if f.epoch == "" {
+		f.epoch = ch.Epoch
+	}
+	if ch.Epoch == f.epoch {
+		f.upTo = max(f.upTo, ch.Number)
+	}
+}
+
+// has reports whether every result up to a change is there.
+func (f *flight) has(ch *Change) bool { return ch.Epoch == f.epoch && ch.Number <= f.upTo }
 
 // maxBatch is the maximum number of messages that are appended at a time, so that the first
 // of them does not wait long for the last.
@@ -186,8 +203,8 @@ func (s *shard) result(a *appending, r *Result, batch *Batch) {
 	}
 	f := s.flights[c]
 	f.n--
-	f.upTo = max(f.upTo, r.Change.Number)
-	for len(f.held) > 0 && (f.n == 0 || f.held[0].Number <= f.upTo) {
+	f.told(&r.Change)
+	for len(f.held) > 0 && (f.n == 0 || f.has(f.held[0])) {
 		s.emit(c, f.held[0])
 		f.held = f.held[1:]
 	}
