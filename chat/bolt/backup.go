@@ -21,7 +21,7 @@ import (
 //     give out seqs of an epoch that went on elsewhere.
 //   - Revive makes a backup a store again, with a new epoch. It gets its name by one
 //     rename, the key still within it.
-//   - Whoever opens the store then finds UnpackedKey, puts that key where it
+//   - The program that opens the store then finds UnpackedKey, puts that key where it
 //     belongs, and calls KeyInstalled, which deletes the bucket. A crash before that
 //     leaves it to the next who opens the store.
 var (

@@ -17,8 +17,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// job is what one caller wants written. It is done with others that wait, in one
-// transaction, for the sake of whose sync they wait.
+// job is what one caller wants written. It is done together with the others that wait, in one
+// transaction, so that one sync serves all of them.
 type job struct {
 	mu sync.Mutex
 	// Guarded by mu until it has begun, and then the committer's. A job that is abandoned

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/hawser-ws/hawser/chat"
 )
 
@@ -33,7 +35,17 @@ func figureMessage(r *rand.Rand, full bool) *chat.Message {
 	return m
 }
 
-const figureRooms, figureMessages = 10_000, 1_000_000
+const figureRooms = 10_000
+
+// figureMessages is how many there are, or MESSAGES.
+var figureMessages = 1_000_000
+
+// cpu is the processor time that this process has used.
+func cpu() time.Duration {
+	var u unix.Rusage
+	unix.Getrusage(unix.RUSAGE_SELF, &u)
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
 
 func figureEntries(r *rand.Rand, n int, full bool) []chat.Entry {
 	entries := make([]chat.Entry, n)
@@ -46,19 +58,20 @@ func figureEntries(r *rand.Rand, n int, full bool) []chat.Entry {
 // TestFaultFigures prints what 1,000,000 messages in 10,000 rooms cost: on disk, at start, and
 // for what is said then. Synced appends depend on the disk.
 func TestFaultFigures(t *testing.T) {
+	fmt.Sscan(os.Getenv("MESSAGES"), &figureMessages)
 	for _, full := range []bool{false, true} {
 		dir := t.TempDir()
 		r := rand.New(rand.NewPCG(1, 2))
 		s := mustOpen(t, dir)
 		s.db.NoSync = true
-		began := time.Now()
+		used := cpu()
 		for range figureMessages / 1000 {
 			if err := commit(s, figureEntries(r, 1000, full)); err != nil {
 				t.Fatal(err)
 			}
 		}
 		t.Logf("with ref and metadata: %t", full)
-		t.Logf("  %.0f messages/s without sync", figureMessages/time.Since(began).Seconds())
+		t.Logf("  %v of CPU for each message, in batches of 1,000 without sync", (cpu()-used)/time.Duration(figureMessages))
 		s.db.NoSync = false
 		s.db.Sync()
 		if err := s.Close(bg); err != nil {
@@ -68,22 +81,23 @@ func TestFaultFigures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Logf("  %d bytes on disk for each message", info.Size()/figureMessages)
-		began = time.Now()
+		t.Logf("  %d bytes on disk for each message", info.Size()/int64(figureMessages))
+		began := time.Now()
 		s = mustOpen(t, dir)
 		t.Logf("  opened in %v", time.Since(began).Round(time.Millisecond))
 		for _, load := range []struct{ callers, entries int }{{1, 1}, {16, 16}, {64, 4}, {16, 64}} {
-			t.Logf("  %d callers with %d entries each: %.0f acknowledged messages/s", load.callers, load.entries, figureRate(t, s, load.callers, load.entries, full))
+			rate, used := figureRate(t, s, load.callers, load.entries, full)
+			t.Logf("  %d callers with %d entries each: %.0f acknowledged messages/s, %v of CPU for each", load.callers, load.entries, rate, used)
 		}
-		began = time.Now()
+		used = cpu()
 		const pages = 2000
 		for range pages {
 			if _, err := s.History(bg, chat.HistoryQuery{Conversation: chat.RoomConversation(fmt.Sprint("room-", r.IntN(figureRooms))), Newest: true, Limit: 50}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		t.Logf("  %v for the last 50 messages of a room", time.Since(began)/pages)
-		d := s.checkpoints.Data()
+		t.Logf("  %v of CPU for the last 50 messages of a room", (cpu()-used)/pages)
+		d := s.figures.checkpoints.Data()
 		t.Logf("  %.0f ms for a checkpoint, and %.0f ms as the longest of nine in ten", 1000*d.Sum/float64(d.Count), 1000*quantile(d, 0.9))
 		s.Close(bg)
 	}
@@ -96,11 +110,11 @@ func TestFaultFigures(t *testing.T) {
 	}
 }
 
-func figureRate(t *testing.T, s *Store, callers, n int, full bool) float64 {
+func figureRate(t *testing.T, s *Store, callers, n int, full bool) (rate float64, each time.Duration) {
 	const long = 6 * time.Second
 	var count atomic.Int64
 	var all sync.WaitGroup
-	began := time.Now()
+	began, used := time.Now(), cpu()
 	for c := range callers {
 		all.Go(func() {
 			r := rand.New(rand.NewPCG(uint64(c), uint64(began.UnixNano())))
@@ -114,7 +128,7 @@ func figureRate(t *testing.T, s *Store, callers, n int, full bool) float64 {
 		})
 	}
 	all.Wait()
-	return float64(count.Load()) / time.Since(began).Seconds()
+	return float64(count.Load()) / time.Since(began).Seconds(), (cpu() - used) / time.Duration(count.Load())
 }
 
 // quantile is the bound below which that part of the values lies.

@@ -357,9 +357,9 @@ func newRefKey() (k refKey) {
 }
 
 // Close closes the file, when what waits is written. The error is ctx's if that ends first.
-// Then nothing more is begun, and what has not begun is refused. A transaction that is under
-// way is not waited for: whoever does is told how it ended, and the file is left to the end
-// of the process.
+// Then nothing more is begun, and what has not begun is refused. Close does not wait for a
+// transaction that is under way, but its callers are told how it ended, and the file is left
+// open until the process ends.
 func (s *Store) Close(ctx context.Context) error {
 	s.commits.close()
 	s.stop()

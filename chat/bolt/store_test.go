@@ -311,6 +311,10 @@ func TestWhatIsNotSyncedIsHidden(t *testing.T) {
 		if _, err := say(s, "synced"); err != nil {
 			t.Fatal(err)
 		}
+		if err := s.Close(bg); err != nil { // the checkpoint is over
+			t.Fatal(err)
+		}
+		s = mustOpen(t, filepath.Dir(s.path))
 		private := chat.PrivateConversation("u_ada", "u_bob")
 		j := &job{entries: []chat.Entry{
 			{Conversation: lobby, Message: message("on its way", "")},
