@@ -24,7 +24,7 @@ func Common(results []*Result) string {
 		return fmt.Sprintf("%d of %d handshakes were answered with %s: the server takes no more connections, or none so fast; --parallel makes fewer at once", full, len(results), clipped([]byte(last)))
 	}
 	if what, n := unasked(results); n > 0 {
-		return fmt.Sprintf("in %d cases the server sent %s, which nobody had asked for: the cases take that for a wrong echo", n, what)
+		return fmt.Sprintf("in %d cases the server sent %s without being asked, which the cases take for a wrong echo", n, what)
 	}
 	return ""
 }

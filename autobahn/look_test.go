@@ -229,7 +229,7 @@ func TestCommon(t *testing.T) {
 	}
 	for defect, want := range map[string]string{
 		"": "", "does not answer Pings": "", "takes every fragment for a message": "", "echoes text as binary": "", "answers in capitals": "",
-		"sends by itself": `the server sent text "tick", which nobody had asked for`,
+		"sends by itself": `the server sent text "tick" without being asked`,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			got := autobahn.Common(testFaultyServer(t, cases, defect, quick()))

@@ -52,7 +52,7 @@ type Opening struct {
 type Draft struct {
 	Start  string
 	Fields []wire.Field
-	Body   []byte // behind the empty line
+	Body   []byte // after the empty line
 	Chop   int    // bytes in a write; 0: all
 	Key    string // the client's Sec-WebSocket-Key
 	Raw    []byte // replaces everything, where it is not nil
@@ -97,7 +97,7 @@ func (d *Draft) Bytes() []byte {
 	return b.Bytes()
 }
 
-// readHead reads the peer's part of an opening handshake, and what came behind it.
+// readHead reads the peer's part of an opening handshake, and the bytes that arrived after it.
 func (s *session) readHead() (h *wire.Head, left []byte, err error) {
 	s.nc.SetReadDeadline(time.Now().Add(s.opt.scale(openTimeout)))
 	defer s.nc.SetReadDeadline(time.Time{})

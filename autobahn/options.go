@@ -68,7 +68,7 @@ func (o *Options) parallel() int {
 
 func (o *Options) heavyParallel() int { return min(o.parallel(), 2*runtime.GOMAXPROCS(0)) }
 
-// caseTimeout is when a case is given up that nothing else has ended.
+// caseTimeout is after how long a case is ended that nothing else has ended.
 func (o *Options) caseTimeout(c *Case) time.Duration {
 	if o.Timeout > 0 {
 		return o.scale(o.Timeout)

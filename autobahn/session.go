@@ -217,7 +217,7 @@ func (s *session) lost(err error) {
 	s.state = stateClosed
 }
 
-// giveUp ends a case that nothing else ends.
+// giveUp ends a case that nothing else has ended.
 func (s *session) giveUp() {
 	if s.state == stateClosed {
 		return

@@ -72,7 +72,7 @@ func (t *stream) held() int {
 	return t.size
 }
 
-// message is message i, deflated. Nobody may change it.
+// message returns message i, deflated. It must not be modified.
 func (t *stream) message(i int, l *Loop) []byte {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -53,7 +53,7 @@ func Find(cases []*Case, id string) *Case {
 }
 
 // Match reports whether an id matches a pattern, in which * stands for any
-// characters. "6.2" also matches what lies below it; "original" and "own" are the
+// characters. "6.2" also matches the cases below it; "original" and "own" are the
 // cases that the original suite has, and those that it does not.
 func Match(pattern, id string) bool {
 	switch pattern {

@@ -10,7 +10,7 @@ import (
 
 // This file owns which traces are allowed. The original's cases want a trace
 // exactly. RFC 6455 orders messages, but no Pong relative to a message, lets an
-// endpoint answer only the last of several Pings, and send Pongs that nobody asked
+// endpoint answer only the last of several Pings, and send Pongs that were not asked
 // for (§5.5.3): in our own cases all of that is allowed.
 
 // asks notes a Ping that is sent.

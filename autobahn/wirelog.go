@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// Direction says who sent what a LogEntry is about.
+// Direction says which side sent the bytes of a LogEntry.
 type Direction string
 
 // Sent is by the tester, Received by the testee; a Note is about neither.

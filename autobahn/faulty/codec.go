@@ -43,7 +43,7 @@ func newCodec(e *endpoint, p params) *codec {
 func (c *codec) inflate(p []byte) ([]byte, error) {
 	in := append(append([]byte(nil), p...), 0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF)
 	if c.e.has("inflates what ends early") {
-		in = in[:len(p)+4] // as one does who feeds a stream
+		in = in[:len(p)+4] // as a program does that feeds a stream
 	}
 	out, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(bytes.NewReader(in), c.inHistory), maxMessage+1))
 	if err != nil {

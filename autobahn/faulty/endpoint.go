@@ -356,7 +356,7 @@ func (e *endpoint) deliver() error {
 	return e.echo(p, e.opcode, e.compressed)
 }
 
-// later echoes a message from a task of its own, behind those before it.
+// later echoes a message from a task of its own, after the messages before it.
 func (e *endpoint) later(p []byte) {
 	opcode, compressed, before, done := e.opcode, e.compressed, e.lastTask, make(chan struct{})
 	e.lastTask = done

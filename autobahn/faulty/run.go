@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Serve echoes to whoever connects to ln, with a defect; "" for none. It returns
+// Serve echoes to all clients that connect to ln, with a defect; "" for none. It returns
 // when ln is closed and every connection has ended.
 func Serve(ln net.Listener, defect string) {
 	var wg sync.WaitGroup

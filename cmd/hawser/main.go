@@ -10,10 +10,11 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"runtime/debug"
+	"runtime"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
+	"github.com/hawser-ws/hawser/cmd/internal/buildinfo"
 	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/cmd/internal/spelling"
@@ -67,7 +68,7 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 		fmt.Fprint(stdout, config.Example())
 		return 0
 	case "version":
-		fmt.Fprintln(stdout, "hawser", version())
+		fmt.Fprintln(stdout, "hawser", buildinfo.Version(), runtime.Version())
 		return 0
 	case "help", "-h", "--help":
 		fmt.Fprint(stdout, usage)
@@ -120,18 +121,4 @@ func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{
 		return exitFailure
 	}
 	return 0
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "(unknown)"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value
-		}
-	}
-	return v + " " + info.GoVersion
 }

@@ -76,7 +76,7 @@ func TestTLS(t *testing.T) {
 
 	certtest.WritePair(t, dir, young.Server())
 	s.cmd.Process.Signal(syscall.SIGHUP)
-	waitForLog(t, s, "loaded anew")
+	waitForLog(t, s, "were reloaded")
 	if _, _, err := enterWith(s.ws("/ws"), &handshake.DialOptions{TLSConfig: &tls.Config{RootCAs: young.Pool}}, token); err != nil {
 		t.Errorf("with the new certificate: %v", err)
 	}
@@ -125,7 +125,7 @@ func TestT05ReloadedAuthorities(t *testing.T) {
 	}
 	certtest.Write(t, dir, "clients.pem", after.PEM())
 	s.cmd.Process.Signal(syscall.SIGHUP)
-	waitForLog(t, s, "loaded anew")
+	waitForLog(t, s, "were reloaded")
 	if _, _, err := enterWith(s.ws("/ws"), old, token); err == nil {
 		t.Error("the removed authority's client is accepted")
 	}

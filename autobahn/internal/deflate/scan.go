@@ -11,7 +11,7 @@ type Found struct {
 	Reach    int  // the largest distance of a copy
 	Final    bool // a block had BFINAL set
 	Blocks   int
-	Trailing int // bytes behind a final block
+	Trailing int // bytes after a final block
 }
 
 var errShort = errors.New("the DEFLATE stream ends inside a block")

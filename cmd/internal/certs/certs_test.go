@@ -161,7 +161,7 @@ func TestReload(t *testing.T) {
 	if err := echo(first, "still here"); err != nil {
 		t.Errorf("the old connection: %v", err)
 	}
-	if log := h.log.String(); strings.Count(log, "loaded anew") != 1 || !strings.Contains(log, h.files.Cert) {
+	if log := h.log.String(); strings.Count(log, "were reloaded") != 1 || !strings.Contains(log, h.files.Cert) {
 		t.Errorf("the log: %s", log)
 	}
 }
@@ -200,7 +200,7 @@ func TestBrokenFiles(t *testing.T) {
 	certtest.Write(t, h.dir, "cert.pem", cert)
 	certtest.Write(t, h.dir, "key.pem", key)
 	dial(young)
-	logged("loaded anew", 3)
+	logged("were reloaded", 3)
 	certtest.Write(t, h.dir, "key.pem", nil) // broken for the second time
 	dial(young)
 	logged(h.files.Key, 4)

@@ -1,13 +1,12 @@
-// Package certs keeps the certificate of a server, its key, and the authorities
-// of its clients as they stand in files, and takes up what changes there.
+// Package certs loads a server's certificate and key, and the authorities for its clients'
+// certificates, from files, and reloads the files when they change.
 //
-// A Source is read once by Open, which refuses what is wrong by name. From then on
-// a TLS handshake that finds the last look at the files long enough ago looks
-// again, and so does Reload, which SIGHUP calls. A connection keeps what it began
-// with: nobody is dropped. Files that cannot be used leave what was there before
-// in place, and are named in the log once.
+// Open reads the files; its errors name the file. After that, a TLS handshake checks the files
+// again if the last check is long enough ago, and so does Reload, which SIGHUP calls. Existing
+// connections are not affected. If the new files cannot be used, the old contents stay in use,
+// and the error is logged once.
 //
-// It knows nothing of what is spoken over TLS.
+// It knows nothing about what is sent over TLS.
 //
 // Read files.go for what the files must hold, source.go for when they are read.
 package certs

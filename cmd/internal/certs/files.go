@@ -17,8 +17,8 @@ type Files struct {
 	Cert string
 	Key  string
 
-	// ClientCA holds the authorities of clients. If it is set, a client without a
-	// certificate of one of them is refused.
+	// ClientCA contains the authorities for clients' certificates. If it is set, clients
+	// without a certificate from one of them are refused.
 	ClientCA string
 }
 
@@ -61,10 +61,10 @@ func (f Files) read() (c contents, err error) {
 	return c, errors.Join(errs...)
 }
 
-// base is what every server of ours has in common: TLS 1.2 or newer, and with 1.2
-// only the suites of RFC 9325 4.2, with forward secrecy and authenticated
-// encryption. crypto/tls would also take CBC with SHA-1, which only clients from
-// before 2013 need. TLS 1.3 has no others, and the list does not concern it.
+// base returns the common configuration of all servers: TLS 1.2 or newer, and with 1.2 only
+// the suites of RFC 9325 4.2, with forward secrecy and authenticated encryption. crypto/tls
+// would also accept CBC with SHA-1, which only clients from before 2013 need. The list does
+// not apply to TLS 1.3, which has only such suites.
 func base() *tls.Config {
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12,

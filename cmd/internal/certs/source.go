@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// DefaultInterval is how long a look at the files is good for.
+// DefaultInterval is the default of Options.Interval.
 const DefaultInterval = 10 * time.Second
 
 // Options say how a Source works. The zero value of a field means its default.
@@ -22,8 +22,7 @@ type Options struct {
 	Log *slog.Logger     // default: slog.Default()
 }
 
-// Source is what TLS is spoken with at the moment. Its methods may be called from
-// any goroutine.
+// Source provides the current TLS configuration. Its methods may be called from any goroutine.
 type Source struct {
 	// Immutable.
 	files Files
@@ -73,8 +72,8 @@ func (s *Source) Config() *tls.Config {
 	return cfg
 }
 
-// look loads the files if the last look is long enough ago. A handshake that
-// finds another one looking does not wait for it.
+// look loads the files if the last check is long enough ago. It does not wait if another
+// handshake is checking.
 func (s *Source) look() {
 	if !s.mu.TryLock() {
 		return
@@ -86,14 +85,14 @@ func (s *Source) look() {
 	}
 }
 
-// Reload loads the files now, and logs what came of it.
+// Reload loads the files now, and logs the result.
 func (s *Source) Reload() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.looked = s.o.Now()
 	s.complaint = ""
 	if !s.reload() {
-		s.o.Log.Info("TLS files are as they were", "certificate", s.files.Cert)
+		s.o.Log.Info("TLS files have not changed", "certificate", s.files.Cert)
 	}
 }
 
@@ -105,12 +104,12 @@ func (s *Source) reload() bool {
 		return false
 	case err != nil:
 		s.complaint = err.Error()
-		s.o.Log.Error("TLS files cannot be used; what they held before goes on", "error", err)
+		s.o.Log.Error("TLS files cannot be used; their previous contents stay in use", "error", err)
 		return true
 	}
 	s.complaint = ""
 	if changed {
-		s.o.Log.Info("TLS files were loaded anew", "certificate", s.files.Cert, "expires", s.current.Load().Certificates[0].Leaf.NotAfter)
+		s.o.Log.Info("TLS files were reloaded", "certificate", s.files.Cert, "expires", s.current.Load().Certificates[0].Leaf.NotAfter)
 	}
 	return changed
 }

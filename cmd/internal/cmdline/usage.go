@@ -1,5 +1,5 @@
-// Package cmdline is what the programs say about their command lines. It knows none of
-// their flags.
+// Package cmdline prints the flags of the programs, and defines the error for wrong command
+// lines. It knows none of the flags.
 package cmdline
 
 import (
@@ -12,7 +12,7 @@ import (
 // column is where the descriptions of flags begin, width where they end.
 const column, width = 24, 80
 
-// Error is a command line that cannot be carried out.
+// Error is an error in the command line.
 type Error struct{ Err error }
 
 func (e *Error) Error() string { return e.Err.Error() }

@@ -1,5 +1,4 @@
-// Package interrupt ends a run before its time in an orderly way: by a signal, or
-// because nobody reads its output any more. The run's context ends with the cause,
-// an *Error, so that it can report what it has and exit with the status that a shell
-// expects. The second signal kills.
+// Package interrupt ends a run early but orderly: on a signal, or when its output is no longer
+// read. The run's context ends with an *Error as the cause, so that the program can report what
+// it has and exit with the status that a shell expects. A second signal kills it.
 package interrupt

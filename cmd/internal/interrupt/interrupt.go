@@ -9,13 +9,13 @@ import (
 	"syscall"
 )
 
-// Error is why a run was ended before its time.
+// Error says why a run was ended early.
 type Error struct{ Signal syscall.Signal }
 
 // Error says what happened, as "interrupted by SIGINT".
 func (e *Error) Error() string {
 	if e.Signal == syscall.SIGPIPE {
-		return "interrupted: nobody reads the output"
+		return "interrupted: the output is no longer read"
 	}
 	return "interrupted by " + names[e.Signal]
 }
@@ -23,12 +23,12 @@ func (e *Error) Error() string {
 // Status is the exit status that a shell gives to a program that the signal ended.
 func (e *Error) Status() int { return 128 + int(e.Signal) }
 
-// Is makes an Error a context.Canceled, which the context's end is for everybody else.
+// Is makes an Error a context.Canceled, for code that only knows contexts.
 func (e *Error) Is(target error) bool { return target == context.Canceled }
 
 var names = map[syscall.Signal]string{syscall.SIGINT: "SIGINT", syscall.SIGTERM: "SIGTERM", syscall.SIGHUP: "SIGHUP"}
 
-// Of is the interruption among err's causes, or nil.
+// Of returns the Error among err's causes, or nil.
 func Of(err error) *Error {
 	var e *Error
 	errors.As(err, &e)
@@ -39,7 +39,7 @@ func Of(err error) *Error {
 // second one has its usual effect, after last, which may be nil. SIGHUP stays ignored
 // where it was when the program began, as nohup wants it.
 //
-// stop gives up the signals. end ends the context for another cause.
+// stop restores the signals. end ends the context with another cause.
 func Context(parent context.Context, last func()) (ctx context.Context, end context.CancelCauseFunc, stop func()) {
 	ctx, end = context.WithCancelCause(parent)
 	wanted := []os.Signal{syscall.SIGINT, syscall.SIGTERM}

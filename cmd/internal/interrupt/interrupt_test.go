@@ -133,7 +133,7 @@ func TestStdout(t *testing.T) {
 	bufio.NewReader(out).ReadString('\n')
 	out.Close()
 	cmd.Wait()
-	if cmd.ProcessState.ExitCode() != 128+int(syscall.SIGPIPE) || errs.String() != "interrupted: nobody reads the output\n" {
+	if cmd.ProcessState.ExitCode() != 128+int(syscall.SIGPIPE) || errs.String() != "interrupted: the output is no longer read\n" {
 		t.Errorf("%v, %q", cmd.ProcessState, errs.String())
 	}
 	if signal.Ignored(syscall.SIGPIPE) {

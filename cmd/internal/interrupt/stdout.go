@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// Stdout is standard output of which the reader may go away, as in "| head". The
-// usual effect of that is that the program is gone at its next line, with what it has
-// measured, and without its children having been ended. Here it interrupts the run.
+// Stdout is a standard output whose reader may go away, as in "| head". Normally the program
+// would then be killed at its next line: its measurements would be lost, and its children would
+// not be ended. With Stdout, the run is interrupted instead.
 type Stdout struct {
 	f   *os.File
 	end context.CancelCauseFunc
@@ -24,20 +24,19 @@ type Stdout struct {
 	failed error // the first failure of another kind
 }
 
-// NewStdout makes the run that end belongs to survive a reader that goes away. end is
-// called with the cause when it does. It also makes this process immune to SIGPIPE:
-// a closed standard error is no reason to end.
+// NewStdout returns a Stdout that calls end, with the cause, when the reader goes away. It also
+// makes this process ignore SIGPIPE, so a closed standard error does not end it.
 func NewStdout(f *os.File, end context.CancelCauseFunc) *Stdout {
-	// Caught, not ignored: what is ignored would be so in children, too. Nobody
-	// reads the channel: each write that fails says so itself.
+	// Caught, not ignored: ignored signals would also be ignored in children. The channel
+	// need not be read, because the write itself fails.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return &Stdout{f: f, end: end}
 }
 
-// File is what is written to.
+// File returns the underlying file.
 func (s *Stdout) File() *os.File { return s.f }
 
-// Write writes, or drops what nobody reads.
+// Write writes p, or drops it if the reader is gone.
 func (s *Stdout) Write(p []byte) (int, error) {
 	n, err := s.f.Write(p)
 	if err == nil {
@@ -55,10 +54,10 @@ func (s *Stdout) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Status is the exit status of a program that would exit with another one: the reader
-// that went away has the last word. Where something could not be written, as on a full
-// disk, nobody must take what there is for all: status unwritten stands for otherwise if
-// that is 0, and err says why.
+// Status returns the exit status of a program that would otherwise exit with the status
+// otherwise. If the reader has gone away, it is that of SIGPIPE. If something could not be
+// written, as on a full disk, the incomplete output must not be taken for all of it: a status
+// of 0 is replaced by unwritten, and err says why.
 func (s *Stdout) Status(otherwise, unwritten int) (status int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -68,7 +68,7 @@ func (p *passed) find(name string, pid int) (i int, err error) {
 	}
 	n, err := strconv.Atoi(p.fds)
 	if err != nil || n < 1 {
-		return 0, fmt.Errorf("listen on systemd: LISTEN_FDS is %q, which is no number of sockets", p.fds)
+		return 0, fmt.Errorf("listen on systemd: LISTEN_FDS is %q, which is not a number of sockets", p.fds)
 	}
 	switch list := strings.Split(p.names, ":"); {
 	case name != "":

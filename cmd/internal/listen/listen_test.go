@@ -134,7 +134,7 @@ func TestStaleUnix(t *testing.T) {
 	if err := os.WriteFile(file, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	assertRefused(t, Options{Address: "unix:" + file}, "something else than a socket")
+	assertRefused(t, Options{Address: "unix:" + file}, "is not a socket")
 	if b, _ := os.ReadFile(file); string(b) != "precious" {
 		t.Error("a file that is no socket was removed")
 	}

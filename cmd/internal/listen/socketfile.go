@@ -14,8 +14,8 @@ import (
 // ends it.
 const maxPath = 107
 
-// openUnix listens on a socket's file. One that is there already is removed if
-// nobody answers on it, as after a crash; anything else in its place is not.
+// openUnix listens on a socket's file. An existing socket is removed if no server answers on
+// it, as after a crash; any other existing file is not.
 func openUnix(path string, mode fs.FileMode) (net.Listener, error) {
 	if mode == 0 {
 		mode = DefaultMode
@@ -44,17 +44,17 @@ func removeStale(path string) error {
 		return err
 	}
 	if info.Mode().Type() != fs.ModeSocket {
-		return errors.New("there is something else than a socket in its place")
+		return errors.New("the file exists and is not a socket")
 	}
 	nc, err := net.Dial("unix", path)
 	if err == nil {
 		nc.Close()
 		return errors.New("another server answers there")
 	}
-	// Only this says that nobody listens: a server with a full backlog, or one
-	// that we may not connect to, is still one.
+	// Only this means that there is no server. A server may also have a full backlog, or we
+	// may not be allowed to connect to it.
 	if !errors.Is(err, syscall.ECONNREFUSED) {
-		return fmt.Errorf("it cannot be told whether another server is there: %w", err)
+		return fmt.Errorf("cannot find out whether another server uses it: %w", err)
 	}
 	return os.Remove(path)
 }

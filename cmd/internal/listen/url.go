@@ -2,9 +2,9 @@ package listen
 
 import "net"
 
-// URL is where somebody on this machine finds what listens: with the scheme
-// http, or https if it is secure, a host and port, and a slash; localhost, if it
-// listens on every address; or "unix:" and the path of a socket.
+// URL returns the URL of a listener for a client on this machine: the scheme http, or https if
+// it is secure, a host and port, and a slash. The host is localhost if it listens on all
+// addresses. For a Unix socket it returns "unix:" and the path.
 func URL(addr net.Addr, secure bool) string {
 	tcp, ok := addr.(*net.TCPAddr)
 	if !ok {

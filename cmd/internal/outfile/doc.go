@@ -1,9 +1,8 @@
 // Package outfile writes the files that a command line names for a run's results.
 //
-// A run can take hours, so Check finds out before it what could not be written at
-// its end, and leaves nothing behind: neither does a run that cannot begin. Write
-// makes a file whole or not at all. What was there before is replaced at the very
-// end, by renaming; so it outlives a run that fails, and a full disk.
+// A run can take hours, so Check finds out in advance what could not be written at its end. It
+// creates no files. Write writes the whole file or nothing: an existing file is replaced only
+// at the end, by renaming, so it survives a failed run and a full disk.
 //
-// Read outfile.go, then place.go, which says what a path stands for.
+// Read outfile.go, then place.go, which resolves paths.
 package outfile

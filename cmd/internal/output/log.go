@@ -8,8 +8,8 @@ import (
 	"github.com/hawser-ws/hawser/server"
 )
 
-// Log is a log over a Writer. Lines that had to be dropped are told of in the log
-// itself, where they are missing.
+// Log is a log over a Writer. Dropped lines are reported in the log itself, in the place where
+// they are missing.
 type Log struct {
 	*slog.Logger
 	*Writer

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Header is the HTTP header in which trusted proxies name who they forward for.
-// The others are whatever a client sent. Its zero value is none.
+// Header is the HTTP header in which trusted proxies name the client. Other headers may have
+// been sent by the client. The zero value is none.
 type Header string
 
 const (
@@ -18,13 +18,13 @@ const (
 	Forwarded     Header = "Forwarded" // RFC 7239
 )
 
-// ClientAddr is a function that says whom a request comes from, as far as trusted
-// proxies know: the last in the header whom none of them forwards for. It returns
-// the zero AddrPort where that is r.RemoteAddr. The port is 0 where the header has none.
+// ClientAddr returns a function that returns the client's address of a request, as named by
+// trusted proxies: the last address in the header that is not a trusted proxy's. It returns the
+// zero AddrPort if that is r.RemoteAddr. The port is 0 if the header has none.
 //
-// It walks from the right, because each proxy appends the address it sees and
-// whatever stands further to the left may be the client's invention. What is not an
-// address ends the walk.
+// It reads the header from the right, because each proxy appends the address that it sees;
+// anything further to the left may have been made up by the client. It stops at anything that
+// is not an address.
 func (h Header) ClientAddr(trusted Trusted) func(r *http.Request) netip.AddrPort {
 	return func(r *http.Request) (client netip.AddrPort) {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
@@ -45,9 +45,9 @@ func (h Header) ClientAddr(trusted Trusted) func(r *http.Request) netip.AddrPort
 	}
 }
 
-// Secure is a function that reports whether trusted proxies say that a client's
-// request came to them over TLS: with X-Forwarded-Proto, or with the parameter proto
-// of what Forwarded says about the client.
+// Secure returns a function that reports whether a client's request reached trusted proxies
+// over TLS, as they say in X-Forwarded-Proto, or in the parameter proto of the client's element
+// in Forwarded.
 func (h Header) Secure(trusted Trusted) func(r *http.Request) bool {
 	return func(r *http.Request) bool {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)

@@ -25,29 +25,28 @@ const (
 
 // Options say how a Listener works. The zero value of a field means its default.
 type Options struct {
-	// Trusted are those who have to begin with a PROXY header. Others are accepted
-	// as they come: a header of theirs is data, which HTTP and TLS refuse.
+	// Trusted are the peers that must begin with a PROXY header. Others are accepted without
+	// one: if they send one, it is data, which HTTP and TLS refuse.
 	Trusted Trusted
 
-	// Timeout bounds the time from accept to the end of the header. Default: 5 s.
+	// Timeout is the maximum time from accept to the end of the header. Default: 5 s.
 	Timeout time.Duration
 
-	// Probes says whether a trusted peer may do without a header if it begins with an
-	// HTTP request that a health probe can be, or with TLS if TLS is set: what looks
-	// after a server, such as Kubernetes, asks without one, from addresses like the
-	// proxies'. That is accepted as a connection of its own address which has a method
-	// ProbesOnly; nothing but health probes must be answered on it.
+	// Probes says whether a trusted peer may omit the header if it begins with an HTTP request
+	// that can be a health probe, or with TLS if TLS is set. Health checkers such as Kubernetes
+	// send no header, but have addresses like the proxies'. Such a connection is accepted with
+	// its own address, and its method ProbesOnly returns true: only health probes must be
+	// answered on it.
 	Probes bool
 	TLS    bool
 
 	Log *slog.Logger // default: slog.Default()
 }
 
-// NewListener wraps ln so that a connection is accepted once its header has been
-// read. Its RemoteAddr and LocalAddr are those of the header, unless that says
-// LOCAL, UNKNOWN or something else than TCP: then they are its own. A trusted peer
-// that sends no header, a wrong one, one of more than 4 KiB, or none in time, is not
-// accepted but closed.
+// NewListener wraps ln so that a connection is accepted after its header has been read. Its
+// RemoteAddr and LocalAddr are those in the header, unless the header says LOCAL, UNKNOWN or
+// something other than TCP: then they are its own. A connection from a trusted peer is closed
+// if the header is missing, invalid, longer than 4 KiB or late.
 func NewListener(ln net.Listener, o Options) net.Listener {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
@@ -192,8 +191,8 @@ func (l *listener) Close() error {
 	return l.Listener.Close()
 }
 
-// errSilent is the end of a connection on which nothing was sent: proxies look in
-// this way whether somebody is there.
+// errSilent is the error of a connection that ended without sending anything: proxies check in
+// this way whether the server is up.
 var errSilent = errors.New("closed without a word")
 
 // readHeader reads the header that nc has to begin with.
@@ -278,11 +277,11 @@ func (c *conn) Read(p []byte) (int, error) {
 func (c *conn) RemoteAddr() net.Addr { return c.remote }
 func (c *conn) LocalAddr() net.Addr  { return c.local }
 
-// SyscallConn gives access to the socket (syscall.Conn), where what was read
-// behind the header cannot be found: it has to be taken first.
+// SyscallConn gives access to the socket (syscall.Conn). The bytes that were read after the
+// header are not in the socket any more, so they must have been read from the conn first.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	if len(c.left) > 0 {
-		return nil, fmt.Errorf("proxy: %d bytes behind the PROXY header have not been read", len(c.left))
+		return nil, fmt.Errorf("proxy: %d bytes after the PROXY header have not been read", len(c.left))
 	}
 	sc, ok := c.Conn.(syscall.Conn)
 	if !ok {

@@ -7,17 +7,17 @@ import (
 	"net/netip"
 )
 
-// unixPeer stands for whoever connects to a Unix socket.
+// unixPeer stands for all clients of a Unix socket.
 const unixPeer = "unix"
 
-// Trusted are the proxies that are believed. Its zero value is nobody.
+// Trusted is a set of trusted proxies. Its zero value is empty.
 type Trusted struct {
 	prefixes []netip.Prefix
 	unix     bool
 }
 
 // ParseTrusted reads a list of addresses and networks, such as 10.0.0.0/8 or ::1.
-// "unix" stands for whoever may connect to a Unix socket.
+// "unix" stands for all clients of a Unix socket.
 func ParseTrusted(list []string) (t Trusted, err error) {
 	for _, s := range list {
 		if s == unixPeer {
@@ -33,7 +33,7 @@ func ParseTrusted(list []string) (t Trusted, err error) {
 	return t, nil
 }
 
-// CheckTrusted says what is wrong with an entry of ParseTrusted's list.
+// CheckTrusted returns what is wrong with an entry of ParseTrusted's list.
 func CheckTrusted(s string) error {
 	if s == unixPeer {
 		return nil
@@ -60,11 +60,11 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
-// None reports whether nobody is trusted.
+// None reports whether no proxy is trusted.
 func (t Trusted) None() bool { return t.prefixes == nil && !t.unix }
 
-// has reports whether a proxy at this address is trusted. An IPv4 address within
-// IPv6 is that address.
+// has reports whether a proxy at this address is trusted. An IPv4-mapped address counts as
+// IPv4.
 func (t Trusted) has(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	for _, p := range t.prefixes {

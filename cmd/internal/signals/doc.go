@@ -1,5 +1,5 @@
-// Package signals says what the signals of a long-running server do: none but those
-// that ask it to stop ends it, whatever its configuration.
+// Package signals handles the signals of a long-running server: only those that ask it to stop
+// end it.
 //
-// Tools are different, and do not use it: the SIGPIPE of "| head" is what ends them.
+// Tools do not use it: SIGPIPE, as from "| head", should end them.
 package signals

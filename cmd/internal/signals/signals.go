@@ -6,8 +6,8 @@ import (
 	"syscall"
 )
 
-// Survive has the process ignore the signals whose default action would end or halt
-// it, though they ask for neither.
+// Survive makes the process ignore the signals whose default action would end or halt it
+// although that is not what they ask for.
 //
 // SIGPIPE comes when the reader of stdout or stderr is gone, SIGXFSZ when the log
 // has reached the limit on a file's size, and SIGTTOU when it goes to a terminal
@@ -35,8 +35,8 @@ func OnHangup(f func()) (stop func()) {
 	}
 }
 
-// Stop is closed by the first SIGINT or SIGTERM. A second one, while a graceful stop
-// is under way, ends the process the way the system does it.
+// Stop returns a channel that is closed by the first SIGINT or SIGTERM. A second one, during a
+// graceful stop, ends the process by the system's default action.
 func Stop() <-chan struct{} {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

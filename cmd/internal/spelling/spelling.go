@@ -4,10 +4,9 @@ package spelling
 
 import "strings"
 
-// Nearest is the one among names that name was probably meant to be, or "" if none
-// is near. Case, and which of dash, dot and underscore stands between words, are no
-// difference. What stands before a dot may be left out, and a word may be too many at
-// the end.
+// Nearest returns the one among names that name was probably meant to be, or "" if none is
+// near. Case, and whether words are separated by dashes, dots or underscores, make no
+// difference. The part before a dot may be missing, and there may be an extra word at the end.
 func Nearest(name string, among []string) string {
 	name = fold(name)
 	best, least := "", len(name)/3+1
@@ -31,7 +30,7 @@ func Nearest(name string, among []string) string {
 	return best
 }
 
-// DidYouMean is Nearest as the end of a sentence, or nothing.
+// DidYouMean returns Nearest as the end of a sentence, or "".
 func DidYouMean(name string, among []string) string {
 	if best := Nearest(name, among); best != "" {
 		return "; did you mean " + best + "?"

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/buildinfo"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/latency"
@@ -88,7 +88,7 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 	}
 	defer c.close()
 	r := &running{o: &o, crew: c, lost: make([]atomic.Bool, len(c.workers)), res: &result.Result{
-		Format: result.Format, Version: version(), Began: time.Now().Round(time.Second), Command: o.Command,
+		Format: result.Format, Version: buildinfo.Version(), Began: time.Now().Round(time.Second), Command: o.Command,
 		Plan: o.Plan, Deflate: o.Target.Deflate, Machine: host.Describe(),
 	}}
 	steps := []func(context.Context) error{r.prepare, r.connect, r.load, r.finish}
@@ -103,21 +103,6 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 	r.release(context.Background(), releaseTime)
 	r.audit()
 	return r.res, nil
-}
-
-// version is this program's, from the build.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v += " " + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return v
 }
 
 // each asks all workers at a time that are not lost.
