@@ -111,20 +111,8 @@ func TestDamagedMessage(t *testing.T) {
 		t.Fatal(err)
 	}
 	damaged := []uint64{1, 7, 50, 51, 99, 100}
-	err = change(s.path, func(tx *bbolt.Tx) error {
-		b := tx.Bucket(bucketLog)
-		for _, seq := range damaged {
-			key := numberKey(seq + 1) // the first record says that the conversation was made
-			v := bytes.Clone(b.Get(key))
-			v[len(v)-1] ^= 4
-			if err := b.Put(key, v); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
+	for _, seq := range damaged {
+		spoil(t, s.path, bucketLog, numberKey(seq+1)) // the first record says that the lobby was made
 	}
 	if s, err = Open(dir, Options{Log: textLog(&log)}); err != nil {
 		t.Fatal(err)
@@ -223,5 +211,18 @@ func TestLostTransaction(t *testing.T) {
 				t.Errorf("and another one, %s", third.epoch)
 			}
 		})
+	}
+}
+
+// spoil changes a bit of a record.
+func spoil(t *testing.T, path string, bucket, key []byte) {
+	t.Helper()
+	err := change(path, func(tx *bbolt.Tx) error {
+		v := bytes.Clone(tx.Bucket(bucket).Get(key))
+		v[len(v)-1] ^= 4
+		return tx.Bucket(bucket).Put(key, v)
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

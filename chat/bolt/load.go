@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,14 +23,30 @@ type replayer struct {
 }
 
 // replay reads what came after the last checkpoint, and all conversations: the rooms for
-// their list, and the number of all to find out whether one is missing.
+// their list, and the number of all to find out whether one is missing. With an error, what
+// came before the damage is there.
 func (s *Store) replay(tx *bbolt.Tx) error {
+	r := replayer{s, tx.Bucket(bucketLog), make(map[uint64]*fresh), make(map[uint64]chat.Conversation)}
+	err := r.readBatches(tx)
+	s.unsure.conversations = err != nil
+	for number, f := range r.changed {
+		f.base = f.change - uint64(len(f.positions))
+		if name, made := r.made[number]; made {
+			s.fresh[name] = f
+			s.recent.add(name, f.conversation)
+		}
+	}
+	return errors.Join(err, s.readConversations(tx, &r))
+}
+
+// readBatches reads what was written by each transaction.
+func (r *replayer) readBatches(tx *bbolt.Tx) error {
+	s := r.s
 	value, err := getMeta(tx, keyCheckpoint)
 	if err != nil || len(value) != 8 {
 		return fmt.Errorf("%w: the place of the last checkpoint", errDamaged)
 	}
 	s.position = binary.BigEndian.Uint64(value)
-	r := replayer{s, tx.Bucket(bucketLog), make(map[uint64]*fresh), make(map[uint64]chat.Conversation)}
 	c := tx.Bucket(bucketBatches).Cursor()
 	for k, v := c.First(); k != nil; {
 		if !bytes.Equal(k, numberKey(s.position+1)) {
@@ -49,14 +66,7 @@ func (s *Store) replay(tx *bbolt.Tx) error {
 	if k, _ := r.log.Cursor().Last(); len(k) == 8 && binary.BigEndian.Uint64(k) > s.position {
 		return fmt.Errorf("%w: what was written from record %d of the log on is missing", errDamaged, s.position+1)
 	}
-	for number, f := range r.changed {
-		f.base = f.change - uint64(len(f.positions))
-		if name, made := r.made[number]; made {
-			s.fresh[name] = f
-			s.recent.add(name, f.conversation)
-		}
-	}
-	return s.readConversations(tx, &r)
+	return nil
 }
 
 // readBatch reads what a transaction has written.
