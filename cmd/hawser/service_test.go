@@ -99,7 +99,7 @@ func TestOrigins(t *testing.T) {
 			t.Errorf("Origin %q: %v; want allowed: %v", c.origin, err, c.ok)
 		}
 	}
-	if !strings.Contains(anyone.log.String(), "public_origins holds *") {
+	if !strings.Contains(anyone.log.String(), "public_origins contains *") {
 		t.Errorf("no warning about *:\n%s", anyone.log)
 	}
 }
