@@ -14,16 +14,16 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// A backup is a store's file with one bucket more, which holds the key of the
+// A backup is a store's file with an additional bucket, which contains the key of the
 // users' tokens and says what the file is:
 //
-//   - Seal makes a copy a backup. Open refuses it: a server that ran on it would
-//     give out seqs of an epoch that went on elsewhere.
-//   - Revive makes a backup a store again, with a new epoch. It gets its name by one
-//     rename, the key still within it.
-//   - The program that opens the store then finds UnpackedKey, puts that key where it
-//     belongs, and calls KeyInstalled, which deletes the bucket. A crash before that
-//     leaves it to the next who opens the store.
+//   - Seal turns a copy into a backup. Open refuses a backup: a server that ran on it would
+//     assign seqs in an epoch that has continued elsewhere.
+//   - Revive turns a backup into a store again, with a new epoch. It gets its name by one
+//     rename, with the key still in it.
+//   - The program that opens the store then finds UnpackedKey, writes that key to its file,
+//     and calls KeyInstalled, which deletes the bucket. After a crash before that, the next
+//     program that opens the store does it.
 var (
 	bucketBackup = []byte("backup")
 	keyState     = []byte("state")
@@ -33,16 +33,16 @@ var (
 	stateRevived = "revived"
 )
 
-// Snapshot is a store as it was at one moment, between two commits. While it is
-// open, the pages that commits free are not used again: the file grows by what is
-// written meanwhile.
+// Snapshot is the state of a store at one moment, between two commits. While it is open, the
+// pages that commits free are not reused, so the file grows by everything that is written.
 type Snapshot struct {
 	tx    *bbolt.Tx
 	size  int64
 	close func() error // closes the file, if it is the snapshot's own
 }
 
-// Snapshot begins one. The caller closes it, soon: Close of the Store waits for that.
+// Snapshot returns a snapshot of the store. The caller must close it soon: the Store's Close
+// waits for that.
 func (s *Store) Snapshot() (*Snapshot, error) {
 	s.writing.Lock() // so that no commit is half synced
 	defer s.writing.Unlock()
@@ -53,9 +53,9 @@ func (s *Store) Snapshot() (*Snapshot, error) {
 	return &Snapshot{tx, tx.Size(), func() error { return nil }}, nil
 }
 
-// OpenSnapshot is a snapshot of the store in dir that no server has open, and that
-// none can open meanwhile. The error is an *InUseError if one has. It changes
-// nothing.
+// OpenSnapshot returns a snapshot of the store in dir, which no server may have open, and none
+// can open until the snapshot is closed. The error is an *InUseError if a server has it open.
+// It does not modify the store.
 func OpenSnapshot(dir string) (*Snapshot, error) {
 	s, err := openReadOnly(filepath.Join(dir, FileName))
 	if err != nil {
@@ -147,8 +147,8 @@ func putBackup(tx *bbolt.Tx, state string, tokenKey []byte) error {
 	return errors.Join(putSealed(tx, bucketBackup, keyState, []byte(state)), putSealed(tx, bucketBackup, keyToken, tokenKey))
 }
 
-// Seal makes a backup of the copy of a store in path, which nobody has open:
-// tokenKey, the contents of the file with the key, goes into it. It is synced.
+// Seal turns the copy of a store in path, which must not be open, into a backup with tokenKey,
+// the contents of the key's file. It syncs the file.
 func Seal(path string, tokenKey []byte) error {
 	return change(path, func(tx *bbolt.Tx) error {
 		return putBackup(tx, stateSealed, tokenKey)
@@ -218,8 +218,8 @@ func (s *Store) KeyInstalled() error {
 	return s.update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketBackup) })
 }
 
-// KeyID names the key that signs the tokens of the users in the store; it is empty
-// as long as nobody has said. SetKeyID says it.
+// KeyID returns the identifier of the key that signs the tokens of the users in the store; ""
+// before SetKeyID was called.
 func (s *Store) KeyID() string { return s.key }
 
 // SetKeyID stores which key signs the tokens of the users in the store.
@@ -231,7 +231,7 @@ func (s *Store) SetKeyID(id string) error {
 	return err
 }
 
-// HasUsers reports whether anybody has a token for what is in the store.
+// HasUsers reports whether there are users in the store.
 func (s *Store) HasUsers() (has bool, err error) {
 	err = s.guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {

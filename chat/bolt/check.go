@@ -22,8 +22,8 @@ type Contents struct {
 	Messages      uint64 // that are whole
 }
 
-// Verify reads every record of the store or backup in path, which nobody writes to. The
-// error says what is lost.
+// Verify reads every record of the store or backup in path, which must not be written to
+// meanwhile. The error says what is lost.
 func Verify(ctx context.Context, path string) (c Contents, err error) {
 	losses := 0
 	var lost error
@@ -38,10 +38,10 @@ func Verify(ctx context.Context, path string) (c Contents, err error) {
 	return c, cmp.Or(err, lost)
 }
 
-// Check reads every page and record of the store or backup in path, which nobody writes
-// to, and calls lose with each thing that is lost, in words. It changes nothing, and ends
-// whatever the file holds: nothing of it is trusted, and bbolt is not asked. The error is
-// that of a file of which nothing can be read, or of the context.
+// Check reads every page and record of the store or backup in path, which must not be written
+// to meanwhile, and calls lose with a description of each loss. It changes nothing, and
+// terminates whatever the file contains: it trusts nothing in it, and does not use bbolt. The
+// error says that nothing of the file can be read, or that the context has ended.
 func Check(ctx context.Context, path string, lose func(what string)) (Contents, error) {
 	c := &checker{
 		ctx:     ctx,

@@ -21,8 +21,8 @@ import (
 // transaction, so that one sync serves all of them.
 type job struct {
 	mu sync.Mutex
-	// Guarded by mu until it has begun, and then the committer's. A job that is abandoned
-	// before that holds nothing any more.
+	// Guarded by mu until the job has begun, then the committer's. They are nil if the job
+	// was abandoned before.
 	entries []chat.Entry
 	user    *chat.User
 	done    func(int, chat.Result) // for entries
@@ -43,8 +43,8 @@ type job struct {
 // need not wait long for the last.
 const maxBatch = 1024
 
-// committer does the jobs. One goroutine writes, and tells everybody in the order in
-// which it wrote.
+// committer does the jobs. One goroutine writes them, and answers in the order in which it
+// wrote.
 type committer struct {
 	mu   sync.Mutex
 	wake sync.Cond
@@ -103,9 +103,9 @@ func (s *Store) run(ctx context.Context, j *job, n int) error {
 	}
 }
 
-// abandon ends the wait of a job's caller: it tells n entries what was not told yet, and
-// returns the same for a user. That is err, as nothing is stored of a job that has not
-// begun, or that nobody knows.
+// abandon ends the wait of a job's caller. It answers those of n entries that have no answer
+// yet, and returns the answer for a user: err if the job has not begun, because then nothing
+// is stored, otherwise that the outcome is unknown.
 func (j *job) abandon(err error, n int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -209,7 +209,7 @@ func (j *job) size() int {
 	return len(j.entries)
 }
 
-// begin reports whether anybody still waits for a job.
+// begin marks a job as begun, and reports whether its caller still waits.
 func (j *job) begin() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -269,8 +269,7 @@ func (s *Store) write(jobs []*job) {
 	}
 }
 
-// tell answers a job's caller, and gives each change to those who want it, after the
-// answer.
+// tell answers a job's caller, and then gives each change to the broker.
 func (s *Store) tell(j *job) {
 	for i := range j.results {
 		r := &j.results[i]

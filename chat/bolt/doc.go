@@ -1,8 +1,8 @@
 // Package bolt is a chat engine in one file, on go.etcd.io/bbolt.
 //
-// It knows how messages, rooms and users lie on disk, and nothing of who may see
-// them. One process at a time has the file open; chat.db holds everything but the key
-// of the users' tokens, which its backup holds as well.
+// It knows how messages, rooms and users are stored on disk, but not who may see them. Only
+// one process at a time can have the file open. chat.db contains everything except the key of
+// the users' tokens; a backup contains that as well.
 //
 //	bucket         key                       value, after a checksum (record.go)
 //	meta           "format"                  "2", without a checksum

@@ -67,8 +67,8 @@ func (s *Store) migrate(timeout time.Duration) error {
 	return nil
 }
 
-// Upgrade brings the copy of a store or backup in path, which nobody has open, to today's
-// format, if it is of the old one.
+// Upgrade converts the copy of a store or backup in path, which must not be open, to the
+// current format, if it has the old one.
 func Upgrade(path string) error {
 	s := newStore(path, checkpointEvery, slog.New(slog.DiscardHandler))
 	return s.guard(func() (err error) {

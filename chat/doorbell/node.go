@@ -65,9 +65,9 @@ type Node struct {
 	wake sync.Cond
 	// Guarded by mu.
 	followers map[chat.Conversation]*follower
-	ending    map[chat.Conversation]*follower // that nobody wants any more, and are still being read
-	inboxes   map[string]*inbox               // by user id, of those who are followed
-	queue     []reading                       // what is to be read, in order
+	ending    map[chat.Conversation]*follower // no longer wanted, but still being read
+	inboxes   map[string]*inbox               // by user id: those of the followed users
+	queue     []reading                       // what has to be read, in order
 	troubles  int                             // how much cannot be read at the moment
 	detached  bool
 }
@@ -129,7 +129,7 @@ func (n *Node) Probe() {
 	}
 }
 
-// Here tells the receiver of somebody in a room, if the node is subscribed to that.
+// Here tells the receiver about a presence event in a room, if the node is subscribed to it.
 func (n *Node) Here(room string, ev chat.PresenceEvent) {
 	n.telling.RLock()
 	defer n.telling.RUnlock()
@@ -274,8 +274,8 @@ func (n *Node) Unfollow(userID string) {
 	}
 }
 
-// release ends a follower that nobody wants any more. One that is wanted for the sake of a
-// person goes on as theirs. Called with mu held.
+// release ends a follower that is no longer wanted. If it is wanted because of a followed user,
+// it goes on as theirs. Called with mu held.
 func (n *Node) release(f *follower) {
 	if !n.wanted(f) {
 		n.drop(f)

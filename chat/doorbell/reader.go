@@ -20,10 +20,10 @@ type task struct {
 	state    state
 	ready    bool // it may be read
 	rung     bool // there may be something to read
-	gone     bool // nobody wants it any more
+	gone     bool // it is no longer wanted
 	failures uint8
 	pause    uint8         // probes that must pass before it is read again
-	over     chan struct{} // closed when a reader has finished; nil: nobody waits for that
+	over     chan struct{} // closed when a reader has finished; nil: nothing waits for that
 }
 
 func (t *task) standing() *task { return t }
@@ -69,8 +69,8 @@ func (n *Node) read() {
 	}
 }
 
-// readOne reads a page of something that nobody else reads, and notes what comes next.
-// Called with mu held, which it gives back meanwhile.
+// readOne reads a page of something that no other reader reads, and schedules what comes next.
+// Called with mu held, which it releases while it reads.
 func (n *Node) readOne(ctx context.Context, r reading) error {
 	t := r.standing()
 	t.state, t.rung = beingRead, false

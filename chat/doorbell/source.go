@@ -6,8 +6,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Source reads what is stored. Every method returns soon after its context ends. What one of
-// them has returned, a later call of any returns too: a replica that lags behind is no Source.
+// Source reads what is stored. Every method returns soon after its context ends. Later calls
+// must see everything that earlier calls have returned, so a replica that lags is not a Source.
 type Source interface {
 	// Tails calls each once for each conversation, with its tail or why it cannot be read. The
 	// tail of one that does not exist has no change, and the epoch in which it would begin.
