@@ -67,7 +67,7 @@ type Log interface {
 	Append(ctx context.Context, entries []Entry, done func(i int, r Result))
 
 	// History reads messages of a conversation. A conversation that does not exist is
-	// empty.
+	// empty. Messages that were stored and cannot be read any more are named in the page.
 	History(ctx context.Context, q HistoryQuery) (Page, error)
 
 	// Changes reads at most limit changes of a conversation, in order, after the one with

@@ -74,9 +74,9 @@ type checker struct {
 	position   uint64              // of the last record that was read
 	places     map[uint64]*checked // conversations by number
 	batched    map[uint64]entry    // by position: what the batches say
-	indexed    map[uint64]uint64   // by conversation: how many changes are in blocks
-	damaged    int                 // records of the log that are
-	lost       int                 // messages that were told of
+	indexed    map[uint64]uint64   // by conversation: how many blocks there are
+	damaged    int                 // records of the log
+	lost       int                 // messages, each of which was told of
 	peers      int
 }
 
