@@ -88,7 +88,9 @@ func (w *writer) tryAdd(e *chat.Entry, r *chat.Result) error {
 	var ref refHash
 	if m.Ref != "" {
 		ref = w.s.refKey.hash(c.number, m.Sender, m.Ref)
-		old, found, err := w.findRef(ref)
+		var old entry
+		var found bool
+		err := w.s.guard(func() (err error) { old, found, err = w.findRef(ref); return err })
 		if err != nil {
 			return err
 		}

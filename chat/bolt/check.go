@@ -71,6 +71,7 @@ type checker struct {
 	buckets  map[string]bucket
 
 	checkpoint uint64
+	next       uint64              // record of the log that no batch has; 0: it is not known
 	position   uint64              // of the last record that was read
 	places     map[uint64]*checked // conversations by number
 	batched    map[uint64]entry    // by position: what the batches say
@@ -109,7 +110,7 @@ func (c *checker) check(path string) error {
 	if err := c.meta(); err != nil {
 		return err
 	}
-	for _, step := range []func(){c.conversations, c.batches, c.log, c.index, c.ends, c.users, c.marks, c.refs, c.rest} {
+	for _, step := range []func(){c.conversations, c.batches, c.log, c.afterBatches, c.index, c.ends, c.users, c.marks, c.refs, c.rest} {
 		if step(); c.ctx.Err() != nil {
 			return nil
 		}

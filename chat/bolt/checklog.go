@@ -10,24 +10,27 @@ import (
 // batches reads what is not in the index yet.
 func (c *checker) batches() {
 	c.batched = make(map[uint64]entry)
-	next := c.checkpoint + 1
+	c.next = c.checkpoint + 1
 	c.each(bucketBatches, func(k, v []byte) {
 		b, err := openRecord(bucketBatches, k, v)
 		if err != nil || len(k) != 8 {
 			c.lose(fmt.Sprintf("what was written from record %x of the log on: the list of it is damaged", k))
+			c.next = 0
 			return
 		}
-		if at := binary.BigEndian.Uint64(k); at != next {
-			c.lose(fmt.Sprintf("the lists of what was written from record %d to %d of the log are missing", next, at-1))
-			next = at
+		at := binary.BigEndian.Uint64(k)
+		if c.next != 0 && at != c.next {
+			c.lose(fmt.Sprintf("the lists of what was written from record %d to %d of the log are missing", c.next, at-1))
 		}
-		for d := (decoder{b: b}); len(d.b) > 0; next++ {
+		c.next = at
+		for d := (decoder{b: b}); len(d.b) > 0; c.next++ {
 			var e entry
 			if e.decodeHead(&d); d.bad {
-				c.lose(fmt.Sprintf("what was written from record %d of the log on: the list of it is damaged", next))
+				c.lose(fmt.Sprintf("what was written from record %d of the log on: the list of it is damaged", c.next))
+				c.next = 0
 				return
 			}
-			c.batched[next] = e
+			c.batched[c.next] = e
 			if e.kind == kindConversation && c.places[e.number] == nil {
 				c.places[e.number] = &checked{place: place{conversation: conversation{number: e.number}}, name: chat.Conversation(e.name)}
 			}
@@ -68,6 +71,13 @@ func (c *checker) log() {
 		p.change, p.positions = e.change, append(p.positions, at)
 		c.contents.Messages++
 	})
+}
+
+// afterBatches finds records of the log that came after the last list: another is missing.
+func (c *checker) afterBatches() {
+	if c.next != 0 && c.position >= c.next {
+		c.lose(fmt.Sprintf("the lists of what was written from record %d to %d of the log are missing", c.next, c.position))
+	}
 }
 
 // to notes that the changes up to n are lost.

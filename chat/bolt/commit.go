@@ -309,6 +309,7 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 			return nil
 		})
 	})
+	var page *pageError
 	switch {
 	case err == nil:
 		s.room.wrote(nil)
@@ -319,6 +320,10 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 		broken := fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
 		s.broken.CompareAndSwap(nil, &broken)
 		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, s.Broken())
+	case errors.As(err, &page): // where it was to write
+		broken := fmt.Errorf("chat/bolt: closed for writing: %w", err)
+		s.broken.CompareAndSwap(nil, &broken)
+		err = s.Broken()
 	}
 	return err
 }

@@ -45,6 +45,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		"a message under another's key":     {copyTo(bucketLog, numberKey(2), numberKey(3)), "message 2 of r:lobby"},
 		"a key":                             {put(bucketLog, []byte("x"), nil), "has the key 78"},
 		"a list of what was written":        {flip(bucketBatches), "the list of it is damaged"},
+		"the last list is missing":          {del(bucketBatches, numberKey(4)), "the lists of what was written from record 4 to 6 of the log are missing"},
 		"a user":                            {flip(bucketUsers), "the user u_ada"},
 		"a user is missing":                 {del(bucketUsers, []byte("u_ada")), "1 users are there, of 2"},
 		"a look":                            {flip(bucketLooks), "whose name looks like another's"},

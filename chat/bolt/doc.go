@@ -39,7 +39,10 @@
 // # Damage
 //
 // What a checksum does not fit is not used. A message is named in the page that it is
-// missing from, counted and logged once; what is around it is read as ever. Where a
+// missing from, counted and logged once; what is around it is read as ever. Only a damaged
+// page that is to be written closes the store for writing, and what is found at opening:
+// where the messages since the checkpoint cannot all be read, the rest is, in an epoch of
+// its own. Where a
 // conversation or a user is missing that may have been there, none of that name is made
 // anew, and where the newest transaction may be missing, a new epoch begins. bbolt itself
 // follows whatever a page says, so pages that would lead it astray keep the file from being

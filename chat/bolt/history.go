@@ -70,6 +70,9 @@ type span struct{ first, last uint64 }
 // span. With such bounds there is one at most for each part of the conversation in which
 // the clock did not go back.
 func (r *reader) spans(t *thread, q *chat.HistoryQuery) (spans []span, err error) {
+	if q.AfterSeq >= t.seq {
+		return nil, nil
+	}
 	all := span{q.AfterSeq + 1, t.seq}
 	if q.BeforeSeq != 0 {
 		all.last = min(all.last, q.BeforeSeq-1)

@@ -23,12 +23,17 @@ type replayer struct {
 }
 
 // replay reads what came after the last checkpoint, and all conversations: the rooms for
-// their list, and the number of all to find out whether one is missing. With an error, what
-// came before the damage is there.
+// their list, and the number of all to find out whether one is missing.
+//
+// Where it fails, what came before is kept. As conversations may have gone on, or begun,
+// since, they are in an epoch that no other run of this store has: clients must not take
+// where these seem to end for where they ended.
 func (s *Store) replay(tx *bbolt.Tx) error {
 	r := replayer{s, tx.Bucket(bucketLog), make(map[uint64]*fresh), make(map[uint64]chat.Conversation)}
-	err := r.readBatches(tx)
-	s.unsure.conversations = err != nil
+	err := s.guard(func() error { return r.readBatches(tx) })
+	if err != nil {
+		s.epoch, s.unsure.conversations = string(newEpoch()), true
+	}
 	for number, f := range r.changed {
 		f.base = f.change - uint64(len(f.positions))
 		if name, made := r.made[number]; made {
@@ -39,7 +44,7 @@ func (s *Store) replay(tx *bbolt.Tx) error {
 	return errors.Join(err, s.readConversations(tx, &r))
 }
 
-// readBatches reads what was written by each transaction.
+// readBatches reads what was written since the checkpoint.
 func (r *replayer) readBatches(tx *bbolt.Tx) error {
 	s := r.s
 	value, err := getMeta(tx, keyCheckpoint)
@@ -266,6 +271,6 @@ func (s *Store) mend() error {
 // look-up reads the run itself.
 func (s *Store) makeFilters(ctx context.Context, runs []*run) {
 	for _, r := range slices.Backward(runs) {
-		s.view(ctx, func(rd *reader) error { return r.makeFilter(rd.tx) })
+		s.view(ctx, "", func(rd *reader) error { return r.makeFilter(rd.tx) })
 	}
 }

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -18,8 +19,9 @@ type reader struct {
 	log *bbolt.Cursor // nil: not used yet
 }
 
-// view runs a read transaction.
-func (s *Store) view(ctx context.Context, read func(*reader) error) error {
+// view runs a read transaction about a conversation, user or, with an empty name, something
+// else. A damaged page is an error of this one only.
+func (s *Store) view(ctx context.Context, name chat.Conversation, read func(*reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -27,10 +29,15 @@ func (s *Store) view(ctx context.Context, read func(*reader) error) error {
 	if err != nil {
 		return err
 	}
-	return s.guard(func() error {
+	err = s.guard(func() error {
 		defer tx.Rollback()
 		return read(&reader{s: s, ctx: ctx, tx: tx})
 	})
+	var page *pageError
+	if errors.As(err, &page) {
+		s.damage.note(name, 0, err)
+	}
+	return err
 }
 
 // begin begins a read transaction. That waits while the file is mapped anew, which itself
@@ -91,7 +98,7 @@ func (s *Store) read(ctx context.Context, name chat.Conversation, f func(*reader
 		t.conversation, t.fresh = fresh.conversation, fresh.positions
 	}
 	s.mu.RUnlock()
-	return s.view(ctx, func(r *reader) error {
+	return s.view(ctx, name, func(r *reader) error {
 		if !t.exists() {
 			if err := r.load(t); err != nil {
 				return err
@@ -201,7 +208,8 @@ func (s *Store) end(ctx context.Context, name chat.Conversation) (c conversation
 // Changes implements chat.Log.
 func (s *Store) Changes(ctx context.Context, name chat.Conversation, after uint64, limit int) (changes []chat.Change, more bool, err error) {
 	err = s.read(ctx, name, func(r *reader, t *thread) error {
-		for n := after + 1; n <= t.change; n++ {
+		for n := after; n < t.change; {
+			n++
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -269,7 +277,7 @@ func (s *Store) peers(ctx context.Context, user, after string, limit int, peers 
 		return false, fmt.Errorf("%w: some people with whom %s talks may be lost", errDamaged, user)
 	}
 	prefix := []byte(user + "\x00")
-	err = s.view(ctx, func(r *reader) error {
+	err = s.view(ctx, chat.Conversation(user), func(r *reader) error {
 		c := r.tx.Bucket(bucketPeers).Cursor()
 		from := append(bytes.Clone(prefix), after...)
 		k, v := c.Seek(from)
@@ -294,7 +302,7 @@ func (s *Store) peers(ctx context.Context, user, after string, limit int, peers 
 
 // User implements chat.Directory.
 func (s *Store) User(ctx context.Context, id string) (u chat.User, err error) {
-	err = s.view(ctx, func(r *reader) error {
+	err = s.view(ctx, chat.Conversation(id), func(r *reader) error {
 		b := r.tx.Bucket(bucketUsers).Get([]byte(id))
 		if b == nil && s.unsure.users {
 			return fmt.Errorf("%w: some users are lost, and %s may have been one of them", errDamaged, id)

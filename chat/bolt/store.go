@@ -180,7 +180,7 @@ func (s *Store) openAndRead(timeout time.Duration) error {
 			return err
 		}
 		for _, read := range []func(*bbolt.Tx) error{s.replay, s.readRuns, s.readUsers} {
-			if err := s.db.View(read); err != nil {
+			if err := s.guard(func() error { return s.db.View(read) }); err != nil {
 				err = fmt.Errorf("chat/bolt: %s is damaged, and closed for writing: %w", s.path, err)
 				s.damage.note("", 0, err)
 				s.broken.CompareAndSwap(nil, &err)
@@ -267,17 +267,27 @@ func (e *InUseError) Error() string {
 }
 
 // guard runs what reads or writes the file. Where that is damaged, bbolt panics, or
-// follows a page's number out of the file: that is an error, and no more.
+// follows a page's number out of the file: that is a pageError, and no more.
 func (s *Store) guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("chat/bolt: %s is damaged: %v", s.path, r)
-			s.broken.CompareAndSwap(nil, &err)
+			err = &pageError{s.path, r}
 		}
 	}()
 	return f()
 }
+
+// pageError says that a page of a file is damaged. It is an errDamaged.
+type pageError struct {
+	path string
+	what any // bbolt's words, or the runtime's
+}
+
+func (e *pageError) Error() string {
+	return fmt.Sprintf("chat/bolt: %s is damaged: %v", e.path, e.what)
+}
+func (e *pageError) Unwrap() error { return errDamaged }
 
 func openFile(path string, o bbolt.Options) (*bbolt.DB, error) {
 	o.FreelistType = bbolt.FreelistMapType
