@@ -240,7 +240,7 @@ func (c *checker) marks() {
 
 func (c *checker) refs() {
 	left := make(map[uint64]*run)
-	last := c.buckets[string(bucketRuns)].sequence
+	last, deleted := c.buckets[string(bucketRuns)].sequence, c.buckets[string(bucketRefs)].sequence
 	c.each(bucketRuns, func(k, v []byte) {
 		r, err := decodeRun(k, v)
 		if err != nil {
@@ -249,14 +249,8 @@ func (c *checker) refs() {
 		}
 		left[r.id] = r
 	})
-	for id := last; id+uint64(len(left)) > last; id-- {
-		if left[id] == nil {
-			c.lose(fmt.Sprintf("which messages were sent already: run %d is missing", id))
-			break
-		}
-	}
-	if last > 0 && len(left) == 0 {
-		c.lose("which messages were sent already: all runs are missing")
+	if uint64(len(left)) != last-deleted {
+		c.lose(fmt.Sprintf("which messages were sent already: %d runs are there, of %d", len(left), last-deleted))
 	}
 	c.each(bucketRefs, func(k, v []byte) {
 		ch, err := decodeChunk(k, v)

@@ -35,7 +35,8 @@ func (s *Store) checkpoint() {
 	for h, at := range s.refs {
 		refs = append(refs, foundRef{h, at})
 	}
-	past := min(expired(s.runs, s.time.Now()), maxExpire)
+	now := s.time.Now()
+	past := min(expired(s.runs, now), maxExpire)
 	var added *run
 	err := s.update(func(tx *bbolt.Tx) error {
 		for _, name := range names {
@@ -45,7 +46,7 @@ func (s *Store) checkpoint() {
 		}
 		if len(refs) > 0 {
 			var err error
-			if added, err = putRun(tx, refs, s.newestRef); err != nil {
+			if added, err = putRun(tx, refs, s.newestRef, now); err != nil {
 				return err
 			}
 		}

@@ -189,23 +189,25 @@ func (s *Store) whole(tx *bbolt.Tx, bucket []byte, want uint64) bool {
 	return ok
 }
 
-// readRuns reads which runs of refs there are: all up to the last that was written.
+// readRuns reads which runs of refs there are: all from the first that was not deleted up to
+// the last that was written.
 func (s *Store) readRuns(tx *bbolt.Tx) error {
 	b := tx.Bucket(bucketRuns)
 	c := b.Cursor()
-	last := b.Sequence()
+	next := tx.Bucket(bucketRefs).Sequence() + 1
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		r, err := decodeRun(bytes.Clone(k), v)
-		if n := len(s.runs); err == nil && n > 0 && s.runs[n-1].id+1 != r.id {
+		if err == nil && r.id != next {
 			err = errDamaged
 		}
 		if err != nil {
-			return fmt.Errorf("%w: a run of refs", err)
+			return fmt.Errorf("%w: run %d of refs", err, next)
 		}
 		s.runs = append(s.runs, r)
+		next++
 	}
-	if n := len(s.runs); last > 0 && (n == 0 || s.runs[n-1].id != last) {
-		return fmt.Errorf("%w: the newest run of refs is missing", errDamaged)
+	if next != b.Sequence()+1 {
+		return fmt.Errorf("%w: run %d of refs, and those after it, are missing", errDamaged, next)
 	}
 	return nil
 }

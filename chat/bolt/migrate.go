@@ -311,7 +311,7 @@ func (m *migration) refs() error {
 		if len(refs) == 0 {
 			return nil
 		}
-		if _, err := putRun(m.tx, refs, newest); err != nil {
+		if _, err := putRun(m.tx, refs, newest, newest); err != nil {
 			return err
 		}
 		run, newest = make(map[refHash]uint64), 0

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sort"
 	"sync/atomic"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -20,8 +21,12 @@ import (
 // deleted as a whole when it is past. An index in one piece would have each message with a
 // ref write a page of its own.
 //
-//	runs  run       how many refs it has, and the server_ts of its newest message
+//	runs  run       how many refs it has, the server_ts of its newest message, and when it
+//	                was written
 //	refs  run, hash a chunk of the run, from the ref with this hash on
+//
+// The bucket of runs counts in its sequence those that were written, and that of refs those
+// that were deleted. The oldest goes first, so the two say which are there.
 //
 // A filter in memory says of most runs that a ref is not in them.
 
@@ -58,14 +63,18 @@ type foundRef struct {
 
 // run is a run of refs on disk.
 type run struct {
-	id     uint64
-	refs   uint64
-	newest int64 // server_ts of the newest message
-	filter atomic.Pointer[filter]
+	id      uint64
+	refs    uint64
+	newest  int64 // server_ts of the newest message
+	written int64 // by the same clock
+	filter  atomic.Pointer[filter]
 }
 
 func (r *run) encode(key []byte) []byte {
-	b := binary.AppendUvarint(binary.AppendUvarint(newRecord(12), r.refs), uint64(r.newest))
+	b := newRecord(20)
+	for _, n := range []uint64{r.refs, uint64(r.newest), uint64(r.written)} {
+		b = binary.AppendUvarint(b, n)
+	}
 	return sealed(bucketRuns, key, b)
 }
 
@@ -75,7 +84,7 @@ func decodeRun(key, record []byte) (*run, error) {
 		return nil, err
 	}
 	d := decoder{b: b}
-	r := &run{refs: d.uvarint(), newest: int64(d.uvarint())}
+	r := &run{refs: d.uvarint(), newest: int64(d.uvarint()), written: int64(d.uvarint())}
 	if err := d.end(); err != nil || len(key) != 8 {
 		return nil, errDamaged
 	}
@@ -130,8 +139,8 @@ func (c *chunk) at(i int) (f foundRef) {
 // noMore is the next hash after the last chunk: none is as high.
 var noMore = refHash(bytes.Repeat([]byte{0xFF}, refSize))
 
-// putRun writes refs as a new run. It sorts them.
-func putRun(tx *bbolt.Tx, refs []foundRef, newest int64) (*run, error) {
+// putRun writes refs as a new run, at a time that is now. It sorts them.
+func putRun(tx *bbolt.Tx, refs []foundRef, newest, now int64) (*run, error) {
 	slices.SortFunc(refs, func(a, b foundRef) int { return bytes.Compare(a.hash[:], b.hash[:]) })
 	runs, chunks := tx.Bucket(bucketRuns), tx.Bucket(bucketRefs)
 	chunks.FillPercent = 1
@@ -139,7 +148,7 @@ func putRun(tx *bbolt.Tx, refs []foundRef, newest int64) (*run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &run{id: id, refs: uint64(len(refs)), newest: newest}
+	r := &run{id: id, refs: uint64(len(refs)), newest: newest, written: now}
 	f := newFilter(len(refs))
 	first := refHash{} // so that every hash is in some chunk
 	for rest := refs; len(rest) > 0; {
@@ -213,27 +222,34 @@ func (r *run) makeFilter(tx *bbolt.Tx) error {
 	return nil
 }
 
-// dayOf is the day of a server_ts.
-func dayOf(ts int64) int64 { return ts / day }
+// keepRefs is how old a run is when it is deleted, in ms; maxStep, how much older one step
+// from a run to the next makes those before.
+const (
+	keepRefs = int64((chat.RefLifetime + 24*time.Hour) / time.Millisecond)
+	maxStep  = int64(6 * time.Hour / time.Millisecond)
+)
 
-// expired is the number of runs, from the oldest on, that no message can need any more. Runs
-// of the two newest days are kept in any case: should the clock be ahead by years, it is
-// only the older refs that are forgotten for it.
+// expired is the number of runs, from the oldest on, that no message can need any more.
+//
+// A clock that was ahead, and is put right, must not have made them older than they are: a
+// message may be sent again by the clock of before. So a run's age is not taken from its own
+// time, but is the sum of the steps from each run to the next and to the present, where one
+// counts for 6 hours at most, and for nothing if it goes back. Thus the clock may go ahead
+// four times by any time, and refs are kept for their lifetime. A run with times in the
+// future grows old as any other.
 func expired(runs []*run, now int64) (n int) {
-	for n < len(runs) && dayOf(runs[n].newest) < dayOf(now)-1 {
-		days := make(map[int64]bool)
-		for _, r := range runs[n+1:] {
-			days[dayOf(r.newest)] = true
+	age, next := int64(0), now
+	for i, r := range slices.Backward(runs) {
+		age += min(max(next-r.written, 0), maxStep)
+		if since := now - r.newest; age >= keepRefs && (since >= chat.RefLifetime.Milliseconds() || since < -day) {
+			return i + 1
 		}
-		if len(days) < 2 {
-			break
-		}
-		n++
+		next = r.written
 	}
-	return n
+	return 0
 }
 
-// deleteRun deletes a run.
+// deleteRun deletes the oldest run.
 func deleteRun(tx *bbolt.Tx, id uint64) error {
 	prefix := numberKey(id)
 	chunks := tx.Bucket(bucketRefs)
@@ -246,6 +262,9 @@ func deleteRun(tx *bbolt.Tx, id uint64) error {
 		if err := chunks.Delete(k); err != nil {
 			return err
 		}
+	}
+	if _, err := chunks.NextSequence(); err != nil {
+		return err
 	}
 	return tx.Bucket(bucketRuns).Delete(prefix)
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.etcd.io/bbolt"
@@ -351,42 +350,6 @@ func TestWhatIsNotSyncedIsHidden(t *testing.T) {
 		if err := s.Close(bg); err != nil {
 			t.Error(err)
 		}
-	}
-}
-
-// Refs that have expired are forgotten with the run that they are in, but for those of two
-// days.
-func TestRefsAreForgotten(t *testing.T) {
-	var clock enginetest.Clock
-	for clock.Now().Year() < 2026 {
-		clock.Pass(365 * 24 * time.Hour)
-	}
-	s, err := Open(t.TempDir(), Options{Clock: &clock, Log: quiet.Log, every: 50})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close(bg)
-	const days = 8
-	for d := range days {
-		var batch []chat.Entry
-		for i := range 50 {
-			batch = append(batch, chat.Entry{Conversation: lobby, Message: message("x", fmt.Sprint(d, ".", i))})
-		}
-		if err := commit(s, batch); err != nil {
-			t.Fatal(err)
-		}
-		clock.Pass(24 * time.Hour)
-	}
-	if err := s.Close(bg); err != nil { // the last checkpoint is over
-		t.Fatal(err)
-	}
-	s = mustOpen(t, filepath.Dir(s.path))
-	chunks := 0
-	s.db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket(bucketRefs).ForEach(func(_, _ []byte) error { chunks++; return nil })
-	})
-	if len(s.runs) != 3 || chunks != 3 {
-		t.Errorf("%d runs of refs are left, in %d parts; want those of today and of the two days before", len(s.runs), chunks)
 	}
 }
 
