@@ -101,7 +101,6 @@ func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{
 	for _, w := range warnings {
 		log.Warn(w)
 	}
-	reserveHeadroom(environ)
 	a, err := start(cfg, log.Logger)
 	if err != nil {
 		fmt.Fprintln(log, "hawser:", err)
