@@ -52,7 +52,7 @@ type pages struct {
 	file io.ReaderAt
 	size int // of a page
 	meta pageMeta
-	lost bool // a meta page is damaged: it may have been the newer one
+	lost bool // a meta page is damaged, or older than it may be: its last may have been the newest
 
 	seen []uint64 // a bit for each page that is referred to
 	bad  func(page uint64, what string)
@@ -81,8 +81,8 @@ func openPages(file io.ReaderAt) (*pages, error) {
 		p.meta, p.lost = second, true
 	case !ok1:
 		p.meta, p.lost = first, true
-	case first.txid+1 == second.txid:
-		p.meta = second
+	case first.txid < second.txid: // as bbolt chooses
+		p.meta, p.lost = second, first.txid+1 != second.txid
 	default:
 		p.meta, p.lost = first, second.txid+1 != first.txid
 	}
@@ -117,6 +117,9 @@ func (p *pages) page(id uint64) ([]byte, error) {
 	if id+overflow >= p.meta.high {
 		return nil, errors.New("it flows over the end of the file")
 	}
+	if overflow > p.overflow(b) {
+		return nil, errors.New("it flows over more pages than it can need")
+	}
 	if overflow > 0 {
 		b = append(b, make([]byte, int(overflow)*p.size)...)
 		if _, err := p.file.ReadAt(b[p.size:], int64(id+1)*int64(p.size)); err != nil {
@@ -124,6 +127,26 @@ func (p *pages) page(id uint64) ([]byte, error) {
 		}
 	}
 	return b, nil
+}
+
+// overflow is over how many pages a page can flow, as its beginning says: there is no need to
+// read them to find out that the number of them is damaged. All elements are on the first
+// page, and the last one leads to the end: only what is too long for a page flows over, with
+// a few others at most.
+func (p *pages) overflow(b []byte) uint64 {
+	flags, at := flagsOf(b), pageHeader+(int(order.Uint16(b[10:]))-1)*elementSize
+	if flags == flagFreelist { // it is made for what may become free
+		return 8*(p.meta.high+2)/uint64(p.size) + 1
+	}
+	if at < pageHeader || at+elementSize > p.size {
+		return 0
+	}
+	last := b[at:]
+	need := uint64(at) + uint64(order.Uint32(last)) + uint64(order.Uint32(last[4:]))
+	if flags == flagLeaf {
+		need += uint64(order.Uint32(last[8:])) + uint64(order.Uint32(last[12:])) - uint64(order.Uint32(last))
+	}
+	return need / uint64(p.size)
 }
 
 func flagsOf(page []byte) uint16 { return order.Uint16(page[8:]) }
