@@ -171,6 +171,9 @@ func Revive(path string) error {
 func change(path string, f func(*bbolt.Tx) error) error {
 	s := &Store{path: path}
 	return s.guard(func() error {
+		if _, err := checkPages(path); err != nil { // bbolt would write over what is not free
+			return fmt.Errorf("chat/bolt: %s: %w", path, err)
+		}
 		db, err := openFile(path, bbolt.Options{Timeout: lockTimeout})
 		if err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)

@@ -8,6 +8,7 @@
 //	meta           "format"                  "2", without a checksum
 //	               "epoch"                   13 letters and digits
 //	               "checkpoint"              the position in the log up to which the index goes
+//	               "migrated"                the position up to which a migration wrote the log
 //	               "refs"                    keys the hashes of refs
 //	               "looks"                   the chat.LookVersion of the bucket looks
 //	               "key"                     names the key of the users' tokens

@@ -20,7 +20,8 @@ var (
 	keyFormat     = []byte("format") // the only value without a checksum
 	keyEpoch      = []byte("epoch")
 	keyCheckpoint = []byte("checkpoint")
-	keyKeyID      = []byte("key") // absent as long as nobody has said
+	keyMigrated   = []byte("migrated") // the last position that a migration has written
+	keyKeyID      = []byte("key")      // absent as long as nobody has said
 )
 
 // buckets are those that every store has.

@@ -27,14 +27,16 @@ import (
 type oldStore struct {
 	Epoch, KeyID string
 	Users        []chat.User
-	Said         []struct {
-		Conversation                                     chat.Conversation
-		ID                                               string
-		Seq                                              uint64
-		ServerTS                                         int64
-		Sender, SenderName, Timestamp, Content, Metadata string
-		Ref                                              string
-	}
+	Said         []oldSaid
+}
+
+type oldSaid struct {
+	Conversation                                     chat.Conversation
+	ID                                               string
+	Seq                                              uint64
+	ServerTS                                         int64
+	Sender, SenderName, Timestamp, Content, Metadata string
+	Ref                                              string
 }
 
 // newOldStore puts it into a folder.
@@ -188,14 +190,12 @@ func TestMigrateDamaged(t *testing.T) {
 			if m.Conversation != "r:garden" || i%40 != 0 {
 				continue
 			}
-			var number, seq uint64
-			fmt.Sscanf(strings.TrimPrefix(m.ID, o.Epoch), "-%d-", &number)
-			seq = m.Seq
+			key := pairKey(m.number(o.Epoch), m.Seq)
 			damaged[m.ID] = true
 			if i%80 == 0 {
-				tx.Bucket(oldMessages).Delete(pairKey(number, seq))
+				tx.Bucket(oldMessages).Delete(key)
 			} else {
-				tx.Bucket(oldMessages).Put(pairKey(number, seq), []byte("short"))
+				tx.Bucket(oldMessages).Put(key, []byte("short"))
 			}
 		}
 		return nil
@@ -205,6 +205,9 @@ func TestMigrateDamaged(t *testing.T) {
 	}
 	s := mustOpen(t, dir)
 	o.compare(t, s, damaged)
+	if _, err := os.Stat(s.path + keptSuffix); err != nil {
+		t.Errorf("the old file is not kept: %v", err)
+	}
 }
 
 // A backup of format 1 is brought to today's.
@@ -226,7 +229,7 @@ func TestUpgradeBackup(t *testing.T) {
 		t.Errorf("Open of a backup: %v", err)
 	}
 	for range 2 { // the second time there is nothing to do
-		if err := Upgrade(path); err != nil {
+		if err := Upgrade(bg, path, func(what string) { t.Errorf("lost: %s", what) }); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -166,26 +166,8 @@ func elements(page []byte) (list []element, err error) {
 	if pageHeader+n*elementSize > len(page) {
 		return nil, errElement
 	}
-	part := func(from, size int) []byte {
-		if from < 0 || size < 0 || from > len(page) || size > len(page)-from {
-			err = errElement
-			return nil
-		}
-		return page[from : from+size]
-	}
 	for i := range n {
-		at := pageHeader + i*elementSize
-		b := page[at:]
-		var e element
-		if flagsOf(page) == flagBranch {
-			e.key = part(at+int(order.Uint32(b)), int(order.Uint32(b[4:])))
-			e.child = order.Uint64(b[8:])
-		} else {
-			pos, ksize := at+int(order.Uint32(b[4:])), int(order.Uint32(b[8:]))
-			e.key = part(pos, ksize)
-			e.value = part(pos+ksize, int(order.Uint32(b[12:])))
-			e.bucket = order.Uint32(b)&elementIsBucket != 0
-		}
+		e, err := elementAt(page, i)
 		if err == nil && len(list) > 0 && bytes.Compare(list[len(list)-1].key, e.key) >= 0 {
 			err = errors.New("its keys do not ascend")
 		}
@@ -195,6 +177,30 @@ func elements(page []byte) (list []element, err error) {
 		list = append(list, e)
 	}
 	return list, nil
+}
+
+// elementAt is element i, which the page must be long enough for. With an error, it has no
+// key.
+func elementAt(page []byte, i int) (e element, err error) {
+	part := func(from, size int) []byte {
+		if from < 0 || size < 0 || from > len(page) || size > len(page)-from {
+			err = errElement
+			return nil
+		}
+		return page[from : from+size]
+	}
+	at := pageHeader + i*elementSize
+	b := page[at:]
+	if flagsOf(page) == flagBranch {
+		e.key = part(at+int(order.Uint32(b)), int(order.Uint32(b[4:])))
+		e.child = order.Uint64(b[8:])
+	} else {
+		pos, ksize := at+int(order.Uint32(b[4:])), int(order.Uint32(b[8:]))
+		e.key = part(pos, ksize)
+		e.value = part(pos+ksize, int(order.Uint32(b[12:])))
+		e.bucket = order.Uint32(b)&elementIsBucket != 0
+	}
+	return e, err
 }
 
 // refer notes that a page is referred to, which may be so once only.
@@ -284,14 +290,19 @@ func (p *pages) buckets() (list []bucket) {
 				p.bad(p.meta.root, fmt.Sprintf("%q is no bucket", e.key))
 				continue
 			}
-			b := bucket{bytes.Clone(e.key), order.Uint64(e.value), order.Uint64(e.value[8:]), nil}
-			if b.root == 0 {
-				b.inline = bytes.Clone(e.value[bucketValue:])
-			}
-			list = append(list, b)
+			list = append(list, bucketAt(e))
 		}
 	})
 	return list
+}
+
+// bucketAt is the bucket that an element says, whose value must be long enough.
+func bucketAt(e element) bucket {
+	b := bucket{bytes.Clone(e.key), order.Uint64(e.value), order.Uint64(e.value[8:]), nil}
+	if b.root == 0 {
+		b.inline = bytes.Clone(e.value[bucketValue:])
+	}
+	return b
 }
 
 // read goes through a bucket, as walk does.

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -133,7 +134,7 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 		}
 		return nil, err
 	}
-	s.time = chat.NewServerTime(o.Clock, s.newest(), o.Log)
+	s.time = chat.NewServerTime(o.Clock, s.newest(o.Clock.Now()), o.Log)
 	s.startCommitter()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -215,9 +216,13 @@ func (s *Store) beginEpoch() error {
 }
 
 // newest is the server_ts of the last message that was stored.
-func (s *Store) newest() (ts int64) {
+func (s *Store) newest(now time.Time) (ts int64) {
 	s.guard(func() error {
 		return s.db.View(func(tx *bbolt.Tx) error {
+			if at, err := getMeta(tx, keyMigrated); err == nil && bytes.Equal(at, numberKey(s.position)) {
+				ts = newestMigrated(tx, now)
+				return nil
+			}
 			c := tx.Bucket(bucketLog).Cursor()
 			k, v := c.Last()
 			for range maxDamaged { // go back beyond what is damaged or no message

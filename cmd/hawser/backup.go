@@ -21,6 +21,10 @@ Copies the data folder's messages, users and token key into FILE, from the runni
 server if there is one, as they are at one moment, and then reads every record of
 the copy. FILE holds the key that proves who users are: it is as secret as the
 folder itself. --force overwrites a FILE that is there.
+
+If some of the data are damaged, FILE has all the rest. What is lost is listed on
+standard error, and the exit status is 1. A FILE that is there may have it: it stays
+even with --force, and the new one is FILE.damaged.
 `
 
 // backup runs "hawser backup".
@@ -43,9 +47,13 @@ func backup(ctx context.Context, args, environ []string, stdout, stderr io.Write
 	if err != nil {
 		return fmt.Errorf("%s was not made: %w", file, err)
 	}
-	contents, err := seal(ctx, o.data, temp)
+	lost := losses{w: stderr}
+	contents, err := seal(ctx, o.data, temp, &lost)
 	if err != nil {
 		return fmt.Errorf("%s was not made: %w", file, err)
+	}
+	if lost.count > 0 && !missing(filepath.Dir(file), filepath.Base(file)) {
+		file += ".damaged"
 	}
 	if err := o.name(temp.Name(), file); err != nil {
 		return err
@@ -54,7 +62,14 @@ func backup(ctx context.Context, args, environ []string, stdout, stderr io.Write
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "hawser: %s holds %s\nhawser: copied %s; %s; every record was read and is whole\n", file, counts(contents), how, bytesOf(info.Size()))
+	read := "every record was read and is whole"
+	if lost.count > 0 {
+		read = "every record was read, and some are damaged"
+	}
+	fmt.Fprintf(stdout, "hawser: %s holds %s\nhawser: copied %s; %s; %s\n", file, counts(contents), how, bytesOf(info.Size()), read)
+	if lost.count > 0 {
+		return fmt.Errorf("%s was made, of a chat that is damaged: it lacks what is listed (%s), and is complete otherwise. A backup from before may have it: keep that", file, plural(lost.count, "line"))
+	}
 	return nil
 }
 
@@ -120,8 +135,8 @@ func copyStore(ctx context.Context, dir string, to *os.File, p *progress) (how s
 	return "while no server was running", err
 }
 
-// seal makes the copy a backup and verifies it.
-func seal(ctx context.Context, dir string, temp *os.File) (c bolt.Contents, err error) {
+// seal makes the copy a backup and reads it.
+func seal(ctx context.Context, dir string, temp *os.File, lost *losses) (c bolt.Contents, err error) {
 	key, id, err := auth.ReadKeyFile(dir)
 	if err != nil {
 		return c, err
@@ -132,7 +147,9 @@ func seal(ctx context.Context, dir string, temp *os.File) (c bolt.Contents, err 
 	if err := temp.Sync(); err != nil { // what was copied before
 		return c, err
 	}
-	if c, err = bolt.Verify(ctx, temp.Name()); err != nil {
+	c, err = bolt.Check(ctx, temp.Name(), lost.list)
+	lost.end()
+	if err != nil {
 		return c, fmt.Errorf("the copy is damaged: %w", err)
 	}
 	if c.KeyID != "" && c.KeyID != id {

@@ -48,21 +48,33 @@ func check(ctx context.Context, args, environ []string, stdout, stderr io.Writer
 		defer unlock()
 		path = filepath.Join(path, bolt.FileName)
 	}
-	losses := 0
-	contents, err := bolt.Check(ctx, path, func(what string) {
-		if losses++; losses <= maxLosses {
-			fmt.Fprintf(stdout, "lost: %s\n", what)
-		}
-	})
+	lost := losses{w: stdout}
+	contents, err := bolt.Check(ctx, path, lost.list)
+	lost.end()
 	if err != nil {
 		return err
 	}
-	if losses > maxLosses {
-		fmt.Fprintf(stdout, "lost: %d more that are not listed\n", losses-maxLosses)
-	}
 	fmt.Fprintf(stdout, "hawser: %s holds %s that are whole\n", path, counts(contents))
-	if losses > 0 {
-		return fmt.Errorf("%s is damaged: what is lost is listed (%s). A backup from before may have it", path, plural(uint64(losses), "line"))
+	if lost.count > 0 {
+		return fmt.Errorf("%s is damaged: what is lost is listed (%s). A backup from before may have it", path, plural(lost.count, "line"))
 	}
 	return nil
+}
+
+// losses lists what is lost.
+type losses struct {
+	w     io.Writer
+	count uint64
+}
+
+func (l *losses) list(what string) {
+	if l.count++; l.count <= maxLosses {
+		fmt.Fprintf(l.w, "lost: %s\n", what)
+	}
+}
+
+func (l *losses) end() {
+	if l.count > maxLosses {
+		fmt.Fprintf(l.w, "lost: %d more that are not listed\n", l.count-maxLosses)
+	}
 }

@@ -20,6 +20,9 @@ const restoreUsage = `usage: hawser restore FILE [--data DIR] [--config FILE] [-
 Brings back the messages, users and token key that "hawser backup" wrote to FILE,
 after reading every record. No server may run on the folder. --force replaces the
 data that are there. An end in the middle leaves either the old data or the new.
+
+If FILE is damaged, or was made of data that were, what is lost is listed on standard
+error, and nothing is restored without --force. With it, all the rest is.
 `
 
 // restore runs "hawser restore".
@@ -53,7 +56,12 @@ func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	}
 	temp := bolt.TempName(o.data, rand.Text())
 	defer os.Remove(temp) // unless it has its name by then
-	contents, err := unpack(ctx, from, temp, newProgress(stderr))
+	lost := losses{w: stderr}
+	contents, err := unpack(ctx, from, temp, newProgress(stderr), &lost)
+	lost.end()
+	if err == nil && lost.count > 0 && !o.force {
+		err = fmt.Errorf("it lacks what is listed (%s). A backup from before may have it; --force restores everything else of this one", plural(lost.count, "line"))
+	}
 	if err != nil {
 		return fmt.Errorf("%s was not restored, and %s is unchanged: %w", file, o.data, err)
 	}
@@ -75,12 +83,16 @@ func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	if err := errors.Join(err, store.Close(ctx)); err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "hawser: %s holds %s again\nhawser: its epoch is new, %s, so that clients drop what they know of messages that came after the backup\n", o.data, counts(contents), epoch)
+	but := ""
+	if lost.count > 0 {
+		but = ", but for what is listed as lost"
+	}
+	fmt.Fprintf(stdout, "hawser: %s holds %s again%s\nhawser: its epoch is new, %s, so that clients drop what they know of messages that came after the backup\n", o.data, counts(contents), but, epoch)
 	return nil
 }
 
-// unpack copies a backup to a new file and verifies the copy.
-func unpack(ctx context.Context, from *os.File, temp string, p *progress) (c bolt.Contents, err error) {
+// unpack copies a backup to a new file and reads the copy.
+func unpack(ctx context.Context, from *os.File, temp string, p *progress, lost *losses) (c bolt.Contents, err error) {
 	info, err := from.Stat()
 	if err != nil {
 		return c, err
@@ -96,10 +108,14 @@ func unpack(ctx context.Context, from *os.File, temp string, p *progress) (c bol
 	if err := errors.Join(err, to.Sync(), to.Close()); err != nil {
 		return c, err
 	}
-	if err := bolt.Upgrade(temp); err != nil { // what an older program wrote
+	lose := lost.list
+	if err := bolt.Upgrade(ctx, temp, lose); err != nil { // what an older program wrote
 		return c, err
 	}
-	if c, err = bolt.Verify(ctx, temp); err != nil {
+	if lost.count > 0 { // what the new file lacks is among that
+		lose = func(string) {}
+	}
+	if c, err = bolt.Check(ctx, temp, lose); err != nil {
 		return c, fmt.Errorf("the backup is damaged: %w", err)
 	}
 	if c.TokenKey == nil {
