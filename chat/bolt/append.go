@@ -55,7 +55,7 @@ func newWriter(s *Store, tx *bbolt.Tx) *writer {
 // them; one that it returns ends the transaction.
 func (w *writer) do(j *job) error {
 	if j.user != nil {
-		j.err = putUser(w.tx, j.user)
+		j.err = w.s.putUser(w.tx, j.user)
 		if j.err != nil && !errors.Is(j.err, chat.ErrNameTaken) && !errors.Is(j.err, errDamaged) {
 			return j.err
 		}

@@ -40,14 +40,17 @@
 // # Damage
 //
 // What a checksum does not fit is not used. A message is named in the page that it is
-// missing from, counted and logged once; what is around it is read as ever. Only a damaged
-// page that is to be written closes the store for writing, and what is found at opening:
-// where the messages since the checkpoint cannot all be read, the rest is, in an epoch of
-// its own. Where a
-// conversation or a user is missing that may have been there, none of that name is made
-// anew, and where the newest transaction may be missing, a new epoch begins. bbolt itself
-// follows whatever a page says, so pages that would lead it astray keep the file from being
-// opened (pages.go). [Check] reads everything, without bbolt.
+// missing from, counted and logged once; what is around it is read as ever. Where a
+// conversation or a user is missing that may have been there, none of that name or id is
+// made anew, and where the newest transaction may be missing, a new epoch begins.
+//
+// No reader closes the store for writing. A damaged page does that where a transaction was
+// to write, and so does what is missing at opening and could get messages stored twice, or
+// in the place of others. Where the messages since the checkpoint cannot all be read then,
+// the rest can be, in an epoch of its own.
+//
+// bbolt itself follows whatever a page says, so pages that would lead it astray keep the
+// file from being opened (pages.go). [Check] reads everything, without bbolt.
 //
 // Read store.go for opening, commit.go and append.go for writing, read.go and history.go for
 // reading, migrate.go for files of format 1, backup.go and check.go for backups.

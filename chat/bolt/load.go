@@ -160,7 +160,14 @@ func (s *Store) readConversations(tx *bbolt.Tx, r *replayer) error {
 }
 
 // unsure says of which kinds something is missing: what is not found may have been there.
-type unsure struct{ conversations, users, peers, looks, steps bool }
+type unsure struct {
+	conversations, users, peers, looks, steps bool
+
+	lost map[string]bool // users; nil: it is not known which
+}
+
+// user says that a user who is not there may have been.
+func (u *unsure) user(id string) bool { return u.users && (u.lost == nil || u.lost[id]) }
 
 // peersOf is how many records of the bucket of peers a conversation has.
 func peersOf(name chat.Conversation) int {
@@ -230,6 +237,9 @@ func (s *Store) readUsers(tx *bbolt.Tx) error {
 	}
 	if hasLooks(tx) {
 		s.unsure.looks = !s.whole(tx, bucketLooks, b.Sequence())
+		if s.unsure.users && !s.unsure.looks {
+			s.unsure.lost = lostUsers(tx)
+		}
 	}
 	s.unsure.steps = !s.whole(tx, bucketSteps, tx.Bucket(bucketSteps).Sequence())
 	return nil

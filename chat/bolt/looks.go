@@ -32,8 +32,8 @@ func lookKey(name string) []byte {
 }
 
 // putUser stores a user. A name that the user has already is not looked at, so that
-// one from before a rule was made stays.
-func putUser(tx *bbolt.Tx, u *chat.User) error {
+// one from before a rule was made stays. One that is lost is not made anew.
+func (s *Store) putUser(tx *bbolt.Tx, u *chat.User) error {
 	users, looks := tx.Bucket(bucketUsers), tx.Bucket(bucketLooks)
 	before, known := chat.User{}, false
 	if b := users.Get([]byte(u.ID)); b != nil {
@@ -42,6 +42,8 @@ func putUser(tx *bbolt.Tx, u *chat.User) error {
 			return err
 		}
 		known = true
+	} else if s.unsure.user(u.ID) {
+		return fmt.Errorf("%w: the user %s is lost, or may be", errDamaged, u.ID)
 	}
 	if !known || before.Name != u.Name {
 		taken, err := isTaken(looks, u)
@@ -91,6 +93,18 @@ func isTaken(looks *bbolt.Bucket, u *chat.User) (bool, error) {
 		}
 	}
 	return false, nil
+}
+
+// lostUsers are the ids of those that have a look and no record.
+func lostUsers(tx *bbolt.Tx) map[string]bool {
+	lost := make(map[string]bool)
+	users, c := tx.Bucket(bucketUsers), tx.Bucket(bucketLooks).Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.Next() {
+		if _, id, ok := bytes.Cut(k[lookSize:], []byte{0}); ok && users.Get(id) == nil {
+			lost[string(id)] = true
+		}
+	}
+	return lost
 }
 
 func putLook(looks *bbolt.Bucket, u *chat.User) error {

@@ -58,3 +58,52 @@ func TestLooksAreMade(t *testing.T) {
 		})
 	}
 }
+
+// A user whose record is lost is not made anew: what the looks of names say of the lost ones
+// tells them from others, who can be stored and are known to be absent. Where that is lost
+// as well, any might be.
+func TestLostUser(t *testing.T) {
+	for name, c := range map[string]struct {
+		damage func(*bbolt.Tx) error
+		others bool // others can be told from those that are lost
+	}{
+		"missing": {func(tx *bbolt.Tx) error { return tx.Bucket(bucketUsers).Delete([]byte("u_ada")) }, true},
+		"under another id": {func(tx *bbolt.Tx) error {
+			users := tx.Bucket(bucketUsers)
+			return errors.Join(copyTo(bucketUsers, []byte("u_ada"), []byte("u_adb"))(tx), users.Delete([]byte("u_ada")))
+		}, true},
+		"with the looks": {func(tx *bbolt.Tx) error {
+			return errors.Join(tx.Bucket(bucketUsers).Delete([]byte("u_ada")), tx.Bucket(bucketLooks).Delete(append(lookKey("Ada"), "u_ada"...)))
+		}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := mustOpen(t, dir)
+			ada, bob := chat.User{ID: "u_ada", Name: "Ada", Created: 1}, chat.User{ID: "u_bob", Name: "Bob", Created: 1}
+			if err := errors.Join(s.PutUser(bg, ada), s.PutUser(bg, bob), s.Close(bg), change(s.path, c.damage)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // after another start, too
+				s = mustOpen(t, dir)
+				for _, name := range []string{"Ada", "Eve"} {
+					if err := s.PutUser(bg, chat.User{ID: "u_ada", Name: name}); !errors.Is(err, errDamaged) {
+						t.Errorf("the lost one is made anew as %s: %v", name, err)
+					}
+				}
+				if u, err := s.User(bg, "u_ada"); !errors.Is(err, errDamaged) {
+					t.Errorf("the lost one: %+v, %v", u, err)
+				}
+				if _, err := s.User(bg, "u_not"); errors.Is(err, chat.ErrNotFound) != c.others || err == nil {
+					t.Errorf("one who was never there: %v", err)
+				}
+				if err := s.PutUser(bg, chat.User{ID: "u_eve", Name: "Eve"}); (err == nil) != c.others {
+					t.Errorf("a new user: %v", err)
+				}
+				if err := s.PutUser(bg, chat.User{ID: "u_bob", Name: "Bobby", Created: 1}); err != nil || s.Broken() != nil {
+					t.Errorf("a user who is there: %v, %v", err, s.Broken())
+				}
+				s.Close(bg)
+			}
+		})
+	}
+}

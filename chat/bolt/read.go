@@ -304,8 +304,8 @@ func (s *Store) peers(ctx context.Context, user, after string, limit int, peers 
 func (s *Store) User(ctx context.Context, id string) (u chat.User, err error) {
 	err = s.view(ctx, chat.Conversation(id), func(r *reader) error {
 		b := r.tx.Bucket(bucketUsers).Get([]byte(id))
-		if b == nil && s.unsure.users {
-			return fmt.Errorf("%w: some users are lost, and %s may have been one of them", errDamaged, id)
+		if b == nil && s.unsure.user(id) {
+			return fmt.Errorf("%w: the user %s is lost, or may be", errDamaged, id)
 		}
 		if b == nil {
 			return chat.ErrNotFound
