@@ -2,7 +2,6 @@ package bolt
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -25,50 +24,6 @@ func reopened(t *testing.T) (s *Store, want []string) {
 		t.Fatal(err)
 	}
 	return mustOpen(t, filepath.Dir(s.path)), want
-}
-
-// A checkpoint for which there is no room on the disk changes nothing, and the next one
-// makes up for it.
-func TestCheckpointDiskFull(t *testing.T) {
-	s, want := reopened(t)
-	undo := replaceFile(t, filepath.Dir(s.path), "/dev/full")
-	s.checkpoint()
-	undo()
-	if s.changes != len(want) || s.Broken() != nil || s.checkpointAt <= len(want) {
-		t.Errorf("%d changes are in memory, and the next checkpoint is at %d; %v", s.changes, s.checkpointAt, s.Broken())
-	}
-	for _, changes := range []int{len(want), 0} {
-		if got := contents(t, s); !slices.Equal(got, want) || s.changes != changes {
-			t.Errorf("with %d changes in memory: %q", s.changes, got)
-		}
-		s.checkpoint()
-	}
-	if rs, err := results(s, []chat.Entry{{Conversation: lobby, Message: message("again", "7")}}); err != nil || !rs[0].Duplicate || rs[0].Change.Seq != 8 {
-		t.Errorf("what is sent again: %+v, %v", rs, err)
-	}
-	if c, err := Verify(bg, copyOf(t, s)); err != nil || c.Messages != uint64(len(want)) {
-		t.Errorf("%+v, %v", c, err)
-	}
-}
-
-// A checkpoint whose sync fails closes the store for writing; what it was about is there.
-func TestCheckpointSyncFails(t *testing.T) {
-	s, want := reopened(t)
-	undo := replaceFile(t, filepath.Dir(s.path), os.DevNull)
-	s.checkpoint()
-	undo()
-	if s.Broken() == nil {
-		t.Error("the store is open for writing")
-	}
-	if got := contents(t, s); !slices.Equal(got, want) {
-		t.Errorf("%q", got)
-	}
-	if err := s.Close(bg); err != nil {
-		t.Fatal(err)
-	}
-	if got := contents(t, mustOpen(t, filepath.Dir(s.path))); !slices.Equal(got, want) {
-		t.Errorf("after opening again: %q", got)
-	}
 }
 
 // A batch whose list is damaged is read from the log itself, and a message that is damaged
