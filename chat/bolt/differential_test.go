@@ -178,6 +178,7 @@ func (d *differential) append() error {
 	if err != nil {
 		return err
 	}
+	awaitCheckpoint(d.t, d.s)
 	d.model.Append(bg, same, func(i int, want chat.Result) {
 		g := got[i]
 		if g.Duplicate {

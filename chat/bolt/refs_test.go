@@ -48,6 +48,16 @@ func sayRefs(t *testing.T, s *Store, ref string, n int) {
 			t.Fatal(err)
 		}
 	}
+	awaitCheckpoint(t, s)
+}
+
+// awaitCheckpoint waits until the checkpoint that a message may have brought about is over:
+// the next job comes after it. Meanwhile no test may set the clock.
+func awaitCheckpoint(t *testing.T, s *Store) {
+	t.Helper()
+	if err := s.run(bg, &job{over: make(chan struct{})}, 0); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // sent reports whether a message with this ref, which is sent now, was there before.
@@ -57,6 +67,7 @@ func sent(t *testing.T, s *Store, ref string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
+	awaitCheckpoint(t, s)
 	return rs[0].Duplicate
 }
 
