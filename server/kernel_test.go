@@ -242,7 +242,7 @@ func (k *gated) write(fd int, p []byte) (int, error) {
 		return k.kernel.write(fd, p)
 	}
 	room := k.room.Load()
-	if room == 0 {
+	if room <= 0 { // below 0 where a test took it away during a write
 		return 0, syscall.EAGAIN
 	}
 	n, err := k.kernel.write(fd, p[:min(len(p), int(room))])

@@ -2,6 +2,7 @@ package server
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,22 +12,21 @@ import (
 func TestRelease(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const mib = 1 << 20
-		var total, live int64
-		freed := 0
+		var total, live, freed atomic.Int64 // the releaser's timer reads what was added since it was set
 		r := &releaser{burst: 16 * mib,
-			allocated: func() (int64, int64) { return total, live },
+			allocated: func() (int64, int64) { return total.Load(), live.Load() },
 			free: func() {
-				freed++
-				total += 1000 // what collecting takes
+				freed.Add(1)
+				total.Add(1000) // what collecting takes
 			}}
-		work := func(bytes int64, want int, after time.Duration) {
+		work := func(bytes, want int64, after time.Duration) {
 			t.Helper()
-			total += bytes
+			total.Add(bytes)
 			r.touch()
 			time.Sleep(after)
 			synctest.Wait()
-			if freed != want {
-				t.Errorf("memory was released %d times; want %d", freed, want)
+			if n := freed.Load(); n != want {
+				t.Errorf("memory was released %d times; want %d", n, want)
 			}
 		}
 		work(15*mib, 0, time.Hour)    // no burst
@@ -37,7 +37,7 @@ func TestRelease(t *testing.T) {
 		work(mib/2, 1, time.Hour)     // a little at a time
 		work(15*mib, 1, time.Hour)    // is a burst in the end,
 		work(mib/2, 2, 2*quietPeriod) // when that much has come together
-		live = 100 * mib
+		live.Store(100 * mib)
 		work(49*mib, 2, time.Hour) // little, beside what is live
 		work(mib, 3, 3*quietPeriod)
 		for range 100 { // always busy
