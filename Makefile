@@ -114,7 +114,7 @@ PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./chat/bolt ./autob
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
-	$(GO) vet -tags faults ./server
+	$(GO) vet -tags faults ./server ./chat/bolt
 	cd $(PEERS_DIR) && $(GO) vet ./...
 	@for os in darwin windows; do \
 		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \
