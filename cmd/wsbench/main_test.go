@@ -385,8 +385,8 @@ func TestFind(t *testing.T) {
 	_, url := serve(t, nil)
 	status, out, errs := wsbench(t, "find", "echo", "--url", url, "--conns", "5", "--slo", "faults=0,p50<10s", "--from", "100", "--max", "400", "--warmup", "0s", "--duration", "100ms", "--quiet")
 	// The client may be disturbed on a busy machine: then the answer says so.
-	found := strings.Contains(out, "rate for faults=0,p50<10s: 400, the most that was asked for") || strings.Contains(out, "rate for faults=0,p50<10s: at least ")
-	none := strings.Contains(out, "nothing can be said of the server")
+	found := strings.Contains(out, "rate for faults=0,p50<10s: 400, the maximum to be tried") || strings.Contains(out, "rate for faults=0,p50<10s: at least ")
+	none := strings.Contains(out, "nothing can be said about the server")
 	if !(status == exitGood && found && !none || status == exitFailed && none && !found) {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}

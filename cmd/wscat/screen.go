@@ -26,6 +26,7 @@ type screen struct {
 	err   io.Writer
 
 	writing atomic.Int32 // calls that write
+	written atomic.Int64 // calls that have written
 }
 
 func newScreen(out, err io.Writer) *screen {
@@ -49,7 +50,7 @@ func (s *screen) message(op frame.Opcode, p []byte) error {
 // write writes to standard output. After a failure nothing more is written.
 func (s *screen) write(p []byte) error {
 	s.writing.Add(1)
-	defer s.writing.Add(-1)
+	defer s.wrote()
 	s.outMu.Lock()
 	defer s.outMu.Unlock()
 	if s.failed == nil && len(p) > 0 {
@@ -67,6 +68,11 @@ func (s *screen) failure() error {
 	return s.failed
 }
 
+func (s *screen) wrote() {
+	s.writing.Add(-1)
+	s.written.Add(1)
+}
+
 // busy reports whether something is being written, or waits to be. That takes long only
 // if the output is not read.
 func (s *screen) busy() bool { return s.writing.Load() > 0 }
@@ -75,7 +81,7 @@ func (s *screen) busy() bool { return s.writing.Load() > 0 }
 // peer's or a file's, are escaped.
 func (s *screen) notice(format string, args ...any) {
 	s.writing.Add(1)
-	defer s.writing.Add(-1)
+	defer s.wrote()
 	s.errMu.Lock()
 	defer s.errMu.Unlock()
 	fmt.Fprintln(s.err, "wscat:", terminal.Escape(fmt.Sprintf(format, args...)))

@@ -65,16 +65,20 @@ func (s *session) await(ctx context.Context, status <-chan int) int {
 	case <-ctx.Done():
 	}
 	for {
+		written := s.screen.written.Load()
 		select {
 		case n := <-status:
 			return n
-		case <-time.After(s.o.closeTimeout):
-			if s.screen.busy() {
+		case <-time.After(max(s.o.closeTimeout, minStall)):
+			if s.screen.busy() && s.screen.written.Load() == written { // by the same thing, all the time
 				return exitStreams
 			}
 		}
 	}
 }
+
+// minStall is how long an output must have taken nothing to count as stalled.
+const minStall = 200 * time.Millisecond
 
 // lookBackTime is how long it may take to read input that is ready.
 const lookBackTime = 50 * time.Millisecond
