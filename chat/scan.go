@@ -141,7 +141,8 @@ func (s *scanner) str() *Failure {
 	return nil
 }
 
-// escapedUnit returns the UTF-16 unit of a \uXXXX at the start of b, or -1 if there is none.
+// escapedUnit returns the UTF-16 unit of an escape at the start of b, which is \u and four
+// hexadecimal digits, or -1 if there is none.
 func escapedUnit(b []byte) int {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return -1
