@@ -44,7 +44,21 @@ func TestPortableKernel(t *testing.T) {
 	}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+		t.Fatalf("%v\n%s", err, failures(string(out)))
 	}
 	t.Logf("%d tests passed", strings.Count("\n"+string(out), "\n--- PASS"))
+}
+
+// failures are the parts of the output of go test -v that tell what failed.
+func failures(out string) string {
+	var b strings.Builder
+	for _, part := range strings.SplitAfter(out, "\n=== RUN") {
+		if strings.Contains(part, "--- FAIL") || strings.Contains(part, "\npanic: ") || strings.Contains(part, "DATA RACE") {
+			b.WriteString(part)
+		}
+	}
+	if b.Len() == 0 {
+		return out
+	}
+	return b.String()
 }

@@ -1,25 +1,48 @@
 package server
 
 import (
+	"net"
 	"testing"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
+// shallow is a listener whose connections have small buffers of a fixed size: the system
+// takes little of what is written, and no more of it later.
+type shallow struct{ net.Listener }
+
+func (l shallow) Accept() (net.Conn, error) {
+	nc, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return nc, nc.(*net.TCPConn).SetWriteBuffer(16 << 10)
+}
+
 // lagging returns a group with a member that does not read, and one that does. Over real
 // sockets, the first has been sent what the system takes for it, and more than a quarter of
-// its write queue waits.
+// its write queue waits: so much that it is still more than a quarter when acknowledgements
+// that were delayed make room for a last window.
 func lagging(t *testing.T) (ts *testServer, g *Group, slow, quick *client, sent int) {
 	t.Helper()
 	opened := make(chan Conn, 2)
 	ts = start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go ts.Serve(shallow{ln})
+	ts.addr = ln.Addr().String()
 	g = ts.NewGroup()
 	cs, hs := openMany(t, ts, opened, 2)
 	g.Join(hs[0])
 	g.Join(hs[1])
 	slow, quick = cs[0], cs[1]
-	for ; ts.Stats().Queued <= 300<<10; sent++ {
+	if err := slow.nc.(*net.TCPConn).SetReadBuffer(16 << 10); err != nil {
+		t.Fatal(err)
+	}
+	for ; ts.Stats().Queued <= 700<<10; sent++ {
 		g.Send(wsproto.NewPrepared(frame.Binary, make([]byte, 32<<10)), Evict)
 		quick.expect("binary 32768 bytes")
 		ts.clock.settle()
