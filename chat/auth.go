@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -171,7 +172,7 @@ func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, epoch string, expi
 		dst = appendIntField(dst, "token_expires", expires.Unix())
 	}
 	dst = appendIntField(dst, "heartbeat_interval", int64(h.cfg.HeartbeatInterval.Seconds()))
-	dst = appendIntField(dst, "ref_lifetime", int64(RefLifetime.Seconds()))
+	dst = appendIntField(dst, "ref_lifetime", int64(cmp.Or(h.engine.RefLifetime, RefLifetime).Seconds()))
 	limits := &h.cfg.Limits
 	dst = append(dst, `,"limits":{"message_bytes":`...)
 	dst = strconv.AppendInt(dst, int64(limits.MessageBytes), 10)

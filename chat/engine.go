@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// RefLifetime is the minimum time for which a ref keeps a message from being stored twice.
+// RefLifetime is how long a ref keeps a message from being stored twice, unless the engine says
+// otherwise.
 const RefLifetime = 24 * time.Hour
 
 // ErrNotFound is an engine's error for something that it does not hold.
@@ -46,6 +47,10 @@ type Engine struct {
 	Sessions  Sessions
 	Bans      Bans
 	Health    Health
+
+	// RefLifetime is the minimum time for which a ref keeps a message from being stored
+	// twice. 0 means the constant of this name.
+	RefLifetime time.Duration
 }
 
 // Log stores the changes of conversations. The changes of a conversation are numbered 1, 2,
@@ -58,8 +63,8 @@ type Log interface {
 	// The engine assigns everything in a Change except the message itself. server_ts does
 	// not decrease within a conversation, except back to the right time after the clock was
 	// wrong. If an entry's sender and ref are those of an earlier message of the
-	// conversation, within RefLifetime, it is not stored: its Result is that of the earlier
-	// message, marked as a duplicate.
+	// conversation, within Engine.RefLifetime, it is not stored: its Result is that of the
+	// earlier message, marked as a duplicate.
 	//
 	// done may be called before or after the change is given to receivers: the hub that
 	// appends holds the change back until it has the Result, so that the acknowledgement

@@ -9,10 +9,16 @@
 // in order, without a gap or a duplicate, or else Lost once, whatever happens to the doorbells:
 // without them, changes only arrive later, at the next probe.
 //
+// A store that fails over to a copy may lose its last changes and give out their numbers again.
+// So each position has the tag of its change, which is compared. If it is another one, the Source
+// begins a new epoch of that conversation ([Source].Check), so that nobody takes one history for
+// the other.
+//
 // What an engine does with it:
 //
 //	node := doorbell.Attach(receiver, source, doorbell.Config{}) // Broker.Attach
 //	node.Ring(conversation)                                      // for each doorbell that arrives
+//	node.Offer(conversation, change, tag)                        // the same, if the doorbell carries the change
 //	node.Probe()                                                 // when some may have been lost: the connection was cut
 //	node.Here(room, event)                                       // a presence event in a room
 //	node.Renamed(user)                                           // the new name of a connected user

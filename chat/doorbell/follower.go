@@ -20,6 +20,7 @@ type follower struct {
 	// Of the goroutine that reads; while none does, guarded by Node.mu.
 	epoch   string
 	last    uint64 // the position: the number of the last change that was given
+	tag     uint32 // of that change
 	suspect bool   // its history may be another one
 }
 
@@ -58,7 +59,7 @@ func (n *Node) place(f *follower, t chat.Tail) {
 	if f.ready {
 		return
 	}
-	f.ready, f.epoch, f.last = true, t.Epoch, t.Change
+	f.ready, f.epoch, f.last, f.tag = true, t.Epoch, t.Change, t.Tag
 	if f.rung {
 		n.ring(f)
 	}
@@ -87,7 +88,8 @@ func (n *Node) drop(f *follower) {
 	n.forget(&f.task)
 }
 
-// read implements reading.
+// read implements reading. It reads the change at the position again: one with another tag there
+// is of another history, which has as many changes or more.
 func (f *follower) read(ctx context.Context) (more bool, err error) {
 	n := f.node
 	if f.suspect {
@@ -95,41 +97,63 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if t.Epoch != f.epoch || t.Change < f.last {
-			return f.lose(t), nil
+		if !f.continues(t) {
+			return f.lose(ctx, t)
 		}
 		f.suspect = false
 	}
-	changes, more, err := n.source.Changes(ctx, f.c, f.last, n.cfg.Page)
+	after, limit := f.last, n.cfg.Page
+	if after > 0 {
+		after, limit = after-1, limit+1
+	}
+	changes, more, err := n.source.Changes(ctx, f.c, after, limit)
 	if err != nil {
 		return false, err
 	}
 	for i := range changes {
 		ch := &changes[i]
+		if i == 0 && ch.Number == f.last && ch.Epoch == f.epoch && sameTag(ch.Tag, f.tag) {
+			continue
+		}
 		if ch.Epoch != f.epoch || ch.Number != f.last+1 {
 			t, err := n.tail(ctx, f.c)
 			if err != nil {
 				return false, err
 			}
-			return f.lose(t), nil
+			return f.lose(ctx, t)
 		}
 		if !f.wantsMore() {
 			return false, nil
 		}
-		f.last = ch.Number
+		f.last, f.tag = ch.Number, ch.Tag
 		n.receiver.Deliver(f.c, ch)
 	}
 	return more, nil
 }
 
-// lose goes on from another position, and says so.
-func (f *follower) lose(t chat.Tail) (more bool) {
-	f.epoch, f.last, f.suspect = t.Epoch, t.Change, false
+// continues reports whether a tail may be of the history that the position is in.
+func (f *follower) continues(t chat.Tail) bool {
+	return t.Epoch == f.epoch && (t.Change > f.last || t.Change == f.last && sameTag(t.Tag, f.tag))
+}
+
+// sameTag compares tags. That of a damaged change is not known.
+func sameTag(a, b uint32) bool { return a == b || a == 0 || b == 0 }
+
+// lose goes on from another position, and says so. Within the same epoch, either changes that
+// were not read yet have been dropped, or what was given is not stored any more.
+func (f *follower) lose(ctx context.Context, t chat.Tail) (more bool, err error) {
+	if t.Epoch == f.epoch && f.last > 0 {
+		t, err = f.node.source.Check(ctx, f.c, chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch})
+		if err != nil {
+			return false, err
+		}
+	}
+	f.epoch, f.last, f.tag, f.suspect = t.Epoch, t.Change, t.Tag, false
 	if !f.wantsMore() {
-		return false
+		return false, nil
 	}
 	f.node.receiver.Lost(f.c, t)
-	return true
+	return true, nil
 }
 
 // wantsMore reports whether the receiver may be given something.

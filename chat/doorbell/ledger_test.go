@@ -28,6 +28,15 @@ type ledger struct {
 type book struct {
 	epoch       int
 	first, last uint64 // first is the oldest that is there
+	branch      uint64 // changes after this one were lost, and others have their numbers; 0: none
+	branches    uint32
+}
+
+func (b *book) tag(number uint64) uint32 {
+	if b.branch > 0 && number > b.branch {
+		return 100*b.branches + uint32(number)
+	}
+	return uint32(number)
 }
 
 func newLedger() *ledger {
@@ -43,7 +52,34 @@ func (l *ledger) book(c chat.Conversation) *book {
 }
 
 func (b *book) tail() chat.Tail {
-	return chat.Tail{Seq: b.last, Change: b.last, Epoch: fmt.Sprint("e", b.epoch)}
+	return chat.Tail{Seq: b.last, Change: b.last, Tag: b.tag(b.last), Epoch: fmt.Sprint("e", b.epoch)}
+}
+
+func (b *book) change(n uint64) chat.Change {
+	return chat.Change{Number: n, Seq: n, Tag: b.tag(n), Epoch: b.tail().Epoch}
+}
+
+// failOver loses the changes after one, whose numbers will be given out again.
+func (l *ledger) failOver(c chat.Conversation, last uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	b := l.book(c)
+	b.last, b.branch, b.branches = last, last, b.branches+1
+}
+
+// offer appends a change, and gives it to a node together with the doorbell.
+func (l *ledger) offer(c chat.Conversation, n *Node) {
+	l.append(c, 1)
+	l.offerAgain(c, n)
+}
+
+// offerAgain offers the last change.
+func (l *ledger) offerAgain(c chat.Conversation, n *Node) {
+	l.mu.Lock()
+	b := l.book(c)
+	ch, before := b.change(b.last), b.tag(b.last-1)
+	l.mu.Unlock()
+	n.Offer(c, &ch, before)
 }
 
 func (l *ledger) append(c chat.Conversation, n uint64) {
@@ -203,9 +239,21 @@ func (s source) Changes(ctx context.Context, c chat.Conversation, after uint64, 
 	}
 	b := s.book(c)
 	for n := max(after+1, b.first); n <= b.last && len(changes) < limit; n++ {
-		changes = append(changes, chat.Change{Number: n, Seq: n, Epoch: b.tail().Epoch})
+		changes = append(changes, b.change(n))
 	}
 	return changes, len(changes) == limit, nil
+}
+
+func (s source) Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error) {
+	if err := s.call(ctx, "Check"); err != nil {
+		return chat.Tail{}, err
+	}
+	defer s.mu.Unlock()
+	b := s.book(c)
+	if at.Epoch == b.tail().Epoch && (at.Change > b.last || at.Change >= b.first && b.tag(at.Change) != at.Tag) {
+		b.epoch++
+	}
+	return b.tail(), nil
 }
 
 func (s source) Hints(ctx context.Context, user string, after uint64, limit int) (hints []Hint, more bool, err error) {

@@ -57,6 +57,7 @@ type Node struct {
 	cancel   context.CancelFunc
 	probeNow chan struct{}
 	wg       sync.WaitGroup // of all goroutines
+	offering sync.WaitGroup // of calls of Offer that call the receiver; begun with mu held, before detached
 
 	telling sync.RWMutex // held for reading while Here and Renamed call the receiver
 
@@ -99,6 +100,7 @@ func (n *Node) Detach() {
 	n.cancel()
 	n.wake.Broadcast()
 	n.wg.Wait()
+	n.offering.Wait()
 	n.telling.Lock() // a Here that began before is over
 	defer n.telling.Unlock()
 }
@@ -107,6 +109,11 @@ func (n *Node) Detach() {
 func (n *Node) Ring(c chat.Conversation) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.ringFor(c)
+}
+
+// ringFor has a conversation read, or the inboxes that know where to begin. Called with mu held.
+func (n *Node) ringFor(c chat.Conversation) {
 	if f := n.followers[c]; f != nil {
 		n.ring(f)
 		return
@@ -118,6 +125,41 @@ func (n *Node) Ring(c chat.Conversation) {
 				n.ring(b)
 			}
 		}
+	}
+}
+
+// Offer is a Ring that carries the change, and the tag of the change before it. If that is where
+// the receiver stands, it is given the change at once, by the caller's goroutine; otherwise the
+// conversation is read. From now on the change belongs to the receiver. Offer does not wait for
+// the Source, and changes of a conversation may be offered by any number of goroutines: if by
+// more than one at a time, they are read.
+func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f := n.followers[c]
+	switch {
+	case f == nil || !f.ready || f.state != atRest || f.rung || f.suspect || ch.Epoch != f.epoch || ch.Number > f.last+1:
+		n.ringFor(c)
+		return
+	case ch.Number <= f.last: // it was given, or a probe finds out that another one was
+		return
+	case !sameTag(before, f.tag) && f.last > 0:
+		n.ring(f)
+		return
+	}
+	f.state = beingRead
+	f.active = n.cfg.Clock.Monotonic()
+	if !n.detached {
+		n.offering.Add(1)
+		f.last, f.tag = ch.Number, ch.Tag
+		n.mu.Unlock()
+		n.receiver.Deliver(c, ch)
+		n.mu.Lock()
+		n.offering.Done()
+	}
+	n.finished(f)
+	if f.rung && !f.gone && !n.detached {
+		n.ring(f)
 	}
 }
 

@@ -111,7 +111,7 @@ func (n *Node) probeTails(batch []*follower) error {
 func (n *Node) compare(f *follower, t chat.Tail) {
 	switch {
 	case f.state != atRest || f.gone: // it is being read anyway
-	case t.Epoch != f.epoch || t.Change < f.last:
+	case !f.continues(t):
 		f.suspect = true // or the tail is older than what was read since: a reader finds out
 		n.ring(f)
 	case t.Change > f.last:

@@ -79,7 +79,7 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 	more, err := r.read(ctx)
 	cancel()
 	n.mu.Lock()
-	t.state = atRest
+	n.finished(r)
 	switch {
 	case n.detached:
 	case t.gone:
@@ -95,6 +95,13 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 		t.failures = min(t.failures+1, 6)
 		t.pause = 1 << (t.failures - 1) // then the probe finds again what there is to be read
 	}
+	return err
+}
+
+// finished ends a turn of reading. Called with mu held.
+func (n *Node) finished(r reading) {
+	t := r.standing()
+	t.state = atRest
 	if t.over != nil {
 		close(t.over)
 		t.over = nil
@@ -102,7 +109,6 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 	if f, ok := r.(*follower); ok && t.gone {
 		delete(n.ending, f.c)
 	}
-	return err
 }
 
 // troubled counts something that cannot be read, and logs the first. Called with mu held.

@@ -17,6 +17,12 @@ type Source interface {
 	// there is, and the numbers say that some have gone.
 	Changes(ctx context.Context, c chat.Conversation, after uint64, limit int) (changes []chat.Change, more bool, err error)
 
+	// Check returns the tail of a conversation. If the change at a position is not stored, and
+	// neither was it dropped as an old one, the numbers from there on may have been given out
+	// twice, by a store that has lost its last changes. Then a new epoch begins first, and the
+	// tail is in that one. If the epoch is no longer that of the position, nothing is done.
+	Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error)
+
 	// Hints reads at most limit hints of a user, in order, after the one with this number.
 	// A hint may go when it is older than Config.HintLife.
 	Hints(ctx context.Context, userID string, after uint64, limit int) (hints []Hint, more bool, err error)

@@ -316,6 +316,11 @@ func (s source) Tails(ctx context.Context, cs []chat.Conversation, each func(int
 	}
 }
 
+// Check implements doorbell.Source. What is lost here is lost with its epoch.
+func (s source) Check(ctx context.Context, c chat.Conversation, _ chat.Tail) (chat.Tail, error) {
+	return s.Tail(ctx, c)
+}
+
 // Hints implements doorbell.Source.
 func (s source) Hints(ctx context.Context, userID string, after uint64, limit int) ([]doorbell.Hint, bool, error) {
 	if s.chance(10) {
