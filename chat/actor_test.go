@@ -117,7 +117,7 @@ func TestShutdownLeaves(t *testing.T) {
 // awayDirectory is a directory that cannot be reached.
 type awayDirectory struct{ chat.Directory }
 
-func (awayDirectory) Talks(ctx context.Context, _, _ string, _ int) ([]chat.Talk, bool, error) {
+func (awayDirectory) Talks(ctx context.Context, _ string, _ int64, _ string, _ int) ([]chat.Talk, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}

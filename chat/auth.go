@@ -78,7 +78,7 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (fail *Fa
 	u, err := h.node.Connect(ctx, id.UserID)
 	if err == nil && h.enter(c, p, u, renamed, epoch, id.Expires, op) {
 		h.cfg.Observer.ConnectionAuthenticated()
-		if err := h.engine.Sessions.Begin(ctx, SessionRecord{ID: c.id, UserID: u.ID, Address: c.info.remote(), Began: h.now()}); err != nil {
+		if err := h.engine.Sessions.Begin(ctx, Session{ID: c.id, UserID: u.ID, From: Origin{Address: c.info.remote()}, Began: h.now()}); err != nil {
 			h.engineFailed(err)
 		}
 		return nil, nil

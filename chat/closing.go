@@ -43,6 +43,20 @@ func (c *Connection) expire() {
 	c.fail(failTokenExpired, "", wsproto.ClosePolicyViolation)
 }
 
+// sessionEnded ends a connection together with its session.
+func (c *Connection) sessionEnded(why Ending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fail := failSessionEnded
+	switch why {
+	case UserBanned:
+		fail = failBanned
+	case UserDeleted:
+		fail = failUserDeleted
+	}
+	c.fail(fail, "", wsproto.ClosePolicyViolation)
+}
+
 // end accepts no more messages from the peer, and closes the connection when everything
 // accepted before has been answered. Called with mu held.
 func (c *Connection) end(code wsproto.CloseCode, reason string) {

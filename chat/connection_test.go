@@ -110,7 +110,7 @@ func TestA04BeforeAuth(t *testing.T) {
 			if rooms := h.rooms(); len(rooms) != 0 {
 				t.Errorf("side effect: %v", rooms)
 			}
-			if talks, _, _ := h.engine.Directory.Talks(ctx, "u_bob", "", 10); len(talks) != 0 {
+			if talks, _, _ := h.engine.Directory.Talks(ctx, "u_bob", 0, "", 10); len(talks) != 0 {
 				t.Errorf("side effect: %v", talks)
 			}
 		})

@@ -109,6 +109,26 @@ type asking struct {
 	missed []*wsproto.Prepared
 }
 
+// Member concerns nobody as long as being in a room belongs to a connection.
+func (r receiver) Member(userID, room string, joined bool) {}
+
+// Ended ends the connections of sessions that have ended.
+func (r receiver) Ended(userID, sessionID string, why Ending) {
+	r.h.mu.Lock()
+	var ended []*Connection
+	if p := r.h.people[userID]; p != nil {
+		for _, c := range p.connections {
+			if sessionID == "" || c.id == sessionID {
+				ended = append(ended, c)
+			}
+		}
+	}
+	r.h.mu.Unlock()
+	for _, c := range ended {
+		c.sessionEnded(why)
+	}
+}
+
 // Renamed gives a user's connections the user's new name.
 func (r receiver) Renamed(u User) {
 	r.h.mu.Lock()

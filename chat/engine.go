@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"time"
 )
@@ -12,6 +13,10 @@ const RefLifetime = 24 * time.Hour
 
 // ErrNotFound is an engine's error for something that it does not hold.
 var ErrNotFound = errors.New("chat: not found")
+
+// ErrSessionRefused is an engine's error for a session that cannot be resumed: there is none
+// with this id, it has ended or expired, or the key is not its key.
+var ErrSessionRefused = errors.New("chat: there is no such session, or the key is not its key")
 
 // ErrNameTaken is an engine's error for a user whose name looks like another user's but is
 // not the same.
@@ -33,7 +38,9 @@ var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
 // The effect of a call that returns an error, in particular because its context ended:
 //
 //	Log.Append          nothing stored, unless ErrOutcomeUnknown says that it may be
-//	Directory.PutUser   the same
+//	Directory.PutUser   the same; DeleteUser, too
+//	Members.Join        nothing is stored, or it is as without the error. The same is true
+//	                    of Leave, and of the methods of Sessions and Bans that store
 //	Node.Subscribe      no subscription; Unsubscribe does no harm
 //	Node.Connect        as without the error, but other nodes are told when the engine can
 //	                    be reached. The caller has to call Disconnect as without the error
@@ -42,6 +49,7 @@ var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
 type Engine struct {
 	Log       Log
 	Directory Directory
+	Members   Members
 	Broker    Broker
 	Presence  Presence
 	Sessions  Sessions
@@ -108,6 +116,10 @@ type Directory interface {
 	// User returns the user with this id, or ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
 
+	// DeleteUser ends a user's memberships and sessions, and then deletes the user. What
+	// they said stays. A user who does not exist is no error.
+	DeleteUser(ctx context.Context, id string) error
+
 	// Rooms lists at most limit rooms that have messages and whose names contain search,
 	// ignoring case. Rooms with newer messages come first, then they are ordered by name.
 	// The list begins after the given place; the zero place is before the first room. next
@@ -115,9 +127,41 @@ type Directory interface {
 	// fewer rooms, even none, together with a next.
 	Rooms(ctx context.Context, after RoomPlace, search string, limit int) (rooms []RoomInfo, next RoomPlace, err error)
 
-	// Talks lists at most limit users with whom user has a private conversation, in byte
-	// order of their ids, after the given id.
-	Talks(ctx context.Context, user, after string, limit int) (talks []Talk, more bool, err error)
+	// Talks lists at most limit users with whom user has a private conversation whose last
+	// message has a server_ts of at least since, in byte order of their ids, after the given
+	// id.
+	Talks(ctx context.Context, user string, since int64, after string, limit int) (talks []Talk, more bool, err error)
+}
+
+// Members stores which users are members of which rooms. A member stays one while they are
+// offline, and when the engine is opened again. Only the memberships of a guest (User.Guest)
+// end with the guest's last session.
+//
+// What Join and Leave store is durable within a second; a message that is appended later is
+// never durable before it. The receivers of all nodes to which the user is connected are told
+// about every change (Receiver.Member).
+type Members interface {
+	// Join makes a user a member of a room, and Leave ends that. The user and the room need
+	// not exist. changed says whether it was otherwise before.
+	Join(ctx context.Context, room, userID string) (changed bool, err error)
+	Leave(ctx context.Context, room, userID string) (changed bool, err error)
+
+	// IsMember reports whether a user is a member of a room.
+	IsMember(ctx context.Context, room, userID string) (bool, error)
+
+	// RoomsOf lists at most limit rooms of which a user is a member, in byte order, after
+	// the given name.
+	RoomsOf(ctx context.Context, userID, after string, limit int) (rooms []Membership, more bool, err error)
+
+	// MembersOf lists at most limit members of a room, in byte order of their ids, after
+	// the given id.
+	MembersOf(ctx context.Context, room, after string, limit int) (members []Membership, more bool, err error)
+}
+
+// Membership says that a user is a member of a room.
+type Membership struct {
+	Room, UserID string
+	Since        int64 // ms since 1970
 }
 
 // Broker carries changes and presence events to the nodes that want them.
@@ -175,6 +219,17 @@ type Receiver interface {
 
 	// Renamed reports the new name of a user who is connected to this node.
 	Renamed(u User)
+
+	// Member reports that a user who is connected to this node has become a member of a
+	// room (joined), or is one no longer. A report may come late and more than once, but
+	// after the last change of a membership there is at least one. With the room "", any
+	// membership of the user may have changed.
+	Member(userID, room string, joined bool)
+
+	// Ended reports that sessions of a user have ended: the one with this id or, if that is
+	// "", all of them. It comes within a second, to every node that the user may be
+	// connected to, and perhaps more than once.
+	Ended(userID, sessionID string, why Ending)
 }
 
 // Presence knows which users are connected, and who is in which room, on all nodes, from what
@@ -208,23 +263,76 @@ const (
 
 func (k PresenceKind) String() string { return [...]string{"joined", "left", "renamed"}[k] }
 
-// Sessions stores log-ins. Today a log-in lasts as long as its connection.
+// SessionLife is the default of how long a session lives without a connection.
+const SessionLife = 30 * time.Minute
+
+// Sessions stores log-ins. A session belongs to one user. It may have any number of connections,
+// at once or one after the other, on any node. It lives until it is ended, until
+// Session.Expires, or until it has been without a connection for as long as the engine says
+// (SessionLife by default); connections of a process that has died do not count.
+//
+// What is stored is durable within a second.
 type Sessions interface {
-	Begin(ctx context.Context, s SessionRecord) error
-	End(id string) // does not block
+	// Begin stores a new session, which has one connection.
+	Begin(ctx context.Context, s Session) error
+
+	// Resume finds the session with this id if key is its key, gives it the key next, and
+	// counts one more connection, from this address and device. The key that next replaces
+	// stays good until next is used, since the answer that carries next may be lost. The
+	// error is ErrSessionRefused if there is no such session, or the key is another one.
+	Resume(ctx context.Context, id string, key, next KeyHash, from Origin) (Session, error)
+
+	// Release says that a connection of a session has ended. It must be called once for
+	// each successful Begin and Resume. It does not block.
+	Release(id string)
+
+	// List lists the sessions of a user that are alive, the one that began last first.
+	List(ctx context.Context, userID string) ([]Session, error)
+
+	// End ends sessions of a user, and tells the receivers of all nodes: the session with
+	// this id or, if id is "", all of them. n is how many there were.
+	End(ctx context.Context, userID, id string, why Ending) (n int, err error)
 }
 
-// SessionRecord is a log-in.
-type SessionRecord struct {
+// Session is a log-in.
+type Session struct {
 	ID, UserID string
-	Address    string // for display
-	Began      int64  // ms since 1970
+	Key        KeyHash
+	Features   []string // what its clients want to hear, as auth names it
+	From       Origin   // of its newest connection
+	Began      int64    // ms since 1970
+	Seen       int64    // when a connection of it began or ended last, in ms since 1970
+	Expires    int64    // in ms since 1970: never later than this; 0: no bound
+	Open       int      // number of connections that are open now; ignored by Begin
 }
 
-// Bans knows which users are banned.
+// Origin is where a connection comes from, for display.
+type Origin struct {
+	Address string
+	Device  string
+}
+
+// KeyHash is the SHA-256 of a session's secret key. The key itself is never stored.
+type KeyHash [sha256.Size]byte
+
+// Ending is why a session has ended.
+type Ending uint8
+
+const (
+	LoggedOut   Ending = iota // its user has ended it
+	UserBanned                // its user was banned
+	UserDeleted               // its user was deleted
+)
+
+func (e Ending) String() string { return [...]string{"logged out", "banned", "deleted"}[e] }
+
+// Bans stores which users are banned.
 type Bans interface {
 	// Banned returns why a user is banned; "" if they are not.
 	Banned(ctx context.Context, userID string) (reason string, err error)
+
+	// Ban bans a user for a reason, and ends their sessions. An empty reason lifts the ban.
+	Ban(ctx context.Context, userID, reason string) error
 }
 
 // Health is the state of an engine.
@@ -335,4 +443,11 @@ type User struct {
 	ID      string
 	Name    string // display name, as CleanName returns it
 	Created int64  // ms since 1970
+
+	// Guest: the memberships of the user end with their last session.
+	Guest bool
+
+	// ValidFrom is when the user logged out everywhere, in ms since 1970; 0: never. Tokens
+	// that were issued before are refused.
+	ValidFrom int64
 }

@@ -52,6 +52,8 @@ var (
 	failTokenRefused = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
 	failTokenExpired = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
 	failCertificate  = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not that of the user in the client certificate", Field: "token"}
+	failSessionEnded = &Failure{Code: 401, Reason: "session_ended", Message: "the session was ended by its user"}
+	failUserDeleted  = &Failure{Code: 403, Reason: "user_deleted", Message: "this user was deleted"}
 	failBanned       = &Failure{Code: 403, Reason: "banned", Message: "this user is banned"}
 	failSender       = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
 	failUnknownUser  = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}

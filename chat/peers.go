@@ -20,7 +20,7 @@ func runPeers(ctx context.Context, h *Hub, a Actor, op *Operation) {
 }
 
 func (h *Hub) listTalks(ctx context.Context, a Actor, op *Operation) ([]byte, *Failure) {
-	talks, more, err := h.engine.Directory.Talks(ctx, a.User().ID, op.after, h.listSize(op))
+	talks, more, err := h.engine.Directory.Talks(ctx, a.User().ID, 0, op.after, h.listSize(op))
 	if err != nil {
 		return nil, h.engineFailed(err)
 	}

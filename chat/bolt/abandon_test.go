@@ -169,7 +169,7 @@ func TestReadsEndWithTheirContext(t *testing.T) {
 			_, err := s.History(ctx, chat.HistoryQuery{Conversation: lobby, Limit: 1})
 			return err
 		},
-		"Talks": func(ctx context.Context) error { _, _, err := s.Talks(ctx, "u_ada", "", 1); return err },
+		"Talks": func(ctx context.Context) error { _, _, err := s.Talks(ctx, "u_ada", 0, "", 1); return err },
 	} {
 		var err error
 		for err == nil || errors.Is(err, chat.ErrNotFound) { // the mapping may not have begun to wait

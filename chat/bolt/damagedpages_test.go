@@ -275,7 +275,7 @@ func (u *damagedUse) readUsers() {
 			}
 		}
 	}
-	if talks, _, err := u.s.Talks(bg, "u_ada", "", 10); err != nil || len(talks) != u.talks {
+	if talks, _, err := u.s.Talks(bg, "u_ada", 0, "", 10); err != nil || len(talks) != u.talks {
 		u.miss("talks: %v", err)
 		if !u.noticed() {
 			u.wrong("talks: %v, %v", talks, err)

@@ -276,8 +276,8 @@ func (d *differential) compareLists() error {
 		after = next
 	}
 	for _, user := range diffUsers {
-		got, more, err := d.s.Talks(bg, user, "", limit)
-		want, wantMore, _ := d.model.Talks(bg, user, "", limit)
+		got, more, err := d.s.Talks(bg, user, 0, "", limit)
+		want, wantMore, _ := d.model.Talks(bg, user, 0, "", limit)
 		if err != nil || more != wantMore || len(got)+len(want) > 0 && !cmp.Equal(got, want) {
 			return fmt.Errorf("talks of %s: %+v, more %t, %v; want %+v, %t", user, got, more, err, want, wantMore)
 		}

@@ -104,7 +104,7 @@ func (o *oldStore) compare(t *testing.T, s *Store, damaged map[string]bool) {
 			t.Errorf("%+v, %v; want %+v", got, err, u)
 		}
 	}
-	if talks, _, err := s.Talks(bg, "u_0", "", 10); len(talks) != 2 || err != nil {
+	if talks, _, err := s.Talks(bg, "u_0", 0, "", 10); len(talks) != 2 || err != nil {
 		t.Errorf("talks: %v, %v", talks, err)
 	}
 }

@@ -242,7 +242,7 @@ func (s *Store) Locate(ctx context.Context, name chat.Conversation, id string) (
 }
 
 // Talks implements chat.Directory.
-func (s *Store) Talks(ctx context.Context, user, after string, limit int) (talks []chat.Talk, more bool, err error) {
+func (s *Store) Talks(ctx context.Context, user string, since int64, after string, limit int) (talks []chat.Talk, more bool, err error) {
 	// The conversations are looked up afterwards: each is read as its tail is.
 	var peers []string
 	for end := false; !end; {
@@ -255,7 +255,7 @@ func (s *Store) Talks(ctx context.Context, user, after string, limit int) (talks
 			if err != nil {
 				return nil, false, err
 			}
-			if c.seq == 0 { // its first message is just being stored
+			if c.seq == 0 || c.serverTS < since { // with seq 0, its first message is just being stored
 				continue
 			}
 			if len(talks) == limit {

@@ -54,7 +54,8 @@ type Store struct {
 	time  *chat.ServerTime
 
 	broker   *local.Broker
-	sessions local.Sessions
+	members  *local.Members
+	sessions *local.Sessions
 	bans     local.Bans
 
 	commits committer
@@ -105,7 +106,10 @@ type Options struct {
 
 // Parts is the store as a hub takes it. Several hubs may have it at a time.
 func (s *Store) Parts() chat.Engine {
-	return chat.Engine{Log: s, Directory: s, Broker: s.broker, Presence: s.broker.Presence(), Sessions: &s.sessions, Bans: &s.bans, Health: s}
+	return chat.Engine{
+		Log: s, Directory: s, Members: s.members, Broker: s.broker, Presence: s.broker.Presence(),
+		Sessions: s.sessions, Bans: &s.bans, Health: s,
+	}
 }
 
 func open(dir string, timeout time.Duration, o Options) (*Store, error) {
@@ -135,6 +139,9 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.time = chat.NewServerTime(o.Clock, s.newest(o.Clock.Now()), o.Log)
+	s.members = local.NewMembers(s.broker.Member, s.time.Now)
+	s.sessions = local.NewSessions(local.SessionsConfig{Clock: o.Clock, Now: s.time.Now, Ended: s.broker.Ended, Last: s.lastEnded}, nil)
+	s.bans.Sessions = s.sessions
 	s.startCommitter()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -376,6 +383,7 @@ func newRefKey() (k refKey) {
 // transaction that is under way, but its callers are told how it ended, and the file is left
 // open until the process ends.
 func (s *Store) Close(ctx context.Context) error {
+	s.sessions.Close()
 	s.commits.close()
 	s.stop()
 	closed := make(chan error, 1)
@@ -400,4 +408,16 @@ func (s *Store) Broken() error {
 		return *err
 	}
 	return nil
+}
+
+// DeleteUser implements chat.Directory.
+func (s *Store) DeleteUser(ctx context.Context, id string) error {
+	return errors.New("chat/bolt: users cannot be deleted")
+}
+
+// lastEnded ends the memberships of a guest without a session.
+func (s *Store) lastEnded(userID string) {
+	if u, err := s.User(context.Background(), userID); err == nil && u.Guest {
+		s.members.LeaveAll(userID)
+	}
 }

@@ -222,7 +222,7 @@ func TestWhatIsNotSyncedIsHidden(t *testing.T) {
 		if _, err := s.Locate(bg, lobby, j.results[0].Change.ID); err != chat.ErrNotFound {
 			t.Errorf("Locate: %v", err)
 		}
-		if talks, more, err := s.Talks(bg, "u_ada", "", 10); len(talks) != 0 || more || err != nil {
+		if talks, more, err := s.Talks(bg, "u_ada", 0, "", 10); len(talks) != 0 || more || err != nil {
 			t.Errorf("Talks: %v, %t, %v", talks, more, err)
 		}
 		s.writing.Unlock()

@@ -16,6 +16,8 @@ func (silent) Deliver(chat.Conversation, *chat.Change) {}
 func (silent) Lost(chat.Conversation, chat.Tail)       {}
 func (silent) Here(string, chat.PresenceEvent)         {}
 func (silent) Renamed(chat.User)                       {}
+func (silent) Member(string, string, bool)             {}
+func (silent) Ended(string, string, chat.Ending)       {}
 
 // BenchmarkProbe prints what a probe of 10,000 conversations costs a node when nothing has
 // happened, and what a node keeps of each.

@@ -316,6 +316,14 @@ func (e *ear) Here(room string, ev chat.PresenceEvent) {
 
 func (e *ear) Renamed(u chat.User) { e.hear(u.ID + " is " + u.Name) }
 
+func (e *ear) Member(userID, room string, joined bool) {
+	e.hear(fmt.Sprint(userID, " in ", room, ": ", joined))
+}
+
+func (e *ear) Ended(userID, sessionID string, why chat.Ending) {
+	e.hear(fmt.Sprint(userID, " ", sessionID, " ", why))
+}
+
 // take returns what was heard since it was called last.
 func (e *ear) take() (heard []string) {
 	e.mu.Lock()

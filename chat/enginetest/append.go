@@ -77,7 +77,7 @@ func testContexts(h *house) {
 	_, history := h.Log.History(over, chat.HistoryQuery{Conversation: lobby, Limit: 1})
 	_, _, changes := h.Log.Changes(over, lobby, 0, 1)
 	_, _, rooms := h.Directory.Rooms(over, chat.RoomPlace{}, "", 1)
-	_, _, talks := h.Directory.Talks(over, "u_ada", "", 1)
+	_, _, talks := h.Directory.Talks(over, "u_ada", 0, "", 1)
 	_, user := h.Directory.User(over, "u_ada")
 	put := h.Directory.PutUser(over, chat.User{ID: "u_eve", Name: "Eve"})
 	for i, err := range []error{tail, history, changes, rooms, talks, user, put} {

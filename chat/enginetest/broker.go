@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +25,8 @@ type ear struct {
 	lost  map[chat.Conversation]int
 	here  []string
 	names []string // new ones
+
+	notices []string // of memberships and sessions
 }
 
 func newEar() *ear {
@@ -51,6 +55,31 @@ func (e *ear) Renamed(u chat.User) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.names = append(e.names, u.Name)
+}
+
+func (e *ear) Member(userID, room string, joined bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.notices = append(e.notices, fmt.Sprintf("%s in %q: %t", userID, room, joined))
+}
+
+func (e *ear) Ended(userID, sessionID string, why chat.Ending) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.notices = append(e.notices, fmt.Sprintf("%s %q %s", userID, sessionID, why))
+}
+
+// noticed reports whether one of these was the last notice about the memberships and sessions
+// of a user.
+func (e *ear) noticed(userID string, any ...string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, n := range slices.Backward(e.notices) {
+		if strings.HasPrefix(n, userID+" ") {
+			return slices.Contains(any, n)
+		}
+	}
+	return false
 }
 
 func (e *ear) last(c chat.Conversation) uint64 {
@@ -267,17 +296,4 @@ func testRenamed(h *house) {
 	}
 	want(here, "Grace", "Hopper")
 	want(there, "Hopper", "Admiral")
-}
-
-func testSessionsAndBans(h *house) {
-	if err := h.Sessions.Begin(ctx, chat.SessionRecord{ID: "s_1", UserID: "u_ada"}); err != nil {
-		h.Error(err)
-	}
-	h.Sessions.End("s_1")
-	if reason, err := h.Bans.Banned(ctx, "u_ada"); reason != "" || err != nil {
-		h.Errorf("banned for %q, %v", reason, err)
-	}
-	if err := h.Health.Healthy(); err != nil {
-		h.Error(err)
-	}
 }

@@ -38,7 +38,7 @@ func (b *belfry) Open(t *testing.T, c chat.Clock) chat.Engine {
 		t.Logf("doorbells by seed %d", b.seed)
 	}
 	e := b.Place.Open(t, c)
-	s := &shared{Log: e.Log, random: rand.New(rand.NewPCG(b.seed, 1)), lives: map[chat.Conversation]int{}, inboxes: map[string][]doorbell.Hint{}}
+	s := &shared{Log: e.Log, inner: e.Broker, random: rand.New(rand.NewPCG(b.seed, 1)), lives: map[chat.Conversation]int{}, inboxes: map[string][]doorbell.Hint{}}
 	s.presence = local.NewPresence(s, e.Directory)
 	e.Log, e.Broker, e.Presence, e.Directory = s, s, s.presence, directory{e.Directory, s}
 	return e
@@ -48,6 +48,7 @@ func (b *belfry) Open(t *testing.T, c chat.Clock) chat.Engine {
 // Source. It is their Broker, too.
 type shared struct {
 	chat.Log
+	inner    chat.Broker // the engine's own: nodes hear of memberships and sessions from it
 	presence *local.Presence
 
 	mu sync.Mutex
@@ -61,7 +62,8 @@ type shared struct {
 // outpost is a node, and the doorbells that have not reached it yet.
 type outpost struct {
 	*doorbell.Node
-	s *shared
+	s     *shared
+	inner chat.Node
 
 	// Guarded by s.mu.
 	late      []chat.Conversation
@@ -125,7 +127,7 @@ func (s *shared) stored(c chat.Conversation) (chat.Conversation, string) {
 
 // Attach implements chat.Broker.
 func (s *shared) Attach(r chat.Receiver) chat.Node {
-	o := &outpost{s: s, connected: map[string]int{}}
+	o := &outpost{s: s, connected: map[string]int{}, inner: s.inner.Attach(notices{r})}
 	o.Node = doorbell.Attach(r, source{s}, doorbell.Config{
 		Log: slog.New(slog.DiscardHandler), Page: 3, Batch: batch, Readers: 2, ProbeEvery: 2 * time.Millisecond,
 	})
@@ -156,7 +158,21 @@ func (o *outpost) Detach() {
 	o.s.mu.Lock()
 	o.s.nodes = slices.DeleteFunc(o.s.nodes, func(other *outpost) bool { return other == o })
 	o.s.mu.Unlock()
+	o.inner.Detach()
 	o.Node.Detach()
+}
+
+// notices passes on what concerns memberships and sessions.
+type notices struct{ to chat.Receiver }
+
+func (notices) Deliver(chat.Conversation, *chat.Change) {}
+func (notices) Lost(chat.Conversation, chat.Tail)       {}
+func (notices) Here(string, chat.PresenceEvent)         {}
+func (notices) Renamed(chat.User)                       {}
+
+func (n notices) Member(userID, room string, joined bool) { n.to.Member(userID, room, joined) }
+func (n notices) Ended(userID, sessionID string, why chat.Ending) {
+	n.to.Ended(userID, sessionID, why)
 }
 
 // Connect implements chat.Node.
@@ -164,6 +180,7 @@ func (o *outpost) Connect(ctx context.Context, userID string) (chat.User, error)
 	o.s.mu.Lock()
 	o.connected[userID]++
 	o.s.mu.Unlock()
+	o.inner.Connect(ctx, userID) // its answer is that of the next line
 	u, err := o.s.presence.Connect(ctx, userID)
 	return u, errors.Join(err, o.Node.Follow(ctx, userID))
 }
@@ -175,6 +192,7 @@ func (o *outpost) Disconnect(userID string) {
 	o.connected[userID] = max(was-1, 0)
 	o.s.mu.Unlock()
 	if was > 0 {
+		o.inner.Disconnect(userID)
 		o.Node.Unfollow(userID)
 		o.s.presence.Disconnect(userID)
 	}

@@ -52,7 +52,11 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Presence", testPresence},
 		{"What errors leave behind", testErrorsLeave},
 		{"Renamed", testRenamed},
-		{"Sessions and bans", testSessionsAndBans},
+		{"Members", testMembers},
+		{"Sessions", testSessions},
+		{"Sessions expire", testSessionsExpire},
+		{"Guests' memberships", testGuests},
+		{"Ends reach every node", testEndings},
 		{"Two hubs", testTwoHubs},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -79,21 +79,25 @@ func testTalks(h *house) {
 	}
 	talk := func(id string) chat.Talk { return chat.Talk{UserID: id, Seq: 1, ServerTS: at} }
 	for _, c := range []struct {
-		user, after string
-		limit       int
-		want        []chat.Talk
-		more        bool
+		user  string
+		since int64
+		after string
+		limit int
+		want  []chat.Talk
+		more  bool
 	}{
-		{"u_m", "", 10, []chat.Talk{talk("u_a"), talk("u_m"), talk("u_z")}, false},
-		{"u_m", "", 2, []chat.Talk{talk("u_a"), talk("u_m")}, true},
-		{"u_m", "u_m", 2, []chat.Talk{talk("u_z")}, false},
-		{"u_a", "", 10, []chat.Talk{talk("u_m")}, false},
-		{"u_z", "", 10, []chat.Talk{talk("u_m"), talk("u_m2")}, false},
-		{"u_nobody", "", 10, nil, false},
+		{"u_m", 0, "", 10, []chat.Talk{talk("u_a"), talk("u_m"), talk("u_z")}, false},
+		{"u_m", 0, "", 2, []chat.Talk{talk("u_a"), talk("u_m")}, true},
+		{"u_m", 0, "u_m", 2, []chat.Talk{talk("u_z")}, false},
+		{"u_a", 0, "", 10, []chat.Talk{talk("u_m")}, false},
+		{"u_z", 0, "", 10, []chat.Talk{talk("u_m"), talk("u_m2")}, false},
+		{"u_m", at, "u_a", 1, []chat.Talk{talk("u_m")}, true},
+		{"u_m", at + 1, "", 10, nil, false},
+		{"u_nobody", 0, "", 10, nil, false},
 	} {
-		got, more, err := h.Directory.Talks(ctx, c.user, c.after, c.limit)
+		got, more, err := h.Directory.Talks(ctx, c.user, c.since, c.after, c.limit)
 		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" || err != nil || more != c.more {
-			h.Errorf("Talks(%q, %q, %d): more %t, %v (-want +got):\n%s", c.user, c.after, c.limit, more, err, diff)
+			h.Errorf("Talks(%q, %d, %q, %d): more %t, %v (-want +got):\n%s", c.user, c.since, c.after, c.limit, more, err, diff)
 		}
 	}
 }

@@ -75,14 +75,7 @@ func (b *Broker) Lost(c chat.Conversation, now chat.Tail) {
 // for one user twice at a time.
 func (b *Broker) Renamed(u chat.User) {
 	b.presence.Renamed(u)
-	b.delivering.RLock()
-	defer b.delivering.RUnlock()
-	b.mu.RLock()
-	nodes := b.following[u.ID]
-	b.mu.RUnlock()
-	for _, n := range nodes {
-		n.r.Renamed(u)
-	}
+	b.toFollowers(u.ID, func(r chat.Receiver) { r.Renamed(u) })
 }
 
 // Here tells the nodes that subscribe to a room about a presence event in it.
@@ -91,6 +84,29 @@ func (b *Broker) Here(room string, ev chat.PresenceEvent) {
 	defer b.delivering.RUnlock()
 	for _, n := range b.interested(chat.RoomConversation(room)) {
 		n.r.Here(room, ev)
+	}
+}
+
+// Member tells the nodes at which a user is connected that they have become a member of a
+// room, or are one no longer.
+func (b *Broker) Member(userID, room string, joined bool) {
+	b.toFollowers(userID, func(r chat.Receiver) { r.Member(userID, room, joined) })
+}
+
+// Ended tells the nodes at which a user is connected that their session with this id, or all
+// of them, have ended.
+func (b *Broker) Ended(userID, sessionID string, why chat.Ending) {
+	b.toFollowers(userID, func(r chat.Receiver) { r.Ended(userID, sessionID, why) })
+}
+
+func (b *Broker) toFollowers(userID string, tell func(chat.Receiver)) {
+	b.delivering.RLock()
+	defer b.delivering.RUnlock()
+	b.mu.RLock()
+	nodes := b.following[userID]
+	b.mu.RUnlock()
+	for _, n := range nodes {
+		tell(n.r)
 	}
 }
 

@@ -19,7 +19,8 @@ import (
 type Engine struct {
 	time     *chat.ServerTime
 	broker   *local.Broker
-	sessions local.Sessions
+	members  *local.Members
+	sessions *local.Sessions
 	bans     local.Bans
 
 	appending sync.Mutex // held from numbering changes, or storing a user, until every node was told
@@ -55,12 +56,18 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 		users: make(map[string]chat.User),
 	}
 	e.broker = local.NewBroker(e, e)
+	e.members = local.NewMembers(e.broker.Member, e.time.Now)
+	e.sessions = local.NewSessions(local.SessionsConfig{Clock: clock, Now: e.time.Now, Ended: e.broker.Ended, Last: e.lastEnded}, nil)
+	e.bans.Sessions = e.sessions
 	return e
 }
 
 // Parts returns the engine in the form that a hub takes. Several hubs may use it at once.
 func (e *Engine) Parts() chat.Engine {
-	return chat.Engine{Log: e, Directory: e, Broker: e.broker, Presence: e.broker.Presence(), Sessions: &e.sessions, Bans: &e.bans, Health: e}
+	return chat.Engine{
+		Log: e, Directory: e, Members: e.members, Broker: e.broker, Presence: e.broker.Presence(),
+		Sessions: e.sessions, Bans: &e.bans, Health: e,
+	}
 }
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:13]) }
@@ -253,6 +260,28 @@ func (e *Engine) User(ctx context.Context, id string) (chat.User, error) {
 	return u, ctx.Err()
 }
 
+// DeleteUser implements chat.Directory.
+func (e *Engine) DeleteUser(ctx context.Context, id string) error {
+	if _, err := e.sessions.End(ctx, id, "", chat.UserDeleted); err != nil {
+		return err
+	}
+	e.members.LeaveAll(id)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.users, id)
+	return nil
+}
+
+// lastEnded ends the memberships of a guest without a session.
+func (e *Engine) lastEnded(userID string) {
+	e.mu.RLock()
+	guest := e.users[userID].Guest
+	e.mu.RUnlock()
+	if guest {
+		e.members.LeaveAll(userID)
+	}
+}
+
 // Rooms implements chat.Directory.
 func (e *Engine) Rooms(ctx context.Context, after chat.RoomPlace, search string, limit int) (rooms []chat.RoomInfo, next chat.RoomPlace, err error) {
 	e.mu.RLock()
@@ -276,13 +305,14 @@ func (e *Engine) Rooms(ctx context.Context, after chat.RoomPlace, search string,
 }
 
 // Talks implements chat.Directory.
-func (e *Engine) Talks(ctx context.Context, user, after string, limit int) (talks []chat.Talk, more bool, err error) {
+func (e *Engine) Talks(ctx context.Context, user string, since int64, after string, limit int) (talks []chat.Talk, more bool, err error) {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	for name, c := range e.convs {
 		if a, b, ok := name.Users(); ok && (a == user || b == user) && name.Receiver(user) > after {
-			t := c.tail()
-			talks = append(talks, chat.Talk{UserID: name.Receiver(user), Seq: t.Seq, ServerTS: t.ServerTS})
+			if t := c.tail(); t.ServerTS >= since {
+				talks = append(talks, chat.Talk{UserID: name.Receiver(user), Seq: t.Seq, ServerTS: t.ServerTS})
+			}
 		}
 	}
 	slices.SortFunc(talks, func(a, b chat.Talk) int { return cmp.Compare(a.UserID, b.UserID) })
@@ -293,4 +323,7 @@ func (e *Engine) Talks(ctx context.Context, user, after string, limit int) (talk
 func (e *Engine) Healthy() error { return nil }
 
 // Close implements chat.Health.
-func (e *Engine) Close(context.Context) error { return nil }
+func (e *Engine) Close(context.Context) error {
+	e.sessions.Close()
+	return nil
+}
