@@ -1,0 +1,5 @@
+package redistest
+
+import "syscall"
+
+var endWithParent = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
