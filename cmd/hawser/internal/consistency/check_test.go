@@ -184,6 +184,10 @@ var planted = map[string]fault{
 		s.remove(Event{Kind: Reload, Conn: 3})
 		s.remove(Event{Kind: Delivered, Conn: 3, Conversation: lobby})
 	}},
+	"a private message of a new epoch is not delivered": {rules(Undelivered), func(s *script) {
+		flushPrivate(s)
+		s.remove(Event{Kind: Delivered, Conn: 3, Conversation: ab})
+	}},
 	"a loss takes more than it may": {rules(Lost), func(s *script) {
 		flush(s)
 		s.get(Event{Kind: Lossy}).Window = time.Millisecond
@@ -245,10 +249,26 @@ func flush(s *script) {
 	s.events[s.find(3, Event{Kind: Read, Conversation: lobby})].Messages = []Message{m4}
 }
 
+// flushPrivate loses what Ann and Bob said, and Ann says something new, which is all that tells
+// them.
+func flushPrivate(s *script) {
+	i := s.find(1, Event{Kind: Connected, Conn: 4})
+	at := s.events[i-1].At
+	q3 := message("e2", 1, annID, "q3")
+	s.events = slices.Insert(s.events, i,
+		Event{Kind: Lossy, At: at, Began: at, Window: -1},
+		Event{Kind: Sent, At: at, Conn: 1, Conversation: ab, Ref: "q3", Message: Message{Content: q3.Content}},
+		Event{Kind: Acked, At: at, Conn: 1, Conversation: ab, Ref: "q3", Message: Message{ID: q3.ID, Seq: 1, Epoch: "e2"}},
+		Event{Kind: Delivered, At: at, Conn: 1, Conversation: ab, Message: q3},
+		Event{Kind: Delivered, At: at, Conn: 3, Conversation: ab, Message: q3})
+	s.events[s.find(2, Event{Kind: Read, Conversation: ab})].Messages = []Message{q3}
+}
+
 // What looks like a fault and is none.
 func TestWhatIsAllowed(t *testing.T) {
 	for name, edit := range map[string]func(s *script){
-		"a planned loss": flush,
+		"a planned loss":            flush,
+		"a planned loss in private": flushPrivate,
 		"a planned loss of the last moment": func(s *script) {
 			s.lossy(time.Hour)
 			i := s.find(3, Event{Kind: Read, Conversation: lobby})

@@ -99,7 +99,7 @@ func (f *streams) delivered(e *Event) {
 		f.report(Delivery, evidence, "%s gets a message of %s", user, e.Conversation)
 	case old.left:
 		f.report(Delivery, evidence, "a connection gets seq %d of %s after it has left", e.Seq, e.Conversation)
-	case !old.on:
+	case !old.on, private && old.epoch != e.Epoch: // nothing else tells of a new epoch in private
 		f.checkStart(e)
 	case old.epoch != e.Epoch:
 		f.report(Delivery, evidence, "a connection gets a message of epoch %s of %s, and was told of %s", e.Epoch, e.Conversation, old.epoch)
@@ -145,7 +145,10 @@ func (f *streams) settled(w *Event) {
 		if read == nil || !s.on || !f.conns[key.conn].openDuring(w) {
 			continue
 		}
-		switch epoch, end := epochOf(read), read.Messages[len(read.Messages)-1].Seq; {
+		newest := read.Messages[len(read.Messages)-1]
+		_, _, private := people(key.conversation)
+		switch epoch, end := epochOf(read), newest.Seq; {
+		case s.epoch != epoch && private && !f.sentAfter(newest.Content, s.last):
 		case s.epoch != epoch:
 			f.report(Undelivered, []*Event{s.last, read}, "connection %d was not told that %s is of epoch %s now", key.conn, key.conversation, epoch)
 		case s.pos < end:
@@ -158,6 +161,11 @@ func (f *streams) settled(w *Event) {
 		}
 	}
 	f.settledPresence(w)
+}
+
+func (c *checker) sentAfter(content string, e *Event) bool {
+	s := c.content[content]
+	return s != nil && s.first.At > e.At
 }
 
 // readings returns, of each conversation, the last reading up to its end in a window.

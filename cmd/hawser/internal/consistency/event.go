@@ -12,8 +12,8 @@ import (
 // Kind is the kind of an Event.
 type Kind string
 
-// The kinds of events, and their fields beside At. All but the last two have Conn, and all
-// but those and Connected are about a Conversation if they can be.
+// The kinds of events, and their fields beside At. All but the last three have Conn, if not
+// an auditor's. All but those, Connected and Disconnected have a Conversation.
 const (
 	Connected    Kind = "connected"    // auth_ok: Client, User, Node
 	Disconnected Kind = "disconnected" // for whatever Reason
@@ -35,6 +35,10 @@ const (
 	// Settled: from Began to At the service had had the time that it may take to become
 	// well. Nobody sent, joined or left between; they only read.
 	Settled Kind = "settled"
+
+	// Fault: something was done to the service that must lose nothing. It is there for
+	// those who read the history, and no rule looks at it.
+	Fault Kind = "fault"
 )
 
 // OutcomeUnknown is the reason of a refusal that leaves open whether the message was stored.

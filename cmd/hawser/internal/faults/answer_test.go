@@ -1,0 +1,184 @@
+//go:build linux
+
+package faults
+
+import (
+	"strings"
+	"time"
+
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
+)
+
+// handle takes a message from the server.
+func (c *client) handle(l *link, p packet) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	r := l.pending[p.Ref]
+	if r != nil {
+		delete(l.pending, p.Ref)
+	}
+	switch p.Type {
+	case "heartbeat":
+		c.forgotten(l)
+		l.beat = time.Time{}
+	case "group", "message":
+		conversation := p.ReceiverID
+		if p.Type == "message" {
+			conversation = consistency.Private(p.SenderID, p.ReceiverID)
+		}
+		c.record(l, consistency.Event{Kind: consistency.Delivered, Conversation: conversation, Message: p.message()})
+		l.live[conversation] = position{p.Epoch, p.Seq}
+		c.delivered(conversation, p.Epoch, p.Seq)
+	case "system":
+		if p.Event == "reload" {
+			c.reload(l, p)
+		}
+		l.moved(p)
+	case "error":
+		c.refused(l, r, p)
+	default:
+		if r == nil {
+			c.run.rec.problem("%s at %s gets an answer to nothing: %+v", c.name, l.node.name, p)
+			return
+		}
+		c.answered(l, r, p)
+	}
+}
+
+func (c *client) record(l *link, e consistency.Event) {
+	e.Conn = l.id
+	c.run.rec.add(e)
+}
+
+// forgotten looks for requests that were not answered for so long that they never will be,
+// while the server answers heartbeats.
+func (c *client) forgotten(l *link) {
+	for ref, r := range l.pending {
+		if time.Since(r.sent) > answerTime {
+			c.run.rec.problem("%s at %s got no answer to %s %s (ref %s) within %v, and one to a heartbeat", c.name, l.node.name, r.kind, r.conversation, ref, answerTime)
+			delete(l.pending, ref)
+		}
+	}
+}
+
+func (c *client) reload(l *link, p packet) {
+	conversation := p.ReceiverID
+	if strings.HasPrefix(conversation, "u_") {
+		conversation = consistency.Private(conversation, l.ok.UserID)
+	}
+	c.record(l, consistency.Event{Kind: consistency.Reload, Conversation: conversation, Message: consistency.Message{Epoch: p.Epoch, Seq: p.Seq}})
+	l.live[conversation] = position{p.Epoch, p.Seq}
+	if h := c.held[conversation]; h == nil || h.epoch != p.Epoch {
+		c.held[conversation] = newHolding(p.Epoch, p.Seq)
+	}
+}
+
+// answered takes the answer to a request.
+func (c *client) answered(l *link, r *request, p packet) {
+	switch r.kind {
+	case "join":
+		c.record(l, consistency.Event{Kind: consistency.Subscribed, Conversation: r.conversation, Message: p.message()})
+		l.joined[r.conversation] = true
+		if at := l.live[r.conversation]; at.epoch != p.Epoch || at.seq < p.Seq {
+			l.live[r.conversation] = position{p.Epoch, p.Seq}
+		}
+		c.subscribed(r.conversation, p.Epoch, p.Seq)
+	case "leave":
+		c.left(l, r.conversation)
+	case "group", "message":
+		c.record(l, consistency.Event{Kind: consistency.Acked, Conversation: r.conversation, Ref: p.Ref, Message: p.message()})
+		c.drop(p.Ref)
+	case "history":
+		e := consistency.Event{Kind: consistency.Read, Began: r.began, Conversation: r.conversation, After: r.after, Messages: messages(p), More: p.HasMore, Damaged: p.Damaged}
+		if r.newest && len(e.Messages) > 0 {
+			e.After, e.More = e.Messages[0].Seq-1, false
+		}
+		c.record(l, e)
+		if r.catchingUp {
+			c.readPage(l, r.conversation, p)
+		}
+	case "presence":
+		c.present(l, r, p)
+	case "peers":
+		for _, peer := range p.Peers {
+			if h := c.held[consistency.Private(peer.UserID, l.ok.UserID)]; h != nil {
+				h.want = max(h.want, peer.Seq)
+			}
+		}
+	}
+}
+
+// left notes that a connection is not in a room any more, and forgets what was said there.
+func (c *client) left(l *link, room string) {
+	c.record(l, consistency.Event{Kind: consistency.Unsubscribed, Conversation: room})
+	delete(l.joined, room)
+	delete(l.live, room)
+	delete(l.here, room)
+	delete(c.held, room)
+}
+
+func messages(p packet) (all []consistency.Message) {
+	for _, m := range p.Messages {
+		all = append(all, m.message())
+	}
+	return all
+}
+
+func users(p packet) (ids []string) {
+	for _, u := range p.Users {
+		ids = append(ids, u.UserID)
+	}
+	return ids
+}
+
+// drop removes a message that has been answered for good.
+func (c *client) drop(ref string) {
+	for i, o := range c.outbox {
+		if o.ref == ref {
+			c.outbox = append(c.outbox[:i], c.outbox[i+1:]...)
+			return
+		}
+	}
+}
+
+// maxAttempts is how often a client tries to send what is refused, before it may give up.
+const maxAttempts = 4
+
+// refused takes an error.
+func (c *client) refused(l *link, r *request, p packet) {
+	c.run.rec.count("refused: " + p.Reason)
+	if p.Code != 503 && p.Code != 429 && p.Code != 404 {
+		c.run.rec.problem("%s at %s is refused: %d %s %s", c.name, l.node.name, p.Code, p.Reason, p.Message)
+	}
+	if r == nil {
+		return
+	}
+	wait := max(retryTime, time.Duration(p.RetryAfter)*time.Millisecond)
+	switch r.kind {
+	case "history":
+		if h := c.held[r.conversation]; h != nil && r.catchingUp {
+			h.asked, h.again = false, time.Now().Add(wait)
+			if p.Code == 404 { // there is nothing any more
+				l.joined[r.conversation] = false
+				delete(c.held, r.conversation)
+			}
+		}
+	case "peers":
+		l.asked = time.Time{}
+	case "leave":
+		c.rooms[r.conversation] = true
+	case "group", "message":
+		c.record(l, consistency.Event{Kind: consistency.Refused, Conversation: r.conversation, Ref: p.Ref, Reason: p.Reason})
+		for _, o := range c.outbox {
+			if o.ref != p.Ref {
+				continue
+			}
+			o.conn, o.again = 0, time.Now().Add(wait)
+			final := p.Code == 404 || o.attempts >= maxAttempts && c.rng.IntN(2) == 0
+			if final && p.Reason != consistency.OutcomeUnknown {
+				c.drop(p.Ref)
+			}
+			return
+		}
+	}
+}

@@ -1,0 +1,81 @@
+//go:build linux
+
+package faults
+
+import "time"
+
+// holding is what a client holds of one conversation: everything from the place where it
+// began up to whole, and some messages beyond that.
+type holding struct {
+	epoch string
+	whole uint64
+	more  map[uint64]bool
+	want  uint64    // there are messages up to here
+	again time.Time // when to ask for more
+	asked bool      // and not answered
+}
+
+func newHolding(epoch string, whole uint64) *holding {
+	return &holding{epoch: epoch, whole: whole, want: whole, more: map[uint64]bool{}}
+}
+
+func (h *holding) add(seq uint64) {
+	if seq > h.whole {
+		h.more[seq] = true
+		h.want = max(h.want, seq)
+	}
+	for h.more[h.whole+1] {
+		h.whole++
+		delete(h.more, h.whole)
+	}
+}
+
+// complete reports whether nothing is missing.
+func (h *holding) complete() bool { return h.whole >= h.want }
+
+// subscribed notes that a room reaches up to seq. What is of another epoch is forgotten.
+func (c *client) subscribed(conversation, epoch string, seq uint64) {
+	h := c.held[conversation]
+	if h == nil || h.epoch != epoch {
+		c.held[conversation] = newHolding(epoch, seq)
+		return
+	}
+	h.want = max(h.want, seq)
+}
+
+// delivered notes a message that came by itself.
+func (c *client) delivered(conversation, epoch string, seq uint64) {
+	h := c.held[conversation]
+	if h == nil || h.epoch != epoch {
+		h = newHolding(epoch, seq-1)
+		c.held[conversation] = h
+	}
+	h.add(seq)
+}
+
+// readPage notes a page that was asked for to catch up. If that does not help, the history is
+// another one: the room is joined again, and of private conversations the next message tells.
+func (c *client) readPage(l *link, conversation string, p packet) {
+	h := c.held[conversation]
+	if h == nil {
+		return
+	}
+	h.asked = false
+	before := h.whole
+	for _, m := range p.Messages {
+		if m.Epoch == h.epoch {
+			h.add(m.Seq)
+		}
+	}
+	for _, seq := range p.Damaged {
+		h.add(seq)
+	}
+	if h.whole == before && !h.complete() {
+		h.again = time.Now().Add(retryTime)
+		if l.joined[conversation] {
+			l.joined[conversation] = false
+		} else if !c.rooms[conversation] {
+			delete(c.held, conversation)
+		}
+	}
+}

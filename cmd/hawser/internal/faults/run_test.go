@@ -1,0 +1,207 @@
+//go:build linux
+
+package faults
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
+)
+
+// settleTime is how long the service may take to become well after everything was mended.
+const settleTime = time.Minute
+
+// plan is what a run consists of.
+type plan struct {
+	people, devices int // each of the people has so many clients at most
+	rooms           int
+	pace            time.Duration // how long a client waits, on average, before it does something
+	rounds          int
+	breaking        time.Duration // how long the service is broken in a round
+	flush           bool          // whether Redis may be flushed
+}
+
+// run is a service, its clients and what breaks it.
+type run struct {
+	plan
+	t       *testing.T
+	rec     *recorder
+	rng     *rand.Rand
+	nodes   []*node
+	redis   *redistest.Server // nil: the nodes have a store of their own
+	people  []*person
+	rooms   []string
+	clients []*client
+	auditor *person
+	forgets bool // the service may lose its users
+
+	broken atomic.Bool
+
+	mu    sync.Mutex
+	talks map[string]bool // Guarded by mu. the private conversations
+}
+
+func newRun(t *testing.T, seed uint64, p plan, nodes []*node, redis *redistest.Server) *run {
+	return &run{plan: p, t: t, rec: newRecorder(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: nodes, redis: redis, forgets: p.flush, talks: map[string]bool{}}
+}
+
+// breaking reports whether the clients may do what they like.
+func (r *run) breaking() bool { return r.broken.Load() }
+
+// talk notes that a private conversation exists.
+func (r *run) talk(conversation string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.talks[conversation] = true
+}
+
+// do runs everything, and checks it.
+func (r *run) do() {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
+	for _, n := range r.nodes {
+		if err := n.start(ctx); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+	if err := r.populate(ctx); err != nil {
+		r.t.Fatal(err)
+	}
+	var living sync.WaitGroup
+	for _, c := range r.clients {
+		living.Go(func() { c.live(ctx) })
+	}
+	for round := range r.rounds {
+		r.broken.Store(true)
+		r.breakThings(ctx)
+		r.broken.Store(false)
+		if !r.settle(ctx, round == r.rounds-1) {
+			break // what comes after it proves nothing
+		}
+	}
+	cancel()
+	living.Wait()
+	r.report()
+}
+
+// populate makes the users and their clients.
+func (r *run) populate(ctx context.Context) (err error) {
+	for i := range r.plan.rooms {
+		r.rooms = append(r.rooms, fmt.Sprintf("room-%d", i))
+	}
+	for i := range r.plan.people + 1 {
+		p := &person{name: fmt.Sprintf("Person %d", i)}
+		if p.account, err = r.nodes[i%len(r.nodes)].guest(ctx, p.name); err != nil {
+			return err
+		}
+		if i == r.plan.people {
+			p.name, r.auditor = "Auditor", p
+			break
+		}
+		r.people = append(r.people, p)
+		for d := range 1 + r.rng.IntN(r.devices) {
+			c := &client{
+				name: fmt.Sprintf("c%d.%d", i, d), run: r, person: p, token: p.account.Token,
+				rng:   rand.New(rand.NewPCG(r.rng.Uint64(), 0)),
+				rooms: map[string]bool{}, held: map[string]*holding{},
+			}
+			if r.rng.IntN(3) > 0 {
+				c.features = []string{"ack", "presence", "system"}
+			}
+			for range 1 + r.rng.IntN(3) {
+				c.rooms[r.rooms[r.rng.IntN(len(r.rooms))]] = true
+			}
+			r.clients = append(r.clients, c)
+		}
+	}
+	return nil
+}
+
+// settle waits until everything is well, or for settleTime, and then takes an audit. It
+// returns whether it is.
+func (r *run) settle(ctx context.Context, last bool) bool {
+	a := &audit{run: r, links: map[auditKey]*link{}}
+	defer a.close()
+	for end := time.Now().Add(settleTime); ; time.Sleep(200 * time.Millisecond) {
+		problem := r.waiting()
+		late := time.Now().After(end)
+		if problem == "" || late {
+			began := r.rec.now()
+			events, wrong := a.pass(ctx, last)
+			if problem == "" {
+				problem = wrong
+			}
+			if problem == "" {
+				problem = r.waiting() // still
+			}
+			if problem == "" || late {
+				r.rec.add(append(events, consistency.Event{Kind: consistency.Settled, Began: began})...)
+			}
+		}
+		if problem == "" {
+			return true
+		}
+		if late {
+			r.rec.problem("not well %v after everything was mended: %s", settleTime, problem)
+			return false
+		}
+	}
+}
+
+// waiting says what some client has to do before it is at rest, or "".
+func (r *run) waiting() string {
+	for _, c := range r.clients {
+		if w := c.waiting(); w != "" {
+			return w
+		}
+	}
+	return ""
+}
+
+// report prints what happened, and fails the test for what is wrong.
+func (r *run) report() {
+	r.t.Helper()
+	r.rec.mu.Lock()
+	defer r.rec.mu.Unlock()
+	var b strings.Builder
+	for _, what := range slices.Sorted(maps.Keys(r.rec.counts)) {
+		fmt.Fprintf(&b, "\n%7d %s", r.rec.counts[what], what)
+	}
+	r.t.Logf("%d nodes, %d clients, %.0f s:%s", len(r.nodes), len(r.clients), r.rec.now().Seconds(), b.String())
+	if r.rec.counts[string(consistency.Acked)] == 0 || r.rec.counts[string(consistency.Settled)] == 0 {
+		r.t.Error("nothing was acknowledged, or nothing settled: nothing is shown")
+	}
+	for _, p := range r.rec.problems {
+		r.t.Error(p)
+	}
+	for _, v := range consistency.Check(r.rec.events) {
+		r.t.Error(v)
+	}
+	if r.t.Failed() {
+		r.save()
+	}
+}
+
+// save keeps the history of a failed run.
+func (r *run) save() {
+	name := filepath.Join(os.TempDir(), fmt.Sprintf("hawser-%s-%d.jsonl", filepath.Base(r.t.Name()), os.Getpid()))
+	f, err := os.Create(name)
+	if err == nil {
+		err = consistency.Save(f, r.rec.events)
+		f.Close()
+	}
+	r.t.Logf("the history is in %s (%v)", name, err)
+}
