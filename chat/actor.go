@@ -62,9 +62,14 @@ func (h *Hub) deadline(op *Operation) time.Time { return op.begun.Add(h.cfg.Oper
 
 // doQueued does an operation of a connection after it has waited in a pool.
 func (h *Hub) doQueued(c *Connection, op *Operation) {
+	if op.kind.internal {
+		op.begun = time.Now() // nobody waits for an answer
+	}
 	ctx, cancel := context.WithDeadline(context.Background(), h.deadline(op))
 	defer cancel()
 	switch {
+	case op.kind.internal:
+		op.kind.run(ctx, h, c, op)
 	case !op.kind.stores && c.ended(): // the answer could not be sent
 		h.finish(c)
 	case ctx.Err() == nil:

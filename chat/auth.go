@@ -4,8 +4,9 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
-	"time"
+	"unicode/utf8"
 
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -13,7 +14,6 @@ import (
 // opAuth authenticates a connection: PROTOCOL.md, "auth".
 var opAuth = definition{
 	name:            "auth",
-	required:        []field{fieldToken},
 	read:            readAuth,
 	check:           checkAuth,
 	run:             runAuth,
@@ -23,12 +23,32 @@ var opAuth = definition{
 }
 
 type authFields struct {
-	token    string
-	features feature
+	token        string
+	session, key string // of the session to be resumed
+	features     feature
+	chosen       bool // features were given
+	device       string
+	resume       *resumeFields // nil: the client holds nothing
 }
 
 func readAuth(op *Operation, f *fields) {
-	op.auth = &authFields{token: f.str(fieldToken), features: f.features(fieldFeatures)}
+	op.auth = &authFields{
+		token: f.str(fieldToken), session: f.str(fieldSession), key: f.str(fieldKey),
+		features: f.features(fieldFeatures), chosen: f.raw[fieldFeatures] != nil,
+		device: f.str(fieldDevice), resume: f.resume(),
+	}
+	switch a := op.auth; {
+	case a.session == "" && a.key != "":
+		f.missing(fieldSession)
+	case a.session != "" && a.key == "":
+		f.missing(fieldKey)
+	case a.session == "" && a.token == "" && f.raw[fieldToken] == nil:
+		f.missing(fieldToken)
+	}
+	if n := utf8.RuneCountInString(op.auth.device); n > maxDevice {
+		f.refuse(&Failure{Code: 400, Reason: "device_too_long", Field: "device",
+			Message: fmt.Sprintf("device has %d code points; %d are allowed", n, maxDevice)})
+	}
 }
 
 func checkAuth(op *Operation, _ *Limits) *Failure {
@@ -38,79 +58,90 @@ func checkAuth(op *Operation, _ *Limits) *Failure {
 	return nil
 }
 
-// runAuth verifies the token, and admits the connection or ends it.
+// runAuth verifies the token, or the key of a session, and admits the connection or ends it.
+// An admitted connection is subscribed to the rooms of its user, and catches up with what the
+// client has missed, before its next operation begins.
 func runAuth(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	c := a.(*Connection)
-	defer c.finished()
-	fail, why := h.logIn(ctx, c, op)
-	if fail == nil {
+	catching, fail, why := h.logIn(ctx, c, op)
+	switch {
+	case fail == nil && catching != nil:
+		catching.begin(ctx)
 		return
-	}
-	if fail.Code == 503 {
+	case fail == nil: // the connection has ended in the meantime
+	case fail.Code == 503:
 		c.failAuth(fail, op.ref, wsproto.CloseTryAgainLater)
-		return
+	default:
+		h.cfg.Log.Info("chat: auth refused", "remote", c.info.remote(), "reason", fail.Reason, "error", why)
+		c.failAuth(fail, op.ref, wsproto.ClosePolicyViolation)
 	}
-	h.cfg.Log.Info("chat: auth refused", "session", c.id, "remote", c.info.remote(), "reason", fail.Reason, "error", why)
-	c.failAuth(fail, op.ref, wsproto.ClosePolicyViolation)
+	c.finished()
 }
 
-// logIn makes a connection that of the user of its token. why is for the log, and says more
-// than fail tells the client.
-func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (fail *Failure, why error) {
-	id, fail, why := h.identify(op.auth.token, c.info.UserID)
+// logIn makes a connection that of a user. why is for the log, and says more than fail tells
+// the client. Without a failure, catching is nil if the connection has ended.
+func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching *catchUp, fail *Failure, why error) {
+	w, fail, why := h.identify(ctx, c, op.auth)
 	if fail != nil {
-		return fail, why
+		return nil, fail, why
 	}
-	switch reason, err := h.engine.Bans.Banned(ctx, id.UserID); {
+	open := w.resumed
+	if fail, why = h.mayEnter(ctx, w); fail == nil && !c.ended() { // nobody must appear for a moment
+		p, renamed := h.expect(w.session.UserID)
+		u, err := h.node.Connect(ctx, w.session.UserID)
+		if fail, why = h.welcome(ctx, u, err, w); fail == nil {
+			open = true
+			catching = newCatchUp(h, c, op, w)
+			if h.enter(c, p, u, renamed, op, w) {
+				h.cfg.Observer.ConnectionAuthenticated()
+				return catching, nil, nil
+			}
+			catching.abandon()
+		}
+		h.node.Disconnect(w.session.UserID)
+		h.mu.Lock()
+		p.expected--
+		h.forget(p)
+		h.mu.Unlock()
+	}
+	if open {
+		h.engine.Sessions.Release(w.session.ID)
+	}
+	return nil, fail, why
+}
+
+// mayEnter checks a user before anybody hears of them, and reads what auth_ok tells.
+func (h *Hub) mayEnter(ctx context.Context, w *welcome) (fail *Failure, why error) {
+	switch reason, err := h.engine.Bans.Banned(ctx, w.session.UserID); {
 	case err != nil:
 		return h.engineFailed(err), nil
 	case reason != "":
 		return failBanned, errors.New("banned: " + reason)
 	}
-	epoch, err := h.engine.Log.Epoch(ctx)
-	if err != nil {
+	var err error
+	if w.epoch, err = h.engine.Log.Epoch(ctx); err != nil {
 		return h.engineFailed(err), nil
 	}
-	if c.ended() {
-		return nil, nil // nobody must appear for a moment
-	}
-	p, renamed := h.expect(id.UserID)
-	u, err := h.node.Connect(ctx, id.UserID)
-	if err == nil && h.enter(c, p, u, renamed, epoch, id.Expires, op) {
-		h.cfg.Observer.ConnectionAuthenticated()
-		if err := h.engine.Sessions.Begin(ctx, Session{ID: c.id, UserID: u.ID, From: Origin{Address: c.info.remote()}, Began: h.now()}); err != nil {
-			h.engineFailed(err)
-		}
-		return nil, nil
-	}
-	h.node.Disconnect(id.UserID)
-	h.mu.Lock()
-	p.expected--
-	h.forget(p)
-	h.mu.Unlock()
-	switch {
-	case err == nil: // the connection has ended in the meantime
-		return nil, nil
-	case errors.Is(err, ErrNotFound):
-		return failTokenRefused, errors.New("the token is good, but there is no user " + id.UserID)
-	default:
-		return h.engineFailed(err), nil
-	}
+	return nil, nil
 }
 
-// identify returns a token's identity. If a certificate names a user, the token must be
-// theirs.
-func (h *Hub) identify(token, certified string) (Identity, *Failure, error) {
-	id, err := h.cfg.Auth.Authenticate(token)
+// welcome begins the session of a user whom the engine has connected, unless err says that it
+// has not.
+func (h *Hub) welcome(ctx context.Context, u User, err error, w *welcome) (fail *Failure, why error) {
 	switch {
-	case errors.Is(err, ErrTokenExpired):
-		return id, failTokenExpired, err
+	case errors.Is(err, ErrNotFound):
+		return failTokenRefused, errors.New("the token is good, but there is no user " + w.session.UserID)
 	case err != nil:
-		return id, failTokenRefused, err
-	case certified != "" && id.UserID != certified:
-		return id, failCertificate, errors.New("the token is of " + id.UserID + ", the certificate of " + certified)
+		return h.engineFailed(err), nil
+	case w.resumed:
+		return nil, nil
+	case w.issued > 0 && w.issued < u.ValidFrom:
+		return failTokenRefused, errors.New("the token was issued before its user logged out everywhere")
 	}
-	return id, nil, nil
+	if err := h.engine.Sessions.Begin(ctx, w.session); err != nil {
+		return h.engineFailed(err), nil
+	}
+	return nil, nil
 }
 
 // expect registers that a user may be about to have a connection here, so that a new name is
@@ -126,11 +157,20 @@ func (h *Hub) expect(userID string) (p *person, renamed int) {
 	return p, p.renamed
 }
 
-// enter makes a connection that of a user, until expires (zero: for ever), and answers its
-// auth. It does so under the lock, so that nothing sent to the user overtakes the answer. If
-// the engine has told a new name since renamed was counted, that name is newer than u's. enter
-// returns false if the connection has ended.
-func (h *Hub) enter(c *Connection, p *person, u User, renamed int, epoch string, expires time.Time, op *Operation) bool {
+// welcome is what auth_ok tells, beside the user.
+type welcome struct {
+	session Session
+	key     string // with which the session is resumed next
+	resumed bool   // the session; otherwise it is a new one
+	issued  int64  // when its token was, in ms since 1970; 0: not known
+	epoch   string
+}
+
+// enter makes a connection that of a user, and answers its auth. It does so under the lock, so
+// that nothing sent to the user overtakes the answer. If the engine has told a new name since
+// renamed was counted, that name is newer than u's. enter returns false if the connection has
+// ended.
+func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation, w *welcome) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.gone {
@@ -141,35 +181,37 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, epoch string,
 	}
 	p.expected--
 	p.connections = append(p.connections, c)
-	c.person, c.features = p, op.auth.features
-	c.socket.SendPrepared(text(h.appendAuthOK(nil, c, c.User(), epoch, expires, op)))
-	if !expires.IsZero() {
-		h.expiries.add(c, expires)
+	c.person, c.session, c.features = p, w.session.ID, op.auth.features
+	if w.resumed && !op.auth.chosen {
+		c.features = featuresNamed(w.session.Features)
+	}
+	c.socket.SendPrepared(text(h.appendAuthOK(nil, c, c.User(), op, w)))
+	if w.session.Expires > 0 {
+		h.expiries.add(c, w.session.Expires)
 	}
 	return true
 }
 
-func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, epoch string, expires time.Time, op *Operation) []byte {
+func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, op *Operation, w *welcome) []byte {
 	dst = append(dst, `{"type":"auth_ok"`...)
-	dst = appendStringField(dst, "session_id", c.id)
+	dst = appendStringField(dst, "session_id", c.session)
+	dst = appendStringField(dst, "resume_key", w.key)
+	dst = appendIntField(dst, "session_lifetime", int64(h.engine.Sessions.Life().Seconds()))
+	dst = appendBoolField(dst, "resumed", w.resumed)
 	dst = appendStringField(dst, "user_id", u.ID)
 	dst = appendStringField(dst, "name", u.Name)
 	dst = append(dst, `,"features":[`...)
-	comma := false
-	for _, f := range featureNames {
-		if op.auth.features&f.bit != 0 {
-			if comma {
-				dst = append(dst, ',')
-			}
-			dst = appendString(dst, f.name)
-			comma = true
+	for i, name := range c.features.names() {
+		if i > 0 {
+			dst = append(dst, ',')
 		}
+		dst = appendString(dst, name)
 	}
 	dst = append(dst, ']')
-	dst = appendStringField(dst, "epoch", epoch)
+	dst = appendStringField(dst, "epoch", w.epoch)
 	dst = appendIntField(dst, "server_ts", h.now())
-	if !expires.IsZero() {
-		dst = appendIntField(dst, "token_expires", expires.Unix())
+	if w.session.Expires > 0 {
+		dst = appendIntField(dst, "token_expires", w.session.Expires/1000)
 	}
 	dst = appendIntField(dst, "heartbeat_interval", int64(h.cfg.HeartbeatInterval.Seconds()))
 	dst = appendIntField(dst, "ref_lifetime", int64(cmp.Or(h.engine.RefLifetime, RefLifetime).Seconds()))

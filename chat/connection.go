@@ -29,7 +29,6 @@ type Connection struct {
 	hub    *Hub
 	socket Socket
 	info   ConnectionInfo
-	id     string
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -48,15 +47,17 @@ type Connection struct {
 	closed    bool     // Closed was called; when nothing runs, it departs
 	departed  bool     // see Hub.depart
 
-	// Guarded by hub.mu. person and features are set once, when auth succeeds, before any
-	// other operation begins. So operations read them without the lock.
+	// Guarded by hub.mu. person, session and features are set once, when auth succeeds,
+	// before any other operation begins. So operations read them without the lock.
 	person   *person
+	session  string // its id
 	features feature
 	gone     bool    // Closed was called
 	expiry   *expiry // nil if its token never expires; set with person
 
 	// Owned by the operation that runs alone. While none does, guarded by mu.
-	rooms []*room
+	rooms []*room  // that the connection is in
+	muted []string // rooms of the user that it does not want to hear
 }
 
 type connectionState byte
@@ -191,6 +192,8 @@ func (c *Connection) advance() {
 		}
 		switch {
 		case fail == nil:
+		case op.kind.internal:
+			c.hub.cfg.Clock.AfterFunc(membershipRetry, func() { c.membershipChanged(op.receiver, op.joined) })
 		case op.kind.opens:
 			c.queue = nil
 			c.fail(fail, op.ref, wsproto.CloseTryAgainLater)
@@ -210,7 +213,7 @@ func (c *Connection) admit(op *Operation) *Failure {
 		fail := c.refusal
 		c.refusal = nil
 		return fail
-	case op.kind.opens, c.hub.closing.Load(): // when the hub is closing, begin refuses the operation
+	case op.kind.opens, op.kind.internal, c.hub.closing.Load(): // when the hub is closing, begin refuses the operation
 		return nil
 	}
 	wait, fail := c.hub.limits.Take(c.Subject(), op.cost())
@@ -253,6 +256,8 @@ func (c *Connection) begin(op *Operation, lane *shard) *Failure {
 		return failShuttingDown
 	case lane != nil:
 		fail = lane.append(c, op, op.conversation(c), op.message(c, c.hub.now()))
+	case op.kind.quick != nil && op.kind.quick(c, op):
+		return nil
 	default:
 		fail = c.hub.pools[op.kind.pool].submit(job{c, op})
 	}

@@ -22,11 +22,12 @@ func (r receiver) Deliver(c Conversation, ch *Change) {
 func (s *shard) emit(c Conversation, ch *Change) {
 	name, isRoom := c.Room()
 	if !isRoom {
-		m := text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch))
+		m := text(appendChange(nil, c, ch))
+		s.keep(c, ch, m)
 		one, other, _ := c.Users()
-		n := s.hub.sendToUser(one, m)
+		n := s.hub.sendToUser(one, m, s.behind[c])
 		if other != one {
-			n += s.hub.sendToUser(other, m)
+			n += s.hub.sendToUser(other, m, s.behind[c])
 		}
 		s.hub.cfg.Observer.Delivered(PrivateDelivery, n)
 		return
@@ -39,8 +40,10 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	case ch.Epoch != r.tail.Epoch: // of the history before a Lost
 	case ch.Number <= r.tail.Change: // before the position of the subscription
 	default:
-		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
-		r.members.Send(text(appendPublication(nil, c, ch.Message, ch.ID, ch.Seq, ch.Epoch)), Urgency{})
+		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, Tag: ch.Tag, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
+		m := text(appendChange(nil, c, ch))
+		s.keep(c, ch, m)
+		r.members.Send(m, Urgency{})
 		s.hub.cfg.Observer.Delivered(RoomDelivery, r.count)
 	}
 }
@@ -68,6 +71,9 @@ func (r receiver) Lost(c Conversation, now Tail) {
 	}
 	name, ok := c.Room()
 	room := s.rooms[name]
+	if room == nil || now.Epoch != room.tail.Epoch || now.Change > room.tail.Change {
+		s.loseKept(c)
+	}
 	switch {
 	case !ok || room == nil: // the next private message has the new epoch
 	case room.subscribing:
@@ -109,16 +115,13 @@ type asking struct {
 	missed []*wsproto.Prepared
 }
 
-// Member concerns nobody as long as being in a room belongs to a connection.
-func (r receiver) Member(userID, room string, joined bool) {}
-
 // Ended ends the connections of sessions that have ended.
 func (r receiver) Ended(userID, sessionID string, why Ending) {
 	r.h.mu.Lock()
 	var ended []*Connection
 	if p := r.h.people[userID]; p != nil {
 		for _, c := range p.connections {
-			if sessionID == "" || c.id == sessionID {
+			if sessionID == "" || c.session == sessionID {
 				ended = append(ended, c)
 			}
 		}

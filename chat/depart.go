@@ -44,7 +44,7 @@ func (h *Hub) depart(c *Connection) {
 	h.forget(p)
 	h.mu.Unlock()
 	h.node.Disconnect(id)
-	h.engine.Sessions.Release(c.id)
+	h.engine.Sessions.Release(c.session)
 }
 
 // forget drops a person who has no connection here, and no log-in in progress. Called with mu

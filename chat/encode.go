@@ -8,8 +8,20 @@ import (
 // Messages are built by appending. Each is encoded once, and metadata is copied byte for
 // byte; encoding/json would compact it.
 
-// appendPublication appends m in the form in which the members of c receive it.
-func appendPublication(dst []byte, c Conversation, m *Message, id string, seq uint64, epoch string) []byte {
+// appendChange appends a change of c in the form in which its members receive it.
+func appendChange(dst []byte, c Conversation, ch *Change) []byte {
+	dst = appendMessage(dst, c, ch.Message, ch.ID, ch.Seq, ch.Epoch)
+	dst = appendPositionField(dst, position{epoch: ch.Epoch, change: ch.Number, tag: ch.Tag})
+	return append(dst, '}')
+}
+
+// appendStored appends a message of c as history has it.
+func appendStored(dst []byte, c Conversation, m *Stored, epoch string) []byte {
+	return append(appendMessage(dst, c, &m.Message, m.ID, m.Seq, epoch), '}')
+}
+
+// appendMessage appends a message without the brace that ends it.
+func appendMessage(dst []byte, c Conversation, m *Message, id string, seq uint64, epoch string) []byte {
 	if _, ok := c.Room(); ok {
 		dst = append(dst, `{"type":"group","timestamp":`...)
 	} else {
@@ -25,8 +37,7 @@ func appendPublication(dst []byte, c Conversation, m *Message, id string, seq ui
 	dst = appendIntField(dst, "seq", int64(seq))
 	dst = appendStringField(dst, "epoch", epoch)
 	dst = appendIntField(dst, "server_ts", m.ServerTS)
-	dst = appendStringField(dst, "sender_name", m.SenderName)
-	return append(dst, '}')
+	return appendStringField(dst, "sender_name", m.SenderName)
 }
 
 // ack is an acknowledgement. id is empty for a join or leave.
@@ -36,6 +47,7 @@ type ack struct {
 	id       string
 	seq      uint64
 	epoch    string
+	position position // of the room, after a join, leave or unsubscribe
 	serverTS int64
 }
 
@@ -48,6 +60,9 @@ func (a *ack) appendJSON(dst []byte, ref string) []byte {
 	}
 	dst = appendIntField(dst, "seq", int64(a.seq))
 	dst = appendStringField(dst, "epoch", a.epoch)
+	if a.id == "" {
+		dst = appendPositionField(dst, a.position)
+	}
 	dst = appendIntField(dst, "server_ts", a.serverTS)
 	return appendRefAndClose(dst, ref)
 }

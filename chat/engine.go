@@ -286,6 +286,9 @@ type Sessions interface {
 	// each successful Begin and Resume. It does not block.
 	Release(id string)
 
+	// Life returns how long a session lives without a connection.
+	Life() time.Duration
+
 	// List lists the sessions of a user that are alive, the one that began last first.
 	List(ctx context.Context, userID string) ([]Session, error)
 

@@ -39,12 +39,8 @@ type expiry struct {
 // and an overflow would look like a token that expired long ago.
 var latestExpiry = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
 
-// add registers a connection whose token expires at the given time.
-func (e *expiries) add(s *Connection, expires time.Time) {
-	if expires.After(latestExpiry) {
-		expires = latestExpiry
-	}
-	at := expires.UnixMilli()
+// add registers a connection whose token expires at the given time, in ms since 1970.
+func (e *expiries) add(s *Connection, at int64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s.expiry = &expiry{at: at, due: at - expiryNotice.Milliseconds()}

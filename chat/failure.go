@@ -47,21 +47,23 @@ func (f *Failure) counts() bool {
 // The failures that are always the same. Those that quote the request are made where they
 // occur.
 var (
-	failAuthRequired = &Failure{Code: 401, Reason: "auth_required", Message: "the first message must be auth"}
-	failAuthTimeout  = &Failure{Code: 401, Reason: "auth_timeout", Message: "auth did not arrive in time"}
-	failTokenRefused = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
-	failTokenExpired = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
-	failCertificate  = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not that of the user in the client certificate", Field: "token"}
-	failSessionEnded = &Failure{Code: 401, Reason: "session_ended", Message: "the session was ended by its user"}
-	failUserDeleted  = &Failure{Code: 403, Reason: "user_deleted", Message: "this user was deleted"}
-	failBanned       = &Failure{Code: 403, Reason: "banned", Message: "this user is banned"}
-	failSender       = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
-	failUnknownUser  = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
-	failUnknownRoom  = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}
-	failUnknownID    = &Failure{Code: 404, Reason: "unknown_id", Message: "there is no such message in this conversation", Field: "id"}
-	failAuthTwice    = &Failure{Code: 409, Reason: "already_authenticated", Message: "the connection is authenticated already", Field: "type"}
-	failTooManyRooms = &Failure{Code: 429, Reason: "too_many_rooms", Message: "this connection is in as many rooms as it may be; leave one first", Field: "receiver_id"}
-	failStore        = &Failure{Code: 503, Reason: "store_unavailable", Message: "the message store does not work at the moment"}
+	failAuthRequired   = &Failure{Code: 401, Reason: "auth_required", Message: "the first message must be auth"}
+	failAuthTimeout    = &Failure{Code: 401, Reason: "auth_timeout", Message: "auth did not arrive in time"}
+	failTokenRefused   = &Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}
+	failTokenExpired   = &Failure{Code: 401, Reason: "token_expired", Message: "the token has expired", Field: "token"}
+	failCertificate    = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not that of the user in the client certificate", Field: "token"}
+	failSessionRefused = &Failure{Code: 401, Reason: "session_refused", Message: "there is no such session, or resume_key is not its key; authenticate with a token", Field: "resume_key"}
+	failUnknownSession = &Failure{Code: 404, Reason: "unknown_session", Message: "you have no such session", Field: "session_id"}
+	failSessionEnded   = &Failure{Code: 401, Reason: "session_ended", Message: "the session was ended by its user"}
+	failUserDeleted    = &Failure{Code: 403, Reason: "user_deleted", Message: "this user was deleted"}
+	failBanned         = &Failure{Code: 403, Reason: "banned", Message: "this user is banned"}
+	failSender         = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
+	failUnknownUser    = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
+	failUnknownRoom    = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}
+	failUnknownID      = &Failure{Code: 404, Reason: "unknown_id", Message: "there is no such message in this conversation", Field: "id"}
+	failAuthTwice      = &Failure{Code: 409, Reason: "already_authenticated", Message: "the connection is authenticated already", Field: "type"}
+	failTooManyRooms   = &Failure{Code: 429, Reason: "too_many_rooms", Message: "this connection is in as many rooms as it may be; leave one first", Field: "receiver_id"}
+	failStore          = &Failure{Code: 503, Reason: "store_unavailable", Message: "the message store does not work at the moment"}
 	// The sync failed: what it should have written may be on disk or not.
 	failUnknownOutcome = &Failure{Code: 503, Reason: "outcome_unknown", Message: "it is not known whether the message was stored; send it again with the same ref"}
 	failOverloaded     = &Failure{Code: 503, Reason: "overloaded", Message: "the server is overloaded; try again later"}

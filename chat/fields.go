@@ -29,11 +29,17 @@ const (
 	fieldLimit
 	fieldAfter
 	fieldSearch
+	fieldSession
+	fieldKey
+	fieldDevice
+	fieldResume
+	fieldAll
 	numFields // also: no field
 )
 
 var fieldNames = [numFields]string{"type", "timestamp", "sender_id", "receiver_id", "to", "content", "metadata", "ref",
-	"token", "features", "before_seq", "after_seq", "since", "until", "id", "limit", "after", "search"}
+	"token", "features", "before_seq", "after_seq", "since", "until", "id", "limit", "after", "search",
+	"session_id", "resume_key", "device", "resume", "all"}
 
 func (f field) String() string { return fieldNames[f] }
 
@@ -94,10 +100,19 @@ func (f *fields) wrongKind(name field, what string) {
 	f.refuse(&Failure{Code: 400, Reason: "wrong_kind", Message: name.String() + " " + what, Field: name.String()})
 }
 
+func (f *fields) missing(name field) {
+	f.refuse(&Failure{Code: 400, Reason: "missing_field", Message: name.String() + " is missing", Field: name.String()})
+}
+
+// boolean reads true or false; false if absent.
+func (f *fields) boolean(name field) bool {
+	return f.has(name, kindBool) && f.raw[name][0] == 't'
+}
+
 // operation reads the type.
 func (f *fields) operation() *definition {
 	if f.raw[fieldType] == nil {
-		f.refuse(&Failure{Code: 400, Reason: "missing_field", Message: "type is missing", Field: "type"})
+		f.missing(fieldType)
 		return nil
 	}
 	name := f.str(fieldType)

@@ -241,7 +241,8 @@ func FuzzMessage(f *testing.F) {
 		request.checkAccepted(t, answers, others)
 		if kind := request.str("type"); kind == "message" || kind == "group" {
 			ada.say(`{"type":"history","limit":1,"receiver_id":` + strconv.Quote(request.receiver()) + `}`)
-			if page := ada.hear(); !strings.Contains(page, `"messages":[`+answers[1]+`]`) {
+			shown := answers[1][:strings.LastIndex(answers[1], `,"position":`)] + "}"
+			if page := ada.hear(); !strings.Contains(page, `"messages":[`+shown+`]`) {
 				t.Errorf("%s was shown as %s, and the history says %s", text, answers[1], page)
 			}
 		}

@@ -23,7 +23,7 @@ var opGroup = definition{
 	stores: true,
 }
 
-func runGroup(_ context.Context, h *Hub, a Actor, op *Operation) {
+func runGroup(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	say := func(fail *Failure) {
 		if fail == nil {
 			fail = h.append(a, op)
@@ -33,7 +33,7 @@ func runGroup(_ context.Context, h *Hub, a Actor, op *Operation) {
 		}
 	}
 	if c, ok := a.(*Connection); ok {
-		h.join(c, op, false, say)
+		h.join(ctx, c, op, false, say)
 	} else {
 		say(nil)
 	}

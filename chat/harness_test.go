@@ -32,6 +32,8 @@ type clock struct {
 type timer struct {
 	at time.Duration
 	f  func() // nil once it has fired or was stopped
+
+	engine bool // it is the engine's
 }
 
 func newClock() *clock { return &clock{wall: time.UnixMilli(1754474400000)} }
@@ -53,13 +55,26 @@ func (c *clock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
 	defer c.mu.Unlock()
 	t := &timer{at: c.elapsed + d, f: f}
 	c.timers = append(c.timers, t)
-	return func() bool {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		was := t.f != nil
-		t.f = nil
-		return was
-	}
+	return func() bool { return c.stop(t) }
+}
+
+func (c *clock) stop(t *timer) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	was := t.f != nil
+	t.f = nil
+	return was
+}
+
+// engineClock is a clock whose timers are not among those that wait: they are not the hub's.
+type engineClock struct{ *clock }
+
+func (c engineClock) AfterFunc(d time.Duration, f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &timer{at: c.elapsed + d, f: f, engine: true}
+	c.timers = append(c.timers, t)
+	return func() bool { return c.stop(t) }
 }
 
 // advance lets time pass and fires what is due, in the caller's goroutine.
@@ -87,12 +102,12 @@ func (c *clock) step(d time.Duration) {
 	c.wall = c.wall.Add(d)
 }
 
-// pending counts the timers that may still fire.
+// pending counts the hub's timers that may still fire.
 func (c *clock) pending() (n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.timers {
-		if t.f != nil {
+		if t.f != nil && !t.engine {
 			n++
 		}
 	}
@@ -110,6 +125,7 @@ type peer struct {
 	closed   wsproto.CloseCode // 0: open
 	reason   string
 	paused   bool
+	buffered int // bytes that wait to be written
 }
 
 func (p *peer) SendPrepared(m *wsproto.Prepared) error {
@@ -130,6 +146,12 @@ func (p *peer) Close(code wsproto.CloseCode, reason string) {
 		p.closed, p.reason = code, reason
 	}
 	p.arrived.Broadcast()
+}
+
+func (p *peer) Buffered() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.buffered
 }
 
 func (p *peer) Pause(on bool) {
@@ -284,6 +306,9 @@ var users = map[string]string{"u_ada": "Ada", "u_bob": "Bob", "u_eve": "Eve"}
 // openStore opens a bolt store in dir and puts the users into it.
 func openStore(t testing.TB, dir string, c chat.Clock) *bolt.Store {
 	t.Helper()
+	if still, ok := c.(*clock); ok {
+		c = engineClock{still}
+	}
 	store, err := bolt.Open(dir, bolt.Options{Clock: c, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

@@ -147,7 +147,7 @@ func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (part excerp
 	}
 	for i := range page.Messages {
 		m := &page.Messages[i]
-		p := appendPublication(nil, q.Conversation, &m.Message, m.ID, m.Seq, page.Epoch)
+		p := appendStored(nil, q.Conversation, m, page.Epoch)
 		if budget -= len(p); budget < 0 && i > 0 {
 			part.more = true
 			part.damaged = slices.DeleteFunc(part.damaged, func(seq uint64) bool { // told of with the next part

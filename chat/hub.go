@@ -2,12 +2,10 @@ package chat
 
 import (
 	"context"
-	"crypto/rand"
 	"hash/maphash"
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,7 +145,7 @@ func (h *Hub) shard(c Conversation) *shard {
 
 // Open adds a connection that has just been made. AuthTimeout runs from here.
 func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
-	c := &Connection{hub: h, socket: socket, info: info, id: newSessionID()}
+	c := &Connection{hub: h, socket: socket, info: info}
 	h.mu.Lock()
 	h.connections[c] = struct{}{}
 	h.mu.Unlock()
@@ -222,9 +220,9 @@ func (h *Hub) online(userID string) bool {
 	return p != nil && len(p.connections) > 0
 }
 
-// sendToUser sends to all connections of a user on this node, and returns how many there
-// are.
-func (h *Hub) sendToUser(id string, m *wsproto.Prepared) int {
+// sendToUser sends to all connections of a user on this node, but for those that are behind,
+// and returns how many there are.
+func (h *Hub) sendToUser(id string, m *wsproto.Prepared, behind []*behind) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.people[id]
@@ -232,12 +230,12 @@ func (h *Hub) sendToUser(id string, m *wsproto.Prepared) int {
 		return 0
 	}
 	for _, c := range p.connections {
-		c.socket.SendPrepared(m)
+		if !isBehind(c, behind) {
+			c.socket.SendPrepared(m)
+		}
 	}
 	return len(p.connections)
 }
 
 // text returns p as a text message.
 func text(p []byte) *wsproto.Prepared { return wsproto.NewPrepared(frame.Text, p) }
-
-func newSessionID() string { return "s_" + strings.ToLower(rand.Text()[:16]) }

@@ -260,11 +260,18 @@ func TestS12HundredWriters(t *testing.T) {
 		next[writer]++
 	}
 	for _, q := range late {
+		// The join of another connection of the same user may have let it hear the room.
 		joined := placeOf(t, q.hear())
-		if joined.Type != "ack" {
-			t.Fatalf("a join was answered by %+v", joined)
+		next := joined.Seq + 1
+		for ; joined.Type != "ack"; joined = placeOf(t, q.hear()) {
+			if joined.Seq >= next {
+				next = joined.Seq + 1
+			}
 		}
-		for seq := joined.Seq + 1; seq <= writers*each; seq++ {
+		if joined.Seq >= next {
+			next = joined.Seq + 1
+		}
+		for seq := next; seq <= writers*each; seq++ {
 			if p := placeOf(t, q.hear()); p.Seq != seq {
 				t.Fatalf("joined at %d, heard %d where %d should be", joined.Seq, p.Seq, seq)
 			}

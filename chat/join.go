@@ -1,65 +1,111 @@
 package chat
 
-import "context"
+import (
+	"context"
+	"slices"
+	"sync"
+)
 
-// opJoin puts a connection into a room: PROTOCOL.md, "join and leave".
+// opJoin makes the user a member of a room, and subscribes the connection to it: PROTOCOL.md,
+// "join and leave".
 var opJoin = definition{
 	name:            "join",
 	required:        []field{fieldReceiver},
 	check:           checkRoom,
+	quick:           joinAgain,
 	run:             runJoin,
 	pool:            poolLookups,
 	needsConnection: true,
 }
 
-func runJoin(_ context.Context, h *Hub, a Actor, op *Operation) {
-	h.join(a.(*Connection), op, true, func(fail *Failure) { h.answer(a, op, nil, fail) })
+// joinAgain acknowledges a join of a room that the connection is in: the engine knows that.
+func joinAgain(c *Connection, op *Operation) bool {
+	r := c.in(op.receiver)
+	if r == nil {
+		return false
+	}
+	s := c.hub.shard(RoomConversation(r.name))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c.send(c.hub.roomAnswer(op, &r.tail))
+	return true
 }
 
-// join puts a connection into op's room, unless it is there already, and then calls then. An
-// acknowledgement comes before everything that the connection receives as a member, and names
-// the change after which the connection receives all changes.
-func (h *Hub) join(c *Connection, op *Operation, acknowledge bool, then func(*Failure)) {
+func runJoin(ctx context.Context, h *Hub, a Actor, op *Operation) {
+	h.join(ctx, a.(*Connection), op, true, func(fail *Failure) { h.answer(a, op, nil, fail) })
+}
+
+// join makes the user a member of op's room, puts the connection into it, unless it is there
+// already, and then calls then. An acknowledgement comes before everything that the connection
+// receives in the room, and names the change after which the connection receives all changes.
+func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledge bool, then func(*Failure)) {
 	name := op.receiver
-	already := c.in(name) != nil
-	switch limit := h.cfg.Limits.Rooms; {
-	case already && !acknowledge:
+	if c.in(name) != nil { // and acknowledge is false: joinAgain does that
 		then(nil)
 		return
-	case !already && limit > 0 && len(c.rooms) >= limit:
+	}
+	if limit := h.cfg.Limits.Rooms; limit > 0 && len(c.rooms)+len(c.muted) >= limit && !slices.Contains(c.muted, name) {
 		then(failTooManyRooms)
 		return
 	}
-	h.shard(RoomConversation(name)).subscribed(name, waiter{
-		deadline: h.deadline(op),
-		ready: func(s *shard, r *room) {
-			if acknowledge {
-				c.send(h.roomAnswer(op, &r.tail))
-			}
-			if !already {
-				s.add(c, r)
-			}
-		},
-		then: func(fail *Failure) {
-			if fail == nil && !already {
-				h.node.Enter(name, c.person.id)
-			}
-			then(fail)
-		},
-	})
+	if _, err := h.engine.Members.Join(ctx, name, c.person.id); err != nil {
+		then(h.engineFailed(err))
+		return
+	}
+	c.unmute(name)
+	ready := func(s *shard, r *room) {
+		if acknowledge {
+			c.send(h.roomAnswer(op, &r.tail))
+		}
+		s.add(c, r)
+	}
+	h.subscribeAll(c, op, []string{name}, ready, then)
 }
 
 // roomAnswer acknowledges a join or leave.
 func (h *Hub) roomAnswer(op *Operation, t *Tail) []byte {
-	a := ack{op: op.kind.name, receiver: op.receiver, seq: t.Seq, epoch: t.Epoch, serverTS: h.now()}
+	a := ack{op: op.kind.name, receiver: op.receiver, seq: t.Seq, epoch: t.Epoch, position: t.position(), serverTS: h.now()}
 	return a.appendJSON(nil, op.ref)
 }
 
-// add makes a connection a member of a room. It must be called in an operation of the
-// connection that runs alone, with mu held.
+// subscribing is a connection's entering of several rooms at once.
+type subscribing struct {
+	then func(*Failure)
+
+	mu sync.Mutex
+	// Guarded by mu.
+	left  int
+	rooms []*room
+	fail  *Failure
+}
+
+// done notes that a room was entered, or that this failed.
+func (all *subscribing) done(c *Connection, r *room, fail *Failure) {
+	all.mu.Lock()
+	if r != nil {
+		all.rooms = append(all.rooms, r)
+	}
+	if fail != nil {
+		all.fail = fail
+	}
+	all.left--
+	last := all.left == 0
+	all.mu.Unlock()
+	if last {
+		c.rooms = append(c.rooms, all.rooms...)
+		all.then(all.fail)
+	}
+}
+
+// add makes a connection hear a room, which it has to note in Connection.rooms. It must be
+// called in an operation of the connection that runs alone, with mu held.
 func (s *shard) add(c *Connection, r *room) {
-	c.rooms = append(c.rooms, r)
 	r.count++
+	s.listen(c, r)
+}
+
+// listen has a room's messages sent to a connection. Called with mu held.
+func (s *shard) listen(c *Connection, r *room) {
 	r.members.Join(c.socket)
 	if c.features&featurePresence != 0 {
 		if r.watchers == nil {
@@ -70,7 +116,7 @@ func (s *shard) add(c *Connection, r *room) {
 	}
 }
 
-// remove undoes add, except for the connection's own list of rooms. Called with mu held.
+// remove undoes add. Called with mu held.
 func (s *shard) remove(c *Connection, r *room) {
 	r.count--
 	r.members.Leave(c.socket)

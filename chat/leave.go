@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// opLeave takes a connection out of a room: PROTOCOL.md, "join and leave".
+// opLeave ends the user's membership of a room, on all devices: PROTOCOL.md, "join and leave".
 var opLeave = definition{
 	name:            "leave",
 	required:        []field{fieldReceiver},
@@ -15,33 +15,63 @@ var opLeave = definition{
 	needsConnection: true,
 }
 
+// opUnsubscribe has one connection not hear a room any more: PROTOCOL.md, "join and leave".
+var opUnsubscribe = definition{
+	name:            "unsubscribe",
+	required:        []field{fieldReceiver},
+	check:           checkRoom,
+	run:             runUnsubscribe,
+	pool:            poolLookups,
+	needsConnection: true,
+}
+
 func runLeave(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	c := a.(*Connection)
-	name := op.receiver
-	s := h.shard(RoomConversation(name))
-	s.mu.Lock()
-	r := s.rooms[name]
-	known := r != nil && !r.subscribing
-	if known {
-		c.send(h.roomAnswer(op, &r.tail))
+	if _, err := h.engine.Members.Leave(ctx, op.receiver, c.person.id); err != nil {
+		h.answer(c, op, nil, h.engineFailed(err))
+		return
 	}
-	at := slices.Index(c.rooms, r)
-	if at >= 0 {
-		c.rooms = slices.Delete(c.rooms, at, at+1)
-		s.remove(c, r)
+	c.unmute(op.receiver)
+	h.goOut(ctx, c, op)
+}
+
+func runUnsubscribe(ctx context.Context, h *Hub, a Actor, op *Operation) {
+	c := a.(*Connection)
+	if c.in(op.receiver) != nil {
+		c.mute(op.receiver)
 	}
-	s.mu.Unlock()
-	if at >= 0 {
-		h.node.Leave(name, c.person.id)
-	}
-	if known {
+	h.goOut(ctx, c, op)
+}
+
+// goOut takes a connection out of op's room, and acknowledges op.
+func (h *Hub) goOut(ctx context.Context, c *Connection, op *Operation) {
+	if h.removeFrom(c, op.receiver, func(r *room) { c.send(h.roomAnswer(op, &r.tail)) }) {
 		h.finish(c)
 		return
 	}
-	tail, fail := h.findRoom(ctx, name)
+	tail, fail := h.findRoom(ctx, op.receiver)
 	if fail != nil {
 		h.answer(c, op, nil, fail)
 		return
 	}
 	h.answer(c, op, h.roomAnswer(op, &tail), nil)
+}
+
+// removeFrom takes a connection out of a room, and reports whether it was in it. last, if
+// there is one, is called just before the connection hears nothing more, with shard.mu held.
+func (h *Hub) removeFrom(c *Connection, name string, last func(*room)) bool {
+	r := c.in(name)
+	if r == nil {
+		return false
+	}
+	s := h.shard(RoomConversation(name))
+	s.mu.Lock()
+	if last != nil {
+		last(r)
+	}
+	c.rooms = slices.DeleteFunc(c.rooms, func(other *room) bool { return other == r })
+	s.remove(c, r)
+	s.mu.Unlock()
+	h.node.Leave(name, c.person.id)
+	return true
 }

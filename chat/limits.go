@@ -8,6 +8,7 @@ const (
 	MaxToken = 4096 // bytes
 
 	maxTimestamp = 32 // bytes of a JSON number
+	maxDevice    = 64 // code points
 )
 
 // Limits are the limits that a server may set. 0 means no limit.

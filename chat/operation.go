@@ -3,6 +3,7 @@ package chat
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,15 +25,22 @@ type definition struct {
 	// connection's mu held.
 	lane func(c *Connection, op *Operation) *shard
 
+	// quick does an operation of a connection at once, without the engine, and returns
+	// true; or returns false if it has to be run. Called with the connection's mu held,
+	// while nothing of it runs.
+	quick func(c *Connection, op *Operation) bool
+
 	stores          bool // counts towards the limits of bytes
 	opens           bool // authenticates a connection
 	immediate       bool // answered ahead of the queue
 	needsConnection bool
+	internal        bool // no client sends it; it is not limited, and nobody waits for an answer
 }
 
 // definitions lists all kinds of operations.
 var definitions = []*definition{
-	&opAuth, &opHeartbeat, &opMessage, &opGroup, &opJoin, &opLeave, &opHistory, &opPresence, &opRooms, &opPeers,
+	&opAuth, &opHeartbeat, &opMessage, &opGroup, &opJoin, &opLeave, &opUnsubscribe, &opHistory, &opPresence, &opRooms, &opPeers,
+	&opSessions, &opLogout,
 }
 
 // Operation is one message from a client, checked as far as that is possible by itself. It
@@ -50,6 +58,12 @@ type Operation struct {
 	auth   *authFields  // for opAuth
 	bounds *boundFields // for opHistory
 	begun  time.Time    // when its turn came
+
+	joined  bool     // for opMembership
+	catchUp *catchUp // for opCatchUp
+
+	session string // for opLogout
+	all     bool   // for opLogout
 
 	after  string // for opRooms and opPeers
 	search string // for opRooms
@@ -78,6 +92,26 @@ var featureNames = []struct {
 	bit  feature
 	name string
 }{{featureAck, "ack"}, {featurePresence, "presence"}, {featureSystem, "system"}}
+
+// names returns the names of the features in a set.
+func (set feature) names() (names []string) {
+	for _, f := range featureNames {
+		if set&f.bit != 0 {
+			names = append(names, f.name)
+		}
+	}
+	return names
+}
+
+// featuresNamed returns the set of the features with these names.
+func featuresNamed(names []string) (set feature) {
+	for _, f := range featureNames {
+		if slices.Contains(names, f.name) {
+			set |= f.bit
+		}
+	}
+	return set
+}
 
 // Parse parses a message, which must be UTF-8, and checks it against the hub's limits. With a
 // failure, the operation has only its ref, if that could be read.
@@ -108,7 +142,8 @@ func parse(text []byte, limits *Limits) (op *Operation, fail *Failure) {
 			missing = op.receiver == "" // to will do
 		}
 		if missing {
-			return op, &Failure{Code: 400, Reason: "missing_field", Message: name.String() + " is missing", Field: name.String()}
+			f.missing(name)
+			return op, f.fail
 		}
 	}
 	if op.kind.check != nil {

@@ -156,7 +156,7 @@ func TestRequestAccepted(t *testing.T) {
 		{"metadata of 4096", group(`,"metadata":{"a":"` + strings.Repeat("m", 4096-8) + `"}`),
 			Operation{kind: &opGroup, receiver: "lobby", content: "x", metadata: []byte(`{"a":"` + strings.Repeat("m", 4096-8) + `"}`)}},
 		{"features", `{"type":"auth","token":"t","features":[ "ack" , "teleport","system","ack"]}`,
-			Operation{kind: &opAuth, auth: &authFields{token: "t", features: featureAck | featureSystem}}},
+			Operation{kind: &opAuth, auth: &authFields{token: "t", features: featureAck | featureSystem, chosen: true}}},
 		{"history", `{"type":"history","receiver_id":"u_bob","after_seq":7,"limit":2147483648000}`,
 			Operation{kind: &opHistory, receiver: "u_bob", bounds: &boundFields{afterSeq: &seq}, limit: 1<<31 - 1}},
 	} {
@@ -220,7 +220,7 @@ func TestReasonsAreDocumented(t *testing.T) {
 		}
 	}
 	given := make(map[string]bool)
-	for _, file := range []string{"connection.go", "failure.go", "fields.go", "history.go", "limiter.go", "operation.go", "rooms.go", "scan.go"} {
+	for _, file := range []string{"auth.go", "connection.go", "failure.go", "fields.go", "history.go", "limiter.go", "operation.go", "resume.go", "rooms.go", "scan.go", "session.go"} {
 		source, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -68,10 +68,10 @@ func TestProtocolExamples(t *testing.T) {
 		switch s.mark {
 		case "→":
 			h.quiet(t, peers, s.line)
-			p.say(s.text)
+			p.say(translate.said(s.text))
 			seen["→ "+typeOf(t, s.text)] = true
 		case "←":
-			if diff := cmp.Diff(s.text, translate(p.hear())); diff != "" {
+			if diff := cmp.Diff(s.text, translate.written(p.hear())); diff != "" {
 				t.Fatalf("PROTOCOL.md:%d: %s does not hear what is written (-written +heard):\n%s", s.line, s.who, diff)
 			}
 			seen["← "+typeOf(t, s.text)] = true
@@ -84,8 +84,8 @@ func TestProtocolExamples(t *testing.T) {
 	}
 	h.quiet(t, peers, len(document))
 	for _, want := range []string{
-		"→ auth", "→ heartbeat", "→ message", "→ group", "→ join", "→ leave", "→ history", "→ presence", "→ rooms", "→ peers",
-		"← auth_ok", "← heartbeat", "← message", "← group", "← ack", "← history", "← presence", "← rooms", "← peers", "← system", "← error",
+		"→ auth", "→ heartbeat", "→ message", "→ group", "→ join", "→ leave", "→ history", "→ presence", "→ rooms", "→ peers", "→ sessions", "→ logout",
+		"← auth_ok", "← heartbeat", "← message", "← group", "← ack", "← history", "← presence", "← rooms", "← peers", "← system", "← error", "← sessions", "← resume",
 	} {
 		if !seen[want] {
 			t.Errorf("the document has no example of %s", want)
@@ -104,18 +104,58 @@ func (h *house) quiet(t *testing.T, peers map[string]*peer, line int) {
 	}
 }
 
-// newTranslator replaces what is random in what the hub says by what stands in
-// the document.
-func newTranslator(epoch string) func(string) string {
-	session := regexp.MustCompile(`"s_[a-z2-7]{16}"`)
-	n := 0
-	return func(m string) string {
-		m = strings.ReplaceAll(m, epoch, "k7d2m5q9w3xta")
-		return session.ReplaceAllStringFunc(m, func(string) string {
-			n++
-			return fmt.Sprintf(`"s_%d"`, n)
+// translator replaces what is random in what the hub says by what stands in the document,
+// and the other way round.
+type translator struct {
+	epoch string
+	names map[string]string // what is random, by what stands in the document
+	known map[string]string // the reverse
+}
+
+func newTranslator(epoch string) *translator {
+	return &translator{epoch: epoch, names: make(map[string]string), known: make(map[string]string)}
+}
+
+var random = []struct {
+	prefix string
+	re     *regexp.Regexp
+}{
+	{"s_", regexp.MustCompile(`s_[a-z2-7]{16}`)},
+	{"KEY-", regexp.MustCompile(`[A-Z2-7]{26}`)},
+	{"k7d2m5q9w3xta.", regexp.MustCompile(`k7d2m5q9w3xta\.[1-9][0-9]*\.[0-9a-z]+`)}, // a position, but for 0
+}
+
+// written is what the document has in place of what the hub says.
+func (tr *translator) written(m string) string {
+	m = strings.ReplaceAll(m, tr.epoch, "k7d2m5q9w3xta")
+	for _, r := range random {
+		m = r.re.ReplaceAllStringFunc(m, func(s string) string {
+			name, ok := tr.known[s]
+			if !ok {
+				n := 1
+				for other := range tr.names {
+					if strings.HasPrefix(other, r.prefix) {
+						n++
+					}
+				}
+				name = fmt.Sprint(r.prefix, n)
+				if r.prefix == "k7d2m5q9w3xta." {
+					name = s[:strings.LastIndexByte(s, '.')] + fmt.Sprint(".T", n)
+				}
+				tr.known[s], tr.names[name] = name, s
+			}
+			return name
 		})
 	}
+	return m
+}
+
+// said is what the hub has said for what the document has in its place.
+func (tr *translator) said(m string) string {
+	for name, s := range tr.names {
+		m = strings.ReplaceAll(m, `"`+name+`"`, `"`+s+`"`)
+	}
+	return strings.ReplaceAll(m, "k7d2m5q9w3xta", tr.epoch)
 }
 
 // typeOf is the type of a message; "" for what is not JSON.

@@ -23,6 +23,7 @@ type shard struct {
 	// Guarded by mu.
 	rooms   map[string]*room // by name
 	flights map[Conversation]*flight
+	behind  map[Conversation][]*behind // connections that catch up
 	waiting []appending
 	busy    bool // the sequencer has some
 	stopped bool
@@ -49,7 +50,7 @@ type room struct {
 }
 
 func newShard(h *Hub) *shard {
-	s := &shard{hub: h, done: make(chan struct{}), rooms: make(map[string]*room), flights: make(map[Conversation]*flight)}
+	s := &shard{hub: h, done: make(chan struct{}), rooms: make(map[string]*room), flights: make(map[Conversation]*flight), behind: make(map[Conversation][]*behind)}
 	s.wake.L = &s.mu
 	go s.run()
 	return s

@@ -21,6 +21,9 @@ type Socket interface {
 	// The reason is at most 123 bytes.
 	Close(code wsproto.CloseCode, reason string)
 
+	// Buffered returns about how many bytes wait to be written.
+	Buffered() int
+
 	// Pause stops or resumes reading from the connection. Messages that were already read
 	// may still be delivered.
 	Pause(on bool)
@@ -88,6 +91,7 @@ func (i *ConnectionInfo) address() netip.Prefix { return AddressSubject(i.Remote
 // Identity is what a token says about its user.
 type Identity struct {
 	UserID  string
+	Issued  time.Time // when the token was issued; zero: not known
 	Expires time.Time // when the token expires and its connections end; zero: never
 }
 

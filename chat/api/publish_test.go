@@ -24,6 +24,8 @@ type socket struct {
 	more  sync.Cond
 }
 
+func (s *socket) Buffered() int { return 0 }
+
 func (s *socket) SendPrepared(m *wsproto.Prepared) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -100,7 +100,11 @@ func (t *Tokens) Authenticate(token string) (chat.Identity, error) {
 	if !chat.ValidUserID(claims.Subject) {
 		return chat.Identity{}, errors.New("chat/auth: the token's subject is not a user id")
 	}
-	return chat.Identity{UserID: claims.Subject, Expires: claims.ExpiresAt.Time}, nil
+	id := chat.Identity{UserID: claims.Subject, Expires: claims.ExpiresAt.Time}
+	if claims.IssuedAt != nil {
+		id.Issued = claims.IssuedAt.Time
+	}
+	return id, nil
 }
 
 // faults are the errors that a token can have besides its age.

@@ -283,6 +283,8 @@ type event struct {
 }
 
 // SendPrepared implements chat.Socket.
+func (s *socket) Buffered() int { return 0 }
+
 func (s *socket) SendPrepared(m *wsproto.Prepared) error {
 	var ev event
 	if err := json.Unmarshal(m.Payload(), &ev); err != nil {

@@ -81,6 +81,9 @@ func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 	return s
 }
 
+// Life implements chat.Sessions.
+func (s *Sessions) Life() time.Duration { return s.cfg.Life }
+
 // Begin implements chat.Sessions.
 func (s *Sessions) Begin(ctx context.Context, session chat.Session) error {
 	if err := ctx.Err(); err != nil {

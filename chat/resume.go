@@ -1,0 +1,75 @@
+package chat
+
+import "fmt"
+
+// maxPositions is the maximum number of conversations that a client may name in auth.
+const maxPositions = 1000
+
+// resumeFields are what a client says that it holds.
+type resumeFields struct {
+	held  []heldPosition
+	since *int64 // server_ts of the newest that the client has seen; nil: not given
+}
+
+type heldPosition struct{ receiver, position string }
+
+// resume reads the field of this name; nil if it is absent.
+func (f *fields) resume() *resumeFields {
+	if !f.has(fieldResume, kindObject) {
+		return nil
+	}
+	r := new(resumeFields)
+	inner := fields{limits: f.limits}
+	var positions []byte
+	fail := scanObject(f.raw[fieldResume], func(name, value []byte) *Failure {
+		switch string(name) {
+		case "positions":
+			if positions != nil {
+				return &Failure{Code: 400, Reason: "duplicate_field", Message: "resume: positions occurs twice", Field: "resume"}
+			}
+			positions = value
+		case fieldSince.String():
+			return inner.take(name, value)
+		}
+		return nil
+	})
+	inner.dropNulls()
+	r.since = inner.integer(fieldSince)
+	if fail == nil {
+		fail = inner.fail
+	}
+	if fail == nil && positions != nil && kindOf(positions) != kindNull {
+		fail = r.readPositions(positions)
+	}
+	if fail != nil {
+		f.refuse(fail)
+	}
+	return r
+}
+
+func (r *resumeFields) readPositions(text []byte) *Failure {
+	if k := kindOf(text); k != kindObject {
+		return wrongPositions("positions is " + k.String() + ", not an object")
+	}
+	seen := make(map[string]bool)
+	return scanObject(text, func(name, value []byte) *Failure {
+		receiver := unquote([]byte(`"` + string(name) + `"`))
+		switch {
+		case !ValidRoom(receiver) && !ValidUserID(receiver):
+			return wrongPositions(fmt.Sprintf("positions: %.64q is neither a room nor a user_id", receiver))
+		case kindOf(value) != kindString:
+			return wrongPositions(fmt.Sprintf("positions: that of %s is %s, not a string", receiver, kindOf(value)))
+		case seen[receiver]:
+			return &Failure{Code: 400, Reason: "duplicate_field", Message: "positions: " + receiver + " occurs twice", Field: "resume"}
+		case len(seen) == maxPositions:
+			return &Failure{Code: 400, Reason: "resume_too_long", Message: fmt.Sprintf("positions has more than %d members", maxPositions), Field: "resume"}
+		}
+		seen[receiver] = true
+		r.held = append(r.held, heldPosition{receiver, unquote(value)})
+		return nil
+	})
+}
+
+func wrongPositions(what string) *Failure {
+	return &Failure{Code: 400, Reason: "wrong_kind", Message: "resume: " + what, Field: "resume"}
+}
