@@ -34,7 +34,7 @@ var may = map[string][]string{
 
 // engines keep what is said. None knows of another one, and the chat and its doors know
 // of none, outside their tests.
-var engines = []string{"chat/memory", "chat/bolt"}
+var engines = []string{"chat/memory", "chat/bolt", "chat/redis"}
 
 // links says which modules outside the standard library a package may link.
 var links = map[string][]string{

@@ -336,3 +336,15 @@ func (n *Node) tail(ctx context.Context, c chat.Conversation) (tail chat.Tail, e
 	n.source.Tails(ctx, []chat.Conversation{c}, func(_ int, t chat.Tail, e error) { tail, err = t, e })
 	return tail, err
 }
+
+// Position is where the receiver stands in a conversation: only the number, the tag and the
+// epoch. It is zero if that is not known at the moment, as something is being read or given.
+func (n *Node) Position(c chat.Conversation) chat.Tail {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	f := n.followers[c]
+	if f == nil || !f.ready || f.state == beingRead {
+		return chat.Tail{}
+	}
+	return chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch}
+}

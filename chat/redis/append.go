@@ -1,0 +1,213 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// What one call of the script may contain: Redis does nothing else meanwhile.
+const (
+	maxCallEntries = 64
+	maxCallBytes   = 256 << 10
+)
+
+// published is a change as it is told to nodes, with the tag of the change before it.
+type published struct {
+	change *chat.Change
+	before uint32
+}
+
+// batch is the entries of one conversation that are stored by one call.
+type batch struct {
+	c       chat.Conversation
+	entries []int // indices of Append's
+	call    call
+	early   error // why it cannot be stored
+}
+
+// Append implements chat.Log. The calls of a round are of different conversations, and go in one
+// pipeline; what is too much for one call goes in the next round.
+func (s *store) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
+	if err := ctx.Err(); err != nil {
+		for i := range entries {
+			done(i, chat.Result{Err: err})
+		}
+		return
+	}
+	rounds := s.rounds(entries)
+	for n, batches := range rounds {
+		if err := ctx.Err(); err != nil {
+			refuse(rounds[n:], err, done)
+			return
+		}
+		s.hint(ctx, batches)
+		s.store(ctx, batches, entries, done)
+	}
+}
+
+func refuse(rounds [][]*batch, err error, done func(int, chat.Result)) {
+	for _, batches := range rounds {
+		for _, b := range batches {
+			for _, i := range b.entries {
+				done(i, chat.Result{Err: err})
+			}
+		}
+	}
+}
+
+// rounds divides entries into batches.
+func (s *store) rounds(entries []chat.Entry) (rounds [][]*batch) {
+	type at struct {
+		round, bytes int
+		last         *batch
+	}
+	open := make(map[chat.Conversation]*at)
+	for i := range entries {
+		c, m := entries[i].Conversation, entries[i].Message
+		size := len(m.Content) + len(m.Metadata) + 256
+		o := open[c]
+		switch {
+		case o == nil:
+			o = &at{round: -1}
+			open[c] = o
+			fallthrough
+		case len(o.last.entries) == maxCallEntries || o.bytes+size > maxCallBytes:
+			o.round, o.bytes = o.round+1, 0
+			o.last = &batch{c: c}
+			if o.round == len(rounds) {
+				rounds = append(rounds, nil)
+			}
+			rounds[o.round] = append(rounds[o.round], o.last)
+		}
+		o.bytes += size
+		o.last.entries = append(o.last.entries, i)
+	}
+	return rounds
+}
+
+// prepare makes the call of a batch.
+func (s *store) prepare(b *batch, entries []chat.Entry) {
+	now := "0"
+	if s.clock != nil {
+		now = strconv.FormatInt(s.clock.Now(), 10)
+	}
+	known := s.position(b.c)
+	b.call.keys = append(make([]string, 0, 4+len(b.entries)), s.keys.tailsOf(b.c), s.keys.stream(b.c), s.keys.channel(b.c), s.keys.feed(partition(string(b.c))))
+	b.call.args = append(make([]string, 0, 10+3*len(b.entries)), string(b.c), now, strconv.FormatInt(s.cfg.RefLifetime.Milliseconds(), 10),
+		strconv.Itoa(s.cfg.Messages), strconv.FormatInt(s.cfg.Age.Milliseconds(), 10), newEpoch(),
+		strconv.FormatUint(known.Change, 10), strconv.FormatUint(uint64(known.Tag), 10), known.Epoch, strconv.Itoa(feedChanges))
+	var record []byte
+	for _, i := range b.entries {
+		m := entries[i].Message
+		ref := 0
+		if m.Ref != "" {
+			b.call.keys = append(b.call.keys, s.keys.ref(b.c, m.Sender, m.Ref))
+			ref = len(b.call.keys) - 4
+		}
+		record = appendRecord(record[:0], m)
+		b.call.args = append(b.call.args, strconv.FormatUint(uint64(rand.Uint32()|1), 10), strconv.Itoa(ref), string(record))
+	}
+}
+
+// store stores batches of different conversations.
+func (s *store) store(ctx context.Context, batches []*batch, entries []chat.Entry, done func(int, chat.Result)) {
+	calls := make([]call, 0, len(batches))
+	pending := make([]*batch, 0, len(batches))
+	for _, b := range batches {
+		if b.early != nil {
+			refuse([][]*batch{{b}}, b.early, done)
+			continue
+		}
+		s.prepare(b, entries)
+		calls, pending = append(calls, b.call), append(pending, b)
+	}
+	s.commit(ctx, calls, func(k int, r rueidis.RedisResult, err error) {
+		s.finish(pending[k], r, err, entries, done)
+	})
+}
+
+// finish tells the results of a batch.
+func (s *store) finish(b *batch, r rueidis.RedisResult, err error, entries []chat.Entry, done func(int, chat.Result)) {
+	var results []chat.Result
+	var news []published
+	if err == nil {
+		results, news, err = b.results(r, entries)
+	}
+	if err != nil {
+		for _, i := range b.entries {
+			done(i, chat.Result{Err: written(err)})
+		}
+		return
+	}
+	for k, i := range b.entries {
+		done(i, results[k])
+	}
+	if len(news) > 0 {
+		s.list(b.c, news[len(news)-1].change)
+		s.appended(b.c, news)
+	}
+}
+
+// results reads the reply of the script.
+func (b *batch) results(r rueidis.RedisResult, entries []chat.Entry) (results []chat.Result, news []published, err error) {
+	lines, err := r.AsStrSlice()
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(lines) != 2+len(b.entries) {
+		return nil, nil, errReply
+	}
+	before, err := strconv.ParseUint(lines[1], 10, 32)
+	if err != nil {
+		return nil, nil, errReply
+	}
+	for k, i := range b.entries {
+		ch, flag, err := parseResult(lines[2+k])
+		if err != nil {
+			return nil, nil, err
+		}
+		ch.Epoch, ch.ID = lines[0], messageID(b.c, ch.Seq, ch.Tag)
+		if flag == "1" {
+			results = append(results, chat.Result{Change: ch, Duplicate: true})
+			continue
+		}
+		ch.Message = entries[i].Message
+		ch.Message.ServerTS = ch.ServerTS
+		results = append(results, chat.Result{Change: ch})
+		told := ch
+		news = append(news, published{&told, uint32(before)})
+		before = uint64(ch.Tag)
+	}
+	return results, news, nil
+}
+
+// parseResult reads "number seq tag ts" and what follows.
+func parseResult(s string) (ch chat.Change, rest string, err error) {
+	f := strings.SplitN(s, " ", 5)
+	if len(f) < 5 {
+		return ch, "", fmt.Errorf("%w: %q", errReply, s)
+	}
+	number, e1 := strconv.ParseUint(f[0], 10, 64)
+	seq, e2 := strconv.ParseUint(f[1], 10, 64)
+	tag, e3 := strconv.ParseUint(f[2], 10, 32)
+	ts, e4 := strconv.ParseInt(f[3], 10, 64)
+	for _, e := range []error{e1, e2, e3, e4} {
+		if e != nil {
+			return ch, "", fmt.Errorf("%w: %q", errReply, s)
+		}
+	}
+	return chat.Change{Number: number, Seq: seq, Tag: uint32(tag), ServerTS: ts}, f[4], nil
+}
+
+// messageID is made of the conversation, the seq and the tag: so two messages that got the same
+// seq, because Redis lost the first, have different ones.
+func messageID(c chat.Conversation, seq uint64, tag uint32) string {
+	return conversationID(c) + "-" + strconv.FormatUint(seq, 36) + "-" + strconv.FormatUint(uint64(tag), 36)
+}

@@ -1,0 +1,237 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	randv2 "math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/doorbell"
+)
+
+// broker is the half of the engine that knows how nodes hear of what is stored, and who is
+// connected to them. Of what is stored it needs a doorbell.Source, and users.
+type broker struct {
+	// Immutable.
+	cfg      *Config
+	client   rueidis.Client
+	keys     keys
+	source   doorbell.Source
+	users    users
+	listener *listener
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	bells    chan rueidis.Completed // to be sent; they may get lost
+
+	controlNow chan struct{} // something may be in the control stream
+
+	reborn func() (id string) // gives the process another id, as it was thought dead
+
+	mu sync.Mutex
+	// Guarded by mu.
+	nodes    []*node // replaced, never modified
+	registry registry
+	burying  map[string]bool
+	control  string // the last entry of the control stream that was read
+}
+
+// users reads what broker needs of users. store implements it.
+type users interface {
+	user(ctx context.Context, id string) (u chat.User, rev int64, err error)
+	userCommand(id string) rueidis.Completed
+	parseUser(id string, r rueidis.RedisResult) (u chat.User, rev int64, err error)
+}
+
+func newNodeID() string { return strings.ToLower(rand.Text()[:10]) }
+
+func jitter(d time.Duration) time.Duration { return d/2 + randv2.N(d) }
+
+func newBroker(cfg *Config, client rueidis.Client, source doorbell.Source, users users) *broker {
+	b := &broker{
+		cfg: cfg, client: client, keys: keys{cfg.Prefix}, source: source, users: users,
+		bells: make(chan rueidis.Completed, 8192), controlNow: make(chan struct{}, 1),
+	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	b.listener = newListener(cfg, client, newNodeID(), b.hear, b.gap)
+	b.wg.Go(b.ringBells)
+	return b
+}
+
+// close ends what the nodes share. They have been detached.
+func (b *broker) close() {
+	b.cancel()
+	b.wg.Wait()
+	b.listener.close()
+}
+
+// Attach implements chat.Broker.
+func (b *broker) Attach(r chat.Receiver) chat.Node {
+	n := &node{b: b, receiver: r, roster: newRoster(b), subscribed: make(map[chat.Conversation]bool)}
+	n.bell = doorbell.Attach(r, b.source, doorbell.Config{Log: b.cfg.Log, ProbeEvery: b.cfg.ProbeEvery, Timeout: b.cfg.Timeout, HintLife: hintLife})
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.nodes = append(slices.Clip(b.nodes), n)
+	return n
+}
+
+func (b *broker) all() []*node {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.nodes
+}
+
+// position is the newest change of a conversation that a node here has been given.
+func (b *broker) position(c chat.Conversation) (newest chat.Tail) {
+	for _, n := range b.all() {
+		if t := n.bell.Position(c); t.Change > newest.Change || newest.Epoch == "" {
+			newest = t
+		}
+	}
+	return newest
+}
+
+// appended tells the nodes of the people of a private conversation about changes.
+func (b *broker) appended(c chat.Conversation, news []published) {
+	one, other, ok := c.Users()
+	if !ok {
+		return
+	}
+	message := encodeChanges(c, news)
+	for _, user := range slices.Compact([]string{one, other}) {
+		b.ring(b.client.B().Spublish().Channel(b.keys.userChannel(user)).Message(message).Build())
+	}
+}
+
+// ring sends a doorbell soon. If too many wait already, it is lost.
+func (b *broker) ring(cmd rueidis.Completed) {
+	select {
+	case b.bells <- cmd:
+	default:
+	}
+}
+
+// ringBells sends doorbells.
+func (b *broker) ringBells() {
+	for {
+		var cmds rueidis.Commands
+		select {
+		case <-b.ctx.Done():
+			return
+		case cmd := <-b.bells:
+			cmds = append(cmds, cmd)
+		}
+		for more := true; more && len(cmds) < 256; {
+			select {
+			case cmd := <-b.bells:
+				cmds = append(cmds, cmd)
+			default:
+				more = false
+			}
+		}
+		ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
+		b.client.DoMulti(ctx, cmds...)
+		cancel()
+	}
+}
+
+// hear takes a message of a channel.
+func (b *broker) hear(_, message string) {
+	if message == "" {
+		return
+	}
+	var err error
+	switch rest := message[1:]; message[0] {
+	case 'a':
+		err = b.hearChanges(rest)
+	case 'p':
+		err = b.hearPresence(rest)
+	case 'n':
+		err = b.hearName(rest)
+	case 'm':
+		err = b.hearMember(rest)
+	case 'x':
+		b.readControlSoon()
+	}
+	if err != nil {
+		b.cfg.Log.Warn("chat/redis: a message of another node is not understood", "error", err)
+	}
+}
+
+// encodeChanges writes what the append script writes, too:
+//
+//	"a" conversation " " epoch " " tag-before "\n", and for each change
+//	number " " seq " " tag " " ts " " length-of-record "\n" record
+func encodeChanges(c chat.Conversation, news []published) string {
+	text := fmt.Appendf(nil, "a%s %s %d\n", c, news[0].change.Epoch, news[0].before)
+	for _, p := range news {
+		record := appendRecord(nil, p.change.Message)
+		text = fmt.Appendf(text, "%d %d %d %d %d\n", p.change.Number, p.change.Seq, p.change.Tag, p.change.ServerTS, len(record))
+		text = append(text, record...)
+	}
+	return string(text)
+}
+
+func (b *broker) hearChanges(text string) error {
+	head, text, _ := strings.Cut(text, "\n")
+	fields := strings.Fields(head)
+	if len(fields) < 3 {
+		return errReply
+	}
+	c := chat.Conversation(fields[0])
+	before, err := strconv.ParseUint(fields[2], 10, 32)
+	if err != nil {
+		return errReply
+	}
+	nodes := b.all()
+	for text != "" {
+		line, rest, _ := strings.Cut(text, "\n")
+		ch, size, err := parseResult(line)
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(size)
+		if err != nil || n < 0 || n > len(rest) {
+			return errReply
+		}
+		m, err := parseRecord(rest[:n])
+		text = rest[n:]
+		if err != nil {
+			return err
+		}
+		m.ServerTS = ch.ServerTS
+		ch.Epoch, ch.ID, ch.Message = fields[1], messageID(c, ch.Seq, ch.Tag), m
+		for _, node := range nodes {
+			one := ch
+			node.bell.Offer(c, &one, uint32(before))
+		}
+		before = uint64(ch.Tag)
+	}
+	return nil
+}
+
+// gap is called when messages may not have been heard: everything is looked at.
+func (b *broker) gap() {
+	for _, n := range b.all() {
+		n.bell.Probe()
+		b.wg.Go(func() { n.catchUp() })
+	}
+	b.readControlSoon()
+}
+
+// join joins errors, but for a nil one stays what it is.
+func join(first, second error) error {
+	if first == nil {
+		return second
+	}
+	return errors.Join(first, second)
+}

@@ -1,0 +1,81 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// options are the client's. Every command has a limit of its own: a connection that does not
+// answer in time is closed, also if the network drops everything that is sent.
+func (c *Config) options() rueidis.ClientOption {
+	o := rueidis.ClientOption{
+		InitAddress:      c.Addresses,
+		Username:         c.Username,
+		Password:         c.Password,
+		SelectDB:         c.Database,
+		TLSConfig:        c.TLS,
+		ClientName:       "hawser",
+		DisableCache:     true,
+		DisableRetry:     true, // whoever needs it again asks again; Redis away must be an error soon
+		ConnWriteTimeout: c.Timeout,
+		Dialer:           net.Dialer{Timeout: c.Timeout, KeepAlive: time.Second},
+		BlockingPoolSize: 256,
+	}
+	if c.Master != "" {
+		o.Sentinel = rueidis.SentinelOption{MasterSet: c.Master, Username: c.SentinelUsername, Password: c.SentinelPassword, TLSConfig: c.TLS}
+	}
+	o.DialCtxFn = func(ctx context.Context, address string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+		defer cancel()
+		switch {
+		case c.Dial != nil:
+			conn, err := c.Dial(ctx, address)
+			if err != nil || t == nil {
+				return conn, err
+			}
+			return tls.Client(conn, t), nil
+		case strings.HasPrefix(address, "/"):
+			return d.DialContext(ctx, "unix", address)
+		case t != nil:
+			return (&tls.Dialer{NetDialer: d, Config: t}).DialContext(ctx, "tcp", address)
+		}
+		return d.DialContext(ctx, "tcp", address)
+	}
+	return o
+}
+
+func newEpoch() string { return strings.ToLower(rand.Text()[:13]) }
+
+// notDone are the errors of Redis that say that a command had no effect.
+var notDone = []string{"ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOGOODSLAVE",
+	"NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY", "TRYAGAIN", "WRONGPASS"}
+
+// written is the error of a command that writes, with chat.ErrOutcomeUnknown unless it certainly
+// had no effect.
+func written(err error) error {
+	if err == nil {
+		return nil
+	}
+	var dial *net.OpError
+	if reply, ok := rueidis.IsRedisErr(err); ok {
+		word, _, _ := strings.Cut(reply.Error(), " ")
+		for _, w := range notDone {
+			if word == w {
+				return fmt.Errorf("chat/redis: %w", err)
+			}
+		}
+	} else if errors.As(err, &dial) && dial.Op == "dial" || errors.Is(err, rueidis.ErrClosing) || errors.Is(err, rueidis.ErrNoSlot) {
+		return fmt.Errorf("chat/redis: %w", err)
+	}
+	return fmt.Errorf("chat/redis: %w: %w", chat.ErrOutcomeUnknown, err)
+}

@@ -1,0 +1,75 @@
+package redis
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// Ack says when a message counts as stored, which is when it is acknowledged.
+type Ack struct {
+	// Disk waits until the primary has the message on its disk. The server must append to a
+	// file: with appendfsync always, or, from Redis 7.2 on, with anything, as WAITAOF waits.
+	Disk bool
+
+	// Replicas waits until so many replicas have the message in memory. With Disk, and from
+	// Redis 7.2 on, they must have it on their disks.
+	Replicas int
+}
+
+// Config is how an engine uses Redis. All nodes of a service must have the same Prefix,
+// RefLifetime, Messages, Age and PresenceTTL.
+type Config struct {
+	// Addresses of the server; of some servers of a cluster; or, if Master is set, of the
+	// Sentinels. host:port, or the path of a Unix socket.
+	Addresses []string
+
+	Username, Password                 string
+	SentinelUsername, SentinelPassword string
+	Master                             string      // the name by which the Sentinels know the primary
+	Database                           int         // not in a cluster
+	TLS                                *tls.Config // nil: none
+
+	Prefix string // of all keys and channels; default "hawser:"
+
+	Ack         Ack           // default: in the primary's memory
+	RefLifetime time.Duration // how long a ref is known; default 1 h
+	Messages    int           // how many a conversation keeps, or some more; default 10,000
+	Age         time.Duration // how long messages are kept, or somewhat longer; default 30 days, negative: no limit
+	SessionLife time.Duration // how long a session lives without a connection; default chat.SessionLife
+	PresenceTTL time.Duration // after what time without a heartbeat a node counts as dead; default 12 s
+	Timeout     time.Duration // of one command, and of dialling; default 5 s
+	ProbeEvery  time.Duration // how late a change may be whose doorbell was lost; default 10 s
+
+	// Clock gives the messages their times. By default that is Redis's.
+	Clock chat.Clock
+	Log   *slog.Logger // default: slog.Default()
+
+	// Dial replaces the dialling of a server. For tests.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
+}
+
+const (
+	defaultAge  = 30 * 24 * time.Hour
+	feedChanges = 200 // that a partition's feed keeps, or somewhat more
+)
+
+func (c Config) withDefaults() Config {
+	c.Prefix = cmp.Or(c.Prefix, "hawser:")
+	c.RefLifetime = cmp.Or(c.RefLifetime, time.Hour)
+	c.Messages = cmp.Or(c.Messages, 10_000)
+	c.Age = max(0, cmp.Or(c.Age, defaultAge))
+	c.SessionLife = cmp.Or(c.SessionLife, chat.SessionLife)
+	c.PresenceTTL = cmp.Or(c.PresenceTTL, 12*time.Second)
+	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
+	c.ProbeEvery = cmp.Or(c.ProbeEvery, 10*time.Second)
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	return c
+}

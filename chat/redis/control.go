@@ -1,0 +1,90 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// What all nodes must hear, although nobody knows which of them it concerns, is in one stream,
+// the control stream. Each node reads it when a doorbell rings, and every second. So far it says
+// only which sessions have ended: "user session why", the session "-" for all of them.
+const controlEntries = 10_000
+
+// end tells all nodes that sessions have ended.
+func (b *broker) end(ctx context.Context, userID, sessionID string, why chat.Ending) error {
+	if sessionID == "" {
+		sessionID = "-"
+	}
+	what := userID + " " + sessionID + " " + strconv.Itoa(int(why))
+	return controlScript.run(ctx, b.client, call{[]string{b.keys.control(), b.keys.controlChannel()}, []string{what, strconv.Itoa(controlEntries)}}).Error()
+}
+
+// startControl finds where the control stream ends.
+func (b *broker) startControl(ctx context.Context) error {
+	entries, err := b.client.Do(ctx, b.client.B().Xrevrange().Key(b.keys.control()).End("+").Start("-").Count(1).Build()).AsXRange()
+	if err != nil {
+		return err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.control = "0-0"
+	if len(entries) > 0 {
+		b.control = entries[0].ID
+	}
+	return nil
+}
+
+func (b *broker) readControlSoon() {
+	select {
+	case b.controlNow <- struct{}{}:
+	default:
+	}
+}
+
+// readControl reads what is new. It is called by one goroutine.
+func (b *broker) readControl(ctx context.Context) error {
+	const page = 200
+	for {
+		b.mu.Lock()
+		after := b.control
+		b.mu.Unlock()
+		entries, err := b.client.Do(ctx, b.client.B().Xrange().Key(b.keys.control()).Start("("+after).End("+").Count(page).Build()).AsXRange()
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := b.heedControl(e.FieldValues["w"]); err != nil {
+				b.cfg.Log.Warn("chat/redis: what another node has told is not understood", "error", err)
+			}
+			b.mu.Lock()
+			b.control = e.ID
+			b.mu.Unlock()
+		}
+		if len(entries) < page {
+			return nil
+		}
+	}
+}
+
+func (b *broker) heedControl(what string) error {
+	f := strings.Fields(what)
+	if len(f) < 3 {
+		return fmt.Errorf("%w: %q", errReply, what)
+	}
+	why, err := strconv.ParseUint(f[2], 10, 8)
+	if err != nil || chat.Ending(why) > chat.UserDeleted {
+		why = uint64(chat.LoggedOut) // a reason that a later version has
+	}
+	session := f[1]
+	if session == "-" {
+		session = ""
+	}
+	for _, n := range b.all() {
+		n.ended(f[0], session, chat.Ending(why))
+	}
+	return nil
+}

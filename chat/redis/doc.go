@@ -1,0 +1,84 @@
+// Package redis is a chat engine for many nodes that share a Redis (7.0 or later, or Valkey):
+// one server, Sentinels with replicas, or a Cluster. It passes chat/enginetest.
+//
+//	engine, err := redis.Open(ctx, redis.Config{Addresses: []string{"127.0.0.1:6379"}})
+//	hub := chat.New(chat.Config{Engine: engine.Parts(), …})
+//	…
+//	engine.Close(ctx) // after the hub was shut down
+//
+// # Two halves
+//
+// store knows what is stored: the conversations, users, rooms, memberships, sessions and bans. It
+// is a chat.Log, a chat.Directory and so on, and knows nothing of nodes. broker knows how nodes
+// hear of what is stored, and who is connected to them. It needs a doorbell.Source to read from,
+// and the names of users: another Log could be put in the place of store, if it rings.
+//
+// The streams are the truth, and Pub/Sub is the doorbell. A doorbell carries the change, so that a
+// node normally reads nothing (doorbell.Node.Offer). Where one is missing, the node reads the
+// stream; a lost last one is found by the probe of the tails, within Config.ProbeEvery.
+//
+// # Keys
+//
+// Conversations and users fall into 4,096 partitions, each with a hash tag, {0} to {4095}. All
+// keys of a partition are in one slot of a cluster. After the prefix ("hawser:") and the tag
+// comes a letter, and then perhaps a name:
+//
+//	t          hash: the tail of each conversation, "change seq tag ts epoch back"; "#" is the epoch of new ones
+//	s r:lobby  stream of a conversation; the ids are the numbers of the changes
+//	f          stream: (conversation, change) of what was stored last in the partition
+//	r …        string: where the message with a ref stands; expires after Config.RefLifetime
+//	c r:lobby  channel of a conversation (sharded, as all are)
+//	z, p       sorted set and hash: who is in a room, and by which nodes
+//	m r:lobby  sorted set: members of a room
+//
+//	u u_ada    hash: a user
+//	d u_ada    channel of a user: private messages, new names, memberships
+//	h, i, l    numbers of hints (hash), inbox of hints (stream), private conversations (sorted set) of users
+//	o u_ada    hash: the nodes that a user is connected to
+//	m u_ada    sorted set: rooms that a user is a member of
+//	e u_ada    hash: a user's sessions, in JSON; e alone: when to look at sessions (sorted set)
+//	w s_…      string: the user of a session
+//	b u_ada    string: why a user is banned
+//	k …        hash: the users who have names of a look
+//	n …        set: what a node has in the partition, to be removed when it dies
+//
+// And outside of the partitions: epoch (string), rooms (sorted set: the list of rooms by time),
+// nodes (sorted set: heartbeats), {0}control (stream that every node reads).
+//
+// # What is atomic
+//
+// Every script touches one slot, and is atomic there. Append stores any number of entries of one
+// conversation in one call: the refs are looked up, the changes get numbers, times and tags, the
+// stream, the tail and the feed are written, and the doorbell rings. Calls of different
+// conversations are pipelined.
+//
+// What lies in two slots is done in an order in which a process may die between any two steps:
+//
+//	private message   hints and lists of both, then the message, then their doorbells: a hint to nothing is harmless
+//	list of rooms     after the message, within half a second; a sweep finds what is missing
+//	membership        the room's list, the user's list (which counts), the room's list: entries are checked when read
+//	name of a user    claim of the look, record, confirmation: a claim in the way is compared with the record
+//	session           the way from its id to its user, then the session
+//	end of sessions   the sessions, then word to all nodes by the control stream; a node that missed
+//	                  it finds out when it next refreshes its sessions
+//	ban               the ban, then the end of the sessions
+//
+// # Loss of data
+//
+// Each conversation has an epoch. It begins another one if Redis has lost some of its changes,
+// and only then: an emptied Redis has another epoch from the start; a server that fails over to a
+// replica without the last changes, or an old backup, has tails that end before a change that
+// some node has seen, or that have another tag there. A node that notices it, by a doorbell, at a
+// probe, or at the next append (which is told what the node knows), begins the new epoch, and
+// the receivers of that conversation are told Lost.
+//
+// # Nodes that die
+//
+// A node sends one heartbeat for everybody who is connected to it, every quarter of
+// Config.PresenceTTL. Nobody counts as present because of a node without heartbeats. The others
+// remove what it had, and tell who has left. A node that was only slow registers again under
+// another id.
+//
+// Read keys.go, store.go, append.go with scripts/append.lua, and read.go; then broker.go, node.go,
+// listener.go with link.go, roster.go and registry.go; then sessions.go.
+package redis

@@ -1,0 +1,206 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// Engine is a connection to a Redis that other nodes may share.
+type Engine struct {
+	// Immutable.
+	cfg      Config
+	client   rueidis.Client
+	store    *store
+	broker   *broker
+	sessions *sessions
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+	reborn   chan struct{}
+
+	mu      sync.Mutex
+	problem error // Guarded by mu. Why Redis could not be used the last time.
+}
+
+// How often what is repeated is repeated.
+const (
+	controlEvery = time.Second
+	sweepEvery   = time.Second
+	sweepSome    = 8 // partitions a sweep
+)
+
+func newEngine(cfg Config, client rueidis.Client) *Engine {
+	e := &Engine{cfg: cfg, client: client, reborn: make(chan struct{}, 1)}
+	e.ctx, e.cancel = context.WithCancel(context.Background())
+	e.store = newStore(cfg, client)
+	e.broker = newBroker(&e.cfg, client, e.store, e.store)
+	e.store.position, e.store.appended, e.store.renamed = e.broker.position, e.broker.appended, e.broker.renamed
+	e.sessions = newSessions(e.store, e.broker)
+	e.sessions.ended = e.broker.end
+	e.broker.registry.self = e.sessions.self
+	e.broker.reborn = func() string {
+		select {
+		case e.reborn <- struct{}{}:
+		default:
+		}
+		return e.sessions.reborn()
+	}
+	return e
+}
+
+// Parts returns the engine in the form that a hub takes. Several hubs may use it at once.
+func (e *Engine) Parts() chat.Engine {
+	return chat.Engine{
+		Log: e.store, Directory: directory{e.store, e.sessions}, Members: e.store, Broker: e.broker, Presence: presence{e.broker},
+		Sessions: e.sessions, Bans: bans{e.store, e.sessions}, Health: e, RefLifetime: e.cfg.RefLifetime,
+	}
+}
+
+// begin begins what goes on in the background.
+func (e *Engine) begin(ctx context.Context) error {
+	if owners := e.broker.listener.owners; owners != nil {
+		if err := owners.refresh(ctx); err != nil {
+			return err
+		}
+	}
+	if err := e.pulse(ctx); err != nil {
+		return err
+	}
+	if err := e.broker.startControl(ctx); err != nil {
+		return err
+	}
+	channel := e.broker.keys.controlChannel()
+	if err := e.broker.listener.acquire(ctx, channel); err != nil {
+		return err
+	}
+	e.every(e.cfg.PresenceTTL/4, nil, e.pulse)
+	e.every(controlEvery, e.broker.controlNow, e.broker.readControl)
+	e.every(listEvery, nil, e.store.flushRooms)
+	next := rand.IntN(Partitions)
+	e.every(sweepEvery, nil, func(ctx context.Context) error {
+		for range sweepSome {
+			if err := errors.Join(e.store.sweep(ctx, next), e.sessions.sweep(ctx, next)); err != nil {
+				return err
+			}
+			next = (next + 1) % Partitions
+		}
+		return nil
+	})
+	e.every(e.cfg.SessionLife/3, e.reborn, e.refresh)
+	return nil
+}
+
+// every calls f from time to time, and when now says so, until the engine is closed. Each call
+// has a limit.
+func (e *Engine) every(d time.Duration, now <-chan struct{}, f func(context.Context) error) {
+	e.wg.Go(func() {
+		t := time.NewTicker(d)
+		defer t.Stop()
+		for {
+			select {
+			case <-e.ctx.Done():
+				return
+			case <-t.C:
+			case <-now:
+			}
+			ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Timeout)
+			f(ctx) // what could not be done is done the next time; pulse says whether Redis is well
+			cancel()
+		}
+	})
+}
+
+// pulse sends the heartbeat, and finds out how Redis is.
+func (e *Engine) pulse(ctx context.Context) (err error) {
+	defer func() {
+		if e.ctx.Err() == nil {
+			e.note(err)
+		}
+	}()
+	e.store.forgetHints(false)
+	before, _ := e.store.Epoch(ctx)
+	after, err := e.store.readEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	if before != after {
+		e.cfg.Log.Warn("chat/redis: Redis has lost its data, or has others", "epoch", after, "before", before)
+		e.store.forgetHints(true)
+		e.broker.gap()
+	}
+	if err := e.tellTime(ctx); err != nil {
+		return err
+	}
+	return e.broker.pulse(ctx)
+}
+
+// tellTime reads Redis's time.
+func (e *Engine) tellTime(ctx context.Context) error {
+	values, err := e.client.Do(ctx, e.client.B().Time().Build()).AsIntSlice()
+	if err != nil {
+		return err
+	}
+	if len(values) != 2 {
+		return errReply
+	}
+	e.store.tellTime(values[0]*1000 + values[1]/1000)
+	return nil
+}
+
+// refresh says that the sessions of connections here are in use. Those that have ended although
+// nobody has told are ended here, too.
+func (e *Engine) refresh(context.Context) error {
+	gone, err := e.sessions.refresh(e.ctx)
+	for id, user := range gone {
+		for _, n := range e.broker.all() {
+			n.ended(user, id, chat.LoggedOut)
+		}
+	}
+	return err
+}
+
+// note takes note of whether Redis can be used, and logs when that changes.
+func (e *Engine) note(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case err != nil && e.problem == nil:
+		e.cfg.Log.Error("chat/redis: Redis cannot be used", "error", err)
+	case err == nil && e.problem != nil:
+		e.cfg.Log.Info("chat/redis: Redis can be used again")
+	}
+	e.problem = err
+}
+
+// Healthy implements chat.Health.
+func (e *Engine) Healthy() error {
+	e.mu.Lock()
+	problem := e.problem
+	e.mu.Unlock()
+	if problem != nil {
+		return fmt.Errorf("chat/redis: Redis cannot be used: %w", problem)
+	}
+	return e.broker.listener.healthy()
+}
+
+// Close implements chat.Health. The nodes have been detached.
+func (e *Engine) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
+	defer cancel()
+	e.sessions.close(ctx)
+	err := e.store.flushRooms(ctx)
+	e.broker.unregister(ctx, e.sessions.process())
+	e.cancel()
+	e.wg.Wait()
+	e.broker.close()
+	e.client.Close()
+	return err
+}

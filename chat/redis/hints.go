@@ -1,0 +1,228 @@
+package redis
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/doorbell"
+)
+
+// hintLife is how long a hint leads a node to a conversation: longer than an append may take
+// after its hint was put, which is hintAgain and the time of one call.
+const (
+	hintLife  = 30 * time.Second
+	hintAgain = 10 * time.Second
+)
+
+// hintKey is a conversation and one of its people.
+type hintKey struct {
+	c    chat.Conversation
+	user string
+}
+
+// hint puts hints for the private conversations among batches, before they are stored: they and
+// the people's lists are in different slots. Where that fails, nothing is stored. What has a hint
+// that is so recent that nodes watch the conversation anyway needs no other.
+func (s *store) hint(ctx context.Context, batches []*batch) {
+	now := time.Now()
+	need := make(map[chat.Conversation]*batch)
+	s.mu.Lock()
+	for _, b := range batches {
+		if one, other, ok := b.c.Users(); ok {
+			for _, user := range []string{one, other} {
+				if now.Sub(s.hinted[hintKey{b.c, user}]) >= hintAgain {
+					need[b.c] = b
+				}
+			}
+		}
+	}
+	s.mu.Unlock()
+	if len(need) == 0 {
+		return
+	}
+	cs := slices.Collect(maps.Keys(need))
+	var calls []call
+	var puts []hintKey
+	s.Tails(ctx, cs, func(i int, t chat.Tail, err error) {
+		if err != nil {
+			need[cs[i]].early = err
+			return
+		}
+		one, other, _ := cs[i].Users()
+		for _, user := range slices.Compact([]string{one, other}) {
+			calls = append(calls, s.hintCall(user, cs[i], t))
+			puts = append(puts, hintKey{cs[i], user})
+		}
+	})
+	for i, r := range hintScript.runAll(ctx, s.client, calls) {
+		if err := r.Error(); err != nil {
+			need[puts[i].c].early = err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range puts {
+		if need[k.c].early == nil {
+			s.hinted[k] = now
+		}
+	}
+}
+
+func (s *store) hintCall(user string, c chat.Conversation, t chat.Tail) call {
+	return call{
+		keys: []string{s.keys.hints(partition(user)), s.keys.inbox(user), s.keys.talks(user)},
+		args: []string{user, c.Receiver(user), string(c), strconv.FormatUint(t.Change, 10), strconv.FormatUint(uint64(t.Tag), 10), t.Epoch,
+			strconv.FormatInt(hintLife.Milliseconds(), 10)},
+	}
+}
+
+// forgetHints forgets which hints were put: those that are old, or all of them, as Redis may
+// have lost them.
+func (s *store) forgetHints(all bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(s.hinted, func(_ hintKey, at time.Time) bool { return all || now.Sub(at) >= hintAgain })
+}
+
+// Hints implements doorbell.Source.
+func (s *store) Hints(ctx context.Context, userID string, after uint64, limit int) (hints []doorbell.Hint, more bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	entries, err := s.client.Do(ctx, s.client.B().Xrange().Key(s.keys.inbox(userID)).
+		Start(strconv.FormatUint(after+1, 10)).End("+").Count(int64(limit+1)).Build()).AsXRange()
+	if err != nil {
+		return nil, false, err
+	}
+	for _, e := range entries[:min(len(entries), limit)] {
+		h, err := parseHint(e)
+		if err != nil {
+			return nil, false, err
+		}
+		hints = append(hints, h)
+	}
+	return hints, len(entries) > limit, nil
+}
+
+func parseHint(e rueidis.XRangeEntry) (h doorbell.Hint, err error) {
+	number, _, _ := strings.Cut(e.ID, "-")
+	h.Number, err = strconv.ParseUint(number, 10, 64)
+	if err != nil {
+		return h, errReply
+	}
+	change, e1 := strconv.ParseUint(e.FieldValues["n"], 10, 64)
+	tag, e2 := strconv.ParseUint(e.FieldValues["t"], 10, 32)
+	if e1 != nil || e2 != nil {
+		return h, errReply
+	}
+	h.Conversation = chat.Conversation(e.FieldValues["c"])
+	h.Tail = chat.Tail{Change: change, Tag: uint32(tag), Epoch: e.FieldValues["e"]}
+	return h, nil
+}
+
+// Recent implements doorbell.Source.
+func (s *store) Recent(ctx context.Context, userID string) (hints []doorbell.Hint, last uint64, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, 0, err
+	}
+	values, err := s.run(ctx, recentScript, []string{s.keys.hints(partition(userID)), s.keys.inbox(userID)},
+		[]string{userID, strconv.FormatInt(hintLife.Milliseconds(), 10)}).ToArray()
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(values) != 2 {
+		return nil, 0, errReply
+	}
+	if last, err = values[0].AsUint64(); err != nil {
+		return nil, 0, err
+	}
+	entries, err := values[1].AsXRange()
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, e := range slices.Backward(entries) {
+		h, err := parseHint(e)
+		if err != nil {
+			return nil, 0, err
+		}
+		hints = append(hints, h)
+	}
+	return hints, last, nil
+}
+
+// LastHints implements doorbell.Source.
+func (s *store) LastHints(ctx context.Context, userIDs []string, each func(int, uint64, error)) {
+	groups := groupBy(userIDs, partition)
+	cmds := make(rueidis.Commands, len(groups))
+	for g, group := range groups {
+		var fields []string
+		for _, i := range group.members {
+			fields = append(fields, userIDs[i])
+		}
+		cmds[g] = s.client.B().Hmget().Key(s.keys.hints(group.partition)).Field(fields...).Build()
+	}
+	for g, r := range s.client.DoMulti(ctx, cmds...) {
+		values, err := r.ToArray()
+		for j, i := range groups[g].members {
+			if err != nil || values[j].IsNil() {
+				each(i, 0, err)
+				continue
+			}
+			last, err := values[j].AsUint64()
+			each(i, last, err)
+		}
+	}
+}
+
+// Talks implements chat.Directory. A talk is listed before its first message is stored: those
+// that came to nothing are left out.
+func (s *store) Talks(ctx context.Context, user string, since int64, after string, limit int) (talks []chat.Talk, more bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	from := "-"
+	if after != "" {
+		from = "(" + after
+	}
+	for {
+		others, err := s.client.Do(ctx, s.client.B().Zrangebylex().Key(s.keys.talks(user)).Min(from).Max("+").
+			Limit(0, int64(limit+1)).Build()).AsStrSlice()
+		if err != nil || len(others) == 0 {
+			return talks, false, err
+		}
+		cs := make([]chat.Conversation, len(others))
+		for i, other := range others {
+			cs[i] = chat.PrivateConversation(user, other)
+		}
+		tails := make([]chat.Tail, len(cs))
+		s.Tails(ctx, cs, func(i int, t chat.Tail, e error) {
+			if tails[i] = t; e != nil {
+				err = e
+			}
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		for i, t := range tails {
+			if t.Seq == 0 || t.ServerTS < since {
+				continue
+			}
+			if len(talks) == limit {
+				return talks, true, nil
+			}
+			talks = append(talks, chat.Talk{UserID: others[i], Seq: t.Seq, ServerTS: t.ServerTS})
+		}
+		if len(others) <= limit {
+			return talks, false, nil
+		}
+		from = "(" + others[len(others)-1]
+	}
+}

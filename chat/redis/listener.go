@@ -1,0 +1,155 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// listener subscribes to channels, for all nodes of the process. It has one connection to the
+// server; to each of them, in a cluster, as a sharded channel is heard only at the server that
+// owns its slot. A connection that breaks is replaced, and its channels are subscribed to again.
+type listener struct {
+	// Immutable.
+	cfg    *Config
+	client rueidis.Client
+	keys   keys
+	id     string
+	hear   func(channel, message string) // called by one goroutine a connection
+	gap    func()                        // some messages may not have been heard
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu sync.Mutex
+	// Guarded by mu.
+	subs   map[string]*sub
+	links  map[string]*link // by address; "" where it is not a cluster
+	owners *owners          // nil where it is not a cluster
+}
+
+// sub is a channel that somebody listens to. Guarded by listener.mu.
+type sub struct {
+	channel string
+	refs    int
+	link    *link
+	heard   bool
+	ready   chan struct{} // closed when it is heard
+}
+
+func newListener(cfg *Config, client rueidis.Client, id string, hear func(channel, message string), gap func()) *listener {
+	l := &listener{
+		cfg: cfg, client: client, keys: keys{cfg.Prefix}, id: id, hear: hear, gap: gap,
+		subs: make(map[string]*sub), links: make(map[string]*link),
+	}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
+	if client.Mode() == rueidis.ClientModeCluster {
+		l.owners = newOwners(client)
+	}
+	return l
+}
+
+// close ends everything.
+func (l *listener) close() {
+	l.cancel()
+	l.wg.Wait()
+}
+
+// acquire listens to a channel until release is called as often. It waits until the channel is
+// heard. After an error it will be, later.
+func (l *listener) acquire(ctx context.Context, channel string) error {
+	l.mu.Lock()
+	s := l.subs[channel]
+	if s == nil {
+		s = &sub{channel: channel, ready: make(chan struct{})}
+		l.subs[channel] = s
+		l.route(s)
+	}
+	s.refs++
+	ready := s.ready
+	l.mu.Unlock()
+	select {
+	case <-ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-l.ctx.Done():
+		return errClosed
+	}
+}
+
+var errClosed = errors.New("chat/redis: the engine is closed")
+
+func (l *listener) release(channel string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.subs[channel]
+	if s == nil {
+		return
+	}
+	if s.refs--; s.refs > 0 {
+		return
+	}
+	delete(l.subs, channel)
+	if s.link != nil {
+		s.link.enqueue(order{channel: channel})
+		delete(s.link.subs, channel)
+	}
+}
+
+// route gives a channel to the connection that will hear it. Called with mu held.
+func (l *listener) route(s *sub) {
+	address := ""
+	if l.owners != nil {
+		address = l.owners.of(s.channel)
+	}
+	link := l.links[address]
+	if link == nil {
+		link = newLink(l, address)
+		l.links[address] = link
+		l.wg.Go(link.run)
+	}
+	s.link, s.heard = link, false
+	link.subs[s.channel] = s
+	link.enqueue(order{channel: s.channel, sub: s})
+}
+
+// unheard says that channels are not heard any more. They are given to their connections again.
+// Called with mu held.
+func (l *listener) unheard(subs []*sub) {
+	for _, s := range subs {
+		delete(s.link.subs, s.channel)
+		if s.heard {
+			s.ready = make(chan struct{})
+		}
+		l.route(s)
+	}
+}
+
+// healthy reports whether everything is heard.
+func (l *listener) healthy() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, link := range l.links {
+		if link.failed != nil {
+			return link.failed
+		}
+	}
+	return nil
+}
+
+// order is a channel that a connection must subscribe to, or unsubscribe from if sub is nil.
+type order struct {
+	channel string
+	sub     *sub
+}
+
+func (l *listener) logger() *slog.Logger { return l.cfg.Log }
+
+// probeEvery is how often a connection is asked whether it hears anything. If it has not heard
+// the question when the next one is due, it is replaced.
+const probeEvery = 10 * time.Second

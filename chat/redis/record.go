@@ -1,0 +1,52 @@
+package redis
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// A record is a message as the streams hold it: a version, then the sender, their name, the
+// timestamp, the content and the metadata, each after its length. What a later version adds
+// comes after that, and is left alone.
+const recordVersion = 1
+
+var errRecord = errors.New("chat/redis: a record is damaged")
+
+func appendRecord(dst []byte, m *chat.Message) []byte {
+	dst = append(dst, recordVersion)
+	for _, s := range [...]string{m.Sender, m.SenderName, m.Timestamp, m.Content} {
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+		dst = append(dst, s...)
+	}
+	dst = binary.AppendUvarint(dst, uint64(len(m.Metadata)))
+	return append(dst, m.Metadata...)
+}
+
+func parseRecord(s string) (*chat.Message, error) {
+	if s == "" || s[0] < recordVersion {
+		return nil, errRecord
+	}
+	var fields [5]string
+	rest := s[1:]
+	for i := range fields {
+		n, size := uvarint(rest)
+		if size <= 0 || n > uint64(len(rest)-size) {
+			return nil, errRecord
+		}
+		fields[i], rest = rest[size:size+int(n)], rest[size+int(n):]
+	}
+	return &chat.Message{Sender: fields[0], SenderName: fields[1], Timestamp: fields[2], Content: fields[3], Metadata: []byte(fields[4])}, nil
+}
+
+// uvarint is binary.Uvarint for a string.
+func uvarint(s string) (n uint64, size int) {
+	for i := 0; i < len(s) && i < binary.MaxVarintLen64; i++ {
+		n |= uint64(s[i]&0x7f) << (7 * i)
+		if s[i] < 0x80 {
+			return n, i + 1
+		}
+	}
+	return 0, 0
+}

@@ -1,0 +1,119 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+
+	"github.com/redis/rueidis"
+)
+
+// script is a Lua script. Each of them touches one slot only.
+type script struct{ text, sha string }
+
+func newScript(text string) *script {
+	sum := sha1.Sum([]byte(text))
+	return &script{text, hex.EncodeToString(sum[:])}
+}
+
+var (
+	//go:embed scripts/append.lua
+	appendText   string
+	appendScript = newScript(appendText)
+	//go:embed scripts/check.lua
+	checkText   string
+	checkScript = newScript(checkText)
+	//go:embed scripts/read.lua
+	readText   string
+	readScript = newScript(readText)
+	//go:embed scripts/hint.lua
+	hintText   string
+	hintScript = newScript(hintText)
+	//go:embed scripts/recent.lua
+	recentText   string
+	recentScript = newScript(recentText)
+	//go:embed scripts/claim.lua
+	claimText   string
+	claimScript = newScript(claimText)
+	//go:embed scripts/unclaim.lua
+	unclaimText   string
+	unclaimScript = newScript(unclaimText)
+	//go:embed scripts/user.lua
+	userText   string
+	userScript = newScript(userText)
+	//go:embed scripts/place.lua
+	placeText   string
+	placeScript = newScript(placeText)
+	//go:embed scripts/online.lua
+	onlineText   string
+	onlineScript = newScript(onlineText)
+	//go:embed scripts/pulse.lua
+	pulseText   string
+	pulseScript = newScript(pulseText)
+	//go:embed scripts/condemn.lua
+	condemnText   string
+	condemnScript = newScript(condemnText)
+	//go:embed scripts/member.lua
+	memberText   string
+	memberScript = newScript(memberText)
+	//go:embed scripts/session.lua
+	sessionText   string
+	sessionScript = newScript(sessionText)
+	//go:embed scripts/control.lua
+	controlText   string
+	controlScript = newScript(controlText)
+)
+
+// errReply says that a reply does not have the form that it must have.
+var errReply = errors.New("chat/redis: a reply of Redis has another form than expected")
+
+// call is one execution of a script.
+type call struct {
+	keys, args []string
+}
+
+// doer is a client, or one connection of it.
+type doer interface {
+	B() rueidis.Builder
+	Do(context.Context, rueidis.Completed) rueidis.RedisResult
+	DoMulti(context.Context, ...rueidis.Completed) []rueidis.RedisResult
+}
+
+func (s *script) evalsha(d doer, c call) rueidis.Completed {
+	return d.B().Evalsha().Sha1(s.sha).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
+}
+
+func (s *script) eval(d doer, c call) rueidis.Completed {
+	return d.B().Eval().Script(s.text).Numkeys(int64(len(c.keys))).Key(c.keys...).Arg(c.args...).Build()
+}
+
+func noScript(r rueidis.RedisResult) bool {
+	err, ok := rueidis.IsRedisErr(r.Error())
+	return ok && err.IsNoScript()
+}
+
+// runAll executes a script for each of the calls, in a pipeline. A server that does not have it
+// is sent its text: after a restart or a failover.
+func (s *script) runAll(ctx context.Context, d doer, calls []call) []rueidis.RedisResult {
+	cmds := make(rueidis.Commands, len(calls))
+	for i, c := range calls {
+		cmds[i] = s.evalsha(d, c)
+	}
+	results := d.DoMulti(ctx, cmds...)
+	for i := range results {
+		if noScript(results[i]) {
+			results[i] = d.Do(ctx, s.eval(d, calls[i]))
+		}
+	}
+	return results
+}
+
+func (s *script) run(ctx context.Context, d doer, c call) rueidis.RedisResult {
+	r := d.Do(ctx, s.evalsha(d, c))
+	if noScript(r) {
+		r = d.Do(ctx, s.eval(d, c))
+	}
+	return r
+}

@@ -1,0 +1,48 @@
+-- Records that a user is in a room by a node, or no longer is, and what the user is called. The
+-- nodes that subscribe to the room are told who comes, goes, or has another name.
+--
+-- KEYS: users in the room in order, what is known of each, what the node has in the partition,
+--       channel of the room
+-- ARGV: node, user, room, "1" or "0", revision of the name, created, name
+--
+-- Of each user is known "revision created nodes name", nodes with commas between them.
+local node, user, want = ARGV[1], ARGV[2], ARGV[4] == '1'
+local stored = redis.call('HGET', KEYS[2], user)
+local rev, created, name = ARGV[5], ARGV[6], ARGV[7]
+local nodes, here = {}, false
+
+local function tell(kind, before)
+	redis.call('SPUBLISH', KEYS[4], 'p' .. ARGV[3] .. ' ' .. kind .. ' ' .. user .. ' ' .. created .. ' ' .. #name .. '\n' .. name .. before)
+end
+
+if stored then
+	local r, c, all, old = string.match(stored, '^(%d+) (%-?%d+) (%S*) (.*)$')
+	for n in string.gmatch(all, '[^,]+') do
+		if n == node then here = true else nodes[#nodes + 1] = n end
+	end
+	if tonumber(rev) <= tonumber(r) then
+		rev, created, name = r, c, old
+	elseif old ~= name then
+		tell('r', old)
+	end
+end
+
+local item = ARGV[3] .. ' ' .. user
+if want then
+	nodes[#nodes + 1] = node
+	redis.call('SADD', KEYS[3], item)
+	if not stored then
+		redis.call('ZADD', KEYS[1], 0, user)
+		tell('j', '')
+	end
+else
+	redis.call('SREM', KEYS[3], item)
+end
+if #nodes > 0 then
+	redis.call('HSET', KEYS[2], user, rev .. ' ' .. created .. ' ' .. table.concat(nodes, ',') .. ' ' .. name)
+elseif stored then
+	redis.call('HDEL', KEYS[2], user)
+	redis.call('ZREM', KEYS[1], user)
+	tell('l', '')
+end
+return 1

@@ -1,0 +1,390 @@
+package redis
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// sessions is the engine's chat.Sessions. All sessions of a user are in one hash, and change only
+// if they still are what was read, so that a change is as if nobody else changed anything.
+// Another key leads from the id of a session to its user.
+type sessions struct {
+	// Immutable.
+	s     *store
+	b     *broker
+	ended func(ctx context.Context, userID, id string, why chat.Ending) error
+
+	mu   sync.Mutex
+	wake sync.Cond
+	// Guarded by mu.
+	self     string // by which sessions name this process
+	held     map[string]*heldSession
+	released []string      // of held, those that Redis must be told of
+	progress chan struct{} // closed, and replaced, when it was told of some, or could not be
+	failed   error         // why it could not
+	closed   bool
+	done     chan struct{}
+}
+
+// heldSession is a session that has, or had, connections here.
+type heldSession struct {
+	user     string
+	open     int   // connections, by now
+	released int   // those that have ended and that Redis was not told of
+	seen     int64 // when the last of them ended
+}
+
+// maxTries bounds how often a session that others change at the same time is tried again.
+const maxTries = 20
+
+var errBusy = errors.New("chat/redis: a session is being changed by too many at once")
+
+func newSessions(s *store, b *broker) *sessions {
+	ss := &sessions{s: s, b: b, self: newNodeID(), held: make(map[string]*heldSession), progress: make(chan struct{}), done: make(chan struct{})}
+	ss.wake.L = &ss.mu
+	go ss.run()
+	return ss
+}
+
+func (ss *sessions) alive(process string) bool {
+	return ss.b.anyAlive(ss.b.ctx, []string{process})
+}
+
+// Life implements chat.Sessions.
+func (ss *sessions) Life() time.Duration { return ss.s.cfg.SessionLife }
+
+func (ss *sessions) lifeMS() int64 { return ss.s.cfg.SessionLife.Milliseconds() }
+
+func (ss *sessions) process() string {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	return ss.self
+}
+
+// all reads all sessions of a user, and what is stored of each.
+func (ss *sessions) all(ctx context.Context, userID string) (records map[string]sessionRecord, stored map[string]string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, nil, err
+	}
+	stored, err = ss.s.client.Do(ctx, ss.s.client.B().Hgetall().Key(ss.s.keys.sessions(userID)).Build()).AsStrMap()
+	if err != nil {
+		return nil, nil, err
+	}
+	records = make(map[string]sessionRecord)
+	for id, text := range stored {
+		r, err := parseSession(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		records[id] = r
+	}
+	return records, stored, nil
+}
+
+// change is what a session was, and what it shall be; "" is nothing.
+type change struct{ id, was, is string }
+
+// replace stores changes of a user's sessions unless others have changed them: then done is
+// false. left is how many sessions there are.
+func (ss *sessions) replace(ctx context.Context, userID string, check int64, changes ...change) (done bool, left int, err error) {
+	k := ss.s.keys
+	args := []string{userID, strconv.FormatInt(2*ss.lifeMS()+time.Hour.Milliseconds(), 10), strconv.FormatInt(check, 10)}
+	for _, c := range changes {
+		args = append(args, c.id, c.was, c.is)
+	}
+	n, err := ss.s.run(ctx, sessionScript, []string{k.sessions(userID), k.sessionChecks(partition(userID))}, args).AsInt64()
+	if err != nil {
+		return false, 0, written(err)
+	}
+	return n >= 0, int(n), nil
+}
+
+// lead leads from a session's id to its user.
+func (ss *sessions) lead(ctx context.Context, id, userID string) error {
+	life := time.Duration(2*ss.lifeMS())*time.Millisecond + time.Hour
+	return ss.s.client.Do(ctx, ss.s.client.B().Set().Key(ss.s.keys.sessionUser(id)).Value(userID).Px(life).Build()).Error()
+}
+
+// Begin implements chat.Sessions.
+func (ss *sessions) Begin(ctx context.Context, s chat.Session) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := ss.lead(ctx, s.ID, s.UserID); err != nil {
+		return written(err)
+	}
+	now := ss.s.Now()
+	r := sessionRecord{
+		User: s.UserID, Key: s.Key[:], Features: s.Features, Address: s.From.Address, Device: s.From.Device,
+		Began: s.Began, Seen: now, Expires: s.Expires, Until: now + ss.lifeMS(),
+	}
+	r.count(ss.process(), 1)
+	done, _, err := ss.replace(ctx, s.UserID, r.Until, change{s.ID, "", r.String()})
+	if err == nil && !done {
+		err = errors.New("chat/redis: there is a session with this id")
+	}
+	if err == nil {
+		ss.hold(s.ID, s.UserID)
+	}
+	return err
+}
+
+func (ss *sessions) hold(id, userID string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	h := ss.held[id]
+	if h == nil {
+		h = &heldSession{user: userID}
+		ss.held[id] = h
+	}
+	h.open++
+}
+
+// Resume implements chat.Sessions.
+func (ss *sessions) Resume(ctx context.Context, id string, key, next chat.KeyHash, from chat.Origin) (chat.Session, error) {
+	if err := ss.flush(ctx, func(one, _ string) bool { return one == id }); err != nil {
+		return chat.Session{}, err
+	}
+	userID, err := ss.s.client.Do(ctx, ss.s.client.B().Get().Key(ss.s.keys.sessionUser(id)).Build()).ToString()
+	if rueidis.IsRedisNil(err) {
+		return chat.Session{}, chat.ErrSessionRefused
+	} else if err != nil {
+		return chat.Session{}, err
+	}
+	for range maxTries {
+		records, stored, err := ss.all(ctx, userID)
+		if err != nil {
+			return chat.Session{}, err
+		}
+		r, ok := records[id]
+		now := ss.s.Now()
+		switch {
+		case !ok:
+			return chat.Session{}, chat.ErrSessionRefused
+		case r.expired(now, ss.alive):
+			return chat.Session{}, cmp.Or(ss.bury(ctx, userID), chat.ErrSessionRefused)
+		case key == chat.KeyHash{}:
+			return chat.Session{}, chat.ErrSessionRefused
+		case bytes.Equal(key[:], r.Key):
+			r.Before = r.Key
+		case !bytes.Equal(key[:], r.Before):
+			return chat.Session{}, chat.ErrSessionRefused
+		}
+		r.Key, r.Address, r.Device, r.Seen, r.Until = next[:], from.Address, from.Device, now, now+ss.lifeMS()
+		r.count(ss.process(), 1)
+		if err := ss.lead(ctx, id, userID); err != nil {
+			return chat.Session{}, err
+		}
+		done, _, err := ss.replace(ctx, userID, r.Until, change{id, stored[id], r.String()})
+		if err != nil {
+			return chat.Session{}, err
+		}
+		if done {
+			ss.hold(id, userID)
+			return r.session(id, ss.alive), nil
+		}
+	}
+	return chat.Session{}, errBusy
+}
+
+// List implements chat.Sessions.
+func (ss *sessions) List(ctx context.Context, userID string) (list []chat.Session, err error) {
+	if err := ss.flush(ctx, func(_, user string) bool { return user == userID }); err != nil {
+		return nil, err
+	}
+	records, _, err := ss.all(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	now := ss.s.Now()
+	for id, r := range records {
+		if !r.expired(now, ss.alive) {
+			list = append(list, r.session(id, ss.alive))
+		}
+	}
+	slices.SortFunc(list, func(a, b chat.Session) int {
+		return cmp.Or(cmp.Compare(b.Began, a.Began), cmp.Compare(a.ID, b.ID))
+	})
+	return list, nil
+}
+
+// End implements chat.Sessions. Nodes are told after the sessions are gone. If the process dies
+// in between, nodes find out when they next say that their sessions are in use.
+func (ss *sessions) End(ctx context.Context, userID, id string, why chat.Ending) (n int, err error) {
+	if err := ss.flush(ctx, func(_, user string) bool { return user == userID }); err != nil {
+		return 0, err
+	}
+	for range maxTries {
+		records, stored, err := ss.all(ctx, userID)
+		if err != nil {
+			return 0, err
+		}
+		var gone []change
+		n := 0
+		now := ss.s.Now()
+		for one, r := range records {
+			if id == "" || one == id {
+				gone = append(gone, change{one, stored[one], ""})
+				if !r.expired(now, ss.alive) {
+					n++
+				}
+			}
+		}
+		done, left := true, len(records)
+		if len(gone) > 0 {
+			if done, left, err = ss.replace(ctx, userID, now+ss.lifeMS(), gone...); err != nil {
+				return 0, err
+			}
+		}
+		if !done {
+			continue
+		}
+		if id == "" || len(gone) > 0 {
+			if err := ss.ended(ctx, userID, id, why); err != nil {
+				return n, written(err)
+			}
+		}
+		if len(gone) > 0 && left == 0 {
+			return n, ss.last(ctx, userID)
+		}
+		return n, nil
+	}
+	return 0, errBusy
+}
+
+// last ends the memberships of a guest who has no session any more.
+func (ss *sessions) last(ctx context.Context, userID string) error {
+	u, _, err := ss.s.user(ctx, userID)
+	if errors.Is(err, chat.ErrNotFound) || err == nil && !u.Guest {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return ss.s.leaveAll(ctx, userID)
+}
+
+// bury removes the sessions of a user that have expired.
+func (ss *sessions) bury(ctx context.Context, userID string) error {
+	records, stored, err := ss.all(ctx, userID)
+	if err != nil {
+		return err
+	}
+	now := ss.s.Now()
+	check := now + ss.lifeMS()
+	var gone []change
+	for id, r := range records {
+		if r.expired(now, ss.alive) {
+			gone = append(gone, change{id, stored[id], ""})
+		} else if r.Until > now {
+			check = min(check, r.Until)
+		}
+	}
+	done, left, err := ss.replace(ctx, userID, check, gone...)
+	if err == nil && done && left == 0 {
+		err = ss.last(ctx, userID)
+	}
+	return err
+}
+
+// sweep looks at the users of a partition whose sessions may have expired.
+func (ss *sessions) sweep(ctx context.Context, partition int) error {
+	c := ss.s.client
+	users, err := c.Do(ctx, c.B().Zrangebyscore().Key(ss.s.keys.sessionChecks(partition)).Min("-inf").
+		Max(strconv.FormatInt(ss.s.Now(), 10)).Limit(0, 100).Build()).AsStrSlice()
+	if err != nil {
+		return err
+	}
+	for _, user := range users {
+		if err := ss.bury(ctx, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reborn gives the process another id, as it was thought dead under its own. Its sessions must be
+// refreshed.
+func (ss *sessions) reborn() string {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.self = newNodeID()
+	return ss.self
+}
+
+// mine are the sessions that have connections here, by their users.
+func (ss *sessions) mine() map[string]string {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	all := make(map[string]string)
+	for id, h := range ss.held {
+		if h.open > 0 {
+			all[id] = h.user
+		}
+	}
+	return all
+}
+
+// refresh says that the sessions that have connections here are in use. It returns those that do
+// not exist any more.
+func (ss *sessions) refresh(ctx context.Context) (gone map[string]string, err error) {
+	gone = make(map[string]string)
+	process := ss.process()
+	all := ss.mine()
+	for _, id := range slices.Sorted(maps.Keys(all)) {
+		if err := ss.refreshOne(ctx, id, all[id], process); errors.Is(err, chat.ErrSessionRefused) {
+			gone[id] = all[id]
+		} else if err != nil {
+			return gone, err
+		}
+	}
+	return gone, nil
+}
+
+func (ss *sessions) refreshOne(ctx context.Context, id, userID, process string) error {
+	ctx, cancel := context.WithTimeout(ctx, ss.s.cfg.Timeout)
+	defer cancel()
+	if err := ss.lead(ctx, id, userID); err != nil {
+		return err
+	}
+	return ss.update(ctx, id, userID, func(r *sessionRecord) {
+		ss.mu.Lock()
+		defer ss.mu.Unlock()
+		if h := ss.held[id]; h != nil && ss.self == process {
+			r.count(process, h.open+h.released-r.Open[process])
+		}
+		r.Until = ss.s.Now() + ss.lifeMS()
+	})
+}
+
+// update changes a session.
+func (ss *sessions) update(ctx context.Context, id, userID string, f func(*sessionRecord)) error {
+	for range maxTries {
+		text, err := ss.s.client.Do(ctx, ss.s.client.B().Hget().Key(ss.s.keys.sessions(userID)).Field(id).Build()).ToString()
+		if rueidis.IsRedisNil(err) {
+			return chat.ErrSessionRefused
+		} else if err != nil {
+			return err
+		}
+		r, err := parseSession(text)
+		if err != nil {
+			return err
+		}
+		f(&r)
+		done, _, err := ss.replace(ctx, userID, r.Until, change{id, text, r.String()})
+		if err != nil || done {
+			return err
+		}
+	}
+	return errBusy
+}

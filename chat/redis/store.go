@@ -1,0 +1,113 @@
+package redis
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// store is the half of the engine that knows what is stored: its chat.Log and chat.Directory,
+// and the doorbell.Source of its nodes. It knows nothing of nodes.
+type store struct {
+	// Immutable.
+	cfg    Config
+	client rueidis.Client
+	keys   keys
+	clock  *chat.ServerTime // nil: the time is Redis's
+
+	// What the nodes of this process know, set by the broker.
+	position func(chat.Conversation) chat.Tail           // the newest change that one of them was given
+	appended func(chat.Conversation, []published)        // tells the people of a private conversation
+	renamed  func(before string, u chat.User, rev int64) // tells the nodes of this process, and others
+
+	mu sync.Mutex
+	// Guarded by mu.
+	start    time.Time              // when an estimate of Redis's time was made
+	estimate int64                  // not later than Redis's time, in ms, then
+	hinted   map[hintKey]time.Time  // when hints were put that nodes still watch for
+	listing  map[string]listedPlace // rooms whose places in the list have changed
+	problems string                 // of the engine's epoch
+	epoch    string
+}
+
+func newStore(cfg Config, client rueidis.Client) *store {
+	s := &store{
+		cfg: cfg, client: client, keys: keys{cfg.Prefix},
+		position: func(chat.Conversation) chat.Tail { return chat.Tail{} },
+		appended: func(chat.Conversation, []published) {},
+		renamed:  func(string, chat.User, int64) {},
+		hinted:   make(map[hintKey]time.Time),
+		listing:  make(map[string]listedPlace),
+	}
+	if cfg.Clock != nil {
+		s.clock = chat.NewServerTime(cfg.Clock, 0, cfg.Log)
+	}
+	return s
+}
+
+func (s *store) run(ctx context.Context, sc *script, keys, args []string) rueidis.RedisResult {
+	return sc.run(ctx, s.client, call{keys, args})
+}
+
+// Now implements chat.Log. It is not later than Redis's time.
+func (s *store) Now() int64 {
+	if s.clock != nil {
+		return s.clock.Now()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.estimate + time.Since(s.start).Milliseconds()
+}
+
+// tellTime takes note of Redis's time, which was read before now.
+func (s *store) tellTime(ms int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.estimate, s.start = ms, time.Now()
+}
+
+// Epoch implements chat.Log.
+func (s *store) Epoch(ctx context.Context) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	epoch := s.epoch
+	s.mu.Unlock()
+	if epoch != "" {
+		return epoch, nil
+	}
+	return s.readEpoch(ctx)
+}
+
+// readEpoch reads the engine's epoch. In an empty Redis it begins one, in which all partitions
+// are, but for those in which something was stored meanwhile.
+func (s *store) readEpoch(ctx context.Context) (string, error) {
+	fresh := newEpoch()
+	results := s.client.DoMulti(ctx,
+		s.client.B().Set().Key(s.keys.epoch()).Value(fresh).Nx().Build(),
+		s.client.B().Get().Key(s.keys.epoch()).Build())
+	epoch, err := results[1].ToString()
+	if err != nil {
+		return "", err
+	}
+	if epoch == fresh {
+		cmds := make(rueidis.Commands, Partitions)
+		for p := range cmds {
+			cmds[p] = s.client.B().Hsetnx().Key(s.keys.tails(p)).Field("#").Value(fresh).Build()
+		}
+		for _, r := range s.client.DoMulti(ctx, cmds...) {
+			if err := r.Error(); err != nil {
+				return "", err // a partition begins its own epoch when it is used
+			}
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch = epoch
+	return epoch, nil
+}

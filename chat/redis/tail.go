@@ -1,0 +1,163 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// A tail is stored as "change seq tag ts epoch back", and perhaps more that a later version
+// knows. back is the last change whose time was before that of the one before it; 0 if there is
+// none. The field "#" of the same hash is the epoch in which the partition's next conversation
+// begins.
+type tail struct {
+	chat.Tail
+	back uint64
+}
+
+func parseTail(s string) (t tail, err error) {
+	f := strings.Fields(s)
+	if len(f) < 6 {
+		return t, fmt.Errorf("chat/redis: %q is not a tail", s)
+	}
+	change, e1 := strconv.ParseUint(f[0], 10, 64)
+	seq, e2 := strconv.ParseUint(f[1], 10, 64)
+	tag, e3 := strconv.ParseUint(f[2], 10, 32)
+	ts, e4 := strconv.ParseInt(f[3], 10, 64)
+	back, e5 := strconv.ParseUint(f[5], 10, 64)
+	for _, e := range []error{e1, e2, e3, e4, e5} {
+		if e != nil {
+			return t, fmt.Errorf("chat/redis: %q is not a tail: %w", s, e)
+		}
+	}
+	return tail{chat.Tail{Change: change, Seq: seq, Tag: uint32(tag), ServerTS: ts, Epoch: f[4]}, back}, nil
+}
+
+// tailOf reads a tail from what HMGET returned for "#" and the conversation. marked is false if
+// the partition has no epoch yet.
+func tailOf(epoch, stored *rueidis.RedisMessage) (t tail, marked bool, err error) {
+	if !stored.IsNil() {
+		s, err := stored.ToString()
+		if err != nil {
+			return t, true, err
+		}
+		t, err = parseTail(s)
+		return t, true, err
+	}
+	if epoch.IsNil() {
+		return t, false, nil
+	}
+	t.Epoch, err = epoch.ToString()
+	return t, true, err
+}
+
+// mark gives a partition an epoch, if it has none, and returns it.
+func (s *store) mark(ctx context.Context, partition int) (string, error) {
+	key := s.keys.tails(partition)
+	results := s.client.DoMulti(ctx,
+		s.client.B().Hsetnx().Key(key).Field("#").Value(newEpoch()).Build(),
+		s.client.B().Hget().Key(key).Field("#").Build())
+	if err := results[0].Error(); err != nil {
+		return "", err
+	}
+	return results[1].ToString()
+}
+
+// Tails implements doorbell.Source.
+func (s *store) Tails(ctx context.Context, cs []chat.Conversation, each func(int, chat.Tail, error)) {
+	s.tails(ctx, cs, func(i int, t tail, err error) { each(i, t.Tail, err) })
+}
+
+// tails reads the tails of conversations, those of a partition together.
+func (s *store) tails(ctx context.Context, cs []chat.Conversation, each func(int, tail, error)) {
+	if err := ctx.Err(); err != nil {
+		for i := range cs {
+			each(i, tail{}, err)
+		}
+		return
+	}
+	groups := groupBy(cs, func(c chat.Conversation) int { return partition(string(c)) })
+	cmds := make(rueidis.Commands, len(groups))
+	for g, group := range groups {
+		cmd := s.client.B().Hmget().Key(s.keys.tails(group.partition)).Field("#")
+		for _, i := range group.members {
+			cmd = cmd.Field(string(cs[i]))
+		}
+		cmds[g] = cmd.Build()
+	}
+	for g, result := range s.client.DoMulti(ctx, cmds...) {
+		group := groups[g]
+		values, err := result.ToArray()
+		epoch := ""
+		if err == nil && values[0].IsNil() {
+			epoch, err = s.mark(ctx, group.partition)
+		}
+		for j, i := range group.members {
+			if err != nil {
+				each(i, tail{}, err)
+				continue
+			}
+			t, marked, err := tailOf(&values[0], &values[j+1])
+			if !marked {
+				t.Epoch = epoch
+			}
+			each(i, t, err)
+		}
+	}
+}
+
+// group is what falls into one partition, by index.
+type group struct {
+	partition int
+	members   []int
+}
+
+// groupBy groups things by their partition, in the order of the first of each.
+func groupBy[T any](all []T, partition func(T) int) (groups []group) {
+	if len(all) == 1 {
+		return []group{{partition(all[0]), []int{0}}}
+	}
+	at := make(map[int]int)
+	for i, one := range all {
+		p := partition(one)
+		g, ok := at[p]
+		if !ok {
+			g = len(groups)
+			at[p] = g
+			groups = append(groups, group{partition: p})
+		}
+		groups[g].members = append(groups[g].members, i)
+	}
+	return groups
+}
+
+// tail reads one tail.
+func (s *store) tail(ctx context.Context, c chat.Conversation) (t tail, err error) {
+	s.tails(ctx, []chat.Conversation{c}, func(_ int, one tail, e error) { t, err = one, e })
+	return t, err
+}
+
+// Tail implements chat.Log.
+func (s *store) Tail(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
+	t, err := s.tail(ctx, c)
+	return t.Tail, err
+}
+
+// Check implements doorbell.Source.
+func (s *store) Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error) {
+	values, err := s.run(ctx, checkScript, []string{s.keys.tailsOf(c), s.keys.stream(c)},
+		[]string{string(c), strconv.FormatUint(at.Change, 10), strconv.FormatUint(uint64(at.Tag), 10), at.Epoch, newEpoch()}).ToArray()
+	if err != nil {
+		return chat.Tail{}, err
+	}
+	if len(values) < 2 {
+		return chat.Tail{Epoch: ""}, errReply
+	}
+	t, _, err := tailOf(&values[0], &values[1])
+	return t.Tail, err
+}
