@@ -67,3 +67,6 @@ func (w *workers) idle() bool {
 	defer w.mu.Unlock()
 	return len(w.jobs) == 0 && w.busy == 0
 }
+
+// MembershipRetry is how long a connection waits for an engine that is away.
+const MembershipRetry = membershipRetry

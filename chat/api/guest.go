@@ -117,7 +117,7 @@ func (g *Guests) create(r *http.Request, name string) (chat.User, *chat.Failure)
 	if g.Now != nil {
 		now = g.Now
 	}
-	u := chat.User{ID: "u_" + strings.ToLower(rand.Text()[:16]), Name: name, Created: now().UnixMilli()}
+	u := chat.User{ID: "u_" + strings.ToLower(rand.Text()[:16]), Name: name, Created: now().UnixMilli(), Guest: true}
 	return u, g.put(r, u)
 }
 

@@ -35,6 +35,8 @@ func (g *Guests) renew(r *http.Request, asked request) (chat.User, *chat.Failure
 	case err != nil:
 		g.log().Error("chat/api: a user could not be read", "error", err)
 		return chat.User{}, failStore
+	case !id.Issued.IsZero() && id.Issued.UnixMilli() < u.ValidFrom: // they have logged out everywhere since
+		return chat.User{}, failToken
 	}
 	if asked.name == "" || asked.name == u.Name {
 		return u, nil
