@@ -53,6 +53,20 @@
 // this node waits for results of its own are held until the results are there (flight): so
 // an acknowledgement always comes before the message.
 //
+// # Rooms, sessions and resuming
+//
+// A room's members are users, and the engine stores who they are. A connection hears the rooms
+// of its user: from its log-in on, or from when another connection has joined (membership.go).
+// The engine's report of that takes its turn among the connection's operations, so that only
+// one of them at a time changes what the connection hears.
+//
+// A session is a log-in that outlives its connections (session.go). A client that comes back
+// says which positions it holds. Its log-in then lasts until it has been sent what it missed
+// (catchup.go): live changes of these conversations are kept for it until then, and the next
+// operation of the connection waits.
+//
+// # Time limits
+//
 // No operation waits for longer than Config.OperationTimeout from when its turn came,
 // neither in a queue nor for the engine. The first message in a room, which creates the room,
 // runs alone, because it may be refused.
@@ -71,7 +85,8 @@
 // write one. actor.go, connection.go, shard.go, sequencer.go and deliver.go are the mechanism;
 // limiter.go limits its rate. Every kind of operation has a file of its own: auth.go,
 // join.go, leave.go, group.go, message.go, history.go, presence.go, rooms.go, peers.go,
-// heartbeat.go. observer.go and figure.go are for monitoring.
+// session.go, heartbeat.go; beside them stand membership.go, and resume.go and catchup.go for
+// what follows auth. observer.go and figure.go are for monitoring.
 //
 // An engine of one process builds on package local; one whose nodes share a stored log, on
 // package doorbell.
