@@ -34,6 +34,7 @@ type broker struct {
 	bells    chan rueidis.Completed // to be sent; they may get lost
 
 	controlNow chan struct{} // something may be in the control stream
+	usage      *usage
 
 	reborn func() (id string) // gives the process another id, as it was thought dead
 
@@ -61,6 +62,7 @@ func newBroker(cfg *Config, client rueidis.Client, source doorbell.Source, users
 		cfg: cfg, client: client, keys: keys{cfg.Prefix}, source: source, users: users,
 		bells: make(chan rueidis.Completed, 8192), controlNow: make(chan struct{}, 1),
 	}
+	b.usage = &usage{b: b}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
 	b.listener = newListener(cfg, client, newNodeID(), b.hear, b.gap)
 	b.wg.Go(b.ringBells)
@@ -161,6 +163,8 @@ func (b *broker) hear(_, message string) {
 		err = b.hearMember(rest)
 	case 'x':
 		b.readControlSoon()
+	case 'u':
+		err = b.usage.hear(rest)
 	}
 	if err != nil {
 		b.cfg.Log.Warn("chat/redis: a message of another node is not understood", "error", err)
