@@ -12,23 +12,9 @@ var opJoin = definition{
 	name:            "join",
 	required:        []field{fieldReceiver},
 	check:           checkRoom,
-	quick:           joinAgain,
 	run:             runJoin,
 	pool:            poolLookups,
 	needsConnection: true,
-}
-
-// joinAgain acknowledges a join of a room that the connection is in: the engine knows that.
-func joinAgain(c *Connection, op *Operation) bool {
-	r := c.in(op.receiver)
-	if r == nil {
-		return false
-	}
-	s := c.hub.shard(RoomConversation(r.name))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	c.send(c.hub.roomAnswer(op, &r.tail))
-	return true
 }
 
 func runJoin(ctx context.Context, h *Hub, a Actor, op *Operation) {
@@ -38,18 +24,29 @@ func runJoin(ctx context.Context, h *Hub, a Actor, op *Operation) {
 // join makes the user a member of op's room, puts the connection into it, unless it is there
 // already, and then calls then. An acknowledgement comes before everything that the connection
 // receives in the room, and names the change after which the connection receives all changes.
+// A connection that is in the room asks the engine all the same, because another one of the user
+// may have left, and this one not been told yet.
 func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledge bool, then func(*Failure)) {
 	name := op.receiver
-	if c.in(name) != nil { // and acknowledge is false: joinAgain does that
+	r := c.in(name)
+	if r != nil && !acknowledge {
 		then(nil)
 		return
 	}
-	if limit := h.cfg.Limits.Rooms; limit > 0 && len(c.rooms)+len(c.muted) >= limit && !slices.Contains(c.muted, name) {
+	if limit := h.cfg.Limits.Rooms; r == nil && limit > 0 && len(c.rooms)+len(c.muted) >= limit && !slices.Contains(c.muted, name) {
 		then(failTooManyRooms)
 		return
 	}
 	if _, err := h.engine.Members.Join(ctx, name, c.person.id); err != nil {
 		then(h.engineFailed(err))
+		return
+	}
+	if r != nil {
+		s := h.shard(RoomConversation(name))
+		s.mu.Lock()
+		c.send(h.roomAnswer(op, &r.tail))
+		s.mu.Unlock()
+		then(nil)
 		return
 	}
 	c.unmute(name)

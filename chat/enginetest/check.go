@@ -10,9 +10,9 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// complete reports whether an open connection has heard all that is stored. Called with the
-// socket's mu held.
-func (p *performance) complete(s *socket, histories map[chat.Conversation]chat.Page) bool {
+// complete reports whether an open connection has heard all that is stored, and is in the rooms
+// of its user. Called with the socket's mu held.
+func (p *performance) complete(s *socket, histories map[chat.Conversation]chat.Page, members map[membership]bool) bool {
 	m, err := replay(s)
 	if err != nil {
 		return true // check says so
@@ -21,6 +21,9 @@ func (p *performance) complete(s *socket, histories map[chat.Conversation]chat.P
 		v := m.talks[c]
 		if room, ok := c.Room(); ok {
 			v = m.in[room]
+			if want := members[membership{s.user, room}] && !m.muted[room]; want != (v != nil) {
+				return false
+			}
 		} else if p.firstSince(s, c, page) == 0 {
 			continue
 		} else if v == nil {
@@ -76,7 +79,7 @@ func (p *performance) settlePresence() error {
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return errors.New("at the end: " + problem)
+			return errors.New(problem)
 		}
 	}
 }
@@ -126,10 +129,18 @@ func (p *performance) check() error {
 			}
 		}
 	}
+	attempts := p.attempts()
 	for _, s := range p.all {
 		m, err := replay(s)
 		if err != nil {
 			return err
+		}
+		for _, ev := range s.notes {
+			if joins := ev.Event == "subscribed"; joins || ev.Event == "unsubscribed" {
+				if !caused(attempts[membership{s.user, ev.Receiver}], s, joins, ev.at) {
+					return fmt.Errorf("%s is %s to %s, and no other connection has asked for that, in %s", s.user, ev.Event, ev.Receiver, s.story())
+				}
+			}
 		}
 		for _, ev := range s.notes {
 			content := ev.Content

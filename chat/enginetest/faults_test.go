@@ -45,6 +45,11 @@ func TestModelFindsFaults(t *testing.T) {
 		{"something is stored twice", func(g *stage) { g.log(func(l *liar) { l.repeats = true }) }},
 		{"nobody leaves a room", func(g *stage) { g.broker(func(b *faulty) { b.stay = true }) }},
 		{"somebody is in another room", func(g *stage) { g.broker(func(b *faulty) { b.elsewhere = true }) }},
+		{"a report of a membership is lost", func(g *stage) { g.broker(func(b *faulty) { b.unreported = true }) }},
+		{"an end of a membership is not stored", func(g *stage) { g.members(func(m *forgetful) { m.keeps = true }) }},
+		{"a beginning of a membership is not stored", func(g *stage) { g.members(func(m *forgetful) { m.refuses = true }) }},
+		{"a room of a user is not listed", func(g *stage) { g.members(func(m *forgetful) { m.hides = true }) }},
+		{"a connection is told that it hears a room one too early", func(g *stage) { g.send = tellEarly }},
 		{"a connection hears a room that it has left", func(g *stage) { g.fanout = func() chat.Fanout { return deaf{newFan()} } }},
 	} {
 		t.Run(fault.name, func(t *testing.T) {
@@ -127,6 +132,15 @@ func (g *stage) broker(plant func(*faulty)) {
 	}
 }
 
+func (g *stage) members(plant func(*forgetful)) {
+	g.engine = func(e chat.Engine) chat.Engine {
+		m := &forgetful{Members: e.Members}
+		plant(m)
+		e.Members = m
+		return e
+	}
+}
+
 func (g *stage) log(plant func(*liar)) {
 	g.engine = func(e chat.Engine) chat.Engine {
 		l := &liar{Log: e.Log}
@@ -142,7 +156,7 @@ type faulty struct {
 	log   chat.Log
 	times func(n int32) int // how often a delivery is made
 
-	swap, readFirst, forgetful, wrongTail, unfollowing, stay, elsewhere bool
+	swap, readFirst, forgetful, wrongTail, unfollowing, stay, elsewhere, unreported bool
 }
 
 func (b *faulty) Attach(r chat.Receiver) chat.Node {
@@ -229,6 +243,41 @@ func (r *faultyReceiver) Lost(c chat.Conversation, now chat.Tail) {
 	}
 }
 
+func (r *faultyReceiver) Member(userID, room string, joined bool) {
+	if n := r.n.Add(1); !r.unreported || n%4 != 0 {
+		r.Receiver.Member(userID, room, joined)
+	}
+}
+
+// forgetful is a Members that does not keep the contract.
+type forgetful struct {
+	chat.Members
+	n                     atomic.Int32
+	keeps, refuses, hides bool
+}
+
+func (m *forgetful) Join(ctx context.Context, room, userID string) (bool, error) {
+	if m.refuses && m.n.Add(1)%5 == 0 {
+		return true, nil
+	}
+	return m.Members.Join(ctx, room, userID)
+}
+
+func (m *forgetful) Leave(ctx context.Context, room, userID string) (bool, error) {
+	if m.keeps && m.n.Add(1)%5 == 0 {
+		return true, nil
+	}
+	return m.Members.Leave(ctx, room, userID)
+}
+
+func (m *forgetful) RoomsOf(ctx context.Context, userID, after string, limit int) ([]chat.Membership, bool, error) {
+	rooms, more, err := m.Members.RoomsOf(ctx, userID, after, limit)
+	if m.hides && len(rooms) > 0 && limit > 10 { // not in the check itself
+		rooms = rooms[1:]
+	}
+	return rooms, more, err
+}
+
 // liar is a Log whose results are not true.
 type liar struct {
 	chat.Log
@@ -265,6 +314,15 @@ func acknowledgeLate(s *socket, ev event) {
 	for _, ev := range held {
 		s.hear(ev)
 	}
+}
+
+// tellEarly makes a connection believe that it hears a room from the last message on, and not
+// from after it.
+func tellEarly(s *socket, ev event) {
+	if ev.Event == "subscribed" && ev.Seq > 0 {
+		ev.Seq--
+	}
+	s.hear(ev)
 }
 
 // deaf is a Fanout that nobody can leave.

@@ -10,9 +10,12 @@ import (
 //
 // In a room, a connection hears every message after the position of its join and before its
 // leave, in order and once. When the room's history is lost it is told, and hears what comes after
-// the position that it is told. Private messages of its user it hears from the first one on
-// that was sent when it was open, likewise. Of its own messages, the acknowledgement comes
-// first. All connections agree on what stands where, and so does what is stored.
+// the position that it is told. If another connection of its user joins or leaves, it is told
+// from where on it hears the room, and when it hears nothing more. If it unsubscribes, it hears
+// nothing more, until it joins again or the user has left in the meantime. Private messages of
+// its user it hears from the first one on that was sent when it was open, likewise. Of its own
+// messages, the acknowledgement comes first. All connections agree on what stands where, and so
+// does what is stored.
 
 // place is where a message stands.
 type place struct {
@@ -52,12 +55,16 @@ type model struct {
 	asks  map[string]event // by ref, those that are not answered
 	acked map[chat.Conversation]place
 	in    map[string]*view            // by room
+	muted map[string]bool             // rooms from which it has unsubscribed
 	talks map[chat.Conversation]*view // once something was heard
 }
 
 // replay follows everything that a socket has noted. Called with mu held.
 func replay(s *socket) (*model, error) {
-	m := &model{user: s.user, asks: map[string]event{}, acked: map[chat.Conversation]place{}, in: map[string]*view{}, talks: map[chat.Conversation]*view{}}
+	m := &model{
+		user: s.user, asks: map[string]event{}, acked: map[chat.Conversation]place{},
+		in: map[string]*view{}, muted: map[string]bool{}, talks: map[chat.Conversation]*view{},
+	}
 	for i, ev := range s.notes {
 		if err := m.take(ev); err != nil {
 			return m, fmt.Errorf("%s: note %d, %s %s in %s: %w, in %s", s.user, i+1, ev.Type, ev.Op+ev.Event, ev.Receiver, err, s.story())
@@ -72,20 +79,45 @@ func (m *model) take(ev event) error {
 	switch {
 	case ev.Type == "ask":
 		m.asks[ev.Ref] = ev
-	case ev.Type == "error" && mine && asked.Op == "leave" && ev.Reason == "unknown_room":
-		delete(m.in, asked.Receiver)
+	case ev.Type == "error" && mine && (asked.Op == "leave" || asked.Op == "unsubscribe") && ev.Reason == "unknown_room":
+		if m.in[asked.Receiver] != nil {
+			return fmt.Errorf("it is in the room")
+		}
 	case ev.Type == "ack" && mine && asked.Op == ev.Op && asked.Receiver == ev.Receiver:
 		return m.acknowledged(ev)
-	case ev.Type == "system" && ev.Event == "reload":
-		if m.in[ev.Receiver] == nil && !m.saying(ev.Receiver) {
-			return fmt.Errorf("it is not in the room")
-		}
-		m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+	case ev.Type == "system":
+		return m.told(ev)
 	case ev.Type == "group" || ev.Type == "message":
 		return m.heard(ev)
 	case ev.Type == "auth_ok":
 	default:
 		return fmt.Errorf("unexpected: %s %s", ev.Reason, ev.Message)
+	}
+	return nil
+}
+
+// told takes what the service says of a room.
+func (m *model) told(ev event) error {
+	v := m.in[ev.Receiver]
+	switch ev.Event {
+	case "reload":
+		if v == nil && !m.saying(ev.Receiver) {
+			return fmt.Errorf("it is not in the room")
+		}
+		m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+	case "subscribed":
+		if v != nil {
+			return fmt.Errorf("it is in the room already")
+		}
+		delete(m.muted, ev.Receiver)
+		m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+	case "unsubscribed":
+		if v == nil {
+			return fmt.Errorf("it is not in the room")
+		}
+		delete(m.in, ev.Receiver)
+	default:
+		return fmt.Errorf("unexpected")
 	}
 	return nil
 }
@@ -103,17 +135,23 @@ func (m *model) saying(room string) bool {
 func (m *model) acknowledged(ev event) error {
 	v := m.in[ev.Receiver]
 	switch ev.Op {
-	case "join", "leave":
+	case "join", "leave", "unsubscribe":
 		if v != nil && !v.unheard && (v.epoch != ev.Epoch || v.last != ev.Seq) {
 			return fmt.Errorf("at %d of %s, having heard %d of %s", ev.Seq, ev.Epoch, v.last, v.epoch)
 		}
 		delete(m.in, ev.Receiver)
-		if ev.Op == "join" {
+		switch {
+		case ev.Op == "join":
+			delete(m.muted, ev.Receiver)
 			m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+		case ev.Op == "leave":
+			delete(m.muted, ev.Receiver)
+		case v != nil:
+			m.muted[ev.Receiver] = true
 		}
 		return nil
 	case "group":
-		if v == nil {
+		if delete(m.muted, ev.Receiver); v == nil {
 			m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq, unheard: true}
 		}
 	}

@@ -1,16 +1,18 @@
 package enginetest
 
 import (
-	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // stage is where scripts are played: an engine in a new place for each, and what is put
@@ -47,6 +49,7 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 	if g.engine != nil {
 		engine = g.engine(engine)
 	}
+	engine.Broker = &tardy{Broker: engine.Broker, random: rand.New(rand.NewPCG(seed, 2))}
 	fanout := g.fanout
 	if fanout == nil {
 		fanout = p.newFan
@@ -55,6 +58,9 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 		p.hubs = append(p.hubs, chat.New(chat.Config{Engine: engine, Auth: names{}, NewFanout: fanout, Log: slog.New(slog.DiscardHandler), Sequencers: 3}))
 	}
 	err := p.run(s)
+	for _, s := range p.open {
+		s.close()
+	}
 	for _, hub := range p.hubs {
 		if e := hub.Shutdown(ctx); err == nil {
 			err = e
@@ -75,6 +81,7 @@ type performance struct {
 	all  []*socket
 	step int
 	said []saying
+	time atomic.Int64 // of notes
 
 	mu   sync.Mutex
 	fans []*fan // Guarded by mu.
@@ -94,23 +101,59 @@ func (p *performance) run(s script) error {
 			return fmt.Errorf("step %d, %s: %w", i+1, st, err)
 		}
 	}
-	for _, s := range p.open {
-		if err := s.await(s.answered); err != nil {
-			return fmt.Errorf("at the end: %w", err)
+	p.step = len(s)
+	if err := p.end(); err != nil {
+		return fmt.Errorf("at the end: %w", err)
+	}
+	return nil
+}
+
+// end waits until everybody has heard everything, and then has a last message said in every
+// room.
+func (p *performance) end() error {
+	if err := p.settle(); err != nil {
+		return err
+	}
+	for _, room := range rooms {
+		for _, s := range p.sockets() {
+			s.mu.Lock()
+			m, err := replay(s)
+			s.mu.Unlock()
+			if err == nil && m.in[room] != nil {
+				s.ask("group", room, p.saying(s, chat.RoomConversation(room)))
+				break
+			}
 		}
 	}
 	return p.settle()
 }
 
+// sockets are the open ones, in a fixed order.
+func (p *performance) sockets() (open []*socket) {
+	for _, conn := range slices.Sorted(maps.Keys(p.open)) {
+		open = append(open, p.open[conn])
+	}
+	return open
+}
+
 // settle waits until everybody has heard everything.
 func (p *performance) settle() error {
+	for _, s := range p.sockets() {
+		if err := s.await(s.answered); err != nil {
+			return err
+		}
+	}
 	histories, err := p.histories()
 	if err != nil {
 		return err
 	}
-	for _, s := range p.open {
-		if err := s.await(func() bool { return p.complete(s, histories) }); err != nil {
-			return fmt.Errorf("at the end: %w", err)
+	members, err := p.memberships()
+	if err != nil {
+		return err
+	}
+	for _, s := range p.sockets() {
+		if err := s.await(func() bool { return p.complete(s, histories, members) }); err != nil {
+			return err
 		}
 	}
 	return p.settlePresence()
@@ -159,13 +202,12 @@ func (p *performance) do(st step) error {
 		return nil
 	}
 	switch st.verb {
-	case "join", "leave":
-		s.ask(st.verb, st.what, "", chat.RoomConversation(st.what))
+	case "join", "leave", "unsubscribe":
+		s.ask(st.verb, st.what, "")
 	case "say":
-		s.ask("group", st.what, p.saying(s, chat.RoomConversation(st.what)), chat.RoomConversation(st.what))
+		s.ask("group", st.what, p.saying(s, chat.RoomConversation(st.what)))
 	case "tell":
-		c := chat.PrivateConversation(s.user, st.what)
-		s.ask("message", st.what, p.saying(s, c), c)
+		s.ask("message", st.what, p.saying(s, chat.PrivateConversation(s.user, st.what)))
 	case "wait":
 		return s.await(s.answered)
 	case "close":
@@ -190,7 +232,7 @@ func (p *performance) enter(st step) error {
 	p.open[st.conn] = s
 	p.all = append(p.all, s)
 	s.asked++
-	s.conn.Handle(frame.Text, []byte(`{"type":"auth","token":"`+s.user+`","features":["ack"],"ref":"auth"}`))
+	s.conn.Handle(frame.Text, []byte(`{"type":"auth","token":"`+s.user+`","features":["ack","system"],"ref":"auth"}`))
 	return s.await(s.answered)
 }
 
@@ -199,187 +241,4 @@ type names struct{}
 
 func (names) Authenticate(token string) (chat.Identity, error) {
 	return chat.Identity{UserID: token}, nil
-}
-
-// fan is a chat.Fanout without loops.
-type fan struct {
-	mu      sync.Mutex
-	sockets map[chat.Socket]bool
-}
-
-func newFan() chat.Fanout { return &fan{sockets: make(map[chat.Socket]bool)} }
-
-// newFan is a fan that belongs to a performance.
-func (p *performance) newFan() chat.Fanout {
-	f := newFan()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.fans = append(p.fans, f.(*fan))
-	return f
-}
-
-// members counts who is in any fan, once for each.
-func (p *performance) members() (n int) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, f := range p.fans {
-		f.mu.Lock()
-		n += len(f.sockets)
-		f.mu.Unlock()
-	}
-	return n
-}
-
-func (f *fan) Join(s chat.Socket) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.sockets[s] = true
-}
-
-func (f *fan) Leave(s chat.Socket) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.sockets, s)
-}
-
-func (f *fan) Send(m *wsproto.Prepared, _ chat.Urgency) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for s := range f.sockets {
-		s.SendPrepared(m)
-	}
-}
-
-// socket is a connection whose other end is the test. It notes what it asks and hears, in
-// order.
-type socket struct {
-	p      *performance
-	user   string
-	conn   *chat.Connection
-	opened int // at which step
-
-	mu sync.Mutex
-	// Guarded by mu.
-	notes    []event
-	asked    int
-	answers  int
-	closed   bool
-	broken   string  // how the hub closed it
-	withheld []event // by a stage
-}
-
-// event is what the model needs of a message. Type is "ask" for what the socket asked.
-type event struct {
-	Type, Op, Ref string
-	Event         string
-	Sender        string `json:"sender_id"`
-	Receiver      string `json:"receiver_id"`
-	Content       string
-	ID            string
-	Epoch         string
-	Seq           uint64
-	Reason        string
-	Message       string
-}
-
-// SendPrepared implements chat.Socket.
-func (s *socket) Buffered() int { return 0 }
-
-func (s *socket) SendPrepared(m *wsproto.Prepared) error {
-	var ev event
-	if err := json.Unmarshal(m.Payload(), &ev); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return nil
-	}
-	if s.p.send != nil {
-		s.p.send(s, ev)
-	} else {
-		s.hear(ev)
-	}
-	return nil
-}
-
-// hear notes a message. Called with mu held.
-func (s *socket) hear(ev event) {
-	s.notes = append(s.notes, ev)
-	if ev.Ref != "" {
-		s.answers++
-	}
-}
-
-// Close implements chat.Socket.
-func (s *socket) Close(code wsproto.CloseCode, reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.broken = fmt.Sprintf("closed with %d %s", code, reason)
-}
-
-// Pause implements chat.Socket.
-func (s *socket) Pause(bool) {}
-
-// ask sends something that will be answered. Its ref is its content, or a number.
-func (s *socket) ask(op, receiver, content string, c chat.Conversation) {
-	s.mu.Lock()
-	ref := content
-	if ref == "" {
-		ref = fmt.Sprint("ask ", s.asked)
-	}
-	s.asked++
-	s.notes = append(s.notes, event{Type: "ask", Op: op, Receiver: receiver, Content: content, Ref: ref})
-	s.mu.Unlock()
-	body := `{"type":"` + op + `","receiver_id":"` + receiver + `","ref":"` + ref + `"`
-	if content != "" {
-		body += `,"content":"` + content + `"`
-	}
-	s.conn.Handle(frame.Text, []byte(body+"}"))
-}
-
-func (s *socket) close() {
-	s.mu.Lock()
-	s.closed = true
-	s.mu.Unlock()
-	s.conn.Closed()
-}
-
-// answered is what a connection waits for. Called with mu held.
-func (s *socket) answered() bool { return s.answers >= s.asked }
-
-// await waits until something is true, which is asked with mu held.
-func (s *socket) await(holds func() bool) error {
-	for deadline := time.Now().Add(s.p.patience); ; time.Sleep(100 * time.Microsecond) {
-		s.mu.Lock()
-		ok, broken := holds(), s.broken
-		s.mu.Unlock()
-		switch {
-		case ok:
-			return nil
-		case broken != "":
-			return fmt.Errorf("%s: %s", s.user, broken)
-		case time.Now().After(deadline):
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			return fmt.Errorf("%s waited in vain, having noted %s", s.user, s.story())
-		}
-	}
-}
-
-// story is what a socket has noted, for people. Called with mu held.
-func (s *socket) story() string {
-	text := ""
-	for _, ev := range s.notes {
-		text += "\n\t"
-		switch ev.Type {
-		case "ask":
-			text += fmt.Sprint("asks ", ev.Op, " ", ev.Receiver, " ", ev.Content)
-		case "error":
-			text += fmt.Sprint("error ", ev.Reason, " to ", ev.Ref, ": ", ev.Message)
-		default:
-			text += fmt.Sprintf("%s %s %s of %s in %s: %q, seq %d of %s, ref %s", ev.Type, ev.Op+ev.Event, ev.ID, ev.Sender, ev.Receiver, ev.Content, ev.Seq, ev.Epoch, ev.Ref)
-		}
-	}
-	return text
 }

@@ -12,6 +12,7 @@ import (
 //	3 open u_ada 0   connection 3 opens on node 0 as Ada, and is authenticated
 //	3 join lobby     it joins the room, and does not wait for the answer, as in all that follow
 //	3 leave lobby
+//	3 unsubscribe lobby
 //	3 say lobby      it says something in the room, which it joins by that
 //	3 tell u_bob     it writes to Bob
 //	3 wait           it waits for every answer
@@ -74,8 +75,10 @@ func randomScript(random *rand.Rand, n int, forget bool) (s script) {
 			st.verb = "close"
 		case k < 13:
 			st.verb, st.what = "join", pick(rooms)
-		case k < 16:
+		case k < 15:
 			st.verb, st.what = "leave", pick(rooms)
+		case k < 16:
+			st.verb, st.what = "unsubscribe", pick(rooms)
 		case k < 28:
 			st.verb, st.what = "say", pick(rooms)
 		case k < 34:

@@ -1,0 +1,57 @@
+package enginetest
+
+import (
+	"sync"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// fan is a chat.Fanout without loops.
+type fan struct {
+	mu      sync.Mutex
+	sockets map[chat.Socket]bool
+}
+
+func newFan() chat.Fanout { return &fan{sockets: make(map[chat.Socket]bool)} }
+
+// newFan is a fan that belongs to a performance.
+func (p *performance) newFan() chat.Fanout {
+	f := newFan()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.fans = append(p.fans, f.(*fan))
+	return f
+}
+
+// members counts who is in any fan, once for each.
+func (p *performance) members() (n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.fans {
+		f.mu.Lock()
+		n += len(f.sockets)
+		f.mu.Unlock()
+	}
+	return n
+}
+
+func (f *fan) Join(s chat.Socket) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sockets[s] = true
+}
+
+func (f *fan) Leave(s chat.Socket) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.sockets, s)
+}
+
+func (f *fan) Send(m *wsproto.Prepared, _ chat.Urgency) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for s := range f.sockets {
+		s.SendPrepared(m)
+	}
+}
