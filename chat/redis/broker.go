@@ -223,11 +223,14 @@ func (b *broker) hearChanges(text string) error {
 	return nil
 }
 
-// gap is called when messages may not have been heard: everything is looked at.
-func (b *broker) gap() {
+// gap is called when messages may not have been heard since then: everything is looked at.
+func (b *broker) gap(since time.Time) {
 	for _, n := range b.all() {
 		n.bell.Probe()
-		b.wg.Go(func() { n.catchUp() })
+		b.wg.Go(func() {
+			n.findMoves(since)
+			n.catchUp()
+		})
 	}
 	b.readControlSoon()
 }

@@ -134,7 +134,7 @@ func (e *Engine) pulse(ctx context.Context) (err error) {
 	if before != after {
 		e.cfg.Log.Warn("chat/redis: Redis has lost its data, or has others", "epoch", after, "before", before)
 		e.store.forgetHints(true)
-		e.broker.gap()
+		e.broker.gap(time.Now())
 	}
 	if err := e.tellTime(ctx); err != nil {
 		return err

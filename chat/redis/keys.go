@@ -70,6 +70,7 @@ func (k keys) look(name string) string {
 
 // Of nodes.
 func (k keys) ofNode(partition int, node string) string { return k.in(partition) + "n" + node }
+func (k keys) moves(partition int) string               { return k.in(partition) + "v" }
 func (k keys) probe(partition int, node string) string  { return k.in(partition) + "q" + node }
 
 // Of the whole engine, each in a slot of its own.

@@ -28,10 +28,11 @@ type link struct {
 	failed error // why it hears nothing at the moment
 	gone   bool  // no longer used
 
-	probe       atomic.Pointer[string] // the channel on which it hears its own questions
-	asked       int64                  // of the goroutine of run
-	heard       atomic.Int64           // the last question that was heard
-	interrupted bool                   // of the goroutine of run: something may not have been heard
+	probe       atomic.Pointer[string]    // the channel on which it hears its own questions
+	asked       int64                     // of the goroutine of run
+	heard       atomic.Int64              // the last question that was heard
+	sure        atomic.Pointer[time.Time] // everything that was published before then was heard
+	interrupted atomic.Bool               // something may not have been heard
 }
 
 var (
@@ -40,8 +41,12 @@ var (
 )
 
 func newLink(l *listener, address string) *link {
-	return &link{l: l, address: address, wake: make(chan struct{}, 1), subs: make(map[string]*sub)}
+	k := &link{l: l, address: address, wake: make(chan struct{}, 1), subs: make(map[string]*sub)}
+	k.isSure(time.Now())
+	return k
 }
+
+func (k *link) isSure(until time.Time) { k.sure.Store(&until) }
 
 // enqueue gives the connection something to do. Called with l.mu held.
 func (k *link) enqueue(o order) {
@@ -61,7 +66,7 @@ func (k *link) run() {
 		if l.ctx.Err() != nil {
 			return
 		}
-		k.interrupted = true
+		k.interrupted.Store(true)
 		if time.Since(begin) > 10*time.Second {
 			failures = 0
 		}
@@ -172,9 +177,9 @@ func (k *link) settled() {
 	if was != nil {
 		k.l.logger().Info("chat/redis: a subscription has been made again", "server", k.address)
 	}
-	if k.interrupted {
-		k.interrupted = false
-		k.l.gap()
+	if k.interrupted.Load() {
+		k.l.gap(*k.sure.Load())
+		k.interrupted.Store(false)
 	}
 }
 
@@ -232,7 +237,7 @@ func (k *link) do(conn rueidis.DedicatedClient, orders []order) error {
 		}
 	}
 	if len(away) > 0 {
-		k.interrupted = true
+		k.interrupted.Store(true)
 		k.l.unheard(away)
 	}
 	return nil
@@ -268,6 +273,9 @@ func (k *link) onMessage(m rueidis.PubSubMessage) {
 	if at := k.probe.Load(); at != nil && m.Channel == *at {
 		n, _ := strconv.ParseInt(m.Message, 10, 64)
 		k.heard.Store(n)
+		if !k.interrupted.Load() {
+			k.isSure(time.Now().Add(-probeEvery)) // the question may be as old as that
+		}
 		return
 	}
 	k.l.hear(m.Channel, m.Message)

@@ -20,7 +20,7 @@ type listener struct {
 	keys   keys
 	id     string
 	hear   func(channel, message string) // called by one goroutine a connection
-	gap    func()                        // some messages may not have been heard
+	gap    func(since time.Time)         // since then some messages may not have been heard
 	ctx    context.Context
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
@@ -41,7 +41,7 @@ type sub struct {
 	ready   chan struct{} // closed when it is heard
 }
 
-func newListener(cfg *Config, client rueidis.Client, id string, hear func(channel, message string), gap func()) *listener {
+func newListener(cfg *Config, client rueidis.Client, id string, hear func(channel, message string), gap func(since time.Time)) *listener {
 	l := &listener{
 		cfg: cfg, client: client, keys: keys{cfg.Prefix}, id: id, hear: hear, gap: gap,
 		subs: make(map[string]*sub), links: make(map[string]*link),

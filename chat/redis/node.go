@@ -21,6 +21,7 @@ type node struct {
 	bell     *doorbell.Node
 	roster   *roster
 
+	moves   moves
 	telling sync.RWMutex // held for reading while Member and Ended call the receiver
 
 	mu sync.Mutex
@@ -230,7 +231,7 @@ func (b *broker) hearPresence(text string) error {
 	}
 	ev := chat.PresenceEvent{Kind: kind, User: chat.User{ID: f[2], Name: names[:size], Created: created}, Before: names[size:]}
 	for _, n := range b.all() {
-		n.bell.Here(f[0], ev)
+		n.here(f[0], ev)
 	}
 	return nil
 }

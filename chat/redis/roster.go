@@ -338,7 +338,7 @@ func (b *broker) onlineCall(node, user string, here bool) call {
 func (b *broker) placeCall(node string, c presenceChange) call {
 	conversation := chat.RoomConversation(c.room)
 	return call{
-		keys: []string{b.keys.present(conversation), b.keys.presence(conversation), b.keys.ofNode(partition(string(conversation)), node), b.keys.channel(conversation)},
+		keys: []string{b.keys.present(conversation), b.keys.presence(conversation), b.keys.ofNode(partition(string(conversation)), node), b.keys.channel(conversation), b.keys.moves(partition(string(conversation)))},
 		args: []string{node, c.user, c.room, flag(c.here), strconv.FormatInt(c.rev, 10), strconv.FormatInt(c.as.Created, 10), c.as.Name},
 	}
 }

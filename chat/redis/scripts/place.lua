@@ -2,7 +2,7 @@
 -- nodes that subscribe to the room are told who comes, goes, or has another name.
 --
 -- KEYS: users in the room in order, what is known of each, what the node has in the partition,
---       channel of the room
+--       channel of the room, who has moved in the partition's rooms, and when in ms
 -- ARGV: node, user, room, "1" or "0", revision of the name, created, name
 --
 -- Of each user is known "revision created nodes name", nodes with commas between them.
@@ -12,6 +12,11 @@ local rev, created, name = ARGV[5], ARGV[6], ARGV[7]
 local nodes, here = {}, false
 
 local function tell(kind, before)
+	local t = redis.call('TIME')
+	local now = t[1] * 1000 + math.floor(t[2] / 1000)
+	redis.call('ZADD', KEYS[5], now, ARGV[3] .. ' ' .. user)
+	redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - 600000)
+	redis.call('PEXPIRE', KEYS[5], 600000)
 	redis.call('SPUBLISH', KEYS[4], 'p' .. ARGV[3] .. ' ' .. kind .. ' ' .. user .. ' ' .. created .. ' ' .. #name .. '\n' .. name .. before)
 end
 
@@ -44,5 +49,7 @@ elseif stored then
 	redis.call('HDEL', KEYS[2], user)
 	redis.call('ZREM', KEYS[1], user)
 	tell('l', '')
+elseif not want and name ~= '' then
+	tell('l', '') -- what was stored has been lost, and somebody may still believe it
 end
 return 1

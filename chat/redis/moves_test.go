@@ -1,0 +1,122 @@
+package redis
+
+import (
+	"maps"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+)
+
+// watcher is a chat.Receiver that knows who is in a room from what it is told.
+type watcher struct {
+	chat.Receiver
+	mu   sync.Mutex
+	here map[string]string // Guarded by mu. by id, their names
+}
+
+func (w *watcher) Here(_ string, ev chat.PresenceEvent) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.here[ev.User.ID] = ev.User.Name; ev.Kind == chat.Left {
+		delete(w.here, ev.User.ID)
+	}
+}
+
+func (*watcher) Member(string, string, bool) {}
+
+func (w *watcher) sees(ids ...string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Equal(slices.Sorted(maps.Keys(w.here)), ids)
+}
+
+// A node that was cut off from Redis has not heard who came and went. When it is back, its
+// watchers know, although nothing else happens.
+func TestPresenceAfterCut(t *testing.T) {
+	server := redistest.Start(t)
+	relay := redistest.StartRelay(t, server.Addr)
+	engine := func(address string) *Engine {
+		e, err := Open(ctx, Config{Addresses: []string{address}, Timeout: time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { e.Close(ctx) })
+		return e
+	}
+	here, there := engine(server.Addr), engine(relay.Addr)
+	for _, id := range []string{"u_ann", "u_bob", "u_eve"} {
+		if err := here.store.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id, Created: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := &watcher{here: map[string]string{}}
+	far := there.broker.Attach(w)
+	defer far.Detach()
+	if _, err := far.Subscribe(ctx, chat.RoomConversation("lobby")); err != nil {
+		t.Fatal(err)
+	}
+	n := here.broker.Attach(&watcher{here: map[string]string{}})
+	defer n.Detach()
+	come := func(id string) {
+		if _, err := n.Connect(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		n.Enter("lobby", id)
+	}
+	wait := func(ids ...string) {
+		t.Helper()
+		for end := time.Now().Add(time.Minute); !w.sees(ids...); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("the other node's watchers see %v, not %v", w.here, ids)
+			}
+		}
+	}
+	come("u_ann")
+	come("u_bob")
+	wait("u_ann", "u_bob")
+	relay.Cut()
+	come("u_eve")
+	n.Disconnect("u_bob")
+	if err := n.(*node).roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	relay.Open()
+	wait("u_ann", "u_eve")
+}
+
+// Redis has lost everything, and somebody leaves before it was told again who is there.
+func TestPresenceAfterFlush(t *testing.T) {
+	server := redistest.Start(t)
+	e, err := Open(ctx, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour}) // no heartbeat finds out
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(ctx)
+	if err := e.store.PutUser(ctx, chat.User{ID: "u_ann", Name: "Ann", Created: 1}); err != nil {
+		t.Fatal(err)
+	}
+	w := &watcher{here: map[string]string{}}
+	n := e.broker.Attach(w)
+	defer n.Detach()
+	if _, err := n.Subscribe(ctx, chat.RoomConversation("lobby")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Connect(ctx, "u_ann"); err != nil {
+		t.Fatal(err)
+	}
+	n.Enter("lobby", "u_ann")
+	for !w.sees("u_ann") {
+		time.Sleep(time.Millisecond)
+	}
+	server.Do("FLUSHALL")
+	n.Disconnect("u_ann")
+	for end := time.Now().Add(time.Minute); !w.sees(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("somebody is still there who has left")
+		}
+	}
+}
