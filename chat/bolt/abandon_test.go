@@ -23,7 +23,6 @@ type outcome struct {
 // start has a job done in the background.
 func start(ctx context.Context, s *Store, j *job) <-chan outcome {
 	var o outcome
-	j.over = make(chan struct{})
 	j.done = func(_ int, r chat.Result) { o.results = append(o.results, r) }
 	over := make(chan outcome, 1)
 	n := len(j.entries)
@@ -46,6 +45,10 @@ func (j *job) await(holds func() bool) {
 	}
 }
 
+func putting(s *Store, id, name string) func(*bbolt.Tx) error {
+	return func(tx *bbolt.Tx) error { return s.putUser(tx, &chat.User{ID: id, Name: name}) }
+}
+
 func entriesSaying(contents ...string) (entries []chat.Entry) {
 	for _, c := range contents {
 		entries = append(entries, chat.Entry{Conversation: lobby, Message: message(c, "")})
@@ -59,10 +62,10 @@ func TestAbandonedJobs(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	s.writing.Lock() // the transaction that the first jobs are in waits
 	ctx, cancel := context.WithCancel(bg)
-	begun := &job{entries: entriesSaying("begun"), user: &chat.User{ID: "u_begun", Name: "Begun"}}
+	begun := &job{entries: entriesSaying("begun"), change: putting(s, "u_begun", "Begun")}
 	begunOver := start(ctx, s, begun)
 	begun.await(func() bool { return begun.begun })
-	waiting := &job{entries: entriesSaying("waiting", "waiting"), user: &chat.User{ID: "u_waiting", Name: "Waiting"}}
+	waiting := &job{entries: entriesSaying("waiting", "waiting"), change: putting(s, "u_waiting", "Waiting")}
 	waitingOver := start(ctx, s, waiting)
 	for queued := false; !queued; runtime.Gosched() {
 		s.commits.mu.Lock()
@@ -82,7 +85,7 @@ func TestAbandonedJobs(t *testing.T) {
 			t.Errorf("waiting: %v", err)
 		}
 	}
-	if waiting.entries != nil || waiting.user != nil || waiting.results != nil || waiting.done != nil {
+	if waiting.entries != nil || waiting.change != nil || waiting.results != nil || waiting.done != nil {
 		t.Errorf("what nobody waits for is kept in the queue: %+v", waiting)
 	}
 	s.writing.Unlock()

@@ -27,6 +27,10 @@ type writer struct {
 	before map[chat.Conversation]conversation
 	now    map[chat.Conversation]*fresh
 	refs   map[refHash]uint64
+
+	// What is not urgent, and is written with it.
+	members  []unsavedMember
+	sessions map[string]unsavedSession
 }
 
 // fresh is a conversation with changes that the index on disk does not know yet.
@@ -51,11 +55,11 @@ func newWriter(s *Store, tx *bbolt.Tx) *writer {
 	return w
 }
 
-// do adds one job and sets its results. An error of an entry or user by itself is among
+// do adds one job and sets its results. An error of an entry or change by itself is among
 // them; one that it returns ends the transaction.
 func (w *writer) do(j *job) error {
-	if j.user != nil {
-		j.err = w.s.putUser(w.tx, j.user)
+	if j.change != nil {
+		j.err = j.change(w.tx)
 		if j.err != nil && !errors.Is(j.err, chat.ErrNameTaken) && !errors.Is(j.err, errDamaged) {
 			return j.err
 		}
@@ -133,9 +137,17 @@ func (w *writer) put(e *entry) (position uint64, err error) {
 	return w.position, w.log.Put(key, e.encode(key))
 }
 
-// finish writes once more where the records belong. So a record that is damaged before it is
-// in the index is known to be missing, and from which conversation.
+// finish writes what comes last in a transaction.
 func (w *writer) finish() error {
+	if err := w.putBatch(); err != nil {
+		return err
+	}
+	return w.putJoins()
+}
+
+// putBatch writes once more where the records belong. So a record that is damaged before it is
+// in the index is known to be missing, and from which conversation.
+func (w *writer) putBatch() error {
 	if len(w.batch) == 0 {
 		return nil
 	}

@@ -38,10 +38,14 @@ func fileOf(t *testing.T, snapshot *Snapshot) string {
 	return path
 }
 
-// filled is a store with something in every bucket.
+// filled is a store with something in every bucket. The last membership is in joins only.
 func filled(t *testing.T) *Store {
 	t.Helper()
-	s := mustOpen(t, t.TempDir())
+	s, err := Open(t.TempDir(), Options{Log: quiet.Log, members: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(bg) })
 	private := chat.PrivateConversation("u_ada", "u_bob")
 	for _, batch := range [][]chat.Entry{
 		{{Conversation: lobby, Message: message("one", "r1")}, {Conversation: lobby, Message: message("two", "")}},
@@ -54,7 +58,30 @@ func filled(t *testing.T) *Store {
 	if err := errors.Join(s.PutUser(bg, chat.User{ID: "u_ada", Name: "Ada"}), s.PutUser(bg, chat.User{ID: "u_bob", Name: "Bob"}), s.SetKeyID("k1")); err != nil {
 		t.Fatal(err)
 	}
+	for _, m := range []string{"lobby u_ada", "lobby u_bob", "attic u_ada", "attic u_bob"} {
+		room, user, _ := strings.Cut(m, " ")
+		mustJoin(t, s, room, user)
+		begin(t, s, chat.Session{ID: "s " + m, UserID: user, Began: 1})
+		s.commits.flush()
+		if err := s.Ban(bg, "u_eve", "spam"); err != nil { // which writes all of it
+			t.Fatal(err)
+		}
+	}
 	return s
+}
+
+func mustJoin(t testing.TB, s *Store, room, user string) {
+	t.Helper()
+	if changed, err := s.members.Join(bg, room, user); !changed || err != nil {
+		t.Fatalf("%s joins %s: %t, %v", user, room, changed, err)
+	}
+}
+
+func begin(t testing.TB, s *Store, one chat.Session) {
+	t.Helper()
+	if err := s.sessions.Begin(bg, one); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func message(content, ref string) *chat.Message {

@@ -50,6 +50,7 @@ type checker struct {
 	ctx      context.Context
 	lose     func(string)
 	pages    *pages
+	format   string
 	contents Contents
 	buckets  map[string]bucket
 
@@ -93,7 +94,7 @@ func (c *checker) check(path string) error {
 	if err := c.meta(); err != nil {
 		return err
 	}
-	for _, step := range []func(){c.conversations, c.batches, c.log, c.afterBatches, c.index, c.ends, c.users, c.marks, c.refs, c.rest} {
+	for _, step := range []func(){c.conversations, c.batches, c.log, c.afterBatches, c.index, c.ends, c.users, c.marks, c.refs, c.members, c.sessions, c.rest} {
 		if step(); c.ctx.Err() != nil {
 			return nil
 		}
@@ -137,14 +138,15 @@ func (c *checker) meta() error {
 		}
 		values[string(k)] = bytes.Clone(value)
 	})
-	switch got := string(values[string(keyFormat)]); got {
-	case format:
+	c.format = string(values[string(keyFormat)])
+	switch c.format {
+	case format, formerFormat:
 	case oldFormat:
 		return errOldFormat
 	case "":
 		return errors.New("it is not a chat store, or where it says that it is one is damaged")
 	default:
-		return fmt.Errorf("it has format %q; this program checks format %q only", got, format)
+		return fmt.Errorf("it has format %q; this program checks formats %q and %q only", c.format, formerFormat, format)
 	}
 	for _, key := range [][]byte{keyEpoch, keyCheckpoint, keyRefKey, keyLooks} {
 		if values[string(key)] == nil {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -24,12 +25,13 @@ type job struct {
 	// Guarded by mu until the job has begun, then the committer's. They are nil if the job
 	// was abandoned before.
 	entries []chat.Entry
-	user    *chat.User
-	done    func(int, chat.Result) // for entries
+	done    func(int, chat.Result)   // for entries
+	change  func(tx *bbolt.Tx) error // anything else
+	then    func()                   // what to do when the change is durable; may be nil
 
 	// The committer's.
 	results []chat.Result
-	err     error // for user
+	err     error // for change
 
 	over chan struct{} // closed when it is done
 
@@ -39,9 +41,13 @@ type job struct {
 	abandoned bool // its caller waits no longer
 }
 
-// maxBatch is how many entries and users one transaction takes, so that the first of them
-// need not wait long for the last.
+// maxBatch is how many entries and other changes one transaction takes, so that the first of
+// them need not wait long for the last.
 const maxBatch = 1024
+
+// flushAfter is how long what is not urgent waits for a transaction that is about something
+// else.
+const flushAfter = 500 * time.Millisecond
 
 // committer does the jobs. One goroutine writes them, and answers in the order in which it
 // wrote.
@@ -50,7 +56,10 @@ type committer struct {
 	wake sync.Cond
 	// Guarded by mu.
 	waiting []*job
+	due     bool // what is not urgent is to be written now
 	closed  bool // nothing more is taken in
+
+	armed atomic.Bool // due will be set
 
 	// halted is set when Close has no time left: what has not begun is refused.
 	halted atomic.Bool
@@ -75,18 +84,14 @@ func (s *Store) Append(ctx context.Context, entries []chat.Entry, done func(int,
 	}
 	// The caller may use its slice again when it stops waiting, and the committer may
 	// need the entries after that.
-	j := &job{entries: slices.Clone(entries), done: done, over: make(chan struct{})}
+	j := &job{entries: slices.Clone(entries), done: done}
 	s.run(ctx, j, len(entries))
 }
 
-// PutUser implements chat.Directory.
-func (s *Store) PutUser(ctx context.Context, u chat.User) error {
-	return s.run(ctx, &job{user: &u, over: make(chan struct{})}, 0)
-}
-
 // run has a job with n entries done, for as long as ctx lasts, and returns what became of
-// its user.
+// its change.
 func (s *Store) run(ctx context.Context, j *job, n int) error {
+	j.over = make(chan struct{})
 	err := ctx.Err()
 	if err == nil {
 		err = s.queue(j)
@@ -104,7 +109,7 @@ func (s *Store) run(ctx context.Context, j *job, n int) error {
 }
 
 // abandon ends the wait of a job's caller. It answers those of n entries that have no answer
-// yet, and returns the answer for a user: err if the job has not begun, because then nothing
+// yet, and returns the answer for a change: err if the job has not begun, because then nothing
 // is stored, otherwise that the outcome is unknown.
 func (j *job) abandon(err error, n int) error {
 	j.mu.Lock()
@@ -119,7 +124,7 @@ func (j *job) abandon(err error, n int) error {
 	if j.begun {
 		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, err)
 	} else {
-		j.entries, j.user, j.done = nil, nil, nil // it may stay in the queue for long
+		j.entries, j.change, j.then, j.done = nil, nil, nil, nil // it may stay in the queue for long
 	}
 	for ; j.told < n; j.told++ {
 		done(j.told, chat.Result{Err: err})
@@ -172,11 +177,27 @@ func (j *job) refuse(err error) {
 	close(j.over)
 }
 
-// take waits for jobs, and returns some of them. There are none left when it returns none.
-func (c *committer) take() []*job {
+// soon has what is not urgent written, within flushAfter.
+func (s *Store) soon() {
+	if !s.commits.armed.Swap(true) {
+		s.clock.AfterFunc(flushAfter, s.commits.flush)
+	}
+}
+
+// flush has what is not urgent written now.
+func (c *committer) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.waiting) == 0 && !c.closed {
+	c.due = true
+	c.wake.Signal()
+}
+
+// take waits for jobs, and returns some of them. due says that what is not urgent is to be
+// written, too, and last, that nothing comes after it.
+func (c *committer) take() (batch []*job, due, last bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.waiting) == 0 && !c.due && !c.closed {
 		c.wake.Wait()
 	}
 	// Those whose jobs were done together bring their next ones one after the other, and
@@ -196,11 +217,16 @@ func (c *committer) take() []*job {
 		}
 		n++
 	}
-	batch := c.waiting[:n:n]
+	batch = c.waiting[:n:n]
 	if c.waiting = c.waiting[n:]; len(c.waiting) == 0 {
 		c.waiting = nil
 	}
-	return batch
+	last = c.closed && n == 0
+	if due = c.due || last; due {
+		c.due = false
+		c.armed.Store(false)
+	}
+	return batch, due, last
 }
 
 func (j *job) size() int {
@@ -223,14 +249,15 @@ func (j *job) begin() bool {
 // commit does jobs until the store is closed.
 func (s *Store) commit() {
 	defer close(s.commits.over)
-	for {
-		jobs := s.commits.take()
-		if len(jobs) == 0 {
-			return
+	for last := false; !last; {
+		var jobs []*job
+		var due bool
+		if jobs, due, last = s.commits.take(); last {
+			s.members.close()
 		}
 		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return !j.begin() })
-		if len(jobs) > 0 {
-			s.write(jobs)
+		if len(jobs) > 0 || due && s.hasUnsaved() {
+			s.write(jobs, due)
 		}
 		for _, j := range jobs {
 			s.tell(j)
@@ -238,19 +265,37 @@ func (s *Store) commit() {
 		if s.changes >= s.checkpointAt {
 			s.checkpoint()
 		}
+		if count, _ := s.members.fresh(); count >= s.membersAt {
+			s.checkpointMembers()
+		}
 	}
 }
 
-// write does jobs in one transaction, and notes what became of them.
-func (s *Store) write(jobs []*job) {
+// hasUnsaved reports whether there is anything that is not urgent.
+func (s *Store) hasUnsaved() bool {
+	_, dirty := s.members.fresh()
+	return dirty > 0 || s.unsaved.any()
+}
+
+// write does jobs in one transaction, and notes what became of them. Memberships that have
+// changed before go with them, and what is not urgent if it is due.
+func (s *Store) write(jobs []*job, due bool) {
 	var w *writer
 	err := s.update(func(tx *bbolt.Tx) error {
 		w = newWriter(s, tx)
+		if s.commits.halted.Load() {
+			return errClosed
+		}
 		for _, j := range jobs {
 			if s.commits.halted.Load() {
 				return errClosed
 			}
 			if err := w.do(j); err != nil {
+				return err
+			}
+		}
+		if due {
+			if err := w.putSessions(); err != nil {
 				return err
 			}
 		}
@@ -261,11 +306,23 @@ func (s *Store) write(jobs []*job) {
 		s.publish(w)
 		return
 	}
+	if w != nil {
+		s.putBack(w)
+	}
 	for _, j := range jobs {
 		j.err = err
 		for i := range j.results {
 			j.results[i] = chat.Result{Err: err}
 		}
+	}
+}
+
+// putBack keeps what was to go along with a transaction that has failed for the next one.
+func (s *Store) putBack(w *writer) {
+	if s.Broken() == nil {
+		s.members.putBack(w.members)
+		s.unsaved.putBack(w.sessions)
+		s.soon()
 	}
 }
 
@@ -283,8 +340,8 @@ func (s *Store) tell(j *job) {
 			s.broker.Publish(j.entries[i].Conversation, &r.Change)
 		}
 	}
-	if j.user != nil && j.err == nil {
-		s.broker.Renamed(*j.user)
+	if j.then != nil && j.err == nil {
+		j.then()
 	}
 	j.mu.Lock() // so that it is not half abandoned
 	defer j.mu.Unlock()

@@ -5,7 +5,7 @@
 // the users' tokens; a backup contains that as well.
 //
 //	bucket         key                       value, after a checksum (record.go)
-//	meta           "format"                  "2", without a checksum
+//	meta           "format"                  "3", without a checksum
 //	               "epoch"                   13 letters and digits
 //	               "checkpoint"              the position in the log up to which the index goes
 //	               "migrated"                the position up to which a migration wrote the log
@@ -22,6 +22,11 @@
 //	peers          user 00 peer              nothing
 //	users          id                        a user
 //	looks          look, name 00 id          nothing: users by what their names look like (looks.go)
+//	memberships    user 00 room              since when, and a role (memberrecord.go)
+//	members        room 00 user              the same
+//	joins          1, 2, 3 …                 how memberships have changed since these two were written
+//	sessions       began, id                 a session (sessions.go)
+//	bans           user                      since when, and why (bans.go)
 //	backup         "state", "token.key"      only in a backup (backup.go)
 //
 // Keys that are numbers have 8 bytes each, big-endian, so that they sort as they count. A
@@ -37,12 +42,23 @@
 // about. The log is also the feed of everything that happens: a reader that remembers a
 // position goes on from there. Every record in it begins with its kind.
 //
+// # What goes along
+//
+// Nobody who logs in or joins a room waits for the disk. A membership is in memory at first,
+// and goes along with the next transaction, whatever that is about: so no message that is said
+// after a join is on disk before it. A session goes along when half a second is over. If there
+// is no other transaction by then, all of it is one of its own. A crash loses what is younger.
+// When the file is opened, a guest who is left without a session is a member no longer.
+//
+// Bans and deletions are durable when they return. So is what ends by a deletion.
+//
 // # Damage
 //
 // What a checksum does not fit is not used. A message is named in the page that it is
 // missing from, counted and logged once; what is around it is read as ever. Where a
 // conversation or a user is missing that may have been there, none of that name or id is
-// made anew, and where the newest transaction may be missing, a new epoch begins.
+// made anew, and where the newest transaction may be missing, a new epoch begins. A damaged
+// membership or session is as none; a user whose ban is damaged stays banned.
 //
 // No reader closes the store for writing. A damaged page does that where a transaction was
 // to write, and so does what is missing at opening and could get messages stored twice, or
@@ -52,6 +68,15 @@
 // bbolt itself follows whatever a page says, so pages that would lead it astray keep the
 // file from being opened (pages.go). [Check] reads everything, without bbolt.
 //
+// # Formats
+//
+// A file of format 2, which has no memberships, sessions and bans, and whose users are all
+// guests, is converted where it lies when it is opened, at once. An older program then refuses
+// it. One of format 1 is migrated in a second file (migrate.go).
+//
+// A restored backup has the sessions, bans and memberships that it was made with.
+//
 // Read store.go for opening, commit.go and append.go for writing, read.go and history.go for
-// reading, migrate.go for files of format 1, backup.go and check.go for backups.
+// reading, members.go and sessions.go for who is where, migrate.go for files of format 1,
+// backup.go and check.go for backups.
 package bolt

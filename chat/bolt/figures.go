@@ -4,7 +4,7 @@ import "github.com/hawser-ws/hawser/chat"
 
 // figures are what a store measures of itself, beside what it counts anyway.
 type figures struct {
-	transactions *chat.Histogram // of how many messages and users each stored
+	transactions *chat.Histogram // of how many messages and other changes each stored
 	syncs        *chat.Histogram // of the seconds that their writing and syncing took
 	checkpoints  *chat.Histogram // of seconds
 }
@@ -22,7 +22,7 @@ func (f *figures) stored(jobs []*job, w *writer) {
 	n := 0
 	for _, j := range jobs {
 		n += len(j.entries)
-		if j.user != nil {
+		if j.change != nil {
 			n++
 		}
 	}
@@ -40,7 +40,7 @@ func (s *Store) Figures() []chat.Figure {
 		{Name: "damaged_records_total", Help: "Damaged records that were found.", Kind: chat.Counter, Value: float64(s.Damaged())},
 		{Name: "unindexed_changes", Help: "Changes since the last checkpoint, which are read when the file is opened.", Kind: chat.Gauge, Value: float64(changes)},
 		{Name: "checkpoint_seconds", Help: "Time that checkpoints took. Nothing else is stored meanwhile.", Kind: chat.Distribution, Histogram: s.figures.checkpoints.Data()},
-		{Name: "transaction_entries", Help: "Messages and users that one transaction stored.", Kind: chat.Distribution, Histogram: s.figures.transactions.Data()},
+		{Name: "transaction_entries", Help: "Messages, users and bans that one transaction stored.", Kind: chat.Distribution, Histogram: s.figures.transactions.Data()},
 		{Name: "sync_seconds", Help: "Time that it took to write a transaction to disk, the sync included.", Kind: chat.Distribution, Histogram: s.figures.syncs.Data()},
 	}
 }

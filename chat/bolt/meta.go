@@ -3,6 +3,7 @@ package bolt
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -24,9 +25,38 @@ var (
 	keyKeyID      = []byte("key")      // absent as long as nobody has said
 )
 
-// buckets are those that every store has.
-var buckets = [][]byte{bucketMeta, bucketLog, bucketBatches, bucketConversations, bucketIndex, bucketSteps, bucketPeers,
-	bucketUsers, bucketLooks, bucketRuns, bucketRefs}
+// buckets are those that every store has. newBuckets came with format 3.
+var (
+	oldBuckets = [][]byte{bucketMeta, bucketLog, bucketBatches, bucketConversations, bucketIndex, bucketSteps, bucketPeers,
+		bucketUsers, bucketLooks, bucketRuns, bucketRefs}
+	newBuckets = [][]byte{bucketMemberships, bucketMembers, bucketJoins, bucketSessions, bucketBans}
+	buckets    = slices.Concat(oldBuckets, newBuckets)
+)
+
+// bucketsOf are those that a store of a format has.
+func bucketsOf(format string) [][]byte {
+	if format == formerFormat {
+		return oldBuckets
+	}
+	return buckets
+}
+
+// putCounted puts a record into a bucket whose sequence is how many it has.
+func putCounted(b *bbolt.Bucket, key, record []byte) error {
+	if b.Get(key) == nil {
+		if _, err := b.NextSequence(); err != nil {
+			return err
+		}
+	}
+	return b.Put(key, record)
+}
+
+func deleteCounted(b *bbolt.Bucket, key []byte) error {
+	if b.Get(key) == nil {
+		return nil
+	}
+	return errors.Join(b.SetSequence(b.Sequence()-1), b.Delete(key))
+}
 
 // getMeta is a value of the bucket meta; nil if it is not there.
 func getMeta(tx *bbolt.Tx, key []byte) ([]byte, error) {
@@ -76,16 +106,17 @@ func formatOf(tx *bbolt.Tx) string {
 
 // readMeta reads what a file says of itself.
 func (s *Store) readMeta(tx *bbolt.Tx) error {
-	switch got := formatOf(tx); got {
-	case format:
+	got := formatOf(tx)
+	switch got {
+	case format, formerFormat:
 	case "":
 		return errors.New("it is not a chat store")
 	case oldFormat:
 		return errOldFormat
 	default:
-		return fmt.Errorf("it has format %q; this program reads formats %q and %q only", got, oldFormat, format)
+		return fmt.Errorf("it has format %q; this program reads formats %q, %q and %q only", got, oldFormat, formerFormat, format)
 	}
-	for _, name := range buckets {
+	for _, name := range bucketsOf(got) {
 		if tx.Bucket(name) == nil {
 			return fmt.Errorf("it is damaged: it has no bucket %q", name)
 		}
@@ -107,6 +138,30 @@ func (s *Store) readMeta(tx *bbolt.Tx) error {
 	}
 	s.epoch, s.key = string(epoch), string(key)
 	copy(s.refKey[:], refs)
+	return nil
+}
+
+// convert makes a store of the former format one of today's, at once or not at all: it lacks
+// buckets, and its users are guests. A program that does not know of bans, and of the users
+// that are none, then refuses it.
+func (s *Store) convert() error {
+	former := false
+	err := s.db.View(func(tx *bbolt.Tx) error { former = formatOf(tx) == formerFormat; return nil })
+	if err != nil || !former {
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range newBuckets {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(bucketMeta).Put(keyFormat, []byte(format))
+	})
+	if err != nil {
+		return fmt.Errorf("chat/bolt: %s: converting it from format %s to %s: %w", s.path, formerFormat, format, err)
+	}
+	s.log.Info("converted the chat to another format: older programs refuse it", "file", s.path, "from", formerFormat, "to", format)
 	return nil
 }
 

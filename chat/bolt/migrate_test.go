@@ -39,6 +39,23 @@ type oldSaid struct {
 	Ref                                              string
 }
 
+// unzipped is a file of testdata.
+func unzipped(t *testing.T, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewReader(bytes.NewReader(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b, err = io.ReadAll(z); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // newOldStore puts it into a folder.
 func newOldStore(t *testing.T, dir string) (o oldStore) {
 	t.Helper()
@@ -46,18 +63,7 @@ func newOldStore(t *testing.T, dir string) (o oldStore) {
 		"format-1.db.gz":   func(b []byte) error { return os.WriteFile(filepath.Join(dir, FileName), b, 0o600) },
 		"format-1.json.gz": func(b []byte) error { return json.Unmarshal(b, &o) },
 	} {
-		b, err := os.ReadFile(filepath.Join("testdata", name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		z, err := gzip.NewReader(bytes.NewReader(b))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b, err = io.ReadAll(z); err != nil {
-			t.Fatal(err)
-		}
-		if err := to(b); err != nil {
+		if err := to(unzipped(t, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -100,6 +106,7 @@ func (o *oldStore) compare(t *testing.T, s *Store, damaged map[string]bool) {
 		}
 	}
 	for _, u := range o.Users {
+		u.Guest = true // as all were
 		if got, err := s.User(bg, u.ID); got != u || err != nil {
 			t.Errorf("%+v, %v; want %+v", got, err, u)
 		}

@@ -212,7 +212,7 @@ func (m *migration) users() error {
 			return nil
 		}
 		count++
-		u := chat.User{ID: string(e.key), Name: string(e.value[8:]), Created: int64(binary.BigEndian.Uint64(e.value))}
+		u := chat.User{ID: string(e.key), Name: string(e.value[8:]), Created: int64(binary.BigEndian.Uint64(e.value)), Guest: true}
 		if err := putLook(m.tx.Bucket(bucketLooks), &u); err != nil {
 			return err
 		}

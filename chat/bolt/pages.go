@@ -379,7 +379,7 @@ func checkPages(path string) (lost bool, err error) {
 	}
 	for _, b := range p.buckets() {
 		switch string(b.name) {
-		case string(bucketLog), string(bucketIndex), string(bucketRefs), string(oldMessages):
+		case string(bucketLog), string(bucketIndex), string(bucketRefs), string(bucketMemberships), string(bucketMembers), string(oldMessages):
 			p.read(b, nil)
 		default:
 			p.read(b, func([]element) {})

@@ -299,22 +299,3 @@ func (s *Store) peers(ctx context.Context, user, after string, limit int, peers 
 	})
 	return end, err
 }
-
-// User implements chat.Directory.
-func (s *Store) User(ctx context.Context, id string) (u chat.User, err error) {
-	err = s.view(ctx, chat.Conversation(id), func(r *reader) error {
-		b := r.tx.Bucket(bucketUsers).Get([]byte(id))
-		if b == nil && s.unsure.user(id) {
-			return fmt.Errorf("%w: the user %s is lost, or may be", errDamaged, id)
-		}
-		if b == nil {
-			return chat.ErrNotFound
-		}
-		if u, err = decodeUser(id, b); err != nil {
-			r.s.damage.note(chat.Conversation(id), 0, err)
-			return fmt.Errorf("%w: the user %s", err, id)
-		}
-		return nil
-	})
-	return u, err
-}

@@ -331,26 +331,6 @@ func decodeHeadOf(key, record []byte) (e entry, err error) {
 	return e, nil
 }
 
-// A user's record: created, then the name.
-func encodeUser(u *chat.User) []byte {
-	b := binary.AppendUvarint(newRecord(10+len(u.Name)), uint64(u.Created))
-	return sealed(bucketUsers, []byte(u.ID), append(b, u.Name...))
-}
-
-func decodeUser(id string, record []byte) (chat.User, error) {
-	b, err := openRecord(bucketUsers, []byte(id), record)
-	if err != nil {
-		return chat.User{}, err
-	}
-	d := decoder{b: b}
-	u := chat.User{ID: id, Created: int64(d.uvarint())}
-	u.Name = string(d.b)
-	if d.bad {
-		return chat.User{}, errDamaged
-	}
-	return u, nil
-}
-
 // mark is the record of a key that says everything itself.
 func mark(bucket, key []byte) []byte { return sealed(bucket, key, newRecord(0)) }
 

@@ -55,7 +55,7 @@ func sayRefs(t *testing.T, s *Store, ref string, n int) {
 // the next job comes after it. Meanwhile no test may set the clock.
 func awaitCheckpoint(t *testing.T, s *Store) {
 	t.Helper()
-	if err := s.run(bg, &job{over: make(chan struct{})}, 0); err != nil {
+	if err := s.run(bg, &job{}, 0); err != nil {
 		t.Fatal(err)
 	}
 }

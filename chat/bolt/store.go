@@ -30,8 +30,9 @@ const (
 	// FileName is the store's file in the data folder.
 	FileName = "chat.db"
 
-	format    = "2"
-	oldFormat = "1" // migrate.go
+	format       = "3"
+	formerFormat = "2" // converted where it lies: convert
+	oldFormat    = "1" // migrate.go
 
 	// How long to wait for another process to let go of the file, as one does that
 	// is being replaced.
@@ -44,19 +45,21 @@ const (
 	smallMmapSize = 64 << 20
 )
 
-// Store is a chat engine in a file: a chat.Log, a chat.Directory and a chat.Health. Parts
-// has the others, which are in memory.
+// Store is a chat engine in a file: a chat.Log, a chat.Directory, a chat.Bans and a
+// chat.Health. Parts has the others.
 type Store struct {
 	path  string
 	db    *bbolt.DB
 	epoch string
 	key   string // as of opening: KeyID
+	clock chat.Clock
 	time  *chat.ServerTime
 
 	broker   *local.Broker
-	members  *local.Members
+	members  *members
 	sessions *local.Sessions
-	bans     local.Bans
+	unsaved  unsaved
+	bans     *local.Bans
 
 	commits committer
 
@@ -73,6 +76,8 @@ type Store struct {
 	runs         []*run
 	every        int // how many changes there are between two checkpoints, about
 	checkpointAt int // how many there are at the next one
+	membersEvery int // how many memberships there may be in memory, about
+	membersAt    int // how many there are when they are written next
 
 	mu sync.RWMutex
 	// Guarded by mu. Changed by the committer only.
@@ -101,14 +106,15 @@ type Options struct {
 	Clock chat.Clock   // default: chat.SystemClock()
 	Log   *slog.Logger // default: slog.Default()
 
-	every int // how many changes between two checkpoints; default: checkpointEvery
+	every   int // how many changes between two checkpoints; default: checkpointEvery
+	members int // how many memberships there may be in memory; default: membersEvery
 }
 
 // Parts is the store as a hub takes it. Several hubs may have it at a time.
 func (s *Store) Parts() chat.Engine {
 	return chat.Engine{
 		Log: s, Directory: s, Members: s.members, Broker: s.broker, Presence: s.broker.Presence(),
-		Sessions: s.sessions, Bans: &s.bans, Health: s,
+		Sessions: s.sessions, Bans: s, Health: s,
 	}
 }
 
@@ -131,22 +137,28 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 			return nil, fmt.Errorf("chat/bolt: making %s: %w", path, err)
 		}
 	}
+	if o.members == 0 {
+		o.members = min(membersEvery, o.every)
+	}
 	s := newStore(path, o.every, o.Log)
+	s.membersEvery, s.membersAt = o.members, o.members
 	if err := s.openAndRead(timeout); err != nil {
 		if s.db != nil {
 			s.db.Close()
 		}
 		return nil, err
 	}
+	s.clock = o.Clock
 	s.time = chat.NewServerTime(o.Clock, s.newest(o.Clock.Now()), o.Log)
-	s.members = local.NewMembers(s.broker.Member, s.time.Now)
-	s.sessions = local.NewSessions(local.SessionsConfig{Clock: o.Clock, Now: s.time.Now, Ended: s.broker.Ended, Last: s.lastEnded}, nil)
-	s.bans.Sessions = s.sessions
+	s.startSessions()
 	s.startCommitter()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	runs := s.runs
-	s.filters.Go(func() { s.makeFilters(ctx, runs) })
+	s.filters.Go(func() {
+		s.makeFilters(ctx, runs)
+		s.readMembers(ctx)
+	})
 	return s, nil
 }
 
@@ -164,6 +176,7 @@ func newStore(path string, every int, log *slog.Logger) *Store {
 		room:         room{free: freeSpace, now: time.Now},
 	}
 	s.broker = local.NewBroker(s, s)
+	s.members = newMembers(s)
 	return s
 }
 
@@ -187,7 +200,10 @@ func (s *Store) openAndRead(timeout time.Duration) error {
 		if err := s.refuseBackup(s.path); err != nil {
 			return err
 		}
-		for _, read := range []func(*bbolt.Tx) error{s.replay, s.readRuns, s.readUsers} {
+		if err := s.convert(); err != nil {
+			return err
+		}
+		for _, read := range []func(*bbolt.Tx) error{s.replay, s.readRuns, s.readUsers, s.readJoins} {
 			if err := s.guard(func() error { return s.db.View(read) }); err != nil {
 				err = fmt.Errorf("chat/bolt: %s is damaged, and closed for writing: %w", s.path, err)
 				s.damage.note("", 0, err)
@@ -383,11 +399,11 @@ func newRefKey() (k refKey) {
 // transaction that is under way, but its callers are told how it ended, and the file is left
 // open until the process ends.
 func (s *Store) Close(ctx context.Context) error {
-	s.sessions.Close()
-	s.commits.close()
 	s.stop()
 	closed := make(chan error, 1)
 	go func() {
+		s.sessions.Close()
+		s.commits.close()
 		<-s.commits.over
 		s.filters.Wait()
 		closed <- s.db.Close() // waits for readers
@@ -396,6 +412,7 @@ func (s *Store) Close(ctx context.Context) error {
 	case err := <-closed:
 		return err
 	case <-ctx.Done():
+		s.commits.close()
 		s.commits.halt()
 		return ctx.Err()
 	}
@@ -408,16 +425,4 @@ func (s *Store) Broken() error {
 		return *err
 	}
 	return nil
-}
-
-// DeleteUser implements chat.Directory.
-func (s *Store) DeleteUser(ctx context.Context, id string) error {
-	return errors.New("chat/bolt: users cannot be deleted")
-}
-
-// lastEnded ends the memberships of a guest without a session.
-func (s *Store) lastEnded(userID string) {
-	if u, err := s.User(context.Background(), userID); err == nil && u.Guest {
-		s.members.LeaveAll(userID)
-	}
 }

@@ -117,9 +117,9 @@ func TestS16Format(t *testing.T) {
 		name, want string
 		change     func(*bbolt.Tx) error
 	}{
-		{"S16 newer", `has format "3"; this program reads formats "1" and "2" only`,
-			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("3")) }},
-		{"S16 older", `has format "0"; this program reads formats "1" and "2" only`,
+		{"S16 newer", `has format "4"; this program reads formats "1", "2" and "3" only`,
+			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("4")) }},
+		{"S16 older", `has format "0"; this program reads formats "1", "2" and "3" only`,
 			func(tx *bbolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyFormat, []byte("0")) }},
 		{"not ours", "is not a chat store", func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketMeta) }},
 		{"a bucket is missing", `is damaged: it has no bucket "users"`,

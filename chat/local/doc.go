@@ -3,7 +3,7 @@
 // memory.
 //
 // It knows nothing about how messages are stored: chat/memory and chat/bolt do that, and each
-// passes its Log to New, for the positions of subscriptions.
+// passes its Log to NewBroker, for the positions of subscriptions.
 //
-// Read broker.go, then presence.go, members.go and sessions.go.
+// Read broker.go, then presence.go, members.go, sessions.go and bans.go.
 package local

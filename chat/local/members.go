@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync"
 
@@ -160,54 +159,4 @@ func list(all *btree.Map[string, int64], after string, limit int, each func(stri
 		return true
 	})
 	return more
-}
-
-// Bans is a chat.Bans of one process, in memory.
-type Bans struct {
-	Sessions chat.Sessions // of which those of a banned user end
-
-	mu      sync.Mutex
-	reasons map[string]string // Guarded by mu. By user id.
-}
-
-// Ban implements chat.Bans.
-func (b *Bans) Ban(ctx context.Context, userID, reason string) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	if b.reasons == nil {
-		b.reasons = make(map[string]string)
-	}
-	if reason == "" {
-		delete(b.reasons, userID)
-	} else {
-		b.reasons[userID] = reason
-	}
-	b.mu.Unlock()
-	if reason == "" {
-		return nil
-	}
-	_, err := b.Sessions.End(ctx, userID, "", chat.UserBanned)
-	return err
-}
-
-// Banned implements chat.Bans.
-func (b *Bans) Banned(ctx context.Context, userID string) (string, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.reasons[userID], ctx.Err()
-}
-
-// SortSessions orders sessions as chat.Sessions lists them.
-func SortSessions(list []chat.Session) {
-	slices.SortFunc(list, func(a, b chat.Session) int {
-		if a.Began != b.Began {
-			if a.Began > b.Began {
-				return -1
-			}
-			return 1
-		}
-		return strings.Compare(a.ID, b.ID)
-	})
 }

@@ -21,16 +21,18 @@ type SessionsConfig struct {
 	// is "", all of them.
 	Ended func(userID, sessionID string, why chat.Ending)
 
-	// Last is called when the last session of a user has ended or expired.
+	// Last is called when the last session of a user has ended or expired. It may block. The
+	// user cannot begin another session until it has returned.
 	Last func(userID string)
 
 	// Save, if there is one, is told each new state of a session, and with dead that there
 	// is no such session any more. It is called with a lock held: it must not block or call
-	// the Sessions.
+	// the Sessions. It may keep the session's Features, which nobody changes.
 	Save func(s *SavedSession, dead bool)
 }
 
-// SavedSession is what an engine stores of a session.
+// SavedSession is what an engine stores of a session. With Open above 0, the session had
+// connections when the process that saved it ended.
 type SavedSession struct {
 	chat.Session
 	Before chat.KeyHash // the key that Key has replaced, as long as Key was not used
@@ -47,6 +49,12 @@ type Sessions struct {
 	idle   []idleSession // in the order in which they expire, but for those that were used again
 	stop   func() bool   // of the timer that looks for expired ones; nil: it does not run
 	closed bool
+
+	// Guarded by mu. By user: Last is being called, and the channel is closed when it has
+	// returned.
+	leaving map[string]chan struct{}
+
+	lasts sync.WaitGroup // goroutines that call Last
 }
 
 // idleSession is a session that had no connection at a time.
@@ -59,6 +67,7 @@ type idleSession struct {
 const sweepEvery = time.Minute
 
 // NewSessions returns Sessions that hold what was saved, none of which has a connection.
+// Connections of which nobody saved the end are taken to have ended now.
 func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 	if cfg.Clock == nil {
 		cfg.Clock = chat.SystemClock()
@@ -66,17 +75,27 @@ func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 	if cfg.Life <= 0 {
 		cfg.Life = chat.SessionLife
 	}
-	s := &Sessions{cfg: cfg, byID: make(map[string]*SavedSession), byUser: make(map[string][]*SavedSession)}
-	slices.SortFunc(saved, func(a, b SavedSession) int { return cmp.Compare(a.Seen, b.Seen) })
-	for i := range saved {
-		one := saved[i]
-		one.Open = 0
-		s.byID[one.ID] = &one
-		s.byUser[one.UserID] = append(s.byUser[one.UserID], &one)
-		s.idle = append(s.idle, idleSession{one.ID, one.Seen})
+	s := &Sessions{
+		cfg:    cfg,
+		byID:   make(map[string]*SavedSession),
+		byUser: make(map[string][]*SavedSession),
+
+		leaving: make(map[string]chan struct{}),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	for _, one := range saved {
+		lost := one.Open > 0
+		if one.Open = 0; lost {
+			one.Seen = cfg.Now()
+		}
+		s.add(&one)
+		if lost {
+			s.save(&one, false)
+		}
+		s.idle = append(s.idle, idleSession{one.ID, one.Seen})
+	}
+	slices.SortStableFunc(s.idle, func(a, b idleSession) int { return cmp.Compare(a.seen, b.seen) })
 	s.arm()
 	return s
 }
@@ -84,18 +103,44 @@ func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 // Life implements chat.Sessions.
 func (s *Sessions) Life() time.Duration { return s.cfg.Life }
 
+// add adds a session. Called with mu held.
+func (s *Sessions) add(one *SavedSession) {
+	s.byID[one.ID] = one
+	s.byUser[one.UserID] = append(s.byUser[one.UserID], one)
+}
+
 // Begin implements chat.Sessions.
 func (s *Sessions) Begin(ctx context.Context, session chat.Session) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	// Strings may be parts of a message, which would be kept as a whole.
+	session.ID, session.UserID = strings.Clone(session.ID), strings.Clone(session.UserID)
+	session.From = cloned(session.From)
+	session.Features = slices.Clone(session.Features)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		left := s.begin(&session)
+		if left == nil {
+			return nil
+		}
+		select {
+		case <-left:
+		case <-ctx.Done():
+		}
 	}
+}
+
+// begin begins a session, unless the memberships that end with the user's last one are just
+// ending: then it returns what is closed when they have.
+func (s *Sessions) begin(session *chat.Session) (left <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	session.UserID = strings.Clone(session.UserID)
-	session.Open, session.Seen = 1, s.cfg.Now()
-	one := &SavedSession{Session: session}
-	s.byID[session.ID] = one
-	s.byUser[session.UserID] = append(s.byUser[session.UserID], one)
+	if left, is := s.leaving[session.UserID]; is {
+		return left
+	}
+	one := &SavedSession{Session: *session}
+	one.Open, one.Seen = 1, s.cfg.Now()
+	s.add(one)
 	s.save(one, false)
 	return nil
 }
@@ -117,7 +162,7 @@ func (s *Sessions) Resume(ctx context.Context, id string, key, next chat.KeyHash
 	case key != one.Before || key == chat.KeyHash{}:
 		return chat.Session{}, chat.ErrSessionRefused
 	}
-	one.Key, one.From, one.Seen = next, from, s.cfg.Now()
+	one.Key, one.From, one.Seen = next, cloned(from), s.cfg.Now()
 	one.Open++
 	s.save(one, false)
 	return one.copy(), nil
@@ -135,7 +180,7 @@ func (s *Sessions) Release(id string) {
 	one.Seen = s.cfg.Now()
 	s.save(one, false)
 	if one.Open == 0 {
-		s.idle = append(s.idle, idleSession{id, one.Seen})
+		s.idle = append(s.idle, idleSession{one.ID, one.Seen})
 		s.arm()
 	}
 }
@@ -158,38 +203,69 @@ func (s *Sessions) End(ctx context.Context, userID, id string, why chat.Ending) 
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
+	n, left := s.end(userID, id, why)
+	if left != nil {
+		select {
+		case <-left:
+		case <-ctx.Done():
+			err = ctx.Err()
+		}
+	}
+	return n, err
+}
+
+// end ends sessions of a user, as End does. left is closed when Last has returned, if it was
+// called, or is being called for one that has expired.
+func (s *Sessions) end(userID, id string, why chat.Ending) (n int, left <-chan struct{}) {
 	s.mu.Lock()
+	if c, leaving := s.leaving[userID]; leaving {
+		left = c
+	}
 	var ended []*SavedSession
 	for _, one := range s.byUser[userID] {
 		if id == "" || one.ID == id {
 			ended = append(ended, one)
 		}
 	}
-	last := false
 	for _, one := range ended {
 		if !s.expired(one) {
 			n++
 		}
-		last = s.remove(one)
+		if s.remove(one) {
+			left = s.last(userID)
+		}
 	}
 	s.mu.Unlock()
 	if id == "" || len(ended) > 0 {
 		s.cfg.Ended(userID, id, why)
 	}
-	if last {
-		s.cfg.Last(userID)
-	}
-	return n, nil
+	return n, left
 }
 
-// Close ends the search for expired sessions.
+// Absent has Last called for those of the users who have no session, and returns when that is
+// done. An engine calls it for users of whom it may not have been done before a process ended.
+func (s *Sessions) Absent(users []string) {
+	s.mu.Lock()
+	var absent []string
+	for _, user := range users {
+		if _, leaving := s.leaving[user]; !leaving && len(s.byUser[user]) == 0 {
+			absent = append(absent, user)
+		}
+	}
+	left := s.last(absent...)
+	s.mu.Unlock()
+	<-left
+}
+
+// Close ends the search for expired sessions, and waits until all calls of Last have returned.
 func (s *Sessions) Close() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.closed = true
 	if s.stop != nil {
 		s.stop()
 	}
+	s.mu.Unlock()
+	s.lasts.Wait()
 }
 
 // expired reports whether a session is not alive. Called with mu held.
@@ -211,6 +287,32 @@ func (s *Sessions) remove(one *SavedSession) (last bool) {
 	return true
 }
 
+// last has Last called for users, one after the other. Called with mu held, so that none of
+// them begins a session before. What it returns is closed when Last was called for all. After
+// Close, it is not called.
+func (s *Sessions) last(users ...string) <-chan struct{} {
+	over := make(chan struct{})
+	if s.closed {
+		close(over)
+		return over
+	}
+	for _, user := range users {
+		s.leaving[user] = make(chan struct{})
+	}
+	s.lasts.Go(func() {
+		for _, user := range users {
+			s.cfg.Last(user)
+			s.mu.Lock()
+			left := s.leaving[user]
+			delete(s.leaving, user)
+			s.mu.Unlock()
+			close(left)
+		}
+		close(over)
+	})
+	return over
+}
+
 func (s *Sessions) save(one *SavedSession, dead bool) {
 	if s.cfg.Save != nil {
 		s.cfg.Save(one, dead)
@@ -221,6 +323,10 @@ func (one *SavedSession) copy() chat.Session {
 	c := one.Session
 	c.Features = slices.Clone(c.Features)
 	return c
+}
+
+func cloned(from chat.Origin) chat.Origin {
+	return chat.Origin{Address: strings.Clone(from.Address), Device: strings.Clone(from.Device)}
 }
 
 // arm has sweep run in a while if there is anything to find. Called with mu held.
@@ -238,8 +344,12 @@ func (s *Sessions) arm() {
 // sweep removes the sessions that have been without a connection for too long.
 func (s *Sessions) sweep() {
 	s.mu.Lock()
-	var last []string
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
 	n := 0
+	var last []string
 	for _, i := range s.idle {
 		one := s.byID[i.id]
 		if one != nil && one.Open == 0 && one.Seen == i.seen { // otherwise it was used since then
@@ -252,13 +362,19 @@ func (s *Sessions) sweep() {
 		}
 		n++
 	}
-	s.idle = slices.Delete(s.idle, 0, n)
-	if len(s.idle) == 0 {
+	if len(last) > 0 {
+		s.last(last...)
+	}
+	clear(s.idle[:n])
+	if s.idle = s.idle[n:]; len(s.idle) == 0 {
 		s.idle = nil
 	}
 	s.arm()
-	s.mu.Unlock()
-	for _, user := range last {
-		s.cfg.Last(user)
-	}
+}
+
+// SortSessions orders sessions as chat.Sessions lists them.
+func SortSessions(list []chat.Session) {
+	slices.SortFunc(list, func(a, b chat.Session) int {
+		return cmp.Or(cmp.Compare(b.Began, a.Began), cmp.Compare(a.ID, b.ID))
+	})
 }

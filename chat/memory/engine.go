@@ -21,7 +21,7 @@ type Engine struct {
 	broker   *local.Broker
 	members  *local.Members
 	sessions *local.Sessions
-	bans     local.Bans
+	bans     *local.Bans
 
 	appending sync.Mutex // held from numbering changes, or storing a user, until every node was told
 
@@ -58,7 +58,7 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 	e.broker = local.NewBroker(e, e)
 	e.members = local.NewMembers(e.broker.Member, e.time.Now)
 	e.sessions = local.NewSessions(local.SessionsConfig{Clock: clock, Now: e.time.Now, Ended: e.broker.Ended, Last: e.lastEnded}, nil)
-	e.bans.Sessions = e.sessions
+	e.bans = local.NewBans(e.sessions, nil)
 	return e
 }
 
@@ -66,7 +66,7 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 func (e *Engine) Parts() chat.Engine {
 	return chat.Engine{
 		Log: e, Directory: e, Members: e.members, Broker: e.broker, Presence: e.broker.Presence(),
-		Sessions: e.sessions, Bans: &e.bans, Health: e,
+		Sessions: e.sessions, Bans: e.bans, Health: e,
 	}
 }
 

@@ -1,0 +1,79 @@
+package bolt
+
+import (
+	"bytes"
+	"fmt"
+	"hash/crc64"
+)
+
+// members checks the memberships. Those of the users and those of the rooms must be the same.
+func (c *checker) members() {
+	if c.format == formerFormat {
+		return
+	}
+	byUser, byRoom := c.memberships(bucketMemberships), c.memberships(bucketMembers)
+	if byUser != byRoom {
+		c.lose("the memberships of the users and those of the rooms are not the same")
+	}
+	next := uint64(1)
+	last := c.buckets[string(bucketJoins)].sequence
+	c.each(bucketJoins, func(k, v []byte) {
+		if _, err := decodeJoins(k, v); err != nil || !bytes.Equal(k, numberKey(next)) {
+			c.lose(fmt.Sprintf("which memberships began or ended last: the record %x is damaged, or one before it is missing", k))
+		}
+		next++
+	})
+	if next != last+1 {
+		c.lose(fmt.Sprintf("which memberships began or ended last: %d records are there, of %d", next-1, last))
+	}
+}
+
+var crcTable = crc64.MakeTable(crc64.ECMA)
+
+// memberships checks one of the two buckets, and returns what all of it adds up to, in
+// whatever order.
+func (c *checker) memberships(name []byte) (sum uint64) {
+	count, want := uint64(0), c.buckets[string(name)].sequence
+	c.each(name, func(k, v []byte) {
+		count++
+		since, err := decodeMember(name, k, v)
+		of, other, ok := bytes.Cut(k, []byte{0})
+		if err != nil || !ok {
+			c.lose(fmt.Sprintf("a membership: the record %q of the bucket %q is damaged", k, name))
+			return
+		}
+		if bytes.Equal(name, bucketMembers) {
+			of, other = other, of
+		}
+		sum += crc64.Checksum(fmt.Appendf(nil, "%s\x00%s\x00%d", of, other, since), crcTable)
+	})
+	if count != want {
+		c.lose(fmt.Sprintf("%d memberships are there, of %d, in the bucket %q", count, want, name))
+	}
+	return sum
+}
+
+// sessions checks the sessions and bans.
+func (c *checker) sessions() {
+	if c.format == formerFormat {
+		return
+	}
+	for _, b := range []struct {
+		name   []byte
+		what   string
+		decode func(k, v []byte) error
+	}{
+		{bucketSessions, "session", func(k, v []byte) error { _, err := decodeSession(k, v); return err }},
+		{bucketBans, "ban", func(k, v []byte) error { _, err := decodeBan(k, v); return err }},
+	} {
+		count, want := uint64(0), c.buckets[string(b.name)].sequence
+		c.each(b.name, func(k, v []byte) {
+			if count++; b.decode(k, v) != nil {
+				c.lose(fmt.Sprintf("the %s %q: the record is damaged", b.what, k))
+			}
+		})
+		if count != want {
+			c.lose(fmt.Sprintf("%d %ss are there, of %d", count, b.what, want))
+		}
+	}
+}
