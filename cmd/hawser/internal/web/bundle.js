@@ -7,7 +7,9 @@ function isRoom(id) {
 var Conversation = class {
   id;
   joined = false;
-  // rooms only: to be joined again after a reconnect
+  // rooms only: whether one is a member, as far as is known
+  joining = false;
+  // rooms only: whether one is to be, as soon as there is a connection
   members = null;
   // rooms only: Map of user_id → name, another after any change; null if not known
   crowded = false;
@@ -16,6 +18,8 @@ var Conversation = class {
   // people only: whether they are connected, or null if not known
   epoch;
   // of the data that seq counts in; undefined if not known
+  position;
+  // the last one that the server named, for resuming; undefined if not known
   messages = [];
   // in ascending order of seq; another array after a reset, and only then
   head = 0;
@@ -87,6 +91,20 @@ var Conversation = class {
     this.epoch = epoch ?? this.epoch;
     return changed;
   }
+  // place notes where the server says that the conversation stands: everything after that
+  // is delivered. What is held and cannot be a part of it is forgotten.
+  place({ seq, epoch, position }) {
+    this.adopt(epoch);
+    if (!this.committed(seq)) {
+      this.reset();
+      this.adopt(epoch);
+      this.committed(seq);
+    }
+    if (this.readTo === null || this.readTo > seq) {
+      this.readTo = seq;
+    }
+    this.position = position;
+  }
   // load puts in the last messages of the history.
   load(messages, hasMore) {
     this.loaded = true;
@@ -116,6 +134,7 @@ var Conversation = class {
   // deliver puts in one message that was received or acknowledged. It reports
   // whether it was new.
   deliver(message) {
+    this.position = message.position ?? this.position;
     this.head = Math.max(this.head, message.seq);
     this.active = Math.max(this.active, message.server_ts);
     if (!this.loaded || message.seq < this.#first) {
@@ -138,9 +157,15 @@ var Conversation = class {
   // reset forgets everything that seq gave an order to.
   reset() {
     this.epoch = void 0;
-    this.messages = [];
-    this.head = this.active = this.#first = this.#held = 0;
+    this.active = 0;
     this.readTo = this.isRoom ? null : 0;
+    this.forget();
+  }
+  // forget drops the messages, which are to be read again. What was read once stays read.
+  forget() {
+    this.position = void 0;
+    this.messages = [];
+    this.head = this.#first = this.#held = 0;
     this.loaded = this.complete = false;
     this.fetching = null;
     this.error = "";
@@ -362,20 +387,21 @@ var Conversations = class {
     this.#memory.remove(KEY + conversation.id);
   }
   // adopt notes the epoch of the server's data. If it is another one than before, all that
-  // is held is forgotten. A conversation may have an epoch of its own beside that.
+  // is held is forgotten, but for conversations that have an epoch of their own.
   adopt(epoch) {
     if (epoch === void 0 || epoch === this.epoch) {
       return;
     }
     if (this.epoch !== void 0) {
-      this.#byID.forEach((conversation) => conversation.reset());
+      const old = [...this].filter((conversation) => (conversation.epoch ?? this.epoch) === this.epoch);
+      old.forEach((conversation) => conversation.reset());
     }
     this.epoch = epoch;
     this.#memory.save("epoch", epoch);
   }
   save(conversation) {
-    const { id, joined, readTo, epoch = this.epoch } = conversation;
-    const record = { joined, readTo, epoch, name: this.#names.get(id) };
+    const { id, joined, joining, readTo, epoch = this.epoch } = conversation;
+    const record = { joined, joining, readTo, epoch, name: this.#names.get(id) };
     const text = JSON.stringify(record);
     if (this.get(id) === conversation && this.#saved.get(id) !== text) {
       this.#saved.set(id, text);
@@ -387,37 +413,39 @@ var Conversations = class {
     this.#tab.save("current", this.current?.id ?? null);
     this.#memory.save("current", this.current?.id ?? null);
   }
-  // stored is told what another tab saved under a key, null if it removed that. It
-  // returns the conversation that was opened, or left, by that.
-  stored(key, record) {
+  // stored is told what another tab saved under a key, null if it removed that. Which rooms
+  // there are is what the server says; online is false while it says nothing.
+  stored(key, record, { online }) {
     if (!key.startsWith(KEY)) {
-      return {};
+      return;
     }
     const id = key.slice(KEY.length);
     const known = this.get(id);
-    if (!record) {
-      if (known) {
-        this.#forget(known);
-      }
-      return { left: known?.joined ? known : void 0 };
+    if (!online || !isRoom(id)) {
+      record ? this.#merge(id, record) : known && this.#forget(known);
+    } else if (known) {
+      this.#saved.delete(id);
+      this.#mergeRead(known, record);
     }
-    const joined = known?.joined;
-    this.#merge(id, record);
-    return { opened: joined === this.get(id).joined ? void 0 : this.get(id) };
   }
-  // merge takes over what was saved; what was read once stays read.
+  // merge takes over what was saved.
   #merge(id, record) {
     if (!record) {
       return;
     }
     const conversation = this.open(id);
-    conversation.joined ||= record.joined;
-    conversation.epoch ??= record.epoch;
-    if (record.readTo !== null && record.epoch === conversation.epoch) {
-      conversation.readTo = Math.max(conversation.readTo ?? 0, record.readTo);
-    }
+    conversation.joined ||= record.joined === true;
+    conversation.joining ||= record.joining === true;
+    this.#mergeRead(conversation, record);
     this.#names.set(id, record.name);
     this.#saved.set(id, JSON.stringify(record));
+  }
+  // mergeRead takes over how much was read; what was read once stays read.
+  #mergeRead(conversation, record) {
+    conversation.epoch ??= record?.epoch;
+    if (Number.isInteger(record?.readTo) && record.epoch === conversation.epoch) {
+      conversation.readTo = Math.max(conversation.readTo ?? 0, record.readTo);
+    }
   }
   #forget(conversation) {
     this.#byID.delete(conversation.id);
@@ -463,6 +491,9 @@ var WORDS = {
   quota_exceeded: "You, or others at your network address, have sent as much as this server stores in a day.",
   too_many_new_rooms: "You, or others at your network address, have made as many rooms as this server allows for now.",
   banned: "You may not take part here (any more): this server has banned you.",
+  session_ended: "You were logged out here, from another tab or device.",
+  session_refused: "The server does not know this session (any more).",
+  user_deleted: "The server has deleted this user.",
   too_many_rooms: "You are in as many rooms as this server allows. Leave one first."
 };
 function pause({ code, reason, retry_after_ms: wait }) {
@@ -510,6 +541,7 @@ var Delivery = class {
   #requests;
   #world;
   #changed;
+  #begun = false;
   #flying = /* @__PURE__ */ new Map();
   // ref → conversation, of what is sent and not answered
   #held = /* @__PURE__ */ new Map();
@@ -521,12 +553,15 @@ var Delivery = class {
     this.#world = world;
     this.#changed = changed;
   }
-  // begin is called when a connection stands, and sends what waits; end when it is lost.
+  // begin is called when a connection stands and what was missed is known, and sends what
+  // waits; end when it is lost.
   begin() {
     this.end();
+    this.#begun = true;
     this.#outbox.sending().forEach((entry) => this.#send(entry));
   }
   end() {
+    this.#begun = false;
     for (const { timer } of this.#held.values()) {
       this.#world.clearTimeout(timer);
     }
@@ -535,7 +570,7 @@ var Delivery = class {
   }
   // post sends an entry when those before it have been sent.
   post(entry) {
-    if (!this.#held.has(entry.to)) {
+    if (this.#begun && !this.#held.has(entry.to)) {
       this.#send(entry);
     }
   }
@@ -545,6 +580,13 @@ var Delivery = class {
     const entries = this.#outbox.to(conversation);
     const waiting = this.#held.get(conversation)?.reason;
     return waiting ? entries.map((entry) => ({ ...entry, waiting })) : entries;
+  }
+  // abandon sends nothing more to a conversation before the user asks for it, and says why.
+  // It reports whether there was anything.
+  abandon(conversation, why2) {
+    const waiting = this.#outbox.to(conversation);
+    waiting.forEach(({ ref }) => this.#outbox.fail(ref, why2));
+    return waiting.length > 0;
   }
   // acknowledged returns the entry, if it is still one.
   acknowledged({ ref }) {
@@ -725,6 +767,65 @@ var Directory = class {
       if (rooms.length > 0 || !has_more || after === void 0 || generation !== this.#generation) {
         return { rooms, has_more: has_more && after !== void 0, next: after };
       }
+    }
+  }
+};
+
+// page/chat/events.js
+var Events = class {
+  #client;
+  #presence;
+  #membership;
+  #sync;
+  constructor({ client: client2, presence, membership, sync }) {
+    this.#client = client2;
+    this.#presence = presence;
+    this.#membership = membership;
+    this.#sync = sync;
+  }
+  take({ event, receiver_id, user_id, name, content, ...place }) {
+    const client2 = this.#client;
+    const room = client2.conversations.get(receiver_id);
+    switch (event) {
+      case "joined":
+        this.#presence.joined(receiver_id, user_id, name);
+        break;
+      case "left":
+        this.#left(receiver_id, user_id);
+        break;
+      case "renamed":
+        client2.names.set(user_id, name);
+        room?.joinedBy(user_id, name);
+        if (user_id === client2.me.user_id) {
+          client2.onname(name);
+        }
+        break;
+      case "reload":
+        if (room?.joined) {
+          this.#sync.placed(room, place);
+        }
+        break;
+      case "subscribed":
+        this.#membership.entered(receiver_id, place);
+        break;
+      case "unsubscribed":
+        if (room) {
+          this.#membership.ended(room);
+          client2.refreshRooms();
+        }
+        break;
+      case "shutting_down":
+        client2.notice = content;
+        break;
+      case "token_expiring":
+        client2.onexpiry();
+        break;
+    }
+  }
+  #left(room, id) {
+    const person = this.#presence.left(room, id);
+    if (person) {
+      this.#sync.askAgain(person);
     }
   }
 };
@@ -912,6 +1013,10 @@ var Requests = class {
     this.#world = world;
     this.#pacer = new Pacer(send, world);
   }
+  // open says whether there is a connection to ask on.
+  get open() {
+    return this.#open;
+  }
   // begin is called when a connection stands, with the limits it grants.
   begin(limits) {
     this.#open = true;
@@ -984,13 +1089,121 @@ var Requests = class {
   }
 };
 
+// page/chat/membership.js
+var Membership = class {
+  #conversations;
+  #requests;
+  #delivery;
+  #sync;
+  #changed;
+  #told;
+  #asking = /* @__PURE__ */ new Set();
+  // rooms that are being joined
+  // changed is called after anything changed, told with what went wrong, or what one did not
+  // expect.
+  constructor({ conversations, requests, delivery, sync, changed, told }) {
+    this.#conversations = conversations;
+    this.#requests = requests;
+    this.#delivery = delivery;
+    this.#sync = sync;
+    this.#changed = changed;
+    this.#told = told;
+  }
+  // open joins a room, and makes it if need be. Its promise is rejected with what the server
+  // has against it.
+  async open(name) {
+    const ack = await this.#requests.ask({ type: "join", receiver_id: name });
+    return this.entered(name, ack);
+  }
+  // join joins a room in the background, as soon as there is a connection; where the server
+  // cannot for now, again and again.
+  join(room) {
+    room.joining = true;
+    this.#conversations.save(room);
+    const asking = this.#asking;
+    if (!this.#requests.open || asking.has(room)) {
+      return;
+    }
+    asking.add(room);
+    const delayed = (error) => {
+      room.error = `${error.message} The page tries again by itself.`;
+      this.#changed();
+    };
+    this.#sync.run(async () => {
+      try {
+        const ack = await this.#requests.ask({ type: "join", receiver_id: room.id }, { delayed });
+        room.error = "";
+        this.entered(room.id, ack);
+      } catch (error) {
+        room.joining = error instanceof Disconnected;
+        this.#conversations.save(room);
+        throw error;
+      } finally {
+        asking.delete(room);
+      }
+    }, room);
+  }
+  // end is called when the connection is lost.
+  end() {
+    this.#asking = /* @__PURE__ */ new Set();
+  }
+  // leave ends the membership, on all devices. It reports whether that was done: not while
+  // there is something that was not sent, which is not dropped in passing.
+  async leave(room) {
+    const waiting = this.#delivery.to(room.id).length;
+    if (waiting > 0) {
+      this.#told(`${waiting === 1 ? "A message" : `${waiting} messages`} to #${room.id} could not be sent yet. Wait, or discard what was not sent, before you leave.`);
+      return false;
+    }
+    try {
+      await this.#requests.ask({ type: "leave", receiver_id: room.id });
+    } catch (error) {
+      const nowhere = error.reason === "unknown_room" || error instanceof Disconnected && !room.joined;
+      if (!nowhere) {
+        this.#told(`You are still in #${room.id}. ${error.message}`);
+        return false;
+      }
+    }
+    this.#conversations.delete(room);
+    return true;
+  }
+  // entered takes that one is in a room, and where the room's messages that are delivered
+  // begin. It returns the room.
+  entered(name, place) {
+    const room = this.#conversations.open(name);
+    room.joined = true;
+    room.joining = false;
+    this.#sync.placed(room, place);
+    return room;
+  }
+  // ended takes that one is not in a room any more. It is kept only for what was not sent.
+  ended(room) {
+    const words2 = `You are no longer in #${room.id}: you have left it somewhere else.`;
+    room.joined = room.joining = false;
+    room.members = null;
+    if (this.#delivery.abandon(room.id, "You have left this room. If you send this again, you are in it again.")) {
+      room.error = words2;
+      this.#conversations.save(room);
+      return;
+    }
+    if (this.#conversations.current === room) {
+      this.#told(words2);
+    }
+    this.#conversations.delete(room);
+  }
+};
+
 // page/chat/outbox.js
 var KEY2 = "outbox.";
-var OLD = 23 * 36e5;
+var DAY = 86400;
+var SHARE = 0.95;
 var Outbox = class {
   // Called after entries were taken over from a tab that is gone.
   onadopt = () => {
   };
+  // For how many seconds the server knows a ref again. What is older may be stored twice if
+  // it is sent again, so that is left to the user.
+  lifetime = DAY;
   #memory;
   #tabs;
   #entries = /* @__PURE__ */ new Map();
@@ -1056,9 +1269,10 @@ var Outbox = class {
   }
   // sending returns what is to be sent again after a reconnect.
   sending() {
+    const old = 1e3 * SHARE * this.lifetime;
     for (const { ref, at, state } of this.#entries.values()) {
-      if (state === "sending" && Date.now() - at > OLD) {
-        this.fail(ref, "It was written more than a day ago, and may have arrived. Send it again?");
+      if (state === "sending" && Date.now() - at > old) {
+        this.fail(ref, "It was written so long ago that the server cannot tell whether it has arrived. Send it again?");
       }
     }
     return [...this.#entries.values()].filter((e) => e.state === "sending");
@@ -1141,29 +1355,27 @@ var Presence = class {
       this.#asking.delete(conversation);
     }
   }
-  // people asks for those with whom there are private messages, and calls visit with what
-  // the server says about each.
-  async people(visit2) {
+  // refresh asks for those with whom there are private messages: which of them are there
+  // now, and when something was said last.
+  async refresh() {
     let after;
     for (let more = true; more; ) {
       const { peers, has_more } = await this.#requests.ask({ type: "peers", limit: 100, after });
-      for (const peer of peers) {
-        this.#names.set(peer.user_id, peer.name);
-        visit2(peer);
-      }
+      peers.forEach((peer) => this.#learn(peer));
       after = peers.at(-1)?.user_id;
       more = has_more && after !== void 0;
     }
   }
-  // refresh asks which of them are there now. It leaves alone what else the answer says:
-  // messages may have come since it was given.
-  async refresh() {
-    await this.people(({ user_id, online }) => {
-      const person = this.#conversations.get(user_id);
-      if (person) {
-        person.online = online;
-      }
-    });
+  // Messages may have come since the answer was given, so nothing is taken back by it.
+  #learn({ user_id, name, online, seq, server_ts }) {
+    this.#names.set(user_id, name);
+    const person = this.#conversations.open(user_id);
+    person.online = online;
+    person.active = Math.max(person.active, server_ts);
+    if (!person.loaded) {
+      person.head = Math.max(person.head, seq);
+    }
+    this.#conversations.save(person);
   }
   // forget is called when the connection is lost.
   forget() {
@@ -1188,10 +1400,111 @@ var Presence = class {
   }
 };
 
+// page/chat/resume.js
+var MOST2 = 1e3;
+var MARGIN = 3e5;
+var Resume = class {
+  #conversations;
+  #membership;
+  #sync;
+  #deliver;
+  #done;
+  #resumed = false;
+  // whether the session goes on
+  #named = [];
+  // conversations whose positions the server was told
+  #rooms = /* @__PURE__ */ new Set();
+  // in which one is, for all that the server has said
+  #complete = false;
+  // whether it has said all
+  #since = 0;
+  // the highest server_ts since then
+  // deliver is called with each message that was missed, in order; done after all of them.
+  constructor({ conversations, membership, sync, deliver, done }) {
+    this.#conversations = conversations;
+    this.#membership = membership;
+    this.#sync = sync;
+    this.#deliver = deliver;
+    this.#done = done;
+  }
+  // held is what auth says that this client holds. Where no message is, what was missed would
+  // be of no use: of such a conversation it is only asked where it stands.
+  held() {
+    const held = [...this.#conversations].filter((c) => c.loaded && c.position && (c.joined || !c.isRoom));
+    this.#named = held.sort((a, b) => b.active - a.active).slice(0, MOST2);
+    return {
+      positions: Object.fromEntries(this.#named.map(({ id, position }) => [id, position])),
+      since: this.#since > 0 ? Math.max(0, this.#since - MARGIN) : void 0
+    };
+  }
+  // begin is called with auth_ok.
+  begin(resumed) {
+    this.#resumed = resumed === true;
+    this.#rooms = new Set(this.#named.filter((c) => c.isRoom));
+    this.#complete = false;
+  }
+  // heard takes the time of whatever the server has sent.
+  heard({ server_ts }) {
+    if (this.#complete && server_ts > this.#since) {
+      this.#since = server_ts;
+    }
+  }
+  // take takes an answer.
+  take({ status, receiver_id, messages, server_ts, ...place }) {
+    const conversation = this.#conversations.get(receiver_id);
+    switch (status) {
+      case "missed":
+        messages.forEach((message) => this.#deliver(message));
+        break;
+      case "reload":
+        if (conversation) {
+          conversation.forget();
+          this.#sync.placed(conversation, place);
+        }
+        break;
+      case "new":
+        this.#opened(receiver_id, place);
+        break;
+      case "gone":
+        this.#rooms.delete(conversation);
+        break;
+      case "done":
+        this.#complete = true;
+        this.heard({ server_ts });
+        this.#settleRooms();
+        this.#done();
+        break;
+    }
+  }
+  #opened(id, place) {
+    const conversation = this.#conversations.open(id);
+    if (conversation.isRoom) {
+      this.#rooms.add(this.#membership.entered(id, place));
+    } else {
+      this.#sync.placed(conversation, place);
+    }
+  }
+  // settleRooms finds out what has become of rooms that the server does not name. If the
+  // session is another one, and there is none of them any more, the memberships have ended
+  // with it, and not because one has left.
+  #settleRooms() {
+    const gone = [...this.#conversations].filter((c) => c.joined && !this.#rooms.has(c));
+    const expired = !this.#resumed && this.#rooms.size === 0;
+    for (const room of gone) {
+      if (expired) {
+        room.joined = false;
+        room.joining = true;
+      } else {
+        this.#membership.ended(room);
+      }
+    }
+    [...this.#conversations].filter((c) => c.joining).forEach((room) => this.#membership.join(room));
+  }
+};
+
 // page/chat/sync.js
 var Sync = class {
   #conversations;
-  #requests;
   #history;
   #presence;
   #online;
@@ -1199,27 +1512,24 @@ var Sync = class {
   #told;
   // online reports whether there is a connection. changed is called after anything
   // changed, told with what went wrong and concerns no conversation.
-  constructor({ conversations, requests, history: history2, presence, online, changed, told }) {
+  constructor({ conversations, history: history2, presence, online, changed, told }) {
     this.#conversations = conversations;
-    this.#requests = requests;
     this.#history = history2;
     this.#presence = presence;
     this.#online = online;
     this.#changed = changed;
     this.#told = told;
   }
-  // begin is called when a connection stands.
+  // begin is called when a connection stands, and resumed when what was missed is known.
   begin() {
-    for (const conversation of this.#conversations) {
-      if (conversation.joined) {
-        this.join(conversation);
-      }
-    }
+    this.run(() => this.#presence.refresh());
+  }
+  resumed() {
     const { current } = this.#conversations;
-    if (current && !current.joined) {
+    [...this.#conversations].filter((c) => c.behind).forEach((c) => this.catchUp(c));
+    if (current?.joining === false) {
       this.show(current);
     }
-    this.#loadPeers();
   }
   // end is called when the connection is lost.
   end() {
@@ -1228,40 +1538,11 @@ var Sync = class {
       conversation.fetching = null;
     }
   }
-  // join joins a room in the background; where the server cannot for now, again and again.
-  join(room) {
-    const delayed = (error) => {
-      room.error = `${error.message} The page tries again by itself.`;
-      this.#changed();
-    };
-    this.run(async () => {
-      try {
-        const ack = await this.#requests.ask({ type: "join", receiver_id: room.id }, { delayed });
-        room.error = "";
-        this.joined(room, ack);
-      } catch (error) {
-        room.joined = error instanceof Disconnected;
-        throw error;
-      }
-    }, room);
-  }
-  // renew finds out where a conversation stands whose data is other data.
-  renew(conversation) {
-    if (conversation.joined) {
-      this.join(conversation);
-    } else {
-      this.show(conversation);
-    }
-  }
-  // joined takes the place of a room's end, as the acknowledgement of a join tells it.
-  joined(room, { seq, epoch }) {
-    room.adopt(epoch);
-    this.#committed(room, seq);
-    if (room.readTo === null || room.readTo > seq) {
-      room.readTo = seq;
-    }
-    this.#conversations.save(room);
-    this.show(room);
+  // placed takes where the server says that a conversation stands.
+  placed(conversation, place) {
+    conversation.place(place);
+    this.#conversations.save(conversation);
+    this.show(conversation);
   }
   // show fetches what is needed to show a conversation, if it is to be shown, and
   // what it missed in any case.
@@ -1316,22 +1597,6 @@ var Sync = class {
   #quietly(work) {
     work.catch(() => {
     }).then(() => this.#changed());
-  }
-  #committed(conversation, seq) {
-    if (!conversation.committed(seq)) {
-      conversation.reset();
-      conversation.committed(seq);
-    }
-  }
-  #loadPeers() {
-    this.run(() => this.#presence.people((peer) => {
-      const conversation = this.#conversations.open(peer.user_id);
-      conversation.online = peer.online;
-      conversation.active = Math.max(conversation.active, peer.server_ts);
-      this.#committed(conversation, peer.seq);
-      this.#conversations.save(conversation);
-      this.show(conversation);
-    }));
   }
 };
 
@@ -1399,6 +1664,9 @@ var Client = class {
   #delivery;
   #presence;
   #sync;
+  #membership;
+  #resume;
+  #events;
   // connection is a Connection whose owner this becomes. memory is the browser's, tab
   // that of the tab alone; tabs are the others that have the page open.
   constructor({ me, connection: connection2, memory, tab: tab2 = memory, tabs: tabs2 = new Tabs(), world = globalThis }) {
@@ -1411,19 +1679,39 @@ var Client = class {
     this.#connection = connection2;
     const requests = new Requests((message) => connection2.send(message), world);
     const changed = () => this.onchange();
+    const told = (words2) => {
+      this.notice = words2;
+      this.onchange();
+    };
     this.#requests = requests;
     this.#delivery = new Delivery({ outbox: this.#outbox, requests, world, changed });
     this.directory = new Directory({ requests, world, changed });
     this.#presence = new Presence(requests, this.names, this.conversations);
     this.#sync = new Sync({
       conversations: this.conversations,
-      requests,
       presence: this.#presence,
       changed,
-      history: new History(requests, (messages) => this.#learn(messages), (conversation) => this.#sync.renew(conversation)),
+      history: new History(requests, (messages) => this.#learn(messages), (conversation) => this.#sync.show(conversation)),
       online: () => this.state === "online",
-      told: (problem) => this.notice = problem
+      told
     });
+    this.#membership = new Membership({
+      conversations: this.conversations,
+      requests,
+      delivery: this.#delivery,
+      sync: this.#sync,
+      changed,
+      told
+    });
+    this.#resume = new Resume({
+      conversations: this.conversations,
+      membership: this.#membership,
+      sync: this.#sync,
+      deliver: (message) => this.#deliver(message),
+      done: () => this.#resumed()
+    });
+    this.#events = new Events({ client: this, presence: this.#presence, membership: this.#membership, sync: this.#sync });
+    connection2.held = () => this.#resume.held();
     connection2.onstate = () => this.#stateChanged();
     connection2.onready = (authOK) => this.#ready(authOK);
     connection2.onmessage = (message) => this.#receive(message);
@@ -1468,47 +1756,35 @@ var Client = class {
       this.select(room);
       return;
     }
-    room.joined = true;
     this.conversations.current = room;
-    this.conversations.save(room);
+    this.#membership.join(room);
     this.conversations.saveCurrent();
-    this.#sync.join(room);
     this.onchange();
   }
   // openRoom joins a room, makes it if need be, and shows it. Its promise is
   // rejected with what the server has against it.
   async openRoom(name) {
-    if (!this.conversations.get(name)?.joined) {
-      const ack = await this.#requests.ask({ type: "join", receiver_id: name });
-      const room = this.conversations.open(name);
-      room.joined = true;
-      this.#sync.joined(room, ack);
+    let room = this.conversations.get(name);
+    if (!room?.joined) {
+      room = await this.#membership.open(name);
       this.directory.refresh();
     }
-    this.select(this.conversations.open(name));
+    this.select(room);
   }
   // openPerson shows the private conversation with a user.
   openPerson(id) {
     this.select(this.conversations.open(id));
   }
-  // leave leaves a room, unless there is something that was not sent to it: that is not
-  // dropped in passing. It reports whether it did.
-  leave(room) {
-    const waiting = this.pending(room).length;
-    if (waiting > 0) {
-      this.notice = `${waiting === 1 ? "A message" : `${waiting} messages`} to #${room.id} could not be sent yet. Wait, or discard what was not sent, before you leave.`;
-      this.onchange();
+  // leave leaves a room, on all devices, and reports whether it did.
+  async leave(room) {
+    if (!await this.#membership.leave(room)) {
       return false;
     }
     this.saveDraft(room, "");
-    this.conversations.delete(room);
     this.conversations.saveCurrent();
-    this.#left(room);
-    return true;
-  }
-  #left(room) {
-    this.#requests.ask({ type: "leave", receiver_id: room.id }).then(() => this.directory.refresh(), ignore);
+    this.directory.refresh();
     this.onchange();
+    return true;
   }
   // draft is what was written in a conversation, and not sent, perhaps days ago.
   draft(conversation) {
@@ -1531,13 +1807,7 @@ var Client = class {
   // that.
   stored(key, value) {
     this.#outbox.stored(key, value);
-    const { opened, left } = this.conversations.stored(key, value);
-    if (left) {
-      this.#left(left);
-    }
-    if (opened?.joined) {
-      this.#sync.join(opened);
-    }
+    this.conversations.stored(key, value, { online: this.state === "online" });
     this.onchange();
   }
   // send says something in a conversation.
@@ -1580,6 +1850,25 @@ var Client = class {
       this.onchange();
     }
   }
+  // sessions asks for the sessions of this user, on all devices, and logOut ends one of them.
+  // Their promises are rejected with what can be shown.
+  async sessions() {
+    const { sessions } = await this.#requests.ask({ type: "sessions" });
+    return sessions;
+  }
+  logOut(id) {
+    return this.#requests.ask({ type: "logout", session_id: id });
+  }
+  // logOutEverywhere ends all sessions, this one too, and the tokens of this user.
+  async logOutEverywhere() {
+    try {
+      await this.#requests.ask({ type: "logout", all: true });
+    } catch (error) {
+      if (this.reason !== "session_ended") {
+        throw error;
+      }
+    }
+  }
   // refreshRooms asks again which rooms there are.
   refreshRooms() {
     if (this.state === "online") {
@@ -1605,29 +1894,39 @@ var Client = class {
       this.#delivery.end();
       this.directory.forget();
       this.#sync.end();
+      this.#membership.end();
     }
     this.onchange();
   }
-  // ready does what PROTOCOL.md says under "Reconnecting", the first time, too.
-  #ready({ epoch, limits, name }) {
+  #ready({ epoch, limits, name, resumed, ref_lifetime }) {
     this.notice = "";
     this.limits = limits ?? this.limits;
+    this.#outbox.lifetime = ref_lifetime ?? this.#outbox.lifetime;
     this.#requests.begin(limits);
     this.conversations.adopt(epoch);
     this.onname(name);
+    this.#resume.begin(resumed);
     this.#sync.begin();
-    this.#delivery.begin();
     this.directory.refresh();
     this.onchange();
   }
+  // resumed is called when what was missed is known.
+  #resumed() {
+    this.#sync.resumed();
+    this.#delivery.begin();
+  }
   #receive(message) {
+    this.#resume.heard(message);
     if (message.ref !== void 0 && this.#requests.settle(message)) {
       return;
     }
     switch (message.type) {
       case "group":
       case "message":
-        this.#deliver(message);
+        this.#online(this.#deliver(message), message);
+        break;
+      case "resume":
+        this.#resume.take(message);
         break;
       case "ack":
         this.#acknowledged(message);
@@ -1636,25 +1935,34 @@ var Client = class {
         this.#refused(message);
         break;
       case "system":
-        this.#event(message);
+        this.#events.take(message);
         break;
     }
     this.onchange();
   }
+  // deliver takes a message, perhaps an old one, and returns its conversation.
   #deliver(message) {
     const mine = message.sender_id === this.me.user_id;
     const id = isRoom(message.receiver_id) || mine ? message.receiver_id : message.sender_id;
     if (isRoom(id) && !this.conversations.get(id)) {
-      return;
+      return null;
     }
     const conversation = this.conversations.open(id);
+    if (conversation.isRoom && !conversation.joined) {
+      conversation.joined = true;
+      conversation.joining = false;
+    }
     this.#learn([message]);
     this.#put(conversation, message, mine);
-    if (!mine && !conversation.isRoom) {
-      conversation.online = true;
-    }
     if (message.seq > conversation.held) {
       this.#sync.catchUp(conversation);
+    }
+    return conversation;
+  }
+  // online notes that somebody who has just written is there.
+  #online(conversation, { sender_id }) {
+    if (conversation?.id === sender_id) {
+      conversation.online = true;
     }
   }
   // acknowledged puts our message in at once. Its delivery, which follows, changes
@@ -1672,7 +1980,8 @@ var Client = class {
   }
   #put(conversation, message, mine) {
     if (conversation.adopt(message.epoch)) {
-      this.#sync.renew(conversation);
+      conversation.place({ ...message, seq: message.seq - 1 });
+      this.#sync.show(conversation);
     }
     if (mine && conversation.readTo === message.seq - 1) {
       conversation.readTo = message.seq;
@@ -1695,44 +2004,6 @@ var Client = class {
       this.notice = `The server refused something: ${words(error)}`;
     }
   }
-  #event({ event, receiver_id, user_id, name, content, ...place }) {
-    switch (event) {
-      case "joined":
-        this.#presence.joined(receiver_id, user_id, name);
-        break;
-      case "left":
-        this.#leftRoom(receiver_id, user_id);
-        break;
-      case "renamed":
-        this.names.set(user_id, name);
-        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
-        if (user_id === this.me.user_id) {
-          this.onname(name);
-        }
-        break;
-      case "reload":
-        this.#reloaded(this.conversations.get(receiver_id), place);
-        break;
-      case "shutting_down":
-        this.notice = content;
-        break;
-      case "token_expiring":
-        this.onexpiry();
-        break;
-    }
-  }
-  // reloaded is told that the history of a room is another one, and where it ends.
-  #reloaded(room, { epoch, seq }) {
-    if (room?.joined) {
-      this.#sync.joined(room, { epoch, seq });
-    }
-  }
-  #leftRoom(room, id) {
-    const person = this.#presence.left(room, id);
-    if (person) {
-      this.#sync.askAgain(person);
-    }
-  }
   // adopted sends what a tab that is gone had not sent. The server knows it by its ref.
   #adopted(entries) {
     if (this.state === "online") {
@@ -1741,8 +2012,6 @@ var Client = class {
     this.onchange();
   }
 };
-function ignore() {
-}
 
 // page/chat/refusal.js
 var TIMEOUT = 4e3;
@@ -1796,6 +2065,7 @@ var STABLE_AFTER = 1e4;
 var WATCHED_HEARTBEAT = 2e3;
 var DEFAULT_HEARTBEAT = 30;
 var SIGNED_OUT = /* @__PURE__ */ new Set(["token_refused", "token_expired"]);
+var ENDED = /* @__PURE__ */ new Set(["session_ended", "session_refused", "user_deleted", "banned"]);
 var Connection = class {
   // state is 'connecting', 'online', 'waiting' (until the next attempt) or
   // 'stopped' (until retry or later is called). reason says why: what the server said,
@@ -1807,8 +2077,10 @@ var Connection = class {
   silent = false;
   // Goes with every auth from now on.
   token;
-  // Set by the owner. onready is given the server's auth_ok, onmessage everything
-  // that follows it except for answers to heartbeats.
+  // Set by the owner. held returns what auth says that this client holds; onready is given
+  // the server's auth_ok, onmessage everything that follows it except for answers to
+  // heartbeats.
+  held = () => ({});
   onstate = () => {
   };
   onready = () => {
@@ -1817,23 +2089,30 @@ var Connection = class {
   };
   #url;
   #features;
+  #session;
+  #device;
   #backoff;
   #world;
   #socket = null;
   #opened = false;
   #used = "";
-  // the token that was sent last
+  // the token that the connection depends on
+  #began = "";
+  // the token with which the session began
   #refusal = "";
   #interval = 0;
   #watched = false;
   #unanswered = /* @__PURE__ */ new Set();
   // refs
   #timers = /* @__PURE__ */ new Map();
-  // world holds WebSocket, fetch, setTimeout, clearTimeout and performance.
-  constructor({ url, token, features, backoff = new Backoff(), world = globalThis }) {
+  // session is a Session, device what this device is called. world holds WebSocket, fetch,
+  // setTimeout, clearTimeout and performance.
+  constructor({ url, token, features, session, device, backoff = new Backoff(), world = globalThis }) {
     this.#url = url;
     this.token = token;
     this.#features = features;
+    this.#session = session;
+    this.#device = device;
     this.#backoff = backoff;
     this.#world = world;
   }
@@ -1896,7 +2175,14 @@ var Connection = class {
     socket.onopen = current(() => {
       this.#opened = true;
       this.#used = this.token;
-      this.#write({ type: "auth", token: this.token, features: this.#features });
+      this.#write({
+        type: "auth",
+        token: this.token,
+        ...this.#session.proof,
+        features: this.#features,
+        device: this.#device,
+        resume: this.held()
+      });
     });
     socket.onmessage = current((event) => this.#receive(event.data));
     socket.onclose = current((event) => this.#lost(event.code, event.reason));
@@ -1930,6 +2216,9 @@ var Connection = class {
         this.#expect();
         return;
       case "auth_ok":
+        this.#session.took(message);
+        this.#began = message.resumed ? this.#began : this.#used;
+        this.#used = this.#began;
         this.#interval = 1e3 * (message.heartbeat_interval > 0 ? message.heartbeat_interval : DEFAULT_HEARTBEAT);
         this.#answered();
         this.#schedule();
@@ -1942,7 +2231,8 @@ var Connection = class {
       this.#cancel("quiet");
       this.#expect();
     }
-    if (this.state === "online") {
+    const isLast = message.type === "error" && (SIGNED_OUT.has(message.reason) || ENDED.has(message.reason));
+    if (this.state === "online" && !isLast) {
       this.onmessage(message);
     } else if (message.type === "error") {
       this.#refusal = message.reason;
@@ -1970,7 +2260,11 @@ var Connection = class {
     const newToken = this.token !== this.#used;
     this.#abandon();
     const signedOut = SIGNED_OUT.has(reason);
-    if ((signedOut || code === 1008 && reason !== "auth_timeout") && !(signedOut && newToken)) {
+    const ended2 = ENDED.has(reason);
+    if (ended2) {
+      this.#session.forget();
+    }
+    if ((signedOut || ended2 || code === 1008 && reason !== "auth_timeout") && !(signedOut && newToken)) {
       this.#become("stopped", reason || "policy");
       return;
     }
@@ -2037,6 +2331,32 @@ function parse(data) {
   } catch {
     return null;
   }
+}
+
+// page/chat/device.js
+var BROWSERS = [
+  [/\bEdg(?:A|iOS)?\//, "Edge"],
+  [/\bOPR\//, "Opera"],
+  [/\bSamsungBrowser\//, "Samsung Internet"],
+  [/\b(?:Firefox|FxiOS)\//, "Firefox"],
+  [/\b(?:Chrome|CriOS|Chromium)\//, "Chrome"],
+  [/\bSafari\//, "Safari"]
+];
+var SYSTEMS = [
+  [/\bAndroid\b/, "Android"],
+  [/\biPhone\b/, "iPhone"],
+  [/\biPad\b/, "iPad"],
+  [/\bWindows\b/, "Windows"],
+  [/\bCrOS\b/, "ChromeOS"],
+  [/\bMac OS X\b/, "macOS"],
+  [/\bLinux\b/, "Linux"]
+];
+function deviceName({ userAgent, maxTouchPoints = 0 }) {
+  const among = (list) => list.find(([pattern]) => pattern.test(userAgent))?.[1];
+  const browser2 = among(BROWSERS) ?? "Browser";
+  const system = among(SYSTEMS);
+  const shown2 = system === "macOS" && maxTouchPoints > 1 ? "iPad" : system;
+  return shown2 ? `${browser2} on ${shown2}` : browser2;
 }
 
 // page/chat/guest.js
@@ -2243,6 +2563,35 @@ function parse2(text) {
     return null;
   }
 }
+
+// page/chat/session.js
+var KEY4 = "session";
+var Session = class {
+  #tab;
+  #userID;
+  #kept;
+  // tab is the tab's own memory. It may hold a session of somebody whom one is no more.
+  constructor(tab2, userID) {
+    this.#tab = tab2;
+    this.#userID = userID;
+    const kept = tab2.load(KEY4);
+    this.#kept = kept?.user_id === userID ? kept : null;
+  }
+  // proof is what auth needs to resume it, and nothing if there is none.
+  get proof() {
+    return this.#kept ? { session_id: this.#kept.session_id, resume_key: this.#kept.resume_key } : {};
+  }
+  // took keeps the newest key, which an auth_ok has brought. The server takes the one before
+  // until it was used, so it is good to lose an answer.
+  took({ session_id, resume_key }) {
+    this.#kept = { session_id, resume_key, user_id: this.#userID };
+    this.#tab.save(KEY4, this.#kept);
+  }
+  forget() {
+    this.#kept = null;
+    this.#tab.remove(KEY4);
+  }
+};
 
 // page/view/dom.js
 function el(tag, properties = {}, ...children) {
@@ -3604,9 +3953,9 @@ var Chat = class {
     byID2("notice").hidden = notice === "";
     setText(byID2("notice-text"), notice);
   }
-  #leave() {
+  async #leave() {
     const { current, conversations } = this.#client;
-    if (!this.#client.leave(current)) {
+    if (!await this.#client.leave(current) || this.#client.current) {
       return;
     }
     const next = [...conversations][0];
@@ -3770,6 +4119,7 @@ var SignIn = class {
 
 // page/app.js
 var UNKNOWN = /* @__PURE__ */ new Set(["token_refused", "token_expired"]);
+var ENDED2 = /* @__PURE__ */ new Set(["session_ended", "user_deleted"]);
 var ASK_AGAIN = 6e4;
 var RENEW_EVERY = 36e5;
 var prefix = `hawser${new URL(".", location.href).pathname.slice(0, -1)}.`;
@@ -3801,7 +4151,9 @@ function main() {
 function chat(room = "") {
   const url = new URL("ws", location.href);
   url.protocol = url.protocol.replace("http", "ws");
-  connection = new Connection({ url: url.href, token: identity.current.token, features: FEATURES });
+  const { token, user_id } = identity.current;
+  const session = new Session(tab, user_id);
+  connection = new Connection({ url: url.href, token, features: FEATURES, session, device: deviceName(navigator) });
   client = new Client({ me: identity.current, connection, memory: browser, tab, tabs });
   visit(room || address.id);
   connection.watch(document.visibilityState === "visible");
@@ -3847,6 +4199,8 @@ function clientChanged() {
   }
   if (connection.state === "stopped" && UNKNOWN.has(connection.reason) && !renewing && !leaving) {
     renew(connection.reason);
+  } else if (connection.state === "stopped" && ENDED2.has(connection.reason) && !leaving) {
+    askForName(connection.reason);
   }
   (client.unsent > 0 && !leaving ? addEventListener : removeEventListener)("beforeunload", askToStay);
 }
@@ -3865,7 +4219,7 @@ function visit(id) {
     signIn.room = isRoom(id) ? id : signIn.room;
   } else if (id && id !== client.current?.id) {
     isRoom(id) ? client.enter(id) : client.openPerson(id);
-  } else if (id && isRoom(id) && !client.current.joined) {
+  } else if (id && isRoom(id) && !client.current.joined && !client.current.joining) {
     client.enter(id);
   }
 }
@@ -3889,12 +4243,13 @@ function renewIfDue() {
   identity.renewIfDue().catch(() => {
   });
 }
+var asked = "";
 function askForName(reason) {
-  if (signIn.visible) {
+  if (signIn.visible && reason === asked) {
     return;
   }
+  asked = reason;
   const waiting = unsent(browser);
-  const why = reason === "token_expired" ? "It has been too long." : "This server does not know you (any more).";
   const lost = waiting > 0 ? ` Then ${count(waiting, "message that was not sent is", "messages that were not sent are")} lost.` : "";
   document.getElementById("app").hidden = true;
   const room = client.current?.isRoom ? client.current.id : "lobby";
@@ -3902,8 +4257,17 @@ function askForName(reason) {
     name: client.me.name,
     room,
     remembers: browser.lasting,
-    problem: `${why} Try again, or choose a name, and be somebody new.${lost}`
+    problem: `${why(reason)} Try again, or choose a name, and be somebody new.${lost}`
   });
+}
+function why(reason) {
+  switch (reason) {
+    case "token_expired":
+      return "It has been too long.";
+    case "token_refused":
+      return "This server does not know you (any more).";
+  }
+  return words({ reason });
 }
 function identityChanged() {
   const { current } = identity;
@@ -3928,6 +4292,7 @@ function identityChanged() {
 function restart() {
   leaving = true;
   removeEventListener("beforeunload", askToStay);
+  connection.send({ type: "logout" });
   connection.stop();
   tab.clear();
   location.reload();

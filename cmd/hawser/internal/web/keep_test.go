@@ -117,6 +117,7 @@ func testRefusedToken(t *testing.T, b *browser.Browser, s *service) {
 	eval[any](w, `(() => {
 		const me = JSON.parse(localStorage.getItem('hawser.identity'));
 		window.name = me.token; // survives a reload
+		sessionStorage.removeItem('hawser.session'); // which would do without the token
 		localStorage.setItem('hawser.identity', JSON.stringify({ ...me, token: 'e30.e30.e30' }));
 		localStorage.setItem('hawser.outbox.r1', JSON.stringify({
 			ref: 'r1', to: 'refused', content: 'not sent yet', at: Date.now(), n: 0, tab: 'gone', state: 'sending', error: '',

@@ -4,9 +4,12 @@ import { Address } from './address.js';
 import { Client, FEATURES } from './chat/client.js';
 import { Connection } from './chat/connection.js';
 import { isRoom } from './chat/conversation.js';
+import { deviceName } from './chat/device.js';
 import { Identity } from './chat/identity.js';
 import { Memory } from './chat/memory.js';
 import { unsent } from './chat/outbox.js';
+import { words } from './chat/refused.js';
+import { Session } from './chat/session.js';
 import { Tabs } from './chat/tabs.js';
 import { Chat } from './view/chat.js';
 import { Profile } from './view/profile.js';
@@ -14,6 +17,7 @@ import { SignIn } from './view/signin.js';
 import { count } from './view/text.js';
 
 const UNKNOWN = new Set(['token_refused', 'token_expired']); // reasons
+const ENDED = new Set(['session_ended', 'user_deleted']); // likewise
 const ASK_AGAIN = 60_000; // milliseconds after which a server that does not know us is asked again
 const RENEW_EVERY = 3600_000; // how often it is looked whether the token is to be renewed
 
@@ -52,7 +56,9 @@ function main() {
 function chat(room = '') {
   const url = new URL('ws', location.href);
   url.protocol = url.protocol.replace('http', 'ws');
-  connection = new Connection({ url: url.href, token: identity.current.token, features: FEATURES });
+  const { token, user_id } = identity.current;
+  const session = new Session(tab, user_id);
+  connection = new Connection({ url: url.href, token, features: FEATURES, session, device: deviceName(navigator) });
   client = new Client({ me: identity.current, connection, memory: browser, tab, tabs });
   visit(room || address.id);
   connection.watch(document.visibilityState === 'visible');
@@ -99,6 +105,8 @@ function clientChanged() {
   }
   if (connection.state === 'stopped' && UNKNOWN.has(connection.reason) && !renewing && !leaving) {
     renew(connection.reason);
+  } else if (connection.state === 'stopped' && ENDED.has(connection.reason) && !leaving) {
+    askForName(connection.reason);
   }
   // A page that may ask is kept out of some browsers' memory for Back: ask only if needed.
   (client.unsent > 0 && !leaving ? addEventListener : removeEventListener)('beforeunload', askToStay);
@@ -124,7 +132,7 @@ function visit(id) {
     signIn.room = isRoom(id) ? id : signIn.room;
   } else if (id && id !== client.current?.id) {
     isRoom(id) ? client.enter(id) : client.openPerson(id);
-  } else if (id && isRoom(id) && !client.current.joined) {
+  } else if (id && isRoom(id) && !client.current.joined && !client.current.joining) {
     client.enter(id);
   }
 }
@@ -153,19 +161,31 @@ function renewIfDue() {
   identity.renewIfDue().catch(() => {}); // it is tried again before it is too late
 }
 
+// askForName hides the chat, and shows why, what may help, and how to be somebody new.
+let asked = ''; // the reason for which that was done last
 function askForName(reason) {
-  if (signIn.visible) {
+  if (signIn.visible && reason === asked) {
     return;
   }
+  asked = reason;
   const waiting = unsent(browser);
-  const why = reason === 'token_expired' ? 'It has been too long.' : 'This server does not know you (any more).';
   const lost = waiting > 0 ? ` Then ${count(waiting, 'message that was not sent is', 'messages that were not sent are')} lost.` : '';
   document.getElementById('app').hidden = true;
   const room = client.current?.isRoom ? client.current.id : 'lobby';
   signIn.show({
     name: client.me.name, room, remembers: browser.lasting,
-    problem: `${why} Try again, or choose a name, and be somebody new.${lost}`,
+    problem: `${why(reason)} Try again, or choose a name, and be somebody new.${lost}`,
   });
+}
+
+function why(reason) {
+  switch (reason) {
+    case 'token_expired':
+      return 'It has been too long.';
+    case 'token_refused':
+      return 'This server does not know you (any more).';
+  }
+  return words({ reason });
 }
 
 function identityChanged() {
@@ -193,6 +213,7 @@ function identityChanged() {
 function restart() {
   leaving = true;
   removeEventListener('beforeunload', askToStay);
+  connection.send({ type: 'logout' }); // if it can; otherwise the session ends in a while
   connection.stop();
   tab.clear();
   location.reload();

@@ -1,7 +1,7 @@
 // The client against a server that the test plays by hand.
 
 import { equal, settle, Storage } from './check.js';
-import { contents, group, stored, Table } from './table.js';
+import { contents, group, missed, stored, Table } from './table.js';
 
 const whisper = (seq, more = {}) => group(seq, { type: 'message', receiver_id: 'u_ada', ...more });
 
@@ -29,39 +29,33 @@ export default {
     t.client.send(room, 'three'); // written without a connection
     equal(t.client.pending(room).length, 3);
 
-    t.connect();
-    const again = t.sent.filter((m) => m.type === 'group');
-    equal(again.map((m) => m.content), ['one', 'two', 'three']);
-    equal(again.slice(0, 2).map((m) => m.ref), refs);
-
     // The server has stored "one" already, and somebody else's after it.
-    await t.answer('join', { type: 'ack', op: 'join', seq: 3 });
-    t.ack(again[0], 2);
-    t.ack(again[1], 4);
-    const asked = await t.answer('history', { messages: [
-      group(2, { sender_id: 'u_ada', content: 'one', metadata: { ref: refs[0] } }), group(3),
-    ], has_more: false });
-    equal(asked.after_seq, 1);
+    const one = group(2, { sender_id: 'u_ada', content: 'one', metadata: { ref: refs[0] } });
+    t.open();
+    t.client.send(room, 'four'); // before it is known what was missed
+    equal(t.sent.filter((m) => m.type === 'group'), []);
+    t.resume('missed', 'lobby', missed('lobby', one, group(3)));
+    t.resume('done');
+    const again = t.sent.filter((m) => m.type === 'group');
+    equal(again.map((m) => m.content), ['two', 'three', 'four'], 'what was missed holds the first one');
+    equal(again[0].ref, refs[1]);
+    t.ack(again[0], 4);
     t.deliver(group(4, { sender_id: 'u_ada', content: 'two', metadata: { ref: refs[1] } }));
-    t.ack(again[2], 5);
-    equal(contents(room), ['m1', 'one', 'm3', 'two', 'three']);
+    t.ack(again[1], 5);
+    t.ack(again[2], 6);
+    equal(contents(room), ['m1', 'one', 'm3', 'two', 'three', 'four']);
     equal(t.client.pending(room), []);
   },
 
-  async 'a lost acknowledgement is made up for by the history'() {
+  async 'a lost acknowledgement is made up for by what was missed'() {
     const t = new Table();
     const room = await t.enter(0);
     t.client.send(room, 'one');
     const { ref } = t.take('group');
     t.lose();
-    t.connect();
-    await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
-    await t.answer('history', {
-      messages: [group(1, { sender_id: 'u_ada', content: 'one', metadata: { ref } })], has_more: false,
-    });
+    t.connect({}, missed('lobby', group(1, { sender_id: 'u_ada', content: 'one', metadata: { ref } })));
     equal([contents(room), t.client.pending(room)], [['one'], []]);
-    t.ack(t.take('group'), 1);
-    equal(contents(room), ['one']);
+    equal(t.sent.filter((m) => m.type === 'group'), []);
   },
 
   async 'somebody else cannot confirm our message'() {
@@ -73,12 +67,10 @@ export default {
     equal([t.client.pending(room).length, contents(room)], [1, ['m1']]);
   },
 
-  async 'what was missed is fetched page by page, while new messages arrive'() {
+  async 'a gap is filled page by page, while new messages arrive'() {
     const t = new Table();
     const room = await t.enter(2);
-    t.lose();
-    t.connect();
-    await t.answer('join', { type: 'ack', op: 'join', seq: 6 });
+    t.deliver(group(6));
     t.deliver(group(7));
     equal((await t.answer('history', { messages: stored(3, 4), has_more: true })).after_seq, 2);
     t.deliver(group(8));
@@ -87,16 +79,15 @@ export default {
     equal([room.behind, t.sent.filter((m) => m.type === 'history')], [false, []]);
   },
 
-  async 'losing the connection while catching up starts it again'() {
+  async 'losing the connection while a gap is filled starts it again'() {
     const t = new Table();
     const room = await t.enter(1);
-    t.lose();
-    t.connect();
-    await t.answer('join', { type: 'ack', op: 'join', seq: 5 });
+    t.deliver(group(5));
+    t.take('history');
     t.lose();
     await settle();
-    t.connect();
-    await t.answer('join', { type: 'ack', op: 'join', seq: 6 });
+    t.connect({}, missed('lobby', group(6)));
+    equal(t.claimed.positions, { lobby: 'p5' });
     equal((await t.answer('history', { messages: stored(2, 6), has_more: false })).after_seq, 1);
     equal(room.messages.length, 6);
   },
@@ -107,9 +98,8 @@ export default {
     t.lose();
     t.client.send(room, 'kept');
     t.epoch = 'e2';
-    t.connect();
+    t.connect({}, { status: 'reload', receiver_id: 'lobby', seq: 1 });
     equal(room.messages, []);
-    await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
     const asked = await t.answer('history', { messages: [group(1, { epoch: 'e2', content: 'new' })], has_more: false });
     equal([asked.after_seq, contents(room)], [undefined, ['new']]);
     equal(t.take('group').content, 'kept');
@@ -120,9 +110,8 @@ export default {
     const room = await t.enter(3);
     t.epoch = 'e2';
     t.deliver(group(1, { epoch: 'e2' }));
-    await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
     await t.answer('history', { messages: [group(1, { epoch: 'e2' })], has_more: false });
-    equal(contents(room), ['m1']);
+    equal([contents(room), room.unread], [['m1'], 1]);
   },
 
   async 'a room whose history is another one is read again, and no other'() {
@@ -159,9 +148,7 @@ export default {
     await t.answer('history', { messages: [whisper(1, { epoch: 'e2', content: 'new' })], has_more: false });
     equal(contents(bob), ['new']);
     // The history itself may say so first.
-    t.lose();
-    t.connect();
-    await t.answer('peers', { peers: [{ user_id: 'u_bob', name: 'Bob', seq: 3, server_ts: 3, online: true }], has_more: false });
+    t.deliver(whisper(3, { epoch: 'e2' }));
     await t.answer('history', { messages: [2, 3].map((seq) => whisper(seq, { epoch: 'e3' })), has_more: false });
     await t.answer('history', { messages: [1, 2, 3].map((seq) => whisper(seq, { epoch: 'e3' })), has_more: false });
     equal(bob.messages.map(({ epoch, seq }) => `${epoch} ${seq}`), ['e3 1', 'e3 2', 'e3 3']);
@@ -202,8 +189,9 @@ export default {
 
     const after = new Table(storage);
     equal([after.client.current.id, after.client.current.joined], ['lobby', true]);
+    after.members.set('lobby', 3);
     after.connect();
-    await after.answer('join', { type: 'ack', op: 'join', seq: 3 });
+    equal([after.claimed, after.sent.filter((m) => m.type === 'join')], [{ positions: {} }, []]);
     equal(after.client.current.unread, 1);
     equal(after.take('group').ref, ref);
   },
@@ -227,10 +215,10 @@ export default {
     const t = new Table();
     await t.enter(0);
     t.lose();
-    t.connect();
+    t.connect({}, { status: 'new', receiver_id: 'u_bob', seq: 4 });
     await t.answer('peers', { peers: [{ user_id: 'u_bob', name: 'Bob', seq: 4, server_ts: 9, online: true }], has_more: true });
     equal((await t.answer('peers', { peers: [], has_more: false })).after, 'u_bob');
-    equal(t.client.conversations.get('u_bob').unread, 4);
+    equal([t.client.conversations.get('u_bob').unread, t.client.names.of('u_bob')], [4, 'Bob']);
   },
 
   async 'who is there follows what happens'() {
@@ -279,10 +267,12 @@ export default {
   async 'messages of a room that was left are not shown'() {
     const t = new Table();
     const room = await t.enter(1);
-    t.client.leave(room);
-    equal([t.take('leave').receiver_id, t.client.current], ['lobby', null]);
+    const left = t.client.leave(room);
+    equal((await t.answer('leave', { type: 'ack', op: 'leave', seq: 1 })).receiver_id, 'lobby');
+    equal([await left, t.client.current], [true, null]);
     t.deliver(group(2));
     equal([...t.client.conversations], []);
+    t.members.clear();
     t.lose();
     t.connect();
     equal(t.sent.filter((m) => m.type === 'join'), []);

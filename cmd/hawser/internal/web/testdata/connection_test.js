@@ -1,12 +1,17 @@
 import { Backoff } from '/chat/backoff.js';
 import { Connection } from '/chat/connection.js';
+import { Memory } from '/chat/memory.js';
 import { Pacer } from '/chat/pacer.js';
-import { equal, settle, World } from './check.js';
+import { Session } from '/chat/session.js';
+import { equal, settle, Storage, World } from './check.js';
 
-function connect() {
+const tabMemory = (storage) => new Memory(() => storage);
+
+function connect(storage = new Storage()) {
   const world = new World();
   const connection = new Connection({
     url: 'ws://here/ws', token: 'secret', features: ['ack'],
+    session: new Session(tabMemory(storage), 'u_ada'), device: 'Lynx on VMS',
     backoff: new Backoff({ random: () => 1 }), world,
   });
   const heard = [];
@@ -22,6 +27,15 @@ function refusal(status, body, headers = { 'Content-Type': 'text/plain; charset=
     equal(url, 'http://here/ws');
     return { status, headers: new Headers(headers), text: async () => body };
   };
+}
+
+// reconnect loses the connection, and opens the next one.
+function reconnect(world, connection, code = 1006, reason = '') {
+  world.socket.end(code, reason);
+  while (connection.state === 'waiting') {
+    world.pass(100);
+  }
+  world.socket.open();
 }
 
 function online() {
@@ -53,7 +67,7 @@ export default {
     equal(connection.state, 'connecting');
     equal(connection.send({ type: 'join' }), false);
     world.socket.open();
-    equal(world.socket.sent, [{ type: 'auth', token: 'secret', features: ['ack'] }]);
+    equal(world.socket.sent, [{ type: 'auth', token: 'secret', features: ['ack'], device: 'Lynx on VMS', resume: {} }]);
     world.socket.receive({ type: 'auth_ok', heartbeat_interval: 30 });
     equal(connection.state, 'online');
     world.socket.receive({ type: 'group' });
@@ -287,6 +301,63 @@ export default {
       world.pass(1);
       equal(connection.state, 'connecting');
     }
+  },
+
+  'a session is resumed with its newest key, also after an answer was lost or the tab reloaded'() {
+    const storage = new Storage();
+    const { world, connection } = connect(storage);
+    connection.held = () => ({ positions: { lobby: 'p1' } });
+    const proof = ({ token, session_id, resume_key, resume }) => [token, session_id, resume_key, resume.positions.lobby];
+    const admit = (n, resumed) => world.socket.receive({ type: 'auth_ok', heartbeat_interval: 30, session_id: 's_1', resume_key: `KEY-${n}`, resumed });
+    const again = () => {
+      reconnect(world, connection);
+      return proof(world.socket.sent[0]);
+    };
+    world.socket.open();
+    equal(proof(world.socket.sent[0]), ['secret', undefined, undefined, 'p1']);
+    admit(1, false);
+    equal(again(), ['secret', 's_1', 'KEY-1', 'p1']);
+    equal(again(), ['secret', 's_1', 'KEY-1', 'p1'], 'without an answer');
+    admit(3, true);
+    equal(again(), ['secret', 's_1', 'KEY-3', 'p1']);
+
+    const after = connect(storage);
+    after.world.socket.open();
+    equal([after.world.socket.sent[0].session_id, after.world.socket.sent[0].resume_key], ['s_1', 'KEY-3']);
+    equal(new Session(tabMemory(storage), 'u_eve').proof, {}, 'of somebody else');
+    equal(Object.keys(storage), ['hawser.session']);
+  },
+
+  'a session that was ended stops it, with or without a close frame, and is forgotten'() {
+    for (const reason of ['session_ended', 'user_deleted']) {
+      for (const code of [1008, 1006]) {
+        const { world, connection, heard } = connect();
+        world.socket.open();
+        world.socket.receive({ type: 'auth_ok', heartbeat_interval: 30, session_id: 's_1', resume_key: 'KEY-1', resumed: false });
+        world.socket.receive({ type: 'error', code: 401, reason });
+        world.socket.end(code, code === 1008 ? reason : '');
+        equal([connection.state, connection.reason, heard.map((m) => m.type)], ['stopped', reason, ['auth_ok']]);
+        connection.retry();
+        world.socket.open();
+        equal([world.socket.sent[0].token, world.socket.sent[0].session_id], ['secret', undefined]);
+      }
+    }
+  },
+
+  'a session ends with the token that it began with, and another one begins'() {
+    const { world, connection } = connect();
+    const admit = (resumed) => {
+      world.socket.receive({ type: 'auth_ok', heartbeat_interval: 30, session_id: 's_1', resume_key: 'KEY', resumed });
+    };
+    world.socket.open();
+    admit(false);
+    connection.token = 'newer';
+    reconnect(world, connection);
+    admit(true);
+    reconnect(world, connection, 1008, 'token_expired');
+    admit(false);
+    world.socket.end(1008, 'token_expired');
+    equal(connection.state, 'stopped');
   },
 
   'stop leaves nothing behind'() {

@@ -198,17 +198,16 @@ export default {
   async 'a room that cannot be joined for now is joined later, and that is said'() {
     for (const reason of ['store_unavailable', 'overloaded']) {
       const t = new Table();
-      await t.enter(1);
-      t.lose();
+      t.client.enter('lobby');
       t.connect();
       t.refuse(t.take('join'), reason);
       await settle();
       const room = t.client.current;
-      equal([room.joined, room.error.endsWith('tries again by itself.')], [true, true]);
+      equal([room.joining, room.error.endsWith('tries again by itself.')], [true, true]);
       t.sent = [];
       t.world.pass(1000);
       await t.answer('join', { type: 'ack', op: 'join', seq: 1 });
-      equal([room.joined, room.error], [true, '']);
+      equal([room.joined, room.joining, room.error], [true, false, '']);
     }
   },
 

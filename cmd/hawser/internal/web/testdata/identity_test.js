@@ -244,44 +244,43 @@ export default {
     const { memory, tabs } = new Browser().tab();
     const outbox = new Outbox(memory, tabs);
     const [old, young] = [outbox.add('lobby', 'old'), outbox.add('lobby', 'young')];
-    old.at -= 23 * 3600_000 + 1000;
+    old.at -= 58 * 60_000;
+    equal(outbox.sending(), [old, young], 'which is a day, unless it says otherwise');
+    outbox.lifetime = 3600; // seconds
     equal(outbox.sending(), [young]);
-    equal([old.state, old.error], ['failed', 'It was written more than a day ago, and may have arrived. Send it again?']);
+    equal([old.state, old.error], ['failed', 'It was written so long ago that the server cannot tell whether it has arrived. Send it again?']);
   },
 
   async 'rooms, what was read, and drafts are shared by the tabs'() {
     const browser = new Browser();
     const client = () => {
       const { memory, tabs } = browser.tab();
-      const sent = [];
-      const connection = { state: 'online', reason: '', words: '', silent: false, send: (message) => sent.push(message) };
-      const c = new Client({ me: { user_id: 'u_ada', name: 'Ada' }, connection, memory, tab: new Memory(() => new Storage()), tabs });
-      connection.onready({ epoch: 'e1', limits: {} });
-      return { c, sent };
+      const connection = { state: 'waiting', reason: '', words: '', silent: false, send: () => true };
+      return new Client({ me: { user_id: 'u_ada', name: 'Ada' }, connection, memory, tab: new Memory(() => new Storage()), tabs });
     };
-    const stored = (to, key) => to.c.stored(key, JSON.parse(browser.storage.getItem(`hawser.${key}`)));
+    const stored = (to, key) => to.stored(key, JSON.parse(browser.storage.getItem(`hawser.${key}`)));
     const [one, other] = [client(), client()];
-    one.c.enter('lobby');
-    other.c.enter('quay');
+    one.enter('lobby');
+    other.enter('quay');
     stored(other, 'talk.lobby');
-    equal(other.sent.filter((m) => m.type === 'join').map((m) => m.receiver_id), ['quay', 'lobby']);
-    equal(other.c.current.id, 'quay', 'what is shown is the tab\'s own');
-    Object.assign(one.c.current, { readTo: 3, head: 5 });
-    one.c.markRead(one.c.current);
+    equal([...other.conversations].map((c) => [c.id, c.joining]), [['quay', true], ['lobby', true]]);
+    equal(other.current.id, 'quay', 'what is shown is the tab\'s own');
+    Object.assign(one.current, { readTo: 3, head: 5 });
+    one.markRead(one.current);
     stored(other, 'talk.lobby');
-    equal(other.c.conversations.get('lobby').readTo, 5);
+    equal(other.conversations.get('lobby').readTo, 5);
 
-    one.c.saveDraft(one.c.current, 'half a sen');
-    equal(client().c.draft({ id: 'lobby' }), 'half a sen');
-    one.c.send(one.c.current, 'half a sentence');
-    equal(client().c.draft({ id: 'lobby' }), '');
+    one.saveDraft(one.current, 'half a sen');
+    equal(client().draft({ id: 'lobby' }), 'half a sen');
+    one.send(one.current, 'half a sentence');
+    equal(client().draft({ id: 'lobby' }), '');
 
-    equal(one.c.leave(one.c.current), false, 'with something unsent');
-    equal(one.c.notice.startsWith('A message to #lobby could not be sent yet.'), true);
-    one.c.discard(one.c.pending(one.c.current)[0].ref);
-    equal(one.c.leave(one.c.current), true);
+    equal(await one.leave(one.current), false, 'with something unsent');
+    equal(one.notice.startsWith('A message to #lobby could not be sent yet.'), true);
+    one.discard(one.pending(one.current)[0].ref);
+    equal(await one.leave(one.current), true, 'where one has not been yet');
     stored(other, 'talk.lobby');
-    equal([other.c.conversations.get('lobby'), other.sent.at(-1).type], [undefined, 'leave']);
-    equal([...client().c.conversations].map((c) => c.id), ['quay']);
+    equal(other.conversations.get('lobby'), undefined);
+    equal([...client().conversations].map((c) => c.id), ['quay']);
   },
 };

@@ -13,6 +13,9 @@ export class Table {
   state = 'waiting';
   reason = '';
   epoch = 'e1';
+  resumed = true; // whether the session goes on
+  members = new Map(); // rooms that the client's user is in → their last seq
+  claimed = null; // what the client said that it holds when it connected last
 
   constructor(storage = new Storage()) {
     this.client = new Client({ me, connection: this, memory: new Memory(() => storage), world: this.world });
@@ -23,11 +26,35 @@ export class Table {
     return true;
   }
 
-  connect(limits = {}) {
+  // connect lets the client in, and answers what it holds: rooms that it does not name are
+  // new, and answers are further ones.
+  connect(limits = {}, ...answers) {
+    this.open(limits);
+    for (const [receiver_id, seq] of this.members) {
+      if (!this.claimed.positions[receiver_id] && !answers.some((a) => a.receiver_id === receiver_id)) {
+        this.resume('new', receiver_id, { seq });
+      }
+    }
+    answers.forEach((answer) => this.resume(answer.status, answer.receiver_id, answer));
+    this.resume('done');
+  }
+
+  // open lets it in, and leaves the rest to the test.
+  open(limits = {}) {
     this.sent = [];
+    this.claimed = JSON.parse(JSON.stringify(this.held()));
     this.state = 'online';
     this.onstate();
-    this.onready({ epoch: this.epoch, limits: { content_code_points: 500, messages_per_second: 0, ...limits } });
+    this.onready({
+      epoch: this.epoch, resumed: this.resumed, ref_lifetime: 86_400,
+      limits: { content_code_points: 500, messages_per_second: 0, ...limits },
+    });
+  }
+
+  // resume is one answer to what the client holds.
+  resume(status, receiver_id, more = {}) {
+    const place = more.seq === undefined ? {} : { epoch: this.epoch, position: `p${more.seq}` };
+    this.onmessage({ type: 'resume', status, receiver_id, server_ts: 1e6, ...place, ...more });
   }
 
   lose() {
@@ -47,6 +74,10 @@ export class Table {
   async answer(type, answer) {
     const question = this.take(type);
     const { epoch } = this;
+    if (type === 'join' && answer.op === 'join') {
+      this.members.set(question.receiver_id, answer.seq);
+      answer.position ??= `p${answer.seq}`;
+    }
     this.onmessage({ type, epoch, receiver_id: question.receiver_id, ...answer, ref: question.ref });
     await settle();
     return question;
@@ -64,7 +95,7 @@ export class Table {
   }
 
   deliver(...messages) {
-    messages.forEach((message) => this.onmessage(message));
+    messages.forEach((message) => this.onmessage({ position: `p${message.seq}`, ...message }));
   }
 
   // refuse answers a message of ours with an error.
@@ -83,6 +114,11 @@ export function group(seq, more = {}) {
     metadata: {}, id: `i${seq}`, seq, epoch: 'e1', server_ts: seq, ...more,
   };
 }
+
+// missed is an answer with what was missed in a conversation.
+export const missed = (receiver_id, ...messages) => ({
+  status: 'missed', receiver_id, has_more: false, messages: messages.map((m) => ({ position: `p${m.seq}`, ...m })),
+});
 
 export const stored = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => group(from + i));
 export const contents = (conversation) => conversation.messages.map((m) => m.content);

@@ -5,12 +5,15 @@ import { isRoom } from './conversation.js';
 import { Conversations } from './conversations.js';
 import { Delivery, wire } from './delivery.js';
 import { Directory } from './directory.js';
+import { Events } from './events.js';
 import { History } from './history.js';
+import { Membership } from './membership.js';
 import { Names } from './names.js';
 import { Outbox } from './outbox.js';
 import { Presence } from './presence.js';
 import { words } from './refused.js';
 import { Requests } from './requests.js';
+import { Resume } from './resume.js';
 import { Sync } from './sync.js';
 import { Tabs } from './tabs.js';
 
@@ -39,6 +42,9 @@ export class Client {
   #delivery;
   #presence;
   #sync;
+  #membership;
+  #resume;
+  #events;
 
   // connection is a Connection whose owner this becomes. memory is the browser's, tab
   // that of the tab alone; tabs are the others that have the page open.
@@ -52,16 +58,30 @@ export class Client {
     this.#connection = connection;
     const requests = new Requests((message) => connection.send(message), world);
     const changed = () => this.onchange();
+    const told = (words) => {
+      this.notice = words;
+      this.onchange();
+    };
     this.#requests = requests;
     this.#delivery = new Delivery({ outbox: this.#outbox, requests, world, changed });
     this.directory = new Directory({ requests, world, changed });
     this.#presence = new Presence(requests, this.names, this.conversations);
     this.#sync = new Sync({
-      conversations: this.conversations, requests, presence: this.#presence, changed,
-      history: new History(requests, (messages) => this.#learn(messages), (conversation) => this.#sync.renew(conversation)),
+      conversations: this.conversations, presence: this.#presence, changed,
+      history: new History(requests, (messages) => this.#learn(messages), (conversation) => this.#sync.show(conversation)),
       online: () => this.state === 'online',
-      told: (problem) => (this.notice = problem),
+      told,
     });
+    this.#membership = new Membership({
+      conversations: this.conversations, requests, delivery: this.#delivery, sync: this.#sync, changed, told,
+    });
+    this.#resume = new Resume({
+      conversations: this.conversations, membership: this.#membership, sync: this.#sync,
+      deliver: (message) => this.#deliver(message),
+      done: () => this.#resumed(),
+    });
+    this.#events = new Events({ client: this, presence: this.#presence, membership: this.#membership, sync: this.#sync });
+    connection.held = () => this.#resume.held();
     connection.onstate = () => this.#stateChanged();
     connection.onready = (authOK) => this.#ready(authOK);
     connection.onmessage = (message) => this.#receive(message);
@@ -115,25 +135,21 @@ export class Client {
       this.select(room);
       return;
     }
-    room.joined = true;
     this.conversations.current = room;
-    this.conversations.save(room);
+    this.#membership.join(room); // and fetches what it needs to be shown
     this.conversations.saveCurrent();
-    this.#sync.join(room); // and what it needs to be shown
     this.onchange();
   }
 
   // openRoom joins a room, makes it if need be, and shows it. Its promise is
   // rejected with what the server has against it.
   async openRoom(name) {
-    if (!this.conversations.get(name)?.joined) {
-      const ack = await this.#requests.ask({ type: 'join', receiver_id: name });
-      const room = this.conversations.open(name);
-      room.joined = true;
-      this.#sync.joined(room, ack);
+    let room = this.conversations.get(name);
+    if (!room?.joined) {
+      room = await this.#membership.open(name);
       this.directory.refresh();
     }
-    this.select(this.conversations.open(name));
+    this.select(room);
   }
 
   // openPerson shows the private conversation with a user.
@@ -141,25 +157,16 @@ export class Client {
     this.select(this.conversations.open(id));
   }
 
-  // leave leaves a room, unless there is something that was not sent to it: that is not
-  // dropped in passing. It reports whether it did.
-  leave(room) {
-    const waiting = this.pending(room).length;
-    if (waiting > 0) {
-      this.notice = `${waiting === 1 ? 'A message' : `${waiting} messages`} to #${room.id} could not be sent yet. Wait, or discard what was not sent, before you leave.`;
-      this.onchange();
+  // leave leaves a room, on all devices, and reports whether it did.
+  async leave(room) {
+    if (!(await this.#membership.leave(room))) {
       return false;
     }
     this.saveDraft(room, '');
-    this.conversations.delete(room);
     this.conversations.saveCurrent();
-    this.#left(room);
-    return true;
-  }
-
-  #left(room) {
-    this.#requests.ask({ type: 'leave', receiver_id: room.id }).then(() => this.directory.refresh(), ignore);
+    this.directory.refresh();
     this.onchange();
+    return true;
   }
 
   // draft is what was written in a conversation, and not sent, perhaps days ago.
@@ -186,13 +193,7 @@ export class Client {
   // that.
   stored(key, value) {
     this.#outbox.stored(key, value);
-    const { opened, left } = this.conversations.stored(key, value);
-    if (left) {
-      this.#left(left);
-    }
-    if (opened?.joined) {
-      this.#sync.join(opened);
-    }
+    this.conversations.stored(key, value, { online: this.state === 'online' });
     this.onchange();
   }
 
@@ -243,6 +244,28 @@ export class Client {
     }
   }
 
+  // sessions asks for the sessions of this user, on all devices, and logOut ends one of them.
+  // Their promises are rejected with what can be shown.
+  async sessions() {
+    const { sessions } = await this.#requests.ask({ type: 'sessions' });
+    return sessions;
+  }
+
+  logOut(id) {
+    return this.#requests.ask({ type: 'logout', session_id: id });
+  }
+
+  // logOutEverywhere ends all sessions, this one too, and the tokens of this user.
+  async logOutEverywhere() {
+    try {
+      await this.#requests.ask({ type: 'logout', all: true });
+    } catch (error) {
+      if (this.reason !== 'session_ended') { // which may come before the answer
+        throw error;
+      }
+    }
+  }
+
   // refreshRooms asks again which rooms there are.
   refreshRooms() {
     if (this.state === 'online') {
@@ -271,31 +294,42 @@ export class Client {
       this.#delivery.end();
       this.directory.forget();
       this.#sync.end();
+      this.#membership.end();
     }
     this.onchange();
   }
 
-  // ready does what PROTOCOL.md says under "Reconnecting", the first time, too.
-  #ready({ epoch, limits, name }) {
+  #ready({ epoch, limits, name, resumed, ref_lifetime }) {
     this.notice = '';
     this.limits = limits ?? this.limits;
+    this.#outbox.lifetime = ref_lifetime ?? this.#outbox.lifetime;
     this.#requests.begin(limits);
     this.conversations.adopt(epoch);
     this.onname(name);
+    this.#resume.begin(resumed);
     this.#sync.begin();
-    this.#delivery.begin();
     this.directory.refresh();
     this.onchange();
   }
 
+  // resumed is called when what was missed is known.
+  #resumed() {
+    this.#sync.resumed();
+    this.#delivery.begin();
+  }
+
   #receive(message) {
+    this.#resume.heard(message);
     if (message.ref !== undefined && this.#requests.settle(message)) {
       return;
     }
     switch (message.type) {
       case 'group':
       case 'message':
-        this.#deliver(message);
+        this.#online(this.#deliver(message), message);
+        break;
+      case 'resume':
+        this.#resume.take(message);
         break;
       case 'ack':
         this.#acknowledged(message);
@@ -304,26 +338,36 @@ export class Client {
         this.#refused(message);
         break;
       case 'system':
-        this.#event(message);
+        this.#events.take(message);
         break;
     }
     this.onchange();
   }
 
+  // deliver takes a message, perhaps an old one, and returns its conversation.
   #deliver(message) {
     const mine = message.sender_id === this.me.user_id;
     const id = isRoom(message.receiver_id) || mine ? message.receiver_id : message.sender_id;
     if (isRoom(id) && !this.conversations.get(id)) {
-      return; // we have left it
+      return null; // we have left it
     }
     const conversation = this.conversations.open(id);
+    if (conversation.isRoom && !conversation.joined) {
+      conversation.joined = true; // by sending something
+      conversation.joining = false;
+    }
     this.#learn([message]);
     this.#put(conversation, message, mine);
-    if (!mine && !conversation.isRoom) {
-      conversation.online = true; // or who has written it?
-    }
     if (message.seq > conversation.held) {
       this.#sync.catchUp(conversation); // something before it is missing
+    }
+    return conversation;
+  }
+
+  // online notes that somebody who has just written is there.
+  #online(conversation, { sender_id }) {
+    if (conversation?.id === sender_id) {
+      conversation.online = true;
     }
   }
 
@@ -343,7 +387,8 @@ export class Client {
 
   #put(conversation, message, mine) {
     if (conversation.adopt(message.epoch)) {
-      this.#sync.renew(conversation);
+      conversation.place({ ...message, seq: message.seq - 1 });
+      this.#sync.show(conversation);
     }
     // What one has written, one has read.
     if (mine && conversation.readTo === message.seq - 1) {
@@ -370,47 +415,6 @@ export class Client {
     }
   }
 
-  #event({ event, receiver_id, user_id, name, content, ...place }) {
-    switch (event) {
-      case 'joined':
-        this.#presence.joined(receiver_id, user_id, name);
-        break;
-      case 'left':
-        this.#leftRoom(receiver_id, user_id);
-        break;
-      case 'renamed':
-        this.names.set(user_id, name);
-        this.conversations.get(receiver_id)?.joinedBy(user_id, name);
-        if (user_id === this.me.user_id) {
-          this.onname(name);
-        }
-        break;
-      case 'reload':
-        this.#reloaded(this.conversations.get(receiver_id), place);
-        break;
-      case 'shutting_down':
-        this.notice = content;
-        break;
-      case 'token_expiring':
-        this.onexpiry();
-        break;
-    }
-  }
-
-  // reloaded is told that the history of a room is another one, and where it ends.
-  #reloaded(room, { epoch, seq }) {
-    if (room?.joined) {
-      this.#sync.joined(room, { epoch, seq });
-    }
-  }
-
-  #leftRoom(room, id) {
-    const person = this.#presence.left(room, id);
-    if (person) {
-      this.#sync.askAgain(person);
-    }
-  }
-
   // adopted sends what a tab that is gone had not sent. The server knows it by its ref.
   #adopted(entries) {
     if (this.state === 'online') {
@@ -419,5 +423,3 @@ export class Client {
     this.onchange();
   }
 }
-
-function ignore() {}

@@ -30,6 +30,9 @@ const DEFAULT_HEARTBEAT = 30;
 
 const SIGNED_OUT = new Set(['token_refused', 'token_expired']);
 
+// After these the server takes one back with another session at best.
+const ENDED = new Set(['session_ended', 'session_refused', 'user_deleted', 'banned']);
+
 export class Connection {
   // state is 'connecting', 'online', 'waiting' (until the next attempt) or
   // 'stopped' (until retry or later is called). reason says why: what the server said,
@@ -44,30 +47,38 @@ export class Connection {
   // Goes with every auth from now on.
   token;
 
-  // Set by the owner. onready is given the server's auth_ok, onmessage everything
-  // that follows it except for answers to heartbeats.
+  // Set by the owner. held returns what auth says that this client holds; onready is given
+  // the server's auth_ok, onmessage everything that follows it except for answers to
+  // heartbeats.
+  held = () => ({});
   onstate = () => {};
   onready = () => {};
   onmessage = () => {};
 
   #url;
   #features;
+  #session;
+  #device;
   #backoff;
   #world;
   #socket = null;
   #opened = false;
-  #used = ''; // the token that was sent last
+  #used = ''; // the token that the connection depends on
+  #began = ''; // the token with which the session began
   #refusal = '';
   #interval = 0;
   #watched = false;
   #unanswered = new Set(); // refs
   #timers = new Map();
 
-  // world holds WebSocket, fetch, setTimeout, clearTimeout and performance.
-  constructor({ url, token, features, backoff = new Backoff(), world = globalThis }) {
+  // session is a Session, device what this device is called. world holds WebSocket, fetch,
+  // setTimeout, clearTimeout and performance.
+  constructor({ url, token, features, session, device, backoff = new Backoff(), world = globalThis }) {
     this.#url = url;
     this.token = token;
     this.#features = features;
+    this.#session = session;
+    this.#device = device;
     this.#backoff = backoff;
     this.#world = world;
   }
@@ -138,7 +149,10 @@ export class Connection {
     socket.onopen = current(() => {
       this.#opened = true;
       this.#used = this.token;
-      this.#write({ type: 'auth', token: this.token, features: this.#features });
+      this.#write({
+        type: 'auth', token: this.token, ...this.#session.proof,
+        features: this.#features, device: this.#device, resume: this.held(),
+      });
     });
     socket.onmessage = current((event) => this.#receive(event.data));
     socket.onclose = current((event) => this.#lost(event.code, event.reason));
@@ -176,6 +190,10 @@ export class Connection {
         this.#expect();
         return;
       case 'auth_ok':
+        this.#session.took(message);
+        // A session that goes on ends with the token that it began with.
+        this.#began = message.resumed ? this.#began : this.#used;
+        this.#used = this.#began;
         this.#interval = 1000 * (message.heartbeat_interval > 0 ? message.heartbeat_interval : DEFAULT_HEARTBEAT);
         this.#answered();
         this.#schedule();
@@ -188,7 +206,8 @@ export class Connection {
       this.#cancel('quiet');
       this.#expect();
     }
-    if (this.state === 'online') {
+    const isLast = message.type === 'error' && (SIGNED_OUT.has(message.reason) || ENDED.has(message.reason));
+    if (this.state === 'online' && !isLast) {
       this.onmessage(message);
     } else if (message.type === 'error') {
       this.#refusal = message.reason; // a close with 1008 follows, or gets lost
@@ -223,7 +242,11 @@ export class Connection {
     // time for auth may have run out without a fault of ours, and the token's may be
     // over while there is a newer one.
     const signedOut = SIGNED_OUT.has(reason);
-    if ((signedOut || (code === 1008 && reason !== 'auth_timeout')) && !(signedOut && newToken)) {
+    const ended = ENDED.has(reason);
+    if (ended) {
+      this.#session.forget();
+    }
+    if ((signedOut || ended || (code === 1008 && reason !== 'auth_timeout')) && !(signedOut && newToken)) {
       this.#become('stopped', reason || 'policy');
       return;
     }

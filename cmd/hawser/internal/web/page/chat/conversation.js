@@ -7,12 +7,14 @@ export function isRoom(id) {
 
 export class Conversation {
   id;
-  joined = false; // rooms only: to be joined again after a reconnect
+  joined = false; // rooms only: whether one is a member, as far as is known
+  joining = false; // rooms only: whether one is to be, as soon as there is a connection
   members = null; // rooms only: Map of user_id → name, another after any change; null if not known
   crowded = false; // rooms only: whether there are others, beyond those the server names
   online = null; // people only: whether they are connected, or null if not known
 
   epoch; // of the data that seq counts in; undefined if not known
+  position; // the last one that the server named, for resuming; undefined if not known
   messages = []; // in ascending order of seq; another array after a reset, and only then
   head = 0; // the highest seq known to be committed
   readTo; // the highest seq that was read; null in a room that was never joined
@@ -89,6 +91,21 @@ export class Conversation {
     return changed;
   }
 
+  // place notes where the server says that the conversation stands: everything after that
+  // is delivered. What is held and cannot be a part of it is forgotten.
+  place({ seq, epoch, position }) {
+    this.adopt(epoch);
+    if (!this.committed(seq)) {
+      this.reset(); // the same epoch, and yet messages are gone
+      this.adopt(epoch);
+      this.committed(seq);
+    }
+    if (this.readTo === null || this.readTo > seq) {
+      this.readTo = seq; // what was there before us is not unread
+    }
+    this.position = position;
+  }
+
   // load puts in the last messages of the history.
   load(messages, hasMore) {
     this.loaded = true;
@@ -121,6 +138,7 @@ export class Conversation {
   // deliver puts in one message that was received or acknowledged. It reports
   // whether it was new.
   deliver(message) {
+    this.position = message.position ?? this.position;
     this.head = Math.max(this.head, message.seq);
     this.active = Math.max(this.active, message.server_ts);
     if (!this.loaded || message.seq < this.#first) {
@@ -145,9 +163,16 @@ export class Conversation {
   // reset forgets everything that seq gave an order to.
   reset() {
     this.epoch = undefined;
-    this.messages = [];
-    this.head = this.active = this.#first = this.#held = 0;
+    this.active = 0;
     this.readTo = this.isRoom ? null : 0;
+    this.forget();
+  }
+
+  // forget drops the messages, which are to be read again. What was read once stays read.
+  forget() {
+    this.position = undefined;
+    this.messages = [];
+    this.head = this.#first = this.#held = 0;
     this.loaded = this.complete = false;
     this.fetching = null;
     this.error = '';

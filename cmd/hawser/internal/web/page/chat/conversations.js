@@ -2,7 +2,7 @@
 // up to where they were read. All tabs share that; which one is shown is the tab's own.
 // Messages come from the server again.
 
-import { Conversation } from './conversation.js';
+import { Conversation, isRoom } from './conversation.js';
 
 const KEY = 'talk.'; // and the id
 
@@ -50,21 +50,22 @@ export class Conversations {
   }
 
   // adopt notes the epoch of the server's data. If it is another one than before, all that
-  // is held is forgotten. A conversation may have an epoch of its own beside that.
+  // is held is forgotten, but for conversations that have an epoch of their own.
   adopt(epoch) {
     if (epoch === undefined || epoch === this.epoch) {
       return;
     }
     if (this.epoch !== undefined) {
-      this.#byID.forEach((conversation) => conversation.reset());
+      const old = [...this].filter((conversation) => (conversation.epoch ?? this.epoch) === this.epoch);
+      old.forEach((conversation) => conversation.reset());
     }
     this.epoch = epoch;
     this.#memory.save('epoch', epoch);
   }
 
   save(conversation) {
-    const { id, joined, readTo, epoch = this.epoch } = conversation;
-    const record = { joined, readTo, epoch, name: this.#names.get(id) };
+    const { id, joined, joining, readTo, epoch = this.epoch } = conversation;
+    const record = { joined, joining, readTo, epoch, name: this.#names.get(id) };
     const text = JSON.stringify(record);
     if (this.get(id) === conversation && this.#saved.get(id) !== text) {
       this.#saved.set(id, text);
@@ -78,38 +79,41 @@ export class Conversations {
     this.#memory.save('current', this.current?.id ?? null);
   }
 
-  // stored is told what another tab saved under a key, null if it removed that. It
-  // returns the conversation that was opened, or left, by that.
-  stored(key, record) {
+  // stored is told what another tab saved under a key, null if it removed that. Which rooms
+  // there are is what the server says; online is false while it says nothing.
+  stored(key, record, { online }) {
     if (!key.startsWith(KEY)) {
-      return {};
+      return;
     }
     const id = key.slice(KEY.length);
     const known = this.get(id);
-    if (!record) {
-      if (known) {
-        this.#forget(known);
-      }
-      return { left: known?.joined ? known : undefined };
+    if (!online || !isRoom(id)) {
+      record ? this.#merge(id, record) : known && this.#forget(known);
+    } else if (known) {
+      this.#saved.delete(id); // what is in the memory is not ours
+      this.#mergeRead(known, record);
     }
-    const joined = known?.joined;
-    this.#merge(id, record);
-    return { opened: joined === this.get(id).joined ? undefined : this.get(id) };
   }
 
-  // merge takes over what was saved; what was read once stays read.
+  // merge takes over what was saved.
   #merge(id, record) {
     if (!record) {
       return;
     }
     const conversation = this.open(id);
-    conversation.joined ||= record.joined;
-    conversation.epoch ??= record.epoch;
-    if (record.readTo !== null && record.epoch === conversation.epoch) {
-      conversation.readTo = Math.max(conversation.readTo ?? 0, record.readTo);
-    }
+    conversation.joined ||= record.joined === true;
+    conversation.joining ||= record.joining === true;
+    this.#mergeRead(conversation, record);
     this.#names.set(id, record.name);
     this.#saved.set(id, JSON.stringify(record));
+  }
+
+  // mergeRead takes over how much was read; what was read once stays read.
+  #mergeRead(conversation, record) {
+    conversation.epoch ??= record?.epoch;
+    if (Number.isInteger(record?.readTo) && record.epoch === conversation.epoch) {
+      conversation.readTo = Math.max(conversation.readTo ?? 0, record.readTo);
+    }
   }
 
   #forget(conversation) {

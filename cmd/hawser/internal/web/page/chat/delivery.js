@@ -12,6 +12,7 @@ export class Delivery {
   #requests;
   #world;
   #changed;
+  #begun = false;
   #flying = new Map(); // ref → conversation, of what is sent and not answered
   #held = new Map(); // conversation → { timer, backoff, reason }, where nothing is sent for now
 
@@ -23,13 +24,16 @@ export class Delivery {
     this.#changed = changed;
   }
 
-  // begin is called when a connection stands, and sends what waits; end when it is lost.
+  // begin is called when a connection stands and what was missed is known, and sends what
+  // waits; end when it is lost.
   begin() {
     this.end();
+    this.#begun = true;
     this.#outbox.sending().forEach((entry) => this.#send(entry));
   }
 
   end() {
+    this.#begun = false;
     for (const { timer } of this.#held.values()) {
       this.#world.clearTimeout(timer);
     }
@@ -39,7 +43,7 @@ export class Delivery {
 
   // post sends an entry when those before it have been sent.
   post(entry) {
-    if (!this.#held.has(entry.to)) {
+    if (this.#begun && !this.#held.has(entry.to)) {
       this.#send(entry);
     }
   }
@@ -50,6 +54,14 @@ export class Delivery {
     const entries = this.#outbox.to(conversation);
     const waiting = this.#held.get(conversation)?.reason;
     return waiting ? entries.map((entry) => ({ ...entry, waiting })) : entries;
+  }
+
+  // abandon sends nothing more to a conversation before the user asks for it, and says why.
+  // It reports whether there was anything.
+  abandon(conversation, why) {
+    const waiting = this.#outbox.to(conversation);
+    waiting.forEach(({ ref }) => this.#outbox.fail(ref, why));
+    return waiting.length > 0;
   }
 
   // acknowledged returns the entry, if it is still one.

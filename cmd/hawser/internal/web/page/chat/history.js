@@ -1,7 +1,7 @@
-// Fetching what a conversation does not hold: its end, what is older, what was missed.
+// Fetching what a conversation does not hold: its end, what is older, what lies between.
 
 const PAGE = 50; // messages at a time, scrolling up
-const CATCH_UP = 100; // and after a reconnect
+const CATCH_UP = 100; // and where some are missing
 
 export class History {
   #requests;

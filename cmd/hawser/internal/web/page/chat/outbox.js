@@ -7,13 +7,16 @@ import { newRef } from './requests.js';
 
 const KEY = 'outbox.'; // and the ref
 
-// The server knows a ref for 24 hours. What is older may be stored twice if it is sent
-// again, so that is left to the user.
-const OLD = 23 * 3600_000;
+const DAY = 86_400; // seconds
+const SHARE = 0.95; // of the time for which the server knows a ref: clocks differ
 
 export class Outbox {
   // Called after entries were taken over from a tab that is gone.
   onadopt = () => {};
+
+  // For how many seconds the server knows a ref again. What is older may be stored twice if
+  // it is sent again, so that is left to the user.
+  lifetime = DAY;
 
   #memory;
   #tabs;
@@ -82,9 +85,10 @@ export class Outbox {
 
   // sending returns what is to be sent again after a reconnect.
   sending() {
+    const old = 1000 * SHARE * this.lifetime;
     for (const { ref, at, state } of this.#entries.values()) {
-      if (state === 'sending' && Date.now() - at > OLD) {
-        this.fail(ref, 'It was written more than a day ago, and may have arrived. Send it again?');
+      if (state === 'sending' && Date.now() - at > old) {
+        this.fail(ref, 'It was written so long ago that the server cannot tell whether it has arrived. Send it again?');
       }
     }
     return [...this.#entries.values()].filter((e) => e.state === 'sending');

@@ -38,30 +38,28 @@ export class Presence {
     }
   }
 
-  // people asks for those with whom there are private messages, and calls visit with what
-  // the server says about each.
-  async people(visit) {
+  // refresh asks for those with whom there are private messages: which of them are there
+  // now, and when something was said last.
+  async refresh() {
     let after;
     for (let more = true; more; ) {
       const { peers, has_more } = await this.#requests.ask({ type: 'peers', limit: 100, after });
-      for (const peer of peers) {
-        this.#names.set(peer.user_id, peer.name);
-        visit(peer);
-      }
+      peers.forEach((peer) => this.#learn(peer));
       after = peers.at(-1)?.user_id;
       more = has_more && after !== undefined;
     }
   }
 
-  // refresh asks which of them are there now. It leaves alone what else the answer says:
-  // messages may have come since it was given.
-  async refresh() {
-    await this.people(({ user_id, online }) => {
-      const person = this.#conversations.get(user_id);
-      if (person) {
-        person.online = online;
-      }
-    });
+  // Messages may have come since the answer was given, so nothing is taken back by it.
+  #learn({ user_id, name, online, seq, server_ts }) {
+    this.#names.set(user_id, name);
+    const person = this.#conversations.open(user_id);
+    person.online = online;
+    person.active = Math.max(person.active, server_ts);
+    if (!person.loaded) {
+      person.head = Math.max(person.head, seq);
+    }
+    this.#conversations.save(person);
   }
 
   // forget is called when the connection is lost.

@@ -16,6 +16,9 @@ const WORDS = {
   quota_exceeded: 'You, or others at your network address, have sent as much as this server stores in a day.',
   too_many_new_rooms: 'You, or others at your network address, have made as many rooms as this server allows for now.',
   banned: 'You may not take part here (any more): this server has banned you.',
+  session_ended: 'You were logged out here, from another tab or device.',
+  session_refused: 'The server does not know this session (any more).',
+  user_deleted: 'The server has deleted this user.',
   too_many_rooms: 'You are in as many rooms as this server allows. Leave one first.',
 };
 

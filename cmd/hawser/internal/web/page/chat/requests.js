@@ -40,6 +40,11 @@ export class Requests {
     this.#pacer = new Pacer(send, world);
   }
 
+  // open says whether there is a connection to ask on.
+  get open() {
+    return this.#open;
+  }
+
   // begin is called when a connection stands, with the limits it grants.
   begin(limits) {
     this.#open = true;

@@ -1,11 +1,10 @@
-// Keeps what is held of conversations in step with the server, as PROTOCOL.md says under
-// "Reconnecting".
+// Keeps what is held of conversations in step with the server: the end of each one that is
+// shown, what is older, what lies between.
 
 import { Disconnected } from './requests.js';
 
 export class Sync {
   #conversations;
-  #requests;
   #history;
   #presence;
   #online;
@@ -14,9 +13,8 @@ export class Sync {
 
   // online reports whether there is a connection. changed is called after anything
   // changed, told with what went wrong and concerns no conversation.
-  constructor({ conversations, requests, history, presence, online, changed, told }) {
+  constructor({ conversations, history, presence, online, changed, told }) {
     this.#conversations = conversations;
-    this.#requests = requests;
     this.#history = history;
     this.#presence = presence;
     this.#online = online;
@@ -24,18 +22,17 @@ export class Sync {
     this.#told = told;
   }
 
-  // begin is called when a connection stands.
+  // begin is called when a connection stands, and resumed when what was missed is known.
   begin() {
-    for (const conversation of this.#conversations) {
-      if (conversation.joined) {
-        this.join(conversation);
-      }
-    }
+    this.run(() => this.#presence.refresh());
+  }
+
+  resumed() {
     const { current } = this.#conversations;
-    if (current && !current.joined) {
+    [...this.#conversations].filter((c) => c.behind).forEach((c) => this.catchUp(c));
+    if (current?.joining === false) {
       this.show(current);
     }
-    this.#loadPeers();
   }
 
   // end is called when the connection is lost.
@@ -46,42 +43,11 @@ export class Sync {
     }
   }
 
-  // join joins a room in the background; where the server cannot for now, again and again.
-  join(room) {
-    const delayed = (error) => {
-      room.error = `${error.message} The page tries again by itself.`;
-      this.#changed();
-    };
-    this.run(async () => {
-      try {
-        const ack = await this.#requests.ask({ type: 'join', receiver_id: room.id }, { delayed });
-        room.error = '';
-        this.joined(room, ack);
-      } catch (error) {
-        room.joined = error instanceof Disconnected; // then it is tried again
-        throw error;
-      }
-    }, room);
-  }
-
-  // renew finds out where a conversation stands whose data is other data.
-  renew(conversation) {
-    if (conversation.joined) {
-      this.join(conversation);
-    } else {
-      this.show(conversation);
-    }
-  }
-
-  // joined takes the place of a room's end, as the acknowledgement of a join tells it.
-  joined(room, { seq, epoch }) {
-    room.adopt(epoch);
-    this.#committed(room, seq);
-    if (room.readTo === null || room.readTo > seq) {
-      room.readTo = seq; // what was there before us is not unread
-    }
-    this.#conversations.save(room);
-    this.show(room);
+  // placed takes where the server says that a conversation stands.
+  placed(conversation, place) {
+    conversation.place(place);
+    this.#conversations.save(conversation);
+    this.show(conversation);
   }
 
   // show fetches what is needed to show a conversation, if it is to be shown, and
@@ -142,23 +108,5 @@ export class Sync {
 
   #quietly(work) {
     work.catch(() => {}).then(() => this.#changed());
-  }
-
-  #committed(conversation, seq) {
-    if (!conversation.committed(seq)) {
-      conversation.reset(); // the same epoch, and yet messages are gone
-      conversation.committed(seq);
-    }
-  }
-
-  #loadPeers() {
-    this.run(() => this.#presence.people((peer) => {
-      const conversation = this.#conversations.open(peer.user_id);
-      conversation.online = peer.online;
-      conversation.active = Math.max(conversation.active, peer.server_ts);
-      this.#committed(conversation, peer.seq);
-      this.#conversations.save(conversation);
-      this.show(conversation);
-    }));
   }
 }

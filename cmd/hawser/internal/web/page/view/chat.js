@@ -148,9 +148,9 @@ export class Chat {
     setText(byID('notice-text'), notice);
   }
 
-  #leave() {
+  async #leave() {
     const { current, conversations } = this.#client;
-    if (!this.#client.leave(current)) {
+    if (!(await this.#client.leave(current)) || this.#client.current) {
       return;
     }
     const next = [...conversations][0];
