@@ -110,6 +110,13 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if len(changes) == 0 && after < f.last { // not even the one at the position is there
+		t, err := n.tail(ctx, f.c)
+		if err != nil || f.continues(t) {
+			return false, err
+		}
+		return f.lose(ctx, t)
+	}
 	for i := range changes {
 		ch := &changes[i]
 		if i == 0 && ch.Number == f.last && ch.Epoch == f.epoch && sameTag(ch.Tag, f.tag) {

@@ -127,6 +127,28 @@ func TestX05Failover(t *testing.T) {
 	}
 }
 
+// A history that is replaced by a shorter one is noticed by the first doorbell, and not only by
+// the next probe.
+func TestReplacedByShorter(t *testing.T) {
+	for name, tell := range map[string]func(*ledger, *Node){
+		"a doorbell": func(_ *ledger, n *Node) { n.Ring(lobby) },
+		"an offer":   func(l *ledger, n *Node) { l.offerAgain(lobby, n) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLedger()
+				n, e := attach(t, l, Config{})
+				l.append(lobby, 5)
+				subscribe(t, n, lobby)
+				l.forget(lobby)
+				l.append(lobby, 2)
+				tell(l, n)
+				e.want(t, "lost r:lobby 2 e2")
+			})
+		})
+	}
+}
+
 // Changes that were dropped because they are old are no reason for a new epoch.
 func TestTrimmedKeepsEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
