@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math/rand/v2"
@@ -35,7 +36,9 @@ type batch struct {
 // Append implements chat.Log. The calls of a round are of different conversations, and go in one
 // pipeline; what is too much for one call goes in the next round.
 func (s *store) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
-	if err := ctx.Err(); err != nil {
+	ctx, cancel := s.client.limit(ctx)
+	defer cancel()
+	if err := cmp.Or(ctx.Err(), s.refuses()); err != nil {
 		for i := range entries {
 			done(i, chat.Result{Err: err})
 		}
@@ -50,6 +53,13 @@ func (s *store) Append(ctx context.Context, entries []chat.Entry, done func(int,
 		s.hint(ctx, batches)
 		s.store(ctx, batches, entries, done)
 	}
+}
+
+// refuses is why nothing may be stored at the moment.
+func (s *store) refuses() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unsafe
 }
 
 func refuse(rounds [][]*batch, err error, done func(int, chat.Result)) {

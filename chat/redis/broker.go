@@ -23,7 +23,7 @@ import (
 type broker struct {
 	// Immutable.
 	cfg      *Config
-	client   rueidis.Client
+	client   *bounded
 	keys     keys
 	source   doorbell.Source
 	users    users
@@ -57,7 +57,7 @@ func newNodeID() string { return strings.ToLower(rand.Text()[:10]) }
 
 func jitter(d time.Duration) time.Duration { return d/2 + randv2.N(d) }
 
-func newBroker(cfg *Config, client rueidis.Client, source doorbell.Source, users users) *broker {
+func newBroker(cfg *Config, client *bounded, source doorbell.Source, users users) *broker {
 	b := &broker{
 		cfg: cfg, client: client, keys: keys{cfg.Prefix}, source: source, users: users,
 		bells: make(chan rueidis.Completed, 8192), controlNow: make(chan struct{}, 1),

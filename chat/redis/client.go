@@ -54,6 +54,42 @@ func (c *Config) options() rueidis.ClientOption {
 	return o
 }
 
+// bounded is a client whose commands have a limit, whatever context they are given.
+type bounded struct {
+	rueidis.Client
+	timeout time.Duration
+}
+
+func (c *bounded) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) <= c.timeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, c.timeout)
+}
+
+// Do executes a command.
+func (c *bounded) Do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult {
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+	return c.Client.Do(ctx, cmd)
+}
+
+// DoMulti executes commands in a pipeline.
+func (c *bounded) DoMulti(ctx context.Context, cmds ...rueidis.Completed) []rueidis.RedisResult {
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+	return c.Client.DoMulti(ctx, cmds...)
+}
+
+// node is the client of one server of a cluster; of the server, if it is not a cluster. It is nil
+// if there is no such server.
+func (c *bounded) node(address string) rueidis.Client {
+	if address == "" {
+		return c.Client
+	}
+	return c.Nodes()[address]
+}
+
 func newEpoch() string { return strings.ToLower(rand.Text()[:13]) }
 
 // notDone are the errors of Redis that say that a command had no effect.

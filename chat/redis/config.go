@@ -50,6 +50,10 @@ type Config struct {
 	Clock chat.Clock
 	Log   *slog.Logger // default: slog.Default()
 
+	// How often a subscription is asked whether it hears anything. If it has not heard the
+	// question when the next one is due, it is replaced. Default 10 s.
+	askEvery time.Duration
+
 	// Dial replaces the dialling of a server. For tests.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
@@ -68,6 +72,7 @@ func (c Config) withDefaults() Config {
 	c.PresenceTTL = cmp.Or(c.PresenceTTL, 12*time.Second)
 	c.Timeout = cmp.Or(c.Timeout, 5*time.Second)
 	c.ProbeEvery = cmp.Or(c.ProbeEvery, 10*time.Second)
+	c.askEvery = cmp.Or(c.askEvery, 10*time.Second)
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}

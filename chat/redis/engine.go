@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/redis/rueidis"
-
 	"github.com/hawser-ws/hawser/chat"
 )
 
@@ -17,7 +15,7 @@ import (
 type Engine struct {
 	// Immutable.
 	cfg      Config
-	client   rueidis.Client
+	client   *bounded
 	store    *store
 	broker   *broker
 	sessions *sessions
@@ -37,11 +35,12 @@ const (
 	sweepSome    = 8 // partitions a sweep
 )
 
-func newEngine(cfg Config, client rueidis.Client) *Engine {
+func newEngine(cfg Config, client *bounded) *Engine {
 	e := &Engine{cfg: cfg, client: client, reborn: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.store = newStore(cfg, client)
 	e.broker = newBroker(&e.cfg, client, e.store, e.store)
+	e.store.owners = e.broker.listener.owners
 	e.store.position, e.store.appended, e.store.renamed = e.broker.position, e.broker.appended, e.broker.renamed
 	e.sessions = newSessions(e.store, e.broker)
 	e.sessions.ended = e.broker.end
@@ -71,7 +70,7 @@ func (e *Engine) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := e.pulse(ctx); err != nil {
+	if err := e.pulse(ctx); err != nil && !errors.Is(err, errReplicas) {
 		return err
 	}
 	if err := e.broker.startControl(ctx); err != nil {
@@ -139,7 +138,23 @@ func (e *Engine) pulse(ctx context.Context) (err error) {
 	if err := e.tellTime(ctx); err != nil {
 		return err
 	}
-	return e.broker.pulse(ctx)
+	if err := e.broker.pulse(ctx); err != nil {
+		return err
+	}
+	return e.verify(ctx)
+}
+
+// verify finds out whether messages can be kept as Config.Ack says. If not, none are stored.
+func (e *Engine) verify(ctx context.Context) error {
+	err := e.store.checkDurability(ctx)
+	unsafe := err
+	if errors.Is(err, errReplicas) {
+		unsafe = nil
+	}
+	e.store.mu.Lock()
+	defer e.store.mu.Unlock()
+	e.store.unsafe = unsafe
+	return err
 }
 
 // tellTime reads Redis's time.

@@ -120,11 +120,9 @@ func (k *link) describe() string {
 // serve has one connection, until it breaks.
 func (k *link) serve() error {
 	l := k.l
-	client := l.client
-	if l.owners != nil {
-		if client = client.Nodes()[k.address]; client == nil {
-			return errMoved
-		}
+	client := l.client.node(k.address)
+	if client == nil || l.owners != nil && k.address == "" {
+		return errMoved
 	}
 	conn, release := client.Dedicate()
 	defer release()
@@ -135,7 +133,7 @@ func (k *link) serve() error {
 	if err := k.ask(conn); err != nil {
 		return err
 	}
-	tick := time.NewTicker(probeEvery)
+	tick := time.NewTicker(l.cfg.askEvery)
 	defer tick.Stop()
 	for {
 		for {
@@ -234,12 +232,13 @@ func (k *link) do(conn rueidis.DedicatedClient, orders []order) error {
 		case !o.sub.heard:
 			o.sub.heard = true
 			close(o.sub.ready)
+			if o.sub.again {
+				o.sub.again = false
+				k.interrupted.Store(true)
+			}
 		}
 	}
-	if len(away) > 0 {
-		k.interrupted.Store(true)
-		k.l.unheard(away)
-	}
+	k.l.unheard(away)
 	return nil
 }
 
@@ -274,7 +273,7 @@ func (k *link) onMessage(m rueidis.PubSubMessage) {
 		n, _ := strconv.ParseInt(m.Message, 10, 64)
 		k.heard.Store(n)
 		if !k.interrupted.Load() {
-			k.isSure(time.Now().Add(-probeEvery)) // the question may be as old as that
+			k.isSure(time.Now().Add(-k.l.cfg.askEvery)) // the question may be as old as that
 		}
 		return
 	}
@@ -282,18 +281,16 @@ func (k *link) onMessage(m rueidis.PubSubMessage) {
 }
 
 // onSubscription learns that a slot has moved to another server, which ends the subscriptions to
-// its channels.
+// its channels. It may also be the answer to an earlier order: then there is one order too many.
 func (k *link) onSubscription(s rueidis.PubSubSubscription) {
 	if s.Kind != "sunsubscribe" {
 		return
 	}
 	k.l.mu.Lock()
-	one := k.l.subs[s.Channel]
-	lost := one != nil && one.link == k && one.heard
-	if lost {
-		// The order finds out where the channel is now.
-		one.heard, one.ready = false, make(chan struct{})
-		k.enqueue(order{channel: s.Channel, sub: one})
+	defer k.l.mu.Unlock()
+	if one := k.l.subs[s.Channel]; one != nil && one.link == k {
+		one.deafen()
+		k.interrupted.Store(true)
+		k.enqueue(order{channel: s.Channel, sub: one}) // which finds out where the channel is now
 	}
-	k.l.mu.Unlock()
 }

@@ -16,7 +16,7 @@ import (
 type listener struct {
 	// Immutable.
 	cfg    *Config
-	client rueidis.Client
+	client *bounded
 	keys   keys
 	id     string
 	hear   func(channel, message string) // called by one goroutine a connection
@@ -38,10 +38,11 @@ type sub struct {
 	refs    int
 	link    *link
 	heard   bool
+	again   bool          // it was heard, and something may have been missed since
 	ready   chan struct{} // closed when it is heard
 }
 
-func newListener(cfg *Config, client rueidis.Client, id string, hear func(channel, message string), gap func(since time.Time)) *listener {
+func newListener(cfg *Config, client *bounded, id string, hear func(channel, message string), gap func(since time.Time)) *listener {
 	l := &listener{
 		cfg: cfg, client: client, keys: keys{cfg.Prefix}, id: id, hear: hear, gap: gap,
 		subs: make(map[string]*sub), links: make(map[string]*link),
@@ -113,7 +114,7 @@ func (l *listener) route(s *sub) {
 		l.links[address] = link
 		l.wg.Go(link.run)
 	}
-	s.link, s.heard = link, false
+	s.link = link
 	link.subs[s.channel] = s
 	link.enqueue(order{channel: s.channel, sub: s})
 }
@@ -123,10 +124,16 @@ func (l *listener) route(s *sub) {
 func (l *listener) unheard(subs []*sub) {
 	for _, s := range subs {
 		delete(s.link.subs, s.channel)
-		if s.heard {
-			s.ready = make(chan struct{})
-		}
+		s.deafen()
 		l.route(s)
+	}
+}
+
+// deafen takes note that a channel is not heard any more. Called with mu held.
+func (s *sub) deafen() {
+	s.again = true
+	if s.heard {
+		s.heard, s.ready = false, make(chan struct{})
 	}
 }
 
@@ -149,7 +156,3 @@ type order struct {
 }
 
 func (l *listener) logger() *slog.Logger { return l.cfg.Log }
-
-// probeEvery is how often a connection is asked whether it hears anything. If it has not heard
-// the question when the next one is due, it is replaced.
-const probeEvery = 10 * time.Second

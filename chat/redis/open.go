@@ -21,7 +21,7 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	e := newEngine(cfg, client)
+	e := newEngine(cfg, &bounded{client, cfg.Timeout})
 	if err := e.check(ctx); err != nil {
 		e.Close(ctx)
 		return nil, explain(err)
@@ -60,10 +60,37 @@ func (e *Engine) check(ctx context.Context) error {
 	if n, err := strconv.Atoi(major); err != nil || n < 7 {
 		return fmt.Errorf("the server is Redis %s; version 7.0 or later is needed", version)
 	}
+	if e.store.waitaof, err = e.store.hasWaitaof(ctx); err != nil {
+		return err
+	}
+	if err := e.permitted(ctx); err != nil {
+		return err
+	}
 	if _, err := e.store.readEpoch(ctx); err != nil {
 		return err
 	}
 	return e.begin(ctx)
+}
+
+// permitted verifies that the user may do what appends do. An access list that lacks something
+// would otherwise be noticed only later.
+func (e *Engine) permitted(ctx context.Context) error {
+	k := e.store.keys
+	key := k.in(0) + "try"
+	const try = `redis.call('XADD', KEYS[1], 'MAXLEN', '~', 1, '*', 'a', 'b')
+redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'a', 'b')
+redis.call('HMGET', KEYS[1], 'a')
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], '1', 'PX', 1000)
+redis.call('GET', KEYS[1])
+redis.call('DEL', KEYS[1])
+redis.call('ZADD', KEYS[1], 0, 'a')
+redis.call('DEL', KEYS[1])
+redis.call('SPUBLISH', KEYS[1], 'a')
+return 1`
+	return e.client.Do(ctx, e.client.B().Eval().Script(try).Numkeys(1).Key(key).Build()).Error()
 }
 
 // infoField returns a field of what INFO returns; "" if it is not there.

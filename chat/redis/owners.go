@@ -6,20 +6,18 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/redis/rueidis"
 )
 
 // owners knows which server of a cluster owns which slot, by its address.
 type owners struct {
-	client rueidis.Client
+	client *bounded
 	slots  [Partitions]uint16 // of the partitions
 
 	mu      sync.Mutex
 	servers map[uint16]string // Guarded by mu. By slot.
 }
 
-func newOwners(client rueidis.Client) *owners {
+func newOwners(client *bounded) *owners {
 	o := &owners{client: client, servers: make(map[uint16]string)}
 	for p := range o.slots {
 		cmd := client.B().Get().Key("{" + strconv.Itoa(p) + "}").Build()

@@ -23,6 +23,8 @@ type registry struct {
 	self  string // the process's own id, by which sessions name it
 	known map[string]time.Duration
 	at    time.Time // when known was read
+
+	ghosts map[string]bool // nodes that are named somewhere, and were not known then
 }
 
 const (
@@ -79,7 +81,7 @@ func (b *broker) beat(ctx context.Context, own map[string]bool) error {
 		}
 	}
 	b.mu.Lock()
-	b.registry.known, b.registry.at = known, time.Now()
+	b.registry.known, b.registry.at, b.registry.ghosts = known, time.Now(), make(map[string]bool)
 	b.mu.Unlock()
 	for i, id := range ids {
 		if alive[i] == 0 {
@@ -245,25 +247,35 @@ func (b *broker) anyDead() bool {
 }
 
 // anyAlive reports whether one of these nodes is alive. Of a node that is not known, Redis is
-// asked: it may have begun just now.
+// asked: it may have begun just now. One that Redis does not know is dead, as a node registers
+// before it stores anything.
 func (b *broker) anyAlive(ctx context.Context, ids []string) bool {
-	unknown := false
-	for range 2 {
-		b.mu.Lock()
-		since := time.Since(b.registry.at)
-		for _, id := range ids {
-			age, known := b.registry.known[id]
-			if known && age >= 0 && age+since <= b.cfg.PresenceTTL {
-				b.mu.Unlock()
-				return true
-			}
-			unknown = unknown || !known || since > b.cfg.PresenceTTL/2
-		}
-		b.mu.Unlock()
-		if !unknown || since < 5*time.Millisecond || b.beat(ctx, nil) != nil {
-			return false
-		}
-		unknown = false
+	alive, unknown := b.look(ids)
+	if alive || len(unknown) == 0 || b.beat(ctx, nil) != nil {
+		return alive
 	}
-	return false
+	alive, unknown = b.look(ids)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range unknown {
+		b.registry.ghosts[id] = true
+	}
+	return alive
+}
+
+// look reports whether one of these nodes is known to be alive, and of which nothing is known.
+func (b *broker) look(ids []string) (alive bool, unknown []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	since := time.Since(b.registry.at)
+	for _, id := range ids {
+		age, known := b.registry.known[id]
+		switch {
+		case known && age >= 0 && age+since <= b.cfg.PresenceTTL:
+			return true, nil
+		case !known && !b.registry.ghosts[id] || since > b.cfg.PresenceTTL/2:
+			unknown = append(unknown, id)
+		}
+	}
+	return false, unknown
 }

@@ -25,9 +25,9 @@ type place struct {
 	engine *Engine
 }
 
-func newPlace(address string) func(*testing.T) enginetest.Place {
+func newPlace(addresses ...string) func(*testing.T) enginetest.Place {
 	return func(*testing.T) enginetest.Place {
-		return &place{cfg: Config{Addresses: []string{address}, Prefix: fmt.Sprintf("test%d:", places.Add(1)), RefLifetime: chat.RefLifetime, Log: slog.New(slog.DiscardHandler)}}
+		return &place{cfg: Config{Addresses: addresses, Prefix: fmt.Sprintf("test%d:", places.Add(1)), RefLifetime: chat.RefLifetime, Log: slog.New(slog.DiscardHandler)}}
 	}
 }
 

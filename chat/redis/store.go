@@ -15,9 +15,13 @@ import (
 type store struct {
 	// Immutable.
 	cfg    Config
-	client rueidis.Client
+	client *bounded
 	keys   keys
 	clock  *chat.ServerTime // nil: the time is Redis's
+
+	// Set before it is used.
+	owners  *owners // nil where it is not a cluster
+	waitaof bool    // the server can say when something is on its disk
 
 	// What the nodes of this process know, set by the broker.
 	position func(chat.Conversation) chat.Tail           // the newest change that one of them was given
@@ -30,11 +34,11 @@ type store struct {
 	estimate int64                  // not later than Redis's time, in ms, then
 	hinted   map[hintKey]time.Time  // when hints were put that nodes still watch for
 	listing  map[string]listedPlace // rooms whose places in the list have changed
-	problems string                 // of the engine's epoch
 	epoch    string
+	unsafe   error // why nothing can be stored as Config.Ack says
 }
 
-func newStore(cfg Config, client rueidis.Client) *store {
+func newStore(cfg Config, client *bounded) *store {
 	s := &store{
 		cfg: cfg, client: client, keys: keys{cfg.Prefix},
 		position: func(chat.Conversation) chat.Tail { return chat.Tail{} },

@@ -1,0 +1,127 @@
+package redis
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+)
+
+// crowd connects users who enter the lobby.
+func crowd(t *testing.T, n *node, users int) (ids []string) {
+	t.Helper()
+	for i := range users {
+		id := fmt.Sprintf("u_%03d", i)
+		if _, err := n.Connect(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+		n.Enter("lobby", id)
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+func present(t *testing.T, e *Engine, want int) {
+	t.Helper()
+	await(t, fmt.Sprint(want, " who are there"), func() bool {
+		users, _, err := presence{e.broker}.Users(ctx, "lobby", 1000)
+		counts, err2 := presence{e.broker}.Counts(ctx, []string{"lobby"})
+		return err == nil && err2 == nil && len(users) == want && counts[0] == want
+	})
+}
+
+// noGhosts verifies that Redis holds no presence.
+func noGhosts(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	await(t, "the end of all traces", func() bool {
+		for _, key := range server.Do("KEYS", "*").([]any) {
+			_, rest, ok := strings.Cut(fmt.Sprint(key), "}")
+			if ok && strings.ContainsAny(rest[:1], "zpon") {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// X08: everybody leaves while Redis is slow. Nothing waits for it, and afterwards nobody is left.
+func TestX08MassDisconnect(t *testing.T) {
+	server := redistest.Start(t)
+	relay := redistest.StartRelay(t, server.Addr)
+	e := open(t, Config{Addresses: []string{relay.Addr}})
+	other := open(t, Config{Addresses: []string{server.Addr}})
+	const users = 200
+	for i := range users {
+		put(t, other, fmt.Sprintf("u_%03d", i))
+	}
+	_, r := attach(t, other, lobby)
+	n, _ := attach(t, e)
+	ids := crowd(t, n, users)
+	present(t, other, users)
+	relay.Stall()
+	for _, id := range ids {
+		n.Disconnect(id)
+	}
+	relay.Open()
+	present(t, other, 0)
+	noGhosts(t, server)
+	await(t, "everybody's leaving", func() bool { return r.events("left") == users })
+	if joined := r.events("joined"); joined != users {
+		t.Errorf("%d joined", joined)
+	}
+}
+
+// X09: a node dies. Nobody counts as present because of it after Config.PresenceTTL, those who
+// remain are told, and nothing is left of it. If it was not dead at all, its people come back.
+func TestX09NodeDies(t *testing.T) {
+	server := redistest.Start(t)
+	relay := redistest.StartRelay(t, server.Addr)
+	const ttl = 400 * time.Millisecond
+	e := open(t, Config{Addresses: []string{relay.Addr}, PresenceTTL: ttl, Timeout: time.Second})
+	other := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: ttl})
+	for i := range 20 {
+		put(t, other, fmt.Sprintf("u_%03d", i))
+	}
+	witness, r := attach(t, other, lobby)
+	if _, err := witness.Connect(ctx, "u_000"); err != nil { // one of them is here, too
+		t.Fatal(err)
+	}
+	witness.Enter("lobby", "u_000")
+	n, _ := attach(t, e)
+	crowd(t, n, 20)
+	present(t, other, 20)
+	relay.Cut()
+	present(t, other, 1)
+	online, err := presence{other.broker}.Online(ctx, []string{"u_000", "u_001"})
+	if len(online) != 1 || err != nil {
+		t.Errorf("online are %v, %v", online, err)
+	}
+	await(t, "the others' leaving", func() bool { return r.events("left") == 19 })
+	relay.Open()
+	present(t, other, 20)
+	n.Detach()
+	present(t, other, 1)
+	witness.Disconnect("u_000")
+	present(t, other, 0)
+	noGhosts(t, server)
+}
+
+// A node that joins a room while another one is unknown to it counts at once.
+func TestPresenceOfNewNode(t *testing.T) {
+	server := redistest.Start(t)
+	cfg := Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour} // no heartbeat tells of it
+	e, other := open(t, cfg), open(t, cfg)
+	put(t, e, "u_000")
+	n, _ := attach(t, e)
+	crowd(t, n, 1)
+	if err := n.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	users, _, err := presence{other.broker}.Users(ctx, "lobby", 10)
+	if len(users) != 1 || err != nil || users[0] != (chat.User{ID: "u_000", Name: "Name of u_000"}) {
+		t.Errorf("%+v, %v", users, err)
+	}
+}
