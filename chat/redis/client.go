@@ -102,6 +102,9 @@ func written(err error) error {
 	if err == nil {
 		return nil
 	}
+	if errors.Is(err, chat.ErrOutcomeUnknown) {
+		return fmt.Errorf("chat/redis: %w", err)
+	}
 	var dial *net.OpError
 	if reply, ok := rueidis.IsRedisErr(err); ok {
 		word, _, _ := strings.Cut(reply.Error(), " ")

@@ -63,6 +63,36 @@
 //	                  it finds out when it next refreshes its sessions
 //	ban               the ban, then the end of the sessions
 //
+// # When a message counts as stored
+//
+// Config.Ack chooses what must be true before a message is acknowledged:
+//
+//	zero value            it is in the primary's memory     survives the death of any node
+//	Disk                  it is on the primary's disk       and the death of the server, if its disk stays
+//	Replicas: N           it is in the memory of N replicas and the loss of the primary, if one of those N takes over
+//	Disk and Replicas: N  from Redis 7.2 on: on all these disks
+//
+// Disk takes appendonly yes. Before Redis 7.2 it also takes appendfsync always: the server answers
+// after the sync. From then on WAITAOF waits for the disk, whatever appendfsync is. Replicas uses
+// WAIT. Neither makes Redis a system with consensus: a Sentinel or a cluster may promote a replica
+// that is behind, if those that have the message cannot be reached. Then the conversation gets
+// another epoch (below), and clients are told.
+//
+// What the settings of a server cannot give is refused when the engine is opened. The settings are
+// read again with every heartbeat, as a server that took over may have others: while they do not
+// fit, nothing is stored, and Healthy says why. A message that was stored and did not become safe
+// in time has chat.ErrOutcomeUnknown: repeated with its ref, it is acknowledged when it is safe.
+//
+// # Redis away
+//
+// Every command and every dialling ends within Config.Timeout, also if the network swallows
+// everything. What cannot be sent fails at once; nothing is tried again by itself, but doorbells,
+// heartbeats and subscriptions, with pauses that grow and differ among nodes. A node goes on
+// serving what it holds, and Healthy says what is wrong. Subscriptions are made again 256 at a
+// time; then everything is looked at that may have been missed. A subscription whose connection
+// lives but hears nothing is found by the questions that it is asked every 10 s, by the way that
+// changes take, and is replaced within 20 s.
+//
 // # Loss of data
 //
 // Each conversation has an epoch. It begins another one if Redis has lost some of its changes,

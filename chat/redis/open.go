@@ -36,6 +36,9 @@ func explain(err error) error {
 		return fmt.Errorf("chat/redis: %w", err)
 	}
 	word, _, _ := strings.Cut(reply.Error(), " ")
+	if strings.Contains(reply.Error(), "can't run this command") || strings.Contains(reply.Error(), "can't access at least one") {
+		word = "NOPERM" // a script has met it
+	}
 	switch word {
 	case "WRONGPASS":
 		return fmt.Errorf("chat/redis: Redis refuses the user name and password: %w", err)
