@@ -1,4 +1,5 @@
 # make run     build and start the chat server on http://127.0.0.1:8080
+# make cluster the same three times on one Redis, behind nginx, on free ports of this machine
 # make test    run every test, after installing what they need
 # make build   put every program into bin/
 # make lint    gofmt, go vet (for macOS and Windows too), staticcheck, and the layering
@@ -22,10 +23,13 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 PEERS_DIR = cmd/wsbench/peers
 
-.PHONY: run build test tools race fuzz faults soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table dist lint layers clean
+.PHONY: run cluster build test tools race fuzz faults soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
+
+cluster: build
+	$(GO) run .ci/cluster.go
 
 build:
 	$(GO) build -o bin/ ./cmd/...

@@ -68,6 +68,11 @@ func ReplaceKey(dir string) error {
 	return wrap(makeKey(dir, filepath.Join(dir, KeyFile), os.Rename))
 }
 
+// ReplaceKeyFile is ReplaceKey for a file of any name.
+func ReplaceKeyFile(path string) error {
+	return wrap(makeKey(filepath.Dir(path), path, os.Rename))
+}
+
 // keyID returns an identifier that reveals nothing about the key.
 func keyID(key []byte) string {
 	sum := sha256.Sum256(append([]byte("hawser key id\x00"), key...))

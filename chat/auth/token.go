@@ -37,7 +37,12 @@ func Open(dir string, now func() time.Time) (*Tokens, error) {
 
 // Load is like Open, but the key must exist: otherwise the error is fs.ErrNotExist.
 func Load(dir string, now func() time.Time) (*Tokens, error) {
-	key, err := readKey(filepath.Join(dir, KeyFile))
+	return LoadFile(filepath.Join(dir, KeyFile), now)
+}
+
+// LoadFile is like Load, for a file of any name.
+func LoadFile(path string, now func() time.Time) (*Tokens, error) {
+	key, err := readKey(path)
 	if err != nil {
 		return nil, wrap(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -24,7 +25,7 @@ import (
 var bucketSessions = []byte("sessions")
 
 // startSessions begins with the sessions and bans that are on disk.
-func (s *Store) startSessions() {
+func (s *Store) startSessions(life time.Duration) {
 	var saved []local.SavedSession
 	var banned map[string]string
 	for _, read := range []func(*bbolt.Tx){
@@ -37,7 +38,7 @@ func (s *Store) startSessions() {
 		}
 	}
 	s.sessions = local.NewSessions(local.SessionsConfig{
-		Clock: s.clock, Now: s.time.Now, Ended: s.broker.Ended, Last: s.lastEnded, Save: s.saveSession,
+		Clock: s.clock, Now: s.time.Now, Life: life, Ended: s.broker.Ended, Last: s.lastEnded, Save: s.saveSession,
 	}, saved)
 	s.bans = local.NewBans(s.sessions, banned)
 }

@@ -106,6 +106,8 @@ type Options struct {
 	Clock chat.Clock   // default: chat.SystemClock()
 	Log   *slog.Logger // default: slog.Default()
 
+	SessionLife time.Duration // of a session without a connection; default: chat.SessionLife
+
 	every   int // how many changes between two checkpoints; default: checkpointEvery
 	members int // how many memberships there may be in memory; default: membersEvery
 }
@@ -150,7 +152,7 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 	}
 	s.clock = o.Clock
 	s.time = chat.NewServerTime(o.Clock, s.newest(o.Clock.Now()), o.Log)
-	s.startSessions()
+	s.startSessions(o.SessionLife)
 	s.startCommitter()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop

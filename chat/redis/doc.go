@@ -43,7 +43,8 @@
 //	n …        set: what a node has in the partition, to be removed when it dies
 //
 // And outside of the partitions: epoch (string), rooms (sorted set: the list of rooms by time),
-// nodes (sorted set: heartbeats), {0}control (stream that every node reads).
+// nodes (sorted set: heartbeats), tokenkey (string: KeyID), {0}control (stream that every node
+// reads).
 //
 // # What is atomic
 //

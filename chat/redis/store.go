@@ -95,6 +95,9 @@ func (s *store) readEpoch(ctx context.Context) (string, error) {
 	results := s.client.DoMulti(ctx,
 		s.client.B().Set().Key(s.keys.epoch()).Value(fresh).Nx().Build(),
 		s.client.B().Get().Key(s.keys.epoch()).Build())
+	if err := results[0].Error(); err != nil && !rueidis.IsRedisNil(err) {
+		return "", err
+	}
 	epoch, err := results[1].ToString()
 	if err != nil {
 		return "", err

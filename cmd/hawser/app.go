@@ -13,8 +13,6 @@ import (
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/api"
-	"github.com/hawser-ws/hawser/chat/auth"
-	"github.com/hawser-ws/hawser/chat/bolt"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/web"
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
@@ -30,9 +28,9 @@ import (
 type app struct {
 	cfg     config.Config
 	log     *slog.Logger
-	store   *bolt.Store
+	engine  *engine
 	hub     *chat.Hub
-	control *control // nil: it could not be opened
+	control *control // nil: there is no data folder, or it could not be opened
 	server  *server.Server
 	certs   *certs.Source // nil: no TLS
 	trusted proxy.Trusted
@@ -47,43 +45,40 @@ type app struct {
 	ending atomic.Bool
 }
 
-// start opens the data, starts the loops and listens. If it fails, it closes what it has
+// start opens the engine, starts the loops and listens. If it fails, it closes what it has
 // opened.
 func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	a = &app{cfg: cfg, log: log, failed: make(chan error, 2)}
 	if a.publishKey, err = publishKey(cfg); err != nil {
 		return nil, err
 	}
-	var tokens *auth.Tokens
-	if a.store, tokens, err = openData(cfg.Data, log); err != nil {
+	if a.engine, err = openEngine(cfg, log); err != nil {
 		return nil, err
 	}
-	a.health = &health{base: cfg.BasePath, ending: &a.ending, store: a.store, log: log}
+	a.health = &health{base: cfg.BasePath, ending: &a.ending, engine: a.engine.status, log: log}
 	if err = a.openNetwork(); err != nil {
-		return nil, errors.Join(err, a.store.Close(context.Background()))
+		return nil, a.engine.abandon(err)
 	}
 	if err = a.openAdmin(); err != nil {
-		return nil, errors.Join(err, a.ln.Close(), a.store.Close(context.Background()))
+		return nil, a.engine.abandon(errors.Join(err, a.ln.Close()))
 	}
 	mux := http.NewServeMux()
 	handler := &adapter{}
 	if a.server, err = server.New(a.serverConfig(handler, mux)); err != nil {
-		return nil, errors.Join(err, a.ln.Close(), a.admin.close(), a.store.Close(context.Background()))
+		return nil, a.engine.abandon(errors.Join(err, a.ln.Close(), a.admin.close()))
 	}
-	a.hub = chat.New(a.hubConfig(tokens))
+	a.hub = chat.New(a.hubConfig())
 	handler.hub = a.hub
-	a.route(mux, tokens)
+	a.route(mux)
 	if isAny(cfg.PublicOrigins) {
 		log.Warn("public_origins contains *: any page of the web may connect in its visitor's name")
 	}
 	signals.OnHangup(a.hangup)
 	if a.admin != nil {
-		a.admin.metrics.Watch(a.server, a.hub, a.store)
+		a.admin.metrics.Watch(a.server, a.hub, a.engine.Health)
 	}
 	a.admin.serve(a.health, log, a.failed)
-	if a.control, err = openControl(a.store, cfg.Data, log); err != nil {
-		log.Warn("there is no control socket in the data folder, so \"hawser backup\" does not work while the server runs", "error", err)
-	}
+	a.openControl()
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
 			a.failed <- err
@@ -119,7 +114,18 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	return sc
 }
 
-func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
+// openControl opens the control socket in the data folder. Without it, the server runs.
+func (a *app) openControl() {
+	if a.engine.store == nil {
+		return
+	}
+	var err error
+	if a.control, err = openControl(a.engine.store, a.cfg.Data, a.log); err != nil {
+		a.log.Warn("there is no control socket in the data folder, so \"hawser backup\" does not work while the server runs", "error", err)
+	}
+}
+
+func (a *app) hubConfig() chat.Config {
 	l, c := a.cfg.Limits, a.cfg.Chat
 	limits := chat.Limits{Content: l.Content, Metadata: l.Metadata, Rooms: l.Rooms, MessageBytes: a.cfg.MaxMessage, Errors: l.ErrorsPerMinute}
 	if l.MessagesPerSecond > 0 {
@@ -129,8 +135,8 @@ func (a *app) hubConfig(tokens *auth.Tokens) chat.Config {
 		limits.UserRoomsPerHour, limits.AddressRoomsPerHour = l.UserRoomsPerHour, l.AddressRoomsPerHour
 	}
 	return chat.Config{
-		Engine:            a.store.Parts(),
-		Auth:              tokens,
+		Engine:            a.engine.Engine,
+		Auth:              a.engine.tokens,
 		NewFanout:         func() chat.Fanout { return group{a.server.NewGroup()} },
 		Limits:            limits,
 		Pages:             pages(a.cfg),
@@ -155,22 +161,22 @@ func pages(cfg config.Config) chat.Pages {
 }
 
 // route registers the handlers of the service.
-func (a *app) route(mux *http.ServeMux, tokens *auth.Tokens) {
+func (a *app) route(mux *http.ServeMux) {
 	mux.Handle("/", web.Handler())
 	for _, path := range []string{"/ws", "/connect", "/chat"} {
 		handleEndpoint(mux, path, a.server)
 	}
 	if a.cfg.Guests {
 		handleEndpoint(mux, "/api/guest", &api.Guests{
-			Users:       a.store,
-			Tokens:      tokens,
+			Users:       a.engine.Directory,
+			Tokens:      a.engine.tokens,
 			Address:     remoteAddr,
 			CheckOrigin: originCheck(a.cfg.PublicOrigins),
 			Rate:        api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
 			Log:         a.log,
 		})
 	}
-	handleEndpoint(mux, "/api/publish", &api.Publish{Hub: a.hub, Users: a.store, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log})
+	handleEndpoint(mux, "/api/publish", &api.Publish{Hub: a.hub, Users: a.engine.Directory, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log})
 }
 
 // originCheck returns a check of whether a page may request a guest. Its error is for people.
@@ -193,11 +199,16 @@ func handleEndpoint(mux *http.ServeMux, path string, h http.Handler) {
 	mux.Handle(path+"/{$}", h)
 }
 
-// closeTime is how long the store may take to close, when nothing is left to be written.
-const closeTime = 5 * time.Second
+const (
+	// openTime is how long a Redis may take to answer when the server starts.
+	openTime = 10 * time.Second
+
+	// closeTime is how long the engine may take to close, when nothing is left to be written.
+	closeTime = 5 * time.Second
+)
 
 // stop ends the service in an order that loses nothing: what was accepted is stored and sent,
-// then the connections are closed, then the store. Before that comes the drain, during which
+// then the connections are closed, then the engine. Before that comes the drain, during which
 // each connection is served until it is closed.
 func (a *app) stop() error {
 	a.ending.Store(true)
@@ -216,7 +227,7 @@ func (a *app) stop() error {
 	a.control.close()
 	closing, cancelClosing := context.WithTimeout(context.Background(), closeTime)
 	defer cancelClosing()
-	err := a.store.Close(closing)
+	err := a.engine.Health.Close(closing)
 	return errors.Join(err, a.admin.close()) // until now it answered that the server is stopping
 }
 

@@ -34,15 +34,21 @@ type chatClient struct {
 func dialChat(url string) (*chatClient, error) { return dialChatWith(url, nil) }
 
 func dialChatWith(url string, o *handshake.DialOptions) (*chatClient, error) {
+	c, _, err := dialChatResult(url, o)
+	return c, err
+}
+
+// dialChatResult also returns what the server answered.
+func dialChatResult(url string, o *handshake.DialOptions) (*chatClient, handshake.Result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	nc, left, _, err := handshake.Dial(ctx, url, o)
+	nc, left, result, err := handshake.Dial(ctx, url, o)
 	if err != nil {
-		return nil, err
+		return nil, result, err
 	}
 	c := &chatClient{nc: nc, buf: make([]byte, 64<<10)}
 	c.proto.Init(&wsproto.Config{Role: wsproto.Client, MaxMessage: 1 << 20, MaskKey: func() uint32 { return 0x5a17c3e9 }})
-	return c, c.feed(left)
+	return c, result, c.feed(left)
 }
 
 // send writes one message.

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/hawser-ws/hawser/chat/auth"
 	"github.com/hawser-ws/hawser/chat/bolt"
@@ -18,11 +19,11 @@ import (
 //
 // A key without a store means that the key was put there before the first start, or that the
 // store was lost. Starting does not make that worse, so it is only a warning.
-func openData(dir string, log *slog.Logger) (*bolt.Store, *auth.Tokens, error) {
+func openData(dir string, sessionLife time.Duration, log *slog.Logger) (*bolt.Store, *auth.Tokens, error) {
 	if missing(dir, bolt.FileName) && !missing(dir, auth.KeyFile) {
 		log.Warn("there is a token.key but no chat.db, so an empty one was made; if there should be one, stop the server and restore it with \"hawser restore\"", "data", dir)
 	}
-	store, err := bolt.Open(dir, bolt.Options{Log: log}) // first: a key is never made for a store that cannot be opened
+	store, err := bolt.Open(dir, bolt.Options{Log: log, SessionLife: sessionLife}) // first: a key is never made for a store that cannot be opened
 	if err != nil {
 		return nil, nil, err
 	}

@@ -72,8 +72,17 @@ func parseData(name, usage string, least, most int, args, environ []string) (o d
 	if err != nil {
 		return o, &usageError{fmt.Errorf("configuration:\n%w", err)}
 	}
+	if cfg.Redis.On() && *data == "" && !o.elsewhere(name) {
+		return o, &usageError{errInRedis(name)}
+	}
 	o.data = cfg.Data
 	return o, nil
+}
+
+// elsewhere reports whether the arguments name what the command is about, so that it does not
+// matter what the server uses.
+func (o dataOptions) elsewhere(name string) bool {
+	return (name == "check" || name == "new-key") && len(o.args) > 0
 }
 
 // runOnData runs a command on a data folder, until stop is closed.

@@ -13,13 +13,10 @@ import (
 type health struct {
 	base   string // prefix of the paths, if a proxy does not strip it
 	ending *atomic.Bool
-	store  interface {
-		Broken() error
-		Healthy() error
-	}
-	log *slog.Logger
+	engine func() (words string, err error) // engine.status
+	log    *slog.Logger
 
-	said atomic.Pointer[string] // the last answer about the store
+	said atomic.Pointer[string] // the last answer about the engine
 }
 
 // probe returns the handler for a request if that is a health probe, otherwise nil. It is the
@@ -57,13 +54,10 @@ func (h *health) ready(w http.ResponseWriter, r *http.Request) {
 		answerProbe(w, r, http.StatusServiceUnavailable, "stopping")
 		return
 	}
-	words, err := "ready", h.store.Healthy()
+	words, err := h.engine()
 	status := http.StatusOK
 	if err != nil {
-		status, words = http.StatusServiceUnavailable, "the disk is full"
-		if h.store.Broken() != nil {
-			words = "the store is closed for writing"
-		}
+		status = http.StatusServiceUnavailable
 	}
 	if before := h.said.Swap(&words); before != nil && *before != words || before == nil && err != nil {
 		h.log.Warn("/readyz gives a different answer than before", "answer", words, "error", err)

@@ -21,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/cmd/internal/certs/certtest"
 	"github.com/hawser-ws/hawser/cmd/internal/logtest"
 	"github.com/hawser-ws/hawser/handshake"
@@ -217,14 +218,16 @@ func wait(t *testing.T, until func() bool) {
 // sickStore is a store in whatever state.
 type sickStore struct{ broken, unhealthy error }
 
-func (s *sickStore) Broken() error  { return s.broken }
-func (s *sickStore) Healthy() error { return errors.Join(s.broken, s.unhealthy) }
+func (s *sickStore) Broken() error               { return s.broken }
+func (s *sickStore) Healthy() error              { return errors.Join(s.broken, s.unhealthy) }
+func (s *sickStore) Close(context.Context) error { return nil }
 
 // Why the store takes nothing is said in words that name no file, and in the log once
 // for each change.
 func TestReadyzWords(t *testing.T) {
 	log, store := &logtest.Buffer{}, &sickStore{}
-	h := &health{ending: &atomic.Bool{}, store: store, log: slog.New(slog.NewTextHandler(log, nil))}
+	e := &engine{Engine: chat.Engine{Health: store}, broken: store.Broken}
+	h := &health{ending: &atomic.Bool{}, engine: e.status, log: slog.New(slog.NewTextHandler(log, nil))}
 	for _, c := range []struct {
 		store  sickStore
 		status int
@@ -247,6 +250,10 @@ func TestReadyzWords(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != c.lines {
 			t.Errorf("%d lines in the log; want %d:\n%s", n, c.lines, log)
 		}
+	}
+	shared := &engine{Engine: chat.Engine{Health: &sickStore{unhealthy: errors.New("no route to secret")}}}
+	if words, err := shared.status(); words != "the store cannot be reached" || err == nil {
+		t.Errorf("a shared store that is away: %q, %v", words, err)
 	}
 }
 

@@ -25,7 +25,7 @@ const usage = `usage: hawser serve [flags]    run the chat server
        hawser backup FILE      back up its data, also while it runs, and verify the copy
        hawser restore FILE     restore the data of a backup
        hawser check [DATA]     read all of its data, or of a backup, and list what is lost
-       hawser new-key          make a new key for the users' tokens
+       hawser new-key [FILE]   make a new key for the users' tokens
        hawser config           print an example of the configuration file
        hawser version          print the version
 
@@ -106,7 +106,7 @@ func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{
 		fmt.Fprintln(log, "hawser:", err)
 		return exitFailure
 	}
-	fmt.Fprintf(out, "hawser: chat at %s (data in %s)\n", a.url, cfg.Data)
+	fmt.Fprintf(out, "hawser: chat at %s (%s)\n", a.url, a.engine.where)
 	fmt.Fprintln(out, "hawser: stop with Ctrl-C")
 	select {
 	case err = <-a.failed:

@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"github.com/hawser-ws/hawser/chat/auth"
@@ -12,8 +15,12 @@ import (
 )
 
 const newKeyUsage = `usage: hawser new-key [--data DIR] [--config FILE] [--force]
+       hawser new-key FILE [--force]
 
-Makes a new token.key for the data folder, where the old one is lost or known to
+With FILE, makes the key for token_key_file: one for all nodes that share a Redis,
+each of which needs a copy.
+
+Without FILE, makes a new token.key for the data folder, where the old one is lost or known to
 others. No token that was given out before is good any more: everybody has to choose
 a name anew, as another user. No server may run on the folder. --force replaces a
 key that is there.
@@ -21,9 +28,12 @@ key that is there.
 
 // newKey runs "hawser new-key".
 func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) error {
-	o, err := parseData("new-key", newKeyUsage, 0, 0, args, environ)
+	o, err := parseData("new-key", newKeyUsage, 0, 1, args, environ)
 	if err != nil {
 		return err
+	}
+	if len(o.args) == 1 {
+		return newKeyFile(o.args[0], o.force, stdout)
 	}
 	path := filepath.Join(o.data, auth.KeyFile)
 	switch {
@@ -54,5 +64,23 @@ func newKey(_ context.Context, args, environ []string, stdout, _ io.Writer) erro
 		return err
 	}
 	fmt.Fprintf(stdout, "hawser: %s is new; tokens issued before are no longer valid\n", path)
+	return nil
+}
+
+// newKeyFile makes the key that several nodes have in common.
+func newKeyFile(path string, force bool, stdout io.Writer) error {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return err
+	case !info.Mode().IsRegular():
+		return &usageError{fmt.Errorf("%s is not a file", path)}
+	case !force:
+		return &usageError{fmt.Errorf("%s exists; --force replaces it, which makes all tokens of the nodes that use it invalid", path)}
+	}
+	if err := auth.ReplaceKeyFile(path); err != nil {
+		return err
+	}
+	fmt.Fprintf(stdout, "hawser: %s is new; give a copy of it to every node (token_key_file)\n", path)
 	return nil
 }

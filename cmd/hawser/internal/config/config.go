@@ -49,6 +49,11 @@ type Config struct {
 	// Data is the folder of the store and the signing key.
 	Data string
 
+	// Redis is what several nodes share; without it, everything is in Data. TokenKeyFile
+	// names the file with the key that they have in common.
+	Redis        Redis
+	TokenKeyFile string
+
 	// PublicOrigins are the exact origins whose pages may connect. Empty means the
 	// listener's own. "*" means any origin; the user should be warned of that.
 	PublicOrigins []string
@@ -106,6 +111,7 @@ type Config struct {
 type Chat struct {
 	HeartbeatInterval time.Duration // in whole seconds
 	OperationTimeout  time.Duration
+	SessionLifetime   time.Duration // in whole seconds
 
 	Sequencers      int
 	Workers         int // of each pool
@@ -186,6 +192,7 @@ func (c *Config) check() error {
 	if c.PublishKey != "" && c.PublishKeyFile != "" {
 		errs = append(errs, errors.New("publish_key_file: it is set, and so is the variable "+publishKeyVariable+"; only one of them is allowed"))
 	}
+	errs = append(errs, c.checkRedis()...)
 	if c.Chat.HistoryDefault > c.Chat.HistoryPage {
 		errs = append(errs, fmt.Errorf("chat.history_default: it is %d, and chat.history_page allows %d", c.Chat.HistoryDefault, c.Chat.HistoryPage))
 	}
@@ -193,4 +200,24 @@ func (c *Config) check() error {
 		errs = append(errs, fmt.Errorf("limits.content: it and limits.metadata take %d bytes or more, and max_message allows %d", n, c.MaxMessage))
 	}
 	return errors.Join(errs...)
+}
+
+func (c *Config) checkRedis() (errs []error) {
+	r := &c.Redis
+	if len(r.URL.Addresses) > 0 && r.URLFile != "" {
+		errs = append(errs, errors.New("redis_file: it is set, and so is redis; only one of them is allowed"))
+	}
+	if r.On() && c.TokenKeyFile == "" {
+		errs = append(errs, errors.New("token_key_file: it is not set, but redis is: all nodes need copies of one key, which \"hawser new-key FILE\" makes"))
+	}
+	if !r.On() && c.TokenKeyFile != "" {
+		errs = append(errs, errors.New("token_key_file: it is set, but redis is not, and the key of a single node is in data"))
+	}
+	if (r.Cert == "") != (r.Key == "") {
+		errs = append(errs, errors.New("redis_cert: it and redis_key belong together, and only one of them is set"))
+	}
+	if tls := r.CA != "" || r.Cert != ""; tls && r.URLFile == "" && !r.URL.TLS {
+		errs = append(errs, errors.New("redis_ca, redis_cert: they are for TLS, and redis does not begin with rediss://"))
+	}
+	return errs
 }

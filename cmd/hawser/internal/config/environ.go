@@ -15,6 +15,9 @@ const (
 	// publishKeyVariable contains a secret, so it is not a setting: secrets should not be in
 	// arguments, or in a file that is shown to others.
 	publishKeyVariable = "HAWSER_PUBLISH_KEY"
+
+	// redisVariable may contain a password, which the setting may not have elsewhere.
+	redisVariable = "HAWSER_REDIS"
 )
 
 // Kubernetes tells every container in a namespace where the services are, in variables that
@@ -57,7 +60,7 @@ func parseEnviron(c *Config, environ []string) (found []assignment, file string,
 				warnings = append(warnings, fmt.Sprintf("variable %s: %s says where a service is, as Kubernetes sets it (enableServiceLinks), and was not taken for the setting", name, quote(text)))
 			}
 		case known:
-			found = append(found, assignment{s, text, "variable " + name})
+			found = append(found, assignment{s, text, "variable " + name, s.parse})
 		default:
 			warnings = append(warnings, fmt.Sprintf("variable %s: there is no such setting%s", name, meant(name)))
 		}

@@ -26,6 +26,10 @@ type kind[T any] struct {
 	parse  func(text string) (T, error) // of a flag or a variable
 	decode func(v any) (T, error)       // of a value that the TOML package made
 	format func(v T) string             // as TOML
+
+	// Of values that may contain secrets; otherwise nil.
+	show   func(text string) string // what errors show
+	public func(v T) error          // says why a value must not be in an argument or the file
 }
 
 // errRefused means only that a value is not allowed.

@@ -36,7 +36,7 @@ func Load(args, environ []string, readFile func(name string) ([]byte, error)) (c
 		errs = loadFile(&c, file, readFile)
 	}
 	for _, a := range append(vars, flags...) {
-		if err := a.setting.parse(&c, a.text); err != nil {
+		if err := a.set(&c, a.text); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %s: %w", a.source, a.setting.key, err))
 		}
 	}
@@ -50,7 +50,8 @@ func Load(args, environ []string, readFile func(name string) ([]byte, error)) (c
 type assignment struct {
 	setting setting
 	text    string
-	source  string // for errors
+	source  string                             // for errors
+	set     func(c *Config, text string) error // the setting's
 }
 
 // parseFlags finds the flags' values and the name of the file.
@@ -60,7 +61,7 @@ func parseFlags(args []string) (found []assignment, file string, err error) {
 	fs.StringVar(&file, fileFlag, "", "")
 	for _, s := range settings {
 		record := func(text string) error {
-			found = append(found, assignment{s, text, "flag --" + s.flagName()})
+			found = append(found, assignment{s, text, "flag --" + s.flagName(), s.flag})
 			return nil
 		}
 		if s.arg == "" {

@@ -45,9 +45,11 @@ func TestDefault(t *testing.T) {
 		WriteQueue:      1048576,
 		MemoryBudget:    1 << 30,
 		LogFormat:       "text",
+		Redis:           Redis{Prefix: "hawser:", History: 10_000, HistoryAge: 720 * time.Hour, RefLifetime: time.Hour, PresenceTTL: 12 * time.Second},
 		Chat: Chat{
 			HeartbeatInterval: 30 * time.Second,
 			OperationTimeout:  5 * time.Second,
+			SessionLifetime:   30 * time.Minute,
 			Sequencers:        16,
 			Workers:           4,
 			Queue:             8192,
@@ -98,6 +100,10 @@ func TestEverySource(t *testing.T) {
 		ProxyProtocol:   true,
 		ForwardedHeader: proxy.Forwarded,
 		Data:            "/var/lib/hawser",
+		Redis: Redis{URL: RedisURL{Addresses: []string{"a.example:26379", "[::1]:7"}, Master: "chat", TLS: true, Database: 2, Username: "ada"},
+			CA: "ca.pem", Cert: "redis.pem", Key: "redis.key", Ack: RedisAck{Disk: true, Replicas: 2}, Prefix: "chat:",
+			History: 500, HistoryAge: 2 * time.Hour, RefLifetime: 30 * time.Minute, PresenceTTL: 5 * time.Second},
+		TokenKeyFile:    "/run/secrets/token",
 		PublicOrigins:   []string{"https://chat.example", "http://[::1]:8080"},
 		BasePath:        "/chat",
 		PublishKeyFile:  "/run/secrets/publish",
@@ -117,7 +123,7 @@ func TestEverySource(t *testing.T) {
 			HandshakesPerSecond: 4, GuestsPerMinute: 5, UserMessagesPerSecond: 8, AddressMessagesPerSecond: 9,
 			UserBytesPerDay: 10 << 20, AddressBytesPerDay: 11 << 20, UserRoomsPerHour: 12, AddressRoomsPerHour: 13,
 			Content: 14, Metadata: 15, Rooms: 16, ErrorsPerMinute: 17},
-		Chat: Chat{HeartbeatInterval: time.Minute, OperationTimeout: 1500 * time.Millisecond, Sequencers: 1, Workers: 2, Queue: 3, ConnectionQueue: 4,
+		Chat: Chat{HeartbeatInterval: time.Minute, OperationTimeout: 1500 * time.Millisecond, SessionLifetime: 2 * time.Hour, Sequencers: 1, Workers: 2, Queue: 3, ConnectionQueue: 4,
 			HistoryPage: 6, HistoryDefault: 5, HistoryBytes: 7 << 10, ListPage: 8, PresenceList: 9},
 	}
 	file := `
@@ -134,6 +140,17 @@ trusted_proxies = ["10.0.0.0/8", "unix"]
 proxy_protocol = true
 forwarded_header = "forwarded"
 data = '/var/lib/hawser'
+redis = "rediss-sentinel://ada@a.example,[::1]:7/2?master=chat"
+redis_ca = "ca.pem"
+redis_cert = "redis.pem"
+redis_key = "redis.key"
+redis_ack = "disk,replicas:2"
+redis_prefix = "chat:"
+redis_history = 500
+redis_history_age = "2h"
+redis_ref_lifetime = "30m"
+redis_presence_ttl = "5s"
+token_key_file = "/run/secrets/token"
 public_origins = [
   "https://chat.example", # ours
   "http://[::1]:8080",
@@ -161,6 +178,7 @@ log_format = "json"
 [chat]
 heartbeat_interval = "1m"
 operation_timeout = "1.5s"
+session_lifetime = "2h"
 sequencers = 1
 workers = 2
 queue = 3
@@ -205,6 +223,17 @@ errors_per_minute = 17
 		"HAWSER_PROXY_PROTOCOL=true",
 		"HAWSER_FORWARDED_HEADER=forwarded",
 		"HAWSER_DATA=/var/lib/hawser",
+		"HAWSER_REDIS=rediss-sentinel://ada@a.example,[::1]:7/2?master=chat",
+		"HAWSER_REDIS_CA=ca.pem",
+		"HAWSER_REDIS_CERT=redis.pem",
+		"HAWSER_REDIS_KEY=redis.key",
+		"HAWSER_REDIS_ACK=disk,replicas:2",
+		"HAWSER_REDIS_PREFIX=chat:",
+		"HAWSER_REDIS_HISTORY=500",
+		"HAWSER_REDIS_HISTORY_AGE=2h",
+		"HAWSER_REDIS_REF_LIFETIME=30m",
+		"HAWSER_REDIS_PRESENCE_TTL=5s",
+		"HAWSER_TOKEN_KEY_FILE=/run/secrets/token",
 		"HAWSER_PUBLIC_ORIGINS=https://chat.example, http://[::1]:8080",
 		"HAWSER_BASE_PATH=/chat",
 		"HAWSER_PUBLISH_KEY_FILE=/run/secrets/publish",
@@ -240,6 +269,7 @@ errors_per_minute = 17
 		"HAWSER_LIMITS_ERRORS_PER_MINUTE=17",
 		"HAWSER_CHAT_HEARTBEAT_INTERVAL=60s",
 		"HAWSER_CHAT_OPERATION_TIMEOUT=1500ms",
+		"HAWSER_CHAT_SESSION_LIFETIME=2h",
 		"HAWSER_CHAT_SEQUENCERS=1",
 		"HAWSER_CHAT_WORKERS=2",
 		"HAWSER_CHAT_QUEUE=3",
@@ -258,8 +288,8 @@ errors_per_minute = 17
 		name = strings.Replace(name, "chat_", "chat.", 1)
 		args = append(args, "--"+strings.ReplaceAll(name, "_", "-")+"="+value)
 	}
-	if len(environ) != len(settings) {
-		t.Errorf("the test knows %d settings, the table %d", len(environ), len(settings))
+	if n := len(environ) + 1; n != len(settings) { // redis_file excludes redis
+		t.Errorf("the test knows %d settings, the table %d", n, len(settings))
 	}
 	for _, tt := range []struct {
 		name    string

@@ -49,6 +49,30 @@ var settings = []setting{
 	}), proxy.NoHeader, func(c *Config) *proxy.Header { return &c.ForwardedHeader },
 		"Header in which trusted_proxies name the client of a request. Choose the one that they set: any other may come from the client."),
 
+	declare("redis", redisURL(), RedisURL{}, func(c *Config) *RedisURL { return &c.Redis.URL },
+		"Redis 7.0 or newer, or Valkey, in which several nodes keep users and messages, and by which they hear of each other. Users and passwords, as in redis://USER:PASSWORD@HOST, are not allowed in arguments or in this file, but in redis_file and the variable HAWSER_REDIS. Empty: there is one node, which keeps everything in data."),
+	declare("redis_file", file(), "", func(c *Config) *string { return &c.Redis.URLFile },
+		"File that contains the URL of redis and nothing else."),
+	declare("redis_ca", file(), "", func(c *Config) *string { return &c.Redis.CA },
+		"Certificates of the authorities for Redis's certificate, in PEM. Empty: the system's."),
+	declare("redis_cert", file(), "", func(c *Config) *string { return &c.Redis.Cert },
+		"Certificate by which Redis knows this server, in PEM, if it asks for one."),
+	declare("redis_key", file(), "", func(c *Config) *string { return &c.Redis.Key },
+		"Private key of redis_cert, in PEM."),
+	declare("redis_ack", redisAck(), RedisAck{}, func(c *Config) *RedisAck { return &c.Redis.Ack },
+		"When a message counts as stored, and is acknowledged: once it is in Redis's memory; on its disk, which appendfsync always makes slower and surer; or in the memory of so many replicas, which a failover of Sentinel or a cluster then finds."),
+	declare("redis_prefix", redisPrefix(), "hawser:", func(c *Config) *string { return &c.Redis.Prefix },
+		"Beginning of the names of all keys and channels in Redis. It is the same for all nodes of one chat, and different for another chat in the same Redis."),
+	declare("redis_history", integer(100, 10_000_000), 10_000, func(c *Config) *int { return &c.Redis.History },
+		"Messages that Redis keeps of each conversation, or some more. Older ones are dropped, and history says where it begins."),
+	declare("redis_history_age", duration(0, 10*365*24*time.Hour), 30*24*time.Hour, func(c *Config) *time.Duration { return &c.Redis.HistoryAge },
+		"How long Redis keeps messages, or somewhat longer. 0s: as long as it has room."),
+	declare("redis_ref_lifetime", duration(time.Minute, 7*24*time.Hour), time.Hour, func(c *Config) *time.Duration { return &c.Redis.RefLifetime },
+		"How long a message's ref keeps it from being stored twice. Until then it takes room in Redis."),
+	declare("redis_presence_ttl", duration(time.Second, 5*time.Minute), 12*time.Second, func(c *Config) *time.Duration { return &c.Redis.PresenceTTL },
+		"Silence after which the other nodes take a node for dead, and its users for offline. It is the same for all nodes."),
+	declare("token_key_file", file(), "", func(c *Config) *string { return &c.TokenKeyFile },
+		"File with the key that signs users' tokens: with redis, a copy of one key for all nodes, which \"hawser new-key FILE\" makes. Without redis it is in data."),
 	declare("publish_key_file", file(), "", func(c *Config) *string { return &c.PublishKeyFile },
 		"File with the key, of at least 16 characters, with which programs may send messages in the name of any user (POST /api/publish). Alternatively, the variable HAWSER_PUBLISH_KEY may contain the key itself. Without a key, publishing is disabled."),
 	declare("guests", boolean(), true, func(c *Config) *bool { return &c.Guests },
@@ -90,6 +114,8 @@ var settings = []setting{
 		"Time after which clients are asked to send a heartbeat."),
 	declare("chat.operation_timeout", duration(100*time.Millisecond, time.Minute), 5*time.Second, func(c *Config) *time.Duration { return &c.Chat.OperationTimeout },
 		"Maximum time that an operation waits in a queue or for the disk; then it is answered with an error."),
+	declare("chat.session_lifetime", seconds(time.Minute, 30*24*time.Hour), chat.SessionLife, func(c *Config) *time.Duration { return &c.Chat.SessionLifetime },
+		"How long a log-in lives without a connection, and can be resumed."),
 	declare("chat.sequencers", integer(1, 1024), 16, func(c *Config) *int { return &c.Chat.Sequencers },
 		"Sequencers that share the conversations. A conversation whose messages cannot be stored delays only those of its own sequencer."),
 	declare("chat.workers", integer(1, 1024), 4, func(c *Config) *int { return &c.Chat.Workers },
@@ -159,11 +185,30 @@ type setting struct {
 	value string // the default, as TOML
 
 	reset  func(c *Config)
-	parse  func(c *Config, text string) error // a flag's or a variable's text
+	parse  func(c *Config, text string) error // a variable's text
+	flag   func(c *Config, text string) error // a flag's text, which others can read
 	decode func(c *Config, v any) error       // a value of a TOML document
 }
 
 func declare[T any](key string, k kind[T], def T, field func(*Config) *T, help string) setting {
+	show, public := quote, func(T) error { return nil }
+	if k.show != nil {
+		show, public = k.show, k.public
+	}
+	set := func(c *Config, shown string, v T, err error) error {
+		if err != nil {
+			return refusal(shown, k.want, err)
+		}
+		*field(c) = v
+		return nil
+	}
+	parse := func(text string) (T, error) { return k.parse(strings.TrimSpace(text)) }
+	checked := func(v T, err error) (T, error) {
+		if err == nil {
+			err = public(v)
+		}
+		return v, err
+	}
 	return setting{
 		key:   key,
 		help:  help,
@@ -172,20 +217,20 @@ func declare[T any](key string, k kind[T], def T, field func(*Config) *T, help s
 		value: k.format(def),
 		reset: func(c *Config) { *field(c) = def },
 		parse: func(c *Config, text string) error {
-			v, err := k.parse(strings.TrimSpace(text))
-			if err != nil {
-				return refusal(quote(text), k.want, err)
-			}
-			*field(c) = v
-			return nil
+			v, err := parse(text)
+			return set(c, show(text), v, err)
+		},
+		flag: func(c *Config, text string) error {
+			v, err := checked(parse(text))
+			return set(c, show(text), v, err)
 		},
 		decode: func(c *Config, raw any) error {
-			v, err := k.decode(raw)
-			if err != nil {
-				return refusal(describe(raw), k.want, err)
+			shown := describe(raw)
+			if s, ok := raw.(string); ok {
+				shown = show(s)
 			}
-			*field(c) = v
-			return nil
+			v, err := checked(k.decode(raw))
+			return set(c, shown, v, err)
 		},
 	}
 }

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/auth"
+	"github.com/hawser-ws/hawser/chat/bolt"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
+)
+
+// engine is what the chat keeps its messages in, and the key of its users' tokens.
+type engine struct {
+	chat.Engine
+	tokens *auth.Tokens
+	where  string       // for people
+	store  *bolt.Store  // nil: the engine is a Redis
+	broken func() error // says why the store is closed for writing; nil as above
+}
+
+// openEngine opens the engine that is configured: Redis, or the store in the data folder.
+func openEngine(cfg config.Config, log *slog.Logger) (*engine, error) {
+	if cfg.Redis.On() {
+		return openRedis(cfg, log)
+	}
+	store, tokens, err := openData(cfg.Data, cfg.Chat.SessionLifetime, log)
+	if err != nil {
+		return nil, err
+	}
+	return &engine{Engine: store.Parts(), tokens: tokens, where: "data in " + cfg.Data, store: store, broken: store.Broken}, nil
+}
+
+// abandon closes the engine of a server that could not start because of err.
+func (e *engine) abandon(err error) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+	defer cancel()
+	return errors.Join(err, e.Health.Close(ctx))
+}
+
+// status returns what /readyz says of the engine, and nil if it does all that it should. The
+// words are for strangers, the error is for the log.
+func (e *engine) status() (words string, err error) {
+	err = e.Health.Healthy()
+	switch {
+	case err == nil:
+		return "ready", nil
+	case e.broken == nil:
+		return "the store cannot be reached", err
+	case e.broken() != nil:
+		return "the store is closed for writing", err
+	}
+	return "the disk is full", err
+}
+
+// errInRedis is the error of a command on a data folder, where there is none.
+func errInRedis(command string) error {
+	what := "the users and messages are in Redis"
+	switch command {
+	case "backup", "restore":
+		what += ", which is backed up and restored with its own means"
+	case "check":
+		what += ", and no folder has data to check"
+	case "new-key":
+		return fmt.Errorf("%s: %s, and the key for their tokens is in token_key_file: \"hawser new-key FILE\" makes one", command, what)
+	}
+	return fmt.Errorf("%s: %s (redis or redis_file is set). If a folder is meant, name it with --data", command, what)
+}
