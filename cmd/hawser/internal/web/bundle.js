@@ -936,14 +936,14 @@ var Pacer = class {
     this.#tokens = this.#burst;
     this.#filled = this.#world.performance.now();
   }
-  push(item) {
-    this.#queue.push(item);
+  push(item2) {
+    this.#queue.push(item2);
     this.#drain();
   }
   // withdraw takes back the items that match and were not sent yet, and returns them.
   withdraw(matches) {
     const withdrawn = this.#queue.filter(matches);
-    this.#queue = this.#queue.filter((item) => !matches(item));
+    this.#queue = this.#queue.filter((item2) => !matches(item2));
     return withdrawn;
   }
   clear() {
@@ -1090,6 +1090,7 @@ var Requests = class {
 };
 
 // page/chat/membership.js
+var UNSURE = 2e3;
 var Membership = class {
   #conversations;
   #requests;
@@ -1097,15 +1098,19 @@ var Membership = class {
   #sync;
   #changed;
   #told;
+  #world;
   #asking = /* @__PURE__ */ new Set();
   // rooms that are being joined
-  // changed is called after anything changed, told with what went wrong, or what one did not
+  #unsure = /* @__PURE__ */ new Set();
+  // that were joined a moment ago
+  // world holds setTimeout. changed is called after anything changed, told with what went wrong, or what one did not
   // expect.
-  constructor({ conversations, requests, delivery, sync, changed, told }) {
+  constructor({ conversations, requests, delivery, sync, world, changed, told }) {
     this.#conversations = conversations;
     this.#requests = requests;
     this.#delivery = delivery;
     this.#sync = sync;
+    this.#world = world;
     this.#changed = changed;
     this.#told = told;
   }
@@ -1113,7 +1118,7 @@ var Membership = class {
   // has against it.
   async open(name) {
     const ack = await this.#requests.ask({ type: "join", receiver_id: name });
-    return this.entered(name, ack);
+    return this.#joined(name, ack);
   }
   // join joins a room in the background, as soon as there is a connection; where the server
   // cannot for now, again and again.
@@ -1133,7 +1138,7 @@ var Membership = class {
       try {
         const ack = await this.#requests.ask({ type: "join", receiver_id: room.id }, { delayed });
         room.error = "";
-        this.entered(room.id, ack);
+        this.#joined(room.id, ack);
       } catch (error) {
         room.joining = error instanceof Disconnected;
         this.#conversations.save(room);
@@ -1143,9 +1148,16 @@ var Membership = class {
       }
     }, room);
   }
+  #joined(name, ack) {
+    const room = this.entered(name, ack);
+    this.#unsure.add(room);
+    this.#world.setTimeout(() => this.#unsure.delete(room), UNSURE);
+    return room;
+  }
   // end is called when the connection is lost.
   end() {
     this.#asking = /* @__PURE__ */ new Set();
+    this.#unsure.forEach((room) => room.joining = true);
   }
   // leave ends the membership, on all devices. It reports whether that was done: not while
   // there is something that was not sent, which is not dropped in passing.
@@ -1164,6 +1176,7 @@ var Membership = class {
         return false;
       }
     }
+    this.#unsure.delete(room);
     this.#conversations.delete(room);
     return true;
   }
@@ -1180,6 +1193,7 @@ var Membership = class {
   ended(room) {
     const words2 = `You are no longer in #${room.id}: you have left it somewhere else.`;
     room.joined = room.joining = false;
+    this.#unsure.delete(room);
     room.members = null;
     if (this.#delivery.abandon(room.id, "You have left this room. If you send this again, you are in it again.")) {
       room.error = words2;
@@ -1488,7 +1502,7 @@ var Resume = class {
   // session is another one, and there is none of them any more, the memberships have ended
   // with it, and not because one has left.
   #settleRooms() {
-    const gone = [...this.#conversations].filter((c) => c.joined && !this.#rooms.has(c));
+    const gone = [...this.#conversations].filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
     const expired = !this.#resumed && this.#rooms.size === 0;
     for (const room of gone) {
       if (expired) {
@@ -1700,6 +1714,7 @@ var Client = class {
       requests,
       delivery: this.#delivery,
       sync: this.#sync,
+      world,
       changed,
       told
     });
@@ -2339,7 +2354,7 @@ var BROWSERS = [
   [/\bOPR\//, "Opera"],
   [/\bSamsungBrowser\//, "Samsung Internet"],
   [/\b(?:Firefox|FxiOS)\//, "Firefox"],
-  [/\b(?:Chrome|CriOS|Chromium)\//, "Chrome"],
+  [/(?:Chrome|CriOS|Chromium)\//, "Chrome"],
   [/\bSafari\//, "Safari"]
 ];
 var SYSTEMS = [
@@ -2668,14 +2683,14 @@ var List = class {
   #match(items) {
     const before = this.#entries;
     this.#entries = /* @__PURE__ */ new Map();
-    for (const item of items) {
-      const key = before.has(item.key) ? item.key : item.formerKey;
-      const { node, item: old } = before.get(key) ?? { node: this.#make(item), item: {} };
+    for (const item2 of items) {
+      const key = before.has(item2.key) ? item2.key : item2.formerKey;
+      const { node, item: old } = before.get(key) ?? { node: this.#make(item2), item: {} };
       before.delete(key);
-      if (differ(old, item)) {
-        this.#update(node, item);
+      if (differ(old, item2)) {
+        this.#update(node, item2);
       }
-      this.#entries.set(item.key, { node, item });
+      this.#entries.set(item2.key, { node, item: item2 });
     }
     return before;
   }
@@ -3128,14 +3143,14 @@ var Sidebar = class {
   }
 };
 function buttons(id, choose) {
-  return new List(document.getElementById(id), (item) => {
+  return new List(document.getElementById(id), (item2) => {
     const label = nameElement("span", { class: "label" });
-    const button = el("button", { type: "button", class: "conversation", onclick: () => choose(item.key) }, label);
-    if (item.person) {
-      button.prepend(avatarElement(item.key, "small"));
+    const button = el("button", { type: "button", class: "conversation", onclick: () => choose(item2.key) }, label);
+    if (item2.person) {
+      button.prepend(avatarElement(item2.key, "small"));
     }
     button.append(el("span", { class: "note" }), el("span", { class: "badge", hidden: true }));
-    return el("li", { "data-id": item.key }, button);
+    return el("li", { "data-id": item2.key }, button);
   }, (node, { name, tag, note = "", current, unread, person, online }) => {
     const button = node.firstElementChild;
     setName(button.querySelector(".label"), { name, tag });
@@ -3993,35 +4008,106 @@ function subtitle(conversation, people, sure) {
   return "Private";
 }
 
-// page/view/profile.js
+// page/view/sessions.js
 var byID3 = (id) => document.getElementById(id);
+var Sessions = class {
+  #load;
+  #end;
+  #status = byID3("sessions-status");
+  #list;
+  // load returns the sessions, as the server lists them; end ends the one with an id. Both
+  // may throw an Error that can be shown.
+  constructor({ load, end }) {
+    this.#load = load;
+    this.#end = end;
+    this.#list = new List(byID3("sessions"), ({ key, current }) => {
+      const what = el("div", { class: "session" }, el("bdi", { class: "device" }), el("span", { class: "note" }));
+      const button = el("button", { type: "button", class: "quiet", onclick: () => this.#logOut(key) }, "Log out");
+      return el("li", { "data-id": key }, what, current ? el("strong", {}, "This tab") : button);
+    }, (node, { device, note, current }) => {
+      setText(node.querySelector(".device"), device);
+      setText(node.querySelector(".note"), note);
+      if (!current) {
+        setAttribute(node.querySelector("button"), "aria-label", `Log out ${device}, ${note}`);
+      }
+    });
+  }
+  // show asks for the sessions. What was shown before is not true any more.
+  async show() {
+    this.#list.show([]);
+    setText(this.#status, "Asking the server…");
+    await this.#refresh();
+  }
+  async #refresh() {
+    try {
+      const sessions = await this.#load();
+      this.#list.show(sessions.map(item));
+      setText(this.#status, "");
+    } catch (error) {
+      setText(this.#status, error.message);
+    }
+  }
+  async #logOut(id) {
+    try {
+      await this.#end(id);
+    } catch (error) {
+      if (error.reason !== "unknown_session") {
+        setText(this.#status, error.message);
+        return;
+      }
+    }
+    await this.#refresh();
+  }
+};
+function item({ session_id: key, device, address: address2, seen, connections, current }) {
+  const when = connections > 0 ? "connected now" : `last seen: ${formatDay(seen)}, ${formatTime(seen)}`;
+  return { key, device: device || "Unknown device", note: address2 ? `${address2}, ${when}` : when, current };
+}
+
+// page/view/profile.js
+var byID4 = (id) => document.getElementById(id);
 var Profile = class {
-  #dialog = byID3("profile");
-  #name = byID3("profile-name");
+  #dialog = byID4("profile");
+  #name = byID4("profile-name");
+  #sessions;
   #current;
   #unsent;
-  // current returns the name, rename takes another and may throw an Error that can be
-  // shown. unsent counts the messages that are lost by signOut.
-  constructor({ current, rename, unsent: unsent3, signOut }) {
+  #confirmed;
+  // what is done when the question is answered
+  // current returns the name, rename takes another; sessions are { load, end } of a Sessions.
+  // unsent counts the messages that are lost by signOut and logOutEverywhere. All but current
+  // and unsent may throw an Error that can be shown.
+  constructor({ current, rename, sessions, unsent: unsent3, signOut: signOut2, logOutEverywhere: logOutEverywhere2 }) {
     this.#current = current;
     this.#unsent = unsent3;
-    byID3("profile-form").addEventListener("submit", (event) => {
+    this.#sessions = new Sessions(sessions);
+    byID4("profile-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.#save(rename);
     });
     this.#name.addEventListener("input", () => this.#complain(""));
-    byID3("profile-cancel").addEventListener("click", () => this.#dialog.close());
-    byID3("signout").addEventListener("click", () => this.#ask());
-    byID3("signout-stay").addEventListener("click", () => this.#dialog.close());
-    byID3("signout-confirm").addEventListener("click", signOut);
+    byID4("profile-cancel").addEventListener("click", () => this.#dialog.close());
+    byID4("signout").addEventListener("click", () => this.#ask({
+      what: "This browser then forgets who you are",
+      button: "Sign out",
+      confirmed: signOut2
+    }));
+    byID4("logout-all").addEventListener("click", () => this.#ask({
+      what: "All your tabs and devices are logged out, and this browser forgets who you are",
+      button: "Log out everywhere",
+      confirmed: logOutEverywhere2
+    }));
+    byID4("signout-stay").addEventListener("click", () => this.#dialog.close());
+    byID4("signout-confirm").addEventListener("click", () => this.#confirm());
   }
   open() {
     this.#name.value = this.#current();
     this.#complain("");
-    byID3("profile-form").hidden = false;
-    byID3("signout-question").hidden = true;
+    byID4("profile-part").hidden = false;
+    byID4("signout-question").hidden = true;
     this.#dialog.showModal();
     this.#name.select();
+    this.#sessions.show();
   }
   async #save(rename) {
     const name = this.#name.value.trim();
@@ -4030,35 +4116,45 @@ var Profile = class {
       this.#complain(problem);
       return;
     }
-    byID3("profile-save").disabled = true;
+    byID4("profile-save").disabled = true;
     try {
       await rename(name);
       this.#dialog.close();
     } catch (error) {
       this.#complain(error.message);
     } finally {
-      byID3("profile-save").disabled = false;
+      byID4("profile-save").disabled = false;
     }
   }
-  #ask() {
+  #ask({ what, button, confirmed }) {
     const unsent3 = this.#unsent();
     const lost = unsent3 === 0 ? "" : ` ${count(unsent3, "message that was not sent yet is", "messages that were not sent yet are")} lost.`;
-    setText(byID3("signout-text"), `This browser then forgets who you are, and nobody can be this user again: not even you, under the same name. Private conversations end with it.${lost}`);
-    byID3("profile-form").hidden = true;
-    byID3("signout-question").hidden = false;
-    byID3("signout-stay").focus();
+    setText(byID4("signout-text"), `${what}, and nobody can be this user again: not even you, under the same name. Private conversations end with it.${lost}`);
+    setText(byID4("signout-confirm"), button);
+    setText(byID4("signout-error"), "");
+    this.#confirmed = confirmed;
+    byID4("profile-part").hidden = true;
+    byID4("signout-question").hidden = false;
+    byID4("signout-stay").focus();
+  }
+  async #confirm() {
+    try {
+      await this.#confirmed();
+    } catch (error) {
+      setText(byID4("signout-error"), error.message);
+    }
   }
   #complain(problem) {
-    setText(byID3("profile-error"), problem);
+    setText(byID4("profile-error"), problem);
     setAttribute(this.#name, "aria-invalid", problem ? "true" : null);
   }
 };
 
 // page/view/signin.js
-var byID4 = (id) => document.getElementById(id);
+var byID5 = (id) => document.getElementById(id);
 var SignIn = class {
-  #form = byID4("signin-form");
-  #fields = { name: byID4("name"), room: byID4("room") };
+  #form = byID5("signin-form");
+  #fields = { name: byID5("name"), room: byID5("room") };
   // enter is called with a name and a room, and may throw an Error that can be shown.
   // again is called where one may hope still to be known.
   constructor({ enter, again: again2 }) {
@@ -4066,10 +4162,10 @@ var SignIn = class {
       event.preventDefault();
       this.#submit(enter);
     });
-    byID4("again-known").addEventListener("click", again2);
+    byID5("again-known").addEventListener("click", again2);
   }
   get visible() {
-    return !byID4("signin").hidden;
+    return !byID5("signin").hidden;
   }
   get room() {
     return this.#fields.room.value.trim().replace(/^#/, "");
@@ -4080,9 +4176,9 @@ var SignIn = class {
   // show shows the form. name and room are what the fields hold at first, remembers says
   // whether the browser will know who one is; problem is why one is here again.
   show({ name, room, remembers, problem = "" }) {
-    byID4("signin").hidden = false;
-    byID4("not-remembered").hidden = remembers;
-    byID4("again-known").hidden = !problem;
+    byID5("signin").hidden = false;
+    byID5("not-remembered").hidden = remembers;
+    byID5("again-known").hidden = !problem;
     this.#fields.name.value = name;
     this.room = room;
     this.#complain("name", problem);
@@ -4090,7 +4186,7 @@ var SignIn = class {
     this.#fields.name.select();
   }
   hide() {
-    byID4("signin").hidden = true;
+    byID5("signin").hidden = true;
   }
   async #submit(enter) {
     const name = this.#fields.name.value.trim();
@@ -4101,18 +4197,18 @@ var SignIn = class {
       this.#fields[problems.name ? "name" : "room"].focus();
       return;
     }
-    byID4("enter").disabled = true;
+    byID5("enter").disabled = true;
     try {
       await enter(name, this.room);
     } catch (error) {
       this.#complain("name", error.message);
       this.#fields.name.focus();
     } finally {
-      byID4("enter").disabled = false;
+      byID5("enter").disabled = false;
     }
   }
   #complain(field, text) {
-    setText(byID4(`${field}-error`), text);
+    setText(byID5(`${field}-error`), text);
     setAttribute(this.#fields[field], "aria-invalid", text ? "true" : null);
   }
 };
@@ -4161,11 +4257,10 @@ function chat(room = "") {
   const profile = new Profile({
     current: () => client.me.name,
     rename: (name) => identity.rename(name),
+    sessions: { load: () => client.sessions(), end: (id) => client.logOut(id) },
     unsent: () => unsent(browser),
-    signOut: () => {
-      identity.forget();
-      restart();
-    }
+    signOut,
+    logOutEverywhere
   });
   view = new Chat(client, { reconnect: () => connection.retry(), openProfile: () => profile.open() });
   client.onname = (name) => identity.named(name);
@@ -4268,6 +4363,20 @@ function why(reason) {
       return "This server does not know you (any more).";
   }
   return words({ reason });
+}
+function signOut() {
+  identity.forget();
+  restart();
+}
+async function logOutEverywhere() {
+  leaving = true;
+  try {
+    await client.logOutEverywhere();
+  } catch (error) {
+    leaving = false;
+    throw error;
+  }
+  signOut();
 }
 function identityChanged() {
   const { current } = identity;

@@ -86,12 +86,25 @@ func testSignInTwice(t *testing.T, b *browser.Browser, s *service) {
 	}
 }
 
+// Of somebody's tabs, one logs out the other, which can come back; then all are signed out.
 func testSignOut(t *testing.T, b *browser.Browser, s *service) {
 	one := openWindow(t, b, s.url, 800, 600)
 	one.enter("Ada", "out")
 	other := one.another(s.url, 800, 600)
 	other.online()
 	id := eval[string](one, myID)
+	one.click("#profile-open")
+	one.until(`document.querySelectorAll('#sessions li').length === 2 && document.querySelectorAll('#sessions button').length === 1`)
+	one.click("#sessions button")
+	other.until(`document.getElementById('name-error').textContent.startsWith('You were logged out here, from another tab or device.')`)
+	other.until(`!document.querySelector('#app').checkVisibility()`)
+	one.until(`document.querySelectorAll('#sessions li').length === 1`)
+	one.click("#profile-cancel")
+	other.click("#again-known")
+	other.online()
+	if got := eval[string](other, myID); got != id {
+		t.Errorf("user %s comes back as %s", id, got)
+	}
 	one.click("#profile-open")
 	one.click("#signout")
 	one.until(`document.getElementById('signout-text').textContent.includes('nobody can be this user again')`)
@@ -106,6 +119,13 @@ func testSignOut(t *testing.T, b *browser.Browser, s *service) {
 	one.enter("Eve", "out")
 	if eval[string](one, myID) == id {
 		t.Error("somebody else is the same user")
+	}
+	other.online()
+	other.click("#profile-open")
+	other.click("#logout-all")
+	other.click("#signout-confirm")
+	for _, w := range []*window{one, other} {
+		w.until(`!document.getElementById('signin').hidden && !localStorage.getItem('hawser.identity')`)
 	}
 }
 

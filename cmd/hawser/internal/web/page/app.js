@@ -66,11 +66,10 @@ function chat(room = '') {
   const profile = new Profile({
     current: () => client.me.name,
     rename: (name) => identity.rename(name),
+    sessions: { load: () => client.sessions(), end: (id) => client.logOut(id) },
     unsent: () => unsent(browser),
-    signOut: () => {
-      identity.forget();
-      restart();
-    },
+    signOut,
+    logOutEverywhere,
   });
   view = new Chat(client, { reconnect: () => connection.retry(), openProfile: () => profile.open() });
   client.onname = (name) => identity.named(name);
@@ -186,6 +185,22 @@ function why(reason) {
       return 'This server does not know you (any more).';
   }
   return words({ reason });
+}
+
+function signOut() {
+  identity.forget();
+  restart();
+}
+
+async function logOutEverywhere() {
+  leaving = true; // what the server says of the end is no surprise
+  try {
+    await client.logOutEverywhere();
+  } catch (error) {
+    leaving = false;
+    throw error;
+  }
+  signOut();
 }
 
 function identityChanged() {

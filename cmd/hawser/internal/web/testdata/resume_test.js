@@ -113,11 +113,28 @@ export default {
     await t.answer('join', { type: 'ack', op: 'join', seq: 0 });
     equal([contents(room), room.unread, t.client.notice], [['m1', 'm2', 'm3'], 2, '']);
     // Where the user is still in one, somebody has left the other.
+    t.world.pass(2000);
     t.lose();
     t.members.set('lobby', 3);
     t.members.delete('attic');
     t.connect();
     equal([rooms(t), sent(t, 'join')], [['lobby'], []]);
+  },
+
+  async 'a room is joined again if the server may have crashed before it was stored'() {
+    const { t } = await talking();
+    t.client.openRoom('attic');
+    await t.answer('join', { type: 'ack', op: 'join', seq: 0 });
+    t.members.delete('attic');
+    t.lose();
+    t.connect();
+    equal([rooms(t), sent(t, 'join')], [['lobby', 'attic'], ['join attic']]);
+    await t.answer('join', { type: 'ack', op: 'join', seq: 0 });
+    t.world.pass(2000);
+    t.members.delete('attic');
+    t.lose();
+    t.connect();
+    equal([rooms(t), sent(t, 'join')], [['lobby'], []], 'but not later');
   },
 
   async 'a connection that is lost on the way asks for the rest'() {

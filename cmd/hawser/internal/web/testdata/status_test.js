@@ -1,9 +1,11 @@
 // What the page says of messages that wait, of people and of the connection.
 
+import { deviceName } from '/chat/device.js';
 import { nameProblem } from '/chat/names.js';
 import { Chat } from '/view/chat.js';
+import { Profile } from '/view/profile.js';
 import { trouble } from '/view/trouble.js';
-import { equal } from './check.js';
+import { equal, settle } from './check.js';
 import { furnish } from './stage.js';
 import { Table } from './table.js';
 
@@ -110,6 +112,67 @@ export default {
     equal([all('#other-rooms li').length, read > 0], [299, true], 'after one was joined');
   },
 
+  async 'the sessions are listed, each can be ended, and all of them at once'() {
+    const t = await open();
+    const all = [
+      { session_id: 's_1', device: 'Firefox on Linux', address: '127.0.0.1', began: 1, seen: Date.now(), connections: 1, current: true },
+      { session_id: 's_2', device: '<b>', address: '::1', began: 1, seen: Date.now(), connections: 1, current: false },
+      { session_id: 's_3', device: '', address: '', began: 1, seen: Date.now(), connections: 0, current: false },
+    ];
+    let over = 0;
+    const profile = new Profile({
+      current: () => 'Ada', rename() {}, unsent: () => 0, signOut() {},
+      sessions: { load: () => t.client.sessions(), end: (id) => t.client.logOut(id) },
+      logOutEverywhere: async () => {
+        await t.client.logOutEverywhere();
+        over++;
+      },
+    });
+    const shown = () => [...document.querySelectorAll('#sessions li')].map((e) => e.innerText.replaceAll(/\s+/g, ' ').trim());
+    profile.open();
+    await t.answer('sessions', { sessions: all });
+    const [mine, other, idle] = shown();
+    equal([mine, other], ['Firefox on Linux 127.0.0.1, connected now This tab', '<b> ::1, connected now Log out']);
+    equal([idle.startsWith('Unknown device last seen: Today, '), one('#sessions-status').textContent], [true, '']);
+
+    one('#sessions li[data-id=s_2] button').click();
+    equal((await t.answer('logout', { type: 'ack', op: 'logout', sessions: 1 })).session_id, 's_2');
+    await t.answer('sessions', { sessions: [all[0], all[2]] });
+    one('#sessions li[data-id=s_3] button').click();
+    await t.answer('logout', { type: 'error', code: 404, reason: 'unknown_session', message: 'no such session' });
+    await t.answer('sessions', { sessions: [all[0]] });
+    equal([shown().length, one('#sessions-status').textContent], [1, '']);
+
+    one('#logout-all').click();
+    one('#signout-confirm').click();
+    await t.answer('logout', { type: 'error', code: 503, reason: 'store_unavailable', message: 'No' });
+    equal([over, one('#signout-error').textContent], [0, 'The server cannot store or read messages at the moment.']);
+    one('#signout-confirm').click();
+    equal(t.take('logout').all, true);
+    t.reason = 'session_ended'; // before the answer
+    t.lose();
+    await settle();
+    equal(over, 1);
+    profile.open();
+    await settle();
+    equal([shown(), one('#sessions-status').textContent], [[], 'There is no connection to the server right now.']);
+  },
+
+  'a device has a short name'() {
+    for (const [userAgent, name, maxTouchPoints] of [
+      ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox on Linux'],
+      ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Safari/537.36 Edg/138.0.0.0', 'Edge on Windows'],
+      ['Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/138.0.0.0 Mobile Safari/537.36', 'Chrome on Android'],
+      ['Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) HeadlessChrome/138.0.0.0 Safari/537.36', 'Chrome on Linux'],
+      ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) CriOS/138.0 Mobile/15E148 Safari/604.1', 'Chrome on iPhone'],
+      ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15', 'Safari on macOS'],
+      ['Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15', 'Safari on iPad', 5],
+      ['x'.repeat(5000), 'Browser'],
+    ]) {
+      equal(deviceName({ userAgent, maxTouchPoints }), name);
+    }
+  },
+
   async 'a field takes what is pasted, and says what is too long'() {
     await furnish();
     equal(all('[maxlength]').map((e) => e.id), [], 'fields that would cut it');
@@ -121,6 +184,9 @@ export default {
   'why the server ended the connection is said in plain words'() {
     const said = (reason, state = 'stopped') => trouble({ state, reason, words: '', silent: false }, true);
     equal(said('banned'), 'You may not take part here (any more): this server has banned you.');
+    equal(said('session_ended'), 'You were logged out here, from another tab or device.');
+    equal(said('session_refused'), 'The server does not know this session (any more).');
+    equal(said('user_deleted'), 'The server has deleted this user.');
     equal(said('too_many_errors'), 'The server ended the connection: too many errors.');
     equal(said('store_unavailable', 'waiting'), 'The server cannot store or read messages at the moment. What you write is kept, and sent later.');
   },

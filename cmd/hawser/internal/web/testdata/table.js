@@ -90,6 +90,7 @@ export class Table {
     await this.answer('join', { type: 'ack', op: 'join', seq: n });
     await this.answer('history', { messages: stored(1, n), has_more: false });
     await this.answer('presence', { users: [], has_more: false });
+    this.world.pass(2000);
     this.sent = [];
     return this.client.current;
   }

@@ -73,7 +73,7 @@ export class Client {
       told,
     });
     this.#membership = new Membership({
-      conversations: this.conversations, requests, delivery: this.#delivery, sync: this.#sync, changed, told,
+      conversations: this.conversations, requests, delivery: this.#delivery, sync: this.#sync, world, changed, told,
     });
     this.#resume = new Resume({
       conversations: this.conversations, membership: this.#membership, sync: this.#sync,

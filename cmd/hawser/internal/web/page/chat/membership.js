@@ -4,6 +4,9 @@
 
 import { Disconnected } from './requests.js';
 
+// For so many milliseconds a server that crashes may forget that one has joined a room.
+const UNSURE = 2000;
+
 export class Membership {
   #conversations;
   #requests;
@@ -11,15 +14,18 @@ export class Membership {
   #sync;
   #changed;
   #told;
+  #world;
   #asking = new Set(); // rooms that are being joined
+  #unsure = new Set(); // that were joined a moment ago
 
-  // changed is called after anything changed, told with what went wrong, or what one did not
+  // world holds setTimeout. changed is called after anything changed, told with what went wrong, or what one did not
   // expect.
-  constructor({ conversations, requests, delivery, sync, changed, told }) {
+  constructor({ conversations, requests, delivery, sync, world, changed, told }) {
     this.#conversations = conversations;
     this.#requests = requests;
     this.#delivery = delivery;
     this.#sync = sync;
+    this.#world = world;
     this.#changed = changed;
     this.#told = told;
   }
@@ -28,7 +34,7 @@ export class Membership {
   // has against it.
   async open(name) {
     const ack = await this.#requests.ask({ type: 'join', receiver_id: name });
-    return this.entered(name, ack);
+    return this.#joined(name, ack);
   }
 
   // join joins a room in the background, as soon as there is a connection; where the server
@@ -49,7 +55,7 @@ export class Membership {
       try {
         const ack = await this.#requests.ask({ type: 'join', receiver_id: room.id }, { delayed });
         room.error = '';
-        this.entered(room.id, ack);
+        this.#joined(room.id, ack);
       } catch (error) {
         room.joining = error instanceof Disconnected; // then it is tried again
         this.#conversations.save(room);
@@ -60,9 +66,17 @@ export class Membership {
     }, room);
   }
 
+  #joined(name, ack) {
+    const room = this.entered(name, ack);
+    this.#unsure.add(room);
+    this.#world.setTimeout(() => this.#unsure.delete(room), UNSURE);
+    return room;
+  }
+
   // end is called when the connection is lost.
   end() {
     this.#asking = new Set();
+    this.#unsure.forEach((room) => (room.joining = true));
   }
 
   // leave ends the membership, on all devices. It reports whether that was done: not while
@@ -82,6 +96,7 @@ export class Membership {
         return false;
       }
     }
+    this.#unsure.delete(room);
     this.#conversations.delete(room);
     return true;
   }
@@ -100,6 +115,7 @@ export class Membership {
   ended(room) {
     const words = `You are no longer in #${room.id}: you have left it somewhere else.`;
     room.joined = room.joining = false;
+    this.#unsure.delete(room);
     room.members = null;
     if (this.#delivery.abandon(room.id, 'You have left this room. If you send this again, you are in it again.')) {
       room.error = words;

@@ -95,7 +95,7 @@ export class Resume {
   // session is another one, and there is none of them any more, the memberships have ended
   // with it, and not because one has left.
   #settleRooms() {
-    const gone = [...this.#conversations].filter((c) => c.joined && !this.#rooms.has(c));
+    const gone = [...this.#conversations].filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
     const expired = !this.#resumed && this.#rooms.size === 0;
     for (const room of gone) {
       if (expired) {
