@@ -1,6 +1,10 @@
 package web
 
 import (
+	"context"
+	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -10,8 +14,8 @@ import (
 	"testing"
 )
 
-// front is a proxy before a service, which it passes everything on to under a path that
-// it takes off, unless it is told to refuse some of it.
+// front is a proxy before services, of which it passes everything on to the first one that
+// takes connections, under a path that it takes off, unless it is told to refuse some of it.
 type front struct {
 	url string
 
@@ -19,14 +23,19 @@ type front struct {
 	refusal map[string]http.HandlerFunc // Guarded by mu. By the path that it answers for.
 }
 
-func newFront(t *testing.T, s *service, path string) *front {
+func newFront(t *testing.T, path string, services ...*service) *front {
 	t.Helper()
-	target, err := url.Parse(s.url)
-	if err != nil {
-		t.Fatal(err)
-	}
 	f := &front{refusal: map[string]http.HandlerFunc{}}
-	proxy := httputil.NewSingleHostReverseProxy(target)
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "services"})
+	proxy.Transport = &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (c net.Conn, err error) {
+		for _, s := range services {
+			if c, err = new(net.Dialer).DialContext(ctx, network, s.listen); err == nil {
+				return c, nil
+			}
+		}
+		return nil, err
+	}}
+	proxy.ErrorLog = log.New(io.Discard, "", 0)
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		rest, ok := strings.CutPrefix(r.URL.Path, path)
 		f.mu.Lock()

@@ -21,7 +21,7 @@ func testStart(t *testing.T, b *browser.Browser) {
 }
 
 func testMissing(t *testing.T, b *browser.Browser, s *service) {
-	f := newFront(t, s, "/")
+	f := newFront(t, "/", s)
 	for _, tt := range []struct {
 		file string
 		by   http.HandlerFunc
@@ -92,7 +92,7 @@ func testLinks(t *testing.T, b *browser.Browser, s *service) {
 
 // A proxy may have the page under a path, and even forget its last slash.
 func testUnderPath(t *testing.T, b *browser.Browser, s *service) {
-	f := newFront(t, s, "/deep/chat")
+	f := newFront(t, "/deep/chat", s)
 	for i, path := range []string{"", "/"} {
 		w := openWindow(t, b, f.url+path+"#quay", 800, 600)
 		w.until(`location.pathname === '/deep/chat/'`)

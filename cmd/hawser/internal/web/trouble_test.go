@@ -15,7 +15,7 @@ func TestTrouble(t *testing.T) { inEngines(t, testTrouble) }
 
 func testTrouble(t *testing.T, b *browser.Browser) {
 	s := newService(t, "--public-origins", "*")
-	f := newFront(t, s, "/")
+	f := newFront(t, "/", s)
 	w := openWindow(t, b, f.url, 800, 600)
 	w.enter("Ada", "trouble")
 	shows := func(text string) {

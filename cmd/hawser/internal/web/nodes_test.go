@@ -1,0 +1,77 @@
+//go:build unix
+
+package web
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+	"github.com/hawser-ws/hawser/cmd/internal/browser"
+)
+
+const sessionID = `JSON.parse(sessionStorage.getItem('hawser.session')).session_id`
+
+// TestTwoNodes is two people in two browsers, on two nodes that share a Redis. The node of one
+// of them is killed while both write. She goes on at the other node with the same session, and
+// in the end both have seen everything, once and in one order.
+func TestTwoNodes(t *testing.T) {
+	t.Parallel()
+	var b [2]*browser.Browser
+	for i, engine := range []browser.Engine{browser.Chromium, browser.Firefox} {
+		turns[engine].Lock()
+		t.Cleanup(turns[engine].Unlock)
+		var err error
+		if b[i], err = browsers.Get(engine); err != nil {
+			t.Fatal(err)
+		}
+	}
+	one, two := newNodes(t)
+	front := newFront(t, "/", one, two)
+	ada := openWindow(t, b[0], front.url, 1280, 760)
+	bob := openWindow(t, b[1], newFront(t, "/", two, one).url, 1280, 760)
+	ada.enter("Ada", "harbour")
+	bob.enter("Bob", "harbour")
+	ada.until(`document.querySelectorAll('#members li').length === 2`)
+	ada.say("Are you on the other node?")
+	bob.shows("Are you on the other node?")
+	session := eval[string](ada, sessionID)
+
+	const each = 40
+	writeMany(ada, each)
+	ada.until(`document.querySelectorAll('.message[data-state=sent]').length >= 10`)
+	front.refuse("ws", status(503, "not yet", ""))
+	one.kill()
+	ada.until(`document.querySelector('#connection[data-state=waiting]')`)
+	writeMany(bob, each) // which Ada misses
+	bob.shows(fmt.Sprintf("Bob %d", each))
+	front.refuse("ws", nil)
+	ada.click("#reconnect")
+	const total = 1 + 2*each
+	for _, w := range []*window{ada, bob} {
+		w.until(fmt.Sprintf(`document.querySelectorAll('.message[data-state=sent]').length >= %d`, total))
+		w.until(`document.querySelectorAll('.message[data-state=sending]').length === 0`)
+	}
+	assertComplete(t, ada.transcript(), bob.transcript(), each, total)
+	if got := eval[string](ada, sessionID); got != session {
+		t.Errorf("session %s before, %s at the other node", session, got)
+	}
+	bob.say("Welcome here.")
+	ada.shows("Welcome here.")
+}
+
+// newNodes starts two nodes that share a Redis.
+func newNodes(t *testing.T) (one, two *service) {
+	t.Helper()
+	if built.once.Do(build); built.err != nil {
+		t.Fatal(built.err)
+	}
+	key := filepath.Join(t.TempDir(), "key")
+	if out, err := exec.Command(filepath.Join(built.dir, "hawser"), "new-key", key).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	flags := []string{"--redis", "redis://" + redistest.Start(t).Addr, "--token-key-file", key, "--public-origins", "*"}
+	return newService(t, flags...), newService(t, flags...)
+}
