@@ -36,7 +36,7 @@ func TestIssueAndAuthenticate(t *testing.T) {
 		t.Fatalf("Issue: expires %v, %v", expires, err)
 	}
 	id, err := open(t, dir).Authenticate(token) // after a restart
-	if diff := cmp.Diff(chat.Identity{UserID: "u_ada", Expires: expires}, id, cmp.Comparer(time.Time.Equal)); diff != "" || err != nil {
+	if diff := cmp.Diff(chat.Identity{UserID: "u_ada", Issued: noon, Expires: expires}, id, cmp.Comparer(time.Time.Equal)); diff != "" || err != nil {
 		t.Errorf("Authenticate: %v (-want +got):\n%s", err, diff)
 	}
 	if _, err := open(t, t.TempDir()).Authenticate(token); err == nil || errors.Is(err, chat.ErrTokenExpired) {
