@@ -29,16 +29,12 @@ type Cluster struct {
 func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	t.Helper()
 	c := &Cluster{t: t, ids: map[*Server]string{}}
-	bus := map[*Server]int{}
+	opts = append(slices.Clip(opts), Config("cluster-enabled yes", "cluster-node-timeout 1000", "cluster-replica-validity-factor 0"),
+		func(o *options) { o.cluster = true })
 	for range 2 * masters {
-		port := freePort()
-		s := launch(t, append(slices.Clip(opts), Config("cluster-enabled yes", "cluster-node-timeout 1000",
-			"cluster-replica-validity-factor 0", fmt.Sprint("cluster-port ", port)))...)
-		bus[s] = port
-		c.Servers = append(c.Servers, s)
+		c.Servers = append(c.Servers, Start(t, opts...))
 	}
 	for i, s := range c.Servers {
-		s.awaitPing()
 		c.ids[s] = s.Do("CLUSTER", "MYID").(string)
 		s.Do("CLUSTER", "SET-CONFIG-EPOCH", i+1)
 		if i < masters {
@@ -48,7 +44,7 @@ func StartCluster(t testing.TB, opts ...Option) *Cluster {
 	// All meet all, so that nobody has to wait for gossip.
 	for i, s := range c.Servers {
 		for _, other := range c.Servers[:i] {
-			s.Do("CLUSTER", "MEET", "127.0.0.1", other.Port, bus[other])
+			s.Do("CLUSTER", "MEET", "127.0.0.1", other.Port, other.bus)
 		}
 	}
 	for i, s := range c.Servers[masters:] {

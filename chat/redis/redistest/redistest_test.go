@@ -39,6 +39,18 @@ func TestServerForgets(t *testing.T) {
 	}
 }
 
+// A port that is taken in the last moment is not waited for.
+func TestTakenPort(t *testing.T) {
+	first := Start(t)
+	again := &Server{Addr: first.Addr, Port: first.Port, Dir: t.TempDir(), t: t}
+	again.Log = again.Dir + "/log"
+	again.args = []string{"--port", fmt.Sprint(first.Port), "--bind", "127.0.0.1"}
+	again.run()
+	if again.ready() {
+		t.Fatal("another server's answer was taken for its own")
+	}
+}
+
 func TestPaused(t *testing.T) {
 	s := Start(t)
 	s.Pause()
@@ -81,6 +93,7 @@ func TestAccess(t *testing.T) {
 }
 
 func TestSentinel(t *testing.T) {
+	t.Parallel()
 	g := StartSentinel(t, Replicas(1), Password("secret"))
 	first := g.Master()
 	first.Do("SET", "k", "v")
@@ -101,6 +114,7 @@ func TestSentinel(t *testing.T) {
 }
 
 func TestCluster(t *testing.T) {
+	t.Parallel()
 	c := StartCluster(t, Password("secret"))
 	slot := c.Slot("{tag}0")
 	from := c.Owner(slot)

@@ -23,7 +23,7 @@ type Sentinel struct {
 
 // StartSentinel starts a master, its replicas and three sentinels, of which two must agree. It
 // returns when the replicas follow the master, and the sentinels know everything. A master that
-// does not answer for 500 ms is replaced.
+// does not answer for a second is replaced.
 func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 	t.Helper()
 	g := &Sentinel{Name: "hawser", t: t}
@@ -33,20 +33,16 @@ func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 		if i > 0 {
 			all = append(slices.Clip(opts), Config(fmt.Sprintf("replicaof 127.0.0.1 %d", g.Servers[0].Port)))
 		}
-		g.Servers = append(g.Servers, launch(t, all...))
-	}
-	for _, s := range g.Servers {
-		s.awaitPing()
+		g.Servers = append(g.Servers, Start(t, all...))
 	}
 	for range 3 {
 		g.Sentinels = append(g.Sentinels, g.sentinel(o))
 	}
 	for _, s := range g.Sentinels {
-		s.awaitPing()
 		// A sentinel that sees a new master without having heard of it turns it back into a replica
 		// after four publish periods. So a failover must be noticed, by INFO, well within them.
 		s.Do("SENTINEL", "DEBUG", "info-period", 200, "ping-period", 100, "ask-period", 100, "publish-period", 500,
-			"election-timeout", 1000, "min-link-reconnect-period", 500)
+			"election-timeout", 1000, "min-link-reconnect-period", 500, "tilt-period", 1000)
 	}
 	g.awaitSentinels(o.replicas)
 	g.AwaitReplicas()
@@ -55,7 +51,7 @@ func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 
 func (g *Sentinel) sentinel(o *options) *Server {
 	conf := fmt.Sprintf("bind 127.0.0.1\nprotected-mode no\nsentinel monitor %s 127.0.0.1 %d 2\n", g.Name, g.Servers[0].Port)
-	for _, setting := range []string{"down-after-milliseconds %s 500", "failover-timeout %s 1000", "parallel-syncs %s 2"} {
+	for _, setting := range []string{"down-after-milliseconds %s 1000", "failover-timeout %s 1000", "parallel-syncs %s 2"} {
 		conf += "sentinel " + fmt.Sprintf(setting, g.Name) + "\n"
 	}
 	if o.password != "" {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -22,6 +23,7 @@ type options struct {
 	lines    []string // of redis.conf
 	password string
 	replicas int
+	cluster  bool
 }
 
 // AOF makes a server keep what it stores in an append-only file. fsync is always, everysec or
@@ -57,6 +59,7 @@ type Server struct {
 	Log  string // the file with its log
 
 	t        testing.TB
+	bus      int // the port for other servers of a cluster
 	password string
 	args     []string
 	process  atomic.Pointer[process]
@@ -77,14 +80,6 @@ repl-ping-replica-period 1
 // Start starts a server, and returns when it answers.
 func Start(t testing.TB, opts ...Option) *Server {
 	t.Helper()
-	s := launch(t, opts...)
-	s.awaitPing()
-	return s
-}
-
-// launch starts a server, but does not wait for it.
-func launch(t testing.TB, opts ...Option) *Server {
-	t.Helper()
 	o := collect(opts)
 	return start(t, o, "redis.conf", defaults+strings.Join(o.lines, "\n")+"\n")
 }
@@ -97,26 +92,38 @@ func collect(opts []Option) *options {
 	return o
 }
 
-// start starts a server with this configuration on a free port. If another program takes the
-// port first, await tells, and the log.
+// start starts a server with this configuration on a free port.
 func start(t testing.TB, o *options, file, conf string, args ...string) *Server {
 	t.Helper()
-	dir := t.TempDir()
-	port := freePort()
-	s := &Server{Addr: loopback(port), Port: port, Dir: dir, Log: filepath.Join(dir, "log"), t: t, password: o.password}
-	conf += fmt.Sprintf("port %d\ndir %s\n", port, dir)
-	if err := os.WriteFile(filepath.Join(dir, file), []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.args = append([]string{filepath.Join(dir, file)}, args...)
-	s.run()
+	s := &Server{Dir: t.TempDir(), t: t, password: o.password}
+	s.Log = filepath.Join(s.Dir, "log")
+	s.args = append([]string{filepath.Join(s.Dir, file)}, args...)
 	t.Cleanup(func() {
 		s.process.Load().kill()
 		if t.Failed() {
 			t.Logf("%s, %s:\n%s", s.Addr, s.Log, tail(s.Log, 40))
 		}
 	})
-	return s
+	for {
+		s.Port, s.bus = freePort(), freePort()
+		s.Addr = loopback(s.Port)
+		own := fmt.Sprintf("port %d\ndir %s\n", s.Port, s.Dir)
+		if o.cluster {
+			own += fmt.Sprintf("cluster-port %d\n", s.bus)
+		}
+		if err := os.WriteFile(s.args[0], []byte(conf+own), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.run()
+		if s.ready() {
+			return s
+		}
+		// Another program may have taken the port since it was free.
+		if log, _ := os.ReadFile(s.Log); !strings.Contains(string(log), "Address already in use") {
+			s.fatalEnded()
+		}
+		os.Remove(s.Log)
+	}
 }
 
 func (s *Server) run() {
@@ -129,16 +136,33 @@ func (s *Server) run() {
 	s.paused.Store(false)
 }
 
-// awaitPing waits until the server answers as one that has read all its data does.
-func (s *Server) awaitPing() {
+// ready waits until the server answers as one that has read all its data does. It returns false
+// if the process has ended.
+func (s *Server) ready() (ok bool) {
 	s.t.Helper()
-	await(s.t, "an answer to PING", []*Server{s}, func() error {
+	await(s.t, "the server", []*Server{s}, func() error {
 		if s.process.Load().ended() {
-			s.t.Fatalf("%s ended: %v; see %s", binary(s.t), s.process.Load().cmd.ProcessState, s.Log)
+			return nil
 		}
-		_, err := s.Try("PING")
-		return err
+		v, err := s.Try("INFO", "server")
+		if err != nil {
+			return err
+		}
+		if pid := fields(v.(string))["process_id"]; pid != strconv.Itoa(s.Pid()) {
+			return fmt.Errorf("the answer is that of another process, %s", pid)
+		}
+		if _, err := s.Try("PING"); err != nil {
+			return err // it is loading
+		}
+		ok = true
+		return nil
 	})
+	return ok
+}
+
+func (s *Server) fatalEnded() {
+	s.t.Helper()
+	s.t.Fatalf("%s ended: %v; see %s", binary(s.t), s.process.Load().cmd.ProcessState, s.Log)
 }
 
 // Kill ends the process with SIGKILL, as a crash does.
@@ -161,7 +185,9 @@ func (s *Server) Restart() {
 	s.t.Helper()
 	s.process.Load().kill()
 	s.run()
-	s.awaitPing()
+	if !s.ready() {
+		s.fatalEnded()
+	}
 }
 
 // Pause stops the process with SIGSTOP: its connections stay, and nothing is answered.
