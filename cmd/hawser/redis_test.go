@@ -286,45 +286,67 @@ func TestDataCommandsWithRedis(t *testing.T) {
 	fail(t, 1, "there is no chat in", "new-key", "--data", t.TempDir())
 }
 
-// Presence and messages across three nodes, one of which dies without saying goodbye.
-func TestNodeKilled(t *testing.T) {
+// present returns the names of who is in a room.
+func present(t *testing.T, c *chatClient, room string) []string {
+	t.Helper()
+	c.send(object{"type": "presence", "receiver_id": room})
+	o, err := c.until("presence")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	users, _ := o["users"].([]any)
+	for _, u := range users {
+		names = append(names, object(u.(map[string]any)).text("name"))
+	}
+	return names
+}
+
+// visitor is somebody in the lobby.
+type visitor struct {
+	*chatClient
+	session, key, position string
+}
+
+// visit connects somebody to a node, by a token or by what else auth takes, and joins the lobby.
+func visit(t *testing.T, s *service, auth object) visitor {
+	t.Helper()
+	c, err := dialChat(s.ws("/ws"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.nc.Close() })
+	auth["type"], auth["features"] = "auth", []string{"presence", "ack"}
+	c.send(auth)
+	ok, err := c.until("auth_ok")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, resumed := auth["session_id"]; resumed {
+		return visitor{c, ok.text("session_id"), ok.text("resume_key"), ""}
+	}
+	c.send(object{"type": "join", "receiver_id": "lobby", "ref": "j"})
+	ack, err := c.until("ack")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return visitor{c, ok.text("session_id"), ok.text("resume_key"), ack.text("position")}
+}
+
+// X09: three people on three nodes hear and see each other. The node of one of them dies without
+// saying goodbye: they are gone for the others after the time to live, come back on another node
+// without a token, and get what they missed, once.
+func TestX09NodeKilled(t *testing.T) {
 	sh := share(t, "redis://"+redistest.Start(t).Addr)
 	const ttl = "--redis-presence-ttl=2s"
 	one, two, three := sh.node(t, ttl), sh.node(t, ttl), sh.node(t, ttl)
-	enterAs := func(s *service, token string) *chatClient {
-		t.Helper()
-		c, _, err := enter(s.ws("/ws"), token, "presence", "ack")
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.nc.Close() })
-		c.send(object{"type": "join", "receiver_id": "lobby", "ref": "j"})
-		if _, err := c.until("ack"); err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
 	tokens, ids := [3]string{}, [3]string{}
 	for i, name := range []string{"Ada", "Bob", "Cyd"} {
-		tokens[i], ids[i] = one.guest(name) // each is known to all nodes
+		tokens[i], ids[i] = one.guest(name) // all nodes know them
 	}
-	ada, bob, cyd := enterAs(one, tokens[0]), enterAs(two, tokens[1]), enterAs(three, tokens[2])
-	present := func(c *chatClient) string {
-		t.Helper()
-		c.send(object{"type": "presence", "receiver_id": "lobby"})
-		o, err := c.until("presence")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var names []string
-		users, _ := o["users"].([]any)
-		for _, u := range users {
-			names = append(names, object(u.(map[string]any)).text("name"))
-		}
-		return strings.Join(names, " ")
-	}
-	for _, c := range []*chatClient{ada, bob, cyd} {
-		wait(t, func() bool { return len(strings.Fields(present(c))) == 3 })
+	ada, bob, cyd := visit(t, one, object{"token": tokens[0]}), visit(t, two, object{"token": tokens[1]}), visit(t, three, object{"token": tokens[2]})
+	for _, c := range []visitor{ada, bob, cyd} {
+		wait(t, func() bool { return len(present(t, c.chatClient, "lobby")) == 3 })
 	}
 	bob.send(object{"type": "message", "receiver_id": ids[2], "content": "in private", "ref": "p"})
 	if m, err := cyd.until("message"); err != nil || m.text("content") != "in private" {
@@ -343,9 +365,37 @@ func TestNodeKilled(t *testing.T) {
 		}
 	}
 	t.Logf("Bob was gone %v after his node", time.Since(killed).Round(time.Millisecond))
-	for _, c := range []*chatClient{ada, cyd} {
-		wait(t, func() bool { return len(strings.Fields(present(c))) == 2 })
+	for _, c := range []visitor{ada, cyd} {
+		wait(t, func() bool { return len(present(t, c.chatClient, "lobby")) == 2 })
 	}
-	enterAs(three, tokens[1]) // and he is back, on another node
-	wait(t, func() bool { return len(strings.Fields(present(ada))) == 3 })
+	for i := range 3 {
+		ada.send(object{"type": "group", "receiver_id": "lobby", "content": fmt.Sprint(i), "ref": fmt.Sprint(i)})
+		if _, err := ada.until("ack"); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	back := visit(t, three, object{"session_id": bob.session, "resume_key": bob.key, "resume": object{"positions": object{"lobby": bob.position}}})
+	var heard []string
+	for {
+		o, err := back.until("resume")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.text("status") == "done" {
+			break
+		}
+		messages, _ := o["messages"].([]any)
+		for _, m := range messages {
+			heard = append(heard, object(m.(map[string]any)).text("content"))
+		}
+	}
+	if strings.Join(heard, " ") != "0 1 2" {
+		t.Errorf("Bob was sent %q of what he missed", heard)
+	}
+	ada.send(object{"type": "group", "receiver_id": "lobby", "content": "welcome back", "ref": "w"})
+	if m, err := back.until("group"); err != nil || m.text("content") != "welcome back" {
+		t.Errorf("after resuming: %v, %v", m, err)
+	}
+	wait(t, func() bool { return len(present(t, ada.chatClient, "lobby")) == 3 })
 }
