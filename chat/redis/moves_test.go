@@ -28,6 +28,8 @@ func (w *watcher) Here(_ string, ev chat.PresenceEvent) {
 
 func (*watcher) Member(string, string, bool) {}
 
+func (*watcher) Lost(chat.Conversation, chat.Tail) {}
+
 func (w *watcher) sees(ids ...string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -118,5 +120,47 @@ func TestPresenceAfterFlush(t *testing.T) {
 		if time.Now().After(end) {
 			t.Fatal("somebody is still there who has left")
 		}
+	}
+}
+
+// Redis has lost which nodes there are, and a node stores who has come before it finds that out.
+// Then its people count, the watchers are told, and nothing stays when they leave.
+func TestPresenceUnderLostNode(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour}) // no heartbeat but those below
+	w := &watcher{here: map[string]string{}}
+	n := e.broker.Attach(w).(*node)
+	defer n.Detach()
+	if _, err := n.Subscribe(ctx, lobby); err != nil {
+		t.Fatal(err)
+	}
+	put(t, e, "u_bob")
+	crowdOf(t, n, "u_bob") // the node is known
+	server.Do("FLUSHALL")
+	put(t, e, "u_ann")
+	crowdOf(t, n, "u_ann")
+	w.mu.Lock()
+	w.here = map[string]string{} // as a client has it that asked now
+	w.mu.Unlock()
+	if err := e.pulse(ctx); err != nil {
+		t.Fatal(err)
+	}
+	present(t, e, 2)
+	await(t, "the watchers' knowledge", func() bool { return w.sees("u_ann", "u_bob") })
+	n.Disconnect("u_ann")
+	n.Disconnect("u_bob")
+	present(t, e, 0)
+	await(t, "the watchers' knowledge", func() bool { return w.sees() })
+	noGhosts(t, server)
+}
+
+func crowdOf(t *testing.T, n *node, id string) {
+	t.Helper()
+	if _, err := n.Connect(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	n.Enter("lobby", id)
+	if err := n.roster.flush(ctx); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -109,7 +109,23 @@ func (b *broker) revive(id string) {
 		n.roster.mu.Unlock()
 		if is {
 			n.roster.again()
+			b.wg.Go(func() { b.removeOwn(n, id) })
 		}
+	}
+}
+
+// removeOwn removes what a node had under an earlier id: it may have stored more since the others
+// removed what they found.
+func (b *broker) removeOwn(n *node, id string) {
+	for failures := 1; b.ctx.Err() == nil; failures++ {
+		err := n.roster.flush(b.ctx) // then nothing more is stored under that id
+		if err == nil {
+			err = b.remove(id)
+		}
+		if err == nil {
+			return
+		}
+		b.pause(failures)
 	}
 }
 

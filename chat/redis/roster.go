@@ -51,6 +51,7 @@ type waiter struct {
 type presenceChange struct {
 	room, user string
 	here       bool
+	again      bool // it is said again, as it may be believed to be otherwise
 	rev        int64
 	as         chat.User
 }
@@ -211,6 +212,9 @@ func (r *roster) again() {
 			r.push(room, p)
 		}
 	}
+	for i := range r.queue {
+		r.queue[i].again = true
+	}
 }
 
 // run tells Redis what is in the queue.
@@ -328,6 +332,14 @@ func flag(b bool) string {
 	return "0"
 }
 
+// state is what place.lua is told of a user in a room.
+func (c presenceChange) state() string {
+	if c.here && c.again {
+		return "2"
+	}
+	return flag(c.here)
+}
+
 func (b *broker) onlineCall(node, user string, here bool) call {
 	return call{
 		keys: []string{b.keys.online(user), b.keys.ofNode(partition(user), node)},
@@ -339,7 +351,7 @@ func (b *broker) placeCall(node string, c presenceChange) call {
 	conversation := chat.RoomConversation(c.room)
 	return call{
 		keys: []string{b.keys.present(conversation), b.keys.presence(conversation), b.keys.ofNode(partition(string(conversation)), node), b.keys.channel(conversation), b.keys.moves(partition(string(conversation)))},
-		args: []string{node, c.user, c.room, flag(c.here), strconv.FormatInt(c.rev, 10), strconv.FormatInt(c.as.Created, 10), c.as.Name},
+		args: []string{node, c.user, c.room, c.state(), strconv.FormatInt(c.rev, 10), strconv.FormatInt(c.as.Created, 10), c.as.Name},
 	}
 }
 

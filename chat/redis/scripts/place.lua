@@ -3,10 +3,11 @@
 --
 -- KEYS: users in the room in order, what is known of each, what the node has in the partition,
 --       channel of the room, who has moved in the partition's rooms, and when in ms
--- ARGV: node, user, room, "1" or "0", revision of the name, created, name
+-- ARGV: node, user, room, "1" or "0", revision of the name, created, name. "2" is "1", and tells it
+--       again: while the node was thought dead, the user was believed to be gone
 --
 -- Of each user is known "revision created nodes name", nodes with commas between them.
-local node, user, want = ARGV[1], ARGV[2], ARGV[4] == '1'
+local node, user, want = ARGV[1], ARGV[2], ARGV[4] ~= '0'
 local stored = redis.call('HGET', KEYS[2], user)
 local rev, created, name = ARGV[5], ARGV[6], ARGV[7]
 local nodes, here = {}, false
@@ -38,6 +39,8 @@ if want then
 	redis.call('SADD', KEYS[3], item)
 	if not stored then
 		redis.call('ZADD', KEYS[1], 0, user)
+	end
+	if not stored or ARGV[4] == '2' then
 		tell('j', '')
 	end
 else
