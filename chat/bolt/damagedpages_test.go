@@ -24,6 +24,11 @@ type truth struct {
 	refs  map[chat.Conversation][]string // by seq - 1
 	users []chat.User
 	talks int // of u_ada
+
+	rooms, members map[string][]string // of users, and of rooms, in order
+	left           map[string]string   // by user: a room that they left last
+	sessions       map[string]string   // the id, by user
+	bans           map[string]string   // the reason, by user
 }
 
 // damagedStore makes a store with more than one page in most buckets.
@@ -44,6 +49,7 @@ func damagedStore(t *testing.T, dir string, r *rand.Rand) *truth {
 		tr.users = append(tr.users, u)
 	}
 	tr.talks = 2
+	tr.join(t, s)
 	for batch := range 45 {
 		var entries []chat.Entry
 		for i := range 10 {
@@ -69,10 +75,56 @@ func damagedStore(t *testing.T, dir string, r *rand.Rand) *truth {
 			tr.said[c] = append(tr.said[c], chat.Stored{Message: m, ID: res.Change.ID, Seq: res.Change.Seq})
 		}
 	}
+	tr.leave(t, s)
 	if err := s.Close(bg); err != nil {
 		t.Fatal(err)
 	}
 	return tr
+}
+
+// join has the users join rooms and begin sessions, and some of them banned. Most of the
+// memberships are in their places then.
+func (tr *truth) join(t *testing.T, s *Store) {
+	tr.rooms, tr.members = make(map[string][]string), make(map[string][]string)
+	tr.left, tr.sessions, tr.bans = make(map[string]string), make(map[string]string), make(map[string]string)
+	for i, u := range tr.users {
+		if i%16 == 0 {
+			tr.bans[u.ID] = fmt.Sprint("reason ", i)
+			if err := s.Ban(bg, u.ID, tr.bans[u.ID]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for n := range 3 {
+			tr.enter(t, s, fmt.Sprint("room-", (i*7+n)%20), u.ID)
+		}
+		id := fmt.Sprintf("s_%016d", i)
+		tr.sessions[u.ID] = id
+		begin(t, s, chat.Session{ID: id, UserID: u.ID, Key: chat.KeyHash{byte(i)}, Features: []string{"ack", "presence"}, Began: int64(i)})
+	}
+}
+
+func (tr *truth) enter(t *testing.T, s *Store, room, user string) {
+	t.Helper()
+	mustJoin(t, s, room, user)
+	tr.rooms[user] = append(tr.rooms[user], room)
+	tr.members[room] = append(tr.members[room], user)
+}
+
+// leave ends and begins memberships, which are in the bucket of joins then.
+func (tr *truth) leave(t *testing.T, s *Store) {
+	for _, u := range tr.users[:30] {
+		tr.enter(t, s, "a-late-room", u.ID)
+		room := tr.rooms[u.ID][0]
+		if changed, err := s.members.Leave(bg, room, u.ID); !changed || err != nil {
+			t.Fatal(changed, err)
+		}
+		tr.left[u.ID] = room
+		tr.rooms[u.ID] = tr.rooms[u.ID][1:]
+		tr.members[room] = slices.DeleteFunc(tr.members[room], func(id string) bool { return id == u.ID })
+	}
+	for _, rooms := range tr.rooms {
+		slices.Sort(rooms)
+	}
 }
 
 // S02: each page of a store is damaged in turn, in several ways. What is read afterwards is
@@ -191,11 +243,14 @@ func useDamaged(t *testing.T, what, dir string, tr *truth) string {
 	}
 	defer s.Close(bg)
 	s.db.NoSync = true
+	s.filters.Wait() // it reads in the background
 	u := damagedUse{T: t, s: s, what: what, truth: tr}
 	for c := range tr.said {
 		u.read(c)
 	}
 	u.readUsers()
+	u.readMembers()
+	u.readSessions()
 	u.sendAgain()
 	if len(u.missed) == 0 && s.epoch == tr.epoch && s.Broken() == nil {
 		return "harmless"

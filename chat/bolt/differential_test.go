@@ -83,7 +83,7 @@ var diffUsers = []string{"u_a", "u_b", "u_ab", "u_c"}
 
 func (d *differential) open() {
 	var err error
-	if d.s, err = Open(d.dir, Options{Clock: d.clock, Log: quiet.Log, every: d.every}); err != nil {
+	if d.s, err = Open(d.dir, Options{Clock: d.clock, Log: quiet.Log, every: d.every, members: 1 + d.r.IntN(9)}); err != nil {
 		d.t.Fatal(err)
 	}
 	d.s.db.NoSync = true
@@ -101,7 +101,7 @@ func (d *differential) once() error {
 		c := d.names[d.r.IntN(len(d.names))]
 		err = errors.Join(err, d.compareHistory(c), d.compareChanges(c))
 	}
-	return errors.Join(err, d.compareLists())
+	return errors.Join(err, d.move(), d.compareLists(), d.compareMembers())
 }
 
 // pass lets some time pass, or sets the clock.
@@ -259,6 +259,56 @@ func (d *differential) compareChanges(c chat.Conversation) error {
 	for i, g := range got {
 		if g.Damaged || g.Tag != d.stored[g.ID].Tag || !d.sameChange(&g, &want[i]) || !cmp.Equal(g.Message, want[i].Message) {
 			return fmt.Errorf("changes of %s after %d: %+v; want %+v", c, after, g, want[i])
+		}
+	}
+	return nil
+}
+
+var diffRooms = []string{"a", "b", "aa", "ab", "a b", "B", "é"}
+
+// move has users join and leave rooms.
+func (d *differential) move() error {
+	members := d.model.Parts().Members
+	for range d.r.IntN(6) {
+		user, room := diffUsers[d.r.IntN(len(diffUsers))], diffRooms[d.r.IntN(len(diffRooms))]
+		got, want := d.s.members.Join, members.Join
+		if d.r.IntN(2) == 0 {
+			got, want = d.s.members.Leave, members.Leave
+		}
+		changed, err := got(bg, room, user)
+		if is, _ := want(bg, room, user); changed != is || err != nil {
+			return fmt.Errorf("%s and %s: changed %t, %v; want %t", user, room, changed, err, is)
+		}
+	}
+	return nil
+}
+
+// compareMembers compares the lists of rooms and members, page by page.
+func (d *differential) compareMembers() error {
+	members, limit := d.model.Parts().Members, 1+d.r.IntN(4)
+	for _, user := range diffUsers {
+		for after, more := "", true; more; {
+			want, wantMore, _ := members.RoomsOf(bg, user, after, limit)
+			got, gotMore, err := d.s.members.RoomsOf(bg, user, after, limit)
+			if err != nil || gotMore != wantMore || len(got)+len(want) > 0 && !cmp.Equal(got, want) {
+				return fmt.Errorf("rooms of %s after %q: %+v, more %t, %v; want %+v, %t", user, after, got, gotMore, err, want, wantMore)
+			}
+			if more = gotMore; more {
+				after = got[limit-1].Room
+			}
+		}
+	}
+	for _, room := range diffRooms {
+		after := diffUsers[d.r.IntN(len(diffUsers))]
+		want, wantMore, _ := members.MembersOf(bg, room, after, limit)
+		got, gotMore, err := d.s.members.MembersOf(bg, room, after, limit)
+		if err != nil || gotMore != wantMore || len(got)+len(want) > 0 && !cmp.Equal(got, want) {
+			return fmt.Errorf("members of %s after %q: %+v, more %t, %v; want %+v, %t", room, after, got, gotMore, err, want, wantMore)
+		}
+		user := diffUsers[d.r.IntN(len(diffUsers))]
+		is, err := d.s.members.IsMember(bg, room, user)
+		if want, _ := members.IsMember(bg, room, user); is != want || err != nil {
+			return fmt.Errorf("%s is a member of %s: %t, %v; want %t", user, room, is, err, want)
 		}
 	}
 	return nil

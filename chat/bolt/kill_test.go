@@ -3,10 +3,12 @@ package bolt
 import (
 	"bufio"
 	"cmp"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"strconv"
 	"testing"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -24,8 +26,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeUntilKilled commits batches of 1 to 8 messages, whose content is their seq,
-// and prints the seq of each once its batch is committed.
+// writeUntilKilled commits batches of 1 to 8 messages, whose content is their seq, and prints
+// the seq of each once its batch is committed. Before it says one, a member joins the room of
+// its number, and leaves the one before.
 func writeUntilKilled(dir string) {
 	s, err := Open(dir, Options{Log: quiet.Log, every: 40}) // often in the middle of a checkpoint
 	if err != nil {
@@ -43,6 +46,10 @@ func writeUntilKilled(dir string) {
 		for i := range batch {
 			seq++
 			content := fmt.Sprint(seq)
+			if err := moveTo(s, seq); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
 			batch[i] = chat.Entry{Conversation: lobby, Message: &chat.Message{
 				Sender: "u_ada", Ref: "ref" + content, Timestamp: "1", Content: content, Metadata: []byte("{}")}}
 		}
@@ -57,6 +64,12 @@ func writeUntilKilled(dir string) {
 	}
 }
 
+func moveTo(s *Store, seq uint64) error {
+	_, err := s.members.Join(bg, fmt.Sprint(seq), "u_ada")
+	_, err2 := s.members.Leave(bg, fmt.Sprint(seq-1), "u_ada")
+	return errors.Join(err, err2)
+}
+
 // kills is how often a process is killed: KILLS, or n.
 func kills(n int) int {
 	fmt.Sscan(os.Getenv("KILLS"), &n)
@@ -64,7 +77,8 @@ func kills(n int) int {
 }
 
 // A process that writes is killed at a random moment, again and again: every message
-// that it was told was stored is there, in order, and no other is damaged.
+// that it was told was stored is there, in order, and no other is damaged. No message is
+// there without the memberships that began and ended before it.
 func TestS01Kill(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -90,7 +104,19 @@ func TestS01Kill(t *testing.T) {
 		if uint64(len(stored)) < acked {
 			t.Fatalf("after kill %d: %d messages of %d that were acknowledged", cycle, len(stored), acked)
 		}
+		rooms := roomsOf(t, s, "u_ada")
+		last := 0
+		for _, room := range rooms {
+			n, _ := strconv.Atoi(room)
+			last = max(last, n)
+		}
+		if len(rooms) > 3 || last < len(stored) { // three: of a batch that was never told of
+			t.Fatalf("after kill %d: %d messages, and a member of %v", cycle, len(stored), rooms)
+		}
 		s.Close(bg)
+		if _, err := Verify(bg, s.path); err != nil {
+			t.Fatalf("after kill %d: %v", cycle, err)
+		}
 	}
 	t.Logf("%d messages", acked)
 }
