@@ -447,3 +447,40 @@ func TestDeletedUsers(t *testing.T) {
 		t.Errorf("%+v, %v", list, err)
 	}
 }
+
+// What changes while a checkpoint writes what was before stays in memory, and what was read from
+// disk before one took it out of memory does not count.
+func TestJoinDuringCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	s := mustOpen(t, dir)
+	mustJoin(t, s, "lobby", "u_ada")
+	mustJoin(t, s, "attic", "u_ada")
+	is, retired, err := s.members.look(bg, "cellar", "u_ada")
+	if is || err != nil {
+		t.Fatal(is, err)
+	}
+	all := s.members.all()
+	if changed, err := s.members.Leave(bg, "lobby", "u_ada"); !changed || err != nil {
+		t.Fatal(changed, err)
+	}
+	mustJoin(t, s, "cellar", "u_ada")
+	err = s.run(bg, &job{change: func(tx *bbolt.Tx) error { return putMembers(tx, all) }, then: func() { s.members.retire(all) }}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantRoomsOf(t, s, "u_ada", "attic", "cellar")
+	s.members.retireAll(t)
+	if n, dirty := s.members.fresh(); n != 0 {
+		t.Errorf("%d memberships are in memory, %d to be written", n, dirty)
+	}
+	if _, known, err := s.members.change("cellar", "u_ada", is, retired, true); known || err != nil {
+		t.Errorf("that there was no membership counts: %t, %v", known, err)
+	}
+	if changed, err := s.members.Join(bg, "cellar", "u_ada"); changed || err != nil {
+		t.Errorf("joins again: %t, %v", changed, err)
+	}
+	if err := s.Close(bg); err != nil {
+		t.Fatal(err)
+	}
+	wantRoomsOf(t, mustOpen(t, dir), "u_ada", "attic", "cellar")
+}
