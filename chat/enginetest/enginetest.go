@@ -53,10 +53,18 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"What errors leave behind", testErrorsLeave},
 		{"Renamed", testRenamed},
 		{"Members", testMembers},
+		{"Many members", testMembersMany},
+		{"Members at once", testMembersConcurrent},
+		{"Members and errors", testMembersErrors},
 		{"Sessions", testSessions},
 		{"Sessions expire", testSessionsExpire},
+		{"Sessions and errors", testSessionsErrors},
 		{"Guests' memberships", testGuests},
+		{"Guests return", testGuestsReturn},
+		{"Guests register", testGuestsRegister},
 		{"Ends reach every node", testEndings},
+		{"Bans", testBans},
+		{"Deleted", testDeleted},
 		{"Two hubs", testTwoHubs},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,9 +1,13 @@
 package enginetest
 
 import (
-	"errors"
+	"context"
 	"fmt"
-	"time"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -97,228 +101,181 @@ func testMembers(h *house) {
 	}
 }
 
-// key is the hash of a session's key.
-func key(b byte) (k chat.KeyHash) {
-	k[0] = b
-	return k
-}
-
-func (h *house) begin(s chat.Session) {
-	h.Helper()
-	if err := h.Sessions.Begin(ctx, s); err != nil {
-		h.Fatal(err)
-	}
-}
-
-func (h *house) resume(id string, k, next chat.KeyHash) (chat.Session, error) {
-	return h.Sessions.Resume(ctx, id, k, next, chat.Origin{Address: "192.0.2.7", Device: "phone"})
-}
-
-func (h *house) wantRefused(id string, k chat.KeyHash) {
-	h.Helper()
-	if s, err := h.resume(id, k, key(99)); !errors.Is(err, chat.ErrSessionRefused) {
-		h.Errorf("resuming %s: %+v, %v; want ErrSessionRefused", id, s, err)
-	}
-}
-
-func (h *house) wantSessions(userID string, want ...chat.Session) {
-	h.Helper()
-	got, err := h.Sessions.List(ctx, userID)
-	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
-		h.Errorf("List(%q): %v (-want +got):\n%s", userID, err, diff)
-	}
-}
-
-func testSessions(h *house) {
-	laptop := chat.Session{ID: "s_1", UserID: "u_ada", Key: key(1), Features: []string{"ack", "presence"}, From: chat.Origin{Address: "192.0.2.1", Device: "laptop"}, Began: start.UnixMilli()}
-	h.begin(laptop)
-	h.clock.Pass(time.Second)
-	watch := chat.Session{ID: "s_2", UserID: "u_ada", Key: key(2), Began: start.UnixMilli() + 1000}
-	h.begin(watch)
-	h.begin(chat.Session{ID: "s_3", UserID: "u_bob", Key: key(3), Began: start.UnixMilli()})
-	laptop.Open, laptop.Seen, watch.Open, watch.Seen = 1, start.UnixMilli(), 1, start.UnixMilli()+1000
-	h.wantSessions("u_ada", watch, laptop)
-
-	h.wantRefused("s_1", key(2))
-	h.wantRefused("s_4", key(1))
-	h.wantRefused("s_1", chat.KeyHash{})
-	h.clock.Pass(time.Second)
-	got, err := h.resume("s_1", key(1), key(11))
-	laptop.Key, laptop.Open, laptop.Seen, laptop.From = key(11), 2, start.UnixMilli()+2000, chat.Origin{Address: "192.0.2.7", Device: "phone"}
-	if diff := cmp.Diff(laptop, got); diff != "" || err != nil {
-		h.Errorf("resumed %v (-want +got):\n%s", err, diff)
-	}
-	// The answer was lost: the key before is still good, until the new one is used.
-	if _, err := h.resume("s_1", key(1), key(12)); err != nil {
-		h.Error(err)
-	}
-	h.wantRefused("s_1", key(11))
-	if _, err := h.resume("s_1", key(12), key(13)); err != nil {
-		h.Error(err)
-	}
-	h.wantRefused("s_1", key(1))
-	for range 4 {
-		h.Sessions.Release("s_1")
-	}
-	h.Sessions.Release("s_1") // one too many
-	h.clock.Pass(time.Second)
-	h.Sessions.Release("s_2")
-	laptop.Key, laptop.Open = key(13), 0
-	watch.Open, watch.Seen = 0, start.UnixMilli()+3000
-	h.wantSessions("u_ada", watch, laptop)
-	if h.reopen() {
-		h.wantSessions("u_ada", watch, laptop)
-		h.wantRefused("s_1", key(11))
-		if _, err := h.resume("s_1", key(13), key(14)); err != nil {
-			h.Error(err)
+// lastMember reports whether the last report about a membership was this one, if there was
+// none since then that any membership of the user may have changed.
+func (e *ear) lastMember(userID, room string, joined bool) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	any, is, isNot := fmt.Sprintf("%s in %q: ", userID, ""), fmt.Sprintf("%s in %q: %t", userID, room, joined), fmt.Sprintf("%s in %q: %t", userID, room, !joined)
+	for _, n := range slices.Backward(e.notices) {
+		switch {
+		case n == is || strings.HasPrefix(n, any):
+			return true
+		case n == isNot:
+			return false
 		}
-		h.Sessions.Release("s_1")
 	}
+	return false
+}
 
-	for _, c := range []struct {
-		user, id string
-		want     int
-	}{{"u_bob", "s_1", 0}, {"u_ada", "s_9", 0}, {"u_ada", "s_1", 1}, {"u_ada", "s_1", 0}, {"u_ada", "", 1}, {"u_ada", "", 0}} {
-		if n, err := h.Sessions.End(ctx, c.user, c.id, chat.LoggedOut); n != c.want || err != nil {
-			h.Errorf("End(%q, %q) ended %d, %v; want %d", c.user, c.id, n, err, c.want)
+// Users join and leave at once, several connections of one user too. Whoever is told that
+// something changed has changed it: so for each membership joins and leaves alternate. In the
+// end everyone sees the same, and the receivers were told so last.
+func testMembersConcurrent(h *house) {
+	seed := rand.Uint64()
+	h.Logf("seed %d", seed)
+	users, rooms := []string{"u_ada", "u_bob"}, []string{"attic", "cellar", "lobby"}
+	e := newEar()
+	n := h.Broker.Attach(e)
+	defer n.Detach()
+	for _, user := range users {
+		h.put(chat.User{ID: user, Name: user})
+		h.connect(n, user)
+	}
+	var mu sync.Mutex
+	balance := make(map[[2]string]int) // joins that changed something, but for leaves
+	var all sync.WaitGroup
+	for i := range uint64(4) {
+		all.Go(func() {
+			r := rand.New(rand.NewPCG(seed, i))
+			for range 60 {
+				user, room := users[r.IntN(len(users))], rooms[r.IntN(len(rooms))]
+				change, by := h.Members.Join, 1
+				if r.IntN(2) == 0 {
+					change, by = h.Members.Leave, -1
+				}
+				changed, err := change(ctx, room, user)
+				if err != nil {
+					h.Errorf("%s, %s: %v", user, room, err)
+				}
+				if changed {
+					mu.Lock()
+					balance[[2]string{user, room}] += by
+					mu.Unlock()
+				}
+				if r.IntN(4) == 0 {
+					h.rooms(user)
+				}
+			}
+		})
+	}
+	all.Wait()
+	for _, user := range users {
+		var want []string
+		for _, room := range rooms {
+			is := balance[[2]string{user, room}] == 1
+			if b := balance[[2]string{user, room}]; b != 0 && b != 1 {
+				h.Errorf("%s joined %s %d times more than left", user, room, b)
+			}
+			if is {
+				want = append(want, room)
+			}
+			h.await("the last word", func() bool { return e.lastMember(user, room, is) || !is && !e.heardOf(user, room) })
 		}
+		h.wantRooms(user, want...)
 	}
 	for range 2 {
-		h.wantSessions("u_ada")
-		h.wantRefused("s_2", key(2))
-		if got, err := h.Sessions.List(ctx, "u_bob"); len(got) != 1 || err != nil {
-			h.Errorf("sessions of u_bob: %+v, %v", got, err)
+		for _, room := range rooms {
+			var want []string
+			for _, user := range users {
+				if balance[[2]string{user, room}] == 1 {
+					want = append(want, user)
+				}
+			}
+			h.wantMembers(room, want...)
 		}
+		n.Detach()
 		if !h.reopen() {
 			break
 		}
 	}
 }
 
-func testSessionsExpire(h *house) {
-	short := start.Add(10 * time.Minute).UnixMilli()
-	h.begin(chat.Session{ID: "s_idle", UserID: "u_ada", Key: key(1), Began: start.UnixMilli()})
-	h.begin(chat.Session{ID: "s_used", UserID: "u_ada", Key: key(2), Began: start.UnixMilli()})
-	h.begin(chat.Session{ID: "s_open", UserID: "u_ada", Key: key(3), Began: start.UnixMilli()})
-	h.begin(chat.Session{ID: "s_short", UserID: "u_bob", Key: key(4), Began: start.UnixMilli(), Expires: short})
-	h.Sessions.Release("s_idle")
-	h.Sessions.Release("s_used")
-	h.clock.Pass(11 * time.Minute)
-	h.wantRefused("s_short", key(4)) // although it has a connection
-	h.wantSessions("u_bob")
-	h.clock.Pass(18 * time.Minute)
-	if _, err := h.resume("s_used", key(2), key(5)); err != nil {
-		h.Error(err)
-	}
-	h.Sessions.Release("s_used")
-	h.clock.Pass(2 * time.Minute)
-	h.wantRefused("s_idle", key(1))
-	left, err := h.Sessions.List(ctx, "u_ada")
-	if len(left) != 2 || err != nil {
-		h.Errorf("left are %+v, %v", left, err)
-	}
-	if !h.reopen() {
-		return
-	}
-	// The connections of a process that is gone do not count.
-	h.clock.Pass(31 * time.Minute)
-	h.wantRefused("s_open", key(3))
-	h.wantSessions("u_ada")
+// heardOf reports whether anything was said about a membership.
+func (e *ear) heardOf(userID, room string) bool {
+	return e.lastMember(userID, room, true) || e.lastMember(userID, room, false)
 }
 
-// The memberships of guests end with their last session, and only those.
-func testGuests(h *house) {
-	h.put(chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: "u_bob", Name: "Bob", Guest: true}, chat.User{ID: "u_eve", Name: "Eve", Guest: true})
-	for i, user := range []string{"u_ada", "u_bob", "u_bob", "u_eve"} {
-		h.begin(chat.Session{ID: fmt.Sprint("s_", i), UserID: user, Key: key(byte(i + 1)), Began: start.UnixMilli()})
-		h.Members.Join(ctx, fmt.Sprint("room-", i), user)
+func (h *house) wantMembers(room string, want ...string) {
+	h.Helper()
+	page, _, err := h.Members.MembersOf(ctx, room, "", 1000)
+	var got []string
+	for _, m := range page {
+		got = append(got, m.UserID)
 	}
-	h.Sessions.Release("s_0")
-	h.Sessions.Release("s_1")
-	h.reopen()
-	h.clock.Pass(chat.SessionLife - time.Minute)
-	if _, err := h.resume("s_1", key(2), key(9)); err != nil {
-		h.Error(err)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" || err != nil {
+		h.Errorf("members of %s: %v (-want +got):\n%s", room, err, diff)
 	}
-	h.clock.Pass(2 * time.Minute)
-	h.wantRefused("s_0", key(1)) // which is when an engine notices, without waiting
-	h.wantRooms("u_ada", "room-0")
-	h.wantRooms("u_bob", "room-1", "room-2")
-	if _, err := h.Sessions.End(ctx, "u_bob", "", chat.LoggedOut); err != nil {
-		h.Error(err)
+}
+
+// Lists of many come page by page, from memory and disk alike.
+func testMembersMany(h *house) {
+	const count = 60
+	want := make(map[string]bool)
+	for i := range count {
+		room := fmt.Sprintf("room-%02d", i*37%count)
+		want[room] = true
+		h.change(h.Members.Join(ctx, room, "u_ada"))(true)
+		h.change(h.Members.Join(ctx, "lobby", fmt.Sprintf("u_%02d", i)))(true)
 	}
-	if _, err := h.Sessions.End(ctx, "u_eve", "s_3", chat.LoggedOut); err != nil {
-		h.Error(err)
+	for i := 0; i < count; i += 3 {
+		room := fmt.Sprintf("room-%02d", i)
+		delete(want, room)
+		h.change(h.Members.Leave(ctx, room, "u_ada"))(true)
 	}
 	for range 2 {
-		h.wantRooms("u_ada", "room-0")
-		h.wantRooms("u_bob")
-		h.wantRooms("u_eve")
+		for _, after := range []string{"", "room-29", "room-30", "s"} {
+			all := slices.Sorted(maps.Keys(want))
+			all = slices.DeleteFunc(all, func(room string) bool { return room <= after })
+			for _, limit := range []int{1, 7, len(all), len(all) + 1} {
+				if limit == 0 {
+					continue
+				}
+				page, more, err := h.Members.RoomsOf(ctx, "u_ada", after, limit)
+				var got []string
+				for _, m := range page {
+					got = append(got, m.Room)
+				}
+				if diff := cmp.Diff(all[:min(limit, len(all))], got, cmpopts.EquateEmpty()); diff != "" || more != (len(all) > limit) || err != nil {
+					h.Errorf("%d rooms after %q: more %t, %v (-want +got):\n%s", limit, after, more, err, diff)
+				}
+			}
+		}
+		if page, more, err := h.Members.MembersOf(ctx, "lobby", "u_09", 20); len(page) != 20 || page[0].UserID != "u_10" || page[19].UserID != "u_29" || !more || err != nil {
+			h.Errorf("members: %+v, more %t, %v", page, more, err)
+		}
 		h.reopen()
 	}
 }
 
-// Who logs out, is banned or is deleted is told about at every node.
-func testEndings(h *house) {
-	h.put(chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: "u_bob", Name: "Bob"})
-	here, there, elsewhere := newEar(), newEar(), newEar()
-	for e, users := range map[*ear][]string{here: {"u_ada"}, there: {"u_ada", "u_bob"}, elsewhere: {}} {
-		n := h.Broker.Attach(e)
-		defer n.Detach()
-		for _, user := range users {
-			if _, err := n.Connect(ctx, user); err != nil {
-				h.Fatal(err)
-			}
+// With a context that has ended, something changes or does not, whatever is returned, and what
+// follows fits.
+func testMembersErrors(h *house) {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	h.put(chat.User{ID: "u_ada", Name: "Ada"})
+	for _, step := range []struct {
+		name   string
+		change func(context.Context, string, string) (bool, error)
+		to     bool
+	}{{"Join", h.Members.Join, true}, {"Leave", h.Members.Leave, false}} {
+		changed, err := step.change(over, "attic", "u_ada")
+		is, _ := h.Members.IsMember(ctx, "attic", "u_ada")
+		if changed && is != step.to || err == nil && !changed {
+			h.Errorf("%s with no time: changed %t, %v; a member: %t", step.name, changed, err, is)
 		}
+		h.change(step.change(ctx, "attic", "u_ada"))(is != step.to)
+		h.change(step.change(ctx, "attic", "u_ada"))(false)
 	}
-	begin := func(id, user string) {
-		h.begin(chat.Session{ID: id, UserID: user, Key: key(1), Began: start.UnixMilli()})
-	}
-	told := func(user, notice string, ears ...*ear) {
-		h.Helper()
-		for _, e := range ears {
-			h.await(notice, func() bool { return e.noticed(user, notice) })
+	for name, read := range map[string]func() error{
+		"IsMember":  func() error { _, err := h.Members.IsMember(over, "attic", "u_ada"); return err },
+		"RoomsOf":   func() error { _, _, err := h.Members.RoomsOf(over, "u_ada", "", 1); return err },
+		"MembersOf": func() error { _, _, err := h.Members.MembersOf(over, "attic", "", 1); return err },
+		"Banned":    func() error { _, err := h.Bans.Banned(over, "u_ada"); return err },
+		"List":      func() error { _, err := h.Sessions.List(over, "u_ada"); return err },
+	} {
+		if err := read(); err == nil {
+			h.Errorf("%s with no time succeeds", name)
 		}
-	}
-	begin("s_1", "u_ada")
-	begin("s_2", "u_bob")
-	h.Sessions.End(ctx, "u_ada", "s_1", chat.LoggedOut)
-	told("u_ada", `u_ada "s_1" logged out`, here, there)
-
-	begin("s_3", "u_ada")
-	if err := h.Bans.Ban(ctx, "u_ada", "spam"); err != nil {
-		h.Fatal(err)
-	}
-	told("u_ada", `u_ada "" banned`, here, there)
-	h.wantRefused("s_3", key(1))
-	for range 2 {
-		if reason, err := h.Bans.Banned(ctx, "u_ada"); reason != "spam" || err != nil {
-			h.Errorf("banned for %q, %v", reason, err)
-		}
-		if reason, err := h.Bans.Banned(ctx, "u_bob"); reason != "" || err != nil {
-			h.Errorf("u_bob is banned for %q, %v", reason, err)
-		}
-	}
-	if err := h.Bans.Ban(ctx, "u_ada", ""); err != nil {
-		h.Error(err)
-	}
-	if reason, err := h.Bans.Banned(ctx, "u_ada"); reason != "" || err != nil {
-		h.Errorf("banned for %q, %v, after the ban was lifted", reason, err)
-	}
-
-	h.Members.Join(ctx, "lobby", "u_bob")
-	for range 2 { // the second time there is nobody
-		if err := h.Directory.DeleteUser(ctx, "u_bob"); err != nil {
-			h.Error(err)
-		}
-	}
-	told("u_bob", `u_bob "" deleted`, there)
-	h.wantRefused("s_2", key(1))
-	h.wantRooms("u_bob")
-	if u, err := h.Directory.User(ctx, "u_bob"); !errors.Is(err, chat.ErrNotFound) {
-		h.Errorf("the deleted user is %+v, %v", u, err)
-	}
-	if err := h.Health.Healthy(); err != nil {
-		h.Error(err)
 	}
 }

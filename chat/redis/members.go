@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -44,37 +45,66 @@ func (s *store) Join(ctx context.Context, room, userID string) (changed bool, er
 	return true, written(list()) // a Leave may have removed it in between
 }
 
-// membership changes the list of a user, and tells the user's nodes.
-func (s *store) membership(ctx context.Context, room, userID, at string, joined bool) (changed bool, err error) {
+// errInUse is the error of a membership that does not change, as one of the keys is there that
+// must not be.
+var errInUse = errors.New("chat/redis: the membership is in use")
+
+// membership changes the list of a user, and tells the user's nodes, unless one of the keys in
+// unless is there.
+func (s *store) membership(ctx context.Context, room, userID, at string, joined bool, unless ...string) (changed bool, err error) {
 	word := "m" + userID + " " + room + " " + flag(joined)
-	n, err := s.run(ctx, memberScript, []string{s.keys.memberships(userID), s.keys.userChannel(userID)}, []string{room, at, flag(joined), word}).AsInt64()
+	keys := append([]string{s.keys.memberships(userID), s.keys.userChannel(userID)}, unless...)
+	n, err := s.run(ctx, memberScript, keys, []string{room, at, flag(joined), word}).AsInt64()
+	if err == nil && n < 0 {
+		return false, errInUse
+	}
 	return n == 1, written(err)
 }
 
 // Leave implements chat.Members.
 func (s *store) Leave(ctx context.Context, room, userID string) (changed bool, err error) {
+	return s.leave(ctx, room, userID)
+}
+
+func (s *store) leave(ctx context.Context, room, userID string, unless ...string) (changed bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
-	if changed, err = s.membership(ctx, room, userID, "0", false); err != nil {
+	if changed, err = s.membership(ctx, room, userID, "0", false, unless...); err != nil {
 		return false, err
 	}
 	return changed, s.unlist(ctx, room, userID)
 }
 
+// unlist takes a user out of the list of a room. Where the user has joined again in between, it
+// puts them back.
 func (s *store) unlist(ctx context.Context, room, userID string) error {
-	return written(s.run(ctx, memberScript, []string{s.keys.members(room)}, []string{userID, "0", "0", ""}).Error())
+	if err := s.run(ctx, memberScript, []string{s.keys.members(room)}, []string{userID, "0", "0", ""}).Error(); err != nil {
+		return written(err)
+	}
+	found, err := s.client.Do(ctx, s.isMember(room, userID)).AsStrSlice()
+	if err != nil || len(found) == 0 {
+		return written(err)
+	}
+	_, since, err := memberEntry(found[0])
+	if err != nil {
+		return err
+	}
+	at := strconv.FormatInt(since, 10)
+	return written(s.run(ctx, memberScript, []string{s.keys.members(room)}, []string{userID, at, "1", ""}).Error())
 }
 
-// leaveAll ends all memberships of a user.
-func (s *store) leaveAll(ctx context.Context, userID string) error {
+// leaveAll ends all memberships of a user, as long as none of the keys in unless is there.
+func (s *store) leaveAll(ctx context.Context, userID string, unless ...string) error {
 	for {
 		rooms, more, err := s.RoomsOf(ctx, userID, "", 100)
 		if err != nil {
 			return err
 		}
 		for _, m := range rooms {
-			if _, err := s.Leave(ctx, m.Room, userID); err != nil {
+			if _, err := s.leave(ctx, m.Room, userID, unless...); errors.Is(err, errInUse) {
+				return nil
+			} else if err != nil {
 				return err
 			}
 		}

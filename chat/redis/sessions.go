@@ -263,7 +263,8 @@ func (ss *sessions) End(ctx context.Context, userID, id string, why chat.Ending)
 	return 0, errBusy
 }
 
-// last ends the memberships of a guest who has no session any more.
+// last ends the memberships of a guest who has no session any more. It stops where a new one has
+// begun.
 func (ss *sessions) last(ctx context.Context, userID string) error {
 	u, _, err := ss.s.user(ctx, userID)
 	if errors.Is(err, chat.ErrNotFound) || err == nil && !u.Guest {
@@ -271,7 +272,7 @@ func (ss *sessions) last(ctx context.Context, userID string) error {
 	} else if err != nil {
 		return err
 	}
-	return ss.s.leaveAll(ctx, userID)
+	return ss.s.leaveAll(ctx, userID, ss.s.keys.sessions(userID))
 }
 
 // bury removes the sessions of a user that have expired.
