@@ -28,8 +28,10 @@ PEERS_DIR = cmd/wsbench/peers
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
 
-cluster: build
-	$(GO) run .ci/cluster.go
+cluster:
+	$(GO) build -o bin/ ./cmd/hawser
+	$(GO) build -o bin/cluster .ci/cluster.go
+	@exec bin/cluster
 
 build:
 	$(GO) build -o bin/ ./cmd/...

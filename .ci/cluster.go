@@ -29,7 +29,7 @@ const (
 	nodes    = 3
 	settings = "cmd/hawser/cluster/"
 
-	startTime = 30 * time.Second
+	startTime = time.Minute
 	stopTime  = 15 * time.Second
 )
 
