@@ -48,7 +48,7 @@ func (e *engine) status() (words string, err error) {
 	case err == nil:
 		return "ready", nil
 	case e.broken == nil:
-		return "the store cannot be reached", err
+		return "the store does not work", err
 	case e.broken() != nil:
 		return "the store is closed for writing", err
 	}

@@ -252,7 +252,7 @@ func TestReadyzWords(t *testing.T) {
 		}
 	}
 	shared := &engine{Engine: chat.Engine{Health: &sickStore{unhealthy: errors.New("no route to secret")}}}
-	if words, err := shared.status(); words != "the store cannot be reached" || err == nil {
+	if words, err := shared.status(); words != "the store does not work" || err == nil {
 		t.Errorf("a shared store that is away: %q, %v", words, err)
 	}
 }
