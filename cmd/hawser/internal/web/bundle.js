@@ -1423,8 +1423,8 @@ var Resume = class {
   #sync;
   #deliver;
   #done;
-  #resumed = false;
-  // whether the session goes on
+  #other = false;
+  // whether the session is another one than when the rooms were settled last
   #named = [];
   // conversations whose positions the server was told
   #rooms = /* @__PURE__ */ new Set();
@@ -1453,7 +1453,7 @@ var Resume = class {
   }
   // begin is called with auth_ok.
   begin(resumed) {
-    this.#resumed = resumed === true;
+    this.#other ||= resumed !== true;
     this.#rooms = new Set(this.#named.filter((c) => c.isRoom));
     this.#complete = false;
   }
@@ -1503,7 +1503,8 @@ var Resume = class {
   // with it, and not because one has left.
   #settleRooms() {
     const gone = [...this.#conversations].filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
-    const expired = !this.#resumed && this.#rooms.size === 0;
+    const expired = this.#other && this.#rooms.size === 0;
+    this.#other = false;
     for (const room of gone) {
       if (expired) {
         room.joined = false;
@@ -1540,7 +1541,6 @@ var Sync = class {
   }
   resumed() {
     const { current } = this.#conversations;
-    [...this.#conversations].filter((c) => c.behind).forEach((c) => this.catchUp(c));
     if (current?.joining === false) {
       this.show(current);
     }

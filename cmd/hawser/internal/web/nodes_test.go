@@ -38,6 +38,14 @@ func TestTwoNodes(t *testing.T) {
 	ada.say("Are you on the other node?")
 	bob.shows("Are you on the other node?")
 	session := eval[string](ada, sessionID)
+	eval[any](ada, `(() => {
+		const { send } = WebSocket.prototype;
+		window.asked = [];
+		WebSocket.prototype.send = function (data) {
+			asked.push(JSON.parse(data).type);
+			send.call(this, data);
+		};
+	})()`)
 
 	const each = 40
 	writeMany(ada, each)
@@ -57,6 +65,9 @@ func TestTwoNodes(t *testing.T) {
 	assertComplete(t, ada.transcript(), bob.transcript(), each, total)
 	if got := eval[string](ada, sessionID); got != session {
 		t.Errorf("session %s before, %s at the other node", session, got)
+	}
+	if n := eval[int](ada, `asked.filter((type) => type === 'history').length`); n != 0 || !eval[bool](ada, `asked.includes('auth')`) {
+		t.Errorf("it asked for the history %d times", n)
 	}
 	bob.say("Welcome here.")
 	ada.shows("Welcome here.")

@@ -112,6 +112,18 @@ export default {
     equal((await t.answer('history', { messages: stored(2, 3), has_more: false })).after_seq, 1);
     await t.answer('join', { type: 'ack', op: 'join', seq: 0 });
     equal([contents(room), room.unread, t.client.notice], [['m1', 'm2', 'm3'], 2, '']);
+    // Also if the first connection of the other session is lost before that is known.
+    t.world.pass(2000);
+    t.lose();
+    t.members.clear();
+    t.open();
+    t.lose();
+    t.resumed = true;
+    t.connect({}, { status: 'gone', receiver_id: 'lobby' });
+    equal(sent(t, 'join'), ['join lobby', 'join attic']);
+    await t.answer('join', { type: 'ack', op: 'join', seq: 3 });
+    await t.answer('join', { type: 'ack', op: 'join', seq: 0 });
+    t.resumed = false;
     // Where the user is still in one, somebody has left the other.
     t.world.pass(2000);
     t.lose();

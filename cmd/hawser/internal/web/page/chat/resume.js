@@ -14,7 +14,7 @@ export class Resume {
   #sync;
   #deliver;
   #done;
-  #resumed = false; // whether the session goes on
+  #other = false; // whether the session is another one than when the rooms were settled last
   #named = []; // conversations whose positions the server was told
   #rooms = new Set(); // in which one is, for all that the server has said
   #complete = false; // whether it has said all
@@ -42,7 +42,7 @@ export class Resume {
 
   // begin is called with auth_ok.
   begin(resumed) {
-    this.#resumed = resumed === true;
+    this.#other ||= resumed !== true;
     this.#rooms = new Set(this.#named.filter((c) => c.isRoom));
     this.#complete = false;
   }
@@ -96,7 +96,8 @@ export class Resume {
   // with it, and not because one has left.
   #settleRooms() {
     const gone = [...this.#conversations].filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
-    const expired = !this.#resumed && this.#rooms.size === 0;
+    const expired = this.#other && this.#rooms.size === 0;
+    this.#other = false;
     for (const room of gone) {
       if (expired) {
         room.joined = false;

@@ -29,7 +29,6 @@ export class Sync {
 
   resumed() {
     const { current } = this.#conversations;
-    [...this.#conversations].filter((c) => c.behind).forEach((c) => this.catchUp(c));
     if (current?.joining === false) {
       this.show(current);
     }
