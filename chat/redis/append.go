@@ -104,25 +104,24 @@ func (s *store) rounds(entries []chat.Entry) (rounds [][]*batch) {
 
 // prepare makes the call of a batch.
 func (s *store) prepare(b *batch, entries []chat.Entry) {
-	now := "0"
-	if s.clock != nil {
-		now = strconv.FormatInt(s.clock.Now(), 10)
+	now := s.Now()
+	known := ""
+	if at := s.position(b.c); at.Change > 0 {
+		known = fmt.Sprintf("%s %d %d", at.Epoch, at.Change, at.Tag)
 	}
-	known := s.position(b.c)
-	b.call.keys = append(make([]string, 0, 4+len(b.entries)), s.keys.tailsOf(b.c), s.keys.stream(b.c), s.keys.channel(b.c), s.keys.feed(partition(string(b.c))))
-	b.call.args = append(make([]string, 0, 10+3*len(b.entries)), string(b.c), now, strconv.FormatInt(s.cfg.RefLifetime.Milliseconds(), 10),
-		strconv.Itoa(s.cfg.Messages), strconv.FormatInt(s.cfg.Age.Milliseconds(), 10), newEpoch(),
-		strconv.FormatUint(known.Change, 10), strconv.FormatUint(uint64(known.Tag), 10), known.Epoch, strconv.Itoa(feedChanges))
-	var record []byte
+	b.call.keys = append(make([]string, 0, 3+len(b.entries)), s.keys.tailsOf(b.c), s.keys.log(b.c), s.keys.feed(partition(string(b.c))))
+	b.call.args = append(make([]string, 0, 4+3*len(b.entries)), string(b.c), strconv.FormatInt(now, 10), newEpoch(), known)
+	var entry []byte
 	for _, i := range b.entries {
 		m := entries[i].Message
 		ref := 0
 		if m.Ref != "" {
 			b.call.keys = append(b.call.keys, s.keys.ref(b.c, m.Sender, m.Ref))
-			ref = len(b.call.keys) - 4
+			ref = len(b.call.keys) - 3
 		}
-		record = appendRecord(record[:0], m)
-		b.call.args = append(b.call.args, strconv.FormatUint(uint64(rand.Uint32()|1), 10), strconv.Itoa(ref), string(record))
+		tag := rand.Uint32() | 1
+		entry = appendEntry(entry[:0], tag, now, m)
+		b.call.args = append(b.call.args, strconv.FormatUint(uint64(tag), 10), strconv.Itoa(ref), string(entry))
 	}
 }
 

@@ -171,54 +171,52 @@ func (b *broker) hear(_, message string) {
 	}
 }
 
-// encodeChanges writes what the append script writes, too:
+// encodeChanges writes what the append script writes, too: the entries of the log, and first
 //
-//	"a" conversation " " epoch " " tag-before "\n", and for each change
-//	number " " seq " " tag " " ts " " length-of-record "\n" record
+//	"a" conversation " " epoch " " tag-before-the-first " " number-of-the-first " " lengths-of-entries "\n"
+//
+// with commas between the lengths.
 func encodeChanges(c chat.Conversation, news []published) string {
-	text := fmt.Appendf(nil, "a%s %s %d\n", c, news[0].change.Epoch, news[0].before)
-	for _, p := range news {
-		record := appendRecord(nil, p.change.Message)
-		text = fmt.Appendf(text, "%d %d %d %d %d\n", p.change.Number, p.change.Seq, p.change.Tag, p.change.ServerTS, len(record))
-		text = append(text, record...)
+	text := fmt.Appendf(nil, "a%s %s %d %d ", c, news[0].change.Epoch, news[0].before, news[0].change.Number)
+	var entries []byte
+	for i, p := range news {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		before := len(entries)
+		entries = appendEntry(entries, p.change.Tag, p.change.ServerTS, p.change.Message)
+		text = strconv.AppendInt(text, int64(len(entries)-before), 10)
 	}
-	return string(text)
+	return string(append(append(text, '\n'), entries...))
 }
 
 func (b *broker) hearChanges(text string) error {
-	head, text, _ := strings.Cut(text, "\n")
+	head, entries, _ := strings.Cut(text, "\n")
 	fields := strings.Fields(head)
-	if len(fields) < 3 {
+	if len(fields) < 5 {
 		return errReply
 	}
-	c := chat.Conversation(fields[0])
-	before, err := strconv.ParseUint(fields[2], 10, 32)
-	if err != nil {
+	c, epoch := chat.Conversation(fields[0]), fields[1]
+	before, e1 := strconv.ParseUint(fields[2], 10, 32)
+	number, e2 := strconv.ParseUint(fields[3], 10, 64)
+	if e1 != nil || e2 != nil {
 		return errReply
 	}
 	nodes := b.all()
-	for text != "" {
-		line, rest, _ := strings.Cut(text, "\n")
-		ch, size, err := parseResult(line)
-		if err != nil {
-			return err
-		}
+	for size := range strings.SplitSeq(fields[4], ",") {
 		n, err := strconv.Atoi(size)
-		if err != nil || n < 0 || n > len(rest) {
+		if err != nil || n < 0 || n > len(entries) {
 			return errReply
 		}
-		m, err := parseRecord(rest[:n])
-		text = rest[n:]
-		if err != nil {
-			return err
+		ch := parseEntry(c, number, entries[:n], epoch)
+		if ch.Damaged {
+			return errRecord
 		}
-		m.ServerTS = ch.ServerTS
-		ch.Epoch, ch.ID, ch.Message = fields[1], messageID(c, ch.Seq, ch.Tag), m
 		for _, node := range nodes {
 			one := ch
 			node.bell.Offer(c, &one, uint32(before))
 		}
-		before = uint64(ch.Tag)
+		entries, before, number = entries[n:], uint64(ch.Tag), number+1
 	}
 	return nil
 }

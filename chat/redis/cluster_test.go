@@ -48,7 +48,7 @@ func TestX10SlotMigration(t *testing.T) {
 				})
 			}
 			for _, room := range rooms {
-				slot := c.Slot(e.store.keys.stream(room))
+				slot := c.Slot(e.store.keys.log(room))
 				to := c.Masters()[0]
 				if c.Owner(slot) == to {
 					to = c.Masters()[1]
@@ -84,7 +84,7 @@ func TestClusterFailover(t *testing.T) {
 	_, r := attach(t, e, lobby, attic)
 	say(t, e, lobby, "1", "2")
 	say(t, e, attic, "1")
-	owner := c.Owner(c.Slot(e.store.keys.stream(lobby)))
+	owner := c.Owner(c.Slot(e.store.keys.log(lobby)))
 	owner.Kill()
 	c.AwaitFailover(owner)
 	e.store.cfg.Ack = Ack{} // the replica that has become the primary has none

@@ -46,7 +46,7 @@ func (s *store) commit(ctx context.Context, calls []call, each func(k int, r rue
 // commitAt does so for the conversations of one server.
 func (s *store) commitAt(ctx context.Context, address string, calls []call, each func(k int, r rueidis.RedisResult, err error)) {
 	if !s.waits() {
-		for k, r := range appendScript.runAll(ctx, s.client, calls) {
+		for k, r := range s.append.runAll(ctx, s.client, calls) {
 			each(k, r, r.Error())
 		}
 		return
@@ -87,7 +87,7 @@ func (s *store) commitAndWait(ctx context.Context, address string, calls []call,
 	for i, k := range some {
 		selected[i] = calls[k]
 	}
-	results := appendScript.runAll(ctx, conn, selected)
+	results := s.append.runAll(ctx, conn, selected)
 	err := s.wait(ctx, conn)
 	for i, k := range some {
 		r := results[i]

@@ -97,8 +97,8 @@ func (s *store) Hints(ctx context.Context, userID string, after uint64, limit in
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
 	}
-	entries, err := s.client.Do(ctx, s.client.B().Xrange().Key(s.keys.inbox(userID)).
-		Start(strconv.FormatUint(after+1, 10)).End("+").Count(int64(limit+1)).Build()).AsXRange()
+	entries, err := s.client.Do(ctx, s.client.B().Zrangebyscore().Key(s.keys.inbox(userID)).
+		Min("("+strconv.FormatUint(after, 10)).Max("+inf").Limit(0, int64(limit+1)).Build()).AsStrSlice()
 	if err != nil {
 		return nil, false, err
 	}
@@ -112,20 +112,19 @@ func (s *store) Hints(ctx context.Context, userID string, after uint64, limit in
 	return hints, len(entries) > limit, nil
 }
 
-func parseHint(e rueidis.XRangeEntry) (h doorbell.Hint, err error) {
-	number, _, _ := strings.Cut(e.ID, "-")
-	h.Number, err = strconv.ParseUint(number, 10, 64)
-	if err != nil {
+// parseHint reads "conversation change tag epoch time number".
+func parseHint(text string) (h doorbell.Hint, err error) {
+	f := strings.Fields(text)
+	if len(f) < 6 {
 		return h, errReply
 	}
-	change, e1 := strconv.ParseUint(e.FieldValues["n"], 10, 64)
-	tag, e2 := strconv.ParseUint(e.FieldValues["t"], 10, 32)
-	if e1 != nil || e2 != nil {
+	change, e1 := strconv.ParseUint(f[1], 10, 64)
+	tag, e2 := strconv.ParseUint(f[2], 10, 32)
+	number, e3 := strconv.ParseUint(f[5], 10, 64)
+	if e1 != nil || e2 != nil || e3 != nil {
 		return h, errReply
 	}
-	h.Conversation = chat.Conversation(e.FieldValues["c"])
-	h.Tail = chat.Tail{Change: change, Tag: uint32(tag), Epoch: e.FieldValues["e"]}
-	return h, nil
+	return doorbell.Hint{Number: number, Conversation: chat.Conversation(f[0]), Tail: chat.Tail{Change: change, Tag: uint32(tag), Epoch: f[3]}}, nil
 }
 
 // Recent implements doorbell.Source.
@@ -144,7 +143,7 @@ func (s *store) Recent(ctx context.Context, userID string) (hints []doorbell.Hin
 	if last, err = values[0].AsUint64(); err != nil {
 		return nil, 0, err
 	}
-	entries, err := values[1].AsXRange()
+	entries, err := values[1].AsStrSlice()
 	if err != nil {
 		return nil, 0, err
 	}

@@ -33,8 +33,8 @@ func (k keys) of(name string) string { return k.in(partition(name)) }
 // Of conversations.
 func (k keys) tails(partition int) string          { return k.in(partition) + "t" }
 func (k keys) feed(partition int) string           { return k.in(partition) + "f" }
-func (k keys) stream(c chat.Conversation) string   { return k.of(string(c)) + "s" + string(c) }
-func (k keys) channel(c chat.Conversation) string  { return k.of(string(c)) + "c" + string(c) }
+func (k keys) log(c chat.Conversation) string      { return k.of(string(c)) + "s" + string(c) }
+func (k keys) channel(c chat.Conversation) string  { return k.log(c) }
 func (k keys) tailsOf(c chat.Conversation) string  { return k.tails(partition(string(c))) }
 func (k keys) present(c chat.Conversation) string  { return k.of(string(c)) + "z" + string(c) }
 func (k keys) presence(c chat.Conversation) string { return k.of(string(c)) + "p" + string(c) }

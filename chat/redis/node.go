@@ -157,7 +157,7 @@ func (n *node) tell(userID string, f func()) {
 	}
 }
 
-// catchUp looks at what is not in streams and may have been missed: names and memberships.
+// catchUp looks at what is not in logs and may have been missed: names and memberships.
 func (n *node) catchUp() {
 	for users := range slices.Chunk(n.roster.all(), 256) {
 		cmds := make(rueidis.Commands, len(users))

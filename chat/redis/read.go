@@ -1,18 +1,18 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/redis/rueidis"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// window is what is read of a conversation's stream at a time.
+// window is what is read of a conversation's log at a time.
 type window struct {
 	from, to uint64 // changes, both inclusive; to 0: no bound
 	count    int
@@ -31,19 +31,12 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 	if err := ctx.Err(); err != nil {
 		return st, err
 	}
-	to, newest := "+", "0"
-	if w.to > 0 {
-		to = strconv.FormatUint(w.to, 10)
-	}
-	if w.newest {
-		newest = "1"
-	}
-	values, err := s.run(ctx, readScript, []string{s.keys.tailsOf(c), s.keys.stream(c)},
-		[]string{string(c), strconv.FormatUint(w.from, 10), to, strconv.Itoa(w.count), newest}).ToArray()
+	values, err := s.run(ctx, readScript, []string{s.keys.tailsOf(c), s.keys.log(c)},
+		[]string{string(c), strconv.FormatUint(w.from, 10), strconv.FormatUint(w.to, 10), strconv.Itoa(w.count), flag(w.newest)}).ToArray()
 	if err != nil {
 		return st, err
 	}
-	if len(values) != 3 {
+	if len(values) != 4 {
 		return st, errReply
 	}
 	tail, marked, err := tailOf(&values[0], &values[1])
@@ -54,42 +47,38 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 		return st, err
 	}
 	st.tail = tail
-	entries, err := values[2].ToArray()
-	if err != nil {
+	number, e1 := values[2].AsUint64()
+	entries, e2 := values[3].AsStrSlice()
+	if err := cmp.Or(e1, e2); err != nil {
 		return st, err
 	}
 	st.changes = make([]chat.Change, len(entries))
-	for i := range entries {
-		if st.changes[i], err = parseEntry(c, &entries[i], tail.Epoch); err != nil {
-			return st, err
-		}
+	for i, entry := range entries {
+		st.changes[i] = parseEntry(c, number+uint64(i), entry, tail.Epoch)
+	}
+	if w.newest {
+		slices.Reverse(st.changes)
 	}
 	return st, nil
 }
 
-// parseEntry reads a change from its entry in a stream. One that cannot be read is damaged.
-func parseEntry(c chat.Conversation, entry *rueidis.RedisMessage, epoch string) (ch chat.Change, err error) {
-	e, err := entry.AsXRangeEntry()
-	if err != nil {
-		return ch, err
-	}
-	id, _, _ := strings.Cut(e.ID, "-")
-	ch.Number, err = strconv.ParseUint(id, 10, 64)
-	if err != nil {
-		return ch, errReply
-	}
-	ch.Epoch = epoch
-	tag, e1 := strconv.ParseUint(e.FieldValues["t"], 10, 32)
-	ts, e2 := strconv.ParseInt(e.FieldValues["s"], 10, 64)
-	m, e3 := parseRecord(e.FieldValues["m"])
+// parseEntry reads a change from its entry in a log, "tag ts record". One that cannot be read is
+// damaged.
+func parseEntry(c chat.Conversation, number uint64, entry, epoch string) chat.Change {
+	ch := chat.Change{Number: number, Epoch: epoch}
+	first, rest, _ := strings.Cut(entry, " ")
+	second, record, _ := strings.Cut(rest, " ")
+	tag, e1 := strconv.ParseUint(first, 10, 32)
+	ts, e2 := strconv.ParseInt(second, 10, 64)
+	m, e3 := parseRecord(record)
 	if e1 != nil || e2 != nil || e3 != nil {
 		ch.Damaged = true
-		return ch, nil
+		return ch
 	}
 	m.ServerTS = ts
-	ch.Tag, ch.Seq, ch.ServerTS, ch.Message = uint32(tag), ch.Number, ts, m
+	ch.Tag, ch.Seq, ch.ServerTS, ch.Message = uint32(tag), number, ts, m
 	ch.ID = messageID(c, ch.Seq, ch.Tag)
-	return ch, nil
+	return ch
 }
 
 // Changes implements chat.Log and doorbell.Source.

@@ -3,14 +3,22 @@ package redis
 import (
 	"encoding/binary"
 	"errors"
+	"strconv"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A record is a message as the streams hold it: a version, then the sender, their name, the
+// A record is a message as the logs hold it: a version, then the sender, their name, the
 // timestamp, the content and the metadata, each after its length. What a later version adds
 // comes after that, and is left alone.
 const recordVersion = 1
+
+// appendEntry appends a change as a log has it: "tag time record".
+func appendEntry(dst []byte, tag uint32, ts int64, m *chat.Message) []byte {
+	dst = append(strconv.AppendUint(dst, uint64(tag), 10), ' ')
+	dst = append(strconv.AppendInt(dst, ts, 10), ' ')
+	return appendRecord(dst, m)
+}
 
 var errRecord = errors.New("chat/redis: a record is damaged")
 

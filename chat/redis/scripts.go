@@ -6,6 +6,8 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"errors"
+	"strconv"
+	"strings"
 
 	"github.com/redis/rueidis"
 )
@@ -20,8 +22,7 @@ func newScript(text string) *script {
 
 var (
 	//go:embed scripts/append.lua
-	appendText   string
-	appendScript = newScript(appendText)
+	appendText string
 	//go:embed scripts/check.lua
 	checkText   string
 	checkScript = newScript(checkText)
@@ -65,6 +66,16 @@ var (
 	controlText   string
 	controlScript = newScript(controlText)
 )
+
+// newAppendScript makes the script of appends, which has the settings in its text.
+func newAppendScript(cfg *Config) *script {
+	return newScript(strings.NewReplacer(
+		"{lifetime}", strconv.FormatInt(cfg.RefLifetime.Milliseconds(), 10),
+		"{messages}", strconv.Itoa(cfg.Messages),
+		"{age}", strconv.FormatInt(cfg.Age.Milliseconds(), 10),
+		"{feed}", strconv.Itoa(feedChanges),
+	).Replace(appendText))
+}
 
 // errReply says that a reply does not have the form that it must have.
 var errReply = errors.New("chat/redis: a reply of Redis has another form than expected")

@@ -17,6 +17,7 @@ type store struct {
 	cfg    Config
 	client *bounded
 	keys   keys
+	append *script
 	clock  *chat.ServerTime // nil: the time is Redis's
 
 	// Set before it is used.
@@ -40,7 +41,7 @@ type store struct {
 
 func newStore(cfg Config, client *bounded) *store {
 	s := &store{
-		cfg: cfg, client: client, keys: keys{cfg.Prefix},
+		cfg: cfg, client: client, keys: keys{cfg.Prefix}, append: newAppendScript(&cfg),
 		position: func(chat.Conversation) chat.Tail { return chat.Tail{} },
 		appended: func(chat.Conversation, []published) {},
 		renamed:  func(string, chat.User, int64) {},

@@ -150,7 +150,7 @@ func (s *store) Tail(ctx context.Context, c chat.Conversation) (chat.Tail, error
 
 // Check implements doorbell.Source.
 func (s *store) Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error) {
-	values, err := s.run(ctx, checkScript, []string{s.keys.tailsOf(c), s.keys.stream(c)},
+	values, err := s.run(ctx, checkScript, []string{s.keys.tailsOf(c), s.keys.log(c)},
 		[]string{string(c), strconv.FormatUint(at.Change, 10), strconv.FormatUint(uint64(at.Tag), 10), at.Epoch, newEpoch()}).ToArray()
 	if err != nil {
 		return chat.Tail{}, err

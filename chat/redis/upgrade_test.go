@@ -73,7 +73,7 @@ func TestRecords(t *testing.T) {
 func TestUnknownMessages(t *testing.T) {
 	e := open(t, Config{Addresses: []string{startRedis(t)}})
 	_, r := attach(t, e, lobby)
-	for _, text := range []string{"", "?later", "a", "ar:lobby", "ar:lobby e 1\n1 1 1 1 99\nshort", "ar:lobby e 1\nx", "p", "plobby j u_ada 1 99\nx", "n", "nu_ada x y\nz", "m", "x", "u"} {
+	for _, text := range []string{"", "?later", "a", "ar:lobby", "ar:lobby e 1 1 99\nshort", "ar:lobby e 1 1 1\nx", "ar:lobby e 1 1 1,1\nx", "ar:lobby e x 1 1\nx", "p", "plobby j u_ada 1 99\nx", "n", "nu_ada x y\nz", "m", "x", "u"} {
 		e.broker.hear("", text)
 	}
 	say(t, e, lobby, "1")

@@ -1,40 +1,46 @@
 -- Appends entries of one conversation.
 --
--- KEYS: tails of the partition, stream and channel of the conversation, feed of the partition,
---       then the key of each ref
--- ARGV: 1 conversation   2 time in ms; 0: that of this server   3 lifetime of a ref in ms
---       4 messages to keep   5 ms to keep them; 0: for ever     6 a new epoch, in case
---       7 change   8 tag   9 epoch   of the newest change that the caller knows; 0: none
---       10 changes to keep in the feed
---       then for each entry: its tag, which of the keys of refs is its own or 0, its record
+-- KEYS: tails of the partition, log of the conversation (its channel has the same name), feed of
+--       the partition, then the key of each ref
+-- ARGV: conversation, time in ms, a new epoch in case, "epoch change tag" of the newest change that
+--       the caller knows or "", then for each entry: its tag, which of the keys of refs is its own
+--       or 0, and "tag time record" as the log will have it
+--
+-- Strings of Lua are hashed whole when they are made, so the long ones are made as rarely as
+-- possible: the entries of the log come ready, and are made again only where the time is another.
 --
 -- Returns the epoch, the tag before the first change, and for each entry
 -- "number seq tag ts duplicate".
-local tails, stream, channel, feed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local conversation, fresh = ARGV[1], ARGV[6]
+-- What is the same for all calls is part of the text: the lifetime of a ref, how many messages are
+-- kept, for how long (0: for ever), and how many changes the feed keeps.
+local LIFETIME, MESSAGES, AGE, FEED = '{lifetime}', {messages}, {age}, '{feed}'
+
+local call, format = redis.call, string.format
+local tails, log = KEYS[1], KEYS[2]
+local conversation, fresh = ARGV[1], ARGV[3]
 
 local now = tonumber(ARGV[2])
-if now == 0 then
-	local t = redis.call('TIME')
-	now = t[1] * 1000 + math.floor(t[2] / 1000)
-end
-
-local have = redis.call('HMGET', tails, '#', conversation)
-local epoch, stored = have[1], have[2]
-if not epoch then
-	epoch = fresh
-	redis.call('HSET', tails, '#', epoch)
-end
 local change, seq, tag, ts, back, rest = 0, 0, '0', 0, 0, ''
+local epoch
+local have = call('HMGET', tails, conversation, '#feed')
+local stored, fed = have[1], (tonumber(have[2]) or 0) + 1
 if stored then
 	local a, b, c, d, e, f, g = string.match(stored, '^(%d+) (%d+) (%d+) (%-?%d+) (%S+) (%d+)(.*)$')
 	change, seq, tag, ts, epoch, back, rest = tonumber(a), tonumber(b), c, tonumber(d), e, tonumber(f), g
-elseif redis.call('DEL', stream) == 1 then
-	epoch = fresh
+else
+	epoch = call('HGET', tails, '#')
+	if not epoch then
+		epoch = fresh
+		call('HSET', tails, '#', epoch)
+	end
+	if call('DEL', log) == 1 then
+		epoch = fresh
+	end
 end
-if ARGV[9] == epoch then
-	local known = tonumber(ARGV[7])
-	if known > change or (known == change and known > 0 and ARGV[8] ~= '0' and tag ~= '0' and ARGV[8] ~= tag) then
+if ARGV[4] ~= '' then
+	local of, number, its = string.match(ARGV[4], '^(%S+) (%d+) (%d+)')
+	local known = tonumber(number)
+	if of == epoch and (known > change or (known == change and known > 0 and its ~= '0' and tag ~= '0' and its ~= tag)) then
 		epoch = fresh
 	end
 end
@@ -46,51 +52,64 @@ if ts > now then
 		now = ts
 	end
 end
-local at = string.format('%.0f', now)
+local last, at = ts, ARGV[2]
+if now ~= tonumber(at) then
+	at = format('%d', now)
+end
 local before = tag
-local results, news = {epoch, before}, {}
-for i = 11, #ARGV, 3 do
+local results, entries, sizes = {epoch, before}, {}, {}
+for i = 5, #ARGV, 3 do
 	local ref = tonumber(ARGV[i + 1])
-	local old = ref > 0 and redis.call('GET', KEYS[4 + ref])
+	local result = format('%d %d %s %s', change + 1, seq + 1, ARGV[i], at)
 	local dup = false
-	if old then
-		local n, t = string.match(old, '^(%d+) %d+ %d+ (%-?%d+)')
-		dup = tonumber(n) <= change and now - tonumber(t) < tonumber(ARGV[3])
-	end
-	if dup then
-		results[#results + 1] = old .. ' 1'
-	else
-		change, seq, tag, ts = change + 1, seq + 1, ARGV[i], now
-		local id = string.format('%.0f', change)
-		redis.call('XADD', stream, 'MAXLEN', '~', ARGV[4], id .. '-0', 't', tag, 's', at, 'm', ARGV[i + 2])
-		local result = id .. ' ' .. string.format('%.0f', seq) .. ' ' .. tag .. ' ' .. at
-		if ref > 0 then
-			redis.call('SET', KEYS[4 + ref], result, 'PX', ARGV[3])
+	if ref > 0 then
+		local old = call('SET', KEYS[3 + ref], result, 'PX', LIFETIME, 'NX', 'GET')
+		if old then
+			local n, t = string.match(old, '^(%d+) %d+ %d+ (%-?%d+)')
+			dup = tonumber(n) <= change and now - tonumber(t) < tonumber(LIFETIME)
+			if dup then
+				results[#results + 1] = old .. ' 1'
+			else
+				call('SET', KEYS[3 + ref], result, 'PX', LIFETIME)
+			end
 		end
+	end
+	if not dup then
+		change, seq, tag = change + 1, seq + 1, ARGV[i]
 		results[#results + 1] = result .. ' 0'
-		news[#news + 1] = result .. ' ' .. #ARGV[i + 2] .. '\n' .. ARGV[i + 2]
+		local entry = ARGV[i + 2]
+		if at ~= ARGV[2] then
+			entry = tag .. ' ' .. at .. ' ' .. string.match(entry, '^%d+ %-?%d+ (.*)$')
+		end
+		entries[#entries + 1] = entry
+		sizes[#sizes + 1] = format('%d', #entry)
 	end
 end
 
-if #news > 0 then
-	local id = string.format('%.0f', change)
-	redis.call('HSET', tails, conversation,
-		id .. ' ' .. string.format('%.0f', seq) .. ' ' .. tag .. ' ' .. at .. ' ' .. epoch .. ' ' .. string.format('%.0f', back) .. rest)
-	local age = tonumber(ARGV[5])
-	if age > 0 then
-		redis.call('PEXPIRE', stream, ARGV[5])
-		if change % 32 < #news then -- now and then, some of those that are too old
-			local last
-			for _, e in ipairs(redis.call('XRANGE', stream, '-', '+', 'COUNT', 64 + 2 * #news)) do
-				if tonumber(e[2][4]) > now - age then break end
-				last = e[1]
-			end
-			if last then
-				redis.call('XTRIM', stream, 'MINID', tonumber(string.match(last, '^%d+')) + 1)
-			end
+if #entries > 0 then
+	local kept = call('RPUSH', log, unpack(entries))
+	call('HSET', tails, '#feed', format('%d', fed), conversation, format('%d %d %s %s %s %d%s', change, seq, tag, at, epoch, back, rest))
+	if kept >= MESSAGES + 64 then
+		call('LTRIM', log, -MESSAGES, -1)
+	end
+	-- The log expires when its last message is too old. To set that again with each message would
+	-- cost as much as storing it: an eighth of the time is enough.
+	if AGE > 0 and (kept == #entries or math.floor(now * 8 / AGE) ~= math.floor(last * 8 / AGE) or change % 64 < #entries) then
+		call('PEXPIRE', log, format('%d', AGE * 5 / 4))
+		local old = 0
+		for _, e in ipairs(call('LRANGE', log, 0, 16 + 2 * #entries)) do
+			if tonumber(string.match(e, '^%d+ (%-?%d+) ')) > now - AGE then break end
+			old = old + 1
+		end
+		if old > 0 then
+			call('LTRIM', log, old, -1)
 		end
 	end
-	redis.call('XADD', feed, 'MAXLEN', '~', ARGV[10], '*', 'c', conversation, 'n', id)
-	redis.call('SPUBLISH', channel, 'a' .. conversation .. ' ' .. epoch .. ' ' .. before .. '\n' .. table.concat(news))
+	call('RPUSH', KEYS[3], format('%d %d %s', fed, change, conversation))
+	if fed % 32 == 0 then
+		call('LTRIM', KEYS[3], '-' .. FEED, -1)
+	end
+	local head = format('a%s %s %s %d %s\n', conversation, epoch, before, change - #entries + 1, table.concat(sizes, ','))
+	call('SPUBLISH', log, head .. table.concat(entries))
 end
 return results

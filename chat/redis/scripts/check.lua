@@ -1,7 +1,7 @@
 -- Returns what HMGET returns for "#" and a conversation. If a change that somebody knows is not
 -- stored, and was not dropped as an old one, a new epoch of the conversation begins first.
 --
--- KEYS: tails of the partition, stream of the conversation
+-- KEYS: tails of the partition, log of the conversation
 -- ARGV: conversation, change, tag and epoch that are known, a new epoch in case
 local have = redis.call('HMGET', KEYS[1], '#', ARGV[1])
 local known = tonumber(ARGV[2])
@@ -14,11 +14,14 @@ if have[2] then
 	local a, b, c, d, e, f = string.match(have[2], '^(%d+) (%d+) (%d+) (%-?%d+) (%S+) (.*)$')
 	local change = tonumber(a)
 	if e == ARGV[4] then
+		local first = change - redis.call('LLEN', KEYS[2]) + 1
 		if known > change then
 			lost = true
-		elseif known > 0 and ARGV[3] ~= '0' then
-			local at = redis.call('XRANGE', KEYS[2], ARGV[2] .. '-0', ARGV[2] .. '-0')
-			lost = at[1] and at[1][2][2] ~= ARGV[3] or known == change and c ~= ARGV[3]
+		elseif known > 0 and known == change then
+			lost = ARGV[3] ~= '0' and c ~= '0' and c ~= ARGV[3]
+		elseif known >= first and ARGV[3] ~= '0' then
+			local entry = redis.call('LINDEX', KEYS[2], known - first)
+			lost = entry and string.match(entry, '^%d+') ~= ARGV[3]
 		end
 		tail = a .. ' ' .. b .. ' ' .. c .. ' ' .. d .. ' ' .. ARGV[5] .. ' ' .. f
 	end

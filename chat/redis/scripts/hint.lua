@@ -1,4 +1,5 @@
--- Puts a hint into a user's inbox, and lists the talk.
+-- Puts a hint into a user's inbox, and lists the talk. A hint is "conversation change tag epoch
+-- time number", and its score is its number.
 --
 -- KEYS: numbers of the newest hints of the partition's users, inbox and talks of the user
 -- ARGV: user, other user, conversation, change, tag and epoch before the append, ms that hints live
@@ -8,7 +9,10 @@ if n == 1 then
 end
 local t = redis.call('TIME')
 local ms = string.format('%.0f', t[1] * 1000 + math.floor(t[2] / 1000))
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, n .. '-' .. ms, 'c', ARGV[3], 'n', ARGV[4], 't', ARGV[5], 'e', ARGV[6])
+redis.call('ZADD', KEYS[2], n, ARGV[3] .. ' ' .. ARGV[4] .. ' ' .. ARGV[5] .. ' ' .. ARGV[6] .. ' ' .. ms .. ' ' .. n)
+if n % 64 == 0 then
+	redis.call('ZREMRANGEBYRANK', KEYS[2], 0, -10001)
+end
 redis.call('PEXPIRE', KEYS[2], 2 * ARGV[7])
 redis.call('ZADD', KEYS[3], 0, ARGV[2])
 return n

@@ -1,11 +1,27 @@
--- Reads some of a conversation's stream together with its tail.
+-- Reads some of a conversation's log together with its tail.
 --
--- KEYS: tails of the partition, stream of the conversation
--- ARGV: conversation, first and last id, how many, and "1" to take the last ones, backwards
+-- KEYS: tails of the partition, log of the conversation
+-- ARGV: conversation, first and last change (0: no last), how many, and "1" to take the last ones
+--
+-- Returns what HMGET returns for "#" and the conversation, the number of the first change that
+-- was read, and the entries.
 local have = redis.call('HMGET', KEYS[1], '#', ARGV[1])
-if ARGV[5] == '1' then
-	have[3] = redis.call('XREVRANGE', KEYS[2], ARGV[3], ARGV[2], 'COUNT', ARGV[4])
-else
-	have[3] = redis.call('XRANGE', KEYS[2], ARGV[2], ARGV[3], 'COUNT', ARGV[4])
+have[3], have[4] = '0', {}
+if have[2] then
+	local change = tonumber(string.match(have[2], '^%d+'))
+	local first = change - redis.call('LLEN', KEYS[2]) + 1
+	local from, to, count = math.max(tonumber(ARGV[2]), first), tonumber(ARGV[3]), tonumber(ARGV[4])
+	if to == 0 or to > change then
+		to = change
+	end
+	if ARGV[5] == '1' then
+		from = math.max(from, to - count + 1)
+	else
+		to = math.min(to, from + count - 1)
+	end
+	if from <= to then
+		have[3] = string.format('%.0f', from)
+		have[4] = redis.call('LRANGE', KEYS[2], from - first, to - first)
+	end
 end
 return have

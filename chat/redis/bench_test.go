@@ -1,0 +1,202 @@
+package redis
+
+import (
+	"fmt"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+)
+
+// cpu is the processor time that a server's main thread and its others have used, in µs.
+func cpu(b *testing.B, s *redistest.Server) (main, all float64) {
+	info := s.Info("cpu")
+	read := func(name string) float64 {
+		f, err := strconv.ParseFloat(info[name], 64)
+		if err != nil {
+			b.Fatalf("%s is %q", name, info[name])
+		}
+		return f * 1e6
+	}
+	return read("used_cpu_user_main_thread") + read("used_cpu_sys_main_thread"), read("used_cpu_user") + read("used_cpu_sys")
+}
+
+func memory(b *testing.B, s *redistest.Server) float64 {
+	f, err := strconv.ParseFloat(s.Info("memory")["used_memory"], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return f
+}
+
+// BenchmarkPublish prints what a publication of 300 bytes costs a Redis, by what the server does
+// with its file, and by how many entries go into a call.
+//
+//	go test -run '^$' -bench Publish -benchtime 200000x ./chat/redis
+func BenchmarkPublish(b *testing.B) {
+	for _, log := range []string{"none", "everysec", "always"} {
+		for _, entries := range []int{1, 4, 16} {
+			b.Run(fmt.Sprintf("log=%s/entries=%d", log, entries), func(b *testing.B) {
+				var options []redistest.Option
+				if log != "none" {
+					options = append(options, redistest.AOF(log))
+				}
+				server := redistest.Start(b, options...)
+				e := open(b, Config{Addresses: []string{server.Addr}, Messages: 1000})
+				publish(b, e, server, entries)
+			})
+		}
+	}
+}
+
+// publish has sequencers append batches of 256 entries, so many to a conversation, until b.N.
+func publish(b *testing.B, e *Engine, server *redistest.Server, entries int) {
+	const sequencers, batch = 8, 256
+	content := strings.Repeat("x", 300)
+	main, all := cpu(b, server)
+	rounds := max(1, b.N/(sequencers*batch))
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for s := range sequencers {
+		wg.Go(func() {
+			for round := range rounds {
+				some := make([]chat.Entry, batch)
+				for i := range some {
+					room := fmt.Sprint("room-", s, "-", (i/entries+round*7)%500)
+					some[i] = chat.Entry{Conversation: chat.RoomConversation(room), Message: message("u_ada", content, fmt.Sprint(s, ".", round, ".", i))}
+				}
+				e.store.Append(ctx, some, func(_ int, r chat.Result) {
+					if r.Err != nil {
+						b.Error(r.Err)
+					}
+				})
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	n := float64(rounds * sequencers * batch)
+	mainAfter, allAfter := cpu(b, server)
+	b.ReportMetric(n/b.Elapsed().Seconds(), "publications/s")
+	b.ReportMetric((mainAfter-main)/n, "µs-redis/publication")
+	b.ReportMetric((allAfter-all)/n, "µs-redis-all/publication")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkMemory prints what Redis keeps of a message of 300 bytes, of its ref while that is
+// known, of a room with one short message, and of a room whose messages have gone.
+func BenchmarkMemory(b *testing.B) {
+	for b.Loop() {
+		server := redistest.Start(b)
+		e := open(b, Config{Addresses: []string{server.Addr}})
+		const rooms, each = 100, 200
+		fill := func(refs bool) float64 {
+			before := memory(b, server)
+			for room := range rooms {
+				var some []chat.Entry
+				for i := range each {
+					ref := ""
+					if refs {
+						ref = fmt.Sprint("ref-", i)
+					}
+					some = append(some, chat.Entry{Conversation: chat.RoomConversation(fmt.Sprint("room-", room)), Message: message("u_0123456789ab", strings.Repeat("x", 300), ref)})
+				}
+				e.store.Append(ctx, some, func(int, chat.Result) {})
+			}
+			return (memory(b, server) - before) / rooms / each
+		}
+		fill(false)
+		plain := fill(false)
+		b.ReportMetric(plain, "B/message")
+		b.ReportMetric(fill(true)-plain, "B/ref")
+
+		const small = 20_000
+		before := memory(b, server)
+		for i := 0; i < small; i += 200 {
+			var some []chat.Entry
+			for j := range 200 {
+				some = append(some, chat.Entry{Conversation: chat.RoomConversation(fmt.Sprint("small-", i+j)), Message: message("u_0123456789ab", "hello", "")})
+			}
+			e.store.Append(ctx, some, func(int, chat.Result) {})
+		}
+		e.store.flushRooms(ctx)
+		b.ReportMetric((memory(b, server)-before)/small, "B/small-room")
+		for i := range small {
+			server.Do("DEL", e.store.keys.log(chat.RoomConversation(fmt.Sprint("small-", i))))
+		}
+		b.ReportMetric((memory(b, server)-before)/small, "B/empty-room")
+		b.ReportMetric(0, "ns/op")
+	}
+}
+
+// BenchmarkChannels prints what it costs Redis and a node to subscribe to conversations by a
+// channel each, what they keep of each, and what a message costs Redis by how many nodes hear it.
+func BenchmarkChannels(b *testing.B) {
+	const conversations = 100_000
+	for _, perPartition := range []bool{false, true} {
+		b.Run(fmt.Sprintf("channel-per-partition=%t", perPartition), func(b *testing.B) {
+			server := redistest.Start(b)
+			e := open(b, Config{Addresses: []string{server.Addr}})
+			heap := func() float64 {
+				var m runtime.MemStats
+				runtime.GC()
+				runtime.ReadMemStats(&m)
+				return float64(m.HeapAlloc)
+			}
+			for b.Loop() {
+				main, _ := cpu(b, server)
+				kept, here, begin := memory(b, server), heap(), time.Now()
+				var wg sync.WaitGroup
+				channels := make(map[string]bool)
+				for i := range conversations {
+					c := chat.RoomConversation(fmt.Sprint("room-", i))
+					if perPartition {
+						channels[e.store.keys.in(partition(string(c)))+"c"] = true
+					} else {
+						channels[e.store.keys.channel(c)] = true
+					}
+				}
+				for channel := range channels {
+					wg.Go(func() { e.broker.listener.acquire(ctx, channel) })
+				}
+				wg.Wait()
+				took := time.Since(begin)
+				after, _ := cpu(b, server)
+				b.ReportMetric((after-main)/conversations, "µs-redis/conversation")
+				b.ReportMetric((memory(b, server)-kept)/conversations, "B-redis/conversation")
+				b.ReportMetric((heap()-here)/conversations, "B-node/conversation")
+				b.ReportMetric(took.Seconds(), "s-for-all")
+				for channel := range channels {
+					e.broker.listener.release(channel)
+				}
+				b.ReportMetric(0, "ns/op")
+			}
+		})
+	}
+	for _, nodes := range []int{0, 1, 3, 10, 100} {
+		b.Run(fmt.Sprint("heard-by=", nodes), func(b *testing.B) {
+			server := redistest.Start(b)
+			var e *Engine
+			for range max(1, nodes) {
+				e = open(b, Config{Addresses: []string{server.Addr}, ProbeEvery: time.Hour, PresenceTTL: time.Hour})
+				if nodes > 0 {
+					attach(b, e, lobby)
+				}
+			}
+			content := strings.Repeat("x", 300)
+			main, _ := cpu(b, server)
+			n := 0
+			for b.Loop() {
+				e.store.Append(ctx, []chat.Entry{{Conversation: lobby, Message: message("u_ada", content, "")}}, func(int, chat.Result) {})
+				n++
+			}
+			after, _ := cpu(b, server)
+			b.ReportMetric((after-main)/float64(n), "µs-redis/call")
+		})
+	}
+}
