@@ -103,6 +103,7 @@ func (m *oneMachine) enter(t *testing.T, token string) (c *chatClient, node stri
 // "make cluster" is three nodes behind one address: two people come to different ones, and hear
 // each other, also when one node has been killed. Ctrl-C ends everything.
 func TestMakeCluster(t *testing.T) {
+	t.Parallel()
 	m := makeCluster(t)
 	front := &service{t: t, url: m.url, http: http.DefaultClient}
 	if status, page := get(t, m.url+"/"); status != 200 || !strings.Contains(page, "<html") {

@@ -153,6 +153,7 @@ func TestComposeSettings(t *testing.T) {
 }
 
 func TestRedisSentinelURL(t *testing.T) {
+	t.Parallel()
 	g := redistest.StartSentinel(t, redistest.Replicas(1), redistest.Password("secret"))
 	sh := share(t, fmt.Sprintf("redis-sentinel://:secret@%s?master=%s", strings.Join(g.Addrs(), ","), g.Name))
 	one, two := sh.node(t, "--redis-ack=replicas:1"), sh.node(t)
@@ -170,6 +171,7 @@ func TestRedisSentinelURL(t *testing.T) {
 }
 
 func TestRedisClusterURL(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t)
 	sh := share(t, "redis://"+strings.Join(c.Addrs()[:2], ","))
 	talk(t, sh.node(t), sh.node(t))

@@ -34,6 +34,7 @@ func TestRedisKeyOfAllNodes(t *testing.T) {
 
 // The rules that OPERATING.md gives for a user of Redis are enough for everything that a node does.
 func TestRedisUser(t *testing.T) {
+	t.Parallel()
 	page, err := os.ReadFile("cluster/OPERATING.md")
 	if err != nil {
 		t.Fatal(err)

@@ -80,6 +80,7 @@ func history(t *testing.T, c *chatClient) (contents []string, epoch string) {
 // saying goodbye: they are gone for the others after the time to live, come back on another node
 // without a token, and get what they missed, once.
 func TestX09NodeKilled(t *testing.T) {
+	t.Parallel()
 	sh := share(t, "redis://"+redistest.Start(t).Addr)
 	const ttl = "--redis-presence-ttl=2s"
 	one, two, three := sh.node(t, ttl), sh.node(t, ttl), sh.node(t, ttl)
