@@ -1189,6 +1189,26 @@ var Membership = class {
     this.#sync.placed(room, place);
     return room;
   }
+  // missing takes rooms that the server did not name as ours. sure says that this is not
+  // because of a session that has ended.
+  missing(rooms, { sure }) {
+    if (sure) {
+      rooms.forEach((room) => this.ended(room));
+      return;
+    }
+    rooms.forEach((room) => room.joined = false);
+    this.#world.setTimeout(() => {
+      rooms.filter((room) => !room.joined && !room.joining).forEach((room) => this.ended(room));
+      this.#changed();
+    }, UNSURE);
+  }
+  // rejoin takes rooms whose memberships have ended with the session.
+  rejoin(rooms) {
+    for (const room of rooms) {
+      room.joined = false;
+      this.join(room);
+    }
+  }
   // ended takes that one is not in a room any more. It is kept only for what was not sent.
   ended(room) {
     const words2 = `You are no longer in #${room.id}: you have left it somewhere else.`;
@@ -1203,7 +1223,9 @@ var Membership = class {
     if (this.#conversations.current === room) {
       this.#told(words2);
     }
-    this.#conversations.delete(room);
+    if (this.#conversations.get(room.id) === room) {
+      this.#conversations.delete(room);
+    }
   }
 };
 
@@ -1423,7 +1445,7 @@ var Resume = class {
   #sync;
   #deliver;
   #done;
-  #other = false;
+  #other = true;
   // whether the session is another one than when the rooms were settled last
   #named = [];
   // conversations whose positions the server was told
@@ -1502,18 +1524,15 @@ var Resume = class {
   // session is another one, and there is none of them any more, the memberships have ended
   // with it, and not because one has left.
   #settleRooms() {
-    const gone = [...this.#conversations].filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
-    const expired = this.#other && this.#rooms.size === 0;
-    this.#other = false;
-    for (const room of gone) {
-      if (expired) {
-        room.joined = false;
-        room.joining = true;
-      } else {
-        this.#membership.ended(room);
-      }
+    const rooms = [...this.#conversations].filter((c) => c.isRoom);
+    const missing = rooms.filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
+    if (this.#other && this.#rooms.size === 0) {
+      this.#membership.rejoin(missing);
+    } else {
+      this.#membership.missing(missing, { sure: !this.#other });
     }
-    [...this.#conversations].filter((c) => c.joining).forEach((room) => this.#membership.join(room));
+    this.#other = false;
+    rooms.filter((c) => c.joining).forEach((room) => this.#membership.join(room));
   }
 };
 

@@ -8,8 +8,9 @@ import (
 )
 
 const (
-	myID   = `JSON.parse(localStorage.getItem('hawser.identity')).user_id`
-	myName = `document.getElementById('my-name').textContent`
+	myID      = `JSON.parse(localStorage.getItem('hawser.identity')).user_id`
+	myName    = `document.getElementById('my-name').textContent`
+	sessionID = `JSON.parse(sessionStorage.getItem('hawser.session')).session_id`
 )
 
 // TestKeep is what a browser keeps of somebody: who one is, and what is not sent.

@@ -12,8 +12,6 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
-const sessionID = `JSON.parse(sessionStorage.getItem('hawser.session')).session_id`
-
 // TestTwoNodes is two people in two browsers, on two nodes that share a Redis. The node of one
 // of them is killed while both write. She goes on at the other node with the same session, and
 // in the end both have seen everything, once and in one order.

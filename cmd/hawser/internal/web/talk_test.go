@@ -49,8 +49,12 @@ func testTwoWindows(t *testing.T, b *browser.Browser) {
 		t.Fatalf("Bob's window: %s", d)
 	}
 
+	hers, his := eval[string](ada, sessionID), eval[string](bob, sessionID)
 	bob.reload()
 	bob.online()
+	if got := eval[string](bob, sessionID); got != his {
+		t.Errorf("Bob's session is %s, and %s after reloading", his, got)
+	}
 	bob.shows("Perfect. I am on my way with the spare hawser.")
 	if d := cmp.Diff(want, bob.transcript()); d != "" {
 		t.Fatalf("Bob's window after reloading: %s", d)
@@ -73,6 +77,10 @@ func testTwoWindows(t *testing.T, b *browser.Browser) {
 		w.until(`document.querySelectorAll('.message[data-state=sending]').length === 0`)
 	}
 	assertComplete(t, ada.transcript(), bob.transcript(), each, total)
+	// Bob's key may be newer than what was on the disk.
+	if got := eval[string](ada, sessionID); got != hers {
+		t.Errorf("Ada's session is %s, and %s after the restart", hers, got)
+	}
 }
 
 // writeMany makes a window write numbered messages, one every 10 ms.

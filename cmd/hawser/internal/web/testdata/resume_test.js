@@ -124,13 +124,34 @@ export default {
     await t.answer('join', { type: 'ack', op: 'join', seq: 3 });
     await t.answer('join', { type: 'ack', op: 'join', seq: 0 });
     t.resumed = false;
-    // Where the user is still in one, somebody has left the other.
-    t.world.pass(2000);
-    t.lose();
-    t.members.set('lobby', 3);
-    t.members.delete('attic');
+    // Where the user is still in one, somebody has left the other, unless another tab is
+    // about to join it again.
+    for (const joins of [true, false]) {
+      t.world.pass(2000);
+      t.lose();
+      t.members.set('lobby', 3);
+      t.members.delete('attic');
+      t.connect();
+      t.world.pass(1999);
+      equal([rooms(t), sent(t, 'join')], [['lobby', 'attic'], []]);
+      if (joins) {
+        t.onmessage({ type: 'system', event: 'subscribed', receiver_id: 'attic', epoch: 'e1', seq: 0, position: 'p0', content: '' });
+      }
+      t.world.pass(1);
+      equal(rooms(t), joins ? ['lobby', 'attic'] : ['lobby']);
+    }
+  },
+
+  async 'a guest whose page is reloaded before the rooms are joined again joins them'() {
+    const storage = new Storage();
+    const before = new Table(storage);
+    await before.enter(1);
+    before.resumed = false;
+    before.lose();
+    before.open();
+    const t = new Table(storage); // goes on with the session that has just begun
     t.connect();
-    equal([rooms(t), sent(t, 'join')], [['lobby'], []]);
+    equal([rooms(t), sent(t, 'join')], [['lobby'], ['join lobby']]);
   },
 
   async 'a room is joined again if the server may have crashed before it was stored'() {

@@ -4,7 +4,8 @@
 
 import { Disconnected } from './requests.js';
 
-// For so many milliseconds a server that crashes may forget that one has joined a room.
+// For so many milliseconds nothing is sure: a server that crashes may forget that one has
+// joined a room, and another tab may be about to join a room again.
 const UNSURE = 2000;
 
 export class Membership {
@@ -111,6 +112,28 @@ export class Membership {
     return room;
   }
 
+  // missing takes rooms that the server did not name as ours. sure says that this is not
+  // because of a session that has ended.
+  missing(rooms, { sure }) {
+    if (sure) {
+      rooms.forEach((room) => this.ended(room));
+      return;
+    }
+    rooms.forEach((room) => (room.joined = false));
+    this.#world.setTimeout(() => {
+      rooms.filter((room) => !room.joined && !room.joining).forEach((room) => this.ended(room));
+      this.#changed();
+    }, UNSURE);
+  }
+
+  // rejoin takes rooms whose memberships have ended with the session.
+  rejoin(rooms) {
+    for (const room of rooms) {
+      room.joined = false;
+      this.join(room);
+    }
+  }
+
   // ended takes that one is not in a room any more. It is kept only for what was not sent.
   ended(room) {
     const words = `You are no longer in #${room.id}: you have left it somewhere else.`;
@@ -125,6 +148,8 @@ export class Membership {
     if (this.#conversations.current === room) {
       this.#told(words);
     }
-    this.#conversations.delete(room);
+    if (this.#conversations.get(room.id) === room) {
+      this.#conversations.delete(room);
+    }
   }
 }

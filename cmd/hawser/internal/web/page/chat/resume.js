@@ -14,7 +14,7 @@ export class Resume {
   #sync;
   #deliver;
   #done;
-  #other = false; // whether the session is another one than when the rooms were settled last
+  #other = true; // whether the session is another one than when the rooms were settled last
   #named = []; // conversations whose positions the server was told
   #rooms = new Set(); // in which one is, for all that the server has said
   #complete = false; // whether it has said all
@@ -95,17 +95,14 @@ export class Resume {
   // session is another one, and there is none of them any more, the memberships have ended
   // with it, and not because one has left.
   #settleRooms() {
-    const gone = [...this.#conversations].filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
-    const expired = this.#other && this.#rooms.size === 0;
-    this.#other = false;
-    for (const room of gone) {
-      if (expired) {
-        room.joined = false;
-        room.joining = true;
-      } else {
-        this.#membership.ended(room);
-      }
+    const rooms = [...this.#conversations].filter((c) => c.isRoom);
+    const missing = rooms.filter((c) => c.joined && !c.joining && !this.#rooms.has(c));
+    if (this.#other && this.#rooms.size === 0) {
+      this.#membership.rejoin(missing);
+    } else {
+      this.#membership.missing(missing, { sure: !this.#other });
     }
-    [...this.#conversations].filter((c) => c.joining).forEach((room) => this.#membership.join(room));
+    this.#other = false;
+    rooms.filter((c) => c.joining).forEach((room) => this.#membership.join(room));
   }
 }
