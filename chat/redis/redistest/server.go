@@ -99,7 +99,9 @@ func start(t testing.TB, o *options, file, conf string, args ...string) *Server 
 	s.Log = filepath.Join(s.Dir, "log")
 	s.args = append([]string{filepath.Join(s.Dir, file)}, args...)
 	t.Cleanup(func() {
-		s.process.Load().kill()
+		if p := s.process.Load(); p != nil {
+			p.kill()
+		}
 		if t.Failed() {
 			t.Logf("%s, %s:\n%s", s.Addr, s.Log, tail(s.Log, 40))
 		}
