@@ -134,8 +134,13 @@ func (a *app) hubConfig() chat.Config {
 		limits.UserBytesPerDay, limits.AddressBytesPerDay = l.UserBytesPerDay, l.AddressBytesPerDay
 		limits.UserRoomsPerHour, limits.AddressRoomsPerHour = l.UserRoomsPerHour, l.AddressRoomsPerHour
 	}
+	limiter := chat.NewLimiter(limits, chat.SystemClock())
+	if a.engine.usage != nil {
+		limiter = chat.NewSharedLimiter(limits, chat.SystemClock(), a.engine.usage)
+	}
 	return chat.Config{
 		Engine:            a.engine.Engine,
+		Limiter:           limiter,
 		Auth:              a.engine.tokens,
 		NewFanout:         func() chat.Fanout { return group{a.server.NewGroup()} },
 		Limits:            limits,

@@ -16,9 +16,10 @@ import (
 type engine struct {
 	chat.Engine
 	tokens *auth.Tokens
-	where  string       // for people
-	store  *bolt.Store  // nil: the engine is a Redis
-	broken func() error // says why the store is closed for writing; nil as above
+	where  string             // for people
+	store  *bolt.Store        // nil: the engine is a Redis
+	broken func() error       // says why the store is closed for writing; nil as above
+	usage  chat.UsageExchange // tells other nodes what was used of the limits; nil: there are none
 }
 
 // openEngine opens the engine that is configured: Redis, or the store in the data folder.

@@ -35,7 +35,7 @@ func openRedis(cfg config.Config, log *slog.Logger) (*engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", url, err)
 	}
-	e := &engine{Engine: shared.Parts(), tokens: tokens, where: "users and messages in " + url.String()}
+	e := &engine{Engine: shared.Parts(), tokens: tokens, where: "users and messages in " + url.String(), usage: shared.Usage()}
 	if err := checkKey(ctx, shared, tokens, cfg); err != nil {
 		return nil, e.abandon(err)
 	}

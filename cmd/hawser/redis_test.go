@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hawser-ws/hawser/chat/redis/redistest"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
@@ -191,4 +194,44 @@ func TestDataCommandsWithRedis(t *testing.T) {
 	succeed(t, "new-key", "--force", file)
 	fail(t, 1, "no such file", "check", file+".backup")
 	fail(t, 1, "there is no chat in", "new-key", "--data", t.TempDir())
+}
+
+// A user who has stored on one node as much as is allowed in a day stores nothing on another.
+func TestLimitsHoldOnAllNodes(t *testing.T) {
+	sh := share(t, "redis://"+redistest.Start(t).Addr)
+	limits := "--limits.user-bytes-per-day=2000"
+	here, there := sh.node(t, limits), sh.node(t, limits)
+	token, _ := here.guest("Ada")
+	say := func(s *service) error {
+		t.Helper()
+		c, _, err := enter(s.ws("/ws"), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.nc.Close()
+		if err := c.send(object{"type": "group", "receiver_id": "lobby", "content": strings.Repeat("x", 500), "ref": rand.Text()}); err != nil {
+			t.Fatal(err)
+		}
+		for {
+			switch o, err := c.next(); {
+			case err != nil:
+				return err
+			case o.text("type") == "error":
+				return errors.New(o.text("reason"))
+			case o.text("type") == "ack":
+				return nil
+			}
+		}
+	}
+	if err := errors.Join(say(here), say(here)); err != nil {
+		t.Fatalf("on the first node: %v", err)
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if err := say(there); err != nil && strings.Contains(err.Error(), "quota_exceeded") {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the other node knows nothing of what was stored")
+		}
+	}
 }
