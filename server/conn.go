@@ -101,6 +101,37 @@ func (c Conn) Buffered() int {
 	return int(n)
 }
 
+// Flushed calls f once everything that was sent before has been offered to the socket, with
+// what Buffered says then. f is called on the connection's loop, so it must not block; or by
+// Flushed itself, with 0, if the loop has stopped.
+func (c Conn) Flushed(f func(buffered int)) {
+	if c.loop == nil {
+		f(0)
+		return
+	}
+	l := c.loop
+	began, first := uint64(0), true
+	var call func()
+	post := func() {
+		if l.post(task{kind: taskCall, call: call}, nil) != nil {
+			f(0)
+		}
+	}
+	call = func() {
+		// What was sent is in the queue of the connection now. The loop writes at the end
+		// of its iteration.
+		switch now := l.stats.iterations.Load(); {
+		case first:
+			began, first = uint64(now), false
+		case uint64(now) != began:
+			f(c.Buffered())
+			return
+		}
+		post()
+	}
+	post()
+}
+
 func (c Conn) closed() bool {
 	return c.loop == nil || c.loop.at(c.slot).genClosed.Load() != c.gen<<1
 }

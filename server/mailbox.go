@@ -34,7 +34,7 @@ const (
 	taskGroup
 	taskStop
 	taskCut
-	taskCall // runs a function, for tests
+	taskCall // runs a function
 )
 
 // task is one thing for a loop to do, usually to one connection.

@@ -104,3 +104,31 @@ func TestSendNewestMisuse(t *testing.T) {
 		}()
 	}
 }
+
+// Flushed tells how much waits, after what was sent before has been offered to the socket.
+func TestFlushed(t *testing.T) {
+	waiting := make(chan int, 1)
+	ended := make(chan error, 1)
+	opened := make(chan Conn, 1)
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(ended)}})
+	c := ts.dial(t, "/")
+	h := receive(t, opened)
+	h.Send(frame.Text, []byte("y"))
+	h.Flushed(func(n int) { waiting <- n })
+	if n := receive(t, waiting); n != 0 {
+		t.Errorf("%d bytes wait although the client reads", n)
+	}
+	h.SendPrepared(wsproto.NewPrepared(frame.Binary, make([]byte, 64<<20)))
+	h.Flushed(func(n int) { waiting <- n })
+	if n := receive(t, waiting); n < 32<<20 {
+		t.Errorf("%d bytes wait of 64 MiB that were just sent", n)
+	}
+	c.nc.Close()
+	receive(t, ended)
+	h.Flushed(func(n int) { waiting <- n })
+	if n := receive(t, waiting); n != 0 {
+		t.Errorf("%d bytes wait for a connection that has ended", n)
+	}
+	Conn{}.Flushed(func(n int) { waiting <- n })
+	receive(t, waiting)
+}
