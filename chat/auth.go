@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -90,17 +91,19 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 		p, renamed := h.expect(w.session.UserID)
 		u, err := h.node.Connect(ctx, w.session.UserID)
 		if fail, why = h.welcome(ctx, u, err, w); fail == nil {
-			open = true
 			catching = newCatchUp(h, c, op, w)
-			if h.enter(c, p, u, renamed, op, w) {
+			var entered bool
+			if entered, fail = h.enter(c, p, u, renamed, op, w); entered {
 				h.cfg.Observer.ConnectionAuthenticated()
 				return catching, nil, nil
 			}
 			catching.abandon()
+			catching = nil
 		}
+		open = open || w.begun
 		h.node.Disconnect(w.session.UserID)
 		h.mu.Lock()
-		p.expected--
+		h.unexpect(p)
 		h.forget(p)
 		h.mu.Unlock()
 	}
@@ -112,11 +115,8 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 
 // mayEnter checks a user before anybody hears of them, and reads what auth_ok tells.
 func (h *Hub) mayEnter(ctx context.Context, w *welcome) (fail *Failure, why error) {
-	switch reason, err := h.engine.Bans.Banned(ctx, w.session.UserID); {
-	case err != nil:
-		return h.engineFailed(err), nil
-	case reason != "":
-		return failBanned, errors.New("banned: " + reason)
+	if fail, why = h.notBanned(ctx, w); fail != nil {
+		return fail, why
 	}
 	var err error
 	if w.epoch, err = h.engine.Log.Epoch(ctx); err != nil {
@@ -125,8 +125,19 @@ func (h *Hub) mayEnter(ctx context.Context, w *welcome) (fail *Failure, why erro
 	return nil, nil
 }
 
+func (h *Hub) notBanned(ctx context.Context, w *welcome) (fail *Failure, why error) {
+	switch reason, err := h.engine.Bans.Banned(ctx, w.session.UserID); {
+	case err != nil:
+		return h.engineFailed(err), nil
+	case reason != "":
+		return failBanned, errors.New("banned: " + reason)
+	}
+	return nil, nil
+}
+
 // welcome begins the session of a user whom the engine has connected, unless err says that it
-// has not.
+// has not. From Connect on, the engine tells this node of bans and endings: what happened
+// before that is looked at here.
 func (h *Hub) welcome(ctx context.Context, u User, err error, w *welcome) (fail *Failure, why error) {
 	switch {
 	case errors.Is(err, ErrNotFound):
@@ -134,12 +145,25 @@ func (h *Hub) welcome(ctx context.Context, u User, err error, w *welcome) (fail 
 	case err != nil:
 		return h.engineFailed(err), nil
 	case w.resumed:
-		return nil, nil
-	case w.issued > 0 && w.issued < u.ValidFrom:
+		return h.stillAlive(ctx, w)
+	case w.issued < u.ValidFrom:
 		return failTokenRefused, errors.New("the token was issued before its user logged out everywhere")
 	}
+	w.begun = true // perhaps, if there is an error
 	if err := h.engine.Sessions.Begin(ctx, w.session); err != nil {
 		return h.engineFailed(err), nil
+	}
+	return h.notBanned(ctx, w)
+}
+
+// stillAlive checks that a resumed session was not ended meanwhile, as a ban does, too.
+func (h *Hub) stillAlive(ctx context.Context, w *welcome) (*Failure, error) {
+	sessions, err := h.engine.Sessions.List(ctx, w.session.UserID)
+	if err != nil {
+		return h.engineFailed(err), nil
+	}
+	if !slices.ContainsFunc(sessions, func(s Session) bool { return s.ID == w.session.ID }) {
+		return failSessionEnded, errors.New("the session was ended when it was just being resumed")
 	}
 	return nil, nil
 }
@@ -162,24 +186,30 @@ type welcome struct {
 	session Session
 	key     string // with which the session is resumed next
 	resumed bool   // the session; otherwise it is a new one
+	begun   bool   // it was, or may have been
 	issued  int64  // when its token was, in ms since 1970; 0: not known
 	epoch   string
 }
 
 // enter makes a connection that of a user, and answers its auth. It does so under the lock, so
 // that nothing sent to the user overtakes the answer. If the engine has told a new name since
-// renamed was counted, that name is newer than u's. enter returns false if the connection has
-// ended.
-func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation, w *welcome) bool {
+// renamed was counted, that name is newer than u's. entered is false if the connection has
+// ended or, with a failure, if the session has.
+func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation, w *welcome) (entered bool, fail *Failure) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.gone {
-		return false
+		return false, nil
+	}
+	for _, e := range p.endings {
+		if e.session == "" || e.session == w.session.ID {
+			return false, e.why.failure()
+		}
 	}
 	if p.renamed == renamed {
 		p.profile.Store(&u)
 	}
-	p.expected--
+	h.unexpect(p)
 	p.connections = append(p.connections, c)
 	c.person, c.session, c.features = p, w.session.ID, op.auth.features
 	if w.resumed && !op.auth.chosen {
@@ -189,7 +219,14 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation
 	if w.session.Expires > 0 {
 		h.expiries.add(c, w.session.Expires)
 	}
-	return true
+	return true, nil
+}
+
+// unexpect undoes expect. Called with mu held.
+func (h *Hub) unexpect(p *person) {
+	if p.expected--; p.expected == 0 {
+		p.endings = nil
+	}
 }
 
 func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, op *Operation, w *welcome) []byte {

@@ -21,7 +21,7 @@ func (w *writer) SendPrepared(*wsproto.Prepared) error {
 }
 func (w *writer) Close(code wsproto.CloseCode, reason string) { panic(fmt.Sprint(code, reason)) }
 func (w *writer) Pause(bool)                                  {}
-func (w *writer) Buffered() int                               { return 0 }
+func (w *writer) Flushed(f func(int))                         { f(0) }
 
 // silent sends to nobody, so that a benchmark measures the hub and the store.
 type silent struct{}

@@ -43,18 +43,36 @@ func (c *Connection) expire() {
 	c.fail(failTokenExpired, "", wsproto.ClosePolicyViolation)
 }
 
-// sessionEnded ends a connection together with its session.
+// sessionEnded ends a connection together with its session: at once, except that the logout
+// that has ended it is acknowledged first.
 func (c *Connection) sessionEnded(why Ending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	fail := failSessionEnded
+	if c.loggingOut {
+		c.loggedOut = true
+		return
+	}
+	c.endSession(why)
+}
+
+// failure returns what a client is told whose session has ended.
+func (why Ending) failure() *Failure {
 	switch why {
 	case UserBanned:
-		fail = failBanned
+		return failBanned
 	case UserDeleted:
-		fail = failUserDeleted
+		return failUserDeleted
 	}
-	c.fail(fail, "", wsproto.ClosePolicyViolation)
+	return failSessionEnded
+}
+
+// endSession is sessionEnded, with mu held. Nothing that waits is done any more.
+func (c *Connection) endSession(why Ending) {
+	c.queue = nil
+	c.fail(why.failure(), "", wsproto.ClosePolicyViolation)
+	if c.state == connectionClosing {
+		c.closeNow()
+	}
 }
 
 // end accepts no more messages from the peer, and closes the connection when everything

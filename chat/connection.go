@@ -47,6 +47,9 @@ type Connection struct {
 	closed    bool     // Closed was called; when nothing runs, it departs
 	departed  bool     // see Hub.depart
 
+	loggingOut bool // a logout is running
+	loggedOut  bool // it has ended this connection's session
+
 	// Guarded by hub.mu. person, session and features are set once, when auth succeeds,
 	// before any other operation begins. So operations read them without the lock.
 	person   *person
@@ -56,8 +59,9 @@ type Connection struct {
 	expiry   *expiry // nil if its token never expires; set with person
 
 	// Owned by the operation that runs alone. While none does, guarded by mu.
-	rooms []*room  // that the connection is in
-	muted []string // rooms of the user that it does not want to hear
+	rooms []*room   // that the connection is in
+	muted []string  // rooms of the user that it does not want to hear
+	ahead []*behind // private conversations of which its client had more than this node had delivered
 }
 
 type connectionState byte
@@ -193,7 +197,7 @@ func (c *Connection) advance() {
 		switch {
 		case fail == nil:
 		case op.kind.internal:
-			c.hub.cfg.Clock.AfterFunc(membershipRetry, func() { c.membershipChanged(op.receiver, op.joined) })
+			c.retryMembership("")
 		case op.kind.opens:
 			c.queue = nil
 			c.fail(fail, op.ref, wsproto.CloseTryAgainLater)

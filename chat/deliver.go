@@ -23,12 +23,13 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	name, isRoom := c.Room()
 	if !isRoom {
 		m := text(appendChange(nil, c, ch))
-		s.keep(c, ch, m)
+		s.before(c, ch, m)
 		one, other, _ := c.Users()
 		n := s.hub.sendToUser(one, m, s.behind[c])
 		if other != one {
 			n += s.hub.sendToUser(other, m, s.behind[c])
 		}
+		s.after(c, ch)
 		s.hub.cfg.Observer.Delivered(PrivateDelivery, n)
 		return
 	}
@@ -42,8 +43,9 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	default:
 		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, Tag: ch.Tag, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
 		m := text(appendChange(nil, c, ch))
-		s.keep(c, ch, m)
+		s.before(c, ch, m)
 		r.members.Send(m, Urgency{})
+		s.after(c, ch)
 		s.hub.cfg.Observer.Delivered(RoomDelivery, r.count)
 	}
 }
@@ -72,7 +74,7 @@ func (r receiver) Lost(c Conversation, now Tail) {
 	name, ok := c.Room()
 	room := s.rooms[name]
 	if room == nil || now.Epoch != room.tail.Epoch || now.Change > room.tail.Change {
-		s.loseKept(c)
+		s.lose(c)
 	}
 	switch {
 	case !ok || room == nil: // the next private message has the new epoch
@@ -124,6 +126,9 @@ func (r receiver) Ended(userID, sessionID string, why Ending) {
 			if sessionID == "" || c.session == sessionID {
 				ended = append(ended, c)
 			}
+		}
+		if p.expected > 0 {
+			p.endings = append(p.endings, ending{sessionID, why})
 		}
 	}
 	r.h.mu.Unlock()

@@ -36,6 +36,12 @@ func (h *Hub) depart(c *Connection) {
 		s.mu.Unlock()
 		h.node.Leave(r.name, id)
 	}
+	for _, b := range c.ahead {
+		s := h.shard(b.in)
+		s.mu.Lock()
+		s.unregister(b)
+		s.mu.Unlock()
+	}
 	h.mu.Lock()
 	p := c.person
 	if i := slices.Index(p.connections, c); i >= 0 {

@@ -89,6 +89,7 @@ func appendReload(dst []byte, room string, t *Tail, now int64) []byte {
 	dst = appendSystem(dst, "reload", room, "The history of this room has changed", nil, now)
 	dst = appendStringField(dst[:len(dst)-1], "epoch", t.Epoch)
 	dst = appendIntField(dst, "seq", int64(t.Seq))
+	dst = appendPositionField(dst, t.position())
 	return append(dst, '}')
 }
 

@@ -107,7 +107,8 @@ type Log interface {
 type Directory interface {
 	// PutUser durably stores a new user, or replaces one. If the name is new to the user,
 	// and another user has a different name with the same look (LookOf), it stores nothing
-	// and returns ErrNameTaken. Any number of users may have exactly the same name.
+	// and returns ErrNameTaken. Any number of users may have exactly the same name. ValidFrom
+	// never becomes less than what is stored.
 	//
 	// The nodes to which the user is connected are told the new name, and so are those that
 	// subscribe to a room that the user is in.
@@ -116,8 +117,9 @@ type Directory interface {
 	// User returns the user with this id, or ErrNotFound.
 	User(ctx context.Context, id string) (User, error)
 
-	// DeleteUser ends a user's memberships and sessions, and then deletes the user. What
-	// they said stays. A user who does not exist is no error.
+	// DeleteUser deletes a user, and then ends the user's memberships and sessions, in this
+	// order, so that the user cannot log in again meanwhile. What they said stays. A user
+	// who does not exist is no error.
 	DeleteUser(ctx context.Context, id string) error
 
 	// Rooms lists at most limit rooms that have messages and whose names contain search,
@@ -266,6 +268,9 @@ func (k PresenceKind) String() string { return [...]string{"joined", "left", "re
 // SessionLife is the default of how long a session lives without a connection.
 const SessionLife = 30 * time.Minute
 
+// MaxSessions is the maximum number of sessions that a user has at a time.
+const MaxSessions = 100
+
 // Sessions stores log-ins. A session belongs to one user. It may have any number of connections,
 // at once or one after the other, on any node. It lives until it is ended, until
 // Session.Expires, or until it has been without a connection for as long as the engine says
@@ -273,7 +278,10 @@ const SessionLife = 30 * time.Minute
 //
 // What is stored is durable within a second.
 type Sessions interface {
-	// Begin stores a new session, which has one connection.
+	// Begin stores a new session, which has one connection. A user has at most MaxSessions:
+	// the one that was used last the longest ago gives way, if there is one without a
+	// connection, and then it is the one that began first. After an error, Release is
+	// called, too.
 	Begin(ctx context.Context, s Session) error
 
 	// Resume finds the session with this id if key is its key, gives it the key next, and

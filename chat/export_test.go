@@ -68,5 +68,5 @@ func (w *workers) idle() bool {
 	return len(w.jobs) == 0 && w.busy == 0
 }
 
-// MembershipRetry is how long a connection waits for an engine that is away.
-const MembershipRetry = membershipRetry
+// MembershipRetry is how long a connection waits at most for an engine that is away.
+const MembershipRetry = 2 * membershipRetry

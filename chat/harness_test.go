@@ -148,10 +148,11 @@ func (p *peer) Close(code wsproto.CloseCode, reason string) {
 	p.arrived.Broadcast()
 }
 
-func (p *peer) Buffered() int {
+func (p *peer) Flushed(f func(int)) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.buffered
+	n := p.buffered
+	p.mu.Unlock()
+	f(n)
 }
 
 func (p *peer) Pause(on bool) {

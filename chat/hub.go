@@ -108,8 +108,15 @@ type person struct {
 
 	// Guarded by Hub.mu.
 	connections []*Connection
-	expected    int // log-ins in progress
-	renamed     int // how often the engine has told a new name
+	expected    int      // log-ins in progress
+	renamed     int      // how often the engine has told a new name
+	endings     []ending // of sessions, while log-ins are in progress
+}
+
+// ending is what the engine has told of sessions of a user.
+type ending struct {
+	session string // "": all
+	why     Ending
 }
 
 // New returns a hub that works until Shutdown. It panics if a required field of cfg is
@@ -220,9 +227,9 @@ func (h *Hub) online(userID string) bool {
 	return p != nil && len(p.connections) > 0
 }
 
-// sendToUser sends to all connections of a user on this node, but for those that are behind,
+// sendToUser sends to all connections of a user on this node, but for those that are among these,
 // and returns how many there are.
-func (h *Hub) sendToUser(id string, m *wsproto.Prepared, behind []*behind) int {
+func (h *Hub) sendToUser(id string, m *wsproto.Prepared, among []*behind) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.people[id]
@@ -230,7 +237,7 @@ func (h *Hub) sendToUser(id string, m *wsproto.Prepared, behind []*behind) int {
 		return 0
 	}
 	for _, c := range p.connections {
-		if !isBehind(c, behind) {
+		if !isBehind(c, among) {
 			c.socket.SendPrepared(m)
 		}
 	}

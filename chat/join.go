@@ -37,7 +37,8 @@ func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledg
 		then(failTooManyRooms)
 		return
 	}
-	if _, err := h.engine.Members.Join(ctx, name, c.person.id); err != nil {
+	changed, err := h.engine.Members.Join(ctx, name, c.person.id)
+	if err != nil {
 		then(h.engineFailed(err))
 		return
 	}
@@ -49,6 +50,7 @@ func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledg
 		then(nil)
 		return
 	}
+	muted := slices.Contains(c.muted, name)
 	c.unmute(name)
 	ready := func(s *shard, r *room) {
 		if acknowledge {
@@ -56,7 +58,17 @@ func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledg
 		}
 		s.add(c, r)
 	}
-	h.subscribeAll(c, op, []string{name}, ready, then)
+	h.subscribeAll(c, op, []string{name}, ready, func(fail *Failure) {
+		switch {
+		case fail != nil && changed: // what is refused has no effect
+			ctx, cancel := context.WithTimeout(context.Background(), h.cfg.OperationTimeout)
+			h.engine.Members.Leave(ctx, name, c.person.id)
+			cancel()
+		case fail != nil && muted:
+			c.mute(name)
+		}
+		then(fail)
+	})
 }
 
 // roomAnswer acknowledges a join or leave.
@@ -116,10 +128,14 @@ func (s *shard) listen(c *Connection, r *room) {
 // remove undoes add. Called with mu held.
 func (s *shard) remove(c *Connection, r *room) {
 	r.count--
-	r.members.Leave(c.socket)
-	if c.features&featurePresence != 0 && r.watchers != nil {
-		r.watchers.Leave(c.socket)
-		r.watching--
+	if b := s.of(c, RoomConversation(r.name)); b != nil {
+		s.unregister(b) // it does not hear the room yet
+	} else {
+		r.members.Leave(c.socket)
+		if c.features&featurePresence != 0 && r.watchers != nil {
+			r.watchers.Leave(c.socket)
+			r.watching--
+		}
 	}
 	s.forget(r)
 }

@@ -27,12 +27,13 @@ var opUnsubscribe = definition{
 
 func runLeave(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	c := a.(*Connection)
-	if _, err := h.engine.Members.Leave(ctx, op.receiver, c.person.id); err != nil {
+	changed, err := h.engine.Members.Leave(ctx, op.receiver, c.person.id)
+	if err != nil {
 		h.answer(c, op, nil, h.engineFailed(err))
 		return
 	}
 	c.unmute(op.receiver)
-	h.goOut(ctx, c, op)
+	h.goOut(ctx, c, op, changed)
 }
 
 func runUnsubscribe(ctx context.Context, h *Hub, a Actor, op *Operation) {
@@ -40,17 +41,18 @@ func runUnsubscribe(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	if c.in(op.receiver) != nil {
 		c.mute(op.receiver)
 	}
-	h.goOut(ctx, c, op)
+	h.goOut(ctx, c, op, slices.Contains(c.muted, op.receiver))
 }
 
-// goOut takes a connection out of op's room, and acknowledges op.
-func (h *Hub) goOut(ctx context.Context, c *Connection, op *Operation) {
+// goOut takes a connection out of op's room, and acknowledges op. If the user is or was a
+// member, there is such a room, although it may have no messages and nobody in it.
+func (h *Hub) goOut(ctx context.Context, c *Connection, op *Operation, member bool) {
 	if h.removeFrom(c, op.receiver, func(r *room) { c.send(h.roomAnswer(op, &r.tail)) }) {
 		h.finish(c)
 		return
 	}
 	tail, fail := h.findRoom(ctx, op.receiver)
-	if fail != nil {
+	if fail != nil && !(member && fail == failUnknownRoom) {
 		h.answer(c, op, nil, fail)
 		return
 	}

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"time"
 )
@@ -37,19 +38,44 @@ func (r receiver) Member(userID, room string, joined bool) {
 	}
 }
 
+// maxMemberships is how many reports may wait for their turn; more become one of all rooms.
+const maxMemberships = 8
+
 func (c *Connection) membershipChanged(room string, joined bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state == connectionOpen {
-		c.arrive(&Operation{kind: &opMembership, receiver: room, joined: joined})
+	if c.state != connectionOpen {
+		return
 	}
+	waiting := 0
+	for _, op := range c.queue {
+		switch {
+		case op.kind != &opMembership:
+		case op.receiver == "":
+			return
+		case op.receiver == room:
+			op.unsure = true // two reports, in whatever order
+			return
+		case waiting == maxMemberships:
+			op.receiver = ""
+			return
+		default:
+			waiting++
+		}
+	}
+	c.arrive(&Operation{kind: &opMembership, receiver: room, joined: joined})
+}
+
+// retryMembership has a connection ask the engine again after a while. The room "" means all.
+func (c *Connection) retryMembership(room string) {
+	c.hub.cfg.Clock.AfterFunc(membershipRetry+rand.N(membershipRetry/2), func() { c.membershipChanged(room, true) })
 }
 
 // membershipKnown reports whether a connection has followed a change already: in most cases
 // it is the one that made it.
 func membershipKnown(c *Connection, op *Operation) bool {
 	switch in := c.in(op.receiver) != nil; {
-	case op.receiver == "":
+	case op.receiver == "" || op.unsure:
 		return false
 	case op.joined:
 		return in || slices.Contains(c.muted, op.receiver)
@@ -75,7 +101,7 @@ func runMembership(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	}
 	if err != nil {
 		h.engineFailed(err)
-		h.cfg.Clock.AfterFunc(membershipRetry, func() { c.membershipChanged(op.receiver, op.joined) })
+		c.retryMembership("")
 		h.finish(c)
 		return
 	}
@@ -85,16 +111,15 @@ func runMembership(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	joined = slices.DeleteFunc(joined, func(room string) bool { return c.in(room) != nil || slices.Contains(c.muted, room) })
 	h.subscribeAll(c, op, joined, c.announceRoom, func(fail *Failure) {
 		if fail != nil {
-			h.cfg.Clock.AfterFunc(membershipRetry, func() { c.membershipChanged("", true) })
+			c.retryMembership("")
 		}
 		h.finish(c)
 	})
 }
 
-// roomsOf lists the rooms of which a user is a member, at most as many as a connection may be
-// in.
+// roomsOf lists the rooms of which a user is a member. The limit of rooms is for joining.
 func (h *Hub) roomsOf(ctx context.Context, userID string) (rooms []string, err error) {
-	limit, after := h.cfg.Limits.Rooms, ""
+	after := ""
 	for {
 		page, more, err := h.engine.Members.RoomsOf(ctx, userID, after, roomsPage)
 		if err != nil {
@@ -102,9 +127,6 @@ func (h *Hub) roomsOf(ctx context.Context, userID string) (rooms []string, err e
 		}
 		for _, m := range page {
 			rooms, after = append(rooms, m.Room), m.Room
-		}
-		if limit > 0 && len(rooms) >= limit {
-			return rooms[:limit], nil
 		}
 		if !more {
 			return rooms, nil

@@ -36,12 +36,13 @@ const (
 	LoginQueue     Queue = iota // auth
 	LookupQueue                 // look-ups that a connection needs before it can go on
 	QueryQueue                  // history, lists, presence
+	ResumeQueue                 // what clients have missed
 	SequencerQueue              // messages to be appended
 	NumQueues
 )
 
 func (q Queue) String() string {
-	return [...]string{"logins", "lookups", "queries", "sequencers"}[q]
+	return [...]string{"logins", "lookups", "queries", "resumes", "sequencers"}[q]
 }
 
 // Batch is the result of messages that were appended together.

@@ -60,6 +60,7 @@ type Operation struct {
 	begun  time.Time    // when its turn came
 
 	joined  bool     // for opMembership
+	unsure  bool     // for opMembership: joined may be an old word
 	catchUp *catchUp // for opCatchUp
 
 	session string // for opLogout

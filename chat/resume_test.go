@@ -468,7 +468,7 @@ func TestLogout(t *testing.T) {
 	want(t, d.hears(h, h.back(&d)), "error session_refused")
 
 	q.say(`{"type":"logout"}`)
-	h.wantTold(q, "error session_ended", "ack logout")
+	h.wantTold(q, "ack logout", "error session_ended")
 	assertClosed(t, q, 1008, "session_ended")
 	q.conn.Closed()
 	want(t, e.hears(h, h.back(&e)), "error session_refused")

@@ -136,6 +136,9 @@ func runLogout(ctx context.Context, h *Hub, a Actor, op *Operation) {
 			return
 		}
 	}
+	c.mu.Lock()
+	c.loggingOut = true
+	c.mu.Unlock()
 	n, err := h.engine.Sessions.End(ctx, c.person.id, id, LoggedOut)
 	switch {
 	case err != nil:
@@ -146,7 +149,20 @@ func runLogout(ctx context.Context, h *Hub, a Actor, op *Operation) {
 		dst := []byte(`{"type":"ack","op":"logout"`)
 		dst = appendIntField(dst, "sessions", int64(n))
 		dst = appendIntField(dst, "server_ts", h.now())
-		h.answer(a, op, appendRefAndClose(dst, op.ref), nil)
+		c.send(appendRefAndClose(dst, op.ref))
+		c.mu.Lock()
+		c.loggingOut = false
+		if c.loggedOut || err == nil && (op.all || id == c.session) {
+			c.endSession(LoggedOut)
+		}
+		c.mu.Unlock()
+		h.finish(c)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.loggingOut = false; c.loggedOut {
+		c.endSession(LoggedOut)
 	}
 }
 

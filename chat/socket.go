@@ -21,8 +21,10 @@ type Socket interface {
 	// The reason is at most 123 bytes.
 	Close(code wsproto.CloseCode, reason string)
 
-	// Buffered returns about how many bytes wait to be written.
-	Buffered() int
+	// Flushed calls f when everything that was sent before was offered to the network, with
+	// the number of bytes that still wait to be written. It may call f before it returns,
+	// or later, from any goroutine. f does not block.
+	Flushed(f func(buffered int))
 
 	// Pause stops or resumes reading from the connection. Messages that were already read
 	// may still be delivered.

@@ -6,12 +6,13 @@ import (
 )
 
 // The pools, which do not wait for each other: log-ins, look-ups that connections need before
-// they can go on, and queries.
+// they can go on, queries, and clients that catch up.
 const (
 	poolLogins  = int(LoginQueue)
 	poolLookups = int(LookupQueue)
 	poolQueries = int(QueryQueue)
-	numPools    = poolQueries + 1
+	poolResumes = int(ResumeQueue)
+	numPools    = poolResumes + 1
 )
 
 // workers is a pool of goroutines for jobs that may wait for the engine and need no order.

@@ -24,7 +24,7 @@ type socket struct {
 	more  sync.Cond
 }
 
-func (s *socket) Buffered() int { return 0 }
+func (s *socket) Flushed(f func(int)) { f(0) }
 
 func (s *socket) SendPrepared(m *wsproto.Prepared) error {
 	s.mu.Lock()

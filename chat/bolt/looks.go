@@ -67,6 +67,7 @@ func (s *Store) putUser(tx *bbolt.Tx, u *chat.User) error {
 			return err
 		}
 	}
+	u.ValidFrom = max(u.ValidFrom, before.ValidFrom)
 	return users.Put([]byte(u.ID), encodeUser(u))
 }
 

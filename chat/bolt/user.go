@@ -90,22 +90,25 @@ func (s *Store) User(ctx context.Context, id string) (u chat.User, err error) {
 	return u, err
 }
 
-// DeleteUser implements chat.Directory. What ends before is in the same transaction, or in one
-// before it.
+// DeleteUser implements chat.Directory.
 func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	if err := errors.Join(ctx.Err(), s.Broken()); err != nil {
 		return err
 	}
-	_, err := s.sessions.End(ctx, id, "", chat.UserDeleted)
-	if err == nil {
-		err = s.members.leaveAll(ctx, id)
+	err := s.run(ctx, &job{change: func(tx *bbolt.Tx) error { return s.deleteUser(tx, id) }}, 0)
+	if err != nil {
+		return err
 	}
-	if err == nil {
+	s.broker.Presence().Forget(id)
+	if err = s.members.leaveAll(ctx, id); err == nil {
+		_, err = s.sessions.End(ctx, id, "", chat.UserDeleted)
+	}
+	if err == nil { // what has ended is durable, too
 		s.commits.flush()
-		err = s.run(ctx, &job{change: func(tx *bbolt.Tx) error { return s.deleteUser(tx, id) }}, 0)
+		err = s.run(ctx, &job{change: func(*bbolt.Tx) error { return nil }}, 0)
 	}
 	if err != nil && !errors.Is(err, chat.ErrOutcomeUnknown) {
-		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, err) // sessions may have ended
+		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, err)
 	}
 	return err
 }

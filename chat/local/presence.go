@@ -173,6 +173,15 @@ func (p *Presence) Renamed(u chat.User) {
 	}
 }
 
+// Forget has a user looked up again at the next Connect, because they were deleted.
+func (p *Presence) Forget(userID string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if one := p.people[userID]; one != nil {
+		one.known = false
+	}
+}
+
 // Users implements chat.Presence.
 func (p *Presence) Users(ctx context.Context, name string, limit int) (users []chat.User, more bool, err error) {
 	if err := ctx.Err(); err != nil {

@@ -119,7 +119,10 @@ func (s *Sessions) Begin(ctx context.Context, session chat.Session) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		left := s.begin(&session)
+		left, ended := s.begin(&session)
+		if ended != "" {
+			s.cfg.Ended(session.UserID, ended, chat.LoggedOut)
+		}
 		if left == nil {
 			return nil
 		}
@@ -131,18 +134,32 @@ func (s *Sessions) Begin(ctx context.Context, session chat.Session) error {
 }
 
 // begin begins a session, unless the memberships that end with the user's last one are just
-// ending: then it returns what is closed when they have.
-func (s *Sessions) begin(session *chat.Session) (left <-chan struct{}) {
+// ending: then it returns what is closed when they have. ended is the session that has given
+// way, or "".
+func (s *Sessions) begin(session *chat.Session) (left <-chan struct{}, ended string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if left, is := s.leaving[session.UserID]; is {
-		return left
+		return left, ""
+	}
+	if all := s.byUser[session.UserID]; len(all) >= chat.MaxSessions {
+		last := slices.MinFunc(all, func(a, b *SavedSession) int {
+			if (a.Open > 0) != (b.Open > 0) {
+				return cmp.Compare(min(a.Open, 1), min(b.Open, 1))
+			}
+			if a.Open > 0 {
+				return cmp.Compare(a.Began, b.Began)
+			}
+			return cmp.Compare(a.Seen, b.Seen)
+		})
+		ended = last.ID
+		s.remove(last)
 	}
 	one := &SavedSession{Session: *session}
 	one.Open, one.Seen = 1, s.cfg.Now()
 	s.add(one)
 	s.save(one, false)
-	return nil
+	return nil, ended
 }
 
 // Resume implements chat.Sessions.

@@ -245,6 +245,7 @@ func (e *Engine) putUser(ctx context.Context, u chat.User) error {
 			}
 		}
 	}
+	u.ValidFrom = max(u.ValidFrom, e.users[u.ID].ValidFrom)
 	e.users[u.ID] = u
 	return nil
 }
@@ -262,14 +263,16 @@ func (e *Engine) User(ctx context.Context, id string) (chat.User, error) {
 
 // DeleteUser implements chat.Directory.
 func (e *Engine) DeleteUser(ctx context.Context, id string) error {
-	if _, err := e.sessions.End(ctx, id, "", chat.UserDeleted); err != nil {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
-	e.members.LeaveAll(id)
 	e.mu.Lock()
-	defer e.mu.Unlock()
 	delete(e.users, id)
-	return nil
+	e.mu.Unlock()
+	e.broker.Presence().Forget(id)
+	e.members.LeaveAll(id)
+	_, err := e.sessions.End(ctx, id, "", chat.UserDeleted)
+	return err
 }
 
 // lastEnded ends the memberships of a guest without a session.

@@ -32,7 +32,7 @@ type socket struct{ c server.Conn }
 
 func (p socket) SendPrepared(m *wsproto.Prepared) error      { return p.c.SendPrepared(m) }
 func (p socket) Close(code wsproto.CloseCode, reason string) { p.c.Close(code, reason) }
-func (p socket) Buffered() int                               { return p.c.Buffered() }
+func (p socket) Flushed(f func(int))                         { p.c.Flushed(f) }
 func (p socket) Pause(on bool)                               { p.c.Pause(on) }
 
 // group is a server.Group as the hub sees it.

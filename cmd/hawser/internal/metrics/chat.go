@@ -36,7 +36,7 @@ func newObserver() *observer {
 
 	waits := prometheus.NewHistogramVec(prometheus.HistogramOpts{
 		Name: "hawser_chat_queue_wait_seconds", Buckets: latencies,
-		Help: "Time that an operation waited for its turn, by queue: the pools of logins, lookups and queries, and sequencers for messages.",
+		Help: "Time that an operation waited for its turn, by queue: the pools of logins, lookups, queries and resumes, and sequencers for messages.",
 	}, []string{"queue"})
 	o.all = append(o.all, waits)
 	for q := range chat.NumQueues {
