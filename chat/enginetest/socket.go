@@ -44,8 +44,8 @@ type event struct {
 	Message       string
 }
 
-// Buffered implements chat.Socket.
-func (s *socket) Buffered() int { return 0 }
+// Flushed implements chat.Socket.
+func (s *socket) Flushed(f func(int)) { f(0) }
 
 // SendPrepared implements chat.Socket.
 func (s *socket) SendPrepared(m *wsproto.Prepared) error {
