@@ -106,17 +106,28 @@ func noScript(r rueidis.RedisResult) bool {
 }
 
 // runAll executes a script for each of the calls, in a pipeline. A server that does not have it
-// is sent its text: after a restart or a failover.
+// is sent its text, in another pipeline: after a restart or a failover.
 func (s *script) runAll(ctx context.Context, d doer, calls []call) []rueidis.RedisResult {
 	cmds := make(rueidis.Commands, len(calls))
 	for i, c := range calls {
 		cmds[i] = s.evalsha(d, c)
 	}
 	results := d.DoMulti(ctx, cmds...)
+	var missing []int
 	for i := range results {
 		if noScript(results[i]) {
-			results[i] = d.Do(ctx, s.eval(d, calls[i]))
+			missing = append(missing, i)
 		}
+	}
+	if len(missing) == 0 {
+		return results
+	}
+	cmds = cmds[:0]
+	for _, i := range missing {
+		cmds = append(cmds, s.eval(d, calls[i]))
+	}
+	for k, r := range d.DoMulti(ctx, cmds...) {
+		results[missing[k]] = r
 	}
 	return results
 }
