@@ -58,6 +58,8 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Members and errors", testMembersErrors},
 		{"Sessions", testSessions},
 		{"Sessions expire", testSessionsExpire},
+		{"Sessions, too many", testSessionsLimit},
+		{"Valid from", testValidFrom},
 		{"Sessions and errors", testSessionsErrors},
 		{"Guests' memberships", testGuests},
 		{"Guests return", testGuestsReturn},

@@ -269,3 +269,34 @@ func (h *house) wantSession(id string, k, next chat.KeyHash) {
 		h.Errorf("resuming %s: %+v, %v", id, s, err)
 	}
 }
+
+// A user with too many sessions loses the one that was used last the longest ago; one with a
+// connection only if all have one.
+func testSessionsLimit(h *house) {
+	for i := range chat.MaxSessions {
+		h.begin(chat.Session{ID: fmt.Sprint("s_", i), UserID: "u_ada", Key: key(1), Began: start.UnixMilli() + int64(i)})
+		h.clock.Pass(time.Millisecond)
+	}
+	for _, idle := range []string{"s_7", "s_3"} {
+		h.Sessions.Release(idle)
+		h.clock.Pass(time.Millisecond)
+	}
+	for i, gone := range []string{"s_7", "s_3", "s_0"} {
+		h.begin(chat.Session{ID: fmt.Sprint("s_new-", i), UserID: "u_ada", Key: key(1), Began: start.UnixMilli() + 1000})
+		h.wantRefused(gone, key(1))
+		if left, err := h.Sessions.List(ctx, "u_ada"); len(left) != chat.MaxSessions || err != nil {
+			h.Errorf("%d sessions, %v", len(left), err)
+		}
+		h.clock.Pass(time.Millisecond)
+	}
+}
+
+// When tokens became valid only moves on.
+func testValidFrom(h *house) {
+	for _, c := range []struct{ put, want int64 }{{0, 0}, {5000, 5000}, {0, 5000}, {4000, 5000}, {6000, 6000}} {
+		h.put(chat.User{ID: "u_ada", Name: "Ada", Created: 1, ValidFrom: c.put})
+		if u, err := h.Directory.User(ctx, "u_ada"); u.ValidFrom != c.want || err != nil {
+			h.Errorf("after %d: %d, %v; want %d", c.put, u.ValidFrom, err, c.want)
+		}
+	}
+}

@@ -56,17 +56,17 @@ func (d directory) DeleteUser(ctx context.Context, id string) error {
 	if err != nil && !unknown {
 		return err
 	}
-	if _, err := d.sessions.End(ctx, id, "", chat.UserDeleted); err != nil {
-		return err
+	if !unknown {
+		if err := d.client.Do(ctx, d.client.B().Del().Key(d.keys.user(id)).Build()).Error(); err != nil {
+			return written(err)
+		}
+		if err := d.run(ctx, unclaimScript, []string{d.keys.look(u.Name)}, []string{id, ""}).Error(); err != nil {
+			return written(err)
+		}
 	}
 	if err := d.leaveAll(ctx, id); err != nil {
-		return err
-	}
-	if unknown {
-		return nil
-	}
-	if err := d.client.Do(ctx, d.client.B().Del().Key(d.keys.user(id)).Build()).Error(); err != nil {
 		return written(err)
 	}
-	return written(d.run(ctx, unclaimScript, []string{d.keys.look(u.Name)}, []string{id, ""}).Error())
+	_, err = d.sessions.End(ctx, id, "", chat.UserDeleted)
+	return written(err)
 }

@@ -121,6 +121,7 @@ func (ss *sessions) Begin(ctx context.Context, s chat.Session) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	ss.hold(s.ID, s.UserID) // before it is stored, as that may be done although there is an error
 	if err := ss.lead(ctx, s.ID, s.UserID); err != nil {
 		return written(err)
 	}
@@ -130,14 +131,38 @@ func (ss *sessions) Begin(ctx context.Context, s chat.Session) error {
 		Began: s.Began, Seen: now, Expires: s.Expires, Until: now + ss.lifeMS(),
 	}
 	r.count(ss.process(), 1)
-	done, _, err := ss.replace(ctx, s.UserID, r.Until, change{s.ID, "", r.String()})
-	if err == nil && !done {
-		err = errors.New("chat/redis: there is a session with this id")
+	done, left, err := ss.replace(ctx, s.UserID, r.Until, change{s.ID, "", r.String()})
+	switch {
+	case err != nil:
+		return err
+	case !done:
+		return errors.New("chat/redis: there is a session with this id")
+	case left > chat.MaxSessions:
+		return ss.makeRoom(ctx, s.UserID, s.ID)
 	}
-	if err == nil {
-		ss.hold(s.ID, s.UserID)
+	return nil
+}
+
+// makeRoom ends sessions of a user who has too many, but not the one that has just begun.
+func (ss *sessions) makeRoom(ctx context.Context, userID, newest string) error {
+	list, err := ss.List(ctx, userID)
+	if err != nil {
+		return err
 	}
-	return err
+	list = slices.DeleteFunc(list, func(s chat.Session) bool { return s.ID == newest })
+	slices.SortFunc(list, func(a, b chat.Session) int {
+		if a.Open > 0 && b.Open > 0 {
+			return cmp.Compare(a.Began, b.Began)
+		}
+		return cmp.Or(cmp.Compare(min(a.Open, 1), min(b.Open, 1)), cmp.Compare(a.Seen, b.Seen))
+	})
+	for len(list) >= chat.MaxSessions {
+		if _, err := ss.End(ctx, userID, list[0].ID, chat.LoggedOut); err != nil {
+			return err
+		}
+		list = list[1:]
+	}
+	return nil
 }
 
 func (ss *sessions) hold(id, userID string) {
