@@ -30,6 +30,7 @@ type writer struct {
 
 	// What is not urgent, and is written with it.
 	members  []unsavedMember
+	joins    uint64 // how many records of joins it adds
 	sessions map[string]unsavedSession
 }
 
@@ -238,5 +239,6 @@ func (s *Store) publish(w *writer) {
 		s.newestRef = max(s.newestRef, w.ts)
 	}
 	s.position = w.position
+	s.joins += w.joins
 	s.recent.move(w.before, w.now)
 }

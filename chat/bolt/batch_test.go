@@ -29,7 +29,7 @@ func TestWritersStayTogether(t *testing.T) {
 	}
 	batches := 0
 	for n := 0; n < writers*rounds; batches++ {
-		jobs, _, _ := s.commits.take()
+		jobs, _, _ := s.commits.take(true)
 		for _, j := range jobs {
 			over, _ := done.Load(j)
 			close(over.(chan struct{}))

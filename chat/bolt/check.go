@@ -55,6 +55,7 @@ type checker struct {
 	buckets  map[string]bucket
 
 	checkpoint uint64
+	placed     uint64              // record of joins
 	next       uint64              // record of the log that no batch has; 0: it is not known
 	position   uint64              // of the last record that was read
 	places     map[uint64]*checked // conversations by number
@@ -156,6 +157,9 @@ func (c *checker) meta() error {
 	c.contents.Epoch, c.contents.KeyID = string(values[string(keyEpoch)]), string(values[string(keyKeyID)])
 	if b := values[string(keyCheckpoint)]; len(b) == 8 {
 		c.checkpoint = binary.BigEndian.Uint64(b)
+	}
+	if b := values[string(keyPlaced)]; len(b) == 8 {
+		c.placed = binary.BigEndian.Uint64(b)
 	}
 	if _, ok := c.buckets[string(bucketBackup)]; ok {
 		c.each(bucketBackup, func(k, v []byte) {

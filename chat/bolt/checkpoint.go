@@ -1,7 +1,9 @@
 package bolt
 
 import (
+	"bytes"
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -17,65 +19,167 @@ import (
 // are, and where it ends, is kept in memory at first, and on disk from the next checkpoint
 // on: so a transaction writes a few pages, and not some for each conversation and ref. What
 // came after the last checkpoint is read from the log when the file is opened.
+//
+// A checkpoint is cut into pieces, each a transaction of its own, with messages between them:
+//
+//	some conversations   with all their changes until then; and so again and again
+//	refs                 those that there were when the checkpoint began
+//	                     now the checkpoint is where the log ended when it began
+//	batches              what is before that is deleted, some at a time
+//
+// After a crash in between, what the batches say of a conversation may be on disk already.
 
 // checkpointEvery is how many changes there may be since the last checkpoint, about. They
 // take 60 bytes each in memory, and 2 µs when the file is opened.
 const checkpointEvery = 16384
 
+// pieceSize is how many conversations, memberships or batches a piece is about: so nothing else
+// waits for it longer than for a large batch of messages.
+const pieceSize = 512
+
 // maxExpire is how many runs of refs one checkpoint deletes.
 const maxExpire = 4
 
-// checkpoint writes to disk what is in memory only. If that fails, it is tried again when
-// there is more.
-func (s *Store) checkpoint() {
+// checkpoint is a checkpoint that is under way.
+type checkpoint struct {
+	position uint64              // of the log when it began
+	names    []chat.Conversation // that are left
+	indexed  bool                // all of them are written, and the refs; batches are left
+
+	refs      map[refHash]uint64
+	newestRef int64
+}
+
+// advance does a piece of what is to be moved from memory to disk, if there is enough of it.
+func (s *Store) advance() {
+	if s.indexing == nil && s.changes >= s.checkpointAt {
+		s.beginCheckpoint()
+	}
+	if s.indexing != nil {
+		s.index(s.indexing)
+	}
+	if count, _ := s.members.fresh(); s.placing == nil && count >= s.membersAt {
+		s.beginPlacing()
+	}
+	if s.placing != nil {
+		s.place(s.placing)
+	}
+}
+
+// advancing reports whether advance has begun something that is not finished.
+func (s *Store) advancing() bool { return s.indexing != nil || s.placing != nil }
+
+func (s *Store) beginCheckpoint() {
+	names := slices.SortedFunc(maps.Keys(s.fresh), func(a, b chat.Conversation) int { return cmp.Compare(s.fresh[a].number, s.fresh[b].number) })
+	s.indexing = &checkpoint{position: s.position, names: names, refs: s.refs, newestRef: s.newestRef}
+	s.refs, s.newestRef = make(map[refHash]uint64), 0
+}
+
+// index does a piece of a checkpoint. If that fails, the checkpoint ends, and another one begins
+// when there is more.
+func (s *Store) index(c *checkpoint) {
 	began := time.Now()
 	defer func() { s.figures.checkpoints.Observe(time.Since(began).Seconds()) }()
-	names := slices.SortedFunc(maps.Keys(s.fresh), func(a, b chat.Conversation) int { return cmp.Compare(s.fresh[a].number, s.fresh[b].number) })
-	refs := make([]foundRef, 0, len(s.refs))
-	for h, at := range s.refs {
-		refs = append(refs, foundRef{h, at})
-	}
+	names := c.names[:min(s.pieceSize, len(c.names))]
+	last := len(names) == len(c.names) && !c.indexed
 	now := s.time.Now()
-	past := min(expired(s.runs, now), maxExpire)
+	past := 0
+	if last {
+		past = min(expired(s.runs, now), maxExpire)
+	}
 	var added *run
-	err := s.update(func(tx *bbolt.Tx) error {
+	over := false
+	err := s.update(func(tx *bbolt.Tx) (err error) {
 		for _, name := range names {
 			if err := putPlace(tx, name, s.fresh[name]); err != nil {
 				return err
 			}
 		}
-		if len(refs) > 0 {
-			var err error
-			if added, err = putRun(tx, refs, s.newestRef, now); err != nil {
+		if last {
+			if added, err = s.putRefs(tx, c, past, now); err != nil {
 				return err
 			}
 		}
-		for _, r := range s.runs[:past] {
-			if err := deleteRun(tx, r.id); err != nil {
-				return err
-			}
+		if last || c.indexed {
+			over, err = deleteUpTo(tx.Bucket(bucketBatches), c.position, s.pieceSize)
 		}
-		if err := emptyBucket(tx, bucketBatches); err != nil {
-			return err
-		}
-		return putMeta(tx, keyCheckpoint, numberKey(s.position))
+		return err
 	})
 	if err != nil {
-		s.checkpointAt = s.changes + s.every/8 + 1
-		if errors.Is(err, errDamaged) {
-			s.broken.CompareAndSwap(nil, &err)
-		}
-		s.log.Error("messages are stored, but not entered in the index, which is tried again", "error", err)
+		s.abandonCheckpoint(c, err)
 		return
 	}
 	s.mu.Lock()
-	s.fresh, s.changes, s.checkpointAt = make(map[chat.Conversation]*fresh), 0, s.every
-	s.mu.Unlock()
-	s.refs, s.newestRef = make(map[refHash]uint64), 0
-	s.runs = slices.Clone(s.runs[past:])
-	if added != nil {
-		s.runs = append(s.runs, added)
+	for _, name := range names {
+		s.changes -= len(s.fresh[name].positions)
+		delete(s.fresh, name)
 	}
+	s.mu.Unlock()
+	c.names = c.names[len(names):]
+	if last {
+		c.indexed, c.refs = true, nil
+		s.runs = slices.Clone(s.runs[past:])
+		if added != nil {
+			s.runs = append(s.runs, added)
+		}
+	}
+	if over {
+		s.indexing, s.checkpointAt = nil, s.every
+	}
+}
+
+// abandonCheckpoint ends a checkpoint of which a piece could not be written.
+func (s *Store) abandonCheckpoint(c *checkpoint, err error) {
+	for h, at := range c.refs {
+		if s.refs[h] == 0 { // otherwise it was used again
+			s.refs[h] = at
+		}
+	}
+	s.newestRef = max(s.newestRef, c.newestRef)
+	s.indexing, s.checkpointAt = nil, s.changes+s.every/8+1
+	if errors.Is(err, errDamaged) {
+		s.broken.CompareAndSwap(nil, &err)
+	}
+	s.log.Error("messages are stored, but not entered in the index, which is tried again", "error", err)
+}
+
+// putRefs writes the refs of a checkpoint, deletes as many runs of old ones as are past, and says
+// that the checkpoint is there.
+func (s *Store) putRefs(tx *bbolt.Tx, c *checkpoint, past int, now int64) (added *run, err error) {
+	if len(c.refs) > 0 {
+		refs := make([]foundRef, 0, len(c.refs))
+		for h, at := range c.refs {
+			refs = append(refs, foundRef{h, at})
+		}
+		if added, err = putRun(tx, refs, c.newestRef, now); err != nil {
+			return nil, err
+		}
+	}
+	for _, r := range s.runs[:past] {
+		if err := deleteRun(tx, r.id); err != nil {
+			return nil, err
+		}
+	}
+	return added, putMeta(tx, keyCheckpoint, numberKey(c.position))
+}
+
+// deleteUpTo deletes at most n records of a bucket whose keys are numbers up to one. over says
+// that there are no more.
+func deleteUpTo(b *bbolt.Bucket, last uint64, n int) (over bool, err error) {
+	var keys [][]byte
+	c := b.Cursor()
+	for k, _ := c.First(); k != nil && len(keys) < n; k, _ = c.Next() {
+		if len(k) == 8 && binary.BigEndian.Uint64(k) > last {
+			break
+		}
+		keys = append(keys, bytes.Clone(k))
+	}
+	for _, k := range keys {
+		if err := b.Delete(k); err != nil {
+			return false, err
+		}
+	}
+	return len(keys) < n, nil
 }
 
 // putPlace enters a conversation's fresh changes in the index.

@@ -2,7 +2,9 @@ package bolt
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -77,5 +79,147 @@ func TestDamagedTwiceBeforeCheckpoint(t *testing.T) {
 	}
 	if rooms, _, err := again.Rooms(bg, chat.RoomPlace{}, "", 10); len(rooms) != 1 || err != nil {
 		t.Errorf("%v, %v", rooms, err)
+	}
+}
+
+// A crash between any two pieces of a checkpoint, with messages and memberships between them,
+// changes nothing.
+func TestCrashBetweenPieces(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{Log: quiet.Log, piece: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close(bg)
+	said := 0
+	talk := func() {
+		var entries []chat.Entry
+		for i := range 11 {
+			said++
+			entries = append(entries, chat.Entry{Conversation: chat.RoomConversation(fmt.Sprint(i)), Message: message(fmt.Sprint(said), fmt.Sprint("ref", said))})
+			mustJoin(t, s, fmt.Sprint(said), "u_ada")
+			if changed, err := s.members.Leave(bg, fmt.Sprint(said-7), "u_ada"); changed != (said > 7) || err != nil {
+				t.Fatal(changed, err)
+			}
+		}
+		entries = append(entries, chat.Entry{Conversation: chat.RoomConversation(fmt.Sprint("new-", said)), Message: message("new", "")})
+		if err := commit(s, entries); err != nil {
+			t.Fatal(err)
+		}
+		awaitCheckpoint(t, s)
+	}
+	const bobs = 30
+	for i := range bobs {
+		mustJoin(t, s, fmt.Sprint("bob's ", i+1), "u_bob")
+	}
+	for range 12 {
+		talk()
+	}
+	left := 0
+	// The pieces are done when the test says so.
+	var indexing *checkpoint
+	var placing *placing
+	committer := func(f func()) {
+		if err := s.run(bg, &job{then: func() {
+			s.indexing, s.placing = indexing, placing
+			f()
+			indexing, placing, s.indexing, s.placing = s.indexing, s.placing, nil, nil
+		}}, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for round := range 2 {
+		committer(func() { s.beginCheckpoint(); s.beginPlacing() })
+		pieces := 0
+		for ; indexing != nil || placing != nil; pieces++ {
+			committer(func() {
+				if s.indexing != nil {
+					s.index(s.indexing)
+				}
+				if s.placing != nil {
+					if left++; left <= bobs { // what has just changed is taken out of memory with it
+						if changed, err := s.members.Leave(bg, fmt.Sprint("bob's ", left), "u_bob"); !changed || err != nil {
+							t.Error(changed, err)
+						}
+					}
+					s.place(s.placing)
+				}
+			})
+			if pieces < 10 || pieces%8 == 0 {
+				compareCopy(t, s, said)
+			}
+			if pieces%2 == round && pieces < 6 {
+				talk()
+				compareCopy(t, s, said)
+			}
+		}
+		if pieces < 8 || s.changes > 12*6 {
+			t.Errorf("%d pieces, and %d changes in memory", pieces, s.changes)
+		}
+	}
+	talk()
+	committer(func() { s.checkpointAt, s.membersAt = 1, 1 }) // whatever is left
+	awaitCheckpoint(t, s)
+	compareCopy(t, s, said)
+	if n, _ := s.members.fresh(); s.changes+n+records(t, s, bucketBatches)+records(t, s, bucketJoins) != 0 {
+		t.Errorf("%d changes and %d memberships in memory; %d batches, %d joins", s.changes, n, records(t, s, bucketBatches), records(t, s, bucketJoins))
+	}
+}
+
+// compareCopy opens a copy of a store, as after a crash, and compares it with the store.
+func compareCopy(t *testing.T, s *Store, said int) {
+	t.Helper()
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	if err := os.Rename(copyOf(t, s), path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Verify(bg, path); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(dir, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close(bg)
+	again.filters.Wait()
+	if again.epoch != s.epoch || again.Broken() != nil || again.Damaged() != 0 || again.changes > s.changes+600 {
+		t.Fatalf("epoch %s for %s, %v, %d damaged, %d changes", again.epoch, s.epoch, again.Broken(), again.Damaged(), again.changes)
+	}
+	rooms, _, _ := s.Rooms(bg, chat.RoomPlace{}, "", 1000)
+	copied, _, err := again.Rooms(bg, chat.RoomPlace{}, "", 1000)
+	if !slices.Equal(rooms, copied) || err != nil {
+		t.Fatalf("rooms: %v, %v; want %v", copied, err, rooms)
+	}
+	for _, r := range rooms {
+		q := chat.HistoryQuery{Conversation: chat.RoomConversation(r.Name), Limit: 1000}
+		want, err := s.History(bg, q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := again.History(bg, q); !reflect.DeepEqual(got, want) || err != nil {
+			t.Fatalf("%s: %+v, %v; want %+v", r.Name, got, err, want)
+		}
+	}
+	for _, user := range []string{"u_ada", "u_bob"} {
+		if got, want := roomsOf(t, again, user), roomsOf(t, s, user); !slices.Equal(got, want) {
+			t.Fatalf("rooms of %s: %v; want %v", user, got, want)
+		}
+	}
+	var entries []chat.Entry
+	for i := range said {
+		entries = append(entries, chat.Entry{Conversation: chat.RoomConversation(fmt.Sprint(i % 11)), Message: message("again", fmt.Sprint("ref", i+1))})
+	}
+	rs, err := results(again, entries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range rs {
+		if !r.Duplicate {
+			t.Fatalf("message %d is stored again", i+1)
+		}
+	}
+	e, err := results(again, []chat.Entry{{Conversation: "r:0", Message: message("next", "")}})
+	if tail, _ := s.Tail(bg, "r:0"); err != nil || e[0].Change.Seq != tail.Seq+1 {
+		t.Fatalf("the next one: %+v, %v", e, err)
 	}
 }

@@ -192,12 +192,12 @@ func (c *committer) flush() {
 	c.wake.Signal()
 }
 
-// take waits for jobs, and returns some of them. due says that what is not urgent is to be
+// take returns jobs, and waits for some if it may. due says that what is not urgent is to be
 // written, too, and last, that nothing comes after it.
-func (c *committer) take() (batch []*job, due, last bool) {
+func (c *committer) take(wait bool) (batch []*job, due, last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.waiting) == 0 && !c.due && !c.closed {
+	for wait && len(c.waiting) == 0 && !c.due && !c.closed {
 		c.wake.Wait()
 	}
 	// Those whose jobs were done together bring their next ones one after the other, and
@@ -249,10 +249,10 @@ func (j *job) begin() bool {
 // commit does jobs until the store is closed.
 func (s *Store) commit() {
 	defer close(s.commits.over)
-	for last := false; !last; {
+	for last, more := false, false; !last; more = s.advancing() {
 		var jobs []*job
 		var due bool
-		if jobs, due, last = s.commits.take(); last {
+		if jobs, due, last = s.commits.take(!more); last {
 			s.members.close()
 		}
 		jobs = slices.DeleteFunc(jobs, func(j *job) bool { return !j.begin() })
@@ -262,12 +262,7 @@ func (s *Store) commit() {
 		for _, j := range jobs {
 			s.tell(j)
 		}
-		if s.changes >= s.checkpointAt {
-			s.checkpoint()
-		}
-		if count, _ := s.members.fresh(); count >= s.membersAt {
-			s.checkpointMembers()
-		}
+		s.advance()
 	}
 }
 

@@ -83,7 +83,7 @@ var diffUsers = []string{"u_a", "u_b", "u_ab", "u_c"}
 
 func (d *differential) open() {
 	var err error
-	if d.s, err = Open(d.dir, Options{Clock: d.clock, Log: quiet.Log, every: d.every, members: 1 + d.r.IntN(9)}); err != nil {
+	if d.s, err = Open(d.dir, Options{Clock: d.clock, Log: quiet.Log, every: d.every, members: 1 + d.r.IntN(9), piece: 1 + d.r.IntN(4)}); err != nil {
 		d.t.Fatal(err)
 	}
 	d.s.db.NoSync = true

@@ -136,21 +136,42 @@ func TestS06DiskFull(t *testing.T) {
 	}
 }
 
+// checkpointNow writes all that is in memory, while the committer has nothing to do.
+func (s *Store) checkpointNow() {
+	s.beginCheckpoint()
+	s.beginPlacing()
+	for s.indexing != nil {
+		s.index(s.indexing)
+	}
+	for s.placing != nil {
+		s.place(s.placing)
+	}
+}
+
 // A checkpoint for which there is no room on the disk changes nothing, and the next one
 // makes up for it.
 func TestCheckpointDiskFull(t *testing.T) {
 	s, want := reopened(t)
+	s.clock = &triggers{jumpyClock: newJumpyClock()} // the committer has nothing to do
+	mustJoin(t, s, "attic", "u_ada")
 	undo := replaceFile(t, filepath.Dir(s.path), "/dev/full")
-	s.checkpoint()
+	s.checkpointNow()
 	undo()
 	if s.changes != len(want) || s.Broken() != nil || s.checkpointAt <= len(want) {
 		t.Errorf("%d changes are in memory, and the next checkpoint is at %d; %v", s.changes, s.checkpointAt, s.Broken())
+	}
+	if count, dirty := s.members.fresh(); count != 1 || dirty != 1 {
+		t.Errorf("%d memberships are in memory, and %d to be written", count, dirty)
 	}
 	for _, changes := range []int{len(want), 0} {
 		if got := contents(t, s); !slices.Equal(got, want) || s.changes != changes {
 			t.Errorf("with %d changes in memory: %q", s.changes, got)
 		}
-		s.checkpoint()
+		wantRoomsOf(t, s, "u_ada", "attic")
+		s.checkpointNow()
+	}
+	if count, dirty := s.members.fresh(); count != 0 || dirty != 0 {
+		t.Errorf("%d memberships are in memory, and %d to be written", count, dirty)
 	}
 	if rs, err := results(s, []chat.Entry{{Conversation: lobby, Message: message("again", "7")}}); err != nil || !rs[0].Duplicate || rs[0].Change.Seq != 8 {
 		t.Errorf("what is sent again: %+v, %v", rs, err)
@@ -164,7 +185,7 @@ func TestCheckpointDiskFull(t *testing.T) {
 func TestCheckpointSyncFails(t *testing.T) {
 	s, want := reopened(t)
 	undo := replaceFile(t, filepath.Dir(s.path), os.DevNull)
-	s.checkpoint()
+	s.checkpointNow()
 	undo()
 	if s.Broken() == nil {
 		t.Error("the store is open for writing")

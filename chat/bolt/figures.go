@@ -6,7 +6,7 @@ import "github.com/hawser-ws/hawser/chat"
 type figures struct {
 	transactions *chat.Histogram // of how many messages and other changes each stored
 	syncs        *chat.Histogram // of the seconds that their writing and syncing took
-	checkpoints  *chat.Histogram // of seconds
+	checkpoints  *chat.Histogram // of the seconds of a piece
 }
 
 func newFigures() figures {
@@ -39,7 +39,7 @@ func (s *Store) Figures() []chat.Figure {
 	return []chat.Figure{
 		{Name: "damaged_records_total", Help: "Damaged records that were found.", Kind: chat.Counter, Value: float64(s.Damaged())},
 		{Name: "unindexed_changes", Help: "Changes since the last checkpoint, which are read when the file is opened.", Kind: chat.Gauge, Value: float64(changes)},
-		{Name: "checkpoint_seconds", Help: "Time that checkpoints took. Nothing else is stored meanwhile.", Kind: chat.Distribution, Histogram: s.figures.checkpoints.Data()},
+		{Name: "checkpoint_seconds", Help: "Time that the pieces of checkpoints took. Nothing else is stored during one.", Kind: chat.Distribution, Histogram: s.figures.checkpoints.Data()},
 		{Name: "transaction_entries", Help: "Messages, users and bans that one transaction stored.", Kind: chat.Distribution, Histogram: s.figures.transactions.Data()},
 		{Name: "sync_seconds", Help: "Time that it took to write a transaction to disk, the sync included.", Kind: chat.Distribution, Histogram: s.figures.syncs.Data()},
 	}

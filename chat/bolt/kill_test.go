@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 // the seq of each once its batch is committed. Before it says one, a member joins the room of
 // its number, and leaves the one before.
 func writeUntilKilled(dir string) {
-	s, err := Open(dir, Options{Log: quiet.Log, every: 40}) // often in the middle of a checkpoint
+	s, err := Open(dir, Options{Log: quiet.Log, every: 40, members: 10, piece: 2}) // often in the middle of a checkpoint
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)

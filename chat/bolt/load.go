@@ -53,7 +53,7 @@ func (r *replayer) readBatches(tx *bbolt.Tx) error {
 	}
 	s.position = binary.BigEndian.Uint64(value)
 	c := tx.Bucket(bucketBatches).Cursor()
-	for k, v := c.First(); k != nil; {
+	for k, v := c.Seek(numberKey(s.position + 1)); k != nil; { // those before are to be deleted
 		if !bytes.Equal(k, numberKey(s.position+1)) {
 			return fmt.Errorf("%w: what was written from record %d of the log on is missing", errDamaged, s.position+1)
 		}
@@ -121,13 +121,36 @@ func (r *replayer) add(e *entry) {
 	}
 }
 
+// onDisk adds what came after the last checkpoint to a conversation that is on disk. Another
+// checkpoint, which was not finished, may have written part of that.
+func (r *replayer) onDisk(name chat.Conversation, p *place) error {
+	s := r.s
+	delete(r.made, p.number)
+	f := r.changed[p.number]
+	if f == nil {
+		return nil
+	}
+	if p.change > f.change && !s.unsure.conversations {
+		return fmt.Errorf("%w: messages of %s are missing from the lists of what was written", errDamaged, name)
+	}
+	if known := min(len(f.positions), int(p.change-min(p.change, f.base))); known > 0 {
+		f.base, f.positions = f.base+uint64(known), f.positions[known:]
+		s.changes -= known
+	}
+	if p.change >= f.change {
+		delete(r.changed, p.number)
+		delete(s.fresh, name)
+		return nil
+	}
+	s.fresh[name] = f
+	p.conversation = f.conversation
+	return nil
+}
+
 // readConversations reads those that are on disk.
 func (s *Store) readConversations(tx *bbolt.Tx, r *replayer) error {
 	b := tx.Bucket(bucketConversations)
-	count, people := len(r.made), 0
-	for name := range maps.Values(r.made) {
-		people += peersOf(name)
-	}
+	count, people := 0, 0
 	c := b.Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		count++
@@ -141,11 +164,14 @@ func (s *Store) readConversations(tx *bbolt.Tx, r *replayer) error {
 			s.damage.note(name, 0, err)
 			continue
 		}
-		if f := r.changed[p.number]; f != nil {
-			s.fresh[name] = f
-			p.conversation = f.conversation
+		if err := r.onDisk(name, &p); err != nil {
+			return err
 		}
 		s.recent.add(name, p.conversation)
+		people += peersOf(name)
+	}
+	count += len(r.made)
+	for name := range maps.Values(r.made) {
 		people += peersOf(name)
 	}
 	if want := b.Sequence(); uint64(count) != want {

@@ -18,24 +18,33 @@ var errJoins = fmt.Errorf("%w: some of the memberships that began or ended last 
 // readJoins reads what happened to memberships since their records were written. What is
 // missing of it costs nothing but itself.
 func (s *Store) readJoins(tx *bbolt.Tx) error {
+	placed, err := getMeta(tx, keyPlaced)
+	if err == nil && placed != nil && len(placed) != 8 {
+		err = errDamaged
+	}
+	if err != nil {
+		s.damage.note(chat.Conversation(bucketJoins), 0, err)
+	} else if placed != nil {
+		s.joins = binary.BigEndian.Uint64(placed)
+	}
 	b := tx.Bucket(bucketJoins)
-	next := uint64(1)
 	c := b.Cursor()
-	for k, v := c.First(); k != nil; k, v = c.Next() {
+	for k, v := c.Seek(numberKey(s.joins + 1)); k != nil; k, v = c.Next() {
 		changes, err := decodeJoins(k, v)
-		if err != nil || !bytes.Equal(k, numberKey(next)) {
+		if err != nil || !bytes.Equal(k, numberKey(s.joins+1)) {
 			s.damage.note(chat.Conversation(bucketJoins), 0, errJoins)
 		}
 		if len(k) == 8 {
-			next = binary.BigEndian.Uint64(k) + 1
+			s.joins = binary.BigEndian.Uint64(k)
 		}
 		for _, c := range changes {
 			s.members.stored(c)
 		}
 	}
-	if next != b.Sequence()+1 {
+	if s.joins != b.Sequence() {
 		s.damage.note(chat.Conversation(bucketJoins), 0, errJoins)
 	}
+	s.joins = b.Sequence()
 	return nil
 }
 
@@ -89,7 +98,7 @@ func (r *reader) usersAfter(after string, n int) (users []string) {
 	for len(users) < n {
 		k, _ := c.Seek(append([]byte(after), 1)) // after all rooms of this one
 		user, _, ok := bytes.Cut(k, []byte{0})
-		if !ok {
+		if !ok || string(user) <= after { // also where a page is damaged
 			break
 		}
 		after = string(user)

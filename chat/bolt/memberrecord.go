@@ -13,7 +13,7 @@ import (
 // joins, transaction by transaction, and in memory (members.go).
 //
 // memberships and members count in their sequences how many records they have. That of joins
-// is the number of the last one: they are numbered from 1 on, and deleted all at once.
+// is the number of the last one.
 
 var (
 	bucketMemberships = []byte("memberships")

@@ -300,7 +300,7 @@ func TestDamagedMembership(t *testing.T) {
 // retireAll has all memberships written in their places, by the committer.
 func (m *members) retireAll(t *testing.T) {
 	t.Helper()
-	all := m.all()
+	all := m.now(m.all())
 	err := m.s.run(bg, &job{change: func(tx *bbolt.Tx) error { return putMembers(tx, all) }, then: func() { m.retire(all) }}, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -459,7 +459,7 @@ func TestJoinDuringCheckpoint(t *testing.T) {
 	if is || err != nil {
 		t.Fatal(is, err)
 	}
-	all := s.members.all()
+	all := s.members.now(s.members.all())
 	if changed, err := s.members.Leave(bg, "lobby", "u_ada"); !changed || err != nil {
 		t.Fatal(changed, err)
 	}

@@ -1,14 +1,5 @@
 package bolt
 
-import (
-	"cmp"
-	"slices"
-	"strings"
-	"time"
-
-	"go.etcd.io/bbolt"
-)
-
 // stored puts a change that is in the bucket of joins into memory, when the file is opened.
 func (m *members) stored(c memberChange) {
 	m.mu.Lock()
@@ -51,17 +42,25 @@ func (m *members) putBack(taken []unsavedMember) {
 }
 
 // all are the memberships in memory.
-func (m *members) all() []unsavedMember {
+func (m *members) all() []*freshMember {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	all := make([]unsavedMember, 0, m.count)
+	all := make([]*freshMember, 0, m.count)
 	for _, of := range m.byUser {
-		of.Scan(func(_ string, f *freshMember) bool {
-			all = append(all, unsavedMember{f.memberChange, f, f.version})
-			return true
-		})
+		all = append(all, of.Values()...)
 	}
 	return all
+}
+
+// now are some of them as they are now.
+func (m *members) now(some []*freshMember) []unsavedMember {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	now := make([]unsavedMember, len(some))
+	for i, f := range some {
+		now[i] = unsavedMember{f.memberChange, f, f.version}
+	}
+	return now
 }
 
 // retire takes those out of memory that are on disk, and have not changed again.
@@ -109,50 +108,6 @@ func (w *writer) putJoins() error {
 		return err
 	}
 	key := numberKey(n)
+	w.joins = 1
 	return b.Put(key, encodeJoins(key, changes))
-}
-
-// checkpointMembers writes the memberships that are in memory in their places. If that fails,
-// it is tried again when there are more.
-func (s *Store) checkpointMembers() {
-	began := time.Now()
-	defer func() { s.figures.checkpoints.Observe(time.Since(began).Seconds()) }()
-	all := s.members.all()
-	err := s.update(func(tx *bbolt.Tx) error {
-		if err := putMembers(tx, all); err != nil {
-			return err
-		}
-		return emptyBucket(tx, bucketJoins)
-	})
-	if err != nil {
-		s.membersAt = len(all) + s.membersEvery/8 + 1
-		s.log.Error("memberships are stored, but not written in their places, which is tried again", "error", err)
-		return
-	}
-	s.membersAt = s.membersEvery
-	s.members.retire(all)
-}
-
-// putMembers writes the records of memberships, in the order of each bucket.
-func putMembers(tx *bbolt.Tx, all []unsavedMember) error {
-	byUser, byRoom := tx.Bucket(bucketMemberships), tx.Bucket(bucketMembers)
-	slices.SortFunc(all, func(a, b unsavedMember) int {
-		return cmp.Or(strings.Compare(a.UserID, b.UserID), strings.Compare(a.Room, b.Room))
-	})
-	for i := range all {
-		c := &all[i].memberChange
-		if err := putMember(byUser, bucketMemberships, c.UserID, c.Room, c); err != nil {
-			return err
-		}
-	}
-	slices.SortFunc(all, func(a, b unsavedMember) int {
-		return cmp.Or(strings.Compare(a.Room, b.Room), strings.Compare(a.UserID, b.UserID))
-	})
-	for i := range all {
-		c := &all[i].memberChange
-		if err := putMember(byRoom, bucketMembers, c.Room, c.UserID, c); err != nil {
-			return err
-		}
-	}
-	return nil
 }

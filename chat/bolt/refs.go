@@ -289,6 +289,11 @@ func (w *writer) findRef(h refHash) (e entry, found bool, err error) {
 	if err := look(w.s.refs[h]); found || err != nil {
 		return e, found, err
 	}
+	if c := w.s.indexing; c != nil {
+		if err := look(c.refs[h]); found || err != nil {
+			return e, found, err
+		}
+	}
 	for _, r := range slices.Backward(w.s.runs) {
 		if w.ts-r.newest >= chat.RefLifetime.Milliseconds() {
 			continue

@@ -55,8 +55,10 @@ func sayRefs(t *testing.T, s *Store, ref string, n int) {
 // the next job comes after it. Meanwhile no test may set the clock.
 func awaitCheckpoint(t *testing.T, s *Store) {
 	t.Helper()
-	if err := s.run(bg, &job{}, 0); err != nil {
-		t.Fatal(err)
+	for busy := true; busy; {
+		if err := s.run(bg, &job{then: func() { busy = s.advancing() }}, 0); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -76,8 +77,12 @@ type Store struct {
 	runs         []*run
 	every        int // how many changes there are between two checkpoints, about
 	checkpointAt int // how many there are at the next one
-	membersEvery int // how many memberships there may be in memory, about
-	membersAt    int // how many there are when they are written next
+	indexing     *checkpoint
+	joins        uint64 // the last record of joins
+	membersEvery int    // how many memberships there may be in memory, about
+	membersAt    int    // how many there are when they are written next
+	placing      *placing
+	pieceSize    int
 
 	mu sync.RWMutex
 	// Guarded by mu. Changed by the committer only.
@@ -110,6 +115,7 @@ type Options struct {
 
 	every   int // how many changes between two checkpoints; default: checkpointEvery
 	members int // how many memberships there may be in memory; default: membersEvery
+	piece   int // default: pieceSize
 }
 
 // Parts is the store as a hub takes it. Several hubs may have it at a time.
@@ -143,7 +149,7 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 		o.members = min(membersEvery, o.every)
 	}
 	s := newStore(path, o.every, o.Log)
-	s.membersEvery, s.membersAt = o.members, o.members
+	s.membersEvery, s.membersAt, s.pieceSize = o.members, o.members, cmp.Or(o.piece, pieceSize)
 	if err := s.openAndRead(timeout); err != nil {
 		if s.db != nil {
 			s.db.Close()

@@ -264,7 +264,7 @@ func (s *Sessions) end(userID, id string, why chat.Ending) (n int, left <-chan s
 func (s *Sessions) Absent(users []string) {
 	s.mu.Lock()
 	var absent []string
-	for _, user := range users {
+	for _, user := range slices.Compact(slices.Sorted(slices.Values(users))) {
 		if _, leaving := s.leaving[user]; !leaving && len(s.byUser[user]) == 0 {
 			absent = append(absent, user)
 		}
