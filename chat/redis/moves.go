@@ -150,13 +150,12 @@ func (n *node) tellMoves(moved []move) error {
 		text, err := results[2*i].ToString()
 		switch {
 		case err == nil:
-			u, nodes, err := parsePresent(m.user, text)
+			// Also if the node is dead: those who have removed that tell it.
+			u, _, err := parsePresent(m.user, text)
 			if err != nil {
 				return err
 			}
-			if ev.User = u; b.anyAlive(ctx, nodes) {
-				ev.Kind = chat.Joined
-			}
+			ev.Kind, ev.User = chat.Joined, u
 		case rueidis.IsRedisNil(err):
 			if u, _, err := b.users.parseUser(m.user, results[2*i+1]); err == nil {
 				ev.User = u

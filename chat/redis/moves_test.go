@@ -154,6 +154,37 @@ func TestPresenceUnderLostNode(t *testing.T) {
 	noGhosts(t, server)
 }
 
+// A user is at a node that is dead, which is not removed yet. They do not count; but when they
+// come to another node, those who watch hear of it.
+func TestPresenceBesideDeadNode(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour}) // nobody removes anything
+	put(t, e, "u_ann", "u_bob")
+	w := &watcher{here: map[string]string{}}
+	n := e.broker.Attach(w).(*node)
+	defer n.Detach()
+	if _, err := n.Subscribe(ctx, lobby); err != nil {
+		t.Fatal(err)
+	}
+	crowdOf(t, n, "u_bob") // the node is known
+	dead, _ := attach(t, e)
+	crowdOf(t, dead, "u_ann")
+	await(t, "the watchers' knowledge", func() bool { return w.sees("u_ann", "u_bob") })
+	e.broker.mu.Lock()
+	e.broker.registry.known[dead.roster.id] = 2 * time.Hour
+	e.broker.mu.Unlock()
+	present(t, e, 1)
+	n.findMoves(time.Now()) // finds what is stored: the removal will be told
+	if !w.sees("u_ann", "u_bob") {
+		t.Error("a search tells what nobody else is told")
+	}
+	w.mu.Lock()
+	w.here = map[string]string{"u_bob": ""} // as a client has it that asked now
+	w.mu.Unlock()
+	crowdOf(t, n, "u_ann")
+	await(t, "the watchers' knowledge", func() bool { return w.sees("u_ann", "u_bob") })
+}
+
 func crowdOf(t *testing.T, n *node, id string) {
 	t.Helper()
 	if _, err := n.Connect(ctx, id); err != nil {

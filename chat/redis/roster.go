@@ -51,7 +51,7 @@ type waiter struct {
 type presenceChange struct {
 	room, user string
 	here       bool
-	again      bool // it is said again, as it may be believed to be otherwise
+	again      bool // it is told also if it is stored, as it may be believed to be otherwise
 	rev        int64
 	as         chat.User
 }
@@ -304,8 +304,12 @@ func (r *roster) tell(ctx context.Context, id string, changes []presenceChange) 
 		r.registered = r.id == id
 		r.mu.Unlock()
 	}
+	// Somebody who is only at a dead node does not count any more, although that is not removed
+	// yet. Those who have asked meanwhile must hear that they are here.
+	again := r.b.anyDead()
 	var places, online []call
 	for _, c := range changes {
+		c.again = c.again || again
 		if c.room == "" {
 			online = append(online, r.b.onlineCall(id, c.user, c.here))
 		} else {
