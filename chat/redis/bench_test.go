@@ -1,11 +1,15 @@
+//go:build unix
+
 package redis
 
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,4 +203,41 @@ func BenchmarkChannels(b *testing.B) {
 			b.ReportMetric((after-main)/float64(n), "µs-redis/call")
 		})
 	}
+}
+
+// BenchmarkProbe prints what a probe of 100,000 conversations costs Redis and a node, which does so
+// every Config.ProbeEvery, and what Redis keeps of a conversation.
+func BenchmarkProbe(b *testing.B) {
+	const conversations = 100_000
+	server := redistest.Start(b)
+	e := open(b, Config{Addresses: []string{server.Addr}})
+	var all []chat.Conversation
+	for i := range conversations {
+		all = append(all, chat.RoomConversation(fmt.Sprint("room-", i)))
+	}
+	for some := range slices.Chunk(all, 500) {
+		var entries []chat.Entry
+		for _, c := range some {
+			entries = append(entries, chat.Entry{Conversation: c, Message: message("u_ada", "x", "")})
+		}
+		e.store.Append(ctx, entries, func(int, chat.Result) {})
+	}
+	var before, after syscall.Rusage
+	main, _ := cpu(b, server)
+	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
+	n := 0
+	for b.Loop() {
+		e.store.Tails(ctx, all, func(_ int, t chat.Tail, err error) {
+			if err != nil || t.Change != 1 {
+				b.Fatal(t, err)
+			}
+		})
+		n++
+	}
+	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	mainAfter, _ := cpu(b, server)
+	node := float64(after.Utime.Nano()+after.Stime.Nano()-before.Utime.Nano()-before.Stime.Nano()) / 1e6
+	b.ReportMetric((mainAfter-main)/1e3/float64(n), "ms-redis/probe")
+	b.ReportMetric(node/float64(n), "ms-node/probe")
+	b.ReportMetric(0, "ns/op")
 }

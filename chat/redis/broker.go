@@ -46,6 +46,10 @@ type broker struct {
 	control  string // the last entry of the control stream that was read
 }
 
+// probeBatch is how many conversations a probe asks the store for at a time: all of them, as those
+// of a partition are read by one command.
+const probeBatch = 1 << 20
+
 // users reads what broker needs of users. store implements it.
 type users interface {
 	user(ctx context.Context, id string) (u chat.User, rev int64, err error)
@@ -79,7 +83,7 @@ func (b *broker) close() {
 // Attach implements chat.Broker.
 func (b *broker) Attach(r chat.Receiver) chat.Node {
 	n := &node{b: b, receiver: r, roster: newRoster(b), subscribed: make(map[chat.Conversation]bool)}
-	n.bell = doorbell.Attach(r, b.source, doorbell.Config{Log: b.cfg.Log, ProbeEvery: b.cfg.ProbeEvery, Timeout: b.cfg.Timeout, HintLife: hintLife})
+	n.bell = doorbell.Attach(r, b.source, doorbell.Config{Log: b.cfg.Log, ProbeEvery: b.cfg.ProbeEvery, Batch: probeBatch, Timeout: b.cfg.Timeout, HintLife: hintLife})
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.nodes = append(slices.Clip(b.nodes), n)

@@ -159,7 +159,12 @@ func (s *store) Recent(ctx context.Context, userID string) (hints []doorbell.Hin
 
 // LastHints implements doorbell.Source.
 func (s *store) LastHints(ctx context.Context, userIDs []string, each func(int, uint64, error)) {
-	groups := groupBy(userIDs, partition)
+	for groups := range slices.Chunk(groupBy(userIDs, partition), maxCommands) {
+		s.lastHints(ctx, userIDs, groups, each)
+	}
+}
+
+func (s *store) lastHints(ctx context.Context, userIDs []string, groups []group, each func(int, uint64, error)) {
 	cmds := make(rueidis.Commands, len(groups))
 	for g, group := range groups {
 		var fields []string

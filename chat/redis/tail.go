@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,15 @@ func (s *store) tails(ctx context.Context, cs []chat.Conversation, each func(int
 		return
 	}
 	groups := groupBy(cs, func(c chat.Conversation) int { return partition(string(c)) })
+	for some := range slices.Chunk(groups, maxCommands) {
+		s.tailsOf(ctx, cs, some, each)
+	}
+}
+
+// maxCommands is how many commands go in one pipeline, so that others get their turn.
+const maxCommands = 256
+
+func (s *store) tailsOf(ctx context.Context, cs []chat.Conversation, groups []group, each func(int, tail, error)) {
 	cmds := make(rueidis.Commands, len(groups))
 	for g, group := range groups {
 		cmd := s.client.B().Hmget().Key(s.keys.tails(group.partition)).Field("#")
