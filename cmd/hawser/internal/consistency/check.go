@@ -11,6 +11,7 @@ func Check(history []Event) []Violation {
 		history: history,
 		count:   map[Rule]int{},
 		conns:   map[int]*connection{},
+		users:   map[string]*Event{},
 		sends:   map[sendKey]*send{},
 		content: map[string]*send{},
 		places:  map[place]*sight{},
@@ -37,10 +38,12 @@ type checker struct {
 
 	// What index finds.
 	conns   map[int]*connection
+	users   map[string]*Event // when they first connected
 	sends   map[sendKey]*send
 	sent    []*send // the same, in order
 	content map[string]*send
 	losses  []*Event
+	faults  []*Event
 	settled []*Event
 	places  map[place]*sight // the first sight of what is at a place
 	tails   map[branch]*tail
@@ -60,6 +63,7 @@ type place struct {
 type connection struct {
 	user, client string
 	began        *Event
+	ready        *Event // nil: never
 	ended        *Event // nil: never
 }
 
@@ -125,8 +129,13 @@ func (c *checker) index() {
 		if k == nil && e.Conn > 0 {
 			k = &connection{user: e.User, client: e.Client, began: e}
 			c.conns[e.Conn] = k
+			if c.users[k.user] == nil {
+				c.users[k.user] = e
+			}
 		}
 		switch e.Kind {
+		case Ready:
+			k.ready = e
 		case Disconnected:
 			if k.ended == nil {
 				k.ended = e
@@ -135,6 +144,8 @@ func (c *checker) index() {
 			c.indexSend(e)
 		case Lossy:
 			c.losses = append(c.losses, e)
+		case Fault:
+			c.faults = append(c.faults, e)
 		case Settled:
 			c.settled = append(c.settled, e)
 		}

@@ -161,7 +161,7 @@ var planted = map[string]fault{
 	}},
 	"a new epoch without a loss": {rules(EpochRule), func(s *script) { forkLast(s, "e2") }},
 	"a connection goes back to an old epoch": {rules(EpochRule, Delivery), func(s *script) {
-		flush(s)
+		lose(s, time.Hour)
 		s.deliver(lobby, m3, 3)
 	}},
 	"a node answers from an old epoch": {rules(EpochRule), func(s *script) {
@@ -176,11 +176,11 @@ var planted = map[string]fault{
 		s.ack(5, lobby, "r9", "e1", 4)
 	}},
 	"a connection is told of a new epoch by a message": {rules(Delivery), func(s *script) {
-		flush(s)
+		lose(s, time.Hour)
 		s.remove(Event{Kind: Reload, Conn: 1})
 	}},
 	"a connection is not told of a new epoch": {rules(Undelivered), func(s *script) {
-		flush(s)
+		lose(s, time.Hour)
 		s.remove(Event{Kind: Reload, Conn: 3})
 		s.remove(Event{Kind: Delivered, Conn: 3, Conversation: lobby})
 	}},
@@ -194,6 +194,28 @@ var planted = map[string]fault{
 	}},
 	"a reload without a reason": {rules(ReloadRule), func(s *script) {
 		s.repeat(Event{Kind: Delivered, Conn: 1, Conversation: lobby, Message: Message{Seq: 3}}, func(e *Event) { e.Kind = Reload })
+	}},
+	"a new connection is not told of a room": {rules(Delivery), func(s *script) {
+		later(s, func() { s.add(Event{Kind: Ready, Conn: 5, Told: true}) }, func() { s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
+	}},
+	"a new connection does not hear a room": {rules(Undelivered), func(s *script) {
+		later(s, func() { s.add(Event{Kind: Ready, Conn: 5}) }, func() {})
+	}},
+	"a member is told to be none": {rules(Delivery), func(s *script) {
+		later(s, func() { s.add(Event{Kind: Gone, Conn: 5, Conversation: lobby}) }, func() {})
+		s.get(Event{Kind: Present}).Users = []string{annID, bobID}
+	}},
+	"a resumed connection misses a message": {rules(Delivery, Missed), func(s *script) {
+		later(s, func() { s.resume(5, lobby, "e1", 2) }, func() { s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
+		s.repeat(Event{Kind: Resumed}, func(e *Event) { e.Kind, e.Seq = Delivered, 2 })
+		s.get(Event{Kind: Delivered, Conn: 5}).Message = m2
+		s.get(Event{Kind: Resumed}).Seq = 1
+	}},
+	"a resumed connection gets a message twice": {rules(Delivery), func(s *script) {
+		later(s, func() { s.resume(5, lobby, "e1", 3) }, func() { s.deliver(lobby, m3, 5); s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
+	}},
+	"a resumed connection is told to reload for nothing": {rules(ReloadRule), func(s *script) {
+		later(s, func() { s.resume(5, lobby, "e1", 2); s.reload(5, lobby, "e1", 3) }, func() { s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
 	}},
 	"presence names a user who is gone": {rules(Presence), func(s *script) {
 		s.get(Event{Kind: Present}).Users = []string{annID, bobID, eveID}
@@ -227,26 +249,36 @@ func forkLast(s *script, epoch string) {
 }
 
 // flush loses everything in the lobby, and tells everybody; then Ann sends r4.
-func flush(s *script) {
-	i := s.find(1, Event{Kind: Connected, Conn: 4})
-	rest := s.events[i:]
-	s.events = slices.Clip(s.events[:i])
+func flush(s *script) { lose(s, -1) }
+
+// lose is flush with a loss of what was acknowledged within a window.
+func lose(s *script, window time.Duration) {
 	m4 := message("e2", 1, annID, "r4")
-	s.lossy(-1)
-	s.reload(1, lobby, "e2", 0)
-	s.reload(3, lobby, "e2", 0)
-	s.send(1, lobby, "r4")
-	s.ack(1, lobby, "r4", "e2", 1)
-	s.deliver(lobby, m4, 1, 3)
-	shift := s.events[len(s.events)-1].At
-	for _, e := range rest {
-		e.At += shift
-		if e.Began != 0 {
-			e.Began += shift
-		}
-		s.events = append(s.events, e)
-	}
+	s.before(Event{Kind: Connected, Conn: 4}, func() {
+		s.lossy(window)
+		s.reload(1, lobby, "e2", 0)
+		s.reload(3, lobby, "e2", 0)
+		s.send(1, lobby, "r4")
+		s.ack(1, lobby, "r4", "e2", 1)
+		s.deliver(lobby, m4, 1, 3)
+	})
 	s.events[s.find(3, Event{Kind: Read, Conversation: lobby})].Messages = []Message{m4}
+}
+
+// later has Ann connect with another device (5), and say r4 (seq 4) in the lobby with the
+// first one.
+func later(s *script, begin, hear func()) {
+	m4 := message("e1", 4, annID, "r4")
+	s.before(Event{Kind: Connected, Conn: 4}, func() {
+		s.connect(5, "ann's telephone", annID, "n2")
+		begin()
+		s.send(1, lobby, "r4")
+		s.ack(1, lobby, "r4", "e1", 4)
+		s.deliver(lobby, m4, 1, 3)
+		hear()
+	})
+	read := &s.events[s.find(3, Event{Kind: Read, Conversation: lobby})]
+	read.Messages = append(slices.Clone(read.Messages), m4)
 }
 
 // flushPrivate loses what Ann and Bob said, and Ann says something new, which is all that tells
@@ -269,6 +301,12 @@ func TestWhatIsAllowed(t *testing.T) {
 	for name, edit := range map[string]func(s *script){
 		"a planned loss":            flush,
 		"a planned loss in private": flushPrivate,
+		"a loss of the memberships, too": func(s *script) {
+			flush(s)
+			s.remove(Event{Kind: Reload, Conn: 3})
+			s.remove(Event{Kind: Delivered, Conn: 3, Conversation: lobby})
+			s.get(Event{Kind: Present}).Users = []string{annID}
+		},
 		"a planned loss of the last moment": func(s *script) {
 			s.lossy(time.Hour)
 			i := s.find(3, Event{Kind: Read, Conversation: lobby})
@@ -276,6 +314,41 @@ func TestWhatIsAllowed(t *testing.T) {
 			loss := s.events[len(s.events)-1]
 			loss.At, loss.Began = s.events[i-1].At, s.events[i-1].At
 			s.events = slices.Insert(s.events[:len(s.events)-1], i, loss)
+		},
+		"a resumed connection": func(s *script) {
+			later(s, func() {
+				s.resume(5, lobby, "e1", 2)
+				s.deliver(lobby, m3, 5)
+				s.add(Event{Kind: Ready, Conn: 5, Told: true})
+			},
+				func() { s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
+		},
+		"a connection that hears its rooms by itself": func(s *script) {
+			later(s, func() { s.add(Event{Kind: Ready, Conn: 5}) }, func() { s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
+		},
+		"a connection that does not want to hear a room": func(s *script) {
+			later(s, func() {
+				s.join(5, lobby, "e1", 3)
+				s.add(Event{Kind: Unsubscribed, Conn: 5, Conversation: lobby})
+			}, func() {})
+		},
+		"somebody leaves, and hears something until then": func(s *script) {
+			later(s, func() {
+				s.join(5, lobby, "e1", 3)
+				s.add(Event{Kind: Leaving, Conn: 5, Conversation: lobby})
+			}, func() {
+				s.deliver(lobby, message("e1", 4, annID, "r4"), 5)
+				s.add(Event{Kind: Left, Conn: 5, Conversation: lobby})
+			})
+		},
+		"a membership that was not on disk": func(s *script) {
+			later(s, func() { s.add(Event{Kind: Ready, Conn: 5, Told: true}) }, func() {})
+			at := s.find(1, Event{Kind: Subscribed, Conn: 1})
+			s.events = slices.Insert(s.events, at+1, Event{Kind: Fault, At: s.events[at].At})
+		},
+		"a message of a user who was lost": func(s *script) {
+			s.remove(Event{Kind: Acked, Ref: "q2"})
+			s.before(Event{Kind: Connected, Conn: 4}, func() { s.lossy(-1) })
 		},
 		"a refusal that leaves the outcome open": func(s *script) {
 			e := s.get(Event{Kind: Acked, Ref: "r3"})
@@ -290,7 +363,7 @@ func TestWhatIsAllowed(t *testing.T) {
 			read.Messages, read.Damaged = []Message{m1, m3}, []uint64{2}
 		},
 		"somebody leaves while presence is asked for": func(s *script) {
-			s.repeat(Event{Kind: Present}, func(e *Event) { *e = Event{Kind: Unsubscribed, At: e.At, Conn: 1, Conversation: lobby} })
+			s.repeat(Event{Kind: Present}, func(e *Event) { *e = Event{Kind: Left, At: e.At, Conn: 1, Conversation: lobby} })
 			s.get(Event{Kind: Present}).Users = []string{bobID}
 			last := &s.events[len(s.events)-1]
 			last.At += time.Millisecond

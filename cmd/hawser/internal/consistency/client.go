@@ -11,10 +11,12 @@ type view struct {
 	epoch string
 	whole uint64          // everything up to here, from the seq where it began
 	more  map[uint64]bool // seqs beyond that
+	muted bool            // the client does not want to hear it now
 	last  *Event
 }
 
-type viewKey struct{ client, conversation string }
+// viewKey is a client as one user: as another one it knows nothing.
+type viewKey struct{ client, user, conversation string }
 
 func (v *view) add(seq uint64) {
 	if seq > v.whole {
@@ -37,18 +39,28 @@ func (c *checker) checkClients() {
 		if e.Kind == Settled {
 			c.settledClients(e, views)
 		}
+		if e.Kind == Ready { // the new connection hears everything again
+			for key, v := range views {
+				v.muted = v.muted && key.client != k.client
+			}
+		}
 		if k == nil || e.Conversation == "" {
 			continue
 		}
-		key := viewKey{k.client, e.Conversation}
+		key := viewKey{k.client, k.user, e.Conversation}
 		v := views[key]
 		switch e.Kind {
 		case Subscribed, Reload:
 			if v == nil || v.epoch != e.Epoch {
 				views[key] = &view{epoch: e.Epoch, whole: e.Seq, more: map[uint64]bool{}, last: e}
 			}
-		case Unsubscribed:
+			views[key].muted = false
+		case Left, Gone:
 			delete(views, key)
+		case Unsubscribed:
+			if v != nil {
+				v.muted = true
+			}
 		case Delivered:
 			if v == nil || v.epoch != e.Epoch {
 				v = &view{epoch: e.Epoch, whole: e.Seq - 1, more: map[uint64]bool{}}
@@ -73,10 +85,10 @@ func (c *checker) checkClients() {
 }
 
 func (c *checker) settledClients(w *Event, views map[viewKey]*view) {
-	open := map[string]bool{}
+	open := map[viewKey]bool{}
 	for _, k := range c.conns {
 		if k.openDuring(w) {
-			open[k.client] = true
+			open[viewKey{client: k.client, user: k.user}] = true
 		}
 	}
 	now := c.readings(w)
@@ -84,7 +96,7 @@ func (c *checker) settledClients(w *Event, views map[viewKey]*view) {
 		return strings.Compare(a.client+" "+a.conversation, b.client+" "+b.conversation)
 	}) {
 		v, read := views[key], now[key.conversation]
-		if read == nil || !open[key.client] || v.epoch != epochOf(read) {
+		if read == nil || v.muted || !open[viewKey{client: key.client, user: key.user}] || v.epoch != epochOf(read) {
 			continue // of another epoch, checkConnections says that it was not told
 		}
 		if end := read.Messages[len(read.Messages)-1].Seq; v.whole < end {

@@ -11,7 +11,8 @@
 //	order        a conversation has one order: everybody agrees on what is at a seq of an epoch
 //	doubled      a message is stored once, however often it was sent with its ref
 //	ghost        only what was sent, and not refused, is ever seen
-//	delivery     a connection gets every message after its position once, in order, or a reload
+//	delivery     a connection hears the rooms of its user, and gets every message after its
+//	             position once, in order, or a reload
 //	early        an acknowledgement reaches the sending connection before the message does
 //	undelivered  when the service is well, every open connection has got everything
 //	missed       what a client was delivered and what it read add up to the whole

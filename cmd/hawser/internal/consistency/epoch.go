@@ -66,6 +66,9 @@ func (c *checker) checkEpochs() {
 		}
 		// The same connection never goes back, whatever it asks for.
 		key := talk{e.Conn, e.Conversation}
+		if e.Kind == Subscribed {
+			continue // the node may not know yet what the store has answered: a reload follows
+		}
 		if old := newest[key]; old == nil || l.index(epochOf(old)) <= at {
 			newest[key] = e
 		} else {

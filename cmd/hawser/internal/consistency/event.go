@@ -20,10 +20,15 @@ const (
 	Sent         Kind = "sent"         // about to write a message: Ref, Content
 	Acked        Kind = "acked"        // the answer to it: Ref, ID, Seq, Epoch
 	Refused      Kind = "refused"      // the answer to it: Ref, Reason
-	Subscribed   Kind = "subscribed"   // to a room from Seq on: Seq, Epoch
-	Unsubscribed Kind = "unsubscribed" // from a room
+	Ready        Kind = "ready"        // the first answer after auth_ok: the rooms of the user are heard. Told
+	Subscribed   Kind = "subscribed"   // told to hear it from Seq on; in a room, as a member: Seq, Epoch
+	Resumed      Kind = "resumed"      // asked to hear it from Seq on: Seq, Epoch
+	Unsubscribed Kind = "unsubscribed" // from a room, on this connection
+	Leaving      Kind = "leaving"      // about to end the user's membership of a room
+	Left         Kind = "left"         // the answer to it
+	Gone         Kind = "gone"         // told that the user is not a member of the room
 	Delivered    Kind = "delivered"    // Sender, Content, ID, Seq, Epoch, ServerTS
-	Reload       Kind = "reload"       // Seq, Epoch
+	Reload       Kind = "reload"       // told to read it anew: Seq, Epoch
 	Read         Kind = "read"         // a page of history: Began, After, Messages, More, Damaged
 	Present      Kind = "present"      // who is in a room: Began, Users
 
@@ -36,8 +41,8 @@ const (
 	// well. Nobody sent, joined or left between; they only read.
 	Settled Kind = "settled"
 
-	// Fault: something was done to the service that must lose nothing. It is there for
-	// those who read the history, and no rule looks at it.
+	// Fault: something was done to the service that may lose the memberships of the last
+	// second, and nothing else. Node and Reason are for those who read the history.
 	Fault Kind = "fault"
 )
 
@@ -70,6 +75,7 @@ type Event struct {
 	More        bool          `json:",omitzero"` // there are messages beyond the page
 	Damaged     []uint64      `json:",omitzero"` // seqs of messages that cannot be read any more
 	Users       []string      `json:",omitzero"`
+	Told        bool          `json:",omitzero"` // the client is told which rooms it hears
 	Window      time.Duration `json:",omitzero"`
 }
 

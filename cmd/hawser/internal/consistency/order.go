@@ -1,5 +1,7 @@
 package consistency
 
+import "slices"
+
 // checkOrder: everybody agrees on what is at a place, and nothing is at two places.
 func (c *checker) checkOrder() {
 	type named struct {
@@ -7,6 +9,7 @@ func (c *checker) checkOrder() {
 		name string
 	}
 	ids, contents := map[named]*sight{}, map[named]*sight{}
+	said := map[named]bool{} // what has been reported: everybody sees the same
 	for s := range c.sights() {
 		switch old := c.places[s.place()]; {
 		case old == nil:
@@ -28,7 +31,8 @@ func (c *checker) checkOrder() {
 		content := named{s.branch(), s.Content}
 		if old := contents[content]; old == nil {
 			contents[content] = s
-		} else if old.Seq != s.Seq && !c.mayDouble(s.Content) {
+		} else if old.Seq != s.Seq && !said[content] && !c.mayDouble(s.Content) {
+			said[content] = true
 			c.report(Doubled, []*Event{old.event, s.event}, "%s has the message %q at seq %d and at seq %d of epoch %s", s.conversation, s.Content, old.Seq, s.Seq, s.Epoch)
 		}
 	}
@@ -98,9 +102,15 @@ func (c *checker) checkAnswers() {
 	}
 	for _, w := range c.settled {
 		for _, s := range c.sent {
-			if s.last.At < w.Began && !s.answered {
+			if s.last.At < w.Began && !s.answered && !c.forgotten(s) {
 				c.report(Unanswered, []*Event{s.first, s.last, w}, "%q to %s was never answered", s.content, s.conversation)
 			}
 		}
 	}
+}
+
+// forgotten reports whether the sender of a message has been lost together with everything
+// else. Whoever it was has come back as another user, who knows nothing of it.
+func (c *checker) forgotten(s *send) bool {
+	return slices.ContainsFunc(c.losses, func(l *Event) bool { return l.Window < 0 && c.users[s.user].At < l.At })
 }

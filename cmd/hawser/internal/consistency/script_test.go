@@ -46,6 +46,10 @@ func (s *script) reload(conn int, conversation, epoch string, seq uint64) {
 	s.add(Event{Kind: Reload, Conn: conn, Conversation: conversation, Message: Message{Epoch: epoch, Seq: seq}})
 }
 
+func (s *script) resume(conn int, conversation, epoch string, seq uint64) {
+	s.add(Event{Kind: Resumed, Conn: conn, Conversation: conversation, Message: Message{Epoch: epoch, Seq: seq}})
+}
+
 func (s *script) read(conn int, conversation string, after uint64, messages ...Message) {
 	s.add(Event{Kind: Read, Conn: conn, Conversation: conversation, After: after, Messages: messages})
 }
@@ -123,6 +127,22 @@ func ordinary() *script {
 	s.connect(4, "audit", eveID, "n3")
 	s.settle(4, lobby, []string{annID, bobID}, map[string][]Message{lobby: {m1, m2, m3}, ab: {p1, p2}})
 	return s
+}
+
+// before has write write events before one like this. What follows comes later.
+func (s *script) before(like Event, write func()) {
+	i := s.find(1, like)
+	rest := slices.Clone(s.events[i:])
+	s.events = slices.Clip(s.events[:i])
+	write()
+	shift := s.events[len(s.events)-1].At
+	for _, e := range rest {
+		e.At += shift
+		if e.Began != 0 {
+			e.Began += shift
+		}
+		s.events = append(s.events, e)
+	}
 }
 
 // find returns the index of the nth event, from 1, for which the given fields are as in like.

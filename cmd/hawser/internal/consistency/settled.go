@@ -1,0 +1,132 @@
+package consistency
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// settled: every open connection has got everything, and presence is right.
+func (f *streams) settled(w *Event) {
+	now := f.readings(w)
+	for _, key := range slices.SortedFunc(maps.Keys(f.all), func(a, b streamKey) int {
+		if a.conn != b.conn {
+			return a.conn - b.conn
+		}
+		return strings.Compare(a.conversation, b.conversation)
+	}) {
+		s, read := f.all[key], now[key.conversation]
+		if read == nil || !s.on || s.ending || !f.conns[key.conn].openDuring(w) {
+			continue
+		}
+		newest := read.Messages[len(read.Messages)-1]
+		_, _, private := people(key.conversation)
+		switch epoch, end := epochOf(read), newest.Seq; {
+		case s.epoch != epoch && private && !f.sentAfter(newest.Content, s.last):
+		case s.epoch != epoch:
+			f.report(Undelivered, []*Event{s.last, read}, "connection %d was not told that %s is of epoch %s now", key.conn, key.conversation, epoch)
+		case s.pos < end:
+			f.report(Undelivered, []*Event{s.last, read}, "connection %d has got %s up to seq %d; it ends at %d", key.conn, key.conversation, s.pos, end)
+		}
+	}
+	for _, conversation := range slices.Sorted(maps.Keys(now)) {
+		f.settledSilent(w, now[conversation])
+	}
+	f.settledPresence(w)
+}
+
+func (c *checker) sentAfter(content string, e *Event) bool {
+	s := c.content[content]
+	return s != nil && s.first.At > e.At
+}
+
+// readings returns, of each conversation, the last reading up to its end in a window.
+func (c *checker) readings(w *Event) map[string]*Event {
+	now := map[string]*Event{}
+	for i := range c.history {
+		if e := &c.history[i]; e.Kind == Read && e.Began >= w.Began && e.At <= w.At && !e.More && len(e.Messages) > 0 {
+			now[e.Conversation] = e
+		}
+	}
+	return now
+}
+
+// settledSilent: the connections that have got nothing of a conversation, and have to hear it,
+// have not missed what was sent since.
+func (f *streams) settledSilent(w, read *Event) {
+	newest := f.content[read.Messages[len(read.Messages)-1].Content]
+	if newest == nil {
+		return
+	}
+	for _, id := range slices.Sorted(maps.Keys(f.conns)) {
+		k := f.conns[id]
+		if s := f.all[streamKey{id, read.Conversation}]; s != nil && (s.on || s.left) || !k.openDuring(w) {
+			continue
+		}
+		if since, hears := f.hearsSince(k, read.Conversation); hears && newest.first.At > since {
+			f.report(Undelivered, []*Event{k.began, newest.first, read}, "connection %d has got nothing of %s", id, read.Conversation)
+		}
+	}
+}
+
+// hearsSince returns since when a connection hears a conversation without having been told.
+func (f *streams) hearsSince(k *connection, conversation string) (since time.Duration, hears bool) {
+	if a, b, private := people(conversation); private {
+		return k.began.At, k.user == a || k.user == b
+	}
+	m := f.member(k.user, conversation)
+	if m == nil || k.ready == nil || m.At > k.began.At {
+		return 0, false
+	}
+	return k.ready.At, true
+}
+
+// settledPresence: the users in a room are those with an open connection that hears it. If
+// somebody came or went meanwhile, nothing can be said.
+func (f *streams) settledPresence(w *Event) {
+	moves := []Kind{Connected, Disconnected, Ready, Subscribed, Unsubscribed, Leaving, Left, Gone}
+	var lists []*Event
+	for i := range f.history {
+		e := &f.history[i]
+		if e.At < w.Began || e.At > w.At {
+			continue
+		}
+		if slices.Contains(moves, e.Kind) {
+			return
+		}
+		if e.Kind == Present && e.Began >= w.Began {
+			lists = append(lists, e)
+		}
+	}
+	for _, e := range lists {
+		here := map[string]bool{}
+		unknown := false
+		for id, k := range f.conns {
+			if !k.openDuring(w) {
+				continue
+			}
+			if s := f.all[streamKey{id, e.Conversation}]; s != nil && s.on && s.ending {
+				unknown = true
+			}
+			if f.hears(id, e.Conversation) {
+				here[k.user] = true
+			}
+		}
+		if unknown {
+			continue
+		}
+		want := slices.Sorted(maps.Keys(here))
+		got := slices.Sorted(slices.Values(e.Users))
+		if !slices.Equal(want, got) {
+			f.report(Presence, []*Event{e}, "%s says that in %s there are %v; there are %v", f.nodeOf(e), e.Conversation, got, want)
+		}
+	}
+}
+
+func (c *checker) nodeOf(e *Event) string {
+	if k := c.conns[e.Conn]; k != nil {
+		return k.began.Node
+	}
+	return e.Node
+}
