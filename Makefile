@@ -11,6 +11,7 @@
 # make peers-table  other libraries' servers through all cases: a table and pages
 # make dist         static archives of every program, with checksums, in dist/archives
 # make faults  CPU, latency, memory and long runs: prints what it measured (2 minutes)
+# make faults-cluster  three nodes and their Redis, broken under random clients: FAULTS_FOR=30m FAULTS_SEED=…
 # make soak    SOAK=30m CONNS=15000: a server under churn ends as it began
 # make scale   CONNS=200000: so many connections, on several processes
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
@@ -23,7 +24,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 PEERS_DIR = cmd/wsbench/peers
 
-.PHONY: run cluster build test tools race fuzz faults soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table dist lint layers clean
+.PHONY: run cluster build test tools race fuzz faults faults-cluster soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -69,6 +70,11 @@ fuzz:
 FAULTS = $(GO) test -tags faults -count=1 -v ./server
 faults:
 	$(FAULTS) -timeout 20m -run '^TestFault'
+
+# With the seed that a run has printed, the same things are broken in the same order.
+faults-cluster: export FAULTS_FOR ?= 30m
+faults-cluster: tools
+	$(GO) test -count=1 -v -timeout 0 -run '^TestCluster$$' ./cmd/hawser/internal/faults
 
 soak: export SOAK ?= 30m
 soak: export CONNS ?= 15000

@@ -26,12 +26,17 @@ func (c *client) handle(l *link, p packet) {
 		if p.Type == "message" {
 			conversation = consistency.Private(p.SenderID, p.ReceiverID)
 		}
-		c.record(l, consistency.Event{Kind: consistency.Delivered, Conversation: conversation, Message: p.message()})
-		l.live[conversation] = position{p.Epoch, p.Seq}
-		c.delivered(conversation, p.Epoch, p.Seq)
+		c.take(l, conversation, p)
+	case "resume":
+		c.resumed(l, p)
 	case "system":
-		if p.Event == "reload" {
+		switch p.Event {
+		case "reload":
 			c.reload(l, p)
+		case "subscribed":
+			c.hears(l, p.ReceiverID, p)
+		case "unsubscribed":
+			c.deaf(l, p.ReceiverID, consistency.Unsubscribed)
 		}
 		l.moved(p)
 	case "error":
@@ -43,6 +48,13 @@ func (c *client) handle(l *link, p packet) {
 		}
 		c.answered(l, r, p)
 	}
+}
+
+// take takes a message that came by itself.
+func (c *client) take(l *link, conversation string, p packet) {
+	c.record(l, consistency.Event{Kind: consistency.Delivered, Conversation: conversation, Message: p.message()})
+	l.live[conversation] = position{p.Epoch, p.Seq}
+	c.delivered(conversation, p)
 }
 
 func (c *client) record(l *link, e consistency.Event) {
@@ -62,29 +74,33 @@ func (c *client) forgotten(l *link) {
 }
 
 func (c *client) reload(l *link, p packet) {
-	conversation := p.ReceiverID
-	if strings.HasPrefix(conversation, "u_") {
-		conversation = consistency.Private(conversation, l.ok.UserID)
-	}
-	c.record(l, consistency.Event{Kind: consistency.Reload, Conversation: conversation, Message: consistency.Message{Epoch: p.Epoch, Seq: p.Seq}})
+	conversation := c.conversation(l, p.ReceiverID)
+	c.record(l, consistency.Event{Kind: consistency.Reload, Conversation: conversation, Message: p.message()})
 	l.live[conversation] = position{p.Epoch, p.Seq}
-	if h := c.held[conversation]; h == nil || h.epoch != p.Epoch {
-		c.held[conversation] = newHolding(p.Epoch, p.Seq)
+	c.subscribed(conversation, p)
+}
+
+// conversation names what a receiver and the user of a connection have in common.
+func (c *client) conversation(l *link, receiver string) string {
+	if strings.HasPrefix(receiver, "u_") {
+		return consistency.Private(receiver, l.ok.UserID)
 	}
+	return receiver
 }
 
 // answered takes the answer to a request.
 func (c *client) answered(l *link, r *request, p packet) {
 	switch r.kind {
 	case "join":
-		c.record(l, consistency.Event{Kind: consistency.Subscribed, Conversation: r.conversation, Message: p.message()})
-		l.joined[r.conversation] = true
-		if at := l.live[r.conversation]; at.epoch != p.Epoch || at.seq < p.Seq {
-			l.live[r.conversation] = position{p.Epoch, p.Seq}
-		}
-		c.subscribed(r.conversation, p.Epoch, p.Seq)
+		c.person.isMember(r.conversation)
+		c.hears(l, r.conversation, p)
 	case "leave":
-		c.left(l, r.conversation)
+		delete(c.leaving, r.conversation)
+		delete(c.held, r.conversation)
+		c.deaf(l, r.conversation, consistency.Left)
+	case "unsubscribe":
+		l.muted[r.conversation], l.silent[r.conversation] = true, true
+		c.deaf(l, r.conversation, consistency.Unsubscribed)
 	case "group", "message":
 		c.record(l, consistency.Event{Kind: consistency.Acked, Conversation: r.conversation, Ref: p.Ref, Message: p.message()})
 		c.drop(p.Ref)
@@ -100,21 +116,23 @@ func (c *client) answered(l *link, r *request, p packet) {
 	case "presence":
 		c.present(l, r, p)
 	case "peers":
-		for _, peer := range p.Peers {
-			if h := c.held[consistency.Private(peer.UserID, l.ok.UserID)]; h != nil {
-				h.want = max(h.want, peer.Seq)
-			}
-		}
+		c.reach(l, p.Peers, func(peer packet) string { return consistency.Private(peer.UserID, l.ok.UserID) })
+	case "rooms":
+		c.reach(l, p.Rooms, func(room packet) string { return room.ReceiverID })
+	}
+	if r.first {
+		l.ready = true
+		c.record(l, consistency.Event{Kind: consistency.Ready, Told: c.told()})
 	}
 }
 
-// left notes that a connection is not in a room any more, and forgets what was said there.
-func (c *client) left(l *link, room string) {
-	c.record(l, consistency.Event{Kind: consistency.Unsubscribed, Conversation: room})
-	delete(l.joined, room)
-	delete(l.live, room)
-	delete(l.here, room)
-	delete(c.held, room)
+// reach notes how far conversations reach.
+func (c *client) reach(l *link, list []packet, name func(packet) string) {
+	for _, p := range list {
+		if h := c.held[name(p)]; h != nil {
+			h.want = max(h.want, p.Seq)
+		}
+	}
 }
 
 func messages(p packet) (all []consistency.Message) {
@@ -159,14 +177,11 @@ func (c *client) refused(l *link, r *request, p packet) {
 		if h := c.held[r.conversation]; h != nil && r.catchingUp {
 			h.asked, h.again = false, time.Now().Add(wait)
 			if p.Code == 404 { // there is nothing any more
-				l.joined[r.conversation] = false
-				delete(c.held, r.conversation)
+				c.distrust(l, r.conversation)
 			}
 		}
 	case "peers":
-		l.asked = time.Time{}
-	case "leave":
-		c.rooms[r.conversation] = true
+		l.asked = l.asked && !r.first
 	case "group", "message":
 		c.record(l, consistency.Event{Kind: consistency.Refused, Conversation: r.conversation, Ref: p.Ref, Reason: p.Reason})
 		for _, o := range c.outbox {

@@ -30,6 +30,7 @@ type auditKey struct {
 // pass reads who is in the rooms, and all conversations: from each node their ends, and if full
 // everything. It returns that as events, and what is wrong, or "".
 func (a *audit) pass(ctx context.Context, full bool) (events []consistency.Event, wrong string) {
+	defer a.close() // those who are here to read are in their rooms, too
 	note := func(problem string) {
 		if wrong == "" {
 			wrong = problem
@@ -44,6 +45,12 @@ func (a *audit) pass(ctx context.Context, full bool) (events []consistency.Event
 			events = append(events, e)
 			note(a.run.wrongPresence(e))
 		}
+	}
+	for _, e := range a.run.watched() {
+		events = append(events, e)
+		note(a.run.wrongPresence(e))
+	}
+	for _, n := range a.run.nodes {
 		for _, t := range a.run.targets() {
 			e, err := a.read(ctx, n, t, full)
 			if err != nil {
@@ -52,10 +59,6 @@ func (a *audit) pass(ctx context.Context, full bool) (events []consistency.Event
 			events = append(events, e)
 			note(a.run.wrongEnd(e))
 		}
-	}
-	for _, e := range a.run.watched() {
-		events = append(events, e)
-		note(a.run.wrongPresence(e))
 	}
 	return events, wrong
 }
@@ -155,7 +158,7 @@ func (a *audit) link(ctx context.Context, n *node, user *person) (*link, error) 
 		return l, nil
 	}
 	account := user.get()
-	l, err := dial(ctx, n, account.Token, nil)
+	l, err := dial(ctx, n, packet{Type: "auth", Token: account.Token})
 	if refused, ok := errors.AsType[*refusedError](err); ok && refused.Reason == "token_refused" && a.run.forgets {
 		return nil, errors.Join(err, user.renew(ctx, n, account.Token))
 	}
@@ -166,8 +169,9 @@ func (a *audit) link(ctx context.Context, n *node, user *person) (*link, error) 
 }
 
 func (a *audit) close() {
-	for _, l := range a.links {
+	for key, l := range a.links {
 		l.end()
+		delete(a.links, key)
 	}
 }
 

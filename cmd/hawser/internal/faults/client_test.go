@@ -9,7 +9,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -20,54 +19,30 @@ import (
 const retryTime = 300 * time.Millisecond
 
 // client is one device of a user. This file owns its connections: it connects to any node,
-// joins its rooms, reads what it missed, and sends again what was not acknowledged. What it
-// holds is in holding_test.go, what it says of its own accord in workload_test.go.
+// reads what it missed, and sends again what was not acknowledged. How it resumes is in
+// resume_test.go, how it comes to hear rooms in rooms_test.go, what it holds in
+// holding_test.go, what it says of its own accord in workload_test.go.
 type client struct {
 	name     string
 	run      *run
 	person   *person
 	features []string
+	resumes  bool // it resumes its session, and says what it holds
+	trusts   bool // it does not join rooms of which its user is a member
 
 	mu sync.Mutex
 	// Guarded by mu.
-	rng    *rand.Rand
-	token  string // with which it connected last
-	rooms  map[string]bool
-	held   map[string]*holding
-	outbox []*outgoing // what has not been answered for good
-	link   *link       // nil while it is not connected
-	epoch  string      // of the last auth_ok
-	next   int         // number of the next ref
-	acting time.Time   // when it does something next
-}
-
-// person is a user, who may have several clients.
-type person struct {
-	name string
-
-	mu      sync.Mutex
-	account account // Guarded by mu.
-}
-
-func (p *person) get() account {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.account
-}
-
-// renew makes the person another user, unless somebody else has done it: after a loss of
-// everything there is no user with the old token.
-func (p *person) renew(ctx context.Context, n *node, old string) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.account.Token != old {
-		return nil
-	}
-	a, err := n.guest(ctx, p.name)
-	if err == nil {
-		p.account = a
-	}
-	return err
+	rng     *rand.Rand
+	token   string // of the user that all of this is about
+	user    string // their id
+	session packet // the last auth_ok
+	held    map[string]*holding
+	leaving map[string]bool // rooms that its user has left, which the server may not know
+	outbox  []*outgoing     // what has not been answered for good
+	link    *link           // nil while it is not connected
+	since   int64           // the highest server_ts that it has seen
+	next    int             // number of the next ref
+	acting  time.Time       // when it does something next
 }
 
 // outgoing is a message on its way.
@@ -88,6 +63,8 @@ type request struct {
 	after        uint64
 	newest       bool // of history: the last page, whatever it begins with
 	catchingUp   bool
+	first        bool // of all that the connection asks
+	verifying    bool // of presence: the client thinks that it is in the room
 	watching     bool // of presence: the client is told of changes from then on
 }
 
@@ -103,11 +80,6 @@ func (c *client) live(ctx context.Context) {
 		reason := c.serve(ctx, l)
 		c.mu.Lock()
 		c.link = nil
-		for _, r := range l.pending {
-			if r.kind == "leave" { // it ended with the connection
-				c.left(l, r.conversation)
-			}
-		}
 		c.mu.Unlock()
 		c.run.rec.add(consistency.Event{Kind: consistency.Disconnected, Conn: l.id, Client: c.name, Reason: reason})
 		l.end()
@@ -125,31 +97,35 @@ func (c *client) pause(ctx context.Context) {
 }
 
 func (c *client) connect(ctx context.Context) (*link, error) {
+	a := c.person.get()
 	c.mu.Lock()
 	n := c.run.nodes[c.rng.IntN(len(c.run.nodes))]
+	auth := c.auth(a)
 	c.mu.Unlock()
-	a := c.person.get()
-	l, err := dial(ctx, n, a.Token, c.features)
-	if refused, ok := errors.AsType[*refusedError](err); ok && refused.Reason == "token_refused" && c.run.forgets {
-		return nil, errors.Join(err, c.person.renew(ctx, n, a.Token))
+	flushes := c.run.flushes.Load()
+	l, err := dial(ctx, n, auth)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if refused, ok := errors.AsType[*refusedError](err); ok {
+		c.run.rec.count("auth: " + refused.Reason)
+		switch {
+		case refused.Reason == "session_refused":
+			c.session = packet{}
+		case refused.Reason == "token_refused" && c.run.forgets:
+			return nil, errors.Join(err, c.person.renew(ctx, n, a.Token))
+		case refused.Code != 503:
+			c.run.rec.problem("%s is not let in by %s: %v", c.name, n.name, err)
+		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if a.Token != c.token { // another user, who knows nothing
-		c.token, c.held, c.outbox = a.Token, map[string]*holding{}, nil
-	}
-	if l.ok.Epoch != c.epoch { // what was said in private is of the epoch of all data
-		maps.DeleteFunc(c.held, func(conversation string, _ *holding) bool { return strings.Contains(conversation, "|") })
-		c.epoch = l.ok.Epoch
-	}
 	for _, h := range c.held {
 		h.asked = false
 	}
-	l.id = c.run.rec.connection()
-	c.run.rec.add(consistency.Event{Kind: consistency.Connected, Conn: l.id, Client: c.name, User: l.ok.UserID, Node: n.name})
+	l.id, l.flushes = c.run.rec.connection(), flushes
+	c.record(l, consistency.Event{Kind: consistency.Connected, Client: c.name, User: l.ok.UserID, Node: n.name})
+	c.authenticated(l, auth)
 	c.link = l
 	return l, nil
 }
@@ -197,12 +173,15 @@ func (c *client) step(ctx context.Context, l *link, now time.Time) string {
 	if !l.beat.IsZero() && now.Sub(l.beat) > beatTime {
 		return "no answer to a heartbeat"
 	}
+	if l.flushes < c.run.flushes.Load() && !c.run.breaking() {
+		return "its user was lost" // connections stay, but nobody knows who is at their ends
+	}
 	var err error
 	if l.beat.IsZero() && now.Sub(l.beaten) > beatEvery {
 		l.beat, l.beaten = now, now
 		err = l.write(ctx, packet{Type: "heartbeat"})
 	}
-	for _, due := range []func(context.Context, *link, time.Time) error{c.join, c.watch, c.catchUp, c.send} {
+	for _, due := range []func(context.Context, *link, time.Time) error{c.move, c.watch, c.catchUp, c.send} {
 		if err == nil {
 			err = due(ctx, l, now)
 		}
@@ -217,19 +196,6 @@ func (c *client) step(ctx context.Context, l *link, now time.Time) string {
 	return ""
 }
 
-// join joins the rooms that the client should be in.
-func (c *client) join(ctx context.Context, l *link, _ time.Time) error {
-	for _, room := range slices.Sorted(maps.Keys(c.rooms)) {
-		if l.joined[room] || l.waits("join", room) || l.waits("leave", room) {
-			continue
-		}
-		if err := c.ask(ctx, l, packet{Type: "join", ReceiverID: room}, request{conversation: room}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 func (l *link) waits(kind, conversation string) bool {
 	for _, r := range l.pending {
 		if r.kind == kind && r.conversation == conversation {
@@ -241,10 +207,15 @@ func (l *link) waits(kind, conversation string) bool {
 
 // catchUp asks for what is missing.
 func (c *client) catchUp(ctx context.Context, l *link, now time.Time) error {
-	if l.asked.IsZero() {
-		l.asked = now
-		if err := c.ask(ctx, l, packet{Type: "peers", Limit: 500}, request{}); err != nil {
+	if !l.asked {
+		l.asked = true
+		if err := c.ask(ctx, l, packet{Type: "peers", Limit: 500}, request{first: true}); err != nil {
 			return err
+		}
+		if !c.resumes {
+			if err := c.ask(ctx, l, packet{Type: "rooms", Limit: 500}, request{}); err != nil {
+				return err
+			}
 		}
 	}
 	for _, conversation := range slices.Sorted(maps.Keys(c.held)) {
@@ -262,15 +233,6 @@ func (c *client) catchUp(ctx context.Context, l *link, now time.Time) error {
 	return nil
 }
 
-// receiver names a conversation to the server.
-func (c *client) receiver(conversation string) string {
-	a, b, private := strings.Cut(conversation, "|")
-	if private && a == c.link.ok.UserID {
-		return b
-	}
-	return a
-}
-
 // maxInFlight is how many messages of a connection wait for an answer.
 const maxInFlight = 8
 
@@ -282,7 +244,7 @@ func (c *client) send(ctx context.Context, l *link, now time.Time) error {
 			inFlight++
 			continue
 		}
-		if now.Before(o.again) || inFlight == maxInFlight || o.kind == "group" && !l.joined[o.conversation] && c.rooms[o.conversation] {
+		if now.Before(o.again) || inFlight == maxInFlight || o.kind == "group" && (!l.joined[o.conversation] || l.waits("unsubscribe", o.conversation)) {
 			continue
 		}
 		inFlight++
@@ -304,6 +266,10 @@ func (c *client) waiting() string {
 	switch {
 	case l == nil:
 		return c.name + " is not connected"
+	case l.flushes < c.run.flushes.Load():
+		return c.name + " is still a user that was lost"
+	case !l.ready:
+		return fmt.Sprintf("%s at %s has got no answer yet", c.name, l.node.name)
 	case len(c.outbox) > 0:
 		return fmt.Sprintf("%s at %s waits for an answer to %s", c.name, l.node.name, c.outbox[0].ref)
 	case len(l.pending) > 0:
@@ -311,7 +277,13 @@ func (c *client) waiting() string {
 			return fmt.Sprintf("%s at %s waits for an answer to %s %s", c.name, l.node.name, r.kind, r.conversation)
 		}
 	}
-	for room := range c.rooms {
+	for room := range c.leaving {
+		return fmt.Sprintf("%s at %s has not left %s", c.name, l.node.name, room)
+	}
+	for _, room := range c.person.wants() {
+		if l.muted[room] {
+			continue
+		}
 		if !l.joined[room] {
 			return fmt.Sprintf("%s at %s has not joined %s", c.name, l.node.name, room)
 		}

@@ -3,11 +3,16 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
 )
 
 // seed returns the seed of a run: FAULTS_SEED, or a random one. It is printed.
@@ -24,9 +29,11 @@ func seed(t *testing.T) uint64 {
 	return s
 }
 
-// lasting makes the rounds of a plan as many as fit into FAULTS_FOR, if that is set.
+// lasting makes the rounds of a plan as many as fit into FAULTS_FOR, if that is set. Then
+// there is time enough for a program whose clock can be wrong, too.
 func (p plan) lasting(t *testing.T) plan {
 	t.Helper()
+	p.program = program
 	text := os.Getenv("FAULTS_FOR")
 	if text == "" {
 		return p
@@ -36,13 +43,31 @@ func (p plan) lasting(t *testing.T) plan {
 		t.Fatalf("FAULTS_FOR: %v", err)
 	}
 	p.breaking = 20 * time.Second
+	p.program, p.skewed = skewedProgram(t), true
 	p.rounds = max(1, int(d/(p.breaking+5*time.Second)))
 	return p
+}
+
+// Three nodes that share a Redis. Its log is synced before anything is acknowledged, so that
+// only FLUSHALL loses anything.
+func TestCluster(t *testing.T) {
+	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 3, breaking: 8 * time.Second, flush: true}.lasting(t)
+	redis := redistest.Start(t, redistest.AOF("always"))
+	key := filepath.Join(t.TempDir(), "token.key")
+	if out, err := exec.Command(program, "new-key", key).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var nodes []*node
+	for i := range 3 {
+		relay := redistest.StartRelay(t, redis.Addr)
+		nodes = append(nodes, newNode(t, p.program, fmt.Sprintf("n%d", i+1), t.TempDir(), relay, "--redis=redis://"+relay.Addr, "--redis-ack=disk", "--redis-history=100000", "--token-key-file="+key))
+	}
+	newRun(t, seed(t), p, nodes, redis).do()
 }
 
 // One node with its embedded store: it is killed, stopped and restarted, and its clients'
 // connections are broken.
 func TestOneNode(t *testing.T) {
 	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 2, breaking: 6 * time.Second}.lasting(t)
-	newRun(t, seed(t), p, []*node{newNode(t, "n1", t.TempDir(), nil)}, nil).do()
+	newRun(t, seed(t), p, []*node{newNode(t, p.program, "n1", t.TempDir(), nil)}, nil).do()
 }

@@ -13,6 +13,9 @@ type holding struct {
 	want  uint64    // there are messages up to here
 	again time.Time // when to ask for more
 	asked bool      // and not answered
+
+	last     string // the last position that the server has told
+	position position
 }
 
 func newHolding(epoch string, whole uint64) *holding {
@@ -33,24 +36,35 @@ func (h *holding) add(seq uint64) {
 // complete reports whether nothing is missing.
 func (h *holding) complete() bool { return h.whole >= h.want }
 
-// subscribed notes that a room reaches up to seq. What is of another epoch is forgotten.
-func (c *client) subscribed(conversation, epoch string, seq uint64) {
+// subscribed notes that a conversation reaches up to where p says. What is of another epoch is
+// forgotten.
+func (c *client) subscribed(conversation string, p packet) {
 	h := c.held[conversation]
-	if h == nil || h.epoch != epoch {
-		c.held[conversation] = newHolding(epoch, seq)
-		return
+	if h == nil || h.epoch != p.Epoch {
+		h = newHolding(p.Epoch, p.Seq)
+		c.held[conversation] = h
 	}
-	h.want = max(h.want, seq)
+	h.want = max(h.want, p.Seq)
+	h.told(p)
 }
 
 // delivered notes a message that came by itself.
-func (c *client) delivered(conversation, epoch string, seq uint64) {
+func (c *client) delivered(conversation string, p packet) {
 	h := c.held[conversation]
-	if h == nil || h.epoch != epoch {
-		h = newHolding(epoch, seq-1)
+	if h == nil || h.epoch != p.Epoch {
+		h = newHolding(p.Epoch, p.Seq-1)
 		c.held[conversation] = h
 	}
-	h.add(seq)
+	h.add(p.Seq)
+	h.told(p)
+	c.since = max(c.since, p.ServerTS)
+}
+
+// told keeps the position that a message of the server's names.
+func (h *holding) told(p packet) {
+	if p.Position != "" {
+		h.last, h.position = p.Position, position{p.Epoch, p.Seq}
+	}
 }
 
 // readPage notes a page that was asked for to catch up. If that does not help, the history is
@@ -72,10 +86,6 @@ func (c *client) readPage(l *link, conversation string, p packet) {
 	}
 	if h.whole == before && !h.complete() {
 		h.again = time.Now().Add(retryTime)
-		if l.joined[conversation] {
-			l.joined[conversation] = false
-		} else if !c.rooms[conversation] {
-			delete(c.held, conversation)
-		}
+		c.distrust(l, conversation)
 	}
 }

@@ -28,6 +28,12 @@ type packet struct {
 	Type       string   `json:"type"`
 	Ref        string   `json:"ref,omitempty"`
 	Token      string   `json:"token,omitempty"`
+	SessionID  string   `json:"session_id,omitempty"`
+	ResumeKey  string   `json:"resume_key,omitempty"`
+	Resume     *held    `json:"resume,omitempty"`
+	Resumed    bool     `json:"resumed,omitempty"`
+	Status     string   `json:"status,omitempty"`
+	Position   string   `json:"position,omitempty"`
 	Features   []string `json:"features,omitempty"`
 	ReceiverID string   `json:"receiver_id,omitempty"`
 	Content    *string  `json:"content,omitempty"`
@@ -52,6 +58,13 @@ type packet struct {
 		UserID string `json:"user_id"`
 	} `json:"users,omitempty"`
 	Peers []packet `json:"peers,omitempty"`
+	Rooms []packet `json:"rooms,omitempty"`
+}
+
+// held is what a client says that it holds.
+type held struct {
+	Positions map[string]string `json:"positions"`
+	Since     int64             `json:"since"`
 }
 
 func (p *packet) text() string {
@@ -74,13 +87,17 @@ type link struct {
 	in   chan packet // closed at the end
 	ok   packet      // auth_ok
 
+	flushes int64                      // how many there had been when it began
 	pending map[string]*request        // by ref
 	live    map[string]position        // what has been delivered
 	joined  map[string]bool            // the rooms that it is in
+	muted   map[string]bool            // the rooms that it does not want to hear
+	silent  map[string]bool            // the rooms that it has muted at some time, and must join itself
 	here    map[string]map[string]bool // by room: the users who are there, if it watches
 	beat    time.Time                  // when the heartbeat was sent that is not answered; zero: none
 	beaten  time.Time                  // when the last one was sent
-	asked   time.Time                  // when peers was asked for last
+	asked   bool                       // the first question was asked
+	ready   bool                       // and answered
 }
 
 // position is a place in a conversation.
@@ -94,18 +111,18 @@ type refusedError struct{ packet }
 
 func (e *refusedError) Error() string { return fmt.Sprintf("%d %s: %s", e.Code, e.Reason, e.Message) }
 
-// dial connects to a node as a user.
-func dial(ctx context.Context, n *node, token string, features []string) (*link, error) {
+// dial connects to a node, and sends auth.
+func dial(ctx context.Context, n *node, auth packet) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	conn, err := ws.Dial(dialing, "ws://"+n.relay.Addr+"/ws", &ws.Options{MaxMessage: 4 << 20})
 	if err != nil {
 		return nil, err
 	}
-	l := &link{node: n, conn: conn, in: make(chan packet, 4096), pending: map[string]*request{}, live: map[string]position{}, joined: map[string]bool{}, here: map[string]map[string]bool{}}
+	l := &link{node: n, conn: conn, in: make(chan packet, 4096), pending: map[string]*request{}, live: map[string]position{}, joined: map[string]bool{}, muted: map[string]bool{}, silent: map[string]bool{}, here: map[string]map[string]bool{}}
 	authing, cancelAuth := context.WithTimeout(ctx, authTime)
 	defer cancelAuth()
-	if err := l.write(authing, packet{Type: "auth", Token: token, Features: features}); err != nil {
+	if err := l.write(authing, auth); err != nil {
 		conn.CloseNow()
 		return nil, err
 	}

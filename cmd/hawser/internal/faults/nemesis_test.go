@@ -77,6 +77,14 @@ func (r *run) nodeBreakages() []breakage {
 			n.signal(syscall.SIGCONT)
 		}},
 	}
+	if r.skewed {
+		all = append(all, breakage{"wrong clock of a node", func(ctx context.Context, rng *rand.Rand, n *node) {
+			most := []int64{5, 90, 3600, 6 * 3600}[rng.IntN(4)] // of a store of its own, a ref is known for a day by its clock
+			n.kill()
+			n.skew = rng.Int64N(2*most+1) - most
+			r.start(n)
+		}})
+	}
 	return append(all, relayBreakages("clients", func(n *node) *redistest.Relay { return n.relay })...)
 }
 
@@ -150,6 +158,7 @@ func (r *run) redisBreakages() []breakage {
 			began := r.rec.now()
 			r.redis.Try("FLUSHALL")
 			r.rec.add(consistency.Event{Kind: consistency.Lossy, Began: began, Window: -1})
+			r.flushes.Add(1)
 		}})
 	}
 	return all

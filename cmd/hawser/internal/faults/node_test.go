@@ -24,8 +24,8 @@ import (
 	"github.com/hawser-ws/hawser/chat/redis/redistest"
 )
 
-// program is the path of the real binary, built once.
-var program string
+// program is the path of the real binary, built once. buildDir is where it is.
+var program, buildDir string
 
 func TestMain(m *testing.M) {
 	for _, pair := range os.Environ() { // no setting of this machine's is a test's
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	if err != nil {
 		panic(err)
 	}
-	program = filepath.Join(dir, "hawser")
+	buildDir, program = dir, filepath.Join(dir, "hawser")
 	code := 1
 	if out, err := exec.Command("go", "build", "-o", program, "github.com/hawser-ws/hawser/cmd/hawser").CombinedOutput(); err != nil {
 		fmt.Printf("go build: %v\n%s", err, out)
@@ -52,11 +52,13 @@ func TestMain(m *testing.M) {
 var noLimits = []string{"--limits.messages-per-second=0", "--limits.burst=0", "--limits.connections-per-address=0", "--limits.guests-per-minute=0",
 	"--limits.errors-per-minute=0"}
 
-// node is a hawser process behind a relay. Its methods may be called from any goroutine.
+// node is a hawser process behind a relay. Its methods may be called from any goroutine, but
+// only one may start and end it.
 type node struct {
 	name  string
-	args  []string
+	args  []string         // the program comes first
 	log   string           // a file
+	skew  int64            // seconds by which its clock is wrong, from the next start on; see skewedProgram
 	relay *redistest.Relay // between the clients and the node
 	redis *redistest.Relay // between the node and Redis; nil: it has none
 
@@ -66,12 +68,12 @@ type node struct {
 }
 
 // newNode prepares a node, which does not run yet.
-func newNode(t *testing.T, name, data string, redis *redistest.Relay, args ...string) *node {
+func newNode(t *testing.T, binary, name, data string, redis *redistest.Relay, args ...string) *node {
 	t.Helper()
 	listen := freeAddress(t)
 	n := &node{
 		name: name, log: filepath.Join(t.TempDir(), name+".log"), relay: redistest.StartRelay(t, listen), redis: redis,
-		args: append(append([]string{"serve", "--listen", listen, "--data", data}, noLimits...), args...),
+		args: append(append([]string{binary, "serve", "--listen", listen, "--data", data}, noLimits...), args...),
 	}
 	t.Cleanup(func() {
 		n.kill()
@@ -117,7 +119,8 @@ func (n *node) tryStart(ctx context.Context) error {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command(program, n.args...)
+	cmd := exec.Command(n.args[0], n.args[1:]...)
+	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d", skewVariable, n.skew))
 	cmd.Stderr = log
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := cmd.StdoutPipe()

@@ -31,6 +31,8 @@ type plan struct {
 	rounds          int
 	breaking        time.Duration // how long the service is broken in a round
 	flush           bool          // whether Redis may be flushed
+	program         string        // of the nodes
+	skewed          bool          // whether the nodes' clocks may be wrong: the program is skewedProgram's
 }
 
 // run is a service, its clients and what breaks it.
@@ -47,7 +49,8 @@ type run struct {
 	auditor *person
 	forgets bool // the service may lose its users
 
-	broken atomic.Bool
+	broken  atomic.Bool
+	flushes atomic.Int64
 
 	mu    sync.Mutex
 	talks map[string]bool // Guarded by mu. the private conversations
@@ -103,7 +106,7 @@ func (r *run) populate(ctx context.Context) (err error) {
 		r.rooms = append(r.rooms, fmt.Sprintf("room-%d", i))
 	}
 	for i := range r.plan.people + 1 {
-		p := &person{name: fmt.Sprintf("Person %d", i)}
+		p := &person{name: fmt.Sprintf("Person %d", i), rooms: map[string]bool{}, members: map[string]bool{}}
 		if p.account, err = r.nodes[i%len(r.nodes)].guest(ctx, p.name); err != nil {
 			return err
 		}
@@ -112,17 +115,19 @@ func (r *run) populate(ctx context.Context) (err error) {
 			break
 		}
 		r.people = append(r.people, p)
-		for d := range 1 + r.rng.IntN(r.devices) {
+		for range 1 + r.rng.IntN(3) {
+			p.rooms[r.rooms[r.rng.IntN(len(r.rooms))]] = true
+		}
+		p.devices = 1 + r.rng.IntN(r.devices)
+		for d := range p.devices {
 			c := &client{
-				name: fmt.Sprintf("c%d.%d", i, d), run: r, person: p, token: p.account.Token,
-				rng:   rand.New(rand.NewPCG(r.rng.Uint64(), 0)),
-				rooms: map[string]bool{}, held: map[string]*holding{},
+				name: fmt.Sprintf("c%d.%d", i, d), run: r, person: p, token: p.account.Token, user: p.account.ID,
+				rng:  rand.New(rand.NewPCG(r.rng.Uint64(), 0)),
+				held: map[string]*holding{}, leaving: map[string]bool{},
+				resumes: r.rng.IntN(2) > 0, trusts: r.rng.IntN(2) > 0,
 			}
 			if r.rng.IntN(3) > 0 {
 				c.features = []string{"ack", "presence", "system"}
-			}
-			for range 1 + r.rng.IntN(3) {
-				c.rooms[r.rooms[r.rng.IntN(len(r.rooms))]] = true
 			}
 			r.clients = append(r.clients, c)
 		}
@@ -134,7 +139,6 @@ func (r *run) populate(ctx context.Context) (err error) {
 // returns whether it is.
 func (r *run) settle(ctx context.Context, last bool) bool {
 	a := &audit{run: r, links: map[auditKey]*link{}}
-	defer a.close()
 	for end := time.Now().Add(settleTime); ; time.Sleep(200 * time.Millisecond) {
 		problem := r.waiting()
 		late := time.Now().After(end)

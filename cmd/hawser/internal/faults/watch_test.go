@@ -33,6 +33,10 @@ func (c *client) watch(ctx context.Context, l *link, _ time.Time) error {
 // present takes the answer to a request of presence.
 func (c *client) present(l *link, r *request, p packet) {
 	c.record(l, consistency.Event{Kind: consistency.Present, Began: r.began, Conversation: r.conversation, Users: users(p)})
+	if r.verifying && !slices.Contains(users(p), l.ok.UserID) {
+		c.run.rec.count("a member is not in the room")
+		c.distrust(l, r.conversation)
+	}
 	if !r.watching || !l.joined[r.conversation] {
 		return
 	}

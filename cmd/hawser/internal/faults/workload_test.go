@@ -5,12 +5,8 @@ package faults
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
 // act does one thing at random. It returns why the connection is to end, or "".
@@ -31,10 +27,10 @@ func (c *client) act(ctx context.Context, l *link) string {
 		}
 	case n < 91:
 		err = c.ask(ctx, l, packet{Type: "rooms"}, request{})
-	case n < 94:
+	case n < 93:
 		err = c.ask(ctx, l, packet{Type: "peers", Limit: 500}, request{})
 	case n < 97:
-		err = c.move(ctx, l)
+		err = c.change(ctx, l)
 	default:
 		return "it goes away"
 	}
@@ -44,13 +40,13 @@ func (c *client) act(ctx context.Context, l *link) string {
 	return ""
 }
 
-// someRoom returns a room that the client is in, or "".
+// someRoom returns a room that the client wants to hear, or "".
 func (c *client) someRoom() string {
-	in := slices.Sorted(maps.Keys(c.rooms))
-	if len(in) == 0 {
+	rooms := c.person.wants()
+	if len(rooms) == 0 {
 		return ""
 	}
-	return in[c.rng.IntN(len(in))]
+	return rooms[c.rng.IntN(len(rooms))]
 }
 
 // somebody returns another user.
@@ -62,24 +58,16 @@ func (c *client) somebody() string {
 	return p.get().ID
 }
 
-// conversation names what is said to a receiver.
-func (c *client) conversation(receiver string) string {
-	if strings.HasPrefix(receiver, "u_") {
-		return consistency.Private(receiver, c.link.ok.UserID)
-	}
-	return receiver
-}
-
 func (c *client) speak(ctx context.Context, l *link, receiver, kind string) error {
 	if receiver == "" {
 		return nil
 	}
 	if kind == "message" {
-		c.run.talk(c.conversation(receiver))
+		c.run.talk(c.conversation(l, receiver))
 	}
 	ref := c.ref()
 	content := ref + strings.Repeat(fmt.Sprintf(" %x", c.rng.Uint32()), c.rng.IntN(20)) + " äöü"
-	c.outbox = append(c.outbox, &outgoing{conversation: c.conversation(receiver), receiver: receiver, ref: ref, content: content, kind: kind})
+	c.outbox = append(c.outbox, &outgoing{conversation: c.conversation(l, receiver), receiver: receiver, ref: ref, content: content, kind: kind})
 	return c.send(ctx, l, time.Now())
 }
 
@@ -88,26 +76,11 @@ func (c *client) look(ctx context.Context, l *link, receiver string) error {
 	if receiver == "" {
 		return nil
 	}
-	conversation := c.conversation(receiver)
+	conversation := c.conversation(l, receiver)
 	p, r := packet{Type: "history", ReceiverID: receiver, Limit: 1 + c.rng.IntN(30)}, request{conversation: conversation, newest: true}
 	if h := c.held[conversation]; h != nil && h.whole > 0 && c.rng.IntN(2) == 0 {
 		after := c.rng.Uint64N(h.whole)
 		p.AfterSeq, r.after, r.newest = &after, after, false
 	}
 	return c.ask(ctx, l, p, r)
-}
-
-// move joins another room, or leaves one.
-func (c *client) move(ctx context.Context, l *link) error {
-	room := c.run.rooms[c.rng.IntN(len(c.run.rooms))]
-	if !c.rooms[room] {
-		c.rooms[room] = true
-		return nil
-	}
-	busy := slices.ContainsFunc(c.outbox, func(o *outgoing) bool { return o.conversation == room }) // what is said joins again
-	if len(c.rooms) == 1 || !l.joined[room] || busy {
-		return nil
-	}
-	delete(c.rooms, room)
-	return c.ask(ctx, l, packet{Type: "leave", ReceiverID: room}, request{conversation: room})
 }
