@@ -25,8 +25,9 @@ type link struct {
 	// Guarded by l.mu.
 	subs   map[string]*sub
 	orders []order
-	failed error // why it hears nothing at the moment
-	gone   bool  // no longer used
+	leaves map[string]int // how often it has unsubscribed from channels, and was not answered yet
+	failed error          // why it hears nothing at the moment
+	gone   bool           // no longer used
 
 	probe       atomic.Pointer[string]    // the channel on which it hears its own questions
 	asked       int64                     // of the goroutine of run
@@ -130,6 +131,9 @@ func (k *link) serve() error {
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: k.onMessage, OnSubscription: k.onSubscription})
 	k.asked = 0
 	k.heard.Store(0)
+	l.mu.Lock()
+	k.leaves = make(map[string]int)
+	l.mu.Unlock()
 	if err := k.ask(conn); err != nil {
 		return err
 	}
@@ -204,6 +208,7 @@ func (k *link) do(conn rueidis.DedicatedClient, orders []order) error {
 			cmds[i] = conn.B().Sunsubscribe().Channel(o.channel).Build()
 		}
 	}
+	k.leave(orders)
 	results := conn.DoMulti(ctx, cmds...)
 	moved := false
 	for _, r := range results {
@@ -226,6 +231,8 @@ func (k *link) do(conn rueidis.DedicatedClient, orders []order) error {
 	var away []*sub
 	for i, o := range orders {
 		switch {
+		case o.sub == nil && results[i].Error() != nil:
+			k.left(o.channel) // there will be no answer
 		case o.sub == nil || k.l.subs[o.channel] != o.sub || o.sub.link != k:
 		case results[i].Error() != nil:
 			away = append(away, o.sub)
@@ -240,6 +247,28 @@ func (k *link) do(conn rueidis.DedicatedClient, orders []order) error {
 	}
 	k.l.unheard(away)
 	return nil
+}
+
+// leave takes note of the channels from which orders unsubscribe.
+func (k *link) leave(orders []order) {
+	k.l.mu.Lock()
+	defer k.l.mu.Unlock()
+	for _, o := range orders {
+		if o.sub == nil {
+			k.leaves[o.channel]++
+		}
+	}
+}
+
+// left reports whether the end of a subscription was asked for. Called with l.mu held.
+func (k *link) left(channel string) bool {
+	n := k.leaves[channel]
+	if n > 1 {
+		k.leaves[channel] = n - 1
+	} else {
+		delete(k.leaves, channel)
+	}
+	return n > 0
 }
 
 // ask publishes a question to itself, which tells whether the connection still hears.
@@ -281,13 +310,16 @@ func (k *link) onMessage(m rueidis.PubSubMessage) {
 }
 
 // onSubscription learns that a slot has moved to another server, which ends the subscriptions to
-// its channels. It may also be the answer to an earlier order: then there is one order too many.
+// its channels.
 func (k *link) onSubscription(s rueidis.PubSubSubscription) {
 	if s.Kind != "sunsubscribe" {
 		return
 	}
 	k.l.mu.Lock()
 	defer k.l.mu.Unlock()
+	if k.left(s.Channel) {
+		return
+	}
 	if one := k.l.subs[s.Channel]; one != nil && one.link == k {
 		one.deafen()
 		k.interrupted.Store(true)
