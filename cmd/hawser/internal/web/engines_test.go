@@ -51,6 +51,21 @@ func inEngines(t *testing.T, test func(*testing.T, *browser.Browser)) {
 	}
 }
 
+// takeTurns is for a test of two engines together. It holds up neither while it waits for the
+// other.
+func takeTurns(t *testing.T, one, other browser.Engine) {
+	for {
+		turns[one].Lock()
+		if turns[other].TryLock() {
+			break
+		}
+		turns[one].Unlock()
+		one, other = other, one
+	}
+	t.Cleanup(turns[one].Unlock)
+	t.Cleanup(turns[other].Unlock)
+}
+
 // pageTest is a test of the page on a service that it shares with others: each has rooms
 // of its own, and leaves the service alone.
 type pageTest struct {

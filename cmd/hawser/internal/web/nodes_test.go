@@ -17,10 +17,9 @@ import (
 // in the end both have seen everything, once and in one order.
 func TestTwoNodes(t *testing.T) {
 	t.Parallel()
+	takeTurns(t, browser.Chromium, browser.Firefox)
 	var b [2]*browser.Browser
 	for i, engine := range []browser.Engine{browser.Chromium, browser.Firefox} {
-		turns[engine].Lock()
-		t.Cleanup(turns[engine].Unlock)
 		var err error
 		if b[i], err = browsers.Get(engine); err != nil {
 			t.Fatal(err)
