@@ -39,6 +39,10 @@ type fresh struct {
 	conversation
 	base      uint64   // the last change that the index knows
 	positions []uint64 // of the others
+
+	// For a writer only: whether its messages are kept, and those.
+	kept bool
+	said []chat.Stored
 }
 
 func newWriter(s *Store, tx *bbolt.Tx) *writer {
@@ -121,7 +125,11 @@ func (w *writer) tryAdd(e *chat.Entry, r *chat.Result) error {
 	if m.Ref != "" {
 		w.refs[ref] = at
 	}
-	r.Change = chat.Change{Number: c.change, Tag: c.tag, Epoch: w.s.epoch, Seq: c.seq, ID: chat.MessageID(w.s.epoch, c.number, c.seq), ServerTS: w.ts, Message: m}
+	id := chat.MessageID(w.s.epoch, c.number, c.seq)
+	if c.kept {
+		c.said = append(c.said, stored(id, c.seq, m))
+	}
+	r.Change = chat.Change{Number: c.change, Tag: c.tag, Epoch: w.s.epoch, Seq: c.seq, ID: id, ServerTS: w.ts, Message: m}
 	return nil
 }
 
@@ -172,7 +180,7 @@ func (w *writer) conversation(name chat.Conversation) (*fresh, error) {
 	if c := w.now[name]; c != nil {
 		return c, nil
 	}
-	c := &fresh{}
+	c := &fresh{kept: w.s.latest.has(name)}
 	if f := w.s.fresh[name]; f != nil { // the committer alone changes it
 		c.conversation = f.conversation
 	} else {
@@ -229,10 +237,11 @@ func (s *Store) publish(w *writer) {
 			f.conversation = c.conversation
 			f.positions = append(f.positions, c.positions...)
 		} else {
-			s.fresh[name] = c
+			s.fresh[name] = &fresh{conversation: c.conversation, base: c.base, positions: c.positions}
 		}
 		s.changes += len(c.positions)
 	}
+	s.latest.publish(w.now) // before anybody sees the new ends
 	s.mu.Unlock()
 	for h, at := range w.refs {
 		s.refs[h] = at

@@ -19,8 +19,12 @@ const maxDamaged = 1000
 
 // History implements chat.Log.
 func (s *Store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Page, err error) {
+	if page, ok := s.latest.page(&q, s.epoch); ok {
+		return page, ctx.Err()
+	}
+	transactions, last := s.latest.transactions(), uint64(0)
 	err = s.read(ctx, q.Conversation, func(r *reader, t *thread) error {
-		page.Epoch = s.epoch
+		page.Epoch, last = s.epoch, t.seq
 		spans, err := r.spans(t, &q)
 		if err != nil {
 			return err
@@ -30,6 +34,9 @@ func (s *Store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pag
 	if q.Newest {
 		slices.Reverse(page.Messages)
 		slices.Reverse(page.Damaged)
+		if err == nil {
+			s.latest.keep(&q, &page, last, transactions)
+		}
 	}
 	return page, err
 }

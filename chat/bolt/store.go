@@ -65,6 +65,7 @@ type Store struct {
 	commits committer
 
 	recent *recent
+	latest *latest
 	damage damage
 	log    *slog.Logger
 	refKey refKey // as of opening
@@ -174,6 +175,7 @@ func newStore(path string, every int, log *slog.Logger) *Store {
 	s := &Store{
 		path:         path,
 		recent:       newRecent(),
+		latest:       newLatest(),
 		log:          log,
 		damage:       damage{log: log, path: path, known: make(map[damagedRecord]bool)},
 		refs:         make(map[refHash]uint64),
