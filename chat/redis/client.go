@@ -6,8 +6,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -91,6 +93,12 @@ func (c *bounded) node(address string) rueidis.Client {
 }
 
 func newEpoch() string { return strings.ToLower(rand.Text()[:13]) }
+
+// broken reports whether a command has met a connection that was closed before, after a restart of
+// the server for example. What only reads is tried again then, on another connection.
+func broken(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) || errors.Is(err, net.ErrClosed)
+}
 
 // notDone are the errors of Redis that say that a command had no effect.
 var notDone = []string{"ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOGOODSLAVE",

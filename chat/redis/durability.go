@@ -55,12 +55,16 @@ func (s *store) checkServer(ctx context.Context, server rueidis.Client) error {
 // errReplicas is no reason to refuse messages: replicas come and go, and WAIT counts them.
 var errReplicas = errors.New("too few replicas")
 
+// errRewriting says that the server's file may not be used yet: if it was switched on just now, or
+// after a replica was filled anew, nothing that is stored is in the file before it is written.
+var errRewriting = errors.New("messages must be on disk, and the server is writing its file anew")
+
 func (s *store) checkDisk(ctx context.Context, server rueidis.Client) error {
+	info, err := server.Do(ctx, server.B().Info().Section("persistence").Build()).ToString()
+	if err != nil {
+		return err
+	}
 	if s.waitaof {
-		info, err := server.Do(ctx, server.B().Info().Section("persistence").Build()).ToString()
-		if err != nil {
-			return err
-		}
 		if infoField(info, "aof_enabled") != "1" {
 			return errors.New("messages must be on disk, and the server keeps none: set appendonly to yes")
 		}
@@ -75,6 +79,12 @@ func (s *store) checkDisk(ctx context.Context, server rueidis.Client) error {
 	if settings["appendonly"] != "yes" || settings["appendfsync"] != "always" {
 		return fmt.Errorf("messages must be on disk, and the server has appendonly %s and appendfsync %s: before Redis 7.2 that takes yes and always",
 			settings["appendonly"], settings["appendfsync"])
+	}
+	s.mu.Lock()
+	safe := s.safe
+	s.mu.Unlock()
+	if rewriting := infoField(info, "aof_rewrite_in_progress") == "1" || infoField(info, "aof_rewrite_scheduled") == "1"; rewriting && !safe {
+		return errRewriting // otherwise it does so now and then, and the old file is used meanwhile
 	}
 	return nil
 }

@@ -70,7 +70,7 @@ func (e *Engine) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := e.pulse(ctx); err != nil && !errors.Is(err, errReplicas) {
+	if err := e.pulse(ctx); err != nil && !errors.Is(err, errReplicas) && !errors.Is(err, errRewriting) {
 		return err
 	}
 	if err := e.broker.startControl(ctx); err != nil {
@@ -153,7 +153,7 @@ func (e *Engine) verify(ctx context.Context) error {
 	}
 	e.store.mu.Lock()
 	defer e.store.mu.Unlock()
-	e.store.unsafe = unsafe
+	e.store.safe, e.store.unsafe = unsafe == nil, unsafe
 	return err
 }
 

@@ -90,7 +90,7 @@ func TestAckDisk(t *testing.T) {
 	}
 	server.Kill()
 	server.Restart()
-	await(t, "the server", func() bool { return e.Healthy() == nil })
+	await(t, "the server", func() bool { _, err := e.store.Tail(ctx, lobby); return err == nil })
 	if got := stored(t, e, lobby); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("after a crash: %q", got)
 	}

@@ -134,6 +134,9 @@ func (s *script) runAll(ctx context.Context, d doer, calls []call) []rueidis.Red
 
 func (s *script) run(ctx context.Context, d doer, c call) rueidis.RedisResult {
 	r := d.Do(ctx, s.evalsha(d, c))
+	if s == readScript && broken(r.Error()) {
+		r = d.Do(ctx, s.evalsha(d, c))
+	}
 	if noScript(r) {
 		r = d.Do(ctx, s.eval(d, c))
 	}

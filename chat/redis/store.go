@@ -36,6 +36,7 @@ type store struct {
 	hinted   map[hintKey]time.Time  // when hints were put that nodes still watch for
 	listing  map[string]listedPlace // rooms whose places in the list have changed
 	epoch    string
+	safe     bool  // the last time, everything was stored as Config.Ack says
 	unsafe   error // why nothing can be stored as Config.Ack says
 }
 

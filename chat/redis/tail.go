@@ -92,15 +92,11 @@ func (s *store) tails(ctx context.Context, cs []chat.Conversation, each func(int
 const maxCommands = 256
 
 func (s *store) tailsOf(ctx context.Context, cs []chat.Conversation, groups []group, each func(int, tail, error)) {
-	cmds := make(rueidis.Commands, len(groups))
-	for g, group := range groups {
-		cmd := s.client.B().Hmget().Key(s.keys.tails(group.partition)).Field("#")
-		for _, i := range group.members {
-			cmd = cmd.Field(string(cs[i]))
-		}
-		cmds[g] = cmd.Build()
+	results := s.client.DoMulti(ctx, s.tailCommands(cs, groups)...)
+	if broken(results[0].Error()) {
+		results = s.client.DoMulti(ctx, s.tailCommands(cs, groups)...)
 	}
-	for g, result := range s.client.DoMulti(ctx, cmds...) {
+	for g, result := range results {
 		group := groups[g]
 		values, err := result.ToArray()
 		epoch := ""
@@ -119,6 +115,18 @@ func (s *store) tailsOf(ctx context.Context, cs []chat.Conversation, groups []gr
 			each(i, t, err)
 		}
 	}
+}
+
+func (s *store) tailCommands(cs []chat.Conversation, groups []group) rueidis.Commands {
+	cmds := make(rueidis.Commands, len(groups))
+	for g, group := range groups {
+		cmd := s.client.B().Hmget().Key(s.keys.tails(group.partition)).Field("#")
+		for _, i := range group.members {
+			cmd = cmd.Field(string(cs[i]))
+		}
+		cmds[g] = cmd.Build()
+	}
+	return cmds
 }
 
 // group is what falls into one partition, by index.
