@@ -11,7 +11,7 @@
 # make peers-table  other libraries' servers through all cases: a table and pages
 # make dist         static archives of every program, with checksums, in dist/archives
 # make faults  CPU, latency, memory and long runs: prints what it measured (2 minutes)
-# make faults-cluster  three nodes and their Redis, broken under random clients: FAULTS_FOR=30m FAULTS_SEED=…
+# make faults-cluster  three nodes and their Redis, broken under random clients, for FAULTS_FOR=30m; the same with failovers
 # make soak    SOAK=30m CONNS=15000: a server under churn ends as it began
 # make scale   CONNS=200000: so many connections, on several processes
 # make mutate  break chosen lines of the protocol, one at a time: a test must notice
@@ -74,7 +74,7 @@ faults:
 # With the seed that a run has printed, the same things are broken in the same order.
 faults-cluster: export FAULTS_FOR ?= 30m
 faults-cluster: tools
-	$(GO) test -count=1 -v -timeout 0 -run '^TestCluster$$' ./cmd/hawser/internal/faults
+	$(GO) test -count=1 -v -timeout 0 -run '^Test(Cluster|Failover)$$' ./cmd/hawser/internal/faults
 
 soak: export SOAK ?= 30m
 soak: export CONNS ?= 15000

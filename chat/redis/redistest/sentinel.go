@@ -203,6 +203,9 @@ func (g *Sentinel) master() (*Server, error) {
 	if i < 0 {
 		return nil, errors.New("the sentinels name " + named[0] + ", which is none of the servers")
 	}
+	if !g.Servers[i].up() { // a paused one would let us wait for its answer
+		return nil, fmt.Errorf("the sentinels name %s, which is down", named[0])
+	}
 	if role, err := g.Servers[i].Role(); role != "master" {
 		return nil, fmt.Errorf("%s is a %s (%v)", named[0], role, err)
 	}

@@ -341,10 +341,29 @@ func TestWhatIsAllowed(t *testing.T) {
 				s.add(Event{Kind: Left, Conn: 5, Conversation: lobby})
 			})
 		},
+		"a member who may have been forgotten, and was not": func(s *script) {
+			later(s, func() {
+				s.disconnect(1)
+				s.add(Event{Kind: Ready, Conn: 5})
+				s.connect(6, "ann's computer", annID, "n2")
+			}, func() {})
+			for _, like := range []Event{{Kind: Sent, Ref: "r4"}, {Kind: Acked, Ref: "r4"}} {
+				s.get(like).Conn = 6
+			}
+			s.remove(Event{Kind: Delivered, Conn: 1, Message: Message{Seq: 4}})
+			at := s.find(1, Event{Kind: Subscribed, Conn: 1})
+			s.events = slices.Insert(s.events, at+1, Event{Kind: Fault, At: s.events[at].At})
+		},
 		"a membership that was not on disk": func(s *script) {
 			later(s, func() { s.add(Event{Kind: Ready, Conn: 5, Told: true}) }, func() {})
 			at := s.find(1, Event{Kind: Subscribed, Conn: 1})
 			s.events = slices.Insert(s.events, at+1, Event{Kind: Fault, At: s.events[at].At})
+		},
+		"a reload after a loss, and before the new epoch": func(s *script) {
+			s.before(Event{Kind: Connected, Conn: 4}, func() {
+				s.lossy(0)
+				s.reload(1, lobby, "e1", 3)
+			})
 		},
 		"a message of a user who was lost": func(s *script) {
 			s.remove(Event{Kind: Acked, Ref: "q2"})

@@ -1,5 +1,10 @@
 package consistency
 
+import (
+	"slices"
+	"time"
+)
+
 // stream is what a connection is told of one conversation.
 type stream struct {
 	on     bool // heard; what nobody told of is from its first message on
@@ -95,13 +100,19 @@ func (f *streams) left(e *Event) {
 	s.on, s.left, s.ending, s.last = false, true, false, e
 }
 
+// losing reports whether something may have been lost just now. A node finds out that what it
+// has told of is not there any more before a new epoch begins.
+func (c *checker) losing(e *Event) bool {
+	return slices.ContainsFunc(c.losses, func(l *Event) bool { return l.Began <= e.At && e.At <= l.At+time.Minute })
+}
+
 // maxBehind is how many messages of a conversation a client may have missed without being told
 // to read them.
 const maxBehind = 1000
 
 func (f *streams) reload(e *Event) {
 	s := f.at(e)
-	if s.on && s.epoch == e.Epoch && e.Seq <= s.pos+maxBehind {
+	if s.on && s.epoch == e.Epoch && e.Seq <= s.pos+maxBehind && !f.losing(e) {
 		f.report(ReloadRule, []*Event{s.last, e}, "a connection is told to reload %s, whose epoch is still %s", e.Conversation, e.Epoch)
 	}
 	s.on, s.left, s.epoch, s.pos, s.last = true, false, e.Epoch, e.Seq, e

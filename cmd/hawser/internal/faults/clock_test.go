@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -34,6 +35,9 @@ var faultsSkew = func() (n int64) {
 }()
 `
 
+// skewing is held while the program is built.
+var skewing sync.Mutex
+
 // skewedProgram builds the program with a clock that can be set wrong. The system cannot set
 // one process's clock, and a switch in the program itself would be one that an attacker could
 // use; so time.Now is changed while it is compiled. That compiles everything, the standard
@@ -53,6 +57,8 @@ func skewedProgram(t *testing.T) string {
 	if strings.Count(string(b), reading) != 1 {
 		t.Fatalf("time.Now does not read the clock by %q any more", reading)
 	}
+	skewing.Lock()
+	defer skewing.Unlock()
 	dir, out := buildDir, filepath.Join(buildDir, "hawser-skewed")
 	if _, err := os.Stat(out); err == nil {
 		return out

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -51,23 +52,54 @@ func (p plan) lasting(t *testing.T) plan {
 // Three nodes that share a Redis. Its log is synced before anything is acknowledged, so that
 // only FLUSHALL loses anything.
 func TestCluster(t *testing.T) {
+	t.Parallel() // they mostly wait
 	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 3, breaking: 8 * time.Second, flush: true}.lasting(t)
 	redis := redistest.Start(t, redistest.AOF("always"))
+	key := tokenKey(t)
+	var nodes []*node
+	for i := range 3 {
+		relay := redistest.StartRelay(t, redis.Addr)
+		nodes = append(nodes, newNode(t, p.program, fmt.Sprintf("n%d", i+1), t.TempDir(), relay,
+			"--redis=redis://"+relay.Addr, "--redis-ack=disk", "--redis-history=100000", "--token-key-file="+key))
+	}
+	r := newRun(t, seed(t), p, nodes)
+	r.store = r.redisBreakages(redis)
+	r.do()
+}
+
+// Three nodes, and a Redis with a replica, of which the sentinels choose the master. What is
+// acknowledged is on the disks of both. With more replicas than an acknowledgement waits for,
+// the sentinels may choose one that does not have it.
+func TestFailover(t *testing.T) {
+	t.Parallel() // they mostly wait
+	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 1, breaking: 8 * time.Second}.lasting(t)
+	sentinel := redistest.StartSentinel(t, redistest.AOF("always"), redistest.Replicas(1))
+	key := tokenKey(t)
+	var nodes []*node
+	for i := range 3 {
+		nodes = append(nodes, newNode(t, p.program, fmt.Sprintf("n%d", i+1), t.TempDir(), nil,
+			"--redis=redis-sentinel://"+strings.Join(sentinel.Addrs(), ",")+"?master="+sentinel.Name,
+			"--redis-ack=disk,replicas:1", "--redis-history=100000", "--token-key-file="+key))
+	}
+	r := newRun(t, seed(t), p, nodes)
+	r.store = r.failovers(sentinel)
+	r.do()
+}
+
+// tokenKey makes the key that nodes have in common.
+func tokenKey(t *testing.T) string {
+	t.Helper()
 	key := filepath.Join(t.TempDir(), "token.key")
 	if out, err := exec.Command(program, "new-key", key).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	var nodes []*node
-	for i := range 3 {
-		relay := redistest.StartRelay(t, redis.Addr)
-		nodes = append(nodes, newNode(t, p.program, fmt.Sprintf("n%d", i+1), t.TempDir(), relay, "--redis=redis://"+relay.Addr, "--redis-ack=disk", "--redis-history=100000", "--token-key-file="+key))
-	}
-	newRun(t, seed(t), p, nodes, redis).do()
+	return key
 }
 
 // One node with its embedded store: it is killed, stopped and restarted, and its clients'
 // connections are broken.
 func TestOneNode(t *testing.T) {
+	t.Parallel() // they mostly wait
 	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 2, breaking: 6 * time.Second}.lasting(t)
-	newRun(t, seed(t), p, []*node{newNode(t, p.program, "n1", t.TempDir(), nil)}, nil).do()
+	newRun(t, seed(t), p, []*node{newNode(t, p.program, "n1", t.TempDir(), nil)}).do()
 }

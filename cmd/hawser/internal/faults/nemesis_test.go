@@ -32,7 +32,7 @@ func (r *run) breakThings(ctx context.Context) {
 	round, cancel := context.WithTimeout(ctx, r.plan.breaking)
 	defer cancel()
 	var all sync.WaitGroup
-	for _, things := range [][]breakage{r.nodeBreakages(), r.redisBreakages()} {
+	for _, things := range [][]breakage{r.nodeBreakages(), r.store} {
 		if len(things) > 0 {
 			n := &nemesis{run: r, rng: rand.New(rand.NewPCG(r.rng.Uint64(), 0)), things: things}
 			all.Go(func() { n.breakThings(round) })
@@ -117,49 +117,4 @@ func relayBreakages(who string, of func(*node) *redistest.Relay) []breakage {
 			of(n).Delay(0)
 		}},
 	}
-}
-
-// redisBreakages are what can happen to Redis, and between the nodes and it.
-func (r *run) redisBreakages() []breakage {
-	if r.redis == nil {
-		return nil
-	}
-	all := []breakage{
-		{"kill -9 of Redis", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			r.redis.Kill()
-			hold(ctx, rng, 0, 4*time.Second)
-			r.redis.Restart()
-		}},
-		{"restart of Redis", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			r.redis.Shutdown()
-			hold(ctx, rng, 0, time.Second)
-			r.redis.Restart()
-		}},
-		{"SIGSTOP of Redis", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			r.redis.Pause()
-			hold(ctx, rng, time.Second, 8*time.Second)
-			r.redis.Resume()
-		}},
-		{"slow Redis", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			for range 3 {
-				r.redis.Try("DEBUG", "SLEEP", 0.2+rng.Float64())
-				hold(ctx, rng, 0, time.Second)
-			}
-		}},
-		{"paused writes of Redis", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			r.redis.Try("CLIENT", "PAUSE", 8000, "WRITE")
-			hold(ctx, rng, time.Second, 8*time.Second)
-			r.redis.Try("CLIENT", "UNPAUSE")
-		}},
-	}
-	all = append(all, relayBreakages("Redis", func(n *node) *redistest.Relay { return n.redis })...)
-	if r.flush {
-		all = append(all, breakage{"FLUSHALL", func(context.Context, *rand.Rand, *node) {
-			began := r.rec.now()
-			r.redis.Try("FLUSHALL")
-			r.rec.add(consistency.Event{Kind: consistency.Lossy, Began: began, Window: -1})
-			r.flushes.Add(1)
-		}})
-	}
-	return all
 }

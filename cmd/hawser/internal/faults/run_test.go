@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hawser-ws/hawser/chat/redis/redistest"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
@@ -42,7 +41,7 @@ type run struct {
 	rec     *recorder
 	rng     *rand.Rand
 	nodes   []*node
-	redis   *redistest.Server // nil: the nodes have a store of their own
+	store   []breakage // what can happen to what the nodes share
 	people  []*person
 	rooms   []string
 	clients []*client
@@ -50,14 +49,15 @@ type run struct {
 	forgets bool // the service may lose its users
 
 	broken  atomic.Bool
+	lossy   atomic.Bool // something may have been lost
 	flushes atomic.Int64
 
 	mu    sync.Mutex
 	talks map[string]bool // Guarded by mu. the private conversations
 }
 
-func newRun(t *testing.T, seed uint64, p plan, nodes []*node, redis *redistest.Server) *run {
-	return &run{plan: p, t: t, rec: newRecorder(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: nodes, redis: redis, forgets: p.flush, talks: map[string]bool{}}
+func newRun(t *testing.T, seed uint64, p plan, nodes []*node) *run {
+	return &run{plan: p, t: t, rec: newRecorder(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: nodes, forgets: p.flush, talks: map[string]bool{}}
 }
 
 // breaking reports whether the clients may do what they like.
