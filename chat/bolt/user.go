@@ -134,6 +134,9 @@ func (s *Store) deleteUser(tx *bbolt.Tx, id string) error {
 
 // lastEnded ends the memberships of a guest without a session.
 func (s *Store) lastEnded(userID string) {
+	if s.Broken() != nil {
+		return
+	}
 	ctx := context.Background()
 	if u, err := s.User(ctx, userID); err == nil && u.Guest {
 		if err := s.members.leaveAll(ctx, userID); err != nil {
