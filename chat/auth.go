@@ -94,6 +94,9 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 			catching = newCatchUp(h, c, op, w)
 			var entered bool
 			if entered, fail = h.enter(c, p, u, renamed, op, w); entered {
+				if w.doubt {
+					c.mayHaveEnded(LoggedOut)
+				}
 				h.cfg.Observer.ConnectionAuthenticated()
 				return catching, nil, nil
 			}
@@ -147,14 +150,29 @@ func (h *Hub) welcome(ctx context.Context, u User, err error, w *welcome) (fail 
 	case w.resumed:
 		return h.stillAlive(ctx, w)
 	case w.issued < u.ValidFrom:
-		return failTokenRefused, errors.New("the token was issued before its user logged out everywhere")
+		return failTokenRefused, errTokenRevoked
 	}
 	w.begun = true // perhaps, if there is an error
 	if err := h.engine.Sessions.Begin(ctx, w.session); err != nil {
 		return h.engineFailed(err), nil
 	}
-	return h.notBanned(ctx, w)
+	if fail, why = h.notBanned(ctx, w); fail != nil {
+		return fail, why
+	}
+	// Who logs out everywhere makes the tokens invalid first, and then ends the sessions: so
+	// either that has ended this one, or it is seen here.
+	switch u, err = h.engine.Directory.User(ctx, w.session.UserID); {
+	case errors.Is(err, ErrNotFound):
+		return failUserDeleted, err
+	case err != nil:
+		return h.engineFailed(err), nil
+	case w.issued < u.ValidFrom:
+		return failTokenRefused, errTokenRevoked
+	}
+	return nil, nil
 }
+
+var errTokenRevoked = errors.New("the token was issued before its user logged out everywhere")
 
 // stillAlive checks that a resumed session was not ended meanwhile, as a ban does, too.
 func (h *Hub) stillAlive(ctx context.Context, w *welcome) (*Failure, error) {
@@ -187,6 +205,7 @@ type welcome struct {
 	key     string // with which the session is resumed next
 	resumed bool   // the session; otherwise it is a new one
 	begun   bool   // it was, or may have been
+	doubt   bool   // the user has logged out everywhere, perhaps before this session began
 	issued  int64  // when its token was, in ms since 1970; 0: not known
 	epoch   string
 }
@@ -202,7 +221,10 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation
 		return false, nil
 	}
 	for _, e := range p.endings {
-		if e.session == "" || e.session == w.session.ID {
+		switch {
+		case e.session == "" && e.why == LoggedOut:
+			w.doubt = true
+		case e.session == "" || e.session == w.session.ID:
 			return false, e.why.failure()
 		}
 	}

@@ -24,12 +24,14 @@ type behind struct {
 	valid    bool     // held could be read
 
 	// Of the catchUp; guarded by shard.mu when ahead.
-	epoch string
-	at    uint64 // the client has everything up to here
-	room  *room  // nil: a private conversation, or a room that the connection is not in
-	begun bool   // held was found in the history
-	stale bool   // until must be read again
-	until Tail   // what has to be read at least; of a room, from where changes are kept
+	epoch  string
+	at     uint64 // the client has everything up to here
+	last   Tail   // the same, where it is ahead
+	room   *room  // nil: a private conversation, or a room that the connection is not in
+	begun  bool   // held was found in the history
+	stale  bool   // until must be read again
+	missed int    // changes until then that catchUp.missed does not count yet
+	until  Tail   // what has to be read at least; of a room, from where changes are kept
 
 	// Guarded by shard.mu.
 	index int // in shard.behind; -1: not registered
@@ -112,7 +114,7 @@ func (b *behind) keep(ch *Change, m *wsproto.Prepared) {
 		return
 	}
 	b.kept = append(b.kept, keptChange{ch.Epoch, ch.Number, m})
-	if b.bytes += len(m.Payload()); b.bytes > maxKeptBytes || len(b.kept) > maxBehind {
+	if b.bytes += len(m.Payload()); b.bytes > maxKeptBytes || len(b.kept) > b.c.hub.cfg.Pages.Resume {
 		b.kept, b.bytes, b.cut = nil, 0, true
 	}
 }
@@ -128,6 +130,19 @@ func (s *shard) lose(c Conversation) {
 			s.release(b)
 		}
 	}
+}
+
+// heardBy is how far a connection has heard a room that it is in. Called with mu held.
+func (s *shard) heardBy(c *Connection, r *room) *Tail {
+	if b := s.of(c, RoomConversation(r.name)); b != nil && b.ahead && b.at != never {
+		return &b.last
+	}
+	return &r.tail
+}
+
+// tailAt is the end of a conversation whose last change this is.
+func tailAt(ch *Change) Tail {
+	return Tail{Seq: ch.Seq, Change: ch.Number, Tag: ch.Tag, ServerTS: ch.ServerTS, Epoch: ch.Epoch}
 }
 
 // isBehind reports whether a connection is among those that are behind.

@@ -23,22 +23,7 @@ import (
 // read, the connection ends, and the client comes back later.
 
 const (
-	// A client that has missed more changes than that in a conversation, or in all of them
-	// together, is told to read the history instead.
-	maxBehind    = 1000
-	maxBehindAll = 5000
-
-	// maxNewTalks is the maximum number of private conversations of which a client is told
-	// that they are new.
-	maxNewTalks = 1000
-
-	// sinceMargin is how much earlier than the client says new private conversations are
-	// looked for: one may have been stored with an earlier time than what the client has
-	// seen of another one, by a node whose clock is behind, or may have come late.
-	sinceMargin = time.Minute
-
-	catchUpPage   = 128       // changes that the engine is asked for at a time
-	catchUpReads  = 64        // times that it is asked in a step
+	catchUpReads  = 64        // times that the engine is asked in a step
 	catchUpBytes  = 256 << 10 // maximum size of the messages in an answer, but one always fits
 	catchUpBuffer = 256 << 10 // bytes that may wait to be written when the next page is read
 
@@ -62,14 +47,6 @@ type catchUp struct {
 	reads int
 }
 
-// talkList is how far the list of new private conversations is.
-type talkList struct {
-	known map[string]bool
-	since int64
-	after string
-	told  int
-}
-
 // newCatchUp registers what the client of auth holds of the private conversations of its user:
 // from now on, their changes are kept.
 func newCatchUp(h *Hub, c *Connection, op *Operation, w *welcome) *catchUp {
@@ -77,16 +54,13 @@ func newCatchUp(h *Hub, c *Connection, op *Operation, w *welcome) *catchUp {
 	if u.resume == nil {
 		return u
 	}
-	u.talks = &talkList{known: make(map[string]bool)}
-	if since := u.resume.since; since != nil {
-		u.talks.since = *since - sinceMargin.Milliseconds()
-	}
+	u.talks = newTalkList(w.session.UserID, u.resume)
+	c.listing = u.talks // nobody knows the connection yet
 	for _, held := range u.resume.held {
 		b := &behind{c: c, receiver: strings.Clone(held.receiver), index: -1}
 		b.held, b.valid = parsePosition(held.position)
 		b.epoch, b.at = b.held.epoch, b.held.change
 		if strings.HasPrefix(b.receiver, userPrefix) {
-			u.talks.known[b.receiver] = true
 			b.in = PrivateConversation(w.session.UserID, b.receiver)
 			s := h.shard(b.in)
 			s.mu.Lock()
@@ -272,32 +246,6 @@ func (u *catchUp) advance(ctx context.Context) error {
 		default:
 			return nil
 		}
-	}
-	return nil
-}
-
-// listNewTalks tells the client of some private conversations that it does not hold, and that
-// have messages since it heard something last.
-func (u *catchUp) listNewTalks(ctx context.Context) error {
-	l := u.talks
-	u.reads++
-	talks, more, err := u.hub.engine.Directory.Talks(ctx, u.c.person.id, l.since, l.after, catchUpReads)
-	if err != nil {
-		return err
-	}
-	for _, talk := range talks {
-		if l.after = talk.UserID; l.known[talk.UserID] {
-			continue
-		}
-		tail, err := u.tail(ctx, PrivateConversation(u.c.person.id, talk.UserID))
-		if err != nil {
-			return err
-		}
-		u.send(u.hub.resumeAnswer("new", talk.UserID, &tail))
-		l.told++
-	}
-	if !more || l.told >= maxNewTalks {
-		u.talks = nil
 	}
 	return nil
 }

@@ -47,17 +47,17 @@ func (u *catchUp) canFollow(ctx context.Context, b *behind) (bool, error) {
 	}
 	if end.Change > b.at {
 		missed := end.Change - b.at
-		if missed > maxBehind || u.missed+int(missed) > maxBehindAll {
+		if missed > uint64(u.hub.cfg.Pages.Resume) || u.missed+int(missed) > u.hub.cfg.Pages.ResumeAll {
 			return false, nil
 		}
-		u.missed += int(missed)
+		b.missed = int(missed)
 	}
 	if b.begun {
 		b.stale = false
 		return true, nil
 	}
 	if b.at == end.Change && (b.at == 0 || b.held.tag == end.Tag) {
-		b.begun = true
+		b.begun, b.last = true, end
 	} else if b.at == end.Change {
 		return false, nil
 	}
@@ -72,7 +72,7 @@ func (u *catchUp) page(ctx context.Context, b *behind) (over bool, err error) {
 		after--
 	}
 	u.reads++
-	changes, _, err := u.hub.engine.Log.Changes(ctx, b.in, after, catchUpPage)
+	changes, _, err := u.hub.engine.Log.Changes(ctx, b.in, after, u.hub.cfg.Pages.ResumePage)
 	if err != nil {
 		return false, err
 	}
@@ -80,6 +80,7 @@ func (u *catchUp) page(ctx context.Context, b *behind) (over bool, err error) {
 		if len(changes) == 0 || changes[0].Number != b.at || changes[0].Tag != b.held.tag || changes[0].Epoch != b.epoch {
 			return u.reload(ctx, b)
 		}
+		b.last = tailAt(&changes[0])
 		changes = changes[1:]
 	}
 	b.begun = true
@@ -96,6 +97,7 @@ func (u *catchUp) page(ctx context.Context, b *behind) (over bool, err error) {
 	if dst == nil {
 		return u.reload(ctx, b)
 	}
+	u.missed, b.missed = u.missed+b.missed, 0 // it does follow
 	end := b.at >= b.until.Change
 	dst = appendBoolField(dst, "has_more", !end)
 	dst = appendIntField(dst, "server_ts", u.hub.now())
@@ -125,7 +127,7 @@ func (b *behind) appendMissed(dst []byte, changes []Change) []byte {
 		if len(dst) > catchUpBytes && i > 0 {
 			return append(dst[:size], ']')
 		}
-		b.at = ch.Number
+		b.at, b.last = ch.Number, tailAt(ch)
 	}
 	return append(dst, ']')
 }
@@ -184,6 +186,11 @@ func (u *catchUp) sendKept(s *shard, b *behind, kept []keptChange) {
 
 // reload tells the client to read a conversation anew, and lets it hear what comes after.
 func (u *catchUp) reload(ctx context.Context, b *behind) (over bool, err error) {
+	return u.announce(ctx, b, "reload")
+}
+
+// announce tells the client where a conversation stands, and lets it hear what comes after.
+func (u *catchUp) announce(ctx context.Context, b *behind, status string) (over bool, err error) {
 	s := u.hub.shard(b.in)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -201,8 +208,8 @@ func (u *catchUp) reload(ctx context.Context, b *behind) (over bool, err error) 
 			}
 		}
 	}
-	u.send(u.hub.resumeAnswer("reload", b.receiver, &tail))
-	b.epoch, b.at = tail.Epoch, tail.Change
+	u.send(u.hub.resumeAnswer(status, b.receiver, &tail))
+	b.epoch, b.at, b.last = tail.Epoch, tail.Change, tail
 	u.sendKept(s, b, slices.DeleteFunc(slices.Clone(b.kept), func(k keptChange) bool {
 		return k.epoch == tail.Epoch && k.number <= tail.Change
 	}))

@@ -55,8 +55,9 @@ type Connection struct {
 	person   *person
 	session  string // its id
 	features feature
-	gone     bool    // Closed was called
-	expiry   *expiry // nil if its token never expires; set with person
+	gone     bool      // Closed was called
+	listing  *talkList // nil: it hears every private conversation
+	expiry   *expiry   // nil if its token never expires; set with person
 
 	// Owned by the operation that runs alone. While none does, guarded by mu.
 	rooms []*room   // that the connection is in

@@ -25,9 +25,9 @@ func (s *shard) emit(c Conversation, ch *Change) {
 		m := text(appendChange(nil, c, ch))
 		s.before(c, ch, m)
 		one, other, _ := c.Users()
-		n := s.hub.sendToUser(one, m, s.behind[c])
+		n := s.hub.sendToUser(one, c, m, s.behind[c])
 		if other != one {
-			n += s.hub.sendToUser(other, m, s.behind[c])
+			n += s.hub.sendToUser(other, c, m, s.behind[c])
 		}
 		s.after(c, ch)
 		s.hub.cfg.Observer.Delivered(PrivateDelivery, n)
@@ -41,7 +41,7 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	case ch.Epoch != r.tail.Epoch: // of the history before a Lost
 	case ch.Number <= r.tail.Change: // before the position of the subscription
 	default:
-		s.move(r, Tail{Seq: ch.Seq, Change: ch.Number, Tag: ch.Tag, ServerTS: ch.ServerTS, Epoch: ch.Epoch})
+		s.move(r, tailAt(ch))
 		m := text(appendChange(nil, c, ch))
 		s.before(c, ch, m)
 		r.members.Send(m, Urgency{})
@@ -115,26 +115,6 @@ func (r receiver) Here(name string, ev PresenceEvent) {
 // after it.
 type asking struct {
 	missed []*wsproto.Prepared
-}
-
-// Ended ends the connections of sessions that have ended.
-func (r receiver) Ended(userID, sessionID string, why Ending) {
-	r.h.mu.Lock()
-	var ended []*Connection
-	if p := r.h.people[userID]; p != nil {
-		for _, c := range p.connections {
-			if sessionID == "" || c.session == sessionID {
-				ended = append(ended, c)
-			}
-		}
-		if p.expected > 0 {
-			p.endings = append(p.endings, ending{sessionID, why})
-		}
-	}
-	r.h.mu.Unlock()
-	for _, c := range ended {
-		c.sessionEnded(why)
-	}
 }
 
 // Renamed gives a user's connections the user's new name.

@@ -227,9 +227,10 @@ func (h *Hub) online(userID string) bool {
 	return p != nil && len(p.connections) > 0
 }
 
-// sendToUser sends to all connections of a user on this node, but for those that are among these,
-// and returns how many there are.
-func (h *Hub) sendToUser(id string, m *wsproto.Prepared, among []*behind) int {
+// sendToUser sends a message of a private conversation to all connections of a user on this node,
+// but for those that are among these, or have not been told of the conversation yet. It returns
+// how many there are.
+func (h *Hub) sendToUser(id string, in Conversation, m *wsproto.Prepared, among []*behind) int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p := h.people[id]
@@ -237,7 +238,7 @@ func (h *Hub) sendToUser(id string, m *wsproto.Prepared, among []*behind) int {
 		return 0
 	}
 	for _, c := range p.connections {
-		if !isBehind(c, among) {
+		if !isBehind(c, among) && c.listing.mayHear(in) {
 			c.socket.SendPrepared(m)
 		}
 	}

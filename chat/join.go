@@ -45,7 +45,7 @@ func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledg
 	if r != nil {
 		s := h.shard(RoomConversation(name))
 		s.mu.Lock()
-		c.send(h.roomAnswer(op, &r.tail))
+		c.send(h.roomAnswer(op, s.heardBy(c, r)))
 		s.mu.Unlock()
 		then(nil)
 		return

@@ -47,7 +47,7 @@ func runUnsubscribe(ctx context.Context, h *Hub, a Actor, op *Operation) {
 // goOut takes a connection out of op's room, and acknowledges op. If the user is or was a
 // member, there is such a room, although it may have no messages and nobody in it.
 func (h *Hub) goOut(ctx context.Context, c *Connection, op *Operation, member bool) {
-	if h.removeFrom(c, op.receiver, func(r *room) { c.send(h.roomAnswer(op, &r.tail)) }) {
+	if h.removeFrom(c, op.receiver, func(s *shard, r *room) { c.send(h.roomAnswer(op, s.heardBy(c, r))) }) {
 		h.finish(c)
 		return
 	}
@@ -61,7 +61,7 @@ func (h *Hub) goOut(ctx context.Context, c *Connection, op *Operation, member bo
 
 // removeFrom takes a connection out of a room, and reports whether it was in it. last, if
 // there is one, is called just before the connection hears nothing more, with shard.mu held.
-func (h *Hub) removeFrom(c *Connection, name string, last func(*room)) bool {
+func (h *Hub) removeFrom(c *Connection, name string, last func(*shard, *room)) bool {
 	r := c.in(name)
 	if r == nil {
 		return false
@@ -69,7 +69,7 @@ func (h *Hub) removeFrom(c *Connection, name string, last func(*room)) bool {
 	s := h.shard(RoomConversation(name))
 	s.mu.Lock()
 	if last != nil {
-		last(r)
+		last(s, r)
 	}
 	c.rooms = slices.DeleteFunc(c.rooms, func(other *room) bool { return other == r })
 	s.remove(c, r)

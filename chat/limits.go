@@ -58,13 +58,21 @@ type Pages struct {
 	List           int // maximum number of rooms or peers; default 500
 	ListDefault    int // rooms or peers if the client does not say how many; default 100, and at most List
 	Presence       int // maximum number of users; default 1,000
+
+	// Resume is the maximum number of changes of a conversation that a client is sent which
+	// resumes, and ResumeAll that of all conversations together. One who has missed more is
+	// told to read the history. Default 1,000 and 5,000.
+	Resume     int
+	ResumeAll  int
+	ResumePage int // maximum number of changes in a resume answer; default 128
 }
 
 func (p *Pages) setDefaults() {
 	for _, n := range []struct {
 		to  *int
 		def int
-	}{{&p.History, 100}, {&p.HistoryDefault, 50}, {&p.HistoryBytes, 256 << 10}, {&p.List, 500}, {&p.ListDefault, 100}, {&p.Presence, 1000}} {
+	}{{&p.History, 100}, {&p.HistoryDefault, 50}, {&p.HistoryBytes, 256 << 10}, {&p.List, 500}, {&p.ListDefault, 100}, {&p.Presence, 1000},
+		{&p.Resume, 1000}, {&p.ResumeAll, 5000}, {&p.ResumePage, 128}} {
 		if *n.to <= 0 {
 			*n.to = n.def
 		}

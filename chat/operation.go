@@ -63,6 +63,7 @@ type Operation struct {
 	unsure  bool     // for opMembership: joined may be an old word
 	catchUp *catchUp // for opCatchUp
 
+	ending  Ending // for opSessionCheck
 	session string // for opLogout
 	all     bool   // for opLogout
 
