@@ -4,37 +4,38 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// complete reports whether an open connection has heard all that is stored, and is in the rooms
-// of its user. Called with the socket's mu held.
-func (p *performance) complete(s *socket, histories map[chat.Conversation]chat.Page, members map[membership]bool) bool {
+// lacking says what an open connection has not heard of what is stored, or which room of its user
+// it is not in. Called with the socket's mu held.
+func (p *performance) lacking(s *socket, histories map[chat.Conversation]chat.Page, members map[membership]bool) (lacks string) {
 	m, err := replay(s)
 	if err != nil {
-		return true // check says so
+		return "" // check says so
 	}
 	for c, page := range histories {
 		v := m.talks[c]
 		if room, ok := c.Room(); ok {
 			v = m.in[room]
-			if want := members[membership{s.user, room}] && !m.muted[room]; want != (v != nil) {
-				return false
+			if want := members[membership{s.user, room}] && m.muted[room] == nil; want != (v != nil) {
+				return fmt.Sprintf("to hear %s: %t", room, want)
 			}
 		} else if p.firstSince(s, c, page) == 0 {
 			continue
 		} else if v == nil {
-			return false
+			return fmt.Sprintf("%d of %s", p.firstSince(s, c, page), c)
 		}
 		end := uint64(len(page.Messages))
-		if v != nil && (v.epoch != page.Epoch || v.unheard || v.last < end) && !(v.unheard && v.epoch != page.Epoch) {
-			return false
+		if v != nil && (v.epoch != page.Epoch || v.unheard || v.last < end) && !(v.unheard && (v.anything || v.epoch != page.Epoch)) {
+			return fmt.Sprintf("%d of %s", end, c)
 		}
 	}
-	return true
+	return ""
 }
 
 // settlePresence waits until those are in a room who have entered it and not left it, by an
@@ -91,7 +92,7 @@ func (p *performance) firstSince(s *socket, c chat.Conversation, page chat.Page)
 		return 0
 	}
 	for _, m := range page.Messages {
-		if i, err := strconv.Atoi(m.Content); err == nil && p.said[i].step > s.opened {
+		if i, err := strconv.Atoi(m.Content); err == nil && p.said[i].step > s.client.opened {
 			return m.Seq
 		}
 	}
@@ -106,22 +107,22 @@ func (p *performance) check() error {
 		return err
 	}
 	stands := make(map[place]string) // the contents and ids of what was said
-	where := make(map[string]place)  // of each content, as nothing is said twice
+	where := make(map[string]place)  // of each content in an epoch, where nothing is said twice
 	note := func(at place, content, id string) error {
 		what := content + " as " + id
 		if old, ok := stands[at]; ok && old != what {
 			return fmt.Errorf("at %v stands %q, and also %q", at, old, what)
 		}
-		if old, ok := where[content]; ok && old != at {
+		if old, ok := where[content+at.epoch]; ok && old != at {
 			return fmt.Errorf("%q stands at %v and at %v", content, old, at)
 		}
-		stands[at], where[content] = what, at
+		stands[at], where[content+at.epoch] = what, at
 		return nil
 	}
 	for c, page := range histories {
 		for i, m := range page.Messages {
 			n, err := strconv.Atoi(m.Content)
-			if err != nil || n >= len(p.said) || p.said[n].in != c || p.said[n].by.user != m.Sender || m.Seq != uint64(i+1) {
+			if err != nil || n >= len(p.said) || p.said[n].in != c || p.said[n].by != m.Sender || m.Seq != uint64(i+1) {
 				return fmt.Errorf("in %s is stored %+v, at %d", c, m, i+1)
 			}
 			if err := note(place{c, page.Epoch, m.Seq}, m.Content, m.ID); err != nil {
@@ -135,14 +136,15 @@ func (p *performance) check() error {
 		if err != nil {
 			return err
 		}
-		for _, ev := range s.notes {
-			if joins := ev.Event == "subscribed"; joins || ev.Event == "unsubscribed" {
-				if !caused(attempts[membership{s.user, ev.Receiver}], s, joins, ev.at) {
-					return fmt.Errorf("%s is %s to %s, and no other connection has asked for that, in %s", s.user, ev.Event, ev.Receiver, s.story())
-				}
+		if err := p.checkMembership(s, attempts); err != nil {
+			return err
+		}
+		for _, r := range m.reloads {
+			if r.unfounded && !p.lost[r.in] { // a node may notice a loss late
+				return fmt.Errorf("%s was told to read %s again, and had heard the same history, holding%s, in %s", s.user, r.in, s.base.holds(), s.story())
 			}
 		}
-		for _, ev := range s.notes {
+		for _, ev := range slices.Concat(s.notes, s.missed()) {
 			content := ev.Content
 			if ev.Type == "ack" {
 				content = ev.Ref

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/hawser-ws/hawser/chat"
 )
 
 // membership is that of a user in a room.
@@ -19,19 +21,20 @@ type attempt struct {
 }
 
 // attempts collects, for each membership, what may have changed it. A message joins its room if
-// its connection is not in it. What a connection asked at its end may never be done.
+// its connection is not in it. What a connection asked at its end may never be done, and what is
+// refused is not done.
 func (p *performance) attempts() map[membership][]attempt {
 	all := make(map[membership][]attempt)
 	for _, s := range p.all {
 		s.mu.Lock()
-		answers := make(map[string]int64)
+		answers, refused := make(map[string]int64), make(map[string]bool)
 		for _, ev := range s.notes {
 			if ev.Type != "ask" && ev.Ref != "" {
-				answers[ev.Ref] = ev.at
+				answers[ev.Ref], refused[ev.Ref] = ev.at, ev.Type == "error"
 			}
 		}
 		for _, ev := range s.notes {
-			if ev.Type != "ask" || ev.Op != "join" && ev.Op != "leave" && ev.Op != "group" {
+			if refused[ev.Ref] || ev.Type != "ask" || ev.Op != "join" && ev.Op != "leave" && ev.Op != "group" {
 				continue
 			}
 			a := attempt{by: s, joins: ev.Op != "leave", maybe: ev.Op == "group", asked: ev.at, answered: answers[ev.Ref]}
@@ -67,7 +70,7 @@ func (p *performance) memberships() (map[membership]bool, error) {
 				return nil, err
 			case is != now[m]:
 				return nil, fmt.Errorf("%s is listed as a member of %s: %t, and is one: %t", user, room, now[m], is)
-			case !possible(attempts[m], is):
+			case !possible(attempts[m], is, math.MaxInt64, math.MaxInt64):
 				return nil, fmt.Errorf("%s is a member of %s: %t, which cannot be", user, room, is)
 			}
 		}
@@ -75,27 +78,33 @@ func (p *performance) memberships() (map[membership]bool, error) {
 	return now, nil
 }
 
-// possible reports whether a membership can be what it is.
-func possible(all []attempt, is bool) bool {
+// possible reports whether a membership can be what it is at some time between two.
+func possible(all []attempt, is bool, from, to int64) bool {
 	for _, a := range slices.Concat(all, []attempt{{}}) { // there is none to begin with
-		superseded := false
+		superseded := a.joins != is || a.asked > to
 		for _, later := range all {
-			superseded = superseded || !later.maybe && later.asked > a.answered
+			superseded = superseded || later.joins != is && !later.maybe && later.asked > a.answered && later.answered < from
 		}
-		if a.joins == is && !superseded {
+		if !superseded {
 			return true
 		}
 	}
 	return false
 }
 
-// caused reports whether another connection has asked for a change of a membership, before a
-// connection was told of it.
-func caused(all []attempt, s *socket, joins bool, told int64) bool {
-	for _, a := range all {
-		if a.by != s && a.joins == joins && a.asked < told {
-			return true
+// checkMembership holds what a connection was told of the memberships of its user against what
+// all connections have asked for. The hub has asked the engine after it had answered what the
+// connection asked before.
+func (p *performance) checkMembership(s *socket, attempts map[membership][]attempt) error {
+	from := int64(0)
+	for _, ev := range s.notes {
+		joined, left := ev.Event == "subscribed" || ev.Status == "new", ev.Event == "unsubscribed" || ev.Status == "gone"
+		if !chat.ValidUserID(ev.Receiver) && (joined || left) && !possible(attempts[membership{s.user, ev.Receiver}], joined, from, ev.at) {
+			return fmt.Errorf("%s was told %s of %s, which cannot be, in %s", s.user, ev.Event+ev.Status, ev.Receiver, s.story())
+		}
+		if ev.Type != "ask" && ev.Ref != "" {
+			from = ev.at
 		}
 	}
-	return false
+	return nil
 }

@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -31,21 +32,28 @@ type view struct {
 	first uint64 // the first that it heard; for private ones
 
 	// It is in the room by a message of its own, which stands at last, and has heard nothing
-	// yet. So what it hears next is at most that.
-	unheard bool
+	// yet. So what it hears next is at most that, if the message was not stored before.
+	unheard, anything bool
+
+	position string // the last one that it was given
+}
+
+// viewOf is the view of who hears what comes after the place that an event names.
+func viewOf(ev event) *view {
+	return &view{epoch: ev.Epoch, last: ev.Seq, position: ev.Position}
 }
 
 // next takes a message that was heard.
 func (v *view) next(ev event) error {
 	switch {
-	case v.unheard && (ev.Epoch != v.epoch || ev.Seq <= v.last): // its first
+	case v.unheard && (v.anything || ev.Epoch != v.epoch || ev.Seq <= v.last): // its first
 		v.unheard = false
 	case ev.Epoch != v.epoch:
 		return fmt.Errorf("of epoch %s, where it was in %s", ev.Epoch, v.epoch)
 	case ev.Seq != v.last+1:
 		return fmt.Errorf("%d after %d", ev.Seq, v.last)
 	}
-	v.epoch, v.last = ev.Epoch, ev.Seq
+	v.epoch, v.last, v.position = ev.Epoch, ev.Seq, ev.Position
 	return nil
 }
 
@@ -55,19 +63,42 @@ type model struct {
 	asks  map[string]event // by ref, those that are not answered
 	acked map[chat.Conversation]place
 	in    map[string]*view            // by room
-	muted map[string]bool             // rooms from which it has unsubscribed
+	muted map[string]*view            // rooms from which it has unsubscribed
 	talks map[chat.Conversation]*view // once something was heard
+
+	// What its client has said that it holds, as long as it is not known to be live.
+	held     map[chat.Conversation]*view
+	resuming bool
+	missed   uint64            // messages that it was sent, or told to read, in all that it holds
+	partly   chat.Conversation // of which it was sent messages last
+	reloads  []reload          // of its client's connections
+}
+
+func newModel(user string) *model {
+	return &model{
+		user: user, asks: make(map[string]event), acked: make(map[chat.Conversation]place),
+		in: make(map[string]*view), muted: make(map[string]*view), talks: make(map[chat.Conversation]*view),
+		held: make(map[chat.Conversation]*view),
+	}
+}
+
+// clone copies what carry makes.
+func (m *model) clone() *model {
+	c := newModel(m.user)
+	c.resuming, c.reloads = m.resuming, slices.Clone(m.reloads)
+	for in, v := range m.held {
+		held := *v
+		c.held[in] = &held
+	}
+	return c
 }
 
 // replay follows everything that a socket has noted. Called with mu held.
 func replay(s *socket) (*model, error) {
-	m := &model{
-		user: s.user, asks: map[string]event{}, acked: map[chat.Conversation]place{},
-		in: map[string]*view{}, muted: map[string]bool{}, talks: map[chat.Conversation]*view{},
-	}
+	m := s.base.clone()
 	for i, ev := range s.notes {
 		if err := m.take(ev); err != nil {
-			return m, fmt.Errorf("%s: note %d, %s %s in %s: %w, in %s", s.user, i+1, ev.Type, ev.Op+ev.Event, ev.Receiver, err, s.story())
+			return m, fmt.Errorf("%s: note %d, %s %s in %s: %w, holding%s, in %s", s.user, i+1, ev.Type, ev.Op+ev.Event+ev.Status, ev.Receiver, err, s.base.holds(), s.story())
 		}
 	}
 	return m, nil
@@ -83,10 +114,15 @@ func (m *model) take(ev event) error {
 		if m.in[asked.Receiver] != nil {
 			return fmt.Errorf("it is in the room")
 		}
+	case ev.Type == "ack" && ev.Op == "logout" && mine && asked.Op == ev.Op:
 	case ev.Type == "ack" && mine && asked.Op == ev.Op && asked.Receiver == ev.Receiver:
-		return m.acknowledged(ev)
+		return m.acknowledged(ev, asked.again)
+	case ev.Type == "error" && mine && asked.Op == "logout" && ev.Reason == "unknown_session":
+	case ev.Type == "error" && ev.Reason == "session_ended":
 	case ev.Type == "system":
 		return m.told(ev)
+	case ev.Type == "resume":
+		return m.resume(ev)
 	case ev.Type == "group" || ev.Type == "message":
 		return m.heard(ev)
 	case ev.Type == "auth_ok":
@@ -98,19 +134,28 @@ func (m *model) take(ev event) error {
 
 // told takes what the service says of a room.
 func (m *model) told(ev event) error {
+	if c := chat.RoomConversation(ev.Receiver); m.held[c] != nil {
+		m.live(c) // nothing was missed
+	}
 	v := m.in[ev.Receiver]
 	switch ev.Event {
 	case "reload":
 		if v == nil && !m.saying(ev.Receiver) {
 			return fmt.Errorf("it is not in the room")
 		}
-		m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+		if v != nil {
+			m.reloads = append(m.reloads, reload{in: chat.RoomConversation(ev.Receiver), unfounded: v.epoch == ev.Epoch && !v.unheard})
+		}
+		m.in[ev.Receiver] = viewOf(ev)
 	case "subscribed":
 		if v != nil {
 			return fmt.Errorf("it is in the room already")
 		}
+		if m.resuming {
+			return fmt.Errorf("it is resuming")
+		}
 		delete(m.muted, ev.Receiver)
-		m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+		m.in[ev.Receiver] = viewOf(ev)
 	case "unsubscribed":
 		if v == nil {
 			return fmt.Errorf("it is not in the room")
@@ -132,7 +177,10 @@ func (m *model) saying(room string) bool {
 	return false
 }
 
-func (m *model) acknowledged(ev event) error {
+func (m *model) acknowledged(ev event, again bool) error {
+	if m.resuming {
+		return fmt.Errorf("answered while it resumes")
+	}
 	v := m.in[ev.Receiver]
 	switch ev.Op {
 	case "join", "leave", "unsubscribe":
@@ -143,17 +191,20 @@ func (m *model) acknowledged(ev event) error {
 		switch {
 		case ev.Op == "join":
 			delete(m.muted, ev.Receiver)
-			m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq}
+			m.in[ev.Receiver] = viewOf(ev)
 		case ev.Op == "leave":
 			delete(m.muted, ev.Receiver)
 		case v != nil:
-			m.muted[ev.Receiver] = true
+			m.muted[ev.Receiver] = viewOf(ev)
 		}
 		return nil
 	case "group":
 		if delete(m.muted, ev.Receiver); v == nil {
-			m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq, unheard: true}
+			m.in[ev.Receiver] = &view{epoch: ev.Epoch, last: ev.Seq, unheard: true, anything: again}
 		}
+	}
+	if again {
+		return nil // it may have been stored long ago
 	}
 	at := m.place(ev)
 	if before := m.acked[at.in]; before.epoch == at.epoch && before.seq >= at.seq {
@@ -176,8 +227,11 @@ func (m *model) place(ev event) place {
 }
 
 func (m *model) heard(ev event) error {
-	if _, early := m.asks[ev.Content]; early {
+	if asked, early := m.asks[ev.Content]; early && !asked.again {
 		return fmt.Errorf("its own message %s, before the acknowledgement", ev.Content)
+	}
+	if c := m.place(ev).in; m.held[c] != nil {
+		m.live(c) // nothing was missed
 	}
 	if ev.Type == "group" {
 		v := m.in[ev.Receiver]

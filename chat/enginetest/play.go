@@ -1,6 +1,7 @@
 package enginetest
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
-	"github.com/hawser-ws/hawser/frame"
 )
 
 // stage is where scripts are played: an engine in a new place for each, and what is put
@@ -28,6 +28,13 @@ type stage struct {
 // forgetter is an engine's Log that can lose a conversation, whose next epoch begins.
 type forgetter interface{ Forget(chat.Conversation) }
 
+// A client that resumes is told to read the history if it has missed more than so many messages,
+// of a conversation and in all.
+const (
+	resumeBound    = 6
+	resumeBoundAll = 10
+)
+
 // seeded is a Place whose engine does things by chance.
 type seeded interface{ Seed(uint64) }
 
@@ -38,9 +45,10 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 	if p, ok := place.(seeded); ok {
 		p.Seed(seed)
 	}
-	engine := place.Open(t, &Clock{wall: start})
+	clock := &Clock{wall: start}
+	engine := place.Open(t, clock)
 	defer place.Close(t)
-	p := &performance{stage: g, Engine: engine, open: make(map[int]*socket)}
+	p := &performance{stage: g, Engine: engine, clock: clock, open: make(map[int]*socket), away: make(map[int]*client), dead: make(map[*login][]string), lost: make(map[chat.Conversation]bool)}
 	for _, id := range people {
 		if err := engine.Directory.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id}); err != nil {
 			return err
@@ -55,7 +63,10 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 		fanout = p.newFan
 	}
 	for range 2 {
-		p.hubs = append(p.hubs, chat.New(chat.Config{Engine: engine, Auth: names{}, NewFanout: fanout, Log: slog.New(slog.DiscardHandler), Sequencers: 3}))
+		p.hubs = append(p.hubs, chat.New(chat.Config{
+			Engine: engine, Auth: names{}, NewFanout: fanout, Log: slog.New(slog.DiscardHandler), Sequencers: 3,
+			Pages: chat.Pages{Resume: resumeBound, ResumeAll: resumeBoundAll, ResumePage: 2},
+		}))
 	}
 	err := p.run(s)
 	for _, s := range p.open {
@@ -76,12 +87,18 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 type performance struct {
 	*stage
 	chat.Engine
-	hubs []*chat.Hub
-	open map[int]*socket // by the script's number
-	all  []*socket
-	step int
-	said []saying
-	time atomic.Int64 // of notes
+	hubs  []*chat.Hub
+	clock *Clock
+	open  map[int]*socket     // by the script's number
+	away  map[int]*client     // those that have had a connection, by the same number
+	dead  map[*login][]string // keys that are not good any more
+	all   []*socket
+	step  int
+	said  []saying
+	time  atomic.Int64 // of notes
+
+	endings []ending
+	lost    map[chat.Conversation]bool // those that were forgotten
 
 	mu   sync.Mutex
 	fans []*fan // Guarded by mu.
@@ -89,7 +106,7 @@ type performance struct {
 
 // saying is what somebody said, or tried to.
 type saying struct {
-	by   *socket
+	by   string
 	in   chat.Conversation
 	step int
 }
@@ -97,6 +114,7 @@ type saying struct {
 func (p *performance) run(s script) error {
 	for i, st := range s {
 		p.step = i
+		p.clock.Pass(time.Millisecond)
 		if err := p.do(st); err != nil {
 			return fmt.Errorf("step %d, %s: %w", i+1, st, err)
 		}
@@ -139,9 +157,12 @@ func (p *performance) sockets() (open []*socket) {
 // settle waits until everybody has heard everything.
 func (p *performance) settle() error {
 	for _, s := range p.sockets() {
-		if err := s.await(s.answered); err != nil {
+		if err := p.await(s, s.answered); err != nil {
 			return err
 		}
+	}
+	if err := p.settleSessions(); err != nil {
+		return err
 	}
 	histories, err := p.histories()
 	if err != nil {
@@ -152,8 +173,13 @@ func (p *performance) settle() error {
 		return err
 	}
 	for _, s := range p.sockets() {
-		if err := s.await(func() bool { return p.complete(s, histories, members) }); err != nil {
-			return err
+		lacks := ""
+		err := p.await(s, func() bool {
+			lacks = p.lacking(s, histories, members)
+			return lacks == ""
+		})
+		if err != nil {
+			return fmt.Errorf("%s: %w", lacks, err)
 		}
 	}
 	return p.settlePresence()
@@ -184,23 +210,49 @@ func conversations() (cs []chat.Conversation) {
 	return cs
 }
 
+// await waits until something is true of a connection, or the hub has closed it for a good reason.
+func (p *performance) await(s *socket, holds func() bool) error {
+	err := s.await(holds)
+	var closed closedError
+	if errors.As(err, &closed) {
+		return p.closedByHub()
+	}
+	return err
+}
+
 func (p *performance) do(st step) error {
-	if st.verb == "forget" {
+	if err := p.closedByHub(); err != nil {
+		return err
+	}
+	switch s, c := p.open[st.conn], p.away[st.conn]; {
+	case st.verb == "forget":
 		if f, ok := p.Log.(forgetter); ok {
 			f.Forget(chat.RoomConversation(st.what))
+			p.lost[chat.RoomConversation(st.what)] = true
 		}
 		return nil
-	}
-	s := p.open[st.conn]
-	if st.verb == "open" {
-		if s == nil {
-			return p.enter(st)
+	case st.verb == "pass":
+		if err := p.settle(); err != nil {
+			return err
 		}
+		p.clock.Pass(20 * time.Minute)
 		return nil
+	case s != nil:
+		return p.act(s, st)
+	case st.verb == "open":
+		return p.enter(st)
+	case st.verb == "share":
+		return p.share(st)
+	case st.verb == "resume" && c != nil:
+		return p.back(st, c)
+	case st.verb == "lose" && c != nil:
+		p.lose(st, c)
 	}
-	if s == nil {
-		return nil
-	}
+	return nil
+}
+
+// act does a step of an open connection.
+func (p *performance) act(s *socket, st step) error {
 	switch st.verb {
 	case "join", "leave", "unsubscribe":
 		s.ask(st.verb, st.what, "")
@@ -208,37 +260,18 @@ func (p *performance) do(st step) error {
 		s.ask("group", st.what, p.saying(s, chat.RoomConversation(st.what)))
 	case "tell":
 		s.ask("message", st.what, p.saying(s, chat.PrivateConversation(s.user, st.what)))
+	case "logout":
+		p.logOut(s, st)
 	case "wait":
-		return s.await(s.answered)
+		return p.await(s, s.answered)
 	case "close":
-		s.close()
-		delete(p.open, st.conn)
-	default:
-		panic("enginetest: a script cannot " + st.verb)
+		return p.leave(st.conn)
 	}
 	return nil
 }
 
 // saying makes something new to be said.
 func (p *performance) saying(s *socket, c chat.Conversation) (content string) {
-	p.said = append(p.said, saying{by: s, in: c, step: p.step})
+	p.said = append(p.said, saying{by: s.user, in: c, step: p.step})
 	return fmt.Sprint(len(p.said) - 1)
-}
-
-// enter opens a connection, and returns when its auth is answered.
-func (p *performance) enter(st step) error {
-	s := &socket{p: p, user: st.what, opened: p.step}
-	s.conn = p.hubs[st.node].Open(s, chat.ConnectionInfo{})
-	p.open[st.conn] = s
-	p.all = append(p.all, s)
-	s.asked++
-	s.conn.Handle(frame.Text, []byte(`{"type":"auth","token":"`+s.user+`","features":["ack","system"],"ref":"auth"}`))
-	return s.await(s.answered)
-}
-
-// names authenticates a token as the user of the same name.
-type names struct{}
-
-func (names) Authenticate(token string) (chat.Identity, error) {
-	return chat.Identity{UserID: token}, nil
 }

@@ -17,7 +17,17 @@ import (
 //	3 tell u_bob     it writes to Bob
 //	3 wait           it waits for every answer
 //	3 close          it ends without waiting for anything
+//	3 resume key 1   it opens again, on node 1, in its session, and says what it has heard
+//	3 lose key 1     the same, but it does not hear the answer
+//	4 share 3 1      connection 4 opens on node 1, in the session of connection 3
+//	3 logout own     it ends its session
+//	3 logout all     it ends all sessions of its user
+//	3 logout 4       it ends the session of connection 4
+//	0 pass time      20 minutes pass
 //	0 forget lobby   the engine loses the room, whose next epoch begins
+//
+// One resumes with the key of its session, with its token (token), with both (both), with the
+// key before (before), or with one that is not good any more (stale).
 //
 // A step of a connection that is not open does nothing, and neither does the opening of one
 // that is: so every part of a script is a script.
@@ -31,8 +41,8 @@ type step struct {
 
 func (s step) String() string {
 	switch {
-	case s.verb == "open":
-		return fmt.Sprint(s.conn, " open ", s.what, " ", s.node)
+	case s.verb == "open" || s.verb == "resume" || s.verb == "lose" || s.verb == "share":
+		return fmt.Sprint(s.conn, " ", s.verb, " ", s.what, " ", s.node)
 	case s.what == "":
 		return fmt.Sprint(s.conn, " ", s.verb)
 	}
@@ -61,6 +71,7 @@ func parseScript(text string) (s script) {
 var (
 	people = []string{"u_ada", "u_bob", "u_eve"}
 	rooms  = []string{"lobby", "attic", "cellar"}
+	ways   = []string{"key", "key", "key", "key", "key", "token", "both", "before", "stale"}
 )
 
 // randomScript is a script of n steps. forget says whether the engine can lose a room.
@@ -68,22 +79,32 @@ func randomScript(random *rand.Rand, n int, forget bool) (s script) {
 	pick := func(from []string) string { return from[random.IntN(len(from))] }
 	for len(s) < n {
 		st := step{conn: random.IntN(8)}
-		switch k := random.IntN(40); {
-		case k < 4:
+		switch k := random.IntN(120); {
+		case k < 10:
 			st.verb, st.what, st.node = "open", pick(people), random.IntN(2)
-		case k < 6:
+		case k < 17:
 			st.verb = "close"
-		case k < 13:
-			st.verb, st.what = "join", pick(rooms)
-		case k < 15:
-			st.verb, st.what = "leave", pick(rooms)
-		case k < 16:
-			st.verb, st.what = "unsubscribe", pick(rooms)
-		case k < 28:
-			st.verb, st.what = "say", pick(rooms)
+		case k < 30:
+			st.verb, st.what, st.node = "resume", pick(ways), random.IntN(2)
+		case k < 32:
+			st.verb, st.what, st.node = "lose", "key", random.IntN(2)
 		case k < 34:
+			st.verb, st.what, st.node = "share", fmt.Sprint(random.IntN(8)), random.IntN(2)
+		case k < 36:
+			st.verb, st.what = "logout", pick([]string{"own", "own", "all", "0", "1", "2", "3"})
+		case k < 37:
+			st.conn, st.verb, st.what = 0, "pass", "time"
+		case k < 50:
+			st.verb, st.what = "join", pick(rooms)
+		case k < 56:
+			st.verb, st.what = "leave", pick(rooms)
+		case k < 59:
+			st.verb, st.what = "unsubscribe", pick(rooms)
+		case k < 86:
+			st.verb, st.what = "say", pick(rooms)
+		case k < 105:
 			st.verb, st.what = "tell", pick(people)
-		case k < 39:
+		case k < 118:
 			st.verb = "wait"
 		case !forget:
 			continue

@@ -17,7 +17,9 @@ type socket struct {
 	p      *performance
 	user   string
 	conn   *chat.Connection
-	opened int // at which step
+	client *client
+	base   *model // what its client held before
+	login  *login
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -32,6 +34,7 @@ type socket struct {
 // event is what the model needs of a message. Type is "ask" for what the socket asked.
 type event struct {
 	at            int64 // performance.time, when it was noted
+	again         bool  // it was asked before, on another connection
 	Type, Op, Ref string
 	Event         string
 	Sender        string `json:"sender_id"`
@@ -40,8 +43,17 @@ type event struct {
 	ID            string
 	Epoch         string
 	Seq           uint64
+	Position      string
+	ServerTS      int64 `json:"server_ts"`
 	Reason        string
 	Message       string
+
+	Session  string `json:"session_id"`
+	Key      string `json:"resume_key"`
+	Resumed  bool
+	Status   string
+	Messages []event
+	HasMore  bool `json:"has_more"`
 }
 
 // Flushed implements chat.Socket.
@@ -80,6 +92,11 @@ func (s *socket) note(ev event) {
 	s.notes = append(s.notes, ev)
 }
 
+// closedError says how the hub has closed a connection.
+type closedError string
+
+func (e closedError) Error() string { return string(e) }
+
 // Close implements chat.Socket.
 func (s *socket) Close(code wsproto.CloseCode, reason string) {
 	s.mu.Lock()
@@ -100,11 +117,37 @@ func (s *socket) ask(op, receiver, content string) {
 	s.asked++
 	s.note(event{Type: "ask", Op: op, Receiver: receiver, Content: content, Ref: ref})
 	s.mu.Unlock()
+	s.say(op, receiver, content, ref)
+}
+
+func (s *socket) say(op, receiver, content, ref string) {
 	body := `{"type":"` + op + `","receiver_id":"` + receiver + `","ref":"` + ref + `"`
 	if content != "" {
 		body += `,"content":"` + content + `"`
 	}
 	s.conn.Handle(frame.Text, []byte(body+"}"))
+}
+
+// again sends something that the client has sent on another connection.
+func (s *socket) again(ev event) {
+	ev.again = true
+	s.mu.Lock()
+	s.asked++
+	s.note(ev)
+	s.mu.Unlock()
+	s.say(ev.Op, ev.Receiver, ev.Content, ev.Ref)
+}
+
+// logOut asks for the end of sessions. field says which.
+func (s *socket) logOut(id, field string) (ref string, at int64) {
+	s.mu.Lock()
+	ref = fmt.Sprint("ask ", s.asked)
+	s.asked++
+	s.note(event{Type: "ask", Op: "logout", Content: id, Ref: ref})
+	at = s.p.time.Load()
+	s.mu.Unlock()
+	s.conn.Handle(frame.Text, []byte(`{"type":"logout","ref":"`+ref+`"`+field+`}`))
+	return ref, at
 }
 
 func (s *socket) close() {
@@ -127,7 +170,7 @@ func (s *socket) await(holds func() bool) error {
 		case ok:
 			return nil
 		case broken != "":
-			return fmt.Errorf("%s: %s", s.user, broken)
+			return closedError(s.user + ": " + broken)
 		case time.Now().After(deadline):
 			s.mu.Lock()
 			defer s.mu.Unlock()
@@ -136,12 +179,25 @@ func (s *socket) await(holds func() bool) error {
 	}
 }
 
+// missed is what resume has brought. Called with mu held.
+func (s *socket) missed() (all []event) {
+	for _, ev := range s.notes {
+		all = append(all, ev.Messages...)
+	}
+	return all
+}
+
 // story is what a socket has noted, for people. Called with mu held.
 func (s *socket) story() string {
 	text := ""
 	for _, ev := range s.notes {
 		text += "\n\t"
 		switch ev.Type {
+		case "resume":
+			text += fmt.Sprintf("resume %s %s: seq %d of %s, %d messages", ev.Status, ev.Receiver, ev.Seq, ev.Epoch, len(ev.Messages))
+			for _, m := range ev.Messages {
+				text += fmt.Sprintf("\n\t\t%s: %q, seq %d of %s", m.ID, m.Content, m.Seq, m.Epoch)
+			}
 		case "ask":
 			text += fmt.Sprint("asks ", ev.Op, " ", ev.Receiver, " ", ev.Content)
 		case "error":

@@ -8,7 +8,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// tardy is a Broker that reports changes of memberships as late as an engine may, more than once,
+// tardy is a Broker that reports changes of memberships, and ends of sessions, as late as an engine may, more than once,
 // and in another order.
 type tardy struct {
 	chat.Broker
@@ -50,6 +50,16 @@ func (r *tardyReceiver) detach() {
 
 // Member implements chat.Receiver.
 func (r *tardyReceiver) Member(userID, room string, joined bool) {
+	r.report(func() { r.Receiver.Member(userID, room, joined) })
+}
+
+// Ended implements chat.Receiver.
+func (r *tardyReceiver) Ended(userID, sessionID string, why chat.Ending) {
+	r.report(func() { r.Receiver.Ended(userID, sessionID, why) })
+}
+
+// report makes a report once or twice, now or later.
+func (r *tardyReceiver) report(tell func()) {
 	r.broker.mu.Lock()
 	var delays []time.Duration
 	for range 1 + r.broker.random.IntN(2) {
@@ -58,14 +68,14 @@ func (r *tardyReceiver) Member(userID, room string, joined bool) {
 	r.broker.mu.Unlock()
 	for _, d := range delays {
 		if d == 0 {
-			r.Receiver.Member(userID, room, joined)
+			tell()
 			continue
 		}
 		time.AfterFunc(d, func() {
 			r.mu.Lock()
 			defer r.mu.Unlock()
 			if !r.detached {
-				r.Receiver.Member(userID, room, joined)
+				tell()
 			}
 		})
 	}

@@ -14,6 +14,40 @@ var regressions = []string{
 	`4 open u_bob 0
 	 4 tell u_eve
 	 7 open u_eve 0`,
+
+	// Ada joined again, and was acknowledged at once, as her connection was in the room; but
+	// another one of hers had left, and the report of that came after.
+	`1 open u_ada 0
+	 2 open u_ada 1
+	 2 join cellar
+	 1 leave cellar
+	 2 join cellar`,
+
+	// Ada's membership of a room without messages ended, and she was told that there is no such
+	// room.
+	`1 open u_ada 0
+	 1 join lobby
+	 1 unsubscribe lobby
+	 1 wait
+	 1 leave lobby`,
+
+	// What Bob said in the conversation that Ada's client did not hold came before she was told
+	// that it is new. She was gone again, held that message, and never got those before.
+	`5 open u_bob 1
+	 0 open u_ada 1
+	 5 tell u_ada
+	 0 close
+	 5 tell u_ada
+	 0 resume key 0
+	 5 tell u_ada
+	 0 close
+	 5 tell u_ada
+	 0 resume key 1`,
+
+	// The session ended while the second connection logged in.
+	`7 open u_bob 1
+	 7 logout own
+	 5 share 7 0`,
 }
 
 // testTwoHubs plays random scripts on two nodes of one engine, and holds what every
