@@ -80,7 +80,7 @@
 //
 // # Reading
 //
-// engine.go is the contract with what is outside; socket.go, name.go and limits.go are the
+// engine.go and engineusers.go are the contract with what is outside; socket.go, name.go and limits.go are the
 // vocabulary. scan.go, fields.go and operation.go read a message; encode.go and failure.go
 // write one. actor.go, connection.go, shard.go, sequencer.go and deliver.go are the mechanism;
 // limiter.go limits its rate. Every kind of operation has a file of its own: auth.go,
