@@ -365,6 +365,9 @@ func TestWhatIsAllowed(t *testing.T) {
 				s.reload(1, lobby, "e1", 3)
 			})
 		},
+		"a message that joins the room that was left meanwhile": func(s *script) {
+			s.before(Event{Kind: Acked, Ref: "r3"}, func() { s.add(Event{Kind: Unsubscribed, Conn: 1, Conversation: lobby}) })
+		},
 		"a message of a user who was lost": func(s *script) {
 			s.remove(Event{Kind: Acked, Ref: "q2"})
 			s.before(Event{Kind: Connected, Conn: 4}, func() { s.lossy(-1) })

@@ -47,6 +47,9 @@ func (c *checker) checkConnections() {
 				s.left = false // whoever speaks in a room has joined it
 			}
 		case Acked, Refused:
+			if s := f.at(e); e.Kind == Acked {
+				s.left = false // what was sent before it left may have come after that
+			}
 			f.pending[attempt{streamKey{e.Conn, e.Conversation}, e.Ref}]--
 		case Ready:
 			f.ready(e)
