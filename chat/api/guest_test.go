@@ -69,7 +69,7 @@ func TestGuest(t *testing.T) {
 		}
 		seen[got.UserID] = true
 		user, err := store.User(t.Context(), got.UserID)
-		if diff := cmp.Diff(chat.User{ID: got.UserID, Name: "Ada 🦉", Created: noon.UnixMilli()}, user); diff != "" || err != nil {
+		if diff := cmp.Diff(chat.User{ID: got.UserID, Name: "Ada 🦉", Created: noon.UnixMilli(), Guest: true}, user); diff != "" || err != nil {
 			t.Errorf("%v (-want +got):\n%s", err, diff)
 		}
 		if got.Name != "Ada 🦉" || got.Expires != noon.Add(GuestLifetime).Unix() {

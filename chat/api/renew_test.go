@@ -69,7 +69,7 @@ func TestRenew(t *testing.T) {
 	if id, err := tokens.Authenticate(grace.Token); err != nil || id.UserID != ada.UserID {
 		t.Errorf("the new token is of %q, %v", id.UserID, err)
 	}
-	want := chat.User{ID: ada.UserID, Name: "Grace", Created: noon.UnixMilli()}
+	want := chat.User{ID: ada.UserID, Name: "Grace", Created: noon.UnixMilli(), Guest: true}
 	got, err := store.User(t.Context(), ada.UserID)
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("stored: %v (-want +got):\n%s", err, diff)
