@@ -29,10 +29,7 @@ func (vault) Durable() bool    { return false }
 // or the second of two people; a doorbell.Node that does not compare epochs, read at probes,
 // try again, move its position, read inboxes, or go back to a hint's position.
 func TestModelFindsFaults(t *testing.T) {
-	for _, fault := range []struct {
-		name  string
-		plant func(*stage)
-	}{
+	for _, fault := range append([]fault{
 		{"a delivery is dropped", func(g *stage) { g.receive(func(n int32) int { return oneIn(n, 20, 0) }) }},
 		{"a delivery comes twice", func(g *stage) { g.receive(func(n int32) int { return oneIn(n, 20, 2) }) }},
 		{"two deliveries change places", func(g *stage) { g.broker(func(b *faulty) { b.swap = true }) }},
@@ -51,7 +48,7 @@ func TestModelFindsFaults(t *testing.T) {
 		{"a room of a user is not listed", func(g *stage) { g.members(func(m *forgetful) { m.hides = true }) }},
 		{"a connection is told that it hears a room one too early", func(g *stage) { g.send = tellEarly }},
 		{"a connection hears a room that it has left", func(g *stage) { g.fanout = func() chat.Fanout { return deaf{newFan()} } }},
-	} {
+	}, resumeFaults...) {
 		t.Run(fault.name, func(t *testing.T) {
 			t.Parallel()
 			g := &stage{newPlace: func(*testing.T) Place { return vault{} }, patience: time.Second}
@@ -156,11 +153,14 @@ type faulty struct {
 	log   chat.Log
 	times func(n int32) int // how often a delivery is made
 
-	swap, readFirst, forgetful, wrongTail, unfollowing, stay, elsewhere, unreported bool
+	swap, readFirst, forgetful, wrongTail, unfollowing, stay, elsewhere, unreported, endsAtOne bool
+
+	nodes int
 }
 
 func (b *faulty) Attach(r chat.Receiver) chat.Node {
-	return &faultyNode{b.Broker.Attach(&faultyReceiver{Receiver: r, faulty: b, kept: map[chat.Conversation]*chat.Change{}}), b}
+	b.nodes++
+	return &faultyNode{b.Broker.Attach(&faultyReceiver{Receiver: r, faulty: b, first: b.nodes == 1, kept: map[chat.Conversation]*chat.Change{}}), b}
 }
 
 type faultyNode struct {
@@ -202,7 +202,8 @@ func (n *faultyNode) Enter(room, userID string) {
 type faultyReceiver struct {
 	chat.Receiver
 	*faulty
-	n atomic.Int32
+	n     atomic.Int32
+	first bool
 
 	mu   sync.Mutex
 	kept map[chat.Conversation]*chat.Change
@@ -249,6 +250,12 @@ func (r *faultyReceiver) Member(userID, room string, joined bool) {
 	}
 }
 
+func (r *faultyReceiver) Ended(userID, sessionID string, why chat.Ending) {
+	if r.first || !r.endsAtOne {
+		r.Receiver.Ended(userID, sessionID, why)
+	}
+}
+
 // forgetful is a Members that does not keep the contract.
 type forgetful struct {
 	chat.Members
@@ -281,8 +288,16 @@ func (m *forgetful) RoomsOf(ctx context.Context, userID, after string, limit int
 // liar is a Log whose results are not true.
 type liar struct {
 	chat.Log
-	n             atomic.Int32
-	lies, repeats bool
+	n                    atomic.Int32
+	lies, repeats, skips bool
+}
+
+func (l *liar) Changes(ctx context.Context, c chat.Conversation, after uint64, limit int) ([]chat.Change, bool, error) {
+	changes, more, err := l.Log.Changes(ctx, c, after, limit)
+	if l.skips && len(changes) > 1 {
+		changes = append(changes[:1], changes[2:]...)
+	}
+	return changes, more, err
 }
 
 func (l *liar) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
