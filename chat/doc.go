@@ -80,13 +80,14 @@
 //
 // # Reading
 //
-// engine.go and engineusers.go are the contract with what is outside; socket.go, name.go and limits.go are the
-// vocabulary. scan.go, fields.go and operation.go read a message; encode.go and failure.go
-// write one. actor.go, connection.go, shard.go, sequencer.go and deliver.go are the mechanism;
-// limiter.go limits its rate. Every kind of operation has a file of its own: auth.go,
-// join.go, leave.go, group.go, message.go, history.go, presence.go, rooms.go, peers.go,
-// session.go, heartbeat.go; beside them stand membership.go, and resume.go and catchup.go for
-// what follows auth. observer.go and figure.go are for monitoring.
+// engine.go and engineusers.go are the contract with what is outside; socket.go, name.go and
+// limits.go are the vocabulary. scan.go, fields.go and operation.go read a message; encode.go
+// and failure.go write one. actor.go, connection.go, shard.go, sequencer.go and deliver.go are
+// the mechanism; limiter.go limits its rate, and sharedlimiter.go that of all nodes together.
+// Every kind of operation has a file of its own: auth.go, join.go, leave.go, group.go,
+// message.go, history.go, presence.go, rooms.go, peers.go, session.go, heartbeat.go. Beside
+// them stands membership.go; and resume.go, catchup.go and behind.go for what follows auth.
+// observer.go and figure.go are for monitoring.
 //
 // An engine of one process builds on package local; one whose nodes share a stored log, on
 // package doorbell.
