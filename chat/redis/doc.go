@@ -163,5 +163,5 @@
 // among several engines.
 //
 // Read keys.go, store.go, append.go with scripts/append.lua, and read.go; then broker.go, node.go,
-// listener.go with link.go, roster.go and registry.go; then sessions.go.
+// listener.go with link.go, roster.go with rosterqueue.go, and registry.go; then sessions.go and refresh.go.
 package redis

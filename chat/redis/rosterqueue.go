@@ -1,0 +1,206 @@
+package redis
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// run tells Redis what is in the queue.
+func (r *roster) run() {
+	defer close(r.done)
+	failures := 0
+	for {
+		r.mu.Lock()
+		for r.answer(nil); len(r.queue) == 0 && !r.closed; r.answer(nil) {
+			r.wake.Wait()
+		}
+		if r.closed {
+			r.answer(errClosed)
+			r.mu.Unlock()
+			return
+		}
+		n := min(len(r.queue), 256)
+		changes := r.queue[:n:n]
+		if r.queue = r.queue[n:]; len(r.queue) == 0 {
+			r.queue = nil
+		}
+		id := r.id
+		r.mu.Unlock()
+		ctx, cancel := context.WithTimeout(r.b.ctx, r.b.cfg.Timeout)
+		err := r.tell(ctx, id, changes)
+		cancel()
+		r.mu.Lock()
+		r.told += n
+		if err == nil {
+			failures = 0
+			r.mu.Unlock()
+			continue
+		}
+		if r.id == id {
+			r.told -= n
+			r.retry(changes)
+		}
+		r.answer(err)
+		r.mu.Unlock()
+		failures++
+		r.b.pause(failures)
+	}
+}
+
+// answer answers those who wait: all of them if there is an error. Called with mu held.
+func (r *roster) answer(err error) {
+	r.waiting = slices.DeleteFunc(r.waiting, func(w waiter) bool {
+		ready := err != nil || w.told <= r.told
+		if ready {
+			w.done <- err
+		}
+		return ready
+	})
+}
+
+// retry puts changes back that may or may not have been told, as it is now. Called with mu held.
+func (r *roster) retry(changes []presenceChange) {
+	var again []presenceChange
+	seen := make(map[[2]string]bool)
+	for _, c := range append(changes, r.queue...) {
+		key := [2]string{c.room, c.user}
+		if seen[key] {
+			continue
+		}
+		seen[key] = true
+		if p := r.people[c.user]; p != nil {
+			c.here, c.rev, c.as = p.here(c.room), p.rev, p.user
+		} else {
+			c.here = false
+		}
+		again = append(again, c)
+	}
+	r.told += len(changes) + len(r.queue) - len(again)
+	r.queue = again
+}
+
+// tell tells Redis some changes.
+func (r *roster) tell(ctx context.Context, id string, changes []presenceChange) error {
+	r.mu.Lock()
+	registered := r.registered
+	r.mu.Unlock()
+	if !registered {
+		if err := r.b.register(ctx, id); err != nil {
+			return err
+		}
+		r.mu.Lock()
+		r.registered = r.id == id
+		r.mu.Unlock()
+	}
+	// Somebody who is only at a dead node does not count any more, although that is not removed
+	// yet. Those who have asked meanwhile must hear that they are here.
+	again := r.b.anyDead()
+	var places, online []call
+	for _, c := range changes {
+		c.again = c.again || again
+		if c.room == "" {
+			online = append(online, r.b.onlineCall(id, c.user, c.here))
+		} else {
+			places = append(places, r.b.placeCall(id, c))
+		}
+	}
+	for _, result := range placeScript.runAll(ctx, r.b.client, places) {
+		if err := result.Error(); err != nil {
+			return err
+		}
+	}
+	for _, result := range onlineScript.runAll(ctx, r.b.client, online) {
+		if err := result.Error(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// state is what place.lua is told of a user in a room.
+func (c presenceChange) state() string {
+	if c.here && c.again {
+		return "2"
+	}
+	return flag(c.here)
+}
+
+func (b *broker) onlineCall(node, user string, here bool) call {
+	return call{
+		keys: []string{b.keys.online(user), b.keys.ofNode(partition(user), node)},
+		args: []string{node, user, flag(here)},
+	}
+}
+
+func (b *broker) placeCall(node string, c presenceChange) call {
+	conversation := chat.RoomConversation(c.room)
+	return call{
+		keys: []string{b.keys.present(conversation), b.keys.presence(conversation), b.keys.ofNode(partition(string(conversation)), node), b.keys.channel(conversation), b.keys.moves(partition(string(conversation)))},
+		args: []string{node, c.user, c.room, c.state(), strconv.FormatInt(c.rev, 10), strconv.FormatInt(c.as.Created, 10), c.as.Name},
+	}
+}
+
+// flush waits until Redis was told everything that is in the queue now.
+func (r *roster) flush(ctx context.Context) error {
+	r.mu.Lock()
+	if r.closed {
+		r.mu.Unlock()
+		return nil
+	}
+	w := waiter{r.pushed, make(chan error, 1)}
+	r.waiting = append(r.waiting, w)
+	r.wake.Signal()
+	r.mu.Unlock()
+	select {
+	case err := <-w.done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// leaveAll ends everybody's presence, and the roster. If Redis cannot be told, it finds out that
+// the node is dead.
+func (r *roster) leaveAll(ctx context.Context) {
+	r.mu.Lock()
+	for id, p := range r.people {
+		delete(r.people, id)
+		rooms := p.rooms
+		p.rooms, p.connections = nil, 0
+		for room := range rooms {
+			r.push(room, p)
+		}
+		r.push("", p)
+	}
+	registered := r.registered || len(r.queue) > 0
+	id := r.id
+	r.mu.Unlock()
+	err := r.flush(ctx)
+	r.mu.Lock()
+	r.closed = true
+	r.wake.Signal()
+	r.mu.Unlock()
+	<-r.done
+	if err == nil && registered {
+		r.b.unregister(ctx, id)
+	}
+}
+
+// pause waits before something is tried again that has failed.
+func (b *broker) pause(failures int) {
+	select {
+	case <-time.After(jitter(50 * time.Millisecond << min(failures, 5))):
+	case <-b.ctx.Done():
+	}
+}
