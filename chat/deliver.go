@@ -63,7 +63,7 @@ func (s *shard) move(r *room, tail Tail) {
 	r.tail = tail
 }
 
-// Lost makes the members of a room read its history again.
+// Lost makes those who hear a conversation read its history again.
 func (r receiver) Lost(c Conversation, now Tail) {
 	s := r.h.shard(c)
 	s.mu.Lock()
@@ -77,13 +77,25 @@ func (r receiver) Lost(c Conversation, now Tail) {
 		s.lose(c)
 	}
 	switch {
-	case !ok || room == nil: // the next private message has the new epoch
+	case !ok:
+		s.reloadPrivate(c, &now)
+	case room == nil:
 	case room.subscribing:
 		room.pending, room.lost = nil, &now
 	case now.Epoch == room.tail.Epoch && now.Change <= room.tail.Change: // nothing was missed
 	default:
 		s.move(room, now)
 		room.members.Send(text(appendReload(nil, name, &now, r.h.now())), Urgency{})
+	}
+}
+
+// reloadPrivate makes the two users of a private conversation read it again: no message may
+// follow that tells of another epoch. Called with mu held.
+func (s *shard) reloadPrivate(c Conversation, now *Tail) {
+	one, other, _ := c.Users()
+	s.hub.sendToUser(one, c, text(appendReload(nil, other, now, s.hub.now())), s.behind[c])
+	if other != one {
+		s.hub.sendToUser(other, c, text(appendReload(nil, one, now, s.hub.now())), s.behind[c])
 	}
 }
 

@@ -115,6 +115,29 @@ func TestLostWhileSubscribing(t *testing.T) {
 	}
 }
 
+// Both people of a private conversation whose history is another one are told, each by the other's
+// id, on every connection. Nobody else is.
+func TestLostPrivate(t *testing.T) {
+	c := newClock()
+	parts := newMemory(t, c)
+	b := &tappedBroker{Broker: parts.Broker}
+	parts.Broker = b
+	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = parts })
+	ada, bob, eve := h.enter("ada", ""), h.enter("bob", ""), h.enter("eve", "")
+	b.hub.Lost(chat.PrivateConversation("u_ada", "u_bob"), chat.Tail{Epoch: "new", Seq: 3, Change: 3})
+	h.settle()
+	for who, other := range map[*peer]string{ada: "u_bob", bob: "u_ada"} {
+		got := who.leftover()
+		if len(got) != 1 || !strings.Contains(got[0], `"event":"reload"`) || !strings.Contains(got[0], `"receiver_id":"`+other+`"`) ||
+			!strings.Contains(got[0], `"epoch":"new","seq":3`) {
+			t.Errorf("told of %s: %q", other, got)
+		}
+	}
+	if got := eve.leftover(); got != nil {
+		t.Errorf("a third person hears %q", got)
+	}
+}
+
 // A change of a conversation in which this node is appending waits for the results. One for
 // which a message only waits in the queue does not.
 func TestHeldForResults(t *testing.T) {

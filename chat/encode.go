@@ -84,9 +84,9 @@ func appendSystem(dst []byte, event, room, content string, user *User, now int64
 	return append(dst, '}')
 }
 
-// appendReload appends the notice that a room's history has been replaced.
-func appendReload(dst []byte, room string, t *Tail, now int64) []byte {
-	dst = appendSystem(dst, "reload", room, "The history of this room has changed", nil, now)
+// appendReload appends the notice that the history of a conversation has been replaced.
+func appendReload(dst []byte, receiver string, t *Tail, now int64) []byte {
+	dst = appendSystem(dst, "reload", receiver, "The history of this conversation has changed", nil, now)
 	dst = appendStringField(dst[:len(dst)-1], "epoch", t.Epoch)
 	dst = appendIntField(dst, "seq", int64(t.Seq))
 	dst = appendPositionField(dst, t.position())

@@ -32,7 +32,7 @@ export class Events {
         }
         break;
       case 'reload':
-        if (room?.joined) {
+        if (room && (room.joined || !room.isRoom)) {
           this.#sync.placed(room, place);
         }
         break;
