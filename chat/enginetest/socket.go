@@ -67,7 +67,7 @@ func (s *socket) SendPrepared(m *wsproto.Prepared) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
+	if s.closed || s.broken != "" { // nothing is sent after the Close frame
 		return nil
 	}
 	if s.p.send != nil {
