@@ -114,7 +114,7 @@ func (u *catchUp) begin(ctx context.Context) {
 }
 
 // enterRoom makes a connection hear a room: from now on, or from where its client's part ends.
-// Called with shard.mu held.
+// Called with shard.mu held, for several rooms at once.
 func (u *catchUp) enterRoom(s *shard, r *room) {
 	if u.resume == nil {
 		u.c.announceRoom(s, r)
@@ -129,7 +129,7 @@ func (u *catchUp) enterRoom(s *shard, r *room) {
 		}
 	}
 	s.add(u.c, r)
-	u.send(u.hub.resumeAnswer("new", r.name, &r.tail))
+	u.c.send(u.hub.resumeAnswer("new", r.name, &r.tail))
 }
 
 // resumeAnswer tells where a conversation stands. Without a tail, only its name and the status.
