@@ -11,44 +11,66 @@ import (
 
 // The memberships in memory are written in their places by pieces, as a checkpoint is:
 //
-//	some of them    as they are then; with what has changed of all since the last transaction
-//	                in joins, as usual: what is taken out of memory must not be older there
+//	memberships     in the order of the users
+//	members         in the order of the rooms: so each page is written once. What is in both
+//	                places by then is taken out of memory
 //	joins           what is in it since before the beginning is deleted, some at a time
+//
+// With each piece, what has changed since the last transaction is written in joins, as usual: what
+// is in one of the places, or was taken out of memory, must not be older there. So after a crash
+// in between, what the two places do not agree about is in joins.
 
 // keyPlaced holds up to which number the records of joins are in their places.
 var keyPlaced = []byte("placed")
 
 // placing is the writing of memberships that is under way.
 type placing struct {
-	joins uint64         // the last record of joins when it began
-	left  []*freshMember // in the order of their users
-	ended bool           // all of them are written; joins is left
+	joins  uint64 // the last record of joins when it began
+	all    []placed
+	next   int  // of all
+	byRoom bool // all are among the memberships, and it is about the members
+	ended  bool // all of them are written; joins is left
+}
+
+// placed is a membership that is being written in its places.
+type placed struct {
+	*freshMember
+	first uint64 // its version in the first of them
 }
 
 func (s *Store) beginPlacing() {
-	p := &placing{left: s.members.all(), joins: s.joins}
-	slices.SortFunc(p.left, func(a, b *freshMember) int {
+	p := &placing{joins: s.joins, all: s.members.all()}
+	slices.SortFunc(p.all, func(a, b placed) int {
 		return cmp.Or(strings.Compare(a.UserID, b.UserID), strings.Compare(a.Room, b.Room))
 	})
 	s.placing = p
+}
+
+// turn goes on with the other place.
+func (p *placing) turn() {
+	slices.SortFunc(p.all, func(a, b placed) int {
+		return cmp.Or(strings.Compare(a.Room, b.Room), strings.Compare(a.UserID, b.UserID))
+	})
+	p.byRoom, p.next = true, 0
 }
 
 // place does a piece of it. If that fails, it ends, and begins again when there are more.
 func (s *Store) place(p *placing) {
 	began := time.Now()
 	defer func() { s.figures.checkpoints.Observe(time.Since(began).Seconds()) }()
-	n := min(s.pieceSize, len(p.left))
-	last := n == len(p.left) && !p.ended
+	piece := p.all[p.next:min(len(p.all), p.next+s.pieceSize)]
+	whole := p.next+len(piece) == len(p.all)
+	last := whole && p.byRoom && !p.ended
 	over := false
 	var w *writer
 	var written []unsavedMember
 	err := s.update(func(tx *bbolt.Tx) (err error) {
 		w = newWriter(s, tx)
-		written = s.members.now(p.left[:n])
-		if err := w.putJoins(); err != nil { // after now: what changes in between stays in memory
+		written = s.members.now(piece)
+		if err := w.putJoins(); err != nil { // after now, so that none of them is newer
 			return err
 		}
-		if err := putMembers(tx, written); err != nil {
+		if err := putMembers(tx, written, p.byRoom); err != nil {
 			return err
 		}
 		if last {
@@ -71,31 +93,37 @@ func (s *Store) place(p *placing) {
 		return
 	}
 	s.joins += w.joins
-	s.members.retire(written)
-	p.left, p.ended = p.left[n:], p.ended || last
+	p.next += len(piece)
+	p.ended = p.ended || last
+	if p.byRoom {
+		s.members.retire(piece, written)
+	} else {
+		for i := range piece {
+			piece[i].first = written[i].version
+		}
+		if whole {
+			p.turn()
+		}
+	}
 	if over {
 		s.placing, s.membersAt = nil, s.membersEvery
 	}
 }
 
-// putMembers writes the records of memberships, in the order of each bucket.
-func putMembers(tx *bbolt.Tx, all []unsavedMember) error {
-	byUser, byRoom := tx.Bucket(bucketMemberships), tx.Bucket(bucketMembers)
-	slices.SortFunc(all, func(a, b unsavedMember) int {
-		return cmp.Or(strings.Compare(a.UserID, b.UserID), strings.Compare(a.Room, b.Room))
-	})
-	for i := range all {
-		c := &all[i].memberChange
-		if err := putMember(byUser, bucketMemberships, c.UserID, c.Room, c); err != nil {
-			return err
-		}
+// putMembers writes the records of memberships, among those of their users, or of their rooms.
+func putMembers(tx *bbolt.Tx, all []unsavedMember, byRoom bool) error {
+	name := bucketMemberships
+	if byRoom {
+		name = bucketMembers
 	}
-	slices.SortFunc(all, func(a, b unsavedMember) int {
-		return cmp.Or(strings.Compare(a.Room, b.Room), strings.Compare(a.UserID, b.UserID))
-	})
+	b := tx.Bucket(name)
 	for i := range all {
 		c := &all[i].memberChange
-		if err := putMember(byRoom, bucketMembers, c.Room, c.UserID, c); err != nil {
+		of, other := c.UserID, c.Room
+		if byRoom {
+			of, other = c.Room, c.UserID
+		}
+		if err := putMember(b, name, of, other, c); err != nil {
 			return err
 		}
 	}

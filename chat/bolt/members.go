@@ -53,7 +53,7 @@ type freshMember struct {
 // membersEvery is how many memberships there may be in memory, about, and maxDirty, how many
 // of them before a transaction is begun for them.
 const (
-	membersEvery = 4096
+	membersEvery = 8192
 	maxDirty     = 1024
 )
 

@@ -300,8 +300,20 @@ func TestDamagedMembership(t *testing.T) {
 // retireAll has all memberships written in their places, by the committer.
 func (m *members) retireAll(t *testing.T) {
 	t.Helper()
-	all := m.now(m.all())
-	err := m.s.run(bg, &job{change: func(tx *bbolt.Tx) error { return putMembers(tx, all) }, then: func() { m.retire(all) }}, 0)
+	all := m.all()
+	m.retireAs(t, all, m.now(all))
+}
+
+// retireAs has some of them written as they were at a time.
+func (m *members) retireAs(t *testing.T, some []placed, now []unsavedMember) {
+	t.Helper()
+	for i := range some {
+		some[i].first = now[i].version
+	}
+	err := m.s.run(bg, &job{
+		change: func(tx *bbolt.Tx) error { return errors.Join(putMembers(tx, now, false), putMembers(tx, now, true)) },
+		then:   func() { m.retire(some, now) },
+	}, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -459,15 +471,13 @@ func TestJoinDuringCheckpoint(t *testing.T) {
 	if is || err != nil {
 		t.Fatal(is, err)
 	}
-	all := s.members.now(s.members.all())
+	all := s.members.all()
+	before := s.members.now(all)
 	if changed, err := s.members.Leave(bg, "lobby", "u_ada"); !changed || err != nil {
 		t.Fatal(changed, err)
 	}
 	mustJoin(t, s, "cellar", "u_ada")
-	err = s.run(bg, &job{change: func(tx *bbolt.Tx) error { return putMembers(tx, all) }, then: func() { s.members.retire(all) }}, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.members.retireAs(t, all, before)
 	wantRoomsOf(t, s, "u_ada", "attic", "cellar")
 	s.members.retireAll(t)
 	if n, dirty := s.members.fresh(); n != 0 {

@@ -42,34 +42,38 @@ func (m *members) putBack(taken []unsavedMember) {
 }
 
 // all are the memberships in memory.
-func (m *members) all() []*freshMember {
+func (m *members) all() []placed {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	all := make([]*freshMember, 0, m.count)
+	all := make([]placed, 0, m.count)
 	for _, of := range m.byUser {
-		all = append(all, of.Values()...)
+		of.Scan(func(_ string, f *freshMember) bool {
+			all = append(all, placed{freshMember: f})
+			return true
+		})
 	}
 	return all
 }
 
 // now are some of them as they are now.
-func (m *members) now(some []*freshMember) []unsavedMember {
+func (m *members) now(some []placed) []unsavedMember {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	now := make([]unsavedMember, len(some))
 	for i, f := range some {
-		now[i] = unsavedMember{f.memberChange, f, f.version}
+		now[i] = unsavedMember{f.memberChange, f.freshMember, f.version}
 	}
 	return now
 }
 
-// retire takes those out of memory that are on disk, and have not changed again.
-func (m *members) retire(written []unsavedMember) {
+// retire takes those out of memory that are in both places on disk, and have not changed in
+// between, or again.
+func (m *members) retire(piece []placed, written []unsavedMember) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.retired++
-	for _, w := range written {
-		if f := w.of; f.version == w.version {
+	for i, w := range written {
+		if f := w.of; f.version == w.version && piece[i].first == w.version {
 			f.dirty = false
 			m.byUser.remove(f.UserID, f.Room)
 			m.byRoom.remove(f.Room, f.UserID)
