@@ -61,7 +61,7 @@ func (p *performance) settlePresence() error {
 	for deadline := time.Now().Add(p.patience); ; time.Sleep(time.Millisecond) {
 		problem := ""
 		if n := p.members(); n != memberships && p.fanout == nil {
-			problem = fmt.Sprintf("%d connections are sent to in rooms, want %d", n, memberships)
+			problem = fmt.Sprintf("%d connections are sent to in rooms, want %d%s", n, memberships, p.strangers())
 		}
 		for _, room := range rooms {
 			users, _, err := p.Presence.Users(ctx, room, 100)

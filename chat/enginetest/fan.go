@@ -1,6 +1,8 @@
 package enginetest
 
 import (
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -34,6 +36,24 @@ func (p *performance) members() (n int) {
 		f.mu.Unlock()
 	}
 	return n
+}
+
+// strangers tells of connections that are sent to in rooms and not open, for people.
+func (p *performance) strangers() (text string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.fans {
+		f.mu.Lock()
+		for s := range f.sockets {
+			if s := s.(*socket); !slices.Contains(p.sockets(), s) {
+				s.mu.Lock()
+				text += fmt.Sprintf("; one of %s, closed %t, %s, noted %s", s.user, s.closed, s.broken, s.story())
+				s.mu.Unlock()
+			}
+		}
+		f.mu.Unlock()
+	}
+	return text
 }
 
 func (f *fan) Join(s chat.Socket) {
