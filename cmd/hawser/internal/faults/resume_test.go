@@ -37,9 +37,6 @@ func (c *client) auth(a account) packet {
 
 // authenticated notes what follows from auth_ok: what the client has named, it hears.
 func (c *client) authenticated(l *link, auth packet) {
-	if l.ok.Epoch != c.session.Epoch && !c.resumes { // what was said in private is of the epoch of all data
-		maps.DeleteFunc(c.held, func(conversation string, _ *holding) bool { return strings.Contains(conversation, "|") })
-	}
 	c.session = l.ok
 	if !c.resumes {
 		return
