@@ -23,7 +23,8 @@ type inbox struct {
 	hinted  []*follower // of this person's conversations
 
 	// Of the goroutine that reads; while none does, guarded by Node.mu.
-	last uint64 // the number of the last hint that was read
+	last  uint64 // the number of the last hint that was read
+	again bool   // it was started before
 }
 
 func newInbox(n *Node, user string) *inbox {
@@ -56,7 +57,8 @@ func (b *inbox) read(ctx context.Context) (more bool, err error) {
 }
 
 // start finds the place from which hints are read. What was appended before is not the
-// receiver's; but of a conversation that has a recent hint, the change may be yet to come.
+// receiver's; but of a conversation that has a recent hint, the change may be yet to come. If the
+// person has been followed before, and hints were missed, what came after the recent ones is.
 func (b *inbox) start(ctx context.Context) error {
 	n := b.node
 	recent, last, err := n.source.Recent(ctx, b.user)
@@ -78,13 +80,17 @@ func (b *inbox) start(ctx context.Context) error {
 		return err
 	}
 	for i, h := range recent {
-		if err := b.point(ctx, h, tails[i]); err != nil {
+		from := tails[i]
+		if b.again {
+			from = h.Tail
+		}
+		if err := b.point(ctx, h, from); err != nil {
 			return err
 		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	b.last, b.started = last, true
+	b.last, b.started, b.again = last, true, true
 	return nil
 }
 

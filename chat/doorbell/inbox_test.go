@@ -158,12 +158,20 @@ func TestMissingHints(t *testing.T) {
 		l.dropHints("u_ada", 2)
 		l.repair()
 		time.Sleep(time.Minute)
-		e.want(t, "p:u_ada:u_bob 2") // which it had a position of; the other one is in the history
+		synctest.Wait()
+		e.sort()
+		e.want(t, "p:u_ada:u_bob 2", "p:u_ada:u_eve 1", "p:u_ada:u_eve 2")
 		l.say("u_ada", "u_eve", n)
 		e.want(t, "p:u_ada:u_eve 3")
 		l.clearInboxes()
 		time.Sleep(2 * time.Second) // a probe notices
 		l.say("u_ada", "u_zoe", n)
 		e.want(t, "p:u_ada:u_zoe 1")
+		l.say("u_ada", "u_zoe", n)
+		e.want(t, "p:u_ada:u_zoe 2")
+		l.clearInboxes()
+		l.say("u_ada", "u_kim", n) // before a probe notices
+		time.Sleep(2 * time.Second)
+		e.want(t, "p:u_ada:u_kim 1")
 	})
 }
