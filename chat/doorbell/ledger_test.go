@@ -23,6 +23,8 @@ type ledger struct {
 	away    bool
 	made    map[string]int // calls
 	running int
+
+	firstHint uint64 // numbers of hints in new inboxes are beyond it
 }
 
 type book struct {
@@ -109,7 +111,7 @@ func (l *ledger) hint(one, other string) chat.Conversation {
 	c := chat.PrivateConversation(one, other)
 	for _, user := range slices.Compact([]string{one, other}) {
 		hints := l.inboxes[user]
-		number := uint64(1)
+		number := l.firstHint + 1
 		if len(hints) > 0 {
 			number = hints[len(hints)-1].Number + 1
 		}
@@ -138,6 +140,7 @@ func (l *ledger) clearInboxes() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	clear(l.inboxes)
+	l.firstHint += 1000
 }
 
 func (l *ledger) fail(c chat.Conversation) {

@@ -38,7 +38,7 @@ type Source interface {
 
 // Hint says that a private conversation may have changes after a position.
 type Hint struct {
-	Number       uint64 // 1, 2, 3 … in the user's inbox
+	Number       uint64 // one more than that of the hint before; after a loss of the inbox, far beyond those before it
 	Conversation chat.Conversation
 	Tail         chat.Tail // before the append; only Change and Epoch matter
 }
