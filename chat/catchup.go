@@ -177,12 +177,14 @@ func (u *catchUp) goOn() {
 }
 
 func (u *catchUp) submit() {
+	waited := u.wait
+	u.wait = 0 // once it is submitted, the step may be running
 	switch fail := u.hub.pools[poolResumes].submit(job{u.c, &Operation{kind: &opCatchUp, catchUp: u, begun: time.Now()}}); fail {
 	case nil:
-		u.wait = 0
 	case failShuttingDown:
 		u.fail(fail)
 	default:
+		u.wait = waited
 		u.later()
 	}
 }

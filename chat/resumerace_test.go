@@ -237,6 +237,7 @@ func TestPrivateLostDuringResume(t *testing.T) {
 	var d device
 	p := h.connect()
 	p.say(`{"type":"auth","token":"token-of-ada"}`)
+	h.settle()
 	says("1")
 	d.hears(h, p)
 	h.leave(p)

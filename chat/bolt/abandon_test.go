@@ -148,6 +148,7 @@ func TestCloseWithoutTime(t *testing.T) {
 // for another reader.
 func TestReadsEndWithTheirContext(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
+	s.filters.Wait() // it reads in the background
 	path := s.db.Path()
 	if err := s.db.Close(); err != nil {
 		t.Fatal(err)
