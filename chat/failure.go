@@ -54,7 +54,7 @@ var (
 	failCertificate    = &Failure{Code: 403, Reason: "certificate_mismatch", Message: "the token is not that of the user in the client certificate", Field: "token"}
 	failSessionRefused = &Failure{Code: 401, Reason: "session_refused", Message: "there is no such session, or resume_key is not its key; authenticate with a token", Field: "resume_key"}
 	failUnknownSession = &Failure{Code: 404, Reason: "unknown_session", Message: "you have no such session", Field: "session_id"}
-	failSessionEnded   = &Failure{Code: 401, Reason: "session_ended", Message: "the session was ended by its user"}
+	failSessionEnded   = &Failure{Code: 401, Reason: "session_ended", Message: "the session has ended; authenticate with a token"}
 	failUserDeleted    = &Failure{Code: 403, Reason: "user_deleted", Message: "this user was deleted"}
 	failBanned         = &Failure{Code: 403, Reason: "banned", Message: "this user is banned"}
 	failSender         = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
