@@ -801,7 +801,7 @@ var Events = class {
         }
         break;
       case "reload":
-        if (room?.joined) {
+        if (room && (room.joined || !room.isRoom)) {
           this.#sync.placed(room, place);
         }
         break;
