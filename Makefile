@@ -74,7 +74,7 @@ faults:
 # With the seed that a run has printed, the same things are broken in the same order.
 faults-cluster: export FAULTS_FOR ?= 30m
 faults-cluster: tools
-	$(GO) test -count=1 -v -timeout 0 -run '^Test(Cluster|Failover)$$' ./cmd/hawser/internal/faults
+	$(GO) test -tags faults -count=1 -v -timeout 0 -run '^Test(Cluster|Failover)$$' ./cmd/hawser/internal/faults
 
 soak: export SOAK ?= 30m
 soak: export CONNS ?= 15000
@@ -127,7 +127,7 @@ PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./chat/bolt ./autob
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
-	$(GO) vet -tags faults ./server ./chat/bolt
+	$(GO) vet -tags faults ./server ./chat/bolt ./cmd/hawser/internal/faults
 	cd $(PEERS_DIR) && $(GO) vet ./...
 	@for os in darwin windows; do \
 		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -64,25 +63,6 @@ func TestCluster(t *testing.T) {
 	}
 	r := newRun(t, seed(t), p, nodes)
 	r.store = r.redisBreakages(redis)
-	r.do()
-}
-
-// Three nodes, and a Redis with a replica, of which the sentinels choose the master. What is
-// acknowledged is on the disks of both. With more replicas than an acknowledgement waits for,
-// the sentinels may choose one that does not have it.
-func TestFailover(t *testing.T) {
-	t.Parallel() // they mostly wait
-	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 1, breaking: 8 * time.Second}.lasting(t)
-	sentinel := redistest.StartSentinel(t, redistest.AOF("always"), redistest.Replicas(1))
-	key := tokenKey(t)
-	var nodes []*node
-	for i := range 3 {
-		nodes = append(nodes, newNode(t, p.program, fmt.Sprintf("n%d", i+1), t.TempDir(), nil,
-			"--redis=redis-sentinel://"+strings.Join(sentinel.Addrs(), ",")+"?master="+sentinel.Name,
-			"--redis-ack=disk,replicas:1", "--redis-history=100000", "--token-key-file="+key))
-	}
-	r := newRun(t, seed(t), p, nodes)
-	r.store = r.failovers(sentinel)
 	r.do()
 }
 

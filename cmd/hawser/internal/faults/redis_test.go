@@ -5,7 +5,6 @@ package faults
 import (
 	"context"
 	"math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat/redis/redistest"
@@ -54,48 +53,4 @@ func (r *run) redisBreakages(redis *redistest.Server) []breakage {
 		}})
 	}
 	return all
-}
-
-// failovers are the ways in which another server becomes the master. What was acknowledged is at
-// a replica, and so at the new master. What was only seen may be lost, and then there is a new
-// epoch.
-func (r *run) failovers(g *redistest.Sentinel) []breakage {
-	begin := func() *redistest.Server {
-		g.AwaitReplicas()
-		old := g.Master()
-		now := r.rec.now()
-		r.lossy.Store(true)
-		r.rec.add(consistency.Event{Kind: consistency.Lossy, Began: now})
-		return old
-	}
-	return []breakage{
-		{"kill -9 of the master", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			old := begin()
-			old.Kill()
-			g.AwaitFailover(old)
-			hold(ctx, rng, 0, 2*time.Second)
-			old.Restart()
-			g.AwaitReplicas()
-		}},
-		{"SIGSTOP of the master", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			old := begin()
-			old.Pause()
-			g.AwaitFailover(old)
-			hold(ctx, rng, 0, 2*time.Second)
-			old.Resume() // it still takes itself for the master, for a moment
-			g.AwaitReplicas()
-		}},
-		{"planned failover", func(context.Context, *rand.Rand, *node) {
-			begin()
-			g.Failover()
-		}},
-		{"kill -9 of a replica", func(ctx context.Context, rng *rand.Rand, _ *node) {
-			master := g.Master()
-			i := slices.IndexFunc(g.Servers, func(s *redistest.Server) bool { return s != master })
-			g.Servers[i].Kill()
-			hold(ctx, rng, 0, 2*time.Second)
-			g.Servers[i].Restart()
-			g.AwaitReplicas()
-		}},
-	}
 }
