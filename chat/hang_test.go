@@ -83,7 +83,15 @@ type stuckBroker struct {
 	stuck map[chat.Conversation]int // Guarded by mu.
 }
 
-func (b *stuckBroker) Attach(r chat.Receiver) chat.Node { return &stuckNode{b.Broker.Attach(r), b} }
+func (b *stuckBroker) Attach(r chat.Receiver) chat.Node {
+	return &stuckNode{b.Broker.Attach(deafToMembers{r}), b}
+}
+
+// deafToMembers hears nothing of memberships: the connections of one user do not follow each
+// other into a room.
+type deafToMembers struct{ chat.Receiver }
+
+func (deafToMembers) Member(string, string, bool) {}
 
 type stuckNode struct {
 	chat.Node

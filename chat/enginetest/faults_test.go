@@ -53,7 +53,7 @@ func TestModelFindsFaults(t *testing.T) {
 			t.Parallel()
 			g := &stage{newPlace: func(*testing.T) Place { return vault{} }, patience: time.Second}
 			fault.plant(g)
-			for seed := range uint64(50) {
+			for seed := range uint64(400) {
 				s := randomScript(rand.New(rand.NewPCG(seed, 0)), 300, true)
 				err := g.play(t, s, seed)
 				if err == nil {
@@ -62,7 +62,7 @@ func TestModelFindsFaults(t *testing.T) {
 				t.Logf("found by seed %d: %v", seed, err)
 				return
 			}
-			t.Error("50 scripts have not found it")
+			t.Error("400 scripts have not found it")
 		})
 	}
 }

@@ -76,8 +76,8 @@ func newBroker(cfg *Config, client *bounded, source doorbell.Source, users users
 // close ends what the nodes share. They have been detached.
 func (b *broker) close() {
 	b.cancel()
+	b.listener.close() // after which nothing is begun any more
 	b.wg.Wait()
-	b.listener.close()
 }
 
 // Attach implements chat.Broker.
