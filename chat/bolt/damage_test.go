@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,9 +58,9 @@ func TestCheckFindsDamage(t *testing.T) {
 		"a bucket is missing":           {func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketUsers) }, `"users" is missing`},
 		"a membership":                  {flip(bucketMemberships), `"u_ada\x00attic" of the bucket "memberships" is damaged`},
 		// How many there are depends on when those of the last moment were put there.
-		"a membership is missing": {del(bucketMemberships, []byte("u_ada\x00lobby")), "memberships are there, of "},
+		"a membership is missing": {del(bucketMemberships, []byte("u_ada\x00lobby")), `2 memberships are there, of 3, in the bucket "memberships" | 3 memberships are there, of 4, in the bucket "memberships"`},
 		"a member":                {flip(bucketMembers), `"attic\x00u_ada" of the bucket "members" is damaged`},
-		"a member is missing":     {del(bucketMembers, []byte("lobby\x00u_ada")), "memberships are there, of "},
+		"a member is missing":     {del(bucketMembers, []byte("lobby\x00u_ada")), `2 memberships are there, of 3, in the bucket "members" | 3 memberships are there, of 4, in the bucket "members"`},
 		"a member is another": {func(tx *bbolt.Tx) error {
 			b := tx.Bucket(bucketMembers)
 			return errors.Join(putMember(b, bucketMembers, "lobby", "u_ada", &memberChange{}), putMember(b, bucketMembers, "lobby", "u_eve", &memberChange{member: true}))
@@ -82,7 +83,8 @@ func TestCheckFindsDamage(t *testing.T) {
 			}
 			var losses []string
 			_, err := Check(t.Context(), path, func(loss string) { losses = append(losses, loss) })
-			if all := fmt.Sprint(losses, err); !strings.Contains(all, c.want) {
+			all := fmt.Sprint(losses, err)
+			if !slices.ContainsFunc(strings.Split(c.want, " | "), func(want string) bool { return strings.Contains(all, want) }) {
 				t.Errorf("%s\nwant %q", all, c.want)
 			}
 			if _, err := Verify(t.Context(), path); err == nil {

@@ -28,7 +28,7 @@ func (c *Config) options() rueidis.ClientOption {
 		TLSConfig:        c.TLS,
 		ClientName:       "hawser",
 		DisableCache:     true,
-		DisableRetry:     true, // whoever needs it again asks again; Redis away must be an error soon
+		DisableRetry:     true, // callers try again themselves; Redis away must be an error soon
 		ConnWriteTimeout: c.Timeout,
 		Dialer:           net.Dialer{Timeout: c.Timeout, KeepAlive: time.Second},
 		BlockingPoolSize: 256,

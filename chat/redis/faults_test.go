@@ -111,7 +111,7 @@ func TestX02Blackhole(t *testing.T) {
 }
 
 // X06: an emptied Redis. There is a new epoch, those who are subscribed are told once, and
-// whoever is connected is present again.
+// everybody who is connected is present again.
 func TestX06Flushall(t *testing.T) {
 	server := redistest.Start(t)
 	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Second})

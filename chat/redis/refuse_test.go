@@ -2,7 +2,6 @@ package redis
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"log/slog"
 	"slices"
@@ -102,13 +101,13 @@ func TestAckDisk(t *testing.T) {
 func TestAckReplicas(t *testing.T) {
 	t.Parallel()
 	g := redistest.StartSentinel(t)
-	e := open(t, Config{Addresses: g.Addrs(), Master: g.Name, Ack: Ack{Replicas: 2}, PresenceTTL: time.Second, Timeout: 2 * time.Second})
+	e := open(t, Config{Addresses: g.Addrs(), Master: g.Name, Ack: Ack{Replicas: 2}, PresenceTTL: time.Second, Timeout: 5 * time.Second})
 	insist(t, e, lobby, "1")
 	replica := g.Servers[slices.IndexFunc(g.Servers, func(s *redistest.Server) bool { return s != g.Master() })]
 	replica.Pause()
-	// The server answers a little before the limit; if it does not manage that, the limit tells.
+	// The server answers when nine tenths of the limit are over: half a second before its end.
 	r := try(e, lobby, "2", "r")
-	if !errors.Is(r.Err, chat.ErrOutcomeUnknown) || !errors.Is(r.Err, context.DeadlineExceeded) && !strings.Contains(r.Err.Error(), "1 of 2 replicas") {
+	if !errors.Is(r.Err, chat.ErrOutcomeUnknown) || !strings.Contains(r.Err.Error(), "1 of 2 replicas") {
 		t.Errorf("with one replica: %v", r.Err)
 	}
 	replica.Resume()

@@ -14,7 +14,7 @@ import (
 )
 
 // registry is which nodes there are, as of the last heartbeat. A node whose last heartbeat is
-// older than Config.PresenceTTL is dead: it does not come back, and whoever notices removes what
+// older than Config.PresenceTTL is dead: it does not come back, and a node that notices removes what
 // it had. If it was only slow, it registers again under a new id.
 //
 //	alive --no heartbeat for PresenceTTL--> condemned --everything removed--> cleaned --an hour--> forgotten

@@ -44,7 +44,7 @@ func (c *checker) checkConnections() {
 		case Sent:
 			f.pending[attempt{streamKey{e.Conn, e.Conversation}, e.Ref}]++
 			if s := f.at(e); s.left {
-				s.left = false // whoever speaks in a room has joined it
+				s.left = false // to speak in a room is to join it
 			}
 		case Acked, Refused:
 			if s := f.at(e); e.Kind == Acked {
