@@ -38,11 +38,10 @@ type subject struct {
 }
 
 func (s *subject) OnOpen(c server.Conn) {
-	s.opened.Add(1)
-	if room := s.room.Load(); room > 0 && s.opened.Load() > room {
+	s.group.Join(c)
+	if opened, room := s.opened.Add(1), s.room.Load(); room > 0 && opened > room {
 		c.Close(wsproto.CloseTryAgainLater, "full")
 	}
-	s.group.Join(c)
 }
 func (s *subject) OnMessage(c server.Conn, op frame.Opcode, p []byte) { s.message(c, op, p) }
 func (s *subject) OnClose(server.Conn, error)                         {}
@@ -85,8 +84,8 @@ type outcome struct {
 	ends   map[string]int
 }
 
-// run carries a plan out.
-func run(t *testing.T, plan load.Plan, target Target) outcome {
+// run carries a plan out, against s.
+func run(t *testing.T, s *subject, plan load.Plan, target Target) outcome {
 	t.Helper()
 	if plan.Size == 0 {
 		plan.Size = 128
@@ -112,6 +111,13 @@ func run(t *testing.T, plan load.Plan, target Target) outcome {
 		if err := e.Connect(t.Context(), Ramp{Conns: plan.Members()}); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// A connection is open at our end before the server has it in its group.
+	for plan.Grouped() && s.opened.Load() < int64(1+plan.Members()) { // and the probe
+		if t.Context().Err() != nil {
+			t.Fatal("some connections have not joined")
+		}
+		time.Sleep(time.Millisecond)
 	}
 	e.Load.Take()
 	e.Start(Now(), 0, 1)
@@ -162,8 +168,7 @@ func TestScenarios(t *testing.T) {
 				message = toAll(&s)
 			}
 			s, url := serve(t, message, server.Config{})
-			_ = s
-			got := run(t, plan, Target{URL: url})
+			got := run(t, s, plan, Target{URL: url})
 			got.sound(t)
 			switch {
 			case plan.Cycles():
@@ -208,13 +213,13 @@ func TestTLSAndDeflate(t *testing.T) {
 			if secure {
 				cfg.TLS = &tls.Config{Certificates: cert}
 			}
-			_, url := serve(t, echo, cfg)
+			s, url := serve(t, echo, cfg)
 			for _, plan := range []load.Plan{
 				{Scenario: load.Echo, Conns: 5, Rate: 300},
 				{Scenario: load.Echo, Conns: 5, Inflight: 2},
 				{Scenario: load.Churn, Conns: 4, Messages: 2, Inflight: 1},
 			} {
-				got := run(t, plan, Target{URL: url, Options: connect.Options{CA: ca}, Deflate: true})
+				got := run(t, s, plan, Target{URL: url, Options: connect.Options{CA: ca}, Deflate: true})
 				got.sound(t)
 				if got.Latency.Count() == 0 {
 					t.Error("no latencies")
@@ -260,7 +265,7 @@ func TestFaultyServers(t *testing.T) {
 			var mu sync.Mutex
 			var count, did uint64
 			held := map[server.Conn]*[]byte{}
-			_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+			s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
 				mu.Lock()
 				defer mu.Unlock()
 				if h := held[c]; h != nil {
@@ -280,7 +285,7 @@ func TestFaultyServers(t *testing.T) {
 					held[c] = &h
 				}
 			}, server.Config{})
-			got := run(t, load.Plan{Scenario: load.Echo, Conns: 10, Rate: 40_000, Duration: 500 * time.Millisecond}, Target{URL: url})
+			got := run(t, s, load.Plan{Scenario: load.Echo, Conns: 10, Rate: 40_000, Duration: 500 * time.Millisecond}, Target{URL: url})
 			mu.Lock()
 			defer mu.Unlock()
 			if did == 0 {
@@ -307,12 +312,12 @@ func TestSlowEnd(t *testing.T) {
 			send()
 		}
 	})
-	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+	s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
 		p = bytes.Clone(p)
 		answers <- func() { c.Send(op, p) }
 	}, server.Config{})
 	// The last answer comes two seconds after the first question.
-	got := run(t, load.Plan{Scenario: load.Echo, Conns: 1, Rate: 100, Duration: messages * time.Second / 100, Timeout: timeout}, Target{URL: url})
+	got := run(t, s, load.Plan{Scenario: load.Echo, Conns: 1, Rate: 100, Duration: messages * time.Second / 100, Timeout: timeout}, Target{URL: url})
 	got.sound(t)
 	if got.Latency.Count() != messages {
 		t.Errorf("%d of %d answers", got.Latency.Count(), messages)
@@ -323,10 +328,10 @@ func TestSlowEnd(t *testing.T) {
 
 // Connections that the server ends are counted by its code and reason.
 func TestServerCloses(t *testing.T) {
-	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+	s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
 		c.Close(4001, "enough")
 	}, server.Config{})
-	got := run(t, load.Plan{Scenario: load.Echo, Conns: 3, Inflight: 1}, Target{URL: url})
+	got := run(t, s, load.Plan{Scenario: load.Echo, Conns: 3, Inflight: 1}, Target{URL: url})
 	if got.Broken != 3 || len(got.ends) != 1 {
 		t.Fatalf("%d broken, %v", got.Broken, got.ends)
 	}
@@ -420,14 +425,14 @@ func TestSources(t *testing.T) {
 func TestSourcesAreUsed(t *testing.T) {
 	var mu sync.Mutex
 	seen := map[string]bool{}
-	_, url := serve(t, echo, server.Config{Admit: func(r *http.Request) (any, error) {
+	s, url := serve(t, echo, server.Config{Admit: func(r *http.Request) (any, error) {
 		host, _, _ := net.SplitHostPort(r.RemoteAddr)
 		mu.Lock()
 		seen[host] = true
 		mu.Unlock()
 		return nil, nil
 	}})
-	got := run(t, load.Plan{Scenario: load.Echo, Conns: 9, Inflight: 1}, Target{URL: url, Sources: []string{"127.0.0.2", "127.0.0.3", "127.9.8.7"}})
+	got := run(t, s, load.Plan{Scenario: load.Echo, Conns: 9, Inflight: 1}, Target{URL: url, Sources: []string{"127.0.0.2", "127.0.0.3", "127.9.8.7"}})
 	got.sound(t)
 	if !seen["127.0.0.2"] || !seen["127.0.0.3"] || !seen["127.9.8.7"] {
 		t.Errorf("connections came from %v", seen)

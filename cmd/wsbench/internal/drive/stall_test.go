@@ -21,13 +21,13 @@ func TestStallForReal(t *testing.T) {
 		"closed loop, 10 in flight": {Scenario: load.Echo, Conns: 10, Inflight: 1, Duration: 3 * time.Second},
 	} {
 		begin := time.Now()
-		_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+		s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
 			if at := time.Since(begin) % time.Second; at < 100*time.Millisecond {
 				time.Sleep(100*time.Millisecond - at) // the loop stands still
 			}
 			c.Send(op, p)
 		}, server.Config{Loops: 1})
-		got := run(t, plan, Target{URL: url})
+		got := run(t, s, plan, Target{URL: url})
 		got.sound(t)
 		if plan.Open() && got.Latency.Count() != 6000 {
 			t.Errorf("%d of 6000 messages that were due have a latency", got.Latency.Count())
