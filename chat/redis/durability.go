@@ -60,11 +60,11 @@ var errReplicas = errors.New("too few replicas")
 var errRewriting = errors.New("messages must be on disk, and the server is writing its file anew")
 
 func (s *store) checkDisk(ctx context.Context, server rueidis.Client) error {
-	info, err := server.Do(ctx, server.B().Info().Section("persistence").Build()).ToString()
-	if err != nil {
-		return err
-	}
 	if s.waitaof {
+		info, err := persistence(ctx, server)
+		if err != nil {
+			return err
+		}
 		if infoField(info, "aof_enabled") != "1" {
 			return errors.New("messages must be on disk, and the server keeps none: set appendonly to yes")
 		}
@@ -80,6 +80,12 @@ func (s *store) checkDisk(ctx context.Context, server rueidis.Client) error {
 		return fmt.Errorf("messages must be on disk, and the server has appendonly %s and appendfsync %s: before Redis 7.2 that takes yes and always",
 			settings["appendonly"], settings["appendfsync"])
 	}
+	// Asked after the settings: if the file was switched on in between, this shows that it is being
+	// written.
+	info, err := persistence(ctx, server)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
 	safe := s.safe
 	s.mu.Unlock()
@@ -87,6 +93,10 @@ func (s *store) checkDisk(ctx context.Context, server rueidis.Client) error {
 		return errRewriting // otherwise it does so now and then, and the old file is used meanwhile
 	}
 	return nil
+}
+
+func persistence(ctx context.Context, server rueidis.Client) (info string, err error) {
+	return server.Do(ctx, server.B().Info().Section("persistence").Build()).ToString()
 }
 
 // hasWaitaof reports whether the server knows the command WAITAOF.

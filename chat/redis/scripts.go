@@ -13,11 +13,20 @@ import (
 )
 
 // script is a Lua script. Each of them touches one slot only.
-type script struct{ text, sha string }
+type script struct {
+	text, sha string
+	reads     bool // and changes nothing, so that it may be tried again
+}
 
 func newScript(text string) *script {
 	sum := sha1.Sum([]byte(text))
-	return &script{text, hex.EncodeToString(sum[:])}
+	return &script{text: text, sha: hex.EncodeToString(sum[:])}
+}
+
+func newReadScript(text string) *script {
+	s := newScript(text)
+	s.reads = true
+	return s
 }
 
 var (
@@ -28,13 +37,13 @@ var (
 	checkScript = newScript(checkText)
 	//go:embed scripts/read.lua
 	readText   string
-	readScript = newScript(readText)
+	readScript = newReadScript(readText)
 	//go:embed scripts/hint.lua
 	hintText   string
 	hintScript = newScript(hintText)
 	//go:embed scripts/recent.lua
 	recentText   string
-	recentScript = newScript(recentText)
+	recentScript = newReadScript(recentText)
 	//go:embed scripts/claim.lua
 	claimText   string
 	claimScript = newScript(claimText)
@@ -133,12 +142,17 @@ func (s *script) runAll(ctx context.Context, d doer, calls []call) []rueidis.Red
 }
 
 func (s *script) run(ctx context.Context, d doer, c call) rueidis.RedisResult {
-	r := d.Do(ctx, s.evalsha(d, c))
-	if s == readScript && broken(r.Error()) {
-		r = d.Do(ctx, s.evalsha(d, c))
+	for try := 0; ; try++ {
+		r := d.Do(ctx, s.evalsha(d, c))
+		if noScript(r) {
+			r = d.Do(ctx, s.eval(d, c))
+		}
+		if !s.reads || !broken(r.Error()) || try == maxBroken {
+			return r
+		}
 	}
-	if noScript(r) {
-		r = d.Do(ctx, s.eval(d, c))
-	}
-	return r
 }
+
+// maxBroken is how often what only reads is tried again where a connection was closed: after a
+// restart of the server, each connection of the client may meet that once.
+const maxBroken = 4

@@ -93,7 +93,7 @@ const maxCommands = 256
 
 func (s *store) tailsOf(ctx context.Context, cs []chat.Conversation, groups []group, each func(int, tail, error)) {
 	results := s.client.DoMulti(ctx, s.tailCommands(cs, groups)...)
-	if broken(results[0].Error()) {
+	for try := 0; try < maxBroken && slices.ContainsFunc(results, brokenResult); try++ {
 		results = s.client.DoMulti(ctx, s.tailCommands(cs, groups)...)
 	}
 	for g, result := range results {
