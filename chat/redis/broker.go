@@ -24,6 +24,7 @@ type broker struct {
 	// Immutable.
 	cfg      *Config
 	client   *bounded
+	heart    *bounded // has a connection of its own for heartbeats, which wait for nothing else
 	keys     keys
 	source   doorbell.Source
 	users    users
@@ -61,9 +62,9 @@ func newNodeID() string { return strings.ToLower(rand.Text()[:10]) }
 
 func jitter(d time.Duration) time.Duration { return d/2 + randv2.N(d) }
 
-func newBroker(cfg *Config, client *bounded, source doorbell.Source, users users) *broker {
+func newBroker(cfg *Config, client, heart *bounded, source doorbell.Source, users users) *broker {
 	b := &broker{
-		cfg: cfg, client: client, keys: keys{cfg.Prefix}, source: source, users: users,
+		cfg: cfg, client: client, heart: heart, keys: keys{cfg.Prefix}, source: source, users: users,
 		bells: make(chan rueidis.Completed, 8192), controlNow: make(chan struct{}, 1),
 	}
 	b.usage = &usage{b: b}

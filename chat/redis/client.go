@@ -17,9 +17,9 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// options are the client's. Every command has a limit of its own: a connection that does not
+// options are a client's. Every command has a limit of its own: a connection that does not
 // answer in time is closed, also if the network drops everything that is sent.
-func (c *Config) options() rueidis.ClientOption {
+func (c *Config) options(timeout time.Duration) rueidis.ClientOption {
 	o := rueidis.ClientOption{
 		InitAddress:      c.Addresses,
 		Username:         c.Username,
@@ -29,15 +29,15 @@ func (c *Config) options() rueidis.ClientOption {
 		ClientName:       "hawser",
 		DisableCache:     true,
 		DisableRetry:     true, // callers try again themselves; Redis away must be an error soon
-		ConnWriteTimeout: c.Timeout,
-		Dialer:           net.Dialer{Timeout: c.Timeout, KeepAlive: time.Second},
+		ConnWriteTimeout: timeout,
+		Dialer:           net.Dialer{Timeout: timeout, KeepAlive: time.Second},
 		BlockingPoolSize: 256,
 	}
 	if c.Master != "" {
 		o.Sentinel = rueidis.SentinelOption{MasterSet: c.Master, Username: c.SentinelUsername, Password: c.SentinelPassword, TLSConfig: c.TLS}
 	}
 	o.DialCtxFn = func(ctx context.Context, address string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, c.Timeout)
+		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		switch {
 		case c.Dial != nil:

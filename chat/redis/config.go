@@ -42,7 +42,7 @@ type Config struct {
 	Messages    int           // how many a conversation keeps, or some more; default 10,000
 	Age         time.Duration // how long messages are kept, or somewhat longer; default 30 days, negative: no limit
 	SessionLife time.Duration // how long a session lives without a connection; default chat.SessionLife
-	PresenceTTL time.Duration // after what time without a heartbeat a node counts as dead; default 12 s
+	PresenceTTL time.Duration // within what time a node that dies is gone from presence; default 12 s. One that is silent for half of it is dead
 	Timeout     time.Duration // of one command, and of dialling; default 5 s
 	ProbeEvery  time.Duration // how late a change may be whose doorbell was lost; default 10 s
 

@@ -108,10 +108,16 @@
 //
 // # Nodes that die
 //
-// A node sends one heartbeat for everybody who is connected to it, every quarter of
-// Config.PresenceTTL. Nobody counts as present because of a node without heartbeats. The others
-// remove what it had, and tell who has left. A node that was only slow registers again under
-// another id.
+// A node sends one heartbeat for everybody who is connected to it, every eighth of
+// Config.PresenceTTL, on a connection of its own. One that was silent for half of it, by the clock
+// of Redis, is dead: nobody counts as present because of it. The node that finds out, with its next
+// heartbeat, removes what the dead one had, and tells who has left. So a node that dies is gone
+// within Config.PresenceTTL. One that was only slow registers again under another id. A time in
+// which Redis heard nobody, as it was away, is held against no node.
+//
+// A heartbeat reads which nodes there are. If there are 100, that takes Redis as long as 3 messages
+// (BenchmarkHeartbeat), and with the default of 12 s they send 67 a second: about a hundredth of a
+// core.
 //
 // # What it costs
 //

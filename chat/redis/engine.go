@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,11 +36,11 @@ const (
 	sweepSome    = 8 // partitions a sweep
 )
 
-func newEngine(cfg Config, client *bounded) *Engine {
+func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e := &Engine{cfg: cfg, client: client, reborn: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.store = newStore(cfg, client)
-	e.broker = newBroker(&e.cfg, client, e.store, e.store)
+	e.broker = newBroker(&e.cfg, client, heart, e.store, e.store)
 	e.store.owners = e.broker.listener.owners
 	e.store.position, e.store.appended, e.store.renamed = e.broker.position, e.broker.appended, e.broker.renamed
 	e.sessions = newSessions(e.store, e.broker)
@@ -70,7 +71,10 @@ func (e *Engine) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := e.pulse(ctx); err != nil && !errors.Is(err, errReplicas) && !errors.Is(err, errRewriting) {
+	if err := e.check(ctx); err != nil && !errors.Is(err, errReplicas) && !errors.Is(err, errRewriting) {
+		return err
+	}
+	if err := e.broker.pulse(ctx); err != nil {
 		return err
 	}
 	if err := e.broker.startControl(ctx); err != nil {
@@ -80,7 +84,8 @@ func (e *Engine) begin(ctx context.Context) error {
 	if err := e.broker.listener.acquire(ctx, channel); err != nil {
 		return err
 	}
-	e.every(e.cfg.PresenceTTL/4, nil, e.pulse)
+	e.every(e.cfg.PresenceTTL/4, nil, e.check)
+	e.every(e.cfg.beatEvery(), nil, e.broker.pulse)
 	e.every(controlEvery, e.broker.controlNow, e.broker.readControl)
 	e.every(listEvery, nil, e.store.flushRooms)
 	next := rand.IntN(Partitions)
@@ -111,14 +116,14 @@ func (e *Engine) every(d time.Duration, now <-chan struct{}, f func(context.Cont
 			case <-now:
 			}
 			ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Timeout)
-			f(ctx) // what could not be done is done the next time; pulse says whether Redis is well
+			f(ctx) // what could not be done is done the next time; Healthy says whether Redis is well
 			cancel()
 		}
 	})
 }
 
-// pulse sends the heartbeat, and finds out how Redis is.
-func (e *Engine) pulse(ctx context.Context) (err error) {
+// check finds out how Redis is.
+func (e *Engine) check(ctx context.Context) (err error) {
 	defer func() {
 		if e.ctx.Err() == nil {
 			e.note(err)
@@ -136,9 +141,6 @@ func (e *Engine) pulse(ctx context.Context) (err error) {
 		e.broker.gap(time.Now())
 	}
 	if err := e.tellTime(ctx); err != nil {
-		return err
-	}
-	if err := e.broker.pulse(ctx); err != nil {
 		return err
 	}
 	return e.verify(ctx)
@@ -200,6 +202,7 @@ func (e *Engine) Healthy() error {
 	e.mu.Lock()
 	problem := e.problem
 	e.mu.Unlock()
+	problem = cmp.Or(problem, e.broker.beating())
 	if problem != nil {
 		return fmt.Errorf("chat/redis: Redis cannot be used: %w", problem)
 	}
@@ -217,5 +220,6 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.wg.Wait()
 	e.broker.close()
 	e.client.Close()
+	e.broker.heart.Close()
 	return err
 }

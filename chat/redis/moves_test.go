@@ -142,7 +142,7 @@ func TestPresenceUnderLostNode(t *testing.T) {
 	w.mu.Lock()
 	w.here = map[string]string{} // as a client has it that asked now
 	w.mu.Unlock()
-	if err := e.pulse(ctx); err != nil {
+	if err := e.broker.pulse(ctx); err != nil {
 		t.Fatal(err)
 	}
 	present(t, e, 2)
@@ -167,11 +167,11 @@ func TestPresenceBesideDeadNode(t *testing.T) {
 		t.Fatal(err)
 	}
 	crowdOf(t, n, "u_bob") // the node is known
-	dead, _ := attach(t, e)
-	crowdOf(t, dead, "u_ann")
+	gone, _ := attach(t, e)
+	crowdOf(t, gone, "u_ann")
 	await(t, "the watchers' knowledge", func() bool { return w.sees("u_ann", "u_bob") })
 	e.broker.mu.Lock()
-	e.broker.registry.known[dead.roster.id] = 2 * time.Hour
+	e.broker.registry.known[gone.roster.id] = dead
 	e.broker.mu.Unlock()
 	present(t, e, 1)
 	n.findMoves(time.Now()) // finds what is stored: the removal will be told

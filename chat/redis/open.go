@@ -17,12 +17,17 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	if len(cfg.Addresses) == 0 {
 		return nil, errors.New("chat/redis: no address of a Redis server is given")
 	}
-	client, err := rueidis.NewClient(cfg.options())
+	client, err := rueidis.NewClient(cfg.options(cfg.Timeout))
 	if err != nil {
 		return nil, explain(err)
 	}
-	e := newEngine(cfg, &bounded{client, cfg.Timeout})
-	if err := e.check(ctx); err != nil {
+	heart, err := rueidis.NewClient(cfg.options(cfg.beatTimeout()))
+	if err != nil {
+		client.Close()
+		return nil, explain(err)
+	}
+	e := newEngine(cfg, &bounded{client, cfg.Timeout}, &bounded{heart, cfg.beatTimeout()})
+	if err := e.start(ctx); err != nil {
 		e.Close(ctx)
 		return nil, explain(err)
 	}
@@ -50,8 +55,8 @@ func explain(err error) error {
 	return fmt.Errorf("chat/redis: %w", err)
 }
 
-// check verifies the server's version, and gets ready.
-func (e *Engine) check(ctx context.Context) error {
+// start verifies the server's version, and gets ready.
+func (e *Engine) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*e.cfg.Timeout)
 	defer cancel()
 	info, err := e.client.Do(ctx, e.client.B().Info().Section("server").Build()).ToString()

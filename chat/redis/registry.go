@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -13,82 +14,137 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// registry is which nodes there are, as of the last heartbeat. A node whose last heartbeat is
-// older than Config.PresenceTTL is dead: it does not come back, and a node that notices removes what
-// it had. If it was only slow, it registers again under a new id.
+// registry is which nodes there are, as of the last heartbeat. A node that was silent for too long
+// is dead: it does not come back, and a node that notices removes what it had. If it was only slow,
+// it registers again under a new id.
 //
-//	alive --no heartbeat for PresenceTTL--> condemned --everything removed--> cleaned --an hour--> forgotten
+//	alive --silent for silence()--> dead --everything removed--> buried --an hour--> forgotten
+//
+// Redis decides, by its own clock, at the heartbeats of the others. Silence, the next heartbeat of
+// another node, and the removal fit into Config.PresenceTTL; three eighths of it are left for the
+// removal and for delays.
 type registry struct {
 	// Guarded by broker.mu.
 	self  string // the process's own id, by which sessions name it
-	known map[string]time.Duration
+	known map[string]nodeState
 	at    time.Time // when known was read
+	err   error     // of the last heartbeat
 
 	ghosts map[string]bool // nodes that are named somewhere, and were not known then
 }
 
+type nodeState uint8
+
 const (
-	condemned = time.Duration(-1)
-	cleaned   = time.Duration(-2)
-	forget    = time.Hour
+	alive nodeState = iota
+	dead
+	buried
 )
+
+const forget = time.Hour
+
+// beatEvery is the time between two heartbeats.
+func (c *Config) beatEvery() time.Duration { return c.PresenceTTL / 8 }
+
+// silence is how long a node may be silent. Three heartbeats may get lost.
+func (c *Config) silence() time.Duration { return c.PresenceTTL / 2 }
+
+// awayAfter is after how long a silence of all nodes it is Redis that was away.
+func (c *Config) awayAfter() time.Duration { return c.PresenceTTL / 4 }
+
+// beatTimeout bounds a heartbeat. Its connection is given up then, so that one that has died quietly
+// costs less time than a node may be silent.
+func (c *Config) beatTimeout() time.Duration {
+	return min(c.Timeout, max(c.PresenceTTL/4, time.Second))
+}
 
 // register makes a node known. It counts as alive from then on.
 func (b *broker) register(ctx context.Context, id string) error {
-	return b.beat(ctx, map[string]bool{id: true})
+	own := b.own()
+	own[id] = true
+	return b.beat(ctx, own)
 }
 
 // unregister is for a node that has removed everything itself.
 func (b *broker) unregister(ctx context.Context, id string) {
-	condemnScript.run(ctx, b.client, call{[]string{b.keys.nodes()}, []string{id, "0", "0"}})
+	b.heart.Do(ctx, b.heart.B().Zrem().Key(b.keys.nodes()).Member(id).Build())
 }
 
-// beat sends the heartbeat of some nodes, of which some begin, and reads all others'.
+// own are the nodes of this process. Those begin, if Redis does not know them, that are true.
+func (b *broker) own() map[string]bool {
+	own := make(map[string]bool)
+	for _, n := range b.all() {
+		n.roster.mu.Lock()
+		if n.roster.registered {
+			own[n.roster.id] = false
+		}
+		n.roster.mu.Unlock()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.registry.self != "" {
+		own[b.registry.self] = true
+	}
+	return own
+}
+
+// beat sends the heartbeat of the nodes of this process, reads all others', and has removed what
+// those had that are dead.
 func (b *broker) beat(ctx context.Context, own map[string]bool) error {
 	ids := slices.Sorted(maps.Keys(own))
-	args := []string{strconv.FormatInt(b.cfg.PresenceTTL.Milliseconds(), 10), strconv.FormatInt(forget.Milliseconds(), 10)}
+	args := []string{milliseconds(b.cfg.silence()), milliseconds(b.cfg.awayAfter()), milliseconds(forget)}
 	for _, id := range ids {
 		args = append(args, id, flag(own[id]))
 	}
-	values, err := pulseScript.run(ctx, b.client, call{[]string{b.keys.nodes()}, args}).ToArray()
+	values, err := pulseScript.run(ctx, b.heart, call{[]string{b.keys.nodes()}, args}).ToArray()
 	if err != nil {
 		return err
 	}
 	if len(values) != 3 {
 		return errReply
 	}
-	alive, err := values[1].AsIntSlice()
-	if err != nil || len(alive) != len(ids) {
-		return errReply
-	}
-	all, err := values[2].AsStrSlice()
-	if err != nil {
+	lives, e1 := values[0].AsIntSlice()
+	found, e2 := values[1].AsStrSlice()
+	known, e3 := parseNodes(values[2])
+	if err := errors.Join(e1, e2, e3); err != nil {
 		return err
 	}
-	known := make(map[string]time.Duration)
-	for i := 0; i+1 < len(all); i += 2 {
-		ms, err := strconv.ParseFloat(all[i+1], 64)
-		if err != nil {
-			return errReply
-		}
-		switch {
-		case ms >= 0:
-			known[all[i]] = time.Duration(ms) * time.Millisecond
-		case ms == -1:
-			known[all[i]] = condemned
-		default:
-			known[all[i]] = cleaned
-		}
+	if len(lives) != len(ids) {
+		return errReply
 	}
 	b.mu.Lock()
 	b.registry.known, b.registry.at, b.registry.ghosts = known, time.Now(), make(map[string]bool)
 	b.mu.Unlock()
 	for i, id := range ids {
-		if alive[i] == 0 {
+		if lives[i] == 0 {
 			b.revive(id)
 		}
 	}
+	for id, state := range known {
+		if state == dead {
+			b.bury(id, slices.Contains(found, id))
+		}
+	}
 	return nil
+}
+
+func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
+
+// parseNodes reads ids and scores.
+func parseNodes(m rueidis.RedisMessage) (known map[string]nodeState, err error) {
+	all, err := m.AsZScores()
+	known = make(map[string]nodeState)
+	for _, n := range all {
+		switch {
+		case n.Score >= 0:
+			known[n.Member] = alive
+		case n.Score == -1:
+			known[n.Member] = dead
+		default:
+			known[n.Member] = buried
+		}
+	}
+	return known, err
 }
 
 // revive gives a node another id that was thought dead, or that Redis has forgotten.
@@ -129,41 +185,27 @@ func (b *broker) removeOwn(n *node, id string) {
 	}
 }
 
-// pulse sends the heartbeat of all nodes here, and looks after those that are dead.
+// pulse sends the heartbeat of all nodes here.
 func (b *broker) pulse(ctx context.Context) error {
-	own := make(map[string]bool)
-	for _, n := range b.all() {
-		n.roster.mu.Lock()
-		if n.roster.registered {
-			own[n.roster.id] = false
-		}
-		n.roster.mu.Unlock()
-	}
+	err := b.beat(ctx, b.own())
 	b.mu.Lock()
-	self := b.registry.self
-	b.mu.Unlock()
-	if self != "" {
-		own[self] = true
+	defer b.mu.Unlock()
+	if b.ctx.Err() == nil {
+		b.registry.err = err
 	}
-	if err := b.beat(ctx, own); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	known := b.registry.known
-	b.mu.Unlock()
-	for id, age := range known {
-		switch {
-		case age > b.cfg.PresenceTTL:
-			condemnScript.run(ctx, b.client, call{[]string{b.keys.nodes()}, []string{id, strconv.FormatInt(b.cfg.PresenceTTL.Milliseconds(), 10), ""}})
-		case age == condemned:
-			b.bury(id)
-		}
-	}
-	return nil
+	return err
 }
 
-// bury removes what a dead node had, unless that is under way.
-func (b *broker) bury(id string) {
+// beating returns the error of the last heartbeat.
+func (b *broker) beating() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.registry.err
+}
+
+// bury removes what a dead node had, unless that is under way here. The node that has found out
+// does it at once. The others see to it that it is done, should that one die, too.
+func (b *broker) bury(id string, found bool) {
 	b.mu.Lock()
 	busy := b.burying[id]
 	if !busy {
@@ -177,19 +219,28 @@ func (b *broker) bury(id string) {
 		return
 	}
 	b.wg.Go(func() {
-		// Several survivors notice at once. Doing it twice is no harm, but work.
-		select {
-		case <-time.After(jitter(b.cfg.PresenceTTL / 8)):
-		case <-b.ctx.Done():
+		defer func() {
+			b.mu.Lock()
+			delete(b.burying, id)
+			b.mu.Unlock()
+		}()
+		if !found {
+			select {
+			case <-time.After(jitter(b.cfg.PresenceTTL / 4)):
+			case <-b.ctx.Done():
+			}
+			b.mu.Lock()
+			done := b.registry.known[id] != dead
+			b.mu.Unlock()
+			if done {
+				return
+			}
 		}
 		if err := b.remove(id); err == nil {
 			ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
-			condemnScript.run(ctx, b.client, call{[]string{b.keys.nodes()}, []string{id, "0", "-2"}})
+			buriedScript.run(ctx, b.client, call{[]string{b.keys.nodes()}, []string{id}})
 			cancel()
 		}
-		b.mu.Lock()
-		delete(b.burying, id)
-		b.mu.Unlock()
 	})
 }
 
@@ -249,47 +300,57 @@ func (b *broker) removeFrom(ctx context.Context, id string, partitions []int) (m
 	return more, nil
 }
 
-// anyDead reports whether there is a dead node of which something may be stored.
+// anyDead reports whether there may be a dead node of which something is stored.
 func (b *broker) anyDead() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	since := time.Since(b.registry.at)
-	for _, age := range b.registry.known {
-		if age == condemned || age >= 0 && age+since > b.cfg.PresenceTTL {
+	for _, state := range b.registry.known {
+		if state == dead {
 			return true
 		}
 	}
-	return false
+	return b.stale()
 }
+
+// stale reports whether the registry must be read again before anything is said of it. Called with
+// mu held.
+func (b *broker) stale() bool { return time.Since(b.registry.at) > 2*b.cfg.beatEvery() }
 
 // anyAlive reports whether one of these nodes is alive. Of a node that is not known, Redis is
 // asked: it may have begun just now. One that Redis does not know is dead, as a node registers
 // before it stores anything.
 func (b *broker) anyAlive(ctx context.Context, ids []string) bool {
-	alive, unknown := b.look(ids)
-	if alive || len(unknown) == 0 || b.beat(ctx, nil) != nil {
-		return alive
+	yes, unknown := b.look(ids, false)
+	if yes || len(unknown) == 0 {
+		return yes
 	}
-	alive, unknown = b.look(ids)
+	if b.beat(ctx, b.own()) != nil {
+		yes, _ = b.look(ids, true)
+		return yes
+	}
+	yes, unknown = b.look(ids, true)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range unknown {
 		b.registry.ghosts[id] = true
 	}
-	return alive
+	return yes
 }
 
-// look reports whether one of these nodes is known to be alive, and of which nothing is known.
-func (b *broker) look(ids []string) (alive bool, unknown []string) {
+// look reports whether one of these nodes is alive, and which are not known. If what is known is
+// too old, nothing is, unless that must do.
+func (b *broker) look(ids []string, mustDo bool) (yes bool, unknown []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	since := time.Since(b.registry.at)
+	if !mustDo && b.stale() {
+		return false, ids
+	}
 	for _, id := range ids {
-		age, known := b.registry.known[id]
+		state, known := b.registry.known[id]
 		switch {
-		case known && age >= 0 && age+since <= b.cfg.PresenceTTL:
+		case known && state == alive:
 			return true, nil
-		case !known && !b.registry.ghosts[id] || since > b.cfg.PresenceTTL/2:
+		case !known && !b.registry.ghosts[id]:
 			unknown = append(unknown, id)
 		}
 	}

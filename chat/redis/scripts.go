@@ -62,9 +62,9 @@ var (
 	//go:embed scripts/pulse.lua
 	pulseText   string
 	pulseScript = newScript(pulseText)
-	//go:embed scripts/condemn.lua
-	condemnText   string
-	condemnScript = newScript(condemnText)
+	//go:embed scripts/buried.lua
+	buriedText   string
+	buriedScript = newScript(buriedText)
 	//go:embed scripts/member.lua
 	memberText   string
 	memberScript = newScript(memberText)

@@ -196,14 +196,14 @@ func TestDeathBetweenSteps(t *testing.T) {
 func die(t *testing.T, cfg Config, steps int64, do func(*Engine) error) error {
 	t.Helper()
 	cfg = cfg.withDefaults()
-	client, err := rueidis.NewClient(cfg.options())
+	client, err := rueidis.NewClient(cfg.options(cfg.Timeout))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer client.Close()
 	d := &dying{Client: client}
 	d.left.Store(steps)
-	e := newEngine(cfg, &bounded{d, time.Second}) // begins nothing of its own
+	e := newEngine(cfg, &bounded{d, time.Second}, &bounded{d, time.Second}) // begins nothing of its own
 	err = do(e)
 	d.left.Store(0)
 	e.cancel()

@@ -27,7 +27,7 @@ type Redis struct {
 	History     int           // messages that each conversation keeps
 	HistoryAge  time.Duration // how long messages are kept; 0: no limit
 	RefLifetime time.Duration
-	PresenceTTL time.Duration // silence after which a node counts as dead
+	PresenceTTL time.Duration // time within which the users of a node that dies are gone
 }
 
 // On reports whether there is a Redis.

@@ -70,7 +70,7 @@ var settings = []setting{
 	declare("redis_ref_lifetime", duration(time.Minute, 7*24*time.Hour), time.Hour, func(c *Config) *time.Duration { return &c.Redis.RefLifetime },
 		"How long a message's ref keeps it from being stored twice. Until then it takes room in Redis."),
 	declare("redis_presence_ttl", duration(time.Second, 5*time.Minute), 12*time.Second, func(c *Config) *time.Duration { return &c.Redis.PresenceTTL },
-		"Silence after which the other nodes take a node for dead, and its users for offline. It is the same for all nodes."),
+		"Time within which the users of a node that dies are offline for everybody. Nodes that Redis has not heard for half of it count as dead. It is the same for all nodes."),
 	declare("token_key_file", file(), "", func(c *Config) *string { return &c.TokenKeyFile },
 		"File with the key that signs users' tokens: with redis, a copy of one key for all nodes, which \"hawser new-key FILE\" makes. Without redis it is in data."),
 	declare("publish_key_file", file(), "", func(c *Config) *string { return &c.PublishKeyFile },
