@@ -83,8 +83,8 @@
 // another epoch (below), and clients are told.
 //
 // What the settings of a server cannot give is refused when the engine is opened. The settings are
-// read again with every heartbeat, as a server that took over may have others: while they do not
-// fit, nothing is stored, and Healthy says why. A message that was stored and did not become safe
+// read again every quarter of Config.PresenceTTL, as a server that took over may have others: while
+// they do not fit, nothing is stored, and Healthy says why. A message that was stored and did not become safe
 // in time has chat.ErrOutcomeUnknown: repeated with its ref, it is acknowledged when it is safe.
 //
 // # Redis away
@@ -164,7 +164,7 @@
 // they take 6 GB. Then a single very large room: all its messages are in one slot, one core of one
 // server, and each is heard by every node: 100 × 0.6 × 11 µs = 660 µs, so 1,500 messages a second
 // at most, and fewer if it shares the server. Then the list of rooms and the heartbeats, which are
-// in one slot each: 100 heartbeats in 3 s and the rooms with messages, once in half a second
+// in one slot each: 100 heartbeats in 1.5 s and the rooms with messages, once in half a second
 // and node, which is 1 or 2 µs a room. A service that needs more than that divides its rooms
 // among several engines.
 //
