@@ -14,7 +14,7 @@ import (
 // bench makes one short run, and looks into what is kept of it.
 func bench(t *testing.T, url string, flags ...string) (out string, ok bool) {
 	kept, page := filepath.Join(t.TempDir(), "run.json"), filepath.Join(t.TempDir(), "run.html")
-	args := []string{"echo", "--url", url, "--conns", "2", "--inflight", "1", "--duration", "50ms", "--warmup", "0s",
+	args := []string{"echo", "--url", url, "--conns", "2", "--inflight", "1", "--duration", "400ms", "--warmup", "0s",
 		"--connect-timeout", "5s", "--json", kept, "--html", page, "--quiet"}
 	var b bytes.Buffer
 	status := program(context.Background(), append(args, flags...), &b, &b)
@@ -51,7 +51,7 @@ func TestCompareRedacts(t *testing.T) {
 	serve := os.Args[0] + " serve-for-test {port}"
 	var out bytes.Buffer
 	status := program(context.Background(), []string{"compare", "echo", "--a", "one=" + serve, "--b", "two=" + serve,
-		"--at", "ws://ada:urlsecret@127.0.0.1:{port}/", "--conns", "1", "--inflight", "1", "--duration", "50ms", "--warmup", "0s", "--rounds", "1", "--json", kept}, &out, &out)
+		"--at", "ws://ada:urlsecret@127.0.0.1:{port}/", "--conns", "1", "--inflight", "1", "--duration", "400ms", "--warmup", "0s", "--rounds", "1", "--json", kept}, &out, &out)
 	b, err := os.ReadFile(kept)
 	if status == exitUsage || err != nil {
 		t.Fatalf("status %d, %v:\n%s", status, err, &out)

@@ -313,7 +313,7 @@ func TestFailures(t *testing.T) {
 		t.Errorf("status %d\n%s", status, out)
 	}
 	_, url = serve(t, nil)
-	status, out, _ = wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "200ms", "--quiet", "--fail-if", "rate>1")
+	status, out, _ = wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "1s", "--quiet", "--fail-if", "rate>1")
 	if status != exitFailed || !strings.Contains(out, "FAILED by --fail-if rate>1: rate is ") {
 		t.Errorf("status %d\n%s", status, out)
 	}

@@ -307,6 +307,26 @@ func TestWhatIsAllowed(t *testing.T) {
 			s.remove(Event{Kind: Delivered, Conn: 3, Conversation: lobby})
 			s.get(Event{Kind: Present}).Users = []string{annID}
 		},
+		"a loss of a membership that a connection, which has heard nothing of it, is not told of": func(s *script) {
+			m4, m5 := message("e2", 1, annID, "r4"), message("e2", 2, annID, "r5")
+			s.before(Event{Kind: Connected, Conn: 4}, func() {
+				s.connect(5, "ann's telephone", annID, "n2")
+				s.add(Event{Kind: Ready, Conn: 5})
+				s.lossy(-1)
+				for _, conn := range []int{1, 3, 5} {
+					s.reload(conn, lobby, "e2", 0)
+				}
+				for i, m := range []Message{m4, m5} {
+					ref := []string{"r4", "r5"}[i]
+					s.send(1, lobby, ref)
+					s.ack(1, lobby, ref, "e2", m.Seq)
+					s.deliver(lobby, m, 1, 3)
+				}
+				s.deliver(lobby, m5, 5)
+				s.read(5, lobby, 0, m4, m5)
+			})
+			s.events[s.find(4, Event{Kind: Read, Conversation: lobby})].Messages = []Message{m4, m5}
+		},
 		"a planned loss of the last moment": func(s *script) {
 			s.lossy(time.Hour)
 			i := s.find(3, Event{Kind: Read, Conversation: lobby})

@@ -106,8 +106,11 @@ func (f *streams) left(e *Event) {
 // losing reports whether something may have been lost just now. A node finds out that what it
 // has told of is not there any more before a new epoch begins.
 func (c *checker) losing(e *Event) bool {
-	return slices.ContainsFunc(c.losses, func(l *Event) bool { return l.Began <= e.At && e.At <= l.At+time.Minute })
+	return slices.ContainsFunc(c.losses, func(l *Event) bool { return l.near(e) })
 }
+
+// near reports whether something follows from a loss, perhaps.
+func (e *Event) near(other *Event) bool { return e.Began <= other.At && other.At <= e.At+time.Minute }
 
 // maxBehind is how many messages of a conversation a client may have missed without being told
 // to read them.
@@ -118,7 +121,17 @@ func (f *streams) reload(e *Event) {
 	if s.on && s.epoch == e.Epoch && e.Seq <= s.pos+maxBehind && !f.losing(e) {
 		f.report(ReloadRule, []*Event{s.last, e}, "a connection is told to reload %s, whose epoch is still %s", e.Conversation, e.Epoch)
 	}
+	if !s.on && f.forgotten(e) {
+		s.ending = true
+	}
 	s.on, s.left, s.epoch, s.pos, s.last = true, false, e.Epoch, e.Seq, e
+}
+
+// forgotten reports whether the membership may be lost of a connection that has heard nothing of a
+// room so far.
+func (f *streams) forgotten(e *Event) bool {
+	_, _, private := people(e.Conversation)
+	return !private && slices.ContainsFunc(f.losses, func(l *Event) bool { return l.Window < 0 && l.near(e) })
 }
 
 // lossy: with everything else the memberships may be lost, and then connections hear their rooms
