@@ -22,6 +22,8 @@ type follower struct {
 	last    uint64 // the position: the number of the last change that was given
 	tag     uint32 // of that change
 	suspect bool   // its history may be another one
+
+	known chat.Tail // Guarded by Node.mu. The position, or the one that is about to be told
 }
 
 // follower finds or makes the one of a conversation, with mu held if there is no error. If
@@ -60,10 +62,14 @@ func (n *Node) place(f *follower, t chat.Tail) {
 		return
 	}
 	f.ready, f.epoch, f.last, f.tag = true, t.Epoch, t.Change, t.Tag
+	f.know()
 	if f.rung {
 		n.ring(f)
 	}
 }
+
+// know makes the position known to Node.Position. Called with mu held.
+func (f *follower) know() { f.known = chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch} }
 
 // wanted reports whether the receiver is to be given a conversation's changes. Called with mu
 // held.
@@ -98,7 +104,7 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 			return false, err
 		}
 		if !f.continues(t) {
-			return f.lose(ctx, t)
+			return f.lose(ctx, false)
 		}
 		f.suspect = false
 	}
@@ -115,7 +121,7 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 		if err != nil || f.continues(t) {
 			return false, err
 		}
-		return f.lose(ctx, t)
+		return f.lose(ctx, false)
 	}
 	for i := range changes {
 		ch := &changes[i]
@@ -123,16 +129,12 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 			continue
 		}
 		if ch.Epoch != f.epoch || ch.Number != f.last+1 {
-			t, err := n.tail(ctx, f.c)
-			if err != nil {
-				return false, err
-			}
-			return f.lose(ctx, t)
+			return f.lose(ctx, ch.Epoch == f.epoch && ch.Number > f.last+1)
 		}
+		f.last, f.tag = ch.Number, ch.Tag
 		if !f.wantsMore() {
 			return false, nil
 		}
-		f.last, f.tag = ch.Number, ch.Tag
 		n.receiver.Deliver(f.c, ch)
 	}
 	return more, nil
@@ -146,16 +148,19 @@ func (f *follower) continues(t chat.Tail) bool {
 // sameTag compares tags. That of a damaged change is not known.
 func sameTag(a, b uint32) bool { return a == b || a == 0 || b == 0 }
 
-// lose goes on from another position, and says so. Within the same epoch, either changes that
-// were not read yet have been dropped, or what was given is not stored any more.
-func (f *follower) lose(ctx context.Context, t chat.Tail) (more bool, err error) {
-	if t.Epoch == f.epoch && f.last > 0 {
-		t, err = f.node.source.Check(ctx, f.c, chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch})
-		if err != nil {
-			return false, err
-		}
+// lose goes on from another position, and says so; the source says from which. There is a gap if
+// changes that were not read yet have been dropped. Otherwise the source may find that nothing
+// was lost: what was read came from an earlier time than what was read before it.
+func (f *follower) lose(ctx context.Context, gap bool) (more bool, err error) {
+	t, err := f.node.source.Check(ctx, f.c, chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch})
+	if err != nil {
+		return false, err
 	}
-	f.epoch, f.last, f.tag, f.suspect = t.Epoch, t.Change, t.Tag, false
+	f.suspect = false
+	if !gap && f.continues(t) {
+		return t.Change > f.last, nil
+	}
+	f.epoch, f.last, f.tag = t.Epoch, t.Change, t.Tag
 	if !f.wantsMore() {
 		return false, nil
 	}
@@ -163,11 +168,12 @@ func (f *follower) lose(ctx context.Context, t chat.Tail) (more bool, err error)
 	return true, nil
 }
 
-// wantsMore reports whether the receiver may be given something.
+// wantsMore reports whether the receiver may be given what leads to the position.
 func (f *follower) wantsMore() bool {
 	n := f.node
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	f.active = n.cfg.Clock.Monotonic()
+	f.know()
 	return !f.gone && !n.detached
 }

@@ -42,9 +42,9 @@ func (b *inbox) read(ctx context.Context) (more bool, err error) {
 		return false, err
 	}
 	for _, h := range hints {
-		if h.Number != b.last+1 {
-			// This node could not read for longer than hints live. What they pointed to is
-			// stored, and the person finds it in the history.
+		if h.Before != b.last {
+			// Either this node could not read for longer than hints live, and what they pointed
+			// to is stored: the person finds it in the history. Or the store has lost hints.
 			b.restart()
 			return true, nil
 		}

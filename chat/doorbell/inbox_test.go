@@ -175,3 +175,21 @@ func TestMissingHints(t *testing.T) {
 		e.want(t, "p:u_ada:u_kim 1")
 	})
 }
+
+// A store that fails over loses a hint that a node has read, and another hint is put before the
+// node looks again.
+func TestHintLostInFailover(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		follow(t, n, "u_ada")
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 1")
+		n.Ring(l.hint("u_ada", "u_eve")) // whose append comes to nothing
+		synctest.Wait()
+		l.loseHint("u_ada")
+		l.say("u_ada", "u_zoe", nil)
+		time.Sleep(2 * time.Second)
+		e.want(t, "p:u_ada:u_zoe 1")
+	})
+}

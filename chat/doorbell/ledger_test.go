@@ -111,11 +111,12 @@ func (l *ledger) hint(one, other string) chat.Conversation {
 	c := chat.PrivateConversation(one, other)
 	for _, user := range slices.Compact([]string{one, other}) {
 		hints := l.inboxes[user]
-		number := l.firstHint + 1
+		before, number := uint64(0), l.firstHint+1
 		if len(hints) > 0 {
-			number = hints[len(hints)-1].Number + 1
+			before = hints[len(hints)-1].Number
+			number += before
 		}
-		l.inboxes[user] = append(hints, Hint{Number: number, Conversation: c, Tail: l.book(c).tail()})
+		l.inboxes[user] = append(hints, Hint{Number: number, Before: before, Conversation: c, Tail: l.book(c).tail()})
 	}
 	return c
 }
@@ -134,6 +135,14 @@ func (l *ledger) dropHints(user string, n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inboxes[user] = l.inboxes[user][n:]
+}
+
+// loseHint loses the newest hint of a user; the next ones have numbers beyond it.
+func (l *ledger) loseHint(user string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inboxes[user] = l.inboxes[user][:len(l.inboxes[user])-1]
+	l.firstHint += 1000
 }
 
 func (l *ledger) clearInboxes() {

@@ -152,6 +152,7 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 	if !n.detached {
 		n.offering.Add(1)
 		f.last, f.tag = ch.Number, ch.Tag
+		f.know()
 		n.mu.Unlock()
 		n.receiver.Deliver(c, ch)
 		n.mu.Lock()
@@ -337,14 +338,14 @@ func (n *Node) tail(ctx context.Context, c chat.Conversation) (tail chat.Tail, e
 	return tail, err
 }
 
-// Position is where the receiver stands in a conversation: only the number, the tag and the
-// epoch. It is zero if that is not known at the moment, as something is being read or given.
+// Position is where the receiver stands in a conversation, or is about to be led: only the
+// number, the tag and the epoch. It is zero if the node has no position there.
 func (n *Node) Position(c chat.Conversation) chat.Tail {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	f := n.followers[c]
-	if f == nil || !f.ready || f.state == beingRead {
+	if f == nil || !f.ready {
 		return chat.Tail{}
 	}
-	return chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch}
+	return f.known
 }

@@ -17,10 +17,13 @@ type Source interface {
 	// there is, and the numbers say that some have gone.
 	Changes(ctx context.Context, c chat.Conversation, after uint64, limit int) (changes []chat.Change, more bool, err error)
 
-	// Check returns the tail of a conversation. If the change at a position is not stored, and
-	// neither was it dropped as an old one, the numbers from there on may have been given out
-	// twice, by a store that has lost its last changes. Then a new epoch begins first, and the
-	// tail is in that one. If the epoch is no longer that of the position, nothing is done.
+	// Check returns the tail of a conversation, for a node at a position that what is stored does
+	// not seem to continue. If the change at the position is not stored, and neither was it
+	// dropped as an old one, the numbers from there on may have been given out twice, by a store
+	// that has lost its last changes. Then a new epoch begins first, and the tail is in that one.
+	// So it does if the store has lost the epoch of the position and is in an earlier one: no
+	// receiver is led back. The epoch of the tail is as safe as anything that is stored: if the
+	// store cannot say so at the moment, that is an error.
 	Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error)
 
 	// Hints reads at most limit hints of a user, in order, after the one with this number.
@@ -38,7 +41,8 @@ type Source interface {
 
 // Hint says that a private conversation may have changes after a position.
 type Hint struct {
-	Number       uint64 // one more than that of the hint before; after a loss of the inbox, far beyond those before it
+	Number       uint64 // higher than those before it
+	Before       uint64 // the number of the hint before; 0 for the first. So it is seen that hints were lost
 	Conversation chat.Conversation
 	Tail         chat.Tail // before the append; only Change and Epoch matter
 }

@@ -275,7 +275,7 @@ func (s *shared) hint(ctx context.Context, c chat.Conversation) {
 	defer s.mu.Unlock()
 	for _, user := range slices.Compact([]string{one, other}) {
 		hints := s.inboxes[user]
-		s.inboxes[user] = append(hints, doorbell.Hint{Number: uint64(len(hints) + 1), Conversation: c, Tail: tail})
+		s.inboxes[user] = append(hints, doorbell.Hint{Number: uint64(len(hints) + 1), Before: uint64(len(hints)), Conversation: c, Tail: tail})
 	}
 }
 

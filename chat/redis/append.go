@@ -106,11 +106,11 @@ func (s *store) rounds(entries []chat.Entry) (rounds [][]*batch) {
 func (s *store) prepare(b *batch, entries []chat.Entry) {
 	now := s.Now()
 	known := ""
-	if at := s.position(b.c); at.Change > 0 {
+	if at := s.position(b.c); at.Epoch != "" {
 		known = fmt.Sprintf("%s %d %d", at.Epoch, at.Change, at.Tag)
 	}
 	b.call.keys = append(make([]string, 0, 3+len(b.entries)), s.keys.tailsOf(b.c), s.keys.log(b.c), s.keys.feed(partition(string(b.c))))
-	b.call.args = append(make([]string, 0, 4+3*len(b.entries)), string(b.c), strconv.FormatInt(now, 10), newEpoch(), known)
+	b.call.args = append(make([]string, 0, 4+3*len(b.entries)), string(b.c), strconv.FormatInt(now, 10), epochSalt(), known)
 	var entry []byte
 	for _, i := range b.entries {
 		m := entries[i].Message
@@ -137,21 +137,32 @@ func (s *store) store(ctx context.Context, batches []*batch, entries []chat.Entr
 		s.prepare(b, entries)
 		calls, pending = append(calls, b.call), append(pending, b)
 	}
-	s.commit(ctx, calls, func(k int, r rueidis.RedisResult, err error) {
+	s.commit(ctx, work{s.append, acknowledged}, calls, func(k int, r rueidis.RedisResult, err error) {
 		s.finish(pending[k], r, err, entries, done)
 	})
 }
 
-// finish tells the results of a batch.
+// errEarlier says that the store has lost the epoch of a conversation while something was appended.
+// The next attempt tells in which one that is.
+var errEarlier = fmt.Errorf("%w: the store has lost its last changes", chat.ErrOutcomeUnknown)
+
+// finish tells the results of a batch. What must be at replicas is told to nodes only now, as
+// nobody must see what a failover may lose.
 func (s *store) finish(b *batch, r rueidis.RedisResult, err error, entries []chat.Entry, done func(int, chat.Result)) {
 	var results []chat.Result
 	var news []published
 	if err == nil {
 		results, news, err = b.results(r, entries)
 	}
+	if err == nil && later(s.position(b.c).Epoch, results[0].Change.Epoch) {
+		err = errEarlier
+	}
 	if err != nil {
 		for _, i := range b.entries {
 			done(i, chat.Result{Err: written(err)})
+		}
+		if r.Error() == nil {
+			s.ring(b.c)
 		}
 		return
 	}
@@ -161,6 +172,9 @@ func (s *store) finish(b *batch, r rueidis.RedisResult, err error, entries []cha
 	if len(news) > 0 {
 		s.list(b.c, news[len(news)-1].change)
 		s.appended(b.c, news)
+	}
+	if len(news) < len(results) { // whoever stored the others may not have told of them
+		s.ring(b.c)
 	}
 }
 

@@ -100,22 +100,33 @@ func (b *broker) all() []*node {
 // position is the newest change of a conversation that a node here has been given.
 func (b *broker) position(c chat.Conversation) (newest chat.Tail) {
 	for _, n := range b.all() {
-		if t := n.bell.Position(c); t.Change > newest.Change || newest.Epoch == "" {
+		t := n.bell.Position(c)
+		if newest.Epoch == "" || later(t.Epoch, newest.Epoch) || t.Epoch == newest.Epoch && t.Change > newest.Change {
 			newest = t
 		}
 	}
 	return newest
 }
 
-// appended tells the nodes of the people of a private conversation about changes.
+// appended tells nodes about changes: those of the people of a private conversation, and those
+// that subscribe to a room, unless the script has told these.
 func (b *broker) appended(c chat.Conversation, news []published) {
-	one, other, ok := c.Users()
-	if !ok {
-		return
+	if _, room := c.Room(); !room || b.cfg.Ack.Replicas > 0 {
+		b.tell(c, encodeChanges(c, news))
 	}
-	message := encodeChanges(c, news)
-	for _, user := range slices.Compact([]string{one, other}) {
-		b.ring(b.client.B().Spublish().Channel(b.keys.userChannel(user)).Message(message).Build())
+}
+
+// ringFor has nodes look whether something was appended to a conversation.
+func (b *broker) ringFor(c chat.Conversation) { b.tell(c, "c"+string(c)) }
+
+// tell tells something to the nodes that hear a conversation.
+func (b *broker) tell(c chat.Conversation, message string) {
+	channels := []string{b.keys.channel(c)}
+	if one, other, private := c.Users(); private {
+		channels = slices.Compact([]string{b.keys.userChannel(one), b.keys.userChannel(other)})
+	}
+	for _, channel := range channels {
+		b.ring(b.client.B().Spublish().Channel(channel).Message(message).Build())
 	}
 }
 
@@ -160,6 +171,10 @@ func (b *broker) hear(_, message string) {
 	switch rest := message[1:]; message[0] {
 	case 'a':
 		err = b.hearChanges(rest)
+	case 'c':
+		for _, n := range b.all() {
+			n.bell.Ring(chat.Conversation(rest))
+		}
 	case 'p':
 		err = b.hearPresence(rest)
 	case 'n':

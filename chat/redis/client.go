@@ -2,7 +2,6 @@ package redis
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -91,8 +90,6 @@ func (c *bounded) node(address string) rueidis.Client {
 	}
 	return c.Nodes()[address]
 }
-
-func newEpoch() string { return strings.ToLower(rand.Text()[:13]) }
 
 // broken reports whether a command has met a connection that was closed before, after a restart of
 // the server for example. What only reads is tried again then, on another connection.

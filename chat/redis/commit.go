@@ -12,12 +12,26 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// commit executes the append script for each of the calls, which are of different conversations,
-// and calls each with the results when they count as stored: one at a time, and those of a server
-// without waiting for another one.
-func (s *store) commit(ctx context.Context, calls []call, each func(k int, r rueidis.RedisResult, err error)) {
+// safety is what must be true of what a script has written or read, before its result is used.
+type safety uint8
+
+const (
+	acknowledged safety = iota // it is stored as Config.Ack says
+	visible                    // it is at the replicas that Config.Ack asks for, unless these are known to be away
+)
+
+// work is a script, and how safe its results must be.
+type work struct {
+	*script
+	safety
+}
+
+// commit executes a script for each of the calls, which are independent of each other. It calls
+// each with the results when they are as safe as they must be: one at a time, and those of a
+// server without waiting for another one.
+func (s *store) commit(ctx context.Context, w work, calls []call, each func(k int, r rueidis.RedisResult, err error)) {
 	if s.owners == nil {
-		s.commitAt(ctx, "", calls, each)
+		s.commitAt(ctx, w, "", calls, each)
 		return
 	}
 	at := make(map[string][]int)
@@ -33,7 +47,7 @@ func (s *store) commit(ctx context.Context, calls []call, each func(k int, r rue
 			some[i] = calls[k]
 		}
 		wg.Go(func() {
-			s.commitAt(ctx, address, some, func(i int, r rueidis.RedisResult, err error) {
+			s.commitAt(ctx, w, address, some, func(i int, r rueidis.RedisResult, err error) {
 				mu.Lock()
 				defer mu.Unlock()
 				each(members[i], r, err)
@@ -43,10 +57,28 @@ func (s *store) commit(ctx context.Context, calls []call, each func(k int, r rue
 	wg.Wait()
 }
 
-// commitAt does so for the conversations of one server.
-func (s *store) commitAt(ctx context.Context, address string, calls []call, each func(k int, r rueidis.RedisResult, err error)) {
-	if !s.waits() {
-		for k, r := range s.append.runAll(ctx, s.client, calls) {
+// keep executes a script once. What it writes, or returns, is as safe as what people see.
+func (s *store) keep(ctx context.Context, sc *script, keys, args []string) (r rueidis.RedisResult) {
+	if !s.waits(visible) {
+		return s.run(ctx, sc, keys, args)
+	}
+	once := func() {
+		s.commit(ctx, work{sc, visible}, []call{{keys, args}}, func(_ int, one rueidis.RedisResult, err error) {
+			if r = one; err != nil && one.Error() == nil {
+				r = rueidis.NewErrorResult(err)
+			}
+		})
+	}
+	if once(); sc == readScript && broken(r.Error()) {
+		once()
+	}
+	return r
+}
+
+// commitAt does so for the calls of one server.
+func (s *store) commitAt(ctx context.Context, w work, address string, calls []call, each func(k int, r rueidis.RedisResult, err error)) {
+	if !s.waits(w.safety) {
+		for k, r := range w.runAll(ctx, s.client, calls) {
 			each(k, r, r.Error())
 		}
 		return
@@ -58,7 +90,7 @@ func (s *store) commitAt(ctx context.Context, address string, calls []call, each
 		left[k] = k
 	}
 	for try := 0; len(left) > 0; try++ {
-		left = s.commitAndWait(ctx, address, calls, left, each, try < 3)
+		left = s.commitAndWait(ctx, w, address, calls, left, each, try < 3)
 		if len(left) > 0 {
 			s.owners.refresh(ctx)
 			address = s.owners.of(calls[left[0]].keys[0])
@@ -66,18 +98,23 @@ func (s *store) commitAt(ctx context.Context, address string, calls []call, each
 	}
 }
 
-// waits reports whether a command must follow that waits until what is stored is safe.
-func (s *store) waits() bool {
-	return s.cfg.Ack.Replicas > 0 || s.cfg.Ack.Disk && s.waitaof
+// waits reports whether a command must follow that waits until something is safe.
+func (s *store) waits(safe safety) bool {
+	if safe == acknowledged {
+		return s.cfg.Ack.Replicas > 0 || s.cfg.Ack.Disk && s.waitaof
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg.Ack.Replicas > 0 && !s.alone
 }
 
 // commitAndWait executes some of the calls on one connection, and waits there. It returns those
 // whose slot is at another server, if they may be tried again; nothing of them is stored.
-func (s *store) commitAndWait(ctx context.Context, address string, calls []call, some []int, each func(int, rueidis.RedisResult, error), again bool) (moved []int) {
+func (s *store) commitAndWait(ctx context.Context, w work, address string, calls []call, some []int, each func(int, rueidis.RedisResult, error), again bool) (moved []int) {
 	node := s.client.node(address)
 	if node == nil {
 		for _, k := range some {
-			each(k, rueidis.RedisResult{}, rueidis.ErrNoSlot)
+			each(k, rueidis.NewErrorResult(rueidis.ErrNoSlot), rueidis.ErrNoSlot)
 		}
 		return nil
 	}
@@ -87,8 +124,13 @@ func (s *store) commitAndWait(ctx context.Context, address string, calls []call,
 	for i, k := range some {
 		selected[i] = calls[k]
 	}
-	results := s.append.runAll(ctx, conn, selected)
-	err := s.wait(ctx, conn)
+	results := w.runAll(ctx, conn, selected)
+	var err error
+	if w.safety == visible {
+		err = s.waitForReplicas(ctx, conn, selected[0].keys[0])
+	} else {
+		err = s.wait(ctx, conn)
+	}
 	for i, k := range some {
 		r := results[i]
 		if reply, ok := rueidis.IsRedisErr(r.Error()); ok && again && s.owners != nil {
@@ -104,6 +146,28 @@ func (s *store) commitAndWait(ctx context.Context, address string, calls []call,
 		each(k, r, err)
 	}
 	return moved
+}
+
+// maxWait is how long waitForReplicas waits: replicas that are well answer much sooner, and those
+// that wait here may keep others from reading.
+const maxWait = 2 * time.Second
+
+// waitForReplicas waits until what was written or read by a connection is at replicas. From Redis
+// 7.2 on, WAIT waits for what the connection itself has written last: so it writes something.
+func (s *store) waitForReplicas(ctx context.Context, conn rueidis.DedicatedClient, key string) error {
+	n, limit := s.cfg.Ack.Replicas, min(maxWait, s.cfg.Timeout)
+	wait := conn.B().Wait().Numreplicas(int64(n)).Timeout(limit.Milliseconds()).Build()
+	cmds := rueidis.Commands{wait}
+	if s.waitaof {
+		touched := conn.B().Set().Key(s.keys.touched(key)).Value("").PxMilliseconds(1000).Build()
+		cmds = rueidis.Commands{touched, wait}
+	}
+	results := conn.DoMulti(ctx, cmds...)
+	if err := results[0].Error(); err != nil {
+		return s.enough(0, err)
+	}
+	have, err := results[len(results)-1].AsInt64()
+	return s.enough(have, err)
 }
 
 // wait waits until what was written by a connection is on disks, or at replicas.
@@ -132,8 +196,20 @@ func (s *store) enough(replicas int64, err error) error {
 	if err != nil {
 		return fmt.Errorf("%w: whether it is safe: %w", chat.ErrOutcomeUnknown, err)
 	}
-	if n := s.cfg.Ack.Replicas; replicas < int64(n) {
+	n := s.cfg.Ack.Replicas
+	if replicas < int64(n) {
 		return fmt.Errorf("%w: it is stored, but only %d of %d replicas have it", chat.ErrOutcomeUnknown, replicas, n)
 	}
+	if n > 0 {
+		s.setAlone(false)
+	}
 	return nil
+}
+
+// setAlone takes note of whether there are fewer replicas than Config.Ack asks for. Then what
+// people see is what the primary has, and nothing new is acknowledged.
+func (s *store) setAlone(alone bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.alone = alone
 }

@@ -82,6 +82,15 @@
 // that is behind, if those that have the message cannot be reached. Then the conversation gets
 // another epoch (below), and clients are told.
 //
+// With Replicas, people see nothing that is not at the replicas: neither an acknowledgement, nor the
+// message, nor a page of history, nor that another epoch has begun. A failover to one of those
+// replicas then loses nothing that anybody has seen. For that, the append script does not ring: the
+// node does, after WAIT. And what a node reads for people it reads on a connection on which WAIT
+// follows; also memberships and users are stored like that. A master that was stopped and goes
+// on after another one has taken over finds no replica, so that nothing which it still answers is
+// believed. Where a heartbeat has found that there are too few replicas anyway, people see what the
+// primary has, instead of nothing, and only messages wait: they are not acknowledged.
+//
 // What the settings of a server cannot give is refused when the engine is opened. The settings are
 // read again every quarter of Config.PresenceTTL, as a server that took over may have others: while
 // they do not fit, nothing is stored, and Healthy says why. A message that was stored and did not become safe
@@ -105,6 +114,29 @@
 // some node has seen, or that have another tag there. A node that notices it, by a doorbell, at a
 // probe, or at the next append (which is told what the node knows), begins the new epoch, and
 // the receivers of that conversation are told Lost.
+//
+// A failover may also lose that an epoch has begun. So epochs have an order (epoch.go): each is the
+// time at which it began, and at least 1 ms later than all epochs that are known there. This is
+// where they are:
+//
+//	made      by the scripts append.lua and check.lua, with epoch.lua, for one conversation; in Go for all of an
+//	          empty Redis (store.beginEpoch), and for a partition that has none (store.mark)
+//	stored    in the tail of each conversation; as "#" for those of a partition that have none yet; in the key
+//	          epoch; and in hints, only to be compared
+//	compared  by the scripts, with that of the position that the node knows; by doorbell.Node, for equality;
+//	          and where the result of an append is told
+//	told      to receivers by Subscribe, Lost and Deliver; to callers by Append, Tail, Changes and History
+//
+// And these are the rules. A node that learns of another epoch, in whatever way, asks Check before
+// it tells anybody. If the epoch that the node was in is later than the stored one, that has been
+// lost: Check begins one that is later than both, and so does an append. Otherwise the stored one
+// counts. So no node ever goes back to an epoch that it has left, and neither does anybody who is
+// connected to it. What Check returns is at the replicas that Config.Ack asks for, so that the next
+// failover does not lose it, and nodes agree. An append whose result is of an earlier epoch than
+// its node has been told meanwhile has chat.ErrOutcomeUnknown.
+//
+// Earlier versions make epochs that have no order. They count as earlier than all others: where
+// both versions run, a conversation may begin one more epoch than it must, and never goes back.
 //
 // # Nodes that die
 //

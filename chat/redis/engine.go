@@ -42,7 +42,7 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e.store = newStore(cfg, client)
 	e.broker = newBroker(&e.cfg, client, heart, e.store, e.store)
 	e.store.owners = e.broker.listener.owners
-	e.store.position, e.store.appended, e.store.renamed = e.broker.position, e.broker.appended, e.broker.renamed
+	e.store.position, e.store.appended, e.store.ring, e.store.renamed = e.broker.position, e.broker.appended, e.broker.ringFor, e.broker.renamed
 	e.sessions = newSessions(e.store, e.broker)
 	e.sessions.ended = e.broker.end
 	e.broker.registry.self = e.sessions.self
@@ -155,21 +155,17 @@ func (e *Engine) verify(ctx context.Context) error {
 	}
 	e.store.mu.Lock()
 	defer e.store.mu.Unlock()
-	e.store.safe, e.store.unsafe = unsafe == nil, unsafe
+	e.store.safe, e.store.unsafe, e.store.alone = unsafe == nil, unsafe, errors.Is(err, errReplicas)
 	return err
 }
 
 // tellTime reads Redis's time.
 func (e *Engine) tellTime(ctx context.Context) error {
-	values, err := e.client.Do(ctx, e.client.B().Time().Build()).AsIntSlice()
-	if err != nil {
-		return err
+	ms, err := e.store.redisTime(ctx)
+	if err == nil {
+		e.store.tellTime(ms)
 	}
-	if len(values) != 2 {
-		return errReply
-	}
-	e.store.tellTime(values[0]*1000 + values[1]/1000)
-	return nil
+	return err
 }
 
 // refresh says that the sessions of connections here are in use. Those that have ended although

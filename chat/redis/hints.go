@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -50,22 +51,22 @@ func (s *store) hint(ctx context.Context, batches []*batch) {
 	cs := slices.Collect(maps.Keys(need))
 	var calls []call
 	var puts []hintKey
-	s.Tails(ctx, cs, func(i int, t chat.Tail, err error) {
+	s.tails(ctx, cs, func(i int, t tail, err error) {
 		if err != nil {
 			need[cs[i]].early = err
 			return
 		}
 		one, other, _ := cs[i].Users()
 		for _, user := range slices.Compact([]string{one, other}) {
-			calls = append(calls, s.hintCall(user, cs[i], t))
+			calls = append(calls, s.hintCall(user, cs[i], t.Tail))
 			puts = append(puts, hintKey{cs[i], user})
 		}
 	})
-	for i, r := range hintScript.runAll(ctx, s.client, calls) {
-		if err := r.Error(); err != nil {
-			need[puts[i].c].early = err
+	s.commit(ctx, work{hintScript, acknowledged}, calls, func(i int, _ rueidis.RedisResult, err error) {
+		if err != nil {
+			need[puts[i].c].early = fmt.Errorf("chat/redis: nothing was stored, as the hint to it is not safe: %v", err)
 		}
-	}
+	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, k := range puts {
@@ -112,7 +113,8 @@ func (s *store) Hints(ctx context.Context, userID string, after uint64, limit in
 	return hints, len(entries) > limit, nil
 }
 
-// parseHint reads "conversation change tag epoch time number".
+// parseHint reads "conversation change tag epoch time number before". An earlier version counts,
+// and leaves out the number before.
 func parseHint(text string) (h doorbell.Hint, err error) {
 	f := strings.Fields(text)
 	if len(f) < 6 {
@@ -124,7 +126,13 @@ func parseHint(text string) (h doorbell.Hint, err error) {
 	if e1 != nil || e2 != nil || e3 != nil {
 		return h, errReply
 	}
-	return doorbell.Hint{Number: number, Conversation: chat.Conversation(f[0]), Tail: chat.Tail{Change: change, Tag: uint32(tag), Epoch: f[3]}}, nil
+	before := number - 1
+	if len(f) > 6 {
+		if before, e1 = strconv.ParseUint(f[6], 10, 64); e1 != nil {
+			return h, errReply
+		}
+	}
+	return doorbell.Hint{Number: number, Before: before, Conversation: chat.Conversation(f[0]), Tail: chat.Tail{Change: change, Tag: uint32(tag), Epoch: f[3]}}, nil
 }
 
 // Recent implements doorbell.Source.

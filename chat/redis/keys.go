@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"hash/fnv"
 	"strconv"
+	"strings"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -72,6 +73,13 @@ func (k keys) look(name string) string {
 func (k keys) ofNode(partition int, node string) string { return k.in(partition) + "n" + node }
 func (k keys) moves(partition int) string               { return k.in(partition) + "v" }
 func (k keys) probe(partition int, node string) string  { return k.in(partition) + "q" + node }
+
+// touched is a key in the slot of another one.
+func (k keys) touched(key string) string {
+	_, rest, _ := strings.Cut(strings.TrimPrefix(key, k.prefix), "{")
+	tag, _, _ := strings.Cut(rest, "}")
+	return k.prefix + "{" + tag + "}y"
+}
 
 // Of the whole engine, each in a slot of its own.
 func (k keys) epoch() string { return k.prefix + "epoch" }

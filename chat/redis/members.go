@@ -54,7 +54,7 @@ var errInUse = errors.New("chat/redis: the membership is in use")
 func (s *store) membership(ctx context.Context, room, userID, at string, joined bool, unless ...string) (changed bool, err error) {
 	word := "m" + userID + " " + room + " " + flag(joined)
 	keys := append([]string{s.keys.memberships(userID), s.keys.userChannel(userID)}, unless...)
-	n, err := s.run(ctx, memberScript, keys, []string{room, at, flag(joined), word}).AsInt64()
+	n, err := s.keep(ctx, memberScript, keys, []string{room, at, flag(joined), word}).AsInt64()
 	if err == nil && n < 0 {
 		return false, errInUse
 	}

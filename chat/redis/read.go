@@ -31,7 +31,7 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 	if err := ctx.Err(); err != nil {
 		return st, err
 	}
-	values, err := s.run(ctx, readScript, []string{s.keys.tailsOf(c), s.keys.log(c)},
+	values, err := s.keep(ctx, readScript, []string{s.keys.tailsOf(c), s.keys.log(c)},
 		[]string{string(c), strconv.FormatUint(w.from, 10), strconv.FormatUint(w.to, 10), strconv.Itoa(w.count), flag(w.newest)}).ToArray()
 	if err != nil {
 		return st, err

@@ -32,9 +32,11 @@ func newReadScript(text string) *script {
 var (
 	//go:embed scripts/append.lua
 	appendText string
+	//go:embed scripts/epoch.lua
+	epochText string // part of those that begin epochs
 	//go:embed scripts/check.lua
 	checkText   string
-	checkScript = newScript(checkText)
+	checkScript = newScript(strings.ReplaceAll(checkText, "{epoch}", epochText))
 	//go:embed scripts/read.lua
 	readText   string
 	readScript = newReadScript(readText)
@@ -83,6 +85,8 @@ func newAppendScript(cfg *Config) *script {
 		"{messages}", strconv.Itoa(cfg.Messages),
 		"{age}", strconv.FormatInt(cfg.Age.Milliseconds(), 10),
 		"{feed}", strconv.Itoa(feedChanges),
+		"{tell}", strconv.FormatBool(cfg.Ack.Replicas == 0),
+		"{epoch}", epochText,
 	).Replace(appendText))
 }
 

@@ -26,7 +26,8 @@ type store struct {
 
 	// What the nodes of this process know, set by the broker.
 	position func(chat.Conversation) chat.Tail           // the newest change that one of them was given
-	appended func(chat.Conversation, []published)        // tells the people of a private conversation
+	appended func(chat.Conversation, []published)        // tells those whom the script of appends has not told
+	ring     func(chat.Conversation)                     // tells that something may have been appended
 	renamed  func(before string, u chat.User, rev int64) // tells the nodes of this process, and others
 
 	mu sync.Mutex
@@ -37,6 +38,7 @@ type store struct {
 	listing  map[string]listedPlace // rooms whose places in the list have changed
 	epoch    string
 	safe     bool  // the last time, everything was stored as Config.Ack says
+	alone    bool  // fewer replicas than Config.Ack asks for were there the last time
 	unsafe   error // why nothing can be stored as Config.Ack says
 }
 
@@ -45,6 +47,7 @@ func newStore(cfg Config, client *bounded) *store {
 		cfg: cfg, client: client, keys: keys{cfg.Prefix}, append: newAppendScript(&cfg),
 		position: func(chat.Conversation) chat.Tail { return chat.Tail{} },
 		appended: func(chat.Conversation, []published) {},
+		ring:     func(chat.Conversation) {},
 		renamed:  func(string, chat.User, int64) {},
 		hinted:   make(map[hintKey]time.Time),
 		listing:  make(map[string]listedPlace),
@@ -93,7 +96,25 @@ func (s *store) Epoch(ctx context.Context) (string, error) {
 // readEpoch reads the engine's epoch. In an empty Redis it begins one, in which all partitions
 // are, but for those in which something was stored meanwhile.
 func (s *store) readEpoch(ctx context.Context) (string, error) {
-	fresh := newEpoch()
+	epoch, err := s.client.Do(ctx, s.client.B().Get().Key(s.keys.epoch()).Build()).ToString()
+	if rueidis.IsRedisNil(err) {
+		epoch, err = s.beginEpoch(ctx)
+	}
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.epoch = epoch
+	return epoch, nil
+}
+
+// beginEpoch begins the engine's epoch, unless somebody else has.
+func (s *store) beginEpoch(ctx context.Context) (string, error) {
+	fresh, err := s.newEpoch(ctx)
+	if err != nil {
+		return "", err
+	}
 	results := s.client.DoMulti(ctx,
 		s.client.B().Set().Key(s.keys.epoch()).Value(fresh).Nx().Build(),
 		s.client.B().Get().Key(s.keys.epoch()).Build())
@@ -101,22 +122,17 @@ func (s *store) readEpoch(ctx context.Context) (string, error) {
 		return "", err
 	}
 	epoch, err := results[1].ToString()
-	if err != nil {
-		return "", err
+	if err != nil || epoch != fresh {
+		return epoch, err
 	}
-	if epoch == fresh {
-		cmds := make(rueidis.Commands, Partitions)
-		for p := range cmds {
-			cmds[p] = s.client.B().Hsetnx().Key(s.keys.tails(p)).Field("#").Value(fresh).Build()
-		}
-		for _, r := range s.client.DoMulti(ctx, cmds...) {
-			if err := r.Error(); err != nil {
-				return "", err // a partition begins its own epoch when it is used
-			}
+	cmds := make(rueidis.Commands, Partitions)
+	for p := range cmds {
+		cmds[p] = s.client.B().Hsetnx().Key(s.keys.tails(p)).Field("#").Value(fresh).Build()
+	}
+	for _, r := range s.client.DoMulti(ctx, cmds...) {
+		if err := r.Error(); err != nil {
+			return "", err // a partition begins its own epoch when it is used
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.epoch = epoch
 	return epoch, nil
 }

@@ -59,9 +59,13 @@ func tailOf(epoch, stored *rueidis.RedisMessage) (t tail, marked bool, err error
 
 // mark gives a partition an epoch, if it has none, and returns it.
 func (s *store) mark(ctx context.Context, partition int) (string, error) {
+	fresh, err := s.newEpoch(ctx)
+	if err != nil {
+		return "", err
+	}
 	key := s.keys.tails(partition)
 	results := s.client.DoMulti(ctx,
-		s.client.B().Hsetnx().Key(key).Field("#").Value(newEpoch()).Build(),
+		s.client.B().Hsetnx().Key(key).Field("#").Value(fresh).Build(),
 		s.client.B().Hget().Key(key).Field("#").Build())
 	if err := results[0].Error(); err != nil {
 		return "", err
@@ -71,6 +75,11 @@ func (s *store) mark(ctx context.Context, partition int) (string, error) {
 
 // Tails implements doorbell.Source.
 func (s *store) Tails(ctx context.Context, cs []chat.Conversation, each func(int, chat.Tail, error)) {
+	if len(cs) == 1 { // somebody begins to hear it
+		t, err := s.Tail(ctx, cs[0])
+		each(0, t, err)
+		return
+	}
 	s.tails(ctx, cs, func(i int, t tail, err error) { each(i, t.Tail, err) })
 }
 
@@ -162,19 +171,24 @@ func (s *store) tail(ctx context.Context, c chat.Conversation) (t tail, err erro
 
 // Tail implements chat.Log.
 func (s *store) Tail(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
-	t, err := s.tail(ctx, c)
-	return t.Tail, err
+	if !s.waits(visible) {
+		t, err := s.tail(ctx, c)
+		return t.Tail, err
+	}
+	st, err := s.read(ctx, c, window{from: 1, to: 1, count: 1}) // what people see must be safe
+	return st.tail.Tail, err
 }
 
-// Check implements doorbell.Source.
+// Check implements doorbell.Source. The epoch that it returns is as safe as all that people see:
+// otherwise the next failover could lose it, and some would have heard of it.
 func (s *store) Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error) {
-	values, err := s.run(ctx, checkScript, []string{s.keys.tailsOf(c), s.keys.log(c)},
-		[]string{string(c), strconv.FormatUint(at.Change, 10), strconv.FormatUint(uint64(at.Tag), 10), at.Epoch, newEpoch()}).ToArray()
+	values, err := s.keep(ctx, checkScript, []string{s.keys.tailsOf(c), s.keys.log(c)},
+		[]string{string(c), strconv.FormatUint(at.Change, 10), strconv.FormatUint(uint64(at.Tag), 10), at.Epoch, epochSalt()}).ToArray()
 	if err != nil {
 		return chat.Tail{}, err
 	}
 	if len(values) < 2 {
-		return chat.Tail{Epoch: ""}, errReply
+		return chat.Tail{}, errReply
 	}
 	t, _, err := tailOf(&values[0], &values[1])
 	return t.Tail, err

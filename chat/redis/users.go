@@ -44,7 +44,7 @@ func (s *store) PutUser(ctx context.Context, u chat.User) error {
 			return err
 		}
 	}
-	values, err := s.run(ctx, userScript, []string{s.keys.user(u.ID)}, []string{u.Name, strconv.FormatInt(u.Created, 10),
+	values, err := s.keep(ctx, userScript, []string{s.keys.user(u.ID)}, []string{u.Name, strconv.FormatInt(u.Created, 10),
 		map[bool]string{true: "1", false: "0"}[u.Guest], strconv.FormatInt(u.ValidFrom, 10)}).ToArray()
 	if err != nil {
 		err = written(err)

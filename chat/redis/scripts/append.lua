@@ -2,8 +2,8 @@
 --
 -- KEYS: tails of the partition, log of the conversation (its channel has the same name), feed of
 --       the partition, then the key of each ref
--- ARGV: conversation, time in ms, a new epoch in case, "epoch change tag" of the newest change that
---       the caller knows or "", then for each entry: its tag, which of the keys of refs is its own
+-- ARGV: conversation, time in ms, four random digits for an epoch, "epoch change tag" of the newest
+--       change that the caller knows or "", then for each entry: its tag, which of the keys of refs is its own
 --       or 0, and "tag time record" as the log will have it
 --
 -- Strings of Lua are hashed whole when they are made, so the long ones are made as rarely as
@@ -12,16 +12,17 @@
 -- Returns the epoch, the tag before the first change, and for each entry
 -- "number seq tag ts duplicate".
 -- What is the same for all calls is part of the text: the lifetime of a ref, how many messages are
--- kept, for how long (0: for ever), and how many changes the feed keeps.
+-- kept, for how long (0: for ever), how many changes the feed keeps, and whether to tell the nodes
+-- that subscribe: what must be at replicas first is told by the caller.
 local LIFETIME, MESSAGES, AGE, FEED = '{lifetime}', {messages}, {age}, '{feed}'
 
 local call, format = redis.call, string.format
 local tails, log = KEYS[1], KEYS[2]
-local conversation, fresh = ARGV[1], ARGV[3]
+local conversation = ARGV[1]
 
 local now = tonumber(ARGV[2])
 local change, seq, tag, ts, back, rest = 0, 0, '0', 0, 0, ''
-local epoch
+local epoch, of, lost = nil, '', false
 local have = call('HMGET', tails, conversation, '#feed')
 local stored, fed = have[1], (tonumber(have[2]) or 0) + 1
 if stored then
@@ -29,19 +30,23 @@ if stored then
 	change, seq, tag, ts, epoch, back, rest = tonumber(a), tonumber(b), c, tonumber(d), e, tonumber(f), g
 else
 	epoch = call('HGET', tails, '#')
-	if not epoch then
-		epoch = fresh
-		call('HSET', tails, '#', epoch)
-	end
-	if call('DEL', log) == 1 then
-		epoch = fresh
-	end
+	lost = call('DEL', log) == 1
 end
 if ARGV[4] ~= '' then
-	local of, number, its = string.match(ARGV[4], '^(%S+) (%d+) (%d+)')
+	local number, its
+	of, number, its = string.match(ARGV[4], '^(%S+) (%d+) (%d+)')
 	local known = tonumber(number)
-	if of == epoch and (known > change or (known == change and known > 0 and its ~= '0' and tag ~= '0' and its ~= tag)) then
-		epoch = fresh
+	lost = lost or of == epoch and (known > change or (known == change and known > 0 and its ~= '0' and tag ~= '0' and its ~= tag))
+end
+if lost or not epoch or of ~= '' and of ~= epoch then
+	local salt = ARGV[3]
+	{epoch}
+	if not epoch then
+		epoch = begin(of)
+		call('HSET', tails, '#', epoch)
+	end
+	if lost or later(of, epoch) then
+		lost, epoch = true, begin(epoch, of)
 	end
 end
 
@@ -109,7 +114,11 @@ if #entries > 0 then
 	if fed % 32 == 0 then
 		call('LTRIM', KEYS[3], '-' .. FEED, -1)
 	end
-	local head = format('a%s %s %s %d %s\n', conversation, epoch, before, change - #entries + 1, table.concat(sizes, ','))
-	call('SPUBLISH', log, head .. table.concat(entries))
+	if {tell} then
+		local head = format('a%s %s %s %d %s\n', conversation, epoch, before, change - #entries + 1, table.concat(sizes, ','))
+		call('SPUBLISH', log, head .. table.concat(entries))
+	end
+elseif lost then
+	call('HSET', tails, conversation, format('%d %d %s %s %s %d%s', change, seq, tag, ts, epoch, back, rest))
 end
 return results

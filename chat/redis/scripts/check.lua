@@ -1,36 +1,47 @@
 -- Returns what HMGET returns for "#" and a conversation. If a change that somebody knows is not
--- stored, and was not dropped as an old one, a new epoch of the conversation begins first.
+-- stored, and was not dropped as an old one, a new epoch of the conversation begins first; also if
+-- the epoch that is known is later than the stored one, and so has been lost.
 --
 -- KEYS: tails of the partition, log of the conversation
--- ARGV: conversation, change, tag and epoch that are known, a new epoch in case
+-- ARGV: conversation, change, tag and epoch that are known, four random digits
+--
+-- Whatever epoch is news to the caller is written, if need be once more, so that the caller can
+-- wait until it is safe.
+local salt = ARGV[5]
+{epoch}
 local have = redis.call('HMGET', KEYS[1], '#', ARGV[1])
-local known = tonumber(ARGV[2])
+local known, epoch = tonumber(ARGV[2]), ARGV[4]
 if not have[1] then
-	redis.call('HSET', KEYS[1], '#', ARGV[5])
-	have[1] = ARGV[5]
+	have[1] = begin(epoch)
+	redis.call('HSET', KEYS[1], '#', have[1])
 end
-local lost, tail = false, nil
+local lost, a, b, c, d, e, f = false, '0', '0', '0', '0', have[1], '0'
 if have[2] then
-	local a, b, c, d, e, f = string.match(have[2], '^(%d+) (%d+) (%d+) (%-?%d+) (%S+) (.*)$')
-	local change = tonumber(a)
-	if e == ARGV[4] then
-		local first = change - redis.call('LLEN', KEYS[2]) + 1
-		if known > change then
-			lost = true
-		elseif known > 0 and known == change then
-			lost = ARGV[3] ~= '0' and c ~= '0' and c ~= ARGV[3]
-		elseif known >= first and ARGV[3] ~= '0' then
-			local entry = redis.call('LINDEX', KEYS[2], known - first)
-			lost = entry and string.match(entry, '^%d+') ~= ARGV[3]
-		end
-		tail = a .. ' ' .. b .. ' ' .. c .. ' ' .. d .. ' ' .. ARGV[5] .. ' ' .. f
+	a, b, c, d, e, f = string.match(have[2], '^(%d+) (%d+) (%d+) (%-?%d+) (%S+) (.*)$')
+end
+local change = tonumber(a)
+if e == epoch then
+	local first = change - redis.call('LLEN', KEYS[2]) + 1
+	if known > change then
+		lost = true
+	elseif known > 0 and known == change then
+		lost = ARGV[3] ~= '0' and c ~= '0' and c ~= ARGV[3]
+	elseif known > 0 and known >= first and ARGV[3] ~= '0' then
+		local entry = redis.call('LINDEX', KEYS[2], known - first)
+		lost = entry and string.match(entry, '^%d+') ~= ARGV[3]
 	end
-elseif have[1] == ARGV[4] and known > 0 then
-	lost, tail = true, '0 0 0 0 ' .. ARGV[5] .. ' 0'
-	redis.call('DEL', KEYS[2])
+else
+	lost = later(epoch, e)
 end
 if lost then
-	redis.call('HSET', KEYS[1], ARGV[1], tail)
-	have[2] = tail
+	if not have[2] then
+		redis.call('DEL', KEYS[2])
+	end
+	have[2] = a .. ' ' .. b .. ' ' .. c .. ' ' .. d .. ' ' .. begin(e, epoch) .. ' ' .. f
+end
+if have[2] and (lost or e ~= epoch) then
+	redis.call('HSET', KEYS[1], ARGV[1], have[2])
+elseif e ~= epoch then
+	redis.call('HSET', KEYS[1], '#', e)
 end
 return have

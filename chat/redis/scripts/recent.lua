@@ -9,7 +9,7 @@ local recent, from = {}, 0
 while true do
 	local some = redis.call('ZREVRANGE', KEYS[2], from, from + 99)
 	for _, hint in ipairs(some) do
-		if tonumber(string.match(hint, ' (%d+) %d+$')) < since then
+		if tonumber(string.match(hint, '^%S+ %S+ %S+ %S+ (%d+)')) < since then
 			return {n, recent}
 		end
 		recent[#recent + 1] = hint

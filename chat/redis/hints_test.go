@@ -1,0 +1,54 @@
+package redis
+
+import (
+	"testing"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+)
+
+// Each hint names the one before it, also one of an earlier version, and none has the number of
+// one that was lost.
+func TestHintsFollowOneAnother(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}})
+	k := e.store.keys
+	put := func(other string) {
+		t.Helper()
+		c := chat.PrivateConversation("u_ada", other)
+		for _, r := range hintScript.runAll(ctx, e.client, []call{e.store.hintCall("u_ada", c, chat.Tail{Epoch: "e"})}) {
+			if err := r.Error(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put("u_bob")
+	// The script of an earlier version counts.
+	server.Do("HINCRBY", k.hints(partition("u_ada")), "u_ada", 1)
+	number := server.Do("HGET", k.hints(partition("u_ada")), "u_ada").(string)
+	server.Do("ZADD", k.inbox("u_ada"), number, "p:u_ada:u_eve 0 0 e 1 "+number)
+	put("u_zoe")
+	hints, _, err := e.store.Hints(ctx, "u_ada", 0, 10)
+	if err != nil || len(hints) != 3 {
+		t.Fatal(hints, err)
+	}
+	before := uint64(0)
+	for _, h := range hints {
+		if h.Before != before || h.Number <= before {
+			t.Errorf("%s has the number %d after %d, which comes after %d", h.Conversation, h.Number, h.Before, before)
+		}
+		before = h.Number
+	}
+	if recent, last, err := e.store.Recent(ctx, "u_ada"); len(recent) != 1 || last != before || err != nil {
+		t.Errorf("recent are %v up to %d, %v", recent, last, err)
+	}
+
+	// A failover loses the last one.
+	server.Do("HSET", k.hints(partition("u_ada")), "u_ada", number)
+	server.Do("ZREMRANGEBYRANK", k.inbox("u_ada"), -1, -1)
+	put("u_kim")
+	hints, _, err = e.store.Hints(ctx, "u_ada", before, 10)
+	if err != nil || len(hints) != 1 || hints[0].Before == before {
+		t.Errorf("after %d come %+v, %v", before, hints, err)
+	}
+}
