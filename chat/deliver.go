@@ -22,7 +22,7 @@ func (r receiver) Deliver(c Conversation, ch *Change) {
 func (s *shard) emit(c Conversation, ch *Change) {
 	name, isRoom := c.Room()
 	if !isRoom {
-		m := text(appendChange(nil, c, ch))
+		m := s.encode(c, ch)
 		s.before(c, ch, m)
 		one, other, _ := c.Users()
 		n := s.hub.sendToUser(one, c, m, s.behind[c])
@@ -42,12 +42,24 @@ func (s *shard) emit(c Conversation, ch *Change) {
 	case ch.Number <= r.tail.Change: // before the position of the subscription
 	default:
 		s.move(r, tailAt(ch))
-		m := text(appendChange(nil, c, ch))
+		m := s.encode(c, ch)
 		s.before(c, ch, m)
 		r.members.Send(m, Urgency{})
 		s.after(c, ch)
 		s.hub.cfg.Observer.Delivered(RoomDelivery, r.count)
 	}
+}
+
+// maxScratch is the maximum capacity of what a shard keeps to encode the next change in.
+const maxScratch = 64 << 10
+
+// encode makes the message that tells of a change. Called with mu held.
+func (s *shard) encode(c Conversation, ch *Change) *wsproto.Prepared {
+	p := appendChange(s.scratch[:0], c, ch)
+	if s.scratch = p; cap(p) > maxScratch {
+		s.scratch = nil
+	}
+	return text(p) // a copy
 }
 
 // move sets a room's position. Called with mu held.

@@ -145,25 +145,40 @@ func appendBoolField(dst []byte, name string, value bool) []byte {
 func appendString(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
+	from := 0 // what comes before has been appended
 	for i := 0; i < len(s); {
 		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
+		if c >= utf8.RuneSelf {
+			if r, size := utf8.DecodeRuneInString(s[i:]); r != utf8.RuneError || size > 1 {
+				i += size
+				continue
+			}
+		}
+		dst = append(dst, s[from:i]...)
 		switch {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
 		case c == '\n':
 			dst = append(dst, '\\', 'n')
-		case c < 0x20 || c == 0x7F:
-			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xF])
 		case c >= utf8.RuneSelf:
-			// A whole rune, or U+FFFD for an invalid one: the output must be UTF-8.
-			r, n := utf8.DecodeRuneInString(s[i:])
-			dst = utf8.AppendRune(dst, r)
-			i += n
-			continue
+			dst = utf8.AppendRune(dst, utf8.RuneError) // the output must be UTF-8
 		default:
-			dst = append(dst, c)
+			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xF])
 		}
 		i++
+		from = i
 	}
-	return append(dst, '"')
+	return append(append(dst, s[from:]...), '"')
 }
+
+// plain says which bytes stand for themselves in a JSON string.
+var plain = func() (set [256]bool) {
+	for c := byte(' '); c < 0x7F; c++ {
+		set[c] = c != '"' && c != '\\'
+	}
+	return set
+}()

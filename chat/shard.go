@@ -25,7 +25,8 @@ type shard struct {
 	flights map[Conversation]*flight
 	behind  map[Conversation][]*behind // connections that catch up
 	waiting []appending
-	busy    bool // the sequencer has some
+	scratch []byte // in which changes are encoded
+	busy    bool   // the sequencer has some
 	stopped bool
 }
 

@@ -148,7 +148,9 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 		return
 	}
 	f.state = beingRead
-	f.active = n.cfg.Clock.Monotonic()
+	if _, room := c.Room(); !room {
+		f.active = n.cfg.Clock.Monotonic()
+	}
 	if !n.detached {
 		n.offering.Add(1)
 		f.last, f.tag = ch.Number, ch.Tag

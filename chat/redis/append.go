@@ -232,5 +232,13 @@ func parseResult(s string) (ch chat.Change, rest string, err error) {
 // messageID is made of the conversation, the seq and the tag: so two messages that got the same
 // seq, because Redis lost the first, have different ones.
 func messageID(c chat.Conversation, seq uint64, tag uint32) string {
-	return conversationID(c) + "-" + strconv.FormatUint(seq, 36) + "-" + strconv.FormatUint(uint64(tag), 36)
+	return messageIDIn(conversationID(c), seq, tag)
+}
+
+// messageIDIn is messageID for a conversation whose conversationID is known.
+func messageIDIn(conversation string, seq uint64, tag uint32) string {
+	var buf [48]byte // enough
+	id := append(append(buf[:0], conversation...), '-')
+	id = append(strconv.AppendUint(id, seq, 36), '-')
+	return string(strconv.AppendUint(id, uint64(tag), 36))
 }

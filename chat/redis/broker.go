@@ -210,37 +210,6 @@ func encodeChanges(c chat.Conversation, news []published) string {
 	return string(append(append(text, '\n'), entries...))
 }
 
-func (b *broker) hearChanges(text string) error {
-	head, entries, _ := strings.Cut(text, "\n")
-	fields := strings.Fields(head)
-	if len(fields) < 5 {
-		return errReply
-	}
-	c, epoch := chat.Conversation(fields[0]), fields[1]
-	before, e1 := strconv.ParseUint(fields[2], 10, 32)
-	number, e2 := strconv.ParseUint(fields[3], 10, 64)
-	if e1 != nil || e2 != nil {
-		return errReply
-	}
-	nodes := b.all()
-	for size := range strings.SplitSeq(fields[4], ",") {
-		n, err := strconv.Atoi(size)
-		if err != nil || n < 0 || n > len(entries) {
-			return errReply
-		}
-		ch := parseEntry(c, number, entries[:n], epoch)
-		if ch.Damaged {
-			return errRecord
-		}
-		for _, node := range nodes {
-			one := ch
-			node.bell.Offer(c, &one, uint32(before))
-		}
-		entries, before, number = entries[n:], uint64(ch.Tag), number+1
-	}
-	return nil
-}
-
 // gap is called when messages may not have been heard since then: everything is looked at.
 func (b *broker) gap(since time.Time) {
 	for _, n := range b.all() {

@@ -200,6 +200,6 @@
 // and node, which is 1 or 2 µs a room. A service that needs more than that divides its rooms
 // among several engines.
 //
-// Read keys.go, store.go, append.go with scripts/append.lua, and read.go; then broker.go, node.go,
+// Read keys.go, store.go, append.go with scripts/append.lua, and read.go; then broker.go, hear.go, node.go,
 // listener.go with link.go, roster.go with rosterqueue.go, and registry.go; then sessions.go and refresh.go.
 package redis

@@ -53,8 +53,9 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 		return st, err
 	}
 	st.changes = make([]chat.Change, len(entries))
+	parser := newEntryParser(c, tail.Epoch)
 	for i, entry := range entries {
-		st.changes[i] = parseEntry(c, number+uint64(i), entry, tail.Epoch)
+		parser.parse(number+uint64(i), entry, &st.changes[i], new(chat.Message))
 	}
 	if w.newest {
 		slices.Reverse(st.changes)
@@ -62,23 +63,32 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 	return st, nil
 }
 
-// parseEntry reads a change from its entry in a log, "tag ts record". One that cannot be read is
+// entryParser reads the entries of a conversation's log, "tag ts record".
+type entryParser struct {
+	c     chat.Conversation
+	epoch string
+	id    string // the conversation's
+}
+
+func newEntryParser(c chat.Conversation, epoch string) entryParser {
+	return entryParser{c, epoch, conversationID(c)}
+}
+
+// parse reads one entry into ch and its message m, which keep the text. One that cannot be read is
 // damaged.
-func parseEntry(c chat.Conversation, number uint64, entry, epoch string) chat.Change {
-	ch := chat.Change{Number: number, Epoch: epoch}
+func (p *entryParser) parse(number uint64, entry string, ch *chat.Change, m *chat.Message) {
+	*ch = chat.Change{Number: number, Epoch: p.epoch}
 	first, rest, _ := strings.Cut(entry, " ")
 	second, record, _ := strings.Cut(rest, " ")
 	tag, e1 := strconv.ParseUint(first, 10, 32)
 	ts, e2 := strconv.ParseInt(second, 10, 64)
-	m, e3 := parseRecord(record)
-	if e1 != nil || e2 != nil || e3 != nil {
+	if e1 != nil || e2 != nil || parseRecord(record, m) != nil {
 		ch.Damaged = true
-		return ch
+		return
 	}
 	m.ServerTS = ts
 	ch.Tag, ch.Seq, ch.ServerTS, ch.Message = uint32(tag), number, ts, m
-	ch.ID = messageID(c, ch.Seq, ch.Tag)
-	return ch
+	ch.ID = messageIDIn(p.id, ch.Seq, ch.Tag)
 }
 
 // Changes implements chat.Log and doorbell.Source.

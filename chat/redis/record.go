@@ -32,20 +32,22 @@ func appendRecord(dst []byte, m *chat.Message) []byte {
 	return append(dst, m.Metadata...)
 }
 
-func parseRecord(s string) (*chat.Message, error) {
+// parseRecord reads a record into m, which keeps s.
+func parseRecord(s string, m *chat.Message) error {
 	if s == "" || s[0] < recordVersion {
-		return nil, errRecord
+		return errRecord
 	}
-	var fields [5]string
+	var metadata string
 	rest := s[1:]
-	for i := range fields {
+	for _, field := range [...]*string{&m.Sender, &m.SenderName, &m.Timestamp, &m.Content, &metadata} {
 		n, size := uvarint(rest)
 		if size <= 0 || n > uint64(len(rest)-size) {
-			return nil, errRecord
+			return errRecord
 		}
-		fields[i], rest = rest[size:size+int(n)], rest[size+int(n):]
+		*field, rest = rest[size:size+int(n)], rest[size+int(n):]
 	}
-	return &chat.Message{Sender: fields[0], SenderName: fields[1], Timestamp: fields[2], Content: fields[3], Metadata: []byte(fields[4])}, nil
+	m.Metadata = []byte(metadata)
+	return nil
 }
 
 // uvarint is binary.Uvarint for a string.

@@ -57,13 +57,14 @@ func TestRecords(t *testing.T) {
 	want := message("u_ada", "hello \x00 🦉", "")
 	text := string(appendRecord(nil, want))
 	for _, record := range []string{text, text + "later", "\x02" + text[1:] + "later"} {
-		got, err := parseRecord(record)
+		got := new(chat.Message)
+		err := parseRecord(record, got)
 		if diff := cmp.Diff(want, got); diff != "" || err != nil {
 			t.Errorf("%q: %v (-want +got):\n%s", record, err, diff)
 		}
 	}
 	for n := range len(text) {
-		if m, err := parseRecord(text[:n]); err == nil {
+		if m := new(chat.Message); parseRecord(text[:n], m) == nil {
 			t.Errorf("%d of %d bytes are %+v", n, len(text), m)
 		}
 	}
