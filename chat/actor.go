@@ -44,12 +44,7 @@ func (h *Hub) Do(ctx context.Context, a Actor, op *Operation) {
 	case h.closing.Load():
 		fail = failShuttingDown
 	default:
-		switch reason, err := h.engine.Bans.Banned(ctx, a.User().ID); {
-		case err != nil:
-			fail = h.engineFailed(err)
-		case reason != "":
-			fail = failBanned
-		default:
+		if fail = h.banned(a.User().ID); fail == nil {
 			op.kind.run(ctx, h, a, op)
 			return
 		}

@@ -118,7 +118,7 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 
 // mayEnter checks a user before anybody hears of them, and reads what auth_ok tells.
 func (h *Hub) mayEnter(ctx context.Context, w *welcome) (fail *Failure, why error) {
-	if fail, why = h.notBanned(ctx, w); fail != nil {
+	if fail, why = h.notBanned(w); fail != nil {
 		return fail, why
 	}
 	var err error
@@ -128,12 +128,9 @@ func (h *Hub) mayEnter(ctx context.Context, w *welcome) (fail *Failure, why erro
 	return nil, nil
 }
 
-func (h *Hub) notBanned(ctx context.Context, w *welcome) (fail *Failure, why error) {
-	switch reason, err := h.engine.Bans.Banned(ctx, w.session.UserID); {
-	case err != nil:
-		return h.engineFailed(err), nil
-	case reason != "":
-		return failBanned, errors.New("banned: " + reason)
+func (h *Hub) notBanned(w *welcome) (fail *Failure, why error) {
+	if b, banned := h.engine.Bans.OfUser(w.session.UserID); banned {
+		return h.banFailure(&b), errors.New("banned: " + b.Reason)
 	}
 	return nil, nil
 }
@@ -156,7 +153,7 @@ func (h *Hub) welcome(ctx context.Context, u User, err error, w *welcome) (fail 
 	if err := h.engine.Sessions.Begin(ctx, w.session); err != nil {
 		return h.engineFailed(err), nil
 	}
-	if fail, why = h.notBanned(ctx, w); fail != nil {
+	if fail, why = h.notBanned(w); fail != nil {
 		return fail, why
 	}
 	// Who logs out everywhere makes the tokens invalid first, and then ends the sessions: so
@@ -225,7 +222,7 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation
 		case e.session == "" && e.why == LoggedOut:
 			w.doubt = true
 		case e.session == "" || e.session == w.session.ID:
-			return false, e.why.failure()
+			return false, h.endingFailure(p.id, e.why)
 		}
 	}
 	if p.renamed == renamed {

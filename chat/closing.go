@@ -55,10 +55,13 @@ func (c *Connection) sessionEnded(why Ending) {
 	c.endSession(why)
 }
 
-// failure returns what a client is told whose session has ended.
-func (why Ending) failure() *Failure {
+// endingFailure returns what a client of a user is told whose session has ended.
+func (h *Hub) endingFailure(userID string, why Ending) *Failure {
 	switch why {
 	case UserBanned:
+		if fail := h.banned(userID); fail != nil {
+			return fail
+		}
 		return failBanned
 	case UserDeleted:
 		return failUserDeleted
@@ -69,7 +72,7 @@ func (why Ending) failure() *Failure {
 // endSession is sessionEnded, with mu held. Nothing that waits is done any more.
 func (c *Connection) endSession(why Ending) {
 	c.queue = nil
-	c.fail(why.failure(), "", wsproto.ClosePolicyViolation)
+	c.fail(c.hub.endingFailure(c.person.id, why), "", wsproto.ClosePolicyViolation)
 	if c.state == connectionClosing {
 		c.closeNow()
 	}

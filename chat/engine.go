@@ -200,6 +200,10 @@ type Receiver interface {
 	// "", all of them. It comes within a second, to every node that the user may be
 	// connected to, and perhaps more than once.
 	Ended(userID, sessionID string, why Ending)
+
+	// Banned reports a ban that is new. The end of a banned user's sessions is also reported
+	// with Ended.
+	Banned(b Ban)
 }
 
 // Presence knows which users are connected, and who is in which room, on all nodes, from what

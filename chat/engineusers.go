@@ -112,15 +112,6 @@ const (
 
 func (e Ending) String() string { return [...]string{"logged out", "banned", "deleted"}[e] }
 
-// Bans stores which users are banned.
-type Bans interface {
-	// Banned returns why a user is banned; "" if they are not.
-	Banned(ctx context.Context, userID string) (reason string, err error)
-
-	// Ban bans a user for a reason, and ends their sessions. An empty reason lifts the ban.
-	Ban(ctx context.Context, userID, reason string) error
-}
-
 // User is a user of the chat.
 type User struct {
 	ID      string

@@ -57,6 +57,7 @@ var (
 	failSessionEnded   = &Failure{Code: 401, Reason: "session_ended", Message: "the session has ended; authenticate with a token"}
 	failUserDeleted    = &Failure{Code: 403, Reason: "user_deleted", Message: "this user was deleted"}
 	failBanned         = &Failure{Code: 403, Reason: "banned", Message: "this user is banned"}
+	failBannedNetwork  = &Failure{Code: 403, Reason: "banned", Message: "the network from which you connect is banned"}
 	failSender         = &Failure{Code: 403, Reason: "sender_mismatch", Message: "sender_id is not the user of this connection", Field: "sender_id"}
 	failUnknownUser    = &Failure{Code: 404, Reason: "unknown_user", Message: "there is no such user", Field: "receiver_id"}
 	failUnknownRoom    = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}

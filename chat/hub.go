@@ -161,6 +161,9 @@ func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
 	c.mu.Lock()
 	c.stopTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, c.authTimedOut)
 	c.mu.Unlock()
+	if b, banned := h.engine.Bans.OfAddress(info.RemoteAddr.Addr()); banned {
+		c.ban(h.banFailure(&b))
+	}
 	return c
 }
 

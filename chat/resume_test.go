@@ -482,7 +482,7 @@ func TestBanAndDelete(t *testing.T) {
 		do            func() error
 		reason, later string
 	}{
-		"ada": {func() error { return h.hub.Ban(ctx, "u_ada", "spam") }, "banned", "banned"},
+		"ada": {func() error { return h.hub.Ban(ctx, chat.Ban{UserID: "u_ada", Reason: "spam"}) }, "banned", "banned"},
 		"bob": {func() error { return h.hub.DeleteUser(ctx, "u_bob") }, "user_deleted", "token_refused"},
 	} {
 		var d device

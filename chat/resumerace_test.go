@@ -156,7 +156,7 @@ func TestEndedDuringLogIn(t *testing.T) {
 	d.hears(h, p)
 	h.leave(p)
 	for name, do := range map[string]func(string){
-		"ban":    func(u string) { h.hub.Ban(ctx, u, "spam") },
+		"ban":    func(u string) { h.hub.Ban(ctx, chat.Ban{UserID: u, Reason: "spam"}) },
 		"logout": func(u string) { parts.Sessions.End(ctx, u, "", chat.LoggedOut) },
 	} {
 		for _, auth := range []string{d.auth(), `{"type":"auth","token":"token-of-ada"}`} {
@@ -165,7 +165,7 @@ func TestEndedDuringLogIn(t *testing.T) {
 			}
 			// a session to be resumed
 			b.do = func(string) {}
-			h.hub.Ban(ctx, "u_ada", "")
+			h.hub.Unban(ctx, "u_ada")
 			q := h.connect()
 			q.say(`{"type":"auth","token":"token-of-ada"}`)
 			var e device
@@ -286,7 +286,7 @@ func TestBannedQueue(t *testing.T) {
 	}
 	ada.rest()
 	bob.leftover()
-	if err := h.hub.Ban(ctx, "u_ada", "spam"); err != nil {
+	if err := h.hub.Ban(ctx, chat.Ban{UserID: "u_ada", Reason: "spam"}); err != nil {
 		t.Fatal(err)
 	}
 	for range 9 {

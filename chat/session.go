@@ -176,12 +176,6 @@ func (h *Hub) revokeTokens(ctx context.Context, userID string) error {
 	return h.engine.Directory.PutUser(ctx, u)
 }
 
-// Ban bans a user for a reason, and ends their connections on all nodes within a second. An
-// empty reason lifts the ban.
-func (h *Hub) Ban(ctx context.Context, userID, reason string) error {
-	return h.engine.Bans.Ban(ctx, userID, reason)
-}
-
 // DeleteUser deletes a user, and ends their connections on all nodes within a second. What the
 // user said stays.
 func (h *Hub) DeleteUser(ctx context.Context, userID string) error {

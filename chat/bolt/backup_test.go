@@ -63,7 +63,7 @@ func filled(t *testing.T) *Store {
 		mustJoin(t, s, room, user)
 		begin(t, s, chat.Session{ID: "s " + m, UserID: user, Began: 1})
 		s.commits.flush()
-		if err := s.Ban(bg, "u_eve", "spam"); err != nil { // which writes all of it
+		if err := (bans{s}).Ban(bg, chat.Ban{UserID: "u_eve", Reason: "spam"}); err != nil { // which writes all of it
 			t.Fatal(err)
 		}
 	}

@@ -2,74 +2,116 @@ package bolt
 
 import (
 	"context"
-	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"net/netip"
 
 	"go.etcd.io/bbolt"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Bans are in memory (local.Bans), too. A record is when somebody was banned, and why.
+// Bans are in memory (local.Bans), too. The key of a record is the ban's subject, and its content
+// the ban as JSON.
 
 var bucketBans = []byte("bans")
 
-func encodeBan(key []byte, at int64, reason string) []byte {
-	return sealed(bucketBans, key, append(binary.AppendUvarint(newRecord(8+len(reason)), uint64(at)), reason...))
+func encodeBan(key []byte, one *chat.Ban) []byte {
+	text, err := json.Marshal(one)
+	if err != nil {
+		panic(err) // it has nothing that cannot be encoded
+	}
+	return sealed(bucketBans, key, append(newRecord(len(text)), text...))
 }
 
-func decodeBan(key, record []byte) (reason string, err error) {
+func decodeBan(key, record []byte) (one chat.Ban, err error) {
 	b, err := openRecord(bucketBans, key, record)
 	if err != nil {
-		return "", err
+		return one, err
 	}
-	d := decoder{b: b}
-	d.uvarint() // when
-	if d.bad || len(d.b) == 0 {
-		return "", errDamaged
+	if json.Unmarshal(b, &one) != nil || one.Check() != nil || one.Subject() != string(key) {
+		return chat.Ban{}, errDamaged
 	}
-	return string(d.b), nil
+	return one, nil
 }
 
-// Ban implements chat.Bans.
-func (s *Store) Ban(ctx context.Context, userID, reason string) error {
-	return s.run(ctx, &job{
-		change: func(tx *bbolt.Tx) error { return s.putBan(tx, userID, reason) },
-		then:   func() { s.bans.Apply(userID, reason) },
+// bans is the store's chat.Bans.
+type bans struct{ s *Store }
+
+// OfUser implements chat.Bans.
+func (b bans) OfUser(userID string) (chat.Ban, bool) { return b.s.bans.OfUser(userID) }
+
+// OfAddress implements chat.Bans.
+func (b bans) OfAddress(addr netip.Addr) (chat.Ban, bool) { return b.s.bans.OfAddress(addr) }
+
+// Last implements chat.Bans.
+func (b bans) Last(subject string) (chat.Ban, bool) { return b.s.bans.Last(subject) }
+
+// List implements chat.Bans.
+func (b bans) List(after string, limit int) ([]chat.Ban, bool) { return b.s.bans.List(after, limit) }
+
+// Ban implements chat.Bans. It also takes away some bans that ended long ago.
+func (b bans) Ban(ctx context.Context, one chat.Ban) error {
+	if err := b.s.bans.Admit(&one); err != nil {
+		return err
+	}
+	const some = 4
+	forgotten := b.s.bans.Ended(some, chat.BanMemory.Milliseconds())
+	return b.s.run(ctx, &job{
+		change: func(tx *bbolt.Tx) error {
+			bucket := tx.Bucket(bucketBans)
+			for _, subject := range forgotten {
+				if err := deleteCounted(bucket, []byte(subject)); err != nil {
+					return err
+				}
+			}
+			return putBan(tx, &one)
+		},
+		then: func() {
+			for _, subject := range forgotten {
+				b.s.bans.Remove(subject)
+			}
+			b.s.bans.Apply(one)
+		},
 	}, 0)
 }
 
-// Banned implements chat.Bans.
-func (s *Store) Banned(ctx context.Context, userID string) (reason string, err error) {
-	return s.bans.Banned(ctx, userID)
+// Unban implements chat.Bans.
+func (b bans) Unban(ctx context.Context, subject string) (was bool, err error) {
+	err = b.s.run(ctx, &job{
+		change: func(tx *bbolt.Tx) error { return deleteCounted(tx.Bucket(bucketBans), []byte(subject)) },
+		then:   func() { was = b.s.bans.Remove(subject) },
+	}, 0)
+	return was, err
 }
 
-func (s *Store) putBan(tx *bbolt.Tx, userID, reason string) error {
-	b, key := tx.Bucket(bucketBans), []byte(userID)
-	if reason == "" {
-		return deleteCounted(b, key)
-	}
-	return putCounted(b, key, encodeBan(key, s.time.Now(), reason))
+func putBan(tx *bbolt.Tx, one *chat.Ban) error {
+	key := []byte(one.Subject())
+	return putCounted(tx.Bucket(bucketBans), key, encodeBan(key, one))
 }
 
-// damagedBan is why a user is banned whose ban is damaged.
+// damagedBan is why somebody is banned whose ban is damaged.
 const damagedBan = "the record of the ban is damaged"
 
 // readBans reads who is banned. Whom a damaged record is about stays banned.
-func (s *Store) readBans(tx *bbolt.Tx) map[string]string {
-	reasons := make(map[string]string)
+func (s *Store) readBans(tx *bbolt.Tx) (saved []chat.Ban) {
 	b := tx.Bucket(bucketBans)
 	c := b.Cursor()
+	count := uint64(0)
 	for k, v := c.First(); k != nil; k, v = c.Next() {
-		reason, err := decodeBan(k, v)
+		count++
+		one, err := decodeBan(k, v)
 		if err != nil {
 			s.damage.note(chat.Conversation(k), 0, fmt.Errorf("%w: the ban of %s", err, k))
-			reason = damagedBan
+			if one, err = chat.ParseBanSubject(string(k)); err != nil {
+				continue
+			}
+			one.Reason = damagedBan
 		}
-		reasons[string(k)] = reason
+		saved = append(saved, one)
 	}
-	if uint64(len(reasons)) != b.Sequence() {
-		s.damage.note(chat.Conversation(bucketBans), 0, fmt.Errorf("%w: there are %d bans of %d: somebody may be banned no longer", errDamaged, len(reasons), b.Sequence()))
+	if count != b.Sequence() {
+		s.damage.note(chat.Conversation(bucketBans), 0, fmt.Errorf("%w: there are %d bans of %d: somebody may be banned no longer", errDamaged, count, b.Sequence()))
 	}
-	return reasons
+	return saved
 }

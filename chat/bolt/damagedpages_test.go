@@ -90,7 +90,7 @@ func (tr *truth) join(t *testing.T, s *Store) {
 	for i, u := range tr.users {
 		if i%16 == 0 {
 			tr.bans[u.ID] = fmt.Sprint("reason ", i)
-			if err := s.Ban(bg, u.ID, tr.bans[u.ID]); err != nil {
+			if err := (bans{s}).Ban(bg, chat.Ban{UserID: u.ID, Reason: tr.bans[u.ID]}); err != nil {
 				t.Fatal(err)
 			}
 		}

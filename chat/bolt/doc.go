@@ -26,7 +26,7 @@
 //	members        room 00 user              the same
 //	joins          1, 2, 3 …                 how memberships have changed since these two were written
 //	sessions       began, id                 a session (sessions.go)
-//	bans           user                      since when, and why (bans.go)
+//	bans           user or network           the ban (bans.go)
 //	backup         "state", "token.key"      only in a backup (backup.go)
 //
 // Keys that are numbers have 8 bytes each, big-endian, so that they sort as they count. A

@@ -382,6 +382,7 @@ func TestS04DamagedNewRecords(t *testing.T) {
 	key := sessionKey(&one.SavedSession)
 	joined := []memberChange{{chat.Membership{Room: "attic", UserID: "u_ada", Since: 5}, true}, {chat.Membership{Room: "lobby", UserID: "u_bob"}, false}}
 	user := chat.User{ID: "u_ada", Name: "Ada", Created: 5, ValidFrom: 6}
+	ban := chat.Ban{UserID: "u_ada", Reason: "spam", By: "admin", Since: 5, Until: 6, Strike: 1}
 	for name, c := range map[string]struct {
 		record, key []byte
 		decode      func(k, v []byte) (any, error)
@@ -390,7 +391,7 @@ func TestS04DamagedNewRecords(t *testing.T) {
 		"session":    {encodeSession(key, &one.SavedSession), key, func(k, v []byte) (any, error) { return decodeSession(k, v) }, one.SavedSession},
 		"membership": {encodeMember(bucketMembers, key, 300), key, func(k, v []byte) (any, error) { return decodeMember(bucketMembers, k, v) }, int64(300)},
 		"joins":      {encodeJoins(key, joined), key, func(k, v []byte) (any, error) { return decodeJoins(k, v) }, joined},
-		"ban":        {encodeBan(key, 5, "spam"), key, func(k, v []byte) (any, error) { return decodeBan(k, v) }, "spam"},
+		"ban":        {encodeBan([]byte("u_ada"), &ban), []byte("u_ada"), func(k, v []byte) (any, error) { return decodeBan(k, v) }, ban},
 		"user":       {encodeUser(&user), []byte("u_ada"), func(k, v []byte) (any, error) { return decodeUser(string(k), v) }, user},
 	} {
 		if got, err := c.decode(c.key, c.record); err != nil || fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", c.want) {

@@ -27,7 +27,7 @@ var bucketSessions = []byte("sessions")
 // startSessions begins with the sessions and bans that are on disk.
 func (s *Store) startSessions(life time.Duration) {
 	var saved []local.SavedSession
-	var banned map[string]string
+	var banned []chat.Ban
 	for _, read := range []func(*bbolt.Tx){
 		func(tx *bbolt.Tx) { saved = s.readSessions(tx) },
 		func(tx *bbolt.Tx) { banned = s.readBans(tx) },
@@ -40,7 +40,7 @@ func (s *Store) startSessions(life time.Duration) {
 	s.sessions = local.NewSessions(local.SessionsConfig{
 		Clock: s.clock, Now: s.time.Now, Life: life, Ended: s.broker.Ended, Last: s.lastEnded, Save: s.saveSession,
 	}, saved)
-	s.bans = local.NewBans(s.sessions, banned)
+	s.bans = local.NewBans(local.BansConfig{Now: s.time.Now, Banned: s.broker.Banned, Sessions: s.sessions}, banned)
 }
 
 // unsaved are the states of sessions that are not on disk.

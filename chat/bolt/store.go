@@ -46,7 +46,7 @@ const (
 	smallMmapSize = 64 << 20
 )
 
-// Store is a chat engine in a file: a chat.Log, a chat.Directory, a chat.Bans and a
+// Store is a chat engine in a file: a chat.Log, a chat.Directory and a
 // chat.Health. Parts has the others.
 type Store struct {
 	path  string
@@ -123,7 +123,7 @@ type Options struct {
 func (s *Store) Parts() chat.Engine {
 	return chat.Engine{
 		Log: s, Directory: s, Members: s.members, Broker: s.broker, Presence: s.broker.Presence(),
-		Sessions: s.sessions, Bans: s, Health: s,
+		Sessions: s.sessions, Bans: bans{s}, Health: s,
 	}
 }
 

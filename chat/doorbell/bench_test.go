@@ -18,6 +18,7 @@ func (silent) Here(string, chat.PresenceEvent)         {}
 func (silent) Renamed(chat.User)                       {}
 func (silent) Member(string, string, bool)             {}
 func (silent) Ended(string, string, chat.Ending)       {}
+func (silent) Banned(chat.Ban)                         {}
 
 // BenchmarkProbe prints what a probe of 10,000 conversations costs a node when nothing has
 // happened, and what a node keeps of each.

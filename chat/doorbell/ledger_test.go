@@ -332,6 +332,8 @@ func (e *ear) Member(userID, room string, joined bool) {
 	e.hear(fmt.Sprint(userID, " in ", room, ": ", joined))
 }
 
+func (e *ear) Banned(chat.Ban) {}
+
 func (e *ear) Ended(userID, sessionID string, why chat.Ending) {
 	e.hear(fmt.Sprint(userID, " ", sessionID, " ", why))
 }

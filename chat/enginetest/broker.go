@@ -27,6 +27,7 @@ type ear struct {
 	names []string // new ones
 
 	notices []string // of memberships and sessions
+	bans    []string
 }
 
 func newEar() *ear {
@@ -67,6 +68,18 @@ func (e *ear) Ended(userID, sessionID string, why chat.Ending) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.notices = append(e.notices, fmt.Sprintf("%s %q %s", userID, sessionID, why))
+}
+
+func (e *ear) Banned(b chat.Ban) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.bans = append(e.bans, b.Subject()+" for "+b.Reason)
+}
+
+func (e *ear) hasHeardOf(ban string) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Contains(e.bans, ban)
 }
 
 // noticed reports whether one of these was the last notice about the memberships and sessions

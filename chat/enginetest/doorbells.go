@@ -174,6 +174,7 @@ func (n notices) Member(userID, room string, joined bool) { n.to.Member(userID, 
 func (n notices) Ended(userID, sessionID string, why chat.Ending) {
 	n.to.Ended(userID, sessionID, why)
 }
+func (n notices) Banned(b chat.Ban) { n.to.Banned(b) }
 
 // Connect implements chat.Node.
 func (o *outpost) Connect(ctx context.Context, userID string) (chat.User, error) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -37,25 +36,16 @@ func testEndings(h *house) {
 	told("u_ada", `u_ada "s_1" logged out`, here, there)
 
 	begin("s_3", "u_ada")
-	if err := h.Bans.Ban(ctx, "u_ada", "spam"); err != nil {
-		h.Fatal(err)
-	}
+	h.ban(chat.Ban{UserID: "u_ada", Reason: "spam"})
 	told("u_ada", `u_ada "" banned`, here, there)
 	h.wantRefused("s_3", key(1))
-	for range 2 {
-		if reason, err := h.Bans.Banned(ctx, "u_ada"); reason != "spam" || err != nil {
-			h.Errorf("banned for %q, %v", reason, err)
-		}
-		if reason, err := h.Bans.Banned(ctx, "u_bob"); reason != "" || err != nil {
-			h.Errorf("u_bob is banned for %q, %v", reason, err)
-		}
+	for _, e := range []*ear{here, there, elsewhere} {
+		h.await("the ban", func() bool { return e.hasHeardOf("u_ada for spam") })
 	}
-	if err := h.Bans.Ban(ctx, "u_ada", ""); err != nil {
-		h.Error(err)
-	}
-	if reason, err := h.Bans.Banned(ctx, "u_ada"); reason != "" || err != nil {
-		h.Errorf("banned for %q, %v, after the ban was lifted", reason, err)
-	}
+	h.banned("u_ada", "spam")
+	h.banned("u_bob", "")
+	h.unban("u_ada", true)
+	h.banned("u_ada", "")
 
 	h.Members.Join(ctx, "lobby", "u_bob")
 	for range 2 { // the second time there is nobody
@@ -71,56 +61,6 @@ func testEndings(h *house) {
 	}
 	if err := h.Health.Healthy(); err != nil {
 		h.Error(err)
-	}
-}
-
-// A ban ends all sessions, holds when the engine is opened again, and can be lifted.
-func testBans(h *house) {
-	h.put(chat.User{ID: "u_ada", Name: "Ada", Guest: true}, chat.User{ID: "u_bob", Name: "Bob"})
-	for i, user := range []string{"u_ada", "u_ada", "u_bob"} {
-		h.begin(chat.Session{ID: fmt.Sprint("s_", i), UserID: user, Key: key(1), Began: start.UnixMilli()})
-	}
-	h.change(h.Members.Join(ctx, "lobby", "u_ada"))(true)
-	over, cancel := context.WithCancel(ctx)
-	cancel()
-	if err := h.Bans.Ban(over, "u_bob", "spam"); err != nil {
-		h.banned("u_bob", "", "spam")
-		h.ban("u_bob", "")
-	}
-	for _, reason := range []string{"spam", "more spam"} {
-		h.ban("u_ada", reason)
-		h.ban("u_nobody", reason)
-		for range 2 {
-			h.banned("u_ada", reason)
-			h.banned("u_nobody", reason)
-			h.banned("u_bob", "")
-			h.wantSessions("u_ada")
-			h.wantRefused("s_1", key(1))
-			h.await("the end of a guest's memberships", func() bool { return len(h.rooms("u_ada")) == 0 })
-			h.reopen()
-		}
-	}
-	h.ban("u_nobody", "")
-	h.ban("u_nobody", "") // once more than there is
-	for range 2 {
-		h.banned("u_ada", "more spam")
-		h.banned("u_nobody", "")
-		h.reopen()
-	}
-}
-
-func (h *house) ban(userID, reason string) {
-	h.Helper()
-	if err := h.Bans.Ban(ctx, userID, reason); err != nil {
-		h.Errorf("Ban(%q, %q): %v", userID, reason, err)
-	}
-}
-
-// banned fails unless the reason for which a user is banned is one of these.
-func (h *house) banned(userID string, want ...string) {
-	h.Helper()
-	if reason, err := h.Bans.Banned(ctx, userID); !slices.Contains(want, reason) || err != nil {
-		h.Errorf("%s is banned for %q, %v; want %q", userID, reason, err, want)
 	}
 }
 

@@ -66,6 +66,8 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Guests register", testGuestsRegister},
 		{"Ends reach every node", testEndings},
 		{"Bans", testBans},
+		{"A14 bans of networks", testNetworkBans},
+		{"bans that end", testBansEnd},
 		{"Deleted", testDeleted},
 		{"Two hubs", testTwoHubs},
 	} {

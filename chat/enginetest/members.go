@@ -271,7 +271,6 @@ func testMembersErrors(h *house) {
 		"IsMember":  func() error { _, err := h.Members.IsMember(over, "attic", "u_ada"); return err },
 		"RoomsOf":   func() error { _, _, err := h.Members.RoomsOf(over, "u_ada", "", 1); return err },
 		"MembersOf": func() error { _, _, err := h.Members.MembersOf(over, "attic", "", 1); return err },
-		"Banned":    func() error { _, err := h.Bans.Banned(over, "u_ada"); return err },
 		"List":      func() error { _, err := h.Sessions.List(over, "u_ada"); return err },
 	} {
 		if err := read(); err == nil {

@@ -19,6 +19,7 @@ type Broker struct {
 	// Guarded by mu. The slices are replaced, never modified.
 	subscribed map[chat.Conversation][]*node
 	following  map[string][]*node // by user id
+	attached   []*node
 
 	delivering sync.RWMutex // held for reading while receivers are called
 }
@@ -47,7 +48,11 @@ type node struct {
 
 // Attach implements chat.Broker.
 func (b *Broker) Attach(r chat.Receiver) chat.Node {
-	return &node{b: b, r: r, connected: make(map[string]int)}
+	n := &node{b: b, r: r, connected: make(map[string]int)}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.attached = append(slices.Clip(b.attached), n)
+	return n
 }
 
 // Publish gives a change to the nodes that want it. It must not be called for two changes of
@@ -97,6 +102,18 @@ func (b *Broker) Member(userID, room string, joined bool) {
 // of them, have ended.
 func (b *Broker) Ended(userID, sessionID string, why chat.Ending) {
 	b.toFollowers(userID, func(r chat.Receiver) { r.Ended(userID, sessionID, why) })
+}
+
+// Banned tells all nodes of a ban.
+func (b *Broker) Banned(one chat.Ban) {
+	b.delivering.RLock()
+	defer b.delivering.RUnlock()
+	b.mu.RLock()
+	nodes := b.attached
+	b.mu.RUnlock()
+	for _, n := range nodes {
+		n.r.Banned(one)
+	}
 }
 
 func (b *Broker) toFollowers(userID string, tell func(chat.Receiver)) {
@@ -190,6 +207,7 @@ func (n *node) Detach() {
 	n.connected = make(map[string]int)
 	drop(b.subscribed, n)
 	drop(b.following, n)
+	b.attached = slices.DeleteFunc(slices.Clone(b.attached), func(other *node) bool { return other == n })
 	b.mu.Unlock()
 	for user, connections := range left {
 		for range connections {

@@ -58,7 +58,7 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 	e.broker = local.NewBroker(e, e)
 	e.members = local.NewMembers(e.broker.Member, e.time.Now)
 	e.sessions = local.NewSessions(local.SessionsConfig{Clock: clock, Now: e.time.Now, Ended: e.broker.Ended, Last: e.lastEnded}, nil)
-	e.bans = local.NewBans(e.sessions, nil)
+	e.bans = local.NewBans(local.BansConfig{Now: e.time.Now, Banned: e.broker.Banned, Sessions: e.sessions}, nil)
 	return e
 }
 

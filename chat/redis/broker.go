@@ -36,6 +36,7 @@ type broker struct {
 
 	controlNow chan struct{} // something may be in the control stream
 	usage      *usage
+	bans       *bans
 
 	reborn func() (id string) // gives the process another id, as it was thought dead
 
@@ -95,6 +96,16 @@ func (b *broker) all() []*node {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.nodes
+}
+
+// banned tells the nodes of a ban, and of the end of a banned user's sessions.
+func (b *broker) banned(one chat.Ban) {
+	for _, n := range b.all() {
+		if one.UserID != "" {
+			n.ended(one.UserID, "", chat.UserBanned)
+		}
+		n.banned(one)
+	}
 }
 
 // position is the newest change of a conversation that a node here has been given.

@@ -10,8 +10,9 @@ import (
 )
 
 // What all nodes must hear, although nobody knows which of them it concerns, is in one stream,
-// the control stream. Each node reads it when a doorbell rings, and every second. So far it says
-// only which sessions have ended: "user session why", the session "-" for all of them.
+// the control stream. Each node reads it when a doorbell rings, and every second. It says
+// which sessions have ended, "user session why", the session "-" for all of them; and whose ban has
+// changed, "ban subject number".
 const controlEntries = 10_000
 
 // end tells all nodes that sessions have ended.
@@ -57,7 +58,7 @@ func (b *broker) readControl(ctx context.Context) error {
 			return err
 		}
 		for _, e := range entries {
-			if err := b.heedControl(e.FieldValues["w"]); err != nil {
+			if err := b.heedControl(ctx, e.FieldValues["w"]); err != nil {
 				b.cfg.Log.Warn("chat/redis: what another node has told is not understood", "error", err)
 			}
 			b.mu.Lock()
@@ -70,10 +71,17 @@ func (b *broker) readControl(ctx context.Context) error {
 	}
 }
 
-func (b *broker) heedControl(what string) error {
+func (b *broker) heedControl(ctx context.Context, what string) error {
 	f := strings.Fields(what)
 	if len(f) < 3 {
 		return fmt.Errorf("%w: %q", errReply, what)
+	}
+	if f[0] == "ban" {
+		n, err := strconv.ParseInt(f[2], 10, 64)
+		if err != nil {
+			return fmt.Errorf("%w: %q", errReply, what)
+		}
+		return b.bans.changed(ctx, f[1], n)
 	}
 	why, err := strconv.ParseUint(f[2], 10, 8)
 	if err != nil || chat.Ending(why) > chat.UserDeleted {

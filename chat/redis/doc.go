@@ -47,7 +47,7 @@
 //
 // And outside of the partitions: epoch (string), rooms (sorted set: the list of rooms by time),
 // nodes (sorted set: heartbeats), tokenkey (string: KeyID), {0}control (stream that every node
-// reads).
+// reads), {0}bans (hash: bans by subject, as JSON, and the number of changes).
 //
 // # What is atomic
 //
@@ -65,7 +65,7 @@
 //	session           the way from its id to its user, then the session
 //	end of sessions   the sessions, then word to all nodes by the control stream; a node that missed
 //	                  it finds out when it next refreshes its sessions
-//	ban               the ban, then the end of the sessions
+//	ban               the ban, with word to all nodes, then the end of the sessions
 //
 // # When a message counts as stored
 //

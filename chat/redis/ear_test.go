@@ -61,6 +61,8 @@ func (e *ear) Ended(userID, sessionID string, why chat.Ending) {
 	e.ends = append(e.ends, fmt.Sprintf("%s %q %s", userID, sessionID, why))
 }
 
+func (e *ear) Banned(chat.Ban) {}
+
 // of is what was heard of a conversation.
 func (e *ear) of(c chat.Conversation) []string {
 	e.mu.Lock()

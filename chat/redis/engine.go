@@ -20,6 +20,7 @@ type Engine struct {
 	store    *store
 	broker   *broker
 	sessions *sessions
+	bans     *bans
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -45,6 +46,8 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e.store.position, e.store.appended, e.store.ring, e.store.renamed = e.broker.position, e.broker.appended, e.broker.ringFor, e.broker.renamed
 	e.sessions = newSessions(e.store, e.broker)
 	e.sessions.ended = e.broker.end
+	e.bans = newBans(e.store, e.broker, e.sessions)
+	e.broker.bans = e.bans
 	e.broker.registry.self = e.sessions.self
 	e.broker.reborn = func() string {
 		select {
@@ -60,7 +63,7 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 func (e *Engine) Parts() chat.Engine {
 	return chat.Engine{
 		Log: e.store, Directory: directory{e.store, e.sessions}, Members: e.store, Broker: e.broker, Presence: presence{e.broker},
-		Sessions: e.sessions, Bans: bans{e.store, e.sessions}, Health: e, RefLifetime: e.cfg.RefLifetime,
+		Sessions: e.sessions, Bans: e.bans, Health: e, RefLifetime: e.cfg.RefLifetime,
 	}
 }
 
@@ -78,6 +81,9 @@ func (e *Engine) begin(ctx context.Context) error {
 		return err
 	}
 	if err := e.broker.startControl(ctx); err != nil {
+		return err
+	}
+	if err := e.bans.start(ctx); err != nil {
 		return err
 	}
 	channel := e.broker.keys.controlChannel()
@@ -143,7 +149,7 @@ func (e *Engine) check(ctx context.Context) (err error) {
 	if err := e.tellTime(ctx); err != nil {
 		return err
 	}
-	return e.verify(ctx)
+	return errors.Join(e.verify(ctx), e.bans.check(ctx))
 }
 
 // verify finds out whether messages can be kept as Config.Ack says. If not, none are stored.

@@ -73,7 +73,7 @@ func TestX02Blackhole(t *testing.T) {
 		"PutUser": func() error { return e.store.PutUser(ctx, chat.User{ID: "u_ada", Name: "Ada"}) },
 		"Join":    func() error { _, err := e.store.Join(ctx, "lobby", "u_ada"); return err },
 		"Begin":   func() error { return e.sessions.Begin(ctx, chat.Session{ID: "s", UserID: "u_ada"}) },
-		"Banned":  func() error { _, err := bans{e.store, e.sessions}.Banned(ctx, "u_ada"); return err },
+		"Ban":     func() error { return e.bans.Ban(ctx, chat.Ban{UserID: "u_ada", Reason: "spam"}) },
 		"Subscribe": func() error {
 			c, cancel := e.store.client.limit(ctx)
 			defer cancel()

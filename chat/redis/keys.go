@@ -61,7 +61,6 @@ func (k keys) members(room string) string {
 func (k keys) sessions(user string) string        { return k.of(user) + "e" + user }
 func (k keys) sessionChecks(partition int) string { return k.in(partition) + "e" }
 func (k keys) sessionUser(id string) string       { return k.of(id) + "w" + id }
-func (k keys) ban(user string) string             { return k.of(user) + "b" + user }
 
 // look is the key of a look of names.
 func (k keys) look(name string) string {
@@ -89,3 +88,4 @@ func (k keys) nodes() string { return k.prefix + "nodes" }
 // The stream that every node reads, and the channel that tells that there is something in it.
 func (k keys) control() string        { return k.prefix + "{0}control" }
 func (k keys) controlChannel() string { return k.prefix + "{0}x" }
+func (k keys) bans() string           { return k.prefix + "{0}bans" }

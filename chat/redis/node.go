@@ -143,6 +143,18 @@ func (n *node) ended(userID, sessionID string, why chat.Ending) {
 	n.tell(userID, func() { n.receiver.Ended(userID, sessionID, why) })
 }
 
+// banned tells the receiver about a ban.
+func (n *node) banned(one chat.Ban) {
+	n.telling.RLock()
+	defer n.telling.RUnlock()
+	n.mu.Lock()
+	detached := n.detached
+	n.mu.Unlock()
+	if !detached {
+		n.receiver.Banned(one)
+	}
+}
+
 func (n *node) tell(userID string, f func()) {
 	n.telling.RLock()
 	defer n.telling.RUnlock()

@@ -73,6 +73,9 @@ var (
 	//go:embed scripts/session.lua
 	sessionText   string
 	sessionScript = newScript(sessionText)
+	//go:embed scripts/ban.lua
+	banText   string
+	banScript = newScript(banText)
 	//go:embed scripts/control.lua
 	controlText   string
 	controlScript = newScript(controlText)

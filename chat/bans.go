@@ -1,0 +1,75 @@
+package chat
+
+import (
+	"context"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Ban bans a user or a network. Who is concerned is disconnected, on all nodes, within a second.
+// Since is set if it is 0.
+func (h *Hub) Ban(ctx context.Context, b Ban) error {
+	if b.Since == 0 {
+		b.Since = h.now()
+	}
+	return h.engine.Bans.Ban(ctx, b)
+}
+
+// Unban lifts the ban of a user or a network (Ban.Subject). was says whether there was one.
+func (h *Hub) Unban(ctx context.Context, subject string) (was bool, err error) {
+	return h.engine.Bans.Unban(ctx, subject)
+}
+
+// Banned disconnects who is at a banned network. Those who are at it in spite of that, since their
+// address was looked up before, are found by Open.
+func (r receiver) Banned(b Ban) {
+	if !b.Network.IsValid() {
+		return // Ended disconnects users
+	}
+	r.h.mu.Lock()
+	var concerned []*Connection
+	for c := range r.h.connections {
+		if b.Network.Contains(c.info.RemoteAddr.Addr().Unmap().WithZone("")) {
+			concerned = append(concerned, c)
+		}
+	}
+	r.h.mu.Unlock()
+	fail := r.h.banFailure(&b)
+	for _, c := range concerned {
+		c.ban(fail)
+	}
+}
+
+// ban ends a connection at once.
+func (c *Connection) ban(fail *Failure) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.queue = nil
+	c.fail(fail, "", wsproto.ClosePolicyViolation)
+	if c.state == connectionClosing {
+		c.closeNow()
+	}
+}
+
+// banned returns the failure for a user if they are banned, otherwise nil.
+func (h *Hub) banned(userID string) *Failure {
+	if b, banned := h.engine.Bans.OfUser(userID); banned {
+		return h.banFailure(&b)
+	}
+	return nil
+}
+
+// banFailure says that somebody is banned, and until when.
+func (h *Hub) banFailure(b *Ban) *Failure {
+	always := failBanned
+	if b.UserID == "" {
+		always = failBannedNetwork
+	}
+	if b.Until == 0 {
+		return always
+	}
+	fail := *always
+	fail.RetryAfter = time.Duration(max(1, b.Until-h.now())) * time.Millisecond
+	return &fail
+}
