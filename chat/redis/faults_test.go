@@ -59,7 +59,7 @@ func TestX01KillRedis(t *testing.T) {
 // is back everything goes on.
 func TestX02Blackhole(t *testing.T) {
 	relay := redistest.StartRelay(t, redistest.Start(t).Addr)
-	e := open(t, Config{Addresses: []string{relay.Addr}, Timeout: 300 * time.Millisecond, PresenceTTL: time.Second})
+	e := open(t, Config{Addresses: []string{relay.Addr}, Timeout: 2 * time.Second, PresenceTTL: time.Second})
 	n, r := attach(t, e, lobby)
 	say(t, e, lobby, "1")
 	relay.Blackhole()
