@@ -80,6 +80,7 @@ type Log interface {
 
 	// History reads messages of a conversation. A conversation that does not exist is
 	// empty. Messages that were stored and cannot be read any more are named in the page.
+	// An engine may drop the oldest messages of a conversation; the page says where it begins.
 	History(ctx context.Context, q HistoryQuery) (Page, error)
 
 	// Changes reads at most limit changes of a conversation, in order, after the one with
@@ -315,6 +316,7 @@ type HistoryQuery struct {
 type Page struct {
 	Messages []Stored
 	Epoch    string
+	First    uint64   // seq of the oldest message of the conversation that is kept, or of the next one, if none is: those before it were dropped
 	More     bool     // there are more within the bounds, beyond Limit
 	Damaged  []uint64 // seqs of messages between these that cannot be read any more; Limit does not count them
 }

@@ -84,6 +84,9 @@ func (h *Hub) history(ctx context.Context, a Actor, req *Operation) ([]byte, *Fa
 	}
 	dst = append(dst, ']')
 	dst = appendDamaged(dst, part.damaged)
+	if part.first > 1 {
+		dst = appendIntField(dst, "first_seq", int64(part.first))
+	}
 	dst = appendBoolField(dst, "has_more", part.more)
 	return appendRefAndClose(dst, req.ref), nil
 }
@@ -112,6 +115,7 @@ func (b *boundFields) query(c Conversation, limit int) HistoryQuery {
 type excerpt struct {
 	messages [][]byte
 	damaged  []uint64 // seqs of messages that cannot be read any more
+	first    uint64   // seq of the oldest message that is kept
 	more     bool
 }
 
@@ -122,7 +126,7 @@ func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) 
 	if err != nil {
 		return part, err
 	}
-	before := excerpt{more: seq > 1}
+	var before excerpt
 	if limit > 1 {
 		q := HistoryQuery{Conversation: c, BeforeSeq: seq, Newest: true, Limit: limit / 2}
 		if before, err = h.read(ctx, q, h.cfg.Pages.HistoryBytes/2); err != nil {
@@ -131,7 +135,10 @@ func (h *Hub) around(ctx context.Context, c Conversation, id string, limit int) 
 	}
 	q := HistoryQuery{Conversation: c, AfterSeq: seq - 1, Limit: limit - len(before.messages)}
 	after, err := h.read(ctx, q, h.cfg.Pages.HistoryBytes/2)
-	return excerpt{append(before.messages, after.messages...), append(before.damaged, after.damaged...), before.more || after.more}, err
+	if limit == 1 {
+		before.more = seq > after.first
+	}
+	return excerpt{append(before.messages, after.messages...), append(before.damaged, after.damaged...), after.first, before.more || after.more}, err
 }
 
 // read reads and encodes messages, up to budget bytes but at least one, beginning at the
@@ -141,7 +148,7 @@ func (h *Hub) read(ctx context.Context, q HistoryQuery, budget int) (part excerp
 	if err != nil {
 		return part, err
 	}
-	part.damaged, part.more = page.Damaged, page.More
+	part.damaged, part.first, part.more = page.Damaged, page.First, page.More
 	if q.Newest {
 		slices.Reverse(page.Messages)
 	}

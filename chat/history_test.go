@@ -293,3 +293,50 @@ func TestHistoryDamaged(t *testing.T) {
 		}
 	}
 }
+
+// droppedLog has dropped the messages before a certain one.
+type droppedLog struct {
+	chat.Log
+	first uint64
+}
+
+func (l droppedLog) History(ctx context.Context, q chat.HistoryQuery) (chat.Page, error) {
+	q.AfterSeq = max(q.AfterSeq, l.first-1)
+	page, err := l.Log.History(ctx, q)
+	page.First = l.first
+	return page, err
+}
+
+// A history that does not go back to the first message says where it ends, whatever part is read.
+func TestHistoryDropped(t *testing.T) {
+	house := newArchive(t, 20, "{}")
+	parts := house.engine
+	page, err := parts.Log.History(ctx, chat.HistoryQuery{Conversation: "r:lobby", AfterSeq: 9, Limit: 1})
+	if err != nil || len(page.Messages) != 1 {
+		t.Fatal(page, err)
+	}
+	id := page.Messages[0].ID
+	for _, c := range []struct {
+		first        uint64
+		bounds, want string
+	}{
+		{1, `"limit":10`, `"has_more":true}`},
+		{1, `"before_seq":3`, `"has_more":false}`},
+		{10, `"limit":10`, `"first_seq":10,"has_more":true}`},
+		{10, `"before_seq":12`, `"first_seq":10,"has_more":false}`},
+		{10, `"before_seq":5`, `"first_seq":10,"has_more":false}`},
+		{10, `"after_seq":15`, `"first_seq":10,"has_more":false}`},
+		{10, `"id":"` + id + `","limit":1`, `"first_seq":10,"has_more":true}`},
+		{10, `"id":"` + id + `","limit":100`, `"first_seq":10,"has_more":false}`},
+		{21, `"limit":10`, `"first_seq":21,"has_more":false}`},
+	} {
+		some := parts
+		some.Log = droppedLog{parts.Log, c.first}
+		ada := newHouseAt(t, house.clock, func(cfg *chat.Config) { cfg.Engine, cfg.Limits = some, chat.Limits{} }).enter("ada", "")
+		ada.say(`{"type":"history","receiver_id":"lobby",` + c.bounds + `}`)
+		m := ada.hear()
+		if _, got, _ := strings.Cut(m, `],`); !json.Valid([]byte(m)) || !strings.HasSuffix(m, "],"+c.want) {
+			t.Errorf("from %d, %s: %q, want %q", c.first, c.bounds, got[max(0, len(got)-60):], c.want)
+		}
+	}
+}

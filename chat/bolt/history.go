@@ -24,7 +24,7 @@ func (s *Store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pag
 	}
 	transactions, last := s.latest.transactions(), uint64(0)
 	err = s.read(ctx, q.Conversation, func(r *reader, t *thread) error {
-		page.Epoch, last = s.epoch, t.seq
+		page.Epoch, page.First, last = s.epoch, 1, t.seq
 		spans, err := r.spans(t, &q)
 		if err != nil {
 			return err

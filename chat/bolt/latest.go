@@ -79,7 +79,7 @@ func (l *latest) page(q *chat.HistoryQuery, epoch string) (page chat.Page, ok bo
 	all := e.Value.(*latestMessages).messages
 	l.mu.Unlock()
 
-	page.Epoch = epoch
+	page.Epoch, page.First = epoch, 1
 	first, last := all[0].Seq, all[len(all)-1].Seq
 	if q.BeforeSeq != 0 {
 		last = min(last, q.BeforeSeq-1)

@@ -22,6 +22,13 @@ type Place interface {
 	Durable() bool
 }
 
+// Bounded is a Place whose engine can drop the oldest messages of a conversation.
+type Bounded interface {
+	// Keep has the engine keep so many messages of a conversation, or some more, from when it is
+	// opened again.
+	Keep(messages int)
+}
+
 // Run runs every test of the contract, each in a new place.
 func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 	for _, test := range []struct {
@@ -38,6 +45,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"S14 history by seq", testHistoryBySeq},
 		{"S14 history by time", testHistoryByTime},
 		{"S14 history by time, clock set back", testHistoryClockBack},
+		{"S14 history, dropped messages", testHistoryDropped},
 		{"S14 locate", testLocate},
 		{"Changes", testChanges},
 		{"RoundTrip", testRoundTrip},

@@ -31,8 +31,8 @@ func (h *house) history(cases []historyCase) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, contents(page), cmpopts.EquateEmpty()); diff != "" || page.More != c.more {
-				t.Errorf("more is %t (-want +got):\n%s", page.More, diff)
+			if diff := cmp.Diff(c.want, contents(page), cmpopts.EquateEmpty()); diff != "" || page.More != c.more || page.First != 1 {
+				t.Errorf("more is %t, the first is %d (-want +got):\n%s", page.More, page.First, diff)
 			}
 		})
 	}
@@ -135,6 +135,58 @@ func testHistoryClockBack(h *house) {
 		if diff := cmp.Diff(want, contents(page), cmpopts.EquateEmpty()); diff != "" || err != nil || page.More != more {
 			h.Fatalf("%+v: %v, more is %t (-want +got):\n%s", q, err, page.More, diff)
 		}
+	}
+}
+
+// What an engine drops is the beginning of a conversation, and each page says where it begins now.
+func testHistoryDropped(h *house) {
+	place, ok := h.place.(Bounded)
+	if !ok {
+		return // it keeps everything, which the other tests verify
+	}
+	const keep = 50
+	place.Keep(keep)
+	h.reopen()
+	results := h.fill(lobby, 4*keep)
+	all, err := h.Log.History(ctx, chat.HistoryQuery{Conversation: lobby, Limit: 5 * keep})
+	if err != nil {
+		h.Fatal(err)
+	}
+	first := all.First
+	if n := uint64(len(all.Messages)); first < 2 || n < keep || first+n != 4*keep+1 || all.Messages[0].Seq != first || all.More {
+		h.Fatalf("%d messages are kept, from %d on; more is %t", n, first, all.More)
+	}
+	at := func(seq uint64) int64 { return results[seq-1].Change.ServerTS }
+	for _, c := range []struct {
+		query chat.HistoryQuery
+		want  []uint64
+		more  bool
+	}{
+		{chat.HistoryQuery{Limit: 2}, []uint64{first, first + 1}, true},
+		{chat.HistoryQuery{Limit: 2, Newest: true}, []uint64{4*keep - 1, 4 * keep}, true},
+		{chat.HistoryQuery{BeforeSeq: first + 2, Limit: 2, Newest: true}, []uint64{first, first + 1}, false},
+		{chat.HistoryQuery{BeforeSeq: first + 1, Limit: 2, Newest: true}, []uint64{first}, false},
+		{chat.HistoryQuery{BeforeSeq: first, Limit: 2, Newest: true}, nil, false},
+		{chat.HistoryQuery{BeforeSeq: 1, Limit: 2, Newest: true}, nil, false},
+		{chat.HistoryQuery{AfterSeq: 1, BeforeSeq: first + 1, Limit: 2}, []uint64{first}, false},
+		{chat.HistoryQuery{AfterSeq: 4 * keep, Limit: 2}, nil, false},
+		{chat.HistoryQuery{Until: at(first) + 1, Limit: 2, Newest: true}, []uint64{first}, false},
+		{chat.HistoryQuery{Until: at(first), Limit: 2, Newest: true}, nil, false},
+		{chat.HistoryQuery{Since: at(1), Limit: 1}, []uint64{first}, true},
+		{chat.HistoryQuery{Since: at(4*keep) + 1, Limit: 1}, nil, false},
+	} {
+		c.query.Conversation = lobby
+		page, err := h.Log.History(ctx, c.query)
+		var got []uint64
+		for _, m := range page.Messages {
+			got = append(got, m.Seq)
+		}
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" || err != nil || page.More != c.more || page.First != first {
+			h.Errorf("%+v: %v, more is %t, the first is %d and not %d (-want +got):\n%s", c.query, err, page.More, page.First, first, diff)
+		}
+	}
+	if _, err := h.Log.Locate(ctx, lobby, results[first-2].Change.ID); !errors.Is(err, chat.ErrNotFound) {
+		h.Errorf("a message that was dropped is located: %v", err)
 	}
 }
 

@@ -202,7 +202,7 @@ func (e *Engine) Locate(ctx context.Context, name chat.Conversation, id string) 
 // History implements chat.Log.
 func (e *Engine) History(ctx context.Context, q chat.HistoryQuery) (page chat.Page, err error) {
 	err = e.look(ctx, q.Conversation, func(c *conversation) {
-		page.Epoch = c.epoch
+		page.Epoch, page.First = c.epoch, 1
 		for _, s := range c.said {
 			if s.Seq > q.AfterSeq && (q.BeforeSeq == 0 || s.Seq < q.BeforeSeq) && s.ServerTS >= q.Since && (q.Until == 0 || s.ServerTS < q.Until) {
 				s.Ref = ""

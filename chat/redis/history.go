@@ -22,7 +22,7 @@ func (s *store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pag
 	}
 	first, err := s.read(ctx, q.Conversation, window{from: 1, count: 1})
 	if err != nil || len(first.changes) == 0 {
-		return chat.Page{Epoch: t.Epoch}, err
+		return chat.Page{Epoch: t.Epoch, First: first.first}, err
 	}
 	oldest := first.changes[0].Number
 	if t.back > oldest {
@@ -65,7 +65,7 @@ func (s *store) bySeq(ctx context.Context, q chat.HistoryQuery) (page chat.Page,
 		if err != nil {
 			return page, err
 		}
-		page.Epoch = st.tail.Epoch
+		page.Epoch, page.First = st.tail.Epoch, st.first
 		if empty {
 			return page, nil
 		}
@@ -144,7 +144,7 @@ func (s *store) scan(ctx context.Context, q chat.HistoryQuery) (page chat.Page, 
 		if err != nil {
 			return page, err
 		}
-		page.Epoch = st.tail.Epoch
+		page.Epoch, page.First = st.tail.Epoch, st.first
 		for i := range st.changes {
 			ch := &st.changes[i]
 			if !ch.Damaged && (ch.ServerTS < q.Since || q.Until > 0 && ch.ServerTS >= q.Until) {
@@ -167,11 +167,11 @@ func (s *store) scan(ctx context.Context, q chat.HistoryQuery) (page chat.Page, 
 		}
 	}
 	if page.Epoch == "" {
-		t, err := s.tail(ctx, q.Conversation)
+		st, err := s.read(ctx, q.Conversation, window{from: 1, to: 1, count: 1})
 		if err != nil {
 			return page, err
 		}
-		page.Epoch = t.Epoch
+		page.Epoch, page.First = st.tail.Epoch, st.first
 	}
 	if q.Newest {
 		slices.Reverse(page.Messages)

@@ -24,6 +24,7 @@ type window struct {
 type stretch struct {
 	tail    tail
 	changes []chat.Change
+	first   uint64 // the oldest change that is kept, or the next one
 }
 
 // read reads a window, and the tail as of then.
@@ -36,7 +37,7 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 	if err != nil {
 		return st, err
 	}
-	if len(values) != 4 {
+	if len(values) != 5 {
 		return st, errReply
 	}
 	tail, marked, err := tailOf(&values[0], &values[1])
@@ -49,9 +50,11 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 	st.tail = tail
 	number, e1 := values[2].AsUint64()
 	entries, e2 := values[3].AsStrSlice()
-	if err := cmp.Or(e1, e2); err != nil {
+	first, e3 := values[4].AsUint64()
+	if err := cmp.Or(e1, e2, e3); err != nil {
 		return st, err
 	}
+	st.first = first
 	st.changes = make([]chat.Change, len(entries))
 	parser := newEntryParser(c, tail.Epoch)
 	for i, entry := range entries {

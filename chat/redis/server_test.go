@@ -47,4 +47,7 @@ func (p *place) Close(t *testing.T) {
 	}
 }
 
+// Keep implements enginetest.Bounded.
+func (p *place) Keep(messages int) { p.cfg.Messages = messages }
+
 func (*place) Durable() bool { return true }

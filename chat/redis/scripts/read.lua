@@ -4,12 +4,13 @@
 -- ARGV: conversation, first and last change (0: no last), how many, and "1" to take the last ones
 --
 -- Returns what HMGET returns for "#" and the conversation, the number of the first change that
--- was read, and the entries.
+-- was read, the entries, and the number of the first change that is kept, or will be.
 local have = redis.call('HMGET', KEYS[1], '#', ARGV[1])
-have[3], have[4] = '0', {}
+have[3], have[4], have[5] = '0', {}, '1'
 if have[2] then
 	local change = tonumber(string.match(have[2], '^%d+'))
 	local first = change - redis.call('LLEN', KEYS[2]) + 1
+	have[5] = string.format('%.0f', first)
 	local from, to, count = math.max(tonumber(ARGV[2]), first), tonumber(ARGV[3]), tonumber(ARGV[4])
 	if to == 0 or to > change then
 		to = change

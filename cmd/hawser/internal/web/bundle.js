@@ -32,6 +32,8 @@ var Conversation = class {
   // whether messages holds a part of the history at all
   complete = false;
   // whether there is nothing before the first message
+  begin = 1;
+  // the lowest seq that the server keeps: those before it were dropped
   fetching = null;
   // the request for history that is under way; reset makes it void
   error = "";
@@ -106,25 +108,35 @@ var Conversation = class {
     this.position = position;
   }
   // load puts in the last messages of the history.
-  load(messages, hasMore) {
+  load(messages, hasMore, begin = 1) {
     this.loaded = true;
+    this.begin = begin;
     this.complete = !hasMore;
-    this.#first = messages.length > 0 ? messages[0].seq : 1;
-    this.#held = messages.length > 0 ? messages.at(-1).seq : 0;
+    this.#first = messages.length > 0 ? messages[0].seq : begin;
+    this.#held = messages.length > 0 ? messages.at(-1).seq : begin - 1;
     messages.forEach((m) => this.#insert(m));
     this.#extend();
   }
   // prepend puts in those before first.
-  prepend(messages, hasMore) {
+  prepend(messages, hasMore, begin = 1) {
     this.complete = !hasMore;
+    this.begin = begin;
     const older = messages.filter((m) => m.seq < this.#first);
     if (older.length > 0) {
       this.#first = older[0].seq;
       this.messages.unshift(...older);
     }
   }
-  // append puts in the first messages after held, as history returned them.
-  append(messages) {
+  // append puts in the first messages after held, as history returned them. If some between were
+  // dropped meanwhile, those before are dropped, too: what is held has no gaps.
+  append(messages, begin = 1) {
+    if (begin > this.#held + 1) {
+      this.messages.splice(0, this.messages.filter((m) => m.seq < begin).length);
+      this.#first = begin;
+      this.#held = begin - 1;
+      this.complete = true;
+      this.begin = begin;
+    }
     messages.forEach((m) => this.#insert(m));
     if (messages.length > 0) {
       this.#held = Math.max(this.#held, messages.at(-1).seq);
@@ -167,6 +179,7 @@ var Conversation = class {
     this.messages = [];
     this.head = this.#first = this.#held = 0;
     this.loaded = this.complete = false;
+    this.begin = 1;
     this.fetching = null;
     this.error = "";
   }
@@ -852,7 +865,7 @@ var History = class {
     }
     const answer = await this.#ask(conversation, { limit: PAGE2 });
     if (answer) {
-      conversation.load(answer.messages, answer.has_more);
+      conversation.load(answer.messages, answer.has_more, answer.first_seq);
       await this.catchUp(conversation);
     }
   }
@@ -863,7 +876,7 @@ var History = class {
     }
     const answer = await this.#ask(conversation, { before_seq: conversation.first, limit: PAGE2 });
     if (answer) {
-      conversation.prepend(answer.messages, answer.has_more);
+      conversation.prepend(answer.messages, answer.has_more, answer.first_seq);
       await this.catchUp(conversation);
     }
   }
@@ -875,7 +888,7 @@ var History = class {
       if (!answer) {
         return;
       }
-      conversation.append(answer.messages);
+      conversation.append(answer.messages, answer.first_seq);
       more = conversation.held > held && (answer.has_more || conversation.behind);
     }
   }
@@ -3793,7 +3806,7 @@ var Timeline = class {
     setText(this.#jump, below > 0 ? `↓ ${below} new` : "↓ Latest");
   }
   #renderStatus(conversation) {
-    const { error, loaded, complete, messages } = conversation;
+    const { error, loaded, complete, messages, begin } = conversation;
     const nothing = messages.length === 0 && this.#client.pending(conversation).length === 0;
     const focused = this.#status.contains(document.activeElement);
     if (error) {
@@ -3803,6 +3816,8 @@ var Timeline = class {
       }
     } else if (!loaded) {
       setText(this.#status, this.#client.state === "online" ? "Loading messages…" : "Messages appear as soon as there is a connection.");
+    } else if (complete && begin > 1) {
+      setText(this.#status, "Older messages are no longer kept.");
     } else if (nothing) {
       setText(this.#status, "Nothing here yet. Say something!");
     } else {

@@ -70,8 +70,32 @@ func TestTwoNodes(t *testing.T) {
 	ada.shows("Welcome here.")
 }
 
+// TestHistoryEnds is somebody who scrolls up to where Redis has dropped what was said before.
+func TestHistoryEnds(t *testing.T) {
+	t.Parallel()
+	turns[browser.Chromium].Lock()
+	t.Cleanup(turns[browser.Chromium].Unlock)
+	b, err := browsers.Get(browser.Chromium)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, two := newNodes(t, "--redis-history", "100")
+	ada := openWindow(t, b, one.url, 800, 600)
+	ada.enter("Ada", "long")
+	const said = 170 // Redis drops the oldest ones when there are 164
+	writeMany(ada, said)
+	ada.until(fmt.Sprintf(`document.querySelectorAll('.message[data-state=sent]').length === %d`, said))
+	bob := openWindow(t, b, two.url, 800, 600)
+	bob.enter("Bob", "long")
+	bob.until(`(document.getElementById('log').scrollTop = 0, document.getElementById('log-status').textContent === 'Older messages are no longer kept.')`)
+	lines := bob.transcript()
+	if first := lines[0].Seq; first < 2 || len(lines) < 100 || first+len(lines) != said+1 {
+		t.Errorf("%d messages from seq %d on", len(lines), first)
+	}
+}
+
 // newNodes starts two nodes that share a Redis.
-func newNodes(t *testing.T) (one, two *service) {
+func newNodes(t *testing.T, more ...string) (one, two *service) {
 	t.Helper()
 	if built.once.Do(build); built.err != nil {
 		t.Fatal(built.err)
@@ -81,5 +105,6 @@ func newNodes(t *testing.T) (one, two *service) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	flags := []string{"--redis", "redis://" + redistest.Start(t).Addr, "--token-key-file", key, "--public-origins", "*"}
+	flags = append(flags, more...)
 	return newService(t, flags...), newService(t, flags...)
 }

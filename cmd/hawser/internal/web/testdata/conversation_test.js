@@ -59,6 +59,21 @@ export default {
     equal([c.held, c.behind], [6, false]);
   },
 
+  'what was dropped leaves no gap'() {
+    const c = loaded(3, 4, false);
+    c.deliver(message(12));
+    c.append(messages(9, 11), 9); // 5 to 8 were dropped while nobody listened
+    equal([seqs(c), c.first, c.held, c.behind, c.complete, c.begin], [[9, 10, 11, 12], 9, 12, false, true, 9]);
+  },
+
+  'a conversation of which nothing is kept'() {
+    const c = new Conversation('lobby');
+    c.load([], false, 8);
+    equal([c.held, c.behind, c.begin], [7, false, 8]);
+    c.deliver(message(8));
+    equal([seqs(c), c.behind], [[8], false]);
+  },
+
   'what arrives before the history is loaded is fetched later'() {
     const c = new Conversation('lobby');
     equal(c.deliver(message(3)), false);

@@ -22,6 +22,7 @@ export class Conversation {
 
   loaded = false; // whether messages holds a part of the history at all
   complete = false; // whether there is nothing before the first message
+  begin = 1; // the lowest seq that the server keeps: those before it were dropped
   fetching = null; // the request for history that is under way; reset makes it void
   error = ''; // why fetching failed
 
@@ -107,18 +108,20 @@ export class Conversation {
   }
 
   // load puts in the last messages of the history.
-  load(messages, hasMore) {
+  load(messages, hasMore, begin = 1) {
     this.loaded = true;
+    this.begin = begin;
     this.complete = !hasMore;
-    this.#first = messages.length > 0 ? messages[0].seq : 1;
-    this.#held = messages.length > 0 ? messages.at(-1).seq : 0;
+    this.#first = messages.length > 0 ? messages[0].seq : begin;
+    this.#held = messages.length > 0 ? messages.at(-1).seq : begin - 1;
     messages.forEach((m) => this.#insert(m));
     this.#extend();
   }
 
   // prepend puts in those before first.
-  prepend(messages, hasMore) {
+  prepend(messages, hasMore, begin = 1) {
     this.complete = !hasMore;
+    this.begin = begin;
     const older = messages.filter((m) => m.seq < this.#first);
     if (older.length > 0) {
       this.#first = older[0].seq;
@@ -126,8 +129,16 @@ export class Conversation {
     }
   }
 
-  // append puts in the first messages after held, as history returned them.
-  append(messages) {
+  // append puts in the first messages after held, as history returned them. If some between were
+  // dropped meanwhile, those before are dropped, too: what is held has no gaps.
+  append(messages, begin = 1) {
+    if (begin > this.#held + 1) {
+      this.messages.splice(0, this.messages.filter((m) => m.seq < begin).length);
+      this.#first = begin;
+      this.#held = begin - 1;
+      this.complete = true;
+      this.begin = begin;
+    }
     messages.forEach((m) => this.#insert(m));
     if (messages.length > 0) {
       this.#held = Math.max(this.#held, messages.at(-1).seq);
@@ -174,6 +185,7 @@ export class Conversation {
     this.messages = [];
     this.head = this.#first = this.#held = 0;
     this.loaded = this.complete = false;
+    this.begin = 1;
     this.fetching = null;
     this.error = '';
   }

@@ -24,7 +24,7 @@ export class History {
     }
     const answer = await this.#ask(conversation, { limit: PAGE });
     if (answer) {
-      conversation.load(answer.messages, answer.has_more);
+      conversation.load(answer.messages, answer.has_more, answer.first_seq);
       await this.catchUp(conversation);
     }
   }
@@ -36,7 +36,7 @@ export class History {
     }
     const answer = await this.#ask(conversation, { before_seq: conversation.first, limit: PAGE });
     if (answer) {
-      conversation.prepend(answer.messages, answer.has_more);
+      conversation.prepend(answer.messages, answer.has_more, answer.first_seq);
       await this.catchUp(conversation);
     }
   }
@@ -49,7 +49,7 @@ export class History {
       if (!answer) {
         return;
       }
-      conversation.append(answer.messages);
+      conversation.append(answer.messages, answer.first_seq);
       more = conversation.held > held && (answer.has_more || conversation.behind);
     }
   }

@@ -205,7 +205,7 @@ export class Timeline {
   }
 
   #renderStatus(conversation) {
-    const { error, loaded, complete, messages } = conversation;
+    const { error, loaded, complete, messages, begin } = conversation;
     const nothing = messages.length === 0 && this.#client.pending(conversation).length === 0;
     const focused = this.#status.contains(document.activeElement);
     if (error) {
@@ -215,6 +215,8 @@ export class Timeline {
       }
     } else if (!loaded) {
       setText(this.#status, this.#client.state === 'online' ? 'Loading messages…' : 'Messages appear as soon as there is a connection.');
+    } else if (complete && begin > 1) {
+      setText(this.#status, 'Older messages are no longer kept.');
     } else if (nothing) {
       setText(this.#status, 'Nothing here yet. Say something!');
     } else {
