@@ -88,7 +88,8 @@
 // node does, after WAIT. And what a node reads for people it reads on a connection on which WAIT
 // follows; also memberships and users are stored like that. A master that was stopped and goes
 // on after another one has taken over finds no replica, so that nothing which it still answers is
-// believed. Where a heartbeat has found that there are too few replicas anyway, people see what the
+// believed. Only the position at which somebody begins to hear a conversation may be of a change
+// that is not safe yet: if that is lost, a new epoch begins. Where a heartbeat has found that there are too few replicas anyway, people see what the
 // primary has, instead of nothing, and only messages wait: they are not acknowledged.
 //
 // What the settings of a server cannot give is refused when the engine is opened. The settings are

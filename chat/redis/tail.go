@@ -75,11 +75,6 @@ func (s *store) mark(ctx context.Context, partition int) (string, error) {
 
 // Tails implements doorbell.Source.
 func (s *store) Tails(ctx context.Context, cs []chat.Conversation, each func(int, chat.Tail, error)) {
-	if len(cs) == 1 { // somebody begins to hear it
-		t, err := s.Tail(ctx, cs[0])
-		each(0, t, err)
-		return
-	}
 	s.tails(ctx, cs, func(i int, t tail, err error) { each(i, t.Tail, err) })
 }
 
@@ -171,12 +166,8 @@ func (s *store) tail(ctx context.Context, c chat.Conversation) (t tail, err erro
 
 // Tail implements chat.Log.
 func (s *store) Tail(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
-	if !s.waits(visible) {
-		t, err := s.tail(ctx, c)
-		return t.Tail, err
-	}
-	st, err := s.read(ctx, c, window{from: 1, to: 1, count: 1}) // what people see must be safe
-	return st.tail.Tail, err
+	t, err := s.tail(ctx, c)
+	return t.Tail, err
 }
 
 // Check implements doorbell.Source. The epoch that it returns is as safe as all that people see:
