@@ -36,6 +36,7 @@
 //	o u_ada    hash: the nodes that a user is connected to
 //	m u_ada    sorted set: rooms that a user is a member of
 //	e u_ada    hash: a user's sessions, in JSON; e alone: when to look at sessions (sorted set)
+//	g u_ada    sorted set: sessions of a user that have ended, and when; "-" for all
 //	w s_…      string: the user of a session
 //	b u_ada    string: why a user is banned
 //	k …        hash: the users who have names of a look
@@ -64,7 +65,7 @@
 //	name of a user    claim of the look, record, confirmation: a claim in the way is compared with the record
 //	session           the way from its id to its user, then the session
 //	end of sessions   the sessions, then word to all nodes by the control stream; a node that missed
-//	                  it finds out when it next refreshes its sessions
+//	                  it finds out when it next refreshes its sessions: that they have ended is stored
 //	ban               the ban, with word to all nodes, then the end of the sessions
 //
 // # When a message counts as stored
@@ -138,6 +139,11 @@
 //
 // Earlier versions make epochs that have no order. They count as earlier than all others: where
 // both versions run, a conversation may begin one more epoch than it must, and never goes back.
+//
+// A session that Redis has lost, but that has connections, is stored again by the node that has them,
+// and so is its last resume (sessions.update). But not if it has ended, or the user is banned or
+// deleted: that is stored, for as long as a node may believe that the session was merely lost. An
+// end waits for the replicas; the beginning of a session does not, as there is still the token.
 //
 // # Nodes that die
 //

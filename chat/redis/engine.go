@@ -50,10 +50,7 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e.broker.bans = e.bans
 	e.broker.registry.self = e.sessions.self
 	e.broker.reborn = func() string {
-		select {
-		case e.reborn <- struct{}{}:
-		default:
-		}
+		e.refreshSoon()
 		return e.sessions.reborn()
 	}
 	return e
@@ -145,6 +142,7 @@ func (e *Engine) check(ctx context.Context) (err error) {
 		e.cfg.Log.Warn("chat/redis: Redis has lost its data, or has others", "epoch", after, "before", before)
 		e.store.forgetHints(true)
 		e.broker.gap(time.Now())
+		e.refreshSoon() // there may be sessions without a user
 	}
 	if err := e.tellTime(ctx); err != nil {
 		return err
@@ -172,6 +170,14 @@ func (e *Engine) tellTime(ctx context.Context) error {
 		e.store.tellTime(ms)
 	}
 	return err
+}
+
+// refreshSoon has the sessions refreshed before their time.
+func (e *Engine) refreshSoon() {
+	select {
+	case e.reborn <- struct{}{}:
+	default:
+	}
 }
 
 // refresh says that the sessions of connections here are in use. Those that have ended although

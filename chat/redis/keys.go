@@ -59,6 +59,7 @@ func (k keys) members(room string) string {
 	return k.of(chat.RoomPrefix+room) + "m" + chat.RoomPrefix + room
 }
 func (k keys) sessions(user string) string        { return k.of(user) + "e" + user }
+func (k keys) endedSessions(user string) string   { return k.of(user) + "g" + user }
 func (k keys) sessionChecks(partition int) string { return k.in(partition) + "e" }
 func (k keys) sessionUser(id string) string       { return k.of(id) + "w" + id }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -56,24 +57,70 @@ func (ss *sessions) refreshOne(ctx context.Context, id, userID, process string) 
 	})
 }
 
-// update changes a session.
+// update changes a session that is held here. If Redis has lost it, in a failover for example, it is
+// stored again. If Redis has lost the last resume, which was here, that is made good.
 func (ss *sessions) update(ctx context.Context, id, userID string, f func(*sessionRecord)) error {
 	for range maxTries {
 		text, err := ss.s.client.Do(ctx, ss.s.client.B().Hget().Key(ss.s.keys.sessions(userID)).Field(id).Build()).ToString()
-		if rueidis.IsRedisNil(err) {
-			return chat.ErrSessionRefused
-		} else if err != nil {
+		if err != nil && !rueidis.IsRedisNil(err) {
 			return err
 		}
-		r, err := parseSession(text)
+		r, lost, err := ss.mend(id, text)
 		if err != nil {
 			return err
 		}
 		f(&r)
-		done, _, err := ss.replace(ctx, userID, r.Until, change{id, text, r.String()})
+		c := changes{check: r.Until, of: []change{{id, text, r.String()}}}
+		if lost {
+			c.lost = max(1, r.Began)
+		}
+		done, _, err := ss.replace(ctx, userID, c)
+		if done && err == nil {
+			ss.remember(id, r.String())
+		}
 		if err != nil || done {
 			return err
 		}
 	}
 	return errBusy
+}
+
+// mend returns a session as it should be stored: what is stored, or "" if nothing is, with what is
+// known here and was lost. It is refused if nothing is known here, or for so long that Redis may
+// have forgotten that it has ended.
+func (ss *sessions) mend(id, stored string) (r sessionRecord, lost bool, err error) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	h := ss.held[id]
+	if stored == "" {
+		if h == nil || h.record == "" || time.Since(h.sure) > ss.kept()-time.Minute {
+			return r, true, chat.ErrSessionRefused
+		}
+		if r, err = parseSession(h.record); err != nil {
+			return r, true, err
+		}
+		if r.Expires > 0 && ss.s.Now() >= r.Expires {
+			return r, true, chat.ErrSessionRefused
+		}
+		r.Open = nil
+		r.count(ss.self, h.open+h.released)
+		return r, true, nil
+	}
+	if r, err = parseSession(stored); err != nil || h == nil || h.record == "" {
+		return r, false, err
+	}
+	known, err := parseSession(h.record)
+	if err == nil && known.Resumed > r.Resumed {
+		r.Key, r.Before, r.Address, r.Device, r.Resumed = known.Key, known.Before, known.Address, known.Device, known.Resumed
+	}
+	return r, false, err
+}
+
+// remember keeps what is stored of a session, in case Redis loses it.
+func (ss *sessions) remember(id, record string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if h := ss.held[id]; h != nil {
+		h.record, h.sure = record, time.Now()
+	}
 }

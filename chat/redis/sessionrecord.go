@@ -19,13 +19,14 @@ type sessionRecord struct {
 	Began    int64          `json:"began"`
 	Seen     int64          `json:"seen"`
 	Expires  int64          `json:"expires,omitempty"`
-	Until    int64          `json:"until"`          // it is alive until then, also without a connection
-	Open     map[string]int `json:"open,omitempty"` // connections by process
+	Resumed  int64          `json:"resumed,omitempty"` // when it was resumed the last time
+	Until    int64          `json:"until"`             // it is alive until then, also without a connection
+	Open     map[string]int `json:"open,omitempty"`    // connections by process
 
 	unknown map[string]json.RawMessage
 }
 
-var sessionFields = []string{"user", "key", "before", "features", "address", "device", "began", "seen", "expires", "until", "open"}
+var sessionFields = []string{"user", "key", "before", "features", "address", "device", "began", "seen", "expires", "resumed", "until", "open"}
 
 func parseSession(text string) (r sessionRecord, err error) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {

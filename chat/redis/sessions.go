@@ -42,6 +42,9 @@ type heldSession struct {
 	open     int   // connections, by now
 	released int   // those that have ended and that Redis was not told of
 	seen     int64 // when the last of them ended
+
+	record string    // as it was stored the last time that is known here; "": that is not known yet
+	sure   time.Time // when that was
 }
 
 // maxTries bounds how often a session that others change at the same time is tried again.
@@ -94,24 +97,50 @@ func (ss *sessions) all(ctx context.Context, userID string) (records map[string]
 // change is what a session was, and what it shall be; "" is nothing.
 type change struct{ id, was, is string }
 
+// changes are of a user's sessions.
+type changes struct {
+	check int64    // when to look at the sessions
+	all   bool     // all sessions end, also those that Redis has lost
+	lost  int64    // when the one began that Redis has lost, and that is stored again; 0: none is
+	of    []change // each of them
+}
+
+// kept is how long Redis keeps the key of a user's sessions after their last change, and what it
+// remembers of those that have ended.
+func (ss *sessions) kept() time.Duration { return 2*ss.Life() + time.Hour }
+
 // replace stores changes of a user's sessions unless others have changed them: then done is
-// false. left is how many sessions there are.
-func (ss *sessions) replace(ctx context.Context, userID string, check int64, changes ...change) (done bool, left int, err error) {
+// false. left is how many sessions there are. chat.ErrSessionRefused says that one has ended.
+func (ss *sessions) replace(ctx context.Context, userID string, c changes) (done bool, left int, err error) {
 	k := ss.s.keys
-	args := []string{userID, strconv.FormatInt(2*ss.lifeMS()+time.Hour.Milliseconds(), 10), strconv.FormatInt(check, 10)}
-	for _, c := range changes {
-		args = append(args, c.id, c.was, c.is)
+	keys := []string{k.sessions(userID), k.sessionChecks(partition(userID)), k.endedSessions(userID)}
+	lost := ""
+	if c.lost != 0 {
+		keys, lost = append(keys, k.ban(userID), k.user(userID)), strconv.FormatInt(c.lost, 10)
 	}
-	n, err := ss.s.run(ctx, sessionScript, []string{k.sessions(userID), k.sessionChecks(partition(userID))}, args).AsInt64()
+	args := []string{userID, strconv.FormatInt(ss.kept().Milliseconds(), 10), strconv.FormatInt(c.check, 10), flag(c.all), lost}
+	ends := c.all
+	for _, one := range c.of {
+		args = append(args, one.id, one.was, one.is)
+		ends = ends || one.is == ""
+	}
+	run := ss.s.run
+	if ends { // no failover may bring it back
+		run = ss.s.keep
+	}
+	n, err := run(ctx, sessionScript, keys, args).AsInt64()
 	if err != nil {
 		return false, 0, written(err)
+	}
+	if n == -2 {
+		return false, 0, chat.ErrSessionRefused
 	}
 	return n >= 0, int(n), nil
 }
 
 // lead leads from a session's id to its user.
 func (ss *sessions) lead(ctx context.Context, id, userID string) error {
-	life := time.Duration(2*ss.lifeMS())*time.Millisecond + time.Hour
+	life := ss.kept()
 	return ss.s.client.Do(ctx, ss.s.client.B().Set().Key(ss.s.keys.sessionUser(id)).Value(userID).Px(life).Build()).Error()
 }
 
@@ -130,12 +159,15 @@ func (ss *sessions) Begin(ctx context.Context, s chat.Session) error {
 		Began: s.Began, Seen: now, Expires: s.Expires, Until: now + ss.lifeMS(),
 	}
 	r.count(ss.process(), 1)
-	done, left, err := ss.replace(ctx, s.UserID, r.Until, change{s.ID, "", r.String()})
+	done, left, err := ss.replace(ctx, s.UserID, changes{check: r.Until, of: []change{{s.ID, "", r.String()}}})
 	switch {
-	case err != nil:
+	case err != nil && !errors.Is(err, chat.ErrSessionRefused):
 		return err
 	case !done:
-		return errors.New("chat/redis: there is a session with this id")
+		return errors.New("chat/redis: there is a session with this id, or was")
+	}
+	ss.remember(s.ID, r.String())
+	switch {
 	case left > chat.MaxSessions:
 		return ss.makeRoom(ctx, s.UserID, s.ID)
 	}
@@ -206,16 +238,18 @@ func (ss *sessions) Resume(ctx context.Context, id string, key, next chat.KeyHas
 			return chat.Session{}, chat.ErrSessionRefused
 		}
 		r.Key, r.Address, r.Device, r.Seen, r.Until = next[:], from.Address, from.Device, now, now+ss.lifeMS()
+		r.Resumed = max(now, r.Resumed+1)
 		r.count(ss.process(), 1)
 		if err := ss.lead(ctx, id, userID); err != nil {
 			return chat.Session{}, err
 		}
-		done, _, err := ss.replace(ctx, userID, r.Until, change{id, stored[id], r.String()})
+		done, _, err := ss.replace(ctx, userID, changes{check: r.Until, of: []change{{id, stored[id], r.String()}}})
 		if err != nil {
 			return chat.Session{}, err
 		}
 		if done {
 			ss.hold(id, userID)
+			ss.remember(id, r.String())
 			return r.session(id, ss.alive), nil
 		}
 	}
@@ -265,21 +299,20 @@ func (ss *sessions) End(ctx context.Context, userID, id string, why chat.Ending)
 				}
 			}
 		}
-		done, left := true, len(records)
-		if len(gone) > 0 {
-			if done, left, err = ss.replace(ctx, userID, now+ss.lifeMS(), gone...); err != nil {
-				return 0, err
-			}
+		if id != "" && len(gone) == 0 {
+			gone = append(gone, change{id, "", ""}) // Redis may have lost it
+		}
+		done, left, err := ss.replace(ctx, userID, changes{check: now + ss.lifeMS(), all: id == "", of: gone})
+		if err != nil {
+			return 0, err
 		}
 		if !done {
 			continue
 		}
-		if id == "" || len(gone) > 0 {
-			if err := ss.ended(ctx, userID, id, why); err != nil {
-				return n, written(err)
-			}
+		if err := ss.ended(ctx, userID, id, why); err != nil {
+			return n, written(err)
 		}
-		if len(gone) > 0 && left == 0 {
+		if left == 0 {
 			return n, ss.last(ctx, userID)
 		}
 		return n, nil
@@ -315,7 +348,7 @@ func (ss *sessions) bury(ctx context.Context, userID string) error {
 			check = min(check, r.Until)
 		}
 	}
-	done, left, err := ss.replace(ctx, userID, check, gone...)
+	done, left, err := ss.replace(ctx, userID, changes{check: check, of: gone})
 	if err == nil && done && left == 0 {
 		err = ss.last(ctx, userID)
 	}

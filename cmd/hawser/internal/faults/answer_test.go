@@ -165,7 +165,7 @@ const maxAttempts = 4
 // refused takes an error.
 func (c *client) refused(l *link, r *request, p packet) {
 	c.run.rec.count("refused: " + p.Reason)
-	if p.Reason == "session_ended" && c.run.lossy.Load() { // it was lost: there is the token
+	if p.Reason == "session_ended" && c.run.forgets && c.run.lossy.Load() { // with the user
 		c.session = packet{}
 	} else if p.Code != 503 && p.Code != 429 && p.Code != 404 {
 		c.run.rec.problem("%s at %s is refused: %d %s %s", c.name, l.node.name, p.Code, p.Reason, p.Message)

@@ -1,0 +1,148 @@
+package redis
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+)
+
+// A failover loses a session that has a connection: what was stored of it, or its last resume.
+// It is stored again, unless it was ended meanwhile, or its user was; then it stays ended, and the
+// connections are told, also if word of that was lost.
+func TestLostSessions(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lose func(t *testing.T, server *redistest.Server, e, other *Engine)
+		want []string // what the receiver is told
+	}{
+		{"the session", func(t *testing.T, server *redistest.Server, e, _ *Engine) {
+			server.Do("DEL", e.store.keys.sessions("u_ada"), e.store.keys.sessionUser("s_1"))
+		}, nil},
+		{"the last resume", func(t *testing.T, server *redistest.Server, e, _ *Engine) {
+			key := e.store.keys.sessions("u_ada")
+			before := server.Do("HGET", key, "s_1").(string)
+			if _, err := e.sessions.Resume(ctx, "s_1", chat.KeyHash{1}, chat.KeyHash{2}, chat.Origin{}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.sessions.Resume(ctx, "s_1", chat.KeyHash{2}, chat.KeyHash{1}, chat.Origin{Device: "phone"}); err != nil {
+				t.Fatal(err)
+			}
+			server.Do("HSET", key, "s_1", before)
+		}, nil},
+		{"nothing, and it was ended", func(t *testing.T, server *redistest.Server, e, other *Engine) {
+			end(t, server, e, other, "s_1")
+		}, []string{`u_ada "s_1" logged out`}},
+		{"the session, and it was ended", func(t *testing.T, server *redistest.Server, e, other *Engine) {
+			server.Do("DEL", e.store.keys.sessions("u_ada"))
+			end(t, server, e, other, "s_1")
+		}, []string{`u_ada "s_1" logged out`}},
+		{"the session, and all were ended", func(t *testing.T, server *redistest.Server, e, other *Engine) {
+			server.Do("DEL", e.store.keys.sessions("u_ada"))
+			end(t, server, e, other, "")
+		}, []string{`u_ada "s_1" logged out`}},
+		{"the session, and the user was banned", func(t *testing.T, server *redistest.Server, e, other *Engine) {
+			server.Do("DEL", e.store.keys.sessions("u_ada"), e.store.keys.endedSessions("u_ada"))
+			server.Do("SET", e.store.keys.ban("u_ada"), "spam")
+		}, []string{`u_ada "s_1" logged out`}},
+		{"everything", func(t *testing.T, server *redistest.Server, e, _ *Engine) {
+			server.Do("FLUSHALL")
+		}, []string{`u_ada "s_1" logged out`}},
+		{"the session, long ago", func(t *testing.T, server *redistest.Server, e, _ *Engine) {
+			server.Do("DEL", e.store.keys.sessions("u_ada"))
+			e.sessions.mu.Lock()
+			e.sessions.held["s_1"].sure = time.Now().Add(-e.sessions.kept())
+			e.sessions.mu.Unlock()
+		}, []string{`u_ada "s_1" logged out`}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			server := redistest.Start(t)
+			e, other := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour}), open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour})
+			put(t, e, "u_ada")
+			n, r := attach(t, e)
+			if _, err := n.Connect(ctx, "u_ada"); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.sessions.Begin(ctx, chat.Session{ID: "s_1", UserID: "u_ada", Key: chat.KeyHash{1}, Features: []string{"ack"}, Began: e.store.Now()}); err != nil {
+				t.Fatal(err)
+			}
+			c.lose(t, server, e, other)
+			if err := e.refresh(ctx); err != nil {
+				t.Fatal(err)
+			}
+			r.mu.Lock()
+			ends := slices.Clone(r.ends)
+			r.mu.Unlock()
+			if !slices.Equal(ends, c.want) {
+				t.Errorf("told %q, want %q", ends, c.want)
+			}
+			list, err := other.sessions.List(ctx, "u_ada")
+			if err != nil || (len(list) == 1) != (c.want == nil) {
+				t.Fatalf("the sessions are %+v, %v", list, err)
+			}
+			s, err := other.sessions.Resume(ctx, "s_1", chat.KeyHash{1}, chat.KeyHash{3}, chat.Origin{})
+			if c.want != nil {
+				if !errors.Is(err, chat.ErrSessionRefused) {
+					t.Errorf("resumed %+v, %v", s, err)
+				}
+				return
+			}
+			if err != nil || s.UserID != "u_ada" || !slices.Equal(s.Features, []string{"ack"}) || s.Open < 2 {
+				t.Errorf("resumed %+v, %v", s, err)
+			}
+		})
+	}
+}
+
+// end ends sessions of u_ada, of which the first engine hears nothing.
+func end(t *testing.T, server *redistest.Server, e, other *Engine, id string) {
+	t.Helper()
+	e.broker.mu.Lock()
+	e.broker.control = "9999999999999-0"
+	e.broker.mu.Unlock()
+	if _, err := other.sessions.End(ctx, "u_ada", id, chat.LoggedOut); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The last connection of a session that was lost ends. It can be resumed all the same.
+func TestLostSessionIsReleased(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}})
+	put(t, e, "u_ada")
+	if err := e.sessions.Begin(ctx, chat.Session{ID: "s_1", UserID: "u_ada", Key: chat.KeyHash{1}, Began: e.store.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	server.Do("DEL", e.store.keys.sessions("u_ada"))
+	e.sessions.Release("s_1")
+	if list, err := e.sessions.List(ctx, "u_ada"); err != nil || len(list) != 1 || list[0].Open != 0 {
+		t.Errorf("the sessions are %+v, %v", list, err)
+	}
+	if _, err := e.sessions.Resume(ctx, "s_1", chat.KeyHash{1}, chat.KeyHash{2}, chat.Origin{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Those who are connected while Redis loses everything do not stay connected as users that do not
+// exist.
+func TestFlushallEndsSessions(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Second})
+	put(t, e, "u_ada")
+	n, r := attach(t, e)
+	if _, err := n.Connect(ctx, "u_ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.sessions.Begin(ctx, chat.Session{ID: "s_1", UserID: "u_ada", Key: chat.KeyHash{1}, Began: e.store.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	server.Do("FLUSHALL")
+	await(t, "the end", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return slices.Contains(r.ends, `u_ada "s_1" logged out`)
+	})
+}
