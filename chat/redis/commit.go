@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -17,7 +18,7 @@ type safety uint8
 
 const (
 	acknowledged safety = iota // it is stored as Config.Ack says
-	visible                    // it is at the replicas that Config.Ack asks for, unless these are known to be away
+	visible                    // it is at the replicas that Config.Ack asks for, unless these have been away for long
 )
 
 // work is a script, and how safe its results must be.
@@ -75,6 +76,25 @@ func (s *store) keep(ctx context.Context, sc *script, keys, args []string) (r ru
 	return r
 }
 
+// keepAll executes a script for each of the calls. What it writes is kept if it is as safe as what
+// people see; if not, that is no error.
+func (s *store) keepAll(ctx context.Context, sc *script, calls []call) (kept bool, err error) {
+	kept = true
+	if len(calls) == 0 {
+		return kept, nil
+	}
+	if !s.waits(visible) {
+		for _, r := range sc.runAll(ctx, s.client, calls) {
+			err = cmp.Or(err, r.Error())
+		}
+		return kept, err
+	}
+	s.commit(ctx, work{sc, visible}, calls, func(_ int, r rueidis.RedisResult, unsafe error) {
+		err, kept = cmp.Or(err, r.Error()), kept && unsafe == nil
+	})
+	return kept, err
+}
+
 // commitAt does so for the calls of one server.
 func (s *store) commitAt(ctx context.Context, w work, address string, calls []call, each func(k int, r rueidis.RedisResult, err error)) {
 	if !s.waits(w.safety) {
@@ -105,7 +125,7 @@ func (s *store) waits(safe safety) bool {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cfg.Ack.Replicas > 0 && !s.alone
+	return s.cfg.Ack.Replicas > 0 && (s.few.IsZero() || time.Since(s.few) < fewPatience)
 }
 
 // commitAndWait executes some of the calls on one connection, and waits there. It returns those
@@ -148,14 +168,22 @@ func (s *store) commitAndWait(ctx context.Context, w work, address string, calls
 	return moved
 }
 
-// maxWait is how long waitForReplicas waits: replicas that are well answer much sooner, and those
-// that wait here may keep others from reading.
-const maxWait = 2 * time.Second
+// How long is waited for replicas. Those that are well answer much sooner, and those that wait keep
+// others from reading, or wait for what is known not to be there.
+const (
+	visibleWait = 2 * time.Second
+	fewWait     = 300 * time.Millisecond // where too few replicas are known to be there
+)
+
+// fewPatience is how long people see nothing new while there are too few replicas. After that they
+// see what the primary has, although the next failover may lose it: but if this is a primary that
+// others have replaced already, it has been found out by then.
+const fewPatience = 30 * time.Second
 
 // waitForReplicas waits until what was written or read by a connection is at replicas. From Redis
 // 7.2 on, WAIT waits for what the connection itself has written last: so it writes something.
 func (s *store) waitForReplicas(ctx context.Context, conn rueidis.DedicatedClient, key string) error {
-	n, limit := s.cfg.Ack.Replicas, min(maxWait, s.cfg.Timeout)
+	n, limit := s.cfg.Ack.Replicas, s.patience(min(visibleWait, s.cfg.Timeout))
 	wait := conn.B().Wait().Numreplicas(int64(n)).Timeout(limit.Milliseconds()).Build()
 	cmds := rueidis.Commands{wait}
 	if s.waitaof {
@@ -176,7 +204,7 @@ func (s *store) wait(ctx context.Context, conn rueidis.DedicatedClient) error {
 	if end, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(end)*9/10)
 	}
-	ms := max(1, limit.Milliseconds())
+	ms := max(1, s.patience(limit).Milliseconds())
 	n := s.cfg.Ack.Replicas
 	if !s.cfg.Ack.Disk || !s.waitaof {
 		have, err := conn.Do(ctx, conn.B().Wait().Numreplicas(int64(n)).Timeout(ms).Build()).AsInt64()
@@ -201,15 +229,29 @@ func (s *store) enough(replicas int64, err error) error {
 		return fmt.Errorf("%w: it is stored, but only %d of %d replicas have it", chat.ErrOutcomeUnknown, replicas, n)
 	}
 	if n > 0 {
-		s.setAlone(false)
+		s.setFew(false)
 	}
 	return nil
 }
 
-// setAlone takes note of whether there are fewer replicas than Config.Ack asks for. Then what
-// people see is what the primary has, and nothing new is acknowledged.
-func (s *store) setAlone(alone bool) {
+// setFew takes note of whether there are fewer replicas than Config.Ack asks for.
+func (s *store) setFew(few bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.alone = alone
+	switch {
+	case !few:
+		s.few = time.Time{}
+	case s.few.IsZero():
+		s.few = time.Now()
+	}
+}
+
+// patience is how long to wait for replicas at most.
+func (s *store) patience(limit time.Duration) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.few.IsZero() {
+		return min(limit, fewWait)
+	}
+	return limit
 }

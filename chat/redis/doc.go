@@ -90,8 +90,10 @@
 // follows; also memberships and users are stored like that. A master that was stopped and goes
 // on after another one has taken over finds no replica, so that nothing which it still answers is
 // believed. Only the position at which somebody begins to hear a conversation may be of a change
-// that is not safe yet: if that is lost, a new epoch begins. Where a heartbeat has found that there are too few replicas anyway, people see what the
-// primary has, instead of nothing, and only messages wait: they are not acknowledged.
+// that is not safe yet: if that is lost, a new epoch begins. Where heartbeats have found for 30 s
+// that there are too few replicas, people see what the primary has, instead of nothing, and only
+// messages wait: they are not acknowledged. Who comes and goes is told at once, and told again if
+// no replica has heard of it.
 //
 // What the settings of a server cannot give is refused when the engine is opened. The settings are
 // read again every quarter of Config.PresenceTTL, as a server that took over may have others: while

@@ -47,6 +47,11 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e.sessions = newSessions(e.store, e.broker)
 	e.sessions.ended = e.broker.end
 	e.bans = newBans(e.store, e.broker, e.sessions)
+	e.sessions.banned = func(userID string) bool {
+		_, banned := e.bans.OfUser(userID)
+		return banned
+	}
+	e.broker.keep = e.store.keepAll
 	e.broker.bans = e.bans
 	e.broker.registry.self = e.sessions.self
 	e.broker.reborn = func() string {
@@ -157,9 +162,12 @@ func (e *Engine) verify(ctx context.Context) error {
 	if errors.Is(err, errReplicas) {
 		unsafe = nil
 	}
+	if unsafe == nil {
+		e.store.setFew(err != nil)
+	}
 	e.store.mu.Lock()
 	defer e.store.mu.Unlock()
-	e.store.safe, e.store.unsafe, e.store.alone = unsafe == nil, unsafe, errors.Is(err, errReplicas)
+	e.store.safe, e.store.unsafe = unsafe == nil, unsafe
 	return err
 }
 

@@ -180,7 +180,9 @@ func TestNothingIsSeenThatIsNotAtReplicas(t *testing.T) {
 	if got := r.of(lobby); !slices.Equal(got, []string{"1"}) {
 		t.Errorf("heard without a replica: %q", got)
 	}
-	e.store.setAlone(true) // as the heartbeat finds out
+	e.store.mu.Lock()
+	e.store.few = time.Now().Add(-fewPatience) // as the heartbeat finds out
+	e.store.mu.Unlock()
 	if got := stored(t, e, lobby); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("stored are %q", got)
 	}

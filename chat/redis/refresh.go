@@ -93,7 +93,7 @@ func (ss *sessions) mend(id, stored string) (r sessionRecord, lost bool, err err
 	defer ss.mu.Unlock()
 	h := ss.held[id]
 	if stored == "" {
-		if h == nil || h.record == "" || time.Since(h.sure) > ss.kept()-time.Minute {
+		if h == nil || h.record == "" || time.Since(h.sure) > ss.kept()-time.Minute || ss.banned(h.user) {
 			return r, true, chat.ErrSessionRefused
 		}
 		if r, err = parseSession(h.record); err != nil {

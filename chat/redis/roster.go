@@ -22,6 +22,7 @@ type roster struct {
 	told       int // how many of them Redis was told, or need not be
 	waiting    []waiter
 	registered bool
+	unsure     map[[2]string]bool // rooms and users that Redis was told, and that a failover may have lost
 	closed     bool
 	done       chan struct{} // closed when the goroutine has ended
 

@@ -108,17 +108,51 @@ func (r *roster) tell(ctx context.Context, id string, changes []presenceChange) 
 			places = append(places, r.b.placeCall(id, c))
 		}
 	}
-	for _, result := range placeScript.runAll(ctx, r.b.client, places) {
-		if err := result.Error(); err != nil {
-			return err
-		}
+	kept, err := r.b.keep(ctx, placeScript, places)
+	if err != nil {
+		return err
 	}
-	for _, result := range onlineScript.runAll(ctx, r.b.client, online) {
-		if err := result.Error(); err != nil {
-			return err
-		}
+	too, err := r.b.keep(ctx, onlineScript, online)
+	if err != nil {
+		return err
+	}
+	if !kept || !too {
+		r.doubt(changes)
 	}
 	return nil
+}
+
+// surePause is after what time Redis is told again what a failover may have lost.
+const surePause = 2 * time.Second
+
+// doubt has Redis told changes again after a while, as it is then.
+func (r *roster) doubt(changes []presenceChange) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first := len(r.unsure) == 0
+	if first {
+		r.unsure = make(map[[2]string]bool)
+	}
+	for _, c := range changes {
+		r.unsure[[2]string{c.room, c.user}] = true
+	}
+	if first {
+		time.AfterFunc(surePause, r.tellAgain)
+	}
+}
+
+func (r *roster) tellAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	unsure := r.unsure
+	r.unsure = nil
+	for key := range unsure {
+		p := r.people[key[1]]
+		if p == nil {
+			p = &person{user: chat.User{ID: key[1]}}
+		}
+		r.push(key[0], p)
+	}
 }
 
 func flag(b bool) string {

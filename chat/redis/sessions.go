@@ -24,6 +24,8 @@ type sessions struct {
 	b     *broker
 	ended func(ctx context.Context, userID, id string, why chat.Ending) error
 
+	banned func(userID string) bool // set before it is used
+
 	mu   sync.Mutex
 	wake sync.Cond
 	// Guarded by mu.
@@ -116,7 +118,7 @@ func (ss *sessions) replace(ctx context.Context, userID string, c changes) (done
 	keys := []string{k.sessions(userID), k.sessionChecks(partition(userID)), k.endedSessions(userID)}
 	lost := ""
 	if c.lost != 0 {
-		keys, lost = append(keys, k.ban(userID), k.user(userID)), strconv.FormatInt(c.lost, 10)
+		keys, lost = append(keys, k.user(userID)), strconv.FormatInt(c.lost, 10)
 	}
 	args := []string{userID, strconv.FormatInt(ss.kept().Milliseconds(), 10), strconv.FormatInt(c.check, 10), flag(c.all), lost}
 	ends := c.all

@@ -37,9 +37,9 @@ type store struct {
 	hinted   map[hintKey]time.Time  // when hints were put that nodes still watch for
 	listing  map[string]listedPlace // rooms whose places in the list have changed
 	epoch    string
-	safe     bool  // the last time, everything was stored as Config.Ack says
-	alone    bool  // fewer replicas than Config.Ack asks for were there the last time
-	unsafe   error // why nothing can be stored as Config.Ack says
+	safe     bool      // the last time, everything was stored as Config.Ack says
+	few      time.Time // since when there are fewer replicas than Config.Ack asks for; zero: there are enough
+	unsafe   error     // why nothing can be stored as Config.Ack says
 }
 
 func newStore(cfg Config, client *bounded) *store {

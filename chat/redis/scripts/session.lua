@@ -3,19 +3,19 @@
 -- not take it for lost.
 --
 -- KEYS: sessions of the user by id, users of the partition by when to look at their sessions,
---       sessions of the user that have ended, by when; for one that was lost also the user's ban
---       and the user
+--       sessions of the user that have ended, by when; for one that was lost also the
+--       user
 -- ARGV: user, ms to keep the key, when to look at the sessions, "1" if all have ended that began
 --       until now, when the one that was lost began or "", then for each session its id, what it
 --       is, and what it shall be; "": nothing
 --
--- Returns -1 if something has changed, -2 if the one that was lost has ended, or its user may not
--- have one, otherwise how many sessions there are now.
+-- Returns -1 if something has changed, -2 if the one that was lost has ended, or its user does
+-- not exist, otherwise how many sessions there are now.
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 if ARGV[5] ~= '' then
 	local all = redis.call('ZSCORE', KEYS[3], '-')
-	if redis.call('EXISTS', KEYS[4]) == 1 or redis.call('EXISTS', KEYS[5]) == 0 or all and tonumber(all) >= tonumber(ARGV[5]) then
+	if redis.call('EXISTS', KEYS[4]) == 0 or all and tonumber(all) >= tonumber(ARGV[5]) then
 		return -2
 	end
 end

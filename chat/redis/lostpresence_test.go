@@ -1,0 +1,56 @@
+package redis
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+)
+
+// Who comes and goes while no replica hears of it is told again, in case a failover loses that.
+func TestPresenceIsKept(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	replica := redistest.Start(t, redistest.Config(fmt.Sprintf("replicaof 127.0.0.1 %d", server.Port)))
+	e := open(t, Config{Addresses: []string{server.Addr}, Ack: Ack{Replicas: 1}, PresenceTTL: time.Hour})
+	put := func(id string) {
+		await(t, "a user", func() bool { return e.store.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id}) == nil })
+	}
+	put("u_ada")
+	put("u_bob")
+	n, _ := attach(t, e)
+	for _, id := range []string{"u_ada", "u_bob"} {
+		if _, err := n.Connect(ctx, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	here := func() (ids []string) {
+		users, _, err := presence{e.broker}.Users(ctx, "lobby", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range users {
+			ids = append(ids, u.ID)
+		}
+		return ids
+	}
+	n.Enter("lobby", "u_ada")
+	await(t, "ada", func() bool { return slices.Equal(here(), []string{"u_ada"}) })
+	k := e.store.keys
+	saved := server.Do("HGET", k.presence(lobby), "u_ada").(string)
+	e.store.setFew(false)
+	replica.Pause()
+	n.Leave("lobby", "u_ada")
+	n.Enter("lobby", "u_bob")
+	await(t, "bob", func() bool { return slices.Equal(here(), []string{"u_bob"}) })
+	await(t, "doubt", func() bool { n.roster.mu.Lock(); defer n.roster.mu.Unlock(); return len(n.roster.unsure) == 2 })
+	// A failover loses both.
+	server.Do("DEL", k.presence(lobby), k.present(lobby))
+	server.Do("HSET", k.presence(lobby), "u_ada", saved)
+	server.Do("ZADD", k.present(lobby), 0, "u_ada")
+	replica.Resume()
+	await(t, "how it is", func() bool { return slices.Equal(here(), []string{"u_bob"}) })
+}
