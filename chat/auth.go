@@ -94,6 +94,7 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 			catching = newCatchUp(h, c, op, w)
 			var entered bool
 			if entered, fail = h.enter(c, p, u, renamed, op, w); entered {
+				c.known()
 				if w.doubt {
 					c.mayHaveEnded(LoggedOut)
 				}

@@ -30,7 +30,7 @@ func (r receiver) Banned(b Ban) {
 	r.h.mu.Lock()
 	var concerned []*Connection
 	for c := range r.h.connections {
-		if b.Network.Contains(c.info.RemoteAddr.Addr().Unmap().WithZone("")) {
+		if c.isIn(b.Network) {
 			concerned = append(concerned, c)
 		}
 	}

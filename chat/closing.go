@@ -142,6 +142,7 @@ func (c *Connection) authTimedOut() {
 	defer c.mu.Unlock()
 	if c.state == authExpected { // otherwise auth arrived just as the timer fired
 		c.stopTimer = nil
+		c.offended(NoAuth)
 		c.fail(failAuthTimeout, "", wsproto.ClosePolicyViolation)
 	}
 }

@@ -43,6 +43,7 @@ type Connection struct {
 	paused    bool          // the socket was told to stop reading
 	pace      time.Duration // see Subject
 	errors    errorBudget
+	userID    string   // whose offences are counted; "" before log-in
 	closing   *closing // nil unless the state is closing
 	closed    bool     // Closed was called; when nothing runs, it departs
 	departed  bool     // see Hub.depart
@@ -112,6 +113,7 @@ func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
 		return
 	}
 	if opcode != frame.Text {
+		c.offended(BrokeProtocol)
 		c.fail(failBinaryMessage, "", wsproto.CloseUnsupportedData)
 		return
 	}
@@ -124,6 +126,7 @@ func (c *Connection) accept(op *Operation, fail *Failure) {
 	case c.state == authExpected && fail != nil:
 		// A client that speaks the protocol does not begin like this, but its author
 		// should be told what is wrong with its auth.
+		c.offended(NoAuth)
 		c.sendFailure(fail, op.ref)
 		c.end(wsproto.ClosePolicyViolation, failAuthRequired.Reason)
 	case fail != nil:
@@ -131,6 +134,7 @@ func (c *Connection) accept(op *Operation, fail *Failure) {
 	case op.kind.immediate:
 		c.send(appendHeartbeat(nil, c.hub.now(), op.ref))
 	case c.state == authExpected && !op.kind.opens:
+		c.offended(NoAuth)
 		c.fail(failAuthRequired, op.ref, wsproto.ClosePolicyViolation)
 	case c.state == authExpected:
 		c.state = connectionOpen
@@ -223,6 +227,12 @@ func (c *Connection) admit(op *Operation) *Failure {
 	}
 	wait, fail := c.hub.limits.Take(c.Subject(), op.cost())
 	c.admitted = true
+	switch {
+	case fail != nil && fail.Reason != reasonRateLimited:
+		c.offended(OverQuota)
+	case fail != nil || wait > 0:
+		c.offended(TooFast)
+	}
 	if wait > 0 {
 		c.throttled, c.refusal = true, fail
 		c.stopTimer = c.hub.cfg.Clock.AfterFunc(wait, c.unthrottle)
@@ -317,6 +327,7 @@ func (c *Connection) refuse(fail *Failure, ref string) {
 	}
 	c.sendFailure(fail, ref)
 	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic(), c.hub.cfg.Limits.Errors) {
+		c.offended(TooManyErrors)
 		c.end(wsproto.ClosePolicyViolation, reasonTooManyErrors)
 	}
 }

@@ -27,6 +27,7 @@ type Config struct {
 	Log     *slog.Logger // default: slog.Default()
 
 	Observer Observer // is told what happens; default: none
+	Warden   Warden   // is told what honest clients do not do; default: none
 
 	AuthTimeout       time.Duration // default 5 s
 	HeartbeatInterval time.Duration // told to clients; default 30 s

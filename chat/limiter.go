@@ -22,6 +22,8 @@ type Subject struct {
 	Pace    *time.Duration // the limiter's state for this connection, 0 at first; nil: not a connection
 }
 
+const reasonRateLimited = "rate_limited"
+
 // Cost is what an operation uses of the limits.
 type Cost struct {
 	Operation string // its type
@@ -83,7 +85,7 @@ func (l *limiter) Take(s Subject, c Cost) (wait time.Duration, refusal *Failure)
 			shared = max(shared, l.addresses.Take(s.Address, now, c.Requests, maxThrottle))
 		}
 		if shared > maxThrottle {
-			return wait, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", RetryAfter: shared}
+			return wait, &Failure{Code: 429, Reason: reasonRateLimited, Message: "too many messages", RetryAfter: shared}
 		}
 	}
 	if c.Messages > 0 {

@@ -62,6 +62,7 @@ func (h *Hub) identify(ctx context.Context, c *Connection, auth *authFields) (w 
 	}
 	id, fail, why := h.readToken(auth.token, c.info.UserID)
 	if fail != nil {
+		c.badToken(fail)
 		return nil, fail, why
 	}
 	now := h.now()

@@ -1,0 +1,391 @@
+// Package guard bans who behaves as no honest client does: a Guard counts offences (chat.Warden),
+// and bans a user or a network for some time after too many of them. The next ban is twice as
+// long.
+//
+// After log-in it is the user who is banned. An address is banned only for what happens before
+// log-in, and not while well-behaved users share it: then only an alert says so.
+package guard
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// Config configures a Guard. Bans is required.
+type Config struct {
+	Bans  chat.Bans
+	Clock chat.Clock   // default: chat.SystemClock()
+	Log   *slog.Logger // default: slog.Default()
+
+	Offences int           // how many in Window lead to a ban; default 5
+	Window   time.Duration // default 60 s
+	Duration time.Duration // of the first ban; default 10 min
+	Longest  time.Duration // bans double until they are so long; default 24 h
+
+	// Allowed reports whether nobody from an address is ever banned. Default: nobody is allowed.
+	Allowed func(netip.Addr) bool
+
+	// UsersAt returns users who are connected from a network now. Default: there are none.
+	UsersAt func(netip.Prefix) []string
+
+	// Guest reports whether a user is a guest, who can come back as another one. Default:
+	// nobody is.
+	Guest func(ctx context.Context, userID string) bool
+
+	// Now is the service's time, in ms since 1970. Default: that of Clock.
+	Now func() int64
+
+	// Report is told of each ban, of each network that was spared, and of an attack. It must
+	// not block. Default: nobody is told.
+	Report func(Report)
+}
+
+// Report says what a Guard has done, or seen.
+type Report struct {
+	Kind    ReportKind
+	Ban     chat.Ban         // of Banned, and what was not done of the other kinds
+	Offence chat.OffenceKind // the last one
+	Count   int              // of Attack: how many were banned
+	Err     error            // of Failed
+}
+
+// ReportKind is a kind of Report.
+type ReportKind uint8
+
+const (
+	Banned ReportKind = iota // somebody was banned
+	Spared                   // a network was not banned, as well-behaved users share it
+	Failed                   // somebody should have been banned, and the engine has failed
+	Attack                   // many were banned within a minute
+)
+
+func (k ReportKind) String() string { return [...]string{"banned", "spared", "failed", "attack"}[k] }
+
+const (
+	// maxCounted is how many users, and how many networks, are counted at a time.
+	maxCounted = 1 << 16
+
+	// maxSentences is how many bans wait to be stored.
+	maxSentences = 1024
+
+	// attackBans is how many bans within a minute are an attack. It is reported once in
+	// attackEvery.
+	attackBans  = 10
+	attackEvery = 5 * time.Minute
+
+	// sparedEvery is how often it is reported that a network was spared.
+	sparedEvery = time.Minute
+
+	// banTime is how long the engine may take to store a ban.
+	banTime = 5 * time.Second
+)
+
+// By is the author of a Guard's bans (chat.Ban.By).
+const By = "guard"
+
+// points are what offences count for, in twentieths. A browser that asks for what is not there is
+// no scan, and everybody who shares an address with many others is refused for that now and then.
+var points = [chat.NumOffenceKinds]int{
+	chat.TooFast: 20, chat.OverQuota: 20, chat.BadToken: 20, chat.NoAuth: 10, chat.TooManyErrors: 40, chat.BrokeProtocol: 40,
+	chat.BadRequest: 5, chat.TooManyConnections: 2, chat.BannedGuest: 40,
+}
+
+// Guard is a chat.Warden that bans.
+type Guard struct {
+	cfg Config
+
+	sentences chan sentence
+	done      chan struct{}
+	over      sync.WaitGroup
+
+	mu sync.Mutex
+	// Guarded by mu.
+	users    map[string]*conduct
+	networks map[netip.Prefix]*conduct
+	offences [chat.NumOffenceKinds]uint64
+	bans     []time.Duration // when the last attackBans were
+	attack   time.Duration   // when one was reported last; 0: never
+}
+
+// conduct is what a user or a network has done lately.
+type conduct struct {
+	acts    []act // within the window
+	last    [chat.NumOffenceKinds]time.Duration
+	spared  time.Duration // when it was reported that it was spared; 0: never
+	pending bool          // it is being banned
+}
+
+type act struct {
+	at     time.Duration
+	points int
+}
+
+// sentence is a ban to be imposed.
+type sentence struct {
+	ban     chat.Ban
+	offence chat.OffenceKind
+	address netip.Addr
+}
+
+// New returns a Guard, which works until Close.
+func New(cfg Config) *Guard {
+	if cfg.Bans == nil {
+		panic("guard: Config needs Bans")
+	}
+	if cfg.Clock == nil {
+		cfg.Clock = chat.SystemClock()
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if cfg.Offences <= 0 {
+		cfg.Offences = 5
+	}
+	for _, d := range []struct {
+		to  *time.Duration
+		def time.Duration
+	}{{&cfg.Window, time.Minute}, {&cfg.Duration, 10 * time.Minute}, {&cfg.Longest, 24 * time.Hour}} {
+		if *d.to <= 0 {
+			*d.to = d.def
+		}
+	}
+	if cfg.Allowed == nil {
+		cfg.Allowed = func(netip.Addr) bool { return false }
+	}
+	if cfg.UsersAt == nil {
+		cfg.UsersAt = func(netip.Prefix) []string { return nil }
+	}
+	if cfg.Guest == nil {
+		cfg.Guest = func(context.Context, string) bool { return false }
+	}
+	if cfg.Now == nil {
+		cfg.Now = func() int64 { return cfg.Clock.Now().UnixMilli() }
+	}
+	if cfg.Report == nil {
+		cfg.Report = func(Report) {}
+	}
+	g := &Guard{
+		cfg: cfg, sentences: make(chan sentence, maxSentences), done: make(chan struct{}),
+		users: make(map[string]*conduct), networks: make(map[netip.Prefix]*conduct),
+	}
+	g.over.Go(g.execute)
+	return g
+}
+
+// Close ends the guard. Bans that wait to be stored are dropped.
+func (g *Guard) Close() {
+	close(g.done)
+	g.over.Wait()
+}
+
+// Offences returns how many offences of a kind there were.
+func (g *Guard) Offences(k chat.OffenceKind) uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.offences[k]
+}
+
+// Offended implements chat.Warden.
+func (g *Guard) Offended(o chat.Offence) {
+	now := g.cfg.Clock.Monotonic()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.offences[o.Kind]++
+	if o.Address.IsValid() && g.cfg.Allowed(o.Address.Unmap().WithZone("")) {
+		return
+	}
+	ban := chat.Ban{UserID: o.UserID}
+	var c *conduct
+	if o.UserID != "" {
+		c = of(g.users, o.UserID, now-g.cfg.Window)
+	} else if ban.Network = chat.AddressSubject(o.Address); ban.Network.IsValid() {
+		c = of(g.networks, ban.Network, now-g.cfg.Window)
+	} else {
+		return
+	}
+	if !c.add(o.Kind, now, g.cfg.Window) || c.pending || c.points() < 20*g.cfg.Offences {
+		return
+	}
+	ban.Reason, ban.By = c.reason(now, g.cfg.Window), By
+	select {
+	case g.sentences <- sentence{ban, o.Kind, o.Address}:
+		c.pending = true
+	default: // so many are being banned that this one can wait for its next offence
+	}
+}
+
+// of returns what a subject has done, and makes room for it.
+func of[S comparable](all map[S]*conduct, s S, since time.Duration) *conduct {
+	if c := all[s]; c != nil {
+		return c
+	}
+	if len(all) >= maxCounted {
+		for other, c := range all {
+			if n := len(c.acts); n == 0 || c.acts[n-1].at < since {
+				delete(all, other)
+			}
+		}
+		for other := range all { // any: an attacker cannot choose whom
+			if len(all) < maxCounted*3/4 {
+				break
+			}
+			delete(all, other)
+		}
+	}
+	c := &conduct{}
+	all[s] = c
+	return c
+}
+
+// add counts an offence, unless it is one with the last of its kind: what happens within a second
+// is one.
+func (c *conduct) add(k chat.OffenceKind, now, window time.Duration) bool {
+	if c.last[k] != 0 && now-c.last[k] < time.Second && points[k] >= 20 {
+		return false
+	}
+	c.last[k] = now
+	c.acts = slices.DeleteFunc(c.acts, func(a act) bool { return now-a.at > window })
+	if n := len(c.acts); n > 0 && now-c.acts[n-1].at < time.Second {
+		c.acts[n-1].points += points[k]
+	} else {
+		c.acts = append(c.acts, act{now, points[k]})
+	}
+	return true
+}
+
+func (c *conduct) points() (sum int) {
+	for _, a := range c.acts {
+		sum += a.points
+	}
+	return sum
+}
+
+// reason names what was done within the window.
+func (c *conduct) reason(now, window time.Duration) string {
+	var kinds []string
+	for k, at := range c.last {
+		if at != 0 && now-at <= window {
+			kinds = append(kinds, chat.OffenceKind(k).String())
+		}
+	}
+	return strings.Join(kinds, ", ")
+}
+
+// execute imposes the bans.
+func (g *Guard) execute() {
+	for {
+		select {
+		case <-g.done:
+			return
+		case s := <-g.sentences:
+			g.impose(s)
+		}
+	}
+}
+
+func (g *Guard) impose(s sentence) {
+	ctx, cancel := context.WithTimeout(context.Background(), banTime)
+	defer cancel()
+	defer g.settle(&s.ban)
+	if s.ban.UserID == "" && g.shared(s.ban.Network) {
+		g.spare(s)
+		return
+	}
+	now := g.cfg.Now()
+	s.ban.Since, s.ban.Strike = now, 1
+	if last, known := g.cfg.Bans.Last(s.ban.Subject()); known {
+		if last.InForce(now) && (last.Until == 0 || last.By != By) {
+			return // it is banned, by somebody who may have other reasons
+		}
+		if last.By == By {
+			s.ban.Strike = last.Strike + 1
+		}
+	}
+	s.ban.Until = now + g.length(s.ban.Strike).Milliseconds()
+	guest := s.ban.UserID != "" && g.cfg.Guest(ctx, s.ban.UserID)
+	if err := g.cfg.Bans.Ban(ctx, s.ban); err != nil {
+		g.cfg.Report(Report{Kind: Failed, Ban: s.ban, Offence: s.offence, Err: fmt.Errorf("banning %s: %w", s.ban.Subject(), err)})
+		return
+	}
+	g.cfg.Report(Report{Kind: Banned, Ban: s.ban, Offence: s.offence})
+	g.noteBan()
+	if guest {
+		g.Offended(chat.Offence{Kind: chat.BannedGuest, Address: s.address})
+	}
+}
+
+// length is how long a ban lasts.
+func (g *Guard) length(strike int) time.Duration {
+	d := g.cfg.Duration
+	for range strike - 1 {
+		if d >= g.cfg.Longest {
+			break
+		}
+		d *= 2
+	}
+	return min(d, g.cfg.Longest)
+}
+
+// shared reports whether a well-behaved user is connected from a network.
+func (g *Guard) shared(network netip.Prefix) bool {
+	users := g.cfg.UsersAt(network)
+	now := g.cfg.Clock.Monotonic()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.ContainsFunc(users, func(id string) bool {
+		c := g.users[id]
+		return c == nil || len(c.acts) == 0 || now-c.acts[len(c.acts)-1].at > g.cfg.Window
+	})
+}
+
+// spare reports that a network is not banned.
+func (g *Guard) spare(s sentence) {
+	now := g.cfg.Clock.Monotonic()
+	g.mu.Lock()
+	c := of(g.networks, s.ban.Network, now-g.cfg.Window)
+	due := c.spared == 0 || now-c.spared >= sparedEvery
+	if due {
+		c.spared = now
+	}
+	g.mu.Unlock()
+	if due {
+		g.cfg.Report(Report{Kind: Spared, Ban: s.ban, Offence: s.offence})
+	}
+}
+
+// settle begins to count a subject anew.
+func (g *Guard) settle(b *chat.Ban) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if b.UserID != "" {
+		delete(g.users, b.UserID)
+	} else if c := g.networks[b.Network]; c != nil {
+		*c = conduct{spared: c.spared}
+	}
+}
+
+// noteBan reports an attack if there were many bans lately.
+func (g *Guard) noteBan() {
+	now := g.cfg.Clock.Monotonic()
+	g.mu.Lock()
+	g.bans = append(g.bans, now)
+	if len(g.bans) > attackBans {
+		g.bans = g.bans[1:]
+	}
+	attack := len(g.bans) == attackBans && now-g.bans[0] <= time.Minute && (g.attack == 0 || now-g.attack >= attackEvery)
+	if attack {
+		g.attack = now
+	}
+	g.mu.Unlock()
+	if attack {
+		g.cfg.Report(Report{Kind: Attack, Count: attackBans})
+	}
+}

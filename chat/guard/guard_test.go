@@ -1,0 +1,252 @@
+package guard_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/guard"
+	"github.com/hawser-ws/hawser/chat/local"
+)
+
+// house has a guard in a bubble whose clock stands still until everybody waits.
+type house struct {
+	*testing.T
+	bans    *local.Bans
+	guard   *guard.Guard
+	reports []string
+	users   map[string]netip.Addr
+	broken  error // what the engine says
+}
+
+// breakable is a chat.Bans that may fail.
+type breakable struct {
+	*local.Bans
+	h *house
+}
+
+func (b breakable) Ban(ctx context.Context, one chat.Ban) error {
+	if b.h.broken != nil {
+		return b.h.broken
+	}
+	return b.Bans.Ban(ctx, one)
+}
+
+func newHouse(t *testing.T, change func(*guard.Config)) *house {
+	h := &house{T: t, users: map[string]netip.Addr{}}
+	clock := chat.SystemClock()
+	now := func() int64 { return clock.Now().UnixMilli() }
+	h.bans = local.NewBans(local.BansConfig{Now: now, Banned: func(chat.Ban) {}}, nil)
+	cfg := guard.Config{
+		Bans: breakable{h.bans, h}, Clock: clock, Log: slog.New(slog.DiscardHandler), Now: now,
+		Report: func(r guard.Report) {
+			text := fmt.Sprint(r.Kind)
+			switch {
+			case r.Err != nil:
+				text += ": " + r.Err.Error()
+			case r.Kind == guard.Attack:
+				text += fmt.Sprint(" ", r.Count)
+			default:
+				text += fmt.Sprintf(" %s for %q, strike %d, %v", r.Ban.Subject(), r.Ban.Reason, r.Ban.Strike, time.Duration(r.Ban.Until-r.Ban.Since)*time.Millisecond)
+			}
+			h.reports = append(h.reports, text)
+		},
+		UsersAt: func(p netip.Prefix) (ids []string) {
+			for id, addr := range h.users {
+				if p.Contains(addr) {
+					ids = append(ids, id)
+				}
+			}
+			return ids
+		},
+		Allowed: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.99") },
+		Guest:   func(_ context.Context, id string) bool { return id[:3] == "u_g" },
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	h.guard = guard.New(cfg)
+	t.Cleanup(h.guard.Close)
+	time.Sleep(time.Second) // the clock is not at 0
+	return h
+}
+
+// offend commits n offences, so far apart.
+func (h *house) offend(k chat.OffenceKind, user, addr string, n int, apart time.Duration) {
+	for range n {
+		o := chat.Offence{Kind: k, UserID: user}
+		if addr != "" {
+			o.Address = netip.MustParseAddr(addr)
+		}
+		h.guard.Offended(o)
+		time.Sleep(apart)
+	}
+	synctest.Wait()
+}
+
+func (h *house) want(reports ...string) {
+	h.Helper()
+	synctest.Wait()
+	if !slices.Equal(h.reports, reports) {
+		h.Errorf("reported are\n\t%q\nwant\n\t%q", h.reports, reports)
+	}
+	h.reports = nil
+}
+
+func bubble(t *testing.T, change func(*guard.Config), f func(h *house)) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, change)
+		f(h)
+	})
+}
+
+// Five offences within a minute are a ban of ten minutes, and each further one is twice as long.
+func TestBansDouble(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		h.offend(chat.TooFast, "u_eve", "192.0.2.1", 4, time.Second)
+		h.want()
+		h.offend(chat.TooFast, "u_eve", "192.0.2.1", 1, time.Second)
+		h.want(`banned u_eve for "too_fast", strike 1, 10m0s`)
+		if b, banned := h.bans.OfUser("u_eve"); !banned || b.By != guard.By {
+			h.Errorf("%+v, %t", b, banned)
+		}
+		if _, banned := h.bans.OfAddress(netip.MustParseAddr("192.0.2.1")); banned {
+			h.Error("the address is banned for what a user has done")
+		}
+		for strike, length := range []string{"20m0s", "40m0s", "1h20m0s", "2h40m0s", "5h20m0s", "10h40m0s", "21h20m0s", "24h0m0s", "24h0m0s"} {
+			b, _ := h.bans.Last("u_eve")
+			time.Sleep(time.Until(time.UnixMilli(b.Until)))
+			if _, banned := h.bans.OfUser("u_eve"); banned {
+				h.Error("still banned")
+			}
+			h.offend(chat.TooFast, "u_eve", "192.0.2.1", 5, 2*time.Second)
+			h.want(fmt.Sprintf(`banned u_eve for "too_fast", strike %d, %s`, strike+2, length))
+		}
+	})
+}
+
+// What happens within a second is one offence, and what is older than the window counts no more.
+func TestWindow(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		h.offend(chat.TooFast, "u_eve", "192.0.2.1", 1000, 3*time.Millisecond)
+		h.want() // in three seconds
+		time.Sleep(time.Minute)
+		h.offend(chat.TooFast, "u_eve", "192.0.2.1", 20, 16*time.Second)
+		h.want()
+	})
+}
+
+// Of an address, what counts is what happens before log-in; IPv6 by /64; and not where
+// well-behaved users share it, or where everybody is allowed.
+func TestAddresses(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		h.offend(chat.BadToken, "", "::ffff:192.0.2.1", 5, time.Second)
+		h.want(`banned 192.0.2.1/32 for "bad_token", strike 1, 10m0s`)
+		for i := range 5 {
+			h.offend(chat.BadToken, "", fmt.Sprintf("2001:db8::%d", i), 1, time.Second)
+		}
+		h.want(`banned 2001:db8::/64 for "bad_token", strike 1, 10m0s`)
+		h.offend(chat.BadToken, "", "192.0.2.99", 50, time.Second)
+		h.want()
+
+		h.users["u_ada"] = netip.MustParseAddr("192.0.2.2")
+		h.offend(chat.BadToken, "", "192.0.2.2", 10, time.Second)
+		h.want(`spared 192.0.2.2/32 for "bad_token", strike 0, 0s`) // once in a minute
+		time.Sleep(2 * time.Minute)
+		h.offend(chat.TooFast, "u_ada", "192.0.2.2", 1, time.Second) // she is no better
+		h.offend(chat.BadToken, "", "192.0.2.2", 5, time.Second)
+		h.want(`banned 192.0.2.2/32 for "bad_token", strike 1, 10m0s`)
+		h.offend(chat.BadToken, "", "", 10, time.Second) // nobody to ban
+		h.want()
+	})
+}
+
+// A guest who comes back as another guest is banned by the address in the end.
+func TestGuests(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		for i := range 3 {
+			h.offend(chat.TooManyErrors, fmt.Sprint("u_guest", i), "192.0.2.3", 3, 2*time.Second)
+		}
+		h.want(`banned u_guest0 for "too_many_errors", strike 1, 10m0s`, `banned u_guest1 for "too_many_errors", strike 1, 10m0s`,
+			`banned u_guest2 for "too_many_errors", strike 1, 10m0s`, `banned 192.0.2.3/32 for "banned_guest", strike 1, 10m0s`)
+	})
+}
+
+// A browser that asks for a few pages that are not there is no scan; one that asks for many is.
+func TestScan(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		h.offend(chat.BadRequest, "", "192.0.2.4", 19, 10*time.Millisecond)
+		h.want()
+		h.offend(chat.BadRequest, "", "192.0.2.4", 1, 10*time.Millisecond)
+		h.want(`banned 192.0.2.4/32 for "bad_request", strike 1, 10m0s`)
+	})
+}
+
+// Bans that others have made stay, and a failing engine is reported.
+func TestOthersBans(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		network := netip.MustParsePrefix("192.0.2.5/32")
+		h.bans.Apply(chat.Ban{Network: network, Reason: "spam", By: "admin"})
+		h.offend(chat.BadToken, "", "192.0.2.5", 5, time.Second)
+		h.want()
+		if b, _ := h.bans.OfAddress(network.Addr()); b.By != "admin" {
+			h.Errorf("%+v", b)
+		}
+		h.broken = errors.New("out of order")
+		h.offend(chat.BadToken, "", "192.0.2.6", 5, time.Second)
+		h.want("failed: banning 192.0.2.6/32: out of order")
+		h.broken = nil
+		h.offend(chat.BadToken, "", "192.0.2.6", 5, time.Second)
+		h.want(`banned 192.0.2.6/32 for "bad_token", strike 1, 10m0s`)
+	})
+}
+
+// Many bans within a minute are an attack, which is reported once in five minutes.
+func TestAttack(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		for i := range 25 {
+			for range 5 {
+				h.guard.Offended(chat.Offence{Kind: chat.TooManyErrors, Address: netip.AddrFrom4([4]byte{10, 0, 0, byte(i)})})
+				time.Sleep(time.Second / 2)
+			}
+		}
+		synctest.Wait()
+		attacks := 0
+		for _, r := range h.reports {
+			if r == "attack 10" {
+				attacks++
+			}
+		}
+		if attacks != 1 || len(h.reports) != 26 {
+			h.Errorf("%d attacks in %q", attacks, h.reports)
+		}
+	})
+}
+
+// A15: a million addresses and users take bounded memory, and those who go on are banned.
+func TestA15Millions(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		for i := range 1 << 20 {
+			addr := netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)})
+			h.guard.Offended(chat.Offence{Kind: chat.BadToken, Address: addr})
+			if i < 1<<17 {
+				h.guard.Offended(chat.Offence{Kind: chat.TooFast, UserID: fmt.Sprint("u_", i), Address: addr})
+			}
+		}
+		if users, networks := h.guard.Counted(); users > 1<<16 || networks > 1<<16 {
+			h.Errorf("%d users and %d networks are counted", users, networks)
+		}
+		h.offend(chat.BadToken, "", "192.0.2.7", 5, time.Second)
+		h.want(`banned 192.0.2.7/32 for "bad_token", strike 1, 10m0s`)
+		if n := h.guard.Offences(chat.TooFast); n != 1<<17 {
+			h.Errorf("%d offences", n)
+		}
+	})
+}
