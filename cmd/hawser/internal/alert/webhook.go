@@ -1,0 +1,184 @@
+package alert
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxWaiting is how many alerts wait for the webhook; further ones are not sent.
+	maxWaiting = 256
+
+	// hookTime is how long one request may take.
+	hookTime = 5 * time.Second
+
+	// closeTime is how long Close waits for what is still to be sent.
+	closeTime = 2 * time.Second
+)
+
+// pauses are how long is waited before each further try.
+var pauses = []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
+
+// SignatureHeader has the moment of a request, in s since 1970, and the HMAC-SHA-256 of that
+// moment, a dot and the body, with the key, in hexadecimal: "t=1754474400,v1=…". Who receives it
+// should refuse moments that are minutes away, which could be requests of somebody who has
+// listened.
+const SignatureHeader = "Hawser-Signature"
+
+// Webhook sends alerts to a URL as POST requests of JSON.
+type Webhook struct {
+	url    string
+	key    []byte
+	client *http.Client
+	log    *slog.Logger
+
+	queue  chan []byte
+	ending chan struct{}
+	over   sync.WaitGroup
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	sent, failed, dropped atomic.Uint64
+}
+
+// NewWebhook returns a Webhook that signs with key. A nil client means one without proxies and
+// redirects.
+func NewWebhook(url string, key []byte, client *http.Client, log *slog.Logger) *Webhook {
+	if client == nil {
+		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	}
+	w := &Webhook{url: url, key: key, client: client, log: log, queue: make(chan []byte, maxWaiting), ending: make(chan struct{})}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
+	w.over.Go(w.run)
+	return w
+}
+
+// Sent, Failed and Dropped return how many alerts have arrived, have not after all tries, and
+// were not tried as too many waited.
+func (w *Webhook) Sent() uint64    { return w.sent.Load() }
+func (w *Webhook) Failed() uint64  { return w.failed.Load() }
+func (w *Webhook) Dropped() uint64 { return w.dropped.Load() }
+
+// message is what a request says.
+type message struct {
+	Kind     Kind           `json:"kind"`
+	Subject  string         `json:"subject"`
+	Text     string         `json:"text"`
+	Resolved bool           `json:"resolved"`
+	Time     string         `json:"time"` // RFC 3339
+	LeftOut  int            `json:"left_out,omitempty"`
+	Fields   map[string]any `json:"fields,omitempty"`
+}
+
+// send queues an alert. It does not block.
+func (w *Webhook) send(one *Alert, at time.Time, more int) {
+	m := message{one.Kind, one.Subject, one.Text, one.Resolved, at.UTC().Format(time.RFC3339Nano), more, nil}
+	for _, f := range one.Fields {
+		if m.Fields == nil {
+			m.Fields = make(map[string]any)
+		}
+		m.Fields[f.Key] = f.Value.Resolve().String()
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		panic(err) // it has nothing that cannot be encoded
+	}
+	select {
+	case w.queue <- body:
+	default:
+		w.dropped.Add(1)
+	}
+}
+
+func (w *Webhook) run() {
+	for {
+		select {
+		case body := <-w.queue:
+			w.deliver(body)
+			continue
+		default:
+		}
+		select {
+		case body := <-w.queue:
+			w.deliver(body)
+		case <-w.ending:
+			return
+		}
+	}
+}
+
+// deliver sends one alert, and tries that again if it fails.
+func (w *Webhook) deliver(body []byte) {
+	for try := 0; ; try++ {
+		err := w.post(body)
+		if err == nil {
+			w.sent.Add(1)
+			return
+		}
+		if try == len(pauses) || w.ctx.Err() != nil {
+			w.failed.Add(1)
+			w.log.Warn("an alert was not taken by the webhook", "error", err, "tries", try+1)
+			return
+		}
+		pause := time.NewTimer(pauses[try])
+		select {
+		case <-pause.C:
+		case <-w.ending: // one more try at once
+		case <-w.ctx.Done():
+		}
+		pause.Stop()
+	}
+}
+
+func (w *Webhook) post(body []byte) error {
+	ctx, cancel := context.WithTimeout(w.ctx, hookTime)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "hawser")
+	r.Header.Set(SignatureHeader, Signature(w.key, time.Now(), body))
+	answer, err := w.client.Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	io.Copy(io.Discard, io.LimitReader(answer.Body, 64<<10)) // so that the connection can be used again
+	if answer.StatusCode < 200 || answer.StatusCode > 299 {
+		return fmt.Errorf("the answer is %s", answer.Status)
+	}
+	return nil
+}
+
+// Signature returns what SignatureHeader has for a body.
+func Signature(key []byte, at time.Time, body []byte) string {
+	t := strconv.FormatInt(at.Unix(), 10)
+	mac := hmac.New(sha256.New, key)
+	mac.Write([]byte(t + "."))
+	mac.Write(body)
+	return "t=" + t + ",v1=" + hex.EncodeToString(mac.Sum(nil))
+}
+
+// close sends what waits, for a short time, and ends.
+func (w *Webhook) close() {
+	stop := time.AfterFunc(closeTime, w.cancel)
+	close(w.ending)
+	w.over.Wait()
+	stop.Stop()
+	w.cancel()
+	w.client.CloseIdleConnections()
+}
