@@ -47,6 +47,11 @@ type Config struct {
 	// the handshake: with the status of a *handshake.Error, otherwise with 403.
 	Admit func(r *http.Request) (value any, err error)
 
+	// Refused, if set, is called with each request that is refused as an opening handshake
+	// or because of a limit, with the status and the text of its answer. The request's
+	// RemoteAddr is the client's. It must not block.
+	Refused func(r *http.Request, status int, reason string)
+
 	// HTTP handles the requests that arrive at Serve's listener; it must route
 	// upgrades to Server.ServeHTTP. By default the Server itself handles every path.
 	HTTP http.Handler

@@ -26,8 +26,16 @@ func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, why *refusal)
 	s.refuse(w, r, why.status, why.reason)
 }
 
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+// refused counts a refusal, and tells of it.
+func (s *Server) refused(r *http.Request, status int, reason string) {
 	s.answers.count(status)
+	if s.cfg.Refused != nil {
+		s.cfg.Refused(r, status, reason)
+	}
+}
+
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
+	s.refused(r, status, reason)
 	w.Header().Set("Connection", "close")
 	http.Error(w, reason, status)
 	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", reason)

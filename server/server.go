@@ -127,7 +127,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) er
 			if errors.As(err, &refused) && refused.Status >= 400 {
 				status = refused.Status
 			}
-			s.answers.count(status)
+			s.refused(r, status, err.Error())
 			w.Header().Set("Connection", "close")
 			http.Error(w, err.Error(), status)
 			return err
@@ -138,7 +138,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) er
 	if err != nil {
 		var refused *handshake.Error // otherwise the connection was lost, and nothing answered
 		if errors.As(err, &refused) {
-			s.answers.count(refused.Status)
+			s.refused(r, refused.Status, refused.Reason)
 		}
 		return err
 	}

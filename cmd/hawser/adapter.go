@@ -9,7 +9,10 @@ import (
 
 // adapter ties the chat to the reactor: neither knows the other. A connection's
 // value is its part in the chat.
-type adapter struct{ hub *chat.Hub }
+type adapter struct {
+	hub   *chat.Hub
+	watch *watch
+}
 
 func (a *adapter) OnOpen(c server.Conn) {
 	info := chat.ConnectionInfo{RemoteAddr: c.RemoteAddr()}
@@ -23,6 +26,7 @@ func (a *adapter) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
 
 func (a *adapter) OnClose(c server.Conn, err error) {
 	if conn, ok := c.Value().(*chat.Connection); ok { // unless OnOpen failed
+		a.watch.ended(conn, err)
 		conn.Closed()
 	}
 }

@@ -32,6 +32,7 @@ type app struct {
 	hub     *chat.Hub
 	control *control // nil: there is no data folder, or it could not be opened
 	server  *server.Server
+	watch   *watch
 	certs   *certs.Source // nil: no TLS
 	trusted proxy.Trusted
 	ln      net.Listener
@@ -62,8 +63,11 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	if err = a.openAdmin(); err != nil {
 		return nil, a.engine.abandon(errors.Join(err, a.ln.Close()))
 	}
+	if err = a.openWatch(); err != nil {
+		return nil, a.engine.abandon(errors.Join(err, a.ln.Close(), a.admin.close()))
+	}
 	mux := http.NewServeMux()
-	handler := &adapter{}
+	handler := &adapter{watch: a.watch}
 	if a.server, err = server.New(a.serverConfig(handler, mux)); err != nil {
 		return nil, a.engine.abandon(errors.Join(err, a.ln.Close(), a.admin.close()))
 	}
@@ -73,9 +77,11 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	if isAny(cfg.PublicOrigins) {
 		log.Warn("public_origins contains *: any page of the web may connect in its visitor's name")
 	}
+	a.watch.start()
 	signals.OnHangup(a.hangup)
 	if a.admin != nil {
 		a.admin.metrics.Watch(a.server, a.hub, a.engine.Health)
+		a.admin.metrics.WatchConduct(a.watch.guard, a.watch.alerts)
 	}
 	a.admin.serve(a.health, log, a.failed)
 	a.openControl()
@@ -96,7 +102,8 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	sc := server.Config{
 		Handler:            h,
 		Upgrader:           upgrader,
-		HTTP:               underBase(cfg.BasePath, mux),
+		HTTP:               a.watch.noteErrors(underBase(cfg.BasePath, mux)),
+		Refused:            a.watch.refused,
 		Loops:              cfg.Loops,
 		MaxMessage:         cfg.MaxMessage,
 		WriteQueue:         cfg.WriteQueue,
@@ -153,7 +160,8 @@ func (a *app) hubConfig() chat.Config {
 		Sequencers:        c.Sequencers,
 		Workers:           c.Workers,
 		Log:               a.log,
-		Observer:          a.admin.observer(),
+		Observer:          a.watch.observer(a.admin.observer()),
+		Warden:            a.watch.warden(),
 	}
 }
 
@@ -230,6 +238,7 @@ func (a *app) stop() error {
 	}
 	a.warnOfCut(a.server.Shutdown(ctx))
 	a.control.close()
+	a.watch.close()
 	closing, cancelClosing := context.WithTimeout(context.Background(), closeTime)
 	defer cancelClosing()
 	err := a.engine.Health.Close(closing)

@@ -29,6 +29,7 @@ func (a *app) openNetwork() (err error) {
 		return err
 	}
 	a.url = listen.URL(a.ln.Addr(), a.certs != nil)
+	a.ln = &bannedListener{a.ln, a.engine.Bans}
 	if cfg.ProxyProtocol {
 		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Probes: true, TLS: a.certs != nil, Log: a.log})
 	}
@@ -46,8 +47,9 @@ func (a *app) setNetwork(cfg *server.Config) {
 	if ids := a.cfg.TLSIdentities; len(ids) > 0 {
 		cfg.Admit = func(r *http.Request) (any, error) { return certified(r, ids) }
 	}
+	cfg.Middleware = a.keepOut
 	if a.cfg.HSTS > 0 {
-		cfg.Middleware = a.strictTransport
+		cfg.Middleware = func(next http.Handler) http.Handler { return a.strictTransport(a.keepOut(next)) }
 	}
 	if h := a.cfg.ForwardedHeader; h != proxy.NoHeader {
 		cfg.ClientAddr = h.ClientAddr(a.trusted)

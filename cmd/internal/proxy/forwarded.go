@@ -28,7 +28,7 @@ const (
 func (h Header) ClientAddr(trusted Trusted) func(r *http.Request) netip.AddrPort {
 	return func(r *http.Request) (client netip.AddrPort) {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
-		if err != nil && !trusted.unix || err == nil && !trusted.has(peer.Addr()) {
+		if err != nil && !trusted.unix || err == nil && !trusted.Has(peer.Addr()) {
 			return client
 		}
 		for _, element := range slices.Backward(h.elements(r)) {
@@ -37,7 +37,7 @@ func (h Header) ClientAddr(trusted Trusted) func(r *http.Request) netip.AddrPort
 				return client
 			}
 			client = addr
-			if !trusted.has(addr.Addr()) {
+			if !trusted.Has(addr.Addr()) {
 				return client
 			}
 		}
@@ -51,7 +51,7 @@ func (h Header) ClientAddr(trusted Trusted) func(r *http.Request) netip.AddrPort
 func (h Header) Secure(trusted Trusted) func(r *http.Request) bool {
 	return func(r *http.Request) bool {
 		peer, err := netip.ParseAddrPort(r.RemoteAddr)
-		if h == NoHeader || err != nil && !trusted.unix || err == nil && !trusted.has(peer.Addr()) {
+		if h == NoHeader || err != nil && !trusted.unix || err == nil && !trusted.Has(peer.Addr()) {
 			return false
 		}
 		if h == XForwardedFor {
@@ -62,7 +62,7 @@ func (h Header) Secure(trusted Trusted) func(r *http.Request) bool {
 		for _, element := range slices.Backward(h.elements(r)) {
 			proto, _ := parameter(element, "proto")
 			secure = strings.EqualFold(proto, "https")
-			if addr, err := h.address(element); err != nil || !trusted.has(addr.Addr()) {
+			if addr, err := h.address(element); err != nil || !trusted.Has(addr.Addr()) {
 				return secure
 			}
 		}

@@ -19,16 +19,16 @@ func mustTrust(t testing.TB, list ...string) Trusted {
 func TestTrusted(t *testing.T) {
 	trusted := mustTrust(t, "10.0.0.0/8", "192.0.2.1", "2001:db8::/32", "::1")
 	for _, addr := range []string{"10.1.2.3", "::ffff:10.1.2.3", "192.0.2.1", "2001:db8::9", "::1"} {
-		if !trusted.has(netip.MustParseAddr(addr)) {
+		if !trusted.Has(netip.MustParseAddr(addr)) {
 			t.Errorf("%s is not trusted", addr)
 		}
 	}
 	for _, addr := range []string{"11.0.0.1", "192.0.2.2", "2001:db9::", "::2", "::ffff:11.0.0.1", "::a01:203"} {
-		if trusted.has(netip.MustParseAddr(addr)) {
+		if trusted.Has(netip.MustParseAddr(addr)) {
 			t.Errorf("%s is trusted", addr)
 		}
 	}
-	if !(Trusted{}).None() || mustTrust(t, "unix").None() || trusted.has(netip.Addr{}) {
+	if !(Trusted{}).None() || mustTrust(t, "unix").None() || trusted.Has(netip.Addr{}) {
 		t.Error("nobody is somebody")
 	}
 	for entry, says := range map[string]string{

@@ -65,7 +65,8 @@ func (t Trusted) None() bool { return t.prefixes == nil && !t.unix }
 
 // has reports whether a proxy at this address is trusted. An IPv4-mapped address counts as
 // IPv4.
-func (t Trusted) has(addr netip.Addr) bool {
+// Has reports whether an address is that of a trusted proxy.
+func (t Trusted) Has(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	for _, p := range t.prefixes {
 		if p.Contains(addr) {
@@ -78,7 +79,7 @@ func (t Trusted) has(addr netip.Addr) bool {
 func (t Trusted) hasPeer(a net.Addr) bool {
 	switch a := a.(type) {
 	case *net.TCPAddr:
-		return t.has(a.AddrPort().Addr())
+		return t.Has(a.AddrPort().Addr())
 	case *net.UnixAddr:
 		return t.unix
 	}

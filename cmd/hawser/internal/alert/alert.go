@@ -135,6 +135,15 @@ func (a *Alerts) Count(k Kind) uint64 {
 	return a.counts[k]
 }
 
+// Webhook returns how many alerts the webhook has taken, has not taken after all tries, and how
+// many it was not sent as too many waited.
+func (a *Alerts) Webhook() (sent, failed, dropped uint64) {
+	if a.hook == nil {
+		return 0, 0, 0
+	}
+	return a.hook.Sent(), a.hook.Failed(), a.hook.Dropped()
+}
+
 // Close ends the webhook, for which it waits a little.
 func (a *Alerts) Close() {
 	if a.hook != nil {

@@ -103,8 +103,22 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
+	// AlertWebhook is the URL to which alerts are sent; "": to none. AlertKeyFile names the
+	// file with the key that signs them.
+	AlertWebhook string
+	AlertKeyFile string
+
 	Chat   Chat
 	Limits Limits
+	Bans   Bans
+}
+
+// Bans are how who behaves as no honest client does is banned. See guard.Config.
+type Bans struct {
+	Offences int // 0: nobody is banned automatically
+	Window   time.Duration
+	Duration time.Duration
+	Longest  time.Duration
 }
 
 // Chat is how the chat works. See chat.Config and chat.Pages.
@@ -191,6 +205,12 @@ func (c *Config) check() error {
 	}
 	if c.PublishKey != "" && c.PublishKeyFile != "" {
 		errs = append(errs, errors.New("publish_key_file: it is set, and so is the variable "+publishKeyVariable+"; only one of them is allowed"))
+	}
+	if (c.AlertWebhook == "") != (c.AlertKeyFile == "") {
+		errs = append(errs, errors.New("alert_webhook: it and alert_key_file belong together, and only one of them is set"))
+	}
+	if c.Bans.Longest < c.Bans.Duration {
+		errs = append(errs, fmt.Errorf("bans.longest: it is %v, and bans.duration is %v", c.Bans.Longest, c.Bans.Duration))
 	}
 	errs = append(errs, c.checkRedis()...)
 	if c.Chat.HistoryDefault > c.Chat.HistoryPage {

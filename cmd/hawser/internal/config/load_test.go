@@ -60,6 +60,7 @@ func TestDefault(t *testing.T) {
 			ListPage:          500,
 			PresenceList:      1000,
 		},
+		Bans: Bans{Offences: 5, Window: time.Minute, Duration: 10 * time.Minute, Longest: 24 * time.Hour},
 		Limits: Limits{
 			MessagesPerSecond:        10,
 			Burst:                    20,
@@ -119,6 +120,9 @@ func TestEverySource(t *testing.T) {
 		Deflate:         true,
 		LogLevel:        slog.LevelWarn,
 		LogFormat:       "json",
+		AlertWebhook:    "https://alerts.example/hawser?team=chat",
+		AlertKeyFile:    "/run/secrets/alerts",
+		Bans:            Bans{Offences: 18, Window: 19 * time.Second, Duration: 20 * time.Minute, Longest: 21 * time.Hour},
 		Limits: Limits{MessagesPerSecond: 1, Burst: 2, Connections: 6, ConnectionsPerAddress: 3, AcceptsPerSecond: 7,
 			HandshakesPerSecond: 4, GuestsPerMinute: 5, UserMessagesPerSecond: 8, AddressMessagesPerSecond: 9,
 			UserBytesPerDay: 10 << 20, AddressBytesPerDay: 11 << 20, UserRoomsPerHour: 12, AddressRoomsPerHour: 13,
@@ -170,6 +174,8 @@ memory_budget = "3 MiB"
 deflate = true
 log_level = "warn"
 log_format = "json"
+alert_webhook = "https://alerts.example/hawser?team=chat"
+alert_key_file = "/run/secrets/alerts"
 
 [tls_identities]
 "uri:spiffe://example/ada?a=b" = "u_ada"
@@ -207,6 +213,12 @@ content = 14
 metadata = "15B"
 rooms = 16
 errors_per_minute = 17
+
+[bans]
+offences = 18
+window = "19s"
+duration = "20m"
+longest = "21h"
 `
 	environ := []string{
 		"HAWSER_LISTEN=[::1]:0",
@@ -267,6 +279,12 @@ errors_per_minute = 17
 		"HAWSER_LIMITS_METADATA=15B",
 		"HAWSER_LIMITS_ROOMS=16",
 		"HAWSER_LIMITS_ERRORS_PER_MINUTE=17",
+		"HAWSER_ALERT_WEBHOOK=https://alerts.example/hawser?team=chat",
+		"HAWSER_ALERT_KEY_FILE=/run/secrets/alerts",
+		"HAWSER_BANS_OFFENCES=18",
+		"HAWSER_BANS_WINDOW=19s",
+		"HAWSER_BANS_DURATION=20m",
+		"HAWSER_BANS_LONGEST=21h",
 		"HAWSER_CHAT_HEARTBEAT_INTERVAL=60s",
 		"HAWSER_CHAT_OPERATION_TIMEOUT=1500ms",
 		"HAWSER_CHAT_SESSION_LIFETIME=2h",
@@ -286,6 +304,7 @@ errors_per_minute = 17
 		name = strings.ToLower(strings.TrimPrefix(name, "HAWSER_"))
 		name = strings.Replace(name, "limits_", "limits.", 1)
 		name = strings.Replace(name, "chat_", "chat.", 1)
+		name = strings.Replace(name, "bans_", "bans.", 1)
 		args = append(args, "--"+strings.ReplaceAll(name, "_", "-")+"="+value)
 	}
 	if n := len(environ) + 1; n != len(settings) { // redis_file excludes redis

@@ -110,6 +110,11 @@ var settings = []setting{
 	}), "text", func(c *Config) *string { return &c.LogFormat },
 		"Format of the log."),
 
+	declare("alert_webhook", webhook(), "", func(c *Config) *string { return &c.AlertWebhook },
+		"URL to which alerts are sent, as POST requests of JSON with a signature in the header Hawser-Signature. Alerts also go to the log, and are counted for Prometheus. Empty: nowhere else."),
+	declare("alert_key_file", file(), "", func(c *Config) *string { return &c.AlertKeyFile },
+		"File that contains the key of that signature, a word of at least 16 characters, and nothing else."),
+
 	declare("chat.heartbeat_interval", seconds(time.Second, time.Hour), 30*time.Second, func(c *Config) *time.Duration { return &c.Chat.HeartbeatInterval },
 		"Time after which clients are asked to send a heartbeat."),
 	declare("chat.operation_timeout", duration(100*time.Millisecond, time.Minute), 5*time.Second, func(c *Config) *time.Duration { return &c.Chat.OperationTimeout },
@@ -169,6 +174,15 @@ var settings = []setting{
 		"Opening handshakes per second, by all clients together. 0: no limit."),
 	declare("limits.guests_per_minute", limit(), 300, func(c *Config) *int { return &c.Limits.GuestsPerMinute },
 		"New guests per minute and client address, and as many at once: an office or a school class behind one address may arrive together. A guest's new name counts as a new guest. 0: no limit."),
+
+	declare("bans.offences", integer(0, 1000), 5, func(c *Config) *int { return &c.Bans.Offences },
+		"Offences within bans.window after which a user is banned, or a client address for what it does before log-in: messages over the limits, tokens that are not accepted, connections that do not log in, requests for what is not there. What happens within a second is one offence, and slight ones count for less. An address is not banned while well-behaved users share it. 0: nobody is banned automatically."),
+	declare("bans.window", seconds(time.Second, 24*time.Hour), time.Minute, func(c *Config) *time.Duration { return &c.Bans.Window },
+		"Time in which offences are counted."),
+	declare("bans.duration", seconds(time.Second, 365*24*time.Hour), 10*time.Minute, func(c *Config) *time.Duration { return &c.Bans.Duration },
+		"How long the first ban lasts. Each further one is twice as long, if not a day has passed since the last one ended."),
+	declare("bans.longest", seconds(time.Second, 365*24*time.Hour), 24*time.Hour, func(c *Config) *time.Duration { return &c.Bans.Longest },
+		"Maximum length of an automatic ban."),
 }
 
 // maxMemory is 1 TiB, or 1 GiB where an int has 32 bits.
