@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 
 	"github.com/redis/rueidis"
 
@@ -30,7 +29,8 @@ type batch struct {
 	c       chat.Conversation
 	entries []int // indices of Append's
 	call    call
-	early   error // why it cannot be stored
+	tags    []uint32 // of the entries
+	early   error    // why it cannot be stored
 }
 
 // Append implements chat.Log. The calls of a round are of different conversations, and go in one
@@ -104,24 +104,22 @@ func (s *store) rounds(entries []chat.Entry) (rounds [][]*batch) {
 
 // prepare makes the call of a batch.
 func (s *store) prepare(b *batch, entries []chat.Entry) {
-	now := s.Now()
-	known := ""
-	if at := s.position(b.c); at.Epoch != "" {
-		known = fmt.Sprintf("%s %d %d", at.Epoch, at.Change, at.Tag)
-	}
-	b.call.keys = append(make([]string, 0, 3+len(b.entries)), s.keys.tailsOf(b.c), s.keys.log(b.c), s.keys.feed(partition(string(b.c))))
-	b.call.args = append(make([]string, 0, 4+3*len(b.entries)), string(b.c), strconv.FormatInt(now, 10), epochSalt(), known)
+	now, at := s.Now(), s.position(b.c)
+	head := appendUint(appendUint(appendInt(nil, now, 6), at.Change, 6), uint64(at.Tag), 4)
+	head = append(append(head, epochSalt()...), at.Epoch...)
+	log := s.keys.log(b.c)
+	b.call.keys = append(make([]string, 0, 2+len(b.entries)), s.keys.tailsOf(b.c), log)
+	b.call.args = append(make([]string, 0, 2+len(b.entries)), string(b.c), string(head))
+	b.tags = make([]uint32, len(b.entries))
 	var entry []byte
-	for _, i := range b.entries {
-		m := entries[i].Message
-		ref := 0
+	for k, i := range b.entries {
+		m, ref := entries[i].Message, log
 		if m.Ref != "" {
-			b.call.keys = append(b.call.keys, s.keys.ref(b.c, m.Sender, m.Ref))
-			ref = len(b.call.keys) - 3
+			ref = s.keys.ref(b.c, m.Sender, m.Ref)
 		}
-		tag := rand.Uint32() | 1
-		entry = appendEntry(entry[:0], tag, now, m)
-		b.call.args = append(b.call.args, strconv.FormatUint(uint64(tag), 10), strconv.Itoa(ref), string(entry))
+		b.tags[k] = rand.Uint32() | 1
+		entry = appendEntry(entry[:0], b.tags[k], now, m)
+		b.call.keys, b.call.args = append(b.call.keys, ref), append(b.call.args, string(entry))
 	}
 }
 
@@ -180,53 +178,51 @@ func (s *store) finish(b *batch, r rueidis.RedisResult, err error, entries []cha
 
 // results reads the reply of the script.
 func (b *batch) results(r rueidis.RedisResult, entries []chat.Entry) (results []chat.Result, news []published, err error) {
-	lines, err := r.AsStrSlice()
+	text, err := r.ToString()
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(lines) != 2+len(b.entries) {
-		return nil, nil, errReply
-	}
-	before, err := strconv.ParseUint(lines[1], 10, 32)
-	if err != nil {
+	p := packed{rest: text}
+	next := chat.Change{Number: p.uint(6), Seq: p.uint(6)}
+	before := uint32(p.uint(4))
+	next.ServerTS = p.int(6)
+	next.Epoch = p.text(int(p.uint(1)))
+	earlier := b.earlier(&p)
+	if p.short {
 		return nil, nil, errReply
 	}
 	for k, i := range b.entries {
-		ch, flag, err := parseResult(lines[2+k])
-		if err != nil {
-			return nil, nil, err
-		}
-		ch.Epoch, ch.ID = lines[0], messageID(b.c, ch.Seq, ch.Tag)
-		if flag == "1" {
+		if ch, ok := earlier[k]; ok {
+			ch.Epoch, ch.ID = next.Epoch, messageID(b.c, ch.Seq, ch.Tag)
 			results = append(results, chat.Result{Change: ch, Duplicate: true})
 			continue
 		}
+		ch := next
+		ch.Tag = b.tags[k]
+		ch.ID = messageID(b.c, ch.Seq, ch.Tag)
 		ch.Message = entries[i].Message
 		ch.Message.ServerTS = ch.ServerTS
 		results = append(results, chat.Result{Change: ch})
-		told := ch
-		news = append(news, published{&told, uint32(before)})
-		before = uint64(ch.Tag)
+		news = append(news, published{&ch, before})
+		next.Number, next.Seq, before = ch.Number+1, ch.Seq+1, ch.Tag
 	}
 	return results, news, nil
 }
 
-// parseResult reads "number seq tag ts" and what follows.
-func parseResult(s string) (ch chat.Change, rest string, err error) {
-	f := strings.SplitN(s, " ", 5)
-	if len(f) < 5 {
-		return ch, "", fmt.Errorf("%w: %q", errReply, s)
-	}
-	number, e1 := strconv.ParseUint(f[0], 10, 64)
-	seq, e2 := strconv.ParseUint(f[1], 10, 64)
-	tag, e3 := strconv.ParseUint(f[2], 10, 32)
-	ts, e4 := strconv.ParseInt(f[3], 10, 64)
-	for _, e := range []error{e1, e2, e3, e4} {
-		if e != nil {
-			return ch, "", fmt.Errorf("%w: %q", errReply, s)
+// earlier reads the changes of those entries that had been stored before.
+func (b *batch) earlier(p *packed) map[int]chat.Change {
+	var all map[int]chat.Change
+	for p.rest != "" {
+		k := int(p.uint(1))
+		ref := packed{rest: p.text(int(p.uint(1)))}
+		ch := chat.Change{Number: ref.uint(6), Seq: ref.uint(6), Tag: uint32(ref.uint(4)), ServerTS: ref.int(6)}
+		p.short = p.short || ref.short || k >= len(b.entries)
+		if all == nil {
+			all = make(map[int]chat.Change)
 		}
+		all[k] = ch
 	}
-	return chat.Change{Number: number, Seq: seq, Tag: uint32(tag), ServerTS: ts}, f[4], nil
+	return all
 }
 
 // messageID is made of the conversation, the seq and the tag: so two messages that got the same

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	randv2 "math/rand/v2"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -205,23 +203,22 @@ func (b *broker) hear(_, message string) {
 	}
 }
 
-// encodeChanges writes what the append script writes, too: the entries of the log, and first
-//
-//	"a" conversation " " epoch " " tag-before-the-first " " number-of-the-first " " lengths-of-entries "\n"
-//
-// with commas between the lengths.
+// encodeChanges writes what the append script writes, too: "a", conversation, epoch, the tag before
+// the first change, its number and how many there are ("<I2c0I1c0I4I6I1"), the lengths of their
+// entries in the log ("<I4"), and these entries.
 func encodeChanges(c chat.Conversation, news []published) string {
-	text := fmt.Appendf(nil, "a%s %s %d %d ", c, news[0].change.Epoch, news[0].before, news[0].change.Number)
+	text := append(appendUint([]byte{'a'}, uint64(len(c)), 2), c...)
+	epoch := news[0].change.Epoch
+	text = append(appendUint(text, uint64(len(epoch)), 1), epoch...)
+	text = appendUint(appendUint(text, uint64(news[0].before), 4), news[0].change.Number, 6)
+	text = appendUint(text, uint64(len(news)), 1)
 	var entries []byte
-	for i, p := range news {
-		if i > 0 {
-			text = append(text, ',')
-		}
+	for _, p := range news {
 		before := len(entries)
 		entries = appendEntry(entries, p.change.Tag, p.change.ServerTS, p.change.Message)
-		text = strconv.AppendInt(text, int64(len(entries)-before), 10)
+		text = appendUint(text, uint64(len(entries)-before), 4)
 	}
-	return string(append(append(text, '\n'), entries...))
+	return string(append(text, entries...))
 }
 
 // gap is called when messages may not have been heard since then: everything is looked at.

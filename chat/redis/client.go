@@ -99,8 +99,8 @@ func broken(err error) bool {
 
 func brokenResult(r rueidis.RedisResult) bool { return broken(r.Error()) }
 
-// notDone are the errors of Redis that say that a command had no effect.
-var notDone = []string{"ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NOAUTH", "NOGOODSLAVE",
+// notDone are the errors of Redis, and of the scripts, that say that a command had no effect.
+var notDone = []string{"ASK", "BUSY", "CLUSTERDOWN", "CROSSSLOT", "LOADING", "MASTERDOWN", "MISCONF", "MOVED", "NEWER", "NOAUTH", "NOGOODSLAVE",
 	"NOPERM", "NOREPLICAS", "NOSCRIPT", "OOM", "READONLY", "TRYAGAIN", "WRONGPASS"}
 
 // written is the error of a command that writes, with chat.ErrOutcomeUnknown unless it certainly

@@ -58,10 +58,7 @@ type Config struct {
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
 
-const (
-	defaultAge  = 30 * 24 * time.Hour
-	feedChanges = 200 // that a partition's feed keeps, or somewhat more
-)
+const defaultAge = 30 * 24 * time.Hour
 
 func (c Config) withDefaults() Config {
 	c.Prefix = cmp.Or(c.Prefix, "hawser:")

@@ -1,11 +1,6 @@
 package redis
 
-import (
-	"strconv"
-	"strings"
-
-	"github.com/hawser-ws/hawser/chat"
-)
+import "github.com/hawser-ws/hawser/chat"
 
 // heard is a change with its message, in one allocation.
 type heard struct {
@@ -16,28 +11,20 @@ type heard struct {
 // hearChanges hears what encodeChanges and the script of appends tell. Every node hears every
 // change of its conversations, so what this takes is most of what a node costs.
 func (b *broker) hearChanges(text string) error {
-	head, entries, _ := strings.Cut(text, "\n")
-	name, head, _ := strings.Cut(head, " ")
-	epoch, head, _ := strings.Cut(head, " ")
-	tag, head, _ := strings.Cut(head, " ")
-	first, head, _ := strings.Cut(head, " ")
-	sizes, _, _ := strings.Cut(head, " ") // a later version may say more
-	before, e1 := strconv.ParseUint(tag, 10, 32)
-	number, e2 := strconv.ParseUint(first, 10, 64)
-	if e1 != nil || e2 != nil {
-		return errReply
-	}
+	p := packed{rest: text}
+	c := chat.Conversation(p.text(int(p.uint(2))))
+	epoch := p.text(int(p.uint(1)))
+	before, number, count := uint32(p.uint(4)), p.uint(6), int(p.uint(1))
+	sizes := packed{rest: p.text(4 * count)} // a later version may say more after the entries
 	nodes := b.all()
-	parser := newEntryParser(chat.Conversation(name), epoch)
-	for more := true; more; number++ {
-		var size string
-		size, sizes, more = strings.Cut(sizes, ",")
-		n, err := strconv.Atoi(size)
-		if err != nil || n < 0 || n > len(entries) {
+	parser := newEntryParser(c, epoch)
+	for range count {
+		entry := p.text(int(sizes.uint(4)))
+		if p.short {
 			return errReply
 		}
 		one := new(heard)
-		parser.parse(number, entries[:n], &one.change, &one.message)
+		parser.parse(number, entry, &one.change, &one.message)
 		if one.change.Damaged {
 			return errRecord
 		}
@@ -48,9 +35,12 @@ func (b *broker) hearChanges(text string) error {
 				ch = new(chat.Change)
 				*ch = one.change
 			}
-			node.bell.Offer(parser.c, ch, uint32(before))
+			node.bell.Offer(parser.c, ch, before)
 		}
-		entries, before = entries[n:], uint64(tag)
+		before, number = tag, number+1
+	}
+	if p.short {
+		return errReply
 	}
 	return nil
 }

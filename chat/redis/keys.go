@@ -33,7 +33,6 @@ func (k keys) of(name string) string { return k.in(partition(name)) }
 
 // Of conversations.
 func (k keys) tails(partition int) string          { return k.in(partition) + "t" }
-func (k keys) feed(partition int) string           { return k.in(partition) + "f" }
 func (k keys) log(c chat.Conversation) string      { return k.of(string(c)) + "s" + string(c) }
 func (k keys) channel(c chat.Conversation) string  { return k.log(c) }
 func (k keys) tailsOf(c chat.Conversation) string  { return k.tails(partition(string(c))) }
@@ -43,7 +42,7 @@ func (k keys) presence(c chat.Conversation) string { return k.of(string(c)) + "p
 // ref is the key of a sender's ref in a conversation.
 func (k keys) ref(c chat.Conversation, sender, ref string) string {
 	sum := sha256.Sum256([]byte(string(c) + "\x00" + sender + "\x00" + ref))
-	return k.of(string(c)) + "r" + base64.RawURLEncoding.EncodeToString(sum[:15])
+	return k.of(string(c)) + "r" + base64.RawURLEncoding.EncodeToString(sum[:12])
 }
 
 // Of users.

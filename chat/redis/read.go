@@ -66,7 +66,7 @@ func (s *store) read(ctx context.Context, c chat.Conversation, w window) (st str
 	return st, nil
 }
 
-// entryParser reads the entries of a conversation's log, "tag ts record".
+// entryParser reads the entries of a conversation's log (appendEntry).
 type entryParser struct {
 	c     chat.Conversation
 	epoch string
@@ -81,16 +81,14 @@ func newEntryParser(c chat.Conversation, epoch string) entryParser {
 // damaged.
 func (p *entryParser) parse(number uint64, entry string, ch *chat.Change, m *chat.Message) {
 	*ch = chat.Change{Number: number, Epoch: p.epoch}
-	first, rest, _ := strings.Cut(entry, " ")
-	second, record, _ := strings.Cut(rest, " ")
-	tag, e1 := strconv.ParseUint(first, 10, 32)
-	ts, e2 := strconv.ParseInt(second, 10, 64)
-	if e1 != nil || e2 != nil || parseRecord(record, m) != nil {
+	head := packed{rest: entry}
+	tag, ts := uint32(head.uint(4)), head.int(6)
+	if parseRecord(head.rest, m) != nil {
 		ch.Damaged = true
 		return
 	}
 	m.ServerTS = ts
-	ch.Tag, ch.Seq, ch.ServerTS, ch.Message = uint32(tag), number, ts, m
+	ch.Tag, ch.Seq, ch.ServerTS, ch.Message = tag, number, ts, m
 	ch.ID = messageIDIn(p.id, ch.Seq, ch.Tag)
 }
 

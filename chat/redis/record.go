@@ -3,7 +3,6 @@ package redis
 import (
 	"encoding/binary"
 	"errors"
-	"strconv"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -13,11 +12,10 @@ import (
 // comes after that, and is left alone.
 const recordVersion = 1
 
-// appendEntry appends a change as a log has it: "tag time record".
+// appendEntry appends a change as a log has it: its tag, its time and its record ("<I4i6", and the
+// rest).
 func appendEntry(dst []byte, tag uint32, ts int64, m *chat.Message) []byte {
-	dst = append(strconv.AppendUint(dst, uint64(tag), 10), ' ')
-	dst = append(strconv.AppendInt(dst, ts, 10), ' ')
-	return appendRecord(dst, m)
+	return appendRecord(appendInt(appendUint(dst, uint64(tag), 4), ts, 6), m)
 }
 
 var errRecord = errors.New("chat/redis: a record is damaged")

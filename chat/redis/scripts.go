@@ -87,7 +87,6 @@ func newAppendScript(cfg *Config) *script {
 		"{lifetime}", strconv.FormatInt(cfg.RefLifetime.Milliseconds(), 10),
 		"{messages}", strconv.Itoa(cfg.Messages),
 		"{age}", strconv.FormatInt(cfg.Age.Milliseconds(), 10),
-		"{feed}", strconv.Itoa(feedChanges),
 		"{tell}", strconv.FormatBool(cfg.Ack.Replicas == 0),
 		"{epoch}", epochText,
 	).Replace(appendText))

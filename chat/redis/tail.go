@@ -5,38 +5,33 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/redis/rueidis"
 
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A tail is stored as "change seq tag ts epoch back", and perhaps more that a later version
-// knows. back is the last change whose time was before that of the one before it; 0 if there is
-// none. The field "#" of the same hash is the epoch in which the partition's next conversation
-// begins.
+// A tail is stored as a version, change, seq, tag, ts, back and epoch ("<I1I6I6I4i6I6I1c0"), and
+// perhaps more that a later version knows: whoever changes a tail keeps that. A later version that
+// changes the rest has another number, and this one leaves such a tail alone. back is the last change
+// whose time was before that of the one before it; 0 if there is none. The field "#" of the same hash
+// is the epoch in which the partition's next conversation begins.
 type tail struct {
 	chat.Tail
 	back uint64
 }
 
+const tailVersion = 1
+
 func parseTail(s string) (t tail, err error) {
-	f := strings.Fields(s)
-	if len(f) < 6 {
-		return t, fmt.Errorf("chat/redis: %q is not a tail", s)
+	p := packed{rest: s}
+	version := p.uint(1)
+	t.Change, t.Seq, t.Tag, t.ServerTS, t.back = p.uint(6), p.uint(6), uint32(p.uint(4)), p.int(6), p.uint(6)
+	t.Epoch = p.text(int(p.uint(1)))
+	if p.short || version != tailVersion {
+		return tail{}, fmt.Errorf("chat/redis: %q is not a tail of version %d", s, tailVersion)
 	}
-	change, e1 := strconv.ParseUint(f[0], 10, 64)
-	seq, e2 := strconv.ParseUint(f[1], 10, 64)
-	tag, e3 := strconv.ParseUint(f[2], 10, 32)
-	ts, e4 := strconv.ParseInt(f[3], 10, 64)
-	back, e5 := strconv.ParseUint(f[5], 10, 64)
-	for _, e := range []error{e1, e2, e3, e4, e5} {
-		if e != nil {
-			return t, fmt.Errorf("chat/redis: %q is not a tail: %w", s, e)
-		}
-	}
-	return tail{chat.Tail{Change: change, Seq: seq, Tag: uint32(tag), ServerTS: ts, Epoch: f[4]}, back}, nil
+	return t, nil
 }
 
 // tailOf reads a tail from what HMGET returned for "#" and the conversation. marked is false if

@@ -1,45 +1,51 @@
 -- Appends entries of one conversation.
 --
--- KEYS: tails of the partition, log of the conversation (its channel has the same name), feed of
---       the partition, then the key of each ref
--- ARGV: conversation, time in ms, four random digits for an epoch, "epoch change tag" of the newest
---       change that the caller knows or "", then for each entry: its tag, which of the keys of refs is its own
---       or 0, and "tag time record" as the log will have it
+-- KEYS: tails of the partition, log of the conversation (its channel has the same name), then for
+--       each entry the key of its ref, or once more that of the log if it has none
+-- ARGV: conversation; time in ms, change and tag of the newest change that the caller knows, four
+--       random digits for an epoch, and the epoch of that change or nothing ("<i6I6I4", 4 bytes, the
+--       rest); then each entry as the log will have it (record.go)
 --
--- Strings of Lua are hashed whole when they are made, so the long ones are made as rarely as
--- possible: the entries of the log come ready, and are made again only where the time is another.
+-- Most of the time goes to Lua and not to what the commands do. So the numbers are packed and not
+-- written in digits, and strings, which Lua hashes whole when they are made, are made as rarely as
+-- possible, above all the long ones.
 --
--- Returns the epoch, the tag before the first change, and for each entry
--- "number seq tag ts duplicate".
+-- Returns the number of the first change that was stored, its seq, the tag before it, its time and
+-- the epoch ("<I6I6I4i6I1c0"), and then, for each entry that had been stored before, which one that
+-- is, from 0, and what its ref has ("I1I1c0"): number, seq, tag and time ("<I6I6I4i6").
+--
 -- What is the same for all calls is part of the text: the lifetime of a ref, how many messages are
--- kept, for how long (0: for ever), how many changes the feed keeps, and whether to tell the nodes
--- that subscribe: what must be at replicas first is told by the caller.
-local LIFETIME, MESSAGES, AGE, FEED = '{lifetime}', {messages}, {age}, '{feed}'
+-- kept, for how long (0: for ever), and whether to tell the nodes that subscribe: what must be at
+-- replicas first is told by the caller.
+local LIFETIME, MESSAGES, AGE = '{lifetime}', {messages}, {age}
 
-local call, format = redis.call, string.format
+local call, pack, read = redis.call, struct.pack, struct.unpack
 local tails, log = KEYS[1], KEYS[2]
-local conversation = ARGV[1]
+local conversation, head = ARGV[1], ARGV[2]
 
-local now = tonumber(ARGV[2])
-local change, seq, tag, ts, back, rest = 0, 0, '0', 0, 0, ''
-local epoch, of, lost = nil, '', false
-local have = call('HMGET', tails, conversation, '#feed')
-local stored, fed = have[1], (tonumber(have[2]) or 0) + 1
+local asked, known, its = read('<i6I6I4', head)
+local of = #head > 20 and string.sub(head, 21) or ''
+local change, seq, tag, last, back, epoch, rest = 0, 0, 0, 0, 0, nil, ''
+local lost = false
+local stored = call('HGET', tails, conversation)
 if stored then
-	local a, b, c, d, e, f, g = string.match(stored, '^(%d+) (%d+) (%d+) (%-?%d+) (%S+) (%d+)(.*)$')
-	change, seq, tag, ts, epoch, back, rest = tonumber(a), tonumber(b), c, tonumber(d), e, tonumber(f), g
+	local version, after
+	version, change, seq, tag, last, back, epoch, after = read('<I1I6I6I4i6I6I1c0', stored)
+	if version ~= 1 then
+		return redis.error_reply('NEWER the tail of the conversation is of version ' .. version)
+	end
+	if after <= #stored then
+		rest = string.sub(stored, after)
+	end
 else
 	epoch = call('HGET', tails, '#')
 	lost = call('DEL', log) == 1
 end
-if ARGV[4] ~= '' then
-	local number, its
-	of, number, its = string.match(ARGV[4], '^(%S+) (%d+) (%d+)')
-	local known = tonumber(number)
-	lost = lost or of == epoch and (known > change or (known == change and known > 0 and its ~= '0' and tag ~= '0' and its ~= tag))
+if of == epoch and (known > change or known == change and known > 0 and its ~= 0 and tag ~= 0 and its ~= tag) then
+	lost = true
 end
 if lost or not epoch or of ~= '' and of ~= epoch then
-	local salt = ARGV[3]
+	local salt = string.sub(head, 17, 20)
 	{epoch}
 	if not epoch then
 		epoch = begin(of)
@@ -50,75 +56,66 @@ if lost or not epoch or of ~= '' and of ~= epoch then
 	end
 end
 
-if ts > now then
-	if ts - now > 60000 then
+local now = asked
+if last > now then
+	if last - now > 60000 then
 		back = change + 1 -- the clock was wrong when the last message was stored
 	else
-		now = ts
+		now = last
 	end
 end
-local last, at = ts, ARGV[2]
-if now ~= tonumber(at) then
-	at = format('%d', now)
-end
-local before = tag
-local results, entries, sizes = {epoch, before}, {}, {}
-for i = 5, #ARGV, 3 do
-	local ref = tonumber(ARGV[i + 1])
-	local result = format('%d %d %s %s', change + 1, seq + 1, ARGV[i], at)
-	local dup = false
-	if ref > 0 then
-		local old = call('SET', KEYS[3 + ref], result, 'PX', LIFETIME, 'NX', 'GET')
+local before, first, firstSeq = tag, change + 1, seq + 1
+local entries, n, sizes, duplicates = {}, 0, '', ''
+for i = 3, #ARGV do
+	local entry, ref, own, duplicate = ARGV[i], KEYS[i], (read('<I4', ARGV[i])), false
+	if ref ~= log then
+		local result = pack('<I6I6I4i6', change + 1, seq + 1, own, now)
+		local old = call('SET', ref, result, 'PX', LIFETIME, 'NX', 'GET')
 		if old then
-			local n, t = string.match(old, '^(%d+) %d+ %d+ (%-?%d+)')
-			dup = tonumber(n) <= change and now - tonumber(t) < tonumber(LIFETIME)
-			if dup then
-				results[#results + 1] = old .. ' 1'
+			local number, _, _, at = read('<I6I6I4i6', old)
+			duplicate = number <= change and now - at < {lifetime}
+			if duplicate then
+				duplicates = duplicates .. pack('I1I1c0', i - 3, #old, old)
 			else
-				call('SET', KEYS[3 + ref], result, 'PX', LIFETIME)
+				call('SET', ref, result, 'PX', LIFETIME)
 			end
 		end
 	end
-	if not dup then
-		change, seq, tag = change + 1, seq + 1, ARGV[i]
-		results[#results + 1] = result .. ' 0'
-		local entry = ARGV[i + 2]
-		if at ~= ARGV[2] then
-			entry = tag .. ' ' .. at .. ' ' .. string.match(entry, '^%d+ %-?%d+ (.*)$')
+	if not duplicate then
+		change, seq, tag = change + 1, seq + 1, own
+		if now ~= asked then
+			entry = pack('<I4i6', own, now) .. string.sub(entry, 11)
 		end
-		entries[#entries + 1] = entry
-		sizes[#sizes + 1] = format('%d', #entry)
+		n = n + 1
+		entries[n] = entry
+		sizes = sizes .. pack('<I4', #entry)
 	end
 end
 
-if #entries > 0 then
-	local kept = call('RPUSH', log, unpack(entries))
-	call('HSET', tails, '#feed', format('%d', fed), conversation, format('%d %d %s %s %s %d%s', change, seq, tag, at, epoch, back, rest))
+local kept = n > 0 and call('RPUSH', log, unpack(entries))
+if kept or lost then
+	call('HSET', tails, conversation, pack('<I1I6I6I4i6I6I1c0', 1, change, seq, tag, kept and now or last, back, #epoch, epoch) .. rest)
+end
+if kept then
 	if kept >= MESSAGES + 64 then
 		call('LTRIM', log, -MESSAGES, -1)
 	end
 	-- The log expires when its last message is too old. To set that again with each message would
 	-- cost as much as storing it: an eighth of the time is enough.
-	if AGE > 0 and (kept == #entries or math.floor(now * 8 / AGE) ~= math.floor(last * 8 / AGE) or change % 64 < #entries) then
-		call('PEXPIRE', log, format('%d', AGE * 5 / 4))
+	if AGE > 0 and (kept == n or change % 64 < n or now - now % (AGE / 8) ~= last - last % (AGE / 8)) then
+		call('PEXPIRE', log, string.format('%d', AGE * 5 / 4))
 		local old = 0
-		for _, e in ipairs(call('LRANGE', log, 0, 16 + 2 * #entries)) do
-			if tonumber(string.match(e, '^%d+ (%-?%d+) ')) > now - AGE then break end
+		for _, entry in ipairs(call('LRANGE', log, 0, 16 + 2 * n)) do
+			if #entry >= 10 and select(2, read('<I4i6', entry)) > now - AGE then break end
 			old = old + 1
 		end
 		if old > 0 then
 			call('LTRIM', log, old, -1)
 		end
 	end
-	call('RPUSH', KEYS[3], format('%d %d %s', fed, change, conversation))
-	if fed % 32 == 0 then
-		call('LTRIM', KEYS[3], '-' .. FEED, -1)
-	end
 	if {tell} then
-		local head = format('a%s %s %s %d %s\n', conversation, epoch, before, change - #entries + 1, table.concat(sizes, ','))
-		call('SPUBLISH', log, head .. table.concat(entries))
+		local all = n == 1 and entries[1] or table.concat(entries)
+		call('SPUBLISH', log, pack('<c1I2c0I1c0I4I6I1', 'a', #conversation, conversation, #epoch, epoch, before, first, n) .. sizes .. all)
 	end
-elseif lost then
-	call('HSET', tails, conversation, format('%d %d %s %s %s %d%s', change, seq, tag, ts, epoch, back, rest))
 end
-return results
+return pack('<I6I6I4i6I1c0', first, firstSeq, before, now, #epoch, epoch) .. duplicates

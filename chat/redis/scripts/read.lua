@@ -8,7 +8,10 @@
 local have = redis.call('HMGET', KEYS[1], '#', ARGV[1])
 have[3], have[4], have[5] = '0', {}, '1'
 if have[2] then
-	local change = tonumber(string.match(have[2], '^%d+'))
+	local version, change = struct.unpack('<I1I6', have[2])
+	if version ~= 1 then
+		return redis.error_reply('NEWER the tail of the conversation is of version ' .. version)
+	end
 	local first = change - redis.call('LLEN', KEYS[2]) + 1
 	have[5] = string.format('%.0f', first)
 	local from, to, count = math.max(tonumber(ARGV[2]), first), tonumber(ARGV[3]), tonumber(ARGV[4])
