@@ -23,9 +23,8 @@
 // keys of a partition are in one slot of a cluster. After the prefix ("hawser:") and the tag
 // comes a letter, and then perhaps a name:
 //
-//	t          hash: the tail of each conversation, "change seq tag ts epoch back"; "#" is the epoch of new ones
-//	s r:lobby  list: the log of a conversation, of "tag ts record"; and its channel (sharded, as all are)
-//	f          list: the feed, "n change conversation" of what was stored last in the partition
+//	t          hash: the tail of each conversation, packed (tail.go); "#" is the epoch of new ones
+//	s r:lobby  list: the log of a conversation, of tag, time and record (record.go); and its channel (sharded, as all are)
 //	r …        string: where the message with a ref stands; expires after Config.RefLifetime
 //	z, p       sorted set and hash: who is in a room, and by which nodes
 //	m r:lobby  sorted set: members of a room
@@ -54,7 +53,7 @@
 //
 // Every script touches one slot, and is atomic there. Append stores any number of entries of one
 // conversation in one call: the refs are looked up, the changes get numbers, times and tags, the
-// log, the tail and the feed are written, and the doorbell rings. Calls of different
+// log and the tail are written, and the doorbell rings. Calls of different
 // conversations are pipelined.
 //
 // What lies in two slots is done in an order in which a process may die between any two steps:
