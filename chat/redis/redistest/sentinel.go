@@ -23,7 +23,7 @@ type Sentinel struct {
 
 // StartSentinel starts a master, its replicas and three sentinels, of which two must agree. It
 // returns when the replicas follow the master, and the sentinels know everything. A master that
-// does not answer for a second is replaced.
+// does not answer for a second, or for DownAfter, is replaced.
 func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 	t.Helper()
 	g := &Sentinel{Name: "hawser", t: t}
@@ -51,9 +51,7 @@ func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 
 func (g *Sentinel) sentinel(o *options) *Server {
 	conf := fmt.Sprintf("bind 127.0.0.1\nprotected-mode no\nsentinel monitor %s 127.0.0.1 %d 2\n", g.Name, g.Servers[0].Port)
-	for _, setting := range []string{"down-after-milliseconds %s 1000", "failover-timeout %s 1000", "parallel-syncs %s 2"} {
-		conf += "sentinel " + fmt.Sprintf(setting, g.Name) + "\n"
-	}
+	conf += fmt.Sprintf("sentinel down-after-milliseconds %[1]s %[2]d\nsentinel failover-timeout %[1]s %[2]d\nsentinel parallel-syncs %[1]s 2\n", g.Name, o.downAfter.Milliseconds())
 	if o.password != "" {
 		conf += fmt.Sprintf("sentinel auth-pass %s %s\n", g.Name, o.password)
 	}

@@ -20,10 +20,11 @@ import (
 type Option func(*options)
 
 type options struct {
-	lines    []string // of redis.conf
-	password string
-	replicas int
-	cluster  bool
+	lines     []string // of redis.conf
+	password  string
+	replicas  int
+	downAfter time.Duration
+	cluster   bool
 }
 
 // AOF makes a server keep what it stores in an append-only file. fsync is always, everysec or
@@ -47,6 +48,11 @@ func User(name, password, rules string) Option {
 func Config(lines ...string) Option {
 	return func(o *options) { o.lines = append(o.lines, lines...) }
 }
+
+// DownAfter sets for how long a master of StartSentinel must not answer until it is replaced, and
+// how long a step of that may take. Otherwise that is a second, which a busy machine may need for
+// an answer: then another server becomes the master without a reason.
+func DownAfter(d time.Duration) Option { return func(o *options) { o.downAfter = d } }
 
 // Replicas sets how many replicas the master of StartSentinel has. Otherwise it has two.
 func Replicas(n int) Option { return func(o *options) { o.replicas = n } }
@@ -85,7 +91,7 @@ func Start(t testing.TB, opts ...Option) *Server {
 }
 
 func collect(opts []Option) *options {
-	o := &options{replicas: 2}
+	o := &options{replicas: 2, downAfter: time.Second}
 	for _, opt := range opts {
 		opt(o)
 	}

@@ -21,7 +21,7 @@ import (
 func TestFailover(t *testing.T) {
 	t.Parallel() // they mostly wait
 	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 1, breaking: 8 * time.Second}.lasting(t)
-	sentinel := redistest.StartSentinel(t, redistest.AOF("always"), redistest.Replicas(1))
+	sentinel := redistest.StartSentinel(t, redistest.AOF("always"), redistest.Replicas(1), redistest.DownAfter(4*time.Second))
 	key := tokenKey(t)
 	var nodes []*node
 	for i := range 3 {
