@@ -76,18 +76,46 @@ func TestX10SlotMigration(t *testing.T) {
 	}
 }
 
-// A primary of a cluster dies, and its replica takes over.
+// A primary of a cluster dies, and its replica takes over. Another connection hears its channels
+// from then on, and what nobody heard meanwhile is looked for.
 func TestClusterFailover(t *testing.T) {
 	t.Parallel()
 	c := redistest.StartCluster(t)
-	e := open(t, Config{Addresses: c.Addrs(), PresenceTTL: time.Second, Timeout: time.Second, Ack: Ack{Replicas: 1}})
+	e := open(t, Config{Addresses: c.Addrs(), PresenceTTL: time.Second, Timeout: time.Second, Ack: Ack{Replicas: 1}, askEvery: 200 * time.Millisecond})
 	_, r := attach(t, e, lobby, attic)
 	say(t, e, lobby, "1", "2")
 	say(t, e, attic, "1")
 	owner := c.Owner(c.Slot(e.store.keys.log(lobby)))
+	gaps := make(chan time.Time, 100)
+	l := newListener(&e.cfg, e.store.client, "x", func(string, string) {}, func(since time.Time) { gaps <- since })
+	defer l.close()
+	if err := l.owners.refresh(ctx); err != nil {
+		t.Fatal(err)
+	}
+	channel := e.store.keys.channel(lobby)
+	if err := l.acquire(ctx, channel); err != nil {
+		t.Fatal(err)
+	}
+	died := time.Now()
 	owner.Kill()
 	c.AwaitFailover(owner)
-	e.store.cfg.Ack = Ack{} // the replica that has become the primary has none
+	// Another connection hears the channel now, to another server. It knows that something may have
+	// been missed before it began.
+	var since time.Time
+	await(t, "the channel to be heard again", func() bool {
+		select {
+		case since = <-gaps:
+		default:
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		s := l.subs[channel]
+		return s.heard && s.link.address != owner.Addr && !s.link.interrupted.Load() && !since.IsZero()
+	})
+	if since.After(died) {
+		t.Errorf("what was missed is looked for from %v after the server died on", since.Sub(died))
+	}
+	owner.Restart() // as a replica
 	insist(t, e, lobby, "3")
 	insist(t, e, attic, "2")
 	await(t, "all", func() bool {

@@ -28,6 +28,7 @@ type link struct {
 	leaves map[string]int // how often it has unsubscribed from channels, and was not answered yet
 	failed error          // why it hears nothing at the moment
 	gone   bool           // no longer used
+	missed time.Time      // since when some of its channels may not have been heard, by any connection; zero: all were
 
 	probe       atomic.Pointer[string]    // the channel on which it hears its own questions
 	asked       int64                     // of the goroutine of run
@@ -173,14 +174,17 @@ func (k *link) serve() error {
 // settled says that everything is heard again, if it was not.
 func (k *link) settled() {
 	k.l.mu.Lock()
-	was := k.failed
-	k.failed = nil
+	was, since := k.failed, *k.sure.Load()
+	if !k.missed.IsZero() && k.missed.Before(since) {
+		since = k.missed
+	}
+	k.failed, k.missed = nil, time.Time{}
 	k.l.mu.Unlock()
 	if was != nil {
 		k.l.logger().Info("chat/redis: a subscription has been made again", "server", k.address)
 	}
 	if k.interrupted.Load() {
-		k.l.gap(*k.sure.Load())
+		k.l.gap(since)
 		k.interrupted.Store(false)
 	}
 }
@@ -241,6 +245,9 @@ func (k *link) do(conn rueidis.DedicatedClient, orders []order) error {
 			close(o.sub.ready)
 			if o.sub.again {
 				o.sub.again = false
+				if k.missed.IsZero() || o.sub.since.Before(k.missed) {
+					k.missed = o.sub.since
+				}
 				k.interrupted.Store(true)
 			}
 		}

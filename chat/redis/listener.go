@@ -38,7 +38,8 @@ type sub struct {
 	refs    int
 	link    *link
 	heard   bool
-	again   bool          // it was heard, and something may have been missed since
+	again   bool          // it was heard, and something may have been missed
+	since   time.Time     // since when, if so
 	ready   chan struct{} // closed when it is heard
 }
 
@@ -129,8 +130,12 @@ func (l *listener) unheard(subs []*sub) {
 	}
 }
 
-// deafen takes note that a channel is not heard any more. Called with mu held.
+// deafen takes note that a channel is not heard any more. What follows may be heard by another
+// connection, which does not know since when it was not. Called with mu held.
 func (s *sub) deafen() {
+	if sure := *s.link.sure.Load(); !s.again || sure.Before(s.since) {
+		s.since = sure
+	}
 	s.again = true
 	if s.heard {
 		s.heard, s.ready = false, make(chan struct{})
