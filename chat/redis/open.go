@@ -41,8 +41,10 @@ func explain(err error) error {
 		return fmt.Errorf("chat/redis: %w", err)
 	}
 	word, _, _ := strings.Cut(reply.Error(), " ")
-	if strings.Contains(reply.Error(), "can't run this command") || strings.Contains(reply.Error(), "can't access at least one") {
-		word = "NOPERM" // a script has met it
+	for _, said := range []string{"can't run this command", "can't access at least one", "ACL failure in script"} {
+		if strings.Contains(reply.Error(), said) {
+			word = "NOPERM" // a script has met it, before Redis 7.2 and from then on
+		}
 	}
 	switch word {
 	case "WRONGPASS":

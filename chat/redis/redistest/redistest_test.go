@@ -96,9 +96,16 @@ func TestSentinel(t *testing.T) {
 	t.Parallel()
 	g := StartSentinel(t, Replicas(1), Password("secret"))
 	first := g.Master()
-	first.Do("SET", "k", "v")
-	if n := first.Do("WAIT", 1, 5000); n != int64(1) {
-		t.Fatalf("%v replicas", n)
+	c, err := dial(first.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.nc.Close()
+	// From Redis 7.2 on, WAIT waits for what was written by the same connection.
+	for _, args := range [][]any{{"AUTH", "secret"}, {"SET", "k", "v"}, {"WAIT", 1, 5000}} {
+		if v, err := c.do(patience, args...); err != nil || args[0] == "WAIT" && v != int64(1) {
+			t.Fatalf("%v: %v, %v", args[0], v, err)
+		}
 	}
 	second := g.Failover()
 	if v := second.Do("GET", "k"); second == first || v != "v" {

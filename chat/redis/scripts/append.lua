@@ -93,9 +93,9 @@ for i = 3, #ARGV do
 end
 
 local kept = n > 0 and call('RPUSH', log, unpack(entries))
-if kept or lost then
-	call('HSET', tails, conversation, pack('<I1I6I6I4i6I6I1c0', 1, change, seq, tag, kept and now or last, back, #epoch, epoch) .. rest)
-end
+-- Also if nothing is new: from Redis 7.2 on, WAIT and WAITAOF wait for what the connection has
+-- written last, and what was stored before must be as safe as what is new.
+call('HSET', tails, conversation, pack('<I1I6I6I4i6I6I1c0', 1, change, seq, tag, kept and now or last, back, #epoch, epoch) .. rest)
 if kept then
 	if kept >= MESSAGES + 64 then
 		call('LTRIM', log, -MESSAGES, -1)
