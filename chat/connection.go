@@ -151,6 +151,9 @@ func (c *Connection) accept(op *Operation, fail *Failure) {
 // and no other method after it.
 func (c *Connection) Closed() {
 	c.mu.Lock()
+	if c.state == authExpected {
+		c.offended(Unused)
+	}
 	c.forget()
 	c.closed = true
 	idle := c.running == 0

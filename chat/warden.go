@@ -31,13 +31,14 @@ const (
 	BrokeProtocol                         // messages were no WebSocket messages, or no chat messages
 	BadRequest                            // an HTTP request that was refused
 	TooManyConnections                    // more connections than an address may have
+	Unused                                // a connection that ended without a request, or without having logged in
 	BannedGuest                           // a guest from this address was banned
 	NumOffenceKinds
 )
 
 func (k OffenceKind) String() string {
 	return [...]string{"too_fast", "over_quota", "bad_token", "no_auth", "too_many_errors", "broke_protocol", "bad_request",
-		"too_many_connections", "banned_guest"}[k]
+		"too_many_connections", "unused", "banned_guest"}[k]
 }
 
 // BrokeProtocol tells the connection that its peer has broken the protocol of WebSockets. Closed

@@ -139,6 +139,7 @@ type accepted struct {
 
 	empty emptyLines // Reader only.
 
+	used atomic.Bool // there was a request
 	idle atomic.Bool // the next byte is the first of a request
 	http httpConn    // Guarded by s.http.mu.
 }
@@ -186,6 +187,9 @@ func (a *accepted) Read(p []byte) (int, error) {
 // Close also uncounts the connection, unless a loop has taken it over.
 func (a *accepted) Close() error {
 	a.s.http.gone(a)
+	if a.s.cfg.Unused != nil && !a.used.Swap(true) {
+		a.s.cfg.Unused(addrPort(a.Conn.RemoteAddr()).Addr())
+	}
 	return a.Conn.Close()
 }
 

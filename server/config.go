@@ -52,6 +52,11 @@ type Config struct {
 	// RemoteAddr is the client's. It must not block.
 	Refused func(r *http.Request, status int, reason string)
 
+	// Unused, if set, is called with the peer's address of a connection at Serve's listener
+	// that ended without a request. Browsers open some in advance; who opens many holds
+	// places that others need. It must not block.
+	Unused func(peer netip.Addr)
+
 	// HTTP handles the requests that arrive at Serve's listener; it must route
 	// upgrades to Server.ServeHTTP. By default the Server itself handles every path.
 	HTTP http.Handler

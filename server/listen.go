@@ -112,6 +112,7 @@ func (s *Server) limitRequests(next http.Handler) http.Handler {
 		if a == nil {
 			panic("server: internal error: a request without its connection")
 		}
+		a.used.Store(true)
 		client, named, r := s.clientOf(r)
 		why := s.http.serving(a, client, named)
 		if a.refusal != nil {

@@ -92,10 +92,11 @@ const (
 const By = "guard"
 
 // points are what offences count for, in twentieths. A browser that asks for what is not there is
-// no scan, and everybody who shares an address with many others is refused for that now and then.
+// no scan, one that connects in advance no storm, and everybody who shares an address with many
+// others is refused for that now and then.
 var points = [chat.NumOffenceKinds]int{
 	chat.TooFast: 20, chat.OverQuota: 20, chat.BadToken: 20, chat.NoAuth: 10, chat.TooManyErrors: 40, chat.BrokeProtocol: 40,
-	chat.BadRequest: 5, chat.TooManyConnections: 2, chat.BannedGuest: 40,
+	chat.BadRequest: 5, chat.TooManyConnections: 2, chat.Unused: 4, chat.BannedGuest: 40,
 }
 
 // Guard is a chat.Warden that bans.

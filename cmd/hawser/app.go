@@ -104,6 +104,7 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 		Upgrader:           upgrader,
 		HTTP:               a.watch.noteErrors(underBase(cfg.BasePath, mux)),
 		Refused:            a.watch.refused,
+		Unused:             a.watch.unused,
 		Loops:              cfg.Loops,
 		MaxMessage:         cfg.MaxMessage,
 		WriteQueue:         cfg.WriteQueue,

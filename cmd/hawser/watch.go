@@ -181,6 +181,13 @@ func (w *watch) refused(r *http.Request, status int, reason string) {
 	}
 }
 
+// unused notes a connection that ended without a request. Who is behind a proxy is not known.
+func (w *watch) unused(peer netip.Addr) {
+	if w.guard != nil {
+		w.guard.Offended(chat.Offence{Kind: chat.Unused, Address: peer})
+	}
+}
+
 func (w *watch) offended(k chat.OffenceKind, r *http.Request) {
 	if w.guard != nil {
 		w.guard.Offended(chat.Offence{Kind: k, Address: remoteAddr(r)})
