@@ -20,7 +20,7 @@ const (
 	writeTime  = 3 * time.Second
 	beatEvery  = 2 * time.Second
 	beatTime   = 6 * time.Second  // then the connection is given up
-	answerTime = 20 * time.Second // then a request on a connection that is alive has been forgotten
+	answerTime = 45 * time.Second // then a request on a connection that is alive has been forgotten: up to nine others wait before it
 )
 
 // packet is a message of the protocol, either way.
