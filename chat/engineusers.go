@@ -61,8 +61,9 @@ type Sessions interface {
 
 	// Resume finds the session with this id if key is its key, gives it the key next, and
 	// counts one more connection, from this address and device. The key that next replaces
-	// stays good until next is used, since the answer that carries next may be lost. The
-	// error is ErrSessionRefused if there is no such session, or the key is another one.
+	// stays good until next is used, since the answer that carries next may be lost. An engine
+	// of several nodes may also let some earlier ones stay good that were given out for the same
+	// key, until one of them is used: the nodes may be late. The error is ErrSessionRefused if there is no such session, or the key is another one.
 	Resume(ctx context.Context, id string, key, next KeyHash, from Origin) (Session, error)
 
 	// Release says that a connection of a session has ended. It must be called once for

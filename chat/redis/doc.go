@@ -146,6 +146,9 @@
 // deleted: that is stored, for as long as a node may believe that the session was merely lost. An
 // end waits for the replicas; the beginning of a session does not, as there is still the token.
 //
+// A resume that is done after the client has given it up and has been answered elsewhere does not
+// take the session away: all keys that were given out for one key are good until one is used.
+//
 // # Nodes that die
 //
 // A node sends one heartbeat for everybody who is connected to it, every eighth of

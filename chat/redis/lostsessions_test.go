@@ -149,3 +149,51 @@ func TestFlushallEndsSessions(t *testing.T) {
 		return slices.Contains(r.ends, `u_ada "s_1" logged out`)
 	})
 }
+
+// A client asks again after an answer was lost, and what it had asked first is done after that, by
+// a node that is late. The key that the client has is good, and the others are until it is used.
+func TestLateResume(t *testing.T) {
+	e := open(t, Config{Addresses: []string{startRedis(t)}})
+	resume := func(key, next byte) error {
+		_, err := e.sessions.Resume(ctx, "s_1", chat.KeyHash{key}, chat.KeyHash{next}, chat.Origin{})
+		return err
+	}
+	if err := e.sessions.Begin(ctx, chat.Session{ID: "s_1", UserID: "u_ada", Key: chat.KeyHash{1}, Began: e.store.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key, next byte
+		refused   bool
+	}{
+		{1, 10, false}, {1, 11, false}, // the first one is the last that was asked
+		{10, 2, false}, {11, 99, true}, {1, 99, true},
+		{2, 20, false}, {2, 21, false}, {2, 22, false}, {2, 23, false}, {2, 24, false},
+		{20, 99, true}, // too many
+		{21, 3, false}, {22, 99, true}, {24, 99, true}, {2, 99, true},
+		{21, 30, false}, {30, 4, false}, {3, 99, true},
+	} {
+		if err := resume(c.key, c.next); (err != nil) != c.refused || c.refused && !errors.Is(err, chat.ErrSessionRefused) {
+			t.Errorf("%d for %d: %v", c.next, c.key, err)
+		}
+	}
+	// A version that does not know of rivals has replaced the key for which they were given out.
+	if err := resume(4, 40); err != nil {
+		t.Error(err)
+	}
+	if err := resume(4, 41); err != nil {
+		t.Error(err)
+	}
+	records, stored, err := e.sessions.all(ctx, "u_ada")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := records["s_1"]
+	used, next := chat.KeyHash{41}, chat.KeyHash{5}
+	r.Before, r.Key = used[:], next[:]
+	if done, _, err := e.sessions.replace(ctx, "u_ada", changes{check: r.Until, of: []change{{"s_1", stored["s_1"], r.String()}}}); !done || err != nil {
+		t.Fatal(done, err)
+	}
+	if err := resume(40, 99); !errors.Is(err, chat.ErrSessionRefused) {
+		t.Errorf("an old key: %v", err)
+	}
+}

@@ -111,7 +111,8 @@ func (ss *sessions) mend(id, stored string) (r sessionRecord, lost bool, err err
 	}
 	known, err := parseSession(h.record)
 	if err == nil && known.Resumed > r.Resumed {
-		r.Key, r.Before, r.Address, r.Device, r.Resumed = known.Key, known.Before, known.Address, known.Device, known.Resumed
+		r.Key, r.Before, r.Rivals, r.Resumed = known.Key, known.Before, known.Rivals, known.Resumed
+		r.Address, r.Device = known.Address, known.Device
 	}
 	return r, false, err
 }

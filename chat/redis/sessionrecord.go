@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ type sessionRecord struct {
 	User     string         `json:"user"`
 	Key      []byte         `json:"key"`
 	Before   []byte         `json:"before,omitempty"` // the key that is still good, until Key is used
+	Rivals   *rivals        `json:"rivals,omitempty"`
 	Features []string       `json:"features,omitempty"`
 	Address  string         `json:"address,omitempty"`
 	Device   string         `json:"device,omitempty"`
@@ -26,7 +28,7 @@ type sessionRecord struct {
 	unknown map[string]json.RawMessage
 }
 
-var sessionFields = []string{"user", "key", "before", "features", "address", "device", "began", "seen", "expires", "resumed", "until", "open"}
+var sessionFields = []string{"user", "key", "before", "rivals", "features", "address", "device", "began", "seen", "expires", "resumed", "until", "open"}
 
 func parseSession(text string) (r sessionRecord, err error) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
@@ -52,6 +54,39 @@ func (r *sessionRecord) String() string {
 		panic("chat/redis: internal error: " + err.Error())
 	}
 	return string(text[:len(text)-1]) + "," + string(more[1:])
+}
+
+// rivals are keys that were given out for the same key as the newest one, and of which none was used
+// so far. A client whose answer was lost asks again, at another node perhaps; and what it had
+// asked before may be done after that, by a node that was stopped meanwhile. So each of them may be
+// the one that the client has.
+type rivals struct {
+	Of   []byte   `json:"of"` // the key for which they were given out: otherwise they are old
+	Keys [][]byte `json:"keys"`
+}
+
+// maxRivals bounds how many there are: the older ones are given up.
+const maxRivals = 3
+
+// unlock reports whether a key is good, and takes note that it was used.
+func (r *sessionRecord) unlock(key chat.KeyHash) bool {
+	is := func(other []byte) bool { return bytes.Equal(key[:], other) }
+	rivaling := r.Rivals != nil && bytes.Equal(r.Rivals.Of, r.Before)
+	switch {
+	case key == chat.KeyHash{}:
+		return false
+	case is(r.Key), rivaling && slices.ContainsFunc(r.Rivals.Keys, is):
+		r.Before, r.Rivals = key[:], nil
+		return true
+	case !is(r.Before):
+		return false
+	}
+	keys := [][]byte{r.Key}
+	if rivaling {
+		keys = append(slices.Clone(r.Rivals.Keys), r.Key)
+	}
+	r.Rivals = &rivals{Of: r.Before, Keys: keys[max(0, len(keys)-maxRivals):]}
+	return true
 }
 
 // session is the session with an id. Connections of processes that are not alive do not count.

@@ -1,7 +1,6 @@
 package redis
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -232,11 +231,7 @@ func (ss *sessions) Resume(ctx context.Context, id string, key, next chat.KeyHas
 			return chat.Session{}, chat.ErrSessionRefused
 		case r.expired(now, ss.alive):
 			return chat.Session{}, cmp.Or(ss.bury(ctx, userID), chat.ErrSessionRefused)
-		case key == chat.KeyHash{}:
-			return chat.Session{}, chat.ErrSessionRefused
-		case bytes.Equal(key[:], r.Key):
-			r.Before = r.Key
-		case !bytes.Equal(key[:], r.Before):
+		case !r.unlock(key):
 			return chat.Session{}, chat.ErrSessionRefused
 		}
 		r.Key, r.Address, r.Device, r.Seen, r.Until = next[:], from.Address, from.Device, now, now+ss.lifeMS()
