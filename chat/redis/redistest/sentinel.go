@@ -40,9 +40,11 @@ func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 	}
 	for _, s := range g.Sentinels {
 		// A sentinel that sees a new master without having heard of it turns it back into a replica
-		// after four publish periods. So a failover must be noticed, by INFO, well within them.
-		s.Do("SENTINEL", "DEBUG", "info-period", 200, "ping-period", 100, "ask-period", 100, "publish-period", 500,
-			"election-timeout", 1000, "min-link-reconnect-period", 500, "tilt-period", 1000)
+		// after four publish periods. So a failover must be noticed, by INFO, well within them. And a
+		// replica whose last answer is older than five ping periods is not good enough to be promoted.
+		ms := o.downAfter.Milliseconds()
+		s.Do("SENTINEL", "DEBUG", "info-period", 200, "ping-period", ms/10, "ask-period", 100, "publish-period", ms/2,
+			"election-timeout", ms, "min-link-reconnect-period", 500, "tilt-period", 1000)
 	}
 	g.awaitSentinels(o.replicas)
 	g.AwaitReplicas()
