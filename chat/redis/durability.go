@@ -98,12 +98,3 @@ func (s *store) checkDisk(ctx context.Context, server rueidis.Client) error {
 func persistence(ctx context.Context, server rueidis.Client) (info string, err error) {
 	return server.Do(ctx, server.B().Info().Section("persistence").Build()).ToString()
 }
-
-// hasWaitaof reports whether the server knows the command WAITAOF.
-func (s *store) hasWaitaof(ctx context.Context) (bool, error) {
-	reply, err := s.client.Do(ctx, s.client.B().CommandInfo().CommandName("waitaof").Build()).ToArray()
-	if err != nil {
-		return false, err
-	}
-	return len(reply) == 1 && !reply[0].IsNil(), nil
-}

@@ -16,10 +16,10 @@ func (e *Engine) KeyID(ctx context.Context, id string) (stored string, err error
 		e.client.B().Set().Key(name).Value(id).Nx().Build(),
 		e.client.B().Get().Key(name).Build())
 	if err := results[0].Error(); err != nil && !rueidis.IsRedisNil(err) {
-		return "", explain(err)
+		return "", e.cfg.explain(err)
 	}
 	if stored, err = results[1].ToString(); err != nil {
-		return "", explain(err)
+		return "", e.cfg.explain(err)
 	}
 	return stored, nil
 }

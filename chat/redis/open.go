@@ -19,26 +19,32 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	}
 	client, err := rueidis.NewClient(cfg.options(cfg.Timeout))
 	if err != nil {
-		return nil, explain(err)
+		return nil, cfg.explain(err)
 	}
 	heart, err := rueidis.NewClient(cfg.options(cfg.beatTimeout()))
 	if err != nil {
 		client.Close()
-		return nil, explain(err)
+		return nil, cfg.explain(err)
 	}
 	e := newEngine(cfg, &bounded{client, cfg.Timeout}, &bounded{heart, cfg.beatTimeout()})
 	if err := e.start(ctx); err != nil {
 		e.Close(ctx)
-		return nil, explain(err)
+		return nil, cfg.explain(err)
 	}
 	return e, nil
 }
 
 // explain makes an error of Redis one that says what to do.
-func explain(err error) error {
+func (c *Config) explain(err error) error {
 	reply, ok := rueidis.IsRedisErr(err)
-	if !ok {
+	switch {
+	case ok:
+	case !broken(err) && !errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("chat/redis: %w", err)
+	case c.TLS == nil:
+		return fmt.Errorf("chat/redis: the server does not answer; perhaps it expects TLS there: %w", err)
+	default:
+		return fmt.Errorf("chat/redis: the server does not answer; perhaps it has no TLS there, or expects a certificate: %w", err)
 	}
 	word, _, _ := strings.Cut(reply.Error(), " ")
 	for _, said := range []string{"can't run this command", "can't access at least one", "ACL failure in script"} {
@@ -70,7 +76,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if n, err := strconv.Atoi(major); err != nil || n < 7 {
 		return fmt.Errorf("the server is Redis %s; version 7.0 or later is needed", version)
 	}
-	if e.store.waitaof, err = e.store.hasWaitaof(ctx); err != nil {
+	if err := e.hasCommands(ctx); err != nil {
 		return err
 	}
 	if err := e.permitted(ctx); err != nil {
@@ -80,6 +86,35 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	return e.begin(ctx)
+}
+
+// commands are those that are used of every server. Some services that offer Redis lack some of
+// them, and rename-command takes them away.
+var commands = strings.Fields(`DEL EVAL EVALSHA EXISTS GET HDEL HGET HGETALL HINCRBY HKEYS HLEN HMGET HSCAN HSET HSETNX HVALS
+	INFO LINDEX LLEN LRANGE LTRIM PEXPIRE RPUSH SADD SET SPUBLISH SRANDMEMBER SREM SSUBSCRIBE SUNSUBSCRIBE TIME XADD XRANGE
+	XREVRANGE ZADD ZINCRBY ZRANGE ZRANGEBYLEX ZRANGEBYSCORE ZREM ZREMRANGEBYRANK ZREMRANGEBYSCORE ZREVRANGE ZSCORE`)
+
+// hasCommands verifies that the server has all commands, and finds out whether it has WAITAOF.
+func (e *Engine) hasCommands(ctx context.Context) error {
+	all := append([]string{"WAITAOF", "WAIT"}, commands...)
+	reply, err := e.client.Do(ctx, e.client.B().CommandInfo().CommandName(all...).Build()).ToArray()
+	if err != nil {
+		return err
+	}
+	if len(reply) != len(all) {
+		return errReply
+	}
+	e.store.waitaof = !reply[0].IsNil()
+	var lacking []string
+	for i, name := range all {
+		if reply[i].IsNil() && name != "WAITAOF" && (name != "WAIT" || e.cfg.Ack.Replicas > 0) {
+			lacking = append(lacking, name)
+		}
+	}
+	if len(lacking) > 0 {
+		return fmt.Errorf("the server lacks commands that are needed: %s", strings.Join(lacking, ", "))
+	}
+	return nil
 }
 
 // permitted verifies that the user may do what appends do. An access list that lacks something

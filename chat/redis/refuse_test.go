@@ -2,12 +2,20 @@ package redis
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/redis/redistest"
@@ -50,6 +58,92 @@ func TestX12Refused(t *testing.T) {
 	}
 	e := open(t, Config{Addresses: []string{server.Addr}, Username: "good", Password: secret})
 	say(t, e, lobby, "1")
+}
+
+// older is a connection to a server that says that it is Redis 6.
+type older struct{ net.Conn }
+
+func (c older) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	copy(p, bytes.ReplaceAll(p[:n], []byte("redis_version:7"), []byte("redis_version:6")))
+	return n, err
+}
+
+// A server that is too old is refused, and what it is.
+func TestOldServer(t *testing.T) {
+	server := redistest.Start(t)
+	e, err := Open(ctx, Config{Addresses: []string{server.Addr}, Dial: func(ctx context.Context, address string) (net.Conn, error) {
+		nc, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+		return older{nc}, err
+	}})
+	if err == nil {
+		e.Close(ctx)
+	}
+	if err == nil || !strings.Contains(err.Error(), "the server is Redis 6.") || !strings.Contains(err.Error(), "version 7.0 or later is needed") {
+		t.Error(err)
+	}
+}
+
+// A server without a command that is needed is refused, and the command is named.
+func TestMissingCommands(t *testing.T) {
+	server := redistest.Start(t, redistest.Config(`rename-command SPUBLISH ""`, `rename-command ZRANGEBYLEX ""`, `rename-command WAIT ""`))
+	for _, c := range []struct {
+		ack  Ack
+		want string
+	}{
+		{Ack{}, "needed: SPUBLISH, ZRANGEBYLEX"},
+		{Ack{Replicas: 1}, "needed: WAIT, SPUBLISH, ZRANGEBYLEX"},
+	} {
+		e, err := Open(ctx, Config{Addresses: []string{server.Addr}, Ack: c.ack})
+		if err == nil {
+			e.Close(ctx)
+		}
+		if err == nil || !strings.HasSuffix(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+}
+
+// The commands that are looked for are those that the code and the scripts use.
+func TestCommands(t *testing.T) {
+	used := map[string]bool{"SSUBSCRIBE": true, "SUNSUBSCRIBE": true}
+	for pattern, expression := range map[string]string{"*.go": `\.B\(\)\.([A-Z][A-Za-z]+)\(\)`, "scripts/*.lua": `call\('([A-Z]+)'`} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, found := range regexp.MustCompile(expression).FindAllSubmatch(text, -1) {
+				used[strings.ToUpper(string(found[1]))] = true
+			}
+		}
+	}
+	for _, elsewhere := range []string{"CLUSTERSLOTS", "COMMANDINFO", "CONFIGGET", "WAIT"} { // only there where they are needed
+		delete(used, elsewhere)
+	}
+	if diff := cmp.Diff(slices.Sorted(maps.Keys(used)), commands); diff != "" {
+		t.Errorf("(-used +looked for):\n%s", diff)
+	}
+}
+
+// A server on this machine may be reached by a Unix socket, with a user.
+func TestUnixSocket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "redis.sock")
+	redistest.Start(t, redistest.Config("unixsocket "+path), redistest.Password("administrator"), redistest.User("hawser", "hunter2", "~hawser:* &hawser:* +@all"))
+	e := open(t, Config{Addresses: []string{path}, Username: "hawser", Password: "hunter2"})
+	_, r := attach(t, e, lobby)
+	say(t, e, lobby, "1")
+	await(t, "the message", func() bool { return slices.Equal(r.of(lobby), []string{"1"}) })
+	if _, err := Open(ctx, Config{Addresses: []string{path}}); err == nil || !strings.Contains(err.Error(), "asks for a password") {
+		t.Error(err)
+	}
+	if _, err := Open(ctx, Config{Addresses: []string{path + "x"}}); err == nil || !strings.Contains(err.Error(), path+"x: connect: no such file") {
+		t.Error(err)
+	}
 }
 
 // On disk: a server that does not promise it is refused, and so are messages when its settings

@@ -88,7 +88,7 @@ func TestRedisTLS(t *testing.T) {
 	address := l.Addr().String()
 	_, port, _ := net.SplitHostPort(address)
 	l.Close()
-	redistest.Start(t, redistest.Config("tls-port "+port, "tls-cert-file "+cert, "tls-key-file "+key, "tls-ca-cert-file "+ca, "tls-auth-clients yes"))
+	server := redistest.Start(t, redistest.Config("tls-port "+port, "tls-cert-file "+cert, "tls-key-file "+key, "tls-ca-cert-file "+ca, "tls-auth-clients yes"))
 
 	sh := share(t, "rediss://"+address)
 	cert, key = certtest.WritePair(t, t.TempDir(), ours.Client(&x509.Certificate{Subject: pkix.Name{CommonName: "hawser"}}))
@@ -100,6 +100,15 @@ func TestRedisTLS(t *testing.T) {
 	strange := certtest.Write(t, dir, "foreign.pem", foreign.PEM())
 	if out := sh.refused(t, "--redis-ca="+strange, "--redis-cert="+cert, "--redis-key="+key); !strings.Contains(out, "certificate") {
 		t.Errorf("a foreign authority: %s", out)
+	}
+	if out := sh.refused(t, "--redis-ca="+ca); !strings.Contains(out, "expects a certificate") {
+		t.Errorf("no certificate of its own: %s", out)
+	}
+	if out := share(t, "rediss://"+server.Addr).refused(t, with...); !strings.Contains(out, "perhaps it has no TLS there") {
+		t.Errorf("a server without TLS: %s", out)
+	}
+	if out := share(t, "redis://"+address).refused(t); !strings.Contains(out, "perhaps it expects TLS there") {
+		t.Errorf("a server with TLS: %s", out)
 	}
 	if out := sh.refused(t, "--redis-ca="+key); !strings.Contains(out, "redis_ca: "+key+" contains no certificate in PEM") {
 		t.Error(out)

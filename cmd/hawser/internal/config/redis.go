@@ -35,7 +35,7 @@ func (r *Redis) On() bool { return len(r.URL.Addresses) > 0 || r.URLFile != "" }
 
 // RedisURL is what the URL of a Redis says.
 type RedisURL struct {
-	Addresses                          []string // host:port
+	Addresses                          []string // host:port, or the path of a Unix socket
 	Master                             string   // the name by which the Sentinels at the addresses know the master; "": they are none
 	TLS                                bool
 	Database                           int
@@ -43,12 +43,15 @@ type RedisURL struct {
 	SentinelUsername, SentinelPassword string
 }
 
-const redisForms = "redis://HOST:PORT, with several addresses for a cluster (HOST:PORT,HOST:PORT), redis-sentinel://HOST:PORT,HOST:PORT?master=NAME, or the same with rediss:// or rediss-sentinel:// for TLS"
+const redisForms = "redis://HOST:PORT, with several addresses for a cluster (HOST:PORT,HOST:PORT), redis-sentinel://HOST:PORT,HOST:PORT?master=NAME, the same with rediss:// or rediss-sentinel:// for TLS, or unix:///PATH of a socket"
 
 // String writes the URL without passwords.
 func (u RedisURL) String() string {
 	if len(u.Addresses) == 0 {
 		return ""
+	}
+	if strings.HasPrefix(u.Addresses[0], "/") {
+		return "unix://" + u.Addresses[0]
 	}
 	scheme := "redis"
 	if u.TLS {
@@ -78,16 +81,23 @@ func ParseRedisURL(text string) (u RedisURL, err error) {
 			port = "26379"
 		}
 	default:
-		ok = false
+		ok = ok && scheme == "unix"
 	}
 	if !ok {
-		return u, errors.New("it does not begin with redis://, rediss://, redis-sentinel:// or rediss-sentinel://")
+		return u, errors.New("it does not begin with redis://, rediss://, redis-sentinel://, rediss-sentinel:// or unix://")
 	}
 	if i := strings.LastIndexByte(rest, '@'); i >= 0 {
 		if err := u.user(rest[:i]); err != nil {
 			return RedisURL{}, err
 		}
 		rest = rest[i+1:]
+	}
+	if scheme == "unix" {
+		if !strings.HasPrefix(rest, "/") || strings.Contains(rest, "?") {
+			return RedisURL{}, errors.New("what follows unix:// is not the path of a socket that begins with /")
+		}
+		u.Addresses = []string{rest}
+		return u, nil
 	}
 	rest, query, _ := strings.Cut(rest, "?")
 	hosts, database, hasDatabase := strings.Cut(rest, "/")

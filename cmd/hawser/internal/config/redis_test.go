@@ -13,6 +13,8 @@ func TestRedisURLs(t *testing.T) {
 		"rediss://r.example:7000/3":            {Addresses: []string{"r.example:7000"}, TLS: true, Database: 3},
 		"redis://[2001:db8::1],10.0.0.1:7/":    {Addresses: []string{"[2001:db8::1]:6379", "10.0.0.1:7"}},
 		"redis://:p%40ss%3A%2F@h":              {Addresses: []string{"h:6379"}, Password: "p@ss:/"},
+		"unix:///run/redis.sock":               {Addresses: []string{"/run/redis.sock"}},
+		"unix://ada:secret@/run/redis.sock":    {Addresses: []string{"/run/redis.sock"}, Username: "ada", Password: "secret"},
 		"redis://ada:secret@h":                 {Addresses: []string{"h:6379"}, Username: "ada", Password: "secret"},
 		"redis-sentinel://a,b:1/2?master=chat": {Addresses: []string{"a:26379", "b:1"}, Master: "chat", Database: 2},
 		"rediss-sentinel://:p@a?master=m%20n&sentinel_user=s&sentinel_password=q%26": {
@@ -37,6 +39,9 @@ func TestWrongRedisURLs(t *testing.T) {
 		"secret":                                   "it does not begin with redis://",
 		"http://:secret@h":                         "it does not begin with redis://",
 		"redis-cluster://:secret@h":                "it does not begin with redis://",
+		"unix-sentinel://secret":                   "it does not begin with redis://",
+		"unix://secret":                            "what follows unix:// is not the path of a socket",
+		"unix://:secret@/s?db=1":                   "what follows unix:// is not the path of a socket",
 		"redis://:secret":                          "address 1 in it is not HOST or HOST:PORT",
 		"redis://h:secret":                         "address 1 in it is not HOST or HOST:PORT",
 		"redis://:secret@":                         "address 1 in it is not HOST or HOST:PORT",
