@@ -24,6 +24,7 @@ type ledger struct {
 	made    map[string]int // calls
 	running int
 
+	unsure    bool   // the source cannot say whether an epoch is safe
 	firstHint uint64 // numbers of hints in new inboxes are beyond it
 }
 
@@ -137,12 +138,18 @@ func (l *ledger) dropHints(user string, n int) {
 	l.inboxes[user] = l.inboxes[user][n:]
 }
 
-// loseHint loses the newest hint of a user; the next ones have numbers beyond it.
+// loseHint loses the newest hint of a user.
 func (l *ledger) loseHint(user string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inboxes[user] = l.inboxes[user][:len(l.inboxes[user])-1]
-	l.firstHint += 1000
+}
+
+// leap has the next hints have numbers that are so much beyond the one before.
+func (l *ledger) leap(n uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.firstHint = n - 1
 }
 
 func (l *ledger) clearInboxes() {
@@ -261,6 +268,9 @@ func (s source) Check(ctx context.Context, c chat.Conversation, at chat.Tail) (c
 		return chat.Tail{}, err
 	}
 	defer s.mu.Unlock()
+	if s.unsure {
+		return chat.Tail{}, errAway
+	}
 	b := s.book(c)
 	if at.Epoch == b.tail().Epoch && (at.Change > b.last || at.Change >= b.first && b.tag(at.Change) != at.Tag) {
 		b.epoch++

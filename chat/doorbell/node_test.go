@@ -389,3 +389,43 @@ func TestContexts(t *testing.T) {
 		e.want(t, "p:u_ada:u_bob 1")
 	})
 }
+
+// Where the receiver is about to be led is known while it is given the change.
+func TestPositionWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{ProbeEvery: time.Hour})
+		subscribe(t, n, lobby)
+		first := n.Position(lobby)
+		e.pause()
+		l.append(lobby, 1)
+		n.Ring(lobby)
+		synctest.Wait()
+		if at := n.Position(lobby); first.Epoch == "" || at.Epoch != first.Epoch || at.Change != 1 {
+			t.Errorf("at %+v after %+v", at, first)
+		}
+		e.goOn()
+		e.want(t, "r:lobby 1")
+	})
+}
+
+// Nobody is told of another epoch before the source says that it is safe.
+func TestEpochIsChecked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		subscribe(t, n, lobby)
+		l.mu.Lock()
+		l.unsure = true
+		l.mu.Unlock()
+		l.forget(lobby)
+		n.Ring(lobby)
+		time.Sleep(10 * time.Second)
+		e.want(t)
+		l.mu.Lock()
+		l.unsure = false
+		l.mu.Unlock()
+		time.Sleep(time.Minute)
+		e.want(t, "lost r:lobby 0 "+n.Position(lobby).Epoch)
+	})
+}
