@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 )
 
 // unixPeer stands for all clients of a Unix socket.
@@ -38,6 +39,11 @@ func CheckTrusted(s string) error {
 	if s == unixPeer {
 		return nil
 	}
+	return CheckNetwork(s)
+}
+
+// CheckNetwork is CheckTrusted without "unix".
+func CheckNetwork(s string) error {
 	_, err := parsePrefix(s)
 	return err
 }
@@ -59,6 +65,9 @@ func parsePrefix(s string) (netip.Prefix, error) {
 	}
 	return p, nil
 }
+
+// Networks returns the networks in the set; a single address is one, too.
+func (t Trusted) Networks() []netip.Prefix { return slices.Clone(t.prefixes) }
 
 // None reports whether no proxy is trusted.
 func (t Trusted) None() bool { return t.prefixes == nil && !t.unix }

@@ -22,6 +22,12 @@ type Config struct {
 	// forms; "" is none.
 	AdminListen string
 
+	// AdminKeysFile names the file with the hashes of the administrators' keys; "": they
+	// have none. AuditLog names the file in which their acts, and automatic bans, are
+	// recorded; "" is the ordinary log.
+	AdminKeysFile string
+	AuditLog      string
+
 	// SocketMode is the mode of a Unix socket's file.
 	SocketMode fs.FileMode
 
@@ -119,6 +125,9 @@ type Bans struct {
 	Window   time.Duration
 	Duration time.Duration
 	Longest  time.Duration
+
+	// Allow are networks that cannot be banned; nor can TrustedProxies.
+	Allow []string
 }
 
 // Chat is how the chat works. See chat.Config and chat.Pages.
@@ -196,6 +205,9 @@ func (c *Config) check() error {
 	}
 	if len(c.TrustedProxies) == 0 && c.ForwardedHeader != proxy.NoHeader {
 		errs = append(errs, errors.New("forwarded_header: it is set, but trusted_proxies is empty, so no proxy is trusted"))
+	}
+	if c.AdminKeysFile != "" && c.AdminListen == "" {
+		errs = append(errs, errors.New("admin_keys_file: it is set, but admin_listen is not, so there is nowhere to use the keys"))
 	}
 	if len(c.TLSIdentities) > 0 && c.TLS.ClientCA == "" {
 		errs = append(errs, errors.New("tls_identities: it is set, but tls_client_ca is not, so clients are not asked for certificates"))

@@ -16,6 +16,10 @@ const (
 	// arguments, or in a file that is shown to others.
 	publishKeyVariable = "HAWSER_PUBLISH_KEY"
 
+	// adminKeyVariable has the key for "hawser ban" and other commands. The server does not
+	// read it.
+	adminKeyVariable = "HAWSER_ADMIN_KEY"
+
 	// redisVariable may contain a password, which the setting may not have elsewhere.
 	redisVariable = "HAWSER_REDIS"
 )
@@ -55,6 +59,7 @@ func parseEnviron(c *Config, environ []string) (found []assignment, file string,
 			file = text
 		case name == publishKeyVariable:
 			c.PublishKey = text
+		case name == adminKeyVariable:
 		case isServiceLink(name, text):
 			if known {
 				warnings = append(warnings, fmt.Sprintf("variable %s: %s says where a service is, as Kubernetes sets it (enableServiceLinks), and was not taken for the setting", name, quote(text)))

@@ -52,6 +52,14 @@ func TestServiceLinkWithASettingsName(t *testing.T) {
 	}
 }
 
+// The key of the commands that administer a server is none of the server's settings, and is
+// not worth a word either.
+func TestAdminKeyVariable(t *testing.T) {
+	if c, warnings := warningsOf(t, "HAWSER_ADMIN_KEY=hawser_admin_X"); warnings != nil || !cmp.Equal(c, Default()) {
+		t.Errorf("%q", warnings)
+	}
+}
+
 func TestUnknownVariables(t *testing.T) {
 	for entry, want := range map[string]string{
 		"HAWSER_LISTN=x":            "; did you mean HAWSER_LISTEN?",

@@ -77,6 +77,11 @@ func trusted() kind[[]string] {
 	return list("addresses and networks such as 10.0.0.0/8, or unix for clients of a Unix socket", "ADDR,…", proxy.CheckTrusted)
 }
 
+// networks are those that proxies are trusted in, without Unix sockets.
+func networks() kind[[]string] {
+	return list("addresses and networks such as 10.0.0.0/8", "ADDR,…", proxy.CheckNetwork)
+}
+
 // identities is a table in a file, and a comma-separated list of NAME=USER elsewhere.
 func identities() kind[identity.Map] {
 	checked := func(m identity.Map) (identity.Map, error) {

@@ -91,6 +91,8 @@ func TestEverySource(t *testing.T) {
 	want := Config{
 		Listen:          "[::1]:0",
 		AdminListen:     "unix:/run/hawser-admin.sock",
+		AdminKeysFile:   "/etc/hawser/admins",
+		AuditLog:        "/var/log/hawser/audit",
 		SocketMode:      0o600,
 		ReusePort:       true,
 		TLS:             certs.Files{Cert: "cert.pem", Key: "/etc/key.pem", ClientCA: "clients.pem"},
@@ -122,7 +124,7 @@ func TestEverySource(t *testing.T) {
 		LogFormat:       "json",
 		AlertWebhook:    "https://alerts.example/hawser?team=chat",
 		AlertKeyFile:    "/run/secrets/alerts",
-		Bans:            Bans{Offences: 18, Window: 19 * time.Second, Duration: 20 * time.Minute, Longest: 21 * time.Hour},
+		Bans:            Bans{Offences: 18, Window: 19 * time.Second, Duration: 20 * time.Minute, Longest: 21 * time.Hour, Allow: []string{"192.0.2.0/24", "2001:db8::1"}},
 		Limits: Limits{MessagesPerSecond: 1, Burst: 2, Connections: 6, ConnectionsPerAddress: 3, AcceptsPerSecond: 7,
 			HandshakesPerSecond: 4, GuestsPerMinute: 5, UserMessagesPerSecond: 8, AddressMessagesPerSecond: 9,
 			UserBytesPerDay: 10 << 20, AddressBytesPerDay: 11 << 20, UserRoomsPerHour: 12, AddressRoomsPerHour: 13,
@@ -133,6 +135,8 @@ func TestEverySource(t *testing.T) {
 	file := `
 listen = "[::1]:0"
 admin_listen = "unix:/run/hawser-admin.sock"
+admin_keys_file = "/etc/hawser/admins"
+audit_log = "/var/log/hawser/audit"
 socket_mode = "0600"
 reuse_port = true
 tls_cert = "cert.pem"
@@ -219,10 +223,13 @@ offences = 18
 window = "19s"
 duration = "20m"
 longest = "21h"
+allow = ["192.0.2.0/24", "2001:db8::1"]
 `
 	environ := []string{
 		"HAWSER_LISTEN=[::1]:0",
 		"HAWSER_ADMIN_LISTEN=unix:/run/hawser-admin.sock",
+		"HAWSER_ADMIN_KEYS_FILE=/etc/hawser/admins",
+		"HAWSER_AUDIT_LOG=/var/log/hawser/audit",
 		"HAWSER_SOCKET_MODE=600",
 		"HAWSER_REUSE_PORT=true",
 		"HAWSER_TLS_CERT=cert.pem",
@@ -285,6 +292,7 @@ longest = "21h"
 		"HAWSER_BANS_WINDOW=19s",
 		"HAWSER_BANS_DURATION=20m",
 		"HAWSER_BANS_LONGEST=21h",
+		"HAWSER_BANS_ALLOW=192.0.2.0/24,2001:db8::1",
 		"HAWSER_CHAT_HEARTBEAT_INTERVAL=60s",
 		"HAWSER_CHAT_OPERATION_TIMEOUT=1500ms",
 		"HAWSER_CHAT_SESSION_LIFETIME=2h",
@@ -481,6 +489,10 @@ func TestFlagErrors(t *testing.T) {
 			`flag --socket-mode: socket_mode: "0o660" is not allowed, want a mode from 0600 to 0777, in octal`},
 		{"networks", []string{"--trusted-proxies=10.1.0.0/8,proxy"},
 			`flag --trusted-proxies: trusted_proxies: "10.1.0.0/8,proxy" is not allowed: "10.1.0.0/8" has bits beyond its network; that is 10.0.0.0/8, "proxy" is not an address or network such as 10.0.0.0/8; want addresses and networks such as 10.0.0.0/8, or unix for clients of a Unix socket`},
+		{"networks that are no proxies", []string{"--bans.allow=unix,10.0.0.0/8"},
+			`flag --bans.allow: bans.allow: "unix,10.0.0.0/8" is not allowed: "unix" is not an address or network such as 10.0.0.0/8; want addresses and networks such as 10.0.0.0/8`},
+		{"keys that nobody can use", []string{"--admin-keys-file=x"},
+			"admin_keys_file: it is set, but admin_listen is not, so there is nowhere to use the keys"},
 		{"identity", []string{"--tls-identities=cn:ada=u_ada"},
 			`flag --tls-identities: tls_identities: "cn:ada=u_ada" is not allowed: "cn:ada" does not begin with dns:, uri: or email:, followed by a name; want ` + wantIdentities},
 		{"identity of a room", []string{"--tls-identities=dns:ada=lobby"},

@@ -17,7 +17,11 @@ var settings = []setting{
 	declare("listen", address(), "127.0.0.1:8080", func(c *Config) *string { return &c.Listen },
 		"Where to listen: a TCP address, the file of a Unix socket, or a socket from systemd (socket activation); NAME selects one of several."),
 	declare("admin_listen", optionalAddress(), "", func(c *Config) *string { return &c.AdminListen },
-		"Where else to answer health probes (/healthz and /readyz), and Prometheus at /metrics. No limits apply there, no PROXY header or certificate is needed, and nothing is encrypted, so it must not be reachable for strangers. Empty: nowhere, and nothing is measured for Prometheus. Probes are also answered at listen, even when the server is full."),
+		"Where else to answer health probes (/healthz and /readyz), Prometheus at /metrics, and the commands of administrators, if there is admin_keys_file. No limits apply there, no PROXY header or certificate is needed, and nothing is encrypted, so it must not be reachable for strangers. Empty: nowhere, and nothing is measured for Prometheus. Probes are also answered at listen, even when the server is full."),
+	declare("admin_keys_file", file(), "", func(c *Config) *string { return &c.AdminKeysFile },
+		"File with the names and hashes of the administrators' keys, with which \"hawser ban\" and other commands act on the running server at admin_listen. \"hawser new-admin-key NAME\" makes a key. Changes count at once. Empty: nobody can."),
+	declare("audit_log", file(), "", func(c *Config) *string { return &c.AuditLog },
+		"File to which a line of JSON is appended for each act of an administrator, and for each automatic ban: who did what to whom, when, from where, and why. What an administrator does is not done if it cannot be recorded. The file may be renamed at any time, to rotate it. Empty: the ordinary log has the same, at level info."),
 	declare("socket_mode", mode(), listen.DefaultMode, func(c *Config) *fs.FileMode { return &c.SocketMode },
 		"Mode of the Unix socket's file. Users who may write to it may connect."),
 	declare("reuse_port", boolean(), false, func(c *Config) *bool { return &c.ReusePort },
@@ -183,6 +187,8 @@ var settings = []setting{
 		"How long the first ban lasts. Each further one is twice as long, if not a day has passed since the last one ended."),
 	declare("bans.longest", seconds(time.Second, 365*24*time.Hour), 24*time.Hour, func(c *Config) *time.Duration { return &c.Bans.Longest },
 		"Maximum length of an automatic ban."),
+	declare("bans.allow", networks(), nil, func(c *Config) *[]string { return &c.Bans.Allow },
+		"Networks that cannot be banned, neither automatically nor by an administrator, such as those of a company or a monitor. The same is true of trusted_proxies."),
 }
 
 // maxMemory is 1 TiB, or 1 GiB where an int has 32 bits.
@@ -202,6 +208,7 @@ type setting struct {
 	parse  func(c *Config, text string) error // a variable's text
 	flag   func(c *Config, text string) error // a flag's text, which others can read
 	decode func(c *Config, v any) error       // a value of a TOML document
+	text   func(c *Config) string             // the value that is set, as TOML
 }
 
 func declare[T any](key string, k kind[T], def T, field func(*Config) *T, help string) setting {
@@ -246,6 +253,7 @@ func declare[T any](key string, k kind[T], def T, field func(*Config) *T, help s
 			v, err := checked(k.decode(raw))
 			return set(c, shown, v, err)
 		},
+		text: func(c *Config) string { return k.format(*field(c)) },
 	}
 }
 
