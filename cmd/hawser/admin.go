@@ -20,7 +20,7 @@ const maxAdminConns = 64
 
 // admin is the listener for the operators of the server. None of the limits for clients apply
 // there, it uses neither TLS nor the PROXY protocol, and it is open until the process ends. It
-// must not be reachable for strangers.
+// must not be reachable for strangers. What changes anything needs a key (package adminapi).
 type admin struct {
 	ln      net.Listener
 	http    *http.Server
@@ -60,12 +60,14 @@ func (ad *admin) observer() chat.Observer {
 }
 
 // serve serves until close is called. If it ends for another reason, the error goes to failed.
-func (ad *admin) serve(h *health, log *slog.Logger, failed chan<- error) {
+// api is what answers below /admin/.
+func (ad *admin) serve(h *health, api http.Handler, log *slog.Logger, failed chan<- error) {
 	if ad == nil {
 		return
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", ad.metrics.Handler(log))
+	mux.Handle("/admin/", api)
 	ad.http = &http.Server{
 		Handler:           adminHandler(h, mux),
 		ReadHeaderTimeout: 5 * time.Second,

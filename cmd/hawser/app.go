@@ -13,6 +13,8 @@ import (
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/api"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/adminapi"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/audit"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/web"
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
@@ -43,6 +45,10 @@ type app struct {
 
 	publishKey string // "": publishing is disabled
 
+	audit     audit.Recorder     // of the acts of administrators, and of automatic bans
+	auditFile *audit.File        // nil: audit is the ordinary log
+	protected adminapi.Protected // networks that must not be banned
+
 	ending atomic.Bool
 }
 
@@ -51,6 +57,9 @@ type app struct {
 func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	a = &app{cfg: cfg, log: log, failed: make(chan error, 2)}
 	if a.publishKey, err = publishKey(cfg); err != nil {
+		return nil, err
+	}
+	if err = a.openAudit(); err != nil {
 		return nil, err
 	}
 	if a.engine, err = openEngine(cfg, log); err != nil {
@@ -83,7 +92,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 		a.admin.metrics.Watch(a.server, a.hub, a.engine.Health)
 		a.admin.metrics.WatchConduct(a.watch.guard, a.watch.alerts)
 	}
-	a.admin.serve(a.health, log, a.failed)
+	a.admin.serve(a.health, a.adminAPI(), log, a.failed)
 	a.openControl()
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
@@ -276,11 +285,13 @@ func remoteAddr(r *http.Request) netip.Addr {
 
 // hangup handles SIGHUP.
 func (a *app) hangup() {
-	if a.certs == nil {
+	if a.certs == nil && a.auditFile == nil {
 		a.log.Info("SIGHUP: there is nothing to reload")
-		return
 	}
-	a.certs.Reload()
+	a.reopenAudit()
+	if a.certs != nil {
+		a.certs.Reload()
+	}
 }
 
 func newLog(cfg config.Config, w io.Writer) output.Log {

@@ -7,13 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat/bolt"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
-	"github.com/hawser-ws/hawser/cmd/internal/spelling"
 )
 
 // dataOptions are the options of the commands on a data folder.
@@ -23,16 +21,6 @@ type dataOptions struct {
 	args  []string
 }
 
-// usageError is an error in the command line.
-type usageError struct{ err error }
-
-func (e *usageError) Error() string { return e.err.Error() }
-
-// helpError is the help text, if the command line asks for it.
-type helpError string
-
-func (e helpError) Error() string { return string(e) }
-
 // parseData reads the command line of a command on a data folder, which it finds the way
 // "hawser serve" does. Flags may be before and after the arguments.
 func parseData(name, usage string, least, most int, args, environ []string) (o dataOptions, err error) {
@@ -41,25 +29,8 @@ func parseData(name, usage string, least, most int, args, environ []string) (o d
 	data := f.String("data", "", "")
 	file := f.String("config", "", "")
 	f.BoolVar(&o.force, "force", false, "")
-	for err = f.Parse(args); err == nil && f.NArg() > 0; err = f.Parse(f.Args()[1:]) {
-		o.args = append(o.args, f.Arg(0))
-	}
-	if errors.Is(err, flag.ErrHelp) {
-		return o, helpError(usage)
-	}
-	if n := len(o.args); err == nil && (n < least || n > most) {
-		want := fmt.Sprint(least)
-		if least != most {
-			want = fmt.Sprintf("%d or %d", least, most)
-		}
-		err = fmt.Errorf("%d arguments, want %s", n, want)
-	}
-	if err != nil {
-		text := err.Error()
-		if flag, unknown := strings.CutPrefix(text, "flag provided but not defined: -"); unknown {
-			text = fmt.Sprintf("flag --%s: there is no such flag%s", flag, spelling.DidYouMean("--"+flag, []string{"--data", "--config", "--force"}))
-		}
-		return o, &usageError{fmt.Errorf("%s\n\n%s", text, strings.TrimSpace(usage))}
+	if o.args, err = parseMixed(f, usage, least, most, args); err != nil {
+		return o, err
 	}
 	var settings []string
 	if *file != "" {
@@ -85,8 +56,8 @@ func (o dataOptions) elsewhere(name string) bool {
 	return (name == "check" || name == "new-key") && len(o.args) > 0
 }
 
-// runOnData runs a command on a data folder, until stop is closed.
-func runOnData(command func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error,
+// runCommand runs a command that ends by itself, until stop is closed.
+func runCommand(command func(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error,
 	args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
 	signals.Survive() // half way, a file would be left behind
 	ctx, cancel := context.WithCancel(context.Background())

@@ -26,13 +26,21 @@ const usage = `usage: hawser serve [flags]    run the chat server
        hawser restore FILE     restore the data of a backup
        hawser check [DATA]     read all of its data, or of a backup, and list what is lost
        hawser new-key [FILE]   make a new key for the users' tokens
+       hawser ban SUBJECT      ban a user, an address or a network, of a running server
+       hawser unban SUBJECT    lift a ban
+       hawser bans             list the bans
+       hawser kick USER        end the sessions of a user
+       hawser limits           list the limits, and how often they have refused something
+       hawser new-admin-key NAME
+                               make a new key for these commands
        hawser config           print an example of the configuration file
        hawser version          print the version
 
 Every command has --help; "hawser serve --help" lists the settings.
 `
 
-var commands = []string{"serve", "backup", "restore", "check", "new-key", "config", "version", "help"}
+var commands = []string{"serve", "backup", "restore", "check", "new-key", "ban", "unban", "bans", "kick", "limits", "new-admin-key",
+	"config", "version", "help"}
 
 // Exit statuses: 1 for errors while running, 2 for errors in the command line.
 const (
@@ -57,13 +65,25 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 	case "serve":
 		return serve(args, environ, stdout, stderr, stop)
 	case "backup":
-		return runOnData(backup, args, environ, stdout, stderr, stop)
+		return runCommand(backup, args, environ, stdout, stderr, stop)
 	case "restore":
-		return runOnData(restore, args, environ, stdout, stderr, stop)
+		return runCommand(restore, args, environ, stdout, stderr, stop)
 	case "check":
-		return runOnData(check, args, environ, stdout, stderr, stop)
+		return runCommand(check, args, environ, stdout, stderr, stop)
 	case "new-key":
-		return runOnData(newKey, args, environ, stdout, stderr, stop)
+		return runCommand(newKey, args, environ, stdout, stderr, stop)
+	case "new-admin-key":
+		return runCommand(newAdminKey, args, environ, stdout, stderr, stop)
+	case "ban":
+		return runCommand(ban, args, environ, stdout, stderr, stop)
+	case "unban":
+		return runCommand(unban, args, environ, stdout, stderr, stop)
+	case "bans":
+		return runCommand(bans, args, environ, stdout, stderr, stop)
+	case "kick":
+		return runCommand(kick, args, environ, stdout, stderr, stop)
+	case "limits":
+		return runCommand(limits, args, environ, stdout, stderr, stop)
 	case "config":
 		fmt.Fprint(stdout, config.Example())
 		return 0

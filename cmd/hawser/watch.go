@@ -57,7 +57,7 @@ func (a *app) openWatch() error {
 	w := &watch{a: a, alerts: alert.New(a.log, nil, hook), ending: make(chan struct{})}
 	if b := a.cfg.Bans; b.Offences > 0 {
 		w.guard = guard.New(guard.Config{
-			Bans: a.engine.Bans, Log: a.log, Now: a.engine.Log.Now,
+			Bans: recordedBans{a.engine.Bans, a}, Log: a.log, Now: a.engine.Log.Now,
 			Offences: b.Offences, Window: b.Window, Duration: b.Duration, Longest: b.Longest,
 			Allowed: a.neverBanned,
 			UsersAt: func(p netip.Prefix) []string { return a.hub.UsersAt(p) },
@@ -70,7 +70,9 @@ func (a *app) openWatch() error {
 }
 
 // neverBanned reports whether an address is that of a proxy, or of the administrator's choice.
-func (a *app) neverBanned(addr netip.Addr) bool { return a.trusted.Has(addr) || addr.IsLoopback() }
+func (a *app) neverBanned(addr netip.Addr) bool {
+	return a.protected.Contains(addr) || addr.IsLoopback()
+}
 
 func (w *watch) isGuest(ctx context.Context, userID string) bool {
 	u, err := w.a.engine.Directory.User(ctx, userID)

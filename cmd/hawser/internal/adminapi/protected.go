@@ -1,0 +1,62 @@
+package adminapi
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/hawser-ws/hawser/cmd/internal/proxy"
+)
+
+// Protected are networks that nobody may ban. The zero value is none.
+type Protected struct{ lists []protectedList }
+
+type protectedList struct {
+	setting  string
+	networks []netip.Prefix
+}
+
+// Protect returns what is protected: the networks that the settings trusted_proxies and
+// bans.allow list.
+func Protect(trustedProxies, bansAllow []string) (p Protected, err error) {
+	for _, l := range []struct {
+		setting string
+		entries []string
+	}{{"trusted_proxies", trustedProxies}, {"bans.allow", bansAllow}} {
+		set, err := proxy.ParseTrusted(l.entries)
+		if err != nil {
+			return Protected{}, fmt.Errorf("%s: %w", l.setting, err)
+		}
+		p.lists = append(p.lists, protectedList{l.setting, set.Networks()})
+	}
+	return p, nil
+}
+
+// Contains reports whether an address is protected.
+func (p Protected) Contains(addr netip.Addr) bool {
+	addr = addr.Unmap().WithZone("")
+	return addr.IsValid() && p.Check(netip.PrefixFrom(addr, addr.BitLen())) != nil
+}
+
+// Check returns an error that says why a network must not be banned, if so: everybody is in it,
+// or it has protected addresses in it.
+func (p Protected) Check(network netip.Prefix) error {
+	if network.Bits() == 0 {
+		return fmt.Errorf("%s cannot be banned: it is everybody", network)
+	}
+	for _, l := range p.lists {
+		for _, n := range l.networks {
+			if n.Overlaps(network) {
+				return fmt.Errorf("%s cannot be banned: %s in the setting %s protects %s", network, n, l.setting, part(n, network))
+			}
+		}
+	}
+	return nil
+}
+
+// part says which part of a network another one has in it, if they overlap.
+func part(n, network netip.Prefix) string {
+	if n.Bits() > network.Bits() {
+		return "a part of it"
+	}
+	return "it"
+}

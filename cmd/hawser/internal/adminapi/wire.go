@@ -1,0 +1,64 @@
+package adminapi
+
+import (
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// BanRequest asks to ban somebody.
+type BanRequest struct {
+	Subject string `json:"subject"`          // as chat.ParseBanSubject reads it
+	Reason  string `json:"reason"`           // for people
+	ForMS   int64  `json:"for_ms,omitempty"` // 0: until it is lifted
+}
+
+// BanAnswer tells of the ban that is now in force.
+type BanAnswer struct {
+	Subject  string   `json:"subject"`
+	Ban      chat.Ban `json:"ban"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// UnbanAnswer tells whose ban was lifted.
+type UnbanAnswer struct {
+	Subject string `json:"subject"`
+}
+
+// BansAnswer is a page of the bans in force, in byte order of their subjects.
+type BansAnswer struct {
+	Bans []chat.Ban `json:"bans"`
+	Next string     `json:"next,omitempty"` // the after of the next page; "": there is none
+}
+
+// KickRequest asks to end all sessions of a user.
+type KickRequest struct {
+	User   string `json:"user"`
+	Reason string `json:"reason,omitempty"`
+}
+
+// KickAnswer says how many sessions have ended.
+type KickAnswer struct {
+	User     string `json:"user"`
+	Sessions int    `json:"sessions"`
+}
+
+// Limit is a limit of this server.
+type Limit struct {
+	Setting string `json:"setting"`
+	Value   string `json:"value"`             // as in a configuration file
+	Counter string `json:"counter,omitempty"` // the metric that counts what it has refused; "": nothing does
+	Refused uint64 `json:"refused"`           // since the process started
+}
+
+// LimitsAnswer lists the limits.
+type LimitsAnswer struct {
+	Limits []Limit `json:"limits"`
+}
+
+// Error is an answer that is an error.
+type Error struct {
+	Code    int    `json:"code"`
+	Reason  string `json:"reason"`
+	Message string `json:"message"`
+}
+
+func (e *Error) Error() string { return e.Message }
