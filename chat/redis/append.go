@@ -14,8 +14,9 @@ import (
 
 // What one call of the script may contain: Redis does nothing else meanwhile.
 const (
-	maxCallEntries = 64
-	maxCallBytes   = 256 << 10
+	maxCallConversations = 8
+	maxCallEntries       = 64
+	maxCallBytes         = 256 << 10
 )
 
 // published is a change as it is told to nodes, with the tag of the change before it.
@@ -24,17 +25,18 @@ type published struct {
 	before uint32
 }
 
-// batch is the entries of one conversation that are stored by one call.
+// batch is the entries of one conversation that are stored by one call, perhaps with those of others.
 type batch struct {
 	c       chat.Conversation
 	entries []int // indices of Append's
-	call    call
+	bytes   int
+	call    call     // what is in it of this conversation
 	tags    []uint32 // of the entries
 	early   error    // why it cannot be stored
 }
 
-// Append implements chat.Log. The calls of a round are of different conversations, and go in one
-// pipeline; what is too much for one call goes in the next round.
+// Append implements chat.Log. The batches of a round are of different conversations, and go in one
+// pipeline; what of a conversation is too much for one call goes in the next round.
 func (s *store) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
 	ctx, cancel := s.client.limit(ctx)
 	defer cancel()
@@ -75,8 +77,8 @@ func refuse(rounds [][]*batch, err error, done func(int, chat.Result)) {
 // rounds divides entries into batches.
 func (s *store) rounds(entries []chat.Entry) (rounds [][]*batch) {
 	type at struct {
-		round, bytes int
-		last         *batch
+		round int
+		last  *batch
 	}
 	open := make(map[chat.Conversation]*at)
 	for i := range entries {
@@ -88,24 +90,25 @@ func (s *store) rounds(entries []chat.Entry) (rounds [][]*batch) {
 			o = &at{round: -1}
 			open[c] = o
 			fallthrough
-		case len(o.last.entries) == maxCallEntries || o.bytes+size > maxCallBytes:
-			o.round, o.bytes = o.round+1, 0
+		case len(o.last.entries) == maxCallEntries || o.last.bytes+size > maxCallBytes:
+			o.round++
 			o.last = &batch{c: c}
 			if o.round == len(rounds) {
 				rounds = append(rounds, nil)
 			}
 			rounds[o.round] = append(rounds[o.round], o.last)
 		}
-		o.bytes += size
+		o.last.bytes += size
 		o.last.entries = append(o.last.entries, i)
 	}
 	return rounds
 }
 
-// prepare makes the call of a batch.
+// prepare makes a batch's part of its call.
 func (s *store) prepare(b *batch, entries []chat.Entry) {
 	now, at := s.Now(), s.position(b.c)
-	head := appendUint(appendUint(appendInt(nil, now, 6), at.Change, 6), uint64(at.Tag), 4)
+	head := appendInt(appendUint(nil, uint64(len(b.entries)), 1), now, 6)
+	head = appendUint(appendUint(head, at.Change, 6), uint64(at.Tag), 4)
 	head = append(append(head, epochSalt()...), at.Epoch...)
 	log := s.keys.log(b.c)
 	b.call.keys = append(make([]string, 0, 2+len(b.entries)), s.keys.tailsOf(b.c), log)
@@ -125,7 +128,6 @@ func (s *store) prepare(b *batch, entries []chat.Entry) {
 
 // store stores batches of different conversations.
 func (s *store) store(ctx context.Context, batches []*batch, entries []chat.Entry, done func(int, chat.Result)) {
-	calls := make([]call, 0, len(batches))
 	pending := make([]*batch, 0, len(batches))
 	for _, b := range batches {
 		if b.early != nil {
@@ -133,11 +135,54 @@ func (s *store) store(ctx context.Context, batches []*batch, entries []chat.Entr
 			continue
 		}
 		s.prepare(b, entries)
-		calls, pending = append(calls, b.call), append(pending, b)
+		pending = append(pending, b)
+	}
+	together := s.together(pending)
+	calls := make([]call, len(together))
+	for k, some := range together {
+		for _, b := range some {
+			calls[k].keys, calls[k].args = append(calls[k].keys, b.call.keys...), append(calls[k].args, b.call.args...)
+		}
 	}
 	s.commit(ctx, work{s.append, acknowledged}, calls, func(k int, r rueidis.RedisResult, err error) {
-		s.finish(pending[k], r, err, entries, done)
+		s.finishCall(together[k], r, err, entries, done)
 	})
+}
+
+// together divides batches into those of a call: to begin a script takes as long as half of what
+// it does with an entry. In a cluster, what a call touches must be in one slot.
+func (s *store) together(batches []*batch) (calls [][]*batch) {
+	type last struct{ call, entries, bytes int }
+	open := make(map[int]*last)
+	for _, b := range batches {
+		slot := 0
+		if s.owners != nil {
+			slot = partition(string(b.c))
+		}
+		o := open[slot]
+		if o == nil || len(calls[o.call]) == maxCallConversations || o.entries+len(b.entries) > maxCallEntries || o.bytes+b.bytes > maxCallBytes {
+			o = &last{call: len(calls)}
+			open[slot], calls = o, append(calls, nil)
+		}
+		calls[o.call] = append(calls[o.call], b)
+		o.entries, o.bytes = o.entries+len(b.entries), o.bytes+b.bytes
+	}
+	return calls
+}
+
+// finishCall tells the results of batches that were in one call.
+func (s *store) finishCall(some []*batch, r rueidis.RedisResult, err error, entries []chat.Entry, done func(int, chat.Result)) {
+	replies, failed := r.ToArray()
+	if failed == nil && len(replies) != len(some) {
+		failed = errReply
+	}
+	for i, b := range some {
+		text, of := "", failed
+		if of == nil {
+			text, of = replies[i].ToString()
+		}
+		s.finish(b, text, of, cmp.Or(of, err), entries, done)
+	}
 }
 
 // errEarlier says that the store has lost the epoch of a conversation while something was appended.
@@ -146,11 +191,13 @@ var errEarlier = fmt.Errorf("%w: the store has lost its last changes", chat.ErrO
 
 // finish tells the results of a batch. What must be at replicas is told to nodes only now, as
 // nobody must see what a failover may lose.
-func (s *store) finish(b *batch, r rueidis.RedisResult, err error, entries []chat.Entry, done func(int, chat.Result)) {
+//
+// failed is why there is no reply; err is that, or why what was stored is not safe.
+func (s *store) finish(b *batch, reply string, failed, err error, entries []chat.Entry, done func(int, chat.Result)) {
 	var results []chat.Result
 	var news []published
 	if err == nil {
-		results, news, err = b.results(r, entries)
+		results, news, err = b.results(reply, entries)
 	}
 	if err == nil && later(s.position(b.c).Epoch, results[0].Change.Epoch) {
 		err = errEarlier
@@ -159,7 +206,7 @@ func (s *store) finish(b *batch, r rueidis.RedisResult, err error, entries []cha
 		for _, i := range b.entries {
 			done(i, chat.Result{Err: written(err)})
 		}
-		if r.Error() == nil {
+		if failed == nil {
 			s.ring(b.c)
 		}
 		return
@@ -177,12 +224,8 @@ func (s *store) finish(b *batch, r rueidis.RedisResult, err error, entries []cha
 }
 
 // results reads the reply of the script.
-func (b *batch) results(r rueidis.RedisResult, entries []chat.Entry) (results []chat.Result, news []published, err error) {
-	text, err := r.ToString()
-	if err != nil {
-		return nil, nil, err
-	}
-	p := packed{rest: text}
+func (b *batch) results(reply string, entries []chat.Entry) (results []chat.Result, news []published, err error) {
+	p := packed{rest: reply}
 	next := chat.Change{Number: p.uint(6), Seq: p.uint(6)}
 	before := uint32(p.uint(4))
 	next.ServerTS = p.int(6)

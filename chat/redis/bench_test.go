@@ -38,30 +38,75 @@ func memory(b *testing.B, s *redistest.Server) float64 {
 	return f
 }
 
+// plainText is about the least that a publication takes: whether it is a repetition, its number, the
+// log, and the doorbell.
+var plainText = `
+if redis.call('GET', KEYS[1]) then return 0 end
+local n = redis.call('HINCRBY', KEYS[2], ARGV[1], 1)
+redis.call('XADD', KEYS[3], 'MAXLEN', '~', '1000', '*', 'm', ARGV[2])
+redis.call('SET', KEYS[1], n, 'PX', '3600000')
+redis.call('SPUBLISH', KEYS[4], ARGV[2])
+return n`
+
 // BenchmarkPublish prints what a publication of 300 bytes costs a Redis, by what the server does
-// with its file, and by how many entries go into a call.
+// with its file, and by how many entries of a conversation are appended at a time. Beside it
+// stands the plain script, so that ratios can be given however busy the machine is.
 //
 //	go test -run '^$' -bench Publish -benchtime 200000x ./chat/redis
 func BenchmarkPublish(b *testing.B) {
 	for _, log := range []string{"none", "everysec", "always"} {
-		for _, entries := range []int{1, 4, 16} {
-			b.Run(fmt.Sprintf("log=%s/entries=%d", log, entries), func(b *testing.B) {
+		with := func(name string, publish func(e *Engine, sequencer, round int)) {
+			b.Run("log="+log+"/"+name, func(b *testing.B) {
 				var options []redistest.Option
 				if log != "none" {
 					options = append(options, redistest.AOF(log))
 				}
 				server := redistest.Start(b, options...)
 				e := open(b, Config{Addresses: []string{server.Addr}, Messages: 1000})
-				publish(b, e, server, entries)
+				publications(b, server, func(sequencer, round int) { publish(e, sequencer, round) })
 			})
 		}
+		content := strings.Repeat("x", 300)
+		room := func(sequencer, round, i int) chat.Conversation {
+			return chat.RoomConversation(fmt.Sprint("room-", sequencer, "-", (i+round*7)%500))
+		}
+		ref := func(sequencer, round, i int) string { return fmt.Sprint(sequencer, ".", round, ".", i) }
+		for _, entries := range []int{1, 4, 16} {
+			with(fmt.Sprintf("entries=%d", entries), func(e *Engine, sequencer, round int) {
+				some := make([]chat.Entry, publishBatch)
+				for i := range some {
+					some[i] = chat.Entry{Conversation: room(sequencer, round, i/entries), Message: message("u_ada", content, ref(sequencer, round, i))}
+				}
+				e.store.Append(ctx, some, func(_ int, r chat.Result) {
+					if r.Err != nil {
+						b.Error(r.Err)
+					}
+				})
+			})
+		}
+		plain := newScript(plainText)
+		with("plain", func(e *Engine, sequencer, round int) {
+			calls := make([]call, publishBatch)
+			k := e.store.keys
+			for i := range calls {
+				c := room(sequencer, round, i)
+				calls[i] = call{[]string{k.ref(c, "u_ada", ref(sequencer, round, i)), k.tailsOf(c), k.log(c), k.channel(c)}, []string{string(c), content}}
+			}
+			for _, r := range plain.runAll(ctx, e.client, calls) {
+				if r.Error() != nil {
+					b.Error(r.Error())
+				}
+			}
+		})
 	}
 }
 
-// publish has sequencers append batches of 256 entries, so many to a conversation, until b.N.
-func publish(b *testing.B, e *Engine, server *redistest.Server, entries int) {
-	const sequencers, batch = 8, 256
-	content := strings.Repeat("x", 300)
+// publishBatch is how many messages are published at a time.
+const publishBatch = 256
+
+// publications has sequencers publish, a batch a round, until b.N.
+func publications(b *testing.B, server *redistest.Server, publish func(sequencer, round int)) {
+	const sequencers, batch = 8, publishBatch
 	main, all := cpu(b, server)
 	rounds := max(1, b.N/(sequencers*batch))
 	b.ResetTimer()
@@ -69,16 +114,7 @@ func publish(b *testing.B, e *Engine, server *redistest.Server, entries int) {
 	for s := range sequencers {
 		wg.Go(func() {
 			for round := range rounds {
-				some := make([]chat.Entry, batch)
-				for i := range some {
-					room := fmt.Sprint("room-", s, "-", (i/entries+round*7)%500)
-					some[i] = chat.Entry{Conversation: chat.RoomConversation(room), Message: message("u_ada", content, fmt.Sprint(s, ".", round, ".", i))}
-				}
-				e.store.Append(ctx, some, func(_ int, r chat.Result) {
-					if r.Err != nil {
-						b.Error(r.Err)
-					}
-				})
+				publish(s, round)
 			}
 		})
 	}
