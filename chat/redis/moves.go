@@ -26,8 +26,9 @@ const movesMargin = 5 * time.Second
 type moves struct {
 	mu sync.Mutex
 	// Guarded by mu.
-	searches int               // that are under way
-	heard    map[move]struct{} // about whom events were heard meanwhile
+	searches int             // that are under way
+	events   uint64          // that were heard
+	heard    map[move]uint64 // about whom one was heard while a search was under way, and which was the last
 }
 
 type move struct{ room, user string }
@@ -36,8 +37,8 @@ type move struct{ room, user string }
 func (n *node) here(room string, ev chat.PresenceEvent) {
 	n.moves.mu.Lock()
 	defer n.moves.mu.Unlock()
-	if n.moves.searches > 0 {
-		n.moves.heard[move{room, ev.User.ID}] = struct{}{}
+	if n.moves.events++; n.moves.searches > 0 {
+		n.moves.heard[move{room, ev.User.ID}] = n.moves.events
 	}
 	n.bell.Here(room, ev)
 }
@@ -47,7 +48,7 @@ func (n *node) findMoves(since time.Time) {
 	for failures := 1; ; failures++ {
 		n.moves.mu.Lock()
 		if n.moves.searches++; n.moves.searches == 1 {
-			n.moves.heard = make(map[move]struct{})
+			n.moves.heard = make(map[move]uint64)
 		}
 		n.moves.mu.Unlock()
 		err := n.searchMoves(since)
@@ -135,9 +136,14 @@ func (n *node) searchPartitions(partitions []int, from string) error {
 	return nil
 }
 
-// tellMoves tells the receiver where some users are now.
+// tellMoves tells the receiver where some users are now. What is heard of them after that was read
+// may be newer. What was heard before it is older, also if it was heard during this search, or
+// another one.
 func (n *node) tellMoves(moved []move) error {
 	b := n.b
+	n.moves.mu.Lock()
+	before := n.moves.events
+	n.moves.mu.Unlock()
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 	defer cancel()
 	cmds := make(rueidis.Commands, 0, 2*len(moved))
@@ -164,7 +170,7 @@ func (n *node) tellMoves(moved []move) error {
 			return err
 		}
 		n.moves.mu.Lock()
-		if _, newer := n.moves.heard[m]; !newer {
+		if n.moves.heard[m] <= before {
 			n.bell.Here(m.room, ev)
 		}
 		n.moves.mu.Unlock()

@@ -195,3 +195,29 @@ func crowdOf(t *testing.T, n *node, id string) {
 		t.Fatal(err)
 	}
 }
+
+// Somebody was heard to come during a search for what was missed, and the word that they have left
+// is missed. The next search finds it, although the first one is still under way.
+func TestSearchesForMovesOverlap(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour})
+	put(t, e, "u_ann")
+	w := &watcher{here: map[string]string{}}
+	n := e.broker.Attach(w).(*node)
+	defer n.Detach()
+	if _, err := n.Subscribe(ctx, lobby); err != nil {
+		t.Fatal(err)
+	}
+	n.moves.mu.Lock()
+	n.moves.searches, n.moves.heard = 1, make(map[move]uint64)
+	n.moves.mu.Unlock()
+	n.here("lobby", chat.PresenceEvent{Kind: chat.Joined, User: chat.User{ID: "u_ann", Name: "Ann"}})
+	if !w.sees("u_ann") {
+		t.Fatal("the word was not passed on")
+	}
+	server.Do("ZADD", e.broker.keys.moves(partition(string(lobby))), time.Now().UnixMilli(), "lobby u_ann")
+	n.findMoves(time.Now())
+	if !w.sees() {
+		t.Error("somebody is still there who has left")
+	}
+}

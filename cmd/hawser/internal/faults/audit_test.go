@@ -159,7 +159,7 @@ func (a *audit) link(ctx context.Context, n *node, user *person) (*link, error) 
 	}
 	account := user.get()
 	l, err := dial(ctx, n, packet{Type: "auth", Token: account.Token})
-	if refused, ok := errors.AsType[*refusedError](err); ok && refused.Reason == "token_refused" && a.run.forgets {
+	if refused, ok := errors.AsType[*refusedError](err); ok && a.run.unknown(refused) {
 		return nil, errors.Join(err, user.renew(ctx, n, account.Token))
 	}
 	if err == nil {

@@ -111,7 +111,7 @@ func (c *client) connect(ctx context.Context) (*link, error) {
 		switch {
 		case refused.Reason == "session_refused":
 			c.session = packet{}
-		case refused.Reason == "token_refused" && c.run.forgets:
+		case c.run.unknown(refused):
 			return nil, errors.Join(err, c.person.renew(ctx, n, a.Token))
 		case refused.Code != 503:
 			c.run.rec.problem("%s is not let in by %s: %v", c.name, n.name, err)

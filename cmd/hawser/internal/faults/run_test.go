@@ -63,6 +63,12 @@ func newRun(t *testing.T, seed uint64, p plan, nodes []*node) *run {
 // breaking reports whether the clients may do what they like.
 func (r *run) breaking() bool { return r.broken.Load() }
 
+// unknown reports whether a user is not let in because the service has lost them: before the token
+// was looked at, or after.
+func (r *run) unknown(e *refusedError) bool {
+	return r.forgets && (e.Reason == "token_refused" || e.Reason == "user_deleted")
+}
+
 // talk notes that a private conversation exists.
 func (r *run) talk(conversation string) {
 	r.mu.Lock()
