@@ -52,6 +52,9 @@ func (n *Node) follower(ctx context.Context, c chat.Conversation) (*follower, er
 	if f == nil {
 		f = &follower{node: n, c: c}
 		n.followers[c] = f
+		if _, _, private := c.Users(); private {
+			n.talks[c] = f
+		}
 	}
 	return f, nil
 }
@@ -88,6 +91,7 @@ func (n *Node) drop(f *follower) {
 	}
 	f.gone = true
 	delete(n.followers, f.c)
+	delete(n.talks, f.c)
 	if f.state == beingRead {
 		n.ending[f.c] = f
 	}

@@ -54,6 +54,26 @@ func TestFollow(t *testing.T) {
 	})
 }
 
+// Once the inbox of a person can be read, nothing of theirs is late because it could not be before.
+func TestFollowAfterFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger()
+		n, e := attach(t, l, Config{})
+		l.failAll()
+		for range 6 {
+			if err := n.Follow(ctx, "u_ada"); err == nil {
+				t.Fatal("followed a person whose inbox cannot be read")
+			}
+		}
+		l.repair()
+		if err := n.Follow(ctx, "u_ada"); err != nil {
+			t.Fatal(err)
+		}
+		l.say("u_ada", "u_bob", n)
+		e.want(t, "p:u_ada:u_bob 1")
+	})
+}
+
 // An append whose hint was put before somebody was followed, and which ended after, is theirs.
 func TestFollowDuringAppend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -66,6 +66,7 @@ type Node struct {
 	wake sync.Cond
 	// Guarded by mu.
 	followers map[chat.Conversation]*follower
+	talks     map[chat.Conversation]*follower // those of private conversations
 	ending    map[chat.Conversation]*follower // no longer wanted, but still being read
 	inboxes   map[string]*inbox               // by user id: those of the followed users
 	queue     []reading                       // what has to be read, in order
@@ -80,6 +81,7 @@ func Attach(r chat.Receiver, s Source, cfg Config) *Node {
 		cfg: cfg, source: s, receiver: r,
 		probeNow:  make(chan struct{}, 1),
 		followers: make(map[chat.Conversation]*follower),
+		talks:     make(map[chat.Conversation]*follower),
 		ending:    make(map[chat.Conversation]*follower),
 		inboxes:   make(map[string]*inbox),
 	}

@@ -154,6 +154,9 @@ func (n *Node) probeInboxes(batch []*inbox) (answered int, err error) {
 
 // resume counts a probe for what could not be read. Called with mu held.
 func (n *Node) resume() {
+	if n.troubles == 0 { // nothing pauses
+		return
+	}
 	for _, f := range n.followers {
 		n.resumeOne(f)
 	}
@@ -177,9 +180,9 @@ func (n *Node) resumeOne(r reading) {
 // was asked.
 func (n *Node) expire() {
 	now := n.cfg.Clock.Monotonic()
-	for _, f := range n.followers {
-		one, other, private := f.c.Users()
-		if !private || f.subscribed || f.state != atRest || f.rung || now-f.active < 2*n.cfg.HintLife+time.Nanosecond {
+	for _, f := range n.talks {
+		one, other, _ := f.c.Users()
+		if f.subscribed || f.state != atRest || f.rung || now-f.active < 2*n.cfg.HintLife+time.Nanosecond {
 			continue
 		}
 		inboxes := [2]*inbox{n.inboxes[one], n.inboxes[other]}

@@ -121,7 +121,7 @@ func (n *Node) troubled(err error) {
 // forget is for what can be read, or need not be any more. Called with mu held.
 func (n *Node) forget(t *task) {
 	if t.failures > 0 {
-		t.failures = 0
+		t.failures, t.pause = 0, 0
 		n.mended()
 	}
 }
