@@ -53,9 +53,9 @@ log in again.
 const limitsUsage = `usage: hawser limits [--json] [flags]
 
 Lists the limits of the server that answers: the setting, its value, how often it has
-refused something since the server started, and the metric that counts that. Limits
-of one kind are counted together; those with a dash make clients wait, or are not
-counted. --json prints them as one JSON array.
+refused something or has made somebody wait since the server started, and the metric
+that counts that. Limits that name the same metric are counted together; those with a
+dash are not counted. --json prints them as one JSON array.
 ` + adminFlags
 
 // ban runs "hawser ban".
@@ -155,13 +155,13 @@ func limits(ctx context.Context, args, environ []string, stdout, _ io.Writer) er
 	if o.json {
 		return printJSON(stdout, list)
 	}
-	return printTable(stdout, "SETTING\tVALUE\tREFUSED\tCOUNTED BY", func(w io.Writer) {
+	return printTable(stdout, "SETTING\tVALUE\tREFUSED\tDELAYED\tCOUNTED BY", func(w io.Writer) {
 		for _, l := range list {
-			refused := "-"
+			refused, delayed := "-", "-"
 			if l.Counter != "" {
-				refused = fmt.Sprint(l.Refused)
+				refused, delayed = fmt.Sprint(l.Refused), fmt.Sprint(l.Delayed)
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", l.Setting, l.Value, refused, orDash(l.Counter))
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.Setting, l.Value, refused, delayed, orDash(l.Counter))
 		}
 	})
 }

@@ -85,15 +85,15 @@ func (a *app) adminAPI() http.Handler {
 	})
 }
 
-// limits are the limits in the configuration, and how often they have refused something.
+// limits are the limits in the configuration, and what they have done.
 func (a *app) limits() (limits []adminapi.Limit, err error) {
-	refusals, err := a.admin.metrics.Refusals()
+	effect, err := a.admin.metrics.Effects()
 	if err != nil {
 		return nil, err
 	}
 	for _, l := range a.cfg.AllLimits() {
-		r := refusals[l.Setting]
-		limits = append(limits, adminapi.Limit{Setting: l.Setting, Value: l.Value, Counter: r.Counter, Refused: r.Count})
+		e := effect(l.Setting)
+		limits = append(limits, adminapi.Limit{Setting: l.Setting, Value: l.Value, Refused: e.Refused, Delayed: e.Delayed, Counter: e.Counter})
 	}
 	return limits, nil
 }

@@ -41,12 +41,13 @@ type KickAnswer struct {
 	Sessions int    `json:"sessions"`
 }
 
-// Limit is a limit of this server.
+// Limit is a limit of this server, and what it has done since the process started.
 type Limit struct {
 	Setting string `json:"setting"`
-	Value   string `json:"value"`             // as in a configuration file
-	Counter string `json:"counter,omitempty"` // the metric that counts what it has refused; "": nothing does
-	Refused uint64 `json:"refused"`           // since the process started
+	Value   string `json:"value"` // as in a configuration file
+	Refused uint64 `json:"refused"`
+	Delayed uint64 `json:"delayed"`           // what had to wait
+	Counter string `json:"counter,omitempty"` // the metric that counts it; "": nothing does
 }
 
 // LimitsAnswer lists the limits.
