@@ -51,10 +51,11 @@
 //
 // # What is atomic
 //
-// Every script touches one slot, and is atomic there. Append stores any number of entries of one
-// conversation in one call: the refs are looked up, the changes get numbers, times and tags, the
-// log and the tail are written, and the doorbell rings. Calls of different
-// conversations are pipelined.
+// Every script touches one slot, and is atomic there; that of appends touches several, where they
+// are all on one server without a cluster. It stores any number of entries of a conversation: the
+// refs are looked up, the changes get numbers, times and tags, the log and the tail are written, and
+// the doorbell rings. A call has up to eight conversations, each of which succeeds or fails by
+// itself, and calls are pipelined.
 //
 // What lies in two slots is done in an order in which a process may die between any two steps:
 //
@@ -168,25 +169,33 @@
 //
 //	go test -run '^$' -bench 'Publish|Memory|Channels|Probe' ./chat/redis
 //
-// Times are for comparison: the machine was busy, and a plain script of GET, HINCRBY, XADD, SET and
-// SPUBLISH with 300 bytes, which takes 10 to 12 µs when it is quiet, took 27 to 31.
+// Times are for comparison. The machine was very busy, and nothing is given in µs that can be given
+// in plain scripts: GET, HINCRBY, XADD, SET and SPUBLISH with 300 bytes, which the benchmark runs beside
+// the engine. A plain script takes 10 to 12 µs when the machine is quiet, and took 20 to 25 here without
+// a file, 35 to 45 with appendfsync always. The ratios are medians of up to eleven runs, which differed
+// by a third.
 //
-//	a message of 300 bytes, alone in its call       1.5 plain scripts; 1.4 without the feed
-//	the same, with 4 in a call                      0.8
-//	the same, with 16 in a call                     0.45
-//	a node that hears it                            0.2 more for each of 10, 0.6 for each of 100
-//	memory of a message of 300 bytes                372 B; and 196 B for its ref, for an hour
-//	memory of a room with one short message         558 B; 274 B when the message is gone
-//	a channel that a node listens to                218 B in Redis, 0.8 KB in the node, 3 µs of Redis to begin
-//	a probe of 100,000 conversations                62 ms of Redis, 131 ms of the node, every 10 s
+//	                                                appendfsync always   without a file
+//	a message of 300 bytes, beside others            1.2                  1.35 plain scripts
+//	4 messages to a conversation at a time, each     0.6                  0.75
+//	16 messages to a conversation at a time, each    0.45                 0.6
+//
+//	a node that hears a message                     0.3 more for each of 10; 0.4 to 1.7 for each of 100, which share two cores with Redis here
+//	memory of a message of 300 bytes                358 B; and 167 B for its ref, for an hour
+//	memory of a room with one short message         489 B; 217 B when the message is gone
+//	a channel that a node listens to                218 B in Redis, 0.8 KB in the node, 3 to 5 µs of Redis to begin
+//	a probe of 100,000 conversations                75 ms of Redis, 145 ms of the node, every 10 s
+//
+// Beside others means that up to eight conversations are in one call. In a cluster, each has its own:
+// then a message takes about 0.3 plain scripts more.
 //
 // Each conversation has a channel of its own, although a channel for each of the 4,096 partitions
 // would be cheaper to begin: 0.17 µs and 9 B for each of 100,000 conversations. But with one
 // for a partition, a node with as many conversations hears everything that anybody says anywhere.
-// That takes Redis 0.6 plain scripts for each node: with 100, sixty plain scripts for each
+// That takes Redis about 0.6 plain scripts for each node: with 100, sixty plain scripts for each
 // message, where perhaps three nodes have members. So 1,000,000 conversations, each heard
 // by three nodes, take 650 MB of Redis and 2.4 GB of the nodes. A node with 100,000 of them that
-// was cut off takes 0.3 s of Redis to come back, in pipelines of 256, among which others have
+// was cut off takes 0.3 to 0.5 s of Redis to come back, in pipelines of 256, among which others have
 // their turn; 100 nodes that come back together take 30 s of one Redis, or 1.5 s of each of 20.
 //
 // # A large service, on paper
@@ -195,16 +204,16 @@
 // anywhere, with plain scripts of 11 µs:
 //
 //	nodes            100, with 100,000 connections each: 0.3 GB for connections (2.1 KB each) and 0.1 GB for channels
-//	messages         500,000 × 1.5 × 11 µs = 8.3 cores of Redis, if each is alone in its call
-//	hearing          with 5 nodes each: 500,000 × 5 × 0.2 × 11 µs = 5.5 cores
+//	messages         500,000 × 1.5 × 11 µs = 8.3 cores of Redis, a cluster, if each is alone in its call
+//	hearing          with 5 nodes each: 500,000 × 5 × 0.3 × 11 µs = 8.3 cores
 //	probes           100 nodes × 25 ms in 10 s = 0.25 cores
-//	primaries        14 cores at 60 % are 24, each with a replica
-//	memory           10,000,000 user channels × 218 B = 2.2 GB; refs 196 B × 500,000 × 3,600 s = 353 GB
+//	primaries        17 cores at 60 % are 28, each with a replica
+//	memory           10,000,000 user channels × 218 B = 2.2 GB; refs 167 B × 500,000 × 3,600 s = 300 GB
 //	bandwidth        500,000 × 0.9 KB in = 3.6 Gbit/s, and as much to the replicas; out 5 × 500,000 × 0.5 KB = 10 Gbit/s
-//	disk             with appendonly: 500,000 × 0.8 KB = 400 MB/s, over 24 servers
+//	disk             with appendonly: 500,000 × 0.7 KB = 350 MB/s, over 28 servers
 //
 // What breaks first is the memory of the refs: with a lifetime of a minute (Config.RefLifetime)
-// they take 6 GB. Then a single very large room: all its messages are in one slot, one core of one
+// they take 5 GB. Then a single very large room: all its messages are in one slot, one core of one
 // server, and each is heard by every node: 100 × 0.6 × 11 µs = 660 µs, so 1,500 messages a second
 // at most, and fewer if it shares the server. Then the list of rooms and the heartbeats, which are
 // in one slot each: 100 heartbeats in 1.5 s and the rooms with messages, once in half a second

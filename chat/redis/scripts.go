@@ -12,7 +12,7 @@ import (
 	"github.com/redis/rueidis"
 )
 
-// script is a Lua script. Each of them touches one slot only.
+// script is a Lua script. In a cluster, each call of one touches one slot only.
 type script struct {
 	text, sha string
 	reads     bool // and changes nothing, so that it may be tried again
