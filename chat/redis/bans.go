@@ -75,11 +75,13 @@ func (b *bans) Unban(ctx context.Context, subject string) (was bool, err error) 
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	one, known := b.Last(subject) // before word of the change comes by the control stream
 	n, err := b.change(ctx, subject, "", "")
 	if err != nil {
 		return false, written(err)
 	}
-	return b.heed(subject, "") && n > 0, nil
+	b.heed(subject, "")
+	return n > 0 && known && one.InForce(b.s.Now()), nil
 }
 
 // change stores the record of a ban, or removes it if the record is "", provided that the stored
@@ -106,18 +108,15 @@ func (b *bans) forget(ctx context.Context) error {
 	return nil
 }
 
-// heed puts the stored record of a subject in force; "" lifts its ban. was says whether it was
-// banned before.
-func (b *bans) heed(subject, record string) (was bool) {
+// heed puts the stored record of a subject in force; "" lifts its ban.
+func (b *bans) heed(subject, record string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.put(subject, record)
+	b.put(subject, record)
 }
 
 // put is heed, with mu held.
-func (b *bans) put(subject, record string) (was bool) {
-	one, known := b.Last(subject)
-	was = known && one.InForce(b.s.Now())
+func (b *bans) put(subject, record string) {
 	switch {
 	case record == b.records[subject]:
 	case record == "":
@@ -128,14 +127,13 @@ func (b *bans) put(subject, record string) (was bool) {
 		if err := json.Unmarshal([]byte(record), &next); err != nil || next.Check() != nil || next.Subject() != subject {
 			b.b.cfg.Log.Warn("chat/redis: the record of a ban is damaged; it is in force", "subject", subject)
 			if next, err = chat.ParseBanSubject(subject); err != nil {
-				return was
+				return
 			}
 			next.Reason = "the record of the ban is damaged"
 		}
 		b.records[subject] = record
 		b.Apply(next)
 	}
-	return was
 }
 
 // changed follows a change of which the control stream tells.
