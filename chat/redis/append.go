@@ -149,7 +149,7 @@ func (s *store) store(ctx context.Context, batches []*batch, entries []chat.Entr
 	})
 }
 
-// together divides batches into those of a call: to begin a script takes as long as half of what
+// together divides batches into those of a call: to begin a script takes a third as long as what
 // it does with an entry. In a cluster, what a call touches must be in one slot.
 func (s *store) together(batches []*batch) (calls [][]*batch) {
 	type last struct{ call, entries, bytes int }
