@@ -20,16 +20,17 @@ const module = "github.com/hawser-ws/hawser/"
 // package and everything below it; the longest name that fits decides.
 var may = map[string][]string{
 	"frame":          {},
+	"rate":           {},
 	"wsproto":        {"frame"},
 	"wsproto/client": {"handshake", "wsproto", "frame"},
 	"handshake":      {"wsproto"},
-	"server":         {"handshake", "wsproto", "frame"},
-	"chat":           {"wsproto", "frame", "chat"},
+	"server":         {"handshake", "wsproto", "frame", "rate"},
+	"chat":           {"wsproto", "frame", "rate", "chat"},
 	"chat/auth":      {"chat"},
-	"chat/api":       {"chat"},
+	"chat/api":       {"chat", "rate"},
 	"autobahn":       {"autobahn"},
 	"fuzz":           {"frame", "wsproto", "handshake"},
-	"cmd":            {"frame", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
+	"cmd":            {"frame", "rate", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
 }
 
 // engines keep what is said. None knows of another one, and the chat and its doors know
@@ -39,6 +40,7 @@ var engines = []string{"chat/memory", "chat/bolt", "chat/redis"}
 // links says which modules outside the standard library a package may link.
 var links = map[string][]string{
 	"frame":          {"golang.org/x/sys"},
+	"rate":           {},
 	"wsproto":        {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"wsproto/client": {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
 	"handshake":      {"golang.org/x/sys", "github.com/klauspost/compress"},

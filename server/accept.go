@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hawser-ws/hawser/rate"
 )
 
 // listener paces and counts the accepted connections. Errors that concern one
@@ -16,12 +18,15 @@ import (
 type listener struct {
 	net.Listener
 	s     *Server
-	pace  tokenBucket
-	spare *os.File // Accept only. Closed to accept one more when descriptors have run out.
+	pace  *rate.Bucket // nil: no limit
+	spare *os.File     // Accept only. Closed to accept one more when descriptors have run out.
 }
 
 func (s *Server) listener(ln net.Listener) *listener {
 	l := &listener{Listener: ln, s: s}
+	if n := s.cfg.AcceptRate; n > 0 {
+		l.pace = rate.NewBucket(rate.NewPace(n, time.Second, 0))
+	}
 	l.keepSpare()
 	if l.spare != nil {
 		// The system gives out the lowest free number.
@@ -54,11 +59,14 @@ func (ln *listener) Accept() (net.Conn, error) {
 
 // waitForRate sleeps until AcceptRate allows another connection.
 func (ln *listener) waitForRate() {
-	n := ln.s.cfg.AcceptRate
-	if n == 0 {
+	if ln.pace == nil {
 		return
 	}
-	for wait := ln.pace.take(n, ln.s.cfg.now()); wait > 0; wait = ln.pace.take(n, ln.s.cfg.now()) {
+	wait := ln.pace.Take(ln.s.cfg.now())
+	if wait > 0 {
+		ln.s.limited.count(LimitAccepts)
+	}
+	for ; wait > 0; wait = ln.pace.Take(ln.s.cfg.now()) {
 		time.Sleep(wait)
 	}
 }
@@ -161,7 +169,7 @@ func (s *Server) acceptConn(nc net.Conn) *accepted {
 	switch a.refusal {
 	case refusedScarce:
 		s.logExhausted(errScarce)
-	case refusedFull:
+	case refusedHTTPFull:
 		s.logExhausted(errShare)
 	}
 	if !kept {

@@ -3,6 +3,8 @@ package server
 import (
 	"net/netip"
 	"sync"
+
+	"github.com/hawser-ws/hawser/rate"
 )
 
 // addresses counts WebSockets by where they come from: an IPv4 address, or an IPv6
@@ -23,7 +25,7 @@ type address struct {
 // acquire counts one more connection from addr, unless it already has limit of them.
 // Every acquired entry needs one release.
 func (a *addresses) acquire(addr netip.Addr, limit int) (entry *address, ok bool) {
-	key := addressKey(addr)
+	key := rate.Address(addr)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	entry = a.count[key]
@@ -50,15 +52,4 @@ func (e *address) release() {
 	if e.n--; e.n == 0 {
 		delete(e.in.count, e.key)
 	}
-}
-
-// addressKey returns the network that addr is counted for.
-func addressKey(addr netip.Addr) netip.Prefix {
-	addr = addr.Unmap().WithZone("")
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64
-	}
-	p, _ := addr.Prefix(bits) // bits is right for the family
-	return p
 }

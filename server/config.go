@@ -178,6 +178,13 @@ type Config struct {
 	// names, and only while that request is being answered. Default 1,000.
 	MaxHTTPConnsPerAddress int
 
+	// MaxRequestRatePerAddress is the maximum number of requests per second at Serve's
+	// listeners, opening handshakes included, from one IPv4 address or IPv6 /64, and
+	// RequestBurstPerAddress how many of them may come at once; if that is 0, it is as many
+	// as per second. Further ones are answered with 429. Default: no limit.
+	MaxRequestRatePerAddress int
+	RequestBurstPerAddress   int
+
 	// Probe, if set, is called with each request at Serve's listener before any limit
 	// is applied. If it returns a handler, the request is a health probe, and that
 	// handler answers it even if the server is full; so it must be quick and cheap.
@@ -232,6 +239,8 @@ func (cfg Config) withDefaults() Config {
 	number(&cfg.MaxHTTPConns, httpShare())
 	number(&cfg.MaxHTTPConnsPerAddress, 1000)
 	number(&cfg.MaxHandshakeRate, Off)
+	number(&cfg.MaxRequestRatePerAddress, Off)
+	number(&cfg.RequestBurstPerAddress, Off)
 	number(&cfg.MaxConns, Off)
 	number(&cfg.AcceptRate, Off)
 	number(&cfg.ReleaseAfter, 16<<20)

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/hawser-ws/hawser/rate"
 )
 
 // httpConns are the connections that Serve has accepted and that no loop has taken
@@ -123,9 +125,9 @@ func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 // victimFor returns the connection that has to make room for one from addr, or nil if
 // none has to. why is not nil if there is no room and no victim. Called with mu held.
 func (h *httpConns) victimFor(addr netip.Addr, scarce bool, now time.Duration) (victim *accepted, why *refusal) {
-	if own := h.addresses[addressKey(addr)]; addr.IsValid() && own != nil && h.maxPerAddress > 0 && own.n >= h.maxPerAddress {
+	if own := h.addresses[rate.Address(addr)]; addr.IsValid() && own != nil && h.maxPerAddress > 0 && own.n >= h.maxPerAddress {
 		if victim = own.waiting.oldest(now); victim == nil {
-			return nil, refusedSurplus
+			return nil, refusedHTTPSurplus
 		}
 		return victim, nil
 	}
@@ -133,7 +135,7 @@ func (h *httpConns) victimFor(addr netip.Addr, scarce bool, now time.Duration) (
 	case !full && !scarce:
 		return nil, nil
 	case full:
-		why = refusedFull
+		why = refusedHTTPFull
 	default:
 		why = refusedScarce
 	}
@@ -148,7 +150,7 @@ func (h *httpConns) count(a *accepted, addr netip.Addr) {
 	if !addr.IsValid() || h.maxPerAddress == 0 {
 		return
 	}
-	key := addressKey(addr)
+	key := rate.Address(addr)
 	own := h.addresses[key]
 	if own == nil {
 		if h.addresses == nil {
@@ -235,9 +237,9 @@ func (h *httpConns) serving(a *accepted, client netip.Addr, proxied bool) (why *
 	if client.IsValid() {
 		h.uncount(a)
 		a.http.proxied = proxied
-		if own := h.addresses[addressKey(client)]; own != nil && h.maxPerAddress > 0 && own.n >= h.maxPerAddress {
+		if own := h.addresses[rate.Address(client)]; own != nil && h.maxPerAddress > 0 && own.n >= h.maxPerAddress {
 			if victim = own.waiting.oldest(h.now()); victim == nil {
-				why = refusedSurplus
+				why = refusedHTTPSurplus
 			} else {
 				h.remove(victim)
 			}

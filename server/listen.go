@@ -127,6 +127,9 @@ func (s *Server) limitRequests(next http.Handler) http.Handler {
 				return
 			}
 		}
+		if why == nil {
+			why = s.tooManyRequests(r, client)
+		}
 		if why != nil {
 			s.refuseFor(w, r, why)
 			return

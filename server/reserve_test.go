@@ -4,10 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,6 +186,70 @@ func TestHandshakesHavePlaces(t *testing.T) {
 	}
 }
 
+// A16, A19: of the requests from one address, opening handshakes included, a burst is answered at
+// once, and then as many as its rate allows. The others are told when to come again, and are
+// counted. Other addresses, and probes, notice nothing.
+func TestA19RequestsPerAddress(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}, MaxRequestRatePerAddress: 5, RequestBurstPerAddress: 20, ClientAddr: headerAddr,
+		Probe: func(r *http.Request) http.Handler {
+			if r.URL.Path != "/healthz" {
+				return nil
+			}
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "ok") })
+		}})
+	request := func(addr string, upgrade bool) *http.Response {
+		text := "GET /nothing HTTP/1.1\r\nHost: h\r\nClient: " + addr + ":1\r\n\r\n"
+		if upgrade {
+			text = upgradeRequest("/", "Client: "+addr+":1\r\n")
+		}
+		resp, _ := ask(t, ts.addr, text)
+		return resp
+	}
+	const one, other = "192.0.2.1", "192.0.2.2"
+	for i := range 20 {
+		if resp := request(one, i%2 == 0); resp.StatusCode == 429 {
+			t.Fatalf("request %d: %s", i+1, resp.Status)
+		}
+	}
+	if resp := request(one, true); resp.StatusCode != 429 || resp.Header.Get("Retry-After") != "1" {
+		t.Errorf("a handshake too many: %s, Retry-After %q", resp.Status, resp.Header.Get("Retry-After"))
+	}
+	if resp := request(one, false); resp.StatusCode != 429 {
+		t.Errorf("a request too many: %s", resp.Status)
+	}
+	if n := ts.Stats().Limited[LimitRequestsPerAddress]; n != 2 {
+		t.Errorf("%d refusals are counted, want 2", n)
+	}
+	if resp := request(other, true); resp.StatusCode != 101 {
+		t.Errorf("another address: %s", resp.Status)
+	}
+	if resp, _ := ask(t, ts.addr, "GET /healthz HTTP/1.1\r\nHost: h\r\nClient: "+one+":1\r\n\r\n"); resp.StatusCode != 200 {
+		t.Errorf("a probe: %s", resp.Status)
+	}
+	ts.clock.advance(200 * time.Millisecond)
+	for i, want := range []int{101, 429} {
+		if resp := request(one, true); resp.StatusCode != want {
+			t.Errorf("%d after 200 ms: %s, want %d", i+1, resp.Status, want)
+		}
+	}
+}
+
+// Each refusal of a newcomer says when to try again, and is counted for its limit.
+func TestLimitedCounts(t *testing.T) {
+	var s Server
+	for _, why := range []*refusal{refusedFull, refusedSurplus, refusedHTTPFull, refusedHTTPSurplus, refusedScarce, refusedRate, refusedRequests, refusedBudget} {
+		s.cfg.Logger = slog.New(slog.DiscardHandler)
+		w := httptest.NewRecorder()
+		s.refuseFor(w, httptest.NewRequest("GET", "/", nil), why.after(1500*time.Millisecond))
+		if w.Code != why.status || w.Header().Get("Retry-After") != "2" || why.seconds == "" {
+			t.Errorf("%s: %d, Retry-After %q", why.reason, w.Code, w.Header().Get("Retry-After"))
+		}
+		if n := s.limited.counts()[why.limit]; n != 1 {
+			t.Errorf("%s: counted %d times", why.reason, n)
+		}
+	}
+}
+
 // The same under somebody else's http.Server.
 func TestPerAddressForeignServer(t *testing.T) {
 	closed := make(chan error, 10)
@@ -256,17 +320,6 @@ func TestHandshakeRate(t *testing.T) {
 	ts.clock.advance(500 * time.Millisecond)
 	if d := cmp.Diff([]int{101, 503}, statuses(2)); d != "" {
 		t.Errorf("half a second later (-want +got):\n%s", d)
-	}
-}
-
-func TestAddressKey(t *testing.T) {
-	for addr, want := range map[string]string{
-		"1.2.3.4": "1.2.3.4/32", "::ffff:1.2.3.4": "1.2.3.4/32",
-		"2001:db8:1:2:3::4": "2001:db8:1:2::/64", "fe80::1%eth0": "fe80::/64",
-	} {
-		if got := addressKey(netip.MustParseAddr(addr)).String(); got != want {
-			t.Errorf("%s counts as %s; want %s", addr, got, want)
-		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/rate"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -23,8 +24,10 @@ type Server struct {
 
 	next       atomic.Uint64 // the loop that gets the next connection, modulo their number
 	addresses  addresses
-	handshakes tokenBucket
+	handshakes *rate.Bucket // nil: no limit
+	requests   *rate.Limiter[netip.Prefix]
 	answers    answers // to opening handshakes
+	limited    limited
 	budget     budget
 
 	conns atomic.Int64 // connections on the loops, and handshakes that have reserved a place
@@ -51,6 +54,7 @@ func New(cfg Config) (*Server, error) {
 	s.roles[wsproto.Client] = s.roles[wsproto.Server]
 	s.roles[wsproto.Client].Role = wsproto.Client
 	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
+	s.newLimits()
 	s.budget.limit = int64(s.cfg.MemoryBudget)
 	release := newReleaser(s.cfg.ReleaseAfter)
 	for i := range s.cfg.Loops {
@@ -77,7 +81,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	stopped := s.stopped
 	s.mu.Unlock()
 	if stopped {
-		s.refuse(w, r, http.StatusServiceUnavailable, "the server is shutting down")
+		s.refuseFor(w, r, refusedStopping)
 		return
 	}
 	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
@@ -85,9 +89,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, r, http.StatusNotImplemented, "TLS needs Server.Serve with Config.TLS, or a proxy that terminates it")
 		return
 	}
-	if s.cfg.MaxHandshakeRate > 0 && !s.handshakes.allow(s.cfg.MaxHandshakeRate, s.cfg.now()) {
-		s.refuseFor(w, r, refusedRate)
-		return
+	if s.handshakes != nil {
+		if wait := s.handshakes.Take(s.cfg.now()); wait > 0 {
+			s.refuseFor(w, r, refusedRate.after(wait))
+			return
+		}
 	}
 	if s.budget.exceeded() {
 		s.refuseFor(w, r, refusedBudget)

@@ -21,6 +21,10 @@ type Stats struct {
 	// Config.HTTP answers itself is not.
 	Handshakes map[int]uint64
 
+	// Limited counts, by Limit, the requests that a limit refused, and the connections that
+	// had to wait for LimitAccepts.
+	Limited [NumLimits]uint64
+
 	Opened      uint64 // connections taken over
 	MessagesIn  uint64 // delivered to the Handler
 	MessagesOut uint64 // queued for a connection
@@ -166,7 +170,7 @@ func (l *loop) publishStats() {
 
 // Stats returns the sums over all loops.
 func (s *Server) Stats() Stats {
-	sum := Stats{Handshaking: s.http.open(), Handshakes: s.answers.byStatus()}
+	sum := Stats{Handshaking: s.http.open(), Handshakes: s.answers.byStatus(), Limited: s.limited.counts()}
 	var ended [numCauses]uint64
 	for _, l := range s.loops {
 		c := &l.stats
