@@ -45,6 +45,10 @@ func (h *Hub) Do(ctx context.Context, a Actor, op *Operation) {
 		fail = failShuttingDown
 	default:
 		if fail = h.banned(a.User().ID); fail == nil {
+			fail = h.waitForRoom(ctx, op)
+		}
+		if fail == nil {
+			op.begun = time.Now()
 			op.kind.run(ctx, h, a, op)
 			return
 		}
@@ -99,9 +103,17 @@ func (h *Hub) answer(a Actor, op *Operation, answer []byte, fail *Failure) {
 // itself, because they are not only those of operations.
 func (h *Hub) refuse(a Actor, op *Operation, fail *Failure) {
 	if _, ok := a.(*Connection); !ok {
-		h.cfg.Observer.Refused(fail.Reason)
+		h.observe(fail)
 	}
 	a.Answer(op, nil, fail)
+}
+
+// observe tells the Observer of a failure with which an actor is answered.
+func (h *Hub) observe(fail *Failure) {
+	h.cfg.Observer.Refused(fail.Reason)
+	if fail.Limit != NoLimit {
+		h.cfg.Observer.Limited(fail.Limit)
+	}
 }
 
 func (h *Hub) finish(a Actor) {
@@ -131,6 +143,6 @@ func appendFailed(err error) *Failure {
 func (h *Hub) admitRoom(a Actor, op *Operation) *Failure {
 	s := a.Subject()
 	s.Pace = nil
-	_, fail := h.limits.Take(s, Cost{Operation: op.kind.name, Rooms: 1})
+	_, _, fail := h.limits.Take(s, Cost{Operation: op.kind.name, Rooms: 1})
 	return fail
 }

@@ -70,7 +70,7 @@ func runAuth(ctx context.Context, h *Hub, a Actor, op *Operation) {
 		catching.begin(ctx)
 		return
 	case fail == nil: // the connection has ended in the meantime
-	case fail.Code == 503:
+	case fail.Code == 503 || fail.Code == 429:
 		c.failAuth(fail, op.ref, wsproto.CloseTryAgainLater)
 	default:
 		h.cfg.Log.Info("chat: auth refused", "remote", c.info.remote(), "reason", fail.Reason, "error", why)
@@ -121,6 +121,12 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 func (h *Hub) mayEnter(ctx context.Context, w *welcome) (fail *Failure, why error) {
 	if fail, why = h.notBanned(w); fail != nil {
 		return fail, why
+	}
+	h.mu.Lock()
+	full := h.crowded(h.people[w.session.UserID], w.session.Role)
+	h.mu.Unlock()
+	if full {
+		return failConnections, nil
 	}
 	var err error
 	if w.epoch, err = h.engine.Log.Epoch(ctx); err != nil {
@@ -226,12 +232,15 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation
 			return false, h.endingFailure(p.id, e.why)
 		}
 	}
+	if h.crowded(p, w.session.Role) {
+		return false, failConnections
+	}
 	if p.renamed == renamed {
 		p.profile.Store(&u)
 	}
 	h.unexpect(p)
 	p.connections = append(p.connections, c)
-	c.person, c.session, c.features = p, w.session.ID, op.auth.features
+	c.person, c.session, c.role, c.features = p, w.session.ID, w.session.Role, op.auth.features
 	if w.resumed && !op.auth.chosen {
 		c.features = featuresNamed(w.session.Features)
 	}
@@ -240,6 +249,22 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation
 		h.expiries.add(c, w.session.Expires)
 	}
 	return true, nil
+}
+
+// crowded reports whether a user has as many connections here as somebody with this role may
+// have. Called with mu held.
+func (h *Hub) crowded(p *person, role string) bool {
+	limit := h.forRole(h.cfg.Limits.UserConnections, role)
+	return p != nil && limit > 0 && len(p.connections) >= limit
+}
+
+// forRole returns what a limit of an ordinary user is for somebody with a role.
+func (h *Hub) forRole(limit int, role string) int {
+	each := share(h.cfg.Limits.Roles, role)
+	if each == 0 {
+		return 0
+	}
+	return int(float64(limit) / each)
 }
 
 // unexpect undoes expect. Called with mu held.
@@ -278,8 +303,8 @@ func (h *Hub) appendAuthOK(dst []byte, c *Connection, u User, op *Operation, w *
 	dst = appendIntField(dst, "content_code_points", int64(limits.Content))
 	dst = appendIntField(dst, "metadata_bytes", int64(limits.Metadata))
 	dst = appendIntField(dst, "ref_bytes", MaxRef)
-	dst = appendIntField(dst, "messages_per_second", int64(limits.MessagesPerSecond))
-	dst = appendIntField(dst, "burst", int64(limits.Burst))
+	dst = appendIntField(dst, "messages_per_second", int64(h.forRole(limits.MessagesPerSecond, c.role)))
+	dst = appendIntField(dst, "burst", int64(h.forRole(limits.Burst, c.role)))
 	dst = appendIntField(dst, "rooms", int64(limits.Rooms))
 	dst = appendIntField(dst, "history", int64(h.cfg.Pages.History))
 	dst = append(dst, '}')

@@ -123,7 +123,7 @@ func (u *catchUp) enterRoom(s *shard, r *room) {
 	for _, b := range u.behind {
 		if b.receiver == r.name {
 			b.room, b.until = r, r.tail
-			r.count++
+			r.count.Add(1)
 			s.register(b)
 			return
 		}

@@ -51,10 +51,11 @@ type Connection struct {
 	loggingOut bool // a logout is running
 	loggedOut  bool // it has ended this connection's session
 
-	// Guarded by hub.mu. person, session and features are set once, when auth succeeds,
+	// Guarded by hub.mu. person, session, role and features are set once, when auth succeeds,
 	// before any other operation begins. So operations read them without the lock.
 	person   *person
 	session  string // its id
+	role     string
 	features feature
 	gone     bool      // Closed was called
 	listing  *talkList // nil: it hears every private conversation
@@ -80,7 +81,7 @@ func (c *Connection) User() User { return *c.person.profile.Load() }
 
 // Subject implements Actor. Its Pace is guarded by mu.
 func (c *Connection) Subject() Subject {
-	return Subject{UserID: c.person.id, Address: c.info.address(), Pace: &c.pace}
+	return Subject{UserID: c.person.id, Role: c.role, Address: c.info.address(), Pace: &c.pace}
 }
 
 // Answer implements Actor.
@@ -228,15 +229,27 @@ func (c *Connection) admit(op *Operation) *Failure {
 	case op.kind.opens, op.kind.internal, c.hub.closing.Load(): // when the hub is closing, begin refuses the operation
 		return nil
 	}
-	wait, fail := c.hub.limits.Take(c.Subject(), op.cost())
+	wait, by, fail := c.hub.limits.Take(c.Subject(), op.cost())
 	c.admitted = true
 	switch {
-	case fail != nil && fail.Reason != reasonRateLimited:
+	case fail != nil && !fail.Limit.HoldsBack():
 		c.offended(OverQuota)
 	case fail != nil || wait > 0:
 		c.offended(TooFast)
 	}
+	if fail == nil && c.hub.shaped(op) {
+		r := c.in(op.receiver)
+		if r == nil {
+			r = c.hub.room(op.receiver)
+		}
+		var more time.Duration
+		var room Limit
+		if more, room, fail = c.hub.shape(r); more > wait {
+			wait, by = more, room
+		}
+	}
 	if wait > 0 {
+		c.hub.cfg.Observer.HeldBack(by)
 		c.throttled, c.refusal = true, fail
 		c.stopTimer = c.hub.cfg.Clock.AfterFunc(wait, c.unthrottle)
 	}
@@ -312,7 +325,7 @@ func (c *Connection) send(p []byte) { c.socket.SendPrepared(text(p)) }
 // sendFailure sends an error.
 func (c *Connection) sendFailure(fail *Failure, ref string) {
 	c.send(fail.AppendJSON(nil, ref))
-	c.hub.cfg.Observer.Refused(fail.Reason)
+	c.hub.observe(fail)
 }
 
 // reject answers an operation that failed.
@@ -331,6 +344,7 @@ func (c *Connection) refuse(fail *Failure, ref string) {
 	c.sendFailure(fail, ref)
 	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic(), c.hub.cfg.Limits.Errors) {
 		c.offended(TooManyErrors)
+		c.hub.cfg.Observer.Limited(ErrorsLimit)
 		c.end(wsproto.ClosePolicyViolation, reasonTooManyErrors)
 	}
 }

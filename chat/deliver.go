@@ -44,9 +44,10 @@ func (s *shard) emit(c Conversation, ch *Change) {
 		s.move(r, tailAt(ch))
 		m := s.encode(c, ch)
 		s.before(c, ch, m)
+		s.countSent(r, ch.Number)
 		r.members.Send(m, Urgency{})
 		s.after(c, ch)
-		s.hub.cfg.Observer.Delivered(RoomDelivery, r.count)
+		s.hub.cfg.Observer.Delivered(RoomDelivery, int(r.count.Load()))
 	}
 }
 
@@ -97,6 +98,7 @@ func (r receiver) Lost(c Conversation, now Tail) {
 	case now.Epoch == room.tail.Epoch && now.Change <= room.tail.Change: // nothing was missed
 	default:
 		s.move(room, now)
+		room.out.admitted = nil
 		room.members.Send(text(appendReload(nil, name, &now, r.h.now())), Urgency{})
 	}
 }

@@ -86,6 +86,7 @@ type Session struct {
 	ID, UserID string
 	Key        KeyHash
 	Features   []string // what its clients want to hear, as auth names it
+	Role       string   // as its token named it; "": an ordinary user
 	From       Origin   // of its newest connection
 	Began      int64    // ms since 1970
 	Seen       int64    // when a connection of it began or ended last, in ms since 1970

@@ -1,5 +1,7 @@
 package chat
 
+import "time"
+
 // Idle reports whether no operation of the connection is under way or waits.
 func (s *Connection) Idle() bool {
 	s.mu.Lock()
@@ -70,3 +72,9 @@ func (w *workers) idle() bool {
 
 // MembershipRetry is how long a connection waits at most for an engine that is away.
 const MembershipRetry = 2 * membershipRetry
+
+// RoomDebt returns how much of its time a room has used in advance.
+func (h *Hub) RoomDebt(name string) time.Duration {
+	r := h.room(name)
+	return max(time.Duration(r.out.full.Load())-h.cfg.Clock.Monotonic(), 0)
+}

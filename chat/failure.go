@@ -12,6 +12,7 @@ type Failure struct {
 	Message    string // for people
 	Field      string // at fault; "" if none is
 	RetryAfter time.Duration
+	Limit      Limit // that was reached; NoLimit if none was
 }
 
 func (f *Failure) Error() string { return f.Reason + ": " + f.Message }
@@ -63,11 +64,12 @@ var (
 	failUnknownRoom    = &Failure{Code: 404, Reason: "unknown_room", Message: "there is no such room", Field: "receiver_id"}
 	failUnknownID      = &Failure{Code: 404, Reason: "unknown_id", Message: "there is no such message in this conversation", Field: "id"}
 	failAuthTwice      = &Failure{Code: 409, Reason: "already_authenticated", Message: "the connection is authenticated already", Field: "type"}
-	failTooManyRooms   = &Failure{Code: 429, Reason: "too_many_rooms", Message: "this connection is in as many rooms as it may be; leave one first", Field: "receiver_id"}
+	failTooManyRooms   = &Failure{Code: 429, Reason: "too_many_rooms", Message: "this connection is in as many rooms as it may be; leave one first", Field: "receiver_id", Limit: JoinedRoomsLimit}
+	failConnections    = &Failure{Code: 429, Reason: "too_many_connections", Message: "this user has as many connections as is allowed; close one first", Limit: UserConnectionsLimit, RetryAfter: 5 * time.Second}
 	failStore          = &Failure{Code: 503, Reason: "store_unavailable", Message: "the message store does not work at the moment"}
 	// The sync failed: what it should have written may be on disk or not.
 	failUnknownOutcome = &Failure{Code: 503, Reason: "outcome_unknown", Message: "it is not known whether the message was stored; send it again with the same ref"}
-	failOverloaded     = &Failure{Code: 503, Reason: "overloaded", Message: "the server is overloaded; try again later"}
+	failOverloaded     = &Failure{Code: 503, Reason: "overloaded", Message: "the server is overloaded; try again later", RetryAfter: time.Second}
 	failShuttingDown   = &Failure{Code: 503, Reason: "shutting_down", Message: "the server is shutting down"}
 	failBadRoom        = &Failure{Code: 400, Reason: "bad_room", Message: "a room name has 1 to 64 of A-Z a-z 0-9 _ - . and does not begin with u_", Field: "receiver_id"}
 	failBinaryMessage  = &Failure{Code: 400, Reason: "binary_message", Message: "messages are JSON in text messages"}

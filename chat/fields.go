@@ -161,7 +161,7 @@ func (f *fields) object(name field, most int) []byte {
 		return nil
 	}
 	if n := len(f.raw[name]); most > 0 && n > most {
-		f.refuse(&Failure{Code: 400, Reason: name.String() + "_too_long", Field: name.String(),
+		f.refuse(&Failure{Code: 400, Reason: name.String() + "_too_long", Field: name.String(), Limit: MetadataLimit,
 			Message: fmt.Sprintf("%s has %d bytes; %d are allowed", name, n, most)})
 		return nil
 	}

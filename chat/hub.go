@@ -84,6 +84,7 @@ type Hub struct {
 	engine   Engine
 	node     Node
 	limits   Limiter
+	shaping  shaping
 	shards   []*shard
 	seed     maphash.Seed
 	pools    [numPools]*workers
@@ -128,6 +129,7 @@ func New(cfg Config) *Hub {
 		cfg:         cfg,
 		engine:      cfg.Engine,
 		limits:      cfg.Limiter,
+		shaping:     newShaping(&cfg.Limits),
 		seed:        maphash.MakeSeed(),
 		connections: make(map[*Connection]struct{}),
 		people:      make(map[string]*person),

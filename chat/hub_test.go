@@ -397,7 +397,7 @@ func TestOverloaded(t *testing.T) {
 		bob.say(fmt.Sprintf(`{"type":"group","receiver_id":"lobby","content":"x","ref":"%d"}`, i))
 	}
 	for _, ref := range []string{"3", "4"} {
-		want := `{"type":"error","code":503,"reason":"overloaded","message":"the server is overloaded; try again later","ref":"` + ref + `"}`
+		want := `{"type":"error","code":503,"reason":"overloaded","message":"the server is overloaded; try again later","retry_after_ms":1000,"ref":"` + ref + `"}`
 		if diff := cmp.Diff(want, bob.hear()); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}

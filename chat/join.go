@@ -109,7 +109,7 @@ func (all *subscribing) done(c *Connection, r *room, fail *Failure) {
 // add makes a connection hear a room, which it has to note in Connection.rooms. It must be
 // called in an operation of the connection that runs alone, with mu held.
 func (s *shard) add(c *Connection, r *room) {
-	r.count++
+	r.count.Add(1)
 	s.listen(c, r)
 }
 
@@ -127,7 +127,7 @@ func (s *shard) listen(c *Connection, r *room) {
 
 // remove undoes add. Called with mu held.
 func (s *shard) remove(c *Connection, r *room) {
-	r.count--
+	r.count.Add(-1)
 	if b := s.of(c, RoomConversation(r.name)); b != nil {
 		s.unregister(b) // it does not hear the room yet
 	} else {

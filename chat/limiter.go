@@ -3,6 +3,8 @@ package chat
 import (
 	"net/netip"
 	"time"
+
+	"github.com/hawser-ws/hawser/rate"
 )
 
 // Limiter decides how much each subject may do. It is called from many goroutines and with
@@ -10,8 +12,8 @@ import (
 type Limiter interface {
 	// Take counts an operation that a subject is about to do. After wait, the operation is
 	// done, or refused with the failure. Whether a refused operation counts is up to the
-	// limiter.
-	Take(s Subject, c Cost) (wait time.Duration, refusal *Failure)
+	// limiter. by is the limit for which the operation has to wait.
+	Take(s Subject, c Cost) (wait time.Duration, by Limit, refusal *Failure)
 }
 
 // Subject is what a Limiter counts an operation for.
@@ -21,8 +23,6 @@ type Subject struct {
 	Address netip.Prefix   // see AddressSubject; invalid: limits by address do not apply
 	Pace    *time.Duration // the limiter's state for this connection, 0 at first; nil: not a connection
 }
-
-const reasonRateLimited = "rate_limited"
 
 // Cost is what an operation uses of the limits.
 type Cost struct {
@@ -42,13 +42,24 @@ const maxThrottle = 5 * time.Second
 // metadata: roughly its overhead on disk.
 const recordCost = 256
 
-// limiter is the Limiter of one node: Limits, by connection, user and address.
+// limiter is the Limiter of one node: Limits, by connection, user and address. For a role that
+// may do n times as much, each thing counts as the nth part of one.
 type limiter struct {
 	clock      Clock
-	connection Pace
+	roles      map[string]float64
+	connection rate.Pace
 
-	users, userBytes, userRooms             *Rate[string] // by user id
-	addresses, addressBytes, addressedRooms *Rate[netip.Prefix]
+	users     *rate.Limiter[string] // by user id
+	addresses *rate.Limiter[netip.Prefix]
+
+	bytes, hour, day quota
+}
+
+// quota is a limit of what each user, and each address, may store in some time.
+type quota struct {
+	users         *rate.Limiter[string]
+	addresses     *rate.Limiter[netip.Prefix]
+	ofUser, there Failure // how somebody is refused: for the user, and for the address
 }
 
 // NewLimiter returns a Limiter that enforces limits on one node. It is the default of
@@ -57,65 +68,141 @@ func NewLimiter(l Limits, clock Clock) Limiter { return newLimiter(&l, clock) }
 
 func newLimiter(l *Limits, clock Clock) *limiter {
 	const day, hour = 24 * time.Hour, time.Hour
-	return &limiter{
-		clock:          clock,
-		connection:     NewPace(l.MessagesPerSecond, time.Second, l.Burst),
-		users:          NewRate[string](NewPace(l.UserMessagesPerSecond, time.Second, 2*l.UserMessagesPerSecond)),
-		userBytes:      NewRate[string](NewPace(l.UserBytesPerDay, day, 0)),
-		userRooms:      NewRate[string](NewPace(l.UserRoomsPerHour, hour, 0)),
-		addresses:      NewRate[netip.Prefix](NewPace(l.AddressMessagesPerSecond, time.Second, 2*l.AddressMessagesPerSecond)),
-		addressBytes:   NewRate[netip.Prefix](NewPace(l.AddressBytesPerDay, day, 0)),
-		addressedRooms: NewRate[netip.Prefix](NewPace(l.AddressRoomsPerHour, hour, 0)),
+	users := func(n int, period time.Duration, burst int) *rate.Limiter[string] {
+		return rate.NewLimiter[string](rate.NewPace(n, period, burst))
 	}
+	addresses := func(n int, period time.Duration, burst int) *rate.Limiter[netip.Prefix] {
+		return rate.NewLimiter[netip.Prefix](rate.NewPace(n, period, burst))
+	}
+	return &limiter{
+		clock:      clock,
+		roles:      l.Roles,
+		connection: rate.NewPace(l.MessagesPerSecond, time.Second, l.Burst),
+		users:      users(l.UserMessagesPerSecond, time.Second, 2*l.UserMessagesPerSecond),
+		addresses:  addresses(l.AddressMessagesPerSecond, time.Second, 2*l.AddressMessagesPerSecond),
+		bytes: quota{users(l.UserBytesPerDay, day, 0), addresses(l.AddressBytesPerDay, day, 0),
+			Failure{Code: 429, Reason: "quota_exceeded", Limit: UserBytesLimit, Message: "this user has sent as much as may be stored in a day"},
+			Failure{Code: 429, Reason: "quota_exceeded", Limit: AddressBytesLimit, Message: "this network address has sent as much as may be stored in a day"}},
+		hour: newRooms(users(l.UserRoomsPerHour, hour, 0), addresses(l.AddressRoomsPerHour, hour, 0), UserRoomsPerHourLimit, AddressRoomsPerHourLimit),
+		day:  newRooms(users(l.UserRoomsPerDay, day, 0), addresses(l.AddressRoomsPerDay, day, 0), UserRoomsPerDayLimit, AddressRoomsPerDayLimit),
+	}
+}
+
+func newRooms(users *rate.Limiter[string], addresses *rate.Limiter[netip.Prefix], user, address Limit) quota {
+	fail := Failure{Code: 429, Reason: "too_many_new_rooms", Field: "receiver_id", Limit: user, Message: "this user has made as many rooms as it may for now"}
+	there := fail
+	there.Limit, there.Message = address, "from this network address as many rooms were made as may be for now"
+	return quota{users, addresses, fail, there}
+}
+
+// share returns as how much a thing counts that somebody with a role does; 0 if nothing is
+// limited.
+func share(roles map[string]float64, role string) float64 {
+	factor, special := roles[role]
+	switch {
+	case !special:
+		return 1
+	case factor <= 0:
+		return 0
+	}
+	return 1 / factor
 }
 
 // Take implements Limiter. A refused request uses the connection's rate as well, so that
 // errors come no faster than answers.
-func (l *limiter) Take(s Subject, c Cost) (wait time.Duration, refusal *Failure) {
+func (l *limiter) Take(s Subject, c Cost) (wait time.Duration, by Limit, refusal *Failure) {
+	each := share(l.roles, s.Role)
+	if each == 0 {
+		return 0, NoLimit, nil
+	}
 	now := l.clock.Monotonic()
-	var shared time.Duration
 	if c.Requests > 0 {
-		if s.Pace != nil {
-			*s.Pace, wait = l.connection.take(*s.Pace, now, c.Requests, maxThrottle)
-		}
-		if s.UserID != "" {
-			shared = l.users.Take(s.UserID, now, c.Requests, maxThrottle)
-		}
-		if s.Address.IsValid() {
-			shared = max(shared, l.addresses.Take(s.Address, now, c.Requests, maxThrottle))
-		}
-		if shared > maxThrottle {
-			return wait, &Failure{Code: 429, Reason: reasonRateLimited, Message: "too many messages", RetryAfter: shared}
+		if wait, by, refusal = l.takeRequests(s, now, float64(c.Requests), each); refusal != nil {
+			return wait, by, refusal
 		}
 	}
 	if c.Messages > 0 {
-		if w := l.both(s, l.userBytes, l.addressBytes, now, c.Bytes+c.Messages*recordCost); w > 0 {
-			return wait, &Failure{Code: 429, Reason: "quota_exceeded", RetryAfter: w,
-				Message: "this user, or this network address, has sent as much as may be stored in a day"}
+		if refusal = l.bytes.take(s, now, float64(c.Bytes+c.Messages*recordCost), each); refusal != nil {
+			return wait, by, refusal
 		}
 	}
 	if c.Rooms > 0 {
-		if w := l.both(s, l.userRooms, l.addressedRooms, now, c.Rooms); w > 0 {
-			return wait, &Failure{Code: 429, Reason: "too_many_new_rooms", Field: "receiver_id", RetryAfter: w,
-				Message: "this user, or this network address, has made as many rooms as it may for now"}
+		if refusal = l.hour.take(s, now, float64(c.Rooms), each); refusal != nil {
+			return wait, by, refusal
+		}
+		if refusal = l.day.take(s, now, float64(c.Rooms), each); refusal != nil {
+			l.hour.giveBack(s, now, float64(c.Rooms), each)
+			return wait, by, refusal
 		}
 	}
-	return max(wait, shared), nil
+	return wait, by, nil
 }
 
-// both counts n things for the user and the address, or for neither if one of them has to
-// wait: refused operations must not use up a user's share while others at the same address
-// use up the address's.
-func (l *limiter) both(s Subject, users *Rate[string], addresses *Rate[netip.Prefix], now time.Duration, n int) (wait time.Duration) {
+// takeRequests counts requests by connection, user and address. What is refused for the user or
+// the address waits for the connection only.
+func (l *limiter) takeRequests(s Subject, now time.Duration, n, each float64) (wait time.Duration, by Limit, refusal *Failure) {
+	if s.Pace != nil {
+		if *s.Pace, wait = l.connection.Take(*s.Pace, now, n*each, maxThrottle); wait > 0 {
+			by = ConnectionRateLimit
+		}
+	}
+	var shared time.Duration
+	var whose Limit
 	if s.UserID != "" {
-		if wait = users.Take(s.UserID, now, n, 0); wait > 0 {
-			return wait
+		if shared = l.users.Take(s.UserID, now, n*each, maxThrottle); shared > 0 {
+			whose = UserRateLimit
 		}
 	}
 	if s.Address.IsValid() {
-		if wait = addresses.Take(s.Address, now, n, 0); wait > 0 && s.UserID != "" {
-			users.GiveBack(s.UserID, now, n)
+		if w := l.addresses.Take(s.Address, now, n, maxThrottle); w > shared {
+			shared, whose = w, AddressRateLimit
 		}
 	}
-	return wait
+	switch {
+	case shared > maxThrottle:
+		return wait, by, &Failure{Code: 429, Reason: "rate_limited", Message: "too many messages", Limit: whose, RetryAfter: shared}
+	case shared > wait:
+		return shared, whose, nil
+	}
+	return wait, by, nil
 }
+
+// take counts n things for the user and the address, or for neither if one of them has to
+// wait: refused operations must not use up a user's share while others at the same address
+// use up the address's.
+func (q *quota) take(s Subject, now time.Duration, n, each float64) *Failure {
+	if s.UserID != "" {
+		if wait := q.users.Take(s.UserID, now, n*each, 0); wait > 0 {
+			return after(q.ofUser, wait)
+		}
+	}
+	if s.Address.IsValid() {
+		if wait := q.addresses.Take(s.Address, now, n, 0); wait > 0 {
+			if s.UserID != "" {
+				q.users.GiveBack(s.UserID, now, n*each)
+			}
+			return after(q.there, wait)
+		}
+	}
+	return nil
+}
+
+// giveBack undoes a take that was not refused.
+func (q *quota) giveBack(s Subject, now time.Duration, n, each float64) {
+	if s.UserID != "" {
+		q.users.GiveBack(s.UserID, now, n*each)
+	}
+	if s.Address.IsValid() {
+		q.addresses.GiveBack(s.Address, now, n)
+	}
+}
+
+// after returns a failure that says when to try again.
+func after(fail Failure, wait time.Duration) *Failure {
+	fail.RetryAfter = wait
+	return &fail
+}
+
+// AddressSubject returns what limits by address count addr as: an IPv6 address as its /64,
+// which is what one customer has, and an IPv4-mapped address as IPv4.
+func AddressSubject(addr netip.Addr) netip.Prefix { return rate.Address(addr) }

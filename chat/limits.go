@@ -34,6 +34,25 @@ type Limits struct {
 	UserRoomsPerHour    int
 	AddressRoomsPerHour int
 
+	// The same per day.
+	UserRoomsPerDay    int
+	AddressRoomsPerDay int
+
+	// UserConnections is the maximum number of connections of a user to one node.
+	UserConnections int
+
+	// How many messages a room may send out per second, by all who write there together, and how many
+	// deliveries on one node: a message is one for each connection in the room there. A second's
+	// worth may come at once. Messages beyond that are held back, each for at most 5 s, and then
+	// refused.
+	RoomMessagesPerSecond   int
+	RoomDeliveriesPerSecond int
+
+	// Roles says how many times as much users with a role may do as others, of what is limited
+	// by connection and by user; 0 is no limit, not even by address. Rooms are limited for
+	// everybody.
+	Roles map[string]float64
+
 	// Rooms is the maximum number of rooms that a connection may be in.
 	Rooms int
 
@@ -96,7 +115,8 @@ func DefaultLimits() Limits {
 		MessagesPerSecond: 10, Burst: 20,
 		UserMessagesPerSecond: 20, AddressMessagesPerSecond: 200,
 		UserBytesPerDay: 64 << 20, AddressBytesPerDay: 1 << 30,
-		UserRoomsPerHour: 20, AddressRoomsPerHour: 100,
+		UserRoomsPerHour: 20, AddressRoomsPerHour: 100, UserRoomsPerDay: 100, AddressRoomsPerDay: 1000,
+		UserConnections: 100, RoomMessagesPerSecond: 1000, RoomDeliveriesPerSecond: 200_000,
 		Rooms: 100, Content: 500, Metadata: 4096, MessageBytes: 64 << 10, Errors: 10,
 	}
 }

@@ -26,6 +26,11 @@ type Observer interface {
 
 	// Refused says that an actor was answered with a Failure with this reason.
 	Refused(reason string)
+
+	// Limited says that something was refused, or a connection closed, for a limit. HeldBack
+	// says that an operation has to wait for one.
+	Limited(l Limit)
+	HeldBack(l Limit)
 }
 
 // Queue is a place where operations wait in a hub.
@@ -92,6 +97,8 @@ func (Unobserved) Waited(Queue, time.Duration) {}
 func (Unobserved) Appended(Batch)              {}
 func (Unobserved) Delivered(Delivery, int)     {}
 func (Unobserved) Refused(string)              {}
+func (Unobserved) Limited(Limit)               {}
+func (Unobserved) HeldBack(Limit)              {}
 
 // Stats are a hub's current numbers.
 type Stats struct {

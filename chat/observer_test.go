@@ -50,6 +50,8 @@ func (o *tally) Delivered(d chat.Delivery, n int) {
 }
 
 func (o *tally) Refused(reason string) { o.add(1, "refused: %s", reason) }
+func (o *tally) Limited(l chat.Limit)  { o.add(1, "limited: %v", l) }
+func (o *tally) HeldBack(l chat.Limit) { o.add(1, "held back: %v", l) }
 
 // An Observer is told of everything once.
 func TestObserver(t *testing.T) {

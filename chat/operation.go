@@ -191,7 +191,7 @@ func checkRoomOrUser(op *Operation, _ *Limits) *Failure {
 
 func checkContent(op *Operation, limits *Limits) *Failure {
 	if n := utf8.RuneCountInString(op.content); limits.Content > 0 && n > limits.Content {
-		return &Failure{Code: 400, Reason: "content_too_long", Field: "content",
+		return &Failure{Code: 400, Reason: "content_too_long", Field: "content", Limit: ContentLimit,
 			Message: fmt.Sprintf("content has %d code points; %d are allowed", n, limits.Content)}
 	}
 	return nil

@@ -201,6 +201,9 @@ func (s *shard) result(a *appending, r *Result, batch *Batch) {
 	if r.Err == nil {
 		a.actor.Answer(a.op, a.op.acknowledgement(a.actor, &r.Change), nil)
 	}
+	if r.Err == nil && !r.Duplicate {
+		s.admittedHere(c, &r.Change)
+	}
 	f := s.flights[c]
 	f.n--
 	f.told(&r.Change)

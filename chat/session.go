@@ -69,7 +69,7 @@ func (h *Hub) identify(ctx context.Context, c *Connection, auth *authFields) (w 
 	w.issued = milliseconds(id.Issued)
 	w.session = Session{
 		ID: newSessionID(), UserID: id.UserID, Key: hashKey(w.key), Features: auth.features.names(),
-		From: from, Began: now, Seen: now, Expires: milliseconds(id.Expires),
+		Role: id.Role, From: from, Began: now, Seen: now, Expires: milliseconds(id.Expires),
 	}
 	return w, nil, nil
 }

@@ -33,15 +33,16 @@ type shard struct {
 // room is a room that someone here is in, or is about to join. Guarded by shard.mu.
 type room struct {
 	name     string
-	tail     Tail      // as its members know it
-	pending  []*Change // changes that arrived before the subscription was complete
-	waiters  []waiter  // for the subscription
-	members  Fanout    // every connection in the room
-	watchers Fanout    // the members with the feature presence; nil until there is one
-	count    int       // number of members
-	watching int       // number of watchers
-	asking   []*asking // watchers' questions that are not answered yet
-	lost     *Tail     // from a Lost that arrived before the subscription was complete
+	tail     Tail         // as its members know it
+	pending  []*Change    // changes that arrived before the subscription was complete
+	waiters  []waiter     // for the subscription
+	members  Fanout       // every connection in the room
+	watchers Fanout       // the members with the feature presence; nil until there is one
+	out      outflow      // what it sends out
+	watching int          // number of watchers
+	count    atomic.Int32 // number of members. Set with shard.mu held
+	asking   []*asking    // watchers' questions that are not answered yet
+	lost     *Tail        // from a Lost that arrived before the subscription was complete
 
 	subscribing bool // the engine has not answered yet
 
@@ -155,7 +156,7 @@ func (s *shard) giveUp(r *room, all bool) (told []waiter) {
 
 // forget ends a room's subscription if no one here is in it. Called with mu held.
 func (s *shard) forget(r *room) {
-	if r.count > 0 || s.rooms[r.name] != r {
+	if r.count.Load() > 0 || s.rooms[r.name] != r {
 		return
 	}
 	delete(s.rooms, r.name)

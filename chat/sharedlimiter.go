@@ -5,11 +5,14 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/hawser-ws/hawser/rate"
 )
 
 // Usage is what a user at an address has used of the limits.
 type Usage struct {
 	UserID   string       `json:"u,omitempty"`
+	Role     string       `json:"o,omitempty"`
 	Address  netip.Prefix `json:"a,omitzero"`
 	Requests int          `json:"r,omitempty"`
 	Messages int          `json:"m,omitempty"`
@@ -43,8 +46,8 @@ type sharedLimiter struct {
 }
 
 type spender struct {
-	userID  string
-	address netip.Prefix
+	userID, role string
+	address      netip.Prefix
 }
 
 // NewSharedLimiter is like NewLimiter, but what users and addresses do on other nodes counts
@@ -56,21 +59,21 @@ func NewSharedLimiter(l Limits, clock Clock, exchange UsageExchange) Limiter {
 }
 
 // Take implements Limiter.
-func (l *sharedLimiter) Take(s Subject, c Cost) (wait time.Duration, refusal *Failure) {
-	wait, refusal = l.limiter.Take(s, c)
-	if refusal == nil && (s.UserID != "" || s.Address.IsValid()) {
+func (l *sharedLimiter) Take(s Subject, c Cost) (wait time.Duration, by Limit, refusal *Failure) {
+	wait, by, refusal = l.limiter.Take(s, c)
+	if refusal == nil && share(l.roles, s.Role) > 0 && (s.UserID != "" || s.Address.IsValid()) {
 		l.note(s, c)
 	}
-	return wait, refusal
+	return wait, by, refusal
 }
 
 func (l *sharedLimiter) note(s Subject, c Cost) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	who := spender{s.UserID, s.Address}
+	who := spender{s.UserID, s.Role, s.Address}
 	u := l.used[who]
 	if u == nil {
-		u = &Usage{UserID: s.UserID, Address: s.Address}
+		u = &Usage{UserID: s.UserID, Role: s.Role, Address: s.Address}
 		l.used[who] = u
 	}
 	u.Requests += c.Requests
@@ -99,25 +102,28 @@ func (l *sharedLimiter) send() {
 func (l *sharedLimiter) charge(used []Usage) {
 	now := l.clock.Monotonic()
 	for _, u := range used {
+		each := share(l.roles, u.Role)
 		bytes := 0
 		if u.Messages > 0 {
 			bytes = u.Bytes + u.Messages*recordCost
 		}
 		if u.UserID != "" {
-			count(l.users, u.UserID, now, u.Requests)
-			count(l.userBytes, u.UserID, now, bytes)
-			count(l.userRooms, u.UserID, now, u.Rooms)
+			count(l.users, u.UserID, now, u.Requests, each)
+			count(l.bytes.users, u.UserID, now, bytes, each)
+			count(l.hour.users, u.UserID, now, u.Rooms, each)
+			count(l.day.users, u.UserID, now, u.Rooms, each)
 		}
 		if u.Address.IsValid() {
-			count(l.addresses, u.Address, now, u.Requests)
-			count(l.addressBytes, u.Address, now, bytes)
-			count(l.addressedRooms, u.Address, now, u.Rooms)
+			count(l.addresses, u.Address, now, u.Requests, 1)
+			count(l.bytes.addresses, u.Address, now, bytes, 1)
+			count(l.hour.addresses, u.Address, now, u.Rooms, 1)
+			count(l.day.addresses, u.Address, now, u.Rooms, 1)
 		}
 	}
 }
 
-func count[S comparable](r *Rate[S], s S, now time.Duration, n int) {
-	if n > 0 {
-		r.Take(s, now, n, math.MaxInt64)
+func count[S comparable](l *rate.Limiter[S], s S, now time.Duration, n int, each float64) {
+	if n > 0 && each > 0 {
+		l.Take(s, now, float64(n)*each, math.MaxInt64)
 	}
 }

@@ -43,7 +43,7 @@ func TestSharedLimiter(t *testing.T) {
 	for range 100 { // ten seconds
 		for _, n := range nodes {
 			for range 5 {
-				if wait, fail := n.Take(ada, chat.Cost{Requests: 1}); fail == nil && wait == 0 {
+				if wait, _, fail := n.Take(ada, chat.Cost{Requests: 1}); fail == nil && wait == 0 {
 					allowed++
 				}
 			}
@@ -59,18 +59,18 @@ func TestSharedLimiter(t *testing.T) {
 	store := chat.Cost{Messages: 1, Bytes: 30_000 - 256}
 	bob, eve := chat.Subject{UserID: "u_bob"}, chat.Subject{UserID: "u_eve", Address: netip.MustParsePrefix("192.0.2.1/32")}
 	for i := range 3 {
-		if _, fail := nodes[i].Take(bob, store); fail != nil {
+		if _, _, fail := nodes[i].Take(bob, store); fail != nil {
 			t.Errorf("message %d: %v", i, fail)
 		}
 	}
 	nodes[0].Take(eve, store)
 	c.advance(time.Second)
 	for i, n := range nodes {
-		if _, fail := n.Take(bob, store); fail == nil || fail.Reason != "quota_exceeded" {
+		if _, _, fail := n.Take(bob, store); fail == nil || fail.Reason != "quota_exceeded" {
 			t.Errorf("node %d stores what is too much for bob: %v", i, fail)
 		}
 		other := chat.Subject{UserID: "u_zoe", Address: eve.Address}
-		if _, fail := n.Take(other, store); fail == nil || fail.Reason != "quota_exceeded" {
+		if _, _, fail := n.Take(other, store); fail == nil || fail.Reason != "quota_exceeded" {
 			t.Errorf("node %d stores what is too much from an address: %v", i, fail)
 		}
 	}
@@ -78,12 +78,36 @@ func TestSharedLimiter(t *testing.T) {
 		nodes[i].Take(bob, chat.Cost{Rooms: 1})
 	}
 	c.advance(time.Second)
-	if _, fail := nodes[0].Take(bob, chat.Cost{Rooms: 1}); fail == nil {
+	if _, _, fail := nodes[0].Take(bob, chat.Cost{Rooms: 1}); fail == nil {
 		t.Error("a fourth room")
 	}
 	before := w.sent
 	c.advance(time.Minute)
 	if w.sent != before {
 		t.Error("nothing was used, and that was sent")
+	}
+}
+
+// What somebody with a role does on one node counts as little on the others.
+func TestSharedRoles(t *testing.T) {
+	c, w := newClock(), &wire{}
+	limits := chat.Limits{UserRoomsPerHour: 2, Roles: map[string]float64{"bot": 2, "root": 0}}
+	here, there := chat.NewSharedLimiter(limits, c, &wireEnd{w: w}), chat.NewSharedLimiter(limits, c, &wireEnd{w: w})
+	bot, root := chat.Subject{UserID: "u_bot", Role: "bot"}, chat.Subject{UserID: "u_root", Role: "root"}
+	for range 3 {
+		here.Take(bot, chat.Cost{Rooms: 1})
+	}
+	c.advance(time.Second)
+	for i := range 2 {
+		if _, _, fail := there.Take(bot, chat.Cost{Rooms: 1}); (fail != nil) != (i == 1) {
+			t.Errorf("room %d of 4: %v", i+4, fail)
+		}
+	}
+	c.advance(time.Second)
+	before := w.sent
+	here.Take(root, chat.Cost{Rooms: 1})
+	c.advance(time.Second)
+	if w.sent != before {
+		t.Error("other nodes are told of somebody whom nothing limits")
 	}
 }

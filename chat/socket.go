@@ -90,9 +90,13 @@ func (i *ConnectionInfo) remote() string {
 // address returns what limits by address count; invalid if there is none.
 func (i *ConnectionInfo) address() netip.Prefix { return AddressSubject(i.RemoteAddr.Addr()) }
 
+// MaxRole is the maximum length of a role in bytes.
+const MaxRole = 32
+
 // Identity is what a token says about its user.
 type Identity struct {
 	UserID  string
+	Role    string    // "": an ordinary user
 	Issued  time.Time // when the token was issued; zero: not known
 	Expires time.Time // when the token expires and its connections end; zero: never
 }

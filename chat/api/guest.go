@@ -37,7 +37,7 @@ type Users interface {
 
 // Tokens issues and reads tokens. *auth.Tokens implements it.
 type Tokens interface {
-	Issue(userID string, lifetime time.Duration) (token string, expires time.Time, err error)
+	Issue(userID, role string, lifetime time.Duration) (token string, expires time.Time, err error)
 	AuthenticateLate(token string, grace time.Duration) (chat.Identity, error)
 }
 
@@ -55,7 +55,10 @@ type Guests struct {
 
 	Rate *Rate            // how many guests an address may create or rename; nil: no limit
 	Now  func() time.Time // default: time.Now
-	Log  *slog.Logger     // default: slog.Default()
+
+	Observer chat.Observer // is told what Rate refuses; default: none
+
+	Log *slog.Logger // default: slog.Default()
 }
 
 // guestAnswer is the answer to a good request.
@@ -86,16 +89,17 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var u chat.User
+	var role string
 	if asked.token == "" {
 		u, failure = g.create(r, asked.name)
 	} else {
-		u, failure = g.renew(r, asked)
+		u, role, failure = g.renew(r, asked)
 	}
 	if failure != nil {
 		fail(w, failure)
 		return
 	}
-	token, expires, err := g.Tokens.Issue(u.ID, GuestLifetime)
+	token, expires, err := g.Tokens.Issue(u.ID, role, GuestLifetime)
 	if err != nil {
 		g.log().Error("chat/api: a token could not be issued", "error", err)
 		fail(w, &chat.Failure{Code: 500, Reason: "internal_error", Message: "a token could not be issued"})
@@ -127,7 +131,10 @@ func (g *Guests) limit(r *http.Request) *chat.Failure {
 		return nil
 	}
 	if wait := g.Rate.Take(g.Address(r)); wait > 0 {
-		return &chat.Failure{Code: 429, Reason: "rate_limited", Message: "too many guests from this address", RetryAfter: wait}
+		if g.Observer != nil {
+			g.Observer.Limited(chat.GuestLimit)
+		}
+		return &chat.Failure{Code: 429, Reason: "rate_limited", Limit: chat.GuestLimit, Message: "too many guests from this address", RetryAfter: wait}
 	}
 	return nil
 }
@@ -208,8 +215,12 @@ func fail(w http.ResponseWriter, f *chat.Failure) { refuse(w, f, "") }
 
 // refuse answers with an error. ref is that of the message that it answers, or "".
 func refuse(w http.ResponseWriter, f *chat.Failure, ref string) {
-	if f.RetryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	wait := f.RetryAfter
+	if f.Code == http.StatusServiceUnavailable {
+		wait = max(wait, time.Second)
+	}
+	if wait > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
 	}
 	respond(w, f.Code, f.AppendJSON(nil, ref))
 }

@@ -4,28 +4,28 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/rate"
 )
 
-// Rate limits how often something may be done from one address. chat.AddressSubject says what
-// counts as one address.
+// Rate limits how often something may be done from one address. rate.Address says what counts
+// as one address.
 type Rate struct {
-	rate *chat.Rate[netip.Prefix]
-	now  func() time.Duration // monotonic
+	limiter *rate.Limiter[netip.Prefix]
+	now     func() time.Duration // monotonic
 }
 
 // NewRate returns a Rate that allows perMinute things per minute from each address, and as
 // many at once. For 0 it returns nil, which is no limit. now is a monotonic clock, such as
 // chat.Clock.Monotonic.
 func NewRate(perMinute int, now func() time.Duration) *Rate {
-	rate := chat.NewRate[netip.Prefix](chat.NewPace(perMinute, time.Minute, 0))
-	if rate == nil {
+	limiter := rate.NewLimiter[netip.Prefix](rate.NewPace(perMinute, time.Minute, 0))
+	if limiter == nil {
 		return nil
 	}
-	return &Rate{rate: rate, now: now}
+	return &Rate{limiter: limiter, now: now}
 }
 
 // Take counts one thing from an address, or returns how long to wait.
 func (r *Rate) Take(addr netip.Addr) (wait time.Duration) {
-	return r.rate.Take(chat.AddressSubject(addr), r.now(), 1, 0)
+	return r.limiter.Take(rate.Address(addr), r.now(), 1, 0)
 }

@@ -98,7 +98,7 @@ func TestOutcomeUnknown(t *testing.T) {
 func TestRenewRefused(t *testing.T) {
 	g, store, tokens := newGuests(t)
 	issue := func(id string, lifetime time.Duration) string {
-		token, _, err := tokens.Issue(id, lifetime)
+		token, _, err := tokens.Issue(id, "", lifetime)
 		if err != nil {
 			t.Fatal(err)
 		}

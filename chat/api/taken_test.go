@@ -38,7 +38,7 @@ func TestNameTaken(t *testing.T) {
 	if err := store.PutUser(t.Context(), chat.User{ID: "u_old", Name: old}); err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := tokens.Issue("u_old", GuestLifetime)
+	token, _, err := tokens.Issue("u_old", "", GuestLifetime)
 	if err != nil {
 		t.Fatal(err)
 	}

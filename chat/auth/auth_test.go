@@ -31,7 +31,7 @@ func open(t *testing.T, dir string) *Tokens {
 
 func TestIssueAndAuthenticate(t *testing.T) {
 	dir := t.TempDir()
-	token, expires, err := open(t, dir).Issue("u_ada", time.Hour)
+	token, expires, err := open(t, dir).Issue("u_ada", "", time.Hour)
 	if err != nil || !expires.Equal(noon.Add(time.Hour)) {
 		t.Fatalf("Issue: expires %v, %v", expires, err)
 	}
@@ -123,7 +123,7 @@ func TestIssuedInTheFuture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token, _, err := tokens.Issue("u_ada", time.Hour)
+	token, _, err := tokens.Issue("u_ada", "", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -71,18 +71,24 @@ func newTokens(key []byte, now func() time.Time) *Tokens {
 	}
 }
 
-// Issue issues a token for a user, and returns when it expires: after lifetime, in whole
-// seconds.
-func (t *Tokens) Issue(userID string, lifetime time.Duration) (token string, expires time.Time, err error) {
+// tokenClaims are what a token says.
+type tokenClaims struct {
+	jwt.RegisteredClaims
+	Role string `json:"role,omitempty"` // of the user, for limits
+}
+
+// Issue issues a token for a user with a role, which may be "", and returns when it expires:
+// after lifetime, in whole seconds.
+func (t *Tokens) Issue(userID, role string, lifetime time.Duration) (token string, expires time.Time, err error) {
 	now := t.now()
 	expires = now.Add(lifetime).Truncate(time.Second)
-	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.RegisteredClaims{
+	token, err = jwt.NewWithClaims(jwt.SigningMethodHS256, tokenClaims{jwt.RegisteredClaims{
 		Issuer:    issuer,
 		Audience:  jwt.ClaimStrings{audience},
 		Subject:   userID,
 		IssuedAt:  jwt.NewNumericDate(now),
 		ExpiresAt: jwt.NewNumericDate(expires),
-	}).SignedString(t.key)
+	}, role}).SignedString(t.key)
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("chat/auth: %w", err)
 	}
@@ -93,7 +99,7 @@ func (t *Tokens) Issue(userID string, lifetime time.Duration) (token string, exp
 // too old. A token that was issued in the future is valid: the clock has been set back since
 // then (RFC 7519 4.1.6 demands nothing of "iat").
 func (t *Tokens) Authenticate(token string) (chat.Identity, error) {
-	var claims jwt.RegisteredClaims
+	var claims tokenClaims
 	_, err := t.parser.ParseWithClaims(token, &claims, func(*jwt.Token) (any, error) { return t.key, nil })
 	switch {
 	case err == nil:
@@ -102,12 +108,20 @@ func (t *Tokens) Authenticate(token string) (chat.Identity, error) {
 	default:
 		return chat.Identity{}, errors.New("chat/auth: " + reason(err))
 	}
-	if !chat.ValidUserID(claims.Subject) {
+	return claims.identity()
+}
+
+// identity checks what the token says of its user.
+func (c *tokenClaims) identity() (chat.Identity, error) {
+	if !chat.ValidUserID(c.Subject) {
 		return chat.Identity{}, errors.New("chat/auth: the token's subject is not a user id")
 	}
-	id := chat.Identity{UserID: claims.Subject, Expires: claims.ExpiresAt.Time}
-	if claims.IssuedAt != nil {
-		id.Issued = claims.IssuedAt.Time
+	if len(c.Role) > chat.MaxRole {
+		return chat.Identity{}, fmt.Errorf("chat/auth: the token's role has %d bytes; %d are allowed", len(c.Role), chat.MaxRole)
+	}
+	id := chat.Identity{UserID: c.Subject, Role: c.Role, Expires: c.ExpiresAt.Time}
+	if c.IssuedAt != nil {
+		id.Issued = c.IssuedAt.Time
 	}
 	return id, nil
 }

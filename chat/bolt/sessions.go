@@ -123,9 +123,10 @@ func sessionKey(one *local.SavedSession) []byte {
 const (
 	flagOpen   = 0x01 // a session has connections
 	flagBefore = 0x02 // the key before is good, too
+	flagRole   = 0x04 // its token named a role
 )
 
-// encodeSession encodes a session: flags, the keys, the user, when it was seen and when it
+// encodeSession encodes a session: flags, the keys, the user and the role, when it was seen and when it
 // expires, from where it is, and what its clients want to hear.
 func encodeSession(key []byte, one *local.SavedSession) []byte {
 	flags := byte(0)
@@ -135,11 +136,17 @@ func encodeSession(key []byte, one *local.SavedSession) []byte {
 	if one.Before != (chat.KeyHash{}) {
 		flags |= flagBefore
 	}
+	if one.Role != "" {
+		flags |= flagRole
+	}
 	b := append(append(newRecord(160), flags), one.Key[:]...)
 	if flags&flagBefore != 0 {
 		b = append(b, one.Before[:]...)
 	}
 	b = appendField(b, one.UserID)
+	if flags&flagRole != 0 {
+		b = appendField(b, one.Role)
+	}
 	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(one.Seen)), uint64(one.Expires))
 	b = appendField(appendField(b, one.From.Address), one.From.Device)
 	b = binary.AppendUvarint(b, uint64(len(one.Features)))
@@ -165,6 +172,9 @@ func decodeSession(key, record []byte) (one local.SavedSession, err error) {
 	}
 	one.ID, one.Began = string(key[8:]), int64(binary.BigEndian.Uint64(key))
 	one.UserID = d.field()
+	if flags&flagRole != 0 {
+		one.Role = d.field()
+	}
 	one.Seen, one.Expires = int64(d.uvarint()), int64(d.uvarint())
 	one.From.Address, one.From.Device = d.field(), d.field()
 	for n := d.uvarint(); n > 0 && !d.bad; n-- {

@@ -46,7 +46,7 @@ func (h *house) wantSessions(userID string, want ...chat.Session) {
 }
 
 func testSessions(h *house) {
-	laptop := chat.Session{ID: "s_1", UserID: "u_ada", Key: key(1), Features: []string{"ack", "presence"}, From: chat.Origin{Address: "192.0.2.1", Device: "laptop"}, Began: start.UnixMilli()}
+	laptop := chat.Session{ID: "s_1", UserID: "u_ada", Role: "bot", Key: key(1), Features: []string{"ack", "presence"}, From: chat.Origin{Address: "192.0.2.1", Device: "laptop"}, Began: start.UnixMilli()}
 	h.begin(laptop)
 	h.clock.Pass(time.Second)
 	watch := chat.Session{ID: "s_2", UserID: "u_ada", Key: key(2), Began: start.UnixMilli() + 1000}

@@ -15,6 +15,7 @@ type sessionRecord struct {
 	Key      []byte         `json:"key"`
 	Before   []byte         `json:"before,omitempty"` // the key that is still good, until Key is used
 	Rivals   *rivals        `json:"rivals,omitempty"`
+	Role     string         `json:"role,omitempty"`
 	Features []string       `json:"features,omitempty"`
 	Address  string         `json:"address,omitempty"`
 	Device   string         `json:"device,omitempty"`
@@ -28,7 +29,7 @@ type sessionRecord struct {
 	unknown map[string]json.RawMessage
 }
 
-var sessionFields = []string{"user", "key", "before", "rivals", "features", "address", "device", "began", "seen", "expires", "resumed", "until", "open"}
+var sessionFields = []string{"user", "key", "before", "rivals", "role", "features", "address", "device", "began", "seen", "expires", "resumed", "until", "open"}
 
 func parseSession(text string) (r sessionRecord, err error) {
 	if err := json.Unmarshal([]byte(text), &r); err != nil {
@@ -92,7 +93,7 @@ func (r *sessionRecord) unlock(key chat.KeyHash) bool {
 // session is the session with an id. Connections of processes that are not alive do not count.
 func (r *sessionRecord) session(id string, alive func(process string) bool) chat.Session {
 	s := chat.Session{
-		ID: id, UserID: r.User, Features: slices.Clone(r.Features), From: chat.Origin{Address: r.Address, Device: r.Device},
+		ID: id, UserID: r.User, Role: r.Role, Features: slices.Clone(r.Features), From: chat.Origin{Address: r.Address, Device: r.Device},
 		Began: r.Began, Seen: r.Seen, Expires: r.Expires, Open: r.open(alive),
 	}
 	copy(s.Key[:], r.Key)

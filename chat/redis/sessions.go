@@ -156,7 +156,7 @@ func (ss *sessions) Begin(ctx context.Context, s chat.Session) error {
 	}
 	now := ss.s.Now()
 	r := sessionRecord{
-		User: s.UserID, Key: s.Key[:], Features: s.Features, Address: s.From.Address, Device: s.From.Device,
+		User: s.UserID, Role: s.Role, Key: s.Key[:], Features: s.Features, Address: s.From.Address, Device: s.From.Device,
 		Began: s.Began, Seen: now, Expires: s.Expires, Until: now + ss.lifeMS(),
 	}
 	r.count(ss.process(), 1)

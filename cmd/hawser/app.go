@@ -119,13 +119,19 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 		WriteQueue:         cfg.WriteQueue,
 		MemoryBudget:       orOff(cfg.MemoryBudget),
 		MaxConns:           orOff(cfg.Limits.Connections),
+		MaxHTTPConns:       cfg.Limits.HTTPConnections,
 		AcceptRate:         orOff(cfg.Limits.AcceptsPerSecond),
 		PingInterval:       cfg.PingInterval,
 		PingMisses:         cfg.PingMisses,
 		MaxConnsPerAddress: orOff(cfg.Limits.ConnectionsPerAddress),
 		Probe:              a.health.probe,
-		MaxHandshakeRate:   orOff(cfg.Limits.HandshakesPerSecond),
-		Logger:             a.log,
+
+		MaxHTTPConnsPerAddress:   orOff(cfg.Limits.HTTPConnectionsPerAddress),
+		MaxRequestRatePerAddress: orOff(cfg.Limits.AddressRequestsPerSecond),
+		RequestBurstPerAddress:   orOff(cfg.Limits.AddressRequestsBurst),
+
+		MaxHandshakeRate: orOff(cfg.Limits.HandshakesPerSecond),
+		Logger:           a.log,
 	}
 	a.setNetwork(&sc)
 	return sc
@@ -144,12 +150,15 @@ func (a *app) openControl() {
 
 func (a *app) hubConfig() chat.Config {
 	l, c := a.cfg.Limits, a.cfg.Chat
-	limits := chat.Limits{Content: l.Content, Metadata: l.Metadata, Rooms: l.Rooms, MessageBytes: a.cfg.MaxMessage, Errors: l.ErrorsPerMinute}
+	limits := chat.Limits{Content: l.Content, Metadata: l.Metadata, Rooms: l.Rooms, MessageBytes: a.cfg.MaxMessage, Errors: l.ErrorsPerMinute,
+		UserConnections: l.ConnectionsPerUser, Roles: l.Roles}
 	if l.MessagesPerSecond > 0 {
 		limits.MessagesPerSecond, limits.Burst = l.MessagesPerSecond, l.Burst
 		limits.UserMessagesPerSecond, limits.AddressMessagesPerSecond = l.UserMessagesPerSecond, l.AddressMessagesPerSecond
 		limits.UserBytesPerDay, limits.AddressBytesPerDay = l.UserBytesPerDay, l.AddressBytesPerDay
 		limits.UserRoomsPerHour, limits.AddressRoomsPerHour = l.UserRoomsPerHour, l.AddressRoomsPerHour
+		limits.UserRoomsPerDay, limits.AddressRoomsPerDay = l.UserRoomsPerDay, l.AddressRoomsPerDay
+		limits.RoomMessagesPerSecond, limits.RoomDeliveriesPerSecond = l.RoomMessagesPerSecond, l.RoomDeliveriesPerSecond
 	}
 	limiter := chat.NewLimiter(limits, chat.SystemClock())
 	if a.engine.usage != nil {
@@ -196,6 +205,7 @@ func (a *app) route(mux *http.ServeMux) {
 			Address:     remoteAddr,
 			CheckOrigin: originCheck(a.cfg.PublicOrigins),
 			Rate:        api.NewRate(a.cfg.Limits.GuestsPerMinute, chat.SystemClock().Monotonic),
+			Observer:    a.admin.observer(),
 			Log:         a.log,
 		})
 	}

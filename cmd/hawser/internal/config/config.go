@@ -15,6 +15,9 @@ import (
 // Config holds every setting of "hawser serve", checked. Its zero value is not valid; use
 // Default or Load.
 type Config struct {
+	// Preset is the name of the preset that the defaults were taken from.
+	Preset string
+
 	// Listen is the address of the listener, in one of the forms of package listen.
 	Listen string
 
@@ -164,6 +167,15 @@ type Limits struct {
 	UserRoomsPerHour         int
 	AddressRoomsPerHour      int
 
+	UserRoomsPerDay    int
+	AddressRoomsPerDay int
+
+	// What a room sends out per second, and how many times as much users with a role may do
+	// as others: see chat.Limits.
+	RoomMessagesPerSecond   int
+	RoomDeliveriesPerSecond int
+	Roles                   map[string]float64
+
 	// Content and Metadata limit those of one message, in code points and in bytes.
 	Content  int
 	Metadata int
@@ -177,6 +189,20 @@ type Limits struct {
 	// client address.
 	Connections           int
 	ConnectionsPerAddress int
+
+	// ConnectionsPerUser is the maximum number of connections of a user.
+	ConnectionsPerUser int
+
+	// HTTPConnections is the maximum number of connections that are not WebSockets, and
+	// HTTPConnectionsPerAddress that of one client address. For HTTPConnections, 0 is the
+	// default of package server.
+	HTTPConnections           int
+	HTTPConnectionsPerAddress int
+
+	// AddressRequestsPerSecond limits the requests from one client address, and
+	// AddressRequestsBurst is how many may come at once; 0 is as many as per second.
+	AddressRequestsPerSecond int
+	AddressRequestsBurst     int
 
 	// AcceptsPerSecond is how many connections are accepted per second; further ones wait.
 	AcceptsPerSecond int

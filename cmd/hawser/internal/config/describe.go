@@ -20,7 +20,7 @@ func Usage() string {
 			b.WriteString("[=true|false]")
 		}
 		b.WriteString("\n")
-		b.WriteString(wrap("      ", fmt.Sprintf("%s Takes %s; default %s.", s.help, s.want, s.value)))
+		b.WriteString(wrap("      ", fmt.Sprintf("%s Takes %s; %s.", s.help, s.want, s.defaults())))
 	}
 	return b.String()
 }
@@ -40,7 +40,11 @@ func Example() string {
 			}
 			name = rest
 		}
-		fmt.Fprintf(&b, "\n%s# %s = %s\n", wrap("# ", s.help+" Takes "+s.want+"."), name, s.value)
+		help := s.help + " Takes " + s.want
+		if d := s.defaults(); strings.Contains(d, ",") {
+			help += "; " + d
+		}
+		fmt.Fprintf(&b, "\n%s# %s = %s\n", wrap("# ", help+"."), name, s.value)
 	}
 	return b.String()
 }

@@ -31,19 +31,31 @@ func Load(args, environ []string, readFile func(name string) ([]byte, error)) (c
 	if fromFlags != "" {
 		file = fromFlags
 	}
-	var errs []error
-	if file != "" {
-		errs = loadFile(&c, file, readFile)
-	}
-	for _, a := range append(vars, flags...) {
-		if err := a.set(&c, a.text); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %s: %w", a.source, a.setting.key, err))
-		}
+	assigned := append(vars, flags...)
+	begin := c
+	errs := apply(&c, file, readFile, assigned)
+	if p := presets[c.Preset]; errs == nil && p != nil { // only now is it known which one
+		c = begin
+		p.apply(&c)
+		errs = apply(&c, file, readFile, assigned)
 	}
 	if errs == nil {
 		return c, warnings, c.check()
 	}
 	return c, warnings, errors.Join(errs...)
+}
+
+// apply sets what the file, if there is one, the variables and the flags say.
+func apply(c *Config, file string, readFile func(name string) ([]byte, error), assigned []assignment) (errs []error) {
+	if file != "" {
+		errs = loadFile(c, file, readFile)
+	}
+	for _, a := range assigned {
+		if err := a.set(c, a.text); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %s: %w", a.source, a.setting.key, err))
+		}
+	}
+	return errs
 }
 
 // assignment is a setting's value as a flag or a variable gives it.

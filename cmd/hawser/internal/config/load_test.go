@@ -33,6 +33,7 @@ func load(file string, environ []string, args ...string) (Config, error) {
 
 func TestDefault(t *testing.T) {
 	want := Config{
+		Preset:          "none",
 		Listen:          "127.0.0.1:8080",
 		SocketMode:      0o660,
 		Data:            "./data",
@@ -76,6 +77,15 @@ func TestDefault(t *testing.T) {
 			ErrorsPerMinute:          10,
 			ConnectionsPerAddress:    2000,
 			GuestsPerMinute:          300,
+			UserRoomsPerDay:          100,
+			AddressRoomsPerDay:       1000,
+			RoomMessagesPerSecond:    1000,
+			RoomDeliveriesPerSecond:  200_000,
+			ConnectionsPerUser:       100,
+
+			HTTPConnectionsPerAddress: 1000,
+			AddressRequestsPerSecond:  100,
+			AddressRequestsBurst:      2000,
 		},
 	}
 	got, err := load("", []string{"HOME=/", "HAWSERX=1", "PATH"})
@@ -89,6 +99,7 @@ func TestDefault(t *testing.T) {
 
 func TestEverySource(t *testing.T) {
 	want := Config{
+		Preset:          "strict",
 		Listen:          "[::1]:0",
 		AdminListen:     "unix:/run/hawser-admin.sock",
 		AdminKeysFile:   "/etc/hawser/admins",
@@ -128,6 +139,9 @@ func TestEverySource(t *testing.T) {
 		Limits: Limits{MessagesPerSecond: 1, Burst: 2, Connections: 6, ConnectionsPerAddress: 3, AcceptsPerSecond: 7,
 			HandshakesPerSecond: 4, GuestsPerMinute: 5, UserMessagesPerSecond: 8, AddressMessagesPerSecond: 9,
 			UserBytesPerDay: 10 << 20, AddressBytesPerDay: 11 << 20, UserRoomsPerHour: 12, AddressRoomsPerHour: 13,
+			UserRoomsPerDay: 18, AddressRoomsPerDay: 19, RoomMessagesPerSecond: 20, RoomDeliveriesPerSecond: 21,
+			Roles: map[string]float64{"bot": 2.5, "root": 0}, ConnectionsPerUser: 22, HTTPConnections: 23, HTTPConnectionsPerAddress: 24,
+			AddressRequestsPerSecond: 25, AddressRequestsBurst: 26,
 			Content: 14, Metadata: 15, Rooms: 16, ErrorsPerMinute: 17},
 		Chat: Chat{HeartbeatInterval: time.Minute, OperationTimeout: 1500 * time.Millisecond, SessionLifetime: 2 * time.Hour, Sequencers: 1, Workers: 2, Queue: 3, ConnectionQueue: 4,
 			HistoryPage: 6, HistoryDefault: 5, HistoryBytes: 7 << 10, ListPage: 8, PresenceList: 9},
@@ -148,6 +162,7 @@ trusted_proxies = ["10.0.0.0/8", "unix"]
 proxy_protocol = true
 forwarded_header = "forwarded"
 data = '/var/lib/hawser'
+preset = "strict"
 redis = "rediss-sentinel://ada@a.example,[::1]:7/2?master=chat"
 redis_ca = "ca.pem"
 redis_cert = "redis.pem"
@@ -213,6 +228,16 @@ user_bytes_per_day = "10MiB"
 address_bytes_per_day = "11MiB"
 user_rooms_per_hour = 12
 address_rooms_per_hour = 13
+user_rooms_per_day = 18
+address_rooms_per_day = 19
+room_messages_per_second = 20
+room_deliveries_per_second = 21
+roles = { bot = 2.5, "root" = 0 }
+connections_per_user = 22
+http_connections = 23
+http_connections_per_address = 24
+address_requests_per_second = 25
+address_requests_burst = 26
 content = 14
 metadata = "15B"
 rooms = 16
@@ -282,6 +307,17 @@ allow = ["192.0.2.0/24", "2001:db8::1"]
 		"HAWSER_LIMITS_ADDRESS_BYTES_PER_DAY=11MiB",
 		"HAWSER_LIMITS_USER_ROOMS_PER_HOUR=12",
 		"HAWSER_LIMITS_ADDRESS_ROOMS_PER_HOUR=13",
+		"HAWSER_PRESET=strict",
+		"HAWSER_LIMITS_USER_ROOMS_PER_DAY=18",
+		"HAWSER_LIMITS_ADDRESS_ROOMS_PER_DAY=19",
+		"HAWSER_LIMITS_ROOM_MESSAGES_PER_SECOND=20",
+		"HAWSER_LIMITS_ROOM_DELIVERIES_PER_SECOND=21",
+		"HAWSER_LIMITS_ROLES=bot=2.5,root=0",
+		"HAWSER_LIMITS_CONNECTIONS_PER_USER=22",
+		"HAWSER_LIMITS_HTTP_CONNECTIONS=23",
+		"HAWSER_LIMITS_HTTP_CONNECTIONS_PER_ADDRESS=24",
+		"HAWSER_LIMITS_ADDRESS_REQUESTS_PER_SECOND=25",
+		"HAWSER_LIMITS_ADDRESS_REQUESTS_BURST=26",
 		"HAWSER_LIMITS_CONTENT=14",
 		"HAWSER_LIMITS_METADATA=15B",
 		"HAWSER_LIMITS_ROOMS=16",

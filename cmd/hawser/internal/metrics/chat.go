@@ -23,7 +23,8 @@ type observer struct {
 	batches, appends           prometheus.Histogram
 	stored, duplicates, failed prometheus.Counter
 
-	refusals *prometheus.CounterVec
+	refusals        *prometheus.CounterVec
+	limited, delays [chat.NumLimits]prometheus.Counter
 
 	all []prometheus.Collector
 }
@@ -56,6 +57,14 @@ func newObserver() *observer {
 	o.stored, o.duplicates, o.failed = results.WithLabelValues("stored"), results.WithLabelValues("duplicate"), results.WithLabelValues("failed")
 
 	o.refusals = o.counters("chat_refusals_total", "Errors sent to clients, by the reason that PROTOCOL.md lists.", "reason")
+	limited := o.counters(limitRefusals, limitRefusalsHelp, "limit")
+	delays := o.counters(limitDelays, limitDelaysHelp, "limit")
+	for l := chat.NoLimit + 1; l < chat.NumLimits; l++ {
+		o.limited[l] = limited.WithLabelValues(l.String())
+		if l.HoldsBack() {
+			o.delays[l] = delays.WithLabelValues(l.String())
+		}
+	}
 	return o
 }
 
@@ -103,6 +112,13 @@ func (o *observer) Delivered(d chat.Delivery, n int) {
 }
 
 func (o *observer) Refused(reason string) { o.refusals.WithLabelValues(reason).Inc() }
+func (o *observer) Limited(l chat.Limit)  { o.limited[l].Inc() }
+
+func (o *observer) HeldBack(l chat.Limit) {
+	if c := o.delays[l]; c != nil {
+		c.Inc()
+	}
+}
 
 var (
 	users       = describe("chat_users", "Users with at least one connection.")

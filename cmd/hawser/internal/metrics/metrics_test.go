@@ -23,7 +23,8 @@ func TestObserverAllocatesNothing(t *testing.T) {
 		"a wait":       func() { o.Waited(chat.SequencerQueue, time.Millisecond) },
 		"a batch":      func() { o.Appended(chat.Batch{Size: 7, Duplicates: 1, Failed: 1, Took: time.Second}) },
 		"a delivery":   func() { o.Delivered(chat.RoomDelivery, 100) },
-		"a refusal":    func() { o.Refused("rate_limited") },
+		"a refusal":    func() { o.Refused("rate_limited"); o.Limited(chat.UserRateLimit) },
+		"a delay":      func() { o.HeldBack(chat.RoomRateLimit); o.HeldBack(chat.ContentLimit) },
 	} {
 		if n := testing.AllocsPerRun(100, tell); n != 0 {
 			t.Errorf("%s costs %v allocations", name, n)

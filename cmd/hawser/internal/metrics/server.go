@@ -65,6 +65,7 @@ func (c serverCollector) Collect(ch chan<- prometheus.Metric) {
 	ch <- gauge(assembling, float64(s.Assembling))
 	ch <- counter(slowHandlers, s.SlowHandlers)
 	ch <- counter(panics, s.Panics)
+	collectLimits(ch, &s)
 	count, buckets := iterationBuckets(s.Iterations[:])
 	ch <- prometheus.MustNewConstHistogram(iterations, count, s.Busy.Seconds(), buckets)
 }

@@ -501,6 +501,8 @@ var WORDS = {
   overloaded: "The server has too much to do at the moment.",
   shutting_down: "The server is about to stop.",
   rate_limited: "You, or others at your network address, are sending too much at once.",
+  room_busy: "More is said in this room than the server lets through.",
+  too_many_connections: "You are connected too often, from other tabs or devices.",
   quota_exceeded: "You, or others at your network address, have sent as much as this server stores in a day.",
   too_many_new_rooms: "You, or others at your network address, have made as many rooms as this server allows for now.",
   banned: "You may not take part here (any more): this server has banned you.",
