@@ -60,7 +60,9 @@ func newObserver() *observer {
 	limited := o.counters(limitRefusals, limitRefusalsHelp, "limit")
 	delays := o.counters(limitDelays, limitDelaysHelp, "limit")
 	for l := chat.NoLimit + 1; l < chat.NumLimits; l++ {
-		o.limited[l] = limited.WithLabelValues(l.String())
+		if l != chat.ConnectionRateLimit { // which never refuses
+			o.limited[l] = limited.WithLabelValues(l.String())
+		}
 		if l.HoldsBack() {
 			o.delays[l] = delays.WithLabelValues(l.String())
 		}
@@ -112,7 +114,12 @@ func (o *observer) Delivered(d chat.Delivery, n int) {
 }
 
 func (o *observer) Refused(reason string) { o.refusals.WithLabelValues(reason).Inc() }
-func (o *observer) Limited(l chat.Limit)  { o.limited[l].Inc() }
+
+func (o *observer) Limited(l chat.Limit) {
+	if c := o.limited[l]; c != nil {
+		c.Inc()
+	}
+}
 
 func (o *observer) HeldBack(l chat.Limit) {
 	if c := o.delays[l]; c != nil {
