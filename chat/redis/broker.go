@@ -221,6 +221,13 @@ func encodeChanges(c chat.Conversation, news []published) string {
 	return string(append(text, entries...))
 }
 
+// probe has all conversations looked at soon.
+func (b *broker) probe() {
+	for _, n := range b.all() {
+		n.bell.Probe()
+	}
+}
+
 // gap is called when messages may not have been heard since then: everything is looked at.
 func (b *broker) gap(since time.Time) {
 	for _, n := range b.all() {

@@ -226,6 +226,7 @@ func (s *store) enough(replicas int64, err error) error {
 	}
 	n := s.cfg.Ack.Replicas
 	if replicas < int64(n) {
+		s.setFew(true)
 		return fmt.Errorf("%w: it is stored, but only %d of %d replicas have it", chat.ErrOutcomeUnknown, replicas, n)
 	}
 	if n > 0 {
@@ -234,15 +235,20 @@ func (s *store) enough(replicas int64, err error) error {
 	return nil
 }
 
-// setFew takes note of whether there are fewer replicas than Config.Ack asks for.
+// setFew takes note of whether there are fewer replicas than Config.Ack asks for. When there are
+// enough again, what could not be read meanwhile is looked at.
 func (s *store) setFew(few bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	was := !s.few.IsZero()
 	switch {
 	case !few:
 		s.few = time.Time{}
-	case s.few.IsZero():
+	case !was:
 		s.few = time.Now()
+	}
+	s.mu.Unlock()
+	if was && !few {
+		s.enoughAgain()
 	}
 }
 

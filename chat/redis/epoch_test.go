@@ -216,3 +216,26 @@ func TestLateMessageIsHeard(t *testing.T) {
 	}
 	await(t, "the late one", func() bool { return slices.Equal(r.of(lobby), []string{"1", "2"}) })
 }
+
+// What could not be read while no replica answered is read when one answers again, and not only
+// at the next probe.
+func TestReplicaIsBack(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	replica := redistest.Start(t, redistest.Config(fmt.Sprintf("replicaof 127.0.0.1 %d", server.Port)))
+	e := open(t, Config{Addresses: []string{server.Addr}, Ack: Ack{Replicas: 1}, ProbeEvery: time.Hour, PresenceTTL: time.Hour, Timeout: time.Second})
+	n, r := attach(t, e, lobby, attic)
+	insist(t, e, lobby, "1")
+	await(t, "the first", func() bool { return slices.Equal(r.of(lobby), []string{"1"}) })
+	replica.Pause()
+	if r := try(e, lobby, "2", "2"); r.Err == nil {
+		t.Error("acknowledged without a replica")
+	}
+	n.bell.Ring(lobby)
+	for range 3 { // by then it could not be read
+		e.store.Changes(ctx, lobby, 0, 9)
+	}
+	replica.Resume()
+	insist(t, e, attic, "a")
+	await(t, "what was missing", func() bool { return slices.Equal(r.of(lobby), []string{"1", "2"}) })
+}

@@ -25,10 +25,11 @@ type store struct {
 	waitaof bool    // the server can say when something is on its disk
 
 	// What the nodes of this process know, set by the broker.
-	position func(chat.Conversation) chat.Tail           // the newest change that one of them was given
-	appended func(chat.Conversation, []published)        // tells those whom the script of appends has not told
-	ring     func(chat.Conversation)                     // tells that something may have been appended
-	renamed  func(before string, u chat.User, rev int64) // tells the nodes of this process, and others
+	position    func(chat.Conversation) chat.Tail           // the newest change that one of them was given
+	appended    func(chat.Conversation, []published)        // tells those whom the script of appends has not told
+	ring        func(chat.Conversation)                     // tells that something may have been appended
+	enoughAgain func()                                      // has everything looked at: there are enough replicas again
+	renamed     func(before string, u chat.User, rev int64) // tells the nodes of this process, and others
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -45,12 +46,13 @@ type store struct {
 func newStore(cfg Config, client *bounded) *store {
 	s := &store{
 		cfg: cfg, client: client, keys: keys{cfg.Prefix}, append: newAppendScript(&cfg),
-		position: func(chat.Conversation) chat.Tail { return chat.Tail{} },
-		appended: func(chat.Conversation, []published) {},
-		ring:     func(chat.Conversation) {},
-		renamed:  func(string, chat.User, int64) {},
-		hinted:   make(map[hintKey]time.Time),
-		listing:  make(map[string]listedPlace),
+		position:    func(chat.Conversation) chat.Tail { return chat.Tail{} },
+		appended:    func(chat.Conversation, []published) {},
+		ring:        func(chat.Conversation) {},
+		enoughAgain: func() {},
+		renamed:     func(string, chat.User, int64) {},
+		hinted:      make(map[hintKey]time.Time),
+		listing:     make(map[string]listedPlace),
 	}
 	if cfg.Clock != nil {
 		s.clock = chat.NewServerTime(cfg.Clock, 0, cfg.Log)
