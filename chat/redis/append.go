@@ -203,6 +203,7 @@ func (s *store) finish(b *batch, reply string, failed, err error, entries []chat
 		err = errEarlier
 	}
 	if err != nil {
+		s.forgetHint(b.c)
 		for _, i := range b.entries {
 			done(i, chat.Result{Err: written(err)})
 		}

@@ -230,6 +230,7 @@ func (b *broker) probe() {
 
 // gap is called when messages may not have been heard since then: everything is looked at.
 func (b *broker) gap(since time.Time) {
+	b.cfg.begun.Add(1)
 	for _, n := range b.all() {
 		n.bell.Probe()
 		b.wg.Go(func() {

@@ -38,6 +38,7 @@ func (c *Config) options(timeout time.Duration) rueidis.ClientOption {
 	o.DialCtxFn = func(ctx context.Context, address string, d *net.Dialer, t *tls.Config) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
+		defer c.begun.Add(1) // before anything is sent
 		switch {
 		case c.Dial != nil:
 			conn, err := c.Dial(ctx, address)

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -54,6 +55,10 @@ type Config struct {
 	// question when the next one is due, it is replaced. Default 10 s.
 	askEvery time.Duration
 
+	// How often a connection has begun, or may not have heard everything. What Redis had stored
+	// before may have been lost then: by a failover.
+	begun *atomic.Uint64
+
 	// Dial replaces the dialling of a server. For tests.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }
@@ -73,5 +78,6 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.Default()
 	}
+	c.begun = new(atomic.Uint64)
 	return c
 }

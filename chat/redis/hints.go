@@ -30,11 +30,17 @@ type hintKey struct {
 
 // hint puts hints for the private conversations among batches, before they are stored: they and
 // the people's lists are in different slots. Where that fails, nothing is stored. What has a hint
-// that is so recent that nodes watch the conversation anyway needs no other.
+// that is so recent that nodes watch the conversation anyway needs no other, unless a failover may
+// have lost it.
 func (s *store) hint(ctx context.Context, batches []*batch) {
 	now := time.Now()
 	need := make(map[chat.Conversation]*batch)
+	begun := s.cfg.begun.Load()
 	s.mu.Lock()
+	if s.begun != begun {
+		clear(s.hinted)
+		s.begun = begun
+	}
 	for _, b := range batches {
 		if one, other, ok := b.c.Users(); ok {
 			for _, user := range []string{one, other} {
@@ -69,6 +75,9 @@ func (s *store) hint(ctx context.Context, batches []*batch) {
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.cfg.begun.Load() != begun || s.begun != begun {
+		return // perhaps some were put at a server that is not asked any more
+	}
 	for _, k := range puts {
 		if need[k.c].early == nil {
 			s.hinted[k] = now
@@ -81,6 +90,16 @@ func (s *store) hintCall(user string, c chat.Conversation, t chat.Tail) call {
 		keys: []string{s.keys.hints(partition(user)), s.keys.inbox(user), s.keys.talks(user)},
 		args: []string{user, c.Receiver(user), string(c), strconv.FormatUint(t.Change, 10), strconv.FormatUint(uint64(t.Tag), 10), t.Epoch,
 			strconv.FormatInt(hintLife.Milliseconds(), 10)},
+	}
+}
+
+// forgetHint has the next append to a conversation put new hints.
+func (s *store) forgetHint(c chat.Conversation) {
+	if one, other, ok := c.Users(); ok {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.hinted, hintKey{c, one})
+		delete(s.hinted, hintKey{c, other})
 	}
 }
 

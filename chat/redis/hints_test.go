@@ -1,7 +1,9 @@
 package redis
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/redis/redistest"
@@ -50,5 +52,38 @@ func TestHintsFollowOneAnother(t *testing.T) {
 	hints, _, err = e.store.Hints(ctx, "u_ada", before, 10)
 	if err != nil || len(hints) != 1 || hints[0].Before == before {
 		t.Errorf("after %d come %+v, %v", before, hints, err)
+	}
+}
+
+// A failover loses the hint to a private conversation, before anything is stored there. Another is
+// put, so that its people hear what is.
+func TestLostHintIsPutAgain(t *testing.T) {
+	for name, failover := range map[string]func(*redistest.Server, *Engine){
+		"new connections":    func(server *redistest.Server, _ *Engine) { server.Do("CLIENT", "KILL", "TYPE", "normal") },
+		"channels elsewhere": func(_ *redistest.Server, e *Engine) { e.broker.gap(time.Now()) },
+		"a failed append":    func(_ *redistest.Server, e *Engine) { e.store.forgetHint(chat.PrivateConversation("u_ada", "u_bob")) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			cfg := Config{Addresses: []string{server.Addr}, ProbeEvery: 100 * time.Millisecond}
+			e, other := open(t, cfg), open(t, cfg)
+			put(t, e, "u_ada", "u_bob")
+			n, r := attach(t, other)
+			if _, err := n.Connect(ctx, "u_bob"); err != nil {
+				t.Fatal(err)
+			}
+			c := chat.PrivateConversation("u_ada", "u_bob")
+			e.store.hint(ctx, []*batch{{c: c}})
+			k := e.store.keys
+			for _, user := range []string{"u_ada", "u_bob"} {
+				server.Do("DEL", k.hints(partition(user)), k.inbox(user), k.talks(user))
+			}
+			failover(server, e)
+			insist(t, e, c, "hello")
+			await(t, "the message", func() bool { return slices.Equal(r.of(c), []string{"hello"}) })
+			if talks, _, err := e.store.Talks(ctx, "u_bob", 0, "", 10); len(talks) != 1 || err != nil {
+				t.Errorf("the talks are %v, %v", talks, err)
+			}
+		})
 	}
 }

@@ -36,6 +36,7 @@ type store struct {
 	start    time.Time              // when an estimate of Redis's time was made
 	estimate int64                  // not later than Redis's time, in ms, then
 	hinted   map[hintKey]time.Time  // when hints were put that nodes still watch for
+	begun    uint64                 // Config.begun when the first of them was put
 	listing  map[string]listedPlace // rooms whose places in the list have changed
 	epoch    string
 	safe     bool      // the last time, everything was stored as Config.Ack says
