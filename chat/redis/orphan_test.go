@@ -46,10 +46,12 @@ func (s *straying) Read(p []byte) (int, error) {
 
 func (s *straying) SetDeadline(t time.Time) error { return nil }
 
+// subscribes reports whether the connection has subscribed, and has not only asked whether there is
+// such a command.
 func (s *straying) subscribes() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return strings.Contains(string(s.said), "SSUBSCRIBE")
+	return strings.Contains(string(s.said), "*2\r\n$10\r\nSSUBSCRIBE\r\n")
 }
 
 // lead leads the connection to another server.
