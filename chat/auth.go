@@ -95,8 +95,8 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 			var entered bool
 			if entered, fail = h.enter(c, p, u, renamed, op, w); entered {
 				c.known()
-				if w.doubt {
-					c.mayHaveEnded(LoggedOut)
+				for _, why := range w.doubts {
+					c.mayHaveEnded(why)
 				}
 				h.cfg.Observer.ConnectionAuthenticated()
 				return catching, nil, nil
@@ -209,9 +209,10 @@ type welcome struct {
 	key     string // with which the session is resumed next
 	resumed bool   // the session; otherwise it is a new one
 	begun   bool   // it was, or may have been
-	doubt   bool   // the user has logged out everywhere, perhaps before this session began
 	issued  int64  // when its token was, in ms since 1970; 0: not known
 	epoch   string
+
+	doubts []Ending // why all sessions of the user have ended, perhaps before this one began
 }
 
 // enter makes a connection that of a user, and answers its auth. It does so under the lock, so
@@ -226,8 +227,8 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation
 	}
 	for _, e := range p.endings {
 		switch {
-		case e.session == "" && e.why == LoggedOut:
-			w.doubt = true
+		case e.session == "" && h.doubtful(p.id, e.why):
+			w.doubts = append(w.doubts, e.why)
 		case e.session == "" || e.session == w.session.ID:
 			return false, h.endingFailure(p.id, e.why)
 		}

@@ -132,7 +132,11 @@ func runLogout(ctx context.Context, h *Hub, a Actor, op *Operation) {
 		id = c.session
 	}
 	if op.all {
-		if err := h.revokeTokens(ctx, c.person.id); err != nil {
+		switch err := h.revokeTokens(ctx, c.person.id); {
+		case errors.Is(err, ErrNotFound):
+			h.answer(a, op, nil, failUserDeleted)
+			return
+		case err != nil:
 			h.answer(a, op, nil, h.engineFailed(err))
 			return
 		}

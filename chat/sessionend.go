@@ -31,7 +31,7 @@ func (r receiver) Ended(userID, sessionID string, why Ending) {
 	}
 	r.h.mu.Unlock()
 	for _, c := range concerned {
-		if sessionID == "" && why == LoggedOut { // who is banned or deleted has begun none since then
+		if sessionID == "" && r.h.doubtful(userID, why) {
 			c.mayHaveEnded(why)
 		} else {
 			c.sessionEnded(why)
@@ -39,8 +39,14 @@ func (r receiver) Ended(userID, sessionID string, why Ending) {
 	}
 }
 
+// doubtful reports whether a user may have begun a session since all of theirs have ended. While a
+// ban is in force, they cannot have: then nothing that waits is done any more.
+func (h *Hub) doubtful(userID string, why Ending) bool {
+	return why != UserBanned || h.banned(userID) == nil
+}
+
 // mayHaveEnded ends a connection if its session has ended. All sessions of its user have, but the
-// report of that may be late, and the session have begun since then.
+// report of that may be late, and the session have begun since then: after a ban was lifted, too.
 func (c *Connection) mayHaveEnded(why Ending) {
 	op := &Operation{kind: &opSessionCheck, ending: why}
 	if fail := c.hub.pools[opSessionCheck.pool].submit(job{c, op}); fail != nil {

@@ -3,21 +3,29 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/hawser-ws/hawser/chat"
 )
 
-// ending is a logout that was asked for.
+// ending is a logout that was asked for, or what an administrator has done to end all sessions.
 type ending struct {
 	user  string
 	id    string // "": all sessions
-	by    *socket
+	why   chat.Ending
+	by    *socket // nil: an administrator
 	ref   string
 	asked int64 // performance.time
+	done  int64 // the same, when an administrator had done it
 	now   int64 // the service's, when it was asked
 }
 
 // answered is when an ending was acknowledged; 0: not, or it was refused.
 func (e *ending) answered() int64 {
+	if e.by == nil {
+		return e.done
+	}
 	e.by.mu.Lock()
 	defer e.by.mu.Unlock()
 	for _, ev := range e.by.notes {
@@ -28,10 +36,13 @@ func (e *ending) answered() int64 {
 	return 0
 }
 
-// mayBeEnded reports whether something may have ended a session.
-func (p *performance) mayBeEnded(l *login) bool {
+// mayBeEnded reports whether something may have ended a session; if why is given, for that reason.
+func (p *performance) mayBeEnded(l *login, why ...chat.Ending) bool {
 	for i := range p.endings {
 		e := &p.endings[i]
+		if len(why) > 0 && e.why != why[0] {
+			continue
+		}
 		if e.user == l.user && (e.id == l.id || e.id == "" && (e.answered() == 0 || l.began < e.answered())) {
 			return true
 		}
@@ -66,18 +77,27 @@ func (p *performance) expired(l *login) (may, must bool) {
 func (p *performance) revoked(user string, t token, before int64) (may, must bool) {
 	for i := range p.endings {
 		e := &p.endings[i]
-		if e.user != user || e.id != "" {
-			continue
-		}
 		at := e.answered()
-		may = may || at == 0 || t.at < at
-		must = must || at > 0 && at < before && t.now < e.now
+		switch {
+		case e.user != user || e.id != "" || e.why == chat.UserBanned:
+		case e.why == chat.UserDeleted:
+			must = false // it is not known any more, from when on tokens were good
+		default:
+			may = may || at == 0 || t.at < at
+			must = must || at > 0 && at < before && t.now < e.now
+		}
 	}
 	return may, must
 }
 
 // judge says what is wrong with the answer to an auth, and notes the session.
 func (p *performance) judge(c *client, key string, token bool, asked int64, answer event) error {
+	if p.banned[c.user] {
+		if answer.Type != "error" || !slices.Contains([]string{"banned", "session_refused", "session_ended"}, answer.Reason) || key == "" && answer.Reason != "banned" {
+			return errors.New("the user is banned")
+		}
+		return nil
+	}
 	revokedMay, revokedMust := p.revoked(c.user, c.token, asked)
 	l := c.login
 	var mayRefuse, mustRefuse bool
@@ -138,6 +158,64 @@ func (p *performance) logOut(s *socket, st step) {
 	p.endings = append(p.endings, e)
 }
 
+// administer bans a user, lifts a ban, or deletes a user, who then registers again.
+func (p *performance) administer(st step) error {
+	e := ending{user: st.what, asked: p.time.Add(1), now: p.Log.Now()}
+	switch st.verb {
+	case "ban":
+		if err := p.Bans.Ban(ctx, chat.Ban{UserID: e.user, Reason: "a script says so", Since: e.now}); err != nil {
+			return err
+		}
+		e.why, p.banned[e.user] = chat.UserBanned, true
+	case "unban":
+		was, err := p.Bans.Unban(ctx, e.user)
+		if err != nil || was != p.banned[e.user] {
+			return fmt.Errorf("unbanned %t, %v; want %t", was, err, p.banned[e.user])
+		}
+		delete(p.banned, e.user)
+		return nil
+	case "delete":
+		p.deleted[e.user] = true
+		for _, s := range p.sockets() {
+			if s.user == e.user {
+				// A logout that is under way could store the user again.
+				if err := p.await(s, s.answered); err != nil {
+					return err
+				}
+			}
+		}
+		e.asked = p.time.Add(1)
+		if err := p.Directory.DeleteUser(ctx, e.user); err != nil {
+			return err
+		}
+		if _, err := p.Directory.User(ctx, e.user); !errors.Is(err, chat.ErrNotFound) {
+			return fmt.Errorf("there is still a user who was deleted: %w", err)
+		}
+		e.why = chat.UserDeleted
+	}
+	e.done = p.time.Add(1)
+	p.endings = append(p.endings, e)
+	if st.verb == "delete" {
+		// While connections are open that have not heard of it yet, one does not register again.
+		if err := p.settleSessions(); err != nil {
+			return err
+		}
+		return p.register(e.user)
+	}
+	return nil
+}
+
+func (p *performance) register(id string) error {
+	return p.Directory.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id})
+}
+
+// closings are why the hub may close a connection.
+var closings = map[string]chat.Ending{
+	"closed with 1008 session_ended": chat.LoggedOut,
+	"closed with 1008 banned":        chat.UserBanned,
+	"closed with 1008 user_deleted":  chat.UserDeleted,
+}
+
 // closedByHub retires the connections that the hub has closed. Only the end of their session is
 // a reason for that.
 func (p *performance) closedByHub() error {
@@ -148,7 +226,7 @@ func (p *performance) closedByHub() error {
 		if broken == "" {
 			continue
 		}
-		if broken != "closed with 1008 session_ended" || !p.mayBeEnded(s.login) {
+		if why, ok := closings[broken]; !ok || !p.mayBeEnded(s.login, why) {
 			return fmt.Errorf("%s: %s", s.user, broken)
 		}
 		if err := p.leave(conn); err != nil {

@@ -47,6 +47,15 @@ func TestModelFindsFaults(t *testing.T) {
 		{"a beginning of a membership is not stored", func(g *stage) { g.members(func(m *forgetful) { m.refuses = true }) }},
 		{"a room of a user is not listed", func(g *stage) { g.members(func(m *forgetful) { m.hides = true }) }},
 		{"a connection is told that it hears a room one too early", func(g *stage) { g.send = tellEarly }},
+		{"who is banned is let in", func(g *stage) {
+			g.engine = func(e chat.Engine) chat.Engine { e.Bans = lenient{e.Bans}; return e }
+		}},
+		{"who is banned goes on", func(g *stage) {
+			g.engine = func(e chat.Engine) chat.Engine { e.Broker = sparing{e.Broker, chat.UserBanned}; return e }
+		}},
+		{"who is deleted goes on", func(g *stage) {
+			g.engine = func(e chat.Engine) chat.Engine { e.Broker = sparing{e.Broker, chat.UserDeleted}; return e }
+		}},
 		{"a connection hears a room that it has left", func(g *stage) { g.fanout = func() chat.Fanout { return deaf{newFan()} } }},
 	}, resumeFaults...) {
 		t.Run(fault.name, func(t *testing.T) {
@@ -344,3 +353,27 @@ func tellEarly(s *socket, ev event) {
 type deaf struct{ chat.Fanout }
 
 func (deaf) Leave(chat.Socket) {}
+
+// lenient knows of no ban.
+type lenient struct{ chat.Bans }
+
+func (lenient) OfUser(string) (chat.Ban, bool) { return chat.Ban{}, false }
+
+// sparing does not tell of sessions that have ended for a reason.
+type sparing struct {
+	chat.Broker
+	why chat.Ending
+}
+
+func (b sparing) Attach(r chat.Receiver) chat.Node { return b.Broker.Attach(sparingReceiver{r, b.why}) }
+
+type sparingReceiver struct {
+	chat.Receiver
+	why chat.Ending
+}
+
+func (r sparingReceiver) Ended(userID, sessionID string, why chat.Ending) {
+	if why != r.why {
+		r.Receiver.Ended(userID, sessionID, why)
+	}
+}

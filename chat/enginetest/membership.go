@@ -25,6 +25,14 @@ type attempt struct {
 // refused is not done.
 func (p *performance) attempts() map[membership][]attempt {
 	all := make(map[membership][]attempt)
+	for i := range p.endings {
+		for _, room := range rooms {
+			if e := &p.endings[i]; e.why == chat.UserDeleted {
+				m := membership{e.user, room}
+				all[m] = append(all[m], attempt{asked: e.asked, answered: e.done})
+			}
+		}
+	}
 	for _, s := range p.all {
 		s.mu.Lock()
 		answers, refused := make(map[string]int64), make(map[string]bool)

@@ -72,6 +72,8 @@ type model struct {
 	missed   uint64            // messages that it was sent, or told to read, in all that it holds
 	partly   chat.Conversation // of which it was sent messages last
 	reloads  []reload          // of its client's connections
+
+	deleted map[string]bool // users who have been deleted
 }
 
 func newModel(user string) *model {
@@ -96,6 +98,7 @@ func (m *model) clone() *model {
 // replay follows everything that a socket has noted. Called with mu held.
 func replay(s *socket) (*model, error) {
 	m := s.base.clone()
+	m.deleted = s.p.deleted
 	for i, ev := range s.notes {
 		if err := m.take(ev); err != nil {
 			return m, fmt.Errorf("%s: note %d, %s %s in %s: %w, holding%s, in %s", s.user, i+1, ev.Type, ev.Op+ev.Event+ev.Status, ev.Receiver, err, s.base.holds(), s.story())
@@ -118,7 +121,8 @@ func (m *model) take(ev event) error {
 	case ev.Type == "ack" && mine && asked.Op == ev.Op && asked.Receiver == ev.Receiver:
 		return m.acknowledged(ev, asked.again)
 	case ev.Type == "error" && mine && asked.Op == "logout" && ev.Reason == "unknown_session":
-	case ev.Type == "error" && ev.Reason == "session_ended":
+	case ev.Type == "error" && mine && asked.Op == "message" && ev.Reason == "unknown_user" && m.deleted[asked.Receiver]:
+	case ev.Type == "error" && !mine && (ev.Reason == "session_ended" || ev.Reason == "banned" || ev.Reason == "user_deleted"):
 	case ev.Type == "system":
 		return m.told(ev)
 	case ev.Type == "resume":

@@ -48,9 +48,9 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 	clock := &Clock{wall: start}
 	engine := place.Open(t, clock)
 	defer place.Close(t)
-	p := &performance{stage: g, Engine: engine, clock: clock, open: make(map[int]*socket), away: make(map[int]*client), dead: make(map[*login][]string), lost: make(map[chat.Conversation]bool)}
+	p := &performance{stage: g, Engine: engine, clock: clock, open: make(map[int]*socket), away: make(map[int]*client), dead: make(map[*login][]string), banned: make(map[string]bool), deleted: make(map[string]bool), lost: make(map[chat.Conversation]bool)}
 	for _, id := range people {
-		if err := engine.Directory.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id}); err != nil {
+		if err := p.register(id); err != nil {
 			return err
 		}
 	}
@@ -98,6 +98,8 @@ type performance struct {
 	time  atomic.Int64 // of notes
 
 	endings []ending
+	banned  map[string]bool
+	deleted map[string]bool            // at any time
 	lost    map[chat.Conversation]bool // those that were forgotten
 
 	mu   sync.Mutex
@@ -235,8 +237,14 @@ func (p *performance) do(st step) error {
 		if err := p.settle(); err != nil {
 			return err
 		}
+		before := p.Log.Now()
 		p.clock.Pass(20 * time.Minute)
+		if passed := p.Log.Now() - before; passed != (20 * time.Minute).Milliseconds() {
+			return fmt.Errorf("for the engine, %d ms have passed", passed)
+		}
 		return nil
+	case st.verb == "ban" || st.verb == "unban" || st.verb == "delete":
+		return p.administer(st)
 	case s != nil:
 		return p.act(s, st)
 	case st.verb == "open":

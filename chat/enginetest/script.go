@@ -25,6 +25,9 @@ import (
 //	3 logout 4       it ends the session of connection 4
 //	0 pass time      20 minutes pass
 //	0 forget lobby   the engine loses the room, whose next epoch begins
+//	0 ban u_ada      Ada is banned
+//	0 unban u_ada    she is not banned any more
+//	0 delete u_ada   she is deleted, and registers again
 //
 // One resumes with the key of its session, with its token (token), with both (both), with the
 // key before (before), or with one that is not good any more (stale).
@@ -79,7 +82,7 @@ func randomScript(random *rand.Rand, n int, forget bool) (s script) {
 	pick := func(from []string) string { return from[random.IntN(len(from))] }
 	for len(s) < n {
 		st := step{conn: random.IntN(8)}
-		switch k := random.IntN(120); {
+		switch k := random.IntN(122); {
 		case k < 10:
 			st.verb, st.what, st.node = "open", pick(people), random.IntN(2)
 		case k < 17:
@@ -106,6 +109,8 @@ func randomScript(random *rand.Rand, n int, forget bool) (s script) {
 			st.verb, st.what = "tell", pick(people)
 		case k < 118:
 			st.verb = "wait"
+		case k < 120:
+			st.conn, st.verb, st.what = 0, pick([]string{"ban", "unban", "unban", "delete"}), pick(people)
 		case !forget:
 			continue
 		default:

@@ -44,6 +44,20 @@ var regressions = []string{
 	 5 tell u_ada
 	 0 resume key 1`,
 
+	// The word of Eve's ban came late, when it was lifted already, and ended the session that had
+	// begun since then.
+	`3 open u_eve 0
+	 0 ban u_eve
+	 3 logout own
+	 5 open u_ada 0
+	 0 unban u_eve
+	 3 resume both 0`,
+
+	// Ada was deleted while she logged out everywhere, and was told that the store does not work.
+	`1 open u_ada 0
+	 1 logout all
+	 0 delete u_ada`,
+
 	// The session ended while the second connection logged in.
 	`7 open u_bob 1
 	 7 logout own
