@@ -43,12 +43,12 @@ test: build tools
 	{ $(GO) test -json $(PATIENCE) ./...; cd $(PEERS_DIR) && $(GO) test -json $(PATIENCE) ./...; } | $(GO) run .ci/report.go
 
 # What tests need beside Go: the browsers, WebKit's with a screen that shows nothing,
-# Node, Prometheus with its promtool, Redis and nginx. A browser that is only a snap's stub does not count: the tests
+# Node, Prometheus with its promtool, Redis, nginx and HAProxy. A browser that is only a snap's stub does not count: the tests
 # look for it themselves.
 tools:
 	@.ci/need chromium,google-chrome,google-chrome-stable,chromium-browser=chromium \
 		firefox-esr,firefox=firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb node=nodejs npm=npm prometheus=prometheus \
-		redis-server,valkey-server=redis-server nginx=nginx
+		redis-server,valkey-server=redis-server nginx=nginx haproxy=haproxy
 	@for package in $(NODE)/node_modules/ws $(PEERS_DIR)/node/node_modules/ws $(PEERS_DIR)/node/node_modules/socket.io; do \
 		if command -v npm >/dev/null 2>&1 && [ ! -d $$package ]; then \
 			(cd $${package%/node_modules/*} && npm install --no-package-lock --no-audit --no-fund --silent) || echo "tools: npm could not install $$package"; fi; done
