@@ -15,11 +15,12 @@ type Bans interface {
 	// OfUser returns the ban of a user that is in force.
 	OfUser(userID string) (b Ban, banned bool)
 
-	// OfAddress returns the ban in force of the smallest banned network that contains an
-	// address.
+	// OfAddress returns the ban in force of the networks that contain an address which ends
+	// last; of those that end together, that of the smallest network.
 	OfAddress(addr netip.Addr) (b Ban, banned bool)
 
 	// Last returns the newest ban of a subject. It may have ended, up to BanMemory ago.
+	// Ended bans are forgotten sooner if there is no room for another one.
 	Last(subject string) (b Ban, known bool)
 
 	// List lists at most limit bans in force, in byte order of their subjects, after the
@@ -29,7 +30,8 @@ type Bans interface {
 	// Ban stores a ban, in the place of an earlier one of its subject. It is durable when
 	// Ban returns, and in force on all nodes within a second. The sessions of a banned user
 	// end, and the receivers of all nodes are told (Receiver.Banned). The error is
-	// ErrTooManyBans if MaxBans subjects are banned.
+	// ErrTooManyBans if MaxBans subjects are banned, and for a ban with a Strike already if
+	// only ReservedBans places are left.
 	Ban(ctx context.Context, b Ban) error
 
 	// Unban lifts the ban of a subject, and forgets it. was says whether one was in force.
@@ -46,11 +48,15 @@ type Ban struct {
 	By     string `json:"by,omitempty"`     // who or what has banned
 	Since  int64  `json:"since"`            // ms since 1970
 	Until  int64  `json:"until,omitempty"`  // in ms since 1970, when it ends; 0: when it is lifted
-	Strike int    `json:"strike,omitempty"` // the how manieth it is in a row, if bans become longer each time
+	Strike int    `json:"strike,omitempty"` // the number of the ban in a row of automatic ones, which become longer; 0: it was given by hand
 }
 
 // MaxBans is the maximum number of subjects that may be banned at a time.
 const MaxBans = 100_000
+
+// ReservedBans is how many of MaxBans automatic bans (Ban.Strike) leave free, so that one can
+// always be given by hand.
+const ReservedBans = MaxBans / 10
 
 // BanMemory is how long a ban with an end is remembered after it.
 const BanMemory = 24 * time.Hour

@@ -50,30 +50,48 @@ func (b bans) Last(subject string) (chat.Ban, bool) { return b.s.bans.Last(subje
 // List implements chat.Bans.
 func (b bans) List(after string, limit int) ([]chat.Ban, bool) { return b.s.bans.List(after, limit) }
 
-// Ban implements chat.Bans. It also takes away some bans that ended long ago.
+// Ban implements chat.Bans. It also takes away bans that ended long ago, or any that ended if
+// there is no room.
 func (b bans) Ban(ctx context.Context, one chat.Ban) error {
-	if err := b.s.bans.Admit(&one); err != nil {
+	forget, err := b.s.bans.Admit(&one)
+	if err != nil {
 		return err
 	}
-	const some = 4
-	forgotten := b.s.bans.Ended(some, chat.BanMemory.Milliseconds())
+	var forgotten []chat.Ban
 	return b.s.run(ctx, &job{
-		change: func(tx *bbolt.Tx) error {
-			bucket := tx.Bucket(bucketBans)
-			for _, subject := range forgotten {
-				if err := deleteCounted(bucket, []byte(subject)); err != nil {
-					return err
-				}
+		change: func(tx *bbolt.Tx) (err error) {
+			if forgotten, err = forgetBans(tx, forget); err != nil {
+				return err
 			}
 			return putBan(tx, &one)
 		},
 		then: func() {
-			for _, subject := range forgotten {
-				b.s.bans.Remove(subject)
+			for i := range forgotten {
+				b.s.bans.Forget(&forgotten[i])
 			}
 			b.s.bans.Apply(one)
 		},
 	}, 0)
+}
+
+// forgetBans deletes those of some bans that have not been replaced by others.
+func forgetBans(tx *bbolt.Tx, all []chat.Ban) (forgotten []chat.Ban, err error) {
+	bucket := tx.Bucket(bucketBans)
+	for _, one := range all {
+		key := []byte(one.Subject())
+		stored := bucket.Get(key)
+		if stored == nil {
+			continue
+		}
+		if now, err := decodeBan(key, stored); err != nil || now != one {
+			continue
+		}
+		if err := deleteCounted(bucket, key); err != nil {
+			return nil, err
+		}
+		forgotten = append(forgotten, one)
+	}
+	return forgotten, nil
 }
 
 // Unban implements chat.Bans.

@@ -55,26 +55,32 @@ func testBans(h *house) {
 	}
 }
 
-// A ban of a network is one of all addresses in it, in whatever form they come; the smallest
-// banned network counts.
+// A ban of a network is one of all addresses in it, in whatever form they come; the ban that ends
+// last counts, then that of the smallest network.
 func testNetworkBans(h *house) {
 	ear := newEar()
 	n := h.Broker.Attach(ear)
 	defer n.Detach()
+	now := h.Log.Now()
+	ends := map[string]int64{"203.0.113.0/24": now + 600_000, "203.0.113.7/32": now + 60_000, "203.0.113.8/32": now + 900_000}
 	for network, reason := range map[string]string{
 		"192.0.2.0/24":     "scans",
 		"192.0.2.7/32":     "floods",
 		"2001:db8:1::/64":  "guesses",
 		"2001:db8:2::/48":  "storms",
 		"198.51.100.64/26": "junk",
+		"203.0.113.0/24":   "storms",
+		"203.0.113.7/32":   "floods",
+		"203.0.113.8/32":   "scans",
 	} {
-		h.ban(chat.Ban{Network: netip.MustParsePrefix(network), Reason: reason, By: "a test", Since: start.UnixMilli(), Strike: 3})
+		h.ban(chat.Ban{Network: netip.MustParsePrefix(network), Reason: reason, By: "a test", Since: start.UnixMilli(), Until: ends[network], Strike: 3})
 		h.await("the ban", func() bool { return ear.hasHeardOf(network + " for " + reason) })
 	}
 	want := map[string]string{
 		"192.0.2.1": "scans", "192.0.2.7": "floods", "::ffff:192.0.2.7": "floods", "192.0.3.1": "",
 		"2001:db8:1::7": "guesses", "2001:db8:1:1::7": "", "2001:db8:2:9::1%eth0": "storms", "::192.0.2.7": "",
 		"198.51.100.127": "junk", "198.51.100.128": "",
+		"203.0.113.1": "storms", "203.0.113.7": "storms", "203.0.113.8": "scans",
 	}
 	for range 2 {
 		for addr, reason := range want {
@@ -94,6 +100,9 @@ func testNetworkBans(h *house) {
 	h.unban("192.0.2.7/32", true)
 	h.unban("192.0.2.0/25", false)
 	want["192.0.2.7"], want["::ffff:192.0.2.7"] = "scans", "scans"
+	for network := range ends {
+		h.unban(network, true)
+	}
 	var listed []string
 	for after, more := "", true; more; {
 		var page []chat.Ban

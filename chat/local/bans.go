@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -23,6 +24,7 @@ type Bans struct {
 	users    map[string]chat.Ban
 	networks map[netip.Prefix]chat.Ban
 	lengths  [2][129]int // how many networks have so many bits, of IPv4 and IPv6
+	ends     banEnds
 }
 
 // BansConfig says where Bans belong.
@@ -32,10 +34,13 @@ type BansConfig struct {
 
 	// Sessions of which those of a banned user end; nil: the engine ends them itself.
 	Sessions *Sessions
+
+	Max int // how many there may be; default: chat.MaxBans
 }
 
 // NewBans returns Bans with those that are saved.
 func NewBans(cfg BansConfig, saved []chat.Ban) *Bans {
+	cfg.Max = cmp.Or(cfg.Max, chat.MaxBans)
 	b := &Bans{cfg: cfg, users: make(map[string]chat.Ban), networks: make(map[netip.Prefix]chat.Ban)}
 	for _, one := range saved {
 		b.put(one)
@@ -48,32 +53,53 @@ func (b *Bans) Ban(ctx context.Context, one chat.Ban) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := b.Admit(&one); err != nil {
+	forgotten, err := b.Admit(&one)
+	if err != nil {
 		return err
+	}
+	for i := range forgotten {
+		b.Forget(&forgotten[i])
 	}
 	b.Apply(one)
 	return nil
 }
 
-// Admit reports what speaks against a ban. It forgets bans that ended long ago if that makes room.
-func (b *Bans) Admit(one *chat.Ban) error {
-	if err := one.Check(); err != nil {
-		return err
+const (
+	// someEnded is how many bans are forgotten with each new one that ended long ago, so that
+	// they become fewer.
+	someEnded = 4
+
+	// manyEnded is how many that ended are forgotten for a ban for which there is no room.
+	manyEnded = 64
+)
+
+// Room is how many bans there may be when one is added: those that are given by hand have
+// chat.ReservedBans places to themselves.
+func (b *Bans) Room(one *chat.Ban) int {
+	if one.Strike > 0 {
+		return b.cfg.Max - b.cfg.Max/(chat.MaxBans/chat.ReservedBans)
 	}
-	if b.known.Load() < chat.MaxBans {
-		return nil
-	}
-	if _, known := b.Last(one.Subject()); known {
-		return nil
-	}
-	for _, subject := range b.Ended(chat.MaxBans, 0) {
-		b.Remove(subject)
-	}
-	if b.known.Load() >= chat.MaxBans {
-		return chat.ErrTooManyBans
-	}
-	return nil
+	return b.cfg.Max
 }
+
+// Admit reports what speaks against a ban, and which ended ones are to be forgotten with it. The
+// caller does that, in what it stores, then here (Forget).
+func (b *Bans) Admit(one *chat.Ban) (forget []chat.Ban, err error) {
+	if err := one.Check(); err != nil {
+		return nil, err
+	}
+	if _, known := b.Last(one.Subject()); !known && b.known.Load() >= int64(b.Room(one)) {
+		if forget = b.Spare(); len(forget) == 0 {
+			return nil, chat.ErrTooManyBans
+		}
+		return forget, nil
+	}
+	forget = b.Ended(someEnded, chat.BanMemory.Milliseconds())
+	return slices.DeleteFunc(forget, func(other chat.Ban) bool { return other.Subject() == one.Subject() }), nil
+}
+
+// Spare returns some bans that ended, and can be forgotten if there is no room.
+func (b *Bans) Spare() []chat.Ban { return b.Ended(manyEnded, 0) }
 
 // Apply puts a ban in force, ends the sessions of a banned user, and tells of it. It does not
 // block.
@@ -99,6 +125,7 @@ func (b *Bans) put(one chat.Ban) {
 		}
 		b.networks[one.Network] = one
 	}
+	b.noteEnd(&one)
 	b.known.Store(int64(len(b.users) + len(b.networks)))
 }
 
@@ -122,20 +149,34 @@ func (b *Bans) Unban(ctx context.Context, subject string) (was bool, err error) 
 
 // Remove forgets the ban of a subject. was says whether one was in force.
 func (b *Bans) Remove(subject string) (was bool) {
-	one, known := b.Last(subject)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	one, known := b.last(subject)
 	if !known {
 		return false
 	}
+	b.drop(&one)
+	return one.InForce(b.cfg.Now())
+}
+
+// Forget forgets a ban, unless its subject has another one by now.
+func (b *Bans) Forget(one *chat.Ban) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if now, known := b.last(one.Subject()); known && now == *one {
+		b.drop(one)
+	}
+}
+
+// drop removes a ban that is there. Called with mu held.
+func (b *Bans) drop(one *chat.Ban) {
 	if one.UserID != "" {
 		delete(b.users, one.UserID)
-	} else if _, have := b.networks[one.Network]; have {
+	} else {
 		delete(b.networks, one.Network)
 		*b.length(one.Network)--
 	}
 	b.known.Store(int64(len(b.users) + len(b.networks)))
-	return one.InForce(b.cfg.Now())
 }
 
 // OfUser implements chat.Bans.
@@ -166,17 +207,27 @@ func (b *Bans) OfAddress(addr netip.Addr) (one chat.Ban, banned bool) {
 			continue
 		}
 		network, _ := addr.Prefix(bits)
-		if one, known := b.networks[network]; known && one.InForce(now) {
-			return one, true
+		if next, known := b.networks[network]; known && next.InForce(now) && (!banned || longer(&next, &one)) {
+			one, banned = next, true
 		}
 	}
-	return one, false
+	return one, banned
+}
+
+// longer reports whether a ban ends after another one.
+func longer(one, other *chat.Ban) bool {
+	return other.Until != 0 && (one.Until == 0 || one.Until > other.Until)
 }
 
 // Last implements chat.Bans.
 func (b *Bans) Last(subject string) (one chat.Ban, known bool) {
 	b.mu.RLock()
 	defer b.mu.RUnlock()
+	return b.last(subject)
+}
+
+// last is Last, with mu held.
+func (b *Bans) last(subject string) (one chat.Ban, known bool) {
 	if one, known = b.users[subject]; known {
 		return one, true
 	}
@@ -215,15 +266,4 @@ func (b *Bans) All() []chat.Ban {
 		all = append(all, one)
 	}
 	return all
-}
-
-// Ended returns at most limit subjects of bans that ended more than so many ms ago.
-func (b *Bans) Ended(limit int, ago int64) (subjects []string) {
-	then := b.cfg.Now() - ago
-	for _, one := range b.All() {
-		if !one.InForce(then) && len(subjects) < limit {
-			subjects = append(subjects, one.Subject())
-		}
-	}
-	return subjects
 }

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"strconv"
 	"sync"
 
@@ -22,21 +21,35 @@ type bans struct {
 	s        *store
 	b        *broker
 	sessions *sessions
+	now      chan struct{} // check is due
 
-	mu sync.Mutex // held from reading bans until what was read is in force
+	checking sync.Mutex
+	// Guarded by checking.
+	ahead   int64  // what the count was at the last look, if it was more
+	witness string // the last entry of the control stream at the last look
+
+	mu sync.Mutex
 	// Guarded by mu.
-	records map[string]string // by subject, as stored
-	changes int64             // up to which all are in force
-	ahead   int64             // what the count was at the last look, if it was more
+	records map[string]string   // by subject, as stored
+	changes int64               // up to which all are in force
+	seen    []string            // the entries of the control stream that came with changes since the last look
+	stale   bool                // another node has stored bans again
+	heeded  map[string]struct{} // subjects of what was put in force since load began; nil: it does not run
+	heeds   uint64              // how often this node's changes were put in force
+	problem error               // of the last check
 }
 
-// countField is the field of the hash that counts changes. It is no subject.
-const countField = "#"
+// countField is the field of the hash that counts changes. It is no subject, nor is anyBan, which
+// stands for all of them in the control stream.
+const (
+	countField = "#"
+	anyBan     = "*"
+)
 
 func newBans(s *store, b *broker, ss *sessions) *bans {
 	return &bans{
-		Bans: local.NewBans(local.BansConfig{Now: s.Now, Banned: b.banned}, nil),
-		s:    s, b: b, sessions: ss, records: make(map[string]string),
+		Bans: local.NewBans(local.BansConfig{Now: s.Now, Banned: b.banned, Max: s.cfg.maxBans}, nil),
+		s:    s, b: b, sessions: ss, now: make(chan struct{}, 1), records: make(map[string]string),
 	}
 }
 
@@ -46,24 +59,26 @@ func (b *bans) Ban(ctx context.Context, one chat.Ban) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := b.Admit(&one); err != nil {
-		return err
-	}
-	if err := b.forget(ctx); err != nil {
+	forget, err := b.Admit(&one)
+	if err != nil {
 		return err
 	}
 	text, err := json.Marshal(one)
 	if err != nil {
 		return err
 	}
-	n, err := b.change(ctx, one.Subject(), string(text), "")
+	subject, record := one.Subject(), string(text)
+	n, err := b.change(ctx, subject, record, b.Room(&one), forget)
+	if n < 0 && len(forget) < len(b.Spare()) { // this node does not know yet of all that are stored
+		n, err = b.change(ctx, subject, record, b.Room(&one), b.Spare())
+	}
 	if err != nil {
 		return written(err)
 	}
 	if n < 0 {
 		return chat.ErrTooManyBans
 	}
-	b.heed(one.Subject(), string(text))
+	b.heed(subject, record)
 	if one.UserID != "" {
 		_, err = b.sessions.End(ctx, one.UserID, "", chat.UserBanned)
 	}
@@ -76,7 +91,7 @@ func (b *bans) Unban(ctx context.Context, subject string) (was bool, err error) 
 		return false, err
 	}
 	one, known := b.Last(subject) // before word of the change comes by the control stream
-	n, err := b.change(ctx, subject, "", "")
+	n, err := b.change(ctx, subject, "", 0, nil)
 	if err != nil {
 		return false, written(err)
 	}
@@ -84,39 +99,57 @@ func (b *bans) Unban(ctx context.Context, subject string) (was bool, err error) 
 	return n > 0 && known && one.InForce(b.s.Now()), nil
 }
 
-// change stores the record of a ban, or removes it if the record is "", provided that the stored
-// one is old, unless that is "".
-func (b *bans) change(ctx context.Context, subject, record, old string) (n int64, err error) {
+// change stores the record of a ban, or removes it if the record is "", and forgets bans that
+// have ended. n is -1 if there are more than there may be then.
+func (b *bans) change(ctx context.Context, subject, record string, room int, forget []chat.Ban) (n int64, err error) {
 	k := b.b.keys
-	return banScript.run(ctx, b.s.client, call{
-		[]string{k.bans(), k.control(), k.controlChannel()},
-		[]string{subject, record, strconv.Itoa(chat.MaxBans), strconv.Itoa(controlEntries), old},
-	}).AsInt64()
-}
-
-// forget removes some bans that ended long ago.
-func (b *bans) forget(ctx context.Context) error {
-	const some = 4
-	for _, subject := range b.Ended(some, chat.BanMemory.Milliseconds()) {
-		b.mu.Lock()
-		record := b.records[subject]
-		b.mu.Unlock()
-		if _, err := b.change(ctx, subject, "", record); err != nil {
-			return written(err)
+	args := []string{subject, record, strconv.Itoa(room), strconv.Itoa(controlEntries)}
+	b.mu.Lock()
+	for i := range forget {
+		other := forget[i].Subject()
+		if stored := b.records[other]; stored != "" {
+			args = append(args, other, stored)
 		}
 	}
-	return nil
+	b.mu.Unlock()
+	reply, err := banScript.run(ctx, b.s.client, call{[]string{k.bans(), k.control(), k.controlChannel()}, args}).ToArray()
+	if err != nil {
+		return 0, err
+	}
+	if len(reply) != 2 {
+		return 0, errReply
+	}
+	id, err := reply[1].ToString()
+	if err != nil {
+		return 0, err
+	}
+	b.saw(id)
+	return reply[0].AsInt64()
 }
 
-// heed puts the stored record of a subject in force; "" lifts its ban.
+// saw notes an entry of the control stream.
+func (b *bans) saw(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id != "" && len(b.seen) < controlEntries {
+		b.seen = append(b.seen, id)
+	}
+}
+
+// heed puts a change of this node in force: the stored record of a subject, or "" if its ban was
+// lifted.
 func (b *bans) heed(subject, record string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.heeds++
 	b.put(subject, record)
 }
 
-// put is heed, with mu held.
+// put puts the stored record of a subject in force. Called with mu held.
 func (b *bans) put(subject, record string) {
+	if b.heeded != nil {
+		b.heeded[subject] = struct{}{}
+	}
 	switch {
 	case record == b.records[subject]:
 	case record == "":
@@ -136,89 +169,38 @@ func (b *bans) put(subject, record string) {
 	}
 }
 
-// changed follows a change of which the control stream tells.
-func (b *bans) changed(ctx context.Context, subject string, n int64) error {
+// changed follows a change of which an entry of the control stream tells.
+func (b *bans) changed(ctx context.Context, id, subject string, n int64) error {
+	b.saw(id)
+	if subject == anyBan {
+		b.restored(n)
+		return nil
+	}
+	for try := 0; ; try++ {
+		b.mu.Lock()
+		heeds := b.heeds
+		b.mu.Unlock()
+		record, err := b.s.client.Do(ctx, b.s.client.B().Hget().Key(b.b.keys.bans()).Field(subject).Build()).ToString()
+		if err != nil && !rueidis.IsRedisNil(err) {
+			return err
+		}
+		if b.follow(subject, record, n, heeds, try == maxBroken) {
+			return nil
+		}
+	}
+}
+
+// follow puts a record in force that was read. It does not if this node has changed one since
+// then, which might be newer, except anyway: word of the newer one follows.
+func (b *bans) follow(subject, record string, n int64, heeds uint64, anyway bool) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	record, err := b.s.client.Do(ctx, b.s.client.B().Hget().Key(b.b.keys.bans()).Field(subject).Build()).ToString()
-	if err != nil && !rueidis.IsRedisNil(err) {
-		return err
+	if b.heeds != heeds && !anyway {
+		return false
 	}
 	b.put(subject, record)
 	if n == b.changes+1 {
 		b.changes = n
 	}
-	return nil
-}
-
-// check compares the count of changes. It may be ahead of this node for a moment.
-func (b *bans) check(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	c := b.s.client
-	n, err := c.Do(ctx, c.B().Hget().Key(b.b.keys.bans()).Field(countField).Build()).AsInt64()
-	if err != nil && !rueidis.IsRedisNil(err) {
-		return err
-	}
-	switch {
-	case n < b.changes:
-		b.b.cfg.Log.Warn("chat/redis: Redis has lost bans; they are stored again", "bans", len(b.records))
-		if err := b.restore(ctx, n); err != nil {
-			return err
-		}
-		return b.load(ctx)
-	case b.ahead > b.changes:
-		return b.load(ctx)
-	}
-	b.ahead = n
-	return nil
-}
-
-// restore stores the bans again that are not in Redis any more, whose count is n. Called with mu
-// held.
-func (b *bans) restore(ctx context.Context, n int64) error {
-	c := b.s.client
-	cmds := make(rueidis.Commands, 0, len(b.records)+1)
-	for subject, record := range b.records {
-		cmds = append(cmds, c.B().Hsetnx().Key(b.b.keys.bans()).Field(subject).Value(record).Build())
-	}
-	cmds = append(cmds, c.B().Hincrby().Key(b.b.keys.bans()).Field(countField).Increment(b.changes-n+1).Build())
-	for _, r := range c.DoMulti(ctx, cmds...) {
-		if err := r.Error(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// load reads all bans. Called with mu held.
-func (b *bans) load(ctx context.Context) error {
-	c := b.s.client
-	stored, err := c.Do(ctx, c.B().Hgetall().Key(b.b.keys.bans()).Build()).AsStrMap()
-	if err != nil {
-		return err
-	}
-	if count := stored[countField]; count == "" {
-		b.changes = 0
-	} else if b.changes, err = strconv.ParseInt(count, 10, 64); err != nil {
-		return fmt.Errorf("%w: bans: %w", errReply, err)
-	}
-	delete(stored, countField)
-	b.ahead = b.changes
-	for subject, record := range stored {
-		b.put(subject, record)
-	}
-	for subject := range b.records {
-		if _, still := stored[subject]; !still {
-			b.put(subject, "")
-		}
-	}
-	return nil
-}
-
-// start reads all bans.
-func (b *bans) start(ctx context.Context) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.load(ctx)
+	return true
 }

@@ -1,6 +1,8 @@
 package redis
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -61,5 +63,155 @@ func TestA17BansSurviveAFlush(t *testing.T) {
 	server.Do("HINCRBY", key, countField, "2")
 	for _, e := range []*Engine{one, other, late} {
 		await(t, "the change of which nobody told", func() bool { return inForce(e, "u_mallory")() && !inForce(e, "192.0.2.0/24")() })
+	}
+}
+
+// A17: a flush is noticed if more bans follow it than there were before.
+func TestA17BansAfterAFlush(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}})
+	ban := func(subjects ...string) {
+		t.Helper()
+		for _, s := range subjects {
+			if err := e.bans.Ban(ctx, chat.Ban{UserID: s, Reason: "spam"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	ban("u_eve")
+	e.bans.check(ctx)
+	server.Do("FLUSHALL")
+	ban("u_a", "u_b", "u_c")
+	for range 3 { // the count is ahead
+		if err := e.bans.check(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, e := range map[string]*Engine{"the node that knew it": e, "one that starts then": open(t, e.cfg)} {
+		if _, banned := e.bans.OfUser("u_eve"); !banned {
+			t.Errorf("u_eve is not banned on %s", name)
+		}
+	}
+}
+
+// A17: a failover loses the last changes, and others come after it.
+func TestA17BansAfterAFailover(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}})
+	key, control := e.broker.keys.bans(), e.broker.keys.control()
+	ban := func(e *Engine, user string, since int64) {
+		t.Helper()
+		if err := e.bans.Ban(ctx, chat.Ban{UserID: user, Reason: fmt.Sprint(since), Since: since}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ban(e, "u_ada", 1)
+	ban(e, "u_bob", 1)
+	e.bans.check(ctx)
+	before := server.Do("HGET", key, "u_ada")
+	kept := server.Do("XLEN", control).(int64)
+	ban(e, "u_ada", 2)
+	ban(e, "u_bob", 2)
+	ban(e, "u_eve", 2)
+	for _, entry := range server.Do("XRANGE", control, "-", "+").([]any)[kept:] {
+		server.Do("XDEL", control, entry.([]any)[0])
+	}
+	server.Do("HSET", key, "u_ada", before, "u_bob", before, countField, "2")
+	server.Do("HDEL", key, "u_eve", "u_bob")
+	later := open(t, e.cfg)
+	ban(later, "u_bob", 3)
+	for i := range 5 {
+		ban(later, fmt.Sprint("u_", i), 3)
+	}
+	await(t, "the changes after the failover", func() bool { _, banned := e.bans.OfUser("u_4"); return banned })
+	if err := e.bans.check(ctx); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "word of what was stored again", func() bool { later.bans.check(ctx); _, banned := later.bans.OfUser("u_eve"); return banned })
+	for _, e := range []*Engine{e, later, open(t, e.cfg)} {
+		for user, since := range map[string]int64{"u_ada": 2, "u_bob": 3, "u_eve": 2, "u_0": 3} {
+			if b, _ := e.bans.OfUser(user); b.Since != since {
+				t.Errorf("the ban of %s is of %d, want %d", user, b.Since, since)
+			}
+		}
+	}
+
+	// Nothing is lost: what another node has lifted stays lifted.
+	if _, err := later.bans.Unban(ctx, "u_eve"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.bans.check(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if there := server.Do("HEXISTS", key, "u_eve"); there != int64(0) {
+		t.Error("a ban that was lifted is stored again")
+	}
+}
+
+// Bans that have ended make room; those by hand have some to themselves.
+func TestBansMakeRoom(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	cfg := Config{Addresses: []string{server.Addr}, maxBans: 2000}.withDefaults()
+	key := keys{prefix: cfg.Prefix}.bans()
+	now := time.Now().UnixMilli()
+	args := []any{"HSET", key, countField, "2000"}
+	for i := range cfg.maxBans {
+		args = append(args, fmt.Sprint("u_", i), fmt.Sprintf(`{"user":"u_%d","reason":"unused","since":%d,"until":%d,"strike":1}`, i, now-30*3600_000, now-3600_000))
+	}
+	server.Do(args...)
+	e, other := open(t, cfg), open(t, cfg)
+	if n := len(e.bans.All()); n != cfg.maxBans {
+		t.Fatalf("%d bans are read", n)
+	}
+	ban := func(user string, strike int) error {
+		return e.bans.Ban(ctx, chat.Ban{UserID: user, Reason: "spam", Until: now + 3600_000, Strike: strike})
+	}
+	for _, strike := range []int{0, 1} {
+		var err error
+		for range 10 { // so many are forgotten at a time that automatic ones have room
+			if err = ban(fmt.Sprint("u_eve", strike), strike); err == nil {
+				break
+			}
+			e.broker.readControl(ctx)
+		}
+		if err != nil {
+			t.Errorf("a ban with strike %d: %v", strike, err)
+		}
+	}
+	want := server.Do("HLEN", key).(int64) - 1
+	if want >= int64(cfg.maxBans) {
+		t.Errorf("there are %d bans", want)
+	}
+	for _, e := range []*Engine{e, other} {
+		await(t, "fewer bans in memory", func() bool { return int64(len(e.bans.All())) == want })
+	}
+}
+
+func TestBansAreFull(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, maxBans: 20})
+	for i := range 21 {
+		strike := 1
+		if i >= 18 {
+			strike = 0
+		}
+		one := chat.Ban{UserID: fmt.Sprint("u_", i), Reason: "spam", Strike: strike}
+		if i == 18 {
+			automatic := one
+			automatic.Strike = 1
+			if err := e.bans.Ban(ctx, automatic); !errors.Is(err, chat.ErrTooManyBans) {
+				t.Errorf("an automatic ban takes what is reserved: %v", err)
+			}
+		}
+		if err := e.bans.Ban(ctx, one); (err == nil) != (i < 20) || err != nil && !errors.Is(err, chat.ErrTooManyBans) {
+			t.Errorf("ban %d: %v", i, err)
+		}
+	}
+	if err := e.bans.Ban(ctx, chat.Ban{UserID: "u_3", Reason: "spam", Strike: 2}); err != nil {
+		t.Errorf("another ban of one who is banned: %v", err)
 	}
 }

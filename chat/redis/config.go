@@ -59,6 +59,8 @@ type Config struct {
 	// before may have been lost then: by a failover.
 	begun *atomic.Uint64
 
+	maxBans int // how many bans there may be; default chat.MaxBans
+
 	// Dial replaces the dialling of a server. For tests.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 }

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -12,7 +13,7 @@ import (
 // What all nodes must hear, although nobody knows which of them it concerns, is in one stream,
 // the control stream. Each node reads it when a doorbell rings, and every second. It says
 // which sessions have ended, "user session why", the session "-" for all of them; and whose ban has
-// changed, "ban subject number".
+// changed, "ban subject number", the subject "*" for many of them.
 const controlEntries = 10_000
 
 // end tells all nodes that sessions have ended.
@@ -39,6 +40,32 @@ func (b *broker) startControl(ctx context.Context) error {
 	return nil
 }
 
+// rewind makes the reader go on after the last entry there is, if it was farther before entries
+// were lost.
+func (b *broker) rewind(last string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if laterEntry(b.control, last) == b.control {
+		b.control = cmp.Or(last, "0-0")
+	}
+}
+
+// laterEntry returns the later of two entries of a stream.
+func laterEntry(x, y string) string {
+	parse := func(id string) (ms, seq uint64) {
+		first, second, _ := strings.Cut(id, "-")
+		ms, _ = strconv.ParseUint(first, 10, 64)
+		seq, _ = strconv.ParseUint(second, 10, 64)
+		return ms, seq
+	}
+	xms, xseq := parse(x)
+	yms, yseq := parse(y)
+	if cmp.Or(cmp.Compare(xms, yms), cmp.Compare(xseq, yseq)) > 0 {
+		return x
+	}
+	return y
+}
+
 func (b *broker) readControlSoon() {
 	select {
 	case b.controlNow <- struct{}{}:
@@ -58,7 +85,7 @@ func (b *broker) readControl(ctx context.Context) error {
 			return err
 		}
 		for _, e := range entries {
-			if err := b.heedControl(ctx, e.FieldValues["w"]); err != nil {
+			if err := b.heedControl(ctx, e.ID, e.FieldValues["w"]); err != nil {
 				b.cfg.Log.Warn("chat/redis: what another node has told is not understood", "error", err)
 			}
 			b.mu.Lock()
@@ -71,7 +98,7 @@ func (b *broker) readControl(ctx context.Context) error {
 	}
 }
 
-func (b *broker) heedControl(ctx context.Context, what string) error {
+func (b *broker) heedControl(ctx context.Context, id, what string) error {
 	f := strings.Fields(what)
 	if len(f) < 3 {
 		return fmt.Errorf("%w: %q", errReply, what)
@@ -81,7 +108,7 @@ func (b *broker) heedControl(ctx context.Context, what string) error {
 		if err != nil {
 			return fmt.Errorf("%w: %q", errReply, what)
 		}
-		return b.bans.changed(ctx, f[1], n)
+		return b.bans.changed(ctx, id, f[1], n)
 	}
 	why, err := strconv.ParseUint(f[2], 10, 8)
 	if err != nil || chat.Ending(why) > chat.UserDeleted {

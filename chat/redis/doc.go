@@ -47,7 +47,7 @@
 //
 // And outside of the partitions: epoch (string), rooms (sorted set: the list of rooms by time),
 // nodes (sorted set: heartbeats), tokenkey (string: KeyID), {0}control (stream that every node
-// reads), {0}bans (hash: bans by subject, as JSON, and the number of changes).
+// reads), {0}bans (hash: bans by subject, as JSON, and "#", the number of changes).
 //
 // # What is atomic
 //

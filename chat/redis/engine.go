@@ -86,14 +86,12 @@ func (e *Engine) begin(ctx context.Context) error {
 	if err := e.broker.startControl(ctx); err != nil {
 		return err
 	}
-	if err := e.bans.start(ctx); err != nil {
-		return err
-	}
 	channel := e.broker.keys.controlChannel()
 	if err := e.broker.listener.acquire(ctx, channel); err != nil {
 		return err
 	}
 	e.every(e.cfg.PresenceTTL/4, nil, e.check)
+	e.every(e.cfg.PresenceTTL/4, e.bans.now, e.bans.check)
 	e.every(e.cfg.beatEvery(), nil, e.broker.pulse)
 	e.every(controlEvery, e.broker.controlNow, e.broker.readControl)
 	e.every(listEvery, nil, e.store.flushRooms)
@@ -153,7 +151,7 @@ func (e *Engine) check(ctx context.Context) (err error) {
 	if err := e.tellTime(ctx); err != nil {
 		return err
 	}
-	return errors.Join(e.verify(ctx), e.bans.check(ctx))
+	return errors.Join(e.verify(ctx), e.bans.healthy())
 }
 
 // verify finds out whether messages can be kept as Config.Ack says. If not, none are stored.

@@ -27,7 +27,11 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, cfg.explain(err)
 	}
 	e := newEngine(cfg, &bounded{client, cfg.Timeout}, &bounded{heart, cfg.beatTimeout()})
-	if err := e.start(ctx); err != nil {
+	err = e.start(ctx)
+	if err == nil {
+		err = e.bans.start(ctx) // which takes long if there are many
+	}
+	if err != nil {
 		e.Close(ctx)
 		return nil, cfg.explain(err)
 	}

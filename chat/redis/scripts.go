@@ -76,6 +76,9 @@ var (
 	//go:embed scripts/ban.lua
 	banText   string
 	banScript = newScript(banText)
+	//go:embed scripts/rebans.lua
+	rebansText   string
+	rebansScript = newScript(rebansText)
 	//go:embed scripts/control.lua
 	controlText   string
 	controlScript = newScript(controlText)
