@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +153,62 @@ func TestComposeSettings(t *testing.T) {
 	}
 	if !cfg.Redis.On() {
 		t.Error("without Redis")
+	}
+}
+
+// What compose.yaml and the Dockerfile name is there, and they agree with nginx.conf and each other.
+func TestComposeFiles(t *testing.T) {
+	read := func(name string) string {
+		text, err := os.ReadFile(filepath.Join("cluster", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	compose, docker, nginx := read("compose.yaml"), read("Dockerfile"), read("nginx.conf")
+	all := func(text, expression string, want int) (found []string) {
+		for _, m := range regexp.MustCompile(expression).FindAllStringSubmatch(text, -1) {
+			found = append(found, m[1])
+		}
+		if len(found) != want {
+			t.Fatalf("%q is found %d times, want %d: %q", expression, len(found), want, found)
+		}
+		return found
+	}
+	context := filepath.Join("cluster", all(compose, `context: (\S+)`, 1)[0])
+	paths := []string{filepath.Join(context, all(compose, `dockerfile: (\S+)`, 1)[0])}
+	for _, file := range all(compose, `- (\./\S+):/`, 2) {
+		paths = append(paths, filepath.Join("cluster", file))
+	}
+	for _, file := range append(strings.Fields(all(docker, `COPY (.+) \./`, 1)[0]), all(docker, ` (\./cmd/\S+)`, 1)...) {
+		paths = append(paths, filepath.Join(context, file))
+	}
+	for _, path := range paths {
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	}
+	key := all(compose, `(?m)^    file: (\S+)`, 1)[0]
+	if made := all(compose, `new-key (\S+)`, 1)[0]; filepath.Join("cluster", key) != filepath.Join(context, made) {
+		t.Errorf("the key is %s, and made as %s", key, made)
+	}
+	if !slices.Contains(strings.Fields(read("Dockerfile.dockerignore")), "data") {
+		t.Error("the key is sent to the build")
+	}
+	nodes := all(compose, `(?m)^  (hawser\d):$`, 3)
+	if upstream := all(nginx, `server (\w+):8080 `, 3); !slices.Equal(nodes, upstream) {
+		t.Errorf("nodes are %q, and nginx knows %q", nodes, upstream)
+	}
+	addresses := all(compose, `ipv4_address: (\S+)`, 4)
+	if trusted := all(compose, `HAWSER_TRUSTED_PROXIES: (\S+)`, 1)[0]; trusted != addresses[3] {
+		t.Errorf("trusted is %s, and nginx has %s", trusted, addresses[3])
+	}
+	if out, served := all(compose, `ports: \["127\.0\.0\.1:\d+:(\d+)"\]`, 1)[0], all(nginx, `listen (\d+)`, 1)[0]; out != served {
+		t.Errorf("nginx serves %s, and %s is published", served, out)
+	}
+	wanted, used := all(read("../../../go.mod"), `(?m)^go (\d+\.\d+)`, 1)[0], all(docker, `golang:(\S+)`, 1)[0]
+	if wanted != used {
+		t.Errorf("go.mod wants Go %s, and the image is built with %s", wanted, used)
 	}
 }
 
