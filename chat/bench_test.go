@@ -3,6 +3,7 @@ package chat_test
 import (
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"testing"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -33,9 +34,21 @@ func (silent) Send(*wsproto.Prepared, chat.Urgency) {}
 // BenchmarkWriters measures durable messages through hub and store: 100 writers in
 // one room, each with one message on its way. Its messages/s depend on the disk's
 // sync; the file system of TMPDIR is what is measured.
-func BenchmarkWriters(b *testing.B) {
+func BenchmarkWriters(b *testing.B) { benchmarkWriters(b, chat.Limits{}) }
+
+// BenchmarkLimitedWriters is the same with every limit on, and none of them reached.
+func BenchmarkLimitedWriters(b *testing.B) {
+	const many = 1 << 30
+	benchmarkWriters(b, chat.Limits{MessagesPerSecond: many, UserMessagesPerSecond: many / 2, AddressMessagesPerSecond: many / 2,
+		UserBytesPerDay: many, AddressBytesPerDay: many, UserRoomsPerHour: many, AddressRoomsPerHour: many, UserRoomsPerDay: many,
+		AddressRoomsPerDay: many, UserConnections: many, RoomMessagesPerSecond: many, RoomDeliveriesPerSecond: many,
+		Roles: map[string]float64{"bot": 2}, Rooms: 100, Content: 500, Metadata: 4096, Errors: 10})
+}
+
+func benchmarkWriters(b *testing.B, limits chat.Limits) {
 	const writers = 100
 	hub := chat.New(chat.Config{
+		Limits: limits,
 		Engine: openStore(b, b.TempDir(), nil).Parts(), Auth: tokens{}, Log: slog.New(slog.DiscardHandler),
 		NewFanout: func() chat.Fanout { return silent{} },
 	})
@@ -51,7 +64,7 @@ func BenchmarkWriters(b *testing.B) {
 	sessions := make([]*chat.Connection, writers)
 	for i := range all {
 		all[i] = &writer{acked: make(chan struct{}, 4)}
-		sessions[i] = hub.Open(all[i], chat.ConnectionInfo{})
+		sessions[i] = hub.Open(all[i], chat.ConnectionInfo{RemoteAddr: netip.MustParseAddrPort("192.0.2.1:1")})
 		sessions[i].Handle(frame.Text, []byte(`{"type":"auth","token":"token-of-ada","features":["ack"]}`))
 		<-all[i].acked
 	}

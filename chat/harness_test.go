@@ -246,8 +246,8 @@ func (f *fanout) Send(m *wsproto.Prepared, _ chat.Urgency) {
 	}
 }
 
-// tokens authenticates token-of-NAME as u_NAME, and token-of-NAME-until-SECONDS until
-// then.
+// tokens authenticates token-of-NAME as u_NAME, token-of-NAME-until-SECONDS until
+// then, and token-of-NAME-as-ROLE with a role.
 type tokens struct{}
 
 func (tokens) Authenticate(token string) (chat.Identity, error) {
@@ -259,6 +259,11 @@ func (tokens) Authenticate(token string) (chat.Identity, error) {
 	if seconds, err := strconv.ParseInt(until, 10, 64); err == nil {
 		id, err := tokens{}.Authenticate(name)
 		id.Expires = time.Unix(seconds, 0)
+		return id, err
+	}
+	if name, role, ok := strings.Cut(token, "-as-"); ok {
+		id, err := tokens{}.Authenticate(name)
+		id.Role = role
 		return id, err
 	}
 	if len(token) <= len(prefix) || token[:len(prefix)] != prefix {

@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -208,5 +209,27 @@ func TestA16ConnectionsPerUser(t *testing.T) {
 	}
 	if sessions, err := h.engine.Sessions.List(ctx, "u_ada"); err != nil || len(sessions) != 3 {
 		t.Errorf("%d sessions, %v: those that were refused are none", len(sessions), err)
+	}
+}
+
+// The role that a token names stays with the session: a connection that resumes it is told the same numbers.
+func TestRoleStaysWithTheSession(t *testing.T) {
+	h := newHouse(t, func(c *chat.Config) { c.Limits.Roles = map[string]float64{"bot": 3, "root": 0} })
+	for role, want := range map[string]string{"bot": `"messages_per_second":30,"burst":60,`, "root": `"messages_per_second":0,"burst":0,`, "other": `"messages_per_second":10,"burst":20,`} {
+		p := h.connect()
+		p.say(`{"type":"auth","token":"token-of-ada-as-` + role + `"}`)
+		first := p.hear()
+		var ok struct {
+			SessionID string `json:"session_id"`
+			ResumeKey string `json:"resume_key"`
+		}
+		if err := json.Unmarshal([]byte(first), &ok); err != nil || !strings.Contains(first, want) {
+			t.Errorf("%s is told %s, want %s", role, first, want)
+		}
+		again := h.connect()
+		again.say(`{"type":"auth","session_id":"` + ok.SessionID + `","resume_key":"` + ok.ResumeKey + `"}`)
+		if m := again.hear(); !strings.Contains(m, want) || !strings.Contains(m, `"resumed":true`) {
+			t.Errorf("%s resumes, and is told %s", role, m)
+		}
 	}
 }

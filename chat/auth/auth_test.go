@@ -44,6 +44,26 @@ func TestIssueAndAuthenticate(t *testing.T) {
 	}
 }
 
+// A token names a role, also when it has expired; one that is too long is refused.
+func TestRole(t *testing.T) {
+	tokens := open(t, t.TempDir())
+	for role, want := range map[string]string{"": "", "bot": "bot", strings.Repeat("x", chat.MaxRole): strings.Repeat("x", chat.MaxRole), strings.Repeat("x", chat.MaxRole+1): "refused"} {
+		for _, lifetime := range []time.Duration{time.Hour, -time.Hour} {
+			token, _, err := tokens.Issue("u_ada", role, lifetime)
+			if err != nil {
+				t.Fatal(err)
+			}
+			id, err := tokens.AuthenticateLate(token, 2*time.Hour)
+			if err != nil {
+				id.Role = "refused"
+			}
+			if id.Role != want {
+				t.Errorf("%q for %v: %q, %v", role, lifetime, id.Role, err)
+			}
+		}
+	}
+}
+
 // claims are good ones, changed.
 func claims(change func(*jwt.RegisteredClaims)) *jwt.RegisteredClaims {
 	c := &jwt.RegisteredClaims{
