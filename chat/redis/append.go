@@ -40,28 +40,37 @@ type batch struct {
 func (s *store) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
 	ctx, cancel := s.client.limit(ctx)
 	defer cancel()
-	if err := cmp.Or(ctx.Err(), s.refuses()); err != nil {
-		for i := range entries {
-			done(i, chat.Result{Err: err})
-		}
-		return
-	}
 	rounds := s.rounds(entries)
 	for n, batches := range rounds {
 		if err := ctx.Err(); err != nil {
 			refuse(rounds[n:], err, done)
 			return
 		}
+		for _, b := range batches {
+			b.early = s.refuses(s.keys.log(b.c))
+		}
 		s.hint(ctx, batches)
 		s.store(ctx, batches, entries, done)
 	}
 }
 
-// refuses is why nothing may be stored at the moment.
-func (s *store) refuses() error {
+// addressOf is the server of a key; "" where it is not a cluster.
+func (s *store) addressOf(key string) string {
+	if s.owners == nil {
+		return ""
+	}
+	return s.owners.of(key)
+}
+
+// refuses is why nothing may be stored at the moment at the server of a key.
+func (s *store) refuses(key string) error {
+	if !s.cfg.Ack.Disk {
+		return nil
+	}
+	address := s.addressOf(key)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.unsafe
+	return s.standingOf(address).unsafe
 }
 
 func refuse(rounds [][]*batch, err error, done func(int, chat.Result)) {

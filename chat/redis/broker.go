@@ -233,6 +233,7 @@ func (b *broker) gap(since time.Time) {
 	b.cfg.begun.Add(1)
 	for _, n := range b.all() {
 		n.bell.Probe()
+		n.roster.tellRecent()
 		b.wg.Go(func() {
 			n.findMoves(since)
 			n.catchUp()

@@ -60,7 +60,7 @@ func (s *store) commit(ctx context.Context, w work, calls []call, each func(k in
 
 // keep executes a script once. What it writes, or returns, is as safe as what people see.
 func (s *store) keep(ctx context.Context, sc *script, keys, args []string) (r rueidis.RedisResult) {
-	if !s.waits(visible) {
+	if s.cfg.Ack.Replicas == 0 {
 		return s.run(ctx, sc, keys, args)
 	}
 	once := func() {
@@ -70,34 +70,35 @@ func (s *store) keep(ctx context.Context, sc *script, keys, args []string) (r ru
 			}
 		})
 	}
-	if once(); sc == readScript && broken(r.Error()) {
+	once()
+	for try := 0; try < maxBroken && sc.reads && broken(r.Error()); try++ {
 		once()
 	}
 	return r
 }
 
 // keepAll executes a script for each of the calls. What it writes is kept if it is as safe as what
-// people see; if not, that is no error.
+// people see; if not, that is no error. Where Config.Ack asks for no replicas, it counts as kept.
 func (s *store) keepAll(ctx context.Context, sc *script, calls []call) (kept bool, err error) {
 	kept = true
 	if len(calls) == 0 {
 		return kept, nil
 	}
-	if !s.waits(visible) {
+	if s.cfg.Ack.Replicas == 0 {
 		for _, r := range sc.runAll(ctx, s.client, calls) {
 			err = cmp.Or(err, r.Error())
 		}
 		return kept, err
 	}
-	s.commit(ctx, work{sc, visible}, calls, func(_ int, r rueidis.RedisResult, unsafe error) {
-		err, kept = cmp.Or(err, r.Error()), kept && unsafe == nil
+	s.commit(ctx, work{sc, visible}, calls, func(k int, r rueidis.RedisResult, unsafe error) {
+		err, kept = cmp.Or(err, r.Error()), kept && unsafe == nil && s.waits(visible, s.addressOf(calls[k].keys[0]))
 	})
 	return kept, err
 }
 
 // commitAt does so for the calls of one server.
 func (s *store) commitAt(ctx context.Context, w work, address string, calls []call, each func(k int, r rueidis.RedisResult, err error)) {
-	if !s.waits(w.safety) {
+	if !s.waits(w.safety, address) {
 		for k, r := range w.runAll(ctx, s.client, calls) {
 			each(k, r, r.Error())
 		}
@@ -118,14 +119,15 @@ func (s *store) commitAt(ctx context.Context, w work, address string, calls []ca
 	}
 }
 
-// waits reports whether a command must follow that waits until something is safe.
-func (s *store) waits(safe safety) bool {
+// waits reports whether a command must follow that waits until something is safe at a server.
+func (s *store) waits(safe safety, address string) bool {
 	if safe == acknowledged {
 		return s.cfg.Ack.Replicas > 0 || s.cfg.Ack.Disk && s.waitaof
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.cfg.Ack.Replicas > 0 && (s.few.IsZero() || time.Since(s.few) < fewPatience)
+	few := s.standingOf(address).few
+	return s.cfg.Ack.Replicas > 0 && (few.IsZero() || time.Since(few) < fewPatience)
 }
 
 // commitAndWait executes some of the calls on one connection, and waits there. It returns those
@@ -147,9 +149,9 @@ func (s *store) commitAndWait(ctx context.Context, w work, address string, calls
 	results := w.runAll(ctx, conn, selected)
 	var err error
 	if w.safety == visible {
-		err = s.waitForReplicas(ctx, conn, selected[0].keys[0])
+		err = s.waitForReplicas(ctx, conn, address, selected[0].keys[0], s.patience(address, s.longWait()))
 	} else {
-		err = s.wait(ctx, conn)
+		err = s.wait(ctx, conn, address)
 	}
 	for i, k := range some {
 		r := results[i]
@@ -180,71 +182,96 @@ const (
 // others have replaced already, it has been found out by then.
 const fewPatience = 30 * time.Second
 
-// waitForReplicas waits until what was written or read by a connection is at replicas. From Redis
-// 7.2 on, WAIT waits for what the connection itself has written last: so it writes something.
-func (s *store) waitForReplicas(ctx context.Context, conn rueidis.DedicatedClient, key string) error {
-	n, limit := s.cfg.Ack.Replicas, s.patience(min(visibleWait, s.cfg.Timeout))
-	wait := conn.B().Wait().Numreplicas(int64(n)).Timeout(limit.Milliseconds()).Build()
-	cmds := rueidis.Commands{wait}
-	if s.waitaof {
-		touched := conn.B().Set().Key(s.keys.touched(key)).Value("").PxMilliseconds(1000).Build()
-		cmds = rueidis.Commands{touched, wait}
+// longWait is how long replicas are given before too few are known to be there.
+func (s *store) longWait() time.Duration { return min(visibleWait, s.cfg.Timeout/2) }
+
+// waitForReplicas waits until what was written or read by a connection is at replicas of its
+// server. From Redis 7.2 on, WAIT waits for what the connection itself has written last: so it
+// writes something.
+func (s *store) waitForReplicas(ctx context.Context, conn rueidis.DedicatedClient, address, key string, limit time.Duration) error {
+	if !s.waitaof {
+		have, err := conn.Do(ctx, s.waitCommand(conn, limit)).AsInt64()
+		return s.enough(address, have, limit, err)
 	}
-	results := conn.DoMulti(ctx, cmds...)
-	if err := results[0].Error(); err != nil {
-		return s.enough(0, err)
+	touched := []string{s.keys.touched(key)}
+	if s.owners != nil {
+		if p := s.owners.partitionBeside(address, key); p >= 0 {
+			touched = append(touched, s.keys.touched(s.keys.tails(p))) // should the slot of the first be on its way to another server
+		}
 	}
-	have, err := results[len(results)-1].AsInt64()
-	return s.enough(have, err)
+	var err error
+	for _, key := range touched {
+		touch := call{keys: []string{key}}
+		results := conn.DoMulti(ctx, touchScript.evalsha(conn, touch), s.waitCommand(conn, limit))
+		if noScript(results[0]) {
+			results = conn.DoMulti(ctx, touchScript.eval(conn, touch), s.waitCommand(conn, limit))
+		}
+		if err = results[0].Error(); err == nil {
+			have, err := results[1].AsInt64()
+			return s.enough(address, have, limit, err)
+		}
+		if _, said := rueidis.IsRedisErr(err); !said {
+			break
+		}
+	}
+	return s.enough(address, 0, 0, err)
+}
+
+func (s *store) waitCommand(conn rueidis.DedicatedClient, limit time.Duration) rueidis.Completed {
+	return conn.B().Wait().Numreplicas(int64(s.cfg.Ack.Replicas)).Timeout(max(1, limit.Milliseconds())).Build()
 }
 
 // wait waits until what was written by a connection is on disks, or at replicas.
-func (s *store) wait(ctx context.Context, conn rueidis.DedicatedClient) error {
+func (s *store) wait(ctx context.Context, conn rueidis.DedicatedClient, address string) error {
 	limit := s.cfg.Timeout
 	if end, ok := ctx.Deadline(); ok {
 		limit = min(limit, time.Until(end)*9/10)
 	}
-	ms := max(1, s.patience(limit).Milliseconds())
-	n := s.cfg.Ack.Replicas
+	limit = s.patience(address, limit)
 	if !s.cfg.Ack.Disk || !s.waitaof {
-		have, err := conn.Do(ctx, conn.B().Wait().Numreplicas(int64(n)).Timeout(ms).Build()).AsInt64()
-		return s.enough(have, err)
+		have, err := conn.Do(ctx, s.waitCommand(conn, limit)).AsInt64()
+		return s.enough(address, have, limit, err)
 	}
+	n, ms := s.cfg.Ack.Replicas, max(1, limit.Milliseconds())
 	have, err := conn.Do(ctx, conn.B().Arbitrary("WAITAOF").Args("1", strconv.Itoa(n), strconv.FormatInt(ms, 10)).Blocking()).AsIntSlice()
 	if err != nil || len(have) != 2 {
-		return s.enough(0, fmt.Errorf("%w: WAITAOF: %v", chat.ErrOutcomeUnknown, err))
+		return s.enough(address, 0, 0, fmt.Errorf("%w: WAITAOF: %v", chat.ErrOutcomeUnknown, err))
 	}
 	if have[0] < 1 {
 		return fmt.Errorf("%w: it is stored, but not on the server's disk in time", chat.ErrOutcomeUnknown)
 	}
-	return s.enough(have[1], nil)
+	return s.enough(address, have[1], limit, nil)
 }
 
-func (s *store) enough(replicas int64, err error) error {
+// enough judges how many replicas of a server have something after so long a wait.
+func (s *store) enough(address string, replicas int64, limit time.Duration, err error) error {
 	if err != nil {
 		return fmt.Errorf("%w: whether it is safe: %w", chat.ErrOutcomeUnknown, err)
 	}
 	n := s.cfg.Ack.Replicas
 	if replicas < int64(n) {
-		s.setFew(true)
+		if limit >= s.longWait() {
+			s.setFew(address, true)
+		}
 		return fmt.Errorf("%w: it is stored, but only %d of %d replicas have it", chat.ErrOutcomeUnknown, replicas, n)
 	}
 	if n > 0 {
-		s.setFew(false)
+		s.setFew(address, false)
 	}
 	return nil
 }
 
-// setFew takes note of whether there are fewer replicas than Config.Ack asks for. When there are
+// setFew takes note of whether a server has fewer replicas than Config.Ack asks for. When there are
 // enough again, what could not be read meanwhile is looked at.
-func (s *store) setFew(few bool) {
+func (s *store) setFew(address string, few bool) {
 	s.mu.Lock()
-	was := !s.few.IsZero()
+	one := s.standingOf(address)
+	was := !one.few.IsZero()
 	switch {
 	case !few:
-		s.few = time.Time{}
+		one.few = time.Time{}
 	case !was:
-		s.few = time.Now()
+		one.few = time.Now()
 	}
 	s.mu.Unlock()
 	if was && !few {
@@ -252,11 +279,11 @@ func (s *store) setFew(few bool) {
 	}
 }
 
-// patience is how long to wait for replicas at most.
-func (s *store) patience(limit time.Duration) time.Duration {
+// patience is how long to wait at most for replicas of a server.
+func (s *store) patience(address string, limit time.Duration) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.few.IsZero() {
+	if !s.standingOf(address).few.IsZero() {
 		return min(limit, fewWait)
 	}
 	return limit

@@ -90,14 +90,16 @@
 // follows; also memberships and users are stored like that. A master that was stopped and goes
 // on after another one has taken over finds no replica, so that nothing which it still answers is
 // believed. Only the position at which somebody begins to hear a conversation may be of a change
-// that is not safe yet: if that is lost, a new epoch begins. Where heartbeats have found for 30 s
-// that there are too few replicas, people see what the primary has, instead of nothing, and only
-// messages wait: they are not acknowledged. Who comes and goes is told at once, and told again if
-// no replica has heard of it.
+// that is not safe yet: if that is lost, a new epoch begins. Where a primary has had too few replicas
+// for 30 s, people see what it has, instead of nothing, and only messages wait: they are not
+// acknowledged. WAIT says how many there are: one that is connected and was stopped does not count.
+// Who comes and goes is told at once, and told again if no replica has heard of it; what was told
+// in the last minute also after connections broke.
 //
 // What the settings of a server cannot give is refused when the engine is opened. The settings are
 // read again every quarter of Config.PresenceTTL, as a server that took over may have others: while
-// they do not fit, nothing is stored, and Healthy says why. A message that was stored and did not become safe
+// those of a primary do not fit, nothing is stored there, and Healthy says why. What is wrong with one
+// server of a cluster changes nothing for the conversations of the others. A message that was stored and did not become safe
 // in time has chat.ErrOutcomeUnknown: repeated with its ref, it is acknowledged when it is safe.
 //
 // # Redis away

@@ -151,23 +151,7 @@ func (e *Engine) check(ctx context.Context) (err error) {
 	if err := e.tellTime(ctx); err != nil {
 		return err
 	}
-	return errors.Join(e.verify(ctx), e.bans.healthy())
-}
-
-// verify finds out whether messages can be kept as Config.Ack says. If not, none are stored.
-func (e *Engine) verify(ctx context.Context) error {
-	err := e.store.checkDurability(ctx)
-	unsafe := err
-	if errors.Is(err, errReplicas) {
-		unsafe = nil
-	}
-	if unsafe == nil {
-		e.store.setFew(err != nil)
-	}
-	e.store.mu.Lock()
-	defer e.store.mu.Unlock()
-	e.store.safe, e.store.unsafe = unsafe == nil, unsafe
-	return err
+	return errors.Join(e.store.checkDurability(ctx), e.bans.healthy())
 }
 
 // tellTime reads Redis's time.

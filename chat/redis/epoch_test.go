@@ -181,7 +181,7 @@ func TestNothingIsSeenThatIsNotAtReplicas(t *testing.T) {
 		t.Errorf("heard without a replica: %q", got)
 	}
 	e.store.mu.Lock()
-	e.store.few = time.Now().Add(-fewPatience) // as the heartbeat finds out
+	e.store.standingOf("").few = time.Now().Add(-fewPatience) // as the heartbeat finds out
 	e.store.mu.Unlock()
 	if got := stored(t, e, lobby); !slices.Equal(got, []string{"1", "2"}) {
 		t.Errorf("stored are %q", got)
@@ -191,7 +191,7 @@ func TestNothingIsSeenThatIsNotAtReplicas(t *testing.T) {
 	insist(t, e, lobby, "2")
 	insist(t, e, lobby, "3")
 	await(t, "the last", func() bool { return slices.Equal(r.of(lobby), []string{"1", "2", "3"}) })
-	if !e.store.waits(visible) {
+	if !e.store.waits(visible, "") {
 		t.Error("the replica is back, and nobody waits for it")
 	}
 }

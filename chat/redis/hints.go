@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -42,7 +43,7 @@ func (s *store) hint(ctx context.Context, batches []*batch) {
 		s.begun = begun
 	}
 	for _, b := range batches {
-		if one, other, ok := b.c.Users(); ok {
+		if one, other, ok := b.c.Users(); ok && b.early == nil {
 			for _, user := range []string{one, other} {
 				if now.Sub(s.hinted[hintKey{b.c, user}]) >= hintAgain {
 					need[b.c] = b
@@ -58,11 +59,11 @@ func (s *store) hint(ctx context.Context, batches []*batch) {
 	var calls []call
 	var puts []hintKey
 	s.tails(ctx, cs, func(i int, t tail, err error) {
-		if err != nil {
+		one, other, _ := cs[i].Users()
+		if err = cmp.Or(err, s.refuses(s.keys.hints(partition(one))), s.refuses(s.keys.hints(partition(other)))); err != nil {
 			need[cs[i]].early = err
 			return
 		}
-		one, other, _ := cs[i].Users()
 		for _, user := range slices.Compact([]string{one, other}) {
 			calls = append(calls, s.hintCall(user, cs[i], t.Tail))
 			puts = append(puts, hintKey{cs[i], user})

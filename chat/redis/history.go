@@ -22,7 +22,7 @@ func (s *store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pag
 	}
 	first, err := s.read(ctx, q.Conversation, window{from: 1, count: 1})
 	if err != nil || len(first.changes) == 0 {
-		return chat.Page{Epoch: t.Epoch, First: first.first}, err
+		return chat.Page{Epoch: first.tail.Epoch, First: first.first}, err
 	}
 	oldest := first.changes[0].Number
 	if t.back > oldest {

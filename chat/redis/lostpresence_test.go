@@ -27,21 +27,12 @@ func TestPresenceIsKept(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	here := func() (ids []string) {
-		users, _, err := presence{e.broker}.Users(ctx, "lobby", 10)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, u := range users {
-			ids = append(ids, u.ID)
-		}
-		return ids
-	}
+	here := func() []string { return inLobby(t, e) }
 	n.Enter("lobby", "u_ada")
 	await(t, "ada", func() bool { return slices.Equal(here(), []string{"u_ada"}) })
 	k := e.store.keys
 	saved := server.Do("HGET", k.presence(lobby), "u_ada").(string)
-	e.store.setFew(false)
+	e.store.setFew("", false)
 	replica.Pause()
 	n.Leave("lobby", "u_ada")
 	n.Enter("lobby", "u_bob")
@@ -53,4 +44,49 @@ func TestPresenceIsKept(t *testing.T) {
 	server.Do("ZADD", k.present(lobby), 0, "u_ada")
 	replica.Resume()
 	await(t, "how it is", func() bool { return slices.Equal(here(), []string{"u_bob"}) })
+}
+
+func inLobby(t *testing.T, e *Engine) (ids []string) {
+	t.Helper()
+	users, _, err := presence{e.broker}.Users(ctx, "lobby", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range users {
+		ids = append(ids, u.ID)
+	}
+	return ids
+}
+
+// Who has come or gone just before a failover that lost it is told again, also where nothing waits
+// for replicas, or not any more.
+func TestPresenceIsToldAgain(t *testing.T) {
+	for name, ack := range map[string]Ack{"in memory": {}, "too few replicas": {Replicas: 1}} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			e := open(t, Config{Addresses: []string{server.Addr}, Ack: ack, PresenceTTL: time.Hour})
+			fewForLong(e, "")
+			put(t, e, "u_ada", "u_bob")
+			n, _ := attach(t, e)
+			for _, id := range []string{"u_ada", "u_bob"} {
+				if _, err := n.Connect(ctx, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			n.Enter("lobby", "u_ada")
+			await(t, "ada", func() bool { return slices.Equal(inLobby(t, e), []string{"u_ada"}) })
+			k := e.store.keys
+			saved := server.Do("HGET", k.presence(lobby), "u_ada").(string)
+			n.Leave("lobby", "u_ada")
+			n.Enter("lobby", "u_bob")
+			await(t, "bob", func() bool { return slices.Equal(inLobby(t, e), []string{"u_bob"}) })
+			server.Do("DEL", k.presence(lobby), k.present(lobby))
+			server.Do("HSET", k.presence(lobby), "u_ada", saved)
+			server.Do("ZADD", k.present(lobby), 0, "u_ada")
+			if ack == (Ack{}) {
+				server.Do("CLIENT", "KILL", "TYPE", "pubsub")
+			}
+			await(t, "how it is", func() bool { return slices.Equal(inLobby(t, e), []string{"u_bob"}) })
+		})
+	}
 }

@@ -70,6 +70,20 @@ func (o *owners) of(key string) string {
 	return o.servers[o.slots[p]]
 }
 
+// partitionBeside is a partition that a server owns in another slot than a key's; -1 if there is none.
+func (o *owners) partitionBeside(address, key string) int {
+	cmd := o.client.B().Get().Key(key).Build()
+	slot := cmd.Slot()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for p, other := range o.slots {
+		if o.servers[other] == address && other != slot {
+			return p
+		}
+	}
+	return -1
+}
+
 func (o *owners) has(address string) bool { return o.partitionAt(address) >= 0 }
 
 // partitionAt is a partition that a server owns; -1 if there is none.

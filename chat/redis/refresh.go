@@ -12,13 +12,14 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// mine are the sessions that have connections here, by their users.
+// mine are the sessions that have connections here, by their users. One that is still being stored
+// is not among them: it would be taken for one that has ended.
 func (ss *sessions) mine() map[string]string {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
 	all := make(map[string]string)
 	for id, h := range ss.held {
-		if h.open > 0 {
+		if h.open > 0 && h.record != "" {
 			all[id] = h.user
 		}
 	}
@@ -44,6 +45,8 @@ func (ss *sessions) refresh(ctx context.Context) (gone map[string]string, err er
 func (ss *sessions) refreshOne(ctx context.Context, id, userID, process string) error {
 	ctx, cancel := context.WithTimeout(ctx, ss.s.cfg.Timeout)
 	defer cancel()
+	ss.lock(id)
+	defer ss.unlock(id)
 	if err := ss.lead(ctx, id, userID); err != nil {
 		return err
 	}

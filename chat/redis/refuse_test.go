@@ -155,6 +155,7 @@ func TestAckDisk(t *testing.T) {
 	}{
 		{redistest.Config(), "appendonly no"},
 		{redistest.AOF("everysec"), "appendfsync everysec"},
+		{redistest.Config("appendonly yes", "appendfsync always", "no-appendfsync-on-rewrite yes"), "no-appendfsync-on-rewrite yes"},
 	} {
 		server := redistest.Start(t, c.option)
 		e, err := Open(ctx, Config{Addresses: []string{server.Addr}, Ack: Ack{Disk: true}, Log: slog.New(slog.DiscardHandler)})

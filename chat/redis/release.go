@@ -20,7 +20,9 @@ func (ss *sessions) Release(id string) {
 	}
 	h.open--
 	h.seen = now
-	if h.released++; h.released == 1 {
+	h.released++
+	if !h.queued {
+		h.queued = true
 		ss.released = append(ss.released, id)
 		ss.wake.Signal()
 	}
@@ -81,11 +83,18 @@ func (ss *sessions) release(ids []string) (failed []string, err error) {
 	for i := range parts {
 		p := &parts[i]
 		wg.Go(func() {
+			ss.lock(p.id)
+			defer ss.unlock(p.id)
 			p.err = ss.update(ctx, p.id, p.user, func(r *sessionRecord) {
 				r.count(process, -p.released)
 				r.Seen = max(r.Seen, p.seen)
 				r.Until = max(r.Until, p.seen+ss.lifeMS())
 			})
+			if p.err == nil || errors.Is(p.err, chat.ErrSessionRefused) {
+				ss.mu.Lock()
+				ss.held[p.id].released -= p.released
+				ss.mu.Unlock()
+			}
 		})
 	}
 	wg.Wait()
@@ -97,9 +106,12 @@ func (ss *sessions) release(ids []string) (failed []string, err error) {
 			continue
 		}
 		h := ss.held[p.id]
-		if h.released -= p.released; h.released > 0 {
+		if h.released > 0 {
 			failed = append(failed, p.id) // more have ended meanwhile
-		} else if h.open == 0 {
+			continue
+		}
+		h.queued = false
+		if h.open == 0 {
 			delete(ss.held, p.id)
 		}
 	}

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"sync"
+	"time"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -22,7 +23,10 @@ type roster struct {
 	told       int // how many of them Redis was told, or need not be
 	waiting    []waiter
 	registered bool
-	unsure     map[[2]string]bool // rooms and users that Redis was told, and that a failover may have lost
+	unsure     map[[2]string]bool    // rooms and users that Redis was told, and that a failover may have lost
+	doubts     int                   // how often that was so, one after the other
+	recent     [2]map[[2]string]bool // rooms and users that Redis was told lately, and before
+	turned     time.Time             // when the first of them became the second
 	closed     bool
 	done       chan struct{} // closed when the goroutine has ended
 

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -116,19 +117,33 @@ func (r *roster) tell(ctx context.Context, id string, changes []presenceChange) 
 	if err != nil {
 		return err
 	}
-	if !kept || !too {
-		r.doubt(changes)
-	}
+	r.note(changes, kept && too)
 	return nil
 }
 
-// surePause is after what time Redis is told again what a failover may have lost.
-const surePause = 2 * time.Second
+// How long it takes until Redis is told again what a failover may have lost: at first, and at most.
+// What it was told in the last recently, or somewhat longer, it is told again after connections broke.
+const (
+	surePause = 2 * time.Second
+	longPause = time.Minute
+	recently  = time.Minute
+)
 
-// doubt has Redis told changes again after a while, as it is then.
-func (r *roster) doubt(changes []presenceChange) {
+// note takes note of changes that Redis was told. If they are not kept, it is told again after a
+// while, as it is then.
+func (r *roster) note(changes []presenceChange, kept bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if now := time.Now(); r.recent[0] == nil || now.Sub(r.turned) >= recently {
+		r.recent[0], r.recent[1], r.turned = make(map[[2]string]bool), r.recent[0], now
+	}
+	for _, c := range changes {
+		r.recent[0][[2]string{c.room, c.user}] = true
+	}
+	if kept {
+		r.doubts = 0
+		return
+	}
 	first := len(r.unsure) == 0
 	if first {
 		r.unsure = make(map[[2]string]bool)
@@ -137,16 +152,35 @@ func (r *roster) doubt(changes []presenceChange) {
 		r.unsure[[2]string{c.room, c.user}] = true
 	}
 	if first {
-		time.AfterFunc(surePause, r.tellAgain)
+		time.AfterFunc(min(surePause<<min(r.doubts, 5), longPause), r.tellUnsure)
+		r.doubts++
 	}
 }
 
-func (r *roster) tellAgain() {
+// tellUnsure has Redis told again what it may not keep.
+func (r *roster) tellUnsure() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	unsure := r.unsure
 	r.unsure = nil
-	for key := range unsure {
+	r.tellAgain(unsure)
+}
+
+// tellRecent has Redis told again what it was told lately, as a failover may have lost that.
+func (r *roster) tellRecent() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	again := make(map[[2]string]bool)
+	for _, some := range r.recent {
+		maps.Copy(again, some)
+	}
+	maps.Copy(again, r.unsure)
+	r.tellAgain(again)
+}
+
+// tellAgain has Redis told where people are now. Called with mu held.
+func (r *roster) tellAgain(of map[[2]string]bool) {
+	for key := range of {
 		p := r.people[key[1]]
 		if p == nil {
 			p = &person{user: chat.User{ID: key[1]}}

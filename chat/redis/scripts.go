@@ -43,6 +43,9 @@ var (
 	//go:embed scripts/hint.lua
 	hintText   string
 	hintScript = newScript(hintText)
+	//go:embed scripts/touch.lua
+	touchText   string
+	touchScript = newScript(touchText)
 	//go:embed scripts/recent.lua
 	recentText   string
 	recentScript = newReadScript(recentText)

@@ -27,9 +27,11 @@ type sessions struct {
 
 	mu   sync.Mutex
 	wake sync.Cond
+	free sync.Cond // a session is locked no longer
 	// Guarded by mu.
 	self     string // by which sessions name this process
 	held     map[string]*heldSession
+	locked   map[string]bool
 	released []string      // of held, those that Redis must be told of
 	progress chan struct{} // closed, and replaced, when it was told of some, or could not be
 	failed   error         // why it could not
@@ -42,6 +44,7 @@ type heldSession struct {
 	user     string
 	open     int   // connections, by now
 	released int   // those that have ended and that Redis was not told of
+	queued   bool  // it is in sessions.released, or is being told
 	seen     int64 // when the last of them ended
 
 	record string    // as it was stored the last time that is known here; "": that is not known yet
@@ -54,8 +57,8 @@ const maxTries = 20
 var errBusy = errors.New("chat/redis: a session is being changed by too many at once")
 
 func newSessions(s *store, b *broker) *sessions {
-	ss := &sessions{s: s, b: b, self: newNodeID(), held: make(map[string]*heldSession), progress: make(chan struct{}), done: make(chan struct{})}
-	ss.wake.L = &ss.mu
+	ss := &sessions{s: s, b: b, self: newNodeID(), held: make(map[string]*heldSession), locked: make(map[string]bool), progress: make(chan struct{}), done: make(chan struct{})}
+	ss.wake.L, ss.free.L = &ss.mu, &ss.mu
 	go ss.run()
 	return ss
 }
@@ -197,6 +200,24 @@ func (ss *sessions) makeRoom(ctx context.Context, userID, newest string) error {
 	return nil
 }
 
+// lock waits until nothing else here tells Redis how many connections a session has here: what is
+// known here and what is stored must change together. Those who hold it have a time limit.
+func (ss *sessions) lock(id string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	for ss.locked[id] {
+		ss.free.Wait()
+	}
+	ss.locked[id] = true
+}
+
+func (ss *sessions) unlock(id string) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	delete(ss.locked, id)
+	ss.free.Broadcast()
+}
+
 func (ss *sessions) hold(id, userID string) {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -213,6 +234,10 @@ func (ss *sessions) Resume(ctx context.Context, id string, key, next chat.KeyHas
 	if err := ss.flush(ctx, func(one, _ string) bool { return one == id }); err != nil {
 		return chat.Session{}, err
 	}
+	ctx, cancel := ss.s.client.limit(ctx)
+	defer cancel()
+	ss.lock(id)
+	defer ss.unlock(id)
 	userID, err := ss.s.client.Do(ctx, ss.s.client.B().Get().Key(ss.s.keys.sessionUser(id)).Build()).ToString()
 	if rueidis.IsRedisNil(err) {
 		return chat.Session{}, chat.ErrSessionRefused

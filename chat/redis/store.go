@@ -39,9 +39,8 @@ type store struct {
 	begun    uint64                 // Config.begun when the first of them was put
 	listing  map[string]listedPlace // rooms whose places in the list have changed
 	epoch    string
-	safe     bool      // the last time, everything was stored as Config.Ack says
-	few      time.Time // since when there are fewer replicas than Config.Ack asks for; zero: there are enough
-	unsafe   error     // why nothing can be stored as Config.Ack says
+
+	standings map[string]*standing // of the primaries, by address; "" where it is not a cluster
 }
 
 func newStore(cfg Config, client *bounded) *store {
@@ -54,6 +53,7 @@ func newStore(cfg Config, client *bounded) *store {
 		renamed:     func(string, chat.User, int64) {},
 		hinted:      make(map[hintKey]time.Time),
 		listing:     make(map[string]listedPlace),
+		standings:   make(map[string]*standing),
 	}
 	if cfg.Clock != nil {
 		s.clock = chat.NewServerTime(cfg.Clock, 0, cfg.Log)

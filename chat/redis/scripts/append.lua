@@ -44,7 +44,10 @@ local function append(key, at)
 		end
 	else
 		epoch = call('HGET', tails, '#')
-		lost = call('DEL', log) == 1
+		lost = call('EXISTS', log) == 1 -- first, as after a DEL the script might write although the memory is full
+		if lost then
+			call('DEL', log)
+		end
 	end
 	if of == epoch and (known > change or known == change and known > 0 and its ~= 0 and tag ~= 0 and its ~= tag) then
 		lost = true

@@ -8,7 +8,9 @@
 local t = redis.call('TIME')
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if not before then
-	redis.call('DEL', KEYS[2])
+	if redis.call('EXISTS', KEYS[2]) == 1 then -- after a DEL the script might write although the memory is full
+		redis.call('DEL', KEYS[2])
+	end
 	before = '0'
 end
 local n = math.max(tonumber(before) + 1, t[1] * 1000000 + t[2])

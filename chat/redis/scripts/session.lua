@@ -44,7 +44,12 @@ for _, id in ipairs(ended) do
 end
 if #ended > 0 then
 	redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', string.format('%.0f', now - ARGV[2]))
+	-- That all have ended is not one of those that are too many.
+	local all = redis.call('ZSCORE', KEYS[3], '-')
 	redis.call('ZREMRANGEBYRANK', KEYS[3], 0, -1001)
+	if all then
+		redis.call('ZADD', KEYS[3], all, '-')
+	end
 	redis.call('PEXPIRE', KEYS[3], ARGV[2])
 end
 local left = redis.call('HLEN', KEYS[1])
