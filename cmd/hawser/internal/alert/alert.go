@@ -1,13 +1,16 @@
 // Package alert tells operators what needs their attention: by a line in the log, a count for a
 // metric, and a webhook.
 //
-// An alert never delays what raises it. Alerts of one kind and subject are told at most once in a
-// minute; the next one says how many were left out.
+// An alert never delays what raises it. Alerts of one kind and subject are told once in a minute,
+// and of one kind thirty times, whatever an attacker does. How many were left out is told at the
+// end of that minute. That something is over, or has begun again, is always told.
 package alert
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -42,8 +45,12 @@ const (
 	// quiet is how long after an alert others of its kind and subject are not told.
 	quiet = time.Minute
 
-	// maxQuiet bounds the subjects that are remembered for that.
-	maxQuiet = 4096
+	// maxTold is how many alerts of a kind are told within quiet.
+	maxTold = 30
+
+	// manyTold is how many subjects are remembered before those are forgotten whose quiet is
+	// over.
+	manyTold = 256
 )
 
 // Alerts tells of alerts.
@@ -54,20 +61,31 @@ type Alerts struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	counts map[Kind]uint64
-	told   map[subject]*repetition
+	kinds  map[Kind]*kindState
+	told   map[subject]told
+	stop   func() bool // prevents the next summary; nil: none is due
+	closed bool
 }
 
 type subject struct {
-	kind     Kind
-	subject  string
+	kind    Kind
+	subject string
+}
+
+// told is what was told last of a subject.
+type told struct {
+	at       time.Duration
 	resolved bool
 }
 
-// repetition is when something was told last, and how often it was not since then.
-type repetition struct {
-	at   time.Duration
-	more int
+// kindState is what has become of the alerts of a kind.
+type kindState struct {
+	count uint64 // all
+
+	since   time.Duration // when the minute began in which so many were told
+	told    int
+	leftOut int    // since the last summary
+	subject string // of those that were left out; "" if they have several
 }
 
 // New returns Alerts that go to log and, unless it is nil, to hook. A nil clock is the system's.
@@ -75,19 +93,21 @@ func New(log *slog.Logger, clock chat.Clock, hook *Webhook) *Alerts {
 	if clock == nil {
 		clock = chat.SystemClock()
 	}
-	return &Alerts{log: log, clock: clock, hook: hook, counts: make(map[Kind]uint64), told: make(map[subject]*repetition)}
+	return &Alerts{log: log, clock: clock, hook: hook, kinds: make(map[Kind]*kindState), told: make(map[subject]told)}
 }
 
 // Raise tells of an alert. It does not block.
 func (a *Alerts) Raise(one Alert) {
-	more, due := a.due(&one)
-	if !due {
-		return
+	if a.due(&one) {
+		a.tell(&one, 0)
 	}
-	at := a.clock.Now()
+}
+
+// tell tells of an alert, or of how many were left out.
+func (a *Alerts) tell(one *Alert, leftOut int) {
 	attrs := append([]slog.Attr{slog.String("kind", string(one.Kind)), slog.String("subject", one.Subject), slog.Bool("resolved", one.Resolved)}, one.Fields...)
-	if more > 0 {
-		attrs = append(attrs, slog.Int("left_out", more))
+	if leftOut > 0 {
+		attrs = append(attrs, slog.Int("left_out", leftOut))
 	}
 	level := slog.LevelWarn
 	if one.Resolved {
@@ -95,44 +115,82 @@ func (a *Alerts) Raise(one Alert) {
 	}
 	a.log.LogAttrs(context.Background(), level, "alert: "+one.Text, attrs...)
 	if a.hook != nil {
-		a.hook.send(&one, at, more)
+		a.hook.send(one, a.clock.Now(), leftOut)
 	}
 }
 
-// due counts an alert, and reports whether it is to be told now, and how many were left out
-// before it.
-func (a *Alerts) due(one *Alert) (more int, due bool) {
+// due counts an alert, and reports whether it is to be told now.
+func (a *Alerts) due(one *Alert) bool {
 	now := a.clock.Monotonic()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.counts[one.Kind]++
-	key := subject{one.Kind, one.Subject, one.Resolved}
-	last := a.told[key]
-	if last != nil && now-last.at < quiet {
-		last.more++
-		return 0, false
+	k := a.kinds[one.Kind]
+	if k == nil {
+		k = &kindState{since: now}
+		a.kinds[one.Kind] = k
 	}
-	if last != nil {
-		more = last.more
-	} else if len(a.told) >= maxQuiet {
-		for k, r := range a.told {
-			if now-r.at >= quiet {
-				delete(a.told, k)
-			}
-		}
-		if len(a.told) >= maxQuiet {
-			clear(a.told)
+	k.count++
+	if now-k.since >= quiet {
+		k.since, k.told = now, 0
+	}
+	key := subject{one.Kind, one.Subject}
+	last, known := a.told[key]
+	changes := one.Resolved
+	if known {
+		changes = one.Resolved != last.resolved
+	}
+	if !changes && (known && now-last.at < quiet || k.told >= maxTold) {
+		a.leaveOut(k, one)
+		return false
+	}
+	k.told++
+	if !known && len(a.told) >= manyTold {
+		maps.DeleteFunc(a.told, func(_ subject, t told) bool { return now-t.at >= quiet })
+	}
+	a.told[key] = told{now, one.Resolved}
+	return true
+}
+
+// leaveOut counts an alert for the next summary. Called with mu held.
+func (a *Alerts) leaveOut(k *kindState, one *Alert) {
+	if k.leftOut == 0 {
+		k.subject = one.Subject
+	} else if k.subject != one.Subject {
+		k.subject = ""
+	}
+	k.leftOut++
+	if a.stop == nil && !a.closed {
+		a.stop = a.clock.AfterFunc(quiet, a.summarize)
+	}
+}
+
+// summarize tells how many alerts were left out.
+func (a *Alerts) summarize() {
+	var all []Alert
+	var leftOut []int
+	a.mu.Lock()
+	a.stop = nil
+	for _, kind := range Kinds {
+		if k := a.kinds[kind]; k != nil && k.leftOut > 0 {
+			text := fmt.Sprintf("%d more alerts of this kind were left out", k.leftOut)
+			all, leftOut = append(all, Alert{Kind: kind, Subject: k.subject, Text: text}), append(leftOut, k.leftOut)
+			k.leftOut = 0
 		}
 	}
-	a.told[key] = &repetition{at: now}
-	return more, true
+	a.mu.Unlock()
+	for i := range all {
+		a.tell(&all[i], leftOut[i])
+	}
 }
 
 // Count returns how many alerts of a kind there were, those that were left out included.
 func (a *Alerts) Count(k Kind) uint64 {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.counts[k]
+	if state := a.kinds[k]; state != nil {
+		return state.count
+	}
+	return 0
 }
 
 // Webhook returns how many alerts the webhook has taken, has not taken after all tries, and how
@@ -144,8 +202,15 @@ func (a *Alerts) Webhook() (sent, failed, dropped uint64) {
 	return a.hook.Sent(), a.hook.Failed(), a.hook.Dropped()
 }
 
-// Close ends the webhook, for which it waits a little.
+// Close tells how many alerts were left out, and ends the webhook, for which it waits a little.
 func (a *Alerts) Close() {
+	a.mu.Lock()
+	a.closed = true
+	if a.stop != nil {
+		a.stop()
+	}
+	a.mu.Unlock()
+	a.summarize()
 	if a.hook != nil {
 		a.hook.close()
 	}

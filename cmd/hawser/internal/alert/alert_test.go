@@ -20,6 +20,7 @@ type receiver struct {
 	bodies []string
 	heads  []http.Header
 	answer func(n int) (status int, err error)
+	refuse string // with 503, if the body has it; "": nothing
 	n      int
 }
 
@@ -34,6 +35,9 @@ func (r *receiver) RoundTrip(req *http.Request) (*http.Response, error) {
 		if status, err = r.answer(r.n); err != nil {
 			return nil, err
 		}
+	}
+	if r.refuse != "" && strings.Contains(string(body), r.refuse) {
+		status = http.StatusServiceUnavailable
 	}
 	if status < 300 {
 		r.bodies, r.heads = append(r.bodies, string(body)), append(r.heads, req.Header)
@@ -60,6 +64,7 @@ func TestAlert(t *testing.T) {
 		}
 		a.Raise(Alert{Kind: Ban, Subject: "u_mallory", Text: "u_mallory was banned"})
 		time.Sleep(quiet)
+		synctest.Wait()
 		a.Raise(Alert{Kind: Ban, Subject: "u_eve", Text: "u_eve was banned"})
 		a.Raise(Alert{Kind: Engine, Subject: "redis", Text: "it works again", Resolved: true})
 		synctest.Wait()
@@ -69,17 +74,21 @@ func TestAlert(t *testing.T) {
 		for _, line := range []string{
 			`level=WARN msg="alert: u_eve was banned" kind=ban subject=u_eve resolved=false for=10m0s`,
 			`level=WARN msg="alert: u_mallory was banned" kind=ban subject=u_mallory resolved=false`,
-			`level=WARN msg="alert: u_eve was banned" kind=ban subject=u_eve resolved=false left_out=2`,
+			`level=WARN msg="alert: u_eve was banned" kind=ban subject=u_eve resolved=false`,
+			`level=WARN msg="alert: 2 more alerts of this kind were left out" kind=ban subject=u_eve resolved=false left_out=2`,
 			`level=INFO msg="alert: it works again" kind=engine subject=redis resolved=true`,
 		} {
 			if strings.Count(log.String(), line+"\n") != 1 {
 				t.Errorf("%s is not there once:\n%s", line, log)
 			}
 		}
-		if len(r.bodies) != 4 || w.Sent() != 4 {
+		if len(r.bodies) != 5 || w.Sent() != 5 {
 			t.Fatalf("%d requests, %d sent", len(r.bodies), w.Sent())
 		}
 		var got message
+		if !strings.Contains(r.bodies[2], `"left_out":2`) {
+			t.Errorf("the summary is %s", r.bodies[2])
+		}
 		if err := json.Unmarshal([]byte(r.bodies[0]), &got); err != nil || got.Kind != Ban || got.Subject != "u_eve" || got.Fields["for"] != "10m0s" {
 			t.Errorf("%s: %v", r.bodies[0], err)
 		}
@@ -108,18 +117,38 @@ func TestWebhookFails(t *testing.T) {
 		begin := time.Now()
 		a.Raise(Alert{Kind: Attack, Text: "first"})
 		a.Raise(Alert{Kind: Limit, Text: "second"})
-		for range 2 * maxWaiting {
-			a.Raise(Alert{Kind: Ban, Subject: strconv.Itoa(int(a.Count(Ban))), Text: "third"})
-		}
 		if took := time.Since(begin); took > 0 {
 			t.Errorf("waited for %v", took)
 		}
 		time.Sleep(time.Minute)
-		if len(r.bodies) != 1 || w.Sent() != 1 || w.Failed() < 1 || w.Dropped() < maxWaiting {
-			t.Errorf("%d requests, %d sent, %d failed, %d dropped", len(r.bodies), w.Sent(), w.Failed(), w.Dropped())
+		synctest.Wait()
+		if len(r.bodies) != 1 || w.Sent() != 1 || w.Failed() != 1 {
+			t.Errorf("%d requests, %d sent, %d failed", len(r.bodies), w.Sent(), w.Failed())
 		}
 		if !strings.Contains(log.String(), `msg="an alert was not taken by the webhook" error="the answer is Found" tries=4`) {
 			t.Error(log)
+		}
+	})
+}
+
+// Too many alerts of bans are dropped, which the log says once; an urgent one does not wait for
+// them.
+func TestWebhookUrgent(t *testing.T) {
+	bubble(t, nil, func(a *Alerts, w *Webhook, r *receiver, log *bytes.Buffer) {
+		r.refuse = `"kind":"ban"`
+		for i := range 3 * maxWaiting {
+			w.send(&Alert{Kind: Ban, Subject: strconv.Itoa(i)}, time.Now(), 0)
+		}
+		a.Raise(Alert{Kind: Engine, Subject: "Redis", Text: "the store does not work"})
+		synctest.Wait()
+		if len(r.bodies) != 1 || !strings.Contains(r.bodies[0], "the store does not work") {
+			t.Errorf("sent are %q", r.bodies)
+		}
+		if w.Dropped() < maxWaiting {
+			t.Errorf("%d dropped", w.Dropped())
+		}
+		if n := strings.Count(log.String(), "too many wait for it"); n != 1 {
+			t.Errorf("the log says %d times that alerts are dropped", n)
 		}
 	})
 }
@@ -149,13 +178,69 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// Many subjects are remembered, but not all.
+// That something is over, and that it begins again, is told even if little time has passed.
+func TestFlapping(t *testing.T) {
+	bubble(t, nil, func(a *Alerts, w *Webhook, r *receiver, log *bytes.Buffer) {
+		for range 3 {
+			a.Raise(Alert{Kind: Engine, Subject: "Redis", Text: "the store does not work"})
+			time.Sleep(time.Second)
+			a.Raise(Alert{Kind: Engine, Subject: "Redis", Text: "it works again", Resolved: true})
+			time.Sleep(time.Second)
+		}
+		a.Raise(Alert{Kind: Engine, Subject: "Redis", Text: "the store does not work"})
+		time.Sleep(time.Hour)
+		a.Raise(Alert{Kind: Engine, Subject: "Redis", Text: "it works again", Resolved: true})
+		synctest.Wait()
+		for text, want := range map[string]int{"the store does not work": 4, "it works again": 4, "left_out": 0} {
+			if n := strings.Count(log.String(), text); n != want {
+				t.Errorf("%q was told %d times, want %d", text, n, want)
+			}
+		}
+	})
+}
+
+// Whatever an attacker does, few alerts of a kind are told, others are, and little is remembered.
 func TestManySubjects(t *testing.T) {
-	a := New(slog.New(slog.DiscardHandler), nil, nil)
-	for i := range 3 * maxQuiet {
-		a.Raise(Alert{Kind: Ban, Subject: strconv.Itoa(i)})
-	}
-	if n := len(a.told); n > maxQuiet {
-		t.Errorf("%d are remembered", n)
-	}
+	bubble(t, nil, func(a *Alerts, w *Webhook, r *receiver, log *bytes.Buffer) {
+		const each = 2000
+		for minute := range 3 {
+			for i := range each {
+				a.Raise(Alert{Kind: Ban, Subject: strconv.Itoa(minute*each + i), Text: "somebody was banned"})
+			}
+			a.Raise(Alert{Kind: Engine, Subject: strconv.Itoa(minute), Text: "the store does not work"})
+			time.Sleep(quiet + time.Second)
+		}
+		synctest.Wait()
+		for text, want := range map[string]int{"somebody was banned": 3 * maxTold, "the store does not work": 3, "left_out=1970": 3} {
+			if n := strings.Count(log.String(), text); n != want {
+				t.Errorf("%q was told %d times, want %d", text, n, want)
+			}
+		}
+		if n := a.Count(Ban); n != 3*each {
+			t.Errorf("%d are counted", n)
+		}
+		for i := range 2 * manyTold {
+			a.Raise(Alert{Kind: Ban, Subject: strconv.Itoa(-i)})
+			time.Sleep(quiet)
+		}
+		synctest.Wait()
+		if n := len(a.told); n > manyTold+1 {
+			t.Errorf("%d are remembered", n)
+		}
+	})
+}
+
+// What was left out is told when the server ends, too.
+func TestCloseTellsWhatWasLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		a := New(slog.New(slog.NewTextHandler(&log, nil)), nil, nil)
+		for range 5 {
+			a.Raise(Alert{Kind: Limit, Subject: "full"})
+		}
+		a.Close()
+		if !strings.Contains(log.String(), "kind=limit subject=full resolved=false left_out=4") {
+			t.Error(log.String())
+		}
+	})
 }

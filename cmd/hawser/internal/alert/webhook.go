@@ -18,7 +18,8 @@ import (
 )
 
 const (
-	// maxWaiting is how many alerts wait for the webhook; further ones are not sent.
+	// maxWaiting is how many urgent alerts wait for the webhook, and how many others; further
+	// ones are not sent.
 	maxWaiting = 256
 
 	// hookTime is how long one request may take.
@@ -44,7 +45,8 @@ type Webhook struct {
 	client *http.Client
 	log    *slog.Logger
 
-	queue  chan []byte
+	urgent, others queue // which do not wait for each other
+
 	ending chan struct{}
 	over   sync.WaitGroup
 	ctx    context.Context
@@ -53,15 +55,28 @@ type Webhook struct {
 	sent, failed, dropped atomic.Uint64
 }
 
+// queue has the bodies of requests that wait.
+type queue struct {
+	bodies chan []byte
+	full   atomic.Bool // it was logged that it is
+}
+
+// isUrgent reports whether alerts of a kind may not wait for those of which an attacker causes as
+// many as they like.
+func (k Kind) isUrgent() bool { return k != Ban && k != Spared }
+
 // NewWebhook returns a Webhook that signs with key. A nil client means one without proxies and
 // redirects.
 func NewWebhook(url string, key []byte, client *http.Client, log *slog.Logger) *Webhook {
 	if client == nil {
 		client = &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	w := &Webhook{url: url, key: key, client: client, log: log, queue: make(chan []byte, maxWaiting), ending: make(chan struct{})}
+	w := &Webhook{url: url, key: key, client: client, log: log, ending: make(chan struct{})}
 	w.ctx, w.cancel = context.WithCancel(context.Background())
-	w.over.Go(w.run)
+	for _, q := range []*queue{&w.urgent, &w.others} {
+		q.bodies = make(chan []byte, maxWaiting)
+		w.over.Go(func() { w.run(q) })
+	}
 	return w
 }
 
@@ -95,23 +110,31 @@ func (w *Webhook) send(one *Alert, at time.Time, more int) {
 	if err != nil {
 		panic(err) // it has nothing that cannot be encoded
 	}
+	q := &w.others
+	if one.Kind.isUrgent() {
+		q = &w.urgent
+	}
 	select {
-	case w.queue <- body:
+	case q.bodies <- body:
 	default:
 		w.dropped.Add(1)
+		if !q.full.Swap(true) {
+			w.log.Warn("alerts are not sent to the webhook, as too many wait for it", "waiting", maxWaiting, "urgent", one.Kind.isUrgent())
+		}
 	}
 }
 
-func (w *Webhook) run() {
+func (w *Webhook) run(q *queue) {
 	for {
 		select {
-		case body := <-w.queue:
+		case body := <-q.bodies:
 			w.deliver(body)
 			continue
 		default:
+			q.full.Store(false)
 		}
 		select {
-		case body := <-w.queue:
+		case body := <-q.bodies:
 			w.deliver(body)
 		case <-w.ending:
 			return
