@@ -96,7 +96,7 @@ const By = "guard"
 // others is refused for that now and then.
 var points = [chat.NumOffenceKinds]int{
 	chat.TooFast: 20, chat.OverQuota: 20, chat.BadToken: 20, chat.NoAuth: 10, chat.TooManyErrors: 40, chat.BrokeProtocol: 40,
-	chat.BadRequest: 5, chat.TooManyConnections: 2, chat.Unused: 4, chat.BannedGuest: 40,
+	chat.BadRequest: 5, chat.TooManyConnections: 2, chat.Unused: 4, chat.BannedGuest: 50,
 }
 
 // Guard is a chat.Warden that bans.
