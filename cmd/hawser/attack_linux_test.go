@@ -93,7 +93,7 @@ type battlefield struct {
 }
 
 func newBattlefield(t *testing.T) *battlefield {
-	cmd := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--log-level=warn")
+	cmd := exec.Command(program, "serve", "--listen", "127.0.0.1:0", "--data", t.TempDir(), "--bans.allow=", "--log-level=warn")
 	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
 	s := launchCommand(t, cmd)
 	pin(t, cmd.Process.Pid, 0)

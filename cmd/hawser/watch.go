@@ -71,7 +71,7 @@ func (a *app) openWatch() error {
 
 // neverBanned reports whether an address is that of a proxy, or of the administrator's choice.
 func (a *app) neverBanned(addr netip.Addr) bool {
-	return a.protected.Contains(addr) || addr.IsLoopback()
+	return a.protected.Contains(addr)
 }
 
 func (w *watch) isGuest(ctx context.Context, userID string) bool {

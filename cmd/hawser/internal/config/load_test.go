@@ -61,7 +61,7 @@ func TestDefault(t *testing.T) {
 			ListPage:          500,
 			PresenceList:      1000,
 		},
-		Bans: Bans{Offences: 5, Window: time.Minute, Duration: 10 * time.Minute, Longest: 24 * time.Hour},
+		Bans: Bans{Offences: 5, Window: time.Minute, Duration: 10 * time.Minute, Longest: 24 * time.Hour, Allow: []string{"127.0.0.0/8", "::1"}},
 		Limits: Limits{
 			MessagesPerSecond:        10,
 			Burst:                    20,

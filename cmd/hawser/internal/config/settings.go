@@ -209,8 +209,8 @@ var settings = []setting{
 		"How long the first ban lasts. Each further one is twice as long, if not a day has passed since the last one ended."),
 	declare("bans.longest", seconds(time.Second, 365*24*time.Hour), 24*time.Hour, func(c *Config) *time.Duration { return &c.Bans.Longest },
 		"Maximum length of an automatic ban."),
-	declare("bans.allow", networks(), nil, func(c *Config) *[]string { return &c.Bans.Allow },
-		"Networks that cannot be banned, neither automatically nor by an administrator, such as those of a company or a monitor. The same is true of trusted_proxies."),
+	declare("bans.allow", networks(), []string{"127.0.0.0/8", "::1"}, func(c *Config) *[]string { return &c.Bans.Allow },
+		"Networks that cannot be banned, neither automatically nor by an administrator, such as those of a company or a monitor. The same is true of trusted_proxies. By default it is this machine, where a proxy may be that is not in trusted_proxies."),
 }
 
 // maxMemory is 1 TiB, or 1 GiB where an int has 32 bits.
