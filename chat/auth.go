@@ -74,6 +74,7 @@ func runAuth(ctx context.Context, h *Hub, a Actor, op *Operation) {
 		c.failAuth(fail, op.ref, wsproto.CloseTryAgainLater)
 	default:
 		h.cfg.Log.Info("chat: auth refused", "remote", c.info.remote(), "reason", fail.Reason, "error", why)
+		c.refusedLogin()
 		c.failAuth(fail, op.ref, wsproto.ClosePolicyViolation)
 	}
 	c.finished()

@@ -24,20 +24,35 @@ func (h *Hub) Unban(ctx context.Context, subject string) (was bool, err error) {
 // Banned disconnects who is at a banned network. Those who are at it in spite of that, since their
 // address was looked up before, are found by Open.
 func (r receiver) Banned(b Ban) {
-	if !b.Network.IsValid() {
-		return // Ended disconnects users
+	h := r.h
+	switch {
+	case !b.Network.IsValid(): // Ended disconnects users
+		return
+	case h.cfg.Warden != nil && h.cfg.Warden.Spares(&b):
+		go h.lift(b.Subject())
+		return
 	}
-	r.h.mu.Lock()
-	var concerned []*Connection
-	for c := range r.h.connections {
-		if c.isIn(b.Network) {
-			concerned = append(concerned, c)
-		}
-	}
-	r.h.mu.Unlock()
-	fail := r.h.banFailure(&b)
+	h.mu.Lock()
+	concerned := h.from(b.Network)
+	h.mu.Unlock()
 	for _, c := range concerned {
-		c.ban(fail)
+		c.banIfConcerned()
+	}
+}
+
+// lift lifts the ban of a network that another node has imposed without knowing who is here.
+func (h *Hub) lift(subject string) {
+	ctx, cancel := context.WithTimeout(context.Background(), h.cfg.OperationTimeout)
+	defer cancel()
+	if _, err := h.engine.Bans.Unban(ctx, subject); err != nil {
+		h.engineFailed(err)
+	}
+}
+
+// banIfConcerned ends a connection if its address is banned.
+func (c *Connection) banIfConcerned() {
+	if b, banned := c.hub.engine.Bans.OfAddress(c.info.RemoteAddr.Addr()); banned {
+		c.ban(c.hub.banFailure(&b))
 	}
 }
 

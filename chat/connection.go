@@ -57,9 +57,10 @@ type Connection struct {
 	session  string // its id
 	role     string
 	features feature
-	gone     bool      // Closed was called
-	listing  *talkList // nil: it hears every private conversation
-	expiry   *expiry   // nil if its token never expires; set with person
+	gone     bool                             // Closed was called
+	near     struct{ next, last *Connection } // neighbours among those from the same address
+	listing  *talkList                        // nil: it hears every private conversation
+	expiry   *expiry                          // nil if its token never expires; set with person
 
 	// Owned by the operation that runs alone. While none does, guarded by mu.
 	rooms []*room   // that the connection is in

@@ -6,6 +6,7 @@ import "slices"
 func (h *Hub) closed(c *Connection) {
 	h.mu.Lock()
 	delete(h.connections, c)
+	h.dislocate(c)
 	c.gone = true
 	entered := c.person != nil
 	h.mu.Unlock()

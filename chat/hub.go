@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"log/slog"
 	"maps"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -99,8 +100,9 @@ type Hub struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	connections map[*Connection]struct{} // every open one, authenticated or not
-	people      map[string]*person       // by user id: the users who are connected here
+	connections map[*Connection]struct{}     // every open one, authenticated or not
+	addresses   map[netip.Prefix]*Connection // the first of those from an address (AddressSubject); Connection.near has the others
+	people      map[string]*person           // by user id: the users who are connected here
 }
 
 // person is a user with a connection here, or with a log-in in progress.
@@ -132,6 +134,7 @@ func New(cfg Config) *Hub {
 		shaping:     newShaping(&cfg.Limits),
 		seed:        maphash.MakeSeed(),
 		connections: make(map[*Connection]struct{}),
+		addresses:   make(map[netip.Prefix]*Connection),
 		people:      make(map[string]*person),
 	}
 	h.expiries.hub = h
@@ -158,15 +161,14 @@ func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
 	c := &Connection{hub: h, socket: socket, info: info}
 	h.mu.Lock()
 	h.connections[c] = struct{}{}
+	h.locate(c)
 	h.mu.Unlock()
 	h.cfg.Observer.ConnectionOpened()
 
 	c.mu.Lock()
 	c.stopTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, c.authTimedOut)
 	c.mu.Unlock()
-	if b, banned := h.engine.Bans.OfAddress(info.RemoteAddr.Addr()); banned {
-		c.ban(h.banFailure(&b))
-	}
+	c.banIfConcerned()
 	return c
 }
 

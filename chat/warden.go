@@ -1,15 +1,16 @@
 package chat
 
-import (
-	"net/netip"
-	"slices"
-)
+import "net/netip"
 
 // Warden is told what honest clients do rarely or never, so that it can ban who does it often.
 // Offended is called from any goroutine, often with the hub's locks held: it must not block or
 // call the hub.
 type Warden interface {
 	Offended(o Offence)
+
+	// Spares reports whether a ban of a network must not be, as people are connected from
+	// there whom the node that has imposed it does not know. It is lifted then.
+	Spares(b *Ban) bool
 }
 
 // Offence is something that an honest client does rarely or never.
@@ -26,6 +27,7 @@ const (
 	TooFast            OffenceKind = iota // an operation was held back, or refused, as it came too fast
 	OverQuota                             // more was to be stored, or more rooms to be made, than is allowed in some time
 	BadToken                              // auth with a token that was not accepted
+	RefusedLogin                          // auth with a session or token that is good no longer, or of somebody who is banned
 	NoAuth                                // no auth in time, or something else in its place
 	TooManyErrors                         // so many operations were wrong that the connection was closed
 	BrokeProtocol                         // messages were no WebSocket messages, or no chat messages
@@ -37,7 +39,7 @@ const (
 )
 
 func (k OffenceKind) String() string {
-	return [...]string{"too_fast", "over_quota", "bad_token", "no_auth", "too_many_errors", "broke_protocol", "bad_request",
+	return [...]string{"too_fast", "over_quota", "bad_token", "refused_login", "no_auth", "too_many_errors", "broke_protocol", "bad_request",
 		"too_many_connections", "unused", "banned_guest"}[k]
 }
 
@@ -49,14 +51,20 @@ func (c *Connection) BrokeProtocol() {
 	c.offended(BrokeProtocol)
 }
 
-// badToken tells the warden of a token that was not accepted. Tokens that have expired are honest.
+// badToken tells the warden of a token that was not accepted.
 func (c *Connection) badToken(fail *Failure) {
-	if fail == failTokenExpired {
-		return
+	if fail == failTokenRefused || fail == failCertificate {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.offended(BadToken)
 	}
+}
+
+// refusedLogin tells the warden of an auth that was refused, whatever for.
+func (c *Connection) refusedLogin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.offended(BadToken)
+	c.offended(RefusedLogin)
 }
 
 // known has what a connection does from now on count for its user, who has just logged in.
@@ -64,23 +72,6 @@ func (c *Connection) known() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.userID = c.person.id
-}
-
-// UsersAt returns the users who are connected to this node from a network.
-func (h *Hub) UsersAt(network netip.Prefix) (ids []string) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for id, p := range h.people {
-		if slices.ContainsFunc(p.connections, func(c *Connection) bool { return c.isIn(network) }) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// isIn reports whether a connection comes from a network.
-func (c *Connection) isIn(network netip.Prefix) bool {
-	return network.Contains(c.info.RemoteAddr.Addr().Unmap().WithZone(""))
 }
 
 // offended tells the warden of an offence, if there is one. Called with mu held.

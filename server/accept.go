@@ -201,6 +201,13 @@ func (a *accepted) Close() error {
 	return a.Conn.Close()
 }
 
+// displace closes a connection in favour of others. That it was not used is not its client's
+// fault.
+func (a *accepted) displace() {
+	a.used.Store(true)
+	a.Conn.Close()
+}
+
 // SyscallConn gives access to the descriptor (syscall.Conn).
 func (a *accepted) SyscallConn() (syscall.RawConn, error) {
 	sc, ok := a.Conn.(syscall.Conn)

@@ -117,7 +117,7 @@ func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 	}
 	h.mu.Unlock()
 	if victim != nil {
-		victim.Conn.Close() // its goroutine, if it has one, notices
+		victim.displace() // its goroutine, if it has one, notices
 	}
 	return victim != a
 }
@@ -250,7 +250,7 @@ func (h *httpConns) serving(a *accepted, client netip.Addr, proxied bool) (why *
 	}
 	h.mu.Unlock()
 	if victim != nil {
-		victim.Conn.Close()
+		victim.displace()
 	}
 	return why
 }
@@ -298,7 +298,7 @@ func (h *httpConns) dropIdle(n int) int {
 	}
 	h.mu.Unlock()
 	for _, a := range victims {
-		a.Conn.Close()
+		a.displace()
 	}
 	return len(victims)
 }

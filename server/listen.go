@@ -31,6 +31,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	if s.cfg.Middleware != nil {
 		handler = s.cfg.Middleware(handler)
 	}
+	handler = noteUse(handler)
 	hs := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: s.cfg.HandshakeTimeout,
@@ -74,6 +75,16 @@ func (l httpLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// noteUse notes that a connection was used for a request, whatever becomes of that.
+func noteUse(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a, ok := r.Context().Value(acceptedKey{}).(*accepted); ok {
+			a.used.Store(true)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 type acceptedKey struct{}
 
 func withAccepted(ctx context.Context, nc net.Conn) context.Context {
@@ -112,7 +123,6 @@ func (s *Server) limitRequests(next http.Handler) http.Handler {
 		if a == nil {
 			panic("server: internal error: a request without its connection")
 		}
-		a.used.Store(true)
 		client, named, r := s.clientOf(r)
 		why := s.http.serving(a, client, named)
 		if a.refusal != nil {

@@ -17,8 +17,7 @@ func TestRefusedAndUnused(t *testing.T) {
 	}
 	refused, unused := make(chan refusal, 9), make(chan netip.Addr, 9)
 	ts := start(t, Config{
-		Handler:            funcs{},
-		MaxConnsPerAddress: 1,
+		Handler: funcs{},
 		Admit: func(r *http.Request) (any, error) {
 			if r.URL.Path == "/no" {
 				return nil, errors.New("not you")

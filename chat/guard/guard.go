@@ -30,15 +30,17 @@ type Config struct {
 	Duration time.Duration // of the first ban; default 10 min
 	Longest  time.Duration // bans double until they are so long; default 24 h
 
-	// Allowed reports whether nobody from an address is ever banned. Default: nobody is allowed.
-	Allowed func(netip.Addr) bool
+	// Allowed reports whether a network must not be banned. Default: each may be.
+	Allowed func(netip.Prefix) bool
 
-	// UsersAt returns users who are connected from a network now. Default: there are none.
-	UsersAt func(netip.Prefix) []string
+	// UsersAt returns at most limit users who are connected from a network now. Default: there
+	// are none.
+	UsersAt func(network netip.Prefix, limit int) []string
 
-	// Guest reports whether a user is a guest, who can come back as another one. Default:
-	// nobody is.
-	Guest func(ctx context.Context, userID string) bool
+	// User reads a user: of a guest, who can come back as another one, the address is blamed
+	// in the end, and a new guest proves nothing good about an address. Default: all are
+	// users of old.
+	User func(ctx context.Context, userID string) (chat.User, error)
 
 	// Now is the service's time, in ms since 1970. Default: that of Clock.
 	Now func() int64
@@ -81,6 +83,9 @@ const (
 	attackBans  = 10
 	attackEvery = 5 * time.Minute
 
+	// maxAsked is how many of a network's users are looked at for a well-behaved one.
+	maxAsked = 64
+
 	// sparedEvery is how often it is reported that a network was spared.
 	sparedEvery = time.Minute
 
@@ -95,7 +100,7 @@ const By = "guard"
 // no scan, one that connects in advance no storm, and everybody who shares an address with many
 // others is refused for that now and then.
 var points = [chat.NumOffenceKinds]int{
-	chat.TooFast: 20, chat.OverQuota: 20, chat.BadToken: 20, chat.NoAuth: 10, chat.TooManyErrors: 40, chat.BrokeProtocol: 40,
+	chat.TooFast: 20, chat.OverQuota: 20, chat.BadToken: 20, chat.RefusedLogin: 4, chat.NoAuth: 10, chat.TooManyErrors: 40, chat.BrokeProtocol: 40,
 	chat.BadRequest: 5, chat.TooManyConnections: 2, chat.Unused: 4, chat.BannedGuest: 50,
 }
 
@@ -103,8 +108,10 @@ var points = [chat.NumOffenceKinds]int{
 type Guard struct {
 	cfg Config
 
+	began     time.Duration
 	sentences chan sentence
-	done      chan struct{}
+	ctx       context.Context
+	cancel    context.CancelFunc
 	over      sync.WaitGroup
 
 	mu sync.Mutex
@@ -134,6 +141,7 @@ type sentence struct {
 	ban     chat.Ban
 	offence chat.OffenceKind
 	address netip.Addr
+	slight  bool // nothing was done but what monitors and scanners of one's own network do, too
 }
 
 // New returns a Guard, which works until Close.
@@ -159,13 +167,13 @@ func New(cfg Config) *Guard {
 		}
 	}
 	if cfg.Allowed == nil {
-		cfg.Allowed = func(netip.Addr) bool { return false }
+		cfg.Allowed = func(netip.Prefix) bool { return false }
 	}
 	if cfg.UsersAt == nil {
-		cfg.UsersAt = func(netip.Prefix) []string { return nil }
+		cfg.UsersAt = func(netip.Prefix, int) []string { return nil }
 	}
-	if cfg.Guest == nil {
-		cfg.Guest = func(context.Context, string) bool { return false }
+	if cfg.User == nil {
+		cfg.User = func(context.Context, string) (chat.User, error) { return chat.User{}, nil }
 	}
 	if cfg.Now == nil {
 		cfg.Now = func() int64 { return cfg.Clock.Now().UnixMilli() }
@@ -174,16 +182,17 @@ func New(cfg Config) *Guard {
 		cfg.Report = func(Report) {}
 	}
 	g := &Guard{
-		cfg: cfg, sentences: make(chan sentence, maxSentences), done: make(chan struct{}),
+		cfg: cfg, began: cfg.Clock.Monotonic(), sentences: make(chan sentence, maxSentences),
 		users: make(map[string]*conduct), networks: make(map[netip.Prefix]*conduct),
 	}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.over.Go(g.execute)
 	return g
 }
 
 // Close ends the guard. Bans that wait to be stored are dropped.
 func (g *Guard) Close() {
-	close(g.done)
+	g.cancel()
 	g.over.Wait()
 }
 
@@ -200,27 +209,39 @@ func (g *Guard) Offended(o chat.Offence) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.offences[o.Kind]++
-	if o.Address.IsValid() && g.cfg.Allowed(o.Address.Unmap().WithZone("")) {
+	network := chat.AddressSubject(o.Address)
+	if network.IsValid() && g.cfg.Allowed(network) {
 		return
 	}
 	ban := chat.Ban{UserID: o.UserID}
 	var c *conduct
-	if o.UserID != "" {
+	switch {
+	case o.UserID != "":
 		c = of(g.users, o.UserID, now-g.cfg.Window)
-	} else if ban.Network = chat.AddressSubject(o.Address); ban.Network.IsValid() {
-		c = of(g.networks, ban.Network, now-g.cfg.Window)
-	} else {
+	case !network.IsValid() || g.excused(o.Kind, now):
 		return
+	default:
+		if _, banned := g.cfg.Bans.OfAddress(o.Address); banned {
+			return // this is how it meets the ban
+		}
+		ban.Network = network
+		c = of(g.networks, network, now-g.cfg.Window)
 	}
 	if !c.add(o.Kind, now, g.cfg.Window) || c.pending || c.points() < 20*g.cfg.Offences {
 		return
 	}
 	ban.Reason, ban.By = c.reason(now, g.cfg.Window), By
 	select {
-	case g.sentences <- sentence{ban, o.Kind, o.Address}:
+	case g.sentences <- sentence{ban, o.Kind, o.Address, c.slight(now, g.cfg.Window)}:
 		c.pending = true
 	default: // so many are being banned that this one can wait for its next offence
 	}
+}
+
+// excused reports whether the server may be the reason for an offence. When it has just begun,
+// everybody comes at once, and some do not get their turn in time.
+func (g *Guard) excused(k chat.OffenceKind, now time.Duration) bool {
+	return (k == chat.Unused || k == chat.NoAuth) && now-g.began < g.cfg.Window
 }
 
 // of returns what a subject has done, and makes room for it.
@@ -249,7 +270,7 @@ func of[S comparable](all map[S]*conduct, s S, since time.Duration) *conduct {
 // add counts an offence, unless it is one with the last of its kind: what happens within a second
 // is one.
 func (c *conduct) add(k chat.OffenceKind, now, window time.Duration) bool {
-	if c.last[k] != 0 && now-c.last[k] < time.Second && points[k] >= 20 {
+	if c.last[k] != 0 && now-c.last[k] < time.Second && points[k] >= 20 && k != chat.BannedGuest {
 		return false
 	}
 	c.last[k] = now
@@ -269,6 +290,16 @@ func (c *conduct) points() (sum int) {
 	return sum
 }
 
+// slight reports whether nothing was done within the window but to open connections for nothing.
+func (c *conduct) slight(now, window time.Duration) bool {
+	for k, at := range c.last {
+		if at != 0 && now-at <= window && chat.OffenceKind(k) != chat.Unused {
+			return false
+		}
+	}
+	return true
+}
+
 // reason names what was done within the window.
 func (c *conduct) reason(now, window time.Duration) string {
 	var kinds []string
@@ -284,19 +315,21 @@ func (c *conduct) reason(now, window time.Duration) string {
 func (g *Guard) execute() {
 	for {
 		select {
-		case <-g.done:
+		case <-g.ctx.Done():
 			return
 		case s := <-g.sentences:
-			g.impose(s)
+			if g.ctx.Err() == nil {
+				g.impose(s)
+			}
 		}
 	}
 }
 
 func (g *Guard) impose(s sentence) {
-	ctx, cancel := context.WithTimeout(context.Background(), banTime)
+	ctx, cancel := context.WithTimeout(g.ctx, banTime)
 	defer cancel()
 	defer g.settle(&s.ban)
-	if s.ban.UserID == "" && g.shared(s.ban.Network) {
+	if s.ban.UserID == "" && g.shared(ctx, s.ban.Network) {
 		g.spare(s)
 		return
 	}
@@ -306,12 +339,16 @@ func (g *Guard) impose(s sentence) {
 		if last.InForce(now) && (last.Until == 0 || last.By != By) {
 			return // it is banned, by somebody who may have other reasons
 		}
-		if last.By == By {
+		if last.By == By && !s.slight {
 			s.ban.Strike = last.Strike + 1
 		}
 	}
 	s.ban.Until = now + g.length(s.ban.Strike).Milliseconds()
-	guest := s.ban.UserID != "" && g.cfg.Guest(ctx, s.ban.UserID)
+	guest := false
+	if s.ban.UserID != "" {
+		u, err := g.cfg.User(ctx, s.ban.UserID)
+		guest = err == nil && u.Guest
+	}
 	if err := g.cfg.Bans.Ban(ctx, s.ban); err != nil {
 		g.cfg.Report(Report{Kind: Failed, Ban: s.ban, Offence: s.offence, Err: fmt.Errorf("banning %s: %w", s.ban.Subject(), err)})
 		return
@@ -335,16 +372,31 @@ func (g *Guard) length(strike int) time.Duration {
 	return min(d, g.cfg.Longest)
 }
 
-// shared reports whether a well-behaved user is connected from a network.
-func (g *Guard) shared(network netip.Prefix) bool {
-	users := g.cfg.UsersAt(network)
+// shared reports whether a well-behaved user is connected from a network. A guest is one only
+// after some time: an attacker may be a guest beside.
+func (g *Guard) shared(ctx context.Context, network netip.Prefix) bool {
+	users := g.cfg.UsersAt(network, maxAsked)
 	now := g.cfg.Clock.Monotonic()
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	return slices.ContainsFunc(users, func(id string) bool {
+	users = slices.DeleteFunc(users, func(id string) bool {
 		c := g.users[id]
-		return c == nil || len(c.acts) == 0 || now-c.acts[len(c.acts)-1].at > g.cfg.Window
+		return c != nil && len(c.acts) > 0 && now-c.acts[len(c.acts)-1].at <= g.cfg.Window
 	})
+	g.mu.Unlock()
+	return slices.ContainsFunc(users, func(id string) bool {
+		u, err := g.cfg.User(ctx, id)
+		return err != nil || !u.Guest || g.cfg.Now()-u.Created >= g.cfg.Duration.Milliseconds()
+	})
+}
+
+// Spares implements chat.Warden.
+func (g *Guard) Spares(b *chat.Ban) bool {
+	if b.By != By {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, banTime)
+	defer cancel()
+	return g.shared(ctx, b.Network)
 }
 
 // spare reports that a network is not banned.

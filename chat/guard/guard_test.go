@@ -23,6 +23,7 @@ type house struct {
 	guard   *guard.Guard
 	reports []string
 	users   map[string]netip.Addr
+	created map[string]int64
 	broken  error // what the engine says
 }
 
@@ -40,7 +41,7 @@ func (b breakable) Ban(ctx context.Context, one chat.Ban) error {
 }
 
 func newHouse(t *testing.T, change func(*guard.Config)) *house {
-	h := &house{T: t, users: map[string]netip.Addr{}}
+	h := &house{T: t, users: map[string]netip.Addr{}, created: map[string]int64{}}
 	clock := chat.SystemClock()
 	now := func() int64 { return clock.Now().UnixMilli() }
 	h.bans = local.NewBans(local.BansConfig{Now: now, Banned: func(chat.Ban) {}}, nil)
@@ -58,7 +59,7 @@ func newHouse(t *testing.T, change func(*guard.Config)) *house {
 			}
 			h.reports = append(h.reports, text)
 		},
-		UsersAt: func(p netip.Prefix) (ids []string) {
+		UsersAt: func(p netip.Prefix, limit int) (ids []string) {
 			for id, addr := range h.users {
 				if p.Contains(addr) {
 					ids = append(ids, id)
@@ -66,15 +67,17 @@ func newHouse(t *testing.T, change func(*guard.Config)) *house {
 			}
 			return ids
 		},
-		Allowed: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.99") },
-		Guest:   func(_ context.Context, id string) bool { return id[:3] == "u_g" },
+		Allowed: func(p netip.Prefix) bool { return p == netip.MustParsePrefix("192.0.2.99/32") },
+		User: func(_ context.Context, id string) (chat.User, error) {
+			return chat.User{ID: id, Guest: id[:3] == "u_g", Created: h.created[id]}, nil
+		},
 	}
 	if change != nil {
 		change(&cfg)
 	}
 	h.guard = guard.New(cfg)
 	t.Cleanup(h.guard.Close)
-	time.Sleep(time.Second) // the clock is not at 0
+	time.Sleep(2 * time.Minute) // the clock is not at 0, and the server has been there for a while
 	return h
 }
 
@@ -165,6 +168,14 @@ func TestAddresses(t *testing.T) {
 		h.want(`banned 192.0.2.2/32 for "bad_token", strike 1, 10m0s`)
 		h.offend(chat.BadToken, "", "", 10, time.Second) // nobody to ban
 		h.want()
+
+		// A new guest proves nothing about an address.
+		h.users["u_guest"], h.created["u_guest"] = netip.MustParseAddr("192.0.2.8"), time.Now().UnixMilli()
+		h.offend(chat.BadToken, "", "192.0.2.8", 5, time.Second)
+		h.want(`banned 192.0.2.8/32 for "bad_token", strike 1, 10m0s`)
+		time.Sleep(10 * time.Minute)
+		h.offend(chat.BadToken, "", "192.0.2.8", 5, time.Second)
+		h.want(`spared 192.0.2.8/32 for "bad_token", strike 0, 0s`)
 	})
 }
 
@@ -186,6 +197,53 @@ func TestScan(t *testing.T) {
 		h.want()
 		h.offend(chat.BadRequest, "", "192.0.2.4", 1, 10*time.Millisecond)
 		h.want(`banned 192.0.2.4/32 for "bad_request", strike 1, 10m0s`)
+	})
+}
+
+// A node that knows well-behaved users at a network spares it, if another node has banned it by
+// itself; what an administrator has banned stays.
+func TestSpares(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		h.users["u_ada"] = netip.MustParseAddr("192.0.2.2")
+		for _, c := range []struct {
+			network, by string
+			want        bool
+		}{{"192.0.2.2/32", guard.By, true}, {"192.0.2.2/32", "ada", false}, {"192.0.2.3/32", guard.By, false}} {
+			if got := h.guard.Spares(&chat.Ban{Network: netip.MustParsePrefix(c.network), By: c.by}); got != c.want {
+				t.Errorf("%s banned by %s is spared: %t", c.network, c.by, got)
+			}
+		}
+	})
+}
+
+// Who meets a ban offends nobody: a ban does not become longer by that.
+func TestBannedMeetsBan(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		h.offend(chat.BadRequest, "", "192.0.2.4", 1000, 10*time.Millisecond)
+		h.want(`banned 192.0.2.4/32 for "bad_request", strike 1, 10m0s`)
+	})
+}
+
+// Who opens connections for nothing, as monitors do, is banned for no longer each time; and not at
+// all when the server has just begun.
+func TestUnused(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		for range 3 {
+			h.offend(chat.Unused, "", "192.0.2.5", 25, 10*time.Millisecond)
+			h.want(`banned 192.0.2.5/32 for "unused", strike 1, 10m0s`)
+			time.Sleep(11 * time.Minute)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		h := &house{T: t}
+		g := guard.New(guard.Config{Bans: local.NewBans(local.BansConfig{Now: func() int64 { return time.Now().UnixMilli() }, Banned: func(chat.Ban) {}}, nil),
+			Report: func(r guard.Report) { h.reports = append(h.reports, fmt.Sprint(r.Kind)) }})
+		defer g.Close()
+		for range 1000 {
+			g.Offended(chat.Offence{Kind: chat.NoAuth, Address: netip.MustParseAddr("192.0.2.6")})
+			time.Sleep(50 * time.Millisecond)
+		}
+		h.want()
 	})
 }
 

@@ -197,7 +197,7 @@ func TestLimitsListed(t *testing.T) {
 // A05, A17: who is banned on one node is banned on the other, also after a restart of either.
 func TestA05A17BanOnAllNodes(t *testing.T) {
 	sh, o := share(t, "redis://"+redistest.Start(t).Addr), newOffice(t)
-	here, there := sh.node(t, o.flags()...), sh.node(t, o.flags()...)
+	here, there := sh.node(t, o.flags("--bans.allow=")...), sh.node(t, o.flags("--bans.allow=")...)
 	token, eve := here.guest("Eve")
 	honest, _ := here.guest("Bob")
 	connected := mustEnter(t, there, nil, token)

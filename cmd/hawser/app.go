@@ -65,6 +65,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 	if a.engine, err = openEngine(cfg, log); err != nil {
 		return nil, err
 	}
+	a.engine.Bans = protectedBans{a.engine.Bans, a.protected}
 	a.health = &health{base: cfg.BasePath, ending: &a.ending, engine: a.engine.status, log: log}
 	if err = a.openNetwork(); err != nil {
 		return nil, a.engine.abandon(err)
@@ -209,7 +210,7 @@ func (a *app) route(mux *http.ServeMux) {
 			Log:         a.log,
 		})
 	}
-	handleEndpoint(mux, "/api/publish", &api.Publish{Hub: a.hub, Users: a.engine.Directory, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log})
+	handleEndpoint(mux, "/api/publish", a.watch.keyed(&api.Publish{Hub: a.hub, Users: a.engine.Directory, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log}))
 }
 
 // originCheck returns a check of whether a page may request a guest. Its error is for people.

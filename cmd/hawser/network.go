@@ -29,10 +29,10 @@ func (a *app) openNetwork() (err error) {
 		return err
 	}
 	a.url = listen.URL(a.ln.Addr(), a.certs != nil)
-	a.ln = &bannedListener{a.ln, a.engine.Bans}
 	if cfg.ProxyProtocol {
 		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Probes: true, TLS: a.certs != nil, Log: a.log})
 	}
+	a.ln = &bannedListener{a.ln, a.engine.Bans}
 	if strings.HasPrefix(a.url, "unix:") && len(cfg.PublicOrigins) == 0 {
 		a.log.Warn("public_origins is empty, so no page may connect: a Unix socket has no address that a page could come from")
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/guard"
+	"github.com/hawser-ws/hawser/cmd/hawser/internal/adminapi"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/alert"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/server"
@@ -60,8 +61,8 @@ func (a *app) openWatch() error {
 			Bans: recordedBans{a.engine.Bans, a}, Log: a.log, Now: a.engine.Log.Now,
 			Offences: b.Offences, Window: b.Window, Duration: b.Duration, Longest: b.Longest,
 			Allowed: a.neverBanned,
-			UsersAt: func(p netip.Prefix) []string { return a.hub.UsersAt(p) },
-			Guest:   w.isGuest,
+			UsersAt: func(p netip.Prefix, limit int) []string { return a.hub.UsersAt(p, limit) },
+			User:    a.engine.Directory.User,
 			Report:  w.reported,
 		})
 	}
@@ -69,14 +70,25 @@ func (a *app) openWatch() error {
 	return nil
 }
 
-// neverBanned reports whether an address is that of a proxy, or of the administrator's choice.
-func (a *app) neverBanned(addr netip.Addr) bool {
-	return a.protected.Contains(addr)
+// neverBanned reports whether a network must not be banned: an address of a proxy, or of the
+// administrator's choice, is in it. Nobody is while the server ends, and its people leave.
+func (a *app) neverBanned(network netip.Prefix) bool {
+	return a.ending.Load() || a.protected.Check(network) != nil
 }
 
-func (w *watch) isGuest(ctx context.Context, userID string) bool {
-	u, err := w.a.engine.Directory.User(ctx, userID)
-	return err == nil && u.Guest
+// protectedBans are bans that do not concern protected addresses, even if a larger network is
+// banned.
+type protectedBans struct {
+	chat.Bans
+	protected adminapi.Protected
+}
+
+// OfAddress implements chat.Bans.
+func (b protectedBans) OfAddress(addr netip.Addr) (one chat.Ban, banned bool) {
+	if one, banned = b.Bans.OfAddress(addr); banned && b.protected.Contains(addr) {
+		return chat.Ban{}, false
+	}
+	return one, banned
 }
 
 // start begins to look at the engine.
@@ -173,6 +185,9 @@ func (o loadObserver) Refused(reason string) {
 
 // refused notes a request that the server has refused.
 func (w *watch) refused(r *http.Request, status int, reason string) {
+	if n, ok := r.Context().Value(notedKey{}).(*noted); ok {
+		n.done = true
+	}
 	switch {
 	case status == http.StatusTooManyRequests:
 		w.offended(chat.TooManyConnections, r)
@@ -196,17 +211,34 @@ func (w *watch) offended(k chat.OffenceKind, r *http.Request) {
 	}
 }
 
-// noteErrors notes what handlers refuse. Upgrades are the server's, which tells of them itself.
+// noteErrors notes what handlers refuse, unless it has been noted by others.
 func (w *watch) noteErrors(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if w.guard == nil || r.Header.Get("Upgrade") != "" {
+		if w.guard == nil {
 			next.ServeHTTP(rw, r)
 			return
 		}
-		noted := &statusWriter{ResponseWriter: rw}
-		next.ServeHTTP(noted, r)
-		if s := noted.status; s >= 400 && s < 500 {
+		n, seen := &noted{}, &statusWriter{ResponseWriter: rw}
+		r = r.WithContext(context.WithValue(r.Context(), notedKey{}, n))
+		next.ServeHTTP(seen, r)
+		if s := seen.status; s >= 400 && s < 500 && !n.done {
 			w.offended(chat.BadRequest, r)
+		}
+	})
+}
+
+// noted says that what a request was refused for has been noted, or is no offence.
+type noted struct{ done bool }
+
+type notedKey struct{}
+
+// keyed is a handler for those who have a key: only a wrong one is an offence.
+func (w *watch) keyed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		seen := &statusWriter{ResponseWriter: rw}
+		next.ServeHTTP(seen, r)
+		if n, ok := r.Context().Value(notedKey{}).(*noted); ok && seen.status != http.StatusUnauthorized {
+			n.done = true
 		}
 	})
 }
