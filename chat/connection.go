@@ -43,10 +43,11 @@ type Connection struct {
 	paused    bool          // the socket was told to stop reading
 	pace      time.Duration // see Subject
 	errors    errorBudget
-	userID    string   // whose offences are counted; "" before log-in
-	closing   *closing // nil unless the state is closing
-	closed    bool     // Closed was called; when nothing runs, it departs
-	departed  bool     // see Hub.depart
+	userID    string        // whose offences are counted; "" before log-in
+	fast      time.Duration // since when it has been too fast; 0: it is not
+	closing   *closing      // nil unless the state is closing
+	closed    bool          // Closed was called; when nothing runs, it departs
+	departed  bool          // see Hub.depart
 
 	loggingOut bool // a logout is running
 	loggedOut  bool // it has ended this connection's session
@@ -232,12 +233,7 @@ func (c *Connection) admit(op *Operation) *Failure {
 	}
 	wait, by, fail := c.hub.limits.Take(c.Subject(), op.cost())
 	c.admitted = true
-	switch {
-	case fail != nil && !fail.Limit.HoldsBack():
-		c.offended(OverQuota)
-	case fail != nil || wait > 0:
-		c.offended(TooFast)
-	}
+	c.judge(wait, by, fail)
 	if fail == nil && c.hub.shaped(op) {
 		r := c.in(op.receiver)
 		if r == nil {

@@ -34,6 +34,15 @@ var limitNames = [...]string{"none", "messages_per_second", "user_messages_per_s
 // String returns the name of the limit in a configuration.
 func (l Limit) String() string { return limitNames[l] }
 
+// ofUser reports whether the limit is one of a connection or a user alone.
+func (l Limit) ofUser() bool {
+	switch l {
+	case ConnectionRateLimit, UserRateLimit, UserBytesLimit, UserRoomsPerHourLimit, UserRoomsPerDayLimit:
+		return true
+	}
+	return false
+}
+
 // HoldsBack reports whether what is over the limit has to wait first, and is refused only if that
 // would take too long.
 func (l Limit) HoldsBack() bool {

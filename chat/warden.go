@@ -1,6 +1,9 @@
 package chat
 
-import "net/netip"
+import (
+	"net/netip"
+	"time"
+)
 
 // Warden is told what honest clients do rarely or never, so that it can ban who does it often.
 // Offended is called from any goroutine, often with the hub's locks held: it must not block or
@@ -24,7 +27,7 @@ type Offence struct {
 type OffenceKind uint8
 
 const (
-	TooFast            OffenceKind = iota // an operation was held back, or refused, as it came too fast
+	TooFast            OffenceKind = iota // operations came too fast for some seconds
 	OverQuota                             // more was to be stored, or more rooms to be made, than is allowed in some time
 	BadToken                              // auth with a token that was not accepted
 	RefusedLogin                          // auth with a session or token that is good no longer, or of somebody who is banned
@@ -41,6 +44,35 @@ const (
 func (k OffenceKind) String() string {
 	return [...]string{"too_fast", "over_quota", "bad_token", "refused_login", "no_auth", "too_many_errors", "broke_protocol", "bad_request",
 		"too_many_connections", "unused", "banned_guest"}[k]
+}
+
+// fastSpell is how long a client has to be too fast for an offence. To send at once what has
+// gathered while there was no connection is none.
+const fastSpell = 5 * time.Second
+
+// judge decides whether it is an offence that an operation was held back or refused. What others
+// at the same address have used up is not the user's fault, unless the user does not mind: then
+// more and more operations wait. Called with mu held.
+func (c *Connection) judge(wait time.Duration, by Limit, fail *Failure) {
+	if c.hub.cfg.Warden == nil {
+		return
+	}
+	if fail != nil && !fail.Limit.HoldsBack() {
+		if fail.Limit.ofUser() {
+			c.offended(OverQuota)
+		}
+		return
+	}
+	now := c.hub.cfg.Clock.Monotonic()
+	switch {
+	case !c.paused && !(wait > 0 && by.ofUser()):
+		c.fast = 0
+	case c.fast == 0:
+		c.fast = now
+	case now-c.fast >= fastSpell:
+		c.fast = now
+		c.offended(TooFast)
+	}
 }
 
 // BrokeProtocol tells the connection that its peer has broken the protocol of WebSockets. Closed
