@@ -5,4 +5,8 @@
 // the user exists; a token from another data folder already fails by its signature.
 //
 // Read key.go for the key file, token.go for the tokens.
+//
+// Other programs with the key can make tokens, too, and name a role in the claim "role": that of a
+// bot, say, whose limits are others (chat.Limits.Roles). Guests have none. A renewed token keeps the
+// role.
 package auth

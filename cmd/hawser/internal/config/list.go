@@ -118,7 +118,7 @@ func roles() kind[map[string]float64] {
 			return joinRefusals(slices.Sorted(maps.Keys(m)), func(role string) error {
 				switch f := m[role]; {
 				case !roleName.MatchString(role):
-					return fmt.Errorf("is not the name of a role, of at most %d of A-Z a-z 0-9 _ - .", chat.MaxRole)
+					return fmt.Errorf("is not the name of a role, of at most %d of A-Z a-z 0-9 . _ -", chat.MaxRole)
 				case !(f >= 0 && f <= maxFactor):
 					return fmt.Errorf("has the factor %v", f)
 				}
