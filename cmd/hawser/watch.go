@@ -148,7 +148,8 @@ func (w *watch) reported(r guard.Report) {
 		one.Kind, one.Text = alert.Spared, subject+" should be banned, but well-behaved users share it"
 	case guard.Failed:
 		one.Kind, one.Text = alert.Engine, "a ban could not be stored"
-		one.Fields = append(one.Fields, slog.Any("error", r.Err))
+		one.Subject = "bans" // one alert for all of them
+		one.Fields = append(one.Fields, slog.String("whom", subject), slog.Any("error", r.Err))
 	case guard.Attack:
 		one = alert.Alert{Kind: alert.Attack, Text: fmt.Sprintf("%d users and networks were banned within a minute", r.Count)}
 	}
