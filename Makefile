@@ -10,7 +10,7 @@
 # make peers        build other libraries' servers: bin/peers
 # make peers-table  other libraries' servers through all cases: a table and pages
 # make dist         static archives of every program, with checksums, in dist/archives
-# make faults  CPU, latency, memory and long runs: prints what it measured (2 minutes)
+# make faults  CPU, latency, memory and long runs, and attacks: prints what it measured (8 minutes)
 # make faults-cluster  three nodes and their Redis, broken under random clients, for FAULTS_FOR=30m; the same with failovers
 # make soak    SOAK=30m CONNS=15000: a server under churn ends as it began
 # make scale   CONNS=200000: so many connections, on several processes
@@ -70,6 +70,7 @@ fuzz:
 FAULTS = $(GO) test -tags faults -count=1 -v ./server
 faults:
 	$(FAULTS) -timeout 20m -run '^TestFault'
+	$(GO) test -tags faults -count=1 -v -timeout 20m -run '^TestAttack$$' ./cmd/hawser
 
 # With the seed that a run has printed, the same things are broken in the same order.
 faults-cluster: export FAULTS_FOR ?= 30m
@@ -127,7 +128,7 @@ PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./chat/bolt ./autob
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
-	$(GO) vet -tags faults ./server ./chat/bolt ./cmd/hawser/internal/faults
+	$(GO) vet -tags faults ./server ./chat/bolt ./cmd/hawser ./cmd/hawser/internal/faults
 	cd $(PEERS_DIR) && $(GO) vet ./...
 	@for os in darwin windows; do \
 		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \
