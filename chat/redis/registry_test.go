@@ -168,15 +168,19 @@ func TestHeartbeatOverDeadConnection(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
 	var all []*deaf
+	dying := false // connections that are dialled now are dead, too
 	e := open(t, Config{Addresses: []string{startRedis(t)}, PresenceTTL: slowTTL, Timeout: 2 * time.Second,
 		Dial: func(ctx context.Context, address string) (net.Conn, error) {
 			nc, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 			mu.Lock()
 			defer mu.Unlock()
-			all = append(all, &deaf{Conn: nc})
-			return all[len(all)-1], err
+			c := &deaf{Conn: nc}
+			c.now.Store(dying)
+			all = append(all, c)
+			return c, err
 		}})
 	mu.Lock()
+	dying = true
 	for _, c := range all {
 		c.now.Store(true)
 	}
@@ -184,6 +188,9 @@ func TestHeartbeatOverDeadConnection(t *testing.T) {
 	if e.broker.pulse(ctx) == nil || e.broker.beating() == nil {
 		t.Fatal("a heartbeat that nobody heard has no error")
 	}
+	mu.Lock()
+	dying = false
+	mu.Unlock()
 	await(t, "a heartbeat", func() bool { return e.broker.pulse(ctx) == nil })
 	if err := e.broker.beating(); err != nil {
 		t.Error(err)
