@@ -195,7 +195,7 @@ func (w *watch) refused(r *http.Request, status int, reason string) {
 	case status >= 400 && status < 500:
 		w.offended(chat.BadRequest, r)
 	case status == http.StatusServiceUnavailable && !w.a.ending.Load():
-		w.alerts.Raise(alert.Alert{Kind: alert.Limit, Subject: reason, Text: "handshakes are refused, whoever they are from"})
+		w.alerts.Raise(alert.Alert{Kind: alert.Limit, Subject: reason, Text: "handshakes are refused, no matter from whom"})
 	}
 }
 
