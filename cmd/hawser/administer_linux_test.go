@@ -64,7 +64,7 @@ func TestA05A17Ban(t *testing.T) {
 	}
 	checkList()
 	s.stop()
-	s = launch(t, data, "127.0.0.1:0", o.flags()...)
+	s = launch(t, data, "127.0.0.1:0", o.flags("--bans.allow=127.0.0.1,10.0.0.0/8")...)
 	checkList()
 	if out := o.run(s, "bans"); !regexp.MustCompile(`(?m)^127\.0\.9\.0/24 +20\S+Z +lifted +ada +flood$`).MatchString(out) {
 		t.Errorf("the table is\n%s", out)
@@ -207,7 +207,7 @@ func TestA05A17BanOnAllNodes(t *testing.T) {
 	thrownOut(t, connected, "banned")
 	thrownOut(t, near, "banned")
 	there.stop()
-	there = sh.node(t, o.flags()...)
+	there = sh.node(t, o.flags("--bans.allow=")...)
 	for _, s := range []*service{here, there} {
 		keptOut(t, s, nil, token)
 		keptOut(t, s, at("127.0.9.2"), honest)

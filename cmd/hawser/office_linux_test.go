@@ -91,8 +91,12 @@ func thrownOut(t *testing.T, c *chatClient, reason string) {
 	for {
 		o, err := c.next()
 		if err == nil {
-			if o.text("type") == "error" {
+			switch o.text("type") {
+			case "error":
 				last = o.text("reason")
+			case "auth_ok":
+				t.Errorf("somebody logs in who should be refused with %q", reason)
+				return
 			}
 			continue
 		}
