@@ -20,17 +20,17 @@ const module = "github.com/hawser-ws/hawser/"
 // package and everything below it; the longest name that fits decides.
 var may = map[string][]string{
 	"frame":          {},
-	"rate":           {},
+	"server/rate":    {},
 	"wsproto":        {"frame"},
 	"wsproto/client": {"handshake", "wsproto", "frame"},
 	"handshake":      {"wsproto"},
-	"server":         {"handshake", "wsproto", "frame", "rate"},
-	"chat":           {"wsproto", "frame", "rate", "chat"},
+	"server":         {"handshake", "wsproto", "frame", "server/rate"},
+	"chat":           {"wsproto", "frame", "server/rate", "chat"},
 	"chat/auth":      {"chat"},
-	"chat/api":       {"chat", "rate"},
+	"chat/api":       {"chat", "server/rate"},
 	"autobahn":       {"autobahn"},
 	"fuzz":           {"frame", "wsproto", "handshake"},
-	"cmd":            {"frame", "rate", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
+	"cmd":            {"frame", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
 }
 
 // engines keep what is said. None knows of another one, and the chat and its doors know
@@ -40,7 +40,7 @@ var engines = []string{"chat/memory", "chat/bolt", "chat/redis"}
 // links says which modules outside the standard library a package may link.
 var links = map[string][]string{
 	"frame":          {"golang.org/x/sys"},
-	"rate":           {},
+	"server/rate":    {},
 	"wsproto":        {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"wsproto/client": {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
 	"handshake":      {"golang.org/x/sys", "github.com/klauspost/compress"},

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // Limiter decides how much each subject may do. It is called from many goroutines and with

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // This file shapes what a room sends out, so that one room cannot take the whole node: a leaky

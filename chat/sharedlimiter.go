@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // Usage is what a user at an address has used of the limits.

@@ -92,7 +92,7 @@ func (c *Connection) badToken(fail *Failure) {
 	}
 }
 
-// refusedLogin tells the warden of an auth that was refused, whatever for.
+// refusedLogin tells the warden of an auth that was refused, for any reason.
 func (c *Connection) refusedLogin() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // listener paces and counts the accepted connections. Errors that concern one

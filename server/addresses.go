@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"sync"
 
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // addresses counts WebSockets by where they come from: an IPv4 address, or an IPv6

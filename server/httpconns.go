@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // httpConns are the connections that Serve has accepted and that no loop has taken

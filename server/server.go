@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/handshake"
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 

@@ -4,7 +4,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/hawser-ws/hawser/rate"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // Rate limits how often something may be done from one address. rate.Address says what counts

@@ -228,7 +228,7 @@ func (s *store) finish(b *batch, reply string, failed, err error, entries []chat
 		s.list(b.c, news[len(news)-1].change)
 		s.appended(b.c, news)
 	}
-	if len(news) < len(results) { // whoever stored the others may not have told of them
+	if len(news) < len(results) { // the node that stored the others may not have told of them
 		s.ring(b.c)
 	}
 }

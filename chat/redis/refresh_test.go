@@ -58,7 +58,7 @@ func TestRefreshWhileASessionBegins(t *testing.T) {
 	}
 }
 
-// A refresh does not count a connection again of whose end Redis is being told.
+// A refresh does not count a connection again while Redis is being told of its end.
 func TestRefreshWhileAConnectionEnds(t *testing.T) {
 	e := open(t, Config{Addresses: []string{startRedis(t)}})
 	put(t, e, "u_ada")

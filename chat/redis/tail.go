@@ -12,7 +12,7 @@ import (
 )
 
 // A tail is stored as a version, change, seq, tag, ts, back and epoch ("<I1I6I6I4i6I6I1c0"), and
-// perhaps more that a later version knows: whoever changes a tail keeps that. A later version that
+// perhaps more that a later version knows: a script that changes a tail keeps that. A later version that
 // changes the rest has another number, and this one leaves such a tail alone. back is the last change
 // whose time was before that of the one before it; 0 if there is none. The field "#" of the same hash
 // is the epoch in which the partition's next conversation begins.

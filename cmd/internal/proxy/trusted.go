@@ -72,9 +72,8 @@ func (t Trusted) Networks() []netip.Prefix { return slices.Clone(t.prefixes) }
 // None reports whether no proxy is trusted.
 func (t Trusted) None() bool { return t.prefixes == nil && !t.unix }
 
-// has reports whether a proxy at this address is trusted. An IPv4-mapped address counts as
+// Has reports whether a proxy at this address is trusted. An IPv4-mapped address counts as
 // IPv4.
-// Has reports whether an address is that of a trusted proxy.
 func (t Trusted) Has(addr netip.Addr) bool {
 	addr = addr.Unmap().WithZone("")
 	for _, p := range t.prefixes {

@@ -21,7 +21,7 @@ import (
 const (
 	maxBody = 64 << 10 // bytes of a request's body
 
-	// actTimeout is how long an act may take. It goes on if whoever has asked for it goes away.
+	// actTimeout is how long an act may take. It goes on if the administrator who has asked for it goes away.
 	actTimeout = 5 * time.Second
 
 	// failuresPerMinute is how many requests without a valid key are answered 401, and logged,

@@ -129,7 +129,7 @@ func TestKeyNeeded(t *testing.T) {
 	}
 }
 
-// Who tries keys is soon not heard any more, nor is the log filled, but whoever has a key is
+// Who tries keys is soon not heard any more, nor is the log filled, but an administrator with a key is
 // let in, also from the same address.
 func TestFailuresAreLimited(t *testing.T) {
 	d := newDesk(t)

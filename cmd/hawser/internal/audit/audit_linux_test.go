@@ -102,7 +102,7 @@ func (b *brief) Record(_ context.Context, e Entry) error {
 	return nil
 }
 
-// A failure that cannot be recorded is told whoever asked for the act.
+// A failure that cannot be recorded is told to the administrator who asked for the act.
 func TestFailureNotRecorded(t *testing.T) {
 	away := errors.New("Redis is away")
 	err := Do(t.Context(), &brief{n: 1}, ban, func(context.Context) error { return away })
