@@ -7,8 +7,8 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// Ban bans a user or a network. Who is concerned is disconnected, on all nodes, within a second.
-// Since is set if it is 0.
+// Ban bans a user or a network, and ends their connections on all nodes within a second. It sets
+// Ban.Since if that is 0.
 func (h *Hub) Ban(ctx context.Context, b Ban) error {
 	if b.Since == 0 {
 		b.Since = h.now()
@@ -21,20 +21,32 @@ func (h *Hub) Unban(ctx context.Context, subject string) (was bool, err error) {
 	return h.engine.Bans.Unban(ctx, subject)
 }
 
-// Banned disconnects who is at a banned network. Those who are at it in spite of that, since their
-// address was looked up before, are found by Open.
+// Banned ends the connections from a banned network, unless the warden spares it. Ended does that
+// for a banned user. A connection whose address was looked up before is ended by Open.
 func (r receiver) Banned(b Ban) {
-	h := r.h
-	switch {
-	case !b.Network.IsValid(): // Ended disconnects users
-		return
-	case h.cfg.Warden != nil && h.cfg.Warden.Spares(&b):
-		go h.lift(b.Subject())
+	if !b.Network.IsValid() {
 		return
 	}
+	h := r.h
 	h.mu.Lock()
 	concerned := h.from(b.Network)
 	h.mu.Unlock()
+	switch {
+	case len(concerned) == 0:
+	case h.cfg.Warden == nil:
+		endBanned(concerned)
+	default:
+		go func() { // the warden may ask the engine, which waits for this call
+			if h.cfg.Warden.Spares(&b) {
+				h.lift(b.Subject())
+			} else {
+				endBanned(concerned)
+			}
+		}()
+	}
+}
+
+func endBanned(concerned []*Connection) {
 	for _, c := range concerned {
 		c.banIfConcerned()
 	}

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Warden is told what honest clients do rarely or never, so that it can ban who does it often.
-// Offended is called from any goroutine, often with the hub's locks held: it must not block or
-// call the hub.
+// Warden is told what honest clients do rarely or never, so that it can ban those who do it often.
 type Warden interface {
+	// Offended is called for each offence. It is called from any goroutine, often with the
+	// hub's locks held: it must not block or call the hub.
 	Offended(o Offence)
 
-	// Spares reports whether a ban of a network must not be, as people are connected from
-	// there whom the node that has imposed it does not know. It is lifted then.
+	// Spares reports whether the ban of a network is wrong, because well-behaved people are
+	// connected to this node from there. The hub lifts such a ban. Spares may block.
 	Spares(b *Ban) bool
 }
 

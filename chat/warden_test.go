@@ -16,6 +16,7 @@ type noting struct {
 	mu     sync.Mutex
 	counts map[string]int // by kind and user; guarded by mu
 	spares bool
+	gate   chan struct{} // if set, Spares waits until it is closed
 }
 
 func (n *noting) Offended(o chat.Offence) {
@@ -27,7 +28,12 @@ func (n *noting) Offended(o chat.Offence) {
 	n.counts[o.Kind.String()+" "+o.UserID]++
 }
 
-func (n *noting) Spares(*chat.Ban) bool { return n.spares }
+func (n *noting) Spares(*chat.Ban) bool {
+	if n.gate != nil {
+		<-n.gate
+	}
+	return n.spares
+}
 
 func (n *noting) want(t *testing.T, want map[string]int) {
 	t.Helper()
@@ -139,6 +145,25 @@ func TestSparedBan(t *testing.T) {
 	if m := p.hear(); typeOf(t, m) != "auth_ok" {
 		t.Error(m)
 	}
+}
+
+// A warden that takes its time does not hold up the engine that tells of a ban.
+func TestSlowWarden(t *testing.T) {
+	h, w, _, _ := newWatched(t)
+	w.gate = make(chan struct{})
+	p := h.connectFrom("192.0.2.7")
+	told := make(chan struct{})
+	go func() {
+		h.hub.Ban(ctx, chat.Ban{Network: netip.MustParsePrefix("192.0.2.7/32"), Reason: "scans"})
+		close(told)
+	}()
+	select {
+	case <-told:
+	case <-time.After(patience):
+		t.Error("Ban waits for the warden")
+	}
+	close(w.gate)
+	assertBanned(t, p)
 }
 
 // Of many connections only those from the network end, in whatever order others came and went.

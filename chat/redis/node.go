@@ -145,26 +145,29 @@ func (n *node) ended(userID, sessionID string, why chat.Ending) {
 
 // banned tells the receiver about a ban.
 func (n *node) banned(one chat.Ban) {
+	n.whileAttached(func() { n.receiver.Banned(one) })
+}
+
+// tell calls f, which tells the receiver about a user, if the user is connected.
+func (n *node) tell(userID string, f func()) {
+	n.whileAttached(func() {
+		n.roster.mu.Lock()
+		here := n.roster.people[userID] != nil
+		n.roster.mu.Unlock()
+		if here {
+			f()
+		}
+	})
+}
+
+// whileAttached calls f unless the node is detached. Detach waits until it has returned.
+func (n *node) whileAttached(f func()) {
 	n.telling.RLock()
 	defer n.telling.RUnlock()
 	n.mu.Lock()
 	detached := n.detached
 	n.mu.Unlock()
 	if !detached {
-		n.receiver.Banned(one)
-	}
-}
-
-func (n *node) tell(userID string, f func()) {
-	n.telling.RLock()
-	defer n.telling.RUnlock()
-	n.mu.Lock()
-	detached := n.detached
-	n.mu.Unlock()
-	n.roster.mu.Lock()
-	here := n.roster.people[userID] != nil
-	n.roster.mu.Unlock()
-	if here && !detached {
 		f()
 	}
 }
