@@ -1,6 +1,7 @@
 package chat_test
 
 import (
+	"context"
 	"net/netip"
 	"strings"
 	"testing"
@@ -76,4 +77,32 @@ func TestParseBanSubject(t *testing.T) {
 			t.Errorf("%q: %v", in, b.Check())
 		}
 	}
+}
+
+// banningSessions ban the user between two steps of a logout.
+type banningSessions struct {
+	chat.Sessions
+	bans chat.Bans
+}
+
+func (s banningSessions) End(ctx context.Context, userID, id string, why chat.Ending) (int, error) {
+	if why == chat.LoggedOut {
+		if err := s.bans.Ban(ctx, chat.Ban{UserID: userID, Reason: "spam"}); err != nil {
+			return 0, err
+		}
+	}
+	return s.Sessions.End(ctx, userID, id, why)
+}
+
+// A user who is banned while they log out another session is told that they are banned.
+func TestBannedWhileLoggingOut(t *testing.T) {
+	c := newClock()
+	h := newHouseAt(t, c, func(cfg *chat.Config) {
+		cfg.Engine = newMemory(t, c)
+		cfg.Engine.Sessions = banningSessions{cfg.Engine.Sessions, cfg.Engine.Bans}
+	})
+	p := h.enter("ada", "")
+	p.say(`{"type":"logout","session_id":"s_another"}`)
+	h.wantTold(p, "error banned")
+	assertClosed(t, p, 1008, "banned")
 }

@@ -48,7 +48,7 @@ func (c *Connection) expire() {
 func (c *Connection) sessionEnded(why Ending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.loggingOut {
+	if c.loggingOut && why == LoggedOut {
 		c.loggedOut = true
 		return
 	}

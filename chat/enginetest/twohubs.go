@@ -58,6 +58,12 @@ var regressions = []string{
 	 1 logout all
 	 0 delete u_ada`,
 
+	// Eve was banned while she logged out another session, and was told that hers had ended.
+	`3 open u_ada 0
+	 0 open u_eve 0
+	 0 logout 3
+	 0 ban u_eve`,
+
 	// The session ended while the second connection logged in.
 	`7 open u_bob 1
 	 7 logout own
