@@ -21,7 +21,7 @@
 // time is left to the driver, which asks CloseExpected, Finished and Unfinished.
 //
 // Its drivers are the reactor of package server, the blocking client of package
-// wsproto/client, and cmd/wscat, which shows every frame.
+// wsproto/wsconn, and cmd/wscat, which shows every frame.
 //
 // A Conn is not safe for concurrent use. Between messages it holds no buffer: its
 // transient state is in a pooled object, which it returns when nothing is unfinished.

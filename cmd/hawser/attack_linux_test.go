@@ -27,7 +27,7 @@ import (
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
-	ws "github.com/hawser-ws/hawser/wsproto/client"
+	ws "github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // attacker is one address that does harm, again and again.
@@ -138,7 +138,7 @@ func (b *battlefield) guest(ctx context.Context, from netip.Addr) (token, id str
 		return "", "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	answer, err := client.Do(r)
+	answer, err := wsconn.Do(r)
 	if err != nil {
 		return "", "", err
 	}
@@ -454,7 +454,7 @@ func scan(ctx context.Context, a *attacker) {
 	for range 5 {
 		a.tries.Add(1)
 		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/.git/%x", a.place.s.url, rand.Uint32()), nil)
-		answer, err := client.Do(r)
+		answer, err := wsconn.Do(r)
 		if err != nil {
 			return
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wscat/internal/trace"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // maxUnwritten is how many bytes of answers may wait to be written before reading stops,
@@ -63,7 +63,7 @@ func newSession(o *options, nc net.Conn, scr *screen) *session {
 		Role:         wsproto.Client,
 		MaxMessage:   o.maxMessage,
 		MaxFragments: -1, // maxMessage limits their total size
-		MaskKey:      client.MaskKey,
+		MaskKey:      wsconn.MaskKey,
 	})
 	if o.hex {
 		s.sent = trace.NewFrames(">", math.MaxInt) // its input is in memory already

@@ -18,7 +18,7 @@ import (
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 const patience = 30 * time.Second
@@ -66,11 +66,11 @@ func launch(t *testing.T, args ...string) string {
 	return url
 }
 
-func dial(t *testing.T, url string, o *client.Options) *client.Conn {
+func dial(t *testing.T, url string, o *wsconn.Options) *wsconn.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
-	c, err := client.Dial(ctx, url, o)
+	c, err := wsconn.Dial(ctx, url, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,14 +78,14 @@ func dial(t *testing.T, url string, o *client.Options) *client.Conn {
 	return c
 }
 
-func say(t *testing.T, c *client.Conn, op frame.Opcode, s string) {
+func say(t *testing.T, c *wsconn.Conn, op frame.Opcode, s string) {
 	t.Helper()
 	if err := c.Write(t.Context(), op, []byte(s)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func hear(t *testing.T, c *client.Conn, op frame.Opcode, want string) {
+func hear(t *testing.T, c *wsconn.Conn, op frame.Opcode, want string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -96,13 +96,13 @@ func hear(t *testing.T, c *client.Conn, op frame.Opcode, want string) {
 }
 
 // closes reads until the server's Close and returns its code.
-func closes(t *testing.T, c *client.Conn) wsproto.CloseCode {
+func closes(t *testing.T, c *wsconn.Conn) wsproto.CloseCode {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for {
 		if _, _, err := c.Read(ctx); err != nil {
-			var closed *client.CloseError
+			var closed *wsconn.CloseError
 			if !errors.As(err, &closed) {
 				t.Fatal(err)
 			}
@@ -114,7 +114,7 @@ func closes(t *testing.T, c *client.Conn) wsproto.CloseCode {
 func TestEchoAndFanout(t *testing.T) {
 	for _, args := range [][]string{nil, {"--deflate"}} {
 		url := launch(t, args...)
-		o := &client.Options{MaxMessage: 2 << 20}
+		o := &wsconn.Options{MaxMessage: 2 << 20}
 		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
 		c := dial(t, url+"/", o)
 		if agreed := c.Handshake().Deflate != nil; agreed != (args != nil) {
@@ -129,12 +129,12 @@ func TestEchoAndFanout(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		defer cancel()
 		a, b := dial(t, url+"/fanout", o), dial(t, url+"/fanout/", nil)
-		for _, member := range []*client.Conn{a, b} { // each has joined once something comes back
+		for _, member := range []*wsconn.Conn{a, b} { // each has joined once something comes back
 			say(t, member, frame.Text, "joined")
 			hear(t, member, frame.Text, "joined")
 		}
 		say(t, b, frame.Binary, "to all")
-		for _, member := range []*client.Conn{a, b} {
+		for _, member := range []*wsconn.Conn{a, b} {
 			for {
 				op, p, err := member.Read(ctx)
 				if err != nil {
@@ -150,7 +150,7 @@ func TestEchoAndFanout(t *testing.T) {
 
 func TestOtherPath(t *testing.T) {
 	var refused *handshake.Error
-	if _, err := client.Dial(t.Context(), launch(t)+"/other", nil); !errors.As(err, &refused) || refused.Status != 404 {
+	if _, err := wsconn.Dial(t.Context(), launch(t)+"/other", nil); !errors.As(err, &refused) || refused.Status != 404 {
 		t.Errorf("%v; want 404", err)
 	}
 }

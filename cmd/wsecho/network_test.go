@@ -14,7 +14,7 @@ import (
 
 	"github.com/hawser-ws/hawser/cmd/internal/certs/certtest"
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 func TestTLS(t *testing.T) {
@@ -24,9 +24,9 @@ func TestTLS(t *testing.T) {
 	if !strings.HasPrefix(url, "wss://") {
 		t.Fatalf("the URL is %s", url)
 	}
-	o := &client.Options{}
+	o := &wsconn.Options{}
 	o.TLSConfig = &tls.Config{RootCAs: ca.Pool}
-	if _, err := client.Dial(t.Context(), url+"/", o); err == nil {
+	if _, err := wsconn.Dial(t.Context(), url+"/", o); err == nil {
 		t.Error("T04: a client without a certificate is accepted")
 	}
 	o.TLSConfig.Certificates = []tls.Certificate{clients.Client(&x509.Certificate{Subject: pkix.Name{CommonName: "client"}})}
@@ -38,7 +38,7 @@ func TestTLS(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "echo.sock")
 	launch(t, "--listen", "unix:"+path)
-	o := &client.Options{}
+	o := &wsconn.Options{}
 	o.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}
@@ -67,7 +67,7 @@ func TestReusePort(t *testing.T) {
 
 func TestProxyProtocol(t *testing.T) {
 	url := launch(t, "--proxy-protocol", "--trusted-proxies", "127.0.0.1,::1")
-	o := &client.Options{}
+	o := &wsconn.Options{}
 	o.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		if err == nil {
@@ -78,7 +78,7 @@ func TestProxyProtocol(t *testing.T) {
 	c := dial(t, url+"/", o)
 	say(t, c, frame.Text, "hello")
 	hear(t, c, frame.Text, "hello")
-	if _, err := client.Dial(t.Context(), url+"/", nil); err == nil {
+	if _, err := wsconn.Dial(t.Context(), url+"/", nil); err == nil {
 		t.Error("without a header it is accepted")
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"sync"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // maxMessage bounds a message of a browser: a screenshot is one.
@@ -17,7 +17,7 @@ const maxMessage = 64 << 20
 // rpc is what the Chrome DevTools Protocol and WebDriver BiDi have in common: commands
 // with an id, their results, and events, as JSON over a WebSocket.
 type rpc struct {
-	conn *client.Conn
+	conn *wsconn.Conn
 	done chan struct{} // closed when the connection is over
 
 	mu      sync.Mutex
@@ -45,7 +45,7 @@ type expectation struct {
 }
 
 func dialRPC(ctx context.Context, url string) (*rpc, error) {
-	conn, err := client.Dial(ctx, url, &client.Options{MaxMessage: maxMessage, MaxFragments: -1})
+	conn, err := wsconn.Dial(ctx, url, &wsconn.Options{MaxMessage: maxMessage, MaxFragments: -1})
 	if err != nil {
 		return nil, err
 	}

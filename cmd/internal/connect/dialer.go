@@ -13,7 +13,7 @@ import (
 	"strings"
 
 	"github.com/hawser-ws/hawser/handshake"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // DialContext is handshake.DialOptions.DialContext's type.
@@ -111,7 +111,7 @@ func (d *Dialer) Through(direct DialContext) (DialContext, error) {
 	if d.proxy == nil {
 		return direct, nil
 	}
-	return client.DialThrough(d.proxy, direct, d.tls)
+	return wsconn.DialThrough(d.proxy, direct, d.tls)
 }
 
 // Options are what handshake.Dial needs; direct is Through's. They are the

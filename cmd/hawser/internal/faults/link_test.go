@@ -10,7 +10,7 @@ import (
 
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 	"github.com/hawser-ws/hawser/frame"
-	ws "github.com/hawser-ws/hawser/wsproto/client"
+	ws "github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // How long a client waits. The server's own limit for an operation is 5 s.

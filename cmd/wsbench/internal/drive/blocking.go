@@ -8,13 +8,13 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // blocking drives a connection by two goroutines: one reads, one writes. It is for TLS,
 // which the event loops support only on connections from their own listeners.
 type blocking struct {
-	conn *client.Conn
+	conn *wsconn.Conn
 	wake chan struct{} // there is something for the writer, or it has to end
 
 	mu     sync.Mutex
@@ -32,7 +32,7 @@ type outgoing struct {
 }
 
 // adoptBlocking starts the goroutines, which end with the connection.
-func adoptBlocking(m *load.Member, c *client.Conn, tcp int64, ended func()) {
+func adoptBlocking(m *load.Member, c *wsconn.Conn, tcp int64, ended func()) {
 	b := &blocking{conn: c, wake: make(chan struct{}, 1)}
 	go b.write()
 	go func() {
@@ -61,7 +61,7 @@ func (b *blocking) read(m *load.Member) {
 		b.end()
 		b.conn.CloseNow()
 		code, reason := wsproto.CloseAbnormal, ""
-		var end *client.CloseError
+		var end *wsconn.CloseError
 		var fault *wsproto.PeerError
 		switch {
 		case errors.As(err, &end):
@@ -98,7 +98,7 @@ func (b *blocking) put(o outgoing) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
-		return client.ErrClosed
+		return wsconn.ErrClosed
 	}
 	b.closed = o.close
 	b.queue = append(b.queue, o)

@@ -16,7 +16,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // Kind says how the connections are driven.
@@ -48,7 +48,7 @@ type Engine struct {
 	flat       atomic.Int64 // connections that did not agree on compression
 
 	mu    sync.Mutex
-	conns map[*client.Conn]struct{} // Guarded by mu. Goroutines only.
+	conns map[*wsconn.Conn]struct{} // Guarded by mu. Goroutines only.
 }
 
 // rampWidth is how many connections are made at a time before the load begins.
@@ -63,7 +63,7 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	// A goroutine that returns from a system call must find a processor free.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), threads+3))
 	quietCollector()
-	e := &Engine{target: target, plan: plan, Kind: EventLoops, conns: map[*client.Conn]struct{}{}, halted: make(chan struct{})}
+	e := &Engine{target: target, plan: plan, Kind: EventLoops, conns: map[*wsconn.Conn]struct{}{}, halted: make(chan struct{})}
 	if plan.Dialect != nil && plan.Dialect.Subprotocol != "" {
 		e.target.Subprotocols = append([]string{plan.Dialect.Subprotocol}, target.Subprotocols...)
 	}
@@ -113,7 +113,7 @@ func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 	if err != nil {
 		return handshake.Result{}, err
 	}
-	c, err := client.Dial(timed, e.target.URL, &client.Options{DialOptions: *o})
+	c, err := wsconn.Dial(timed, e.target.URL, &wsconn.Options{DialOptions: *o})
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {
 		return handshake.Result{}, fmt.Errorf("no connection to %s within %v (--connect-timeout)", e.target.URL, e.target.Timeout)
 	}
@@ -220,7 +220,7 @@ func (e *Engine) dial(m *load.Member) error {
 	}
 	m.Shard.Dialing(m)
 	if e.Kind == Goroutines {
-		c, err := client.Dial(ctx, e.target.URL, &client.Options{DialOptions: *o, MaxMessage: e.maxMessage, MaxFragments: -1})
+		c, err := wsconn.Dial(ctx, e.target.URL, &wsconn.Options{DialOptions: *o, MaxMessage: e.maxMessage, MaxFragments: -1})
 		if err != nil {
 			return e.explain(err)
 		}
@@ -265,7 +265,7 @@ func (e *Engine) agreed(res handshake.Result) {
 // Uncompressed returns how many connections offered permessage-deflate without success.
 func (e *Engine) Uncompressed() int { return int(e.flat.Load()) }
 
-func (e *Engine) keep(c *client.Conn, on bool) {
+func (e *Engine) keep(c *wsconn.Conn, on bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if on {
@@ -334,7 +334,7 @@ func (e *Engine) Close(ctx context.Context) {
 	}
 	e.mu.Lock()
 	conns := e.conns
-	e.conns = map[*client.Conn]struct{}{}
+	e.conns = map[*wsconn.Conn]struct{}{}
 	e.mu.Unlock()
 	for c := range conns {
 		c.CloseNow()

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // Every server does what it is measured by.
@@ -55,9 +55,9 @@ func freeAddress(t *testing.T) string {
 func check(t *testing.T, addr string) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
-	dial := func(path string) *client.Conn {
+	dial := func(path string) *wsconn.Conn {
 		for {
-			c, err := client.Dial(ctx, "ws://"+addr+path, &client.Options{MaxMessage: maxMessage})
+			c, err := wsconn.Dial(ctx, "ws://"+addr+path, &wsconn.Options{MaxMessage: maxMessage})
 			if err == nil {
 				t.Cleanup(c.CloseNow)
 				return c
@@ -68,14 +68,14 @@ func check(t *testing.T, addr string) {
 			time.Sleep(10 * time.Millisecond) // it does not listen yet
 		}
 	}
-	want := func(c *client.Conn, op frame.Opcode, p []byte) {
+	want := func(c *wsconn.Conn, op frame.Opcode, p []byte) {
 		t.Helper()
 		gotOp, got, err := c.Read(ctx)
 		if err != nil || gotOp != op || !bytes.Equal(got, p) {
 			t.Fatalf("got %v of %d bytes, %v; want %v of %d", gotOp, len(got), err, op, len(p))
 		}
 	}
-	send := func(c *client.Conn, op frame.Opcode, p []byte) {
+	send := func(c *wsconn.Conn, op frame.Opcode, p []byte) {
 		t.Helper()
 		if err := c.Write(ctx, op, p); err != nil {
 			t.Fatal(err)
@@ -89,7 +89,7 @@ func check(t *testing.T, addr string) {
 		send(one, m.op, m.p)
 		want(one, m.op, m.p)
 	}
-	var all []*client.Conn
+	var all []*wsconn.Conn
 	for range 3 {
 		all = append(all, dial("/fanout"))
 	}

@@ -1,6 +1,6 @@
 // Package echoclient is the client on which conformance is measured: it asks a fuzzing
 // server for its cases, plays each of them, and echoes every message with package
-// wsproto/client. It uses only the control URLs, so it works with the original suite as
+// wsproto/wsconn. It uses only the control URLs, so it works with the original suite as
 // well.
 package echoclient
 
@@ -15,7 +15,7 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
-	"github.com/hawser-ws/hawser/wsproto/client"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // Options say what to run.
@@ -26,8 +26,8 @@ type Options struct {
 }
 
 // limits are as wide as the cases need.
-func limits() *client.Options {
-	return &client.Options{
+func limits() *wsconn.Options {
+	return &wsconn.Options{
 		DialOptions:  handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true, ClientMaxWindowBits: 15}},
 		MaxMessage:   64 << 20,
 		MaxFragments: -1,
@@ -57,7 +57,7 @@ func Run(ctx context.Context, o Options) error {
 func (o *Options) count(ctx context.Context) (int, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	c, err := client.Dial(ctx, o.URL+"/getCaseCount", limits())
+	c, err := wsconn.Dial(ctx, o.URL+"/getCaseCount", limits())
 	if err != nil {
 		return 0, err
 	}
@@ -78,7 +78,7 @@ func (o *Options) count(ctx context.Context) (int, error) {
 func echo(ctx context.Context, url string) error {
 	dial, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	c, err := client.Dial(dial, url, limits())
+	c, err := wsconn.Dial(dial, url, limits())
 	if err != nil {
 		return err
 	}

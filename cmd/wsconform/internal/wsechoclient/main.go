@@ -1,5 +1,5 @@
 // Command wsechoclient plays the cases of a fuzzing server, ours or the
-// original, with package wsproto/client.
+// original, with package wsproto/wsconn.
 package main
 
 import (

@@ -1,0 +1,79 @@
+package wsconn
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// DefaultCloseTimeout is Options.CloseTimeout's default.
+const DefaultCloseTimeout = 5 * time.Second
+
+// Close performs the close handshake (RFC 6455 §7.1.2). It sends a Close frame with
+// code and reason, which is at most 123 bytes of UTF-8, waits for the peer's Close frame,
+// and for the peer to close the underlying connection. Messages that arrive before the
+// peer's Close go to a Read that is in progress, and are skipped otherwise. With
+// CloseNoStatus the frame has neither code nor reason.
+//
+// If this takes longer than Options.CloseTimeout, the connection is cut. The error is
+// nil if the peer sent a Close frame, even before this one; otherwise it says how the
+// connection ended. A *wsproto.UsageError leaves the connection open.
+func (c *Conn) Close(code wsproto.CloseCode, reason string) error {
+	if err := wsproto.CheckClose(code, reason); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.closeTimeout)
+	defer cancel()
+	c.send(ctx, func(dst []byte) ([]byte, error) {
+		return c.proto.AppendClose(dst, code, reason)
+	}) // if it fails, so does awaitClose
+	c.awaitClose(ctx)
+	select {
+	case <-c.gone:
+	case <-ctx.Done():
+	}
+	c.abort(fmt.Errorf("%w: no Close from the peer within %v", ErrClosed, c.closeTimeout))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.answered {
+		return nil
+	}
+	return c.err
+}
+
+// awaitClose reads until the connection or ctx ends. If a Read is in progress, it
+// waits for that one to end.
+func (c *Conn) awaitClose(ctx context.Context) {
+	for c.reading.take(ctx, c) == nil {
+		_, err := c.next(ctx)
+		c.reader, c.kept = nil, nil
+		c.reading.give()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// CloseNow ends the connection at once, without a close handshake. Calls that wait on
+// the connection return ErrClosed. After the connection has ended, it does nothing.
+func (c *Conn) CloseNow() { c.abort(ErrClosed) }
+
+// finish ends a connection on which only the pending Close is left to be sent. failed
+// says that the peer violated the protocol.
+func (c *Conn) finish(failed bool) {
+	defer time.AfterFunc(c.closeTimeout, c.hangUp).Stop()
+	defer c.hangUp()
+	c.wire <- struct{}{} // its holder releases it, at the latest after hangUp
+	c.flush()
+	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && failed {
+		half.CloseWrite() // a peer that violates the protocol may not answer the Close
+	}
+	// 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be
+	// closed first by the server". Besides, closing with unread input would make the
+	// system discard our Close frame.
+	io.Copy(io.Discard, c.nc)
+	c.nc.Close()
+}

@@ -1,0 +1,172 @@
+package wsconn
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// The close handshake with nobody else reading: what arrives meanwhile is
+// skipped.
+func TestClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		closed := started(func() error { return c.Close(4321, "bye") })
+		p.expect(`close 4321 "bye"`)
+		p.raw([]byte("\x81\x01a\x01\x01b\x89\x01p\x88\x02\x03\xe8"))
+		p.nc.Close()
+		if err := receive(t, closed); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+		if err := c.Close(wsproto.CloseNormal, ""); err != nil {
+			t.Errorf("second Close = %v", err)
+		}
+		if _, _, err := c.Read(bounded(t)); err != ErrClosed {
+			t.Errorf("Read = %v; want ErrClosed", err)
+		}
+		if err := c.Write(bounded(t), frame.Text, nil); err != ErrClosed {
+			t.Errorf("Write = %v; want ErrClosed", err)
+		}
+		if err := c.Ping(bounded(t)); err != ErrClosed {
+			t.Errorf("Ping = %v; want ErrClosed", err)
+		}
+	})
+}
+
+// With somebody reading, the messages before the peer's Close may be his. A
+// reader ends by the Close that this side asked for.
+func TestCloseWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		reading := started(func() error {
+			for {
+				if _, _, err := c.Read(bounded(t)); err != nil {
+					return err
+				}
+			}
+		})
+		closed := started(func() error { return c.Close(wsproto.CloseNoStatus, "") })
+		p.expect(`close 1005 ""`)
+		p.raw([]byte("\x81\x01a\x81\x01b\x88\x00"))
+		if err := receive(t, reading); err != ErrClosed {
+			t.Errorf("Read = %v; want ErrClosed", err)
+		}
+		p.nc.Close()
+		if err := receive(t, closed); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	})
+}
+
+// Nothing but the Close goes out after it was asked for.
+func TestCloseThenWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
+		p.expect(`close 1000 ""`)
+		if err := c.Write(bounded(t), frame.Text, []byte("late")); err != ErrClosed {
+			t.Errorf("Write = %v; want ErrClosed", err)
+		}
+		if w, err := c.Writer(bounded(t), frame.Text); err != nil {
+			t.Errorf("Writer = %v", err)
+		} else if err := w.Close(); err != ErrClosed {
+			t.Errorf("MessageWriter.Close = %v; want ErrClosed", err)
+		}
+		p.frame(0x88, "")
+		p.nc.Close()
+		if err := receive(t, closed); err != nil {
+			t.Errorf("Close = %v", err)
+		}
+	})
+}
+
+// C07: a peer that never answers is cut when the time is over.
+func TestC07CloseTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
+		p.expect(`close 1000 ""`)
+		time.Sleep(DefaultCloseTimeout - 1)
+		synctest.Wait()
+		select {
+		case err := <-closed:
+			t.Fatalf("Close = %v before its time", err)
+		default:
+		}
+		time.Sleep(time.Nanosecond)
+		synctest.Wait()
+		if err := receive(t, closed); !errors.Is(err, ErrClosed) {
+			t.Errorf("Close = %v; want ErrClosed", err)
+		}
+		p.expect("EOF")
+	})
+}
+
+// The same for one that does not even read, for one that answers and does not
+// end its stream, and for one whose Close came first.
+func TestC07Linger(t *testing.T) {
+	t.Run("does not read", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := pair(t, nil)
+			closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
+			time.Sleep(DefaultCloseTimeout)
+			synctest.Wait()
+			if err := receive(t, closed); !errors.Is(err, ErrClosed) {
+				t.Errorf("Close = %v; want ErrClosed", err)
+			}
+		})
+	})
+	t.Run("answers only", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, p := pair(t, nil)
+			closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
+			p.expect(`close 1000 ""`)
+			p.frame(0x88, "")
+			time.Sleep(DefaultCloseTimeout)
+			synctest.Wait()
+			if err := receive(t, closed); err != nil {
+				t.Errorf("Close = %v; want nil", err)
+			}
+			p.expect("EOF")
+		})
+	})
+	t.Run("closes only", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, p := pair(t, nil)
+			go p.frame(0x88, "\x03\xe9")
+			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*CloseError)) {
+				t.Errorf("Read = %v; want a CloseError", err)
+			}
+			time.Sleep(DefaultCloseTimeout)
+			synctest.Wait()
+			receive(t, c.gone)
+		})
+	})
+}
+
+func TestCloseNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		reading := started(func() error { _, _, err := c.Read(bounded(t)); return err })
+		writing := started(func() error { return c.Write(bounded(t), frame.Text, []byte("x")) })
+		if _, err := io.ReadFull(p.nc, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		c.CloseNow()
+		c.CloseNow()
+		for _, ended := range []<-chan error{reading, writing} {
+			if err := receive(t, ended); err != ErrClosed {
+				t.Errorf("error %v; want ErrClosed", err)
+			}
+		}
+		if err := c.Close(wsproto.CloseNormal, ""); err != ErrClosed {
+			t.Errorf("Close = %v; want ErrClosed", err)
+		}
+		p.expect("EOF")
+	})
+}

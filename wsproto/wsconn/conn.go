@@ -1,0 +1,186 @@
+package wsconn
+
+import (
+	"context"
+	"net"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// readBuffer is how many bytes are read at a time.
+const readBuffer = 16 << 10
+
+// Conn is one connection, made by Dial. Its methods may be called from any
+// goroutine. It must be closed in the end, by Close or CloseNow.
+//
+// A Conn has no permanent goroutine. It starts a short-lived one to write the
+// protocol's own frames, such as pongs, so that a reader never waits for a writer, and
+// one to end the connection.
+type Conn struct {
+	// Immutable.
+	nc           net.Conn
+	result       handshake.Result
+	maxMessage   int
+	closeTimeout time.Duration
+	over         chan struct{} // closed when err is set
+	gone         chan struct{} // closed when nc has been closed
+
+	reading token // to read from nc and take events from proto
+	message token // to send a message, all its fragments
+	wire    token // to write to nc, whole frames only
+
+	// Holder of reading only.
+	buf     []byte
+	reader  *MessageReader // the reader of the current message
+	partial bool           // the current message has not been read to its end
+	kept    *kept          // the part that a Read had when its context ended
+
+	// Holder of wire only.
+	out []byte
+
+	heard  atomic.Uint64 // how many times bytes arrived
+	hangUp func()        // closes nc and gone, once
+
+	mu sync.Mutex
+	// Guarded by mu.
+	proto    wsproto.Conn
+	pending  []byte // frames that the protocol or a heartbeat wants written
+	err      error  // why the connection is over; nil while it is not
+	writeErr error  // why nothing more can be written; reading may still work
+	answered bool   // the peer's Close has come
+	pings    []*ping
+	pinged   uint64 // the last ping's number
+}
+
+// newConn makes a Conn of what a handshake returned.
+func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
+	c := &Conn{
+		nc:           nc,
+		result:       res,
+		maxMessage:   o.MaxMessage,
+		closeTimeout: o.CloseTimeout,
+		over:         make(chan struct{}),
+		gone:         make(chan struct{}),
+		reading:      make(token, 1),
+		message:      make(token, 1),
+		wire:         make(token, 1),
+		buf:          make([]byte, readBuffer),
+	}
+	if c.maxMessage <= 0 {
+		c.maxMessage = wsproto.DefaultMaxMessage
+	}
+	if c.closeTimeout <= 0 {
+		c.closeTimeout = DefaultCloseTimeout
+	}
+	c.hangUp = sync.OnceFunc(func() {
+		handshake.CloseNow(nc)
+		close(c.gone)
+	})
+	c.proto.Init(&wsproto.Config{
+		Role:         wsproto.Client,
+		MaxMessage:   c.maxMessage,
+		MaxFragments: o.MaxFragments,
+		CompressFrom: o.CompressFrom,
+		Stream:       o.Stream,
+		MaskKey:      MaskKey,
+	})
+	if res.Deflate != nil {
+		c.proto.UseDeflate(*res.Deflate)
+	}
+	c.proto.Feed(left)
+	return c
+}
+
+// Subprotocol returns the negotiated subprotocol, or "".
+func (c *Conn) Subprotocol() string { return c.result.Subprotocol }
+
+// Handshake returns the result of the opening handshake. Its Header is shared and must
+// not be modified.
+func (c *Conn) Handshake() handshake.Result { return c.result }
+
+// end ends the connection with err, unless it has ended already. Called with mu held.
+func (c *Conn) end(err error) {
+	if c.err == nil {
+		c.err = err
+		close(c.over)
+	}
+}
+
+// failure returns why the connection has ended, or nil.
+func (c *Conn) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// abort ends the connection at once, without sending anything.
+func (c *Conn) abort(err error) {
+	c.mu.Lock()
+	c.end(err)
+	c.mu.Unlock()
+	c.hangUp()
+}
+
+// usable reports whether messages can still be sent and received.
+func (c *Conn) usable() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err == nil && c.writeErr == nil && !c.proto.CloseExpected()
+}
+
+// token is a lock that can be acquired with a context.
+type token chan struct{}
+
+// take waits for the token until ctx or the connection ends. If it returns nil, the
+// connection may still have ended at the same moment.
+func (t token) take(ctx context.Context, c *Conn) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case t <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-c.over:
+		return c.failure()
+	}
+}
+
+// try takes the token if it is free.
+func (t token) try() bool {
+	select {
+	case t <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (t token) give() { <-t }
+
+// interruptible makes the end of ctx interrupt an operation on nc, through the deadline
+// that set sets. The caller does the operation and then calls done, which clears the
+// deadline.
+func (c *Conn) interruptible(ctx context.Context, set func(time.Time) error) (done func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	fired := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(fired)
+		if set(time.Unix(1, 0)) != nil {
+			c.abort(ErrClosed) // a connection without deadlines can only be closed
+		}
+	})
+	return func() {
+		if !stop() {
+			<-fired
+			set(time.Time{})
+		}
+	}
+}

@@ -1,0 +1,250 @@
+package wsconn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+func TestWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		for _, s := range []string{"", "hello", strings.Repeat("x", 70_000)} {
+			sent := started(func() error { return c.Write(bounded(t), frame.Binary, []byte(s)) })
+			if ev := p.event(); ev.Kind != wsproto.Message || ev.Opcode != frame.Binary || string(ev.Payload) != s {
+				t.Errorf("%d bytes sent: the peer received %v %d bytes", len(s), ev.Opcode, len(ev.Payload))
+			}
+			if err := receive(t, sent); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// What this program may not send is its own fault, and changes nothing.
+func TestWriteUsage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		ctx := bounded(t)
+		for name, err := range map[string]error{
+			"opcode":       c.Write(ctx, frame.Ping, nil),
+			"text":         c.Write(ctx, frame.Text, []byte("\xff")),
+			"close code":   c.Close(1005+1, ""),
+			"close reason": c.Close(1000, strings.Repeat("x", 124)),
+		} {
+			if !errors.As(err, new(*wsproto.UsageError)) {
+				t.Errorf("%s: error %v; want a UsageError", name, err)
+			}
+		}
+		if _, err := c.Writer(ctx, frame.Continuation); !errors.As(err, new(*wsproto.UsageError)) {
+			t.Errorf("Writer = %v; want a UsageError", err)
+		}
+		go c.Write(ctx, frame.Text, []byte("ok"))
+		p.expect(`text "ok"`)
+	})
+}
+
+// Nothing follows a frame that was cut short, and whoever waits is told.
+func TestWriteCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		reading := started(func() error { _, _, err := c.Read(bounded(t)); return err })
+		ctx, cancel := context.WithCancel(context.Background())
+		written := started(func() error { return c.Write(ctx, frame.Binary, make([]byte, 100)) })
+		if _, err := io.ReadFull(p.nc, make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		err := receive(t, written)
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, ErrClosed) {
+			t.Errorf("Write = %v; want context.Canceled and ErrClosed", err)
+		}
+		if got := receive(t, reading); !errors.Is(got, ErrClosed) {
+			t.Errorf("Read = %v; want ErrClosed", got)
+		}
+		if err := c.Write(bounded(t), frame.Text, nil); !errors.Is(err, ErrClosed) {
+			t.Errorf("the next Write = %v; want ErrClosed", err)
+		}
+		if rest, _ := io.ReadAll(p.nc); len(rest) > 0 {
+			t.Errorf("%d bytes follow", len(rest))
+		}
+	})
+}
+
+// A Write that is cancelled while it waits for its turn has sent nothing, and
+// the connection goes on.
+func TestWriteCancelledBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		first := started(func() error { return c.Write(bounded(t), frame.Text, []byte("first")) })
+		if _, err := io.ReadFull(p.nc, p.buf[:1]); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		second := started(func() error { return c.Write(ctx, frame.Text, []byte("second")) })
+		cancel()
+		if err := receive(t, second); err != context.Canceled {
+			t.Errorf("Write = %v; want context.Canceled", err)
+		}
+		p.feed(p.buf[:1])
+		p.expect(`text "first"`)
+		if err := receive(t, first); err != nil {
+			t.Error(err)
+		}
+		go c.Write(bounded(t), frame.Text, []byte("third"))
+		p.expect(`text "third"`)
+	})
+}
+
+// A context that ends when all is written has no say any more.
+func TestWriteCancelledAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		for range 100 {
+			ctx, cancel := context.WithCancel(context.Background())
+			written := started(func() error { return c.Write(ctx, frame.Text, []byte("x")) })
+			p.expect(`text "x"`)
+			cancel()
+			if err := receive(t, written); err != nil {
+				t.Fatalf("Write = %v", err)
+			}
+		}
+	})
+}
+
+// A reader does not wait for a writer that the peer does not read from, and the
+// pongs, which have to wait, are bounded.
+func TestReadWhileWriteBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		written := started(func() error { return c.Write(bounded(t), frame.Text, []byte("blocked")) })
+		if _, err := io.ReadFull(p.nc, p.buf[:1]); err != nil {
+			t.Fatal(err)
+		}
+		go func() {
+			for i := range 1000 {
+				p.frame(0x89, string(bytes.Repeat([]byte{'a' + byte(i%26)}, 100)))
+			}
+			p.text("through")
+		}()
+		expectText(t, c, `text "through"`)
+		c.mu.Lock()
+		if n := len(c.pending); n > maxPending {
+			t.Errorf("%d bytes of pongs wait; want at most %d", n, maxPending)
+		}
+		c.mu.Unlock()
+		p.feed(p.buf[:1])
+		p.expect(`text "blocked"`)
+		if err := receive(t, written); err != nil {
+			t.Error(err)
+		}
+		var last wsproto.Event
+		for last.Kind != wsproto.Message {
+			go c.Write(bounded(t), frame.Text, []byte("end"))
+			ev := p.event()
+			if ev.Kind != wsproto.Pong && ev.Kind != wsproto.Message {
+				t.Fatalf("the peer received %v", ev)
+			}
+			if ev.Kind == wsproto.Message && (last.Kind != wsproto.Pong || last.Payload[0] != 'a'+999%26) {
+				t.Errorf("the last pong answers %q; want the last ping's", last.Payload)
+			}
+			last = ev
+		}
+	})
+}
+
+// R19: messages in one frame and in fragments, pings and pongs of many
+// goroutines never interleave against RFC 6455 §5.4.
+func TestR19ConcurrentWriters(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		const writers, each = 8, 20
+		c.CloseRead(context.Background())
+		var writing sync.WaitGroup
+		for i := range writers {
+			writing.Go(func() {
+				s := strings.Repeat(string(rune('a'+i)), 3*fragmentSize)
+				for n := range each {
+					if i%2 == 0 {
+						if err := c.Write(context.Background(), frame.Text, []byte(s[:n])); err != nil {
+							t.Error(err)
+						}
+						continue
+					}
+					w, err := c.Writer(context.Background(), frame.Text)
+					if err != nil {
+						t.Error(err)
+						continue
+					}
+					io.WriteString(w, s[:len(s)/2])
+					w.Flush()
+					io.WriteString(w, s[len(s)/2:])
+					if err := w.Close(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		writing.Go(func() {
+			for range each {
+				p.frame(0x89, "?")
+			}
+		})
+		for messages := 0; messages < writers*each; {
+			switch ev := p.event(); ev.Kind {
+			case wsproto.Message:
+				messages++
+				if s := string(ev.Payload); s != "" && strings.Trim(s, s[:1]) != "" {
+					t.Error("messages are mixed up")
+				}
+			case wsproto.Pong:
+			default:
+				t.Fatalf("the peer received %v", ev.Err)
+			}
+		}
+		writing.Wait()
+	})
+}
+
+// brokenConn refuses to write.
+type brokenConn struct{ net.Conn }
+
+var errBroken = errors.New("broken pipe")
+
+func (brokenConn) Write([]byte) (int, error) { return 0, errBroken }
+
+// R26: a write that fails because the peer is gone says so, and the reader still
+// finds why it went.
+func TestR26WriteFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		c := newConn(brokenConn{ours}, nil, handshake.Result{}, &Options{})
+		p := newPeer(t, theirs, nil)
+		for range 2 {
+			err := c.Write(bounded(t), frame.Text, nil)
+			var closed *CloseError
+			if !errors.As(err, &closed) || !errors.Is(err, io.EOF) || !errors.Is(err, errBroken) {
+				t.Errorf("Write = %v; want 1006 for a broken pipe", err)
+			}
+		}
+		go func() {
+			p.frame(0x88, "\x03\xf4restart")
+			p.nc.Close()
+		}()
+		var closed *CloseError
+		if _, _, err := c.Read(bounded(t)); !errors.As(err, &closed) || closed.Code != 1012 {
+			t.Errorf("Read = %v; want 1012", err)
+		}
+		receive(t, c.gone)
+	})
+}
