@@ -27,7 +27,7 @@ import (
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
-	ws "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // attacker is one address that does harm, again and again.
@@ -138,7 +138,7 @@ func (b *battlefield) guest(ctx context.Context, from netip.Addr) (token, id str
 		return "", "", err
 	}
 	r.Header.Set("Content-Type", "application/json")
-	answer, err := wsconn.Do(r)
+	answer, err := client.Do(r)
 	if err != nil {
 		return "", "", err
 	}
@@ -156,12 +156,12 @@ func (b *battlefield) guest(ctx context.Context, from netip.Addr) (token, id str
 	return got.Token, got.UserID, nil
 }
 
-func (b *battlefield) dial(ctx context.Context, from netip.Addr) (*ws.Conn, error) {
-	return ws.Dial(ctx, "ws://"+b.addr+"/ws", &ws.Options{DialOptions: handshake.DialOptions{DialContext: dialer(from)}, CloseTimeout: 100 * time.Millisecond})
+func (b *battlefield) dial(ctx context.Context, from netip.Addr) (*wsconn.Conn, error) {
+	return wsconn.Dial(ctx, "ws://"+b.addr+"/ws", &wsconn.Options{DialOptions: handshake.DialOptions{DialContext: dialer(from)}, CloseTimeout: 100 * time.Millisecond})
 }
 
 // login connects as a user.
-func (b *battlefield) login(ctx context.Context, from netip.Addr, token string) (*ws.Conn, error) {
+func (b *battlefield) login(ctx context.Context, from netip.Addr, token string) (*wsconn.Conn, error) {
 	c, err := b.dial(ctx, from)
 	if err != nil {
 		return nil, err
@@ -207,7 +207,7 @@ func (b *battlefield) gather(n int) {
 	ready.Wait()
 }
 
-func (b *battlefield) person(ctx context.Context, from netip.Addr) (*ws.Conn, string, error) {
+func (b *battlefield) person(ctx context.Context, from netip.Addr) (*wsconn.Conn, string, error) {
 	token, id, err := b.guest(ctx, from)
 	if err != nil {
 		return nil, "", err
@@ -219,7 +219,7 @@ func (b *battlefield) person(ctx context.Context, from netip.Addr) (*ws.Conn, st
 var sentAt = regexp.MustCompile(`"content":"at (\d+) of ([a-z0-9]+)"`)
 
 // live says something now and then, and notes how long it takes until it comes back.
-func (b *battlefield) live(ctx context.Context, c *ws.Conn, room string) {
+func (b *battlefield) live(ctx context.Context, c *wsconn.Conn, room string) {
 	defer c.CloseNow()
 	me := strconv.FormatUint(rand.Uint64(), 36)
 	go func() {
@@ -376,7 +376,7 @@ func (b *battlefield) verdict() {
 }
 
 // again logs in as a guest, and as another one if that guest is banned.
-func (a *attacker) again(ctx context.Context) (*ws.Conn, error) {
+func (a *attacker) again(ctx context.Context) (*wsconn.Conn, error) {
 	if a.token != "" {
 		if c, err := a.place.login(ctx, a.from, a.token); err == nil {
 			return c, nil
@@ -454,7 +454,7 @@ func scan(ctx context.Context, a *attacker) {
 	for range 5 {
 		a.tries.Add(1)
 		r, _ := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("%s/.git/%x", a.place.s.url, rand.Uint32()), nil)
-		answer, err := wsconn.Do(r)
+		answer, err := client.Do(r)
 		if err != nil {
 			return
 		}

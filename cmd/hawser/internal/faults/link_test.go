@@ -10,7 +10,7 @@ import (
 
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 	"github.com/hawser-ws/hawser/frame"
-	ws "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // How long a client waits. The server's own limit for an operation is 5 s.
@@ -83,7 +83,7 @@ func (p *packet) message() consistency.Message {
 type link struct {
 	id   int
 	node *node
-	conn *ws.Conn
+	conn *wsconn.Conn
 	in   chan packet // closed at the end
 	ok   packet      // auth_ok
 
@@ -115,7 +115,7 @@ func (e *refusedError) Error() string { return fmt.Sprintf("%d %s: %s", e.Code, 
 func dial(ctx context.Context, n *node, auth packet) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := ws.Dial(dialing, "ws://"+n.relay.Addr+"/ws", &ws.Options{MaxMessage: 4 << 20})
+	conn, err := wsconn.Dial(dialing, "ws://"+n.relay.Addr+"/ws", &wsconn.Options{MaxMessage: 4 << 20})
 	if err != nil {
 		return nil, err
 	}
