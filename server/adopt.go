@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -12,16 +13,18 @@ import (
 
 // adoption is a connection on its way to its loop.
 type adoption struct {
-	fd      int
-	left    []byte
-	res     handshake.Result
-	role    wsproto.Role
-	value   any
-	address *address
-	peer    netip.AddrPort // the socket's peer, if that is known
-	remote  netip.AddrPort // the client's address, if it differs from the socket's peer
-	tls     *tlsState
-	slot    uint32 // set by register
+	fd       int
+	left     []byte
+	res      handshake.Result
+	role     wsproto.Role
+	endpoint *endpoint
+	value    any
+	address  *address
+	peer     netip.AddrPort // the socket's peer, if that is known
+	remote   netip.AddrPort // the client's address, if it differs from the socket's peer
+	tls      *tlsState
+	cancel   context.CancelFunc // ends the context of Admit's request; nil if there is none
+	slot     uint32             // set by register
 }
 
 // Adopt takes over a connection, in either role, whose opening handshake is done. The
@@ -33,7 +36,7 @@ type adoption struct {
 // supported only on connections that Serve accepted.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
 	s.conns.Add(1) // even beyond MaxConns, which limits Serve's connections
-	c, err := s.adopt(nc, &adoption{left: left, res: res, role: role})
+	c, err := s.adopt(nc, &adoption{left: left, res: res, role: role, endpoint: s.endpoint})
 	if err != nil {
 		s.conns.Add(-1)
 	}
@@ -121,10 +124,17 @@ func (l *loop) register(slot, gen uint32, o *adoption) {
 		}
 		l.remotes[slot] = o.remote
 	}
+	if o.cancel != nil {
+		if l.contexts == nil {
+			l.contexts = map[uint32]context.CancelFunc{}
+		}
+		l.contexts[slot] = o.cancel
+	}
 	c.flags = flagOpening
 	c.mask = wantRead
 	c.heard = l.now
-	c.proto.Init(&l.roles[o.role])
+	c.endpoint = o.endpoint
+	c.proto.Init(&o.endpoint.roles[o.role])
 	if o.res.Deflate != nil {
 		c.proto.UseDeflate(*o.res.Deflate)
 	}
@@ -174,5 +184,13 @@ func (l *loop) openAll() {
 		if c.tls != nil && !c.has(flagGone) {
 			l.queueTurn(o.slot, c) // the tls.Conn may hold what the kernel cannot see
 		}
+	}
+}
+
+// endContext ends the context of the connection's Admit.
+func (l *loop) endContext(slot uint32) {
+	if cancel := l.contexts[slot]; cancel != nil {
+		delete(l.contexts, slot)
+		cancel()
 	}
 }

@@ -88,6 +88,7 @@ func (l *loop) teardown(slot uint32, c *conn) {
 	l.setAssembling(c, 0)
 	delete(l.remotes, slot)
 	delete(l.unread, slot)
+	l.endContext(slot)
 	l.live--
 	l.stats.open.Add(-1)
 	if c.has(flagClosing) {

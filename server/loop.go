@@ -1,14 +1,13 @@
 package server
 
 import (
+	"context"
 	"iter"
 	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // inputSize is how much is read from one connection at a time.
@@ -21,11 +20,8 @@ type loop struct {
 	index int // among the server's loops
 	cfg   *Config
 	k     kernel
-	roles *[2]wsproto.Config // by wsproto.Role
-	start time.Time          // time.Now when cfg.now was zero
-	ended chan struct{}      // closed when run returns
-
-	writable WritableHandler // the Handler, if it is one
+	start time.Time     // time.Now when cfg.now was zero
+	ended chan struct{} // closed when run returns
 
 	// Shared by the server's loops.
 	budget  *budget
@@ -66,9 +62,10 @@ type loop struct {
 	gone          []uint32 // slots to free then
 	writables     []Conn   // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
-	opening       *adoption                 // of the connection whose OnOpen runs
-	remotes       map[uint32]netip.AddrPort // by slot, of the clients behind proxies
-	unread        map[uint32][]byte         // by slot, of those with flagUnread
+	opening       *adoption                     // of the connection whose OnOpen runs
+	remotes       map[uint32]netip.AddrPort     // by slot, of the clients behind proxies
+	unread        map[uint32][]byte             // by slot, of those with flagUnread
+	contexts      map[uint32]context.CancelFunc // by slot, of those whose Admit was called
 	live          int
 	delivering    bool
 	openedSome    bool // connections, in this iteration
@@ -78,17 +75,16 @@ type loop struct {
 	loggedSlow    time.Duration
 }
 
-func newLoop(index int, cfg *Config, roles *[2]wsproto.Config, b *budget, conns *atomic.Int64, release *releaser) (*loop, error) {
+func newLoop(index int, cfg *Config, b *budget, conns *atomic.Int64, release *releaser) (*loop, error) {
 	k, err := cfg.newKernel()
 	if err != nil {
 		return nil, err
 	}
 	l := &loop{
-		index: index, cfg: cfg, k: k, roles: roles, budget: b, conns: conns, release: release,
+		index: index, cfg: cfg, k: k, budget: b, conns: conns, release: release,
 		start: time.Now().Add(-cfg.now()), ended: make(chan struct{}),
 		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
 	}
-	l.writable, _ = cfg.Handler.(WritableHandler)
 	l.free.next = 1
 	l.tick()
 	l.wheel.done = l.now &^ (1<<wheelGrain - 1)

@@ -1,8 +1,8 @@
 package server
 
 import (
+	"context"
 	"errors"
-	"math/rand/v2"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -18,9 +18,9 @@ import (
 // be called from any goroutine.
 type Server struct {
 	// Immutable.
-	cfg   Config
-	roles [2]wsproto.Config
-	loops []*loop
+	cfg      Config
+	endpoint *endpoint // Config's own
+	loops    []*loop
 
 	next       atomic.Uint64 // the loop that gets the next connection, modulo their number
 	addresses  addresses
@@ -50,15 +50,12 @@ func New(cfg Config) (*Server, error) {
 	s.descriptors.init()
 	s.http.max, s.http.maxPerAddress, s.http.maxSurplus = s.cfg.MaxHTTPConns, s.cfg.MaxHTTPConnsPerAddress, s.descriptors.reserve/2
 	s.http.now = s.cfg.now
-	s.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: s.cfg.MaxMessage, MaxFragments: s.cfg.MaxFragments, CompressFrom: s.cfg.CompressFrom}
-	s.roles[wsproto.Client] = s.roles[wsproto.Server]
-	s.roles[wsproto.Client].Role = wsproto.Client
-	s.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
+	s.endpoint = newEndpoint(&s.cfg)
 	s.newLimits()
 	s.budget.limit = int64(s.cfg.MemoryBudget)
 	release := newReleaser(s.cfg.ReleaseAfter)
 	for i := range s.cfg.Loops {
-		l, err := newLoop(i, &s.cfg, &s.roles, &s.budget, &s.conns, release)
+		l, err := newLoop(i, &s.cfg, &s.budget, &s.conns, release)
 		if err != nil {
 			for _, l := range s.loops {
 				l.k.release()
@@ -99,7 +96,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseFor(w, r, refusedBudget)
 		return
 	}
-	o := &adoption{role: wsproto.Server}
+	o := &adoption{role: wsproto.Server, endpoint: s.endpoint}
 	o.remote, _ = netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
 	if why := s.reserve(o, o.remote.Addr()); why != nil {
 		s.refuseFor(w, r, why)
@@ -124,9 +121,17 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // upgrade does the handshake and hands the connection, with its reserved place, to a
 // loop.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) error {
-	if s.cfg.Admit != nil {
-		value, err := s.cfg.Admit(r)
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) (err error) {
+	if admit := o.endpoint.admit; admit != nil {
+		// net/http ends the request's context when ServeHTTP returns.
+		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
+		defer func() {
+			if err != nil {
+				cancel()
+			}
+		}()
+		o.cancel = cancel
+		value, err := admit(r.WithContext(ctx))
 		if err != nil {
 			status := http.StatusForbidden
 			var refused *handshake.Error
@@ -140,7 +145,7 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) er
 		}
 		o.value = value
 	}
-	nc, left, res, err := s.cfg.Upgrader.Upgrade(w, r)
+	nc, left, res, err := o.endpoint.upgrader.Upgrade(w, r)
 	if err != nil {
 		var refused *handshake.Error // otherwise the connection was lost, and nothing answered
 		if errors.As(err, &refused) {

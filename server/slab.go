@@ -25,14 +25,15 @@ type conn struct {
 	buffered atomic.Uint32
 
 	// Loop only.
-	fd      int32 // -1 while the slot is free
-	proto   wsproto.Conn
-	value   any
-	out     *outbox     // nil while nothing waits to be written
-	groups  []place     // its places in the groups it joined
-	address *address    // the address that it counts for, or nil
-	why     *CloseError // the first cause of its end, or nil
-	tls     *tlsState   // nil without TLS
+	fd       int32 // -1 while the slot is free
+	proto    wsproto.Conn
+	endpoint *endpoint // whose handler it has
+	value    any
+	out      *outbox     // nil while nothing waits to be written
+	groups   []place     // its places in the groups it joined
+	address  *address    // the address that it counts for, or nil
+	why      *CloseError // the first cause of its end, or nil
+	tls      *tlsState   // nil without TLS
 
 	heard      uint32 // when the last byte arrived, in ticks
 	began      uint32 // when the incomplete message began or, while closing, the close
@@ -129,7 +130,7 @@ func (l *loop) reap() {
 func (c *conn) clear() {
 	c.fd = -1
 	c.proto = wsproto.Conn{}
-	c.value, c.out, c.groups, c.address, c.why, c.tls = nil, nil, nil, nil, nil, nil
+	c.endpoint, c.value, c.out, c.groups, c.address, c.why, c.tls = nil, nil, nil, nil, nil, nil, nil
 	c.buffered.Store(0)
 	c.heard, c.began, c.unit, c.assembling, c.window = 0, 0, 0, 0, 0
 	c.timer = timer{}

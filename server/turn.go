@@ -140,22 +140,22 @@ func (l *loop) noteSlow(c Conn, took time.Duration) {
 
 func (l *loop) onOpen(c Conn) {
 	defer l.recoverPanic(c)
-	l.cfg.Handler.OnOpen(c)
+	l.at(c.slot).endpoint.handler.OnOpen(c)
 }
 
 func (l *loop) onMessage(c Conn, op frame.Opcode, p []byte) {
 	defer l.recoverPanic(c)
-	l.cfg.Handler.OnMessage(c, op, p)
+	l.at(c.slot).endpoint.handler.OnMessage(c, op, p)
 }
 
 func (l *loop) onWritable(c Conn) {
 	defer l.recoverPanic(c)
-	l.writable.OnWritable(c)
+	l.at(c.slot).endpoint.writable.OnWritable(c)
 }
 
 func (l *loop) onClose(c Conn, why *CloseError) {
 	defer l.recoverPanic(c)
-	l.cfg.Handler.OnClose(c, why)
+	l.at(c.slot).endpoint.handler.OnClose(c, why)
 }
 
 func (l *loop) recoverPanic(c Conn) {

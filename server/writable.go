@@ -28,7 +28,7 @@ func (l *loop) updateBackpressure(slot uint32, c *conn) {
 		c.flags |= flagFull
 	case waiting <= limit/4 && c.has(flagFull):
 		c.flags &^= flagFull
-		if l.writable != nil && !c.has(flagClosing) {
+		if c.endpoint.writable != nil && !c.has(flagClosing) {
 			l.writables = append(l.writables, Conn{l, slot, c.genClosed.Load() >> 1})
 		}
 	}
