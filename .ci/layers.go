@@ -19,18 +19,19 @@ const module = "github.com/hawser-ws/hawser/"
 // may says which of our packages each one may import. A name stands for its
 // package and everything below it; the longest name that fits decides.
 var may = map[string][]string{
-	"frame":          {},
-	"server/rate":    {},
-	"wsproto":        {"frame"},
-	"wsproto/wsconn": {"handshake", "wsproto", "frame"},
-	"handshake":      {"wsproto"},
-	"server":         {"handshake", "wsproto", "frame", "server/rate"},
-	"chat":           {"wsproto", "frame", "server/rate", "chat"},
-	"chat/auth":      {"chat"},
-	"chat/api":       {"chat", "server/rate"},
-	"autobahn":       {"autobahn"},
-	"fuzz":           {"frame", "wsproto", "handshake"},
-	"cmd":            {"frame", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
+	"frame":            {},
+	"server/rate":      {},
+	"wsproto":          {"frame", "wsproto/snapshot"},
+	"wsproto/snapshot": {},
+	"wsproto/wsconn":   {"handshake", "wsproto", "frame"},
+	"handshake":        {"wsproto"},
+	"server":           {"handshake", "wsproto", "frame", "server/rate"},
+	"chat":             {"wsproto", "frame", "server/rate", "chat"},
+	"chat/auth":        {"chat"},
+	"chat/api":         {"chat", "server/rate"},
+	"autobahn":         {"autobahn"},
+	"fuzz":             {"frame", "wsproto", "handshake"},
+	"cmd":              {"frame", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
 }
 
 // engines keep what is said. None knows of another one, and the chat and its doors know

@@ -44,7 +44,7 @@ func FuzzClose(f *testing.F) {
 func checkSentClose(t *testing.T, role wsproto.Role, code int, reason string) {
 	t.Helper()
 	mine, peers := settings{Role: role, Limit: 1}, settings{Role: 1 - role, Limit: 1}
-	c := mine.open(t)
+	c, _ := mine.open(t)
 	p, err := c.AppendClose(nil, wsproto.CloseCode(code), reason)
 	allowed := mayBeSent(code) && len(reason) <= 123 && isUTF8([]byte(reason)) || code == 1005 && reason == ""
 	if !allowed {
@@ -62,7 +62,7 @@ func checkSentClose(t *testing.T, role wsproto.Role, code int, reason string) {
 	if err != nil || len(frames) != 1 || frames[0].opcode != 8 || string(frames[0].payload) != payload || !c.CloseExpected() {
 		t.Fatalf("closing with %d %q gives %+v, %v", code, reason, frames, err)
 	}
-	got, _ := peers.feed(t, p, nil)
+	got, _ := peers.feed(t, p, nil, false)
 	want := outcome{
 		Events:  []happening{{Kind: wsproto.Closed, Code: wsproto.CloseCode(code), Payload: reason}},
 		Replies: []reply{{8, payload[:min(2, len(payload))]}},

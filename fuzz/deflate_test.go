@@ -60,7 +60,7 @@ func FuzzInflate(f *testing.F) {
 			s = settings{Role: role, Limit: 5, Deflate: s.Deflate}
 			hello := s.message(nil, 0x41, []byte("\xF2\x48\xCD\xC9\xC9\x07\x00"), nil)
 			want := outcome{Events: []happening{{Kind: wsproto.Message, Opcode: frame.Text, Payload: "Hello"}}}
-			if got, _ := s.feed(t, hello, nil); cmp.Diff(want, got) != "" {
+			if got, _ := s.feed(t, hello, nil, false); cmp.Diff(want, got) != "" {
 				t.Errorf("the next connection hears %+v", got)
 			}
 		}
@@ -92,7 +92,7 @@ func FuzzDeflate(f *testing.F) {
 			if s.Deflate = chooseDeflate(b); mode&1 != 0 {
 				s.From = -1
 			}
-			s.c = s.open(t)
+			s.c, _ = s.open(t)
 			for ; len(script)-s.at >= 3 && len(s.out) < 128<<10; s.at += 3 {
 				s.step(script[s.at], text, int(script[s.at+1]), int(script[s.at+2]))
 			}
@@ -100,7 +100,7 @@ func FuzzDeflate(f *testing.F) {
 			s.checkPlain()
 			peer := settings{Role: 1 - role, Limit: 1 << 20, Fragments: -1, Deflate: s.Deflate}
 			want := outcome{Events: s.said}
-			if got, _ := peer.feed(t, s.out, cuts); !cmp.Equal(want.Events, got.Events) {
+			if got, _ := peer.feed(t, s.out, cuts, false); !cmp.Equal(want.Events, got.Events) {
 				t.Errorf("%+v; our other end (-said +heard):\n%s", s.settings, cmp.Diff(want.Events, got.Events))
 			}
 		}

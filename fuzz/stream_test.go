@@ -37,8 +37,8 @@ func (s settings) check(t *testing.T, in, cuts []byte) {
 	want := s.reference(in)
 	checkMemory(t, s.mostMemory(in), func() { s.swallow(t, bytes.Clone(in)) })
 	var first string
-	for i, cut := range [][]byte{nil, {1}, cuts} {
-		got, sent := s.feed(t, in, cut)
+	for i, cut := range [][]byte{nil, {1}, cuts, cuts} {
+		got, sent := s.feed(t, in, cut, i == 3)
 		if i == 0 {
 			first = sent
 		}
@@ -57,7 +57,7 @@ func (s settings) check(t *testing.T, in, cuts []byte) {
 // swallow runs one connection over a stream and keeps nothing, so that what is
 // allocated is the connection's.
 func (s settings) swallow(t *testing.T, in []byte) {
-	c := s.open(t)
+	c, _ := s.open(t)
 	defer c.Release()
 	c.Feed(in)
 	for c.Next().Kind != wsproto.NeedData {
@@ -66,11 +66,11 @@ func (s settings) swallow(t *testing.T, in []byte) {
 }
 
 // feed runs one connection over a stream, and returns what came of it, and the
-// bytes it sent.
-func (s settings) feed(t *testing.T, in, cuts []byte) (got outcome, sent string) {
+// bytes it sent. If it moves, another connection goes on with its state after each piece.
+func (s settings) feed(t *testing.T, in, cuts []byte, moves bool) (got outcome, sent string) {
 	t.Helper()
-	c := s.open(t)
-	defer c.Release()
+	c, cfg := s.open(t)
+	defer func() { c.Release() }()
 	var out []byte
 	fed := 0
 	var buf []byte
@@ -90,6 +90,15 @@ func (s settings) feed(t *testing.T, in, cuts []byte) (got outcome, sent string)
 			t.Errorf("Unfinished %d, %t after %d bytes", n, ok, fed)
 		}
 		clear(buf) // it is ours again
+		if moves {
+			state := c.AppendState(nil, wsproto.NewestState)
+			c.Release()
+			c = new(wsproto.Conn)
+			c.Init(cfg)
+			if err := c.RestoreState(state); err != nil {
+				t.Fatalf("after %d bytes of %x: state %x: %v", fed, in, state, err)
+			}
+		}
 	}
 	if c.Finished() != got.Ended || c.CloseExpected() != (got.Ended || s.Closing) {
 		t.Errorf("finished %t, close expected %t; ended %t", c.Finished(), c.CloseExpected(), got.Ended)
@@ -114,14 +123,15 @@ func (s settings) feed(t *testing.T, in, cuts []byte) (got outcome, sent string)
 }
 
 // open makes a connection. A client's masking keys are the same each time.
-func (s settings) open(t *testing.T) *wsproto.Conn {
+func (s settings) open(t testing.TB) (*wsproto.Conn, *wsproto.Config) {
 	t.Helper()
 	key := uint32(0)
 	c := new(wsproto.Conn)
-	c.Init(&wsproto.Config{
+	cfg := &wsproto.Config{
 		Role: s.Role, MaxMessage: s.Limit, MaxFragments: s.Fragments, Stream: s.Stream, CompressFrom: s.From,
 		MaskKey: func() uint32 { key += 0x9E3779B9; return key },
-	})
+	}
+	c.Init(cfg)
 	if s.Deflate != nil {
 		c.UseDeflate(*s.Deflate)
 	}
@@ -130,7 +140,7 @@ func (s settings) open(t *testing.T) *wsproto.Conn {
 			t.Fatal(err)
 		}
 	}
-	return c
+	return c, cfg
 }
 
 // note adds an event to the outcome.

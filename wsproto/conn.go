@@ -2,6 +2,7 @@ package wsproto
 
 // Everything that changes a connection's protocol state is in this file, in
 // receive.go, which parses frames, and in send.go and fragment.go, which build them.
+// What is added to it must also be added to state.go, which moves it to another process.
 
 import (
 	"encoding/binary"

@@ -30,6 +30,9 @@
 // history for context takeover as plaintext, and primes a pooled compressor with it for
 // each message.
 //
+// AppendState and RestoreState move a connection, in the midst of anything, into another
+// process.
+//
 // Read conn.go and receive.go first, then send.go and fragment.go: all state
 // transitions are there. Each of the other files is one concept.
 package wsproto

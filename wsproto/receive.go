@@ -96,7 +96,9 @@ func (c *Conn) begin(h *frame.Header) *PeerError {
 		// Empty blocks inflate to nothing, so limit the compressed size as well.
 		limit += limit/128 + 64
 	}
-	if !c.streams() && h.Length > uint64(limit-len(w.msg.bytes())) {
+	// A connection from another process may already have received more than this one's
+	// limit allows.
+	if have := len(w.msg.bytes()); !c.streams() && (have > limit || h.Length > uint64(limit-have)) {
 		return &PeerError{CloseMessageTooBig, "message over the size limit"}
 	}
 	fragments := c.cfg.MaxFragments
