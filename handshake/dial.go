@@ -114,13 +114,14 @@ func (o *DialOptions) ask(ctx context.Context, t target, header http.Header) (nc
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: %w", err)
 	}
-	nc, err = o.connect(ctx, t)
+	conn, err := o.connect(ctx, t)
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: %w", err)
 	}
 
-	stop := context.AfterFunc(ctx, func() { CloseNow(nc) })
-	left, res, err = converse(nc, request, p)
+	// This may run after ask has returned, so it must not refer to the result nc.
+	stop := context.AfterFunc(ctx, func() { CloseNow(conn) })
+	left, res, err = converse(conn, request, p)
 	ended := !stop()
 	var refusal *Error
 	switch {
@@ -133,10 +134,10 @@ func (o *DialOptions) ask(ctx context.Context, t target, header http.Header) (nc
 		o.keepCookies(res.Header, t)
 	}
 	if err != nil {
-		CloseNow(nc)
+		CloseNow(conn)
 		return nil, nil, Result{}, err
 	}
-	return nc, left, res, nil
+	return conn, left, res, nil
 }
 
 // connect makes the connection, with TLS under wss.

@@ -290,6 +290,32 @@ func TestDialCancelTLS(t *testing.T) {
 	}
 }
 
+// The end of a context may close the connection after Dial has returned.
+func TestDialCancelLate(t *testing.T) {
+	for range 500 {
+		ctx, cancel := context.WithCancel(t.Context())
+		_, _, _, err := Dial(ctx, "ws://host/", &DialOptions{DialContext: func(context.Context, string, string) (net.Conn, error) {
+			return &brokenConn{broken: cancel}, nil
+		}})
+		if !errors.Is(err, context.Canceled) {
+			t.Fatalf("error %v", err)
+		}
+	}
+}
+
+// brokenConn is a connection that cannot be written to.
+type brokenConn struct {
+	net.Conn
+	broken func()
+}
+
+func (c *brokenConn) Write([]byte) (int, error) {
+	c.broken()
+	return 0, io.ErrClosedPipe
+}
+
+func (c *brokenConn) Close() error { return nil }
+
 // A refusal that was read is worth more than the context's end.
 func TestDialCancelInBody(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
