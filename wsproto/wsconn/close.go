@@ -35,9 +35,10 @@ func (c *Conn) Close(code wsproto.CloseCode, reason string) error {
 	case <-c.gone:
 	case <-ctx.Done():
 	}
-	c.abort(fmt.Errorf("%w: no Close from the peer within %v", ErrClosed, c.closeTimeout))
+	c.hangUp()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.end(fmt.Errorf("%w: no Close from the peer within %v", ErrClosed, c.closeTimeout))
 	if c.answered {
 		return nil
 	}
@@ -57,23 +58,32 @@ func (c *Conn) awaitClose(ctx context.Context) {
 	}
 }
 
-// CloseNow ends the connection at once, without a close handshake. Calls that wait on
-// the connection return ErrClosed. After the connection has ended, it does nothing.
+// CloseNow ends the connection without a close handshake, and does not wait. Calls that
+// wait on the connection return ErrClosed. After the connection has ended, it does
+// nothing, so it can be deferred.
+//
+// If a Close frame has been sent, or must still be sent as the answer to the peer's or
+// because the peer violated the protocol, the peer still receives it: the underlying
+// connection stays open in the background until the peer has closed it, for at most
+// Options.CloseTimeout.
 func (c *Conn) CloseNow() { c.abort(ErrClosed) }
 
-// finish ends a connection on which only the pending Close is left to be sent. failed
-// says that the peer violated the protocol.
-func (c *Conn) finish(failed bool) {
+// finish ends a connection on which only a Close frame is left to be sent. half says that
+// the peer may not answer it, or does not know that it has to close the connection.
+func (c *Conn) finish(half bool) {
 	defer time.AfterFunc(c.closeTimeout, c.hangUp).Stop()
 	defer c.hangUp()
-	c.wire <- struct{}{} // its holder releases it, at the latest after hangUp
+	c.nc.SetReadDeadline(time.Unix(1, 0)) // a Read in progress returns
+	c.wire <- struct{}{}                  // its holder releases it, at the latest after hangUp
 	c.flush()
-	if half, ok := c.nc.(interface{ CloseWrite() error }); ok && failed {
-		half.CloseWrite() // a peer that violates the protocol may not answer the Close
+	if conn, ok := c.nc.(interface{ CloseWrite() error }); ok && half {
+		conn.CloseWrite()
 	}
 	// 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be
 	// closed first by the server". Besides, closing with unread input would make the
 	// system discard our Close frame.
+	c.reading <- struct{}{} // and keep it: nobody else reads from here on
+	c.nc.SetReadDeadline(time.Time{})
 	io.Copy(io.Discard, c.nc)
 	c.nc.Close()
 }

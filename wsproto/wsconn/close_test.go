@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"context"
 	"errors"
 	"io"
 	"testing"
@@ -168,5 +169,116 @@ func TestCloseNow(t *testing.T) {
 			t.Errorf("Close = %v; want ErrClosed", err)
 		}
 		p.expect("EOF")
+	})
+}
+
+// A CloseNow that follows the end of the connection, or overtakes a Close in progress,
+// does not keep the peer from receiving the Close frame that it is owed.
+func TestCloseNowKeepsClose(t *testing.T) {
+	for name, tt := range map[string]struct {
+		arrange func(t *testing.T, c *Conn, p *peer)
+		want    string
+	}{
+		"after the peer's Close": {func(t *testing.T, c *Conn, p *peer) {
+			go p.frame(0x88, "\x0f\xa1go")
+			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*CloseError)) {
+				t.Errorf("Read = %v; want a CloseError", err)
+			}
+		}, `close 4001 ""`},
+		"after the peer's fault": {func(t *testing.T, c *Conn, p *peer) {
+			go p.raw([]byte("\xf1\x00"))
+			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*wsproto.PeerError)) {
+				t.Errorf("Read = %v; want a PeerError", err)
+			}
+		}, `close 1002 "reserved bit set"`},
+		"after a message over the limit": {func(t *testing.T, c *Conn, p *peer) {
+			go p.frame(0x81, "too long")
+			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*wsproto.PeerError)) {
+				t.Errorf("Read = %v; want a PeerError", err)
+			}
+		}, `close 1009 "message over the size limit"`},
+		"after CloseRead's context": {func(t *testing.T, c *Conn, p *peer) {
+			ctx := c.CloseRead(context.Background())
+			p.frame(0x88, "\x0f\xa1")
+			receive(t, ctx.Done())
+		}, `close 4001 ""`},
+		"while Close writes": {func(t *testing.T, c *Conn, p *peer) {
+			go c.Close(4002, "mine")
+			synctest.Wait()
+		}, `close 4002 "mine"`},
+		"while Close waits for a message": {func(t *testing.T, c *Conn, p *peer) {
+			go c.Write(context.Background(), frame.Text, []byte("before"))
+			synctest.Wait()
+			go p.raw([]byte("\xf1\x00"))
+			c.Read(bounded(t))
+		}, `text "before"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, p := pair(t, &Options{MaxMessage: 4})
+				tt.arrange(t, c, p)
+				c.CloseNow()
+				c.CloseNow()
+				if _, _, err := c.Read(bounded(t)); err == nil {
+					t.Error("Read after CloseNow = nil")
+				}
+				synctest.Wait()
+				select {
+				case <-c.gone:
+					t.Fatal("the connection was cut")
+				default:
+				}
+				p.expect(tt.want)
+				p.nc.Close()
+				receive(t, c.gone)
+			})
+		})
+	}
+}
+
+// A Read that waits is told of a CloseNow also while the Close frame is on its way, and
+// the connection is not kept for longer than CloseTimeout.
+func TestCloseNowWhileClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		reading := started(func() error { _, _, err := c.Read(bounded(t)); return err })
+		closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
+		synctest.Wait()
+		c.CloseNow()
+		if err := receive(t, reading); err != ErrClosed {
+			t.Errorf("Read = %v; want ErrClosed", err)
+		}
+		p.expect(`close 1000 ""`)
+		time.Sleep(DefaultCloseTimeout)
+		synctest.Wait()
+		if err := receive(t, closed); err != ErrClosed {
+			t.Errorf("Close = %v; want ErrClosed", err)
+		}
+		receive(t, c.gone)
+		p.expect("EOF")
+	})
+}
+
+// A frame that was cut short is the last thing that a peer receives.
+func TestCloseNowAfterCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, p := pair(t, nil)
+		ctx, cancel := context.WithCancel(context.Background())
+		written := started(func() error { return c.Write(ctx, frame.Binary, make([]byte, 100)) })
+		if _, err := io.ReadFull(p.nc, make([]byte, 10)); err != nil {
+			t.Fatal(err)
+		}
+		go p.frame(0x88, "\x03\xe9")
+		if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*CloseError)) {
+			t.Errorf("Read = %v; want a CloseError", err)
+		}
+		cancel()
+		if err := receive(t, written); !errors.Is(err, ErrClosed) {
+			t.Errorf("Write = %v; want ErrClosed", err)
+		}
+		if rest, _ := io.ReadAll(p.nc); len(rest) > 0 {
+			t.Errorf("%d bytes follow", len(rest))
+		}
+		receive(t, c.gone)
 	})
 }

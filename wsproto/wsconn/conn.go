@@ -117,12 +117,20 @@ func (c *Conn) failure() error {
 	return c.err
 }
 
-// abort ends the connection at once, without sending anything.
+// abort ends the connection without a close handshake. A Close frame that is on its way
+// still reaches the peer: finish sees to it, and abort does not wait for that.
 func (c *Conn) abort(err error) {
 	c.mu.Lock()
+	first := c.err == nil
 	c.end(err)
+	owed := c.proto.CloseExpected() && c.writeErr == nil
+	if first && owed {
+		go c.finish(true)
+	}
 	c.mu.Unlock()
-	c.hangUp()
+	if !owed {
+		c.hangUp()
+	}
 }
 
 // usable reports whether messages can still be sent and received.

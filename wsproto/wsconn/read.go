@@ -186,7 +186,7 @@ func (c *Conn) step() (wsproto.Event, error) {
 		}
 		go c.finish(false)
 	case wsproto.Failed:
-		c.end(ev.Err)
+		c.end(failedPeer(ev.Err.(*wsproto.PeerError)))
 		go c.finish(true)
 	}
 	return ev, c.err
@@ -226,7 +226,7 @@ func (c *Conn) refuse(fault *wsproto.PeerError) error {
 		// ErrClosed means that this side has sent its Close already.
 		b, _ := c.proto.AppendClose(nil, fault.Code, fault.Reason)
 		c.queueFrames(b)
-		c.end(fault)
+		c.end(failedPeer(fault))
 		go c.finish(true)
 	}
 	return c.err

@@ -90,19 +90,26 @@ func (c *Conn) write(ctx context.Context, b []byte) error {
 	}
 	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		err = fmt.Errorf("%w: a frame was cut short: %w", ErrClosed, ctx.Err())
+		c.stopWriting(err)
 		c.abort(err)
 		return err
 	}
+	// What the peer sent before may still be read, above all a Close that says
+	// why it went away.
+	return c.stopWriting(lostPeer(err))
+}
+
+// stopWriting keeps everything from being written, because a frame has been cut short or
+// the peer is gone. It returns why the connection has ended; err, if it has not.
+func (c *Conn) stopWriting(err error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.writeErr = err
+	c.pending = nil
 	if c.err != nil {
 		return c.err
 	}
-	// What the peer sent before may still be read, above all a Close that says
-	// why it went away.
-	c.writeErr = lostPeer(err)
-	c.pending = nil
-	return c.writeErr
+	return err
 }
 
 // queueFrames queues frames and returns; a background flush writes them. mu is held.

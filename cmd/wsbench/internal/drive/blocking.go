@@ -62,12 +62,9 @@ func (b *blocking) read(m *load.Member) {
 		b.conn.CloseNow()
 		code, reason := wsproto.CloseAbnormal, ""
 		var end *wsconn.CloseError
-		var fault *wsproto.PeerError
 		switch {
 		case errors.As(err, &end):
-			code, reason, err = end.Code, end.Reason, end.Err
-		case errors.As(err, &fault):
-			code, local = fault.Code, true
+			code, reason, local, err = end.Code, end.Reason, local || end.Local, end.Err
 		case local:
 			code, err = wsproto.CloseNormal, nil
 		}
