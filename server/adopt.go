@@ -24,7 +24,7 @@ type adoption struct {
 	remote   netip.AddrPort // the client's address, if it differs from the socket's peer
 	tls      *tlsState
 	cancel   context.CancelFunc // ends the context of Admit's request; nil if there is none
-	slot     uint32             // set by register
+	conn     Conn
 }
 
 // Adopt takes over a connection, in either role, whose opening handshake is done. The
@@ -55,7 +55,7 @@ func (s *Server) adopt(nc net.Conn, o *adoption) (Conn, error) {
 	}
 	o.peer, o.remote = remoteOf(nc, o.remote)
 	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
-	slot, gen, ok := l.takeSlot()
+	c, ok := l.takeSlot()
 	if !ok {
 		nc.Close()
 		return Conn{}, fmt.Errorf("server: adopt: a loop holds its maximum of %d connections", maxSlabs*slabSize-1)
@@ -65,19 +65,19 @@ func (s *Server) adopt(nc net.Conn, o *adoption) (Conn, error) {
 	}
 	fd, err := l.k.attach(nc)
 	if err != nil {
-		l.freeSlots(slot)
+		l.freeSlot(c.conn)
 		return Conn{}, err
 	}
-	o.fd = fd
+	o.conn, o.fd = c, fd
 	if o.tls != nil {
 		o.tls.sock.move(l.k, fd)
 	}
-	if err := l.post(task{kind: taskOpen, slot: slot, gen: gen, adoption: o}, nil); err != nil {
+	if err := l.post(task{kind: taskOpen, to: c, adoption: o}, nil); err != nil {
 		l.k.close(fd)
-		l.freeSlots(slot)
+		l.freeSlot(c.conn)
 		return Conn{}, ErrServerClosed
 	}
-	return Conn{l, slot, gen}, nil
+	return c, nil
 }
 
 // remoteOf returns the address that the kernel reports for nc, and the client's address
@@ -112,8 +112,8 @@ func addrPort(a net.Addr) netip.AddrPort {
 }
 
 // register puts a connection into its slot. OnOpen is left to openAll.
-func (l *loop) register(slot, gen uint32, o *adoption) {
-	c := l.at(slot)
+func (l *loop) register(c *conn, o *adoption) {
+	c.move(opening)
 	c.fd = int32(o.fd)
 	c.value = o.value
 	c.tls = o.tls
@@ -122,15 +122,15 @@ func (l *loop) register(slot, gen uint32, o *adoption) {
 		if l.remotes == nil {
 			l.remotes = map[uint32]netip.AddrPort{}
 		}
-		l.remotes[slot] = o.remote
+		l.remotes[c.slot] = o.remote
 	}
 	if o.cancel != nil {
 		if l.contexts == nil {
 			l.contexts = map[uint32]context.CancelFunc{}
 		}
-		l.contexts[slot] = o.cancel
+		l.contexts[c.slot] = o.cancel
 	}
-	c.flags = flagOpening
+	c.handshake = l.keepHandshake(&o.res)
 	c.mask = wantRead
 	c.heard = l.now
 	c.endpoint = o.endpoint
@@ -141,13 +141,30 @@ func (l *loop) register(slot, gen uint32, o *adoption) {
 	l.live++
 	l.stats.open.Add(1)
 	l.stats.opened.Add(1)
-	if err := l.k.add(o.fd, c.mask, slot, gen); err != nil {
+	if err := l.k.add(o.fd, c.mask, c.slot, c.gen()); err != nil {
 		l.stats.refused.Add(1)
 		l.cfg.Logger.Error("the system cannot watch another descriptor", "error", err)
 		c.mask = 0
 	}
-	o.slot = slot
 	l.adoptions = append(l.adoptions, o)
+}
+
+// keepHandshake returns what a connection keeps of its handshake: nil for the zero
+// Result, and the same pointer for results that are alike one after the other.
+func (l *loop) keepHandshake(res *handshake.Result) *handshake.Result {
+	if res.Subprotocol == "" && res.Deflate == nil && res.Header == nil {
+		return nil
+	}
+	last := l.lastHandshake
+	if last != nil && res.Header == nil && last.Subprotocol == res.Subprotocol &&
+		(last.Deflate == nil) == (res.Deflate == nil) && (res.Deflate == nil || *last.Deflate == *res.Deflate) {
+		return last
+	}
+	kept := *res // without the rest of the adoption
+	if res.Header == nil {
+		l.lastHandshake = &kept
+	}
+	return &kept
 }
 
 // openAll calls OnOpen for the registered connections, and processes the input that
@@ -156,33 +173,35 @@ func (l *loop) openAll() {
 	opens := l.adoptions
 	l.adoptions = nil
 	for _, o := range opens {
-		c := l.at(o.slot)
-		if c.mask == 0 || c.has(flagGone) { // not watched, or lost in the meantime: it never opened
-			l.teardown(o.slot, c)
+		c := o.conn.conn
+		if c.mask == 0 || c.phase == gone { // not watched, or lost in the meantime: it never opened
+			l.teardown(c)
 			continue
 		}
-		me := Conn{l, o.slot, c.genClosed.Load() >> 1}
+		c.flags |= flagOpened
 		l.opening = o
-		l.onOpen(me)
+		l.onOpen(c)
 		l.opening = nil
-		c.flags &^= flagOpening
+		if c.phase == opening {
+			c.move(open)
+		}
 		l.deliver()
 		if l.stopping {
-			l.sendClose(o.slot, c, wsproto.CloseGoingAway, goingAway, nil)
+			l.sendClose(c, wsproto.CloseGoingAway, goingAway, nil)
 		}
 		if every := ticks(l.cfg.PingInterval); every > 0 {
-			l.arm(o.slot, c, l.now+every)
+			l.arm(c, l.now+every)
 		}
 		if len(o.left) > 0 {
 			l.traffic[bytesIn] += uint64(len(o.left))
 			if c.has(flagPaused) {
-				l.keepUnread(o.slot, c, o.left)
+				l.keepUnread(c, o.left)
 			} else {
-				l.feed(o.slot, c, o.left)
+				l.feed(c, o.left)
 			}
 		}
-		if c.tls != nil && !c.has(flagGone) {
-			l.queueTurn(o.slot, c) // the tls.Conn may hold what the kernel cannot see
+		if c.tls != nil && c.phase != gone {
+			l.queueTurn(c) // the tls.Conn may hold what the kernel cannot see
 		}
 	}
 }

@@ -37,14 +37,13 @@ func (l *loop) shedSlowest() {
 		return
 	}
 	type holder struct {
-		slot  uint32
+		c     *conn
 		bytes int
 	}
 	var holders []holder
-	for slot := range l.used() {
-		c := l.at(slot)
-		if bytes := c.heldBytes(); bytes > maxUnshed || bytes > 0 && !c.has(flagClosing) {
-			holders = append(holders, holder{slot, bytes})
+	for c := range l.present() {
+		if bytes := c.heldBytes(); bytes > maxUnshed || bytes > 0 && c.phase < closing {
+			holders = append(holders, holder{c, bytes})
 		}
 	}
 	slices.SortFunc(holders, func(a, b holder) int { return cmp.Compare(b.bytes, a.bytes) })
@@ -54,7 +53,7 @@ func (l *loop) shedSlowest() {
 			break
 		}
 		share -= int64(h.bytes)
-		l.shed(h.slot, l.at(h.slot))
+		l.shed(h.c)
 	}
 	l.flush()
 }
@@ -68,12 +67,12 @@ const maxUnshed = 16 << 10
 
 // shed evicts a connection, or cuts it if eviction would give back too little. A
 // connection that is already closing has had its Close frame, and is cut.
-func (l *loop) shed(slot uint32, c *conn) {
-	if !c.has(flagClosing) {
-		l.evict(slot, c, ErrOverBudget)
+func (l *loop) shed(c *conn) {
+	if c.phase < closing {
+		l.evict(c, ErrOverBudget)
 	}
 	if c.heldBytes() > maxUnshed {
-		l.teardown(slot, c)
+		l.teardown(c)
 	}
 }
 

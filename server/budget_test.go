@@ -22,7 +22,7 @@ func TestMemoryBudgetClosing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			opened, closed := make(chan Conn, 2), make(chan Conn, 2)
 			ts := start(t, Config{Loops: 1, MemoryBudget: 256 << 10, MaxMessage: 1 << 20, MaxControlRate: 1, Handler: funcs{
-				open: func(c Conn) { opened <- c }, close: func(c Conn, _ error) { closed <- c },
+				open: func(c LoopConn) { opened <- c.Conn() }, close: func(c LoopConn, _ error) { closed <- c.Conn() },
 			}})
 			cs, hs := openMany(t, ts, opened, 2)
 			// A message in fragments, so that control frames come in between.
@@ -43,7 +43,7 @@ func TestMemoryBudgetLoops(t *testing.T) {
 	opened, closed := make(chan Conn, 2), make(chan Conn, 2)
 	release := make(chan struct{})
 	ts := start(t, Config{Loops: 2, MemoryBudget: 256 << 10, MaxMessage: 1 << 20, Handler: funcs{
-		open: func(c Conn) { opened <- c }, close: func(c Conn, _ error) { closed <- c; <-release },
+		open: func(c LoopConn) { opened <- c.Conn() }, close: func(c LoopConn, _ error) { closed <- c.Conn(); <-release },
 	}})
 	cs, hs := openMany(t, ts, opened, 2)
 	cs[1].frame(0x02, string(make([]byte, 1000)))
@@ -53,7 +53,7 @@ func TestMemoryBudgetLoops(t *testing.T) {
 		t.Errorf("%v was cut; want %v", c, hs[0])
 	}
 	for range 3 {
-		hs[1].loop.call(func() {})
+		hs[1].conn.loop.call(func() {})
 	}
 	close(release)
 	ts.clock.settle()

@@ -42,20 +42,20 @@ func newChurn(t testing.TB) *churn {
 	ch := &churn{t: t, latest: make(chan tagged, 256), seed: rand.Uint64()}
 	t.Logf("seed %d", ch.seed)
 	ch.ts = start(t, Config{PingInterval: Off, Handler: funcs{
-		open: func(c Conn) {
+		open: func(c LoopConn) {
 			ch.opens.Add(1)
-			if c.gen > 0 {
+			if c.conn.gen() > 0 {
 				ch.slotsUsedTwice.Add(1)
 			}
 		},
 		message: ch.message,
-		close:   func(Conn, error) { ch.closes.Add(1) },
+		close:   func(LoopConn, error) { ch.closes.Add(1) },
 	}})
 	return ch
 }
 
 // message echoes. The first message is the connection's tag.
-func (ch *churn) message(c Conn, op frame.Opcode, p []byte) {
+func (ch *churn) message(c LoopConn, op frame.Opcode, p []byte) {
 	if c.Value() == nil {
 		c.SetValue(string(p))
 	}

@@ -18,15 +18,15 @@ import (
 // block. A panic in one ends that connection with 1011 and nothing else.
 type Handler interface {
 	// OnOpen is the first call for a connection.
-	OnOpen(c Conn)
+	OnOpen(c LoopConn)
 
 	// OnMessage delivers one message. p is valid until OnMessage returns and may be
 	// modified. Once Close has been called on c, no more messages are delivered.
-	OnMessage(c Conn, op frame.Opcode, p []byte)
+	OnMessage(c LoopConn, op frame.Opcode, p []byte)
 
 	// OnClose is called exactly once, as the last call for a connection. err is a
 	// *CloseError. Sending to c fails with ErrClosed.
-	OnClose(c Conn, err error)
+	OnClose(c LoopConn, err error)
 }
 
 // Off disables a limit or a deadline of Config.

@@ -14,10 +14,10 @@ func ticks(d time.Duration) uint32 { return uint32(min(d/time.Millisecond, 1<<30
 // fireTimer handles the connection's deadlines that have passed, and arms its timer for
 // the next one. The timer fires at the earliest time at which a deadline may have
 // passed; bytes that have arrived since it was armed may have postponed the deadline.
-func (l *loop) fireTimer(slot uint32, c *conn) {
-	if c.has(flagClosing) {
-		if l.cfg.CloseTimeout > 0 && l.reached(slot, c, c.began+ticks(l.cfg.CloseTimeout)) {
-			l.teardown(slot, c)
+func (l *loop) fireTimer(c *conn) {
+	if c.phase >= closing {
+		if l.cfg.CloseTimeout > 0 && l.reached(c, c.began+ticks(l.cfg.CloseTimeout)) {
+			l.teardown(c)
 			return
 		}
 	} else {
@@ -25,23 +25,23 @@ func (l *loop) fireTimer(slot uint32, c *conn) {
 			// We are not reading, so the silence says nothing about the peer.
 			c.heard, c.began, c.pinged = l.now, l.now, 0
 		}
-		l.checkPing(slot, c)
-		l.checkAssembly(slot, c)
+		l.checkPing(c)
+		l.checkAssembly(c)
 	}
-	if c.has(flagGone) {
+	if c.phase == gone {
 		return
 	}
-	if c.has(flagBlocked) && !c.has(flagClosing) && l.cfg.WriteTimeout > 0 {
-		if l.reached(slot, c, c.out.lastProgress+ticks(l.cfg.WriteTimeout)) {
-			l.evict(slot, c, ErrWriteTimeout)
+	if c.has(flagBlocked) && c.phase < closing && l.cfg.WriteTimeout > 0 {
+		if l.reached(c, c.out.lastProgress+ticks(l.cfg.WriteTimeout)) {
+			l.evict(c, ErrWriteTimeout)
 		}
 	}
 }
 
 // reached reports whether the time has come, and arms the timer for it if not.
-func (l *loop) reached(slot uint32, c *conn, at uint32) bool {
+func (l *loop) reached(c *conn, at uint32) bool {
 	if before(l.now, at) {
-		l.arm(slot, c, at)
+		l.arm(c, at)
 		return false
 	}
 	return true
@@ -49,14 +49,14 @@ func (l *loop) reached(slot uint32, c *conn, at uint32) bool {
 
 // checkPing pings a silent peer, or ends the connection after too many pings without
 // an answer.
-func (l *loop) checkPing(slot uint32, c *conn) {
+func (l *loop) checkPing(c *conn) {
 	every := ticks(l.cfg.PingInterval)
-	if every == 0 || !l.reached(slot, c, c.heard+every*uint32(c.pinged+1)) {
+	if every == 0 || !l.reached(c, c.heard+every*uint32(c.pinged+1)) {
 		return
 	}
 	if l.cfg.PingMisses > 0 && int(c.pinged) >= l.cfg.PingMisses {
 		l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrPingTimeout})
-		l.teardown(slot, c)
+		l.teardown(c)
 		return
 	}
 	c.pinged++
@@ -69,32 +69,32 @@ func (l *loop) checkPing(slot uint32, c *conn) {
 	from := len(l.arena)
 	if b, err := c.proto.AppendPing(l.arena, payload); err == nil && l.fits(c, len(b)-from, l.cfg.WriteQueue) {
 		l.arena = b
-		l.queue(slot, c, b[from:])
+		l.queue(c, b[from:])
 	}
-	l.arm(slot, c, c.heard+every*uint32(c.pinged+1))
+	l.arm(c, c.heard+every*uint32(c.pinged+1))
 }
 
 // checkAssembly closes a connection whose message takes too long to arrive.
-func (l *loop) checkAssembly(slot uint32, c *conn) {
-	if c.has(flagGone) || !c.has(flagAssembling) || l.cfg.AssemblyTimeout <= 0 {
+func (l *loop) checkAssembly(c *conn) {
+	if c.phase == gone || !c.has(flagAssembling) || l.cfg.AssemblyTimeout <= 0 {
 		return
 	}
 	_, received, _ := c.proto.Unfinished()
 	allowed := l.cfg.AssemblyTimeout + time.Duration(received>>16)*time.Second
-	if l.reached(slot, c, c.began+ticks(allowed)) {
-		l.expel(slot, c, wsproto.ClosePolicyViolation, "message not complete in time", ErrAssemblyTimeout)
+	if l.reached(c, c.began+ticks(allowed)) {
+		l.expel(c, wsproto.ClosePolicyViolation, "message not complete in time", ErrAssemblyTimeout)
 	}
 }
 
 // trackAssembly arms the AssemblyTimeout when the first part of a message has arrived,
 // and disarms it when the message is complete.
-func (l *loop) trackAssembly(slot uint32, c *conn) {
+func (l *loop) trackAssembly(c *conn) {
 	unit, received, ok := c.proto.Unfinished()
 	if c.has(flagUnread) {
-		received += len(l.unread[slot])
+		received += len(l.unread[c.slot])
 	}
 	l.setAssembling(c, received)
-	if !ok || l.cfg.AssemblyTimeout <= 0 || c.has(flagClosing) {
+	if !ok || l.cfg.AssemblyTimeout <= 0 || c.phase >= closing {
 		c.flags &^= flagAssembling
 		return
 	}
@@ -103,5 +103,5 @@ func (l *loop) trackAssembly(slot uint32, c *conn) {
 	}
 	c.flags |= flagAssembling
 	c.unit, c.began = unit, l.now
-	l.arm(slot, c, l.now+ticks(l.cfg.AssemblyTimeout))
+	l.arm(c, l.now+ticks(l.cfg.AssemblyTimeout))
 }

@@ -17,15 +17,15 @@ import (
 )
 
 // end is a Handler's close function that reports why connections ended.
-func end(causes chan<- error) func(Conn, error) {
-	return func(_ Conn, err error) { causes <- err }
+func end(causes chan<- error) func(LoopConn, error) {
+	return func(_ LoopConn, err error) { causes <- err }
 }
 
 // C07: a peer that never answers our Close is cut after 5 s.
 func TestC07CloseTimeout(t *testing.T) {
 	causes := make(chan error, 1)
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}})
+	ts := start(t, Config{Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(causes)}})
 	c := ts.dial(t, "/")
 	receive(t, opened).Close(wsproto.CloseGoingAway, "")
 	c.expect("close 1001")
@@ -207,8 +207,8 @@ func (ts *testServer) until(t *testing.T, loop int, f func(*conn) bool) {
 	for deadline := time.Now().Add(patience); ; {
 		ok := false
 		l.call(func() {
-			for slot := range l.used() {
-				ok = ok || f(l.at(slot))
+			for c := range l.present() {
+				ok = ok || f(c)
 			}
 		})
 		if ok {
@@ -216,13 +216,12 @@ func (ts *testServer) until(t *testing.T, loop int, f func(*conn) bool) {
 		}
 		if time.Now().After(deadline) {
 			l.call(func() {
-				for slot := range l.used() {
-					c := l.at(slot)
+				for c := range l.present() {
 					waiting := 0
 					if c.out != nil {
 						waiting = c.out.bytes
 					}
-					t.Logf("slot %d: flags %b, mask %b, %d bytes waiting", slot, c.flags, c.mask, waiting)
+					t.Logf("slot %d: %v, flags %b, mask %b, %d bytes waiting", c.slot, c.phase, c.flags, c.mask, waiting)
 				}
 			})
 			t.Fatal("it never came to that")
@@ -235,7 +234,7 @@ func (ts *testServer) until(t *testing.T, loop int, f func(*conn) bool) {
 func TestWriteQueueFull(t *testing.T) {
 	causes := make(chan error, 1)
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}})
+	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(causes)}})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	var err error
@@ -272,7 +271,7 @@ func TestWriteQueueFull(t *testing.T) {
 func TestWriteTimeout(t *testing.T) {
 	causes := make(chan error, 1)
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}, newKernel: new(gate).kernels()})
+	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(causes)}, newKernel: new(gate).kernels()})
 	ts.dial(t, "/")
 	h := receive(t, opened)
 	h.Send(frame.Binary, make([]byte, 16<<20))
@@ -322,8 +321,8 @@ func TestPause(t *testing.T) {
 	opened := make(chan Conn, 1)
 	got := make(chan string, 10)
 	ts := start(t, Config{Loops: 1, Handler: funcs{
-		open:    func(c Conn) { opened <- c },
-		message: func(c Conn, op frame.Opcode, p []byte) { got <- string(p) },
+		open:    func(c LoopConn) { opened <- c.Conn() },
+		message: func(c LoopConn, op frame.Opcode, p []byte) { got <- string(p) },
 	}})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
@@ -349,7 +348,7 @@ func TestWheel(t *testing.T) {
 		l := &loop{cfg: &Config{PingInterval: time.Hour, PingMisses: 0}}
 		l.now = began
 		l.wheel.done = began &^ (1<<wheelGrain - 1)
-		l.slabs[0].Store(newSlab())
+		l.slabs[0].Store(l.newSlab(0))
 		armed := map[uint32]uint32{}
 		for range 20_000 {
 			slot := 1 + r.Uint32N(100)
@@ -360,7 +359,7 @@ func TestWheel(t *testing.T) {
 				if old, ok := armed[slot]; !ok || before(at, old) {
 					armed[slot] = at
 				}
-				l.arm(slot, c, at)
+				l.arm(c, at)
 			case 1:
 				l.disarm(c)
 				delete(armed, slot)
@@ -468,7 +467,7 @@ func lengthOf(t *testing.T, b []byte) uint64 {
 func TestWriteTimeoutWhileClosing(t *testing.T) {
 	opened := make(chan Conn, 1)
 	var peer gate
-	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, CloseTimeout: 30 * time.Second, Handler: funcs{open: func(c Conn) { opened <- c }}, newKernel: peer.kernels()})
+	ts := start(t, Config{Loops: 1, WriteQueue: Off, PingInterval: Off, CloseTimeout: 30 * time.Second, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, newKernel: peer.kernels()})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	h.Send(frame.Binary, make([]byte, 16<<20))
@@ -486,12 +485,12 @@ func TestWriteTimeoutWhileClosing(t *testing.T) {
 // A Pause that was posted behind a Close does not keep its answer from being read.
 func TestPauseBehindClose(t *testing.T) {
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	// Pause checks closed(), another goroutine closes, Pause posts.
 	h.Close(wsproto.CloseNormal, "")
-	h.loop.post(task{kind: taskPause, slot: h.slot, gen: h.gen}, nil)
+	h.conn.loop.post(task{kind: taskPause, to: h}, nil)
 	c.expect("close 1000")
 	c.frame(0x88, "\x03\xe8")
 	c.expect("EOF")

@@ -18,8 +18,8 @@ func TestDeflate(t *testing.T) {
 	var g *Group
 	ts := start(t, Config{
 		Handler: funcs{
-			open: func(c Conn) { g.Join(c) },
-			message: func(c Conn, op frame.Opcode, p []byte) {
+			open: func(c LoopConn) { g.Join(c.Conn()) },
+			message: func(c LoopConn, op frame.Opcode, p []byte) {
 				c.Send(op, p)
 				if bytes.HasPrefix(p, []byte("all")) {
 					g.Send(wsproto.NewPrepared(op, p), Evict)
@@ -66,7 +66,7 @@ func (c *client) send(op frame.Opcode, s string) {
 func TestDropTakeover(t *testing.T) {
 	opened := make(chan Conn, 1)
 	var peer gate
-	ts := start(t, Config{Loops: 1, WriteTimeout: Off, PingInterval: Off, WriteQueue: 64 << 10, Handler: funcs{open: func(c Conn) { opened <- c }},
+	ts := start(t, Config{Loops: 1, WriteTimeout: Off, PingInterval: Off, WriteQueue: 64 << 10, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }},
 		Upgrader: handshake.Upgrader{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}}, newKernel: peer.kernels()})
 	g := ts.NewGroup()
 	c := ts.dialWith(t, "/", &handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}})
@@ -84,7 +84,7 @@ func TestDropTakeover(t *testing.T) {
 		g.Send(raw, Drop)
 	}
 	waiting := func() (n int) {
-		ts.loops[0].call(func() { n = ts.loops[0].at(h.slot).out.bytes })
+		ts.loops[0].call(func() { n = h.conn.out.bytes })
 		return n
 	}
 	before := waiting()

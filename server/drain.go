@@ -90,8 +90,8 @@ func (l *loop) drainSlice() {
 		until = min(d.end, 1+uint32(uint64(d.end)*uint64(gone)/uint64(d.over)))
 	}
 	for ; d.next < until; d.next++ {
-		if c := l.at(d.next); c.fd >= 0 && c.genClosed.Load()&1 == 0 {
-			l.sendClose(d.next, c, wsproto.CloseGoingAway, goingAway, nil)
+		if c := l.at(d.next); c.present() && c.genClosed.Load()&1 == 0 {
+			l.sendClose(c, wsproto.CloseGoingAway, goingAway, nil)
 		}
 	}
 }
@@ -101,8 +101,8 @@ func (d *drain) pending() bool { return d.next < d.end }
 // cut tears down the connections that are left. It is a step of its own in the
 // iteration, because it calls OnClose.
 func (l *loop) cut() {
-	for slot := range l.used() {
+	for c := range l.present() {
 		l.stats.cut.Add(1)
-		l.teardown(slot, l.at(slot))
+		l.teardown(c)
 	}
 }

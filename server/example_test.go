@@ -10,9 +10,9 @@ import (
 
 type echo struct{}
 
-func (echo) OnOpen(c server.Conn)                               {}
-func (echo) OnMessage(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
-func (echo) OnClose(c server.Conn, err error)                   {}
+func (echo) OnOpen(c server.LoopConn)                               {}
+func (echo) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func (echo) OnClose(c server.LoopConn, err error)                   {}
 
 // An echo server beside whatever else an http.Server serves.
 func Example() {

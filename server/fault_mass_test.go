@@ -43,7 +43,7 @@ func newMass(path string, from *sources) (*mass, error) {
 
 func (m *mass) OnOpen(Conn) { m.open.Add(1) }
 
-func (m *mass) OnMessage(c Conn, op frame.Opcode, p []byte) {
+func (m *mass) OnMessage(c LoopConn, op frame.Opcode, p []byte) {
 	m.messages.Add(1)
 	if c.Value() == nil {
 		c.SetValue(true)
@@ -51,7 +51,7 @@ func (m *mass) OnMessage(c Conn, op frame.Opcode, p []byte) {
 	}
 }
 
-func (m *mass) OnClose(c Conn, err error) {
+func (m *mass) OnClose(c LoopConn, err error) {
 	m.open.Add(-1)
 	code := wsproto.CloseAbnormal
 	var closed *CloseError
@@ -138,7 +138,7 @@ func (m *mass) pingAll() (time.Duration, error) {
 				if b, err := c.proto.AppendPing(l.arena, nil); err == nil {
 					c.pinged = 1 // until a byte comes
 					l.arena = b
-					l.queue(slot, c, b[from:])
+					l.queue(c, b[from:])
 				}
 			}
 		})

@@ -89,16 +89,16 @@ func field(file, name string) int64 {
 // path says so, joins a group and speaks to it, or does not read.
 type measured struct{ group *Group }
 
-func (h *measured) OnOpen(c Conn) {
+func (h *measured) OnOpen(c LoopConn) {
 	switch c.Value() {
 	case "/fanout":
-		h.group.Join(c)
+		h.group.Join(c.Conn())
 	case "/deaf":
 		c.Pause(true)
 	}
 }
 
-func (h *measured) OnMessage(c Conn, op frame.Opcode, p []byte) {
+func (h *measured) OnMessage(c LoopConn, op frame.Opcode, p []byte) {
 	if c.Value() == "/fanout" {
 		h.group.Send(wsproto.NewPrepared(op, p), Evict)
 		return

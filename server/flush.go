@@ -13,11 +13,10 @@ const gather = 4 << 10
 // flush writes what the iteration queued, once for each connection.
 func (l *loop) flush() {
 	for i := 0; i < len(l.dirty); i++ {
-		slot := l.dirty[i]
-		c := l.at(slot)
+		c := l.dirty[i]
 		c.flags &^= flagDirty
-		if !c.has(flagGone) {
-			l.flushConn(slot, c)
+		if c.phase != gone {
+			l.flushConn(c)
 		}
 	}
 	l.dirty = l.dirty[:0]
@@ -29,22 +28,25 @@ func (l *loop) flush() {
 
 // flushConn writes a connection's outbox, and does what follows from an empty or a full
 // queue.
-func (l *loop) flushConn(slot uint32, c *conn) {
+func (l *loop) flushConn(c *conn) {
 	if err := l.write(c); err != nil {
-		l.lost(slot, c, err)
+		l.lost(c, err)
 		return
 	}
 	if o := c.out; o != nil {
 		o.copyOutOfArena()
 		if c.has(flagBlocked) && l.cfg.WriteTimeout > 0 {
-			l.arm(slot, c, o.lastProgress+ticks(l.cfg.WriteTimeout))
+			l.arm(c, o.lastProgress+ticks(l.cfg.WriteTimeout))
 		}
 	}
-	l.updateBackpressure(slot, c)
-	if c.out == nil && l.advanceClose(slot, c) {
+	l.updateBackpressure(c)
+	if c.proto.Finished() {
+		c.endInput()
+	}
+	if l.advanceClose(c) {
 		return
 	}
-	l.updateInterest(slot, c)
+	l.updateInterest(c)
 }
 
 // write writes the outbox until it is empty or the kernel's buffer is full.
@@ -118,35 +120,12 @@ func (l *loop) writeSome(fd int, o *outbox) (n, tried int, err error) {
 	return n, tried, err
 }
 
-// advanceClose does the next step of closing once nothing waits to be written. It
-// reports whether the connection is gone.
-func (l *loop) advanceClose(slot uint32, c *conn) bool {
-	if c.has(flagEOF) {
-		l.teardown(slot, c)
-		return true
-	}
-	if !c.has(flagShut) && (c.has(flagEnding) || c.proto.Finished()) {
-		if c.tls != nil && !l.notifyEnd(slot, c) {
-			return c.has(flagGone)
-		}
-		// Closing the descriptor with unread input would make the kernel send a
-		// reset, which could destroy the Close frame before the peer reads it. So
-		// end our half, and wait for the peer to end its own.
-		c.flags |= flagShut
-		if err := l.k.shutdown(int(c.fd)); err != nil {
-			l.lost(slot, c, err)
-			return true
-		}
-	}
-	return false
-}
-
 // updateInterest tells the kernel what to watch the descriptor for, if that changed.
-func (l *loop) updateInterest(slot uint32, c *conn) {
+func (l *loop) updateInterest(c *conn) {
 	var mask uint8
-	if !c.has(flagEOF|flagFull|flagPaused) || c.has(flagShut) && !c.has(flagEOF) {
+	if !c.has(flagEOF) && (c.phase == shut || !c.has(flagFull|flagPaused)) {
 		if c.has(flagUnread) {
-			l.queueTurn(slot, c)
+			l.queueTurn(c)
 		} else {
 			mask |= wantRead
 		}
@@ -157,13 +136,13 @@ func (l *loop) updateInterest(slot uint32, c *conn) {
 	if mask == c.mask {
 		return
 	}
-	if err := l.k.mod(int(c.fd), mask, slot, c.genClosed.Load()>>1); err != nil {
-		l.lost(slot, c, err)
+	if err := l.k.mod(int(c.fd), mask, c.slot, c.gen()); err != nil {
+		l.lost(c, err)
 		return
 	}
 	if c.tls != nil && mask&wantRead > c.mask&wantRead {
 		// The kernel cannot see what the tls.Conn has buffered meanwhile.
-		l.queueTurn(slot, c)
+		l.queueTurn(c)
 	}
 	c.mask = mask
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/hawser-ws/hawser/wsproto"
@@ -45,12 +44,6 @@ type members struct {
 	index uint32 // into loop.groups, while there are members
 }
 
-// place is a connection's position in a group it joined.
-type place struct {
-	group uint32 // index into loop.groups
-	at    uint32 // index into members.slots
-}
-
 // NewGroup makes an empty group of connections of s.
 func (s *Server) NewGroup() *Group {
 	g := &Group{loops: make([]*members, len(s.loops))}
@@ -74,14 +67,14 @@ func (g *Group) Join(c Conn) error {
 	if c.closed() {
 		return ErrClosed
 	}
-	m := g.on(c.loop)
+	m := g.on(c.conn.loop)
 	if m == nil {
 		return &wsproto.UsageError{Reason: "a group has the connections of one Server only"}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	m.count++
-	err := c.loop.post(task{kind: taskJoin, slot: c.slot, gen: c.gen, group: m}, nil)
+	err := c.conn.loop.post(task{kind: taskJoin, to: c, group: m}, nil)
 	if err != nil {
 		m.count--
 	}
@@ -90,17 +83,17 @@ func (g *Group) Join(c Conn) error {
 
 // Leave removes a connection, if it is a member.
 func (g *Group) Leave(c Conn) {
-	if c.loop == nil {
+	if c.conn == nil {
 		return
 	}
-	m := g.on(c.loop)
+	m := g.on(c.conn.loop)
 	if m == nil {
 		return
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if m.count > 0 {
-		c.loop.post(task{kind: taskLeave, slot: c.slot, gen: c.gen, group: m}, nil)
+		c.conn.loop.post(task{kind: taskLeave, to: c, group: m}, nil)
 	}
 }
 
@@ -123,8 +116,12 @@ func (g *Group) send(m *wsproto.Prepared, p Policy, key string) {
 	if m == nil {
 		panic("server: Group.Send of a nil *wsproto.Prepared")
 	}
-	if own := g.post(m, p, key); own != nil {
-		own.loop.sendGroup(own, m, p, own.state(key))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, part := range g.loops {
+		if part.count > 0 {
+			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p, state: part.state(key)}, nil)
+		}
 	}
 }
 
@@ -142,24 +139,6 @@ func (m *members) state(key string) *state {
 	return &state{m, key}
 }
 
-// post posts m to the loops, except to the caller's own if that needs no post: its
-// members are returned. The caller sends to them after unlocking, because that can take
-// long. Order holds: posts from elsewhere run only after this callback returns.
-func (g *Group) post(m *wsproto.Prepared, p Policy, key string) (own *members) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, part := range g.loops {
-		switch {
-		case part.count == 0:
-		case part.loop.maySendDirectly():
-			own = part
-		default:
-			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p, state: part.state(key)}, nil)
-		}
-	}
-	return own
-}
-
 // undo uncounts one Join.
 func (m *members) undo() {
 	m.group.mu.Lock()
@@ -171,81 +150,59 @@ func (m *members) undo() {
 // so the list does not change meanwhile.
 func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy, of *state) {
 	for _, slot := range m.slots {
-		l.sendPrepared(slot, l.at(slot), msg, p, of)
+		l.sendPrepared(l.at(slot), msg, p, of)
 	}
 }
 
-// join adds a connection, or undoes the count if it is a member already.
-func (l *loop) join(m *members, slot uint32, c *conn) {
-	if l.placeIn(m, c) >= 0 {
+// joinGroup adds a connection, or undoes the count if it is a member already.
+func (l *loop) joinGroup(m *members, c *conn) {
+	if len(m.slots) > 0 && c.groups.find(m.index) >= 0 {
 		m.undo()
 		return
 	}
 	if len(m.slots) == 0 {
 		l.groups.add(m)
 	}
-	c.groups = append(c.groups, place{m.index, uint32(len(m.slots))})
-	m.slots = append(m.slots, slot)
+	if c.groups == nil {
+		c.groups = new(memberships)
+	}
+	c.groups.add(place{m.index, uint32(len(m.slots))})
+	m.slots = append(m.slots, c.slot)
 }
 
-func (l *loop) leave(m *members, c *conn) {
-	if i := l.placeIn(m, c); i >= 0 {
-		l.remove(c.groups[i])
-		c.groups = slices.Delete(c.groups, i, i+1)
+// leaveGroup removes a connection from a group, if it is a member.
+func (l *loop) leaveGroup(m *members, c *conn) {
+	if len(m.slots) == 0 {
+		return
+	}
+	if i := c.groups.find(m.index); i >= 0 {
+		l.vacate(c.groups.places[i])
+		c.groups.remove(i)
 	}
 }
 
 func (l *loop) leaveAll(c *conn) {
-	for _, p := range c.groups {
-		l.remove(p)
+	if c.groups == nil {
+		return
+	}
+	for _, p := range c.groups.places {
+		l.vacate(p)
 	}
 	c.groups = nil
 }
 
-// placeIn is the index of a connection's place in a group, or -1.
-func (l *loop) placeIn(m *members, c *conn) int {
-	if len(m.slots) == 0 {
-		return -1
-	}
-	return slices.IndexFunc(c.groups, func(p place) bool { return p.group == m.index })
-}
-
-// remove removes a place from its group; the last member moves into it.
-func (l *loop) remove(p place) {
+// vacate empties a place in a group; the last member moves into it.
+func (l *loop) vacate(p place) {
 	m := l.groups.list[p.group]
 	last := uint32(len(m.slots) - 1)
 	if moved := m.slots[last]; p.at != last {
 		m.slots[p.at] = moved
-		places := l.at(moved).groups
-		places[slices.Index(places, place{p.group, last})].at = p.at
+		groups := l.at(moved).groups
+		groups.places[groups.find(p.group)].at = p.at
 	}
 	m.slots = m.slots[:last]
 	if last == 0 {
 		l.groups.remove(m)
 	}
 	m.undo()
-}
-
-// groups are the groups that have members on a loop. A number is half as long as a
-// pointer, and a connection may be in many groups.
-type groups struct {
-	list []*members // nil where one was removed
-	free []uint32   // indexes of these
-}
-
-func (g *groups) add(m *members) {
-	if n := len(g.free); n > 0 {
-		m.index = g.free[n-1]
-		g.free = g.free[:n-1]
-		g.list[m.index] = m
-		return
-	}
-	m.index = uint32(len(g.list))
-	g.list = append(g.list, m)
-}
-
-func (g *groups) remove(m *members) {
-	m.slots = nil
-	g.list[m.index] = nil
-	g.free = append(g.free, m.index)
 }

@@ -24,7 +24,7 @@ func openMany(t *testing.T, ts *testServer, opened <-chan Conn, n int) (cs []*cl
 
 func TestGroupJoinLeave(t *testing.T) {
 	opened, closed := make(chan Conn, 10), make(chan error, 10)
-	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }, close: end(closed)}})
+	ts := start(t, Config{Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(closed)}})
 	g := ts.NewGroup()
 	g.Send(text("to nobody"), Evict)
 	cs, hs := openMany(t, ts, opened, 6)
@@ -74,7 +74,7 @@ func TestGroupJoinLeave(t *testing.T) {
 func TestGroupOneOrder(t *testing.T) {
 	const members, senders, each = 8, 4, 200
 	opened := make(chan Conn, members)
-	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}})
+	ts := start(t, Config{Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}})
 	g := ts.NewGroup()
 	cs, hs := openMany(t, ts, opened, members)
 	g.Join(hs[0])
@@ -126,7 +126,7 @@ func TestGroupOneOrder(t *testing.T) {
 func TestGroupPolicy(t *testing.T) {
 	for _, policy := range []Policy{Evict, Drop} {
 		opened := make(chan Conn, 2)
-		ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}, WriteQueue: 256 << 10})
+		ts := start(t, Config{Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, WriteQueue: 256 << 10})
 		g := ts.NewGroup()
 		cs, hs := openMany(t, ts, opened, 2)
 		g.Join(hs[0])
@@ -159,7 +159,7 @@ func TestGroupPolicy(t *testing.T) {
 func TestR19ConcurrentSend(t *testing.T) {
 	const senders, each = 8, 300
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}, MaxControlRate: Off})
+	ts := start(t, Config{Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, MaxControlRate: Off})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	var wg sync.WaitGroup
@@ -195,7 +195,7 @@ func TestR19ConcurrentSend(t *testing.T) {
 // A loop that does not keep up refuses messages, and still takes a Close.
 func TestBusy(t *testing.T) {
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c Conn) { opened <- c }}, WriteQueue: 1 << 10})
+	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, WriteQueue: 1 << 10})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	held, release := make(chan struct{}), make(chan struct{})
@@ -252,7 +252,7 @@ func TestGroupSendBehindClose(t *testing.T) {
 			g.send(wsproto.NewPrepared(frame.Binary, make([]byte, c.size)), Evict, c.key)
 			ts.clock.settle()
 			peer.open.Store(true)
-			ts.loops[0].call(func() { ts.loops[0].markDirty(hs[0].slot, ts.loops[0].at(hs[0].slot)) })
+			ts.loops[0].call(func() { ts.loops[0].markDirty(hs[0].conn) })
 			for _, w := range c.want[:len(c.want)-1] {
 				cs[0].expect(w)
 			}
@@ -291,7 +291,7 @@ func TestGroupSendElsewhere(t *testing.T) {
 	opened := make(chan Conn, 2)
 	ts := start(t, Config{WriteQueue: 64 << 10,
 		newKernel: wrapped(func(k kernel) kernel { return &still{k, held, goOn, &now} }),
-		Handler: funcs{open: func(c Conn) { opened <- c }, message: func(c Conn, op frame.Opcode, p []byte) {
+		Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, message: func(c LoopConn, op frame.Opcode, p []byte) {
 			now.Store(true)
 			for range 2 { // the second one does not fit, and the first is written for it
 				g.Send(wsproto.NewPrepared(op, make([]byte, 40<<10)), Evict)

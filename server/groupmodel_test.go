@@ -14,7 +14,7 @@ func TestGroupModel(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed, 0))
 	const conns, groups, steps = 6, 5, 3000
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}})
+	ts := start(t, Config{Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}})
 	cs, hs := openMany(t, ts, opened, conns)
 	real := make([]*Group, groups)
 	model := make([]map[int]bool, groups)
@@ -73,7 +73,7 @@ func TestGroupModel(t *testing.T) {
 func TestDeliveryDoesNotAllocate(t *testing.T) {
 	const members = 200
 	opened := make(chan Conn, members)
-	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c Conn) { opened <- c }}, newKernel: blackHole})
+	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, newKernel: blackHole})
 	g := ts.NewGroup()
 	_, hs := openMany(t, ts, opened, members)
 	for _, h := range hs {

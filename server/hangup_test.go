@@ -72,7 +72,7 @@ func TestR10HangUp(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			var events atomic.Int64
 			opened, closed := make(chan Conn, 1), make(chan error, 1)
-			ts := start(t, Config{Loops: 1, WriteQueue: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(closed)},
+			ts := start(t, Config{Loops: 1, WriteQueue: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(closed)},
 				newKernel: wrapped(func(k kernel) kernel { return &reporting{kernel: k, events: &events} })})
 			cl := ts.dial(t, "/")
 			c.ready(t, ts, cl, receive(t, opened))

@@ -122,30 +122,30 @@ func (b *syncBuffer) String() string {
 
 // funcs is a Handler of functions; nil ones do nothing.
 type funcs struct {
-	open    func(Conn)
-	message func(Conn, frame.Opcode, []byte)
-	close   func(Conn, error)
+	open    func(LoopConn)
+	message func(LoopConn, frame.Opcode, []byte)
+	close   func(LoopConn, error)
 }
 
-func (h funcs) OnOpen(c Conn) {
+func (h funcs) OnOpen(c LoopConn) {
 	if h.open != nil {
 		h.open(c)
 	}
 }
 
-func (h funcs) OnMessage(c Conn, op frame.Opcode, p []byte) {
+func (h funcs) OnMessage(c LoopConn, op frame.Opcode, p []byte) {
 	if h.message != nil {
 		h.message(c, op, p)
 	}
 }
 
-func (h funcs) OnClose(c Conn, err error) {
+func (h funcs) OnClose(c LoopConn, err error) {
 	if h.close != nil {
 		h.close(c, err)
 	}
 }
 
-func echo(c Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func echo(c LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) }
 
 // pathValue is an Admit that makes the path the connection's value.
 func pathValue(r *http.Request) (any, error) { return r.URL.Path, nil }

@@ -191,7 +191,7 @@ func TestR07R13Errors(t *testing.T) {
 		t.Run(fmt.Sprint(c.call, " ", c.err), func(t *testing.T) {
 			causes := make(chan error, 1)
 			ts := start(t, Config{Handler: funcs{
-				message: func(c Conn, op frame.Opcode, p []byte) {
+				message: func(c LoopConn, op frame.Opcode, p []byte) {
 					c.Pause(true)
 					c.Send(op, p)
 					c.Close(wsproto.CloseNormal, "")

@@ -205,7 +205,7 @@ func TestT02KeyUpdateAnswersUnread(t *testing.T) {
 // R14 over TLS: a turn ends after so many records, however little is in them.
 func TestR14TinyRecords(t *testing.T) {
 	got := make(chan string, 1)
-	ts, _, _, w := dialRaw(t, Config{Loops: 1, Handler: funcs{message: func(_ Conn, _ frame.Opcode, p []byte) { got <- string(p) }}})
+	ts, _, _, w := dialRaw(t, Config{Loops: 1, Handler: funcs{message: func(_ LoopConn, _ frame.Opcode, p []byte) { got <- string(p) }}})
 	const n = 4096
 	var b []byte
 	for _, data := range masked(0x82, strings.Repeat("x", n)) {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/hawser-ws/hawser/handshake"
 )
 
 // inputSize is how much is read from one connection at a time.
@@ -28,8 +30,9 @@ type loop struct {
 	conns   *atomic.Int64
 	release *releaser
 
+	nobody *conn // stands for a connection that is gone
+
 	// Any goroutine.
-	self    atomic.Uintptr // the loop's goroutine, once it runs
 	box     mailbox
 	hasMail atomic.Bool // something is in box
 	slabs   [maxSlabs]atomic.Pointer[[slabSize]conn]
@@ -44,11 +47,11 @@ type loop struct {
 	now                uint32        // ticks, read once an iteration
 	woke               time.Duration // when that was
 	traffic, published [numTraffic]uint64
-	input              []byte   // what read(2) fills
-	scratch            []byte   // what small segments are gathered in
-	arena              []byte   // what was encoded in this iteration
-	cipher             []byte   // what TLS encrypts into
-	again              []uint32 // slots that get another turn in the next iteration
+	input              []byte  // what read(2) fills
+	scratch            []byte  // what small segments are gathered in
+	arena              []byte  // what was encoded in this iteration
+	cipher             []byte  // what TLS encrypts into
+	again              []*conn // those that get another turn in the next iteration
 	vector             [maxVector][]byte
 	spare              struct {
 		tasks []task
@@ -58,11 +61,13 @@ type loop struct {
 	outboxes      []*outbox // unused ones
 	spareSegments int       // the capacity of all outboxes
 	groups        groups
-	dirty         []uint32 // slots to settle when the iteration ends
-	gone          []uint32 // slots to free then
-	writables     []Conn   // whose OnWritable is called in the next iteration
+	dirty         []*conn // to write to when the iteration ends
+	gone          []*conn // whose slots are freed then
+	callback      uint32  // counts the callbacks that began or ended
+	writables     []Conn  // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
 	opening       *adoption                     // of the connection whose OnOpen runs
+	lastHandshake *handshake.Result             // that a connection keeps; without a Header
 	remotes       map[uint32]netip.AddrPort     // by slot, of the clients behind proxies
 	unread        map[uint32][]byte             // by slot, of those with flagUnread
 	contexts      map[uint32]context.CancelFunc // by slot, of those whose Admit was called
@@ -86,6 +91,8 @@ func newLoop(index int, cfg *Config, b *budget, conns *atomic.Int64, release *re
 		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
 	}
 	l.free.next = 1
+	l.nobody = &conn{loop: l}
+	l.nobody.genClosed.Store(1) // nothing can be sent to it
 	l.tick()
 	l.wheel.done = l.now &^ (1<<wheelGrain - 1)
 	return l, nil
@@ -103,7 +110,6 @@ func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
 
 // run is the loop's goroutine. All fields but those under "Any goroutine" belong to it.
 func (l *loop) run() {
-	l.self.Store(goroutine())
 	defer l.guard()
 	for !l.stopping || l.live > 0 || !l.retire() {
 		events := l.poll()
@@ -205,14 +211,14 @@ func (l *loop) retire() bool {
 	return l.box.closed
 }
 
-// used ranges over the slots that hold a connection.
-func (l *loop) used() iter.Seq[uint32] {
+// present ranges over the connections that are not gone.
+func (l *loop) present() iter.Seq[*conn] {
 	l.free.mu.Lock()
 	next := l.free.next
 	l.free.mu.Unlock()
-	return func(yield func(uint32) bool) {
+	return func(yield func(*conn) bool) {
 		for slot := uint32(1); slot < next; slot++ {
-			if l.at(slot).fd >= 0 && !yield(slot) {
+			if c := l.at(slot); c.present() && !yield(c) {
 				return
 			}
 		}

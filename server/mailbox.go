@@ -34,7 +34,9 @@ const (
 	taskGroup
 	taskStop
 	taskCut
-	taskCall // runs a function
+	taskDo       // runs a function in a callback of the connection
+	taskPanicked // expels the connection, because a callback of it panicked
+	taskCall     // runs a function
 )
 
 // task is one thing for a loop to do, usually to one connection.
@@ -43,15 +45,15 @@ type task struct {
 	op       frame.Opcode
 	policy   Policy
 	code     wsproto.CloseCode
-	slot     uint32
-	gen      uint32
+	to       Conn
 	from     int // the payload's place in the mailbox's data
-	to       int
+	end      int
 	m        *wsproto.Prepared
 	adoption *adoption
 	group    *members
 	state    *state // nil: the message is not a version of one
 	over     time.Duration
+	do       func(LoopConn)
 	call     func()
 }
 
@@ -78,7 +80,7 @@ func (l *loop) post(t task, p []byte) error {
 	}
 	t.from = len(b.data)
 	b.data = append(b.data, p...)
-	t.to = len(b.data)
+	t.end = len(b.data)
 	b.tasks = append(b.tasks, t)
 	l.hasMail.Store(true)
 	if b.asleep && !(b.dozing && t.kind == taskOpen) {
@@ -90,17 +92,13 @@ func (l *loop) post(t task, p []byte) error {
 	return nil
 }
 
-// maySendDirectly reports whether the caller is the loop itself and the mailbox is
-// empty and not being delivered: what the caller sends may then go straight to the
-// connections' outboxes. A post by another goroutine at this very moment is concurrent,
-// so either order is right.
-func (l *loop) maySendDirectly() bool {
-	g := goroutine()
-	return g != 0 && g == l.self.Load() && !l.hasMail.Load() && !l.delivering
-}
+// mayActDirectly reports whether the mailbox is empty and not being delivered: what a
+// callback sends may then go straight to its connection's outbox. A post by another
+// goroutine at this very moment is concurrent, so either order is right. Loop only.
+func (l *loop) mayActDirectly() bool { return !l.hasMail.Load() && !l.delivering }
 
-// deliver does what was posted. It calls no Handler method, so it may run
-// between two messages of one connection: OnOpen is left to openAll.
+// deliver does what was posted. It calls no Handler method, only what Do was given, so it
+// may run between two messages of one connection: OnOpen is left to openAll.
 func (l *loop) deliver() {
 	if l.hasMail.Load() {
 		b := &l.box
@@ -128,7 +126,7 @@ func (l *loop) deliver() {
 func (l *loop) do(t *task, data []byte) {
 	switch t.kind {
 	case taskOpen:
-		l.register(t.slot, t.gen, t.adoption)
+		l.register(t.to.conn, t.adoption)
 		return
 	case taskGroup:
 		l.sendGroup(t.group, t.m, t.policy, t.state)
@@ -143,29 +141,47 @@ func (l *loop) do(t *task, data []byte) {
 		t.call()
 		return
 	}
-	c := l.at(t.slot)
-	if c.genClosed.Load()>>1 != t.gen || c.fd < 0 || c.has(flagGone) {
-		if t.kind == taskJoin {
-			t.group.undo()
-		}
+	c := t.to.here()
+	if c == nil {
+		l.tooLate(t)
 		return
 	}
 	switch t.kind {
 	case taskSend:
-		l.sendMessage(t.slot, c, t.op, data[t.from:t.to])
+		l.sendMessage(c, t.op, data[t.from:t.end])
 	case taskPrepared:
-		l.sendPrepared(t.slot, c, t.m, Evict, nil)
+		l.sendPrepared(c, t.m, Evict, nil)
 	case taskClose:
-		l.sendClose(t.slot, c, t.code, string(data[t.from:t.to]), nil)
+		l.sendClose(c, t.code, string(data[t.from:t.end]), nil)
 	case taskPause, taskResume:
 		c.flags &^= flagPaused
-		if t.kind == taskPause && !c.has(flagClosing) {
+		if t.kind == taskPause && c.phase < closing {
 			c.flags |= flagPaused
 		}
-		l.markDirty(t.slot, c)
+		l.markDirty(c)
 	case taskJoin:
-		l.join(t.group, t.slot, c)
+		l.joinGroup(t.group, c)
 	case taskLeave:
-		l.leave(t.group, c)
+		l.leaveGroup(t.group, c)
+	case taskDo:
+		l.callDo(c, t.do)
+	case taskPanicked:
+		l.expel(c, wsproto.CloseInternalError, "internal error", ErrPanic)
 	}
+}
+
+// tooLate handles a task for a connection that is gone.
+func (l *loop) tooLate(t *task) {
+	switch t.kind {
+	case taskJoin:
+		t.group.undo()
+	case taskDo:
+		l.callDo(l.nobody, t.do)
+	}
+}
+
+// callDo runs a function that was given to Do.
+func (l *loop) callDo(c *conn, f func(LoopConn)) {
+	defer l.leave(c)
+	f(l.enter(c))
 }

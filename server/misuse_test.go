@@ -17,7 +17,7 @@ import (
 // What applications do wrong is an error where they do it.
 func TestMisuse(t *testing.T) {
 	opened := make(chan Conn, 2)
-	h := funcs{open: func(c Conn) { opened <- c }}
+	h := funcs{open: func(c LoopConn) { opened <- c.Conn() }}
 	one, two := start(t, Config{Handler: h, Loops: 1}), start(t, Config{Handler: h, Loops: 3})
 	one.dial(t, "/")
 	c := receive(t, opened)
@@ -55,7 +55,7 @@ func TestForeignTLS(t *testing.T) {
 // A handler that holds its loop does not hold Shutdown beyond its time.
 func TestShutdownWhileAHandlerHolds(t *testing.T) {
 	holds, let := make(chan struct{}), make(chan struct{})
-	s := start(t, Config{Loops: 1, Handler: funcs{message: func(Conn, frame.Opcode, []byte) { close(holds); <-let }}})
+	s := start(t, Config{Loops: 1, Handler: funcs{message: func(LoopConn, frame.Opcode, []byte) { close(holds); <-let }}})
 	defer close(let)
 	c := s.dial(t, "/")
 	c.text("hold")

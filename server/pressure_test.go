@@ -17,11 +17,11 @@ import (
 )
 
 // slow starts a server behind a gate, with n connections and their handles.
-func slow(t *testing.T, n int, cfg Config, close func(Conn, error)) (ts *testServer, peer *gate, cs []*client, hs []Conn) {
+func slow(t *testing.T, n int, cfg Config, close func(LoopConn, error)) (ts *testServer, peer *gate, cs []*client, hs []Conn) {
 	t.Helper()
 	peer = new(gate)
 	opened := make(chan Conn, n)
-	h := funcs{open: func(c Conn) { opened <- c }, close: close}
+	h := funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: close}
 	if w, ok := cfg.Handler.(noticing); ok {
 		w.funcs = h
 		cfg.Handler = w
@@ -100,7 +100,7 @@ type noticing struct {
 	writable chan Conn
 }
 
-func (h noticing) OnWritable(c Conn) { h.writable <- c }
+func (h noticing) OnWritable(c LoopConn) { h.writable <- c.Conn() }
 
 // A sender is told when the queue that it filled has gone down.
 func TestOnWritable(t *testing.T) {
@@ -227,7 +227,7 @@ func TestStats(t *testing.T) {
 func TestR16ReaderStops(t *testing.T) {
 	const n, size, batch = 10_000, 4 << 10, 50
 	causes, opened := make(chan error, 2), make(chan Conn, 2)
-	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}})
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(causes)}})
 	cs, hs := openMany(t, ts, opened, 2)
 	g := ts.NewGroup()
 	g.Join(hs[0])
@@ -266,7 +266,7 @@ func TestR16ReaderStops(t *testing.T) {
 // R16: below that bound, it is cut when the system has taken nothing for 10 s.
 func TestR16ReaderStopsTimeout(t *testing.T) {
 	causes, opened := make(chan error, 1), make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(causes)}, newKernel: new(gate).kernels()})
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(causes)}, newKernel: new(gate).kernels()})
 	ts.dial(t, "/")
 	g := ts.NewGroup()
 	g.Join(receive(t, opened))
@@ -290,7 +290,7 @@ func TestR16ReaderStopsTimeout(t *testing.T) {
 // An iteration is counted by the time it took, waiting excluded.
 func TestIterationsByTime(t *testing.T) {
 	var ts *testServer
-	ts = start(t, Config{Loops: 1, Handler: funcs{message: func(c Conn, op frame.Opcode, p []byte) {
+	ts = start(t, Config{Loops: 1, Handler: funcs{message: func(c LoopConn, op frame.Opcode, p []byte) {
 		ts.clock.t.Add(int64(5 * time.Millisecond))
 		c.Send(op, p)
 	}}})

@@ -27,7 +27,7 @@ func (ts *testServer) dialFrom(t *testing.T, addr string) *client {
 }
 
 // tellAddr answers every message with the address of who sent it.
-func tellAddr(c Conn, op frame.Opcode, p []byte) { c.Send(op, []byte(c.RemoteAddr().String())) }
+func tellAddr(c LoopConn, op frame.Opcode, p []byte) { c.Send(op, []byte(c.RemoteAddr().String())) }
 
 // Who comes through a proxy is known, counted and logged by the address that
 // the proxy names. A14: an IPv4 address within IPv6 is that address, and a /64
@@ -36,7 +36,7 @@ func TestA14ClientAddr(t *testing.T) {
 	ended := make(chan string, 10)
 	ts := start(t, Config{MaxConnsPerAddress: 1, ClientAddr: headerAddr, Handler: funcs{
 		message: tellAddr,
-		close:   func(c Conn, err error) { ended <- c.RemoteAddr().String() },
+		close:   func(c LoopConn, err error) { ended <- c.RemoteAddr().String() },
 	}})
 	first := ts.dialFrom(t, "192.0.2.1:1000")
 	sixth := ts.dialFrom(t, "[2001:db8::1]:6")

@@ -23,9 +23,9 @@ func TestTurnReentered(t *testing.T) {
 	ts := start(t, Config{
 		Loops: 1, PingInterval: 60 * time.Second, CloseTimeout: 5 * time.Second, WriteTimeout: Off, WriteQueue: 64 << 10,
 		newKernel: peer.kernels(),
-		Handler: funcs{open: func(c Conn) { opened <- c }, close: func(c Conn, _ error) {
+		Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: func(c LoopConn, _ error) {
 			full.Send(frame.Binary, make([]byte, 40<<10)) // one too many
-			closed <- c
+			closed <- c.Conn()
 		}},
 	})
 	cs, hs := openMany(t, ts, opened, 3)
@@ -87,7 +87,7 @@ func TestLostBeforeOpen(t *testing.T) {
 	opened, closed := make(chan Conn, 3), make(chan error, 3)
 	ts := start(t, Config{
 		Loops: 1, newKernel: wrapped(func(k kernel) kernel { return &cuts{k, &port, hold} }),
-		Handler: funcs{open: func(c Conn) { opened <- c }, close: end(closed), message: func(c Conn, op frame.Opcode, p []byte) {
+		Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(closed), message: func(c LoopConn, op frame.Opcode, p []byte) {
 			c.Send(frame.Binary, make([]byte, flushAt)) // is written before the next event
 		}},
 	})

@@ -357,8 +357,8 @@ func TestAdoptClient(t *testing.T) {
 	far := start(t, Config{Handler: funcs{message: echo}})
 	got := make(chan string, 1)
 	near := start(t, Config{Handler: funcs{
-		open:    func(c Conn) { c.Send(1, []byte("from the client")) },
-		message: func(c Conn, op frame.Opcode, p []byte) { got <- string(p); c.Close(wsproto.CloseNormal, "") },
+		open:    func(c LoopConn) { c.Send(1, []byte("from the client")) },
+		message: func(c LoopConn, op frame.Opcode, p []byte) { got <- string(p); c.Close(wsproto.CloseNormal, "") },
 	}})
 	nc, left, res, err := handshake.Dial(t.Context(), "ws://"+far.addr+"/", nil)
 	if err != nil {

@@ -22,7 +22,7 @@ func (l *loop) growArena(n int) {
 }
 
 // sendMessage encodes one message into the connection's outbox.
-func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
+func (l *loop) sendMessage(c *conn, op frame.Opcode, p []byte) {
 	l.growArena(frame.MaxHeaderSize + len(p))
 	from := len(l.arena)
 	b, err := c.proto.AppendMessage(l.arena, op, p)
@@ -32,16 +32,16 @@ func (l *loop) sendMessage(slot uint32, c *conn, op frame.Opcode, p []byte) {
 	l.arena = b
 	if l.fits(c, len(b)-from, l.cfg.WriteQueue) {
 		l.traffic[messagesOut]++
-		l.queue(slot, c, b[from:])
+		l.queue(c, b[from:])
 	} else {
 		l.arena = b[:from]
-		l.evict(slot, c, ErrQueueFull)
+		l.evict(c, ErrQueueFull)
 	}
 }
 
 // sendPrepared queues a shared message, of a group or of none. The policy says what
 // happens if it does not fit. of is the state that m is the newest version of, or nil.
-func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy, of *state) {
+func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
 	if c.proto.CloseExpected() {
 		return // what is queued, the Close frame at its end, stays
 	}
@@ -61,7 +61,7 @@ func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy,
 		if p == Drop {
 			l.stats.dropped.Add(1)
 		} else {
-			l.evict(slot, c, ErrQueueFull)
+			l.evict(c, ErrQueueFull)
 		}
 		return
 	}
@@ -73,7 +73,7 @@ func (l *loop) sendPrepared(slot uint32, c *conn, m *wsproto.Prepared, p Policy,
 		b, err = c.proto.Frame(m)
 	}
 	if err == nil {
-		l.queueOf(slot, c, b, of)
+		l.queueOf(c, b, of)
 	}
 }
 
@@ -94,43 +94,43 @@ func (l *loop) fits(c *conn, n, limit int) bool {
 }
 
 // sendOwn queues frames that the protocol itself sends, such as pongs.
-func (l *loop) sendOwn(slot uint32, c *conn, p []byte) {
+func (l *loop) sendOwn(c *conn, p []byte) {
 	if !c.proto.CloseExpected() && !l.fits(c, len(p), l.cfg.WriteQueue) {
-		l.evict(slot, c, ErrQueueFull)
+		l.evict(c, ErrQueueFull)
 		return
 	}
 	l.growArena(len(p))
 	from := len(l.arena)
 	l.arena = append(l.arena, p...)
-	l.queue(slot, c, l.arena[from:])
+	l.queue(c, l.arena[from:])
 }
 
 // sendClose queues a Close frame. It returns false if one was sent before.
-func (l *loop) sendClose(slot uint32, c *conn, code wsproto.CloseCode, reason string, cause error) bool {
+func (l *loop) sendClose(c *conn, code wsproto.CloseCode, reason string, cause error) bool {
 	l.growArena(frame.MaxHeaderSize + frame.MaxControlPayload)
 	from := len(l.arena)
 	b, err := c.proto.AppendClose(l.arena, code, reason)
 	if err == nil {
 		l.arena = b
-		l.queue(slot, c, b[from:])
+		l.queue(c, b[from:])
 	}
-	l.beginClosing(slot, c, &CloseError{Code: code, Reason: reason, Local: true, Err: cause})
+	l.beginClosing(c, &CloseError{Code: code, Reason: reason, Local: true, Err: cause})
 	return err == nil
 }
 
 // queue puts whole frames that are in the arena at the end of the outbox.
-func (l *loop) queue(slot uint32, c *conn, b []byte) {
+func (l *loop) queue(c *conn, b []byte) {
 	l.outboxOf(c).push(b)
-	l.noteQueued(slot, c, len(b))
+	l.noteQueued(c, len(b))
 }
 
 // queueOf puts a frame that is not in the arena at the end of the outbox. If it is a
 // version of a state, a newer one may replace it.
-func (l *loop) queueOf(slot uint32, c *conn, b []byte, of *state) {
+func (l *loop) queueOf(c *conn, b []byte, of *state) {
 	o := l.outboxOf(c)
 	o.pushOf(b, of)
 	l.traffic[messagesOut]++
-	l.noteQueued(slot, c, len(b))
+	l.noteQueued(c, len(b))
 	if len(o.segs)-o.head >= maxVector {
 		// One system call takes no more segments, so they need not wait for the end of
 		// the iteration. The list of them stays short, however many messages an
@@ -142,15 +142,15 @@ func (l *loop) queueOf(slot uint32, c *conn, b []byte, of *state) {
 }
 
 // noteQueued counts n more bytes that wait.
-func (l *loop) noteQueued(slot uint32, c *conn, n int) {
+func (l *loop) noteQueued(c *conn, n int) {
 	l.traffic[queued] += uint64(n)
-	l.markDirty(slot, c)
+	l.markDirty(c)
 }
 
 // markDirty makes flush visit the connection.
-func (l *loop) markDirty(slot uint32, c *conn) {
+func (l *loop) markDirty(c *conn) {
 	if !c.has(flagDirty) {
 		c.flags |= flagDirty
-		l.dirty = append(l.dirty, slot)
+		l.dirty = append(l.dirty, c)
 	}
 }

@@ -21,7 +21,7 @@ func TestR24Stop(t *testing.T) {
 	goroutines, descriptors := runtime.NumGoroutine(), openDescriptors(t)
 	const n = 500
 	opened := make(chan Conn, n)
-	ts := start(t, Config{Handler: funcs{open: func(c Conn) { opened <- c }}, MaxConnsPerAddress: Off})
+	ts := start(t, Config{Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, MaxConnsPerAddress: Off})
 	cs, hs := openMany(t, ts, opened, n)
 	last := strings.Repeat("z", 10_000)
 	for _, h := range hs {
@@ -46,7 +46,7 @@ func TestR24Stop(t *testing.T) {
 
 // broken is a server whose loop cannot go on, in the way that its argument says.
 func broken(args []string) error {
-	h := funcs{message: func(Conn, frame.Opcode, []byte) { runtime.Goexit() }}
+	h := funcs{message: func(LoopConn, frame.Opcode, []byte) { runtime.Goexit() }}
 	s, err := New(Config{Handler: h, Loops: 1, newKernel: func() (kernel, error) {
 		k := newPortable()
 		if args[0] == "kernel" {

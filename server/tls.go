@@ -171,44 +171,44 @@ var errTLSAnswers = errors.New("too many TLS key updates whose answers are not r
 // readableTLS decrypts what has arrived. A tls.Conn may hold records that the kernel
 // cannot see, so it is read until it has nothing more or the connection's turn is over;
 // then it gets another turn in the next iteration.
-func (l *loop) readableTLS(slot uint32, c *conn) {
+func (l *loop) readableTLS(c *conn) {
 	for taken := 0; taken < tlsTurn; {
 		waiting := len(c.tls.sock.out)
 		n, err := c.tls.conn.Read(l.input)
 		if answer := len(c.tls.sock.out) - waiting; answer > 0 {
 			// TLS itself wants to send something: a key update, an alert.
 			l.outboxOf(c)
-			l.markDirty(slot, c)
+			l.markDirty(c)
 			if c.tls.answers += answer; c.tls.answers > maxTLSAnswers {
-				l.lost(slot, c, errTLSAnswers)
+				l.lost(c, errTLSAnswers)
 				return
 			}
 		}
 		if n > 0 {
 			taken += max(n, tlsRecordCost)
-			l.arrived(slot, c, l.input[:n])
+			l.arrived(c, l.input[:n])
 		}
 		switch {
-		case c.has(flagGone):
+		case c.phase == gone:
 			return
 		case err == wouldBlock{}:
 			return
 		case err == io.EOF:
-			l.eof(slot, c)
+			l.eof(c)
 			return
 		case err != nil:
 			l.write(c) // the alert, if the kernel takes it
-			l.lost(slot, c, err)
+			l.lost(c, err)
 			return
 		case c.has(flagPaused):
 			// It may be resumed before the iteration ends. Then the kernel's
 			// interest does not change, and nothing would report what the
 			// tls.Conn holds.
-			l.queueTurn(slot, c)
+			l.queueTurn(c)
 			return
 		}
 	}
-	l.queueTurn(slot, c)
+	l.queueTurn(c)
 }
 
 // writeTLS encrypts the outbox piece by piece: the next one when the kernel has taken
@@ -265,7 +265,7 @@ func (l *loop) countCiphertext(c *conn, n int) {
 
 // notifyEnd sends close_notify (RFC 8446 §6.1). It reports whether the kernel has taken
 // it; if not, it is called again when the queue is empty.
-func (l *loop) notifyEnd(slot uint32, c *conn) bool {
+func (l *loop) notifyEnd(c *conn) bool {
 	if c.has(flagNotified) {
 		return true
 	}
@@ -273,7 +273,7 @@ func (l *loop) notifyEnd(slot uint32, c *conn) bool {
 	c.tls.conn.CloseWrite() // only collects ciphertext and cannot fail; write can
 	l.outboxOf(c)
 	if err := l.write(c); err != nil {
-		l.lost(slot, c, err)
+		l.lost(c, err)
 		return false
 	}
 	return c.out == nil

@@ -154,8 +154,8 @@ func TestTLSMoodyKernel(t *testing.T) {
 func TestTLSIdleAndGroup(t *testing.T) {
 	var g *Group
 	ts, o, _ := startTLS(t, Config{Handler: funcs{
-		open:    func(c Conn) { g.Join(c) },
-		message: func(c Conn, op frame.Opcode, p []byte) { g.Send(wsproto.NewPrepared(op, p), Evict) },
+		open:    func(c LoopConn) { g.Join(c.Conn()) },
+		message: func(c LoopConn, op frame.Opcode, p []byte) { g.Send(wsproto.NewPrepared(op, p), Evict) },
 	}, MaxConnsPerAddress: Off})
 	g = ts.NewGroup()
 	first := ts.dialWith(t, "/", o)
@@ -179,7 +179,7 @@ func TestTLSBackpressure(t *testing.T) {
 	causes := make(chan error, 2)
 	opened := make(chan Conn, 2)
 	ts, o, _ := startTLS(t, Config{Loops: 1, PingInterval: Off, WriteTimeout: Off, AssemblyTimeout: Off,
-		Handler: funcs{open: func(c Conn) { opened <- c }, message: echo, close: end(causes)}})
+		Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, message: echo, close: end(causes)}})
 	c := ts.dialWith(t, "/", o)
 	receive(t, opened)
 	const n = 1000
@@ -212,8 +212,8 @@ func TestTLSPause(t *testing.T) {
 	opened := make(chan Conn, 1)
 	got := make(chan string, 1000)
 	ts, o, _ := startTLS(t, Config{Loops: 1, Handler: funcs{
-		open: func(c Conn) { opened <- c },
-		message: func(c Conn, op frame.Opcode, p []byte) {
+		open: func(c LoopConn) { opened <- c.Conn() },
+		message: func(c LoopConn, op frame.Opcode, p []byte) {
 			got <- string(p)
 			if string(p) == "0" {
 				c.Pause(true)
@@ -323,8 +323,8 @@ func TestTLSPauseResume(t *testing.T) {
 	opened := make(chan Conn, 2)
 	var a Conn
 	ts, o, _ := startTLS(t, Config{Loops: 1, Admit: pathValue, PingInterval: Off, Handler: funcs{
-		open: func(c Conn) { opened <- c },
-		message: func(c Conn, op frame.Opcode, p []byte) {
+		open: func(c LoopConn) { opened <- c.Conn() },
+		message: func(c LoopConn, op frame.Opcode, p []byte) {
 			switch string(p) {
 			case "pause":
 				c.Pause(true)
@@ -370,7 +370,7 @@ func TestTLSQueued(t *testing.T) {
 	var peer gate
 	opened, closed := make(chan Conn, 2), make(chan error, 2)
 	ts, o, _ := startTLS(t, Config{Loops: 1, newKernel: peer.kernels(), WriteTimeout: Off, MemoryBudget: 80 << 10,
-		Handler: funcs{open: func(c Conn) { opened <- c }, close: end(closed)}})
+		Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(closed)}})
 	ts.dialWith(t, "/", o)
 	first := receive(t, opened)
 	second := ts.dialWith(t, "/", o)

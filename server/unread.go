@@ -6,53 +6,52 @@ package server
 // has been processed, except after a hang-up.
 
 // keepUnread copies what the protocol has not read, which may be in the loop's buffer.
-func (l *loop) keepUnread(slot uint32, c *conn, rest []byte) {
+func (l *loop) keepUnread(c *conn, rest []byte) {
 	if len(rest) == 0 {
 		return
 	}
 	if l.unread == nil {
 		l.unread = make(map[uint32][]byte)
 	}
-	l.unread[slot] = append([]byte(nil), rest...)
+	l.unread[c.slot] = append([]byte(nil), rest...)
 	c.flags |= flagUnread
 }
 
 // takeUnread gives the protocol what was kept, until the connection is paused again.
-func (l *loop) takeUnread(slot uint32, c *conn) {
-	rest := l.unread[slot]
-	delete(l.unread, slot)
+func (l *loop) takeUnread(c *conn) {
+	rest := l.unread[c.slot]
+	delete(l.unread, c.slot)
 	c.flags &^= flagUnread
-	if c.has(flagEnding | flagShut) {
+	if c.phase >= draining {
 		l.setAssembling(c, 0)
 	} else {
-		l.feed(slot, c, rest)
+		l.feed(c, rest)
 	}
-	l.markDirty(slot, c) // so that it is read from again
+	l.markDirty(c) // so that it is read from again
 }
 
 // queueTurn gives a connection another turn in the next iteration.
-func (l *loop) queueTurn(slot uint32, c *conn) {
+func (l *loop) queueTurn(c *conn) {
 	if !c.has(flagAgain) {
 		c.flags |= flagAgain
-		l.again = append(l.again, slot)
+		l.again = append(l.again, c)
 	}
 }
 
 // resumeTurns gives another turn to the connections that queueTurn was called for.
 func (l *loop) resumeTurns() {
-	slots := l.again
+	again := l.again
 	l.again = nil
-	for _, slot := range slots {
-		c := l.at(slot)
+	for _, c := range again {
 		if !c.has(flagAgain) {
 			continue // the connection has ended; the slot may be in use by another one
 		}
 		c.flags &^= flagAgain
-		if c.has(flagUnread) && !c.has(flagPaused|flagFull|flagGone) {
-			l.takeUnread(slot, c)
+		if c.has(flagUnread) && !c.has(flagPaused|flagFull) && c.phase != gone {
+			l.takeUnread(c)
 		}
-		if c.tls != nil && !c.has(flagUnread|flagEOF|flagPaused|flagFull|flagGone) {
-			l.readableTLS(slot, c)
+		if c.tls != nil && !c.has(flagUnread|flagEOF|flagPaused|flagFull) && c.phase != gone {
+			l.readableTLS(c)
 		}
 	}
 }

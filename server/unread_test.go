@@ -27,7 +27,7 @@ func TestPauseWithinARead(t *testing.T) {
 			var paused atomic.Bool
 			got := make(chan int, n)
 			resume := make(chan Conn, n)
-			cfg := Config{Loops: 1, Handler: funcs{message: func(c Conn, op frame.Opcode, p []byte) {
+			cfg := Config{Loops: 1, Handler: funcs{message: func(c LoopConn, op frame.Opcode, p []byte) {
 				if paused.Load() {
 					t.Errorf("%s was delivered while paused", p)
 				}
@@ -37,7 +37,7 @@ func TestPauseWithinARead(t *testing.T) {
 				if i%100 == 0 {
 					paused.Store(true)
 					c.Pause(true)
-					resume <- c
+					resume <- c.Conn()
 				}
 			}}}
 			var ts *testServer
@@ -74,12 +74,12 @@ func TestPauseThenEnd(t *testing.T) {
 			opened := make(chan Conn, 1)
 			order := make(chan string, 100)
 			ts := start(t, Config{Loops: 1, Handler: funcs{
-				open: func(c Conn) { opened <- c },
-				message: func(c Conn, op frame.Opcode, p []byte) {
+				open: func(c LoopConn) { opened <- c.Conn() },
+				message: func(c LoopConn, op frame.Opcode, p []byte) {
 					c.Pause(true)
 					order <- string(p)
 				},
-				close: func(Conn, error) { order <- "closed" },
+				close: func(LoopConn, error) { order <- "closed" },
 			}})
 			c := ts.dial(t, "/")
 			h := receive(t, opened)
@@ -121,7 +121,7 @@ func closeWrite(t *testing.T, c *client) {
 func TestCloseWhilePaused(t *testing.T) {
 	closed := make(chan error, 1)
 	ts := start(t, Config{Loops: 1, Handler: funcs{
-		message: func(c Conn, op frame.Opcode, p []byte) {
+		message: func(c LoopConn, op frame.Opcode, p []byte) {
 			if string(p) != "0" {
 				t.Errorf("%s was delivered after Close", p)
 			}
@@ -142,8 +142,8 @@ func TestPauseInOnOpen(t *testing.T) {
 	opened := make(chan Conn, 1)
 	got := make(chan string, 10)
 	ts := start(t, Config{Loops: 1, Handler: funcs{
-		open:    func(c Conn) { c.Pause(true); opened <- c },
-		message: func(c Conn, op frame.Opcode, p []byte) { got <- string(p) },
+		open:    func(c LoopConn) { c.Pause(true); opened <- c.Conn() },
+		message: func(c LoopConn, op frame.Opcode, p []byte) { got <- string(p) },
 	}})
 	nc, err := net.Dial("tcp", ts.addr)
 	if err != nil {
@@ -169,8 +169,8 @@ func TestUnreadIsCounted(t *testing.T) {
 	opened := make(chan Conn, 1)
 	got := make(chan string, 4000)
 	ts := start(t, Config{Loops: 1, Handler: funcs{
-		open: func(c Conn) { opened <- c },
-		message: func(c Conn, op frame.Opcode, p []byte) {
+		open: func(c LoopConn) { opened <- c.Conn() },
+		message: func(c LoopConn, op frame.Opcode, p []byte) {
 			got <- string(p)
 			if string(p) == "0" {
 				c.Pause(true)

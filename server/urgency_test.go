@@ -27,7 +27,7 @@ func (l shallow) Accept() (net.Conn, error) {
 func lagging(t *testing.T) (ts *testServer, g *Group, slow, quick *client, sent int) {
 	t.Helper()
 	opened := make(chan Conn, 2)
-	ts = start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	ts = start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestFlushed(t *testing.T) {
 	waiting := make(chan int, 1)
 	ended := make(chan error, 1)
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c Conn) { opened <- c }, close: end(ended)}})
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(ended)}})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	h.Send(frame.Text, []byte("y"))

@@ -33,14 +33,14 @@ func TestR18ManySlices(t *testing.T) {
 				}
 				waiting := make(chan int, 1)
 				var l *loop
-				ts := start(t, Config{Loops: 1, WriteQueue: Off, newKernel: newKernel, Handler: funcs{message: func(c Conn, op frame.Opcode, p []byte) {
-					l.at(c.slot).flags |= flagBlocked // otherwise they would be written meanwhile
+				ts := start(t, Config{Loops: 1, WriteQueue: Off, newKernel: newKernel, Handler: funcs{message: func(c LoopConn, op frame.Opcode, p []byte) {
+					l.at(c.conn.slot).flags |= flagBlocked // otherwise they would be written meanwhile
 					for i := range n {
 						c.SendPrepared(wsproto.NewPrepared(frame.Binary, of(i)))
 					}
 					l.deliver() // where they were posted
-					waiting <- len(l.at(c.slot).out.segs)
-					l.at(c.slot).flags &^= flagBlocked
+					waiting <- len(l.at(c.conn.slot).out.segs)
+					l.at(c.conn.slot).flags &^= flagBlocked
 				}}})
 				l = ts.loops[0]
 				c := ts.dial(t, "/")
@@ -69,7 +69,7 @@ func TestFewSegments(t *testing.T) {
 	most := make(chan int, 1)
 	var l *loop
 	opened := make(chan Conn, conns)
-	ts := start(t, Config{Loops: 1, WriteQueue: Off, Handler: funcs{open: func(c Conn) { opened <- c }}})
+	ts := start(t, Config{Loops: 1, WriteQueue: Off, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}})
 	l = ts.loops[0]
 	g := ts.NewGroup()
 	cs, hs := openMany(t, ts, opened, conns)
@@ -82,7 +82,7 @@ func TestFewSegments(t *testing.T) {
 		for range n {
 			g.Send(text("something"), Evict)
 			for _, h := range hs {
-				if o := l.at(h.slot).out; o != nil {
+				if o := l.at(h.conn.slot).out; o != nil {
 					found = max(found, len(o.segs)-o.head)
 				}
 			}

@@ -34,7 +34,7 @@ type wheel struct {
 
 // arm makes sure that the connection's timer fires at the given time, or up to two of
 // the wheel's slots later.
-func (l *loop) arm(slot uint32, c *conn, at uint32) {
+func (l *loop) arm(c *conn, at uint32) {
 	if c.timer.list != 0 {
 		if !before(at, c.timer.at) {
 			return
@@ -49,9 +49,9 @@ func (l *loop) arm(slot uint32, c *conn, at uint32) {
 	i := (w.done>>wheelGrain + ahead) % wheelSlots
 	c.timer = timer{next: w.heads[i], at: at, list: uint16(i) + 1}
 	if c.timer.next != 0 {
-		l.at(c.timer.next).timer.prev = slot
+		l.at(c.timer.next).timer.prev = c.slot
 	}
-	w.heads[i] = slot
+	w.heads[i] = c.slot
 	w.used[i/64] |= 1 << (i % 64)
 	w.count++
 }
@@ -96,9 +96,9 @@ func (l *loop) turnWheel(now uint32) {
 			at := c.timer.at
 			l.disarm(c)
 			if before(now, at) {
-				l.arm(slot, c, at)
+				l.arm(c, at)
 			} else {
-				l.fireTimer(slot, c)
+				l.fireTimer(c)
 			}
 		}
 	}

@@ -8,12 +8,12 @@ type WritableHandler interface {
 	// OnWritable is called on c's loop when its write queue, after exceeding half of
 	// Config.WriteQueue, has come down to a quarter of it. It is never called if
 	// Config.WriteQueue is Off.
-	OnWritable(c Conn)
+	OnWritable(c LoopConn)
 }
 
 // updateBackpressure records what waits to be written after a write. Reading stops when
 // that exceeds half of Config.WriteQueue, and resumes at a quarter.
-func (l *loop) updateBackpressure(slot uint32, c *conn) {
+func (l *loop) updateBackpressure(c *conn) {
 	waiting := c.waiting()
 	if c.tls != nil {
 		l.countCiphertext(c, len(c.tls.sock.out))
@@ -28,8 +28,8 @@ func (l *loop) updateBackpressure(slot uint32, c *conn) {
 		c.flags |= flagFull
 	case waiting <= limit/4 && c.has(flagFull):
 		c.flags &^= flagFull
-		if c.endpoint.writable != nil && !c.has(flagClosing) {
-			l.writables = append(l.writables, Conn{l, slot, c.genClosed.Load() >> 1})
+		if c.endpoint.writable != nil && c.phase < closing {
+			l.writables = append(l.writables, c.handle())
 		}
 	}
 }
@@ -41,7 +41,7 @@ func (l *loop) tellWritable() {
 	l.writables = nil
 	for _, c := range told {
 		if !c.closed() {
-			l.onWritable(c)
+			l.onWritable(c.conn)
 			l.deliver()
 		}
 	}

@@ -14,17 +14,17 @@ type adapter struct {
 	watch *watch
 }
 
-func (a *adapter) OnOpen(c server.Conn) {
+func (a *adapter) OnOpen(c server.LoopConn) {
 	info := chat.ConnectionInfo{RemoteAddr: c.RemoteAddr()}
 	info.UserID, _ = c.Value().(string) // what certified returned, if it was asked
-	c.SetValue(a.hub.Open(socket{c}, info))
+	c.SetValue(a.hub.Open(socket{c.Conn()}, info))
 }
 
-func (a *adapter) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+func (a *adapter) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	c.Value().(*chat.Connection).Handle(op, p)
 }
 
-func (a *adapter) OnClose(c server.Conn, err error) {
+func (a *adapter) OnClose(c server.LoopConn, err error) {
 	if conn, ok := c.Value().(*chat.Connection); ok { // unless OnOpen failed
 		a.watch.ended(conn, err)
 		conn.Closed()

@@ -17,9 +17,9 @@ import (
 // opening is a server.Handler that tells of new connections.
 type opening chan server.Conn
 
-func (o opening) OnOpen(c server.Conn)                      { o <- c }
-func (opening) OnMessage(server.Conn, frame.Opcode, []byte) {}
-func (opening) OnClose(server.Conn, error)                  {}
+func (o opening) OnOpen(c server.LoopConn)                      { o <- c.Conn() }
+func (opening) OnMessage(server.LoopConn, frame.Opcode, []byte) {}
+func (opening) OnClose(server.LoopConn, error)                  {}
 
 // With what urgency the chat sends decides what becomes of a message for somebody who does
 // not read.

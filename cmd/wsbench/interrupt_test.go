@@ -85,7 +85,7 @@ func TestInterrupted(t *testing.T) {
 			t.Parallel()
 			ctx, cut := interruptible(t)
 			var seen atomic.Int64
-			_, url := serve(t, func(conn server.Conn, op frame.Opcode, p []byte) {
+			_, url := serve(t, func(conn server.LoopConn, op frame.Opcode, p []byte) {
 				n := seen.Add(1)
 				if n == c.after {
 					cut()
@@ -182,7 +182,7 @@ func TestNothingBegun(t *testing.T) {
 func TestInterruptedAmidLoss(t *testing.T) {
 	ctx, cut := interruptible(t)
 	n := 0
-	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+	_, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 		switch n++; {
 		case n == 200:
 			cut()
@@ -221,7 +221,7 @@ func TestAgentInterrupted(t *testing.T) {
 	}()
 	leaves, stays := <-listening, startAgent(t, token)
 	var seen atomic.Int64
-	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+	_, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 		if seen.Add(1) == 300 {
 			cut()
 		}
@@ -329,7 +329,7 @@ func TestSignals(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			var seen atomic.Int64
 			enough := make(chan struct{})
-			_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+			_, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 				if c.Send(op, p); seen.Add(1) == 50 {
 					close(enough)
 				}

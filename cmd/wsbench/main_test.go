@@ -55,23 +55,23 @@ func TestMain(m *testing.M) {
 type subject struct {
 	srv     *server.Server
 	group   *server.Group
-	message func(c server.Conn, op frame.Opcode, p []byte) // in place of echoing
+	message func(c server.LoopConn, op frame.Opcode, p []byte) // in place of echoing
 	opened  atomic.Int64
 
 	greeting string // sent first to everybody; "": none
 }
 
-func (s *subject) OnOpen(c server.Conn) {
+func (s *subject) OnOpen(c server.LoopConn) {
 	s.opened.Add(1)
 	if c.Value() == true {
-		s.group.Join(c)
+		s.group.Join(c.Conn())
 	}
 	if s.greeting != "" {
 		c.Send(frame.Text, []byte(s.greeting))
 	}
 }
 
-func (s *subject) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+func (s *subject) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	switch {
 	case c.Value() == true:
 		s.group.Send(wsproto.NewPrepared(op, p), server.Evict)
@@ -82,9 +82,9 @@ func (s *subject) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
 	}
 }
 
-func (s *subject) OnClose(server.Conn, error) {}
+func (s *subject) OnClose(server.LoopConn, error) {}
 
-func newSubject(message func(c server.Conn, op frame.Opcode, p []byte)) *subject {
+func newSubject(message func(c server.LoopConn, op frame.Opcode, p []byte)) *subject {
 	s := &subject{message: message}
 	srv, err := server.New(server.Config{
 		Handler: s, MaxConnsPerAddress: server.Off, Upgrader: handshake.Upgrader{Origins: []string{"*"}},
@@ -97,7 +97,7 @@ func newSubject(message func(c server.Conn, op frame.Opcode, p []byte)) *subject
 	return s
 }
 
-func serve(t *testing.T, message func(c server.Conn, op frame.Opcode, p []byte)) (s *subject, url string) {
+func serve(t *testing.T, message func(c server.LoopConn, op frame.Opcode, p []byte)) (s *subject, url string) {
 	t.Helper()
 	s = newSubject(message)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -187,7 +187,7 @@ func TestServerEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	var once sync.Once
-	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+	_, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 		once.Do(func() {
 			watched.Process.Kill()
 			watched.Wait()
@@ -303,7 +303,7 @@ func TestOneWayIsRefused(t *testing.T) {
 
 func TestFailures(t *testing.T) {
 	n := 0
-	_, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+	_, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 		if n++; n%100 != 50 {
 			c.Send(op, p)
 		}

@@ -73,7 +73,7 @@ func TestEveryConnectionIsCounted(t *testing.T) {
 // What cannot be told apart is shown as it was received, so that its cause can be
 // seen: here a greeting that nobody had asked for.
 func TestStrangeMessagesAreShown(t *testing.T) {
-	s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) })
+	s, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) })
 	s.greeting = "served by \x1b[2J" + strings.Repeat("x", 200)
 	_, out, errs := wsbench(t, "echo", "--url", url+"/", "--conns", "40", "--threads", "1", "--rate", "100", "--warmup", "0s", "--duration", "500ms", "--quiet")
 	if n := strings.Count(out, `text message "served by \x1b[2Jxx`); n != 5 || !strings.Contains(out, "(214 bytes)") || strings.Contains(out, "\x1b") {

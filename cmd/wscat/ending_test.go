@@ -35,7 +35,7 @@ func TestClosedByPeer(t *testing.T) {
 		})
 		check(t, wscatFrom(t.Context(), blocked(t), url), c.want)
 	}
-	url := serve(t, server.Config{Handler: funcs{open: func(c server.Conn) { c.Close(4001, "bye") }}})
+	url := serve(t, server.Config{Handler: funcs{open: func(c server.LoopConn) { c.Close(4001, "bye") }}})
 	check(t, wscatFrom(t.Context(), blocked(t), url), outcome{exitClosed, "", by + `4001, reason "bye"` + "\n"})
 }
 

@@ -60,25 +60,25 @@ func wscatFrom(ctx context.Context, stdin io.Reader, args ...string) outcome {
 
 // funcs is a server.Handler of functions; nil ones do nothing.
 type funcs struct {
-	open    func(server.Conn)
-	message func(server.Conn, frame.Opcode, []byte)
+	open    func(server.LoopConn)
+	message func(server.LoopConn, frame.Opcode, []byte)
 }
 
-func (h funcs) OnOpen(c server.Conn) {
+func (h funcs) OnOpen(c server.LoopConn) {
 	if h.open != nil {
 		h.open(c)
 	}
 }
 
-func (h funcs) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+func (h funcs) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	if h.message != nil {
 		h.message(c, op, p)
 	}
 }
 
-func (h funcs) OnClose(server.Conn, error) {}
+func (h funcs) OnClose(server.LoopConn, error) {}
 
-func echo(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func echo(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) }
 
 // serve starts package server on a loopback address and returns its URL.
 func serve(t testing.TB, cfg server.Config) string {

@@ -41,7 +41,7 @@ func TestLines(t *testing.T) {
 
 func TestBinary(t *testing.T) {
 	opcodes := make(chan frame.Opcode, 2)
-	url := serve(t, server.Config{Handler: funcs{message: func(c server.Conn, op frame.Opcode, p []byte) {
+	url := serve(t, server.Config{Handler: funcs{message: func(c server.LoopConn, op frame.Opcode, p []byte) {
 		opcodes <- op
 		echo(c, op, p)
 	}}})
@@ -153,8 +153,8 @@ func TestOnce(t *testing.T) {
 	})
 	t.Run("no input", func(t *testing.T) {
 		url := serve(t, server.Config{Handler: funcs{
-			open:    func(c server.Conn) { c.Send(frame.Binary, []byte("\xffhi")) },
-			message: func(c server.Conn, _ frame.Opcode, p []byte) { t.Errorf("received %q", p) },
+			open:    func(c server.LoopConn) { c.Send(frame.Binary, []byte("\xffhi")) },
+			message: func(c server.LoopConn, _ frame.Opcode, p []byte) { t.Errorf("received %q", p) },
 		}})
 		check(t, wscat(t, "", "--once", url), outcome{exitInOrder, "\xffhi", ""})
 	})

@@ -194,7 +194,7 @@ func (w stalled) Write(p []byte) (int, error) {
 // An interrupt ends the program also where nobody reads what it prints.
 func TestStalledOutput(t *testing.T) {
 	for _, args := range [][]string{{}, {"--hex"}} {
-		url := serve(t, server.Config{Handler: funcs{open: func(c server.Conn) { c.Send(frame.Text, []byte("hello")) }}})
+		url := serve(t, server.Config{Handler: funcs{open: func(c server.LoopConn) { c.Send(frame.Text, []byte("hello")) }}})
 		ctx, cancel := context.WithCancel(t.Context())
 		out := stalled{make(chan struct{}), make(chan struct{}), new(sync.Once)}
 		go func() {

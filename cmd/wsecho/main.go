@@ -125,13 +125,13 @@ func admit(r *http.Request) (any, error) {
 
 type handler struct{ fanout *server.Group }
 
-func (h *handler) OnOpen(c server.Conn) {
+func (h *handler) OnOpen(c server.LoopConn) {
 	if c.Value() == true {
-		h.fanout.Join(c)
+		h.fanout.Join(c.Conn())
 	}
 }
 
-func (h *handler) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+func (h *handler) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	if c.Value() == true {
 		h.fanout.Send(wsproto.NewPrepared(op, p), server.Evict)
 		return
@@ -141,4 +141,4 @@ func (h *handler) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
 	}
 }
 
-func (h *handler) OnClose(server.Conn, error) {}
+func (h *handler) OnClose(server.LoopConn, error) {}

@@ -24,9 +24,9 @@ import (
 // echo is a server.Handler that sends back what it receives.
 type echo struct{}
 
-func (echo) OnOpen(server.Conn)                                 {}
-func (echo) OnMessage(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
-func (echo) OnClose(server.Conn, error)                         {}
+func (echo) OnOpen(server.LoopConn)                                 {}
+func (echo) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func (echo) OnClose(server.LoopConn, error)                         {}
 
 // serve starts the reactor on loopback and returns its URL.
 func serve(t testing.TB, cfg server.Config) (url string, s *server.Server) {

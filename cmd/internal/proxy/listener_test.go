@@ -36,11 +36,11 @@ const tcp4 = "C0000201 C6336401 1000 01BB"
 // tell answers each message with itself and the client's address.
 type tell struct{ closed chan error }
 
-func (tell) OnOpen(server.Conn) {}
-func (tell) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+func (tell) OnOpen(server.LoopConn) {}
+func (tell) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	c.Send(op, append([]byte(c.RemoteAddr().String()+" "), p...))
 }
-func (h tell) OnClose(_ server.Conn, err error) { h.closed <- err }
+func (h tell) OnClose(_ server.LoopConn, err error) { h.closed <- err }
 
 type house struct {
 	t      *testing.T

@@ -114,9 +114,9 @@ type Server struct {
 
 type echo struct{}
 
-func (echo) OnOpen(server.Conn)                                 {}
-func (echo) OnMessage(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
-func (echo) OnClose(server.Conn, error)                         {}
+func (echo) OnOpen(server.LoopConn)                                 {}
+func (echo) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func (echo) OnClose(server.LoopConn, error)                         {}
 
 // Serve starts an echo server, under TLS if config is not nil.
 func Serve(t testing.TB, config *tls.Config) *Server {

@@ -31,25 +31,25 @@ import (
 // test.
 type subject struct {
 	server.Server
-	message func(c server.Conn, op frame.Opcode, p []byte)
+	message func(c server.LoopConn, op frame.Opcode, p []byte)
 	group   *server.Group
 	room    atomic.Int64 // for so many connections, unless it is 0
 	opened  atomic.Int64
 }
 
-func (s *subject) OnOpen(c server.Conn) {
-	s.group.Join(c)
+func (s *subject) OnOpen(c server.LoopConn) {
+	s.group.Join(c.Conn())
 	if opened, room := s.opened.Add(1), s.room.Load(); room > 0 && opened > room {
 		c.Close(wsproto.CloseTryAgainLater, "full")
 	}
 }
-func (s *subject) OnMessage(c server.Conn, op frame.Opcode, p []byte) { s.message(c, op, p) }
-func (s *subject) OnClose(server.Conn, error)                         {}
+func (s *subject) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) { s.message(c, op, p) }
+func (s *subject) OnClose(server.LoopConn, error)                         {}
 
-func echo(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func echo(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) }
 
 // serve starts a server that treats messages so; with TLS if cert is set.
-func serve(t *testing.T, message func(c server.Conn, op frame.Opcode, p []byte), cfg server.Config) (s *subject, url string) {
+func serve(t *testing.T, message func(c server.LoopConn, op frame.Opcode, p []byte), cfg server.Config) (s *subject, url string) {
 	t.Helper()
 	s = &subject{message: message}
 	cfg.Handler = s
@@ -141,8 +141,8 @@ func (o *outcome) sound(t *testing.T) {
 }
 
 func TestScenarios(t *testing.T) {
-	toAll := func(s **subject) func(server.Conn, frame.Opcode, []byte) {
-		return func(c server.Conn, op frame.Opcode, p []byte) {
+	toAll := func(s **subject) func(server.LoopConn, frame.Opcode, []byte) {
+		return func(c server.LoopConn, op frame.Opcode, p []byte) {
 			(*s).group.Send(wsproto.NewPrepared(op, p), server.Evict)
 		}
 	}
@@ -243,20 +243,20 @@ func TestTLSAndDeflate(t *testing.T) {
 // is named.
 func TestFaultyServers(t *testing.T) {
 	const oneIn = 10_000
-	for how, treat := range map[load.Fault]func(c server.Conn, op frame.Opcode, p []byte, held *[]byte){
-		load.Lost: func(c server.Conn, op frame.Opcode, p []byte, _ *[]byte) {},
-		load.Doubled: func(c server.Conn, op frame.Opcode, p []byte, _ *[]byte) {
+	for how, treat := range map[load.Fault]func(c server.LoopConn, op frame.Opcode, p []byte, held *[]byte){
+		load.Lost: func(c server.LoopConn, op frame.Opcode, p []byte, _ *[]byte) {},
+		load.Doubled: func(c server.LoopConn, op frame.Opcode, p []byte, _ *[]byte) {
 			c.Send(op, p)
 			c.Send(op, p)
 		},
-		load.Reordered: func(c server.Conn, op frame.Opcode, p []byte, held *[]byte) {
+		load.Reordered: func(c server.LoopConn, op frame.Opcode, p []byte, held *[]byte) {
 			*held = bytes.Clone(p)
 		},
-		load.Corrupted: func(c server.Conn, op frame.Opcode, p []byte, _ *[]byte) {
+		load.Corrupted: func(c server.LoopConn, op frame.Opcode, p []byte, _ *[]byte) {
 			p[len(p)-1] ^= 1
 			c.Send(op, p)
 		},
-		load.Unsolicited: func(c server.Conn, op frame.Opcode, p []byte, _ *[]byte) {
+		load.Unsolicited: func(c server.LoopConn, op frame.Opcode, p []byte, _ *[]byte) {
 			c.Send(op, p)
 			c.Send(op, []byte("buy one, get one free"))
 		},
@@ -265,13 +265,13 @@ func TestFaultyServers(t *testing.T) {
 			var mu sync.Mutex
 			var count, did uint64
 			held := map[server.Conn]*[]byte{}
-			s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+			s, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 				mu.Lock()
 				defer mu.Unlock()
-				if h := held[c]; h != nil {
+				if h := held[c.Conn()]; h != nil {
 					c.Send(op, p)
 					c.Send(op, *h)
-					delete(held, c)
+					delete(held, c.Conn())
 					return
 				}
 				if count++; count%oneIn != oneIn/2 {
@@ -282,7 +282,7 @@ func TestFaultyServers(t *testing.T) {
 				var h []byte
 				treat(c, op, p, &h)
 				if h != nil {
-					held[c] = &h
+					held[c.Conn()] = &h
 				}
 			}, server.Config{})
 			got := run(t, s, load.Plan{Scenario: load.Echo, Conns: 10, Rate: 40_000, Duration: 500 * time.Millisecond}, Target{URL: url})
@@ -312,9 +312,9 @@ func TestSlowEnd(t *testing.T) {
 			send()
 		}
 	})
-	s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
-		p = bytes.Clone(p)
-		answers <- func() { c.Send(op, p) }
+	s, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
+		p, from := bytes.Clone(p), c.Conn()
+		answers <- func() { from.Send(op, p) }
 	}, server.Config{})
 	// The last answer comes two seconds after the first question.
 	got := run(t, s, load.Plan{Scenario: load.Echo, Conns: 1, Rate: 100, Duration: messages * time.Second / 100, Timeout: timeout}, Target{URL: url})
@@ -328,7 +328,7 @@ func TestSlowEnd(t *testing.T) {
 
 // Connections that the server ends are counted by its code and reason.
 func TestServerCloses(t *testing.T) {
-	s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+	s, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 		c.Close(4001, "enough")
 	}, server.Config{})
 	got := run(t, s, load.Plan{Scenario: load.Echo, Conns: 3, Inflight: 1}, Target{URL: url})

@@ -94,20 +94,20 @@ func (r *reactor) adopt(m *load.Member, nc net.Conn, left []byte, res handshake.
 }
 
 // OnOpen is the loop's.
-func (r *reactor) OnOpen(c server.Conn) {
+func (r *reactor) OnOpen(c server.LoopConn) {
 	r.mu.Lock()
-	a := r.waiting[c]
-	delete(r.waiting, c)
+	a := r.waiting[c.Conn()]
+	delete(r.waiting, c.Conn())
 	r.mu.Unlock()
 	if a == nil {
 		return // the control connection
 	}
 	c.SetValue(a.m)
-	r.shard.Opened(a.m, link{c}, a.tcp)
+	r.shard.Opened(a.m, link{c.Conn()}, a.tcp)
 }
 
 // OnMessage is the loop's.
-func (r *reactor) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
+func (r *reactor) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	m, ok := c.Value().(*load.Member)
 	if !ok {
 		r.shard.Lag(r.pace.answered())
@@ -118,7 +118,7 @@ func (r *reactor) OnMessage(c server.Conn, op frame.Opcode, p []byte) {
 }
 
 // OnClose is the loop's.
-func (r *reactor) OnClose(c server.Conn, err error) {
+func (r *reactor) OnClose(c server.LoopConn, err error) {
 	m, ok := c.Value().(*load.Member)
 	if !ok {
 		return

@@ -21,7 +21,7 @@ func TestStallForReal(t *testing.T) {
 		"closed loop, 10 in flight": {Scenario: load.Echo, Conns: 10, Inflight: 1, Duration: 3 * time.Second},
 	} {
 		begin := time.Now()
-		s, url := serve(t, func(c server.Conn, op frame.Opcode, p []byte) {
+		s, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 			if at := time.Since(begin) % time.Second; at < 100*time.Millisecond {
 				time.Sleep(100*time.Millisecond - at) // the loop stands still
 			}

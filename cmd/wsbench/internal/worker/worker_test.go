@@ -43,9 +43,9 @@ func agent(t *testing.T) (addr string, notices chan string) {
 
 type echo struct{}
 
-func (echo) OnOpen(server.Conn)                                 {}
-func (echo) OnMessage(c server.Conn, op frame.Opcode, p []byte) { c.Send(op, p) }
-func (echo) OnClose(server.Conn, error)                         {}
+func (echo) OnOpen(server.LoopConn)                                 {}
+func (echo) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) }
+func (echo) OnClose(server.LoopConn, error)                         {}
 
 func echoServer(t *testing.T) (url string) {
 	t.Helper()
