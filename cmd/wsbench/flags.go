@@ -74,7 +74,7 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.DurationVar(&o.Hold, "hold", 3*time.Second, "")
 	f.StringVar(&o.dialect, "scenario", o.dialect, "")
 
-	f.BoolVar(&o.Target.Deflate, "deflate", false, "")
+	f.BoolVar(&p.Deflate, "deflate", false, "")
 	o.Target.AddFlags(f)
 	f.DurationVar(&o.Target.Timeout, "connect-timeout", 10*time.Second, "")
 	f.Func("source", "", list(&o.Target.Sources))

@@ -336,7 +336,7 @@ func TestUsage(t *testing.T) {
 		"echo":               "--url is missing",
 		"echo --url ws://h/": "either --inflight N",
 		"echo --url ws://h/ --inflight 1 --rate 1":                                          "contradict each other",
-		"echo --url ws://h/ --rate 1 --size 5":                                              "take 29 bytes",
+		"echo --url ws://h/ --rate 1 --size 5":                                              "take 32 bytes",
 		"echo --url ws://h/ --rate 1 --conns 0":                                             "--conns is 0",
 		"echo --url ws://h/ --rate 1 --payload zeros":                                       "random or compressible",
 		"echo --url ws://h/ --rate 1 --pid x":                                               `"x" is no process id`,

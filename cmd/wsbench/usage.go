@@ -50,7 +50,7 @@ the load
                         second, by all together; latency counts from the time at
                         which each was due
   --poisson             open loop at irregular intervals, as many users make them
-  --size BYTES          of a message (128; at least 29, binary 20)
+  --size BYTES          of a message (128; at least 32, binary 24)
   --binary              binary messages instead of text
   --payload KIND        random or compressible (random)
   --duration D          measured (10s); --warmup D before it (1s)

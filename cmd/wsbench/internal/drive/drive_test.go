@@ -219,7 +219,8 @@ func TestTLSAndDeflate(t *testing.T) {
 				{Scenario: load.Echo, Conns: 5, Inflight: 2},
 				{Scenario: load.Churn, Conns: 4, Messages: 2, Inflight: 1},
 			} {
-				got := run(t, s, plan, Target{URL: url, Options: connect.Options{CA: ca}, Deflate: true})
+				plan.Deflate = true
+				got := run(t, s, plan, Target{URL: url, Options: connect.Options{CA: ca}})
 				got.sound(t)
 				if got.Latency.Count() == 0 {
 					t.Error("no latencies")

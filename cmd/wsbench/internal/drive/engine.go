@@ -257,7 +257,7 @@ func (e *Engine) explain(err error) error {
 }
 
 func (e *Engine) agreed(res handshake.Result) {
-	if e.target.Deflate && res.Deflate == nil {
+	if e.plan.Deflate && res.Deflate == nil {
 		e.flat.Add(1)
 	}
 }

@@ -28,7 +28,6 @@ import (
 type Target struct {
 	URL string `json:"url"` // without a user and password
 	connect.Options
-	Deflate bool          `json:"deflate,omitempty"` // offer permessage-deflate, with context takeover
 	Sources []string      `json:"sources,omitempty"`
 	Timeout time.Duration `json:"timeout_ns"` // for one connection
 }
@@ -117,7 +116,7 @@ func (e *Engine) options(from netip.Addr, tcp func(time.Duration)) (*handshake.D
 		}
 		return nc, err
 	})
-	if err == nil && e.target.Deflate {
+	if err == nil && e.plan.Deflate {
 		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
 	}
 	return o, err

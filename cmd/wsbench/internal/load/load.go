@@ -40,7 +40,8 @@ type Load struct {
 // New returns a load that divides its share of the plan among a number of shards. now is
 // the monotonic clock in nanoseconds.
 func New(plan *Plan, share Share, shards int, now func() int64, dial Dialer) *Load {
-	l := &Load{Plan: plan, rooms: map[int][]string{}, news: make(chan struct{}, 1), now: now, dial: dial, maker: stamp.NewMaker(plan.Size, plan.Binary, plan.Filler, plan.Seed), oneWay: true}
+	maker := stamp.NewMaker(stamp.Options{Size: plan.Size, Binary: plan.Binary, Filler: plan.Filler, Seed: plan.Seed, Deflate: plan.Deflate})
+	l := &Load{Plan: plan, rooms: map[int][]string{}, news: make(chan struct{}, 1), now: now, dial: dial, maker: maker, oneWay: true}
 	for i := range shards {
 		l.Shards = append(l.Shards, &Shard{load: l, plan: plan, index: i, lastSweep: now()})
 	}

@@ -58,6 +58,8 @@ type Plan struct {
 	Binary bool         `json:"binary,omitempty"`
 	Filler stamp.Filler `json:"filler"`
 	Seed   uint64       `json:"seed"`
+	// Deflate says that permessage-deflate is offered, with context takeover.
+	Deflate bool `json:"deflate,omitempty"`
 
 	// Inflight is how many messages a sender keeps in flight: closed loop. Rate is
 	// how many messages, in Connect and Churn how many connections, all senders

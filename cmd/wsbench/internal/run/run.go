@@ -89,7 +89,7 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 	defer c.close()
 	r := &running{o: &o, crew: c, lost: make([]atomic.Bool, len(c.workers)), res: &result.Result{
 		Format: result.Format, Version: buildinfo.Version(), Began: time.Now().Round(time.Second), Command: o.Command,
-		Plan: o.Plan, Deflate: o.Target.Deflate, Machine: host.Describe(),
+		Plan: o.Plan, Deflate: o.Plan.Deflate, Machine: host.Describe(),
 	}}
 	steps := []func(context.Context) error{r.prepare, r.connect, r.load, r.finish}
 	if o.Plan.Scenario == load.Login {

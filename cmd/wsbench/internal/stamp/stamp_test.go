@@ -11,7 +11,9 @@ func each(t *testing.T, f func(t *testing.T, m *Maker)) {
 	for _, size := range []int{0, TextSize, 128, 1 << 10, 64 << 10} {
 		for _, bin := range []bool{false, true} {
 			for _, fill := range []Filler{Random, Compressible} {
-				f(t, NewMaker(size, bin, fill, 7))
+				for _, deflate := range []bool{false, true} {
+					f(t, NewMaker(Options{Size: size, Binary: bin, Filler: fill, Seed: 7, Deflate: deflate}))
+				}
 			}
 		}
 	}
@@ -21,8 +23,8 @@ func TestRoundTrip(t *testing.T) {
 	each(t, func(t *testing.T, m *Maker) {
 		for _, want := range []Stamp{{}, {1, 2, 3}, {1<<32 - 1, 1<<32 - 1, 1<<63 - 1}} {
 			p := m.Append([]byte("before"), want)[len("before"):]
-			if len(p) != m.Size() || !m.Binary() && !utf8.Valid(p) {
-				t.Fatalf("%d bytes, want %d; valid UTF-8: %t", len(p), m.Size(), utf8.Valid(p))
+			if len(p) != m.Size || !m.Binary && !utf8.Valid(p) {
+				t.Fatalf("%d bytes, want %d; valid UTF-8: %t", len(p), m.Size, utf8.Valid(p))
 			}
 			if got, ok := m.Parse(p); !ok || got != want {
 				t.Fatalf("%+v, %t; want %+v", got, ok, want)
@@ -34,7 +36,7 @@ func TestRoundTrip(t *testing.T) {
 // Every byte counts: no change of one, no cut and no addition goes unseen.
 func TestEveryByteIsChecked(t *testing.T) {
 	for _, bin := range []bool{false, true} {
-		m := NewMaker(200, bin, Random, 1)
+		m := NewMaker(Options{Size: 200, Binary: bin, Seed: 1})
 		p := m.Append(nil, Stamp{Stream: 9, Seq: 10, Due: 11})
 		for i := range p {
 			for _, flip := range []byte{1, 2, 0x20, 0x40} {
@@ -57,7 +59,7 @@ func TestEveryByteIsChecked(t *testing.T) {
 // Random filler must not let a compressing server look fast.
 func TestFillerCompresses(t *testing.T) {
 	ratio := func(bin bool, f Filler) float64 {
-		m := NewMaker(1<<10, bin, f, 3)
+		m := NewMaker(Options{Size: 1 << 10, Binary: bin, Filler: f, Seed: 3, Deflate: true})
 		var in, out bytes.Buffer
 		for i := range uint32(64) {
 			in.Write(m.Append(nil, Stamp{Seq: i}))
@@ -79,7 +81,7 @@ func TestFillerCompresses(t *testing.T) {
 }
 
 func BenchmarkAppendParse128(b *testing.B) {
-	m := NewMaker(128, false, Random, 1)
+	m := NewMaker(Options{Size: 128, Seed: 1})
 	var buf []byte
 	b.ReportAllocs()
 	for b.Loop() {
