@@ -1,0 +1,35 @@
+package handover
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Executable returns the absolute path of this program, for Config.Path. It must be called
+// when the program starts, because later the working directory or the file may be another one.
+//
+// It is the path by which the program was started, with the symbolic links in it as they
+// are, so that a link that is changed to a new version leads to that. If that is not this
+// program, because whoever started it named it as they liked, it is the path that the system knows.
+func Executable() (string, error) {
+	itself, err := os.Executable()
+	if err != nil {
+		return "", err
+	}
+	named, err := exec.LookPath(os.Args[0])
+	if err != nil {
+		return itself, nil
+	}
+	if named, err = filepath.Abs(named); err != nil {
+		return itself, nil
+	}
+	a, err := os.Stat(itself)
+	if err != nil {
+		return itself, nil
+	}
+	if b, err := os.Stat(named); err != nil || !os.SameFile(a, b) {
+		return itself, nil
+	}
+	return named, nil
+}
