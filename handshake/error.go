@@ -17,9 +17,11 @@ type Error struct {
 	Status int    // HTTP status code
 	Reason string // what is wrong, and in which header; the peer's text is quoted and shortened
 
-	// Client role only.
-	Header http.Header // of the response
-	Body   []byte      // of the response, its first 4 KiB
+	// Header holds, in the server's role, fields of the refusal, such as Retry-After or
+	// WWW-Authenticate; it may be nil. In the client's role it is the response's.
+	Header http.Header
+
+	Body []byte // of the response, its first 4 KiB; in the client's role only
 }
 
 func (e *Error) Error() string {

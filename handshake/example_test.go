@@ -48,7 +48,7 @@ func Example() {
 	fmt.Println(err)
 	// Output:
 	// chat.v2
-	// handshake: 403 Forbidden: the server said "Origin header: \"https://evil.example\" is not in public_origins"
+	// handshake: 403 Forbidden: the server said "Origin header: \"https://evil.example\" refused: it is not the host that was asked for"
 }
 
 // A server on a unix socket. The URL's host is what the server reads as Host;

@@ -1,10 +1,12 @@
 package handshake
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // VerifyOrigin returns an error if a web page sent the request that may not connect.
@@ -17,10 +19,6 @@ func (u *Upgrader) VerifyOrigin(r *http.Request) error {
 }
 
 // checkOrigin decides whether the page that sent the request may connect.
-//
-// It ignores the Host header and r.Host: a request line in absolute form sets r.Host to
-// whatever the client likes (RFC 9112 §3.2.2), and an attacker can point a name of their
-// own at this server's address, which makes Host and Origin equal.
 func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 	lines := r.Header["Origin"]
 	switch {
@@ -29,21 +27,76 @@ func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 	case len(lines) > 1:
 		return refusef(http.StatusForbidden, "%s, want one", found("Origin", lines))
 	}
-	origin := lines[0]
-	if u.CheckOrigin != nil {
-		if err := u.CheckOrigin(r, origin); err != nil {
-			return refusef(http.StatusForbidden, "Origin header: %s refused: %v", quote(origin), err)
+	check := u.CheckOrigin
+	if check == nil {
+		check = SameHost
+		if len(u.Origins) > 0 {
+			check = u.checkListed
 		}
-		return nil
 	}
-	if len(u.Origins) == 0 {
-		if isOwnOrigin(r, origin) {
-			return nil
-		}
-	} else if isListed(u.Origins, origin) {
-		return nil
+	if err := check(r, lines[0]); err != nil {
+		return refusef(http.StatusForbidden, "Origin header: %s refused: %v", quote(lines[0]), err)
 	}
-	return refusef(http.StatusForbidden, "Origin header: %s is not in public_origins", quote(origin))
+	return nil
+}
+
+// SameHost is a CheckOrigin, and the default one. It admits the pages of the request's
+// own host: those whose Origin has the host and port of the Host header, where a port
+// that is the scheme's default may be left out. Over TLS, Origin must be https; without,
+// it may be either, because a proxy may have ended the client's TLS.
+//
+// A proxy must pass the Host that the browser sent (in nginx: proxy_set_header Host
+// $http_host), and so must a load balancer. If yours do not, list the site's origins in
+// Upgrader.Origins. List them as well if a site that a proxy serves over https must not
+// be reached from its http pages.
+//
+// SameHost does not protect from DNS rebinding. An attacker can point a name of their own
+// at any address, so that a browser which has their page open sends that name as Origin and
+// as Host to a server in its private network, or on its own machine. A server that asks
+// who its clients are is not affected: the browser has neither cookie nor password for
+// the attacker's name. One that trusts whoever can reach it must use Origins or
+// OwnAddress.
+//
+// A request line in absolute form is refused. It replaces the Host header (RFC 9112
+// §3.2.2) and browsers send it only to proxies.
+func SameHost(r *http.Request, origin string) error {
+	if !strings.HasPrefix(r.RequestURI, "/") {
+		return errors.New("the request line must begin with a path, so that Host is what the client's browser sent")
+	}
+	scheme, host, _ := strings.Cut(origin, "://")
+	port := ":443"
+	switch {
+	case equalFold(scheme, "https"):
+	case equalFold(scheme, "http") && r.TLS == nil:
+		port = ":80"
+	case equalFold(scheme, "http"):
+		return errors.New("an http page must not connect over TLS")
+	default:
+		return errors.New("it is neither http nor https")
+	}
+	if !equalFold(strings.TrimSuffix(host, port), strings.TrimSuffix(r.Host, port)) {
+		return errors.New("it is not the host that was asked for") // a proxy may have set Host to a name that is its own affair
+	}
+	return nil
+}
+
+// OwnAddress is a CheckOrigin for servers that trust whoever can reach them, such as
+// programs on a developer's machine. It admits the pages of the address that the client
+// connected to, and of localhost with the same port. It looks at no name that the client
+// sent, which DNS rebinding could have put there, so it admits no page of a site that has
+// a name, and none at all behind a proxy or on a Unix socket.
+func OwnAddress(r *http.Request, origin string) error {
+	if !isOwnOrigin(r, origin) {
+		return errors.New("it is not the address that was connected to")
+	}
+	return nil
+}
+
+func (u *Upgrader) checkListed(_ *http.Request, origin string) error {
+	if !isListed(u.Origins, origin) {
+		return errors.New("pages of this origin may not connect")
+	}
+	return nil
 }
 
 // isListed reports whether origins contains origin or "*". Scheme and host ignore case,

@@ -48,7 +48,7 @@ func TestA01Origin(t *testing.T) {
 				assertUpgrade(t, u, raw)
 				return
 			}
-			assertRefusal(t, u, raw, 403, "Origin header", "public_origins", quote(c.origin))
+			assertRefusal(t, u, raw, 403, "Origin header", "may not connect", quote(c.origin))
 		})
 	}
 	t.Run("A01 two headers", func(t *testing.T) {
@@ -66,8 +66,8 @@ func TestA01Origin(t *testing.T) {
 func TestH11AbsoluteForm(t *testing.T) {
 	raw := edit(t, "GET /chat", "GET http://evil.example/chat")
 	raw = strings.Replace(raw, "\r\n\r\n", "\r\nOrigin: http://evil.example\r\n\r\n", 1)
-	for _, u := range []*Upgrader{{}, {Origins: []string{"http://good.example"}}} {
-		assertRefusal(t, u, raw, 403, "http://evil.example", "public_origins")
+	for _, u := range []*Upgrader{{}, {CheckOrigin: OwnAddress}, {Origins: []string{"http://good.example"}}} {
+		assertRefusal(t, u, raw, 403, "http://evil.example", "refused")
 	}
 	// The form itself is legal.
 	raw = strings.ReplaceAll(raw, "Origin: http://evil.example", "Origin: http://good.example")
@@ -126,16 +126,16 @@ func TestOwnOrigin(t *testing.T) {
 		if c.local != nil {
 			r = r.WithContext(context.WithValue(r.Context(), http.LocalAddrContextKey, c.local))
 		}
-		err := new(Upgrader).checkOrigin(r)
+		err := OwnAddress(r, c.origin)
 		if (err == nil) != c.ok {
 			t.Errorf("%q on %v, TLS %t: %v", c.origin, c.local, c.tls != nil, err)
 		}
 	}
 }
 
-// The default, where net/http says which address it is.
+// OwnAddress, where net/http says which address it is.
 func TestOwnOriginServed(t *testing.T) {
-	addr, outcomes := serve(t, &Upgrader{})
+	addr, outcomes := serve(t, &Upgrader{CheckOrigin: OwnAddress})
 	_, port, _ := net.SplitHostPort(addr)
 	for origin, status := range map[string]int{
 		"http://" + addr:                101,
@@ -168,5 +168,64 @@ func TestCheckOriginHook(t *testing.T) {
 	assertUpgrade(t, u, hello+"\r\n")
 	if d := cmp.Diff([]string{"/chat https://a.friend", "/chat https://good.example"}, asked); d != "" {
 		t.Errorf("asked (-want +got):\n%s", d)
+	}
+}
+
+func TestSameHost(t *testing.T) {
+	for _, c := range []struct {
+		host   string
+		tls    *tls.ConnectionState
+		origin string
+		ok     bool
+	}{
+		{"good.example", nil, "http://good.example", true},
+		{"good.example", nil, "https://good.example", true}, // a proxy ended the TLS
+		{"good.example", nil, "HTTP://Good.EXAMPLE", true},
+		{"good.example:80", nil, "http://good.example", true},
+		{"good.example", nil, "http://good.example:80", true},
+		{"good.example:443", nil, "https://good.example", true},
+		{"good.example:8080", nil, "http://good.example:8080", true},
+		{"[::1]:8080", nil, "http://[::1]:8080", true},
+		{"[::1]", nil, "http://[::1]:80", true},
+		{"good.example:80", nil, "https://good.example", false},
+		{"good.example:443", nil, "http://good.example", false},
+		{"good.example:8080", nil, "http://good.example", false},
+		{"good.example", nil, "http://good.example:8080", false},
+		{"good.example", nil, "http://evil.example", false},
+		{"good.example", nil, "http://good.example.evil", false},
+		{"good.example", nil, "http://a.good.example", false},
+		{"good.example", nil, "http://good.example.", false},
+		{"good.example", nil, "http://good.example/", false},
+		{"good.example", nil, "http://u@good.example", false},
+		{"good.example", nil, "good.example", false},
+		{"good.example", nil, "ws://good.example", false},
+		{"good.example", nil, "null", false},
+		{"k.example", nil, "http://\u212A.example", false},
+		{"good.example", tlsState, "https://good.example", true},
+		{"good.example:443", tlsState, "https://good.example", true},
+		{"good.example:8443", tlsState, "https://good.example:8443", true},
+		{"good.example", tlsState, "http://good.example", false},
+		{"good.example:80", tlsState, "http://good.example", false},
+	} {
+		r := parsed(t, with("Origin: "+c.origin))
+		r.Host, r.TLS = c.host, c.tls
+		err := new(Upgrader).VerifyOrigin(r)
+		if (err == nil) != c.ok {
+			t.Errorf("%q to %q, TLS %t: %v", c.origin, c.host, c.tls != nil, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), quote(c.origin)) {
+			t.Errorf("%v does not name the origin", err)
+		}
+	}
+}
+
+// A request line that is no path replaces Host: nothing can be compared with it.
+func TestSameHostOtherForms(t *testing.T) {
+	for _, uri := range []string{"http://good.example/chat", "", "*", "good.example:80"} {
+		r := parsed(t, with("Origin: http://good.example"))
+		r.RequestURI = uri
+		if SameHost(r, "http://good.example") == nil {
+			t.Errorf("request line %q is accepted", uri)
+		}
 	}
 }

@@ -14,7 +14,7 @@
 //	S04  Upgrade: h2c alone (H21)                             400  not ours to upgrade to
 //	S05  Upgrade: h2c, websocket (H29)                        101  9110 7.8: a list; the server takes what it speaks
 //	S06  an absolute target, without Origin (H29)             101  9112 3.2.2 demands it; proxies send it
-//	S07  an absolute target, its host being the Origin (H11)  403  the client writes the target, and must not choose what is trusted
+//	S07  an absolute target, its host being the Origin (H11)  403  it replaces Host, and no browser sends it to a server
 //	S08  no Host, two, or one that is no host                 400  net/http; 9112 3.2 demands it
 //	S09  an empty Host                                        400  6455 4.2.1: "containing the server's authority"
 //	S10  more header lines than MaxHeaders                    431  ours: a bound; browsers send 20
@@ -47,6 +47,7 @@
 //	S37  white space before a colon, NUL or CR in a value     400  net/http; 9112 5.1 and 9110 5.5 demand it
 //	S38  Expect: 100-continue                                 101  net/http; 9110 10.1.1: there is no body to wait for
 //	S39  Expect: anything else                                417  net/http; 9110 10.1.1: may
+//	S40  HTTP/2, where another handler's server speaks it      505  8441 is another handshake, and there is no connection to take over
 //
 // S35 is 101 if server.Serve accepted the connection without TLS. RFC 9112 §2.2 asks a
 // server to ignore at least one such line, and Serve's connections can skip it at the

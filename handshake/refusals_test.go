@@ -60,7 +60,7 @@ func TestRequestsByTable(t *testing.T) {
 		"S04": {edit(t, "Upgrade: websocket", "HTTP2-Settings: AAMAAABkAAQAoAAA\r\nUpgrade: h2c")},
 		"S05": {edit(t, "Upgrade: websocket", "Upgrade: h2c, websocket"), edit(t, "Upgrade: websocket", "Upgrade: websocket,h2c")},
 		"S06": {edit(t, "GET /chat", "GET http://good.example/chat"), edit(t, "GET /chat", "GET ws://good.example/chat"), edit(t, "GET /chat", "GET http://good.example")},
-		"S07": {strings.Replace(with("Origin: http://evil.example"), "GET /chat", "GET http://evil.example/chat", 1)},
+		"S07": {strings.Replace(with("Origin: http://evil.example"), "GET /chat", "GET http://evil.example/chat", 1), strings.Replace(with("Origin: http://good.example"), "GET /chat", "GET http://good.example/chat", 1)},
 		"S08": {edit(t, "Host: good.example\r\n", ""), with("Host: good.example"), edit(t, "good.example", "a b")},
 		"S09": {edit(t, "Host: good.example", "Host:")},
 		"S10": {with(lines...)},
@@ -102,6 +102,7 @@ func TestRequestsByTable(t *testing.T) {
 		"S37": {edit(t, "Upgrade: websocket", "Upgrade : websocket"), with("X: a\x00b"), with("X: a\rb"), with("this is no field"), with("X Y: z")},
 		"S38": {with("Expect: 100-continue")},
 		"S39": {with("Expect: the-unexpected")},
+		"S40": {edit(t, "HTTP/1.1", "HTTP/2.0")}, // and TestHTTP2
 	}
 	rows := decisions(t, "S")
 	matchRows(t, rows, tests)

@@ -42,10 +42,14 @@ func (u *Upgrader) checkRequest(r *http.Request) *Error {
 
 // 4.2.1: "An HTTP/1.1 or higher GET request".
 func checkRequestLine(r *http.Request) *Error {
+	// HTTP/2 has another handshake (RFC 8441), and no connection to take over. PRI is how a
+	// client begins that does not ask first.
+	if r.ProtoMajor > 1 && r.Method != "PRI" {
+		return refusef(http.StatusHTTPVersionNotSupported, "a WebSocket connection begins with an HTTP/1.1 request here, and this one came over %s", r.Proto)
+	}
 	if r.Method != http.MethodGet {
 		return refusef(http.StatusMethodNotAllowed, "method is %s, want GET", quote(r.Method))
 	}
-	// HTTP/2 has another handshake (RFC 8441) and no connection to hijack.
 	if r.ProtoMajor != 1 || r.ProtoMinor < 1 {
 		return refusef(http.StatusHTTPVersionNotSupported, "protocol is %s, want HTTP/1.1", quote(r.Proto))
 	}

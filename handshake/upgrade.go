@@ -25,8 +25,8 @@ type Result struct {
 }
 
 // Upgrader answers opening handshakes (RFC 6455 §4.2). Its zero value is ready for use:
-// no subprotocol, no compression, and of web pages it admits only those of the server's
-// own address. It may serve many requests at once; its fields must not be changed after
+// no subprotocol, no compression, and of web pages it admits only those of the request's
+// own host. It may serve many requests at once; its fields must not be changed after
 // the first one.
 type Upgrader struct {
 	// Subprotocols are those that the server supports, in order of preference. The first
@@ -49,13 +49,14 @@ type Upgrader struct {
 	// Origins are the origins of the web pages that may connect, in the form that
 	// browsers send: scheme, host, and the port unless it is the scheme's default, as in
 	// https://chat.example. A request's Origin must be one of them, ignoring case;
-	// "null" never is. "*" admits every page. An empty list admits the address that the
-	// client connected to, and localhost with the same port. A request with no Origin,
-	// or an empty one, does not come from a web page and is always admitted.
+	// "null" never is. "*" admits every page. An empty list admits what SameHost does.
+	// A request with no Origin, or an empty one, does not come from a web page and is
+	// always admitted.
 	Origins []string
 
-	// CheckOrigin, if set, replaces Origins. It is called for requests whose Origin is
-	// not empty. The text of its error is sent to the client.
+	// CheckOrigin, if set, replaces Origins: SameHost, OwnAddress, or a function of
+	// yours. It is called for requests whose Origin is not empty. The text of its error
+	// is sent to the client.
 	CheckOrigin func(r *http.Request, origin string) error
 
 	// MaxHeaders is the maximum number of header lines in a request; 0 means 100. To
@@ -76,12 +77,44 @@ type Upgrader struct {
 // 500, its Reason; the handler should only log it and return. Any other error means that
 // the connection was lost during the handshake.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn, left []byte, res Result, err error) {
+	p, err := u.Verify(w, r)
+	if err != nil {
+		return nil, nil, Result{}, err
+	}
+	return p.Accept()
+}
+
+// Verify is the first half of Upgrade, for applications that decide more about a request
+// once it is known to be an opening handshake, from a page that may connect. It verifies
+// r and writes nothing, unless it refuses: then its error is an *Error, and the client
+// has been answered.
+func (u *Upgrader) Verify(w http.ResponseWriter, r *http.Request) (*Pending, error) {
 	a, refusal := u.judge(w, r)
 	if refusal != nil {
-		refuse(w, refusal)
-		return nil, nil, Result{}, refusal
+		Refuse(w, r, refusal)
+		return nil, refusal
 	}
-	h := w.Header()
+	return &Pending{w: w, r: r, answer: a}, nil
+}
+
+// Pending is a verified opening handshake that has not been answered: call either Accept
+// or Refuse, once, before the http.Handler returns.
+type Pending struct {
+	w      http.ResponseWriter
+	r      *http.Request
+	answer answer
+}
+
+// Subprotocol returns the subprotocol that Accept will select, or "".
+func (p *Pending) Subprotocol() string { return p.answer.subprotocol }
+
+// Refuse answers the request with e. See the function Refuse.
+func (p *Pending) Refuse(e *Error) { Refuse(p.w, p.r, e) }
+
+// Accept is the second half of Upgrade. Its error is never an *Error: the connection was
+// lost.
+func (p *Pending) Accept() (nc net.Conn, left []byte, res Result, err error) {
+	a, h := &p.answer, p.w.Header()
 	for name, values := range a.extra {
 		h[name] = append(h[name], values...)
 	}
@@ -96,7 +129,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (nc net.Conn,
 		h["Sec-WebSocket-Extensions"] = []string{a.deflate.String()}
 		res.Deflate = a.deflate.agreed()
 	}
-	nc, brw, err := http.NewResponseController(w).Hijack()
+	nc, brw, err := http.NewResponseController(p.w).Hijack()
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: hijack: %w", err)
 	}
@@ -162,31 +195,6 @@ func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err 
 	}
 	a.accept = AcceptKey(r.Header[keyHeader][0])
 	return a, nil
-}
-
-// refuse answers the client and closes the connection: anything that the client sent
-// after its request is meant for a WebSocket and must not be read as HTTP.
-func refuse(w http.ResponseWriter, e *Error) {
-	h := w.Header()
-	h.Set("Connection", "close")
-	switch e.Status {
-	case http.StatusMethodNotAllowed:
-		h.Set("Allow", http.MethodGet)
-	case http.StatusUpgradeRequired:
-		// 4.2.2: "and a |Sec-WebSocket-Version| header field indicating the
-		// version(s) the server is capable of understanding."
-		h["Sec-WebSocket-Version"] = []string{"13"}
-		// RFC 7231 §6.5.15: "The server MUST send an Upgrade header field in a
-		// 426 response", and by RFC 7230 §6.7 Connection must list it, on a line of its
-		// own: net/http closes the connection only if the first line is "close".
-		h.Set("Upgrade", "websocket")
-		h.Add("Connection", "Upgrade")
-	}
-	text := e.Reason
-	if e.Status == http.StatusInternalServerError {
-		text = http.StatusText(e.Status) // the reason is for the log only
-	}
-	http.Error(w, text, e.Status)
 }
 
 // canHijack unwraps w the way http.ResponseController does, so that a refusal can still

@@ -1,11 +1,12 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"net/netip"
+	"strings"
 
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -13,18 +14,18 @@ import (
 
 // adoption is a connection on its way to its loop.
 type adoption struct {
-	fd       int
-	left     []byte
-	res      handshake.Result
-	role     wsproto.Role
-	endpoint *endpoint
-	value    any
-	address  *address
-	peer     netip.AddrPort // the socket's peer, if that is known
-	remote   netip.AddrPort // the client's address, if it differs from the socket's peer
-	tls      *tlsState
-	cancel   context.CancelFunc // ends the context of Admit's request; nil if there is none
-	conn     Conn
+	fd        int
+	left      []byte
+	res       handshake.Result
+	role      wsproto.Role
+	endpoint  *endpoint
+	value     any
+	address   *address
+	peer      netip.AddrPort // the socket's peer, if that is known
+	remote    netip.AddrPort // the client's address, if it differs from the socket's peer
+	tls       *tlsState
+	admission *admission // nil without Admit
+	conn      Conn
 }
 
 // Adopt takes over a connection, in either role, whose opening handshake is done. The
@@ -72,6 +73,9 @@ func (s *Server) adopt(nc net.Conn, o *adoption) (Conn, error) {
 	if o.tls != nil {
 		o.tls.sock.move(l.k, fd)
 	}
+	if o.admission != nil {
+		o.admission.attach(c)
+	}
 	if err := l.post(task{kind: taskOpen, to: c, adoption: o}, nil); err != nil {
 		l.k.close(fd)
 		l.freeSlot(c.conn)
@@ -111,6 +115,22 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
 }
 
+// addrOf returns the address that a request came from, or the zero AddrPort if it has
+// none, as on a Unix socket. Middleware that takes the address from a proxy's header often
+// leaves out the port.
+func (s *Server) addrOf(r *http.Request) netip.AddrPort {
+	if addr, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		return addr
+	}
+	if addr, err := netip.ParseAddr(strings.Trim(r.RemoteAddr, "[]")); err == nil {
+		return netip.AddrPortFrom(addr, 0)
+	}
+	if local, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr); ok && local.Network() == "tcp" {
+		s.cfg.Logger.Warn("a request's RemoteAddr is not an address, so it counts for none", "remote", r.RemoteAddr)
+	}
+	return netip.AddrPort{}
+}
+
 // register puts a connection into its slot. OnOpen is left to openAll.
 func (l *loop) register(c *conn, o *adoption) {
 	c.move(opening)
@@ -123,12 +143,6 @@ func (l *loop) register(c *conn, o *adoption) {
 			l.remotes = map[uint32]netip.AddrPort{}
 		}
 		l.remotes[c.slot] = o.remote
-	}
-	if o.cancel != nil {
-		if l.contexts == nil {
-			l.contexts = map[uint32]context.CancelFunc{}
-		}
-		l.contexts[c.slot] = o.cancel
 	}
 	c.handshake = l.keepHandshake(&o.res)
 	c.mask = wantRead
@@ -203,13 +217,5 @@ func (l *loop) openAll() {
 		if c.tls != nil && c.phase != gone {
 			l.queueTurn(c) // the tls.Conn may hold what the kernel cannot see
 		}
-	}
-}
-
-// endContext ends the context of the connection's Admit.
-func (l *loop) endContext(slot uint32) {
-	if cancel := l.contexts[slot]; cancel != nil {
-		delete(l.contexts, slot)
-		cancel()
 	}
 }

@@ -42,9 +42,18 @@ type Config struct {
 	// permessage-deflate.
 	Upgrader handshake.Upgrader
 
-	// Admit, if set, is called on net/http's goroutine before a handshake is
-	// answered. The value it returns becomes the connection's Value. An error refuses
-	// the handshake: with the status of a *handshake.Error, otherwise with 403.
+	// Admit, if set, decides about each opening handshake that Upgrader has found valid:
+	// its form, version and key are right, and its Origin, if it has one, may connect. It
+	// runs on net/http's goroutine, so it may block, and before the answer. The value
+	// that it returns becomes the connection's Value.
+	//
+	// An error refuses the handshake. A *handshake.Error is answered with its Status,
+	// Header and Reason; any other error with 403, and its text only goes to Refused and
+	// the log.
+	//
+	// The context of r has the values of the original request's context, such as
+	// middleware put there, and lives as long as the connection: it ends after OnClose, or
+	// when the handshake fails. While Admit runs, it also ends when the client gives up.
 	Admit func(r *http.Request) (value any, err error)
 
 	// Refused, if set, is called with each request that is refused as an opening handshake

@@ -185,7 +185,6 @@ func (l *loop) teardown(c *conn) {
 	l.setAssembling(c, 0)
 	delete(l.remotes, c.slot)
 	delete(l.unread, c.slot)
-	l.endContext(c.slot)
 	l.live--
 	l.stats.open.Add(-1)
 	l.gone = append(l.gone, c)

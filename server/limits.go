@@ -51,8 +51,7 @@ func (s *Server) tooManyRequests(r *http.Request, client netip.Addr) *refusal {
 		return nil
 	}
 	if !client.IsValid() {
-		peer, _ := netip.ParseAddrPort(r.RemoteAddr)
-		client = peer.Addr()
+		client = s.addrOf(r).Addr()
 	}
 	key := rate.Address(client)
 	if !key.IsValid() { // a Unix socket

@@ -103,8 +103,7 @@ func (s *Server) clientOf(r *http.Request) (client netip.Addr, named bool, as *h
 		r.RemoteAddr = addr.String()
 		return addr.Addr(), true, r
 	}
-	peer, _ := netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
-	return peer.Addr(), false, r
+	return s.addrOf(r).Addr(), false, r
 }
 
 // noteState records when a request has been answered.

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"iter"
 	"net/netip"
 	"sync"
@@ -41,7 +40,8 @@ type loop struct {
 		slots []uint32 // Guarded by mu.
 		next  uint32   // Guarded by mu. The first slot never used.
 	}
-	stats counters
+	stats    counters
+	whenGone endings
 
 	// Loop only.
 	now                uint32        // ticks, read once an iteration
@@ -66,11 +66,10 @@ type loop struct {
 	callback      uint32  // counts the callbacks that began or ended
 	writables     []Conn  // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
-	opening       *adoption                     // of the connection whose OnOpen runs
-	lastHandshake *handshake.Result             // that a connection keeps; without a Header
-	remotes       map[uint32]netip.AddrPort     // by slot, of the clients behind proxies
-	unread        map[uint32][]byte             // by slot, of those with flagUnread
-	contexts      map[uint32]context.CancelFunc // by slot, of those whose Admit was called
+	opening       *adoption                 // of the connection whose OnOpen runs
+	lastHandshake *handshake.Result         // that a connection keeps; without a Header
+	remotes       map[uint32]netip.AddrPort // by slot, of the clients behind proxies
+	unread        map[uint32][]byte         // by slot, of those with flagUnread
 	live          int
 	delivering    bool
 	openedSome    bool // connections, in this iteration

@@ -1,10 +1,13 @@
 package server
 
 import (
+	"errors"
 	"math"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/hawser-ws/hawser/handshake"
 )
 
 // refusal is the answer to clients that are not admitted.
@@ -25,6 +28,7 @@ var (
 	refusedRequests    = &refusal{LimitRequestsPerAddress, http.StatusTooManyRequests, "1", "too many requests from this address"}
 	refusedBudget      = &refusal{LimitMemory, http.StatusServiceUnavailable, "5", "the server's memory budget is spent, try again later"}
 	refusedProbesOnly  = &refusal{NumLimits, http.StatusBadRequest, "", "this connection did not begin with a PROXY header, so only health probes are answered on it"}
+	refusedTLS         = &refusal{NumLimits, http.StatusNotImplemented, "", "this server does not take WebSockets over TLS"}
 	refusedStopping    = &refusal{NumLimits, http.StatusServiceUnavailable, "5", "the server is shutting down"}
 )
 
@@ -40,10 +44,13 @@ func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, why *refusal)
 	if why.limit < NumLimits {
 		s.limited.count(why.limit)
 	}
+	e := &handshake.Error{Status: why.status, Reason: why.reason}
 	if why.seconds != "" {
-		w.Header().Set("Retry-After", why.seconds)
+		e.Header = http.Header{"Retry-After": {why.seconds}}
 	}
-	s.refuse(w, r, why.status, why.reason)
+	s.refused(r, e.Status, e.Reason)
+	handshake.Refuse(w, r, e)
+	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", e.Reason)
 }
 
 // refused counts a refusal, and tells of it.
@@ -54,9 +61,12 @@ func (s *Server) refused(r *http.Request, status int, reason string) {
 	}
 }
 
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, status int, reason string) {
-	s.refused(r, status, reason)
-	w.Header().Set("Connection", "close")
-	http.Error(w, reason, status)
-	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", reason)
+// refusalOf returns what the client is told of an error of Admit, and what the program is
+// told.
+func refusalOf(err error) (refusal *handshake.Error, reason string) {
+	if errors.As(err, &refusal) && refusal.Status >= 300 {
+		return refusal, refusal.Reason
+	}
+	// It may say what is nobody's business, such as the address of a database.
+	return &handshake.Error{Status: http.StatusForbidden, Reason: http.StatusText(http.StatusForbidden)}, err.Error()
 }

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"net/netip"
@@ -70,10 +69,11 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// ServeHTTP answers one opening handshake and takes the connection over. It
-// works under any http.Server, not only Serve's, but supports TLS only on
-// connections that Serve accepted with Config.TLS.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+// ServeHTTP answers one opening handshake and takes the connection over, with the Handler
+// and the limits of Config; see Endpoint for others. It works under any http.Server.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serveHTTP(w, r, s.endpoint) }
+
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request, e *endpoint) {
 	s.mu.Lock()
 	stopped := s.stopped
 	s.mu.Unlock()
@@ -81,9 +81,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseFor(w, r, refusedStopping)
 		return
 	}
-	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
-	if r.TLS != nil && from == nil {
-		s.refuse(w, r, http.StatusNotImplemented, "TLS needs Server.Serve with Config.TLS, or a proxy that terminates it")
+	if from, _ := r.Context().Value(acceptedKey{}).(*accepted); r.TLS != nil && r.ProtoMajor == 1 && from == nil {
+		s.refuseFor(w, r, refusedTLS)
 		return
 	}
 	if s.handshakes != nil {
@@ -96,8 +95,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.refuseFor(w, r, refusedBudget)
 		return
 	}
-	o := &adoption{role: wsproto.Server, endpoint: s.endpoint}
-	o.remote, _ = netip.ParseAddrPort(r.RemoteAddr) // there is none on a Unix socket
+	o := &adoption{role: wsproto.Server, endpoint: e, remote: s.addrOf(r)}
 	if why := s.reserve(o, o.remote.Addr()); why != nil {
 		s.refuseFor(w, r, why)
 		return
@@ -106,6 +104,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { // also where Admit panics
 		if !adopted {
 			s.unreserve(o)
+			o.admission.fail()
 		}
 	}()
 	err := s.upgrade(w, r, o)
@@ -115,43 +114,33 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.logExhausted(err)
 			return
 		}
-		s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", err)
+		s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "host", r.Host, "path", r.URL.Path, "error", err)
 	}
 }
 
 // upgrade does the handshake and hands the connection, with its reserved place, to a
 // loop.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) (err error) {
-	if admit := o.endpoint.admit; admit != nil {
-		// net/http ends the request's context when ServeHTTP returns.
-		ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
-		defer func() {
-			if err != nil {
-				cancel()
-			}
-		}()
-		o.cancel = cancel
-		value, err := admit(r.WithContext(ctx))
-		if err != nil {
-			status := http.StatusForbidden
-			var refused *handshake.Error
-			if errors.As(err, &refused) && refused.Status >= 400 {
-				status = refused.Status
-			}
-			s.refused(r, status, err.Error())
-			w.Header().Set("Connection", "close")
-			http.Error(w, err.Error(), status)
-			return err
-		}
-		o.value = value
-	}
-	nc, left, res, err := o.endpoint.upgrader.Upgrade(w, r)
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, o *adoption) error {
+	pending, err := o.endpoint.upgrader.Verify(w, r)
 	if err != nil {
-		var refused *handshake.Error // otherwise the connection was lost, and nothing answered
+		var refused *handshake.Error
 		if errors.As(err, &refused) {
 			s.refused(r, refused.Status, refused.Reason)
 		}
 		return err
+	}
+	if admit := o.endpoint.admit; admit != nil {
+		r, o.admission = forAdmit(r)
+		if o.value, err = admit(r); err != nil {
+			refusal, reason := refusalOf(err)
+			s.refused(r, refusal.Status, reason)
+			pending.Refuse(refusal)
+			return err
+		}
+	}
+	nc, left, res, err := pending.Accept()
+	if err != nil {
+		return err // the connection was lost, and nothing answered
 	}
 	s.answers.count(http.StatusSwitchingProtocols)
 	o.left, o.res = left, res

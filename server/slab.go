@@ -131,6 +131,7 @@ func (l *loop) reap() {
 		c.clear()
 		c.genClosed.Store(gen << 1)
 	}
+	l.whenGone.call(l.gone)
 	l.conns.Add(-int64(len(l.gone)))
 	l.free.mu.Lock()
 	for _, c := range l.gone {

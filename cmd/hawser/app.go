@@ -105,7 +105,7 @@ func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
 
 func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	cfg := a.cfg
-	upgrader := handshake.Upgrader{Origins: cfg.PublicOrigins}
+	upgrader := handshake.Upgrader{CheckOrigin: checkOrigin(cfg.PublicOrigins)}
 	if cfg.Deflate {
 		upgrader.Deflate = &handshake.DeflateOptions{}
 	}
@@ -213,9 +213,25 @@ func (a *app) route(mux *http.ServeMux) {
 	handleEndpoint(mux, "/api/publish", a.watch.keyed(&api.Publish{Hub: a.hub, Users: a.engine.Directory, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log}))
 }
 
+// checkOrigin returns a check of whether the pages of an origin may connect. Without public
+// origins, those of the listener's own address may. Host is never believed: whoever points a
+// name of their own at this server could use it for what its users trust it with.
+func checkOrigin(public []string) func(r *http.Request, origin string) error {
+	listed := &handshake.Upgrader{Origins: public}
+	if len(public) == 0 {
+		listed.CheckOrigin = handshake.OwnAddress
+	}
+	return func(r *http.Request, origin string) error {
+		if listed.VerifyOrigin(r) != nil {
+			return errors.New("it is not in public_origins")
+		}
+		return nil
+	}
+}
+
 // originCheck returns a check of whether a page may request a guest. Its error is for people.
 func originCheck(public []string) func(*http.Request) error {
-	upgrader := &handshake.Upgrader{Origins: public}
+	upgrader := &handshake.Upgrader{CheckOrigin: checkOrigin(public)}
 	return func(r *http.Request) error {
 		err := upgrader.VerifyOrigin(r)
 		var refusal *handshake.Error

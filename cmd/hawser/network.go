@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
 	"github.com/hawser-ws/hawser/cmd/internal/listen"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
+	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 )
 
@@ -75,7 +75,11 @@ func (a *app) strictTransport(next http.Handler) http.Handler {
 // certified returns the user of a request's client certificate, which crypto/tls has verified.
 func certified(r *http.Request, ids identity.Map) (userID any, err error) {
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
-		return nil, errors.New("there is no client certificate")
+		return nil, &handshake.Error{Status: http.StatusForbidden, Reason: "there is no client certificate"}
 	}
-	return ids.User(r.TLS.PeerCertificates[0])
+	id, err := ids.User(r.TLS.PeerCertificates[0])
+	if err != nil {
+		return nil, &handshake.Error{Status: http.StatusForbidden, Reason: err.Error()}
+	}
+	return id, nil
 }
