@@ -37,7 +37,7 @@ var ErrOutcomeUnknown = errors.New("chat: it is not known what was stored")
 // The effect of a call that returns an error, in particular because its context ended:
 //
 //	Log.Append          nothing stored, unless ErrOutcomeUnknown says that it may be
-//	Directory.PutUser   the same; DeleteUser, too
+//	Directory.PutUser   the same; ChangeUser and DeleteUser, too
 //	Members.Join        nothing is stored, or it is as without the error. The same is true
 //	                    of Leave, and of the methods of Sessions and Bans that store
 //	Node.Subscribe      no subscription; Unsubscribe does no harm
@@ -113,6 +113,11 @@ type Directory interface {
 	// The nodes to which the user is connected are told the new name, and so are those that
 	// subscribe to a room that the user is in.
 	PutUser(ctx context.Context, u User) error
+
+	// ChangeUser changes a user as PutUser does, in one step: nothing that happens at the same
+	// time is undone, and a user who does not exist, or has just been deleted, is not stored
+	// again. It returns the user as of then, or ErrNotFound.
+	ChangeUser(ctx context.Context, id string, c UserChange) (User, error)
 
 	// User returns the user with this id, or ErrNotFound.
 	User(ctx context.Context, id string) (User, error)

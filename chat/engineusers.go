@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"time"
@@ -126,4 +127,16 @@ type User struct {
 	// ValidFrom is when the user logged out everywhere, in ms since 1970; 0: never. Tokens
 	// that were issued before are refused.
 	ValidFrom int64
+}
+
+// UserChange is what changes of a user. What is zero stays as it is.
+type UserChange struct {
+	Name      string
+	ValidFrom int64 // never becomes less than it was
+}
+
+// Apply changes u.
+func (c UserChange) Apply(u *User) {
+	u.Name = cmp.Or(c.Name, u.Name)
+	u.ValidFrom = max(c.ValidFrom, u.ValidFrom)
 }

@@ -173,12 +173,8 @@ func runLogout(ctx context.Context, h *Hub, a Actor, op *Operation) {
 
 // revokeTokens makes the tokens invalid that a user has been issued until now.
 func (h *Hub) revokeTokens(ctx context.Context, userID string) error {
-	u, err := h.engine.Directory.User(ctx, userID)
-	if err != nil {
-		return err
-	}
-	u.ValidFrom = h.now()
-	return h.engine.Directory.PutUser(ctx, u)
+	_, err := h.engine.Directory.ChangeUser(ctx, userID, UserChange{ValidFrom: h.now()})
+	return err
 }
 
 // DeleteUser deletes a user, and ends their connections on all nodes within a second. What the

@@ -32,6 +32,7 @@ const (
 // Users stores guests. A chat.Directory implements it.
 type Users interface {
 	PutUser(context.Context, chat.User) error
+	ChangeUser(ctx context.Context, id string, c chat.UserChange) (chat.User, error)
 	User(ctx context.Context, id string) (chat.User, error)
 }
 
@@ -88,24 +89,16 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fail(w, failure)
 		return
 	}
-	var u chat.User
-	var role string
-	if asked.token == "" {
-		u, failure = g.create(r, asked.name)
-	} else {
-		u, role, failure = g.renew(r, asked)
+	give := g.create
+	if asked.token != "" {
+		give = g.renew
 	}
+	answer, failure := give(r, asked)
 	if failure != nil {
 		fail(w, failure)
 		return
 	}
-	token, expires, err := g.Tokens.Issue(u.ID, role, GuestLifetime)
-	if err != nil {
-		g.log().Error("chat/api: a token could not be issued", "error", err)
-		fail(w, &chat.Failure{Code: 500, Reason: "internal_error", Message: "a token could not be issued"})
-		return
-	}
-	body, err := json.Marshal(guestAnswer{Expires: expires.Unix(), Name: u.Name, Token: token, UserID: u.ID})
+	body, err := json.Marshal(answer)
 	if err != nil {
 		panic("chat/api: internal error: " + err.Error())
 	}
@@ -113,16 +106,32 @@ func (g *Guests) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // create creates a user.
-func (g *Guests) create(r *http.Request, name string) (chat.User, *chat.Failure) {
+func (g *Guests) create(r *http.Request, asked request) (answer guestAnswer, failure *chat.Failure) {
 	if failure := g.limit(r); failure != nil {
-		return chat.User{}, failure
+		return answer, failure
 	}
 	now := time.Now
 	if g.Now != nil {
 		now = g.Now
 	}
-	u := chat.User{ID: "u_" + strings.ToLower(rand.Text()[:16]), Name: name, Created: now().UnixMilli(), Guest: true}
-	return u, g.put(r, u)
+	u := chat.User{ID: "u_" + strings.ToLower(rand.Text()[:16]), Name: asked.name, Created: now().UnixMilli(), Guest: true}
+	err := g.within(r, func(ctx context.Context) error { return g.Users.PutUser(ctx, u) })
+	if failure := g.stored(err, u.Name); failure != nil {
+		return answer, failure
+	}
+	answer, failure = g.issue(u.ID, "")
+	answer.Name = u.Name
+	return answer, failure
+}
+
+// issue issues a token.
+func (g *Guests) issue(userID, role string) (guestAnswer, *chat.Failure) {
+	token, expires, err := g.Tokens.Issue(userID, role, GuestLifetime)
+	if err != nil {
+		g.log().Error("chat/api: a token could not be issued", "error", err)
+		return guestAnswer{}, &chat.Failure{Code: 500, Reason: "internal_error", Message: "a token could not be issued"}
+	}
+	return guestAnswer{Expires: expires.Unix(), Token: token, UserID: userID}, nil
 }
 
 // limit counts one write to the store by an address, or refuses it.
@@ -139,13 +148,18 @@ func (g *Guests) limit(r *http.Request) *chat.Failure {
 	return nil
 }
 
-func (g *Guests) put(r *http.Request, u chat.User) *chat.Failure {
+// within calls f with a context that ends after storeTimeout.
+func (g *Guests) within(r *http.Request, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
-	err := g.Users.PutUser(ctx, u)
+	return f(ctx)
+}
+
+// stored returns the failure for the error of storing a user with a name.
+func (g *Guests) stored(err error, name string) *chat.Failure {
 	if errors.Is(err, chat.ErrNameTaken) {
 		return &chat.Failure{Code: 409, Reason: "name_taken", Field: "name",
-			Message: fmt.Sprintf("the name %q looks like that of another user; choose one that cannot be mistaken for it", u.Name)}
+			Message: fmt.Sprintf("the name %q looks like that of another user; choose one that cannot be mistaken for it", name)}
 	}
 	if err != nil {
 		g.log().Error("chat/api: a guest could not be stored", "error", err)

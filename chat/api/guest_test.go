@@ -177,6 +177,10 @@ func TestGuestSource(t *testing.T) {
 
 type brokenUsers struct{}
 
+func (brokenUsers) ChangeUser(context.Context, string, chat.UserChange) (chat.User, error) {
+	return chat.User{}, errors.New("the disk is gone")
+}
+
 func (brokenUsers) PutUser(context.Context, chat.User) error { return errors.New("the disk is gone") }
 func (brokenUsers) User(context.Context, string) (chat.User, error) {
 	return chat.User{}, errors.New("the disk is gone")

@@ -14,41 +14,57 @@ import (
 // so that one that leaks from an old backup does no harm.
 const RenewalGrace = 30 * 24 * time.Hour
 
-// renew returns the user and the role of a token, which may have expired some time ago, and renames the
-// user if the request asks for that. A renewal writes nothing and is not limited; a new name
+// renew issues another token for the user of one, which may have expired some time ago, and renames
+// the user if the request asks for that. A renewal writes nothing and is not limited; a new name
 // is written, and counts like a new guest.
-func (g *Guests) renew(r *http.Request, asked request) (chat.User, string, *chat.Failure) {
+func (g *Guests) renew(r *http.Request, asked request) (answer guestAnswer, failure *chat.Failure) {
 	id, err := g.Tokens.AuthenticateLate(asked.token, RenewalGrace)
 	switch {
 	case errors.Is(err, chat.ErrTokenExpired):
-		return chat.User{}, "", &chat.Failure{Code: 401, Reason: "token_expired", Message: "the token expired too long ago", Field: "token"}
+		return answer, &chat.Failure{Code: 401, Reason: "token_expired", Message: "the token expired too long ago", Field: "token"}
 	case err != nil:
 		g.log().Info("chat/api: a token was refused", "remote", g.Address(r), "error", err)
-		return chat.User{}, "", failToken
+		return answer, failToken
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
-	defer cancel()
-	u, err := g.Users.User(ctx, id.UserID)
+	// The token is issued before the user is read: if the user logs out everywhere after that, it is
+	// one that was issued before.
+	if answer, failure = g.issue(id.UserID, id.Role); failure != nil {
+		return answer, failure
+	}
+	var u chat.User
+	err = g.within(r, func(ctx context.Context) (err error) {
+		u, err = g.Users.User(ctx, id.UserID)
+		return err
+	})
 	switch {
 	case errors.Is(err, chat.ErrNotFound):
-		return chat.User{}, "", failToken
+		return answer, failToken
 	case err != nil:
 		g.log().Error("chat/api: a user could not be read", "error", err)
-		return chat.User{}, "", failStore
+		return answer, failStore
 	case !id.Issued.IsZero() && id.Issued.UnixMilli() < u.ValidFrom: // they have logged out everywhere since
-		return chat.User{}, "", failToken
+		return answer, failToken
 	}
-	if asked.name == "" || asked.name == u.Name {
-		return u, id.Role, nil
+	if answer.Name = u.Name; asked.name == "" || asked.name == u.Name {
+		return answer, nil
 	}
+	answer.Name = asked.name
+	return answer, g.rename(r, u.ID, asked.name)
+}
+
+// rename gives a user another name.
+func (g *Guests) rename(r *http.Request, userID, name string) *chat.Failure {
 	if failure := g.limit(r); failure != nil {
-		return chat.User{}, "", failure
+		return failure
 	}
-	u.Name = asked.name
-	if failure := g.put(r, u); failure != nil {
-		return chat.User{}, "", failure
+	err := g.within(r, func(ctx context.Context) error {
+		_, err := g.Users.ChangeUser(ctx, userID, chat.UserChange{Name: name})
+		return err
+	})
+	if errors.Is(err, chat.ErrNotFound) { // deleted since it was read
+		return failToken
 	}
-	return u, id.Role, nil
+	return g.stored(err, name)
 }
 
 var failToken = &chat.Failure{Code: 401, Reason: "token_refused", Message: "the token is not valid here", Field: "token"}

@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/chat/auth"
 )
 
 type answer struct {
@@ -83,6 +85,10 @@ func (unsureUsers) PutUser(context.Context, chat.User) error {
 	return fmt.Errorf("%w: the disk is slow", chat.ErrOutcomeUnknown)
 }
 
+func (u unsureUsers) ChangeUser(ctx context.Context, _ string, _ chat.UserChange) (chat.User, error) {
+	return chat.User{}, u.PutUser(ctx, chat.User{})
+}
+
 // Nothing is claimed of a user who was stored or not.
 func TestOutcomeUnknown(t *testing.T) {
 	g, store, _ := newGuests(t)
@@ -92,6 +98,64 @@ func TestOutcomeUnknown(t *testing.T) {
 		if code, got := ask(t, g, body); code != 503 || got.Reason != "outcome_unknown" {
 			t.Errorf("%s: %d %+v", body, code, got)
 		}
+	}
+}
+
+// meanwhile are Users of whom something happens after each time that one is read.
+type meanwhile struct {
+	Users
+	then func()
+}
+
+func (m meanwhile) User(ctx context.Context, id string) (chat.User, error) {
+	defer m.then()
+	return m.Users.User(ctx, id)
+}
+
+// A user who logs out everywhere while a token is being renewed has no good token after that, and
+// one who is deleted is not stored again.
+func TestRenewMeanwhile(t *testing.T) {
+	g, store, _ := newGuests(t)
+	clock := noon
+	tokens, err := auth.Open(t.TempDir(), func() time.Time { return clock })
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.Tokens = tokens
+	_, ada := ask(t, g, `{"name":"Ada"}`)
+	g.Users = meanwhile{store, func() {
+		clock = clock.Add(time.Hour)
+		if _, err := store.ChangeUser(t.Context(), ada.UserID, chat.UserChange{ValidFrom: clock.UnixMilli()}); err != nil {
+			t.Error(err)
+		}
+		clock = clock.Add(time.Hour)
+	}}
+	for _, name := range []string{"Grace", ""} {
+		code, renewed := ask(t, g, asking(ada.Token, name))
+		if code == 200 {
+			id, err := tokens.Authenticate(renewed.Token)
+			u, err2 := store.User(t.Context(), ada.UserID)
+			if err != nil || err2 != nil || id.Issued.UnixMilli() >= u.ValidFrom {
+				t.Errorf("renewed with the name %q: issued %v, %v, valid from %v, %v", name, id.Issued, err, time.UnixMilli(u.ValidFrom), err2)
+			}
+			ada.Token = renewed.Token
+		} else if code != 401 {
+			t.Errorf("renewed with the name %q: %d %+v", name, code, renewed)
+		}
+	}
+
+	g.Users = store
+	_, bob := ask(t, g, `{"name":"Bob"}`)
+	g.Users = meanwhile{store, func() {
+		if err := store.DeleteUser(t.Context(), bob.UserID); err != nil {
+			t.Error(err)
+		}
+	}}
+	if code, got := ask(t, g, asking(bob.Token, "Rob")); code != 401 || got.Reason != "token_refused" {
+		t.Errorf("renamed while being deleted: %d %+v", code, got)
+	}
+	if u, err := store.User(t.Context(), bob.UserID); !errors.Is(err, chat.ErrNotFound) {
+		t.Errorf("the deleted user is %+v, %v", u, err)
 	}
 }
 

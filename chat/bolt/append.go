@@ -64,8 +64,7 @@ func newWriter(s *Store, tx *bbolt.Tx) *writer {
 // them; one that it returns ends the transaction.
 func (w *writer) do(j *job) error {
 	if j.change != nil {
-		j.err = j.change(w.tx)
-		if j.err != nil && !errors.Is(j.err, chat.ErrNameTaken) && !errors.Is(j.err, errDamaged) {
+		if j.err = j.change(w.tx); j.err != nil && !itsOwn(j.err) {
 			return j.err
 		}
 	}
@@ -75,6 +74,11 @@ func (w *writer) do(j *job) error {
 		}
 	}
 	return nil
+}
+
+// itsOwn reports whether an error of a change concerns only that change, which has written nothing.
+func itsOwn(err error) bool {
+	return errors.Is(err, chat.ErrNameTaken) || errors.Is(err, chat.ErrNotFound) || errors.Is(err, errDamaged)
 }
 
 // add adds one entry and sets its result. Damage that it comes upon is an error of this

@@ -71,6 +71,32 @@ func (s *Store) PutUser(ctx context.Context, u chat.User) error {
 	}, 0)
 }
 
+// ChangeUser implements chat.Directory.
+func (s *Store) ChangeUser(ctx context.Context, id string, c chat.UserChange) (chat.User, error) {
+	var u chat.User
+	err := s.run(ctx, &job{
+		change: func(tx *bbolt.Tx) error {
+			record := tx.Bucket(bucketUsers).Get([]byte(id))
+			if record == nil && !s.unsure.user(id) {
+				return chat.ErrNotFound
+			} else if record == nil {
+				return fmt.Errorf("%w: the user %s is lost, or may be", errDamaged, id)
+			}
+			var err error
+			if u, err = decodeUser(id, record); err != nil {
+				return err
+			}
+			c.Apply(&u)
+			return s.putUser(tx, &u)
+		},
+		then: func() { s.broker.Renamed(u) },
+	}, 0)
+	if err != nil {
+		return chat.User{}, err
+	}
+	return u, nil
+}
+
 // User implements chat.Directory.
 func (s *Store) User(ctx context.Context, id string) (u chat.User, err error) {
 	err = s.view(ctx, chat.Conversation(id), func(r *reader) error {

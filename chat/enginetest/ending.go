@@ -176,15 +176,6 @@ func (p *performance) administer(st step) error {
 		return nil
 	case "delete":
 		p.deleted[e.user] = true
-		for _, s := range p.sockets() {
-			if s.user == e.user {
-				// A logout that is under way could store the user again.
-				if err := p.await(s, s.answered); err != nil {
-					return err
-				}
-			}
-		}
-		e.asked = p.time.Add(1)
 		if err := p.Directory.DeleteUser(ctx, e.user); err != nil {
 			return err
 		}

@@ -52,6 +52,8 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Rooms", testRooms},
 		{"Talks", testTalks},
 		{"Users", testUsers},
+		{"Changes of users", testUserChanges},
+		{"Changes of users at once", testUserChangesAtOnce},
 		{"Looks", testLooks},
 		{"Reopen", testReopen},
 		{"Concurrent", testConcurrent},

@@ -2,6 +2,9 @@ package enginetest
 
 import (
 	"errors"
+	"fmt"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,6 +101,73 @@ func testTalks(h *house) {
 		got, more, err := h.Directory.Talks(ctx, c.user, c.since, c.after, c.limit)
 		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" || err != nil || more != c.more {
 			h.Errorf("Talks(%q, %d, %q, %d): more %t, %v (-want +got):\n%s", c.user, c.since, c.after, c.limit, more, err, diff)
+		}
+	}
+}
+
+// What changes of a user is all that changes, and a user who does not exist is not stored by that.
+func testUserChanges(h *house) {
+	if u, err := h.Directory.ChangeUser(ctx, "u_ada", chat.UserChange{Name: "Ada", ValidFrom: 5}); !errors.Is(err, chat.ErrNotFound) {
+		h.Errorf("a user who does not exist is %+v, %v", u, err)
+	}
+	h.put(chat.User{ID: "u_bob", Name: "Paul"})
+	want := chat.User{ID: "u_ada", Name: "Ada", Created: start.UnixMilli(), Guest: true}
+	h.put(want)
+	for _, c := range []struct {
+		change chat.UserChange
+		name   string
+		valid  int64
+		err    error
+	}{
+		{chat.UserChange{}, "Ada", 0, nil},
+		{chat.UserChange{ValidFrom: 5000}, "Ada", 5000, nil},
+		{chat.UserChange{ValidFrom: 4000, Name: "Grace"}, "Grace", 5000, nil},
+		{chat.UserChange{ValidFrom: 6000, Name: "PauI"}, "Grace", 5000, chat.ErrNameTaken},
+		{chat.UserChange{Name: "Ada"}, "Ada", 5000, nil},
+	} {
+		want.Name, want.ValidFrom = c.name, c.valid
+		u, err := h.Directory.ChangeUser(ctx, "u_ada", c.change)
+		if !errors.Is(err, c.err) || c.err == nil && u != want {
+			h.Errorf("%+v: %+v, %v; want %+v, %v", c.change, u, err, want, c.err)
+		}
+		h.reopen()
+		if u, err := h.Directory.User(ctx, "u_ada"); u != want || err != nil {
+			h.Errorf("after %+v: %+v, %v; want %+v", c.change, u, err, want)
+		}
+	}
+	h.put(chat.User{ID: "u_eve", Name: "Grасe"}) // Ada has given up the name that looks like it
+}
+
+// Several changes of a user at the same time are all done, and none undoes a deletion.
+func testUserChangesAtOnce(h *house) {
+	for i := range 20 {
+		id := fmt.Sprint("u_", i)
+		h.put(chat.User{ID: id, Name: "Name"})
+		var all sync.WaitGroup
+		change := func(c chat.UserChange) {
+			all.Go(func() {
+				if _, err := h.Directory.ChangeUser(ctx, id, c); err != nil && (i%2 == 0 || !errors.Is(err, chat.ErrNotFound)) {
+					h.Errorf("%+v: %v", c, err)
+				}
+			})
+		}
+		for n := range 4 {
+			change(chat.UserChange{ValidFrom: int64(1000 + n)})
+			change(chat.UserChange{Name: fmt.Sprint("Name ", n)})
+		}
+		if i%2 == 1 {
+			all.Go(func() {
+				if err := h.Directory.DeleteUser(ctx, id); err != nil {
+					h.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		switch u, err := h.Directory.User(ctx, id); {
+		case i%2 == 1 && !errors.Is(err, chat.ErrNotFound):
+			h.Fatalf("the deleted user is %+v, %v", u, err)
+		case i%2 == 0 && (err != nil || u.ValidFrom != 1003 || !strings.HasPrefix(u.Name, "Name ")):
+			h.Fatalf("%+v, %v", u, err)
 		}
 	}
 }

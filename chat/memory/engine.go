@@ -223,31 +223,55 @@ func (e *Engine) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pa
 
 // PutUser implements chat.Directory.
 func (e *Engine) PutUser(ctx context.Context, u chat.User) error {
-	e.appending.Lock()
-	defer e.appending.Unlock()
-	err := e.putUser(ctx, u)
-	if err == nil {
-		e.broker.Renamed(u)
-	}
+	_, err := e.putUser(ctx, u.ID, func(before chat.User, _ bool) (chat.User, error) {
+		u.ValidFrom = max(u.ValidFrom, before.ValidFrom)
+		return u, nil
+	})
 	return err
 }
 
-func (e *Engine) putUser(ctx context.Context, u chat.User) error {
+// ChangeUser implements chat.Directory.
+func (e *Engine) ChangeUser(ctx context.Context, id string, c chat.UserChange) (chat.User, error) {
+	return e.putUser(ctx, id, func(u chat.User, known bool) (chat.User, error) {
+		if !known {
+			return u, chat.ErrNotFound
+		}
+		c.Apply(&u)
+		return u, nil
+	})
+}
+
+// putUser stores what next makes of a user, and tells the nodes.
+func (e *Engine) putUser(ctx context.Context, id string, next func(before chat.User, known bool) (chat.User, error)) (chat.User, error) {
+	e.appending.Lock()
+	defer e.appending.Unlock()
+	u, err := e.storeUser(ctx, id, next)
+	if err == nil {
+		e.broker.Renamed(u)
+	}
+	return u, err
+}
+
+func (e *Engine) storeUser(ctx context.Context, id string, next func(before chat.User, known bool) (chat.User, error)) (chat.User, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := ctx.Err(); err != nil {
-		return err
+		return chat.User{}, err
 	}
-	if before, known := e.users[u.ID]; !known || before.Name != u.Name {
+	before, known := e.users[id]
+	u, err := next(before, known)
+	if err != nil {
+		return chat.User{}, err
+	}
+	if !known || before.Name != u.Name {
 		for _, other := range e.users {
 			if other.ID != u.ID && other.Name != u.Name && chat.LookOf(other.Name) == chat.LookOf(u.Name) {
-				return chat.ErrNameTaken
+				return chat.User{}, chat.ErrNameTaken
 			}
 		}
 	}
-	u.ValidFrom = max(u.ValidFrom, e.users[u.ID].ValidFrom)
 	e.users[u.ID] = u
-	return nil
+	return u, nil
 }
 
 // User implements chat.Directory.
@@ -266,10 +290,12 @@ func (e *Engine) DeleteUser(ctx context.Context, id string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	e.appending.Lock() // no node is told of a new name after that
 	e.mu.Lock()
 	delete(e.users, id)
 	e.mu.Unlock()
 	e.broker.Presence().Forget(id)
+	e.appending.Unlock()
 	e.members.LeaveAll(id)
 	_, err := e.sessions.End(ctx, id, "", chat.UserDeleted)
 	return err

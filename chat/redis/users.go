@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,52 +29,91 @@ const maxClaims = 4
 
 // PutUser implements chat.Directory.
 func (s *store) PutUser(ctx context.Context, u chat.User) error {
-	if err := ctx.Err(); err != nil {
-		return err
+	_, err := s.changeUser(ctx, u.ID, func(_ chat.User, _ bool) (chat.User, []string, error) {
+		return u, []string{u.Name, strconv.FormatInt(u.Created, 10), flag(u.Guest), strconv.FormatInt(u.ValidFrom, 10)}, nil
+	})
+	return err
+}
+
+// ChangeUser implements chat.Directory.
+func (s *store) ChangeUser(ctx context.Context, id string, c chat.UserChange) (chat.User, error) {
+	return s.changeUser(ctx, id, func(u chat.User, known bool) (chat.User, []string, error) {
+		if !known {
+			return u, nil, chat.ErrNotFound
+		}
+		u.Name = cmp.Or(c.Name, u.Name)
+		return u, []string{c.Name, "", "", strconv.FormatInt(c.ValidFrom, 10)}, nil
+	})
+}
+
+// errRenamed says that a user has another name than they had a moment ago.
+var errRenamed = errors.New("chat/redis: the user is being renamed by too many at once")
+
+// changeUser stores what next makes of a user, and the arguments with which the script does that.
+// If the user is renamed meanwhile, it begins again.
+func (s *store) changeUser(ctx context.Context, id string, next func(before chat.User, known bool) (chat.User, []string, error)) (chat.User, error) {
+	for range maxTries {
+		before, _, err := s.user(ctx, id)
+		if err != nil && !errors.Is(err, chat.ErrNotFound) {
+			return chat.User{}, err
+		}
+		u, args, err := next(before, err == nil)
+		if err != nil {
+			return chat.User{}, err
+		}
+		if u, err = s.storeUser(ctx, u, before.Name, args); !errors.Is(err, errRenamed) {
+			return u, err
+		}
 	}
-	before, _, err := s.user(ctx, u.ID)
-	known := err == nil
-	if err != nil && !errors.Is(err, chat.ErrNotFound) {
-		return err
-	}
+	return chat.User{}, errRenamed
+}
+
+// storeUser stores a user whose name was before, and returns them as they are then.
+func (s *store) storeUser(ctx context.Context, u chat.User, before string, args []string) (chat.User, error) {
 	look := s.keys.look(u.Name)
-	renamed := !known || before.Name != u.Name
+	renamed := before != u.Name
 	claim := strconv.FormatInt(time.Now().UnixMilli(), 10)
 	if renamed {
 		if err := s.claim(ctx, look, u, claim); err != nil {
-			return err
+			return chat.User{}, err
 		}
 	}
-	values, err := s.keep(ctx, userScript, []string{s.keys.user(u.ID)}, []string{u.Name, strconv.FormatInt(u.Created, 10),
-		map[bool]string{true: "1", false: "0"}[u.Guest], strconv.FormatInt(u.ValidFrom, 10)}).ToArray()
+	u, rev, err := parseStored(u.ID, s.keep(ctx, userScript, []string{s.keys.user(u.ID)}, append(args, before)))
 	if err != nil {
-		err = written(err)
 		if renamed && !errors.Is(err, chat.ErrOutcomeUnknown) {
 			unclaimScript.run(ctx, s.client, call{[]string{look}, []string{u.ID, claim}})
 		}
-		return err
-	}
-	if len(values) != 2 {
-		return errReply
+		return chat.User{}, err
 	}
 	if !renamed {
-		return nil
+		return u, nil
 	}
 	cmds := rueidis.Commands{s.client.B().Hset().Key(look).FieldValue().FieldValue(u.ID, "0").Build()}
 	for _, r := range s.client.DoMulti(ctx, cmds...) {
 		_ = r.Error() // a claim that is not confirmed is compared with the record
 	}
-	if old := s.keys.look(before.Name); known && old != look {
+	if before == "" {
+		return u, nil
+	}
+	if old := s.keys.look(before); old != look {
 		unclaimScript.run(ctx, s.client, call{[]string{old}, []string{u.ID, ""}})
 	}
-	rev, err := values[1].AsInt64()
-	if err != nil {
-		return errReply
+	s.renamed(before, u, rev)
+	return u, nil
+}
+
+// parseStored reads what the script says of a user.
+func parseStored(id string, r rueidis.RedisResult) (u chat.User, rev int64, err error) {
+	values, err := r.ToArray()
+	switch {
+	case rueidis.IsRedisNil(err):
+		return chat.User{ID: id}, 0, chat.ErrNotFound
+	case err == nil && len(values) == 0:
+		return chat.User{ID: id}, 0, errRenamed
+	case err != nil:
+		return chat.User{ID: id}, 0, written(err)
 	}
-	if was, err := values[0].ToString(); err == nil && was != u.Name {
-		s.renamed(was, u, rev)
-	}
-	return nil
+	return userFields(id, values)
 }
 
 // claim claims a look. What is in the way and not true any more is removed.
@@ -142,6 +182,11 @@ func (s *store) parseUser(id string, r rueidis.RedisResult) (u chat.User, rev in
 	if err != nil {
 		return u, 0, err
 	}
+	return userFields(id, values)
+}
+
+// userFields reads the fields that userCommand asks for.
+func userFields(id string, values []rueidis.RedisMessage) (u chat.User, rev int64, err error) {
 	if len(values) != 5 {
 		return u, 0, errReply
 	}
