@@ -102,8 +102,8 @@ type Config struct {
 	MaxFragments int
 
 	// CompressFrom is the length in bytes from which messages are compressed,
-	// where permessage-deflate was negotiated. Default 128; Off compresses every
-	// message.
+	// where permessage-deflate was negotiated. Default 128; 1 compresses every
+	// message, Off none.
 	CompressFrom int
 
 	// MaxControlRate is the maximum number of control frames received on a connection

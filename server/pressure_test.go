@@ -44,7 +44,7 @@ func TestSendNewest(t *testing.T) {
 	takeover := &handshake.DeflateOptions{ServerContextTakeover: true}
 	for name, deflate := range map[string]*handshake.DeflateOptions{"plain": nil, "takeover": takeover} {
 		t.Run(name, func(t *testing.T) {
-			ts, peer, cs, hs := slow(t, 1, Config{Upgrader: handshake.Upgrader{Deflate: deflate}, CompressFrom: Off}, nil)
+			ts, peer, cs, hs := slow(t, 1, Config{Upgrader: handshake.Upgrader{Deflate: deflate}, CompressFrom: 1}, nil)
 			a, b := ts.NewGroup(), ts.NewGroup()
 			a.Join(hs[0])
 			b.Join(hs[0])

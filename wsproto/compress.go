@@ -10,13 +10,21 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// deflaters are pooled by window size, which is fixed at creation.
-var deflaters [maxWindowBits + 1]sync.Pool
+// The levels of compression.
+const (
+	minLevel = flate.BestSpeed
+	maxLevel = flate.BestCompression
+)
+
+// deflaters are pooled by what is fixed at creation: the bits of a window below the
+// largest, or maxWindowBits plus the level.
+var deflaters [maxWindowBits + maxLevel + 1]sync.Pool
 
 // deflater is a pooled compressor and its output.
 type deflater struct {
-	z   *flate.Writer
-	dst []byte
+	z    *flate.Writer
+	dst  []byte
+	pool *sync.Pool
 }
 
 func (f *deflater) Write(p []byte) (int, error) {
@@ -24,14 +32,19 @@ func (f *deflater) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func newDeflater(windowBits uint8) *deflater {
-	if f, ok := deflaters[windowBits].Get().(*deflater); ok {
+func newDeflater(windowBits uint8, level int) *deflater {
+	kind := int(windowBits)
+	if windowBits == maxWindowBits {
+		kind += level
+	}
+	pool := &deflaters[kind]
+	if f, ok := pool.Get().(*deflater); ok {
 		return f
 	}
-	f := new(deflater)
+	f := &deflater{pool: pool}
 	var err error
 	if windowBits == maxWindowBits {
-		f.z, err = flate.NewWriter(f, flate.BestSpeed)
+		f.z, err = flate.NewWriter(f, level)
 	} else {
 		f.z, err = flate.NewWriterWindow(f, 1<<windowBits)
 	}
@@ -43,8 +56,8 @@ func newDeflater(windowBits uint8) *deflater {
 
 // appendDeflated appends p, compressed, to dst. The result ends with deflateTail.
 // history is the plaintext that it may refer back to, no longer than the window.
-func appendDeflated(dst, p, history []byte, windowBits uint8) []byte {
-	f := newDeflater(windowBits)
+func appendDeflated(dst, p, history []byte, windowBits uint8, level int) []byte {
+	f := newDeflater(windowBits, level)
 	f.dst = dst
 	f.z.ResetDict(f, history)
 	// Neither can fail: Write above does not.
@@ -52,6 +65,6 @@ func appendDeflated(dst, p, history []byte, windowBits uint8) []byte {
 	f.z.Flush()
 	dst = f.dst
 	f.dst = nil
-	deflaters[windowBits].Put(f)
+	f.pool.Put(f)
 	return dst
 }

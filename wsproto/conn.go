@@ -28,7 +28,10 @@ const (
 )
 
 // Config holds the settings of connections. It may be shared by any number of
-// connections, and must not be modified after the first Init.
+// connections, and must then not be modified after the first Init. If it belongs to one
+// connection, all but Role and Stream may be modified between two calls of its methods.
+// MaxMessage and MaxFragments then apply from the next frame on, CompressFrom and
+// CompressLevel from the next message on.
 type Config struct {
 	Role Role
 
@@ -48,9 +51,13 @@ type Config struct {
 	Stream bool
 
 	// CompressFrom is the length in bytes from which messages are compressed, on
-	// connections with permessage-deflate. 0 means DefaultCompressFrom; a negative
-	// value compresses every message.
+	// connections with permessage-deflate. 0 means DefaultCompressFrom; 1 compresses
+	// every message that becomes shorter by it; a negative value compresses none.
 	CompressFrom int
+
+	// CompressLevel is the level of compression, from 1, the fastest, to 9. 0 means 1.
+	// It has no effect on a window smaller than 32 KiB, nor on a Prepared.
+	CompressLevel int
 
 	// MaskKey returns the masking key for each frame that a Client sends. RFC 6455
 	// §5.3 requires keys that an attacker cannot predict. A Server does not use it.

@@ -19,7 +19,7 @@ import (
 // every message.
 func newDeflateConn(role Role, d Deflate) *Conn {
 	c := new(Conn)
-	c.Init(&Config{Role: role, MaxMessage: 64 << 10, MaxFragments: Off, CompressFrom: Off, MaskKey: func() uint32 { return testKey }})
+	c.Init(&Config{Role: role, MaxMessage: 64 << 10, MaxFragments: Off, CompressFrom: 1, MaskKey: func() uint32 { return testKey }})
 	c.UseDeflate(d)
 	return c
 }

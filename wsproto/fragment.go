@@ -15,7 +15,7 @@ const (
 // extended slice: a frame of p, with opcode op in the first fragment and
 // Continuation in those that follow (RFC 6455 §5.4). fin ends the message. With
 // permessage-deflate the message is compressed whatever its length, because the length
-// is not known in advance. Control frames may be sent between fragments, other messages
+// is not known in advance, unless Config.CompressFrom is negative. Control frames may be sent between fragments, other messages
 // may not. p is not modified. The error is ErrClosed after a Close, or a *UsageError.
 func (c *Conn) AppendFragment(dst []byte, op frame.Opcode, p []byte, fin bool) ([]byte, error) {
 	first := c.sending == none
@@ -29,7 +29,7 @@ func (c *Conn) AppendFragment(dst []byte, op frame.Opcode, p []byte, fin bool) (
 	}
 	if first {
 		c.sending = plain
-		if c.z != nil {
+		if c.z != nil && c.cfg.CompressFrom >= 0 {
 			c.sending = compressed
 		}
 	}
@@ -52,7 +52,7 @@ func (c *Conn) AppendFragment(dst []byte, op frame.Opcode, p []byte, fin bool) (
 func (c *Conn) appendDeflatedFrame(dst []byte, h frame.Header, p []byte) []byte {
 	out := &c.z.out
 	buf := newBuffer(len(p)/2 + 64)
-	buf.b = appendDeflated(buf.b, p, out.window.b, out.bits)
+	buf.b = appendDeflated(buf.b, p, out.window.b, out.bits, c.level())
 	if h.Fin {
 		// RFC 7692 §7.2.1: "Remove 4 octets (that are 0x00 0x00 0xff 0xff) from the
 		// tail end."
@@ -77,14 +77,17 @@ func (c *Conn) compresses(n int) bool {
 	if from == 0 {
 		from = DefaultCompressFrom
 	}
-	return n >= from
+	return from > 0 && n >= from
 }
+
+// level returns the level of compression.
+func (c *Conn) level() int { return min(max(c.cfg.CompressLevel, minLevel), maxLevel) }
 
 // appendCompressed appends p as one frame, compressed if that makes it shorter.
 func (c *Conn) appendCompressed(dst []byte, op frame.Opcode, p []byte) []byte {
 	out := &c.z.out
 	buf := newBuffer(len(p)/2 + 64)
-	buf.b = appendDeflated(buf.b, p, out.window.b, out.bits)
+	buf.b = appendDeflated(buf.b, p, out.window.b, out.bits, c.level())
 	if z := buf.b[:len(buf.b)-len(deflateTail)]; len(z) < len(p) {
 		dst = c.append(dst, frame.Header{Fin: true, RSV1: true, Opcode: op}, z)
 		if out.takeover {

@@ -51,7 +51,7 @@ func (m *Prepared) deflated(bits uint8) []byte {
 	}
 	buf := newBuffer(len(m.payload)/2 + 64)
 	defer buf.release()
-	buf.b = appendDeflated(buf.b, m.payload, nil, bits)
+	buf.b = appendDeflated(buf.b, m.payload, nil, bits, minLevel)
 	b := m.raw
 	if z := buf.b[:len(buf.b)-len(deflateTail)]; len(z) < len(m.payload) {
 		h := frame.Header{Fin: true, RSV1: true, Opcode: m.op, Length: uint64(len(z))}

@@ -234,7 +234,7 @@ func BenchmarkReceive64x128(b *testing.B) {
 func TestFramePlain(t *testing.T) {
 	m := NewPrepared(frame.Text, bytes.Repeat([]byte("again "), 100))
 	var server, client Conn
-	server.Init(&Config{CompressFrom: -1})
+	server.Init(&Config{CompressFrom: 1})
 	server.UseDeflate(Deflate{})
 	client.Init(&Config{Role: Client, MaskKey: func() uint32 { return 1 }})
 	client.UseDeflate(Deflate{})

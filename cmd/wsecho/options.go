@@ -65,7 +65,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	cfg.Upgrader = handshake.Upgrader{Origins: []string{"*"}}
 	if *deflate {
 		cfg.Upgrader.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
-		cfg.CompressFrom = server.Off
+		cfg.CompressFrom = 1
 	}
 	cfg.Admit = admit
 	return o, nil

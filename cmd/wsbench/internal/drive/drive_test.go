@@ -209,7 +209,7 @@ func TestTLSAndDeflate(t *testing.T) {
 	hs.Close()
 	for name, secure := range map[string]bool{"ws": false, "wss": true} {
 		t.Run(name, func(t *testing.T) {
-			cfg := server.Config{Upgrader: handshake.Upgrader{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}}, CompressFrom: server.Off}
+			cfg := server.Config{Upgrader: handshake.Upgrader{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}}, CompressFrom: 1}
 			if secure {
 				cfg.TLS = &tls.Config{Certificates: cert}
 			}

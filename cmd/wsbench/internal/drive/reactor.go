@@ -46,7 +46,7 @@ func newReactor(shard *load.Shard, maxMessage int) (*reactor, error) {
 	r.pace = newPacer(r.ring)
 	shard.Poke = r.pace.poke
 	srv, err := server.New(server.Config{
-		Handler: r, Loops: 1, MaxMessage: maxMessage, MaxFragments: server.Off, CompressFrom: server.Off,
+		Handler: r, Loops: 1, MaxMessage: maxMessage, MaxFragments: server.Off, CompressFrom: 1,
 		MaxControlRate: server.Off, WriteQueue: server.Off, WriteTimeout: server.Off, PingInterval: server.Off,
 		AssemblyTimeout: server.Off, Logger: slog.New(slog.DiscardHandler),
 	})
