@@ -19,19 +19,21 @@ const module = "github.com/hawser-ws/hawser/"
 // may says which of our packages each one may import. A name stands for its
 // package and everything below it; the longest name that fits decides.
 var may = map[string][]string{
-	"frame":            {},
-	"server/rate":      {},
-	"wsproto":          {"frame", "wsproto/snapshot"},
-	"wsproto/snapshot": {},
-	"wsproto/wsconn":   {"handshake", "wsproto", "frame"},
-	"handshake":        {"wsproto"},
-	"server":           {"handshake", "wsproto", "frame", "server/rate"},
-	"chat":             {"wsproto", "frame", "server/rate", "chat"},
-	"chat/auth":        {"chat"},
-	"chat/api":         {"chat", "server/rate"},
-	"autobahn":         {"autobahn"},
-	"fuzz":             {"frame", "wsproto", "handshake"},
-	"cmd":              {"frame", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
+	"frame":                 {},
+	"server/rate":           {},
+	"wsproto":               {"frame", "wsproto/snapshot"},
+	"wsproto/snapshot":      {},
+	"wsproto/internal/pipe": {},
+	"wsproto/wsconn":        {"handshake", "wsproto", "frame", "wsproto/internal/pipe"},
+	"wsproto/wstest":        {"handshake", "wsproto", "frame", "wsproto/internal/pipe", "wsproto/wsconn"},
+	"handshake":             {"wsproto"},
+	"server":                {"handshake", "wsproto", "frame", "server/rate"},
+	"chat":                  {"wsproto", "frame", "server/rate", "chat"},
+	"chat/auth":             {"chat"},
+	"chat/api":              {"chat", "server/rate"},
+	"autobahn":              {"autobahn"},
+	"fuzz":                  {"frame", "wsproto", "handshake"},
+	"cmd":                   {"frame", "wsproto", "handshake", "server", "chat", "autobahn", "cmd"},
 }
 
 // engines keep what is said. None knows of another one, and the chat and its doors know
@@ -44,6 +46,7 @@ var links = map[string][]string{
 	"server/rate":    {},
 	"wsproto":        {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"wsproto/wsconn": {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
+	"wsproto/wstest": {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
 	"handshake":      {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"server":         {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"chat":           {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/text", "go.mau.fi/util", "github.com/tidwall/btree"},

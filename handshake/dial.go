@@ -62,7 +62,7 @@ type DialOptions struct {
 }
 
 // Dial connects to a ws or wss URL and performs the client's handshake
-// (RFC 6455 §4.1). A user and password in the URL are sent by Basic authentication
+// (RFC 6455 §4.1). http and https mean the same as ws and wss. A user and password in the URL are sent by Basic authentication
 // (RFC 7617), unless Header has an Authorization; no error repeats them.
 //
 // The caller owns nc, which is a *tls.Conn with wss and has no deadline set, and left,
@@ -169,6 +169,11 @@ func (o *DialOptions) connect(ctx context.Context, t target) (net.Conn, error) {
 
 // request returns the client's request to t, and what it proposes.
 func (o *DialOptions) request(t target, header http.Header) (request []byte, p proposal, err error) {
+	for name := range header {
+		if equalFold(name, "Host") {
+			return nil, p, errors.New("extra header: for the Host header there is DialOptions.Host")
+		}
+	}
 	header = o.withCookies(header, t)
 	if err := checkExtraHeader(header); err != nil {
 		return nil, p, err

@@ -169,10 +169,10 @@ func TestDialMisuse(t *testing.T) {
 		o    DialOptions
 		want string
 	}{
-		"URL":                {"http://h/", DialOptions{}, `handshake: URL: scheme is "http"`},
+		"URL":                {"ftp://h/", DialOptions{}, `handshake: URL: scheme is "ftp"`},
 		"header injection":   {"ws://h/", DialOptions{Header: http.Header{"X": {"a\r\nY: b"}}}, "X contains a control character"},
 		"handshake's header": {"ws://h/", DialOptions{Header: http.Header{"Sec-WebSocket-Key": {"a"}}}, "Sec-WebSocket-Key is set by the handshake itself"},
-		"Host":               {"ws://h/", DialOptions{Header: http.Header{"Host": {"g"}}}, "Host is set by the handshake itself"},
+		"Host":               {"ws://h/", DialOptions{Header: http.Header{"Host": {"g"}}}, "for the Host header there is DialOptions.Host"},
 		"Host field":         {"ws://h/", DialOptions{Host: "g\r\nX: y"}, `Host "g\r\nX: y" is not valid`},
 		"user with a colon":  {"ws://a%3Ab:secret@h/", DialOptions{}, "URL: the user name contains a colon"},
 		"control character":  {"ws://a:secret%00@h/", DialOptions{}, "password contains a control character"},

@@ -57,13 +57,6 @@ func (t target) resolve(location string) (target, error) {
 		return target{}, errors.New("it contains a user, which a server must not choose")
 	}
 	ref = t.url.ResolveReference(ref)
-	// Servers may redirect to http and https URLs.
-	switch ref.Scheme {
-	case "http":
-		ref.Scheme = "ws"
-	case "https":
-		ref.Scheme = "wss"
-	}
 	to, err := parseTarget(ref.String())
 	if err == nil && t.secure && !to.secure {
 		err = fmt.Errorf("%s is less secure than %s", to.url.Scheme, t.url.Scheme)

@@ -8,6 +8,18 @@ import (
 	"strings"
 )
 
+// Scheme returns the scheme that Dial uses for a URL's: ws for http, wss for https, and
+// scheme itself otherwise.
+func Scheme(scheme string) string {
+	switch scheme {
+	case "http":
+		return "ws"
+	case "https":
+		return "wss"
+	}
+	return scheme
+}
+
 // target is a parsed ws or wss URL (RFC 6455 §3).
 type target struct {
 	url        *url.URL
@@ -31,7 +43,7 @@ func parseTarget(raw string) (t target, err error) {
 	t.user, u.User = u.User, nil
 	t.url = u
 	port := "80"
-	switch u.Scheme {
+	switch u.Scheme = Scheme(u.Scheme); u.Scheme {
 	case "ws":
 	case "wss":
 		t.secure, port = true, "443"

@@ -20,7 +20,7 @@
 // the same input gives the same output, however it was split. Everything to do with
 // time is left to the driver, which asks CloseExpected, Finished and Unfinished.
 //
-// Its drivers are the reactor of package server, the blocking client of package
+// Its drivers are the reactor of package server, the blocking connections of package
 // wsproto/wsconn, and cmd/wscat, which shows every frame.
 //
 // A Conn is not safe for concurrent use. Between messages it holds no buffer: its

@@ -66,7 +66,7 @@ func launch(t *testing.T, args ...string) string {
 	return url
 }
 
-func dial(t *testing.T, url string, o *wsconn.Options) *wsconn.Conn {
+func dial(t *testing.T, url string, o *wsconn.DialOptions) *wsconn.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	t.Cleanup(cancel)
@@ -114,7 +114,7 @@ func closes(t *testing.T, c *wsconn.Conn) wsproto.CloseCode {
 func TestEchoAndFanout(t *testing.T) {
 	for _, args := range [][]string{nil, {"--deflate"}} {
 		url := launch(t, args...)
-		o := &wsconn.Options{MaxMessage: 2 << 20}
+		o := &wsconn.DialOptions{Options: wsconn.Options{MaxMessage: 2 << 20}}
 		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
 		c := dial(t, url+"/", o)
 		if agreed := c.Handshake().Deflate != nil; agreed != (args != nil) {

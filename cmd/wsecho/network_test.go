@@ -24,7 +24,7 @@ func TestTLS(t *testing.T) {
 	if !strings.HasPrefix(url, "wss://") {
 		t.Fatalf("the URL is %s", url)
 	}
-	o := &wsconn.Options{}
+	o := &wsconn.DialOptions{}
 	o.TLSConfig = &tls.Config{RootCAs: ca.Pool}
 	if _, err := wsconn.Dial(t.Context(), url+"/", o); err == nil {
 		t.Error("T04: a client without a certificate is accepted")
@@ -38,7 +38,7 @@ func TestTLS(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "echo.sock")
 	launch(t, "--listen", "unix:"+path)
-	o := &wsconn.Options{}
+	o := &wsconn.DialOptions{}
 	o.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}
@@ -67,7 +67,7 @@ func TestReusePort(t *testing.T) {
 
 func TestProxyProtocol(t *testing.T) {
 	url := launch(t, "--proxy-protocol", "--trusted-proxies", "127.0.0.1,::1")
-	o := &wsconn.Options{}
+	o := &wsconn.DialOptions{}
 	o.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 		if err == nil {

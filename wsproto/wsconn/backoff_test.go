@@ -44,10 +44,11 @@ func TestSleep(t *testing.T) {
 			t.Errorf("sleep = %v after %v; want nil after a second", err, time.Since(began))
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		slept := started(func() error { return sleep(ctx, time.Hour) })
+		slept := make(chan error, 1)
+		go func() { slept <- sleep(ctx, time.Hour) }()
 		synctest.Wait()
 		cancel()
-		if err := receive(t, slept); err != context.Canceled {
+		if err := <-slept; err != context.Canceled {
 			t.Errorf("sleep = %v; want context.Canceled", err)
 		}
 	})

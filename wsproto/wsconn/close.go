@@ -9,9 +9,6 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// DefaultCloseTimeout is Options.CloseTimeout's default.
-const DefaultCloseTimeout = 5 * time.Second
-
 // Close performs the close handshake (RFC 6455 §7.1.2). It sends a Close frame with
 // code and reason, which is at most 123 bytes of UTF-8, waits for the peer's Close frame,
 // and for the peer to close the underlying connection. Messages that arrive before the
@@ -79,10 +76,12 @@ func (c *Conn) finish(half bool) {
 	if conn, ok := c.nc.(interface{ CloseWrite() error }); ok && half {
 		conn.CloseWrite()
 	}
-	// 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be
-	// closed first by the server". Besides, closing with unread input would make the
-	// system discard our Close frame.
-	c.reading <- struct{}{} // and keep it: nobody else reads from here on
+	// Closing with unread input would make the system discard our Close frame.
+	select {
+	case c.reading <- struct{}{}: // and keep it: nobody else reads from here on
+	case <-c.gone:
+		return
+	}
 	c.nc.SetReadDeadline(time.Time{})
 	io.Copy(io.Discard, c.nc)
 	c.nc.Close()

@@ -1,4 +1,4 @@
-package wsconn
+package wsconn_test
 
 import (
 	"context"
@@ -10,17 +10,19 @@ import (
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
 // The close handshake with nobody else reading: what arrives meanwhile is
 // skipped.
 func TestClose(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		closed := started(func() error { return c.Close(4321, "bye") })
-		p.expect(`close 4321 "bye"`)
-		p.raw([]byte("\x81\x01a\x01\x01b\x89\x01p\x88\x02\x03\xe8"))
-		p.nc.Close()
+		p.Expect(`close 4321 "bye"`)
+		p.Send("\x81\x01a\x01\x01b\x89\x01p\x88\x02\x03\xe8")
+		p.Close()
 		if err := receive(t, closed); err != nil {
 			t.Errorf("Close = %v", err)
 		}
@@ -33,7 +35,7 @@ func TestClose(t *testing.T) {
 		if err := c.Write(bounded(t), frame.Text, nil); err != ErrClosed {
 			t.Errorf("Write = %v; want ErrClosed", err)
 		}
-		if err := c.Ping(bounded(t)); err != ErrClosed {
+		if _, err := c.Ping(bounded(t)); err != ErrClosed {
 			t.Errorf("Ping = %v; want ErrClosed", err)
 		}
 	})
@@ -42,7 +44,7 @@ func TestClose(t *testing.T) {
 // With somebody reading, the messages before the peer's Close may be his. A
 // reader ends by the Close that this side asked for.
 func TestCloseWhileReading(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		reading := started(func() error {
 			for {
@@ -52,12 +54,12 @@ func TestCloseWhileReading(t *testing.T) {
 			}
 		})
 		closed := started(func() error { return c.Close(wsproto.CloseNoStatus, "") })
-		p.expect(`close 1005 ""`)
-		p.raw([]byte("\x81\x01a\x81\x01b\x88\x00"))
+		p.Expect(`close 1005 ""`)
+		p.Send("\x81\x01a\x81\x01b\x88\x00")
 		if err := receive(t, reading); err != ErrClosed {
 			t.Errorf("Read = %v; want ErrClosed", err)
 		}
-		p.nc.Close()
+		p.Close()
 		if err := receive(t, closed); err != nil {
 			t.Errorf("Close = %v", err)
 		}
@@ -66,10 +68,10 @@ func TestCloseWhileReading(t *testing.T) {
 
 // Nothing but the Close goes out after it was asked for.
 func TestCloseThenWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
-		p.expect(`close 1000 ""`)
+		p.Expect(`close 1000 ""`)
 		if err := c.Write(bounded(t), frame.Text, []byte("late")); err != ErrClosed {
 			t.Errorf("Write = %v; want ErrClosed", err)
 		}
@@ -78,8 +80,8 @@ func TestCloseThenWrite(t *testing.T) {
 		} else if err := w.Close(); err != ErrClosed {
 			t.Errorf("MessageWriter.Close = %v; want ErrClosed", err)
 		}
-		p.frame(0x88, "")
-		p.nc.Close()
+		p.Frame(0x88, "")
+		p.Close()
 		if err := receive(t, closed); err != nil {
 			t.Errorf("Close = %v", err)
 		}
@@ -88,10 +90,10 @@ func TestCloseThenWrite(t *testing.T) {
 
 // C07: a peer that never answers is cut when the time is over.
 func TestC07CloseTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
-		p.expect(`close 1000 ""`)
+		p.Expect(`close 1000 ""`)
 		time.Sleep(DefaultCloseTimeout - 1)
 		synctest.Wait()
 		select {
@@ -104,7 +106,7 @@ func TestC07CloseTimeout(t *testing.T) {
 		if err := receive(t, closed); !errors.Is(err, ErrClosed) {
 			t.Errorf("Close = %v; want ErrClosed", err)
 		}
-		p.expect("EOF")
+		p.Expect("EOF")
 	})
 }
 
@@ -112,7 +114,7 @@ func TestC07CloseTimeout(t *testing.T) {
 // end its stream, and for one whose Close came first.
 func TestC07Linger(t *testing.T) {
 	t.Run("does not read", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		inBothRoles(t, func(t *testing.T, pair pairFunc) {
 			c, _ := pair(t, nil)
 			closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
 			time.Sleep(DefaultCloseTimeout)
@@ -123,39 +125,39 @@ func TestC07Linger(t *testing.T) {
 		})
 	})
 	t.Run("answers only", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		inBothRoles(t, func(t *testing.T, pair pairFunc) {
 			c, p := pair(t, nil)
 			closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
-			p.expect(`close 1000 ""`)
-			p.frame(0x88, "")
+			p.Expect(`close 1000 ""`)
+			p.Frame(0x88, "")
 			time.Sleep(DefaultCloseTimeout)
 			synctest.Wait()
 			if err := receive(t, closed); err != nil {
 				t.Errorf("Close = %v; want nil", err)
 			}
-			p.expect("EOF")
+			p.Expect("EOF")
 		})
 	})
 	t.Run("closes only", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
+		inBothRoles(t, func(t *testing.T, pair pairFunc) {
 			c, p := pair(t, nil)
-			go p.frame(0x88, "\x03\xe9")
+			go p.Frame(0x88, "\x03\xe9")
 			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*CloseError)) {
 				t.Errorf("Read = %v; want a CloseError", err)
 			}
 			time.Sleep(DefaultCloseTimeout)
 			synctest.Wait()
-			receive(t, c.gone)
+			receive(t, c.Gone())
 		})
 	})
 }
 
 func TestCloseNow(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		reading := started(func() error { _, _, err := c.Read(bounded(t)); return err })
 		writing := started(func() error { return c.Write(bounded(t), frame.Text, []byte("x")) })
-		if _, err := io.ReadFull(p.nc, make([]byte, 1)); err != nil {
+		if _, err := io.ReadFull(p.NetConn(), make([]byte, 1)); err != nil {
 			t.Fatal(err)
 		}
 		c.CloseNow()
@@ -168,7 +170,7 @@ func TestCloseNow(t *testing.T) {
 		if err := c.Close(wsproto.CloseNormal, ""); err != ErrClosed {
 			t.Errorf("Close = %v; want ErrClosed", err)
 		}
-		p.expect("EOF")
+		p.Expect("EOF")
 	})
 }
 
@@ -176,45 +178,45 @@ func TestCloseNow(t *testing.T) {
 // does not keep the peer from receiving the Close frame that it is owed.
 func TestCloseNowKeepsClose(t *testing.T) {
 	for name, tt := range map[string]struct {
-		arrange func(t *testing.T, c *Conn, p *peer)
+		arrange func(t *testing.T, c *Conn, p *wstest.Peer)
 		want    string
 	}{
-		"after the peer's Close": {func(t *testing.T, c *Conn, p *peer) {
-			go p.frame(0x88, "\x0f\xa1go")
+		"after the peer's Close": {func(t *testing.T, c *Conn, p *wstest.Peer) {
+			go p.Frame(0x88, "\x0f\xa1go")
 			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*CloseError)) {
 				t.Errorf("Read = %v; want a CloseError", err)
 			}
 		}, `close 4001 ""`},
-		"after the peer's fault": {func(t *testing.T, c *Conn, p *peer) {
-			go p.raw([]byte("\xf1\x00"))
+		"after the peer's fault": {func(t *testing.T, c *Conn, p *wstest.Peer) {
+			go p.Send("\xf1\x00")
 			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*wsproto.PeerError)) {
 				t.Errorf("Read = %v; want a PeerError", err)
 			}
 		}, `close 1002 "reserved bit set"`},
-		"after a message over the limit": {func(t *testing.T, c *Conn, p *peer) {
-			go p.frame(0x81, "too long")
+		"after a message over the limit": {func(t *testing.T, c *Conn, p *wstest.Peer) {
+			go p.Frame(0x81, "too long")
 			if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*wsproto.PeerError)) {
 				t.Errorf("Read = %v; want a PeerError", err)
 			}
 		}, `close 1009 "message over the size limit"`},
-		"after CloseRead's context": {func(t *testing.T, c *Conn, p *peer) {
+		"after CloseRead's context": {func(t *testing.T, c *Conn, p *wstest.Peer) {
 			ctx := c.CloseRead(context.Background())
-			p.frame(0x88, "\x0f\xa1")
+			p.Frame(0x88, "\x0f\xa1")
 			receive(t, ctx.Done())
 		}, `close 4001 ""`},
-		"while Close writes": {func(t *testing.T, c *Conn, p *peer) {
+		"while Close writes": {func(t *testing.T, c *Conn, p *wstest.Peer) {
 			go c.Close(4002, "mine")
 			synctest.Wait()
 		}, `close 4002 "mine"`},
-		"while Close waits for a message": {func(t *testing.T, c *Conn, p *peer) {
+		"while Close waits for a message": {func(t *testing.T, c *Conn, p *wstest.Peer) {
 			go c.Write(context.Background(), frame.Text, []byte("before"))
 			synctest.Wait()
-			go p.raw([]byte("\xf1\x00"))
+			go p.Send("\xf1\x00")
 			c.Read(bounded(t))
 		}, `text "before"`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			inBothRoles(t, func(t *testing.T, pair pairFunc) {
 				c, p := pair(t, &Options{MaxMessage: 4})
 				tt.arrange(t, c, p)
 				c.CloseNow()
@@ -224,13 +226,13 @@ func TestCloseNowKeepsClose(t *testing.T) {
 				}
 				synctest.Wait()
 				select {
-				case <-c.gone:
+				case <-c.Gone():
 					t.Fatal("the connection was cut")
 				default:
 				}
-				p.expect(tt.want)
-				p.nc.Close()
-				receive(t, c.gone)
+				p.Expect(tt.want)
+				p.Close()
+				receive(t, c.Gone())
 			})
 		})
 	}
@@ -239,7 +241,7 @@ func TestCloseNowKeepsClose(t *testing.T) {
 // A Read that waits is told of a CloseNow also while the Close frame is on its way, and
 // the connection is not kept for longer than CloseTimeout.
 func TestCloseNowWhileClosing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		reading := started(func() error { _, _, err := c.Read(bounded(t)); return err })
 		closed := started(func() error { return c.Close(wsproto.CloseNormal, "") })
@@ -248,27 +250,27 @@ func TestCloseNowWhileClosing(t *testing.T) {
 		if err := receive(t, reading); err != ErrClosed {
 			t.Errorf("Read = %v; want ErrClosed", err)
 		}
-		p.expect(`close 1000 ""`)
+		p.Expect(`close 1000 ""`)
 		time.Sleep(DefaultCloseTimeout)
 		synctest.Wait()
 		if err := receive(t, closed); err != ErrClosed {
 			t.Errorf("Close = %v; want ErrClosed", err)
 		}
-		receive(t, c.gone)
-		p.expect("EOF")
+		receive(t, c.Gone())
+		p.Expect("EOF")
 	})
 }
 
 // A frame that was cut short is the last thing that a peer receives.
 func TestCloseNowAfterCut(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		ctx, cancel := context.WithCancel(context.Background())
 		written := started(func() error { return c.Write(ctx, frame.Binary, make([]byte, 100)) })
-		if _, err := io.ReadFull(p.nc, make([]byte, 10)); err != nil {
+		if _, err := io.ReadFull(p.NetConn(), make([]byte, 10)); err != nil {
 			t.Fatal(err)
 		}
-		go p.frame(0x88, "\x03\xe9")
+		go p.Frame(0x88, "\x03\xe9")
 		if _, _, err := c.Read(bounded(t)); !errors.As(err, new(*CloseError)) {
 			t.Errorf("Read = %v; want a CloseError", err)
 		}
@@ -276,9 +278,9 @@ func TestCloseNowAfterCut(t *testing.T) {
 		if err := receive(t, written); !errors.Is(err, ErrClosed) {
 			t.Errorf("Write = %v; want ErrClosed", err)
 		}
-		if rest, _ := io.ReadAll(p.nc); len(rest) > 0 {
+		if rest, _ := io.ReadAll(p.NetConn()); len(rest) > 0 {
 			t.Errorf("%d bytes follow", len(rest))
 		}
-		receive(t, c.gone)
+		receive(t, c.Gone())
 	})
 }

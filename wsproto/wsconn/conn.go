@@ -14,7 +14,7 @@ import (
 // readBuffer is how many bytes are read at a time.
 const readBuffer = 16 << 10
 
-// Conn is one connection, made by Dial. Its methods may be called from any
+// Conn is one connection, made by Dial, Accept or New. Its methods may be called from any
 // goroutine. It must be closed in the end, by Close or CloseNow.
 //
 // A Conn has no permanent goroutine. It starts a short-lived one to write the
@@ -24,7 +24,7 @@ type Conn struct {
 	// Immutable.
 	nc           net.Conn
 	result       handshake.Result
-	maxMessage   int
+	options      Options
 	closeTimeout time.Duration
 	over         chan struct{} // closed when err is set
 	gone         chan struct{} // closed when nc has been closed
@@ -48,46 +48,44 @@ type Conn struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	proto    wsproto.Conn
-	pending  []byte // frames that the protocol or a heartbeat wants written
-	err      error  // why the connection is over; nil while it is not
-	writeErr error  // why nothing more can be written; reading may still work
-	answered bool   // the peer's Close has come
+	cfg      wsproto.Config // of proto
+	pending  []byte         // frames that the protocol or a heartbeat wants written
+	err      error          // why the connection is over; nil while it is not
+	writeErr error          // why nothing more can be written; reading may still work
+	answered bool           // the peer's Close has come
 	pings    []*ping
 	pinged   uint64 // the last ping's number
 }
 
-// newConn makes a Conn of what a handshake returned.
-func newConn(nc net.Conn, left []byte, res handshake.Result, o *Options) *Conn {
+// New makes a Conn of a connection whose opening handshake is done, for programs that
+// perform it themselves, and for tests. nc belongs to the Conn from now on. left, which
+// the Conn may modify, holds the bytes that were received after the handshake. Most
+// programs use Dial or Accept. A nil o means the defaults.
+//
+// A context that ends interrupts nc through its deadlines. If nc does not support them,
+// the connection is closed instead.
+func New(nc net.Conn, role wsproto.Role, left []byte, res handshake.Result, o *Options) *Conn {
+	if o == nil {
+		o = &Options{}
+	}
 	c := &Conn{
 		nc:           nc,
 		result:       res,
-		maxMessage:   o.MaxMessage,
-		closeTimeout: o.CloseTimeout,
+		options:      *o,
+		closeTimeout: orDefault(o.CloseTimeout, DefaultCloseTimeout),
 		over:         make(chan struct{}),
 		gone:         make(chan struct{}),
 		reading:      make(token, 1),
 		message:      make(token, 1),
 		wire:         make(token, 1),
 		buf:          make([]byte, readBuffer),
-	}
-	if c.maxMessage <= 0 {
-		c.maxMessage = wsproto.DefaultMaxMessage
-	}
-	if c.closeTimeout <= 0 {
-		c.closeTimeout = DefaultCloseTimeout
+		cfg:          o.config(role),
 	}
 	c.hangUp = sync.OnceFunc(func() {
 		handshake.CloseNow(nc)
 		close(c.gone)
 	})
-	c.proto.Init(&wsproto.Config{
-		Role:         wsproto.Client,
-		MaxMessage:   c.maxMessage,
-		MaxFragments: o.MaxFragments,
-		CompressFrom: o.CompressFrom,
-		Stream:       o.Stream,
-		MaskKey:      MaskKey,
-	})
+	c.proto.Init(&c.cfg)
 	if res.Deflate != nil {
 		c.proto.UseDeflate(*res.Deflate)
 	}
@@ -101,6 +99,27 @@ func (c *Conn) Subprotocol() string { return c.result.Subprotocol }
 // Handshake returns the result of the opening handshake. Its Header is shared and must
 // not be modified.
 func (c *Conn) Handshake() handshake.Result { return c.result }
+
+// LocalAddr returns this side's address.
+func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+
+// RemoteAddr returns the peer's address, which is a proxy's if there is one.
+func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+
+// SetMaxMessage changes Options.MaxMessage, for example to allow a peer more once it has
+// logged in. It applies from the next frame that arrives. 0 means the default.
+func (c *Conn) SetMaxMessage(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cfg.MaxMessage = orDefault(n, wsproto.DefaultMaxMessage)
+}
+
+// maxMessage returns the current limit of a message's size.
+func (c *Conn) maxMessage() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.cfg.MaxMessage
+}
 
 // end ends the connection with err, unless it has ended already. Called with mu held.
 func (c *Conn) end(err error) {

@@ -1,4 +1,4 @@
-package wsconn
+package wsconn_test
 
 import (
 	"context"
@@ -17,18 +17,20 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
 // listener serves opening handshakes and gives the peers out.
 type listener struct {
 	*httptest.Server
 	url   string
-	peers chan *peer
+	peers chan *wstest.Peer
 }
 
 // listen starts a listener, with TLS under wss.
 func listen(t testing.TB, scheme string, ln net.Listener) *listener {
-	l := &listener{peers: make(chan *peer, 16)}
+	l := &listener{peers: make(chan *wstest.Peer, 16)}
 	u := &handshake.Upgrader{
 		Subprotocols: []string{"chat"},
 		Deflate:      &handshake.DeflateOptions{ServerContextTakeover: true},
@@ -39,12 +41,7 @@ func listen(t testing.TB, scheme string, ln net.Listener) *listener {
 			return
 		}
 		if nc, left, res, err := u.Upgrade(w, r); err == nil {
-			p := newPeer(t, nc, nil)
-			if res.Deflate != nil {
-				p.proto.UseDeflate(*res.Deflate)
-			}
-			p.feed(left)
-			l.peers <- p
+			l.peers <- wstest.NewPeer(t, nc, wsproto.Server, left, res)
 		}
 	}))
 	if ln != nil {
@@ -69,7 +66,7 @@ func (l *listener) trust() *tls.Config {
 }
 
 // dial connects and returns both ends.
-func (l *listener) dial(t testing.TB, o *Options) (*Conn, *peer) {
+func (l *listener) dial(t testing.TB, o *DialOptions) (*Conn, *wstest.Peer) {
 	t.Helper()
 	c, err := Dial(bounded(t), l.url, o)
 	if err != nil {
@@ -80,18 +77,18 @@ func (l *listener) dial(t testing.TB, o *Options) (*Conn, *peer) {
 }
 
 // converse says something both ways and closes.
-func converse(t testing.TB, c *Conn, p *peer) {
+func converse(t testing.TB, c *Conn, p *wstest.Peer) {
 	t.Helper()
 	if err := c.Write(bounded(t), frame.Text, []byte("ask")); err != nil {
 		t.Error(err)
 	}
-	p.expect(`text "ask"`)
-	p.text("answer")
+	p.Expect(`text "ask"`)
+	p.Text("answer")
 	expectText(t, c, `text "answer"`)
 	closed := started(func() error { return c.Close(wsproto.CloseNormal, "done") })
-	p.expect(`close 1000 "done"`)
-	p.frame(0x88, "\x03\xe8")
-	p.nc.Close()
+	p.Expect(`close 1000 "done"`)
+	p.Frame(0x88, "\x03\xe8")
+	p.Close()
 	if err := receive(t, closed); err != nil {
 		t.Errorf("Close = %v", err)
 	}
@@ -99,7 +96,7 @@ func converse(t testing.TB, c *Conn, p *peer) {
 
 func TestDial(t *testing.T) {
 	l := listen(t, "ws", nil)
-	c, p := l.dial(t, &Options{DialOptions: handshake.DialOptions{Subprotocols: []string{"none", "chat"}}})
+	c, p := l.dial(t, &DialOptions{DialOptions: handshake.DialOptions{Subprotocols: []string{"none", "chat"}}})
 	if c.Subprotocol() != "chat" || c.Handshake().Header.Get("Upgrade") != "websocket" {
 		t.Errorf("Subprotocol %q, Handshake %v", c.Subprotocol(), c.Handshake())
 	}
@@ -113,7 +110,7 @@ func TestDialErrors(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Status != http.StatusNotFound {
 		t.Errorf("Dial = %v; want 404", err)
 	}
-	if _, err := Dial(bounded(t), "http://[", &Options{Proxy: ProxyFromEnvironment}); err == nil || !strings.Contains(err.Error(), "URL") {
+	if _, err := Dial(bounded(t), "http://[", &DialOptions{Proxy: ProxyFromEnvironment}); err == nil || !strings.Contains(err.Error(), "URL") {
 		t.Errorf("Dial = %v; want the URL to blame", err)
 	}
 }
@@ -123,9 +120,9 @@ func TestDialErrors(t *testing.T) {
 func TestDialDeflate(t *testing.T) {
 	l := listen(t, "ws", nil)
 	for _, stream := range []bool{false, true} {
-		c, p := l.dial(t, &Options{
+		c, p := l.dial(t, &DialOptions{
 			DialOptions: handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}},
-			Stream:      stream,
+			Options:     Options{Stream: stream},
 		})
 		if c.Handshake().Deflate == nil {
 			t.Fatal("permessage-deflate was not agreed on")
@@ -144,15 +141,13 @@ func TestDialDeflate(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 {
-				if ev := p.event(); string(ev.Payload) != text {
+				if ev := p.Event(); string(ev.Payload) != text {
 					t.Errorf("the peer received %d bytes, %v; want %d", len(ev.Payload), ev.Err, len(text))
 				}
 			}
-			b, err := p.proto.AppendMessage(nil, frame.Text, []byte(text))
-			if err != nil || len(b) > len(text)/10 {
-				t.Fatalf("%d bytes on the wire, %v; want them compressed", len(b), err)
+			if n := p.Message(frame.Text, []byte(text)); n > len(text)/10 {
+				t.Fatalf("%d bytes on the wire; want them compressed", n)
 			}
-			p.raw(b)
 			if op, got, err := c.Read(bounded(t)); op != frame.Text || string(got) != text || err != nil {
 				t.Errorf("Read = %v of %d bytes, %v; want %d", op, len(got), err, len(text))
 			}
@@ -167,32 +162,32 @@ func TestDialLeftover(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newConn(nc, []byte("\x81\x01a\x81\x02b"), res, &Options{})
+	c := New(nc, wsproto.Client, []byte("\x81\x01a\x81\x02b"), res, nil)
 	defer c.CloseNow()
 	expectText(t, c, `text "a"`)
-	receive(t, l.peers).raw([]byte("c"))
+	receive(t, l.peers).Send("c")
 	expectText(t, c, `text "bc"`)
 }
 
 func TestDialTLS(t *testing.T) {
 	l := listen(t, "wss", nil)
-	o := &Options{DialOptions: handshake.DialOptions{TLSConfig: l.trust()}}
+	o := &DialOptions{DialOptions: handshake.DialOptions{TLSConfig: l.trust()}}
 	c, p := l.dial(t, o)
 	// A cancelled Read leaves the records in order.
 	ctx, cancel := context.WithCancel(context.Background())
 	read := started(func() error { _, _, err := c.Read(ctx); return err })
-	p.raw([]byte("\x81\x02h"))
+	p.Send("\x81\x02h")
 	cancel()
 	if err := receive(t, read); err != context.Canceled {
 		t.Fatalf("Read = %v", err)
 	}
-	p.raw([]byte("i"))
+	p.Send("i")
 	expectText(t, c, `text "hi"`)
 	converse(t, c, p)
 
 	c, p = l.dial(t, o)
 	c.CloseNow()
-	if ev := p.event(); ev.Kind != wsproto.NeedData {
+	if ev := p.Event(); ev.Kind != wsproto.NeedData {
 		t.Errorf("after CloseNow the peer received %v", ev)
 	}
 }
@@ -205,7 +200,7 @@ func TestDialUnix(t *testing.T) {
 	}
 	l := listen(t, "ws", ln)
 	l.url = "ws://localhost"
-	c, p := l.dial(t, &Options{DialOptions: handshake.DialOptions{
+	c, p := l.dial(t, &DialOptions{DialOptions: handshake.DialOptions{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
@@ -217,7 +212,7 @@ func TestDialUnix(t *testing.T) {
 func TestWithoutDeadlines(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
-	c := newConn(deadlineless{ours}, nil, handshake.Result{}, &Options{})
+	c := New(deadlineless{ours}, wsproto.Client, nil, handshake.Result{}, nil)
 	ctx, cancel := context.WithCancel(context.Background())
 	read := started(func() error { _, _, err := c.Read(ctx); return err })
 	cancel()
@@ -238,9 +233,9 @@ func TestDialCompressFrom(t *testing.T) {
 	for _, tt := range []struct {
 		from       int
 		compressed bool
-	}{{0, false}, {-1, true}, {90, true}, {91, false}} {
+	}{{0, false}, {-1, false}, {1, true}, {90, true}, {91, false}} {
 		var wire *counted
-		c, p := l.dial(t, &Options{CompressFrom: tt.from, DialOptions: handshake.DialOptions{
+		c, p := l.dial(t, &DialOptions{Options: Options{CompressFrom: tt.from}, DialOptions: handshake.DialOptions{
 			Deflate: &handshake.DeflateOptions{},
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
@@ -252,7 +247,7 @@ func TestDialCompressFrom(t *testing.T) {
 		if err := c.Write(bounded(t), frame.Text, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
-		if ev := p.event(); string(ev.Payload) != text {
+		if ev := p.Event(); string(ev.Payload) != text {
 			t.Errorf("the peer received %q, %v", ev.Payload, ev.Err)
 		}
 		if n := wire.written - before; n < len(text) != tt.compressed {

@@ -98,7 +98,7 @@ func ExampleConn_Writer() {
 	url, stop := echoServer()
 	defer stop()
 	ctx := context.Background()
-	c, err := wsconn.Dial(ctx, url, &wsconn.Options{Stream: true})
+	c, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{Options: wsconn.Options{Stream: true}})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -131,15 +131,15 @@ func ExampleConn_Writer() {
 }
 
 // A server on a unix socket, and the proxy that the environment names for others.
-func ExampleOptions() {
-	_ = wsconn.Options{
+func ExampleDialOptions() {
+	_ = wsconn.DialOptions{
 		DialOptions: handshake.DialOptions{
 			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 				return new(net.Dialer).DialContext(ctx, "unix", "/run/chat.sock")
 			},
 		},
 	}
-	_ = wsconn.Options{Proxy: wsconn.ProxyFromEnvironment}
+	_ = wsconn.DialOptions{Proxy: wsconn.ProxyFromEnvironment}
 }
 
 func ExamplePool() {

@@ -17,16 +17,16 @@ const fragmentSize = 16 << 10
 // fragments (RFC 6455 §5.4). It waits until earlier messages have been sent, and later
 // ones wait until the MessageWriter is closed.
 //
-// ctx applies to the whole message. If ctx ends before Close, or a write fails, the
+// opts change how this message is sent. ctx applies to the whole message. If ctx ends before Close, or a write fails, the
 // message is abandoned; if a fragment of it has been sent, the connection is closed.
-func (c *Conn) Writer(ctx context.Context, op frame.Opcode) (*MessageWriter, error) {
+func (c *Conn) Writer(ctx context.Context, op frame.Opcode, opts ...WriteOption) (*MessageWriter, error) {
 	if !op.IsData() {
 		return nil, &wsproto.UsageError{Reason: "a message is text or binary, not " + op.String()}
 	}
 	if err := c.message.take(ctx, c); err != nil {
 		return nil, err
 	}
-	w := &MessageWriter{c: c, ctx: ctx, op: op, turn: make(chan struct{}, 1)}
+	w := &MessageWriter{c: c, ctx: ctx, op: op, opts: opts, turn: make(chan struct{}, 1)}
 	w.turn <- struct{}{}
 	w.stop = context.AfterFunc(ctx, w.onContextEnd)
 	<-w.turn
@@ -40,6 +40,7 @@ type MessageWriter struct {
 	c    *Conn
 	ctx  context.Context
 	op   frame.Opcode
+	opts []WriteOption
 	stop func() bool // cancels the call of onContextEnd
 
 	turn chan struct{} // held by a method, or by onContextEnd
@@ -109,6 +110,7 @@ func (w *MessageWriter) send(fin bool) error {
 		op = frame.Continuation
 	}
 	err := w.c.send(w.ctx, func(dst []byte) ([]byte, error) {
+		w.c.cfg.CompressFrom = w.c.options.compressFrom(w.opts)
 		return w.c.proto.AppendFragment(dst, op, w.buf, fin)
 	})
 	if err != nil {

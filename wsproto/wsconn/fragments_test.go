@@ -1,4 +1,4 @@
-package wsconn
+package wsconn_test
 
 import (
 	"context"
@@ -6,32 +6,32 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
 // pieces reads the frames that arrive until the final one: opcode and length.
-func (p *peer) pieces() (got []int) {
-	p.t.Helper()
+func pieces(t testing.TB, p *wstest.Peer) (got []int) {
 	for {
 		var b [frame.MaxHeaderSize]byte
 		for i := range b {
-			if _, err := io.ReadFull(p.nc, b[i:i+1]); err != nil {
-				p.t.Fatal(err)
+			if _, err := io.ReadFull(p.NetConn(), b[i:i+1]); err != nil {
+				t.Fatal(err)
 			}
 			h, n, err := frame.ParseHeader(b[:i+1])
 			if err != nil {
-				p.t.Fatal(err)
+				t.Fatal(err)
 			}
 			if n == 0 {
 				continue
 			}
-			if _, err := io.CopyN(io.Discard, p.nc, int64(h.Length)); err != nil {
-				p.t.Fatal(err)
+			if _, err := io.CopyN(io.Discard, p.NetConn(), int64(h.Length)); err != nil {
+				t.Fatal(err)
 			}
 			got = append(got, int(h.Opcode), int(h.Length))
 			if h.Fin {
@@ -52,14 +52,14 @@ func TestWriterFragments(t *testing.T) {
 		{"flushed empty", []int{-1}, []int{1, 0}},
 		{"small", []int{3, 4}, []int{1, 7}},
 		{"flushed", []int{3, -1, 4}, []int{1, 3, 0, 4}},
-		{"full", []int{fragmentSize}, []int{1, fragmentSize}},
-		{"one more", []int{fragmentSize, 1}, []int{1, fragmentSize, 0, 1}},
-		{"large", []int{2*fragmentSize + 5}, []int{1, fragmentSize, 0, fragmentSize, 0, 5}},
+		{"full", []int{FragmentSize}, []int{1, FragmentSize}},
+		{"one more", []int{FragmentSize, 1}, []int{1, FragmentSize, 0, 1}},
+		{"large", []int{2*FragmentSize + 5}, []int{1, FragmentSize, 0, FragmentSize, 0, 5}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			inBothRoles(t, func(t *testing.T, pair pairFunc) {
 				conn, p := pair(t, nil)
-				got := started(p.pieces)
+				got := started(func() []int { return pieces(t, p) })
 				w, err := conn.Writer(bounded(t), frame.Text)
 				if err != nil {
 					t.Fatal(err)
@@ -93,7 +93,7 @@ func TestWriterFragments(t *testing.T) {
 
 // A text is UTF-8 wherever it is cut.
 func TestWriterText(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		const valid = "aé€😀z"
 		for i := range len(valid) + 1 {
 			for j := i; j <= len(valid); j++ {
@@ -108,7 +108,7 @@ func TestWriterText(t *testing.T) {
 					}
 				}
 				go w.Close()
-				if ev := p.event(); string(ev.Payload) != valid {
+				if ev := p.Event(); string(ev.Payload) != valid {
 					t.Errorf("cut at %d and %d: the peer received %q", i, j, ev.Payload)
 				}
 			}
@@ -127,7 +127,7 @@ func TestWriterText(t *testing.T) {
 				}
 				// Nothing of it was sent, so the next message can be.
 				go c.Write(bounded(t), frame.Text, []byte("next"))
-				p.expect(`text "next"`)
+				p.Expect(`text "next"`)
 			}
 		}
 	})
@@ -136,7 +136,7 @@ func TestWriterText(t *testing.T) {
 // A message that cannot be finished ends the connection if the peer has a part
 // of it, and otherwise nothing.
 func TestWriterGivenUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		for _, begun := range []bool{false, true} {
 			c, p := pair(t, nil)
 			ctx, cancel := context.WithCancel(context.Background())
@@ -147,7 +147,7 @@ func TestWriterGivenUp(t *testing.T) {
 			io.WriteString(w, "part")
 			if begun {
 				flushed := started(w.Flush)
-				if _, err := io.ReadFull(p.nc, make([]byte, 6+4)); err != nil {
+				if _, err := io.ReadFull(p.NetConn(), make([]byte, headerSize(c)+4)); err != nil {
 					t.Fatal(err)
 				}
 				if err := receive(t, flushed); err != nil {
@@ -157,7 +157,7 @@ func TestWriterGivenUp(t *testing.T) {
 			next := started(func() error { return c.Write(bounded(t), frame.Text, []byte("next")) })
 			cancel()
 			if !begun {
-				p.expect(`text "next"`)
+				p.Expect(`text "next"`)
 			}
 			if err := receive(t, next); errors.Is(err, ErrClosed) != begun {
 				t.Errorf("begun %v: the next Write = %v", begun, err)

@@ -4,23 +4,26 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // ping is a ping that has not been answered yet.
 type ping struct {
 	number uint64
+	sent   time.Time
+	trip   time.Duration // until its pong arrived; valid when done is closed
 	done   chan struct{} // closed when its pong arrives
 }
 
-// Ping sends a ping and waits for its pong. The pong is seen only while something reads:
+// Ping sends a ping, waits for its pong, and returns how long that took. The pong is seen only while something reads:
 // another goroutine in Read, or CloseRead. If ctx ends first, the connection is
 // unaffected.
-func (c *Conn) Ping(ctx context.Context) error {
+func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	p := &ping{done: make(chan struct{})}
 	err := c.send(ctx, func(dst []byte) ([]byte, error) {
 		b, err := c.appendPing(dst)
 		if err == nil {
-			p.number = c.pinged
+			p.number, p.sent = c.pinged, time.Now()
 			c.pings = append(c.pings, p)
 		}
 		return b, err
@@ -28,7 +31,7 @@ func (c *Conn) Ping(ctx context.Context) error {
 	if err == nil {
 		select {
 		case <-p.done:
-			return nil
+			return p.trip, nil
 		case <-ctx.Done():
 			err = ctx.Err()
 		case <-c.over:
@@ -39,13 +42,13 @@ func (c *Conn) Ping(ctx context.Context) error {
 	defer c.mu.Unlock()
 	select {
 	case <-p.done:
-		return nil
+		return p.trip, nil
 	default:
 	}
 	if i := slices.Index(c.pings, p); i >= 0 {
 		c.pings = slices.Delete(c.pings, i, i+1)
 	}
-	return err
+	return 0, err
 }
 
 // sendPing queues a ping without waiting for its pong.
@@ -73,7 +76,9 @@ func (c *Conn) pong(payload []byte) {
 	// 5.5.3 lets the peer answer only the last of several pings, so a pong also answers
 	// all earlier ones.
 	for len(c.pings) > 0 && c.pings[0].number <= number {
-		close(c.pings[0].done)
+		p := c.pings[0]
 		c.pings = c.pings[1:]
+		p.trip = time.Since(p.sent)
+		close(p.done)
 	}
 }

@@ -57,7 +57,7 @@ func (p *Pool) watch(ctx context.Context, i *idle) {
 // it is healthy. It ends the watch.
 func (p *Pool) check(ctx context.Context, i *idle) (healthy, inTime bool) {
 	timed, cancel := context.WithTimeout(ctx, p.cfg.PingTimeout)
-	err := i.c.Ping(timed)
+	_, err := i.c.Ping(timed)
 	inTime = timed.Err() == nil
 	cancel()
 	i.leave()

@@ -1,9 +1,8 @@
-package wsconn
+package wsconn_test
 
 import (
 	"context"
 	"errors"
-	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,45 +10,39 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/handshake"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
 // poolTest is a pool and the peers of its connections.
 type poolTest struct {
 	*Pool
 	t     *testing.T
-	peers chan *peer
+	peers chan *wstest.Peer
 	fail  error // of the next dials
 }
 
 func newPoolTest(t *testing.T, cfg PoolConfig) *poolTest {
 	t.Helper()
-	pt := &poolTest{t: t, peers: make(chan *peer, 16)}
+	pt := &poolTest{t: t, peers: make(chan *wstest.Peer, 16)}
 	cfg.Dial = func(context.Context) (*Conn, error) {
 		if pt.fail != nil {
 			return nil, pt.fail
 		}
-		ours, theirs := net.Pipe()
-		pt.peers <- newPeer(t, theirs, nil)
-		return newConn(ours, nil, handshake.Result{}, &Options{}), nil
+		c, p := wstest.Client(t, nil)
+		pt.peers <- p
+		return c, nil
 	}
 	var err error
 	if pt.Pool, err = NewPool(cfg); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		pt.mu.Lock()
-		for _, i := range pt.idle {
-			i.c.CloseNow()
-		}
-		pt.mu.Unlock()
-		pt.Close()
-	})
+	t.Cleanup(pt.Close)
 	return pt
 }
 
 // get gets a connection that has to be made.
-func (pt *poolTest) get() (*Conn, *peer) {
+func (pt *poolTest) get() (*Conn, *wstest.Peer) {
 	pt.t.Helper()
 	c, err := pt.Get(bounded(pt.t))
 	if err != nil {
@@ -73,10 +66,9 @@ func (pt *poolTest) getting(ctx context.Context) <-chan got {
 }
 
 // pong answers a ping, which is the number-th on the connection.
-func (p *peer) pong(number string) {
-	p.t.Helper()
-	p.expect(`ping "` + number + `"`)
-	p.frame(0x8a, number)
+func pong(p *wstest.Peer, number string) {
+	p.Expect(`ping "` + number + `"`)
+	p.Frame(0x8a, number)
 }
 
 func (pt *poolTest) expect(want PoolStats) {
@@ -97,15 +89,15 @@ func TestPool(t *testing.T) {
 		pt.Put(a)
 		pt.Put(b)
 		pt.Put(c) // the surplus
-		pc.expect(`close 1000 ""`)
+		pc.Expect(`close 1000 ""`)
 		pt.expect(PoolStats{Open: 2, Idle: 2, Dialed: 3, Surplus: 1})
 
 		for _, want := range []struct {
 			c *Conn
-			p *peer
+			p *wstest.Peer
 		}{{b, pb}, {a, pa}} {
 			getting := pt.getting(bounded(t))
-			want.p.pong("1")
+			pong(want.p, "1")
 			if g := receive(t, getting); g.c != want.c || g.err != nil {
 				t.Fatalf("Get = %v; want the other connection", g)
 			}
@@ -114,15 +106,15 @@ func TestPool(t *testing.T) {
 
 		// What was handed out works, and what was handed back can be handed out again.
 		written := started(func() error { return b.Write(bounded(t), frame.Text, []byte("x")) })
-		pb.expect(`text "x"`)
+		pb.Expect(`text "x"`)
 		if err := receive(t, written); err != nil {
 			t.Error(err)
 		}
-		go pb.text("y")
+		go pb.Text("y")
 		expectText(t, b, `text "y"`)
 		pt.Put(b)
 		getting := pt.getting(bounded(t))
-		pb.pong("2")
+		pong(pb, "2")
 		if g := receive(t, getting); g.c != b {
 			t.Errorf("Get = %v; want the other connection", g)
 		}
@@ -135,32 +127,28 @@ func TestPoolIdlePing(t *testing.T) {
 		pt := newPoolTest(t, PoolConfig{Capacity: 1})
 		c, p := pt.get()
 		pt.Put(c)
-		p.frame(0x89, "there?")
-		p.expect(`pong "there?"`)
+		p.Frame(0x89, "there?")
+		p.Expect(`pong "there?"`)
 	})
 }
 
 // An idle connection that ends or speaks up is dropped at once.
 func TestPoolIdleEnds(t *testing.T) {
-	for name, end := range map[string]func(p *peer){
-		"vanishes": func(p *peer) { p.nc.Close() },
-		"closes":   func(p *peer) { p.frame(0x88, "\x03\xe9") },
-		"speaks":   func(p *peer) { p.text("hello?") },
-		"fails":    func(p *peer) { p.frame(0x83, "") },
+	for name, end := range map[string]func(p *wstest.Peer){
+		"vanishes": func(p *wstest.Peer) { p.Close() },
+		"closes":   func(p *wstest.Peer) { p.Frame(0x88, "\x03\xe9") },
+		"speaks":   func(p *wstest.Peer) { p.Text("hello?") },
+		"fails":    func(p *wstest.Peer) { p.Frame(0x83, "") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				pt := newPoolTest(t, PoolConfig{Capacity: 1})
 				c, p := pt.get()
-				pt.mu.Lock() // nothing is dropped before the watch can be seen
-				delete(pt.out, c)
-				i := pt.watchIdle(c)
-				pt.keepIdle(i)
-				pt.mu.Unlock()
+				watched := pt.PutWatched(c)
 				end(p)
-				receive(t, i.watched)
-				p.nc.Close()
-				receive(t, c.gone)
+				receive(t, watched)
+				p.Close()
+				receive(t, c.Gone())
 				other, _ := pt.get()
 				if other == c {
 					t.Error("Get handed out a connection that has ended")
@@ -183,7 +171,7 @@ func TestPoolPingTimeout(t *testing.T) {
 		pt.Put(a)
 		pt.Put(b)
 		getting := pt.getting(bounded(t))
-		pb.expect(`ping "1"`)
+		pb.Expect(`ping "1"`)
 		time.Sleep(3*time.Second - 1)
 		synctest.Wait()
 		select {
@@ -197,7 +185,7 @@ func TestPoolPingTimeout(t *testing.T) {
 		if g.err != nil || g.c == a || g.c == b {
 			t.Fatalf("Get = %v; want a new connection", g)
 		}
-		if b.failure() != ErrClosed || a.failure() != nil {
+		if b.Failure() != ErrClosed || a.Failure() != nil {
 			t.Error("the silent connection alone is to be closed")
 		}
 		pt.expect(PoolStats{Open: 2, Idle: 1, Out: 1, Dialed: 3, Unhealthy: 1})
@@ -212,7 +200,7 @@ func TestPoolGetCancelled(t *testing.T) {
 		pt.Put(c)
 		ctx, cancel := context.WithCancel(context.Background())
 		getting := pt.getting(ctx)
-		p.expect(`ping "1"`)
+		p.Expect(`ping "1"`)
 		cancel()
 		if g := receive(t, getting); g.err != context.Canceled {
 			t.Fatalf("Get = %v; want context.Canceled", g)
@@ -222,7 +210,7 @@ func TestPoolGetCancelled(t *testing.T) {
 		}
 		pt.expect(PoolStats{Open: 1, Idle: 1, Dialed: 1})
 		again := pt.getting(bounded(t))
-		p.pong("2")
+		pong(p, "2")
 		if g := receive(t, again); g.c != c {
 			t.Errorf("Get = %v; want the connection", g)
 		}
@@ -243,22 +231,22 @@ func TestPoolIdleLimit(t *testing.T) {
 		pt.expect(PoolStats{Open: 2, Idle: 2, Dialed: 2})
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		pa.expect(`close 1000 ""`)
+		pa.Expect(`close 1000 ""`)
 		pt.expect(PoolStats{Open: 1, Idle: 1, Dialed: 2, Expired: 1})
 	})
 }
 
 // What cannot be used again is closed when it is put back.
 func TestPoolPutBroken(t *testing.T) {
-	for name, spoil := range map[string]func(c *Conn, p *peer){
-		"closed":  func(c *Conn, _ *peer) { c.CloseNow() },
-		"writing": func(c *Conn, _ *peer) { c.Writer(context.Background(), frame.Text) },
-		"reading": func(c *Conn, _ *peer) { c.reading <- struct{}{} },
-		"arriving": func(c *Conn, p *peer) {
+	for name, spoil := range map[string]func(t *testing.T, c *Conn, p *wstest.Peer){
+		"closed":  func(t *testing.T, c *Conn, _ *wstest.Peer) { c.CloseNow() },
+		"writing": func(t *testing.T, c *Conn, _ *wstest.Peer) { c.Writer(context.Background(), frame.Text) },
+		"reading": func(t *testing.T, c *Conn, _ *wstest.Peer) { t.Cleanup(c.HoldReading()) },
+		"arriving": func(t *testing.T, c *Conn, p *wstest.Peer) {
 			ctx, cancel := context.WithCancel(context.Background())
 			read := started(func() error { _, _, err := c.Read(ctx); return err })
-			p.raw([]byte("\x81\x05ab"))
-			p.raw([]byte("c"))
+			p.Send("\x81\x05ab")
+			p.Send("c")
 			cancel()
 			<-read
 		},
@@ -267,7 +255,7 @@ func TestPoolPutBroken(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				pt := newPoolTest(t, PoolConfig{Capacity: 1})
 				c, p := pt.get()
-				spoil(c, p)
+				spoil(t, c, p)
 				pt.Put(c)
 				pt.expect(PoolStats{Dialed: 1, Broken: 1})
 			})
@@ -294,8 +282,8 @@ func TestPoolMaxOpen(t *testing.T) {
 		pt := newPoolTest(t, PoolConfig{Capacity: 1, MaxOpen: 1})
 		queued := func(n int) {
 			synctest.Wait()
-			if len(pt.queue) != n {
-				t.Fatalf("%d Gets wait; want %d", len(pt.queue), n)
+			if got := pt.Queued(); got != n {
+				t.Fatalf("%d Gets wait; want %d", got, n)
 			}
 		}
 		c, p := pt.get()
@@ -311,7 +299,7 @@ func TestPoolMaxOpen(t *testing.T) {
 			t.Fatalf("Get = %v; want context.Canceled", g)
 		}
 		pt.Put(c)
-		p.pong("1")
+		pong(p, "1")
 		if g := receive(t, first); g.c != c || g.err != nil {
 			t.Fatalf("Get = %v; want what was put back", g)
 		}
@@ -338,22 +326,12 @@ func TestPoolTurnPassedOn(t *testing.T) {
 		for _, broken := range []bool{false, true} {
 			pt := newPoolTest(t, PoolConfig{Capacity: 1, MaxOpen: 1})
 			c, _ := pt.get()
-			_, w, err := pt.claim(true, false)
-			if w == nil || err != nil {
-				t.Fatalf("claim = %v, %v; want a place in the queue", w, err)
-			}
-			if broken {
-				c.CloseNow()
-			}
-			pt.Put(c)
-			ctx, cancel := context.WithCancel(context.Background())
-			cancel()
-			turn := <-w.turn // both are ready: have the context win
-			other := &waiting{turn: make(chan *idle, 1)}
-			other.turn <- turn
-			for i, err := pt.wait(ctx, other); err == nil; i, err = pt.wait(ctx, other) {
-				other.turn <- i
-			}
+			pt.PutBeforeCancel(func() {
+				if broken {
+					c.CloseNow()
+				}
+				pt.Put(c)
+			})
 			want := PoolStats{Open: 1, Idle: 1, Dialed: 1, Waited: 1}
 			if broken {
 				want = PoolStats{Dialed: 1, Waited: 1, Broken: 1}
@@ -398,12 +376,12 @@ func TestPoolClose(t *testing.T) {
 		b, pb := pt.get()
 		pt.Put(a)
 		closed := started(func() bool { pt.Close(); return true })
-		pa.expect(`close 1000 ""`)
-		pa.frame(0x88, "\x03\xe8")
-		pa.nc.Close()
+		pa.Expect(`close 1000 ""`)
+		pa.Frame(0x88, "\x03\xe8")
+		pa.NetConn().Close()
 		receive(t, closed)
 		pt.Put(b)
-		pb.expect(`close 1000 ""`)
+		pb.Expect(`close 1000 ""`)
 		if _, err := pt.Get(bounded(t)); err != ErrClosed {
 			t.Errorf("Get = %v; want ErrClosed", err)
 		}
@@ -427,7 +405,7 @@ func TestPoolConfig(t *testing.T) {
 			t.Errorf("NewPool takes %+v", cfg)
 		}
 	}
-	if p, err := NewPool(PoolConfig{Dial: dial, Capacity: 1}); err != nil || p.cfg.PingTimeout != time.Second {
+	if p, err := NewPool(PoolConfig{Dial: dial, Capacity: 1}); err != nil || p.PingTimeout() != time.Second {
 		t.Errorf("NewPool = %v, %v", p, err)
 	}
 }

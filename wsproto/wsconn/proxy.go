@@ -19,7 +19,7 @@ import (
 // dialFunc is the type of handshake.DialOptions.DialContext.
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// ProxyURL returns an Options.Proxy that always uses the given proxy: http://host:port
+// ProxyURL returns a DialOptions.Proxy that always uses the given proxy: http://host:port
 // (by CONNECT), https://host:port (by CONNECT over TLS) or socks5://host:port (RFC
 // 1928). A user and password in the URL are for the proxy. The ports default to 80, 443
 // and 1080. The proxy resolves the names of servers.
@@ -27,7 +27,7 @@ func ProxyURL(proxy *url.URL) func(*url.URL) (*url.URL, error) {
 	return func(*url.URL) (*url.URL, error) { return proxy, nil }
 }
 
-// ProxyFromEnvironment is an Options.Proxy that uses HTTP_PROXY for ws, HTTPS_PROXY
+// ProxyFromEnvironment is a DialOptions.Proxy that uses HTTP_PROXY for ws, HTTPS_PROXY
 // for wss, and NO_PROXY, as http.ProxyFromEnvironment does. Servers on this machine are
 // connected to directly.
 func ProxyFromEnvironment(target *url.URL) (*url.URL, error) {
@@ -41,7 +41,7 @@ func ProxyFromEnvironment(target *url.URL) (*url.URL, error) {
 
 // throughProxy returns the options for the handshake, with a DialContext through the
 // proxy that Proxy returns.
-func (o *Options) throughProxy(rawURL string) (*handshake.DialOptions, error) {
+func (o *DialOptions) throughProxy(rawURL string) (*handshake.DialOptions, error) {
 	if o.Proxy == nil {
 		return &o.DialOptions, nil
 	}
@@ -49,6 +49,7 @@ func (o *Options) throughProxy(rawURL string) (*handshake.DialOptions, error) {
 	if err != nil {
 		return &o.DialOptions, nil // handshake.Dial reports what is wrong with it
 	}
+	target.Scheme = handshake.Scheme(target.Scheme)
 	through, err := o.Proxy(target)
 	if err != nil {
 		return nil, fmt.Errorf("wsconn: proxy: %w", err)

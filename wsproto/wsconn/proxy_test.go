@@ -1,4 +1,4 @@
-package wsconn
+package wsconn_test
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"github.com/hawser-ws/hawser/handshake"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
 // fakeProxy accepts connections and has serve do what a proxy does: return the
@@ -85,7 +86,7 @@ func TestProxyConnect(t *testing.T) {
 		t.Run(scheme, func(t *testing.T) {
 			l := listen(t, scheme, nil)
 			addr, requests := connectProxy(t, l.Listener.Addr().String(), "HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.0 200 OK\r\nContent-Length: 5\r\n\r\n")
-			o := &Options{Proxy: through("http", url.UserPassword("me", "p:w"), addr)}
+			o := &DialOptions{Proxy: through("http", url.UserPassword("me", "p:w"), addr)}
 			url := "ws://example.com:81/"
 			if scheme == "wss" {
 				o.TLSConfig = l.trust()
@@ -124,7 +125,7 @@ func TestProxyConnectErrors(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			addr, _ := connectProxy(t, "", c.response)
-			_, err := Dial(bounded(t), "ws://example.com/", &Options{Proxy: through("http", url.UserPassword("me", "secret"), addr)})
+			_, err := Dial(bounded(t), "ws://example.com/", &DialOptions{Proxy: through("http", url.UserPassword("me", "secret"), addr)})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret") {
 				t.Fatalf("Dial = %v; want %q", err, c.want)
 			}
@@ -144,7 +145,7 @@ func TestProxyConnectErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Dial(bounded(t), "ws://example.com/", &Options{Proxy: ProxyURL(parsed)}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
+		if _, err := Dial(bounded(t), "ws://example.com/", &DialOptions{Proxy: ProxyURL(parsed)}); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: Dial = %v; want %q", u, err, want)
 		}
 	}
@@ -162,7 +163,7 @@ func TestProxyConnectCancelled(t *testing.T) {
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	dialed := started(func() error {
-		_, err := Dial(ctx, "ws://example.com/", &Options{Proxy: through("http", nil, addr)})
+		_, err := Dial(ctx, "ws://example.com/", &DialOptions{Proxy: through("http", nil, addr)})
 		return err
 	})
 	<-asked
@@ -206,7 +207,7 @@ func TestProxySOCKS5(t *testing.T) {
 	addr, asked := socksProxy(t, l.Listener.Addr().String())
 	for _, scheme := range []string{"socks5", "socks5h"} {
 		dials := 0
-		o := &Options{
+		o := &DialOptions{
 			Proxy: through(scheme, url.UserPassword("me", "secret"), addr),
 			DialOptions: handshake.DialOptions{
 				TLSConfig: l.trust(),
@@ -228,7 +229,7 @@ func TestProxySOCKS5(t *testing.T) {
 			t.Errorf("DialContext was called %d times; want once", dials)
 		}
 	}
-	_, err := Dial(bounded(t), "wss://example.com/", &Options{Proxy: through("socks5", url.UserPassword("me", "wrong"), addr)})
+	_, err := Dial(bounded(t), "wss://example.com/", &DialOptions{Proxy: through("socks5", url.UserPassword("me", "wrong"), addr)})
 	if err == nil || !strings.Contains(err.Error(), "socks") || strings.Contains(err.Error(), "wrong") {
 		t.Errorf("Dial = %v; want the proxy's refusal", err)
 	}
@@ -259,8 +260,8 @@ func TestProxyHTTPS(t *testing.T) {
 	tunnels.StartTLS()
 	defer tunnels.Close()
 	at := func(name string) func(*url.URL) (*url.URL, error) { return through("https", nil, name) }
-	o := &Options{Proxy: at(tunnels.Listener.Addr().String())} // 127.0.0.1 is in httptest's certificate
-	o.TLSConfig = l.trust()                                    // and so is example.com
+	o := &DialOptions{Proxy: at(tunnels.Listener.Addr().String())} // 127.0.0.1 is in httptest's certificate
+	o.TLSConfig = l.trust()                                        // and so is example.com
 	c, err := Dial(bounded(t), "wss://example.com/", o)
 	if err != nil {
 		t.Fatal(err)
@@ -339,10 +340,10 @@ func TestProxyFromEnvironment(t *testing.T) {
 		}
 	}
 	l := listen(t, "ws", nil)
-	c, p := l.dial(t, &Options{Proxy: ProxyFromEnvironment})
+	c, p := l.dial(t, &DialOptions{Proxy: ProxyFromEnvironment})
 	converse(t, c, p)
 	failing := errors.New("no idea")
-	if _, err := Dial(bounded(t), l.url, &Options{Proxy: func(*url.URL) (*url.URL, error) { return nil, failing }}); !errors.Is(err, failing) {
+	if _, err := Dial(bounded(t), l.url, &DialOptions{Proxy: func(*url.URL) (*url.URL, error) { return nil, failing }}); !errors.Is(err, failing) {
 		t.Errorf("Dial = %v; want what Proxy said", err)
 	}
 }

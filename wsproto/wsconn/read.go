@@ -26,7 +26,7 @@ func (c *Conn) Read(ctx context.Context) (frame.Opcode, []byte, error) {
 	}
 	p := make([]byte, 0, len(r.rest))
 	for {
-		if p = append(p, r.rest...); len(p) > c.maxMessage {
+		if p = append(p, r.rest...); len(p) > c.maxMessage() {
 			return 0, nil, c.refuse(&wsproto.PeerError{Code: wsproto.CloseMessageTooBig, Reason: "message over the size limit"})
 		}
 		if r.fin {
@@ -184,7 +184,9 @@ func (c *Conn) step() (wsproto.Event, error) {
 		} else {
 			c.end(&CloseError{Code: ev.Code, Reason: string(ev.Payload)})
 		}
-		go c.finish(false)
+		// 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be
+		// closed first by the server".
+		go c.finish(c.cfg.Role == wsproto.Server)
 	case wsproto.Failed:
 		c.end(failedPeer(ev.Err.(*wsproto.PeerError)))
 		go c.finish(true)
@@ -234,15 +236,18 @@ func (c *Conn) refuse(fault *wsproto.PeerError) error {
 
 // CloseRead is for programs that only write. It reads in the background, so that pings
 // are answered, pongs are seen and the peer's Close is noticed. The reading stops when
-// ctx ends. The returned context is done when the connection or ctx has ended. If a
-// message arrives, the connection is closed with 1008.
+// ctx ends. The returned context is done when the connection or ctx has ended, and
+// context.Cause says why: it is the error that Read would have returned. If a message
+// arrives, the connection is closed with 1008.
 func (c *Conn) CloseRead(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {
-		defer cancel()
-		if _, _, err := c.Reader(ctx); err == nil {
+		_, _, err := c.Reader(ctx)
+		if err == nil {
+			err = &CloseError{Code: wsproto.ClosePolicyViolation, Reason: "unexpected message", Local: true}
 			c.Close(wsproto.ClosePolicyViolation, "unexpected message")
 		}
+		cancel(err)
 	}()
 	return ctx
 }

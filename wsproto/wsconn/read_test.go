@@ -1,9 +1,10 @@
-package wsconn
+package wsconn_test
 
 import (
 	"context"
 	"errors"
 	"io"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,11 +13,13 @@ import (
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
 // A Read that is cancelled in the middle of a frame loses nothing.
 func TestReadCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		for _, stream := range []bool{false, true} {
 			c, p := pair(t, &Options{Stream: stream})
 			ctx, cancel := context.WithCancel(context.Background())
@@ -24,7 +27,7 @@ func TestReadCancelled(t *testing.T) {
 				_, _, err := c.Read(ctx)
 				return err
 			})
-			p.raw([]byte("\x01\x03abc\x80\x05de")) // two fragments, the second cut
+			p.Send("\x01\x03abc\x80\x05de") // two fragments, the second cut
 			cancel()
 			if err := receive(t, read); err != context.Canceled {
 				t.Fatalf("stream %v: Read = %v; want context.Canceled", stream, err)
@@ -32,9 +35,9 @@ func TestReadCancelled(t *testing.T) {
 			if _, _, err := c.Read(ctx); err != context.Canceled {
 				t.Fatalf("stream %v: Read = %v; want context.Canceled", stream, err)
 			}
-			go p.raw([]byte("fgh"))
+			go p.Write([]byte("fgh"))
 			expectText(t, c, `text "abcdefgh"`)
-			go p.text("next")
+			go p.Text("next")
 			expectText(t, c, `text "next"`)
 		}
 	})
@@ -44,20 +47,20 @@ func TestReadLimit(t *testing.T) {
 	over := strings.Repeat("x", 101)
 	for name, stream := range map[string]bool{"F07 whole": false, "F07 streamed": true} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			inBothRoles(t, func(t *testing.T, pair pairFunc) {
 				c, p := pair(t, &Options{MaxMessage: 100, Stream: stream})
-				go p.frame(0x82, over[1:])
+				go p.Frame(0x82, over[1:])
 				if _, b, err := c.Read(bounded(t)); len(b) != 100 || err != nil {
 					t.Fatalf("F08: Read = %d bytes, %v; want 100", len(b), err)
 				}
-				sent := started(func() bool { p.frame(0x82, over); return true })
+				sent := started(func() bool { p.Frame(0x82, over); return true })
 				_, _, err := c.Read(bounded(t))
 				var fault *wsproto.PeerError
 				if !errors.As(err, &fault) || fault.Code != wsproto.CloseMessageTooBig {
 					t.Fatalf("Read = %v; want a PeerError with 1009", err)
 				}
 				receive(t, sent)
-				p.expect(`close 1009 "message over the size limit"`)
+				p.Expect(`close 1009 "message over the size limit"`)
 				if err := c.Write(bounded(t), frame.Text, nil); !errors.As(err, &fault) {
 					t.Errorf("Write = %v; want the PeerError", err)
 				}
@@ -72,7 +75,7 @@ func TestReadPeerError(t *testing.T) {
 		wire string
 		code wsproto.CloseCode
 	}{
-		"masked":           {"\x81\x80\x00\x00\x00\x00", 1002},
+		"mask":             {"", 1002},
 		"F14 RSV2":         {"\xa1\x00", 1002},
 		"F15 opcode 3":     {"\x83\x00", 1002},
 		"F19 text":         {"\x81\x02\xc0\xaf", 1007},
@@ -80,19 +83,26 @@ func TestReadPeerError(t *testing.T) {
 		"C05 close reason": {"\x88\x03\x03\xe8\xff", 1007},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			inBothRoles(t, func(t *testing.T, pair pairFunc) {
 				conn, p := pair(t, nil)
-				go p.raw([]byte(c.wire))
+				switch {
+				case c.wire != "":
+					go p.Send(c.wire)
+				case conn.Role() == wsproto.Client:
+					go p.Write([]byte("\x81\x80\x00\x00\x00\x00"))
+				default:
+					go p.Write([]byte("\x81\x00"))
+				}
 				_, _, err := conn.Read(bounded(t))
 				var fault *wsproto.PeerError
 				if !errors.As(err, &fault) || fault.Code != c.code {
 					t.Fatalf("Read = %v; want a PeerError with %d", err, c.code)
 				}
-				if ev := p.event(); ev.Kind != wsproto.Closed || ev.Code != c.code {
+				if ev := p.Event(); ev.Kind != wsproto.Closed || ev.Code != c.code {
 					t.Errorf("the peer received %v; want Close %d", ev, c.code)
 				}
-				p.nc.Close()
-				receive(t, conn.gone)
+				p.Close()
+				receive(t, conn.Gone())
 				if err := conn.Close(wsproto.CloseNormal, ""); !errors.As(err, &fault) {
 					t.Errorf("Close = %v; want the PeerError", err)
 				}
@@ -103,28 +113,28 @@ func TestReadPeerError(t *testing.T) {
 
 // A peer that vanishes is an io.EOF with 1006, also inside a message.
 func TestReadVanished(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		for _, wire := range []string{"", "\x81", "\x81\x05ab", "\x01\x01a"} {
 			c, p := pair(t, nil)
 			go func() {
-				p.raw([]byte(wire))
-				p.nc.Close()
+				p.Send(wire)
+				p.Close()
 			}()
 			_, _, err := c.Read(bounded(t))
 			var closed *CloseError
 			if !errors.As(err, &closed) || closed.Code != wsproto.CloseAbnormal || !errors.Is(err, io.EOF) {
 				t.Errorf("after %q: Read = %v; want 1006 and io.EOF", wire, err)
 			}
-			receive(t, c.gone)
+			receive(t, c.Gone())
 		}
 	})
 }
 
 // Messages before the peer's Close are read, and its Close is answered.
 func TestReadClosed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
-		go p.raw([]byte("\x81\x01a\x81\x01b\x88\x05\x03\xe9bye\x81\x01c"))
+		go p.Send("\x81\x01a\x81\x01b\x88\x05\x03\xe9bye\x81\x01c")
 		expectText(t, c, `text "a"`)
 		expectText(t, c, `text "b"`)
 		_, _, err := c.Read(bounded(t))
@@ -135,9 +145,9 @@ func TestReadClosed(t *testing.T) {
 		if errors.Is(err, io.EOF) {
 			t.Error("a Close is io.EOF")
 		}
-		p.expect(`close 1001 ""`)
-		p.nc.Close()
-		receive(t, c.gone)
+		p.Expect(`close 1001 ""`)
+		p.Close()
+		receive(t, c.Gone())
 		if err := c.Close(wsproto.CloseNormal, ""); err != nil {
 			t.Errorf("Close after the peer's = %v; want nil", err)
 		}
@@ -146,12 +156,12 @@ func TestReadClosed(t *testing.T) {
 
 // F18: a ping between fragments is answered, and the message intact.
 func TestF18PingBetweenFragments(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		read := started(func() string { return readText(t, c) })
-		p.raw([]byte("\x01\x02he\x89\x01!"))
-		p.expect(`pong "!"`)
-		p.raw([]byte("\x80\x03llo"))
+		p.Send("\x01\x02he\x89\x01!")
+		p.Expect(`pong "!"`)
+		p.Send("\x80\x03llo")
 		if got := receive(t, read); got != `text "hello"` {
 			t.Errorf("Read = %s", got)
 		}
@@ -160,9 +170,9 @@ func TestF18PingBetweenFragments(t *testing.T) {
 
 // A stream is read as it comes, whatever MaxMessage is.
 func TestReaderStream(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, &Options{MaxMessage: 4, Stream: true})
-		go p.raw([]byte("\x02\x03abc"))
+		go p.Send("\x02\x03abc")
 		op, r, err := c.Reader(bounded(t))
 		if err != nil || op != frame.Binary {
 			t.Fatalf("Reader = %v, %v", op, err)
@@ -172,7 +182,7 @@ func TestReaderStream(t *testing.T) {
 		if n != 2 || err != nil || string(buf) != "ab" {
 			t.Fatalf("Read = %q, %v", buf[:n], err)
 		}
-		go p.raw([]byte("\x00\x05defgh\x80\x00\x81\x02hi"))
+		go p.Send("\x00\x05defgh\x80\x00\x81\x02hi")
 		rest, err := io.ReadAll(r)
 		if string(rest) != "cdefgh" || err != nil {
 			t.Fatalf("ReadAll = %q, %v", rest, err)
@@ -186,10 +196,10 @@ func TestReaderStream(t *testing.T) {
 
 // The next message ends the reader of this one.
 func TestReaderPassed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		for _, stream := range []bool{false, true} {
 			c, p := pair(t, &Options{Stream: stream})
-			go p.raw([]byte("\x01\x01a\x80\x01b\x81\x01c\x81\x01d"))
+			go p.Send("\x01\x01a\x80\x01b\x81\x01c\x81\x01d")
 			_, r, err := c.Reader(bounded(t))
 			if err != nil {
 				t.Fatal(err)
@@ -209,7 +219,7 @@ func TestReaderPassed(t *testing.T) {
 
 // Several readers share the messages.
 func TestReadConcurrent(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		const readers, messages = 4, 100
 		c, p := pair(t, nil)
 		got := make(chan string, messages)
@@ -226,7 +236,7 @@ func TestReadConcurrent(t *testing.T) {
 		}
 		counts := make(map[string]int)
 		for i := range messages {
-			p.text(string(rune('a' + i%26)))
+			p.Text(string(rune('a' + i%26)))
 		}
 		for range messages {
 			counts[receive(t, got)]++
@@ -239,21 +249,84 @@ func TestReadConcurrent(t *testing.T) {
 
 // One who only writes answers pings and learns of the end.
 func TestCloseRead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		ctx := c.CloseRead(context.Background())
-		p.frame(0x89, "hi")
-		p.expect(`pong "hi"`)
-		pinged := started(func() error { return c.Ping(bounded(t)) })
-		p.expect(`ping "1"`)
-		p.frame(0x8a, "1")
+		p.Frame(0x89, "hi")
+		p.Expect(`pong "hi"`)
+		pinged := started(func() error { _, err := c.Ping(bounded(t)); return err })
+		p.Expect(`ping "1"`)
+		p.Frame(0x8a, "1")
 		if err := receive(t, pinged); err != nil {
 			t.Errorf("Ping = %v", err)
 		}
-		p.text("surprise")
-		p.expect(`close 1008 "unexpected message"`)
-		p.frame(0x88, "\x03\xf0")
-		p.nc.Close()
+		p.Text("surprise")
+		p.Expect(`close 1008 "unexpected message"`)
+		p.Frame(0x88, "\x03\xf0")
+		p.Close()
 		receive(t, ctx.Done())
+		var closed *CloseError
+		if err := context.Cause(ctx); !errors.As(err, &closed) || closed.Code != wsproto.ClosePolicyViolation || !closed.Local {
+			t.Errorf("cause = %v; want 1008 of this side", err)
+		}
+	})
+}
+
+// The cause of CloseRead's context says how the connection ended.
+func TestCloseReadCause(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
+		for name, tt := range map[string]struct {
+			end  func(c *Conn, p *wstest.Peer)
+			want error
+		}{
+			"the peer's Close": {func(c *Conn, p *wstest.Peer) { p.Frame(0x88, "\x0f\xa1expired") }, &CloseError{Code: 4001, Reason: "expired"}},
+			"vanished":         {func(c *Conn, p *wstest.Peer) { p.Close() }, &CloseError{Code: wsproto.CloseAbnormal, Err: io.EOF}},
+			"CloseNow":         {func(c *Conn, p *wstest.Peer) { c.CloseNow() }, ErrClosed},
+		} {
+			c, p := pair(t, nil)
+			ctx := c.CloseRead(context.Background())
+			tt.end(c, p)
+			receive(t, ctx.Done())
+			if err := context.Cause(ctx); !reflect.DeepEqual(err, tt.want) {
+				t.Errorf("%s: cause = %v; want %v", name, err, tt.want)
+			}
+		}
+		c, _ := pair(t, nil)
+		own := errors.New("mine")
+		parent, cancel := context.WithCancelCause(context.Background())
+		ctx := c.CloseRead(parent)
+		cancel(own)
+		receive(t, ctx.Done())
+		if err := context.Cause(ctx); err != own {
+			t.Errorf("cause = %v; want the parent's", err)
+		}
+	})
+}
+
+// A limit that is changed applies to the next message, and to the rest of one that has
+// begun.
+func TestSetMaxMessage(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
+		c, p := pair(t, &Options{MaxMessage: 4})
+		go p.Text("1234")
+		expectText(t, c, `text "1234"`)
+		c.SetMaxMessage(8)
+		go p.Text("12345678")
+		expectText(t, c, `text "12345678"`)
+		c.SetMaxMessage(0)
+		big := strings.Repeat("x", wsproto.DefaultMaxMessage)
+		go p.Text(big)
+		if _, b, err := c.Read(bounded(t)); len(b) != len(big) || err != nil {
+			t.Fatalf("Read = %d bytes, %v", len(b), err)
+		}
+		read := started(func() error { _, _, err := c.Read(bounded(t)); return err })
+		p.Send("\x01\x03abc")
+		synctest.Wait()
+		c.SetMaxMessage(4)
+		p.Send("\x80\x02de")
+		p.Expect(`close 1009 "message over the size limit"`)
+		if err := receive(t, read); !errors.As(err, new(*wsproto.PeerError)) {
+			t.Errorf("Read = %v; want a PeerError", err)
+		}
 	})
 }

@@ -1,11 +1,10 @@
-package wsconn
+package wsconn_test
 
 import (
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,8 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
 // reconnectTest is a Reconnector that runs, and the peers of its connections.
@@ -23,7 +23,7 @@ type reconnectTest struct {
 	*Reconnector
 	t        *testing.T
 	dials    chan error // each dial takes one: nil for a connection
-	peers    chan *peer
+	peers    chan *wstest.Peer
 	changes  chan Change
 	messages chan string
 	ran      <-chan error
@@ -36,7 +36,7 @@ func newReconnectTest(t *testing.T, cfg ReconnectorConfig) *reconnectTest {
 	t.Helper()
 	rt := &reconnectTest{
 		t:     t,
-		dials: make(chan error), peers: make(chan *peer, 16),
+		dials: make(chan error), peers: make(chan *wstest.Peer, 16),
 		changes: make(chan Change, 64), messages: make(chan string, 16),
 	}
 	cfg.Dial = func(ctx context.Context) (*Conn, error) {
@@ -48,9 +48,9 @@ func newReconnectTest(t *testing.T, cfg ReconnectorConfig) *reconnectTest {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		}
-		ours, theirs := net.Pipe()
-		rt.peers <- newPeer(t, theirs, nil)
-		return newConn(ours, nil, handshake.Result{}, &Options{}), nil
+		c, p := wstest.Client(t, nil)
+		rt.peers <- p
+		return c, nil
 	}
 	if cfg.Message == nil {
 		cfg.Message = func(op frame.Opcode, p []byte) { rt.messages <- fmt.Sprintf("%v %q", op, p) }
@@ -81,7 +81,7 @@ func (rt *reconnectTest) expect(want Change) (err error) {
 }
 
 // open lets a connection be made.
-func (rt *reconnectTest) open(failures int) *peer {
+func (rt *reconnectTest) open(failures int) *wstest.Peer {
 	rt.t.Helper()
 	rt.expect(Change{State: StateConnecting, Failures: failures})
 	rt.dials <- nil
@@ -112,24 +112,24 @@ func TestReconnector(t *testing.T) {
 		rt := newReconnectTest(t, ReconnectorConfig{})
 		early := rt.sending(bounded(t), "early")
 		p := rt.open(0)
-		p.expect(`text "early"`)
+		p.Expect(`text "early"`)
 		if err := receive(t, early); err != nil {
 			t.Errorf("Send = %v", err)
 		}
-		p.text("one")
+		p.Text("one")
 		if got := receive(t, rt.messages); got != `text "one"` {
 			t.Errorf("received %s", got)
 		}
-		p.frame(0x88, "\x03\xf4")
-		p.expect(`close 1012 ""`)
-		p.nc.Close()
+		p.Frame(0x88, "\x03\xf4")
+		p.Expect(`close 1012 ""`)
+		p.Close()
 		var closed *CloseError
 		if err := rt.wait(1, 250*time.Millisecond); !errors.As(err, &closed) || closed.Code != 1012 {
 			t.Errorf("ended with %v; want 1012", err)
 		}
 
 		p = rt.open(1)
-		p.nc.Close()
+		p.Close()
 		if err := rt.wait(2, 500*time.Millisecond); !errors.Is(err, io.EOF) {
 			t.Errorf("ended with %v; want io.EOF", err)
 		}
@@ -145,19 +145,19 @@ func TestReconnector(t *testing.T) {
 		for range 3 {
 			time.Sleep(beatEvery)
 			synctest.Wait()
-			ev := p.event()
-			p.frame(0x8a, string(ev.Payload))
-			p.text("settle")
+			ev := p.Event()
+			p.Frame(0x8a, string(ev.Payload))
+			p.Text("settle")
 			receive(t, rt.messages)
 		}
-		p.nc.Close()
+		p.Close()
 		rt.wait(1, 250*time.Millisecond)
 
 		p = rt.open(1)
 		rt.cancel()
-		p.expect(`close 1000 ""`)
-		p.frame(0x88, "\x03\xe8")
-		p.nc.Close()
+		p.Expect(`close 1000 ""`)
+		p.Frame(0x88, "\x03\xe8")
+		p.Close()
 		if err := receive(t, rt.ran); err != context.Canceled {
 			t.Errorf("Run = %v; want context.Canceled", err)
 		}
@@ -183,15 +183,15 @@ func TestR21Heartbeat(t *testing.T) {
 			synctest.Wait()
 		}
 		beat()
-		p.expect(`ping "1"`)
+		p.Expect(`ping "1"`)
 		beat() // the first miss
-		p.expect(`ping "2"`)
-		p.text("alive") // any byte is life
+		p.Expect(`ping "2"`)
+		p.Text("alive") // any byte is life
 		receive(t, rt.messages)
 		beat()
-		p.expect(`ping "3"`)
+		p.Expect(`ping "3"`)
 		beat()
-		p.expect(`ping "4"`)
+		p.Expect(`ping "4"`)
 		select {
 		case ch := <-rt.changes:
 			t.Fatalf("%v after one miss", ch)
@@ -201,7 +201,7 @@ func TestR21Heartbeat(t *testing.T) {
 		if err := rt.expect(Change{State: StateWaiting, Failures: 1, Delay: 250 * time.Millisecond}); err != ErrNoHeartbeat {
 			t.Errorf("ended with %v; want ErrNoHeartbeat", err)
 		}
-		p.expect("EOF")
+		p.Expect("EOF")
 	})
 }
 
@@ -214,15 +214,15 @@ func TestHeartbeatWhileHandling(t *testing.T) {
 			<-handled
 		}})
 		p := rt.open(0)
-		p.text("slow")
+		p.Text("slow")
 		<-handling
 		for i := range 4 {
 			time.Sleep(beatEvery)
 			synctest.Wait()
-			p.expect(fmt.Sprintf(`ping "%d"`, i+1))
+			p.Expect(fmt.Sprintf(`ping "%d"`, i+1))
 		}
 		handled <- struct{}{}
-		p.text("next")
+		p.Text("next")
 		<-handling
 		if len(rt.changes) > 0 {
 			t.Errorf("%v while a message was handled", <-rt.changes)
@@ -237,13 +237,13 @@ func TestReconnectorResends(t *testing.T) {
 		rt := newReconnectTest(t, ReconnectorConfig{})
 		p := rt.open(0)
 		sent := rt.sending(bounded(t), "once")
-		if _, err := io.ReadFull(p.nc, make([]byte, 9)); err != nil { // of 10
+		if _, err := io.ReadFull(p.NetConn(), make([]byte, 9)); err != nil { // of 10
 			t.Fatal(err)
 		}
-		p.nc.Close()
+		p.Close()
 		rt.wait(1, 250*time.Millisecond)
 		p = rt.open(1)
-		p.expect(`text "once"`)
+		p.Expect(`text "once"`)
 		if err := receive(t, sent); err != nil {
 			t.Errorf("Send = %v", err)
 		}
@@ -267,7 +267,7 @@ func TestReconnectorNotSent(t *testing.T) {
 		}
 		ctx, cancel = context.WithCancel(context.Background())
 		sent = rt.sending(ctx, "cut")
-		if _, err := io.ReadFull(p.nc, make([]byte, 3)); err != nil {
+		if _, err := io.ReadFull(p.NetConn(), make([]byte, 3)); err != nil {
 			t.Fatal(err)
 		}
 		cancel()
@@ -295,25 +295,25 @@ func TestReconnectorResume(t *testing.T) {
 			return err
 		}})
 		early := rt.sending(bounded(t), "early")
-		attempt := func(failures int, want, answer string) *peer {
+		attempt := func(failures int, want, answer string) *wstest.Peer {
 			rt.expect(Change{State: StateConnecting, Failures: failures})
 			rt.dials <- nil
 			p := receive(t, rt.peers)
-			p.expect(want)
-			p.text(answer)
+			p.Expect(want)
+			p.Text(answer)
 			return p
 		}
 		p := attempt(0, `text "resume after 0"`, "no")
-		p.expect(`close 1000 ""`)
-		p.nc.Close()
+		p.Expect(`close 1000 ""`)
+		p.Close()
 		if err := rt.wait(1, 250*time.Millisecond); !errors.Is(err, failing) {
 			t.Errorf("ended with %v; want what Resume said", err)
 		}
 		p = attempt(1, `text "resume after 0"`, "ok")
 		rt.expect(Change{State: StateOpen})
-		p.expect(`text "early"`)
+		p.Expect(`text "early"`)
 		receive(t, early)
-		p.nc.Close()
+		p.Close()
 		rt.wait(2, 500*time.Millisecond)
 		attempt(2, `text "resume after 1"`, "ok")
 		rt.expect(Change{State: StateOpen})
@@ -408,7 +408,7 @@ func TestReconnectorConfig(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := r.cfg.Rand(10); n < 0 || n > 9 {
+	if n := r.RandInt64N()(10); n < 0 || n > 9 {
 		t.Errorf("Rand(10) = %d", n)
 	}
 	for s := StateConnecting; s <= StateStopped+1; s++ {

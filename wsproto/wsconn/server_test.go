@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/server"
@@ -54,19 +53,13 @@ func serve(t testing.TB, cfg server.Config) (url string, s *server.Server) {
 	return "ws://" + ln.Addr().String(), s
 }
 
-func bounded(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // Both drivers of the protocol understand each other, at every length that has
 // a header of its own, many messages at a time.
 func TestEcho(t *testing.T) {
 	const maxMessage = 1 << 20
 	url, _ := serve(t, server.Config{Handler: echo{}, MaxMessage: maxMessage, WriteQueue: 16 * maxMessage})
 	ctx := bounded(t)
-	c, err := wsconn.Dial(ctx, url, &wsconn.Options{MaxMessage: maxMessage})
+	c, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{Options: wsconn.Options{MaxMessage: maxMessage}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +153,7 @@ func TestEchoConcurrent(t *testing.T) {
 				if n%10 != 0 {
 					continue
 				}
-				if err := c.Ping(read); err != nil && !errors.Is(err, context.Canceled) {
+				if _, err := c.Ping(read); err != nil && !errors.Is(err, context.Canceled) {
 					t.Error(err)
 				}
 			}

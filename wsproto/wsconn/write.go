@@ -23,9 +23,9 @@ const (
 // system has taken all of it, not that the peer has read it. With an error, the peer
 // cannot have received the message.
 //
-// A text must be UTF-8. If ctx ends while the frame is being written, the connection is
+// opts change how this message is sent. A text must be UTF-8. If ctx ends while the frame is being written, the connection is
 // closed.
-func (c *Conn) Write(ctx context.Context, op frame.Opcode, p []byte) error {
+func (c *Conn) Write(ctx context.Context, op frame.Opcode, p []byte, opts ...WriteOption) error {
 	if op == frame.Text && !utf8.Valid(p) {
 		return errNotUTF8
 	}
@@ -34,6 +34,7 @@ func (c *Conn) Write(ctx context.Context, op frame.Opcode, p []byte) error {
 	}
 	defer c.message.give()
 	return c.send(ctx, func(dst []byte) ([]byte, error) {
+		c.cfg.CompressFrom = c.options.compressFrom(opts)
 		return c.proto.AppendMessage(dst, op, p)
 	})
 }

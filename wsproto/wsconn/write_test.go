@@ -1,4 +1,4 @@
-package wsconn
+package wsconn_test
 
 import (
 	"bytes"
@@ -14,14 +14,16 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
+	. "github.com/hawser-ws/hawser/wsproto/wsconn"
+	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
 func TestWrite(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		for _, s := range []string{"", "hello", strings.Repeat("x", 70_000)} {
 			sent := started(func() error { return c.Write(bounded(t), frame.Binary, []byte(s)) })
-			if ev := p.event(); ev.Kind != wsproto.Message || ev.Opcode != frame.Binary || string(ev.Payload) != s {
+			if ev := p.Event(); ev.Kind != wsproto.Message || ev.Opcode != frame.Binary || string(ev.Payload) != s {
 				t.Errorf("%d bytes sent: the peer received %v %d bytes", len(s), ev.Opcode, len(ev.Payload))
 			}
 			if err := receive(t, sent); err != nil {
@@ -33,7 +35,7 @@ func TestWrite(t *testing.T) {
 
 // What this program may not send is its own fault, and changes nothing.
 func TestWriteUsage(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		ctx := bounded(t)
 		for name, err := range map[string]error{
@@ -50,18 +52,18 @@ func TestWriteUsage(t *testing.T) {
 			t.Errorf("Writer = %v; want a UsageError", err)
 		}
 		go c.Write(ctx, frame.Text, []byte("ok"))
-		p.expect(`text "ok"`)
+		p.Expect(`text "ok"`)
 	})
 }
 
 // Nothing follows a frame that was cut short, and whoever waits is told.
 func TestWriteCutShort(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		reading := started(func() error { _, _, err := c.Read(bounded(t)); return err })
 		ctx, cancel := context.WithCancel(context.Background())
 		written := started(func() error { return c.Write(ctx, frame.Binary, make([]byte, 100)) })
-		if _, err := io.ReadFull(p.nc, make([]byte, 10)); err != nil {
+		if _, err := io.ReadFull(p.NetConn(), make([]byte, 10)); err != nil {
 			t.Fatal(err)
 		}
 		cancel()
@@ -75,7 +77,7 @@ func TestWriteCutShort(t *testing.T) {
 		if err := c.Write(bounded(t), frame.Text, nil); !errors.Is(err, ErrClosed) {
 			t.Errorf("the next Write = %v; want ErrClosed", err)
 		}
-		if rest, _ := io.ReadAll(p.nc); len(rest) > 0 {
+		if rest, _ := io.ReadAll(p.NetConn()); len(rest) > 0 {
 			t.Errorf("%d bytes follow", len(rest))
 		}
 	})
@@ -84,10 +86,11 @@ func TestWriteCutShort(t *testing.T) {
 // A Write that is cancelled while it waits for its turn has sent nothing, and
 // the connection goes on.
 func TestWriteCancelledBefore(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		first := started(func() error { return c.Write(bounded(t), frame.Text, []byte("first")) })
-		if _, err := io.ReadFull(p.nc, p.buf[:1]); err != nil {
+		firstByte := make([]byte, 1)
+		if _, err := io.ReadFull(p.NetConn(), firstByte); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(context.Background())
@@ -96,24 +99,24 @@ func TestWriteCancelledBefore(t *testing.T) {
 		if err := receive(t, second); err != context.Canceled {
 			t.Errorf("Write = %v; want context.Canceled", err)
 		}
-		p.feed(p.buf[:1])
-		p.expect(`text "first"`)
+		p.Feed(firstByte)
+		p.Expect(`text "first"`)
 		if err := receive(t, first); err != nil {
 			t.Error(err)
 		}
 		go c.Write(bounded(t), frame.Text, []byte("third"))
-		p.expect(`text "third"`)
+		p.Expect(`text "third"`)
 	})
 }
 
 // A context that ends when all is written has no say any more.
 func TestWriteCancelledAfter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		for range 100 {
 			ctx, cancel := context.WithCancel(context.Background())
 			written := started(func() error { return c.Write(ctx, frame.Text, []byte("x")) })
-			p.expect(`text "x"`)
+			p.Expect(`text "x"`)
 			cancel()
 			if err := receive(t, written); err != nil {
 				t.Fatalf("Write = %v", err)
@@ -125,33 +128,32 @@ func TestWriteCancelledAfter(t *testing.T) {
 // A reader does not wait for a writer that the peer does not read from, and the
 // pongs, which have to wait, are bounded.
 func TestReadWhileWriteBlocks(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		written := started(func() error { return c.Write(bounded(t), frame.Text, []byte("blocked")) })
-		if _, err := io.ReadFull(p.nc, p.buf[:1]); err != nil {
+		firstByte := make([]byte, 1)
+		if _, err := io.ReadFull(p.NetConn(), firstByte); err != nil {
 			t.Fatal(err)
 		}
 		go func() {
 			for i := range 1000 {
-				p.frame(0x89, string(bytes.Repeat([]byte{'a' + byte(i%26)}, 100)))
+				p.Frame(0x89, string(bytes.Repeat([]byte{'a' + byte(i%26)}, 100)))
 			}
-			p.text("through")
+			p.Text("through")
 		}()
 		expectText(t, c, `text "through"`)
-		c.mu.Lock()
-		if n := len(c.pending); n > maxPending {
-			t.Errorf("%d bytes of pongs wait; want at most %d", n, maxPending)
+		if n := c.PendingBytes(); n > MaxPending {
+			t.Errorf("%d bytes of pongs wait; want at most %d", n, MaxPending)
 		}
-		c.mu.Unlock()
-		p.feed(p.buf[:1])
-		p.expect(`text "blocked"`)
+		p.Feed(firstByte)
+		p.Expect(`text "blocked"`)
 		if err := receive(t, written); err != nil {
 			t.Error(err)
 		}
 		var last wsproto.Event
 		for last.Kind != wsproto.Message {
 			go c.Write(bounded(t), frame.Text, []byte("end"))
-			ev := p.event()
+			ev := p.Event()
 			if ev.Kind != wsproto.Pong && ev.Kind != wsproto.Message {
 				t.Fatalf("the peer received %v", ev)
 			}
@@ -166,14 +168,14 @@ func TestReadWhileWriteBlocks(t *testing.T) {
 // R19: messages in one frame and in fragments, pings and pongs of many
 // goroutines never interleave against RFC 6455 §5.4.
 func TestR19ConcurrentWriters(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
 		const writers, each = 8, 20
 		c.CloseRead(context.Background())
 		var writing sync.WaitGroup
 		for i := range writers {
 			writing.Go(func() {
-				s := strings.Repeat(string(rune('a'+i)), 3*fragmentSize)
+				s := strings.Repeat(string(rune('a'+i)), 3*FragmentSize)
 				for n := range each {
 					if i%2 == 0 {
 						if err := c.Write(context.Background(), frame.Text, []byte(s[:n])); err != nil {
@@ -197,11 +199,11 @@ func TestR19ConcurrentWriters(t *testing.T) {
 		}
 		writing.Go(func() {
 			for range each {
-				p.frame(0x89, "?")
+				p.Frame(0x89, "?")
 			}
 		})
 		for messages := 0; messages < writers*each; {
-			switch ev := p.event(); ev.Kind {
+			switch ev := p.Event(); ev.Kind {
 			case wsproto.Message:
 				messages++
 				if s := string(ev.Payload); s != "" && strings.Trim(s, s[:1]) != "" {
@@ -228,8 +230,8 @@ func (brokenConn) Write([]byte) (int, error) { return 0, errBroken }
 func TestR26WriteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
-		c := newConn(brokenConn{ours}, nil, handshake.Result{}, &Options{})
-		p := newPeer(t, theirs, nil)
+		c := New(brokenConn{ours}, wsproto.Client, nil, handshake.Result{}, nil)
+		p := wstest.NewPeer(t, theirs, wsproto.Server, nil, handshake.Result{})
 		for range 2 {
 			err := c.Write(bounded(t), frame.Text, nil)
 			var closed *CloseError
@@ -238,13 +240,13 @@ func TestR26WriteFails(t *testing.T) {
 			}
 		}
 		go func() {
-			p.frame(0x88, "\x03\xf4restart")
-			p.nc.Close()
+			p.Frame(0x88, "\x03\xf4restart")
+			p.Close()
 		}()
 		var closed *CloseError
 		if _, _, err := c.Read(bounded(t)); !errors.As(err, &closed) || closed.Code != 1012 {
 			t.Errorf("Read = %v; want 1012", err)
 		}
-		receive(t, c.gone)
+		receive(t, c.Gone())
 	})
 }

@@ -385,7 +385,7 @@ func TestRefusals(t *testing.T) {
 	for url, want := range map[string]string{
 		dead:                       "connection refused",
 		"ws" + forbids.URL[4:]:     "members only",
-		"http://127.0.0.1/":        `scheme is "http"`,
+		"ftp://127.0.0.1/":         `scheme is "ftp"`,
 		"ws://127.0.0.1:99999999/": "99999999",
 	} {
 		e, err := New(&plan, load.Share{To: 1}, Target{URL: url, Timeout: 10 * time.Second}, 1)

@@ -113,7 +113,7 @@ func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 	if err != nil {
 		return handshake.Result{}, err
 	}
-	c, err := wsconn.Dial(timed, e.target.URL, &wsconn.Options{DialOptions: *o})
+	c, err := wsconn.Dial(timed, e.target.URL, &wsconn.DialOptions{DialOptions: *o})
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {
 		return handshake.Result{}, fmt.Errorf("no connection to %s within %v (--connect-timeout)", e.target.URL, e.target.Timeout)
 	}
@@ -220,7 +220,7 @@ func (e *Engine) dial(m *load.Member) error {
 	}
 	m.Shard.Dialing(m)
 	if e.Kind == Goroutines {
-		c, err := wsconn.Dial(ctx, e.target.URL, &wsconn.Options{DialOptions: *o, MaxMessage: e.maxMessage, MaxFragments: -1})
+		c, err := wsconn.Dial(ctx, e.target.URL, &wsconn.DialOptions{DialOptions: *o, Options: wsconn.Options{MaxMessage: e.maxMessage, MaxFragments: -1}})
 		if err != nil {
 			return e.explain(err)
 		}

@@ -170,11 +170,11 @@ func TestAgentFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	job := Job{Plan: load.Plan{Scenario: load.Echo, Conns: 1, Size: 64, Inflight: 1}, Target: drive.Target{URL: "http://127.0.0.1/", Timeout: time.Second}, Share: load.Share{From: 0, To: 1}}
+	job := Job{Plan: load.Plan{Scenario: load.Echo, Conns: 1, Size: 64, Inflight: 1}, Target: drive.Target{URL: "ftp://127.0.0.1/", Timeout: time.Second}, Share: load.Share{From: 0, To: 1}}
 	if err := w.Prepare(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "agent "+addr) || !strings.Contains(err.Error(), `scheme is "http"`) {
+	if err := w.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "agent "+addr) || !strings.Contains(err.Error(), `scheme is "ftp"`) {
 		t.Errorf("%v", err)
 	}
 }
