@@ -17,6 +17,13 @@ type budget struct {
 
 func (b *budget) exceeded() bool { return b.limit > 0 && b.used.Load() > b.limit }
 
+// add counts n more bytes, which wait in a mailbox. Any goroutine.
+func (b *budget) add(n int) {
+	if b.limit > 0 {
+		b.used.Add(int64(n))
+	}
+}
+
 // unpublishedBytes is how much more the loop holds than it has added to the budget.
 func (l *loop) unpublishedBytes() int64 {
 	before := l.published[queued] + l.published[assembling]

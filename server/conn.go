@@ -17,11 +17,15 @@ type Conn struct {
 }
 
 // Send queues one message. It copies p and never blocks. Messages arrive in the order in
-// which they were sent. A nil
-// error means that the message was queued, not that it arrived. The error is
-// ErrClosed once Close was called or the connection is ending, ErrBusy if the
-// loop cannot keep up, or a *wsproto.UsageError. Send does not check that text is
-// UTF-8; if it is not, the peer fails the connection.
+// which they were sent. A nil error means that the message was queued, not that it arrived.
+//
+// The error is ErrQueueFull if the message would exceed Config.WriteQueue, because the peer
+// does not read fast enough; ErrBusy if the loop cannot keep up; ErrClosed once Close was
+// called or the connection is ending; or a *wsproto.UsageError. After ErrQueueFull and
+// ErrBusy the connection is as it was: try again when OnWritable says so (WritableHandler),
+// use SendWait, or Evict the connection.
+//
+// Send does not check that text is UTF-8; if it is not, the peer fails the connection.
 func (c Conn) Send(op frame.Opcode, p []byte) error {
 	if !op.IsData() {
 		return notData(op)
@@ -29,7 +33,7 @@ func (c Conn) Send(op frame.Opcode, p []byte) error {
 	if c.closed() {
 		return ErrClosed
 	}
-	return c.conn.loop.post(task{kind: taskSend, to: c, op: op}, p)
+	return c.post(task{kind: taskSend, op: op}, len(p), p)
 }
 
 // SendPrepared queues m, as Send does, without copying it.
@@ -40,7 +44,7 @@ func (c Conn) SendPrepared(m *wsproto.Prepared) error {
 	if c.closed() {
 		return ErrClosed
 	}
-	return c.conn.loop.post(task{kind: taskPrepared, to: c, m: m}, nil)
+	return c.post(task{kind: taskPrepared, m: m}, len(m.Payload()), nil)
 }
 
 func notData(op frame.Opcode) error {
@@ -62,6 +66,16 @@ func (c Conn) Close(code wsproto.CloseCode, reason string) error {
 		return ErrClosed
 	}
 	return c.conn.loop.post(task{kind: taskClose, to: c, code: code}, []byte(reason))
+}
+
+// Evict closes a connection that does not keep up with 1013: queued messages of which
+// nothing has been written are discarded. The error is ErrClosed if the connection is already
+// closing.
+func (c Conn) Evict() error {
+	if c.conn == nil || !c.conn.genClosed.CompareAndSwap(c.gen<<1, c.gen<<1|1) {
+		return ErrClosed
+	}
+	return c.conn.loop.post(task{kind: taskEvict, to: c}, nil)
 }
 
 // Pause stops (true) or resumes (false) reading from the peer. Messages that have
@@ -91,18 +105,20 @@ func (c Conn) Do(f func(LoopConn)) error {
 	return c.conn.loop.post(task{kind: taskDo, to: c, do: f}, nil)
 }
 
-// Buffered returns how many bytes were still waiting after the loop last wrote to the
-// connection's socket; 0 once the connection has ended. It does not include what was
-// sent since then.
+// Buffered returns how many bytes wait to be written: what was sent from other goroutines,
+// and what was still waiting after the loop last wrote to the connection's socket. It does not
+// include what callbacks and groups have sent since then. It is 0 once the connection has
+// ended.
 func (c Conn) Buffered() int {
 	if c.conn == nil {
 		return 0
 	}
+	v := c.conn.posted.v.Load()
 	n := c.conn.buffered.Load()
-	if c.conn.gen() != c.gen {
+	if uint32(v>>32) != c.gen || c.conn.gen() != c.gen {
 		return 0
 	}
-	return int(n)
+	return int(n) + int(v&postedBytes)
 }
 
 // Flushed calls f once everything that was sent before has been offered to the socket, with

@@ -229,7 +229,7 @@ func (ts *testServer) until(t *testing.T, loop int, f func(*conn) bool) {
 	}
 }
 
-// A peer that does not read is evicted when its queue is full: whole unsent
+// What a full queue has no room for is refused. When the connection is evicted, whole unsent
 // frames are discarded, and the Close frame follows the one cut in two.
 func TestWriteQueueFull(t *testing.T) {
 	causes := make(chan error, 1)
@@ -244,8 +244,14 @@ func TestWriteQueueFull(t *testing.T) {
 		ts.clock.settle()
 		sent++
 	}
-	if err != ErrClosed || ts.Stats().Evicted != 1 {
+	if err != ErrQueueFull || ts.Stats().Evicted != 0 {
 		t.Fatalf("Send: %v, %d evicted", err, ts.Stats().Evicted)
+	}
+	if err := h.Evict(); err != nil {
+		t.Error(err)
+	}
+	if err, again := h.Send(frame.Binary, nil), h.Evict(); err != ErrClosed || again != ErrClosed {
+		t.Errorf("after Evict: Send %v, Evict %v; want ErrClosed", err, again)
 	}
 	got := 0
 	for {

@@ -11,6 +11,11 @@ var (
 	// ErrClosed is returned for sending to a connection that is closing or gone.
 	ErrClosed = errors.New("server: connection is closed")
 
+	// ErrQueueFull is returned for a message that has no room in the connection's write
+	// queue, and is the cause of a CloseError of an evicted connection. The message was not
+	// queued.
+	ErrQueueFull = errors.New("server: write queue is full")
+
 	// ErrBusy is returned when a loop's mailbox is full because the loop cannot keep
 	// up with what other goroutines send. The message was not queued.
 	ErrBusy = errors.New("server: loop's mailbox is full")
@@ -24,7 +29,6 @@ var (
 	ErrPingTimeout     = errors.New("peer does not answer pings")
 	ErrAssemblyTimeout = errors.New("message not complete in time")
 	ErrWriteTimeout    = errors.New("peer does not read")
-	ErrQueueFull       = errors.New("write queue is full")
 	ErrControlRate     = errors.New("too many control frames")
 	ErrOverBudget      = errors.New("memory budget is spent")
 	ErrPanic           = errors.New("handler panicked")

@@ -1,6 +1,9 @@
 package server
 
-import "syscall"
+import (
+	"errors"
+	"syscall"
+)
 
 // maxVector is the maximum number of segments in one write.
 const maxVector = 64
@@ -49,9 +52,15 @@ func (l *loop) flushConn(c *conn) {
 	l.updateInterest(c)
 }
 
+// errFailed is what writing returns after it failed; the cause is recorded already.
+var errFailed = errors.New("writing has failed before")
+
 // write writes the outbox until it is empty or the kernel's buffer is full.
 func (l *loop) write(c *conn) error {
 	o := c.out
+	if c.has(flagFailed) {
+		return errFailed
+	}
 	if o == nil || c.has(flagBlocked) {
 		return nil
 	}

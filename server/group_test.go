@@ -195,7 +195,7 @@ func TestR19ConcurrentSend(t *testing.T) {
 // A loop that does not keep up refuses messages, and still takes a Close.
 func TestBusy(t *testing.T) {
 	opened := make(chan Conn, 1)
-	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, WriteQueue: 1 << 10})
+	ts := start(t, Config{Loops: 1, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}, WriteQueue: Off})
 	c := ts.dial(t, "/")
 	h := receive(t, opened)
 	held, release := make(chan struct{}), make(chan struct{})
@@ -206,8 +206,8 @@ func TestBusy(t *testing.T) {
 	for p := make([]byte, 16<<20); err == nil; n++ {
 		err = h.Send(frame.Binary, p)
 	}
-	if err != ErrBusy || n != maxMail>>24+1 {
-		t.Errorf("after %d messages: %v; want ErrBusy after %d", n, err, maxMail>>24+1)
+	if err != ErrBusy || n != maxMail>>24 {
+		t.Errorf("after %d messages: %v; want ErrBusy after %d", n, err, maxMail>>24)
 	}
 	if err := h.Close(wsproto.CloseNormal, ""); err != nil {
 		t.Errorf("Close: %v", err)

@@ -77,6 +77,7 @@ func (c *conn) present() bool { return c.phase != vacant && c.phase != gone }
 func (l *loop) beginClosing(c *conn, why *CloseError) {
 	l.setCause(c, why)
 	c.genClosed.Store(c.genClosed.Load() | 1)
+	l.waiters.wake(c.handle())
 	if c.phase < closing {
 		c.move(closing)
 		l.stats.closing.Add(1)
@@ -185,6 +186,8 @@ func (l *loop) teardown(c *conn) {
 	l.setAssembling(c, 0)
 	delete(l.remotes, c.slot)
 	delete(l.unread, c.slot)
+	delete(l.wanted, c.slot)
+	l.waiters.wake(c.handle())
 	l.live--
 	l.stats.open.Add(-1)
 	l.gone = append(l.gone, c)

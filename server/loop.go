@@ -29,11 +29,13 @@ type loop struct {
 	conns   *atomic.Int64
 	release *releaser
 
-	nobody *conn // stands for a connection that is gone
+	mailLimit int
+	nobody    *conn // stands for a connection that is gone
 
 	// Any goroutine.
 	box     mailbox
 	hasMail atomic.Bool // something is in box
+	waiters waiters
 	slabs   [maxSlabs]atomic.Pointer[[slabSize]conn]
 	free    struct {
 		mu    sync.Mutex
@@ -61,10 +63,11 @@ type loop struct {
 	outboxes      []*outbox // unused ones
 	spareSegments int       // the capacity of all outboxes
 	groups        groups
-	dirty         []*conn // to write to when the iteration ends
-	gone          []*conn // whose slots are freed then
-	callback      uint32  // counts the callbacks that began or ended
-	writables     []Conn  // whose OnWritable is called in the next iteration
+	dirty         []*conn        // to write to when the iteration ends
+	gone          []*conn        // whose slots are freed then
+	callback      uint32         // counts the callbacks that began or ended
+	wanted        map[uint32]int // by slot, of those with flagTell: how large a refused message was, if it needs an almost empty queue
+	writables     []Conn         // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
 	opening       *adoption                 // of the connection whose OnOpen runs
 	lastHandshake *handshake.Result         // that a connection keeps; without a Header
@@ -90,6 +93,7 @@ func newLoop(index int, cfg *Config, b *budget, conns *atomic.Int64, release *re
 		input: make([]byte, inputSize), scratch: make([]byte, 0, inputSize),
 	}
 	l.free.next = 1
+	l.mailLimit = mailLimit(cfg)
 	l.nobody = &conn{loop: l}
 	l.nobody.genClosed.Store(1) // nothing can be sent to it
 	l.tick()

@@ -49,11 +49,14 @@ func (c LoopConn) Send(op frame.Opcode, p []byte) error {
 		return ErrClosed
 	}
 	l := me.loop
-	if l.mayActDirectly() {
-		l.sendMessage(me, op, p)
-		return nil
+	if !l.mayActDirectly() {
+		return me.handle().post(task{kind: taskSend, op: op}, len(p), p)
 	}
-	return l.post(task{kind: taskSend, to: me.handle(), op: op}, p)
+	if err := l.makeRoom(me, frameSize(len(p))); err != nil {
+		return err
+	}
+	l.sendMessage(me, op, p)
+	return nil
 }
 
 // SendPrepared queues m, as Send does, without copying it.
@@ -66,17 +69,35 @@ func (c LoopConn) SendPrepared(m *wsproto.Prepared) error {
 		return ErrClosed
 	}
 	l := me.loop
-	if l.mayActDirectly() {
-		l.sendPrepared(me, m, Evict, nil)
-		return nil
+	if !l.mayActDirectly() {
+		return me.handle().post(task{kind: taskPrepared, m: m}, len(m.Payload()), nil)
 	}
-	return l.post(task{kind: taskPrepared, to: me.handle(), m: m}, nil)
+	if err := l.makeRoom(me, frameSize(len(m.Payload()))); err != nil {
+		return err
+	}
+	l.queuePrepared(me, m, nil)
+	return nil
+}
+
+// makeRoom returns an error unless n bytes may be sent now.
+func (l *loop) makeRoom(c *conn, n int) error {
+	switch {
+	case l.fits(c, n, l.cfg.WriteQueue):
+		return nil
+	case c.has(flagFailed):
+		return ErrClosed
+	}
+	l.tellRoom(c, n)
+	return ErrQueueFull
 }
 
 // Close closes the connection; see Conn.Close.
 func (c LoopConn) Close(code wsproto.CloseCode, reason string) error {
 	return c.Conn().Close(code, reason)
 }
+
+// Evict closes a connection that does not keep up; see Conn.Evict.
+func (c LoopConn) Evict() error { return c.Conn().Evict() }
 
 // Pause stops (true) or resumes (false) reading from the peer; see Conn.Pause. If it is
 // called in OnMessage, the next message is delivered only after the connection is resumed.

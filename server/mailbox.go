@@ -3,6 +3,7 @@ package server
 import (
 	"sync"
 	"time"
+	"unsafe"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -15,6 +16,7 @@ type mailbox struct {
 	mu     sync.Mutex
 	tasks  []task // Guarded by mu.
 	data   []byte // Guarded by mu. The tasks' payloads.
+	bytes  int    // Guarded by mu. What the tasks and their messages use.
 	asleep bool   // Guarded by mu. The loop waits, or is about to, and has to be woken.
 	dozing bool   // Guarded by mu. It is asleep, but for no longer than dozeTime: taskOpen need not wake it.
 	closed bool   // Guarded by mu. The loop has ended.
@@ -23,18 +25,20 @@ type mailbox struct {
 type taskKind uint8
 
 const (
-	taskSend     taskKind = iota
-	taskPrepared          // a full mailbox refuses the kinds up to this one
+	taskSend taskKind = iota
+	taskPrepared
+	taskDo // runs a function in a callback of the connection
+	taskGroup
+	taskJoin // a full mailbox refuses the kinds up to this one
+	taskLeave
+	taskTell // a message was refused
 	taskClose
+	taskEvict
 	taskPause
 	taskResume
 	taskOpen
-	taskJoin
-	taskLeave
-	taskGroup
 	taskStop
 	taskCut
-	taskDo       // runs a function in a callback of the connection
 	taskPanicked // expels the connection, because a callback of it panicked
 	taskCall     // runs a function
 )
@@ -48,6 +52,7 @@ type task struct {
 	to       Conn
 	from     int // the payload's place in the mailbox's data
 	end      int
+	size     int // bytes that count as posted, or that were refused
 	m        *wsproto.Prepared
 	adoption *adoption
 	group    *members
@@ -57,13 +62,28 @@ type task struct {
 	call     func()
 }
 
-// maxMail is the maximum number of payload bytes in a mailbox, unless Config.WriteQueue is
-// larger, and maxTasks that of tasks. An empty mailbox takes anything, and tasks that
-// end a connection or concern a group are never refused.
-const (
-	maxMail  = 64 << 20
-	maxTasks = 1 << 20
-)
+// maxMail is the maximum number of bytes in a mailbox. An empty mailbox takes anything, and
+// tasks that end something are never refused.
+const maxMail = 64 << 20
+
+// mailLimit returns the maximum for each mailbox of a server: room for one connection's queue,
+// and otherwise no more than all of them together may take of half of the memory budget.
+func mailLimit(cfg *Config) int {
+	limit := maxMail
+	if cfg.MemoryBudget > 0 {
+		limit = min(limit, cfg.MemoryBudget/2/cfg.Loops)
+	}
+	return max(limit, cfg.WriteQueue)
+}
+
+// cost is what a task uses while it waits, with a payload of n bytes.
+func (t *task) cost(n int) int {
+	n += int(unsafe.Sizeof(*t))
+	if t.m != nil {
+		n += len(t.m.Payload())
+	}
+	return n
+}
 
 // post adds a task, with a copy of p, and wakes the loop if it sleeps.
 func (l *loop) post(t task, p []byte) error {
@@ -73,11 +93,27 @@ func (l *loop) post(t task, p []byte) error {
 		b.mu.Unlock()
 		return ErrClosed
 	}
-	if t.kind <= taskPrepared && len(b.tasks) > 0 &&
-		(len(b.tasks) >= maxTasks || len(b.data)+len(p) > max(maxMail, l.cfg.WriteQueue)) {
+	if !b.takes(&t, len(p), l.mailLimit) {
 		b.mu.Unlock()
 		return ErrBusy
 	}
+	l.put(t, p)
+	b.mu.Unlock()
+	return nil
+}
+
+// takes reports whether there is room for a task with a payload of n bytes. Called with mu
+// held.
+func (b *mailbox) takes(t *task, n, limit int) bool {
+	return t.kind > taskJoin || len(b.tasks) == 0 || b.bytes+t.cost(n) <= limit
+}
+
+// put adds a task that has room. Called with the mailbox's mu held.
+func (l *loop) put(t task, p []byte) {
+	b := &l.box
+	cost := t.cost(len(p))
+	b.bytes += cost
+	l.budget.add(cost)
 	t.from = len(b.data)
 	b.data = append(b.data, p...)
 	t.end = len(b.data)
@@ -88,8 +124,6 @@ func (l *loop) post(t task, p []byte) error {
 		b.asleep = false
 		l.k.wake()
 	}
-	b.mu.Unlock()
-	return nil
 }
 
 // mayActDirectly reports whether the mailbox is empty and not being delivered: what a
@@ -105,8 +139,11 @@ func (l *loop) deliver() {
 		b.mu.Lock()
 		tasks, data := b.tasks, b.data
 		b.tasks, b.data = l.spare.tasks[:0], l.spare.data[:0]
+		l.budget.add(-b.bytes)
+		b.bytes = 0
 		l.hasMail.Store(false)
 		b.mu.Unlock()
+		l.waiters.wake(Conn{})
 		l.delivering = true
 		for i := range tasks {
 			l.do(&tasks[i], data)
@@ -147,10 +184,18 @@ func (l *loop) do(t *task, data []byte) {
 		return
 	}
 	switch t.kind {
-	case taskSend:
-		l.sendMessage(c, t.op, data[t.from:t.end])
-	case taskPrepared:
-		l.sendPrepared(c, t.m, Evict, nil)
+	case taskSend, taskPrepared:
+		if t.kind == taskSend {
+			l.sendMessage(c, t.op, data[t.from:t.end])
+		} else {
+			l.queuePrepared(c, t.m, nil)
+		}
+		c.buffered.Store(uint32(min(uint64(c.waiting()), 1<<32-1)))
+		t.to.unpost(t.size)
+	case taskTell:
+		l.tellRoom(c, t.size)
+	case taskEvict:
+		l.evict(c, ErrQueueFull)
 	case taskClose:
 		l.sendClose(c, t.code, string(data[t.from:t.end]), nil)
 	case taskPause, taskResume:
@@ -184,4 +229,11 @@ func (l *loop) tooLate(t *task) {
 func (l *loop) callDo(c *conn, f func(LoopConn)) {
 	defer l.leave(c)
 	f(l.enter(c))
+}
+
+// used returns how many bytes wait for the loop. Any goroutine.
+func (b *mailbox) used() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return int64(b.bytes)
 }

@@ -140,7 +140,7 @@ func TestMemoryBudget(t *testing.T) {
 	ts, peer, cs, hs := slow(t, 3, Config{MemoryBudget: 1 << 20, WriteQueue: Off}, end(causes))
 	for i, n := range []int{1, 3, 9} {
 		for range n {
-			hs[i].Send(frame.Binary, make([]byte, 100_000))
+			hs[i].SendWait(t.Context(), frame.Binary, make([]byte, 100_000))
 		}
 		ts.clock.settle()
 	}

@@ -24,7 +24,7 @@ func TestTurnReentered(t *testing.T) {
 		Loops: 1, PingInterval: 60 * time.Second, CloseTimeout: 5 * time.Second, WriteTimeout: Off, WriteQueue: 64 << 10,
 		newKernel: peer.kernels(),
 		Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: func(c LoopConn, _ error) {
-			full.Send(frame.Binary, make([]byte, 40<<10)) // one too many
+			full.Evict()
 			closed <- c.Conn()
 		}},
 	})

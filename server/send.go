@@ -21,7 +21,7 @@ func (l *loop) growArena(n int) {
 	}
 }
 
-// sendMessage encodes one message into the connection's outbox.
+// sendMessage encodes one message, which has room, into the connection's outbox.
 func (l *loop) sendMessage(c *conn, op frame.Opcode, p []byte) {
 	l.growArena(frame.MaxHeaderSize + len(p))
 	from := len(l.arena)
@@ -30,19 +30,14 @@ func (l *loop) sendMessage(c *conn, op frame.Opcode, p []byte) {
 		return // it is closing: OnClose tells the sender
 	}
 	l.arena = b
-	if l.fits(c, len(b)-from, l.cfg.WriteQueue) {
-		l.traffic[messagesOut]++
-		l.queue(c, b[from:])
-	} else {
-		l.arena = b[:from]
-		l.evict(c, ErrQueueFull)
-	}
+	l.traffic[messagesOut]++
+	l.queue(c, b[from:])
 }
 
-// sendPrepared queues a shared message, of a group or of none. The policy says what
-// happens if it does not fit. of is the state that m is the newest version of, or nil.
+// sendPrepared queues a group's message. The policy says what happens if it does not fit. of
+// is the state that m is the newest version of, or nil.
 func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
-	if c.proto.CloseExpected() {
+	if c.proto.CloseExpected() || c.has(flagFailed) {
 		return // what is queued, the Close frame at its end, stays
 	}
 	if of != nil && c.out != nil {
@@ -58,13 +53,20 @@ func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
 	// Check this before making the frame: with context takeover, making it changes
 	// the connection's compression window, and then the frame has to be sent.
 	if !l.fits(c, frame.MaxHeaderSize+len(m.Payload()), limit) {
-		if p == Drop {
+		switch {
+		case c.has(flagFailed):
+		case p == Drop:
 			l.stats.dropped.Add(1)
-		} else {
+		default:
 			l.evict(c, ErrQueueFull)
 		}
 		return
 	}
+	l.queuePrepared(c, m, of)
+}
+
+// queuePrepared queues a shared message that has room.
+func (l *loop) queuePrepared(c *conn, m *wsproto.Prepared, of *state) {
 	var b []byte
 	var err error
 	if of != nil {
@@ -85,18 +87,30 @@ func (l *loop) fits(c *conn, n, limit int) bool {
 	if c.out == nil || c.out.bytes == 0 || limit == 0 || c.out.bytes+n <= limit {
 		return true
 	}
-	if err := l.write(c); err != nil {
-		// The descriptor failed; the connection ends with this iteration.
-		l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Err: err})
+	if l.writeEarly(c) != nil {
 		return false
 	}
 	return c.out == nil || c.out.bytes+n <= limit
 }
 
+// writeEarly writes what the kernel will take before the iteration ends. If the descriptor
+// has failed, the connection ends with the iteration; until then nothing is tried again.
+func (l *loop) writeEarly(c *conn) error {
+	err := l.write(c)
+	if err != nil && !c.has(flagFailed) {
+		c.flags |= flagFailed
+		l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Err: err})
+		l.markDirty(c)
+	}
+	return err
+}
+
 // sendOwn queues frames that the protocol itself sends, such as pongs.
 func (l *loop) sendOwn(c *conn, p []byte) {
 	if !c.proto.CloseExpected() && !l.fits(c, len(p), l.cfg.WriteQueue) {
-		l.evict(c, ErrQueueFull)
+		if !c.has(flagFailed) {
+			l.evict(c, ErrQueueFull)
+		}
 		return
 	}
 	l.growArena(len(p))
@@ -135,9 +149,7 @@ func (l *loop) queueOf(c *conn, b []byte, of *state) {
 		// One system call takes no more segments, so they need not wait for the end of
 		// the iteration. The list of them stays short, however many messages an
 		// iteration has for one connection.
-		if err := l.write(c); err != nil {
-			l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Err: err})
-		}
+		l.writeEarly(c)
 	}
 }
 

@@ -29,6 +29,10 @@ type conn struct {
 	// it.
 	buffered atomic.Uint32
 
+	// posted is how many bytes were sent that the loop has not queued; see room.go. Any
+	// goroutine.
+	posted posted
+
 	// Loop only.
 	phase     phase
 	mask      uint8 // what the kernel watches for: wantRead, wantWrite
@@ -68,6 +72,8 @@ const (
 	flagFull                         // the queue went over half of its limit: do not read
 	flagPaused                       // the application has paused reading
 	flagUnread                       // the loop keeps input that the protocol has not seen
+	flagTell                         // a notice is due when there is room
+	flagFailed                       // writing failed; the iteration tears it down
 )
 
 func (c *conn) has(f flags) bool { return c.flags&f != 0 }
@@ -127,9 +133,10 @@ func (l *loop) reap() {
 		return
 	}
 	for _, c := range l.gone {
-		gen := c.gen() + 1
+		next := c.gen() + 1
 		c.clear()
-		c.genClosed.Store(gen << 1)
+		c.posted.v.Store(uint64(next) << 32)
+		c.genClosed.Store(next << 1)
 	}
 	l.whenGone.call(l.gone)
 	l.conns.Add(-int64(len(l.gone)))
@@ -142,8 +149,8 @@ func (l *loop) reap() {
 	l.gone = l.gone[:0]
 }
 
-// clear makes c an unused slot. It leaves genClosed alone: other goroutines may read
-// it at any time.
+// clear makes c an unused slot. It leaves genClosed and posted alone: other goroutines
+// may read them at any time.
 func (c *conn) clear() {
 	c.move(vacant)
 	c.mask, c.flags, c.fd, c.pinged, c.control, c.window = 0, 0, -1, 0, 0, 0

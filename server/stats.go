@@ -31,7 +31,7 @@ type Stats struct {
 	BytesIn     uint64 // read, under TLS after decryption
 	BytesOut    uint64 // written, under TLS before encryption
 
-	Queued     int64 // bytes that wait to be written
+	Queued     int64 // bytes that wait to be written, or for a loop to take them
 	Assembling int64 // bytes received of incomplete messages
 
 	Ended     Ended  // why connections ended
@@ -181,7 +181,7 @@ func (s *Server) Stats() Stats {
 		sum.MessagesOut += c.traffic[messagesOut].Load()
 		sum.BytesIn += c.traffic[bytesIn].Load()
 		sum.BytesOut += c.traffic[bytesOut].Load()
-		sum.Queued += int64(c.traffic[queued].Load())
+		sum.Queued += int64(c.traffic[queued].Load()) + l.box.used()
 		sum.Assembling += int64(c.traffic[assembling].Load())
 		sum.Busy += time.Duration(c.traffic[busy].Load()) * time.Microsecond
 		sum.Dropped += c.dropped.Load()

@@ -174,7 +174,7 @@ func TestTLSIdleAndGroup(t *testing.T) {
 	}
 }
 
-// A client over TLS that does not read is held back and evicted as any other.
+// A client over TLS that does not read is held back, refused and evicted as any other.
 func TestTLSBackpressure(t *testing.T) {
 	causes := make(chan error, 2)
 	opened := make(chan Conn, 2)
@@ -203,8 +203,10 @@ func TestTLSBackpressure(t *testing.T) {
 		err = h.Send(frame.Binary, make([]byte, 64<<10))
 		ts.clock.settle()
 	}
-	if n := ts.Stats().Evicted; err != ErrClosed || n != 1 {
-		t.Errorf("Send: %v, %d evicted; want ErrClosed, 1", err, n)
+	h.Evict()
+	ts.clock.settle()
+	if n := ts.Stats().Evicted; err != ErrQueueFull || n != 1 {
+		t.Errorf("Send: %v, %d evicted; want ErrQueueFull, 1", err, n)
 	}
 }
 

@@ -1,13 +1,15 @@
 package server
 
 // WritableHandler is a Handler that is told when a slow connection has caught up, so
-// that it need not guess how much to send.
+// that it need not guess how much to send: it sends until it is refused, and goes on when
+// OnWritable is called.
 type WritableHandler interface {
 	Handler
 
-	// OnWritable is called on c's loop when its write queue, after exceeding half of
-	// Config.WriteQueue, has come down to a quarter of it. It is never called if
-	// Config.WriteQueue is Off.
+	// OnWritable is called on c's loop when there is room again after a message was refused
+	// with ErrQueueFull or ErrBusy, or after more than half of Config.WriteQueue waited.
+	// There is room when no more than a quarter of Config.WriteQueue waits and the message
+	// that was refused fits, or when nothing waits.
 	OnWritable(c LoopConn)
 }
 
@@ -22,15 +24,10 @@ func (l *loop) updateBackpressure(c *conn) {
 		c.buffered.Store(n)
 	}
 	limit := l.cfg.WriteQueue
-	switch {
-	case limit == 0:
-	case waiting > limit/2:
+	if limit > 0 && waiting > limit/2 {
 		c.flags |= flagFull
-	case waiting <= limit/4 && c.has(flagFull):
-		c.flags &^= flagFull
-		if c.endpoint.writable != nil && c.phase < closing {
-			l.writables = append(l.writables, c.handle())
-		}
+	} else if c.has(flagTell) && l.hasRoom(c, waiting) || c.has(flagFull) && waiting <= limit/4 {
+		l.noticeRoom(c)
 	}
 }
 
