@@ -2,14 +2,15 @@ package server
 
 import (
 	"errors"
-	"strconv"
 
+	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
 var (
-	// ErrClosed is returned for sending to a connection that is closing or gone.
-	ErrClosed = errors.New("server: connection is closed")
+	// ErrClosed is returned for sending to a connection that is closing or gone. It is the
+	// ErrClosed of package wsconn, and a net.ErrClosed to errors.Is.
+	ErrClosed = handshake.ErrClosed
 
 	// ErrQueueFull is returned for a message that has no room in the connection's write
 	// queue, and is the cause of a CloseError of an evicted connection. The message was not
@@ -34,31 +35,7 @@ var (
 	ErrPanic           = errors.New("handler panicked")
 )
 
-// CloseError says how a connection ended.
-type CloseError struct {
-	// Code is what the first Close frame said, the peer's or ours, or
-	// CloseAbnormal if the connection ended without one.
-	Code   wsproto.CloseCode
-	Reason string
-	Local  bool // this side ended it
-	// Err is the cause if it was not a Close frame or a call of Close: io.EOF, a
-	// syscall.Errno, a *wsproto.PeerError, or one of this package's errors.
-	Err error
-}
-
-func (e *CloseError) Error() string {
-	s := "server: closed by peer: "
-	if e.Local {
-		s = "server: closed: "
-	}
-	s += e.Code.String()
-	if e.Reason != "" {
-		s += " " + strconv.Quote(e.Reason)
-	}
-	if e.Err != nil {
-		s += ": " + e.Err.Error()
-	}
-	return s
-}
-
-func (e *CloseError) Unwrap() error { return e.Err }
+// CloseError says how a connection ended. Err is nil if a Close frame ended it that a program
+// asked for; otherwise it is io.EOF, a syscall.Errno, a *wsproto.PeerError, or one of this
+// package's errors.
+type CloseError = wsproto.CloseError

@@ -1,6 +1,8 @@
 package server
 
 import (
+	"iter"
+	"slices"
 	"sync"
 
 	"github.com/hawser-ws/hawser/wsproto"
@@ -24,10 +26,11 @@ const (
 // Group is a set of connections that are sent the same messages. A message
 // costs one post for each loop that has members, and every member receives the
 // group's messages in the same order. Its methods may be called from any
-// goroutine and do not block.
+// goroutine and do not block, except SendWait.
 //
 // A member receives exactly what is sent between its Join and its Leave. A connection
-// that ends leaves all its groups.
+// that ends leaves all its groups. An empty group needs no closing: it is garbage once
+// nothing refers to it.
 type Group struct {
 	mu    sync.Mutex // held while one call posts to all loops, so that all see one order
 	loops []*members // Immutable.
@@ -39,8 +42,9 @@ type members struct {
 	loop  *loop
 	count int // Guarded by group.mu. Joins posted and not undone; if 0, there are no members.
 
+	slots []uint32 // Guarded by group.mu, for all but the loop, which alone changes it.
+
 	// Loop only.
-	slots []uint32
 	index uint32 // into loop.groups, while there are members
 }
 
@@ -97,32 +101,118 @@ func (g *Group) Leave(c Conn) {
 	}
 }
 
-// Send sends m to every member.
-func (g *Group) Send(m *wsproto.Prepared, p Policy) { g.send(m, p, "") }
+// LeaveAll removes every member.
+func (g *Group) LeaveAll() { g.postEnd(task{kind: taskLeaveAll}, nil) }
+
+// Close closes every member's connection, as Conn.Close does. The error is a
+// *wsproto.UsageError for a code or reason that must not be sent.
+func (g *Group) Close(code wsproto.CloseCode, reason string) error {
+	if err := wsproto.CheckClose(code, reason); err != nil {
+		return err
+	}
+	g.postEnd(task{kind: taskCloseAll, code: code}, []byte(reason))
+	return nil
+}
+
+func (g *Group) postEnd(t task, p []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, part := range g.loops {
+		if part.count > 0 {
+			t.group = part
+			part.loop.post(t, p) // ErrClosed: the loop has ended, and so have its connections
+		}
+	}
+}
+
+// Len returns the number of members. A loop that has not yet carried out a Join counts it, and
+// one that has not yet carried out a Leave counts the member.
+func (g *Group) Len() (n int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, part := range g.loops {
+		n += part.count
+	}
+	return n
+}
+
+// Members ranges over the members in no particular order, as they were when the loop over
+// them began. The group may be used meanwhile. A connection is a member once its loop has
+// carried out the Join, and until it has carried out the Leave: usually that is at once, but
+// in a callback not before the callback has returned.
+func (g *Group) Members() iter.Seq[Conn] {
+	return func(yield func(Conn) bool) {
+		for _, c := range g.snapshot() {
+			if !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+func (g *Group) snapshot() (all []Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, part := range g.loops {
+		for _, slot := range part.slots {
+			all = append(all, part.loop.at(slot).handle())
+		}
+	}
+	return all
+}
+
+// Send sends m to every member but those in except. The error is ErrBusy if a loop that has
+// members cannot keep up; then no member is sent it, whatever the policy.
+func (g *Group) Send(m *wsproto.Prepared, p Policy, except ...Conn) error {
+	return g.send(task{m: m, policy: p, except: except}, "")
+}
 
 // SendNewest sends m to every member as the newest version of a state. The key says which
 // state of the group it is; it must not be empty. The message replaces the previous
 // version, unless a part of that has been written, and goes to the end of the queue: so a
 // slow member has at most one version of each state waiting. If there is still no room, the
-// member is closed with 1013.
-func (g *Group) SendNewest(m *wsproto.Prepared, key string) {
+// member is closed with 1013. The error is that of Send.
+func (g *Group) SendNewest(m *wsproto.Prepared, key string) error {
 	if key == "" {
 		panic("server: Group.SendNewest with an empty key")
 	}
-	g.send(m, Evict, key)
+	return g.send(task{m: m}, key)
 }
 
-func (g *Group) send(m *wsproto.Prepared, p Policy, key string) {
-	if m == nil {
+// send posts a message to all loops that have members, or to none.
+func (g *Group) send(t task, key string) error {
+	if t.m == nil {
 		panic("server: Group.Send of a nil *wsproto.Prepared")
 	}
+	t.kind = taskGroup
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	// Every group locks the mailboxes in the order of the loops.
+	room := true
+	locked := 0
 	for _, part := range g.loops {
-		if part.count > 0 {
-			part.loop.post(task{kind: taskGroup, group: part, m: m, policy: p, state: part.state(key)}, nil)
+		if locked++; part.count > 0 {
+			b := &part.loop.box
+			b.mu.Lock()
+			if room = b.takes(&t, 0, part.loop.mailLimit); !room {
+				break
+			}
 		}
 	}
+	for _, part := range g.loops[:locked] {
+		if part.count == 0 {
+			continue
+		}
+		if room && !part.loop.box.closed {
+			t.group, t.state = part, part.state(key)
+			part.loop.put(t, nil)
+		}
+		part.loop.box.mu.Unlock()
+	}
+	if !room {
+		return ErrBusy
+	}
+	return nil
 }
 
 // state identifies what SendNewest sends versions of. Equal values are the same state.
@@ -139,25 +229,33 @@ func (m *members) state(key string) *state {
 	return &state{m, key}
 }
 
-// undo uncounts one Join.
-func (m *members) undo() {
-	m.group.mu.Lock()
-	m.count--
-	m.group.mu.Unlock()
-}
-
 // sendGroup queues a message for the members on this loop. It tears none of them down,
 // so the list does not change meanwhile.
-func (l *loop) sendGroup(m *members, msg *wsproto.Prepared, p Policy, of *state) {
+func (l *loop) sendGroup(t *task) {
+	for _, slot := range t.group.slots {
+		c := l.at(slot)
+		if len(t.except) > 0 && slices.Contains(t.except, c.handle()) {
+			continue
+		}
+		l.sendPrepared(c, t.m, t.policy, t.state)
+	}
+}
+
+// closeAll closes the members on this loop. Closing tears none of them down.
+func (l *loop) closeAll(m *members, code wsproto.CloseCode, reason string) {
 	for _, slot := range m.slots {
-		l.sendPrepared(l.at(slot), msg, p, of)
+		if c := l.at(slot); c.genClosed.Load()&1 == 0 {
+			l.sendClose(c, code, reason, nil)
+		}
 	}
 }
 
 // joinGroup adds a connection, or undoes the count if it is a member already.
 func (l *loop) joinGroup(m *members, c *conn) {
+	m.group.mu.Lock()
+	defer m.group.mu.Unlock()
 	if len(m.slots) > 0 && c.groups.find(m.index) >= 0 {
-		m.undo()
+		m.count--
 		return
 	}
 	if len(m.slots) == 0 {
@@ -170,6 +268,13 @@ func (l *loop) joinGroup(m *members, c *conn) {
 	m.slots = append(m.slots, c.slot)
 }
 
+// undo uncounts the Join of a connection that has ended.
+func (m *members) undo() {
+	m.group.mu.Lock()
+	m.count--
+	m.group.mu.Unlock()
+}
+
 // leaveGroup removes a connection from a group, if it is a member.
 func (l *loop) leaveGroup(m *members, c *conn) {
 	if len(m.slots) == 0 {
@@ -178,6 +283,13 @@ func (l *loop) leaveGroup(m *members, c *conn) {
 	if i := c.groups.find(m.index); i >= 0 {
 		l.vacate(c.groups.places[i])
 		c.groups.remove(i)
+	}
+}
+
+// emptyGroup removes all members on this loop.
+func (l *loop) emptyGroup(m *members) {
+	for len(m.slots) > 0 {
+		l.leaveGroup(m, l.at(m.slots[len(m.slots)-1]))
 	}
 }
 
@@ -194,6 +306,8 @@ func (l *loop) leaveAll(c *conn) {
 // vacate empties a place in a group; the last member moves into it.
 func (l *loop) vacate(p place) {
 	m := l.groups.list[p.group]
+	m.group.mu.Lock()
+	defer m.group.mu.Unlock()
 	last := uint32(len(m.slots) - 1)
 	if moved := m.slots[last]; p.at != last {
 		m.slots[p.at] = moved
@@ -204,5 +318,5 @@ func (l *loop) vacate(p place) {
 	if last == 0 {
 		l.groups.remove(m)
 	}
-	m.undo()
+	m.count--
 }

@@ -249,7 +249,7 @@ func TestGroupSendBehindClose(t *testing.T) {
 			g.SendNewest(text("state"), "state")
 			hs[0].Send(frame.Text, []byte("last"))
 			c.close(g, hs[0])
-			g.send(wsproto.NewPrepared(frame.Binary, make([]byte, c.size)), Evict, c.key)
+			g.send(task{m: wsproto.NewPrepared(frame.Binary, make([]byte, c.size))}, c.key)
 			ts.clock.settle()
 			peer.open.Store(true)
 			ts.loops[0].call(func() { ts.loops[0].markDirty(hs[0].conn) })

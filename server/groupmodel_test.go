@@ -84,7 +84,7 @@ func TestDeliveryDoesNotAllocate(t *testing.T) {
 	allocs := make(chan float64, 1)
 	l.post(task{kind: taskCall, call: func() {
 		allocs <- testing.AllocsPerRun(100, func() {
-			l.sendGroup(g.loops[0], m, Evict, nil)
+			l.sendGroup(&task{group: g.loops[0], m: m})
 			l.flush()
 		})
 	}}, nil)

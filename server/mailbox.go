@@ -27,10 +27,12 @@ type taskKind uint8
 const (
 	taskSend taskKind = iota
 	taskPrepared
-	taskDo // runs a function in a callback of the connection
-	taskGroup
-	taskJoin // a full mailbox refuses the kinds up to this one
+	taskDo    // runs a function in a callback of the connection
+	taskGroup // a full mailbox refuses the kinds up to this one
+	taskJoin
 	taskLeave
+	taskLeaveAll
+	taskCloseAll
 	taskTell // a message was refused
 	taskClose
 	taskEvict
@@ -56,6 +58,7 @@ type task struct {
 	m        *wsproto.Prepared
 	adoption *adoption
 	group    *members
+	except   []Conn // members that are not sent it
 	state    *state // nil: the message is not a version of one
 	over     time.Duration
 	do       func(LoopConn)
@@ -63,7 +66,7 @@ type task struct {
 }
 
 // maxMail is the maximum number of bytes in a mailbox. An empty mailbox takes anything, and
-// tasks that end something are never refused.
+// those that end or change something are never refused.
 const maxMail = 64 << 20
 
 // mailLimit returns the maximum for each mailbox of a server: room for one connection's queue,
@@ -105,7 +108,7 @@ func (l *loop) post(t task, p []byte) error {
 // takes reports whether there is room for a task with a payload of n bytes. Called with mu
 // held.
 func (b *mailbox) takes(t *task, n, limit int) bool {
-	return t.kind > taskJoin || len(b.tasks) == 0 || b.bytes+t.cost(n) <= limit
+	return t.kind > taskGroup || len(b.tasks) == 0 || b.bytes+t.cost(n) <= limit
 }
 
 // put adds a task that has room. Called with the mailbox's mu held.
@@ -166,7 +169,13 @@ func (l *loop) do(t *task, data []byte) {
 		l.register(t.to.conn, t.adoption)
 		return
 	case taskGroup:
-		l.sendGroup(t.group, t.m, t.policy, t.state)
+		l.sendGroup(t)
+		return
+	case taskLeaveAll:
+		l.emptyGroup(t.group)
+		return
+	case taskCloseAll:
+		l.closeAll(t.group, t.code, string(data[t.from:t.end]))
 		return
 	case taskStop:
 		l.stop(t.over)

@@ -230,3 +230,29 @@ func (c Conn) SendPreparedWait(ctx context.Context, m *wsproto.Prepared) error {
 	}
 	return c.conn.loop.waiters.await(ctx, c, func() error { return c.SendPrepared(m) })
 }
+
+// SendWait is like Send, but waits while a loop cannot keep up. It must not be called in a
+// callback: the loop that it waits for would wait for it. The error is ctx's, or nil.
+func (g *Group) SendWait(ctx context.Context, m *wsproto.Prepared, p Policy, except ...Conn) error {
+	for {
+		err := g.Send(m, p, except...)
+		if err != ErrBusy {
+			return err
+		}
+		// Of the loops that are behind, the first one is waited for.
+		for _, part := range g.loops {
+			err := part.loop.waiters.await(ctx, Conn{}, part.loop.hasMailRoom)
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// hasMailRoom returns ErrBusy if half of the mailbox is used. Any goroutine.
+func (l *loop) hasMailRoom() error {
+	if l.box.used() > int64(l.mailLimit/2) {
+		return ErrBusy
+	}
+	return nil
+}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"net"
 	"sync"
 	"testing"
 
@@ -155,6 +156,7 @@ func TestSendWaitEnds(t *testing.T) {
 	ctx = t.Context()
 	go wait()
 	waitFor(t, func() bool { return ts.loops[0].waiters.count.Load() == 1 })
+	cs[0].nc.(*net.TCPConn).SetLinger(0) // a reset, which is heard although the queue is full
 	cs[0].nc.Close()
 	if err := receive(t, done); err != ErrClosed {
 		t.Errorf("the connection ended: %v", err)

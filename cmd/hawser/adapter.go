@@ -34,7 +34,15 @@ func (a *adapter) OnClose(c server.LoopConn, err error) {
 // socket is a connection as the hub sees it.
 type socket struct{ c server.Conn }
 
-func (p socket) SendPrepared(m *wsproto.Prepared) error      { return p.c.SendPrepared(m) }
+// SendPrepared evicts a connection that has no room for the message.
+func (p socket) SendPrepared(m *wsproto.Prepared) error {
+	err := p.c.SendPrepared(m)
+	if err == server.ErrQueueFull || err == server.ErrBusy {
+		p.c.Evict()
+	}
+	return err
+}
+
 func (p socket) Close(code wsproto.CloseCode, reason string) { p.c.Close(code, reason) }
 func (p socket) Flushed(f func(int))                         { p.c.Flushed(f) }
 func (p socket) Pause(on bool)                               { p.c.Pause(on) }
@@ -52,6 +60,9 @@ func (g group) Send(m *wsproto.Prepared, u chat.Urgency) {
 	case chat.MayBeDropped:
 		g.g.Send(m, server.Drop)
 	default:
-		g.g.Send(m, server.Evict)
+		if g.g.Send(m, server.Evict) == server.ErrBusy {
+			// Members that miss a message must load the history again.
+			g.g.Close(wsproto.CloseTryAgainLater, "server is overloaded")
+		}
 	}
 }

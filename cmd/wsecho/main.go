@@ -133,11 +133,13 @@ func (h *handler) OnOpen(c server.LoopConn) {
 
 func (h *handler) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	if c.Value() == true {
-		h.fanout.Send(wsproto.NewPrepared(op, p), server.Evict)
+		if h.fanout.Send(wsproto.NewPrepared(op, p), server.Evict) == server.ErrBusy {
+			c.Close(wsproto.CloseTryAgainLater, "fan-out is too fast")
+		}
 		return
 	}
-	if c.Send(op, p) == server.ErrBusy {
-		c.Close(wsproto.CloseTryAgainLater, "echo queue is full")
+	if err := c.Send(op, p); err == server.ErrQueueFull || err == server.ErrBusy {
+		c.Evict()
 	}
 }
 
