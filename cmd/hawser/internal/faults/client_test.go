@@ -113,6 +113,7 @@ func (c *client) connect(ctx context.Context) (*link, error) {
 			c.session = packet{}
 		case c.run.unknown(refused):
 			return nil, errors.Join(err, c.person.renew(ctx, n, a.Token))
+		case refused.Reason == "auth_timeout" && c.run.breaking(): // the node was stopped, or its link cut, for that long
 		case refused.Code != 503:
 			c.run.rec.problem("%s is not let in by %s: %v", c.name, n.name, err)
 		}
