@@ -31,7 +31,8 @@ type attacker struct {
 	from  netip.Addr
 	place target
 	tries *atomic.Int64
-	token string // of the guest that it is at present
+	token string   // of the guest that it is at present
+	users []string // the ids of all guests that it has been
 }
 
 // attacks are what strangers do, by name. Each is one attempt, which ends when the server has
@@ -61,8 +62,8 @@ type attack struct {
 const attackVariable = "ATTACK"
 
 // attackFrom starts a process of attackers. It waits until that is ready; the function that it
-// returns lets it begin, waits until it has ended, and returns how often something was tried.
-func (b *battlefield) attackFrom(a attack) func() int64 {
+// returns lets it begin, waits until it has ended, and returns what was tried.
+func (b *battlefield) attackFrom(a attack) func() attackReport {
 	text, err := json.Marshal(a)
 	if err != nil {
 		b.t.Fatal(err)
@@ -83,18 +84,22 @@ func (b *battlefield) attackFrom(a attack) func() int64 {
 	}
 	b.t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 	lines := bufio.NewReader(out)
-	read := func(format string, args ...any) {
-		line, err := lines.ReadString('\n')
-		if _, err2 := fmt.Sscanf(line, format, args...); err2 != nil {
-			b.t.Fatalf("the attackers say %q: %v, %v", line, err, err2)
-		}
+	if line, err := lines.ReadString('\n'); line != "ready\n" {
+		b.t.Fatalf("the attackers say %q: %v", line, err)
 	}
-	read("ready")
-	return func() (tries int64) {
+	return func() (r attackReport) {
 		in.Close()
-		read("tried %d", &tries)
-		return tries
+		if err := json.NewDecoder(lines).Decode(&r); err != nil {
+			b.t.Fatalf("the attackers' report: %v", err)
+		}
+		return r
 	}
+}
+
+// attackReport is what a process of attackers has done.
+type attackReport struct {
+	Tries int64
+	Users [][]string // of each attacker, the guests that it has been
 }
 
 // TestAttackers is the process of the attackers, where TestAttack starts it.
@@ -110,13 +115,14 @@ func TestAttackers(t *testing.T) {
 	raiseDescriptors()
 	fmt.Println("ready")
 	io.Copy(io.Discard, os.Stdin)
-	fmt.Println("tried", a.carryOut(t.Context()))
+	json.NewEncoder(os.Stdout).Encode(a.carryOut(t.Context()))
 }
 
 // carryOut has each address try twice a second.
-func (a *attack) carryOut(ctx context.Context) int64 {
+func (a *attack) carryOut(ctx context.Context) attackReport {
 	ctx, cancel := context.WithTimeout(ctx, a.For)
 	defer cancel()
+	r := attackReport{Users: make([][]string, a.Addresses)}
 	var tries atomic.Int64
 	var wg sync.WaitGroup
 	for i := range a.Addresses {
@@ -133,11 +139,13 @@ func (a *attack) carryOut(ctx context.Context) int64 {
 				case <-ctx.Done():
 				}
 			}
+			r.Users[i] = one.users
 		})
 	}
 	wg.Wait()
 	<-ctx.Done()
-	return tries.Load()
+	r.Tries = tries.Load()
+	return r
 }
 
 func addressOf(n uint32) netip.Addr {
@@ -210,10 +218,11 @@ func (a *attacker) again(ctx context.Context) (*wsconn.Conn, error) {
 			return c, nil
 		}
 	}
-	var err error
-	if a.token, _, err = a.place.guest(ctx, a.from); err != nil {
+	token, id, err := a.place.guest(ctx, a.from)
+	if err != nil {
 		return nil, err
 	}
+	a.token, a.users = token, append(a.users, id)
 	return a.place.login(ctx, a.from, a.token)
 }
 
