@@ -191,13 +191,24 @@ func faults(r *http.Request, mode byte) (statuses []int) {
 		count += n
 	}
 	wrong(400, !ok || len(extensions) > 16 || count > 64)
-	allowed := []string{"http://127.0.0.1:8080", "http://localhost:8080"}
-	if mode&1 != 0 {
-		allowed = []string{"https://good.example"}
-	}
 	origins := h["Origin"]
-	wrong(403, len(origins) > 1 || len(origins) == 1 && origins[0] != "" && !slices.Contains(allowed, asciiLower(origins[0])))
+	wrong(403, len(origins) > 1 || len(origins) == 1 && origins[0] != "" && !mayConnect(r, origins[0], mode))
 	return statuses
+}
+
+// mayConnect reports whether the pages of an origin may connect: those that are listed or,
+// without a list, those of the host that the request names.
+func mayConnect(r *http.Request, origin string, mode byte) bool {
+	if mode&1 != 0 {
+		return asciiLower(origin) == "https://good.example"
+	}
+	for scheme, port := range map[string]string{"http://": ":80", "https://": ":443"} {
+		host, ok := strings.CutPrefix(asciiLower(origin), scheme)
+		if ok && strings.TrimSuffix(host, port) == strings.TrimSuffix(asciiLower(r.Host), port) {
+			return strings.HasPrefix(r.RequestURI, "/")
+		}
+	}
+	return false
 }
 
 func asciiLower(s string) string {
@@ -275,7 +286,7 @@ func FuzzUpgrade(f *testing.F) {
 	const hello = "GET /chat HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUpgrade: websocket\r\nConnection: keep-alive, Upgrade\r\n" +
 		"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
 	for _, more := range []string{
-		"", "Origin: https://good.example\r\n", "Origin: HTTP://localhost:8080\r\n", "Origin: null\r\n", "Origin: http://evil\r\nOrigin: http://localhost:8080\r\n", // A01
+		"", "Origin: https://good.example\r\n", "Origin: HTTP://127.0.0.1:8080\r\n", "Origin: null\r\n", "Origin: http://evil\r\nOrigin: http://localhost:8080\r\n", // A01
 		"Origin:\r\nSec-WebSocket-Protocol:\r\nSec-WebSocket-Extensions: ,\r\nContent-Length: 0\r\n", // H27
 		"Content-Length: 8\r\n", "Transfer-Encoding: chunked\r\n", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "Sec-WebSocket-Version: 8\r\n", // H01, H02, H06
 		"Sec-WebSocket-Protocol: chat, ,superchat\r\nSec-WebSocket-Protocol: other\r\n", "Sec-WebSocket-Protocol: chat,chat\r\n", "Sec-WebSocket-Protocol: a b\r\n", // H19

@@ -19,8 +19,14 @@ const acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 // AcceptKey returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455
 // §4.2.2). It does not check the key.
 func AcceptKey(key string) string {
-	sum := sha1.Sum([]byte(key + acceptGUID))
-	return base64.StdEncoding.EncodeToString(sum[:])
+	return string(appendAcceptKey(nil, key))
+}
+
+// appendAcceptKey appends it.
+func appendAcceptKey(dst []byte, key string) []byte {
+	var buf [keyDigits + len("==") + len(acceptGUID)]byte // longer keys are not valid
+	sum := sha1.Sum(append(append(buf[:0], key...), acceptGUID...))
+	return base64.StdEncoding.AppendEncode(dst, sum[:])
 }
 
 // newKey draws the nonce of one handshake from random.

@@ -33,10 +33,14 @@ func newHijackable() *hijackable {
 // sink takes what is written to it.
 type sink struct {
 	net.Conn
-	err error // what Write fails with
+	err     error // what Write fails with
+	written []byte
 }
 
-func (s *sink) Write(p []byte) (int, error) { return len(p), s.err }
+func (s *sink) Write(p []byte) (int, error) {
+	s.written = append(s.written[:0], p...)
+	return len(p), s.err
+}
 
 func (w *hijackable) close()                      { w.nc.Close() }
 func (w *hijackable) Header() http.Header         { return w.header }

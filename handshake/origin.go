@@ -63,18 +63,23 @@ func SameHost(r *http.Request, origin string) error {
 	if !strings.HasPrefix(r.RequestURI, "/") {
 		return errors.New("the request line must begin with a path, so that Host is what the client's browser sent")
 	}
+	return sameHost(r.Host, origin, r.TLS != nil)
+}
+
+// sameHost is SameHost for a request line that begins with a path.
+func sameHost(asked, origin string, overTLS bool) error {
 	scheme, host, _ := strings.Cut(origin, "://")
 	port := ":443"
 	switch {
 	case equalFold(scheme, "https"):
-	case equalFold(scheme, "http") && r.TLS == nil:
+	case equalFold(scheme, "http") && !overTLS:
 		port = ":80"
 	case equalFold(scheme, "http"):
 		return errors.New("an http page must not connect over TLS")
 	default:
 		return errors.New("it is neither http nor https")
 	}
-	if !equalFold(strings.TrimSuffix(host, port), strings.TrimSuffix(r.Host, port)) {
+	if !equalFold(strings.TrimSuffix(host, port), strings.TrimSuffix(asked, port)) {
 		return errors.New("it is not the host that was asked for") // a proxy may have set Host to a name that is its own affair
 	}
 	return nil

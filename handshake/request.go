@@ -15,29 +15,63 @@ const (
 
 const defaultMaxHeaders = 100
 
+// Fields are the header fields that decide about an opening handshake. Each has its lines in
+// the order of the request, without the white space around them; a field that is absent has
+// none.
+type Fields struct {
+	Host       string
+	Upgrade    []string
+	Connection []string
+	Key        []string // Sec-WebSocket-Key
+	Version    []string // Sec-WebSocket-Version
+	Protocols  []string // Sec-WebSocket-Protocol
+	Extensions []string // Sec-WebSocket-Extensions
+	Origin     []string
+
+	// Lines is how many lines the header has, of these and all other fields.
+	Lines int
+}
+
+func fieldsOf(r *http.Request) *Fields {
+	h := r.Header
+	f := &Fields{
+		Host: r.Host, Upgrade: h["Upgrade"], Connection: h["Connection"], Key: h[keyHeader], Version: h[versionHeader],
+		Protocols: h[protocolHeader], Extensions: h[extensionsHeader], Origin: h["Origin"],
+		Lines: 1, // Host, which net/http removes from the header
+	}
+	for _, values := range h {
+		f.Lines += len(values)
+	}
+	return f
+}
+
 // checkRequest verifies the requirements of RFC 6455 §4.2.1 for the client's handshake.
 //
 // 4.2.1: "including but not limited to any violations of the ABNF grammar
 // specified for the components of the handshake, the server MUST stop
 // processing the client's handshake and return an HTTP response with an
 // appropriate error code (such as 400 Bad Request)."
-func (u *Upgrader) checkRequest(r *http.Request) *Error {
+func (u *Upgrader) checkRequest(r *http.Request, f *Fields) *Error {
 	if err := checkRequestLine(r); err != nil {
 		return err
 	}
-	if err := u.checkHeaderCount(r); err != nil {
+	if err := u.checkHeaderCount(f); err != nil {
 		return err
 	}
 	if err := checkNoBody(r); err != nil {
 		return err
 	}
-	if err := checkUpgrade(r.Header); err != nil {
+	return checkFields(f)
+}
+
+func checkFields(f *Fields) *Error {
+	if err := checkUpgrade(f); err != nil {
 		return err
 	}
-	if err := checkVersion(r.Header); err != nil {
+	if err := checkVersion(f.Version); err != nil {
 		return err
 	}
-	return checkKey(r.Header)
+	return checkKey(f.Key)
 }
 
 // 4.2.1: "An HTTP/1.1 or higher GET request".
@@ -61,17 +95,13 @@ func checkRequestLine(r *http.Request) *Error {
 }
 
 // checkHeaderCount limits the number of header lines; net/http limits only their bytes.
-func (u *Upgrader) checkHeaderCount(r *http.Request) *Error {
+func (u *Upgrader) checkHeaderCount(f *Fields) *Error {
 	limit := u.MaxHeaders
 	if limit == 0 {
 		limit = defaultMaxHeaders
 	}
-	lines := 1 // Host, which net/http removes from the header
-	for _, values := range r.Header {
-		lines += len(values)
-	}
-	if lines > limit {
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "%d header lines, at most %d are accepted", lines, limit)
+	if f.Lines > limit {
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "%d header lines, at most %d are accepted", f.Lines, limit)
 	}
 	return nil
 }
@@ -90,26 +120,25 @@ func checkNoBody(r *http.Request) *Error {
 	return nil
 }
 
-func checkUpgrade(h http.Header) *Error {
+func checkUpgrade(f *Fields) *Error {
 	// 4.2.1: "An |Upgrade| header field containing the value "websocket",
 	// treated as an ASCII case-insensitive value."
-	if lines := h["Upgrade"]; !hasElement(lines, "websocket") {
-		return refusef(http.StatusBadRequest, "%s, want websocket", found("Upgrade", lines))
+	if !hasElement(f.Upgrade, "websocket") {
+		return refusef(http.StatusBadRequest, "%s, want websocket", found("Upgrade", f.Upgrade))
 	}
 	// 4.2.1: "A |Connection| header field that includes the token "Upgrade",
 	// treated as an ASCII case-insensitive value."
-	if lines := h["Connection"]; !hasElement(lines, "upgrade") {
-		return refusef(http.StatusBadRequest, "%s, want Upgrade", found("Connection", lines))
+	if !hasElement(f.Connection, "upgrade") {
+		return refusef(http.StatusBadRequest, "%s, want Upgrade", found("Connection", f.Connection))
 	}
 	return nil
 }
 
-func checkVersion(h http.Header) *Error {
+func checkVersion(lines []string) *Error {
 	// 4.2.2: "If this version does not match a version understood by the
 	// server, the server MUST abort the WebSocket handshake described in this
 	// section and instead send an appropriate HTTP error code (such as 426
 	// Upgrade Required)".
-	lines := h[versionHeader]
 	if len(lines) == 1 && lines[0] == "13" {
 		return nil
 	}
@@ -120,11 +149,24 @@ func checkVersion(h http.Header) *Error {
 	return refusef(status, "%s, want 13", found("Sec-WebSocket-Version", lines))
 }
 
-func checkKey(h http.Header) *Error {
+func checkKey(lines []string) *Error {
 	// 4.2.1: "a base64-encoded (see Section 4 of [RFC4648]) value that, when
 	// decoded, is 16 bytes in length."
-	if lines := h[keyHeader]; len(lines) != 1 || !validKey(lines[0]) {
+	if len(lines) != 1 || !validKey(lines[0]) {
 		return refusef(http.StatusBadRequest, "%s, want one of %d base64 characters and ==", found("Sec-WebSocket-Key", lines), keyDigits)
 	}
 	return nil
+}
+
+// offers parses what the client offers: subprotocols and extensions.
+func (f *Fields) offers() (protocols []string, extensions []extension, err *Error) {
+	protocols, syntax := parseSubprotocols(f.Protocols)
+	if syntax != nil {
+		return nil, nil, refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol header: %v", syntax)
+	}
+	extensions, syntax = parseExtensions(f.Extensions)
+	if syntax != nil {
+		return nil, nil, refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions header: %v", syntax)
+	}
+	return protocols, extensions, nil
 }

@@ -118,61 +118,26 @@ func (p *Pending) Accept() (nc net.Conn, left []byte, res Result, err error) {
 	for name, values := range a.extra {
 		h[name] = append(h[name], values...)
 	}
-	h["Upgrade"] = []string{"websocket"}
-	h["Connection"] = []string{"Upgrade"}
-	h["Sec-WebSocket-Accept"] = []string{a.accept}
-	if a.subprotocol != "" {
-		h["Sec-WebSocket-Protocol"] = []string{a.subprotocol}
-	}
-	res = Result{Subprotocol: a.subprotocol}
-	if a.deflate != nil {
-		h["Sec-WebSocket-Extensions"] = []string{a.deflate.String()}
-		res.Deflate = a.deflate.agreed()
-	}
 	nc, brw, err := http.NewResponseController(p.w).Hijack()
 	if err != nil {
 		return nil, nil, Result{}, fmt.Errorf("handshake: hijack: %w", err)
 	}
-	if _, err := nc.Write(appendAnswer(nil, h)); err != nil {
+	if _, err := nc.Write(appendExtra(a.append(nil), h)); err != nil {
 		nc.Close()
 		return nil, nil, Result{}, fmt.Errorf("handshake: write response: %w", err)
 	}
-	return nc, leftover(brw.Reader), res, nil
-}
-
-// notInAnswer holds headers that a response without a body must not have (RFC 9110
-// §8.6, RFC 9112 §6.1).
-var notInAnswer = map[string]bool{"Content-Length": true, "Transfer-Encoding": true}
-
-// appendAnswer appends a 101 response. Writing it through net/http would cost a twelfth
-// of the whole handshake.
-func appendAnswer(dst []byte, h http.Header) []byte {
-	b := bytes.NewBuffer(append(dst, "HTTP/1.1 101 Switching Protocols\r\n"...))
-	h.WriteSubset(b, notInAnswer) // it replaces line breaks in values by spaces
-	b.WriteString("\r\n")
-	return b.Bytes()
-}
-
-// answer is the variable part of a 101 response.
-type answer struct {
-	accept      string
-	subprotocol string
-	deflate     *deflateParams // nil: not agreed on
-	extra       http.Header
+	return nc, leftover(brw.Reader), a.result(), nil
 }
 
 // judge verifies r and prepares the answer, without writing anything.
 func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err *Error) {
-	if err := u.checkRequest(r); err != nil {
+	f := fieldsOf(r)
+	if err := u.checkRequest(r, f); err != nil {
 		return a, err
 	}
-	offered, syntax := parseSubprotocols(r.Header[protocolHeader])
-	if syntax != nil {
-		return a, refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol header: %v", syntax)
-	}
-	offers, syntax := parseExtensions(r.Header[extensionsHeader])
-	if syntax != nil {
-		return a, refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions header: %v", syntax)
+	offered, offers, err := f.offers()
+	if err != nil {
+		return a, err
 	}
 	if err := u.checkOrigin(r); err != nil {
 		return a, err
@@ -193,7 +158,7 @@ func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err 
 			return a, refusef(http.StatusInternalServerError, "%v", err)
 		}
 	}
-	a.accept = AcceptKey(r.Header[keyHeader][0])
+	a.key = f.Key[0]
 	return a, nil
 }
 
