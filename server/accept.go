@@ -147,9 +147,10 @@ type accepted struct {
 
 	empty emptyLines // Reader only.
 
-	used atomic.Bool // there was a request
-	idle atomic.Bool // the next byte is the first of a request
-	http httpConn    // Guarded by s.http.mu.
+	used  atomic.Bool // there was a request
+	idle  atomic.Bool // the next byte is the first of a request
+	given atomic.Bool // net/http has given it away (Hijack)
+	http  httpConn    // Guarded by s.http.mu.
 }
 
 // acceptConn admits a connection. It returns nil for one that it had to close.

@@ -67,8 +67,14 @@ type Config struct {
 	Unused func(peer netip.Addr)
 
 	// HTTP handles the requests that arrive at Serve's listener; it must route
-	// upgrades to Server.ServeHTTP. By default the Server itself handles every path.
+	// upgrades to Server.ServeHTTP or an Endpoint. By default the Server itself handles
+	// every path.
 	HTTP http.Handler
+
+	// HTTPServer, if set, is called with each http.Server that Serve makes, before it
+	// serves. It may set timeouts, MaxHeaderBytes, Protocols, HTTP2, ErrorLog, BaseContext,
+	// ConnContext and ConnState, and call RegisterOnShutdown. See Serve for the defaults.
+	HTTPServer func(hs *http.Server)
 
 	// Middleware, if set, wraps everything that Serve answers, refusals and probes
 	// included. Use it for headers that belong in every answer. The RemoteAddr of its
@@ -147,7 +153,8 @@ type Config struct {
 	CloseTimeout time.Duration
 
 	// HandshakeTimeout is the maximum time from accept to the end of a request's
-	// header, on Serve's listeners. Default 5 s.
+	// header, on Serve's listeners; without Config.HTTP, to the end of its body. Default
+	// 5 s.
 	HandshakeTimeout time.Duration
 
 	// MaxConns is the maximum number of WebSockets, those in their handshake included.
@@ -182,9 +189,10 @@ type Config struct {
 	MaxHTTPConns int
 
 	// MaxHTTPConnsPerAddress is the same for one IPv4 address or IPv6 /64; the answer
-	// is 429. With ClientAddr, a connection counts for an address from its first
-	// request on; a connection from a proxy counts for the client that the request
-	// names, and only while that request is being answered. Default 1,000.
+	// is 429. It counts connections whose first request has not come, and those whose
+	// request is being answered, but not those that are kept open for another one. With
+	// ClientAddr, a connection counts for the client that the request names, and only
+	// while that request is being answered. Default 1,000.
 	MaxHTTPConnsPerAddress int
 
 	// MaxRequestRatePerAddress is the maximum number of requests per second at Serve's

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"net/http"
+	"sync"
 	"time"
 
 	"github.com/hawser-ws/hawser/wsproto"
@@ -17,21 +19,42 @@ func (s *Server) Shutdown(ctx context.Context) error { return s.Drain(ctx, 0) }
 
 // Drain stops accepting and closes all connections with 1001, each after what is
 // queued for it. The closes are spread evenly over the given time, so that the clients
-// do not all reconnect elsewhere at the same moment. Drain returns when all connections
-// and the loops have ended. When ctx is done, the remaining connections are cut; the
-// error then says how many, and wraps ctx's. If Drain is called more than once, the
+// do not all reconnect elsewhere at the same moment. HTTP requests that Serve is answering
+// are answered; http.Server.RegisterOnShutdown (see Config.HTTPServer) tells those that do
+// not end by themselves, such as event streams.
+//
+// Drain returns when all connections, requests and loops have ended. When ctx is done, what
+// remains is cut; the error then says how much, and wraps ctx's. Connections and requests
+// that another http.Server accepted are its own: shut it down first. If Drain is called more than once, the
 // earliest deadline wins. Handlers must not call it: their loop cannot end while they
 // wait for it.
 func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 	s.mu.Lock()
 	s.stopped = true
-	for _, hs := range s.https {
-		hs.Close() // hijacked connections no longer belong to it
-	}
+	https := s.https
 	s.mu.Unlock()
+	requests := make(chan int, 1)
+	go func() { requests <- s.drainHTTP(ctx, https) }()
+	cut, err := s.drainLoops(ctx, over)
+	n := <-requests
+	switch {
+	case err != nil && cut < 0:
+		return err
+	case n == 0 && err != nil:
+		return fmt.Errorf("server: %d connections were cut: %w", cut, err)
+	case n > 0 && cut == 0:
+		return fmt.Errorf("server: %d HTTP requests were cut: %w", n, ctx.Err())
+	case n > 0:
+		return fmt.Errorf("server: %d connections and %d HTTP requests were cut: %w", cut, n, ctx.Err())
+	}
+	return nil
+}
+
+// drainLoops ends the WebSockets and the loops. If ctx ends first, it returns its error,
+// and how many connections were cut, or -1 if that is not known.
+func (s *Server) drainLoops(ctx context.Context, over time.Duration) (cut int, err error) {
 	s.postAll(task{kind: taskStop, over: over})
-	cut := s.Stats().Cut
-	var err error
+	before := s.Stats().Cut
 	for _, l := range s.loops {
 		select {
 		case <-l.ended:
@@ -41,14 +64,29 @@ func (s *Server) Drain(ctx context.Context, over time.Duration) error {
 			select {
 			case <-l.ended:
 			case <-time.After(cutTimeout):
-				return fmt.Errorf("server: a handler blocks loop %d, whose connections cannot be cut: %w", l.index, err)
+				return -1, fmt.Errorf("server: a handler blocks loop %d, whose connections cannot be cut: %w", l.index, err)
 			}
 		}
 	}
-	if cut = s.Stats().Cut - cut; err != nil {
-		err = fmt.Errorf("server: %d connections were cut: %w", cut, err)
+	return int(s.Stats().Cut - before), err
+}
+
+// drainHTTP lets Serve's http.Servers answer what they are answering, until ctx ends. It
+// returns how many requests were cut.
+func (s *Server) drainHTTP(ctx context.Context, https []*http.Server) (cut int) {
+	s.http.stop()
+	var ending sync.WaitGroup
+	for _, hs := range https {
+		ending.Go(func() { hs.Shutdown(ctx) })
 	}
-	return err
+	ending.Wait()
+	if ctx.Err() != nil {
+		cut = s.http.answering()
+	}
+	for _, hs := range https {
+		hs.Close() // hijacked connections no longer belong to it
+	}
+	return cut
 }
 
 // postAll posts a task to every loop that has not ended.

@@ -32,8 +32,10 @@ type httpConns struct {
 
 	mu sync.Mutex
 	// Guarded by mu, as is the httpConn of each connection.
+	stopping  bool
 	n         int // surplus ones excluded
 	waiting   waiting
+	served    int // on which a request is being answered
 	surplus   int
 	pending   list.List // surplus ones whose request is awaited
 	addresses map[netip.Prefix]*httpAddress
@@ -43,12 +45,16 @@ type httpConns struct {
 // closed in favour of a newcomer.
 const headGrace = 2 * time.Second
 
+// For its address, a connection counts from accept to its first answer, and while later
+// requests of it arrive and are answered. One that is idle between two requests does not:
+// browsers and proxies keep many of those.
+
 // httpConn is the state of one of them.
 type httpConn struct {
 	state   httpState
 	since   time.Duration // when it began to wait
+	peer    netip.Addr    // the address that it comes from; invalid if only its requests say that
 	address *httpAddress  // the address it counts for; nil: none
-	proxied bool          // address is that of the current request's client
 	places  [2]*list.Element
 }
 
@@ -59,13 +65,14 @@ const (
 	httpReading                  // a request or a TLS handshake is on its way
 	httpIdle                     // between two requests
 	httpServing                  // a request is being answered
+	httpGiven                    // a handler has taken it over
 )
 
 // httpAddress holds the connections of one address.
 type httpAddress struct {
 	key     netip.Prefix
 	n       int
-	waiting waiting
+	reading list.List
 }
 
 // waiting holds the connections that are not being served, the longest waiting first.
@@ -76,7 +83,13 @@ func (w *waiting) oldest(now time.Duration) *accepted {
 	if e := w.idle.Front(); e != nil {
 		return e.Value.(*accepted)
 	}
-	if e := w.reading.Front(); e != nil && now-e.Value.(*accepted).http.since >= headGrace {
+	return slowest(&w.reading, now)
+}
+
+// slowest returns the connection that has waited longest for its request, if that is long
+// enough to close it.
+func slowest(reading *list.List, now time.Duration) *accepted {
+	if e := reading.Front(); e != nil && now-e.Value.(*accepted).http.since >= headGrace {
 		return e.Value.(*accepted)
 	}
 	return nil
@@ -96,8 +109,10 @@ func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 	h.mu.Lock()
 	now := h.now()
 	victim, why := h.victimFor(addr, scarce, now)
-	a.http.since = now
+	a.http.since, a.http.peer = now, addr
 	switch {
+	case h.stopping:
+		victim = a
 	case why == nil:
 		if victim != nil {
 			h.remove(victim)
@@ -108,7 +123,7 @@ func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 	default:
 		a.refusal, a.surplus = why, true
 		h.surplus++
-		a.http.state = httpReading
+		h.enter(a, httpReading)
 		a.http.places[0] = h.pending.PushBack(a)
 		if h.surplus > h.maxSurplus {
 			victim = h.pending.Front().Value.(*accepted) // possibly the newcomer itself
@@ -125,8 +140,8 @@ func (h *httpConns) add(a *accepted, addr netip.Addr, scarce bool) bool {
 // victimFor returns the connection that has to make room for one from addr, or nil if
 // none has to. why is not nil if there is no room and no victim. Called with mu held.
 func (h *httpConns) victimFor(addr netip.Addr, scarce bool, now time.Duration) (victim *accepted, why *refusal) {
-	if own := h.addresses[rate.Address(addr)]; addr.IsValid() && own != nil && h.maxPerAddress > 0 && own.n >= h.maxPerAddress {
-		if victim = own.waiting.oldest(now); victim == nil {
+	if own := h.fullAddress(addr); own != nil {
+		if victim = slowest(&own.reading, now); victim == nil {
 			return nil, refusedHTTPSurplus
 		}
 		return victim, nil
@@ -143,6 +158,18 @@ func (h *httpConns) victimFor(addr netip.Addr, scarce bool, now time.Duration) (
 		return victim, nil
 	}
 	return nil, why
+}
+
+// fullAddress returns the connections of an address if there are as many as there may be,
+// otherwise nil. Called with mu held.
+func (h *httpConns) fullAddress(addr netip.Addr) *httpAddress {
+	if !addr.IsValid() || h.maxPerAddress == 0 {
+		return nil
+	}
+	if own := h.addresses[rate.Address(addr)]; own != nil && own.n >= h.maxPerAddress {
+		return own
+	}
+	return nil
 }
 
 // count counts a connection for addr. Called with mu held.
@@ -175,12 +202,24 @@ func (h *httpConns) uncount(a *accepted) {
 	}
 }
 
+// enter changes the state of a connection. Called with mu held.
+func (h *httpConns) enter(a *accepted, s httpState) {
+	if a.http.state == httpServing {
+		h.served--
+	}
+	if s == httpServing {
+		h.served++
+	}
+	a.http.state = s
+}
+
 // wait puts a connection at the end of its lists. Called with mu held.
 func (h *httpConns) wait(a *accepted, s httpState) {
-	a.http.state, a.http.since = s, h.now()
+	h.enter(a, s)
+	a.http.since = h.now()
 	a.http.places[0] = h.waiting.line(s).PushBack(a)
 	if own := a.http.address; own != nil {
-		a.http.places[1] = own.waiting.line(s).PushBack(a)
+		a.http.places[1] = own.reading.PushBack(a)
 	}
 	a.idle.Store(s == httpIdle)
 }
@@ -192,7 +231,7 @@ func (h *httpConns) leave(a *accepted) {
 		lines[0] = &h.pending
 	}
 	if own := a.http.address; own != nil {
-		lines[1] = own.waiting.line(a.http.state)
+		lines[1] = &own.reading
 	}
 	for i, e := range a.http.places {
 		if e != nil {
@@ -209,7 +248,7 @@ func (h *httpConns) remove(a *accepted) {
 	}
 	h.leave(a)
 	h.uncount(a)
-	a.http.state = httpGone
+	h.enter(a, httpGone)
 	if a.surplus {
 		h.surplus--
 	} else {
@@ -217,36 +256,33 @@ func (h *httpConns) remove(a *accepted) {
 	}
 }
 
-// serving records that a request of the connection is being answered. If the request
-// names a client, the connection counts for the client's address; if a proxy named it,
-// only while the request is being answered. why is not nil if that address has too many
-// connections.
-func (h *httpConns) serving(a *accepted, client netip.Addr, proxied bool) (why *refusal) {
+// serving records that a request of the connection is being answered, which counts for the
+// address of the request's client. why is not nil if that has too many connections.
+func (h *httpConns) serving(a *accepted, client netip.Addr) (why *refusal) {
 	h.mu.Lock()
-	if a.http.state == httpGone || a.surplus {
-		if a.surplus && a.http.state != httpGone {
-			h.leave(a)
-			a.http.state = httpServing
-		}
+	switch {
+	case a.http.state == httpGone || a.http.state == httpServing: // another request over HTTP/2
+		h.mu.Unlock()
+		return nil
+	case a.surplus:
+		h.leave(a)
+		h.enter(a, httpServing)
 		h.mu.Unlock()
 		return nil
 	}
 	h.leave(a)
-	a.http.state = httpServing
+	h.enter(a, httpServing)
+	h.uncount(a)
 	var victim *accepted
-	if client.IsValid() {
-		h.uncount(a)
-		a.http.proxied = proxied
-		if own := h.addresses[rate.Address(client)]; own != nil && h.maxPerAddress > 0 && own.n >= h.maxPerAddress {
-			if victim = own.waiting.oldest(h.now()); victim == nil {
-				why = refusedHTTPSurplus
-			} else {
-				h.remove(victim)
-			}
+	if own := h.fullAddress(client); own != nil {
+		if victim = slowest(&own.reading, h.now()); victim == nil {
+			why = refusedHTTPSurplus
+		} else {
+			h.remove(victim)
 		}
-		if why == nil {
-			h.count(a, client)
-		}
+	}
+	if why == nil {
+		h.count(a, client)
 	}
 	h.mu.Unlock()
 	if victim != nil {
@@ -256,26 +292,72 @@ func (h *httpConns) serving(a *accepted, client netip.Addr, proxied bool) (why *
 }
 
 // answered records that a request has been answered and the connection awaits another
-// one. From a proxy, that may be another client's.
+// one.
 func (h *httpConns) answered(a *accepted) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	if a.http.state != httpServing || a.surplus {
+		h.mu.Unlock()
 		return
 	}
-	if a.http.proxied {
-		h.uncount(a)
+	h.uncount(a)
+	ended := h.stopping
+	if ended {
+		h.remove(a)
+	} else {
+		h.wait(a, httpIdle)
 	}
-	h.wait(a, httpIdle)
+	h.mu.Unlock()
+	if ended {
+		a.displace()
+	}
 }
 
-// arrives records that a request has begun to arrive on an idle connection.
+// arrives records that a request has begun to arrive on an idle connection. If its address
+// has too many without it, it is the first to make room for others.
 func (h *httpConns) arrives(a *accepted) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if a.http.state == httpIdle {
-		h.leave(a)
+	if a.http.state != httpIdle {
+		return
+	}
+	h.leave(a)
+	if h.fullAddress(a.http.peer) == nil {
+		h.count(a, a.http.peer)
 		h.wait(a, httpReading)
+		return
+	}
+	h.wait(a, httpReading)
+	a.http.since -= headGrace
+	h.waiting.reading.MoveToFront(a.http.places[0])
+}
+
+// hijacked records that a handler has taken over the connection. It counts until it is
+// closed or, if it becomes a WebSocket of this server, on a loop.
+func (h *httpConns) hijacked(a *accepted) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	a.given.Store(true)
+	if a.http.state == httpServing {
+		h.enter(a, httpGiven)
+	}
+}
+
+// stop closes the connections on which no request is being answered, those of newcomers as
+// soon as they come, and the others when they have been answered.
+func (h *httpConns) stop() {
+	var victims []*accepted
+	h.mu.Lock()
+	h.stopping = true
+	for _, line := range []*list.List{&h.waiting.idle, &h.waiting.reading, &h.pending} {
+		for e := line.Front(); e != nil; e = line.Front() {
+			a := e.Value.(*accepted)
+			h.remove(a)
+			victims = append(victims, a)
+		}
+	}
+	h.mu.Unlock()
+	for _, a := range victims {
+		a.displace()
 	}
 }
 
@@ -308,4 +390,11 @@ func (h *httpConns) open() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.n + h.surplus
+}
+
+// answering returns on how many connections requests are being answered.
+func (h *httpConns) answering() (n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.served
 }

@@ -97,22 +97,44 @@ func newSite(t *testing.T, cfg Config) *site {
 
 // Beyond the bound it is the connection that is idle longest which makes room.
 func TestHTTPConnsIdle(t *testing.T) {
-	for _, cfg := range []Config{{MaxHTTPConns: 2}, {MaxHTTPConnsPerAddress: 2}} {
-		st := newSite(t, cfg)
-		a, b := st.visit(t), st.visit(t)
-		a.wants("/page", "page")
-		b.wants("/page", "page")
-		waitFor(t, func() bool { return st.idle() == 2 }) // which each is a moment after its answer
-		a.wants("/page", "page")
-		waitFor(t, func() bool { return st.idle() == 2 && st.longestIdle() == b.nc.LocalAddr().String() })
-		c := st.visit(t)
-		c.wants("/page", "page")
-		b.ended()
-		a.wants("/page", "page")
-		if n := st.Stats().Handshaking; n != 2 {
-			t.Errorf("%d connections; want 2", n)
-		}
+	st := newSite(t, Config{MaxHTTPConns: 2})
+	a, b := st.visit(t), st.visit(t)
+	a.wants("/page", "page")
+	b.wants("/page", "page")
+	waitFor(t, func() bool { return st.idle() == 2 }) // which each is a moment after its answer
+	a.wants("/page", "page")
+	waitFor(t, func() bool { return st.idle() == 2 && st.longestIdle() == b.nc.LocalAddr().String() })
+	c := st.visit(t)
+	c.wants("/page", "page")
+	b.ended()
+	a.wants("/page", "page")
+	if n := st.Stats().Handshaking; n != 2 {
+		t.Errorf("%d connections; want 2", n)
 	}
+}
+
+// A connection that is kept open for its next request counts for no address. While that
+// arrives and is answered, it does again.
+func TestHTTPConnsIdlePerAddress(t *testing.T) {
+	st := newSite(t, Config{MaxHTTPConnsPerAddress: 1})
+	var vs []*visitor
+	for i := range 3 {
+		v := st.visit(t)
+		v.wants("/page", "page")
+		waitFor(t, func() bool { return st.idle() == i+1 })
+		vs = append(vs, v)
+	}
+	io.WriteString(vs[0].nc, "GET /slow HTTP/1.1\r\nHost: h\r\n\r\n")
+	receive(t, st.entered)
+	if resp, _ := vs[1].get("/page", ""); resp.StatusCode != 429 {
+		t.Errorf("a second request at once: %s; want 429", resp.Status)
+	}
+	close(st.leave)
+	if resp, err := http.ReadResponse(vs[0].br, nil); err != nil || resp.StatusCode != 200 {
+		t.Errorf("%v, %v", resp, err)
+	}
+	waitFor(t, func() bool { return st.idle() == 2 })
+	vs[2].wants("/page", "page")
 }
 
 func (st *site) longestIdle() string {
@@ -231,7 +253,8 @@ func TestHTTPConnsNamed(t *testing.T) {
 	direct.wants("/page", "page")
 	waitFor(t, func() bool { return st.idle() == 3 })
 	second.wants("/page", "page")
-	direct.ended() // who comes without a proxy counts between two requests, too
+	waitFor(t, func() bool { return st.idle() == 4 })
+	direct.wants("/page", "page")
 }
 
 // Health probes pass every limit.
@@ -312,18 +335,22 @@ func TestHTTPConnsCounts(t *testing.T) {
 		} else {
 			i := r.IntN(len(conns))
 			a := conns[i]
-			switch r.IntN(5) {
+			switch r.IntN(6) {
 			case 0:
 				h.gone(a)
 				a.Conn.Close()
 			case 1:
-				h.serving(a, netip.Addr{}, false)
+				h.serving(a, netip.Addr{})
 			case 2:
-				h.serving(a, addr(), r.IntN(2) == 0)
+				h.serving(a, addr())
 			case 3:
 				h.answered(a)
 			case 4:
 				h.arrives(a)
+			case 5:
+				if r.IntN(4) == 0 {
+					h.hijacked(a)
+				}
 			}
 		}
 		conns = checkCounts(t, h, conns)
@@ -334,7 +361,7 @@ func TestHTTPConnsCounts(t *testing.T) {
 // which it returns.
 func checkCounts(t *testing.T, h *httpConns, conns []*accepted) (open []*accepted) {
 	t.Helper()
-	n, surplus, lines := 0, 0, 0
+	n, surplus, lines, served := 0, 0, 0, 0
 	addresses := map[*httpAddress]int{}
 	for _, a := range conns {
 		if a.Conn.(*countedConn).closed {
@@ -352,12 +379,18 @@ func checkCounts(t *testing.T, h *httpConns, conns []*accepted) (open []*accepte
 		if a.http.address != nil {
 			addresses[a.http.address]++
 		}
-		if !a.surplus && a.http.state != httpServing {
+		if !a.surplus && a.http.state != httpServing && a.http.state != httpGiven {
 			lines++
+		}
+		if a.http.state == httpServing {
+			served++
 		}
 	}
 	if h.n != n || h.surplus != surplus || n > h.max || surplus > h.maxSurplus || h.waiting.idle.Len()+h.waiting.reading.Len() != lines {
 		t.Fatalf("%d and %d surplus are counted, %d wait; there are %d, %d, %d", h.n, h.surplus, h.waiting.idle.Len()+h.waiting.reading.Len(), n, surplus, lines)
+	}
+	if h.served != served {
+		t.Fatalf("%d are counted as being served; there are %d", h.served, served)
 	}
 	if len(addresses) != len(h.addresses) {
 		t.Fatalf("%d addresses are counted; there are %d", len(h.addresses), len(addresses))

@@ -113,6 +113,7 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 		Handler:            h,
 		Upgrader:           upgrader,
 		HTTP:               a.watch.noteErrors(underBase(cfg.BasePath, mux)),
+		HTTPServer:         limitHTTP,
 		Refused:            a.watch.refused,
 		Unused:             a.watch.unused,
 		Loops:              cfg.Loops,
@@ -136,6 +137,13 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	}
 	a.setNetwork(&sc)
 	return sc
+}
+
+// limitHTTP bounds the requests of strangers. None of the service's own takes long, and those
+// of the API have bodies of a few kilobytes.
+func limitHTTP(hs *http.Server) {
+	hs.ReadTimeout, hs.WriteTimeout, hs.IdleTimeout = 5*time.Second, 30*time.Second, 30*time.Second
+	hs.MaxHeaderBytes = 12 << 10 // net/http adds 4 KiB
 }
 
 // openControl opens the control socket in the data folder. Without it, the server runs.
