@@ -19,6 +19,7 @@ const module = "github.com/hawser-ws/hawser/"
 // may says which of our packages each one may import. A name stands for its
 // package and everything below it; the longest name that fits decides.
 var may = map[string][]string{
+	"root":                  {"wsproto/wsconn", "handshake", "wsproto", "frame"},
 	"frame":                 {},
 	"server/rate":           {},
 	"wsproto":               {"frame", "wsproto/snapshot"},
@@ -42,6 +43,7 @@ var engines = []string{"chat/memory", "chat/bolt", "chat/redis"}
 
 // links says which modules outside the standard library a package may link.
 var links = map[string][]string{
+	"root":           {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/net"},
 	"frame":          {"golang.org/x/sys"},
 	"server/rate":    {},
 	"wsproto":        {"golang.org/x/sys", "github.com/klauspost/compress"},
@@ -75,14 +77,14 @@ func main() {
 	var problems []string
 	for _, line := range list("list", "-f", "{{.ImportPath}}\t{{join .Imports \" \"}}", "./...") {
 		path, imports, _ := strings.Cut(line, "\t")
-		pkg := strings.TrimPrefix(path, module)
+		pkg := name(path)
 		allowed, ok := longest(may, pkg)
 		if !ok {
 			problems = append(problems, pkg+" is in no layer")
 		}
 		for _, i := range strings.Fields(imports) {
-			ours, found := strings.CutPrefix(i, module)
-			if found && !below(allowed, ours) || slices.Contains(engines, ours) && strings.HasPrefix(pkg, "chat") {
+			ours := name(i)
+			if ours != i && !below(allowed, ours) || slices.Contains(engines, ours) && strings.HasPrefix(pkg, "chat") {
 				problems = append(problems, fmt.Sprintf("an import points up: %s imports %s", pkg, ours))
 			}
 			if slices.Contains(forbidden[pkg], i) {
@@ -118,6 +120,15 @@ func main() {
 		os.Exit(1)
 	}
 	fmt.Println("layers: imports only point down")
+}
+
+// name returns how the tables above call one of our packages: by its path below the
+// module, and root for the module's own. Other packages keep their path.
+func name(path string) string {
+	if path+"/" == module {
+		return "root"
+	}
+	return strings.TrimPrefix(path, module)
 }
 
 // longest returns the value of the longest key that pkg is or lies below.

@@ -23,8 +23,8 @@ func TestParseTarget(t *testing.T) {
 		"ws://127.0.0.1:1/":          {secure: false, serverName: "127.0.0.1", addr: "127.0.0.1:1", host: "127.0.0.1:1", resource: "/"},
 		"ws://[::1]/":                {secure: false, serverName: "::1", addr: "[::1]:80", host: "[::1]", resource: "/"},
 		"ws://[::1]:81/":             {secure: false, serverName: "::1", addr: "[::1]:81", host: "[::1]:81", resource: "/"},
-		"http://h.example":            {secure: false, serverName: "h.example", addr: "h.example:80", host: "h.example", resource: "/"},
-		"HTTPS://h.example:443/a":     {secure: true, serverName: "h.example", addr: "h.example:443", host: "h.example", resource: "/a"},
+		"http://h.example":           {secure: false, serverName: "h.example", addr: "h.example:80", host: "h.example", resource: "/"},
+		"HTTPS://h.example:443/a":    {secure: true, serverName: "h.example", addr: "h.example:443", host: "h.example", resource: "/a"},
 		"wss://me:a@b@h:1/":          {secure: true, serverName: "h", addr: "h:1", host: "h:1", resource: "/"},
 		"wss://[fe80::1%25eth0]:81/": {secure: true, serverName: "fe80::1", addr: "[fe80::1%eth0]:81", host: "[fe80::1]:81", resource: "/"},
 	} {
