@@ -52,7 +52,7 @@ func (b *blocking) read(m *load.Member) {
 		}
 		op, p, err := b.conn.Read(context.Background())
 		if err == nil {
-			m.Shard.Message(m, op, p)
+			m.Shard.Message(m, b, op, p)
 			continue
 		}
 		b.mu.Lock()

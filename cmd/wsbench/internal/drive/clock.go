@@ -1,8 +1,10 @@
 package drive
 
 import (
+	"fmt"
+	"os"
+	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,30 +36,42 @@ func monotonic() int64 {
 	return at
 }
 
-// sleepUntil sleeps to a moment of Now. It is called on a thread of its own, set
-// up by sharpen.
+// alarm wakes one goroutine on time.
 //
-// A goroutine that is in a system call for 10 ms has its processor taken away by the Go
-// runtime's monitor, and the monitor then looks for more of that every 20 µs: on the core
-// that the loop runs on, this costs a twelfth of it. So a long sleep parks the goroutine,
-// and the short rest of it, which has to be exact, does not tell the runtime. The signal
-// with which the runtime stops a goroutine ends that rest, too.
-func sleepUntil(t int64) {
-	if left := time.Duration(t - Now()); left > 2*exactSleep {
-		time.Sleep(left - exactSleep)
-	}
-	ts := unix.NsecToTimespec(t)
-	for {
-		_, _, e := unix.RawSyscall6(unix.SYS_CLOCK_NANOSLEEP, unix.CLOCK_MONOTONIC, unix.TIMER_ABSTIME, uintptr(unsafe.Pointer(&ts)), 0, 0, 0)
-		if e != unix.EINTR {
-			return
-		}
-	}
+// The goroutine waits for a timer of the kernel as others wait for a socket. A timer of
+// the Go runtime may be a millisecond late. A goroutine that sleeps in a system call has
+// its processor taken away after 10 ms, and whenever that happens the runtime's monitor
+// looks for more of it every 20 µs for a while: on the core of a loop, that takes a
+// twelfth of the core.
+type alarm struct {
+	file *os.File
+	raw  syscall.RawConn
 }
 
-// exactSleep is longer than a timer of the Go runtime is late.
-const exactSleep = 2 * time.Millisecond
+func newAlarm() (*alarm, error) {
+	fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("timerfd_create: %w", err)
+	}
+	a := &alarm{file: os.NewFile(uintptr(fd), "timer")}
+	if a.raw, err = a.file.SyscallConn(); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
 
-// sharpen makes the calling thread wake on time. By default the kernel may wake it up to
-// 50 µs late.
-func sharpen() { unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0) }
+// sleepUntil sleeps to a moment of Now.
+func (a *alarm) sleepUntil(t int64) {
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(max(t, 1))} // 0 would switch it off
+	set := false
+	a.raw.Read(func(fd uintptr) (ready bool) {
+		if set {
+			return true // setting the timer again takes back that it has expired
+		}
+		set = true
+		return unix.TimerfdSettime(int(fd), unix.TFD_TIMER_ABSTIME, &spec, nil) != nil
+	})
+}
+
+func (a *alarm) close() { a.file.Close() }

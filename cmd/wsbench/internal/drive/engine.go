@@ -87,8 +87,15 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	if e.dialer.OverTLS() {
 		e.Kind = Goroutines
 		for _, s := range e.Load.Shards {
-			p := newPacer(nil)
-			p.call = func() { p.answered(); s.Tick() }
+			p, err := newPacer(nil)
+			if err != nil {
+				return nil, err
+			}
+			p.call = func() error {
+				p.answered()
+				s.Tick()
+				return nil
+			}
 			s.Poke = func() { go s.Tick() } // it is called under the shard's lock
 			e.pacers = append(e.pacers, p)
 		}

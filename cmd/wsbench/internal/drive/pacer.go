@@ -1,7 +1,6 @@
 package drive
 
 import (
-	"runtime"
 	"sync/atomic"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
@@ -16,22 +15,23 @@ const (
 	minGap = 50_000
 )
 
-// pacer calls a shard's loop when something is due. Its thread does nothing
-// else, so that it wakes on time.
+// pacer calls a shard's loop when something is due.
 type pacer struct {
-	call    func()       // makes the loop run tick
+	call    func() error // makes the loop run tick
+	alarm   *alarm
 	pending atomic.Int64 // when the unanswered call was made; 0: there is none
 	started atomic.Bool
 	stopped atomic.Bool
 	ended   chan struct{}
 }
 
-func newPacer(call func()) *pacer { return &pacer{call: call, ended: make(chan struct{})} }
+func newPacer(call func() error) (*pacer, error) {
+	a, err := newAlarm()
+	return &pacer{call: call, alarm: a, ended: make(chan struct{})}, err
+}
 
 // run is the pacer's goroutine.
 func (p *pacer) run(schedule *load.Schedule) {
-	runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-	sharpen()
 	defer close(p.ended)
 	for last := Now(); !p.stopped.Load(); {
 		next := last + tickEvery
@@ -41,7 +41,7 @@ func (p *pacer) run(schedule *load.Schedule) {
 			}
 			next = min(next, max(schedule.Due(), last+minGap))
 		}
-		sleepUntil(next)
+		p.alarm.sleepUntil(next)
 		last = Now()
 		p.poke()
 	}
@@ -49,8 +49,8 @@ func (p *pacer) run(schedule *load.Schedule) {
 
 // poke calls the loop unless it has been called already.
 func (p *pacer) poke() {
-	if p.pending.CompareAndSwap(0, Now()) {
-		p.call()
+	if p.pending.CompareAndSwap(0, Now()) && p.call() != nil {
+		p.pending.Store(0) // the loop cannot take it: the next one may succeed
 	}
 }
 
@@ -74,4 +74,5 @@ func (p *pacer) stop() {
 	if p.started.Load() {
 		<-p.ended
 	}
+	p.alarm.close()
 }

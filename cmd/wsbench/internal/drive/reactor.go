@@ -21,14 +21,16 @@ import (
 
 // reactor drives one shard's connections on one event loop.
 //
-// The loop is called by a message on one of its connections, the other end of which is
-// ours (a pair of Unix sockets). So ticks run on the loop like everything else, and what
-// they send goes out at the end of the same iteration.
+// The loop is called through one of its connections, the other end of which is ours (a
+// pair of Unix sockets). So ticks run on the loop like everything else, and what they send
+// goes out at the end of the same iteration.
 type reactor struct {
 	shard *load.Shard
 	srv   *server.Server
 	pace  *pacer
-	bell  int // our end of the pair
+	tick  func(server.LoopConn) // on the loop
+	end   int                   // our end of the pair
+	here  here                  // Loop only.
 
 	mu      sync.Mutex
 	control server.Conn
@@ -43,9 +45,16 @@ type arrival struct {
 
 func newReactor(shard *load.Shard, maxMessage int) (*reactor, error) {
 	r := &reactor{shard: shard, waiting: map[server.Conn]*arrival{}}
-	r.pace = newPacer(r.ring)
+	r.tick = func(server.LoopConn) {
+		shard.Lag(r.pace.answered())
+		shard.Tick()
+	}
+	var err error
+	if r.pace, err = newPacer(func() error { return r.control.Do(r.tick) }); err != nil {
+		return nil, err
+	}
 	shard.Poke = r.pace.poke
-	srv, err := server.New(server.Config{
+	r.srv, err = server.New(server.Config{
 		Handler: r, Loops: 1, MaxMessage: maxMessage, MaxFragments: server.Off, CompressFrom: 1,
 		MaxControlRate: server.Off, WriteQueue: server.Off, WriteTimeout: server.Off, PingInterval: server.Off,
 		AssemblyTimeout: server.Off, Logger: slog.New(slog.DiscardHandler),
@@ -53,13 +62,12 @@ func newReactor(shard *load.Shard, maxMessage int) (*reactor, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.srv = srv
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("socketpair: %w", err)
 	}
-	r.bell = fds[0]
-	f := os.NewFile(uintptr(fds[1]), "bell")
+	r.end = fds[0]
+	f := os.NewFile(uintptr(fds[1]), "control")
 	nc, err := net.FileConn(f)
 	f.Close()
 	if err != nil {
@@ -67,19 +75,9 @@ func newReactor(shard *load.Shard, maxMessage int) (*reactor, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.control, err = srv.Adopt(nc, nil, handshake.Result{}, wsproto.Client)
+	r.control, err = r.srv.Adopt(nc, nil, handshake.Result{}, wsproto.Client)
 	return r, err
 }
-
-// The frames that are sent through the bell, as by a server: an empty binary message, and
-// a Close frame.
-var (
-	tick     = []byte{0x82, 0}
-	farewell = []byte{0x88, 0}
-)
-
-// ring calls the loop.
-func (r *reactor) ring() { unix.Write(r.bell, tick) }
 
 // adopt gives a connection to the loop.
 func (r *reactor) adopt(m *load.Member, nc net.Conn, left []byte, res handshake.Result, tcp int64) error {
@@ -108,13 +106,8 @@ func (r *reactor) OnOpen(c server.LoopConn) {
 
 // OnMessage is the loop's.
 func (r *reactor) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
-	m, ok := c.Value().(*load.Member)
-	if !ok {
-		r.shard.Lag(r.pace.answered())
-		r.shard.Tick()
-		return
-	}
-	r.shard.Message(m, op, p)
+	r.here.LoopConn = c
+	r.shard.Message(c.Value().(*load.Member), &r.here, op, p)
 }
 
 // OnClose is the loop's.
@@ -135,10 +128,12 @@ func (r *reactor) OnClose(c server.LoopConn, err error) {
 // stop ends the loop, and every connection on it that is still open.
 func (r *reactor) stop(ctx context.Context) {
 	r.pace.stop()
-	unix.Write(r.bell, farewell)
-	unix.Close(r.bell)
+	unix.Close(r.end)
 	r.srv.Shutdown(ctx)
 }
 
-// link is a connection on the loop as the load sees it.
-type link struct{ server.Conn }
+// link is a connection as the load sees it, and here the same on its loop, in a callback.
+type (
+	link struct{ server.Conn }
+	here struct{ server.LoopConn }
+)

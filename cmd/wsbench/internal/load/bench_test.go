@@ -42,7 +42,7 @@ func BenchmarkEcho(b *testing.B) {
 	n := 0
 	for b.Loop() {
 		m := l.Members()[n%len(links)]
-		m.Shard.Message(m, frame.Text, links[m.ID].p)
+		m.Shard.Message(m, links[m.ID], frame.Text, links[m.ID].p)
 		n++
 	}
 	if got := l.Take().Received; got != uint64(n) {

@@ -176,7 +176,7 @@ func TestEchoAllocatesNothing(t *testing.T) {
 	l.Start(now, 0, 1)
 	if n := testing.AllocsPerRun(1000, func() {
 		now += 1000
-		m.Shard.Message(m, link.op, append(link.back[:0], link.sent...))
+		m.Shard.Message(m, link, link.op, append(link.back[:0], link.sent...))
 	}); n > 0 {
 		t.Errorf("%v allocations for a message", n)
 	}

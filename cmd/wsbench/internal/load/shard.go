@@ -203,11 +203,23 @@ func (s *Shard) Lag(ns int64) {
 	s.mu.Unlock()
 }
 
-// Message takes what arrived on a connection. p is not kept.
-func (s *Shard) Message(m *Member, op frame.Opcode, p []byte) {
+// Message takes what arrived on a connection. p is not kept, nor is here, which is the
+// connection while Message runs: on its own loop there is a shorter way than that of the
+// Link that Opened was given.
+func (s *Shard) Message(m *Member, here Link, op frame.Opcode, p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	link := m.link
+	m.link = here
 	now := s.load.now()
+	s.arrived(m, op, p, now)
+	m.link = link
+	if s.running && s.schedule != nil && s.schedule.Due() <= now {
+		s.sendDue(now) // a busy loop need not be called for it
+	}
+}
+
+func (s *Shard) arrived(m *Member, op frame.Opcode, p []byte, now int64) {
 	d := s.plan.Dialect
 	if d == nil {
 		if (op == frame.Binary) != s.plan.Binary {

@@ -161,7 +161,7 @@ func (l *simulated) Send(op frame.Opcode, p []byte) error {
 	l.s.at(l.s.answer(l.s.now), func() {
 		l.s.deliver(l.m, p, func(to *Member, p []byte) {
 			if l.s.links[to] != nil {
-				to.Shard.Message(to, op, p)
+				to.Shard.Message(to, l.s.links[to], op, p)
 			}
 		})
 	})

@@ -108,6 +108,20 @@ func TestBeginsLater(t *testing.T) {
 	}
 }
 
+// A loop that is busy with answers sends what is due without being called.
+func TestAnswersGiveOccasionToSend(t *testing.T) {
+	s := simulate(t, Plan{Scenario: Echo, Conns: 1, Rate: 100, Duration: time.Second}, 1)
+	s.connect()
+	s.load.Take()
+	s.answer = func(at int64) int64 { return at + int64(10*time.Millisecond) }
+	s.load.Start(s.now, 0, 1)
+	s.load.Shards[0].Tick() // the only time
+	s.run(s.now + int64(2*time.Second))
+	if got := s.load.Take(); got.Sent != 100 || got.Late.Max() > time.Millisecond {
+		t.Errorf("%d of 100 were sent, up to %v late", got.Sent, got.Late.Max())
+	}
+}
+
 // What is due when the run ends is sent, late as it is; what cannot be sent is
 // counted, not dropped.
 func TestWhatIsDueAtTheEnd(t *testing.T) {
@@ -116,6 +130,7 @@ func TestWhatIsDueAtTheEnd(t *testing.T) {
 			s := simulate(t, Plan{Scenario: Echo, Conns: 1, Rate: 1000, Duration: time.Second}, 1)
 			s.connect()
 			s.load.Take()
+			s.answer = func(at int64) int64 { return at + int64(time.Second) } // no answer gives occasion to send
 			s.load.Start(s.now, 0, 1)
 			s.run(s.now + int64(400*time.Millisecond))
 			s.load.Shards[0].Tick()
@@ -124,7 +139,7 @@ func TestWhatIsDueAtTheEnd(t *testing.T) {
 			}
 			s.run(s.now + int64(700*time.Millisecond))
 			s.load.Stop()
-			s.run(s.now + int64(time.Second))
+			s.run(s.now + int64(2*time.Second))
 			got := s.load.Take()
 			if broken {
 				if got.Sent != 401 || got.Postponed != 599 {
