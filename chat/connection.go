@@ -339,6 +339,9 @@ func (c *Connection) refuse(fail *Failure, ref string) {
 		return
 	}
 	c.sendFailure(fail, ref)
+	if fail.Limit.ofUser() && !fail.Limit.HoldsBack() {
+		c.offended(OverQuota)
+	}
 	if fail.counts() && c.errors.spend(c.hub.cfg.Clock.Monotonic(), c.hub.cfg.Limits.Errors) {
 		c.offended(TooManyErrors)
 		c.hub.cfg.Observer.Limited(ErrorsLimit)

@@ -58,10 +58,7 @@ func (c *Connection) judge(wait time.Duration, by Limit, fail *Failure) {
 		return
 	}
 	if fail != nil && !fail.Limit.HoldsBack() {
-		if fail.Limit.ofUser() {
-			c.offended(OverQuota)
-		}
-		return
+		return // refuse judges that
 	}
 	now := c.hub.cfg.Clock.Monotonic()
 	switch {

@@ -100,6 +100,43 @@ func TestNotTooFast(t *testing.T) {
 	w.want(t, nil)
 }
 
+// What is refused as the user has stored, or made, as much as is allowed is an offence, wherever
+// that is found out; what is refused as others at the address have is none.
+func TestOverQuota(t *testing.T) {
+	bytes := `{"type":"message","receiver_id":"u_bob","content":"` + strings.Repeat("x", 200) + `"}`
+	rooms := `{"type":"group","receiver_id":"room%d","content":"x"}`
+	for name, c := range map[string]struct {
+		limits chat.Limits
+		say    string
+		want   int
+	}{
+		"user's bytes":            {chat.Limits{UserBytesPerDay: 1000}, bytes, 3},
+		"address's bytes":         {chat.Limits{AddressBytesPerDay: 1000}, bytes, 0},
+		"user's rooms an hour":    {chat.Limits{UserRoomsPerHour: 2}, rooms, 3},
+		"user's rooms a day":      {chat.Limits{UserRoomsPerDay: 2}, rooms, 3},
+		"address's rooms an hour": {chat.Limits{AddressRoomsPerHour: 2}, rooms, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &noting{}
+			h := newHouse(t, func(cfg *chat.Config) { cfg.Warden, cfg.Limits = w, c.limits })
+			p := h.enter("ada", "")
+			for i := range 5 {
+				text := c.say
+				if strings.Contains(text, "%d") {
+					text = fmt.Sprintf(text, i)
+				}
+				p.say(text)
+				h.settle()
+			}
+			var want map[string]int
+			if c.want > 0 {
+				want = map[string]int{"over_quota u_ada": c.want}
+			}
+			w.want(t, want)
+		})
+	}
+}
+
 // Log-ins that fail, and connections that do not log in, are the address's offences.
 func TestLoginOffences(t *testing.T) {
 	h, w, c, _ := newWatched(t)
