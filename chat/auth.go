@@ -87,7 +87,7 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 	if fail != nil {
 		return nil, fail, why
 	}
-	open := w.resumed
+	open := w.resumed                                              // a session that this connection counts in
 	if fail, why = h.mayEnter(ctx, w); fail == nil && !c.ended() { // nobody must appear for a moment
 		p, renamed := h.expect(w.session.UserID)
 		u, err := h.node.Connect(ctx, w.session.UserID)
@@ -114,6 +114,13 @@ func (h *Hub) logIn(ctx context.Context, c *Connection, op *Operation) (catching
 	}
 	if open {
 		h.engine.Sessions.Release(w.session.ID)
+	}
+	if w.begun { // nobody has its key
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), h.cfg.OperationTimeout)
+		defer cancel()
+		if _, err := h.engine.Sessions.End(ctx, w.session.UserID, w.session.ID, LoggedOut); err != nil {
+			h.engineFailed(err)
+		}
 	}
 	return nil, fail, why
 }

@@ -18,8 +18,10 @@ import (
 // never durable before it. The receivers of all nodes to which the user is connected are told
 // about every change (Receiver.Member).
 type Members interface {
-	// Join makes a user a member of a room, and Leave ends that. The user and the room need
-	// not exist. changed says whether it was otherwise before.
+	// Join makes a user a member of a room, and Leave ends that. The room need not exist. The
+	// error of Join is ErrNotFound if there is no such user, or it is a guest without a
+	// session: so nothing is joined any more when a deletion, or the end of the last session,
+	// has ended all memberships. changed says whether it was otherwise before.
 	Join(ctx context.Context, room, userID string) (changed bool, err error)
 	Leave(ctx context.Context, room, userID string) (changed bool, err error)
 

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 )
@@ -38,7 +39,11 @@ func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledg
 		return
 	}
 	changed, err := h.engine.Members.Join(ctx, name, c.person.id)
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrNotFound): // the user was deleted, or the session ended, and the connection is about to hear it
+		then(failSessionEnded)
+		return
+	case err != nil:
 		then(h.engineFailed(err))
 		return
 	}

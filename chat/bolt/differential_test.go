@@ -75,6 +75,11 @@ func newDifferential(t *testing.T, seed uint64) *differential {
 		}
 	}
 	d.model = memory.New(d.clock, quiet.Log)
+	for _, user := range diffUsers {
+		if err := d.model.PutUser(bg, chat.User{ID: user, Name: user}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	d.open()
 	return d
 }

@@ -122,7 +122,7 @@ type Options struct {
 // Parts is the store as a hub takes it. Several hubs may have it at a time.
 func (s *Store) Parts() chat.Engine {
 	return chat.Engine{
-		Log: s, Directory: s, Members: s.members, Broker: s.broker, Presence: s.broker.Presence(),
+		Log: s, Directory: s, Members: memberships{s.members}, Broker: s.broker, Presence: s.broker.Presence(),
 		Sessions: s.sessions, Bans: bans{s}, Health: s,
 	}
 }

@@ -158,6 +158,34 @@ func (s *Store) deleteUser(tx *bbolt.Tx, id string) error {
 	)
 }
 
+// memberships are the members of the store's users.
+type memberships struct{ *members }
+
+// Join implements chat.Members.
+func (m memberships) Join(ctx context.Context, room, userID string) (changed bool, err error) {
+	if err := m.s.mayJoin(ctx, userID); err != nil {
+		return false, err
+	}
+	changed, err = m.members.Join(ctx, room, userID)
+	if !changed || err != nil {
+		return changed, err
+	}
+	if err := m.s.mayJoin(ctx, userID); err != nil { // who lost that right meanwhile may have left all rooms before
+		_, undone := m.Leave(context.WithoutCancel(ctx), room, userID)
+		return false, errors.Join(err, undone)
+	}
+	return true, nil
+}
+
+// mayJoin returns an error if a user cannot be a member of any room.
+func (s *Store) mayJoin(ctx context.Context, userID string) error {
+	u, err := s.User(ctx, userID)
+	if err == nil && u.Guest && !s.sessions.Any(userID) {
+		err = chat.ErrNotFound
+	}
+	return err
+}
+
 // lastEnded ends the memberships of a guest without a session.
 func (s *Store) lastEnded(userID string) {
 	if s.Broken() != nil {

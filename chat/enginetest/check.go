@@ -145,6 +145,10 @@ func (p *performance) check() error {
 		if err := p.checkMembership(s, attempts); err != nil {
 			return err
 		}
+		ended := slices.ContainsFunc(s.notes, func(ev event) bool { return ev.Type == "error" && ev.Reason == "session_ended" })
+		if ended && !p.mayBeEnded(s.login) {
+			return fmt.Errorf("%s was told that the session has ended, which it has not, in %s", s.user, s.story())
+		}
 		for _, r := range m.reloads {
 			if r.unfounded && !p.lost[r.in] { // a node may notice a loss late
 				return fmt.Errorf("%s was told to read %s again, and had heard the same history, holding%s, in %s", s.user, r.in, s.base.holds(), s.story())

@@ -38,6 +38,7 @@ type login struct {
 	begun       int64  // the same, after it was answered
 	open        int    // connections
 	idle        int64  // the service's time when the last of them ended
+	expired     int64  // performance.time, from when on it may have expired; 0: it has not
 
 	// An auth was sent, and its answer was lost. The service may take that auth for the
 	// newest one until the session was resumed twice.

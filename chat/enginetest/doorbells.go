@@ -79,9 +79,22 @@ type directory struct {
 // PutUser implements chat.Directory.
 func (d directory) PutUser(ctx context.Context, u chat.User) error {
 	err := d.Directory.PutUser(ctx, u)
-	if err != nil {
-		return err
+	if err == nil {
+		d.renamed(u)
 	}
+	return err
+}
+
+// ChangeUser implements chat.Directory.
+func (d directory) ChangeUser(ctx context.Context, id string, c chat.UserChange) (chat.User, error) {
+	u, err := d.Directory.ChangeUser(ctx, id, c)
+	if err == nil {
+		d.renamed(u)
+	}
+	return u, err
+}
+
+func (d directory) renamed(u chat.User) {
 	d.s.presence.Renamed(u)
 	for _, o := range d.s.all() {
 		d.s.mu.Lock()
@@ -91,11 +104,10 @@ func (d directory) PutUser(ctx context.Context, u chat.User) error {
 			o.Renamed(u)
 		}
 	}
-	return nil
 }
 
 // batch is how many conversations a probe asks for at a time: more than one person has.
-const batch = 4
+const batch = 5
 
 // errByChance is the error of a read that fails.
 var errByChance = errors.New("enginetest: the read fails by chance")

@@ -127,6 +127,7 @@ func (p *performance) judge(c *client, key string, token bool, asked int64, answ
 			return errors.New("the token was issued before its user logged out everywhere")
 		}
 		c.login = &login{user: c.user, id: answer.Session, key: answer.Key, began: asked, begun: answer.at}
+		p.logins = append(p.logins, c.login)
 		return nil
 	case answer.Reason == "session_refused" && !token && mayRefuse, answer.Reason == "token_refused" && token && (key == "" || mayRefuse) && revokedMay:
 		return nil
@@ -197,7 +198,7 @@ func (p *performance) administer(st step) error {
 }
 
 func (p *performance) register(id string) error {
-	return p.Directory.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id})
+	return p.Directory.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id, Guest: slices.Contains(guests, id)})
 }
 
 // closings are why the hub may close a connection.

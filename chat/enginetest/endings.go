@@ -67,7 +67,7 @@ func testEndings(h *house) {
 // A user who was deleted is gone for good, with memberships and sessions, and somebody else may
 // have a name that looks like theirs. What they said stays.
 func testDeleted(h *house) {
-	h.put(chat.User{ID: "u_bob", Name: "Paul"})
+	h.put(chat.User{ID: "u_bob", Name: "Paul"}, chat.User{ID: "u_ada", Name: "Ada"})
 	for i := range 5 {
 		h.change(h.Members.Join(ctx, fmt.Sprint("room-", i), "u_bob"))(true)
 	}

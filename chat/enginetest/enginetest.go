@@ -73,6 +73,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 		{"Sessions and errors", testSessionsErrors},
 		{"Guests' memberships", testGuests},
 		{"Guests return", testGuestsReturn},
+		{"Nobody joins after the end", testJoinAfterEnd},
 		{"Guests register", testGuestsRegister},
 		{"Ends reach every node", testEndings},
 		{"Bans", testBans},

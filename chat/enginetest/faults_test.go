@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -55,6 +56,12 @@ func TestModelFindsFaults(t *testing.T) {
 		}},
 		{"who is deleted goes on", func(g *stage) {
 			g.engine = func(e chat.Engine) chat.Engine { e.Broker = sparing{e.Broker, chat.UserDeleted}; return e }
+		}},
+		{"memberships of guests stay", func(g *stage) {
+			g.newPlace = func(*testing.T) Place { return registering{} }
+		}},
+		{"memberships of guests end with any session", func(g *stage) {
+			g.engine = func(e chat.Engine) chat.Engine { e.Sessions = hasty{e.Sessions, e.Members}; return e }
 		}},
 		{"a connection hears a room that it has left", func(g *stage) { g.fanout = func() chat.Fanout { return deaf{newFan()} } }},
 	}, resumeFaults...) {
@@ -376,4 +383,36 @@ func (r sparingReceiver) Ended(userID, sessionID string, why chat.Ending) {
 	if why != r.why {
 		r.Receiver.Ended(userID, sessionID, why)
 	}
+}
+
+// registering is a vault in which nobody is a guest.
+type registering struct{ vault }
+
+func (r registering) Open(t *testing.T, c chat.Clock) chat.Engine {
+	e := r.vault.Open(t, c)
+	e.Directory = unguested{e.Directory}
+	return e
+}
+
+type unguested struct{ chat.Directory }
+
+func (d unguested) PutUser(ctx context.Context, u chat.User) error {
+	u.Guest = false
+	return d.Directory.PutUser(ctx, u)
+}
+
+// hasty are Sessions of which each one that a guest ends takes the memberships with it.
+type hasty struct {
+	chat.Sessions
+	members chat.Members
+}
+
+func (s hasty) End(ctx context.Context, userID, id string, why chat.Ending) (int, error) {
+	n, err := s.Sessions.End(ctx, userID, id, why)
+	for _, room := range rooms {
+		if slices.Contains(guests, userID) {
+			s.members.Leave(ctx, room, userID)
+		}
+	}
+	return n, err
 }

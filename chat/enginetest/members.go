@@ -215,8 +215,10 @@ func testMembersMany(h *house) {
 	for i := range count {
 		room := fmt.Sprintf("room-%02d", i*37%count)
 		want[room] = true
+		other := fmt.Sprintf("u_%02d", i)
+		h.put(chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: other, Name: "Name"})
 		h.change(h.Members.Join(ctx, room, "u_ada"))(true)
-		h.change(h.Members.Join(ctx, "lobby", fmt.Sprintf("u_%02d", i)))(true)
+		h.change(h.Members.Join(ctx, "lobby", other))(true)
 	}
 	for i := 0; i < count; i += 3 {
 		room := fmt.Sprintf("room-%02d", i)

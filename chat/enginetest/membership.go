@@ -33,6 +33,7 @@ func (p *performance) attempts() map[membership][]attempt {
 			}
 		}
 	}
+	p.guestAttempts(all)
 	for _, s := range p.all {
 		s.mu.Lock()
 		answers, refused := make(map[string]int64), make(map[string]bool)

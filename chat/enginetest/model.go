@@ -123,6 +123,7 @@ func (m *model) take(ev event) error {
 	case ev.Type == "error" && mine && asked.Op == "logout" && ev.Reason == "unknown_session":
 	case ev.Type == "error" && mine && asked.Op == "logout" && ev.Reason == "user_deleted" && m.deleted[m.user]:
 	case ev.Type == "error" && mine && asked.Op == "message" && ev.Reason == "unknown_user" && m.deleted[asked.Receiver]:
+	case ev.Type == "error" && mine && (asked.Op == "join" || asked.Op == "group") && ev.Reason == "session_ended": // check looks whether it has
 	case ev.Type == "error" && !mine && (ev.Reason == "session_ended" || ev.Reason == "banned" || ev.Reason == "user_deleted"):
 	case ev.Type == "system":
 		return m.told(ev)

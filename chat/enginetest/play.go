@@ -48,7 +48,7 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 	clock := &Clock{wall: start}
 	engine := place.Open(t, clock)
 	defer place.Close(t)
-	p := &performance{stage: g, Engine: engine, clock: clock, open: make(map[int]*socket), away: make(map[int]*client), dead: make(map[*login][]string), banned: make(map[string]bool), deleted: make(map[string]bool), lost: make(map[chat.Conversation]bool)}
+	p := &performance{stage: g, Engine: engine, clock: clock, open: make(map[int]*socket), away: make(map[int]*client), dead: make(map[*login][]string), without: make(map[string][]int64), banned: make(map[string]bool), deleted: make(map[string]bool), lost: make(map[chat.Conversation]bool)}
 	for _, id := range people {
 		if err := p.register(id); err != nil {
 			return err
@@ -97,6 +97,8 @@ type performance struct {
 	said  []saying
 	time  atomic.Int64 // of notes
 
+	logins  []*login
+	without map[string][]int64 // when a guest had no session, and was found a member of nothing
 	endings []ending
 	banned  map[string]bool
 	deleted map[string]bool            // at any time
@@ -164,6 +166,9 @@ func (p *performance) settle() error {
 		}
 	}
 	if err := p.settleSessions(); err != nil {
+		return err
+	}
+	if err := p.settleGuests(); err != nil {
 		return err
 	}
 	histories, err := p.histories()
@@ -237,8 +242,9 @@ func (p *performance) do(st step) error {
 		if err := p.settle(); err != nil {
 			return err
 		}
-		before := p.Log.Now()
+		before, at := p.Log.Now(), p.time.Load()
 		p.clock.Pass(20 * time.Minute)
+		p.noteExpiries(at)
 		if passed := p.Log.Now() - before; passed != (20 * time.Minute).Milliseconds() {
 			return fmt.Errorf("for the engine, %d ms have passed", passed)
 		}

@@ -175,7 +175,7 @@ func (s *careless) Release(id string) {
 // validForever is a Directory that does not store that tokens are revoked.
 type validForever struct{ chat.Directory }
 
-func (d validForever) PutUser(ctx context.Context, u chat.User) error {
-	u.ValidFrom = 0
-	return d.Directory.PutUser(ctx, u)
+func (d validForever) ChangeUser(ctx context.Context, id string, c chat.UserChange) (chat.User, error) {
+	c.ValidFrom = 0
+	return d.Directory.ChangeUser(ctx, id, c)
 }

@@ -72,7 +72,7 @@ func parseScript(text string) (s script) {
 }
 
 var (
-	people = []string{"u_ada", "u_bob", "u_eve"}
+	people = []string{"u_ada", "u_bob", "u_eve", "u_gil"}
 	rooms  = []string{"lobby", "attic", "cellar"}
 	ways   = []string{"key", "key", "key", "key", "key", "token", "both", "before", "stale"}
 )

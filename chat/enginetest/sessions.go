@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -213,6 +214,50 @@ func testGuestsReturn(h *house) {
 		h.Error(err)
 	}
 	h.wantRooms("u_bob")
+}
+
+// What a guest without a session, or somebody who is deleted, asks for at the same time ends with
+// their other memberships, or has no effect.
+func testJoinAfterEnd(h *house) {
+	refused := func(user string) {
+		h.Helper()
+		if changed, err := h.Members.Join(ctx, "lobby", user); changed || !errors.Is(err, chat.ErrNotFound) {
+			h.Errorf("%s joins: %t, %v", user, changed, err)
+		}
+		h.wantMembers("lobby")
+	}
+	refused("u_nobody")
+	for i := range 20 {
+		guest, deleted := fmt.Sprint("u_g", i), fmt.Sprint("u_d", i)
+		h.put(chat.User{ID: guest, Name: "Guest", Guest: true}, chat.User{ID: deleted, Name: "Name"})
+		refused(guest)
+		h.begin(chat.Session{ID: guest, UserID: guest, Key: key(1), Began: start.UnixMilli()})
+		var all sync.WaitGroup
+		for n := range 4 {
+			all.Go(func() {
+				for _, user := range []string{guest, deleted} {
+					if _, err := h.Members.Join(ctx, fmt.Sprint("room-", n), user); err != nil && !errors.Is(err, chat.ErrNotFound) {
+						h.Error(err)
+					}
+				}
+			})
+		}
+		all.Go(func() {
+			if _, err := h.Sessions.End(ctx, guest, guest, chat.LoggedOut); err != nil {
+				h.Error(err)
+			}
+		})
+		all.Go(func() {
+			if err := h.Directory.DeleteUser(ctx, deleted); err != nil {
+				h.Error(err)
+			}
+		})
+		all.Wait()
+		h.wantRooms(guest)
+		h.wantRooms(deleted)
+		refused(guest)
+		refused(deleted)
+	}
 }
 
 // Somebody who was a guest and is none any more stays a member.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 // Members is a chat.Members of one process, in memory.
 type Members struct {
 	tell func(userID, room string, joined bool)
+	may  func(ctx context.Context, userID string) error
 	now  func() int64 // ms since 1970
 
 	telling sync.Mutex // held from a change until the receivers were told, so that the last word is true
@@ -23,11 +25,11 @@ type Members struct {
 	users map[string]*btree.Map[string, int64] // by room: since when which user is a member
 }
 
-// NewMembers returns Members that report changes to tell, one after the other, and take their
-// time from now, in ms since 1970.
-func NewMembers(tell func(userID, room string, joined bool), now func() int64) *Members {
+// NewMembers returns Members that report changes to tell, one after the other, ask may whether a
+// user may be a member of anything, and take their time from now, in ms since 1970.
+func NewMembers(tell func(userID, room string, joined bool), may func(context.Context, string) error, now func() int64) *Members {
 	return &Members{
-		tell: tell, now: now,
+		tell: tell, may: may, now: now,
 		rooms: make(map[string]*btree.Map[string, int64]),
 		users: make(map[string]*btree.Map[string, int64]),
 	}
@@ -35,16 +37,27 @@ func NewMembers(tell func(userID, room string, joined bool), now func() int64) *
 
 // Join implements chat.Members.
 func (m *Members) Join(ctx context.Context, room, userID string) (changed bool, err error) {
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(ctx.Err(), m.may(ctx, userID)); err != nil {
 		return false, err
 	}
+	if !m.join(room, userID) {
+		return false, nil
+	}
+	if err := m.may(ctx, userID); err != nil { // who lost that right meanwhile may have left all rooms before
+		m.leave(room, userID)
+		return false, err
+	}
+	return true, nil
+}
+
+func (m *Members) join(room, userID string) (changed bool) {
 	m.telling.Lock()
 	defer m.telling.Unlock()
 	m.mu.Lock()
 	if of := m.rooms[userID]; of != nil {
 		if _, is := of.Get(room); is {
 			m.mu.Unlock()
-			return false, nil
+			return false
 		}
 	}
 	room, userID = strings.Clone(room), strings.Clone(userID) // they may be parts of a message
@@ -53,7 +66,7 @@ func (m *Members) Join(ctx context.Context, room, userID string) (changed bool, 
 	insert(m.users, room, userID, since)
 	m.mu.Unlock()
 	m.tell(userID, room, true)
-	return true, nil
+	return true
 }
 
 // Leave implements chat.Members.

@@ -202,6 +202,13 @@ func (s *Sessions) Release(id string) {
 	}
 }
 
+// Any reports whether a user has a session.
+func (s *Sessions) Any(userID string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.byUser[userID]) > 0
+}
+
 // List implements chat.Sessions.
 func (s *Sessions) List(ctx context.Context, userID string) (list []chat.Session, err error) {
 	s.mu.Lock()

@@ -56,7 +56,7 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 		users: make(map[string]chat.User),
 	}
 	e.broker = local.NewBroker(e, e)
-	e.members = local.NewMembers(e.broker.Member, e.time.Now)
+	e.members = local.NewMembers(e.broker.Member, e.mayJoin, e.time.Now)
 	e.sessions = local.NewSessions(local.SessionsConfig{Clock: clock, Now: e.time.Now, Ended: e.broker.Ended, Last: e.lastEnded}, nil)
 	e.bans = local.NewBans(local.BansConfig{Now: e.time.Now, Banned: e.broker.Banned, Sessions: e.sessions}, nil)
 	return e
@@ -298,6 +298,15 @@ func (e *Engine) DeleteUser(ctx context.Context, id string) error {
 	e.appending.Unlock()
 	e.members.LeaveAll(id)
 	_, err := e.sessions.End(ctx, id, "", chat.UserDeleted)
+	return err
+}
+
+// mayJoin returns an error if a user cannot be a member of any room.
+func (e *Engine) mayJoin(ctx context.Context, userID string) error {
+	u, err := e.User(ctx, userID)
+	if err == nil && u.Guest && !e.sessions.Any(userID) {
+		err = chat.ErrNotFound
+	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strconv"
@@ -39,24 +40,28 @@ func (s *store) Join(ctx context.Context, room, userID string) (changed bool, er
 	if err := list(); err != nil {
 		return false, written(err)
 	}
-	if changed, err = s.membership(ctx, room, userID, at, true); err != nil || !changed {
+	changed, err = s.membership(ctx, room, userID, at, true, s.keys.user(userID), s.keys.sessions(userID))
+	if errors.Is(err, errForbidden) {
+		return false, cmp.Or(s.unlist(ctx, room, userID), chat.ErrNotFound)
+	}
+	if err != nil || !changed {
 		return false, err
 	}
 	return true, written(list()) // a Leave may have removed it in between
 }
 
-// errInUse is the error of a membership that does not change, as one of the keys is there that
-// must not be.
-var errInUse = errors.New("chat/redis: the membership is in use")
+// errForbidden is the error of a membership that does not change, as the keys that the script has
+// looked at forbid it.
+var errForbidden = errors.New("chat/redis: the membership must not change")
 
-// membership changes the list of a user, and tells the user's nodes, unless one of the keys in
-// unless is there.
-func (s *store) membership(ctx context.Context, room, userID, at string, joined bool, unless ...string) (changed bool, err error) {
+// membership changes the list of a user, and tells the user's nodes, unless the keys in look forbid
+// it.
+func (s *store) membership(ctx context.Context, room, userID, at string, joined bool, look ...string) (changed bool, err error) {
 	word := "m" + userID + " " + room + " " + flag(joined)
-	keys := append([]string{s.keys.memberships(userID), s.keys.userChannel(userID)}, unless...)
+	keys := append([]string{s.keys.memberships(userID), s.keys.userChannel(userID)}, look...)
 	n, err := s.keep(ctx, memberScript, keys, []string{room, at, flag(joined), word}).AsInt64()
 	if err == nil && n < 0 {
-		return false, errInUse
+		return false, errForbidden
 	}
 	return n == 1, written(err)
 }
@@ -102,7 +107,7 @@ func (s *store) leaveAll(ctx context.Context, userID string, unless ...string) e
 			return err
 		}
 		for _, m := range rooms {
-			if _, err := s.leave(ctx, m.Room, userID, unless...); errors.Is(err, errInUse) {
+			if _, err := s.leave(ctx, m.Room, userID, unless...); errors.Is(err, errForbidden) {
 				return nil
 			} else if err != nil {
 				return err

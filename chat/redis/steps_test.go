@@ -127,10 +127,14 @@ func TestDeathBetweenSteps(t *testing.T) {
 				}
 			},
 			func(t *testing.T, e *Engine) {
-				_, banned := e.bans.OfUser("u_ada")
-				if list, err := e.sessions.List(ctx, "u_ada"); err != nil || !banned && len(list) == 0 {
-					t.Errorf("banned: %t, with %d sessions: %v", banned, len(list), err)
-				}
+				await(t, "the word of the ban, or a session that goes on", func() bool {
+					_, banned := e.bans.OfUser("u_ada")
+					list, err := e.sessions.List(ctx, "u_ada")
+					if err != nil {
+						t.Fatal(err)
+					}
+					return banned || len(list) > 0
+				})
 			}},
 		{"a session",
 			func(e *Engine) error {

@@ -1,12 +1,21 @@
 -- Makes a user a member of a room, or ends that, in one of the two lists.
 --
--- KEYS: the list; with a word for the user's nodes, their channel; then those that must not be
---       there, all in the slot of the list
+-- KEYS: the list; with a word for the user's nodes, their channel; then, all in the slot of the
+--       list, to begin a membership the user and their sessions, and to end it those that
+--       must not be there
 -- ARGV: what the list holds, ms since 1970, "1" or "0", the word or ""
 --
--- Returns 1 if something has changed, and -1 if one of these keys is there.
-for i = 3, #KEYS do
-	if redis.call('EXISTS', KEYS[i]) == 1 then
+-- Returns 1 if something has changed, and -1 if the user does not exist, is a guest without a
+-- session, or one of the keys is there that must not be.
+if ARGV[3] == '0' then
+	for i = 3, #KEYS do
+		if redis.call('EXISTS', KEYS[i]) == 1 then
+			return -1
+		end
+	end
+elseif KEYS[3] then
+	local user = redis.call('HMGET', KEYS[3], 'name', 'guest')
+	if not user[1] or user[2] == '1' and redis.call('EXISTS', KEYS[4]) == 0 then
 		return -1
 	end
 end
