@@ -139,6 +139,9 @@ func (l *loop) updateInterest(c *conn) {
 			mask |= wantRead
 		}
 	}
+	if c.has(flagPaused) && !c.has(flagEOF) && mask&wantRead == 0 {
+		mask |= wantEnd // the input before it is read then, although the connection is paused
+	}
 	if c.has(flagBlocked) {
 		mask |= wantWrite
 	}
@@ -149,7 +152,7 @@ func (l *loop) updateInterest(c *conn) {
 		l.lost(c, err)
 		return
 	}
-	if c.tls != nil && mask&wantRead > c.mask&wantRead {
+	if c.tls != nil && mask&^c.mask&wantRead != 0 {
 		// The kernel cannot see what the tls.Conn has buffered meanwhile.
 		l.queueTurn(c)
 	}

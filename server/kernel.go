@@ -21,7 +21,7 @@ type kernel interface {
 	attach(nc net.Conn) (fd int, err error)
 
 	// add makes wait report events of fd, under a slot and its generation. The mask
-	// consists of wantRead and wantWrite; mod changes it.
+	// consists of wantRead, wantWrite and wantEnd; mod changes it.
 	add(fd int, mask uint8, slot, gen uint32) error
 	mod(fd int, mask uint8, slot, gen uint32) error
 
@@ -52,6 +52,7 @@ type kernel interface {
 const (
 	wantRead = 1 << iota
 	wantWrite
+	wantEnd // of the peer's stream, while there is no wantRead
 )
 
 // event is what wait reports about one descriptor.
@@ -64,7 +65,7 @@ type event struct {
 const (
 	canRead = 1 << iota // there is input, or its end
 	canWrite
-	hungUp // both directions have ended, or there is an error; reported whatever the mask
+	hungUp // both directions have ended, or there is an error, whatever the mask; with wantEnd, the peer's stream has ended
 )
 
 // rawConn returns nc's raw connection. Every kernel refuses an nc without a descriptor,

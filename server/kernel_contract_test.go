@@ -403,3 +403,28 @@ func TestPortableNoHalves(t *testing.T) {
 	k.close(fd)
 	k.release()
 }
+
+// With wantEnd the end of the peer's stream is reported, however little or much of the input
+// before it is unread; without it, it is not.
+func TestKernelReportsEnd(t *testing.T) {
+	for _, unread := range []int{0, 10, 20_000} {
+		b := newBench(t, wantRead)
+		b.modify(0)
+		b.peer.Write(make([]byte, unread))
+		b.peer.CloseWrite()
+		arrived(t, b.peer)
+		if got := b.ready(true); got != 0 {
+			t.Errorf("ready %b with an empty mask", got)
+		}
+		b.modify(wantEnd)
+		if got := b.until(hungUp); got&hungUp == 0 {
+			t.Errorf("%d bytes unread: ready %b; want the end", unread, got)
+		}
+		for n := 1; n > 0; {
+			var err error
+			if n, err = b.read(b.fd, make([]byte, 4096)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

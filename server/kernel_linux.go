@@ -136,6 +136,9 @@ func (k *epoll) control(op, fd int, mask uint8, slot, gen uint32) error {
 	if mask&wantWrite != 0 {
 		ev.Events |= unix.EPOLLOUT
 	}
+	if mask&wantEnd != 0 {
+		ev.Events |= unix.EPOLLRDHUP
+	}
 	return unix.EpollCtl(k.epfd, op, fd, &ev)
 }
 
@@ -158,7 +161,7 @@ func (k *epoll) wait(ms int) ([]event, error) {
 		if raw.Events&unix.EPOLLOUT != 0 {
 			ready |= canWrite
 		}
-		if raw.Events&(unix.EPOLLHUP|unix.EPOLLERR) != 0 {
+		if raw.Events&(unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLRDHUP) != 0 {
 			ready |= hungUp
 		}
 		events = append(events, event{ready, uint32(raw.Fd), uint32(raw.Pad)})

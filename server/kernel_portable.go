@@ -89,6 +89,7 @@ func (k *portable) mod(fd int, mask uint8, slot, gen uint32) error {
 		return syscall.EBADF
 	}
 	c.slot, c.gen, c.mask = slot, gen, mask
+	c.consumed.Signal() // the end of the stream may be asked for, and lie beyond what was read
 	k.notify(c)
 	return nil
 }

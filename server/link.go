@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -17,8 +18,9 @@ type link struct {
 
 	// Guarded by k.mu.
 	in        []byte    // a part of the reader's buffer; the reader waits until it is consumed
+	ahead     bool      // in is not a part of that buffer, and the reader reads on
 	inErr     error     // how reading ended, after in; io.EOF is the end of the stream
-	consumed  sync.Cond // in is empty again, or the link is closed
+	consumed  sync.Cond // in is empty again, the mask has changed, or the link is closed
 	out       []byte    // to be written
 	outErr    error     // how writing failed
 	writing   bool      // there is a writer
@@ -43,7 +45,7 @@ func (c *link) ready() (ready uint8) {
 	if c.mask&wantWrite != 0 && (len(c.out) <= maxOutput/2 || c.outErr != nil) {
 		ready |= canWrite
 	}
-	if c.inErr != nil && (c.inErr != io.EOF || c.shut || c.outErr != nil) {
+	if c.inErr != nil && (c.inErr != io.EOF || c.shut || c.outErr != nil || c.mask&wantEnd != 0) {
 		ready |= hungUp
 	}
 	return ready
@@ -55,7 +57,7 @@ func (c *link) read(p []byte) (int, error) {
 		n := copy(p, c.in)
 		c.in = c.in[n:]
 		if len(c.in) == 0 {
-			c.in = nil
+			c.in, c.ahead = nil, false
 			c.consumed.Signal()
 		}
 		return n, nil
@@ -114,7 +116,11 @@ func (c *link) arrived(p []byte, err error) bool {
 	if c.closed {
 		return false
 	}
-	c.in = p
+	if c.ahead {
+		c.in = append(c.in, p...)
+	} else {
+		c.in = p
+	}
 	if err != nil {
 		c.inErr = errno(err)
 		if errors.Is(err, net.ErrClosed) {
@@ -123,6 +129,12 @@ func (c *link) arrived(p []byte, err error) bool {
 	}
 	c.k.notify(c)
 	for err == nil && len(c.in) > 0 && !c.closed {
+		if c.mask&wantEnd != 0 && len(c.in) < inputSize {
+			if !c.ahead { // the reader uses its buffer again
+				c.in, c.ahead = bytes.Clone(c.in), true
+			}
+			return true
+		}
 		c.consumed.Wait()
 	}
 	return err == nil && !c.closed

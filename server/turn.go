@@ -65,8 +65,9 @@ func (l *loop) arrived(c *conn, p []byte) {
 	c.pinged = 0
 	switch {
 	case c.phase >= draining: // discarded: we only wait for the end of the stream
-	case c.has(flagUnread): // read because of a hang-up, although the connection is paused
-		l.unread[c.slot] = append(l.unread[c.slot], p...)
+	case c.has(flagUnread | flagPaused): // read because of a hang-up, although the connection is paused
+		l.keepUnread(c, p)
+		l.setAssembling(c, int(c.assembling)+len(p))
 	default:
 		l.feed(c, p)
 	}

@@ -5,7 +5,8 @@ package server
 // time, and a conn fills exactly three cache lines. Nothing more is read until the rest
 // has been processed, except after a hang-up.
 
-// keepUnread copies what the protocol has not read, which may be in the loop's buffer.
+// keepUnread copies what the protocol has not read, which may be in the loop's buffer, to
+// the end of what is kept.
 func (l *loop) keepUnread(c *conn, rest []byte) {
 	if len(rest) == 0 {
 		return
@@ -13,7 +14,7 @@ func (l *loop) keepUnread(c *conn, rest []byte) {
 	if l.unread == nil {
 		l.unread = make(map[uint32][]byte)
 	}
-	l.unread[c.slot] = append([]byte(nil), rest...)
+	l.unread[c.slot] = append(l.unread[c.slot], rest...)
 	c.flags |= flagUnread
 }
 

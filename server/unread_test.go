@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"sync/atomic"
@@ -193,4 +194,56 @@ func TestUnreadIsCounted(t *testing.T) {
 		receive(t, got)
 	}
 	ts.until(t, 0, func(p *conn) bool { return p.assembling == 0 && !p.has(flagUnread) })
+}
+
+// A paused connection hears that its peer has gone, and what came before is delivered.
+func TestPausedPeerGoes(t *testing.T) {
+	for _, secure := range []bool{false, true} {
+		for name, c := range map[string]struct {
+			leave func(*client)
+			want  wsproto.CloseCode
+		}{
+			"without a word":     {func(c *client) { c.nc.Close() }, wsproto.CloseAbnormal},
+			"with a Close frame": {func(c *client) { c.frame(0x88, "\x03\xe8"); c.nc.Close() }, wsproto.CloseNormal},
+		} {
+			for _, unread := range []int{0, 3, 300} {
+				t.Run(fmt.Sprintf("TLS %t, %s, %d unread", secure, name, unread), func(t *testing.T) {
+					got, closed := make(chan string, 1000), make(chan error, 1)
+					cfg := Config{Loops: 1, PingInterval: Off, Handler: funcs{
+						message: func(c LoopConn, _ frame.Opcode, p []byte) { c.Pause(true); got <- string(p) }, close: end(closed),
+					}}
+					var ts *testServer
+					var cl *client
+					if secure {
+						s, o, _ := startTLS(t, cfg)
+						ts, cl = s, s.dialWith(t, "/", o)
+					} else {
+						ts = start(t, cfg)
+						cl = ts.dial(t, "/")
+					}
+					cl.text("pause")
+					receive(t, got)
+					ts.clock.settle()
+					if unread > 0 {
+						cl.raw(burst(unread))
+					}
+					ts.clock.settle()
+					if len(got) > 0 {
+						t.Errorf("%q was delivered while paused", <-got)
+					}
+					c.leave(cl)
+					var ce *CloseError
+					if err := receive(t, closed); !errors.As(err, &ce) || ce.Code != c.want {
+						t.Errorf("OnClose got %v; want %v", err, c.want)
+					}
+					for i := range unread {
+						if s := <-got; s != fmt.Sprint(i) {
+							t.Fatalf("message %d is %q", i, s)
+						}
+					}
+					waitFor(t, func() bool { return ts.Stats().Assembling == 0 })
+				})
+			}
+		}
+	}
 }
