@@ -1,8 +1,7 @@
 package server
 
 import (
-	"cmp"
-	"slices"
+	"container/heap"
 	"sync/atomic"
 )
 
@@ -43,26 +42,62 @@ func (l *loop) shedSlowest() {
 	if over <= 0 || mine == 0 {
 		return
 	}
-	type holder struct {
-		c     *conn
-		bytes int
-	}
-	var holders []holder
-	for c := range l.present() {
-		if bytes := c.heldBytes(); bytes > maxUnshed || bytes > 0 && c.phase < closing {
-			holders = append(holders, holder{c, bytes})
-		}
-	}
-	slices.SortFunc(holders, func(a, b holder) int { return cmp.Compare(b.bytes, a.bytes) })
+	fattest := l.fattest()
 	share := int64(float64(over) * float64(mine) / float64(used))
-	for _, h := range holders {
-		if share < 0 {
-			break
-		}
+	for share >= 0 && len(fattest) > 0 {
+		h := heap.Pop(&fattest).(holder)
 		share -= int64(h.bytes)
 		l.shed(h.c)
 	}
 	l.flush()
+}
+
+// holder is a connection that uses some of the budget.
+type holder struct {
+	c     *conn
+	bytes int
+}
+
+// holders is a heap with the one that holds most on top.
+type holders []holder
+
+func (h holders) Len() int           { return len(h) }
+func (h holders) Less(i, j int) bool { return h[i].bytes > h[j].bytes }
+func (h holders) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *holders) Push(x any)        { *h = append(*h, x.(holder)) }
+func (h *holders) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	*h = (*h)[:last]
+	return x
+}
+
+// fattest returns the connections that may be shed.
+func (l *loop) fattest() (h holders) {
+	for _, c := range l.holding {
+		if bytes := c.heldBytes(); bytes > maxUnshed || bytes > 0 && c.phase < closing {
+			h = append(h, holder{c, bytes})
+		}
+	}
+	heap.Init(&h)
+	return h
+}
+
+// noteHeld keeps the list of connections that use some of the budget, which are few among
+// those that a loop has.
+func (l *loop) noteHeld(c *conn) {
+	switch held := c.heldBytes() > 0 && c.phase != gone; {
+	case held && c.holder == 0:
+		l.holding = append(l.holding, c)
+		c.holder = uint32(len(l.holding))
+	case !held && c.holder != 0:
+		last := len(l.holding) - 1
+		moved := l.holding[last]
+		l.holding[c.holder-1], moved.holder = moved, c.holder
+		l.holding[last] = nil
+		l.holding = l.holding[:last]
+		c.holder = 0
+	}
 }
 
 // heldBytes is what a connection uses of the budget.
@@ -88,4 +123,7 @@ func (l *loop) setAssembling(c *conn, bytes int) {
 	n := uint32(min(uint64(bytes), 1<<32-1))
 	l.traffic[assembling] += uint64(n) - uint64(c.assembling)
 	c.assembling = n
+	if n > 0 || c.holder != 0 {
+		l.noteHeld(c)
+	}
 }

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"slices"
 	"testing"
 
+	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -60,4 +62,42 @@ func TestMemoryBudgetLoops(t *testing.T) {
 	if s := ts.Stats(); s.Ended.Shed != 1 || s.Open != 1 {
 		t.Errorf("%d shed, %d open; want 1, 1", s.Ended.Shed, s.Open)
 	}
+}
+
+// The connections that use some of the budget are listed, and no others.
+func TestHolding(t *testing.T) {
+	ts, peer, cs, hs := slow(t, 3, Config{MemoryBudget: 64 << 20}, nil)
+	holding := func(want ...Conn) {
+		t.Helper()
+		ts.clock.settle()
+		ts.loops[0].call(func() {
+			l := ts.loops[0]
+			if len(l.holding) != len(want) {
+				t.Errorf("%d connections are listed; want %d", len(l.holding), len(want))
+			}
+			for i, c := range l.holding {
+				if c.holder != uint32(i)+1 || c.heldBytes() == 0 || !slices.Contains(want, c.handle()) {
+					t.Errorf("slot %d at %d: place %d, %d bytes", c.slot, i, c.holder, c.heldBytes())
+				}
+			}
+		})
+	}
+	holding()
+	for _, h := range hs {
+		h.Send(frame.Binary, make([]byte, 100_000))
+	}
+	cs[1].frame(0x02, "incomplete")
+	waitFor(t, func() bool { return ts.Stats().Assembling > 0 })
+	holding(hs...)
+	hs[0].conn.loop.call(func() { ts.loops[0].teardown(hs[0].conn) })
+	holding(hs[1], hs[2])
+	peer.open.Store(true)
+	for _, i := range []int{1, 2} {
+		hs[i].Pause(false) // so that the loop looks again
+		cs[i].expect("binary 100000 bytes")
+	}
+	holding(hs[1])
+	cs[1].frame(0x80, "")
+	waitFor(t, func() bool { return ts.Stats().Assembling == 0 })
+	holding()
 }

@@ -90,6 +90,9 @@ func (l *loop) checkAssembly(c *conn) {
 // and disarms it when the message is complete.
 func (l *loop) trackAssembly(c *conn) {
 	unit, received, ok := c.proto.Unfinished()
+	if c.endpoint.fragments != nil {
+		received = min(received, c.proto.Config().MaxMessage) // no more than that is held
+	}
 	if c.has(flagUnread) {
 		received += len(l.unread[c.slot])
 	}

@@ -17,13 +17,18 @@ type epoll struct {
 	epfd   int
 	wakefd int
 
+	// busyPoll is how long a busy loop blocks in epoll without telling the Go scheduler; 0:
+	// it does not. Otherwise sysmon retakes the P after 20 µs, and getting it back costs more
+	// than the wait: a loop that had much to do soon has more.
+	busyPoll time.Duration
+
 	// Loop only.
 	raw    []unix.EpollEvent
 	events []event
 	busy   bool // the last wait returned more than busyEvents
 }
 
-func newKernel() (kernel, error) {
+func newKernel(busyPoll time.Duration) (kernel, error) {
 	epfd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, err
@@ -39,7 +44,7 @@ func newKernel() (kernel, error) {
 		unix.Close(epfd)
 		return nil, err
 	}
-	return &epoll{epfd: epfd, wakefd: wakefd, raw: make([]unix.EpollEvent, 256)}, nil
+	return &epoll{epfd: epfd, wakefd: wakefd, busyPoll: busyPoll, raw: make([]unix.EpollEvent, 256)}, nil
 }
 
 func (k *epoll) release() {
@@ -181,7 +186,7 @@ func (k *epoll) epollWait(ms int) (int, error) {
 		}
 		return int(n), nil
 	}
-	if k.busy {
+	if k.busy && k.busyPoll > 0 {
 		if n, err := k.pollBusy(); n > 0 || err != nil {
 			return n, err
 		}
@@ -189,16 +194,11 @@ func (k *epoll) epollWait(ms int) (int, error) {
 	return unix.EpollWait(k.epfd, k.raw, ms)
 }
 
-// busyPoll is how long a busy loop blocks in epoll without telling the Go scheduler.
-// Otherwise sysmon retakes the P after 20 µs, and getting it back costs more than the
-// wait: a loop that had much to do soon has more.
-const (
-	busyPoll   = 50 * time.Microsecond
-	busyEvents = 8 // more events than these at once make a loop busy
-)
+// busyEvents is how many events at once a loop may have without being busy.
+const busyEvents = 8
 
 func (k *epoll) pollBusy() (int, error) {
-	ts := [2]int64{0, int64(busyPoll)} // seconds and nanoseconds, in 64 bits on every processor
+	ts := [2]int64{0, int64(k.busyPoll)} // seconds and nanoseconds, in 64 bits on every processor
 	n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT2, uintptr(k.epfd), uintptr(unsafe.Pointer(unsafe.SliceData(k.raw))), uintptr(len(k.raw)), uintptr(unsafe.Pointer(&ts)), 0, 0)
 	switch e {
 	case 0:

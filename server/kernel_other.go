@@ -2,4 +2,6 @@
 
 package server
 
-func newKernel() (kernel, error) { return newPortable(), nil }
+import "time"
+
+func newKernel(time.Duration) (kernel, error) { return newPortable(), nil }

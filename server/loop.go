@@ -63,6 +63,7 @@ type loop struct {
 	outboxes      []*outbox // unused ones
 	spareSegments int       // the capacity of all outboxes
 	groups        groups
+	holding       []*conn        // that use some of the budget
 	dirty         []*conn        // to write to when the iteration ends
 	gone          []*conn        // whose slots are freed then
 	callback      uint32         // counts the callbacks that began or ended

@@ -113,6 +113,18 @@ func (c LoopConn) SetValue(v any) {
 	}
 }
 
+// SetMaxMessage replaces Config.MaxMessage for this connection: a server may let a peer send
+// little before it has logged in, and more then. It applies from the next frame on; of a message
+// that has begun, all of its fragments count. It panics if n is not positive.
+func (c LoopConn) SetMaxMessage(n int) {
+	if n <= 0 {
+		panic("server: SetMaxMessage: the maximum must be positive")
+	}
+	if me := c.valid(); me.present() {
+		me.proto.SetConfig(me.endpoint.config(me.proto.Config(), n))
+	}
+}
+
 // Handshake returns what the opening handshake negotiated. The Result is shared and must
 // not be modified.
 func (c LoopConn) Handshake() handshake.Result {

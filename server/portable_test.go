@@ -15,7 +15,7 @@ func testKernel() (kernel, error) {
 	if *portableFlag {
 		return newPortable(), nil
 	}
-	return newKernel()
+	return newKernel(0)
 }
 
 // onGoroutines reports whether the tests run on the portable kernel, under which

@@ -56,6 +56,7 @@ type conn struct {
 	unit       uint32 // the incomplete message's number, from wsproto
 	assembling uint32 // bytes received of the incomplete message
 	timer      timer
+	holder     uint32 // its place in loop.holding, plus 1; 0: none
 }
 
 // flags are what holds of a connection besides its phase (life.go).

@@ -83,10 +83,17 @@ func (l *loop) feed(c *conn, p []byte) {
 			l.sendOwn(c, out)
 		}
 		switch ev.Kind {
-		case wsproto.Message:
+		case wsproto.Message, wsproto.Piece:
 			if c.genClosed.Load()&1 == 0 {
-				l.traffic[messagesIn]++
-				l.onMessage(c, ev.Opcode, ev.Payload)
+				if ev.Kind == wsproto.Message {
+					l.traffic[messagesIn]++
+					l.onMessage(c, ev.Opcode, ev.Payload)
+				} else {
+					if ev.Fin {
+						l.traffic[messagesIn]++
+					}
+					l.onFragment(c, ev.Opcode, ev.Payload, ev.Fin)
+				}
 				// What it sent goes before what the next frame causes.
 				l.deliver()
 				if c.has(flagPaused) {

@@ -23,6 +23,9 @@ func (l *loop) updateBackpressure(c *conn) {
 	if n := uint32(min(uint64(waiting), 1<<32-1)); n != c.buffered.Load() {
 		c.buffered.Store(n)
 	}
+	if waiting > 0 || c.holder != 0 {
+		l.noteHeld(c)
+	}
 	limit := l.cfg.WriteQueue
 	if limit > 0 && waiting > limit/2 {
 		c.flags |= flagFull

@@ -112,6 +112,18 @@ func (c *Conn) Init(cfg *Config) {
 	*c = Conn{cfg: cfg}
 }
 
+// SetConfig replaces the settings, as if the Config were modified: Role and Stream must be the
+// same. Connections that share a Config can so be given different ones.
+func (c *Conn) SetConfig(cfg *Config) {
+	if cfg.Role != c.cfg.Role || cfg.Stream != c.cfg.Stream {
+		panic("wsproto: SetConfig with another Role or Stream")
+	}
+	c.cfg = cfg
+}
+
+// Config returns the settings, which must not be modified if they are shared.
+func (c *Conn) Config() *Config { return c.cfg }
+
 // Feed gives input to the connection, which modifies p (unmasking happens in place)
 // and owns it until Next returns NeedData. Feed panics if it is called again before
 // that.

@@ -134,6 +134,10 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 
 		MaxHandshakeRate: orOff(cfg.Limits.HandshakesPerSecond),
 		Logger:           a.log,
+
+		// The process is the server's own.
+		ReleaseAfter: 16 << 20,
+		BusyPoll:     50 * time.Microsecond,
 	}
 	a.setNetwork(&sc)
 	return sc

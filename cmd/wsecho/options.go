@@ -68,6 +68,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 		cfg.CompressFrom = 1
 	}
 	cfg.Admit = admit
+	cfg.ReleaseAfter, cfg.BusyPoll = 16<<20, 50*time.Microsecond // the process is the server's own
 	return o, nil
 }
 

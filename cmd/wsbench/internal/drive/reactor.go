@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -58,6 +59,7 @@ func newReactor(shard *load.Shard, maxMessage int) (*reactor, error) {
 		Handler: r, Loops: 1, MaxMessage: maxMessage, MaxFragments: server.Off, CompressFrom: 1,
 		MaxControlRate: server.Off, WriteQueue: server.Off, WriteTimeout: server.Off, PingInterval: server.Off,
 		AssemblyTimeout: server.Off, Logger: slog.New(slog.DiscardHandler),
+		ReleaseAfter: 16 << 20, BusyPoll: 50 * time.Microsecond,
 	})
 	if err != nil {
 		return nil, err

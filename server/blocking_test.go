@@ -1,0 +1,196 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+)
+
+// blockingFuncs is a BlockingHandler of functions; nil ones do nothing.
+type blockingFuncs struct {
+	open    func(context.Context, *BlockingConn)
+	message func(context.Context, *BlockingConn, frame.Opcode, []byte)
+	close   func(*BlockingConn, error)
+}
+
+func (h blockingFuncs) OnOpen(ctx context.Context, c *BlockingConn) {
+	if h.open != nil {
+		h.open(ctx, c)
+	}
+}
+
+func (h blockingFuncs) OnMessage(ctx context.Context, c *BlockingConn, op frame.Opcode, p []byte) {
+	if h.message != nil {
+		h.message(ctx, c, op, p)
+	}
+}
+
+func (h blockingFuncs) OnClose(c *BlockingConn, err error) {
+	if h.close != nil {
+		h.close(c, err)
+	}
+}
+
+// Calls may block: each connection's are made one after the other, another connection's in the
+// meantime, and an idle connection has no goroutine.
+func TestBlockingOrder(t *testing.T) {
+	for _, max := range []int{0, 2} {
+		t.Run(fmt.Sprintf("at most %d goroutines", max), func(t *testing.T) {
+			var running, most atomic.Int64
+			release := make(chan struct{})
+			closed := make(chan string, 3)
+			h := blockingFuncs{
+				open: func(_ context.Context, c *BlockingConn) {
+					c.Value = fmt.Sprint(c.Value, " ", c.Handshake().Subprotocol, " ", c.RemoteAddr().IsValid())
+				},
+				message: func(_ context.Context, c *BlockingConn, op frame.Opcode, p []byte) {
+					n := running.Add(1)
+					defer running.Add(-1)
+					for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+					}
+					if string(p) == "0" {
+						<-release
+					}
+					c.Send(op, p)
+				},
+				close: func(c *BlockingConn, err error) { closed <- c.Value.(string) },
+			}
+			ts := start(t, Config{Loops: 1, Admit: pathValue, Upgrader: handshake.Upgrader{Subprotocols: []string{"rpc"}},
+				Handler: Blocking(h, &BlockingOptions{MaxGoroutines: max})})
+			o := &handshake.DialOptions{Subprotocols: []string{"rpc"}}
+			var cs []*client
+			for range 3 {
+				cs = append(cs, ts.dialWith(t, "/path", o))
+			}
+			const n = 100
+			for _, c := range cs {
+				c.raw(burst(n))
+			}
+			for range 3 {
+				release <- struct{}{}
+			}
+			for i := range n {
+				for _, c := range cs {
+					c.expect(fmt.Sprintf("text \"%d\"", i))
+				}
+			}
+			if max > 0 && most.Load() > int64(max) {
+				t.Errorf("%d calls at once; want %d at most", most.Load(), max)
+			}
+			for _, c := range cs {
+				c.nc.Close()
+				if s := receive(t, closed); s != "/path rpc true" {
+					t.Errorf("the connection's value is %q", s)
+				}
+			}
+		})
+	}
+}
+
+func TestBlockingIdle(t *testing.T) {
+	opened := make(chan struct{}, 100)
+	ts := start(t, Config{Handler: Blocking(blockingFuncs{open: func(context.Context, *BlockingConn) { opened <- struct{}{} }}, nil)})
+	if onGoroutines() {
+		t.Skip("the portable kernel has goroutines of its own")
+	}
+	ts.dial(t, "/")
+	receive(t, opened)
+	before := runtime.NumGoroutine()
+	for range 50 {
+		ts.dial(t, "/")
+		receive(t, opened)
+	}
+	waitFor(t, func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// A connection whose calls take long is not read from; when they are done, nothing is missing.
+func TestBlockingBackpressure(t *testing.T) {
+	const n = 2000
+	got := make(chan int, n)
+	release := make(chan struct{})
+	var conn atomic.Pointer[BlockingConn]
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: Blocking(blockingFuncs{
+		message: func(_ context.Context, c *BlockingConn, _ frame.Opcode, p []byte) {
+			conn.Store(c)
+			<-release
+			var i int
+			fmt.Sscan(string(p), &i)
+			got <- i
+		},
+	}, &BlockingOptions{MaxQueued: 1000})})
+	c := ts.dial(t, "/")
+	go c.nc.Write(burst(n))
+	waitFor(t, func() bool {
+		c := conn.Load()
+		if c == nil {
+			return false
+		}
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.queued > 1000+100 {
+			t.Errorf("%d bytes are queued", c.queued)
+		}
+		return c.paused
+	})
+	close(release)
+	for i := range n {
+		if j := receive(t, got); j != i {
+			t.Fatalf("message %d came where %d was next", j, i)
+		}
+	}
+}
+
+// The context of a call ends with the connection, also while the connection is paused; what
+// waits then is not delivered, and OnClose comes after the call.
+func TestBlockingContext(t *testing.T) {
+	calls, closed := make(chan string, 10), make(chan error, 1)
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: Blocking(blockingFuncs{
+		message: func(ctx context.Context, c *BlockingConn, _ frame.Opcode, p []byte) {
+			calls <- string(p)
+			<-ctx.Done()
+			if ctx != c.Context() {
+				t.Error("the context is another one")
+			}
+			calls <- "done"
+		},
+		close: func(c *BlockingConn, err error) { calls <- "closed"; closed <- err },
+	}, &BlockingOptions{MaxQueued: 1})})
+	c := ts.dial(t, "/")
+	c.raw(burst(20))
+	if s := receive(t, calls); s != "0" {
+		t.Fatal(s)
+	}
+	c.nc.Close()
+	for _, want := range []string{"done", "closed"} {
+		if s := receive(t, calls); s != want {
+			t.Errorf("%s; want %s", s, want)
+		}
+	}
+	var ce *CloseError
+	if err := receive(t, closed); !errors.As(err, &ce) {
+		t.Error(err)
+	}
+}
+
+// A panic ends its connection only.
+func TestBlockingPanic(t *testing.T) {
+	ts := start(t, Config{Loops: 1, Handler: Blocking(blockingFuncs{
+		message: func(_ context.Context, c *BlockingConn, op frame.Opcode, p []byte) {
+			if string(p) == "panic" {
+				panic("on purpose")
+			}
+			c.Send(op, p)
+		},
+	}, &BlockingOptions{MaxGoroutines: 1})})
+	a, b := ts.dial(t, "/"), ts.dial(t, "/")
+	a.text("panic")
+	a.expect("close 1011")
+	b.text("still here")
+	b.expect(`text "still here"`)
+}
