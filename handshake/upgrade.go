@@ -135,15 +135,25 @@ func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err 
 	if err := u.checkRequest(r, f); err != nil {
 		return a, err
 	}
+	if a, err = u.choose(r, f); err != nil {
+		return a, err
+	}
+	if !canHijack(w) {
+		return a, refusef(http.StatusInternalServerError, "%T does not implement http.Hijacker", w)
+	}
+	a.key = f.Key[0]
+	return a, nil
+}
+
+// choose decides whether the page that sent the request may connect, and what is agreed
+// on.
+func (u *Upgrader) choose(r *http.Request, f *Fields) (a answer, err *Error) {
 	offered, offers, err := f.offers()
 	if err != nil {
 		return a, err
 	}
 	if err := u.checkOrigin(r); err != nil {
 		return a, err
-	}
-	if !canHijack(w) {
-		return a, refusef(http.StatusInternalServerError, "%T does not implement http.Hijacker", w)
 	}
 	if a.subprotocol, err = u.selectSubprotocol(r, offered); err != nil {
 		return a, err
@@ -158,7 +168,6 @@ func (u *Upgrader) judge(w http.ResponseWriter, r *http.Request) (a answer, err 
 			return a, refusef(http.StatusInternalServerError, "%v", err)
 		}
 	}
-	a.key = f.Key[0]
 	return a, nil
 }
 

@@ -44,6 +44,14 @@ type AcceptOptions struct {
 // use r.Context() for its calls. If the connection outlives the handler, its calls need
 // another context.
 //
+// # HTTP/2
+//
+// A client may open a WebSocket on a stream of an HTTP/2 connection that it already has
+// (RFC 8441). Accept takes it if net/http accepts such requests, which it does not do by
+// default: see package wsproto/wsconn/enablehttp2. The stream ends when the handler
+// returns, and so does the connection. Before that, the handler must call Close or
+// CloseNow, which here wait until a Close frame that is on its way has been sent.
+//
 // # The server
 //
 // The connection is no longer the http.Server's. Its timeouts do not apply, and Shutdown
@@ -52,6 +60,13 @@ type AcceptOptions struct {
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	if o == nil {
 		o = &AcceptOptions{}
+	}
+	if handshake.IsHTTP2(r) {
+		res, err := o.UpgradeHTTP2(w, r)
+		if err != nil {
+			return nil, err
+		}
+		return New(newHTTP2Stream(w, r), wsproto.Server, nil, res, &o.Options), nil
 	}
 	nc, left, res, err := o.Upgrade(w, r)
 	if err != nil {

@@ -63,7 +63,12 @@ func (c *Conn) awaitClose(ctx context.Context) {
 // because the peer violated the protocol, the peer still receives it: the underlying
 // connection stays open in the background until the peer has closed it, for at most
 // Options.CloseTimeout.
-func (c *Conn) CloseNow() { c.abort(ErrClosed) }
+func (c *Conn) CloseNow() {
+	c.abort(ErrClosed)
+	if _, ok := c.nc.(*http2Stream); ok {
+		<-c.gone // the handler must not return before
+	}
+}
 
 // finish ends a connection on which only a Close frame is left to be sent. half says that
 // the peer may not answer it, or does not know that it has to close the connection.
@@ -73,6 +78,9 @@ func (c *Conn) finish(half bool) {
 	c.nc.SetReadDeadline(time.Unix(1, 0)) // a Read in progress returns
 	c.wire <- struct{}{}                  // its holder releases it, at the latest after hangUp
 	c.flush()
+	if _, ok := c.nc.(*http2Stream); ok {
+		return // it ends when the handler returns, and discards nothing
+	}
 	if conn, ok := c.nc.(interface{ CloseWrite() error }); ok && half {
 		conn.CloseWrite()
 	}
