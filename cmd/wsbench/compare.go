@@ -36,8 +36,8 @@ interval contains 1, it says "no difference shown".
   --server-cpus LIST      cores of the servers (the first half), as 0,2-5
   --client-cpus LIST      cores of wsbench (the second half)
 
-and the flags of a run except --url, --pid, --agent, --processes, --csv and
---fail-if.
+and the flags of a run except --url, --pid, --agent, --processes, --csv,
+--prometheus, --output and --threshold.
 `
 
 // runCompare measures servers in turns.
@@ -99,8 +99,8 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		return &usageError{Err: errors.New("compare starts the servers itself, on this host: no --url, --pid, --cgroup, --agent or --processes")}
 	case len(where) > 0:
 		return &usageError{Err: fmt.Errorf("--at %s=…: there is no server of that name", slices.Sorted(maps.Keys(where))[0])}
-	case o.csv != "" || len(o.failIf) > 0:
-		return &usageError{Err: errors.New("a comparison is judged by its intervals, and kept with --json or --html: no --fail-if or --csv")}
+	case o.csv != "" || o.prometheus != "" || o.samples != "" || len(o.thresholds) > 0:
+		return &usageError{Err: errors.New("a comparison is judged by its intervals, and kept with --json or --html: no --threshold, --csv, --prometheus or --output")}
 	case *rounds < 1:
 		return &usageError{Err: fmt.Errorf("--rounds is %d; it must be at least 1", *rounds)}
 	}
@@ -117,7 +117,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if len(slices.DeleteFunc(slices.Clone(serverCPUs), func(c int) bool { return !slices.Contains(clientCPUs, c) })) > 0 {
 		say("warning: servers and wsbench share cores, and slow each other down")
 	}
-	if err := outfile.Check(o.files()...); err != nil {
+	if err := o.check(); err != nil {
 		return &usageError{Err: err}
 	}
 	c, err := trial.Compare(ctx, o.Options, candidates, *rounds, serverCPUs, clientCPUs, say)
@@ -129,8 +129,16 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 		outfile.File{Flag: "--html", Path: o.html}.Write(func(w io.Writer) error {
 			return report.ComparisonPage(w, "WebSocket servers compared", []*trial.Comparison{c})
 		}))
-	report.ComparisonText(stdout, c, colours(stdout))
-	if err := errors.Join(err, kept); err != nil {
+	var printed error
+	switch o.format {
+	case "json":
+		printed = c.WriteJSON(stdout)
+	case "benchstat":
+		printed = report.BenchstatComparison(stdout, c)
+	default:
+		report.ComparisonText(stdout, c, colours(stdout))
+	}
+	if err := errors.Join(err, kept, printed); err != nil {
 		return err
 	}
 	for _, m := range c.Servers {

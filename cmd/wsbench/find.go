@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
-	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
@@ -18,7 +17,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
-const findUsage = `usage: wsbench find SCENARIO --url URL --slo CONDITIONS [flags]
+const findUsage = `usage: wsbench find SCENARIO --url URL --threshold CONDITIONS [flags]
 
 Searches for the highest rate, or number of connections, at which all conditions
 hold: it doubles the load until one does not hold, and then halves the gap. A load
@@ -26,17 +25,18 @@ that fails is tried once more. A load under which the server cannot be measured,
 for example because it accepts no more connections, has failed. The search stops
 when wsbench itself becomes the bottleneck, and says so.
 
-  wsbench find echo --url ws://127.0.0.1:9001/ --conns 1000 --slo 'p99<10ms,lost=0'
-  wsbench find fanout --over conns --rate 10 --url … --slo 'last.p99<100ms,faults=0'
+  wsbench find echo --url ws://127.0.0.1:9001/ --conns 1000 --threshold 'p99<10ms,lost=0'
+  wsbench find fanout --over conns --rate 10 --url … --threshold 'last.p99<100ms,faults=0'
 
-  --slo CONDITIONS   what must hold, in every probe (see wsbench --help)
-  --over WHAT        rate (the default) or conns (of idle and storm, which have no
-                     rate)
-  --from N           load to begin with (1000 messages per second, or 100 connections)
-  --max N            maximum load to try
-  --precision P      width of the final gap, as a share of the load (0.05)
+  --threshold CONDITIONS  what must hold, in every probe (see wsbench --help)
+  --over WHAT             rate (the default) or conns (of idle and storm, which have
+                          no rate)
+  --from N                load to begin with (1000 messages per second, or 100
+                          connections)
+  --max N                 maximum load to try
+  --precision P           width of the final gap, as a share of the load (0.05)
 
-and the flags of a run except --fail-if; each probe lasts --warmup and --duration.
+and the flags of a run; each probe lasts --warmup and --duration.
 
 exit status: 0 if a load was found; 1 if none was, because not even the lowest one
 holds or wsbench itself was the bottleneck from the beginning; 2, 3 as usual
@@ -56,7 +56,6 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	o := newSettings(s)
 	f := o.flags("find")
-	slo := f.String("slo", "", "")
 	over := "rate"
 	if s == load.Idle || s == load.Storm {
 		over = "conns"
@@ -68,13 +67,9 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err := parseFlags(f, rest); err != nil {
 		return err
 	}
-	wanted, err := result.ParseConditions(*slo)
 	switch {
-	case *slo == "":
-		err = errors.New("--slo is missing")
-	case err != nil:
-	case len(o.failIf) > 0:
-		err = errors.New("find judges by --slo, not by --fail-if")
+	case len(o.thresholds) == 0:
+		err = errors.New("--threshold is missing")
 	case !(*from >= 0 && *limit > 0 && *precision > 0):
 		err = errors.New("--from, --max and --precision must be positive")
 	case over == "rate" && (s == load.Idle || s == load.Storm):
@@ -97,14 +92,14 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		return &usageError{Err: err}
 	}
 	o.Command = append([]string{"wsbench", "find"}, connect.Redact(args)...)
-	p := &prober{plan: &o.Plan, over: over, wanted: wanted, stdout: stdout,
-		run: func(ctx context.Context) (*result.Result, error) { return o.carryOut(ctx, stderr) }}
-	if err := outfile.Check(o.files()...); err != nil {
+	p := &prober{plan: &o.Plan, over: over, wanted: o.thresholds, stdout: stdout,
+		run: func(ctx context.Context) (*result.Result, error) { return o.carryOut(ctx, stdout, stderr) }}
+	if err := o.check(); err != nil {
 		return &usageError{Err: err}
 	}
 	found, err := trial.Search(ctx, *from, *limit, *precision, p.probe)
 	if err == nil {
-		fmt.Fprintf(stdout, "%s for %s: %s\n", over, *slo, found)
+		fmt.Fprintf(stdout, "%s for %s: %s\n", over, o.wanted(), found)
 		if p.best == nil {
 			return errFailed
 		}
@@ -113,7 +108,7 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if p.best == nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%s for %s: %s\n", over, *slo, found.SoFar())
+	fmt.Fprintf(stdout, "%s for %s: %s\n", over, o.wanted(), found.SoFar())
 	p.best.Partial = fmt.Sprintf("%v: the run is whole, the search for a higher load is not", err)
 	return errors.Join(err, o.keep(p.best))
 }
@@ -177,6 +172,15 @@ func (p *prober) unmeasured(ctx context.Context, err error) (out trial.Outcome, 
 		return out, nil
 	}
 	return out, err
+}
+
+// wanted is what must hold, in words.
+func (o *settings) wanted() string {
+	var list []string
+	for _, c := range o.thresholds {
+		list = append(list, c.Text)
+	}
+	return strings.Join(list, ",")
 }
 
 func orElse(v, def float64) float64 {

@@ -21,9 +21,9 @@ import (
 // settings are a run's flags.
 type settings struct {
 	run.Options
-	json, csv, html string
-	failIf          []result.Condition
-	quiet           bool
+	output
+	thresholds []result.Condition
+	quiet      bool
 
 	payload   string
 	dialect   string
@@ -89,13 +89,11 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.StringVar(&o.Server.Cgroup, "cgroup", "", "")
 
 	f.DurationVar(&o.Interval, "interval", time.Second, "")
-	f.StringVar(&o.json, "json", "", "")
-	f.StringVar(&o.csv, "csv", "", "")
-	f.StringVar(&o.html, "html", "", "")
+	o.output.flags(f)
 	f.BoolVar(&o.quiet, "quiet", false, "")
-	f.Func("fail-if", "", func(s string) error {
+	f.Func("threshold", "", func(s string) error {
 		c, err := result.ParseConditions(s)
-		o.failIf = append(o.failIf, c...)
+		o.thresholds = append(o.thresholds, c...)
 		return err
 	})
 	return f

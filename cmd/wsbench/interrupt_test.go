@@ -250,7 +250,7 @@ func TestFindInterrupted(t *testing.T) {
 	out := &watch{text: "conns 20: holds", f: cut}
 	path := filepath.Join(t.TempDir(), "r.json")
 	var errs bytes.Buffer
-	status := program(ctx, []string{"find", "idle", "--url", url, "--slo", "broken=0", "--from", "10", "--hold", "1ms", "--warmup", "0s", "--duration", "100ms", "--quiet", "--json", path}, out, &errs)
+	status := program(ctx, []string{"find", "idle", "--url", url, "--threshold", "broken=0", "--from", "10", "--hold", "1ms", "--warmup", "0s", "--duration", "100ms", "--quiet", "--json", path}, out, &errs)
 	if status != 130 || !strings.HasSuffix(out.String(), "conns for broken=0: 20 holds; more was not tried\n") {
 		t.Errorf("status %d\n%s%s", status, out, &errs)
 	}
@@ -371,7 +371,7 @@ func TestSignals(t *testing.T) {
 		// find prints as it goes, and ends with its reader.
 		w2r, w2, _ := os.Pipe()
 		w2r.Close()
-		cmd = start(t, w2, "find", "idle", "--url", url, "--slo", "broken=0", "--from", "10", "--hold", "1ms", "--warmup", "0s", "--duration", "100ms", "--quiet", "--json", json)
+		cmd = start(t, w2, "find", "idle", "--url", url, "--threshold", "broken=0", "--from", "10", "--hold", "1ms", "--warmup", "0s", "--duration", "100ms", "--quiet", "--json", json)
 		cmd.Run()
 		w2.Close()
 		if r, err := result.Load(json); err != nil || r.Plan.Conns != 10 || r.Partial == "" || cmd.ProcessState.ExitCode() != 128+int(syscall.SIGPIPE) {

@@ -21,6 +21,8 @@ const (
 	exitFailed = 1 // the run was completed, and something was wrong
 	exitUsage  = 2
 	exitNoRun  = 3 // the run could not be done or completed
+	// exitThreshold is what k6's users expect.
+	exitThreshold = 99 // the run was good, and a --threshold does not hold
 	// and 128 with a signal's number: interrupted by it
 )
 
@@ -43,6 +45,9 @@ type usageError = cmdline.Error
 // reported.
 var errFailed = errors.New("failed")
 
+// errThreshold means that a threshold does not hold, which has been reported.
+var errThreshold = errors.New("a threshold does not hold")
+
 // program runs a command line; args does not include the program's name. It returns the
 // exit status.
 func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -57,6 +62,8 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitGood
 	case errors.Is(err, errFailed):
 		return exitFailed
+	case errors.Is(err, errThreshold):
+		return exitThreshold
 	case errors.As(err, &usage):
 		fmt.Fprintln(stderr, "wsbench:", err)
 		fmt.Fprintln(stderr, "wsbench: see wsbench --help")

@@ -126,7 +126,7 @@ func TestRunWritesEverything(t *testing.T) {
 	dir := t.TempDir()
 	file := func(name string) string { return filepath.Join(dir, name) }
 	status, out, progress := wsbench(t, "echo", "--url", url+"/", "--conns", "10", "--rate", "500", "--warmup", "50ms", "--duration", "400ms", "--interval", "200ms",
-		"--pid", strconv.Itoa(os.Getpid()), "--json", file("r.json"), "--csv", file("r.csv"), "--html", file("r.html"), "--fail-if", "lost>0,rate<1")
+		"--pid", strconv.Itoa(os.Getpid()), "--json", file("r.json"), "--csv", file("r.csv"), "--html", file("r.html"), "--threshold", "lost=0,rate>=1", "--prometheus", file("r.prom"), "--output", "json="+file("samples.json"))
 	if status != exitGood || !strings.Contains(out, "200 sent") || !strings.Contains(out, "nothing lost") || !strings.Contains(out, "of CPU per message") {
 		t.Fatalf("status %d\n%s%s", status, out, progress)
 	}
@@ -313,17 +313,17 @@ func TestFailures(t *testing.T) {
 		t.Errorf("status %d\n%s", status, out)
 	}
 	_, url = serve(t, nil)
-	status, out, _ = wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "1s", "--quiet", "--fail-if", "rate>1")
-	if status != exitFailed || !strings.Contains(out, "FAILED by --fail-if rate>1: rate is ") {
-		t.Errorf("status %d\n%s", status, out)
+	status, _, errs := wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "1s", "--quiet", "--threshold", "rate<1")
+	if status != exitThreshold || !strings.Contains(errs, "FAILED by --threshold rate<1: rate is ") {
+		t.Errorf("status %d\n%s", status, errs)
 	}
-	status, out, _ = wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "200ms", "--quiet", "--fail-if", "last.p99>1s")
-	if status != exitFailed || !strings.Contains(out, "last.p99 was not measured") {
-		t.Errorf("status %d\n%s", status, out)
+	status, _, errs = wsbench(t, "echo", "--url", url, "--conns", "1", "--rate", "100", "--warmup", "0s", "--duration", "200ms", "--quiet", "--threshold", "last.p(99)<1000")
+	if status != exitThreshold || !strings.Contains(errs, "last.p(99) was not measured") {
+		t.Errorf("status %d\n%s", status, errs)
 	}
 	ln, _ := net.Listen("tcp", "127.0.0.1:0")
 	ln.Close()
-	status, _, errs := wsbench(t, "echo", "--url", "ws://"+ln.Addr().String(), "--rate", "100", "--quiet")
+	status, _, errs = wsbench(t, "echo", "--url", "ws://"+ln.Addr().String(), "--rate", "100", "--quiet")
 	if status != exitNoRun || !strings.Contains(errs, "connection refused") {
 		t.Errorf("status %d\n%s", status, errs)
 	}
@@ -340,15 +340,17 @@ func TestUsage(t *testing.T) {
 		"echo --url ws://h/ --rate 1 --conns 0":                                             "--conns is 0",
 		"echo --url ws://h/ --rate 1 --payload zeros":                                       "random or compressible",
 		"echo --url ws://h/ --rate 1 --pid x":                                               `"x" is no process id`,
-		"echo --url ws://h/ --rate 1 --fail-if p99":                                         "none of",
+		"echo --url ws://h/ --rate 1 --threshold p99":                                       "none of",
+		"echo --url ws://h/ --rate 1 --format xml":                                          "text, json or benchstat",
+		"echo --url ws://h/ --rate 1 --output csv":                                          "json=FILE",
 		"echo --url ws://h/ --rate 1 --scenario nope":                                       "does not exist",
 		"echo --url ws://h/ --rate 1 --agent h:1":                                           "--token-file is missing",
 		"echo --url ws://h/ --rate 1 x":                                                     `unexpected argument "x"`,
 		"echo --speed 3":                                                                    "speed",
 		"storm --url ws://h/ --storm-every 1ms":                                             "--storm-every is 1ms",
-		"find echo --url ws://h/":                                                           "--slo is missing",
-		"find idle --url ws://h/ --slo lost=0 --over rate":                                  "idle has no rate",
-		"find echo --url ws://h/ --slo lost=0 --from -1":                                    "must be positive",
+		"find echo --url ws://h/":                                                           "--threshold is missing",
+		"find idle --url ws://h/ --threshold lost=0 --over rate":                            "idle has no rate",
+		"find echo --url ws://h/ --threshold lost=0 --from -1":                              "must be positive",
 		"fanout --url ws://h/ --inflight 1 --processes 2":                                   "is for one process",
 		"slow --url ws://h/ --inflight 1 --processes 2":                                     "is for one process",
 		"idle --url ws://h/ --rate 100":                                                     "idle has no rate",
@@ -356,13 +358,12 @@ func TestUsage(t *testing.T) {
 		"compare echo --inflight 1 --a x={port}":                                            "at least two servers",
 		"compare echo --inflight 1 --a x={port} --b x={port}":                               `two servers have the name "x"`,
 		"compare echo --a x=y --b z={port}":                                                 "no {port}",
-		"compare echo --inflight 1 --a x={port} --b y={port} --fail-if rate>0":              "no --fail-if or --csv",
-		"compare echo --inflight 1 --a x={port} --b y={port} --csv f":                       "no --fail-if or --csv",
+		"compare echo --inflight 1 --a x={port} --b y={port} --threshold rate>0":            "no --threshold",
+		"compare echo --inflight 1 --a x={port} --b y={port} --csv f":                       "no --threshold",
 		"compare echo --inflight 1 --a x={port} --b y={port} --at ws://127.0.0.1:9701/":     "has no {port}",
 		"compare echo --inflight 1 --a x={port} --b y={port} --at y=ws://127.0.0.1:9701/":   "has no {port}",
 		"compare echo --inflight 1 --a x={port} --b y={port} --at z=ws://127.0.0.1:{port}/": "no server of that name",
 		"compare echo --inflight 1 --a x={port} --b y={port} --server-cpus 1023":            "cores [1023]",
-		"find echo --url ws://h/ --slo lost=0 --fail-if rate>0":                             "not by --fail-if",
 		"echo --url ws://h/ --rate 1 --processes 65":                                        "--processes is 65",
 		"echo --url ws://h/ --rate 1 --threads 2000":                                        "--threads is 2000",
 		"diff a": "two files",
@@ -383,7 +384,7 @@ func TestUsage(t *testing.T) {
 
 func TestFind(t *testing.T) {
 	_, url := serve(t, nil)
-	status, out, errs := wsbench(t, "find", "echo", "--url", url, "--conns", "5", "--slo", "faults=0,p50<10s", "--from", "100", "--max", "400", "--warmup", "0s", "--duration", "100ms", "--quiet")
+	status, out, errs := wsbench(t, "find", "echo", "--url", url, "--conns", "5", "--threshold", "faults=0,p50<10s", "--from", "100", "--max", "400", "--warmup", "0s", "--duration", "100ms", "--quiet")
 	// The client may be disturbed on a busy machine: then the answer says so.
 	found := strings.Contains(out, "rate for faults=0,p50<10s: 400, the maximum to be tried") || strings.Contains(out, "rate for faults=0,p50<10s: at least ")
 	none := strings.Contains(out, "nothing can be said about the server")
@@ -457,7 +458,7 @@ func TestFindLimitOfConnections(t *testing.T) {
 		s.srv.ServeHTTP(w, r)
 	}))
 	defer hs.Close()
-	status, out, errs := wsbench(t, "find", "idle", "--url", "ws"+hs.URL[4:], "--slo", "broken=0", "--from", "100", "--hold", "1ms", "--warmup", "0s", "--duration", "100ms", "--quiet")
+	status, out, errs := wsbench(t, "find", "idle", "--url", "ws"+hs.URL[4:], "--threshold", "broken=0", "--from", "100", "--hold", "1ms", "--warmup", "0s", "--duration", "100ms", "--quiet")
 	if status != exitFailed || !strings.Contains(out, "conns 100: does not hold (") || !strings.Contains(out, "503") || !strings.Contains(out, "conns for broken=0: none: not even 1 holds") {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}

@@ -7,7 +7,6 @@ import (
 	"io"
 
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
-	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
@@ -25,56 +24,55 @@ func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, st
 	if err := o.parse(string(s), args); err != nil {
 		return err
 	}
-	if err := outfile.Check(o.files()...); err != nil {
+	if err := o.check(); err != nil {
 		return &usageError{Err: err}
 	}
 	o.Command = append([]string{"wsbench", string(s)}, connect.Redact(args)...)
-	r, err := o.carryOut(ctx, stderr)
+	r, err := o.carryOut(ctx, stdout, stderr)
 	if r == nil {
 		return err
 	}
 	kept := o.keep(r) // first: it does not depend on who reads the text
-	report.Text(stdout, r, colours(stdout))
-	if err := errors.Join(err, kept); err != nil {
+	printed := o.print(stdout, stderr, r)
+	if err := errors.Join(err, kept, printed); err != nil {
 		return err
 	}
-	failed := len(r.Failures()) > 0
-	for _, c := range o.failIf {
-		holds, found := c.Holds(r)
-		// What was to be watched and was not measured must not pass for good.
-		holds = holds || !c.Measured(r)
-		if holds {
-			fmt.Fprintf(stdout, "  %s\n", colours(stdout).Red(fmt.Sprintf("FAILED by --fail-if %s: %s", c.Text, found)))
-		}
-		failed = failed || holds
+	if crossed := o.crossed(r, stderr); len(r.Failures()) == 0 && crossed {
+		return errThreshold
 	}
-	if failed {
+	if len(r.Failures()) > 0 {
 		return errFailed
 	}
 	return nil
 }
 
+// crossed reports whether a threshold does not hold, and says which. One that was not
+// measured does not hold.
+func (o *settings) crossed(r *result.Result, stderr io.Writer) (any bool) {
+	for _, c := range o.thresholds {
+		if holds, found := c.Holds(r); !holds {
+			any = true
+			fmt.Fprintln(stderr, colours(stderr).Red(fmt.Sprintf("FAILED by --threshold %s: %s", c.Text, found)))
+		}
+	}
+	return any
+}
+
 // carryOut runs the plan, with progress on stderr.
-func (o *settings) carryOut(ctx context.Context, stderr io.Writer) (*result.Result, error) {
+func (o *settings) carryOut(ctx context.Context, stdout, stderr io.Writer) (*result.Result, error) {
+	live, err := o.begin(stdout)
+	if err != nil {
+		return nil, err
+	}
+	o.Notify = live.notify
 	if !o.quiet {
-		live := screen.New(terminal.Unwrap(stderr), colours(stderr))
-		defer live.Close()
-		o.Notify = live.Show
+		view := screen.New(terminal.Unwrap(stderr), colours(stderr))
+		defer view.Close()
+		o.Notify = func(p run.Progress) {
+			live.notify(p)
+			view.Show(p)
+		}
 	}
-	return run.Run(ctx, o.Options)
-}
-
-// files are those that are asked for.
-func (o *settings) files() []outfile.File {
-	return []outfile.File{{Flag: "--json", Path: o.json}, {Flag: "--csv", Path: o.csv}, {Flag: "--html", Path: o.html}}
-}
-
-// keep writes the files that were asked for: all that can be.
-func (o *settings) keep(r *result.Result) error {
-	var errs []error
-	page := func(w io.Writer) error { return report.Page(w, r) }
-	for i, fill := range []func(io.Writer) error{r.WriteJSON, r.WriteCSV, page} {
-		errs = append(errs, o.files()[i].Write(fill))
-	}
-	return errors.Join(errs...)
+	r, err := run.Run(ctx, o.Options)
+	return r, errors.Join(err, live.end())
 }

@@ -16,7 +16,7 @@ func help(args []string) string {
 }
 
 const usage = `usage: wsbench SCENARIO --url URL [flags]
-       wsbench find SCENARIO --url URL --slo CONDITIONS [flags]
+       wsbench find SCENARIO --url URL --threshold COND,… [flags]
        wsbench compare SCENARIO --a 'NAME=COMMAND…' --b 'NAME=COMMAND…' [flags]
        wsbench diff A.json B.json
        wsbench report [--html FILE] [--markdown FILE] [--svg DIR] FILE.json…
@@ -27,7 +27,7 @@ costs it, and whether every message arrives once, whole and in order.
 
   wsbench echo --url ws://127.0.0.1:9001/ --conns 1000 --rate 20000 --html run.html
   wsbench fanout --url ws://127.0.0.1:9001/fanout --conns 5000 --rate 20 --pid 4711
-  wsbench find echo --url ws://127.0.0.1:9001/ --slo 'p99<10ms,lost=0'
+  wsbench find echo --url ws://127.0.0.1:9001/ --threshold 'p99<10ms,lost=0'
 
 scenarios
   echo     each message comes back to its sender
@@ -86,9 +86,15 @@ workers
   --pid PID,…           the server's processes, or --cgroup DIR: CPU and memory
 output
   --html FILE           a page with charts; --json FILE; --csv FILE
+  --format FORMAT       of the report: text, json, or benchstat (text)
+  --output json[=FILE]  a line of JSON for each sample, as it is taken; if it goes to
+                        standard output, the report goes to standard error
+  --prometheus FILE     metrics for the textfile collector of node_exporter, written
+                        again with each sample
   --interval D          time between samples (1s)
-  --fail-if CONDITIONS  exit with 1 if one of them holds ('p99>10ms,lost>0') or
-                        was not measured
+  --threshold COND,…    what must hold ('p99<10ms,rate>=5000', or in the form of k6
+                        'p(99)<10', in milliseconds): if it does not, or was not
+                        measured, the exit status is 99
   --quiet               do not show progress
 
 Conditions are METRIC OP VALUE, separated by commas. Metrics: p50 … p99.99, max,
@@ -101,9 +107,10 @@ connection), client (the share of its cores that wsbench used).
 exit status
   0  the run was completed, and nothing was wrong
   1  messages lost, doubled, out of order, corrupted or unsolicited; connections
-     refused or broken; or --fail-if
+     refused or broken
   2  wrong usage
   3  the run could not be done or completed, or its results could not be written
+  99 nothing was wrong, but a --threshold does not hold
   130, 143, 129  interrupted by SIGINT, SIGTERM, SIGHUP: what was measured until
      then is reported and kept, marked as partial; a second signal ends it at once
 `

@@ -78,7 +78,7 @@ func speak(t *testing.T, wsbench, dialect, url string) {
 		{"fanout", "--conns", "5", "--publishers", "2", "--inflight", "2"},
 		{"chat", "--conns", "12", "--room-size", "4", "--rate", "100"},
 	} {
-		args := append(how, "--scenario", dialect, "--url", url, "--warmup", "100ms", "--duration", "1500ms", "--quiet", "--fail-if", "rate<100,login.p50=0")
+		args := append(how, "--scenario", dialect, "--url", url, "--warmup", "100ms", "--duration", "1500ms", "--quiet", "--threshold", "rate>=100,login.p50>0")
 		out, err := exec.CommandContext(t.Context(), wsbench, args...).CombinedOutput()
 		if err != nil || !regexp.MustCompile(`checked +nothing lost`).Match(out) {
 			t.Errorf("%v: %v\n%s", how, err, out)

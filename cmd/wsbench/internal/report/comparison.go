@@ -15,13 +15,13 @@ import (
 )
 
 // value prints a value of a metric.
-func value(v float64, u trial.Unit) string {
+func value(v float64, u result.Unit) string {
 	switch {
 	case math.IsNaN(v):
 		return "–"
-	case u == trial.Nanoseconds:
+	case u == result.Nanoseconds:
 		return result.ShortTime(time.Duration(v))
-	case u == trial.Bytes:
+	case u == result.Bytes:
 		return plot.Bytes(v)
 	}
 	return plot.Count(v)
@@ -101,7 +101,7 @@ func ComparisonText(w io.Writer, c *trial.Comparison, col Colour) {
 	}
 	fmt.Fprintln(w, conditions(c))
 	for _, m := range trial.Metrics(c.Plan.Scenario) {
-		fmt.Fprintf(w, "\n%s (%s is better)\n", col.Bold(m.Name), m.Better)
+		fmt.Fprintf(w, "\n%s (%s is better)\n", col.Bold(m.Name), m.Better())
 		t := tabwriter.NewWriter(w, 2, 0, 2, ' ', 0)
 		for _, row := range rows(c, m) {
 			fmt.Fprintln(t, "  "+strings.Join(row, "\t"))
@@ -118,7 +118,7 @@ func ComparisonText(w io.Writer, c *trial.Comparison, col Colour) {
 
 // Bars is a comparison by one metric as a picture.
 func Bars(c *trial.Comparison, m trial.Metric) string {
-	b := &plot.Bars{Title: m.Name + " (" + m.Better + " is better)", Note: comparisonTitle(c), Format: func(v float64) string { return value(v, m.Unit) }}
+	b := &plot.Bars{Title: m.Name + " (" + m.Better() + " is better)", Note: comparisonTitle(c), Format: func(v float64) string { return value(v, m.Unit) }}
 	for _, s := range c.Servers {
 		v := trial.MedianInterval(s.Values[m.Name], c.Plan.Seed)
 		b.Bars = append(b.Bars, plot.Bar{Name: s.Name, Value: v.Value, Low: v.Low, High: v.High})
@@ -155,7 +155,7 @@ func ComparisonPage(w io.Writer, title string, list []*trial.Comparison) error {
 		}
 		for _, m := range trial.Metrics(c.Plan.Scenario) {
 			p.Plots = append(p.Plots, template.HTML(Bars(c, m)))
-			p.Tables = append(p.Tables, table{Title: m.Name + ": " + comparisonTitle(c), Note: m.Better + " is better. " + conditions(c), Head: compareHead, Rows: rows(c, m)})
+			p.Tables = append(p.Tables, table{Title: m.Name + ": " + comparisonTitle(c), Note: m.Better() + " is better. " + conditions(c), Head: compareHead, Rows: rows(c, m)})
 		}
 		if c.Servers[0].Total.Latency.Count() > 0 {
 			p.Plots = append(p.Plots, template.HTML(Curves(c)))

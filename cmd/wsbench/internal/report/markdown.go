@@ -10,6 +10,7 @@ import (
 
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/trial"
 )
 
@@ -81,7 +82,7 @@ func Markdown(list []*trial.Comparison) string {
 			if c.Servers[i].Limited > c.Rounds/2 {
 				mark = star
 			}
-			fmt.Fprintf(&b, " %s%s |", value(trial.Median(c.Servers[i].Values["messages/s"]), trial.PerSecond), mark)
+			fmt.Fprintf(&b, " %s%s |", value(trial.Median(c.Servers[i].Values["messages/s"]), result.PerSecond), mark)
 		}
 		b.WriteString("\n")
 	}

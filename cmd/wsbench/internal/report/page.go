@@ -216,17 +216,18 @@ func (p *page) plots(r *result.Result) {
 
 func (p *page) tables(r *result.Result) {
 	t := table{Title: "Percentiles", Head: []string{"", "count", "mean", "p50", "p90", "p99", "p99.9", "p99.99", "max"}}
-	for _, row := range []struct {
-		name string
-		h    *latency.Histogram
-	}{{"latency", &r.Total.Latency}, {"last receiver", &r.Total.Last}, {"handshake", &r.Total.Handshake}, {"of it TCP", &r.Total.TCP}, {"closing", &r.Total.Closing},
-		{"back after the storm", &r.Total.Back}, {"handshake, before the load", &r.Ramp.Tally.Handshake}, {"token", &r.Total.Token}, {"login", &r.Total.Login}, {"login, before the load", &r.Ramp.Tally.Login}, {"join", &r.Ramp.Tally.Join}, {"sender late", &r.Total.Late}, {"wsbench's loops late", &r.Total.Lag}} {
-		if row.h.Count() == 0 {
+	for _, trend := range result.Trends {
+		h, before := trend.Of(r)
+		if h.Count() == 0 {
 			continue
 		}
-		cells := []string{row.name, strconv.FormatInt(row.h.Count(), 10), result.ShortTime(row.h.Mean())}
+		name := trend.Title
+		if before {
+			name += ", before the load"
+		}
+		cells := []string{name, strconv.FormatInt(h.Count(), 10), result.ShortTime(h.Mean())}
 		for _, q := range []float64{50, 90, 99, 99.9, 99.99, 100} {
-			cells = append(cells, result.ShortTime(row.h.Percentile(q)))
+			cells = append(cells, result.ShortTime(h.Percentile(q)))
 		}
 		t.Rows = append(t.Rows, cells)
 	}

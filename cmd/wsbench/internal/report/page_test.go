@@ -21,7 +21,7 @@ import (
 func sample() *result.Result {
 	r := &result.Result{
 		Format: result.Format, Version: "test", Began: time.Date(2026, 11, 25, 12, 0, 0, 0, time.UTC),
-		Command: []string{"wsbench", "echo", "--url", "ws://127.0.0.1:9001/", "--fail-if", "p99>10ms"},
+		Command: []string{"wsbench", "echo", "--url", "ws://127.0.0.1:9001/", "--threshold", "p99<10ms"},
 		Plan:    load.Plan{Scenario: load.Echo, URL: "ws://127.0.0.1:9001/", Conns: 1000, Size: 128, Rate: 20_000, Duration: 5 * time.Second},
 		Machine: host.Machine{CPU: "CPU", Cores: 2, Usable: 2, Memory: 4 << 30, Kernel: "Linux 6", Go: "go"},
 		Seconds: 5,
@@ -99,7 +99,7 @@ func TestPagesInABrowser(t *testing.T) {
 		plots int
 		texts []string
 	}{
-		"good":       {5, []string{"Every message was checked", "Latency by percentile", "99.99%", "20 k", "wsbench echo --url ws://127.0.0.1:9001/ --fail-if 'p99>10ms'", "6.10 µs", "Linux 6"}},
+		"good":       {5, []string{"Every message was checked", "Latency by percentile", "99.99%", "20 k", "wsbench echo --url ws://127.0.0.1:9001/ --threshold 'p99<10ms'", "6.10 µs", "Linux 6"}},
 		"failed":     {5, []string{"The client was the bottleneck", "3 messages lost", `"<b>&"`, "steal", "closed by the server with 1011"}},
 		"comparison": {6, []string{"hawser", "higher is better", "ratio"}},
 	}

@@ -34,8 +34,8 @@ func Diff(w io.Writer, a, b *Result) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(t, "metric\tA\tB\tB/A\t")
 	for _, name := range compared {
-		x, isTime, _ := metricOf(a, name)
-		y, _, _ := metricOf(b, name)
+		m, _ := Find(name)
+		x, y := m.Value(a), m.Value(b)
 		if math.IsNaN(x) && math.IsNaN(y) || x == 0 && y == 0 {
 			continue
 		}
@@ -43,23 +43,13 @@ func Diff(w io.Writer, a, b *Result) error {
 		if x != 0 && !math.IsNaN(x+y) {
 			ratio = fmt.Sprintf("%.3f", y/x)
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", name, show(x, isTime), show(y, isTime), ratio)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t\n", name, m.Unit.show(x), m.Unit.show(y), ratio)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintln(w, "\nOne run each shows no more than that they differed; wsbench compare alternates and gives an interval.")
 	return err
-}
-
-func show(v float64, isTime bool) string {
-	switch {
-	case math.IsNaN(v):
-		return "–"
-	case isTime:
-		return ShortTime(time.Duration(v))
-	}
-	return fmt.Sprintf("%.0f", v)
 }
 
 // ShortTime prints a duration to three digits.

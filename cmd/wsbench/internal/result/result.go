@@ -31,7 +31,7 @@ type Result struct {
 	// Unanswered is how many messages a run that was cut short did not wait for.
 	Unanswered uint64         `json:"unanswered,omitempty"`
 	Total      load.Tally     `json:"total"`
-	PerSecond  PerSecond      `json:"per_second"` // set by WriteJSON
+	PerSecond  Rates          `json:"per_second"` // set by WriteJSON
 	Faults     load.Faults    `json:"faults"`
 	Ends       map[string]int `json:"ends,omitempty"` // how connections ended, or why they did not begin
 	Intervals  []Interval     `json:"intervals"`
@@ -44,8 +44,8 @@ type Result struct {
 	Warnings   []string `json:"warnings,omitempty"`
 }
 
-// PerSecond is what readers of the file need not compute.
-type PerSecond struct {
+// Rates are what readers of the file need not compute.
+type Rates struct {
 	Messages    float64 `json:"messages"` // received
 	Connections float64 `json:"connections"`
 }
@@ -165,7 +165,7 @@ func (r *Result) Failures() (list []string) {
 
 // WriteJSON writes the result as JSON.
 func (r *Result) WriteJSON(w io.Writer) error {
-	r.PerSecond = PerSecond{r.Rate(), r.ConnRate()}
+	r.PerSecond = Rates{r.Rate(), r.ConnRate()}
 	b, err := json.MarshalIndent(r, "", " ")
 	if err != nil {
 		return err

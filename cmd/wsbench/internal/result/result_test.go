@@ -37,6 +37,7 @@ func TestConditions(t *testing.T) {
 		"rate>=50.5": true, "rate>51": false, "cpu<7us": true, "rss<2e6": true, "failures=1": true,
 		"last.p99<1s": false, "last.p99>1s": false, // not measured: neither holds
 		"mean>1ms": true, "client<0.5": true,
+		"p(99)<10": true, "p(99.9)>40": true, "avg<1": false, "med<2": true, "lost==2": true, "last.p(99)<1": false, "handshake.p(50)<3": true,
 		"login.p50<3ms": true, "handshake.max<1ms": false, // the ramp's
 	} {
 		list, err := ParseConditions(text)
@@ -52,7 +53,7 @@ func TestConditions(t *testing.T) {
 		t.Errorf("%v, %v", list, err)
 	}
 	for text, want := range map[string]string{
-		"p99": "none of", "p99<10": `"10" is no duration`, "lost=few": `"few" is no number`, "p101<1ms": `no metric "p101"`, "speed>1": `no metric "speed"`, "": "none of",
+		"p99": "none of", "p99<10apples": `"10apples" is no duration`, "p(99<1": `no metric "p(99"`, "p)<1": `no metric "p)"`, "p99.9.9<1": `no metric`, "lost=few": `"few" is no number`, "p101<1ms": `no metric "p101"`, "speed>1": `no metric "speed"`, "": "none of",
 		"last.rate>1": `no metric`, "pNaN<1ms": `no metric "pnan"`, "lost>NaN": `"NaN" is no number`,
 	} {
 		if _, err := ParseConditions(text); err == nil || !strings.Contains(err.Error(), want) {
@@ -83,7 +84,7 @@ func TestSaveAndLoad(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	var plain struct {
-		PerSecond PerSecond `json:"per_second"`
+		PerSecond Rates `json:"per_second"`
 		Total     struct {
 			Latency struct {
 				P50 int64 `json:"p50_ns"`

@@ -60,6 +60,7 @@ type Progress struct {
 	Done, Total time.Duration    // of Warming and Measuring
 	Ready, Of   int              // connections
 	Interval    *result.Interval // the last one measured, or nil
+	SoFar       *result.Result   // beside Interval: all until its end. Valid until Notify returns.
 	Note        string           // something to say once, or ""
 }
 

@@ -114,8 +114,7 @@ func (r *running) logins(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.res.Seconds = float64(r.last.at-r.from) / 1e9
-		r.o.notify(Progress{Phase: Connecting, Ready: r.ready, Of: p.Members(), Interval: v})
+		r.o.notify(Progress{Phase: Connecting, Ready: r.ready, Of: p.Members(), Interval: v, SoFar: r.res})
 		switch {
 		case done != nil:
 		case r.ready == 0:

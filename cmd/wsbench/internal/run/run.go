@@ -255,7 +255,7 @@ func (r *running) load(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		r.o.notify(Progress{Phase: Measuring, Done: time.Duration(end - from), Total: p.Duration, Ready: r.ready, Of: p.Members(), Interval: v})
+		r.o.notify(Progress{Phase: Measuring, Done: time.Duration(end - from), Total: p.Duration, Ready: r.ready, Of: p.Members(), Interval: v, SoFar: r.res})
 		if end == to {
 			r.res.Seconds = p.Duration.Seconds()
 			return nil
@@ -283,6 +283,7 @@ func (r *running) interval(ctx context.Context, from int64) (*result.Interval, e
 		v.ServerRSS = s.server.RSS
 	}
 	r.last = s
+	r.res.Seconds = v.To
 	r.res.Total.Add(&t)
 	v.Tally.Pack()
 	r.res.Intervals = append(r.res.Intervals, v)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/host"
@@ -16,59 +18,47 @@ import (
 
 // Metric is a quantity by which servers are compared.
 type Metric struct {
-	Name   string
-	Unit   Unit
-	Better string // "higher" or "lower"
-	of     func(*result.Result) (v float64, ok bool)
+	result.Metric
+	Name string // as comparisons are kept
 }
 
-// Unit is the unit of a metric's values.
-type Unit string
+// Better says which of two values is.
+func (m Metric) Better() string {
+	if m.Higher {
+		return "higher"
+	}
+	return "lower"
+}
 
-const (
-	PerSecond   Unit = "/s"
-	Nanoseconds Unit = "ns"
-	Bytes       Unit = "bytes"
-)
+// of returns the metric of a run. ok is false if nothing was measured.
+func (m Metric) of(r *result.Result) (v float64, ok bool) {
+	v = m.Value(r)
+	return v, !math.IsNaN(v) && (v != 0 || m.Unit == result.Bytes)
+}
 
 // Metrics returns the metrics of a scenario.
 func Metrics(s load.Scenario) []Metric {
-	rate := Metric{"messages/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.Rate(), r.Total.Received > 0 }}
-	cpu := Metric{"server CPU per message", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
-		return float64(r.Server.PerMessage), r.Total.Received > 0
-	}}
-	p50 := Metric{"latency p50", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
-		return float64(r.Total.Latency.Percentile(50)), r.Total.Latency.Count() > 0
-	}}
-	p99 := Metric{"latency p99", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
-		return float64(r.Total.Latency.Percentile(99)), r.Total.Latency.Count() > 0
-	}}
-	rss := Metric{"server memory", Bytes, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.RSSMax), true }}
 	switch s {
 	case load.Idle:
-		return []Metric{
-			{"memory per connection", Bytes, "lower", func(r *result.Result) (float64, bool) { return r.Idle.PerConn, r.Idle != nil }},
-			{"server CPU per connection", Nanoseconds, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.PerConn), true }},
-		}
+		return metrics("idle", "memory per connection", "conncpu", "server CPU per connection")
 	case load.Login:
-		return []Metric{
-			{"log-ins/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.ConnRate(), r.Total.Opened > 0 }},
-			{"server CPU per log-in", Nanoseconds, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.PerConn), true }},
-			p50, p99,
-		}
+		return metrics("connrate", "log-ins/s", "conncpu", "server CPU per log-in", "p50", "latency p50", "p99", "latency p99")
 	case load.Connect, load.Churn, load.Storm:
-		return []Metric{
-			{"handshakes/s", PerSecond, "higher", func(r *result.Result) (float64, bool) { return r.ConnRate(), true }},
-			{"server CPU per handshake", Nanoseconds, "lower", func(r *result.Result) (float64, bool) { return float64(r.Server.PerConn), true }},
-			{"handshake p50", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
-				return float64(r.Total.Handshake.Percentile(50)), r.Total.Handshake.Count() > 0
-			}},
-			{"handshake p99", Nanoseconds, "lower", func(r *result.Result) (float64, bool) {
-				return float64(r.Total.Handshake.Percentile(99)), r.Total.Handshake.Count() > 0
-			}},
-		}
+		return metrics("connrate", "handshakes/s", "conncpu", "server CPU per handshake", "handshake.p50", "handshake p50", "handshake.p99", "handshake p99")
 	}
-	return []Metric{rate, cpu, p50, p99, rss}
+	return metrics("rate", "messages/s", "cpu", "server CPU per message", "p50", "latency p50", "p99", "latency p99", "rssmax", "server memory")
+}
+
+// metrics takes pairs of what conditions call a metric and what comparisons do.
+func metrics(pairs ...string) (list []Metric) {
+	for pair := range slices.Chunk(pairs, 2) {
+		m, known := result.Find(pair[0])
+		if !known {
+			panic("trial: internal error: no metric " + pair[0])
+		}
+		list = append(list, Metric{m, pair[1]})
+	}
+	return list
 }
 
 // Comparison is the result of alternating runs.
