@@ -64,8 +64,11 @@ func (w *MessageWriter) Write(p []byte) (n int, err error) {
 	}
 	for len(w.buf)+len(p)-n > fragmentSize {
 		room := fragmentSize - len(w.buf)
-		w.buf = append(w.buf, p[n:n+room]...)
-		if err := w.send(false); err != nil {
+		part := p[n : n+room]
+		if len(w.buf) > 0 {
+			part = append(w.buf, part...)
+		}
+		if err := w.send(part, false); err != nil {
 			return n, err
 		}
 		n += room
@@ -81,7 +84,7 @@ func (w *MessageWriter) Flush() error {
 	if w.err != nil || len(w.buf) == 0 {
 		return w.err
 	}
-	return w.send(false)
+	return w.send(w.buf, false)
 }
 
 // Close sends the end of the message, and lets the next one begin. A nil error means
@@ -96,22 +99,23 @@ func (w *MessageWriter) Close() error {
 	case len(w.tail) > 0:
 		return w.abandon(errNotUTF8)
 	}
-	if err := w.send(true); err != nil {
+	if err := w.send(w.buf, true); err != nil {
 		return err
 	}
 	w.end(ErrClosed)
 	return nil
 }
 
-// send sends the next fragment. turn is held.
-func (w *MessageWriter) send(fin bool) error {
+// send sends the next fragment, which is what has been written and not sent. turn is
+// held.
+func (w *MessageWriter) send(p []byte, fin bool) error {
 	op := w.op
 	if w.begun {
 		op = frame.Continuation
 	}
 	err := w.c.send(w.ctx, func(dst []byte) ([]byte, error) {
 		w.c.cfg.CompressFrom = w.c.options.compressFrom(w.opts)
-		return w.c.proto.AppendFragment(dst, op, w.buf, fin)
+		return w.c.proto.AppendFragment(dst, op, p, fin)
 	})
 	if err != nil {
 		return w.abandon(err)
