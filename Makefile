@@ -5,7 +5,7 @@
 # make lint    gofmt, go vet (for macOS and Windows too), staticcheck, and the layering
 # make race    the core's tests under the race detector
 # make fuzz    run every fuzz target for FUZZTIME each (default 30s)
-# make conformance  our server and our client through all cases, against golden verdicts
+# make conformance  our servers and our client through all cases, against golden verdicts
 # make autobahn     the same through the original suite's Docker image, where Docker is
 # make peers        build other libraries' servers: bin/peers
 # make peers-table  other libraries' servers through all cases: a table and pages
@@ -110,6 +110,8 @@ bench: bench-peers
 conformance: build
 	bin/wsconform server --url ws://127.0.0.1:9311/ --exec 'bin/wsecho --listen 127.0.0.1:9311 --deflate' \
 		--agent wsecho --strict --baseline autobahn/testdata/hawser-server.json --out dist/conformance
+	bin/wsconform server --url ws://127.0.0.1:9313/ --exec 'bin/wsecho --blocking --listen 127.0.0.1:9313 --deflate' \
+		--agent blocking --strict --baseline autobahn/testdata/hawser-server.json --out dist/conformance
 	bin/wsconform client --listen 127.0.0.1:9312 --exec 'bin/wsechoclient --url ws://127.0.0.1:9312 --agent client --parallel 8' \
 		--strict --baseline autobahn/testdata/hawser-client.json --out dist/conformance
 

@@ -1,6 +1,7 @@
 // Command wsecho is the WebSocket server on which conformance and speed are measured: the
 // path / echoes each message, and the path /fanout sends each message to all connections
-// on that path. Its limits are as wide as tests need, so do not expose it to a network.
+// on that path. With --blocking, the blocking driver echoes. Its limits are as wide as tests
+// need, so do not expose it to a network.
 package main
 
 import (
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -23,7 +25,6 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -76,16 +77,15 @@ func run(args []string, stdout io.Writer) error {
 		o.server.TLS = source.Config()
 	}
 	signals.OnHangup(hangup)
-	s, err := server.New(o.server)
+	s, err := o.newService(h)
 	if err != nil {
 		return err
 	}
-	h.fanout = s.NewGroup()
 	ln, err := o.listen.Open()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, "wsecho:", where(listen.URL(ln.Addr(), !o.tls.None()))+"; stop with Ctrl-C")
+	fmt.Fprintln(stdout, "wsecho:", o.where(listen.URL(ln.Addr(), !o.tls.None()))+"; stop with Ctrl-C")
 	if o.proxyProtocol {
 		ln = proxy.NewListener(ln, proxy.Options{Trusted: o.trusted})
 	}
@@ -103,12 +103,36 @@ func run(args []string, stdout io.Writer) error {
 	return s.Shutdown(ctx)
 }
 
-// where says which URLs the two paths have.
-func where(url string) string {
-	if strings.HasPrefix(url, "unix:") {
+// service is a server of either driver.
+type service interface {
+	Serve(ln net.Listener) error
+	Shutdown(ctx context.Context) error
+}
+
+func (o *options) newService(h *handler) (service, error) {
+	if o.blocking {
+		return newBlocking(&o.server), nil
+	}
+	s, err := server.New(o.server)
+	if err != nil {
+		return nil, err
+	}
+	h.fanout = s.NewGroup()
+	return s, nil
+}
+
+// where says which URLs the paths have.
+func (o *options) where(url string) string {
+	unix := strings.HasPrefix(url, "unix:")
+	if !unix {
+		url = "ws" + strings.TrimPrefix(url, "http")
+	}
+	switch {
+	case o.blocking:
+		return "echo on " + url + ", blocking"
+	case unix:
 		return "echo on " + url + ", fan-out on its path /fanout"
 	}
-	url = "ws" + strings.TrimPrefix(url, "http")
 	return "echo on " + url + ", fan-out on " + url + "fanout"
 }
 
@@ -120,7 +144,7 @@ func admit(r *http.Request) (any, error) {
 	case "/fanout", "/fanout/":
 		return true, nil
 	}
-	return nil, &handshake.Error{Status: http.StatusNotFound, Reason: "no such path; use / or /fanout"}
+	return nil, noSuchPath("/ or /fanout")
 }
 
 type handler struct{ fanout *server.Group }

@@ -148,6 +148,28 @@ func TestEchoAndFanout(t *testing.T) {
 	}
 }
 
+func TestBlocking(t *testing.T) {
+	for _, args := range [][]string{{"--blocking"}, {"--blocking", "--deflate"}} {
+		url := launch(t, append(args, "--max-message", "100")...)
+		o := &wsconn.DialOptions{}
+		o.Deflate = &handshake.DeflateOptions{}
+		c := dial(t, url+"/", o)
+		if agreed := c.Handshake().Deflate != nil; agreed != (len(args) > 1) {
+			t.Errorf("%v: permessage-deflate agreed on: %v", args, agreed)
+		}
+		say(t, c, frame.Text, "hello")
+		hear(t, c, frame.Text, "hello")
+		say(t, c, frame.Text, strings.Repeat("a", 101))
+		if code := closes(t, c); code != wsproto.CloseMessageTooBig {
+			t.Errorf("--max-message: %v; want 1009", code)
+		}
+		var refused *handshake.Error
+		if _, err := wsconn.Dial(t.Context(), url+"/fanout", nil); !errors.As(err, &refused) || refused.Status != 404 {
+			t.Errorf("/fanout: %v; want 404", err)
+		}
+	}
+}
+
 func TestOtherPath(t *testing.T) {
 	var refused *handshake.Error
 	if _, err := wsconn.Dial(t.Context(), launch(t)+"/other", nil); !errors.As(err, &refused) || refused.Status != 404 {

@@ -23,6 +23,7 @@ type options struct {
 	tls           certs.Files
 	trusted       proxy.Trusted
 	proxyProtocol bool
+	blocking      bool
 }
 
 // parse turns the command line into options, in which 0 means no limit. If the command
@@ -45,6 +46,7 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 	f.IntVar(&cfg.WriteQueue, "write-queue", 64<<20, "maximum `bytes` that wait to be written on a connection (0: no limit)")
 	f.DurationVar(&cfg.AssemblyTimeout, "assembly-timeout", 120*time.Second, "maximum time from a message's first byte to its last (0: no limit)")
 	f.DurationVar(&cfg.PingInterval, "ping", 0, "silence after which a connection is pinged (0: never)")
+	f.BoolVar(&o.blocking, "blocking", false, "echo with the blocking driver, package wsproto/wsconn, instead of the reactor; of the limits, only those on messages apply")
 	deflate := f.Bool("deflate", false, "accept permessage-deflate, with any parameters that a client offers")
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
