@@ -120,7 +120,7 @@ func testNetworkBans(h *house) {
 func testBansEnd(h *house) {
 	now := h.Log.Now()
 	h.ban(chat.Ban{UserID: "u_ada", Reason: "spam", Since: now, Until: now + 60_000, Strike: 2})
-	h.ban(chat.Ban{Network: netip.MustParsePrefix("192.0.2.0/24"), Reason: "scans", Since: now, Until: now + 60_000})
+	h.ban(chat.Ban{Network: netip.MustParsePrefix("192.0.2.0/24"), Reason: "scans", Since: now, Until: now + 60_000, Strike: 3})
 	addr := netip.MustParseAddr("192.0.2.1")
 	if _, banned := h.Bans.OfAddress(addr); !banned {
 		h.Error("the network is not banned")
@@ -137,6 +137,9 @@ func testBansEnd(h *house) {
 		}
 		if b, known := h.Bans.Last("u_ada"); !known || b.Strike != 2 {
 			h.Errorf("remembered is %+v, %t", b, known)
+		}
+		if b, known := h.Bans.Last("192.0.2.0/24"); !known || b.Strike != 3 {
+			h.Errorf("of the network, remembered is %+v, %t", b, known)
 		}
 		h.reopen()
 	}

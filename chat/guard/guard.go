@@ -4,6 +4,12 @@
 //
 // After log-in it is the user who is banned. An address is banned only for what happens before
 // log-in, and not while well-behaved users share it: then only an alert says so.
+//
+// Who is well-behaved (vouch.go) has not offended lately. A registered user vouches for an address
+// for as long as they are connected from it. A guest proves little, because anybody can be one, and
+// be idle in advance. So a guest vouches only when the account is as old as the first ban is long, and
+// then only once in the time of the longest ban, for one address. An office of fifty guests is spared
+// fifty bans, an attacker who keeps one guest at each address is spared one.
 package guard
 
 import (
@@ -38,8 +44,8 @@ type Config struct {
 	UsersAt func(network netip.Prefix, limit int) []string
 
 	// User reads a user: of a guest, who can come back as another one, the address is blamed
-	// in the end, and a new guest proves nothing good about an address. Default: all are
-	// users of old.
+	// in the end, and guests vouch less for an address than others. Default: all are
+	// registered users.
 	User func(ctx context.Context, userID string) (chat.User, error)
 
 	// Now is the service's time, in ms since 1970. Default: that of Clock.
@@ -121,6 +127,7 @@ type Guard struct {
 	offences [chat.NumOffenceKinds]uint64
 	bans     []time.Duration // when the last attackBans were
 	attack   time.Duration   // when one was reported last; 0: never
+	vouchers vouchers
 }
 
 // conduct is what a user or a network has done lately.
@@ -370,23 +377,6 @@ func (g *Guard) length(strike int) time.Duration {
 		d *= 2
 	}
 	return min(d, g.cfg.Longest)
-}
-
-// shared reports whether a well-behaved user is connected from a network. A guest is one only
-// after some time: an attacker may be a guest beside.
-func (g *Guard) shared(ctx context.Context, network netip.Prefix) bool {
-	users := g.cfg.UsersAt(network, maxAsked)
-	now := g.cfg.Clock.Monotonic()
-	g.mu.Lock()
-	users = slices.DeleteFunc(users, func(id string) bool {
-		c := g.users[id]
-		return c != nil && len(c.acts) > 0 && now-c.acts[len(c.acts)-1].at <= g.cfg.Window
-	})
-	g.mu.Unlock()
-	return slices.ContainsFunc(users, func(id string) bool {
-		u, err := g.cfg.User(ctx, id)
-		return err != nil || !u.Guest || g.cfg.Now()-u.Created >= g.cfg.Duration.Milliseconds()
-	})
 }
 
 // Spares implements chat.Warden.

@@ -308,3 +308,63 @@ func TestA15Millions(t *testing.T) {
 		}
 	})
 }
+
+// A guest vouches for one address, once in the time of the longest ban, however old and quiet they
+// are. Each of several does, and a registered user again and again.
+func TestGuestsVouchOnce(t *testing.T) {
+	bubble(t, func(cfg *guard.Config) { cfg.Longest = time.Hour }, func(h *house) {
+		idle := time.Now()
+		h.users["u_guest"], h.created["u_guest"] = netip.MustParseAddr("192.0.2.8"), idle.UnixMilli()
+		time.Sleep(20 * time.Minute)
+		attack := func(addr, want string) {
+			h.Helper()
+			h.offend(chat.BadToken, "", addr, 5, time.Second)
+			h.want(fmt.Sprintf(want, addr))
+		}
+		const spared, banned = `spared %s/32 for "bad_token", strike 0, 0s`, `banned %s/32 for "bad_token", strike 1, 10m0s`
+		attack("192.0.2.8", spared)
+		attack("192.0.2.8", banned)
+		h.users["u_guest"] = netip.MustParseAddr("192.0.2.9") // the same one at the attacker's next address
+		attack("192.0.2.9", banned)
+		for i := range 3 { // people behind one address
+			id := fmt.Sprint("u_guest of an office ", i)
+			h.users[id], h.created[id] = netip.MustParseAddr("192.0.2.10"), idle.UnixMilli()
+		}
+		for range 3 {
+			time.Sleep(time.Minute) // a spared network is reported once in a minute
+			attack("192.0.2.10", spared)
+		}
+		attack("192.0.2.10", banned)
+		time.Sleep(time.Hour)
+		h.users["u_guest"] = netip.MustParseAddr("192.0.2.11")
+		attack("192.0.2.11", spared)
+		attack("192.0.2.11", banned)
+		h.users["u_ada"] = netip.MustParseAddr("192.0.2.12")
+		for range 4 {
+			time.Sleep(time.Minute)
+			attack("192.0.2.12", spared)
+		}
+	})
+}
+
+// A network's ban after its first one has run out is twice as long, also after a restart, and on
+// another node.
+func TestStrikesOutliveTheNode(t *testing.T) {
+	bubble(t, nil, func(h *house) {
+		h.offend(chat.BadToken, "", "192.0.2.7", 5, time.Second)
+		h.want(`banned 192.0.2.7/32 for "bad_token", strike 1, 10m0s`)
+		time.Sleep(11 * time.Minute)
+		now := func() int64 { return time.Now().UnixMilli() }
+		h.guard.Close()
+		h.guard = guard.New(guard.Config{
+			Bans: local.NewBans(local.BansConfig{Now: now, Banned: func(chat.Ban) {}}, h.bans.All()), // as an engine stores them
+			Now:  now, Log: slog.New(slog.DiscardHandler),
+			Report: func(r guard.Report) {
+				h.reports = append(h.reports, fmt.Sprintf("%s, strike %d, %d min", r.Ban.Subject(), r.Ban.Strike, (r.Ban.Until-r.Ban.Since)/60_000))
+			},
+		})
+		defer h.guard.Close()
+		h.offend(chat.BadToken, "", "192.0.2.7", 5, time.Second)
+		h.want("192.0.2.7/32, strike 2, 20 min")
+	})
+}

@@ -92,7 +92,9 @@ func (b *bans) compare(ctx context.Context) error {
 		if err := b.begin(ctx); err != nil {
 			return err
 		}
-		b.b.rewind(b.witness)
+		if err := b.b.rewind(ctx, b.witness); err != nil {
+			return err
+		}
 		return b.load(ctx)
 	case stale || b.ahead > changes:
 		return b.load(ctx)
@@ -176,7 +178,7 @@ func (b *bans) begin(ctx context.Context) error {
 // Those are left out that ended long ago. Called with checking held.
 func (b *bans) restore(ctx context.Context, changes int64) error {
 	k := b.b.keys
-	head := []string{strconv.FormatInt(changes, 10), strconv.Itoa(controlEntries)}
+	head := []string{strconv.FormatInt(changes, 10), strconv.Itoa(controlEntries), streamSalt()}
 	then := b.s.Now() - chat.BanMemory.Milliseconds()
 	args := head
 	send := func() error {

@@ -103,7 +103,7 @@ func (b *bans) Unban(ctx context.Context, subject string) (was bool, err error) 
 // have ended. n is -1 if there are more than there may be then.
 func (b *bans) change(ctx context.Context, subject, record string, room int, forget []chat.Ban) (n int64, err error) {
 	k := b.b.keys
-	args := []string{subject, record, strconv.Itoa(room), strconv.Itoa(controlEntries)}
+	args := []string{subject, record, strconv.Itoa(room), strconv.Itoa(controlEntries), streamSalt()}
 	b.mu.Lock()
 	for i := range forget {
 		other := forget[i].Subject()

@@ -47,6 +47,8 @@ type broker struct {
 	registry registry
 	burying  map[string]bool
 	control  string // the last entry of the control stream that was read
+
+	controlOrigin string // the entry with which that stream began, if that is known
 }
 
 // probeBatch is how many conversations a probe asks the store for at a time: all of them, as those

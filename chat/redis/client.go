@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -90,6 +91,63 @@ func (c *bounded) node(address string) rueidis.Client {
 		return c.Client
 	}
 	return c.Nodes()[address]
+}
+
+// anywhere executes a command that any server can answer. In a cluster, it asks one after the other
+// until one does.
+func (c *bounded) anywhere(ctx context.Context, command func(rueidis.Builder) rueidis.Completed) (r rueidis.RedisResult) {
+	if c.Mode() != rueidis.ClientModeCluster {
+		return c.Do(ctx, command(c.B()))
+	}
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+	r = rueidis.NewErrorResult(rueidis.ErrNoSlot)
+	for _, server := range c.Nodes() {
+		try, cancel := context.WithTimeout(ctx, c.timeout/4)
+		r = server.Do(try, command(server.B()))
+		cancel()
+		if !unreachable(r.Error()) || ctx.Err() != nil {
+			break
+		}
+	}
+	return r
+}
+
+// unreachable reports whether an error says that a server does not answer, or that nobody serves some
+// of the slots of a cluster: it passes when the server is there again, or another one in its place.
+func unreachable(err error) bool {
+	if err == nil {
+		return false
+	}
+	if reply, said := rueidis.IsRedisErr(err); said {
+		word, _, _ := strings.Cut(reply.Error(), " ")
+		return slices.Contains([]string{"CLUSTERDOWN", "LOADING", "MASTERDOWN", "TRYAGAIN"}, word)
+	}
+	var network net.Error
+	return broken(err) || errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, rueidis.ErrNoSlot)
+}
+
+// dedicate takes a connection of a server for the caller alone, and returns how it is given back. It
+// dials one if none is free; a connection that comes after the context has ended is given back.
+func (c *bounded) dedicate(ctx context.Context, server rueidis.Client) (rueidis.DedicatedClient, func(), error) {
+	ctx, cancel := c.limit(ctx)
+	defer cancel()
+	type dedicated struct {
+		conn    rueidis.DedicatedClient
+		release func()
+	}
+	got := make(chan dedicated, 1)
+	go func() { // Dedicate takes no context
+		conn, release := server.Dedicate()
+		got <- dedicated{conn, release}
+	}()
+	select {
+	case d := <-got:
+		return d.conn, d.release, nil
+	case <-ctx.Done():
+		go func() { (<-got).release() }()
+		return nil, nil, &net.OpError{Op: "dial", Net: "tcp", Err: ctx.Err()} // nothing was sent
+	}
 }
 
 // broken reports whether a command has met a connection that was closed before, after a restart of

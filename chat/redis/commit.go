@@ -140,14 +140,19 @@ func (s *store) commitAndWait(ctx context.Context, w work, address string, calls
 		}
 		return nil
 	}
-	conn, release := node.Dedicate()
+	conn, release, err := s.client.dedicate(ctx, node)
+	if err != nil {
+		for _, k := range some {
+			each(k, rueidis.NewErrorResult(err), err)
+		}
+		return nil
+	}
 	defer release()
 	selected := make([]call, len(some))
 	for i, k := range some {
 		selected[i] = calls[k]
 	}
 	results := w.runAll(ctx, conn, selected)
-	var err error
 	if w.safety == visible {
 		err = s.waitForReplicas(ctx, conn, address, selected[0].keys[0], s.patience(address, s.longWait()))
 	} else {

@@ -100,7 +100,10 @@ func (s *store) askReplicas(ctx context.Context, address string, server rueidis.
 			return nil
 		}
 	}
-	conn, release := server.Dedicate()
+	conn, release, err := s.client.dedicate(ctx, server)
+	if err != nil {
+		return err
+	}
 	defer release()
 	if err := s.waitForReplicas(ctx, conn, address, s.keys.tails(p), s.longWait()); err != nil {
 		return fmt.Errorf("%w: %w", errReplicas, err)

@@ -26,6 +26,8 @@ type Engine struct {
 	wg       sync.WaitGroup
 	reborn   chan struct{}
 
+	begun bool // Open's, then getReadyLater's: what goes on in the background has begun
+
 	mu      sync.Mutex
 	problem error // Guarded by mu. Why Redis could not be used the last time.
 }
@@ -33,6 +35,7 @@ type Engine struct {
 // How often what is repeated is repeated.
 const (
 	controlEvery = time.Second
+	startEvery   = time.Second
 	sweepEvery   = time.Second
 	sweepSome    = 8 // partitions a sweep
 )
@@ -77,7 +80,7 @@ func (e *Engine) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := e.check(ctx); err != nil && !errors.Is(err, errReplicas) && !errors.Is(err, errRewriting) {
+	if err := e.check(ctx); err != nil && !errors.Is(err, errReplicas) && !errors.Is(err, errRewriting) && !(e.store.owners != nil && unreachable(err)) {
 		return err
 	}
 	if err := e.broker.pulse(ctx); err != nil {
@@ -137,12 +140,12 @@ func (e *Engine) check(ctx context.Context) (err error) {
 		}
 	}()
 	e.store.forgetHints(false)
-	before, _ := e.store.Epoch(ctx)
+	before := e.store.knownEpoch()
 	after, err := e.store.readEpoch(ctx)
 	if err != nil {
 		return err
 	}
-	if before != after {
+	if before != "" && before != after {
 		e.cfg.Log.Warn("chat/redis: Redis has lost its data, or has others", "epoch", after, "before", before)
 		e.store.forgetHints(true)
 		e.broker.gap(time.Now())
@@ -202,6 +205,9 @@ func (e *Engine) Healthy() error {
 	problem := e.problem
 	e.mu.Unlock()
 	problem = cmp.Or(problem, e.broker.beating())
+	if problem == nil && !e.store.ready.Load() {
+		problem = errNotReady
+	}
 	if problem != nil {
 		return fmt.Errorf("chat/redis: Redis cannot be used: %w", problem)
 	}

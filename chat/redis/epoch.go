@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strconv"
+
+	"github.com/redis/rueidis"
 )
 
 // An epoch names a history of a conversation. Clients only compare it for equality. To the engine,
@@ -44,7 +46,7 @@ func (s *store) newEpoch(ctx context.Context) (string, error) {
 
 // redisTime asks Redis for its time, in ms since 1970.
 func (s *store) redisTime(ctx context.Context) (int64, error) {
-	values, err := s.client.Do(ctx, s.client.B().Time().Build()).AsIntSlice()
+	values, err := s.client.anywhere(ctx, func(b rueidis.Builder) rueidis.Completed { return b.Time().Build() }).AsIntSlice()
 	if err != nil {
 		return 0, err
 	}

@@ -126,7 +126,10 @@ func (k *link) serve() error {
 	if client == nil || l.owners != nil && k.address == "" {
 		return errMoved
 	}
-	conn, release := client.Dedicate()
+	conn, release, err := l.client.dedicate(l.ctx, client)
+	if err != nil {
+		return err
+	}
 	defer release()
 	defer conn.Close()
 	broken := conn.SetPubSubHooks(rueidis.PubSubHooks{OnMessage: k.onMessage, OnSubscription: k.onSubscription})

@@ -103,6 +103,7 @@ func TestLostSessions(t *testing.T) {
 // end ends sessions of u_ada, of which the first engine hears nothing.
 func end(t *testing.T, server *redistest.Server, e, other *Engine, id string) {
 	t.Helper()
+	server.Do("XADD", e.broker.keys.control(), "*", "w", "u_nobody s_0 0") // so that the stream is no new one
 	e.broker.mu.Lock()
 	e.broker.control = "9999999999999-0"
 	e.broker.mu.Unlock()

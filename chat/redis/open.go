@@ -6,12 +6,17 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/rueidis"
 )
 
 // Open connects to Redis, and checks that it is what the engine needs. The error says what is
 // wrong, and never contains a password.
+//
+// If only some servers of a cluster answer, Open succeeds. Healthy says what is missing. Conversations
+// and users whose servers answer are served. But nobody can log in until the servers with the bans,
+// the nodes and the epoch have been read: they are asked again every second.
 func Open(ctx context.Context, cfg Config) (*Engine, error) {
 	cfg = cfg.withDefaults()
 	if len(cfg.Addresses) == 0 {
@@ -27,15 +32,52 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, cfg.explain(err)
 	}
 	e := newEngine(cfg, &bounded{client, cfg.Timeout}, &bounded{heart, cfg.beatTimeout()})
-	err = e.start(ctx)
-	if err == nil {
-		err = e.bans.start(ctx) // which takes long if there are many
+	if err = e.suits(ctx); err == nil {
+		err = e.getReady(ctx)
+		if e.store.owners != nil && unreachable(err) {
+			e.note(err)
+			e.wg.Go(e.getReadyLater)
+			return e, nil
+		}
 	}
 	if err != nil {
 		e.Close(ctx)
 		return nil, cfg.explain(err)
 	}
 	return e, nil
+}
+
+// getReady verifies and reads what nobody can log in without, and begins what goes on in the
+// background. After an error, it can be called again.
+func (e *Engine) getReady(ctx context.Context) error {
+	if !e.begun {
+		if err := e.start(ctx); err != nil {
+			return err
+		}
+		e.begun = true
+	}
+	if err := e.bans.start(ctx); err != nil { // which takes long if there are many
+		return err
+	}
+	e.store.ready.Store(true)
+	return nil
+}
+
+// getReadyLater tries until the servers are there.
+func (e *Engine) getReadyLater() {
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-time.After(startEvery):
+		}
+		err := e.getReady(e.ctx)
+		if err == nil {
+			e.check(e.ctx) // which notes that
+			return
+		}
+		e.note(err)
+	}
 }
 
 // explain makes an error of Redis one that says what to do.
@@ -67,11 +109,22 @@ func (c *Config) explain(err error) error {
 	return fmt.Errorf("chat/redis: %w", err)
 }
 
-// start verifies the server's version, and gets ready.
+// start verifies that the user may do what is needed, and begins.
 func (e *Engine) start(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*e.cfg.Timeout)
 	defer cancel()
-	info, err := e.client.Do(ctx, e.client.B().Info().Section("server").Build()).ToString()
+	if err := e.permitted(ctx); err != nil {
+		return err
+	}
+	if _, err := e.store.readEpoch(ctx); err != nil {
+		return err
+	}
+	return e.begin(ctx)
+}
+
+// suits verifies a server's version and commands.
+func (e *Engine) suits(ctx context.Context) error {
+	info, err := e.client.anywhere(ctx, func(b rueidis.Builder) rueidis.Completed { return b.Info().Section("server").Build() }).ToString()
 	if err != nil {
 		return err
 	}
@@ -80,16 +133,7 @@ func (e *Engine) start(ctx context.Context) error {
 	if n, err := strconv.Atoi(major); err != nil || n < 7 {
 		return fmt.Errorf("the server is Redis %s; version 7.0 or later is needed", version)
 	}
-	if err := e.hasCommands(ctx); err != nil {
-		return err
-	}
-	if err := e.permitted(ctx); err != nil {
-		return err
-	}
-	if _, err := e.store.readEpoch(ctx); err != nil {
-		return err
-	}
-	return e.begin(ctx)
+	return e.hasCommands(ctx)
 }
 
 // commands are those that are used of every server. Some services that offer Redis lack some of
@@ -101,7 +145,7 @@ var commands = strings.Fields(`DEL EVAL EVALSHA EXISTS GET HDEL HGET HGETALL HIN
 // hasCommands verifies that the server has all commands, and finds out whether it has WAITAOF.
 func (e *Engine) hasCommands(ctx context.Context) error {
 	all := append([]string{"WAITAOF", "WAIT"}, commands...)
-	reply, err := e.client.Do(ctx, e.client.B().CommandInfo().CommandName(all...).Build()).ToArray()
+	reply, err := e.client.anywhere(ctx, func(b rueidis.Builder) rueidis.Completed { return b.CommandInfo().CommandName(all...).Build() }).ToArray()
 	if err != nil {
 		return err
 	}

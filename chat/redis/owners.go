@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/redis/rueidis"
 )
 
 // owners knows which server of a cluster owns which slot, by its address.
@@ -28,7 +30,7 @@ func newOwners(client *bounded) *owners {
 
 // refresh asks the cluster. If it does not answer, what was known stays.
 func (o *owners) refresh(ctx context.Context) error {
-	ranges, err := o.client.Do(ctx, o.client.B().ClusterSlots().Build()).ToArray()
+	ranges, err := o.client.anywhere(ctx, func(b rueidis.Builder) rueidis.Completed { return b.ClusterSlots().Build() }).ToArray()
 	if err != nil {
 		return err
 	}

@@ -76,15 +76,17 @@ var (
 	//go:embed scripts/session.lua
 	sessionText   string
 	sessionScript = newScript(sessionText)
+	//go:embed scripts/tell.lua
+	tellText string // begins those that tell all nodes something
 	//go:embed scripts/ban.lua
 	banText   string
-	banScript = newScript(banText)
+	banScript = newScript(tellText + banText)
 	//go:embed scripts/rebans.lua
 	rebansText   string
-	rebansScript = newScript(rebansText)
+	rebansScript = newScript(tellText + rebansText)
 	//go:embed scripts/control.lua
 	controlText   string
-	controlScript = newScript(controlText)
+	controlScript = newScript(tellText + controlText)
 )
 
 // newAppendScript makes the script of appends, which has the settings in its text.

@@ -2,7 +2,9 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -30,6 +32,8 @@ type store struct {
 	ring        func(chat.Conversation)                     // tells that something may have been appended
 	enoughAgain func()                                      // has everything looked at: there are enough replicas again
 	renamed     func(before string, u chat.User, rev int64) // tells the nodes of this process, and others
+
+	ready atomic.Bool // Engine.getReady has succeeded
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -87,14 +91,24 @@ func (s *store) Epoch(ctx context.Context) (string, error) {
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	s.mu.Lock()
-	epoch := s.epoch
-	s.mu.Unlock()
-	if epoch != "" {
+	if !s.ready.Load() {
+		return "", errNotReady
+	}
+	if epoch := s.knownEpoch(); epoch != "" {
 		return epoch, nil
 	}
 	return s.readEpoch(ctx)
 }
+
+// knownEpoch is the engine's epoch as of the last look; "" before the first one.
+func (s *store) knownEpoch() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.epoch
+}
+
+// errNotReady is the error of a log-in as long as it is not known who is banned.
+var errNotReady = errors.New("chat/redis: the servers with the bans, the nodes and the epoch have not answered yet")
 
 // readEpoch reads the engine's epoch. In an empty Redis it begins one, in which all partitions
 // are, but for those in which something was stored meanwhile.

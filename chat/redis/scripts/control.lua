@@ -1,7 +1,7 @@
 -- Tells all nodes something that they must not miss.
 --
 -- KEYS: stream, channel
--- ARGV: what, how many to keep
-local id = redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'w', ARGV[1])
+-- ARGV: what, how many to keep, the salt of a new stream
+local id = tell(KEYS[1], ARGV[2], ARGV[3], ARGV[1])
 redis.call('SPUBLISH', KEYS[2], 'x' .. id)
 return id

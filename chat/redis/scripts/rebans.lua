@@ -3,11 +3,11 @@
 --
 -- KEYS: bans, control stream, control channel
 -- ARGV: the number of the last change that the node knew, how many entries of the control stream
---       to keep, then: subject, record, when it was imposed, ...
+--       to keep, the salt of a new one, then: subject, record, when it was imposed, ...
 --
 -- Returns how many it has stored.
 local stored = 0
-for i = 3, #ARGV, 3 do
+for i = 4, #ARGV, 3 do
 	local old = redis.call('HGET', KEYS[1], ARGV[i])
 	local older = not old
 	if old and old ~= ARGV[i + 1] then
@@ -23,7 +23,7 @@ if stored > 0 then
 	local n = math.max(tonumber(redis.call('HGET', KEYS[1], '#') or 0), tonumber(ARGV[1])) + stored
 	local text = string.format('%.0f', n)
 	redis.call('HSET', KEYS[1], '#', text)
-	local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'w', 'ban * ' .. text)
+	local id = tell(KEYS[2], ARGV[2], ARGV[3], 'ban * ' .. text)
 	redis.call('SPUBLISH', KEYS[3], 'x' .. id)
 end
 return stored

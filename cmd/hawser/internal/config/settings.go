@@ -202,7 +202,7 @@ var settings = []setting{
 		"New guests per minute and client address, and as many at once: an office or a school class behind one address may arrive together. A guest's new name counts as a new guest. 0: no limit."),
 
 	declare("bans.offences", integer(0, 1000), 5, func(c *Config) *int { return &c.Bans.Offences },
-		"Offences within bans.window after which a user is banned, or a client address for what it does before log-in: messages over the limits, tokens that are not accepted, connections that do not log in, requests for what is not there. What happens within a second is one offence, and slight ones count for less. An address is not banned while well-behaved users share it. 0: nobody is banned automatically."),
+		"Offences within bans.window after which a user is banned, or a client address for what it does before log-in: messages over the limits, tokens that are not accepted, connections that do not log in, requests for what is not there. What happens within a second is one offence, and slight ones count for less. An address is not banned while well-behaved users are connected from it; a guest counts as one only once in the time of bans.longest. 0: nobody is banned automatically."),
 	declare("bans.window", seconds(time.Second, 24*time.Hour), time.Minute, func(c *Config) *time.Duration { return &c.Bans.Window },
 		"Time in which offences are counted."),
 	declare("bans.duration", seconds(time.Second, 365*24*time.Hour), 10*time.Minute, func(c *Config) *time.Duration { return &c.Bans.Duration },
