@@ -41,7 +41,7 @@ func newMass(path string, from *sources) (*mass, error) {
 	return m, err
 }
 
-func (m *mass) OnOpen(Conn) { m.open.Add(1) }
+func (m *mass) OnOpen(LoopConn) { m.open.Add(1) }
 
 func (m *mass) OnMessage(c LoopConn, op frame.Opcode, p []byte) {
 	m.messages.Add(1)
@@ -131,8 +131,7 @@ func (m *mass) pingAll() (time.Duration, error) {
 	start := time.Now()
 	for _, l := range m.loops {
 		l.call(func() {
-			for slot := range l.used() {
-				c := l.at(slot)
+			for c := range l.present() {
 				l.growArena(frame.MaxHeaderSize)
 				from := len(l.arena)
 				if b, err := c.proto.AppendPing(l.arena, nil); err == nil {
@@ -147,8 +146,8 @@ func (m *mass) pingAll() (time.Duration, error) {
 		silent := 0
 		for _, l := range m.loops {
 			l.call(func() {
-				for slot := range l.used() {
-					silent += int(l.at(slot).pinged)
+				for c := range l.present() {
+					silent += int(c.pinged)
 				}
 			})
 		}

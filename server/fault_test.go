@@ -106,7 +106,7 @@ func (h *measured) OnMessage(c LoopConn, op frame.Opcode, p []byte) {
 	c.Send(op, p)
 }
 
-func (h *measured) OnClose(Conn, error) {}
+func (h *measured) OnClose(LoopConn, error) {}
 
 // serve is the server: args[0] are limits, args[1], if there, says "tls". It says its
 // address, and after every command what it has become.

@@ -79,14 +79,14 @@ func (m *mass) sendUnreached() error {
 	var from Conn
 	for _, l := range m.loops {
 		l.call(func() {
-			for slot := range l.used() {
-				if c := l.at(slot); c.value == nil && from.loop == nil {
-					from = Conn{l, slot, c.genClosed.Load() >> 1}
+			for c := range l.present() {
+				if c.value == nil && from == (Conn{}) {
+					from = c.handle()
 				}
 			}
 		})
 	}
-	if from.loop == nil {
+	if from == (Conn{}) {
 		return errors.New("every connection has received a message already")
 	}
 	return from.Send(frame.Text, []byte("to all of this process"))

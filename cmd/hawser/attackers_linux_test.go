@@ -22,7 +22,6 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
@@ -188,7 +187,9 @@ func (s target) guest(ctx context.Context, from netip.Addr) (token, id string, e
 }
 
 func (s target) dial(ctx context.Context, from netip.Addr) (*wsconn.Conn, error) {
-	return wsconn.Dial(ctx, "ws://"+string(s)+"/ws", &wsconn.Options{DialOptions: handshake.DialOptions{DialContext: dialer(from)}, CloseTimeout: 100 * time.Millisecond})
+	o := &wsconn.DialOptions{}
+	o.DialContext, o.CloseTimeout = dialer(from), 100*time.Millisecond
+	return wsconn.Dial(ctx, "ws://"+string(s)+"/ws", o)
 }
 
 // login connects as a user.
