@@ -47,6 +47,10 @@ func (ln *listener) Accept() (net.Conn, error) {
 	for {
 		ln.waitForRate()
 		nc, err := ln.Listener.Accept()
+		if paused := ln.s.barrier.isShut(); paused != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+			<-paused
+			continue
+		}
 		if err != nil {
 			return nil, ln.acceptError(err)
 		}

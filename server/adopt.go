@@ -139,10 +139,7 @@ func (l *loop) register(c *conn, o *adoption) {
 	c.tls = o.tls
 	c.address = o.address
 	if o.remote.IsValid() {
-		if l.remotes == nil {
-			l.remotes = map[uint32]netip.AddrPort{}
-		}
-		l.remotes[c.slot] = o.remote
+		l.keepRemote(c, o.remote)
 	}
 	c.handshake = l.keepHandshake(&o.res)
 	c.mask = wantRead
@@ -161,6 +158,14 @@ func (l *loop) register(c *conn, o *adoption) {
 		c.mask = 0
 	}
 	l.adoptions = append(l.adoptions, o)
+}
+
+// keepRemote keeps the client's address, which differs from that of the socket's peer.
+func (l *loop) keepRemote(c *conn, addr netip.AddrPort) {
+	if l.remotes == nil {
+		l.remotes = map[uint32]netip.AddrPort{}
+	}
+	l.remotes[c.slot] = addr
 }
 
 // keepHandshake returns what a connection keeps of its handshake: nil for the zero

@@ -32,6 +32,9 @@
 // (descriptors.go), so that health probes are answered even when everything else is
 // used up.
 //
+// Live upgrade: connections move to another process with everything that belongs to them
+// (freeze.go, thaw.go); what that is, is in frozenconn.go. Package handover carries it.
+//
 // Callbacks run on the connection's loop and must not block: everything else
 // on that loop waits for them.
 package server

@@ -11,8 +11,10 @@ import (
 
 // endpoint holds what the connections of one Handler have in common. Only other changes.
 type endpoint struct {
+	name     string // "" for Config's own
 	handler  Handler
 	writable WritableHandler // the handler, if it is one
+	freezer  Freezer         // the handler, if it is one
 	upgrader handshake.Upgrader
 	admit    func(r *http.Request) (value any, err error) // may be nil
 	roles    [2]wsproto.Config                            // by wsproto.Role
@@ -55,10 +57,19 @@ func (e *endpoint) config(cfg *wsproto.Config, maxMessage int) *wsproto.Config {
 func newEndpoint(cfg *Config) *endpoint {
 	e := &endpoint{handler: cfg.Handler, upgrader: cfg.Upgrader, admit: cfg.Admit}
 	e.writable, _ = cfg.Handler.(WritableHandler)
+	e.freezer, _ = cfg.Handler.(Freezer)
 	e.fragments, _ = cfg.Handler.(FragmentHandler)
 	e.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: cfg.MaxMessage, MaxFragments: cfg.MaxFragments, CompressFrom: cfg.CompressFrom, Stream: e.fragments != nil}
 	e.roles[wsproto.Client] = e.roles[wsproto.Server]
 	e.roles[wsproto.Client].Role = wsproto.Client
 	e.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system
 	return e
+}
+
+// endpointNamed returns the endpoint of that name, or nil.
+func (s *Server) endpointNamed(name string) *endpoint {
+	if name == s.endpoint.name {
+		return s.endpoint
+	}
+	return nil
 }

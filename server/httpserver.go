@@ -110,6 +110,10 @@ func (s *Server) watchRequests(hs *http.Server, next http.Handler) http.Handler 
 			panic("server: internal error: a request without its connection")
 		}
 		a.used.Store(true)
+		if s.barrier.enter(r.Context()) != nil {
+			return
+		}
+		defer s.barrier.leave()
 		late := s.lateDeadlines(hs, a, w, r)
 		defer func() {
 			late()

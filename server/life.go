@@ -22,7 +22,8 @@ import (
 //
 // and what moves a connection from one to the next:
 //
-//	vacant → opening      register: its loop takes it over
+//	vacant → opening      register: its loop takes it over. A connection from another process
+//	                      then goes on to the phase that it had there (thawConn)
 //	opening → open        openAll: OnOpen has returned
 //	opening, open → closing   beginClosing: Conn.Close, the peer's Close or end of stream, a
 //	                      violation of the protocol, a deadline or a limit
@@ -164,15 +165,36 @@ func (l *loop) teardown(c *conn) {
 	if c.phase == gone {
 		return
 	}
+	l.end(c)
+	l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrServerClosed})
+	if c.has(flagOpened) {
+		l.onClose(c)
+	}
+	l.forget(c)
+	l.k.close(int(c.fd))
+	c.fd = -1
+}
+
+// abandon forgets a connection that another process has taken over.
+func (l *loop) abandon(c *conn) {
+	l.end(c)
+	l.forget(c)
+	l.k.(movingKernel).abandon(int(c.fd))
+	c.fd = -1
+}
+
+// end makes a connection gone.
+func (l *loop) end(c *conn) {
 	if c.phase >= closing {
 		l.stats.closing.Add(-1)
 	}
 	c.move(gone)
 	c.genClosed.Store(c.genClosed.Load() | 1)
-	l.setCause(c, &CloseError{Code: wsproto.CloseAbnormal, Local: true, Err: ErrServerClosed})
-	if c.has(flagOpened) {
-		l.onClose(c)
-	}
+}
+
+// forget gives back what a connection has that is gone, except its descriptor. The slot is freed at the
+// end of the iteration.
+func (l *loop) forget(c *conn) {
 	l.leaveAll(c)
 	l.disarm(c)
 	l.dropOutbox(c)
@@ -180,8 +202,6 @@ func (l *loop) teardown(c *conn) {
 		l.countCiphertext(c, 0)
 	}
 	c.proto.Release()
-	l.k.close(int(c.fd))
-	c.fd = -1
 	c.address.release()
 	l.setAssembling(c, 0)
 	delete(l.remotes, c.slot)

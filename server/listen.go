@@ -28,7 +28,9 @@ func (s *Server) Serve(ln net.Listener) error {
 		return ErrServerClosed
 	}
 	s.https = append(s.https, hs)
+	s.listeners = append(s.listeners, ln)
 	s.mu.Unlock()
+	defer s.removeListener(ln)
 	counted := s.listener(ln)
 	ln = counted
 	if s.cfg.TLS != nil {

@@ -80,6 +80,7 @@ type loop struct {
 	drain         drain
 	stopping      bool
 	cutting       bool
+	holder        *hold // that holds the loop from the end of this iteration on; see hold.go
 	loggedSlow    time.Duration
 }
 
@@ -116,40 +117,47 @@ func (l *loop) unixMilli() int64 { return l.start.Add(l.cfg.now()).UnixMilli() }
 func (l *loop) run() {
 	defer l.guard()
 	for !l.stopping || l.live > 0 || !l.retire() {
-		events := l.poll()
-		l.tick()
-		// What was posted before an event goes out before what the event
-		// causes: the answer to a Close that has arrived must not overtake it.
-		l.deliver()
-		l.resumeTurns()
-		l.tellWritable()
-		for _, ev := range events {
-			l.event(ev)
-			if len(l.arena) > flushAt {
-				l.flush()
-			}
+		l.iterate(l.poll())
+		if l.holder != nil {
+			l.beHeld()
 		}
-		l.turnWheel(l.now)
-		l.deliver()
-		for len(l.adoptions) > 0 {
-			l.openedSome = true
-			l.openAll()
-			l.deliver()
-		}
-		if l.drain.pending() {
-			l.drainSlice()
-		}
-		if l.cutting {
-			l.cut()
-		}
-		l.flush()
-		l.shedSlowest()
-		l.reap()
-		l.publishStats()
-		l.release.touch()
 	}
 	l.k.release()
 	close(l.ended)
+}
+
+// iterate handles the events, and everything else that is due.
+func (l *loop) iterate(events []event) {
+	l.tick()
+	// What was posted before an event goes out before what the event
+	// causes: the answer to a Close that has arrived must not overtake it.
+	l.deliver()
+	l.resumeTurns()
+	l.tellWritable()
+	for _, ev := range events {
+		l.event(ev)
+		if len(l.arena) > flushAt {
+			l.flush()
+		}
+	}
+	l.turnWheel(l.now)
+	l.deliver()
+	for len(l.adoptions) > 0 {
+		l.openedSome = true
+		l.openAll()
+		l.deliver()
+	}
+	if l.drain.pending() {
+		l.drainSlice()
+	}
+	if l.cutting {
+		l.cut()
+	}
+	l.flush()
+	l.shedSlowest()
+	l.reap()
+	l.publishStats()
+	l.release.touch()
 }
 
 // guard ends the process if the loop's goroutine ends before the loop. A callback that

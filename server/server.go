@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"net"
 	"net/http"
 	"net/netip"
 	"sync"
@@ -33,8 +34,10 @@ type Server struct {
 
 	descriptors descriptors
 	http        httpConns
+	barrier     barrier // for requests, while the server is frozen
 
 	mu        sync.Mutex
+	listeners []net.Listener // Guarded by mu. On which Serve was called, and has not returned.
 	exhausted time.Duration  // Guarded by mu. When running out of descriptors was last logged.
 	https     []*http.Server // Guarded by mu.
 	stopped   bool           // Guarded by mu.
@@ -81,7 +84,14 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request, e *endpoint) 
 		s.refuseFor(w, r, refusedStopping)
 		return
 	}
-	if from, _ := r.Context().Value(acceptedKey{}).(*accepted); r.TLS != nil && r.ProtoMajor == 1 && from == nil {
+	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
+	if from == nil { // otherwise it is inside already
+		if s.barrier.enter(r.Context()) != nil {
+			return
+		}
+		defer s.barrier.leave()
+	}
+	if r.TLS != nil && r.ProtoMajor == 1 && from == nil {
 		s.refuseFor(w, r, refusedTLS)
 		return
 	}

@@ -1,0 +1,238 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"os"
+
+	"github.com/hawser-ws/hawser/server/handover"
+	"github.com/hawser-ws/hawser/wsproto/snapshot"
+)
+
+// Thawing is a Server that takes over the connections of another process: see Server.Freeze.
+// Until Start it touches none of them; what is sent to them is queued.
+type Thawing struct {
+	s         *Server
+	holds     []*hold
+	next      int
+	thawed    [][]*conn // by loop
+	listeners []net.Listener
+	err       error // why it must not take over
+	ended     bool  // everything has been received
+}
+
+// Thaw prepares a new Server, which has no connections, to take over those of another process.
+func (s *Server) Thaw() (*Thawing, error) {
+	t := &Thawing{s: s, thawed: make([][]*conn, len(s.loops))}
+	for _, l := range s.loops {
+		if _, ok := l.k.(movingKernel); !ok {
+			return nil, ErrNotMovable
+		}
+	}
+	f := &Frozen{s: s}
+	if err := f.holdAll(); err != nil {
+		return nil, err
+	}
+	t.holds = f.holds
+	return t, nil
+}
+
+// Receive takes one message of Frozen.Messages. It reports whether it was one; otherwise
+// it is the application's. After an error the process must not take over.
+func (t *Thawing) Receive(m handover.Message) (ok bool, err error) {
+	if m.Kind < firstKind {
+		return false, nil
+	}
+	switch {
+	case t.err != nil:
+	case t.ended:
+		t.err = errors.New("server: thaw: a message after the last")
+	case m.Kind == kindListeners:
+		t.err = t.receiveListeners(m)
+	case m.Kind == kindConnections:
+		t.err = t.receiveConnections(m)
+	case m.Kind == kindEnd:
+		t.err = t.receiveEnd(m)
+	default:
+		t.err = fmt.Errorf("server: thaw: a message of the unknown kind %d", m.Kind)
+	}
+	return true, t.err
+}
+
+func (t *Thawing) receiveListeners(m handover.Message) error {
+	for _, fd := range m.Descriptors {
+		f := os.NewFile(uintptr(fd), "listener")
+		ln, err := net.FileListener(f)
+		f.Close() // FileListener has a duplicate
+		if err != nil {
+			return fmt.Errorf("server: thaw a listener: %w", err)
+		}
+		t.listeners = append(t.listeners, ln)
+	}
+	return nil
+}
+
+func (t *Thawing) receiveConnections(m handover.Message) error {
+	r := snapshot.NewReader(m.Data)
+	for _, fd := range m.Descriptors {
+		f := readFrozen(r)
+		if err := r.Err(); err != nil {
+			return fmt.Errorf("server: thaw a connection: %w", err)
+		}
+		t.next = (t.next + 1) % len(t.holds)
+		if err := t.thaw(t.next, f, fd); err != nil {
+			return fmt.Errorf("server: thaw a connection: %w", err)
+		}
+	}
+	return r.End()
+}
+
+func (t *Thawing) receiveEnd(m handover.Message) error {
+	r := snapshot.NewReader(m.Data)
+	listeners, conns := r.Int(math.MaxInt32), r.Int(math.MaxInt32)
+	if err := r.End(); err != nil {
+		return err
+	}
+	have := 0
+	for _, thawed := range t.thawed {
+		have += len(thawed)
+	}
+	if have != conns || len(t.listeners) != listeners {
+		return fmt.Errorf("server: thaw: %d connections and %d listeners of %d and %d have arrived", have, len(t.listeners), conns, listeners)
+	}
+	t.ended = true
+	return nil
+}
+
+// thaw puts a connection into a slot of a held loop.
+func (t *Thawing) thaw(i int, f *frozenConn, fd int) (err error) {
+	l := t.s.loops[i]
+	endpoint := t.s.endpointNamed(f.endpoint)
+	if endpoint == nil || endpoint.freezer == nil {
+		return fmt.Errorf("there is no endpoint %q whose Handler is a Freezer", f.endpoint)
+	}
+	handle, ok := l.takeSlot()
+	if !ok {
+		return fmt.Errorf("a loop holds its maximum of %d connections", maxSlabs*slabSize-1)
+	}
+	c := handle.conn
+	t.holds[i].do(func() {
+		c.endpoint = endpoint
+		if err = l.thawConn(c, f, fd); err == nil {
+			err = l.callThaw(c, f.app)
+		}
+	})
+	if err != nil {
+		return err
+	}
+	t.s.conns.Add(1)
+	if f.address.IsValid() && t.s.cfg.MaxConnsPerAddress > 0 {
+		c.address, _ = t.s.addresses.acquire(f.address.Addr(), math.MaxInt)
+	}
+	t.thawed[i] = append(t.thawed[i], c)
+	return nil
+}
+
+// thawConn restores what freezeConn has described. Until startConn the connection is not watched, and
+// counts as blocked, so that nothing is written. On the held loop.
+func (l *loop) thawConn(c *conn, f *frozenConn, fd int) error {
+	cfg := &c.endpoint.roles[f.role]
+	if f.maxMessage > 0 {
+		cfg = c.endpoint.config(cfg, f.maxMessage)
+	}
+	c.proto.Init(cfg)
+	if err := c.proto.RestoreState(f.proto); err != nil {
+		return err
+	}
+	if c.proto.CloseExpected() && f.phase < closing {
+		return errors.New("a connection is open after a Close")
+	}
+	c.move(opening)
+	for c.phase < f.phase {
+		c.move(c.phase + 1)
+	}
+	if f.phase >= closing {
+		c.genClosed.Store(c.genClosed.Load() | 1)
+		l.stats.closing.Add(1)
+	}
+	l.live++
+	l.stats.open.Add(1)
+	l.stats.opened.Add(1)
+	c.fd, c.pinged, c.why = int32(fd), f.pinged, f.why
+	c.flags = flagOpened | flagBlocked
+	c.heard, c.began = l.now-f.heard, l.now-f.began
+	if f.handshake != nil {
+		c.handshake = l.keepHandshake(f.handshake)
+	}
+	for _, b := range frozenBits {
+		if f.flags&b.frozen != 0 {
+			c.flags |= b.conn
+		}
+	}
+	if f.remote.IsValid() {
+		l.keepRemote(c, f.remote)
+	}
+	l.keepUnread(c, f.unread)
+	if len(f.queue) > 0 {
+		o := l.outboxOf(c)
+		o.pushOf(append([]byte(nil), f.queue...), nil)
+		o.torn, o.lastProgress = f.torn, l.now-f.progress
+		l.traffic[queued] += uint64(o.bytes)
+	}
+	if f.wanted > 0 {
+		l.tellRoom(c, f.wanted)
+	}
+	unit, received, _ := c.proto.Unfinished()
+	c.unit = unit
+	l.setAssembling(c, received+len(f.unread))
+	l.noteHeld(c)
+	return nil
+}
+
+// callThaw calls Freezer.Thaw. A panic is an error.
+func (l *loop) callThaw(c *conn, state []byte) (err error) {
+	err = errors.New("Freezer.Thaw panicked")
+	defer l.leave(c)
+	return c.endpoint.freezer.Thaw(l.enter(c), state)
+}
+
+// Complete returns an error if not everything has been received, or if any of it makes no
+// sense. Then the process must not take over.
+func (t *Thawing) Complete() error {
+	if t.err == nil && !t.ended {
+		t.err = errors.New("server: thaw: not everything has been received")
+	}
+	return t.err
+}
+
+// Start takes over: the connections go on from where they were. It returns the listeners, on
+// which Serve is to be called. The other process must have committed before.
+func (t *Thawing) Start() []net.Listener {
+	for i, h := range t.holds {
+		l := t.s.loops[i]
+		h.do(func() {
+			l.tick()
+			for _, c := range t.thawed[i] {
+				l.startConn(c)
+			}
+		})
+		close(h.run)
+	}
+	return t.listeners
+}
+
+// startConn begins to watch a connection, and has it written to and looked at.
+func (l *loop) startConn(c *conn) {
+	c.flags &^= flagBlocked
+	c.mask = wantRead
+	if err := l.k.add(int(c.fd), c.mask, c.slot, c.gen()); err != nil {
+		l.stats.refused.Add(1)
+		l.cfg.Logger.Error("the system cannot watch another descriptor", "error", err)
+		l.teardown(c)
+		return
+	}
+	l.markDirty(c)
+	l.arm(c, l.now)
+}
