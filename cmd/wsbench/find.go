@@ -74,8 +74,8 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		err = errors.New("--from, --max and --precision must be positive")
 	case over == "rate" && (s == load.Idle || s == load.Storm):
 		err = fmt.Errorf("%s has no rate: --over is conns", s)
-	case over == "rate" && (o.Plan.Inflight > 0 || o.Plan.Rate > 0):
-		err = errors.New("find --over rate sets the rate itself; neither --rate nor --inflight")
+	case over == "rate" && (o.Plan.Inflight > 0 || o.Plan.Open()):
+		err = errors.New("find --over rate sets the rate itself; neither --rate, --stages nor --inflight")
 	case over == "rate":
 		*from = orElse(*from, firstRate)
 		o.Plan.Rate = *from

@@ -58,6 +58,8 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.IntVar(&p.Inflight, "inflight", 0, "")
 	f.Float64Var(&p.Rate, "rate", 0, "")
 	f.BoolVar(&p.Poisson, "poisson", false, "")
+	f.Func("stages", "", o.addStages)
+	f.DurationVar(&p.Think, "think", 0, "")
 	f.BoolVar(&p.Binary, "binary", false, "")
 	f.StringVar(&o.payload, "payload", "random", "")
 	f.Uint64Var(&p.Seed, "seed", 1, "")
@@ -106,6 +108,19 @@ func list(to *[]string) func(string) error {
 		}
 		return nil
 	}
+}
+
+func (o *settings) addStages(s string) error {
+	for part := range strings.SplitSeq(s, ",") {
+		long, rate, ok := strings.Cut(strings.TrimSpace(part), ":")
+		d, err1 := time.ParseDuration(long)
+		n, err2 := strconv.ParseFloat(rate, 64)
+		if !ok || err1 != nil || err2 != nil || d <= 0 || !(n >= 0) {
+			return fmt.Errorf("%q is no stage such as 30s:1000", part)
+		}
+		o.Plan.Stages = append(o.Plan.Stages, load.RateStage{Duration: d, Rate: n})
+	}
+	return nil
 }
 
 func (o *settings) addPIDs(s string) error {
@@ -165,11 +180,20 @@ func (o *settings) complete() (err error) {
 		return err
 	}
 	o.Target.URL = p.URL
-	if (p.Scenario == load.Connect || p.Scenario == load.Churn) && p.Inflight == 0 && p.Rate == 0 {
+	if (p.Scenario == load.Connect || p.Scenario == load.Churn) && p.Inflight == 0 && !p.Open() {
 		p.Inflight = 1
 	}
 	if p.Scenario == load.Idle || p.Scenario == load.Storm {
 		p.Inflight = 0
+	}
+	if len(p.Stages) > 0 {
+		p.Duration = 0
+		for _, s := range p.Stages {
+			p.Duration += s.Duration
+		}
+		if p.Rate == 0 {
+			p.Warmup = 0 // nothing would happen in it
+		}
 	}
 	if o.dialect != "" {
 		if p.Dialect, err = dialect.Open(o.dialect); err != nil {

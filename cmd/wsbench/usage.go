@@ -49,7 +49,11 @@ the load
   --rate N              open loop: N messages (connect, churn: connections) per
                         second, by all together; latency counts from the time at
                         which each was due
-  --poisson             open loop at irregular intervals, as many users make them
+  --stages D:N,…        open loop whose rate goes evenly to N within each D, from
+                        --rate (0) on: '30s:1000,1m:10000,30s:0'
+  --poisson             open loop, or --think, at irregular intervals, as many users
+                        make them
+  --think D             closed loop: each sender waits this long before its next message
   --size BYTES          of a message (128; at least 32, binary 24)
   --binary              binary messages instead of text
   --payload KIND        random or compressible (random)

@@ -63,6 +63,7 @@ type Member struct {
 	strange          uint32             // arrived, but could not be told apart
 	strangeSinceLast uint32             // those of them since the last recognised message
 	abandonedBelow   uint32             // answers to messages below this number are no longer awaited
+	thinking         int32              // messages that are sent when the think time is over
 	progress         int64              // when an answer last came or was given up, or sending began
 	began            uint32             // the stream's number when the connection was opened
 	cycling          bool               // to be closed and reopened when all its messages are answered

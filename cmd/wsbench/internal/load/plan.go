@@ -67,6 +67,12 @@ type Plan struct {
 	Inflight int     `json:"inflight,omitempty"`
 	Rate     float64 `json:"rate,omitempty"`
 	Poisson  bool    `json:"poisson,omitempty"` // irregular, as from many independent users
+	// Stages change the rate, which is Rate during the warm-up and at their beginning.
+	// Together they are as long as Duration.
+	Stages []RateStage `json:"stages,omitempty"`
+	// Think is how long a sender waits after an answer before its next message, in closed
+	// loop; with Poisson, on average.
+	Think time.Duration `json:"think_ns,omitempty"`
 
 	Warmup   time.Duration `json:"warmup_ns"`
 	Duration time.Duration `json:"duration_ns"`
@@ -78,7 +84,16 @@ type Plan struct {
 }
 
 // Open reports whether the plan is open loop.
-func (p *Plan) Open() bool { return p.Rate > 0 }
+func (p *Plan) Open() bool { return p.Rate > 0 || len(p.Stages) > 0 }
+
+// MaxRate is the highest rate that the plan comes to.
+func (p *Plan) MaxRate() float64 {
+	rate := p.Rate
+	for _, s := range p.Stages {
+		rate = max(rate, s.Rate)
+	}
+	return rate
+}
 
 // Cycles reports whether it is connections, not messages, that the plan is about.
 func (p *Plan) Cycles() bool {
@@ -126,21 +141,25 @@ func (p *Plan) Check() error {
 		return fmt.Errorf("--size is %d; it may be at most %d", p.Size, maxSize)
 	case p.Inflight > maxInflight:
 		return fmt.Errorf("--inflight is %d; it may be at most %d", p.Inflight, maxInflight)
-	case math.IsNaN(p.Rate) || p.Rate > maxRate:
-		return fmt.Errorf("--rate is %v; it may be at most %.0f", p.Rate, float64(maxRate))
+	case math.IsNaN(p.Rate) || p.MaxRate() > maxRate:
+		return fmt.Errorf("--rate is %v; it may be at most %.0f", p.MaxRate(), float64(maxRate))
+	case len(p.Stages) > 0 && p.MaxRate() == 0:
+		return errors.New("--stages have no rate above 0")
+	case p.Think < 0 || p.Think > 0 && (p.Inflight == 0 || p.Cycles()):
+		return errors.New("--think is for echo, fanout, slow and chat with --inflight (closed loop), and must not be negative")
 	case p.Publishers > maxConns || p.RoomSize > maxConns || p.Rooms > maxRooms:
 		return fmt.Errorf("--publishers and --room-size may be at most %d, --rooms %d", maxConns, maxRooms)
-	case p.Inflight > 0 && p.Rate > 0:
-		return errors.New("--inflight (closed loop) and --rate (open loop) contradict each other")
+	case p.Inflight > 0 && p.Open():
+		return errors.New("--inflight (closed loop) and --rate or --stages (open loop) contradict each other")
 	case p.Inflight < 0 || p.Rate < 0:
 		return errors.New("--inflight and --rate must not be negative")
-	case p.Scenario != Idle && p.Scenario != Storm && p.Scenario != Login && p.Inflight == 0 && p.Rate == 0:
-		return errors.New("either --inflight N (closed loop) or --rate N (open loop) is needed")
-	case p.Scenario == Storm && p.Rate > 0:
+	case p.Scenario != Idle && p.Scenario != Storm && p.Scenario != Login && p.Inflight == 0 && !p.Open():
+		return errors.New("either --inflight N (closed loop) or --rate N or --stages (open loop) is needed")
+	case p.Scenario == Storm && p.Open():
 		return errors.New("a storm has no rate: everybody comes at once")
-	case p.Scenario == Idle && (p.Rate > 0 || p.Inflight > 0):
+	case p.Scenario == Idle && (p.Open() || p.Inflight > 0):
 		return errors.New("idle has no rate, and nothing in flight: nothing is sent")
-	case p.Scenario == Login && (p.Rate > 0 || p.Inflight > 0):
+	case p.Scenario == Login && (p.Open() || p.Inflight > 0):
 		return errors.New("login has no rate, and nothing in flight: --at-once says how many log in at a time")
 	case p.Scenario == Login && p.Dialect == nil:
 		return errors.New("login needs a protocol to log in with (--scenario)")
@@ -148,8 +167,8 @@ func (p *Plan) Check() error {
 		return errors.New("--returning is for login, in a protocol that has accounts ([token])")
 	case p.AtOnce < 0 || p.AtOnce > 0 && p.Scenario != Login && p.Scenario != Idle:
 		return errors.New("--at-once is for login and idle, and must not be negative")
-	case p.Poisson && p.Rate == 0:
-		return errors.New("--poisson needs a --rate")
+	case p.Poisson && !p.Open() && p.Think == 0:
+		return errors.New("--poisson needs a --rate, --stages or --think")
 	case p.Grouped() && p.Scenario != Chat && p.Publishers < 1:
 		return fmt.Errorf("--publishers is %d; somebody must publish", p.Publishers)
 	case p.HasRooms() && p.RoomSize < 1:

@@ -59,7 +59,11 @@ func (s *Shard) refill(m *Member, now int64) {
 			want = min(want, 1-int32(m.out.sent.Load()-m.began)+s.inflight(m))
 		}
 	}
-	for n := s.inflight(m); n < want; n++ {
+	for n := s.inflight(m) + m.thinking; n < want; n++ {
+		if s.plan.Think > 0 {
+			s.think(m, now+s.thinkTime())
+			continue
+		}
 		if n == 0 {
 			m.progress = now
 		}

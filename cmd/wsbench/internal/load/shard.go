@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,7 @@ type Shard struct {
 	schedule  *Schedule
 	nextUp    int     // index into senders
 	backlog   []int64 // when connections were due that nobody was free for
+	thinkers  thinkers
 	idle      []*Member
 	resting   []*Member // down because they were refused, until they try again
 	nextStorm int64
@@ -89,9 +91,12 @@ func (s *Shard) kick(now int64) {
 		}
 		s.idle = nil
 	case s.plan.Scenario == Churn || s.plan.Inflight > 0 && s.plan.Scenario != Storm:
-		for _, m := range s.senders {
+		for i, m := range s.senders {
 			m.progress = now
 			m.cycling = s.plan.Scenario == Churn && !s.plan.Open()
+			if s.plan.Think > 0 { // they do not all begin at once
+				s.think(m, now+int64(s.plan.Think)*int64(i)/int64(len(s.senders)))
+			}
 			s.after(m, now)
 		}
 	}
@@ -138,11 +143,16 @@ func (s *Shard) ScheduleFrom(at int64, part, parts int) *Schedule {
 	if !s.plan.Open() || mine == 0 {
 		return nil
 	}
-	rate := s.plan.Rate * float64(mine) / float64(s.load.senders())
-	if s.plan.Poisson {
-		return NewPoisson(at, rate, s.plan.Seed, uint64(part))
+	share := float64(mine) / float64(s.load.senders())
+	stages := slices.Clone(s.plan.Stages)
+	for i := range stages {
+		stages[i].Rate *= share
 	}
-	return NewSchedule(at, rate, float64(part)/float64(parts))
+	schedule := NewSchedule(at, s.plan.Rate*share, float64(part)/float64(parts), s.plan.Warmup, stages...)
+	if s.plan.Poisson {
+		schedule.MakeIrregular(s.plan.Seed, uint64(part))
+	}
+	return schedule
 }
 
 func (s *Shard) measured(t int64) bool { return s.from <= t && t < s.to }
@@ -161,6 +171,7 @@ func (s *Shard) Tick() {
 	if s.running && s.schedule != nil {
 		s.sendDue(now)
 	}
+	s.wakeThinkers(now)
 	if s.plan.Scenario == Storm && s.running && s.nextStorm > 0 && now >= s.nextStorm && s.nextStorm < s.to {
 		s.breakAll(s.nextStorm, now)
 		s.nextStorm += int64(s.plan.StormEvery)
@@ -217,6 +228,7 @@ func (s *Shard) Message(m *Member, here Link, op frame.Opcode, p []byte) {
 	if s.running && s.schedule != nil && s.schedule.Due() <= now {
 		s.sendDue(now) // a busy loop need not be called for it
 	}
+	s.wakeThinkers(now)
 }
 
 func (s *Shard) arrived(m *Member, op frame.Opcode, p []byte, now int64) {

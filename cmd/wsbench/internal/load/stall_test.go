@@ -156,7 +156,7 @@ func TestWhatIsDueAtTheEnd(t *testing.T) {
 }
 
 func TestSchedules(t *testing.T) {
-	a, b := NewSchedule(1000, 1000, 0), NewSchedule(1000, 1000, 0.5)
+	a, b := NewSchedule(1000, 1000, 0, 0), NewSchedule(1000, 1000, 0.5, 0)
 	for k := range int64(5) {
 		if a.Due() != 1000+k*1_000_000 || b.Due() != 1000+k*1_000_000+500_000 {
 			t.Errorf("number %d is due at %d and %d", k, a.Due(), b.Due())
@@ -164,10 +164,10 @@ func TestSchedules(t *testing.T) {
 		a.Pass()
 		b.Pass()
 	}
-	p, q := NewPoisson(0, 1000, 1, 2), NewPoisson(0, 1000, 1, 2)
+	p, q := NewSchedule(0, 1000, 0, 0).MakeIrregular(1, 2), NewSchedule(0, 1000, 0, 0).MakeIrregular(1, 2)
 	var sum, squares float64
 	const n = 200_000
-	for last := int64(0); p.k < n; {
+	for k, last := 0, int64(0); k < n; k++ {
 		if p.Due() != q.Due() {
 			t.Fatal("two alike go on differently")
 		}

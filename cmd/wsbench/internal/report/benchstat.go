@@ -60,7 +60,7 @@ func benchName(p *load.Plan, deflate bool) string {
 	}
 	switch {
 	case p.Open():
-		name += "/rate=" + trimRate(p.Rate)
+		name += "/rate=" + trimRate(p.MaxRate())
 	case p.Inflight > 0:
 		name += fmt.Sprintf("/inflight=%d", p.Inflight)
 	}

@@ -36,7 +36,7 @@ func short(c *trial.Comparison) string {
 	case p.Inflight > 1:
 		return fmt.Sprintf("%s, %d connections, %d in flight", p.Scenario, p.Conns, p.Inflight)
 	case p.Open():
-		return fmt.Sprintf("%s, %d connections, %s/s", p.Scenario, p.Conns, trimRate(p.Rate))
+		return fmt.Sprintf("%s, %d connections, %s/s", p.Scenario, p.Conns, trimRate(p.MaxRate()))
 	}
 	return fmt.Sprintf("%s, %d connections", p.Scenario, p.Conns)
 }

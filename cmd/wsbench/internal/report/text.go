@@ -93,14 +93,23 @@ func Title(r *result.Result) string {
 	p := &r.Plan
 	how := ""
 	switch {
-	case p.Open() && p.Cycles():
-		how = fmt.Sprintf(", open loop at %s connections/s", trimRate(p.Rate))
 	case p.Open():
-		how = fmt.Sprintf(", open loop at %s/s", trimRate(p.Rate))
+		at := "at"
+		if len(p.Stages) > 0 {
+			at = fmt.Sprintf("in %d stages, at up to", len(p.Stages))
+		}
+		unit := "/s"
+		if p.Cycles() {
+			unit = " connections/s"
+		}
+		how = fmt.Sprintf(", open loop %s %s%s", at, trimRate(p.MaxRate()), unit)
 	case p.Scenario == load.Login && p.AtOnce > 0:
 		how = fmt.Sprintf(", %d at a time", p.AtOnce)
 	case p.Inflight > 0 && p.Scenario != load.Connect:
 		how = fmt.Sprintf(", closed loop with %d in flight", p.Inflight)
+		if p.Think > 0 {
+			how += fmt.Sprintf(" and %v between", p.Think)
+		}
 	}
 	what := string(p.Scenario)
 	if p.Dialect != nil {

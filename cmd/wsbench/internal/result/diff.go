@@ -108,6 +108,8 @@ func (a *Result) unlike(b *Result) (list []string) {
 	differ("binary", a.Plan.Binary, b.Plan.Binary)
 	differ("in flight", a.Plan.Inflight, b.Plan.Inflight)
 	differ("rate", a.Plan.Rate, b.Plan.Rate)
+	differ("stages", a.Plan.Stages, b.Plan.Stages)
+	differ("think time", a.Plan.Think, b.Plan.Think)
 	differ("payload", a.Plan.Filler, b.Plan.Filler)
 	differ("protocol", protocol(a), protocol(b))
 	differ("publishers", a.Plan.Publishers, b.Plan.Publishers)
