@@ -177,7 +177,7 @@ func TestAcceptCloses(t *testing.T) {
 
 // Both directions stream a message far larger than the memory that they allocate.
 func TestStreamLarge(t *testing.T) {
-	const size = 64 << 20
+	const size = 16 << 20
 	o := &AcceptOptions{Options: Options{Stream: true}}
 	l := accepting(t, "ws", o, echoStreams)
 	c, err := Dial(bounded(t), l.url, &DialOptions{Options: Options{Stream: true}})

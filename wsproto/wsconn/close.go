@@ -11,9 +11,9 @@ import (
 
 // Close performs the close handshake (RFC 6455 §7.1.2). It sends a Close frame with
 // code and reason, which is at most 123 bytes of UTF-8, waits for the peer's Close frame,
-// and for the peer to close the underlying connection. Messages that arrive before the
-// peer's Close go to a Read that is in progress, and are skipped otherwise. With
-// CloseNoStatus the frame has neither code nor reason.
+// and closes the underlying connection; a client first waits for the server to do so.
+// Messages that arrive before the peer's Close go to a Read that is in progress, and are
+// skipped otherwise. With CloseNoStatus the frame has neither code nor reason.
 //
 // If this takes longer than Options.CloseTimeout, the connection is cut. The error is
 // nil if the peer sent a Close frame, even before this one; otherwise it says how the
@@ -61,8 +61,7 @@ func (c *Conn) awaitClose(ctx context.Context) {
 //
 // If a Close frame has been sent, or must still be sent as the answer to the peer's or
 // because the peer violated the protocol, the peer still receives it: the underlying
-// connection stays open in the background until the peer has closed it, for at most
-// Options.CloseTimeout.
+// connection stays open in the background for that, for at most Options.CloseTimeout.
 func (c *Conn) CloseNow() {
 	c.abort(ErrClosed)
 	if _, ok := c.nc.(*http2Stream); ok {
@@ -70,9 +69,17 @@ func (c *Conn) CloseNow() {
 	}
 }
 
-// finish ends a connection on which only a Close frame is left to be sent. half says that
-// the peer may not answer it, or does not know that it has to close the connection.
-func (c *Conn) finish(half bool) {
+// ending says how the connection below ends once nothing is left to be sent.
+type ending uint8
+
+const (
+	closeFirst ending = iota // the peer's Close was the last thing to come: close at once
+	awaitPeer                // the peer closes first
+	drainPeer                // the peer may still send, and may not answer: half close, and read until it closes
+)
+
+// finish ends a connection on which only a Close frame is left to be sent.
+func (c *Conn) finish(how ending) {
 	defer time.AfterFunc(c.closeTimeout, c.hangUp).Stop()
 	defer c.hangUp()
 	c.nc.SetReadDeadline(time.Unix(1, 0)) // a Read in progress returns
@@ -81,7 +88,11 @@ func (c *Conn) finish(half bool) {
 	if _, ok := c.nc.(*http2Stream); ok {
 		return // it ends when the handler returns, and discards nothing
 	}
-	if conn, ok := c.nc.(interface{ CloseWrite() error }); ok && half {
+	if how == closeFirst {
+		c.nc.Close()
+		return
+	}
+	if conn, ok := c.nc.(interface{ CloseWrite() error }); ok && how == drainPeer {
 		conn.CloseWrite()
 	}
 	// Closing with unread input would make the system discard our Close frame.

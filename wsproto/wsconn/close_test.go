@@ -238,6 +238,40 @@ func TestCloseNowKeepsClose(t *testing.T) {
 	}
 }
 
+// Once Close frames have gone both ways, a server closes the connection at once, and a
+// client waits for that.
+func TestServerClosesFirst(t *testing.T) {
+	for _, byPeer := range []bool{false, true} {
+		inBothRoles(t, func(t *testing.T, pair pairFunc) {
+			c, p := pair(t, nil)
+			start := time.Now()
+			ended := started(func() error {
+				if byPeer {
+					_, _, err := c.Read(bounded(t))
+					return err
+				}
+				return c.Close(4001, "")
+			})
+			if !byPeer {
+				p.Expect(`close 4001 ""`)
+			}
+			p.Frame(0x88, "\x0f\xa1")
+			if byPeer {
+				p.Expect(`close 4001 ""`)
+			}
+			p.Expect("EOF")
+			want := time.Duration(0)
+			if c.Role() == wsproto.Client {
+				want = DefaultCloseTimeout // for which the peer does not close it
+			}
+			if d := time.Since(start); d != want {
+				t.Errorf("by the peer %v: the connection was closed after %v; want %v", byPeer, d, want)
+			}
+			<-ended
+		})
+	}
+}
+
 // A Read that waits is told of a CloseNow also while the Close frame is on its way, and
 // the connection is not kept for longer than CloseTimeout.
 func TestCloseNowWhileClosing(t *testing.T) {

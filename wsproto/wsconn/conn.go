@@ -144,7 +144,7 @@ func (c *Conn) abort(err error) {
 	c.end(err)
 	owed := c.proto.CloseExpected() && c.writeErr == nil
 	if first && owed {
-		go c.finish(true)
+		go c.finish(drainPeer)
 	}
 	c.mu.Unlock()
 	if !owed {

@@ -186,10 +186,14 @@ func (c *Conn) step() (wsproto.Event, error) {
 		}
 		// 7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be
 		// closed first by the server".
-		go c.finish(c.cfg.Role == wsproto.Server)
+		if c.cfg.Role == wsproto.Server {
+			go c.finish(closeFirst)
+		} else {
+			go c.finish(awaitPeer)
+		}
 	case wsproto.Failed:
 		c.end(failedPeer(ev.Err.(*wsproto.PeerError)))
-		go c.finish(true)
+		go c.finish(drainPeer)
 	}
 	return ev, c.err
 }
@@ -229,7 +233,7 @@ func (c *Conn) refuse(fault *wsproto.PeerError) error {
 		b, _ := c.proto.AppendClose(nil, fault.Code, fault.Reason)
 		c.queueFrames(b)
 		c.end(failedPeer(fault))
-		go c.finish(true)
+		go c.finish(drainPeer)
 	}
 	return c.err
 }
