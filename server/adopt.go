@@ -1,7 +1,6 @@
 package server
 
 import (
-	"crypto/tls"
 	"fmt"
 	"net"
 	"net/http"
@@ -33,8 +32,10 @@ type adoption struct {
 // caller must not use nc again. left is what was read past the end of the handshake.
 // If Adopt returns an error, it has closed nc.
 //
-// nc must be a TCP or Unix connection, or another one with a SyscallConn. TLS is
-// supported only on connections that Serve accepted.
+// nc may be any connection. What moves to a loop is a TCP or Unix connection, or another
+// one with a SyscallConn, and a *tls.Conn over a connection from Adoptable or
+// AdoptableListener. Any other is read and written by goroutines: it costs one, with a
+// buffer of 4 KiB, and a second one while something is being written.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
 	s.conns.Add(1) // even beyond MaxConns, which limits Serve's connections
 	c, err := s.adopt(nc, &adoption{left: left, res: res, role: role, endpoint: s.endpoint})
@@ -45,15 +46,7 @@ func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wspr
 }
 
 func (s *Server) adopt(nc net.Conn, o *adoption) (Conn, error) {
-	if tc, ok := nc.(*tls.Conn); ok {
-		sock, ok := tc.NetConn().(*tlsSocket)
-		if !ok {
-			nc.Close()
-			return Conn{}, fmt.Errorf("server: adopt: a tls.Conn over %T, which Serve did not accept", tc.NetConn())
-		}
-		o.tls = &tlsState{conn: tc, sock: sock}
-		nc = sock.accepted
-	}
+	nc, o.tls = underlying(nc)
 	o.peer, o.remote = remoteOf(nc, o.remote)
 	l := s.loops[s.next.Add(1)%uint64(len(s.loops))]
 	c, ok := l.takeSlot()

@@ -35,7 +35,9 @@ const Off = -1
 // Config configures a Server. The zero value of a field means its default; Off (or
 // any negative value) means no limit. New does not modify it.
 type Config struct {
-	// Handler receives the connections. Required.
+	// Handler receives the connections. Required. Handler, Upgrader, Admit, MaxMessage,
+	// MaxFragments and CompressFrom are those of Server.ServeHTTP and Adopt; Server.Endpoint
+	// serves other paths with others.
 	Handler Handler
 
 	// Upgrader verifies the opening handshakes. Its Deflate field enables
@@ -89,7 +91,8 @@ type Config struct {
 	// as it is.
 	ClientAddr func(r *http.Request) netip.AddrPort
 
-	// TLS, if set, makes Serve speak TLS: at least 1.2, with HTTP/1.1. Certificates
+	// TLS, if set, makes Serve speak TLS: at least 1.2, with HTTP/1.1, or also HTTP/2 for
+	// Config.HTTP if NextProtos contains "h2". Certificates
 	// can be replaced at run time with GetCertificate or GetConfigForClient; a Config
 	// that the latter returns must set MinVersion itself. ClientAuth and ClientCAs
 	// request client certificates. net/http does the handshake; then the connection

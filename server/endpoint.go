@@ -3,23 +3,86 @@ package server
 import (
 	"math/rand/v2"
 	"net/http"
+	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// endpoint holds what the connections of one Handler have in common. Only other changes.
-type endpoint struct {
-	name     string // "" for Config's own
-	handler  Handler
-	writable WritableHandler // the handler, if it is one
-	freezer  Freezer         // the handler, if it is one
-	upgrader handshake.Upgrader
-	admit    func(r *http.Request) (value any, err error) // may be nil
-	roles    [2]wsproto.Config                            // by wsproto.Role
+// Endpoint describes the connections of one path, or one host, of a Server that has
+// several kinds. They share its loops and its limits; see Server.Endpoint.
+type Endpoint struct {
+	// Name tells the endpoint from others where connections move to another process (see
+	// Freezer). It must be the same in both. Connections of an endpoint without a name do not
+	// move.
+	Name string
 
-	fragments FragmentHandler // the handler, if it is one
+	// Handler receives the connections. Required.
+	Handler Handler
+
+	// Upgrader verifies the opening handshakes; Config's is not used.
+	Upgrader handshake.Upgrader
+
+	// Admit, if set, decides about valid handshakes, as Config.Admit does about others.
+	Admit func(r *http.Request) (value any, err error)
+
+	// MaxMessage, MaxFragments and CompressFrom replace those of Config if they are not
+	// zero.
+	MaxMessage   int
+	MaxFragments int
+	CompressFrom int
+
+	// MaxConns is the maximum number of the endpoint's connections, those in their
+	// handshake included. Further handshakes are answered with 503. Default: no limit but
+	// Config.MaxConns.
+	MaxConns int
+}
+
+// Endpoint returns a handler that answers opening handshakes like Server.ServeHTTP, for
+// connections that e describes rather than Config:
+//
+//	mux.Handle("/chat", s.Endpoint(server.Endpoint{Handler: chat, Admit: members}))
+//	mux.Handle("/upload", s.Endpoint(server.Endpoint{Handler: uploads, MaxMessage: 8 << 20}))
+//
+// It panics if e.Handler is nil, or if there is an endpoint with e.Name. Each call makes
+// another endpoint, whose MaxConns counts by itself.
+func (s *Server) Endpoint(e Endpoint) http.Handler {
+	if e.Handler == nil {
+		panic("server: Endpoint.Handler is nil")
+	}
+	cfg := s.cfg
+	cfg.Handler, cfg.Upgrader, cfg.Admit = e.Handler, e.Upgrader, e.Admit
+	if e.MaxMessage > 0 {
+		cfg.MaxMessage = e.MaxMessage
+	}
+	if e.MaxFragments != 0 {
+		cfg.MaxFragments = e.MaxFragments
+	}
+	if e.CompressFrom != 0 {
+		cfg.CompressFrom = e.CompressFrom
+	}
+	own := newEndpoint(&cfg)
+	own.maxConns = int64(max(e.MaxConns, 0))
+	s.nameEndpoint(own, e.Name)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serveHTTP(w, r, own) })
+}
+
+// endpoint is what a Config or an Endpoint says of its connections.
+type endpoint struct {
+	// Immutable.
+	name      string // "" for Config's own
+	handler   Handler
+	writable  WritableHandler // the handler, if it is one
+	freezer   Freezer         // the handler, if it is one
+	upgrader  handshake.Upgrader
+	admit     func(r *http.Request) (value any, err error) // may be nil
+	roles     [2]wsproto.Config                            // by wsproto.Role
+	fragments FragmentHandler                              // the handler, if it is one
+	maxConns  int64                                        // 0: no limit
+
+	conns atomic.Int64 // if there is a limit
 
 	mu    sync.Mutex
 	other map[limitedRole]*wsproto.Config // Guarded by mu. Those that SetMaxMessage has asked for.
@@ -66,10 +129,55 @@ func newEndpoint(cfg *Config) *endpoint {
 	return e
 }
 
+func (s *Server) nameEndpoint(e *endpoint, name string) {
+	if name == "" {
+		e.freezer = nil // it could not be found again
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.endpoints[name] != nil {
+		panic("server: two endpoints with the name " + strconv.Quote(name))
+	}
+	if s.endpoints == nil {
+		s.endpoints = map[string]*endpoint{}
+	}
+	e.name = name
+	s.endpoints[name] = e
+}
+
 // endpointNamed returns the endpoint of that name, or nil.
 func (s *Server) endpointNamed(name string) *endpoint {
-	if name == s.endpoint.name {
+	if name == "" {
 		return s.endpoint
 	}
-	return nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.endpoints[name]
+}
+
+// acquire counts one more connection, unless there are as many as there may be. Each needs
+// one release.
+func (e *endpoint) acquire() bool {
+	if e.maxConns == 0 {
+		return true
+	}
+	if e.conns.Add(1) > e.maxConns {
+		e.conns.Add(-1)
+		return false
+	}
+	return true
+}
+
+// count counts one more, whatever the limit is.
+func (e *endpoint) count() {
+	if e.maxConns > 0 {
+		e.conns.Add(1)
+	}
+}
+
+func (e *endpoint) release() {
+	if e.maxConns > 0 {
+		e.conns.Add(-1)
+	}
 }

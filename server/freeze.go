@@ -176,7 +176,9 @@ func (f *Frozen) count() {
 }
 
 // movable reports whether the connection can go to another process.
-func (c *conn) movable() bool { return c.tls == nil && c.endpoint.freezer != nil }
+func (c *conn) movable() bool {
+	return c.tls == nil && c.fd < firstBridged && c.endpoint.freezer != nil
+}
 
 // Report says what there is.
 func (f *Frozen) Report() FreezeReport { return f.report }

@@ -17,7 +17,9 @@ import (
 // has one for them.
 type kernel interface {
 	// attach takes over nc and returns its descriptor. The caller must not use nc
-	// again; if there is an error, nc has been closed. Any goroutine may call it.
+	// again; if there is an error, nc has been closed. A connection that has no
+	// descriptor of the operating system is read and written by goroutines. Any goroutine
+	// may call it.
 	attach(nc net.Conn) (fd int, err error)
 
 	// add makes wait report events of fd, under a slot and its generation. The mask
@@ -68,16 +70,15 @@ const (
 	hungUp // both directions have ended, or there is an error, whatever the mask; with wantEnd, the peer's stream has ended
 )
 
-// rawConn returns nc's raw connection. Every kernel refuses an nc without a descriptor,
-// so that a program which works on one kernel works on the others.
+// rawConn returns nc's raw connection.
 func rawConn(nc net.Conn) (syscall.RawConn, error) {
 	sc, ok := nc.(syscall.Conn)
 	if !ok {
-		return nil, fmt.Errorf("server: adopt: %T has no descriptor to take over", nc)
+		return nil, fmt.Errorf("%T has no descriptor", nc)
 	}
 	raw, err := sc.SyscallConn()
 	if err != nil {
-		return nil, fmt.Errorf("server: adopt: %w", err)
+		return nil, fmt.Errorf("descriptor: %w", err)
 	}
 	return raw, nil
 }

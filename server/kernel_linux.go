@@ -22,6 +22,8 @@ type epoll struct {
 	// than the wait: a loop that had much to do soon has more.
 	busyPoll time.Duration
 
+	bridge bridge // for connections without a descriptor
+
 	// Loop only.
 	raw    []unix.EpollEvent
 	events []event
@@ -48,6 +50,7 @@ func newKernel(busyPoll time.Duration) (kernel, error) {
 }
 
 func (k *epoll) release() {
+	k.bridge.release()
 	unix.Close(k.wakefd)
 	unix.Close(k.epfd)
 }
@@ -55,11 +58,11 @@ func (k *epoll) release() {
 // attach returns a duplicate of nc's descriptor, which Go's poller does not know. It is
 // non-blocking, because duplicates share that flag.
 func (k *epoll) attach(nc net.Conn) (fd int, err error) {
-	defer nc.Close()
 	raw, err := rawConn(nc)
 	if err != nil {
-		return 0, err
+		return k.bridge.attach(nc, k)
 	}
+	defer nc.Close()
 	var dup error
 	if err := raw.Control(func(old uintptr) {
 		fd, dup = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
@@ -76,6 +79,9 @@ func (k *epoll) attach(nc net.Conn) (fd int, err error) {
 // that do not block: the loop's thread comes back in microseconds.
 
 func (k *epoll) read(fd int, p []byte) (int, error) {
+	if b, fd := k.bridge.of(fd); b != nil {
+		return b.read(fd, p)
+	}
 	// Every descriptor is a socket, and recv(2) is a shorter path than read(2).
 	n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), 0, 0, 0)
 	if e != 0 {
@@ -85,6 +91,9 @@ func (k *epoll) read(fd int, p []byte) (int, error) {
 }
 
 func (k *epoll) write(fd int, p []byte) (int, error) {
+	if b, fd := k.bridge.of(fd); b != nil {
+		return b.write(fd, p)
+	}
 	// MSG_NOSIGNAL: a reset by the peer is an error here, not a signal.
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 	if e != 0 {
@@ -94,6 +103,9 @@ func (k *epoll) write(fd int, p []byte) (int, error) {
 }
 
 func (k *epoll) writev(fd int, p [][]byte) (int, error) {
+	if b, fd := k.bridge.of(fd); b != nil {
+		return b.writev(fd, p)
+	}
 	var iov [maxVector]unix.Iovec
 	for i, b := range p {
 		iov[i].Base = unsafe.SliceData(b)
@@ -108,10 +120,24 @@ func (k *epoll) writev(fd int, p [][]byte) (int, error) {
 	return int(n), nil
 }
 
-func (k *epoll) shutdown(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }
-func (k *epoll) close(fd int) error    { return unix.Close(fd) }
+func (k *epoll) shutdown(fd int) error {
+	if b, fd := k.bridge.of(fd); b != nil {
+		return b.shutdown(fd)
+	}
+	return unix.Shutdown(fd, unix.SHUT_WR)
+}
+
+func (k *epoll) close(fd int) error {
+	if b, fd := k.bridge.of(fd); b != nil {
+		return b.close(fd)
+	}
+	return unix.Close(fd)
+}
 
 func (k *epoll) peer(fd int) netip.AddrPort {
+	if p, fd := k.bridge.of(fd); p != nil {
+		return p.peer(fd)
+	}
 	sa, err := unix.Getpeername(fd)
 	if err != nil {
 		return netip.AddrPort{}
@@ -126,10 +152,16 @@ func (k *epoll) peer(fd int) netip.AddrPort {
 }
 
 func (k *epoll) add(fd int, mask uint8, slot, gen uint32) error {
+	if b, fd := k.bridge.of(fd); b != nil {
+		return b.add(fd, mask, slot, gen)
+	}
 	return k.control(unix.EPOLL_CTL_ADD, fd, mask, slot, gen)
 }
 
 func (k *epoll) mod(fd int, mask uint8, slot, gen uint32) error {
+	if b, fd := k.bridge.of(fd); b != nil {
+		return b.mod(fd, mask, slot, gen)
+	}
 	return k.control(unix.EPOLL_CTL_MOD, fd, mask, slot, gen)
 }
 
@@ -148,12 +180,12 @@ func (k *epoll) control(op, fd int, mask uint8, slot, gen uint32) error {
 }
 
 func (k *epoll) wait(ms int) ([]event, error) {
-	n, err := k.epollWait(ms)
+	n, err := k.epollWait(k.bridge.before(ms))
+	events := k.bridge.after(k.events[:0])
 	if err != nil {
 		return nil, err
 	}
 	k.busy = n > busyEvents
-	events := k.events[:0]
 	for i := range k.raw[:n] {
 		raw := &k.raw[i]
 		if raw.Fd == 0 {

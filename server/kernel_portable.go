@@ -15,6 +15,7 @@ import (
 type portable struct {
 	running sync.WaitGroup // goroutines of the links
 	signal  chan struct{}  // ends the sleep of wait; sent only while it sleeps
+	host    kernel         // the one that sleeps instead (kernel_bridge.go), or nil
 
 	mu       sync.Mutex
 	links    []*link            // Guarded by mu. By descriptor; nil where one is free.
@@ -43,12 +44,8 @@ func newPortable() kernel {
 }
 
 func (k *portable) attach(nc net.Conn) (fd int, err error) {
-	if _, err := rawConn(nc); err != nil {
-		nc.Close()
-		return 0, err
-	}
 	nc.SetDeadline(time.Time{})
-	c := &link{k: k, nc: nc}
+	c := &link{k: k, nc: nc, mayBlock: !hasDescriptor(nc)}
 	c.consumed.L = &k.mu
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -107,8 +104,13 @@ func (k *portable) notify(c *link) {
 }
 
 func (k *portable) rouse() {
-	if k.asleep {
-		k.asleep = false
+	if !k.asleep {
+		return
+	}
+	k.asleep = false
+	if k.host != nil {
+		k.host.wake()
+	} else {
 		k.signal <- struct{}{}
 	}
 }
@@ -221,6 +223,10 @@ func (k *portable) shutdown(fd int) error {
 	c.shut = true
 	k.notify(c)
 	last := c.writing
+	if c.mayBlock && !last {
+		last, c.writing = true, true
+		k.running.Go(c.writeAll) // there is nothing to write but the end
+	}
 	k.mu.Unlock()
 	if last {
 		return nil // the writer does it when it is done
@@ -240,6 +246,11 @@ func (k *portable) close(fd int) error {
 	c.consumed.Signal()
 	if c.writing && c.nc.SetWriteDeadline(time.Now().Add(drainTimeout)) == nil {
 		k.draining[c] = struct{}{} // the writer closes it when it is done
+		k.mu.Unlock()
+		return nil
+	}
+	if c.mayBlock {
+		k.running.Go(c.hangUp)
 		k.mu.Unlock()
 		return nil
 	}

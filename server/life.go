@@ -203,6 +203,7 @@ func (l *loop) forget(c *conn) {
 	}
 	c.proto.Release()
 	c.address.release()
+	c.endpoint.release()
 	l.setAssembling(c, 0)
 	delete(l.remotes, c.slot)
 	delete(l.unread, c.slot)

@@ -7,14 +7,17 @@ import (
 	"net"
 	"sync"
 	"syscall"
+
+	"github.com/hawser-ws/hawser/handshake"
 )
 
 // link is one connection of the portable kernel: what its goroutines have read but not
 // yet handed over, and what they have yet to write. Both are bounded.
 type link struct {
 	// Immutable.
-	k  *portable
-	nc net.Conn
+	k        *portable
+	nc       net.Conn
+	mayBlock bool // what ends nc may take its time, as TLS does that sends an alert
 
 	// Guarded by k.mu.
 	in        []byte    // a part of the reader's buffer; the reader waits until it is consumed
@@ -164,9 +167,12 @@ func (c *link) writeAll() {
 		c.closeWrite() // if it fails, so does reading
 	}
 	if closed {
-		c.nc.Close()
+		c.hangUp()
 	}
 }
+
+// hangUp closes the connection, without a last word of TLS: closeWrite said that.
+func (c *link) hangUp() { handshake.CloseNow(c.nc) }
 
 // closeWrite closes the write side or, if nc cannot do that, the connection.
 func (c *link) closeWrite() error {

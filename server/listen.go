@@ -34,7 +34,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	counted := s.listener(ln)
 	ln = counted
 	if s.cfg.TLS != nil {
-		ln = newTLSListener(counted, s.cfg.TLS)
+		ln = newTLSListener(counted, s.cfg.TLS, s.cfg.HTTP != nil)
 	}
 	err := hs.Serve(ln)
 	counted.spare.Close() // Accept is not called any more; Close of nil is harmless

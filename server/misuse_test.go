@@ -2,15 +2,11 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -37,19 +33,6 @@ func TestMisuse(t *testing.T) {
 		}()
 		one.NewGroup().Send(nil, Evict)
 	}()
-}
-
-// Under another server's TLS a handshake is refused, not cut off behind the 101.
-func TestForeignTLS(t *testing.T) {
-	s := start(t, Config{Handler: funcs{}})
-	hs := httptest.NewTLSServer(s.Server)
-	defer hs.Close()
-	roots := x509.NewCertPool()
-	roots.AddCert(hs.Certificate())
-	_, _, _, err := handshake.Dial(t.Context(), "wss"+strings.TrimPrefix(hs.URL, "https"), &handshake.DialOptions{TLSConfig: &tls.Config{RootCAs: roots}})
-	if err == nil || !strings.Contains(err.Error(), "501") {
-		t.Errorf("%v", err)
-	}
 }
 
 // A handler that holds its loop does not hold Shutdown beyond its time.

@@ -28,7 +28,6 @@ var (
 	refusedRequests    = &refusal{LimitRequestsPerAddress, http.StatusTooManyRequests, "1", "too many requests from this address"}
 	refusedBudget      = &refusal{LimitMemory, http.StatusServiceUnavailable, "5", "the server's memory budget is spent, try again later"}
 	refusedProbesOnly  = &refusal{NumLimits, http.StatusBadRequest, "", "this connection did not begin with a PROXY header, so only health probes are answered on it"}
-	refusedTLS         = &refusal{NumLimits, http.StatusNotImplemented, "", "this server does not take WebSockets over TLS"}
 	refusedStopping    = &refusal{NumLimits, http.StatusServiceUnavailable, "5", "the server is shutting down"}
 )
 

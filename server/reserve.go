@@ -11,6 +11,14 @@ func (s *Server) reserve(o *adoption, addr netip.Addr) (why *refusal) {
 		s.logExhausted(errScarce)
 		return refusedScarce
 	}
+	if !o.endpoint.acquire() {
+		return refusedFull
+	}
+	defer func() {
+		if why != nil {
+			o.endpoint.release()
+		}
+	}()
 	for {
 		n := s.conns.Load()
 		if limit := s.cfg.MaxConns; limit > 0 && n >= int64(limit) {
@@ -34,5 +42,6 @@ func (s *Server) reserve(o *adoption, addr netip.Addr) (why *refusal) {
 // unreserve gives the place back.
 func (s *Server) unreserve(o *adoption) {
 	o.address.release()
+	o.endpoint.release()
 	s.conns.Add(-1)
 }

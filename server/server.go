@@ -37,10 +37,11 @@ type Server struct {
 	barrier     barrier // for requests, while the server is frozen
 
 	mu        sync.Mutex
-	listeners []net.Listener // Guarded by mu. On which Serve was called, and has not returned.
-	exhausted time.Duration  // Guarded by mu. When running out of descriptors was last logged.
-	https     []*http.Server // Guarded by mu.
-	stopped   bool           // Guarded by mu.
+	listeners []net.Listener       // Guarded by mu. On which Serve was called, and has not returned.
+	exhausted time.Duration        // Guarded by mu. When running out of descriptors was last logged.
+	https     []*http.Server       // Guarded by mu.
+	endpoints map[string]*endpoint // Guarded by mu. Those with a name.
+	stopped   bool                 // Guarded by mu.
 }
 
 // New starts the loops. Shutdown ends them.
@@ -84,16 +85,11 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request, e *endpoint) 
 		s.refuseFor(w, r, refusedStopping)
 		return
 	}
-	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
-	if from == nil { // otherwise it is inside already
+	if from, _ := r.Context().Value(acceptedKey{}).(*accepted); from == nil { // otherwise it is inside already
 		if s.barrier.enter(r.Context()) != nil {
 			return
 		}
 		defer s.barrier.leave()
-	}
-	if r.TLS != nil && r.ProtoMajor == 1 && from == nil {
-		s.refuseFor(w, r, refusedTLS)
-		return
 	}
 	if s.handshakes != nil {
 		if wait := s.handshakes.Take(s.cfg.now()); wait > 0 {

@@ -128,6 +128,7 @@ func (t *Thawing) thaw(i int, f *frozenConn, fd int) (err error) {
 		return err
 	}
 	t.s.conns.Add(1)
+	endpoint.count()
 	if f.address.IsValid() && t.s.cfg.MaxConnsPerAddress > 0 {
 		c.address, _ = t.s.addresses.acquire(f.address.Addr(), math.MaxInt)
 	}

@@ -5,30 +5,20 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"syscall"
-	"time"
 )
 
-// TLS on a loop is crypto/tls over a tlsSocket. net/http does the handshake on its
-// goroutine, over the real socket. When the connection moves to its loop, tlsSocket
-// changes sides. Its reads then take what the kernel has; if that is nothing, they
-// return a temporary error, which a tls.Conn survives once its handshake is done. Its
-// writes only collect ciphertext, which the loop writes as fast as the kernel takes it.
+// TLS on a loop is crypto/tls over a socket (adoptable.go). net/http, or whoever has the
+// connection first, does the handshake on its goroutine, over the real connection.
 
-// tlsSocket is what a tls.Conn of this package reads from and writes to.
-type tlsSocket struct {
-	*accepted // the real connection; nil once it has moved to a loop
-
-	// Loop only.
-	k   kernel
-	fd  int
-	out []byte // ciphertext to be written
-}
-
-// newTLSListener returns a listener of TLS connections over those that ln accepts.
-func newTLSListener(ln *listener, cfg *tls.Config) net.Listener {
+// newTLSListener returns a listener of TLS connections over those that ln accepts. HTTP/2
+// is offered if cfg offers it and there are requests that can use it.
+func newTLSListener(ln *listener, cfg *tls.Config, http2 bool) net.Listener {
 	cfg = cfg.Clone()
-	cfg.NextProtos = []string{"http/1.1"} // RFC 6455 needs HTTP/1.1; net/http would offer h2
+	if !http2 || !slices.Contains(cfg.NextProtos, "h2") {
+		cfg.NextProtos = []string{"http/1.1"} // RFC 6455 needs HTTP/1.1; net/http would offer h2
+	}
 	if cfg.MinVersion < tls.VersionTLS12 {
 		cfg.MinVersion = tls.VersionTLS12
 	}
@@ -45,7 +35,7 @@ func (ln *tlsListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tls.Server(&tlsSocket{accepted: nc.(*accepted)}, ln.cfg), nil
+	return tls.Server(&socket{Conn: nc}, ln.cfg), nil
 }
 
 // acceptedOf returns the accepted under a connection of one of our listeners, or nil.
@@ -56,91 +46,9 @@ func acceptedOf(nc net.Conn) *accepted {
 	switch nc := nc.(type) {
 	case *accepted:
 		return nc
-	case *tlsSocket:
-		return nc.accepted
-	}
-	return nil
-}
-
-// move hands the socket over to a loop.
-func (s *tlsSocket) move(k kernel, fd int) {
-	s.accepted = nil
-	s.k, s.fd = k, fd
-}
-
-// wouldBlock is the temporary error of a read for which there is no input yet.
-type wouldBlock struct{}
-
-func (wouldBlock) Error() string   { return "no data yet" }
-func (wouldBlock) Temporary() bool { return true }
-func (wouldBlock) Timeout() bool   { return true }
-
-func (s *tlsSocket) Read(p []byte) (int, error) {
-	if s.accepted != nil {
-		return s.accepted.Read(p)
-	}
-	for {
-		n, err := s.k.read(s.fd, p)
-		switch {
-		case err == syscall.EINTR:
-			continue
-		case err == syscall.EAGAIN:
-			return 0, wouldBlock{}
-		case err == nil && n == 0:
-			return 0, io.EOF
-		}
-		return n, err
-	}
-}
-
-func (s *tlsSocket) Write(p []byte) (int, error) {
-	if s.accepted != nil {
-		return s.accepted.Write(p)
-	}
-	s.out = append(s.out, p...)
-	return len(p), nil
-}
-
-// On a loop, the loop closes the descriptor, and its timers enforce the deadlines.
-
-func (s *tlsSocket) Close() error {
-	if s.accepted != nil {
-		return s.accepted.Close()
-	}
-	return nil
-}
-
-func (s *tlsSocket) SetDeadline(t time.Time) error {
-	if s.accepted != nil {
-		return s.accepted.SetDeadline(t)
-	}
-	return nil
-}
-
-func (s *tlsSocket) SetReadDeadline(t time.Time) error {
-	if s.accepted != nil {
-		return s.accepted.SetReadDeadline(t)
-	}
-	return nil
-}
-
-func (s *tlsSocket) SetWriteDeadline(t time.Time) error {
-	if s.accepted != nil {
-		return s.accepted.SetWriteDeadline(t)
-	}
-	return nil
-}
-
-func (s *tlsSocket) LocalAddr() net.Addr {
-	if s.accepted != nil {
-		return s.accepted.LocalAddr()
-	}
-	return nil
-}
-
-func (s *tlsSocket) RemoteAddr() net.Addr {
-	if s.accepted != nil {
-		return s.accepted.RemoteAddr()
+	case *socket:
+		a, _ := nc.Conn.(*accepted) // nil on a loop
+		return a
 	}
 	return nil
 }
@@ -148,7 +56,7 @@ func (s *tlsSocket) RemoteAddr() net.Addr {
 // tlsState is the TLS of a connection on a loop.
 type tlsState struct {
 	conn    *tls.Conn
-	sock    *tlsSocket
+	sock    *socket
 	answers int // bytes in sock.out that TLS itself sent, at least
 	counted int // bytes of sock.out that are counted as queued
 }
