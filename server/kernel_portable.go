@@ -1,6 +1,9 @@
 package server
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -44,7 +47,10 @@ func newPortable() kernel {
 }
 
 func (k *portable) attach(nc net.Conn) (fd int, err error) {
-	nc.SetDeadline(time.Time{})
+	if err := nc.SetDeadline(time.Time{}); errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrClosedPipe) {
+		nc.Close()
+		return 0, fmt.Errorf("server: adopt: %w", err)
+	}
 	c := &link{k: k, nc: nc, mayBlock: !hasDescriptor(nc)}
 	c.consumed.L = &k.mu
 	k.mu.Lock()
