@@ -38,12 +38,19 @@
 //
 // Both get the same [Conn], with these methods:
 //
-//	Read        the next message          Write      one message
-//	Reader      it as an io.Reader        Writer     one message as an io.WriteCloser
-//	ReadJSON    it, decoded               WriteJSON  a value, encoded
-//	CloseRead   for programs that only write
-//	Ping        the time to the peer and back
-//	Close       the close handshake       CloseNow   the end, without it
+//	Read(ctx) (Opcode, []byte, error)                  the next message
+//	Reader(ctx) (Opcode, *MessageReader, error)        the next message, as an io.Reader
+//	ReadJSON(ctx, &v) error                            the next message, decoded
+//	Write(ctx, op, p, ...WriteOption) error            sends a message
+//	Writer(ctx, op, ...WriteOption) (*MessageWriter, error)
+//	                                                   sends a message, as an io.WriteCloser
+//	WriteJSON(ctx, v, ...WriteOption) error            sends a value, encoded
+//	CloseRead(ctx) context.Context                     reads for a program that only writes
+//	Ping(ctx) (time.Duration, error)                   the time to the peer and back
+//	Close(code, reason) error                          the close handshake
+//	CloseNow()                                         the end, without it
+//	SetMaxMessage(n)                                   the limit for what is read
+//	Subprotocol() string                               what the handshake agreed on; see Handshake
 //
 // Any number of goroutines may call them. [AcceptOptions] say which web pages may connect,
 // [Options] set limits and compression.
@@ -73,6 +80,8 @@
 //
 //   - Messages above 64 KiB are refused unless [Options] says otherwise. With
 //     Options.Stream, Reader takes messages of any size in bounded memory.
+//   - Accept also takes WebSocket over HTTP/2 (RFC 8441), in programs that import package
+//     wsproto/wsconn/enablehttp2.
 //   - Pings are answered, and the peer's Close is noticed, only while something reads.
 //   - Package wsproto/wsconn, which this package gives shorter names, has connection pools
 //     and reconnecting clients, and says more about proxies, contexts and errors.
@@ -158,6 +167,7 @@ const (
 // Opcode is the kind of a message: Text, which is UTF-8, or Binary.
 type Opcode = frame.Opcode
 
+// The opcodes of messages.
 const (
 	Text   = frame.Text
 	Binary = frame.Binary
