@@ -3,6 +3,8 @@ package chat
 import (
 	"net/netip"
 	"slices"
+
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // locate puts a connection among those from its address, so that they are found without a look
@@ -50,11 +52,11 @@ func (h *Hub) from(network netip.Prefix) (found []*Connection) {
 		return found
 	}
 	for at, c := range h.addresses {
-		if !network.Overlaps(at) {
+		if !network.Overlaps(at) && !(network.Addr().Is6() && at.Addr().Is4()) { // which an IPv6 address may stand for
 			continue
 		}
 		for ; c != nil; c = c.near.next {
-			if network.Contains(c.info.RemoteAddr.Addr().Unmap().WithZone("")) {
+			if addr := c.info.RemoteAddr.Addr(); network.Contains(addr.Unmap().WithZone("")) || network.Contains(rate.Canonical(addr)) {
 				found = append(found, c)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"unicode/utf8"
 
+	"github.com/hawser-ws/hawser/server/rate"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -73,11 +74,23 @@ func runAuth(ctx context.Context, h *Hub, a Actor, op *Operation) {
 	case fail.Code == 503 || fail.Code == 429:
 		c.failAuth(fail, op.ref, wsproto.CloseTryAgainLater)
 	default:
-		h.cfg.Log.Info("chat: auth refused", "remote", c.info.remote(), "reason", fail.Reason, "error", why)
+		h.logLimited(&h.lines.refused, "chat: auth refused", "remote", c.info.remote(), "reason", fail.Reason, "error", why)
 		c.refusedLogin()
 		c.failAuth(fail, op.ref, wsproto.ClosePolicyViolation)
 	}
 	c.finished()
+}
+
+// logLimited logs what a client has caused, unless clients have caused many such lines lately.
+func (h *Hub) logLimited(l *rate.Lines, text string, attrs ...any) {
+	ok, omitted := l.Take(h.cfg.Clock.Monotonic())
+	if !ok {
+		return
+	}
+	if omitted > 0 {
+		attrs = append(attrs, "omitted", omitted)
+	}
+	h.cfg.Log.Info(text, attrs...)
 }
 
 // logIn makes a connection that of a user. why is for the log, and says more than fail tells

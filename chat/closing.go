@@ -89,7 +89,7 @@ func (c *Connection) end(code wsproto.CloseCode, reason string) {
 	}
 	c.state = connectionClosing
 	c.closing = &closing{code: code, reason: reason}
-	c.hub.cfg.Log.Info("chat: closing a connection", "remote", c.info.remote(), "code", int(code), "reason", reason)
+	c.hub.logLimited(&c.hub.lines.closing, "chat: closing a connection", "remote", c.info.remote(), "code", int(code), "reason", reason)
 	if c.finishClosing(); c.state == connectionClosing {
 		c.closing.stop = c.hub.cfg.Clock.AfterFunc(closingTime, c.cut)
 	}

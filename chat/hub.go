@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/server/rate"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -92,6 +93,7 @@ type Hub struct {
 	expiries expiries
 	unused   unusedRooms
 	troubles struct{ append, read trouble }
+	lines    struct{ refused, closing rate.Lines } // in the log, of what clients cause
 
 	subscriptions sync.WaitGroup // in progress
 

@@ -203,6 +203,6 @@ func after(fail Failure, wait time.Duration) *Failure {
 	return &fail
 }
 
-// AddressSubject returns what limits by address count addr as: an IPv6 address as its /64,
+// AddressSubject returns what limits by address count addr as (rate.Address): an IPv6 address as its /64,
 // which is what one customer has, and an IPv4-mapped address as IPv4.
 func AddressSubject(addr netip.Addr) netip.Prefix { return rate.Address(addr) }

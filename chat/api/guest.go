@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 const (
@@ -60,6 +61,8 @@ type Guests struct {
 	Observer chat.Observer // is told what Rate refuses; default: none
 
 	Log *slog.Logger // default: slog.Default()
+
+	lines rate.Lines // of tokens that were refused
 }
 
 // guestAnswer is the answer to a good request.

@@ -14,6 +14,9 @@ import (
 // so that one that leaks from an old backup does no harm.
 const RenewalGrace = 30 * 24 * time.Hour
 
+// started is when the program began: what strangers cause is logged by a clock that nobody sets.
+var started = time.Now()
+
 // renew issues another token for the user of one, which may have expired some time ago, and renames
 // the user if the request asks for that. A renewal writes nothing and is not limited; a new name
 // is written, and counts like a new guest.
@@ -23,7 +26,9 @@ func (g *Guests) renew(r *http.Request, asked request) (answer guestAnswer, fail
 	case errors.Is(err, chat.ErrTokenExpired):
 		return answer, &chat.Failure{Code: 401, Reason: "token_expired", Message: "the token expired too long ago", Field: "token"}
 	case err != nil:
-		g.log().Info("chat/api: a token was refused", "remote", g.Address(r), "error", err)
+		if ok, omitted := g.lines.Take(time.Since(started)); ok {
+			g.log().Info("chat/api: a token was refused", "remote", g.Address(r), "error", err, "omitted", omitted)
+		}
 		return answer, failToken
 	}
 	// The token is issued before the user is read: if the user logs out everywhere after that, it is

@@ -80,6 +80,8 @@ func testNetworkBans(h *house) {
 		"192.0.2.1": "scans", "192.0.2.7": "floods", "::ffff:192.0.2.7": "floods", "192.0.3.1": "",
 		"2001:db8:1::7": "guesses", "2001:db8:1:1::7": "", "2001:db8:2:9::1%eth0": "storms", "::192.0.2.7": "",
 		"198.51.100.127": "junk", "198.51.100.128": "",
+		// Addresses that stand for IPv4: NAT64, 6to4, Teredo.
+		"64:ff9b::192.0.2.7": "floods", "2002:c000:207::1": "floods", "2001:0:cb00:7101:8000:63bf:3fff:fdf8": "floods", "64:ff9b::192.0.3.1": "",
 		"203.0.113.1": "storms", "203.0.113.7": "storms", "203.0.113.8": "scans",
 	}
 	for range 2 {

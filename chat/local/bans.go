@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/hawser-ws/hawser/chat"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // Bans is a chat.Bans of one process, in memory. An engine that stores bans uses it for what it
@@ -197,10 +198,22 @@ func (b *Bans) OfAddress(addr netip.Addr) (one chat.Ban, banned bool) {
 	if b.known.Load() == 0 || !addr.IsValid() {
 		return one, false
 	}
-	addr = addr.Unmap().WithZone("")
 	now := b.cfg.Now()
 	b.mu.RLock()
 	defer b.mu.RUnlock()
+	literal, stands := addr.Unmap().WithZone(""), rate.Canonical(addr)
+	one, banned = b.ofAddress(literal, now)
+	if stands != literal {
+		if next, also := b.ofAddress(stands, now); also && (!banned || longer(&next, &one)) {
+			one, banned = next, true
+		}
+	}
+	return one, banned
+}
+
+// ofAddress returns the ban of the networks that contain an address as it is written. Called with
+// mu held.
+func (b *Bans) ofAddress(addr netip.Addr, now int64) (one chat.Ban, banned bool) {
 	lengths := &b.lengths[family(addr)]
 	for bits := addr.BitLen(); bits >= 0; bits-- {
 		if lengths[bits] == 0 {

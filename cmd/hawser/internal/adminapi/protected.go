@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
+	"github.com/hawser-ws/hawser/server/rate"
 )
 
 // Protected are networks that nobody may ban. The zero value is none.
@@ -31,10 +32,14 @@ func Protect(trustedProxies, bansAllow []string) (p Protected, err error) {
 	return p, nil
 }
 
-// Contains reports whether an address is protected.
+// Contains reports whether an address is protected, or the IPv4 address that it stands for.
 func (p Protected) Contains(addr netip.Addr) bool {
-	addr = addr.Unmap().WithZone("")
-	return addr.IsValid() && p.Check(netip.PrefixFrom(addr, addr.BitLen())) != nil
+	for _, a := range []netip.Addr{addr.Unmap().WithZone(""), rate.Canonical(addr)} {
+		if a.IsValid() && p.Check(netip.PrefixFrom(a, a.BitLen())) != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Check returns an error that says why a network must not be banned, if so: everybody is in it,

@@ -29,7 +29,7 @@ func TestProtected(t *testing.T) {
 			t.Errorf("%s: %v; want %q", network, err, says)
 		}
 	}
-	for addr, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "192.0.2.7": true, "192.0.2.8": false, "2001:db8::1": true, "::1": false} {
+	for addr, want := range map[string]bool{"10.1.2.3": true, "::ffff:10.1.2.3": true, "192.0.2.7": true, "64:ff9b::192.0.2.7": true, "64:ff9b::10.1.2.3": false, "2002:a01:203::1": false, "192.0.2.8": false, "2001:db8::1": true, "::1": false} {
 		if got := p.Contains(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s is protected: %v", addr, got)
 		}
