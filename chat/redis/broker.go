@@ -223,10 +223,14 @@ func encodeChanges(c chat.Conversation, news []published) string {
 	return string(append(text, entries...))
 }
 
-// probe has all conversations looked at soon.
-func (b *broker) probe() {
+// enoughAgain is called when a primary has enough replicas again. It may be another one than before.
+// What was told in between may be lost, even what seemed to be kept: a former primary that comes
+// back takes what it is told until the sentinels make it a replica. So all conversations are looked
+// at, and who came and went lately is told again.
+func (b *broker) enoughAgain() {
 	for _, n := range b.all() {
 		n.bell.Probe()
+		n.roster.tellRecent()
 	}
 }
 

@@ -47,7 +47,7 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e.broker = newBroker(&e.cfg, client, heart, e.store, e.store)
 	e.store.owners = e.broker.listener.owners
 	e.store.position, e.store.appended, e.store.ring, e.store.renamed = e.broker.position, e.broker.appended, e.broker.ringFor, e.broker.renamed
-	e.store.enoughAgain = e.broker.probe
+	e.store.enoughAgain = e.broker.enoughAgain
 	e.sessions = newSessions(e.store, e.broker)
 	e.sessions.ended = e.broker.end
 	e.bans = newBans(e.store, e.broker, e.sessions)

@@ -46,6 +46,28 @@ func TestPresenceIsKept(t *testing.T) {
 	await(t, "how it is", func() bool { return slices.Equal(here(), []string{"u_bob"}) })
 }
 
+// A primary that comes back before the sentinels make it a replica takes what it is told, and loses
+// it. So who came and went lately is told again when there are enough replicas again.
+func TestPresenceAfterAStalePrimary(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	redistest.Start(t, redistest.Config(fmt.Sprintf("replicaof 127.0.0.1 %d", server.Port)))
+	e := open(t, Config{Addresses: []string{server.Addr}, Ack: Ack{Replicas: 1}, PresenceTTL: time.Hour})
+	await(t, "a user", func() bool { return e.store.PutUser(ctx, chat.User{ID: "u_ada", Name: "Ada"}) == nil })
+	n, _ := attach(t, e)
+	if _, err := n.Connect(ctx, "u_ada"); err != nil {
+		t.Fatal(err)
+	}
+	n.Enter("lobby", "u_ada")
+	await(t, "ada", func() bool { return slices.Equal(inLobby(t, e), []string{"u_ada"}) })
+	await(t, "no doubt", func() bool { n.roster.mu.Lock(); defer n.roster.mu.Unlock(); return len(n.roster.unsure) == 0 })
+	e.store.setFew("", true)
+	k := e.store.keys
+	server.Do("DEL", k.presence(lobby), k.present(lobby))
+	e.store.setFew("", false)
+	await(t, "how it is", func() bool { return slices.Equal(inLobby(t, e), []string{"u_ada"}) })
+}
+
 func inLobby(t *testing.T, e *Engine) (ids []string) {
 	t.Helper()
 	users, _, err := presence{e.broker}.Users(ctx, "lobby", 10)

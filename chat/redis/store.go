@@ -30,7 +30,7 @@ type store struct {
 	position    func(chat.Conversation) chat.Tail           // the newest change that one of them was given
 	appended    func(chat.Conversation, []published)        // tells those whom the script of appends has not told
 	ring        func(chat.Conversation)                     // tells that something may have been appended
-	enoughAgain func()                                      // has everything looked at: there are enough replicas again
+	enoughAgain func()                                      // a primary has enough replicas again
 	renamed     func(before string, u chat.User, rev int64) // tells the nodes of this process, and others
 
 	ready atomic.Bool // Engine.getReady has succeeded
