@@ -134,7 +134,7 @@ func (l *loop) register(c *conn, o *adoption) {
 	if o.remote.IsValid() {
 		l.keepRemote(c, o.remote)
 	}
-	c.handshake = l.keepHandshake(&o.res)
+	l.keepHandshake(c, &o.res)
 	c.mask = wantRead
 	c.heard = l.now
 	c.endpoint = o.endpoint
@@ -161,22 +161,25 @@ func (l *loop) keepRemote(c *conn, addr netip.AddrPort) {
 	l.remotes[c.slot] = addr
 }
 
-// keepHandshake returns what a connection keeps of its handshake: nil for the zero
-// Result, and the same pointer for results that are alike one after the other.
-func (l *loop) keepHandshake(res *handshake.Result) *handshake.Result {
+// keepHandshake keeps what the opening handshake negotiated, unless it is the zero Result, for as
+// long as the connection lives. Results that are alike one after the other are kept once.
+func (l *loop) keepHandshake(c *conn, res *handshake.Result) {
 	if res.Subprotocol == "" && res.Deflate == nil && res.Header == nil {
-		return nil
+		return
 	}
-	last := l.lastHandshake
-	if last != nil && res.Header == nil && last.Subprotocol == res.Subprotocol &&
-		(last.Deflate == nil) == (res.Deflate == nil) && (res.Deflate == nil || *last.Deflate == *res.Deflate) {
-		return last
+	kept := l.lastHandshake
+	if kept == nil || res.Header != nil || kept.Subprotocol != res.Subprotocol ||
+		(kept.Deflate == nil) != (res.Deflate == nil) || res.Deflate != nil && *kept.Deflate != *res.Deflate {
+		own := *res // without the rest of the adoption
+		kept = &own
 	}
-	kept := *res // without the rest of the adoption
-	if res.Header == nil {
-		l.lastHandshake = &kept
+	if kept.Header == nil {
+		l.lastHandshake = kept
 	}
-	return &kept
+	if l.handshakes == nil {
+		l.handshakes = map[uint32]*handshake.Result{}
+	}
+	l.handshakes[c.slot] = kept
 }
 
 // openAll calls OnOpen for the registered connections, and processes the input that

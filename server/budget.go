@@ -74,7 +74,7 @@ func (h *holders) Pop() any {
 
 // fattest returns the connections that may be shed.
 func (l *loop) fattest() (h holders) {
-	for _, c := range l.holding {
+	for c := range l.holding {
 		if bytes := c.heldBytes(); bytes > maxUnshed || bytes > 0 && c.phase < closing {
 			h = append(h, holder{c, bytes})
 		}
@@ -83,25 +83,24 @@ func (l *loop) fattest() (h holders) {
 	return h
 }
 
-// noteHeld keeps the list of connections that use some of the budget, which are few among
+// noteHeld keeps the set of connections that use some of the budget, which are few among
 // those that a loop has.
 func (l *loop) noteHeld(c *conn) {
 	switch held := c.heldBytes() > 0 && c.phase != gone; {
-	case held && c.holder == 0:
-		l.holding = append(l.holding, c)
-		c.holder = uint32(len(l.holding))
-	case !held && c.holder != 0:
-		last := len(l.holding) - 1
-		moved := l.holding[last]
-		l.holding[c.holder-1], moved.holder = moved, c.holder
-		l.holding[last] = nil
-		l.holding = l.holding[:last]
-		c.holder = 0
+	case held && !c.has(flagHolds):
+		c.flags |= flagHolds
+		if l.holding == nil {
+			l.holding = map[*conn]struct{}{}
+		}
+		l.holding[c] = struct{}{}
+	case !held && c.has(flagHolds):
+		c.flags &^= flagHolds
+		delete(l.holding, c)
 	}
 }
 
 // heldBytes is what a connection uses of the budget.
-func (c *conn) heldBytes() int { return int(c.assembling) + c.waiting() }
+func (c *conn) heldBytes() int { return int(c.assembling) + c.waiting() + c.behind() }
 
 // maxUnshed is how many bytes a connection that is shed may still hold: the rest of a
 // partly written frame has to go out before the Close frame.
@@ -123,7 +122,7 @@ func (l *loop) setAssembling(c *conn, bytes int) {
 	n := uint32(min(uint64(bytes), 1<<32-1))
 	l.traffic[assembling] += uint64(n) - uint64(c.assembling)
 	c.assembling = n
-	if n > 0 || c.holder != 0 {
+	if n > 0 || c.has(flagHolds) {
 		l.noteHeld(c)
 	}
 }

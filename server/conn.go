@@ -114,11 +114,11 @@ func (c Conn) Buffered() int {
 		return 0
 	}
 	v := c.conn.posted.v.Load()
-	n := c.conn.buffered.Load()
+	n, behind := c.conn.buffered.Load(), c.conn.behind()
 	if uint32(v>>32) != c.gen || c.conn.gen() != c.gen {
 		return 0
 	}
-	return int(n) + int(v&postedBytes)
+	return int(n) + int(v&postedBytes) + behind
 }
 
 // Flushed calls f once everything that was sent before has been offered to the socket, with

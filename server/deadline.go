@@ -101,10 +101,10 @@ func (l *loop) trackAssembly(c *conn) {
 		c.flags &^= flagAssembling
 		return
 	}
-	if c.has(flagAssembling) && c.unit == unit {
+	if c.has(flagAssembling) && c.unit == uint16(unit) {
 		return
 	}
 	c.flags |= flagAssembling
-	c.unit, c.began = unit, l.now
+	c.unit, c.began = uint16(unit), l.now
 	l.arm(c, l.now+ticks(l.cfg.AssemblyTimeout))
 }

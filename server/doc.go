@@ -18,13 +18,15 @@
 // message once to each loop instead of once to each member.
 //
 // Order: everything that goes out on a connection passes through its loop's
-// mailbox, in the order in which it was posted. Pongs and the answer to a Close
+// mailbox, in the order in which it was posted; what a callback sends to its own connection
+// does so only if the mailbox is not empty (loopconn.go). A message without room is refused, and
+// a notice comes when there is room again (room.go). Pongs and the answer to a Close
 // come after whatever the preceding messages caused to be sent.
 //
 // Life cycle: a connection is adopted (adopt.go), its OnOpen is called, then OnMessage
 // for each message, then OnClose, exactly once and last. Its slot is reused only under
-// a new generation, so a stale handle reaches no connection (conn.go). How connections
-// end is in ending.go, which deadlines they have is in deadline.go.
+// a new generation, so a stale handle reaches no connection (conn.go). A connection's phases,
+// and what moves it from one to the next, are in life.go; its deadlines are in deadline.go.
 //
 // Admission: connections accepted by Serve are plain HTTP until a loop takes them over,
 // and are limited as such (httpconns.go); a WebSocket reserves its place before its

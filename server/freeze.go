@@ -175,9 +175,10 @@ func (f *Frozen) count() {
 	f.report.HTTP = f.s.http.open()
 }
 
-// movable reports whether the connection can go to another process.
+// movable reports whether the connection can go to another process. A MessageWriter that has begun
+// a message stays in this one.
 func (c *conn) movable() bool {
-	return c.tls == nil && c.fd < firstBridged && c.endpoint.freezer != nil
+	return c.tls == nil && c.fd < firstBridged && c.endpoint.freezer != nil && c.stream.Load() == nil
 }
 
 // Report says what there is.
@@ -276,10 +277,10 @@ func (l *loop) freezeBatch(slot uint32, m *handover.Message) (next uint32, more 
 // freezeConn describes a connection. On the held loop.
 func (l *loop) freezeConn(c *conn) *frozenConn {
 	f := &frozenConn{
-		endpoint: c.endpoint.name, role: c.proto.Config().Role, phase: c.phase, handshake: c.handshake,
+		endpoint: c.endpoint.name, role: c.proto.Config().Role, phase: c.phase, handshake: c.negotiated(),
 		proto: c.proto.AppendState(nil, wsproto.NewestState), unread: l.unread[c.slot],
 		heard: l.now - c.heard, began: l.now - c.began, pinged: c.pinged,
-		remote: l.remotes[c.slot], why: c.why, app: l.callFreeze(c),
+		remote: l.remotes[c.slot], why: c.cause(), app: l.callFreeze(c),
 	}
 	for _, b := range frozenBits {
 		if c.has(b.conn) {

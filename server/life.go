@@ -78,6 +78,8 @@ func (c *conn) present() bool { return c.phase != vacant && c.phase != gone }
 func (l *loop) beginClosing(c *conn, why *CloseError) {
 	l.setCause(c, why)
 	c.genClosed.Store(c.genClosed.Load() | 1)
+	l.takeStream(c) // what waits behind it will never be sent
+	l.waiters.release(c.handle())
 	l.waiters.wake(c.handle())
 	if c.phase < closing {
 		c.move(closing)
@@ -208,6 +210,10 @@ func (l *loop) forget(c *conn) {
 	delete(l.remotes, c.slot)
 	delete(l.unread, c.slot)
 	delete(l.wanted, c.slot)
+	delete(l.causes, c.slot)
+	delete(l.handshakes, c.slot)
+	l.takeStream(c)
+	l.waiters.release(c.handle())
 	l.waiters.wake(c.handle())
 	l.live--
 	l.stats.open.Add(-1)

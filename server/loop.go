@@ -63,17 +63,19 @@ type loop struct {
 	outboxes      []*outbox // unused ones
 	spareSegments int       // the capacity of all outboxes
 	groups        groups
-	holding       []*conn        // that use some of the budget
-	dirty         []*conn        // to write to when the iteration ends
-	gone          []*conn        // whose slots are freed then
-	callback      uint32         // counts the callbacks that began or ended
-	wanted        map[uint32]int // by slot, of those with flagTell: how large a refused message was, if it needs an almost empty queue
-	writables     []Conn         // whose OnWritable is called in the next iteration
+	holding       map[*conn]struct{} // that use some of the budget
+	dirty         []*conn            // to write to when the iteration ends
+	gone          []*conn            // whose slots are freed then
+	callback      uint32             // counts the callbacks that began or ended
+	wanted        map[uint32]int     // by slot, of those with flagTell: how large a refused message was, if it needs an almost empty queue
+	writables     []Conn             // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
-	opening       *adoption                 // of the connection whose OnOpen runs
-	lastHandshake *handshake.Result         // that a connection keeps; without a Header
-	remotes       map[uint32]netip.AddrPort // by slot, of the clients behind proxies
-	unread        map[uint32][]byte         // by slot, of those with flagUnread
+	opening       *adoption                    // of the connection whose OnOpen runs
+	lastHandshake *handshake.Result            // that a connection keeps; without a Header
+	handshakes    map[uint32]*handshake.Result // by slot, but for the zero Result
+	causes        map[uint32]*CloseError       // by slot, of those that end: the first cause
+	remotes       map[uint32]netip.AddrPort    // by slot, of the clients behind proxies
+	unread        map[uint32][]byte            // by slot, of those with flagUnread
 	live          int
 	delivering    bool
 	openedSome    bool // connections, in this iteration

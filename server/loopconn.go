@@ -103,6 +103,12 @@ func (c LoopConn) Evict() error { return c.Conn().Evict() }
 // called in OnMessage, the next message is delivered only after the connection is resumed.
 func (c LoopConn) Pause(paused bool) { c.Conn().Pause(paused) }
 
+// Buffered returns how many bytes wait to be written, with what this callback has sent.
+func (c LoopConn) Buffered() int {
+	me := c.valid()
+	return me.waiting() + me.behind() + int(me.posted.v.Load()&postedBytes)
+}
+
 // Value returns what Config.Admit or SetValue gave this connection.
 func (c LoopConn) Value() any { return c.valid().value }
 
@@ -128,7 +134,7 @@ func (c LoopConn) SetMaxMessage(n int) {
 // Handshake returns what the opening handshake negotiated. The Result is shared and must
 // not be modified.
 func (c LoopConn) Handshake() handshake.Result {
-	if res := c.valid().handshake; res != nil {
+	if res := c.valid().negotiated(); res != nil {
 		return *res
 	}
 	return handshake.Result{}

@@ -27,13 +27,15 @@ type taskKind uint8
 const (
 	taskSend taskKind = iota
 	taskPrepared
+	taskFragment
 	taskDo    // runs a function in a callback of the connection
 	taskGroup // a full mailbox refuses the kinds up to this one
 	taskJoin
 	taskLeave
 	taskLeaveAll
 	taskCloseAll
-	taskTell // a message was refused
+	taskTell       // a message was refused
+	taskTellWriter // a fragment was refused
 	taskClose
 	taskEvict
 	taskPause
@@ -54,6 +56,7 @@ type task struct {
 	to       Conn
 	from     int // the payload's place in the mailbox's data
 	end      int
+	fin      bool
 	size     int // bytes that count as posted, or that were refused
 	m        *wsproto.Prepared
 	adoption *adoption
@@ -193,16 +196,22 @@ func (l *loop) do(t *task, data []byte) {
 		return
 	}
 	switch t.kind {
-	case taskSend, taskPrepared:
-		if t.kind == taskSend {
+	case taskSend, taskPrepared, taskFragment:
+		switch t.kind {
+		case taskSend:
 			l.sendMessage(c, t.op, data[t.from:t.end])
-		} else {
+		case taskPrepared:
 			l.queuePrepared(c, t.m, nil)
+		case taskFragment:
+			l.sendFragment(c, t.op, data[t.from:t.end], t.fin)
 		}
 		c.buffered.Store(uint32(min(uint64(c.waiting()), 1<<32-1)))
 		t.to.unpost(t.size)
 	case taskTell:
 		l.tellRoom(c, t.size)
+	case taskTellWriter:
+		c.flags |= flagTellWriter
+		l.markDirty(c)
 	case taskEvict:
 		l.evict(c, ErrQueueFull)
 	case taskClose:

@@ -136,6 +136,16 @@ func (c *conn) waiting() (n int) {
 	return n
 }
 
+// queuedBytes returns how many bytes of frames wait on a connection, with those behind a
+// message that is sent in fragments.
+func (c *conn) queuedBytes() int {
+	n := c.behind()
+	if c.out != nil {
+		n += c.out.bytes
+	}
+	return n
+}
+
 // outboxOf returns the connection's outbox, and gives it one if it has none.
 func (l *loop) outboxOf(c *conn) *outbox {
 	if c.out == nil {

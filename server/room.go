@@ -38,8 +38,18 @@ func frameSize(n int) int {
 }
 
 // reserve counts n bytes as posted. The error is ErrClosed, or ErrQueueFull if they have no
-// room. Any goroutine.
+// room; then a notice comes. Any goroutine.
 func (c Conn) reserve(n int) error {
+	err := c.reserveFor(n, uint64(c.conn.behind()))
+	if err == ErrQueueFull {
+		return c.refuse(err, n)
+	}
+	return err
+}
+
+// reserveFor is like reserve, but gives no notice. So many bytes wait behind a message that is
+// sent in fragments.
+func (c Conn) reserveFor(n int, behind uint64) error {
 	limit := uint64(c.conn.loop.cfg.WriteQueue)
 	for {
 		if c.closed() {
@@ -49,9 +59,9 @@ func (c Conn) reserve(n int) error {
 		if uint32(v>>32) != c.gen {
 			return ErrClosed
 		}
-		before := v&postedBytes + uint64(c.conn.buffered.Load())
+		before := v&postedBytes + uint64(c.conn.buffered.Load()) + behind
 		if limit > 0 && before > 0 && before+uint64(n) > limit {
-			return c.refuse(ErrQueueFull, n)
+			return ErrQueueFull
 		}
 		if c.conn.posted.v.CompareAndSwap(v, v&^postedBytes|min(v&postedBytes+uint64(n), postedBytes)) {
 			return nil
@@ -146,6 +156,9 @@ type waiters struct {
 	count atomic.Int32 // of chans
 	mu    sync.Mutex
 	chans map[Conn]map[chan struct{}]struct{} // Guarded by mu.
+
+	claims  atomic.Int32      // in writers
+	writers map[Conn]struct{} // Guarded by mu. The connections with a MessageWriter.
 }
 
 // join returns a channel that wake closes.

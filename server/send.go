@@ -23,6 +23,10 @@ func (l *loop) growArena(n int) {
 
 // sendMessage encodes one message, which has room, into the connection's outbox.
 func (l *loop) sendMessage(c *conn, op frame.Opcode, p []byte) {
+	if c.stream.Load() != nil {
+		l.putBehind(c, behindMessage{op: op, p: p})
+		return
+	}
 	l.growArena(frame.MaxHeaderSize + len(p))
 	from := len(l.arena)
 	b, err := c.proto.AppendMessage(l.arena, op, p)
@@ -40,7 +44,9 @@ func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
 	if c.proto.CloseExpected() || c.has(flagFailed) {
 		return // what is queued, the Close frame at its end, stays
 	}
-	if of != nil && c.out != nil {
+	if of != nil && c.stream.Load() != nil && l.removeBehind(c, of) {
+		l.stats.coalesced.Add(1)
+	} else if of != nil && c.out != nil {
 		if n := c.out.remove(of); n > 0 {
 			l.traffic[queued] -= uint64(n)
 			l.stats.coalesced.Add(1)
@@ -67,6 +73,10 @@ func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
 
 // queuePrepared queues a shared message that has room.
 func (l *loop) queuePrepared(c *conn, m *wsproto.Prepared, of *state) {
+	if c.stream.Load() != nil {
+		l.putBehind(c, behindMessage{m: m, of: of})
+		return
+	}
 	var b []byte
 	var err error
 	if of != nil {
@@ -84,13 +94,14 @@ func (l *loop) queuePrepared(c *conn, m *wsproto.Prepared, of *state) {
 // will take, so that a queue is filled only by a peer that does not read, not by a burst in
 // one iteration.
 func (l *loop) fits(c *conn, n, limit int) bool {
-	if c.out == nil || c.out.bytes == 0 || limit == 0 || c.out.bytes+n <= limit {
+	if waiting := c.queuedBytes(); waiting == 0 || limit == 0 || waiting+n <= limit {
 		return true
 	}
 	if l.writeEarly(c) != nil {
 		return false
 	}
-	return c.out == nil || c.out.bytes+n <= limit
+	waiting := c.queuedBytes()
+	return waiting == 0 || waiting+n <= limit
 }
 
 // writeEarly writes what the kernel will take before the iteration ends. If the descriptor

@@ -15,7 +15,8 @@ const (
 	maxSlabs = 1 << 12
 )
 
-// conn is one connection, as its loop knows it.
+// conn is one connection, as its loop knows it. It fills exactly three cache lines. What few
+// connections have at a time is in maps of the loop, by slot.
 type conn struct {
 	// Immutable, whatever connection the slot holds.
 	loop *loop
@@ -25,38 +26,54 @@ type conn struct {
 	// Any goroutine may read it; see Conn.
 	genClosed atomic.Uint32
 
-	// buffered is how many bytes waited after the last write. Any goroutine may read
-	// it.
-	buffered atomic.Uint32
-
 	// posted is how many bytes were sent that the loop has not queued; see room.go. Any
 	// goroutine.
 	posted posted
 
-	// Loop only.
-	phase     phase
-	mask      uint8 // what the kernel watches for: wantRead, wantWrite
-	flags     flags
-	fd        int32
-	pinged    uint8     // pings sent since the last byte arrived
-	control   uint16    // control frames received in the second window
-	window    uint32    // the second that control counts
-	endpoint  *endpoint // whose handler it has
-	value     any
-	proto     wsproto.Conn
-	out       *outbox           // nil while nothing waits to be written
-	groups    *memberships      // nil while it is in no group
-	address   *address          // the address that it counts for, or nil
-	handshake *handshake.Result // nil for the zero Result
-	why       *CloseError       // the first cause of its end, or nil
-	tls       *tlsState         // nil without TLS
+	// stream is the message that is being sent in fragments, or nil. Any goroutine may read
+	// how much waits behind it.
+	stream atomic.Pointer[stream]
 
-	heard      uint32 // when the last byte arrived, in ticks
+	// buffered is how many bytes waited after the last write. Any goroutine may read
+	// it.
+	buffered atomic.Uint32
+
+	// Loop only.
+	fd       int32
+	phase    phase
+	mask     uint8 // what the kernel watches for: wantRead, wantWrite, wantEnd
+	pinged   uint8 // pings sent since the last byte arrived
+	flags    flags
+	control  uint16    // control frames received in the second window
+	window   uint16    // the second that control counts, modulo 1<<16
+	unit     uint16    // the incomplete message's number, from wsproto, modulo 1<<16
+	heard    uint32    // when the last byte arrived, in ticks
+	endpoint *endpoint // whose handler it has
+	value    any
+	proto    wsproto.Conn
+	out      *outbox      // nil while nothing waits to be written
+	groups   *memberships // nil while it is in no group
+	address  *address     // the address that it counts for, or nil
+	tls      *tlsState    // nil without TLS
+
 	began      uint32 // when the incomplete message began or, from closing on, the close
-	unit       uint32 // the incomplete message's number, from wsproto
 	assembling uint32 // bytes received of the incomplete message
 	timer      timer
-	holder     uint32 // its place in loop.holding, plus 1; 0: none
+}
+
+// cause returns the first cause of the connection's end, or nil.
+func (c *conn) cause() *CloseError { return c.loop.causes[c.slot] }
+
+// negotiated returns what its opening handshake negotiated, or nil for the zero Result.
+func (c *conn) negotiated() *handshake.Result { return c.loop.handshakes[c.slot] }
+
+// behind returns how many bytes wait behind the message that is sent in fragments. Any
+// goroutine.
+func (c *conn) behind() int {
+	if s := c.stream.Load(); s != nil {
+		return int(s.bytes.Load())
+	}
+	return 0
 }
 
 // flags are what holds of a connection besides its phase (life.go).
@@ -74,6 +91,8 @@ const (
 	flagPaused                       // the application has paused reading
 	flagUnread                       // the loop keeps input that the protocol has not seen
 	flagTell                         // a notice is due when there is room
+	flagTellWriter                   // a MessageWriter waits for room
+	flagHolds                        // is in the loop's list of those that use some of the budget
 	flagFailed                       // writing failed; the iteration tears it down
 )
 
@@ -156,7 +175,8 @@ func (c *conn) clear() {
 	c.move(vacant)
 	c.mask, c.flags, c.fd, c.pinged, c.control, c.window = 0, 0, -1, 0, 0, 0
 	c.endpoint, c.value, c.proto = nil, nil, wsproto.Conn{}
-	c.out, c.groups, c.address, c.handshake, c.why, c.tls = nil, nil, nil, nil, nil, nil
+	c.out, c.groups, c.address, c.tls = nil, nil, nil, nil
+	c.stream.Store(nil)
 	c.buffered.Store(0)
 	c.heard, c.began, c.unit, c.assembling = 0, 0, 0, 0
 	c.timer = timer{}

@@ -122,11 +122,18 @@ var causes = map[error]cause{
 
 // setCause records why a connection ends, unless a cause is recorded already.
 func (l *loop) setCause(c *conn, why *CloseError) {
-	if c.why != nil {
+	if c.cause() != nil {
 		return
 	}
-	c.why = why
+	l.keepCause(c, why)
 	l.stats.ended[causeOf(why)].Add(1)
+}
+
+func (l *loop) keepCause(c *conn, why *CloseError) {
+	if l.causes == nil {
+		l.causes = map[uint32]*CloseError{}
+	}
+	l.causes[c.slot] = why
 }
 
 func causeOf(why *CloseError) cause {

@@ -161,11 +161,14 @@ func (l *loop) thawConn(c *conn, f *frozenConn, fd int) error {
 	l.live++
 	l.stats.open.Add(1)
 	l.stats.opened.Add(1)
-	c.fd, c.pinged, c.why = int32(fd), f.pinged, f.why
+	c.fd, c.pinged = int32(fd), f.pinged
+	if f.why != nil {
+		l.keepCause(c, f.why)
+	}
 	c.flags = flagOpened | flagBlocked
 	c.heard, c.began = l.now-f.heard, l.now-f.began
 	if f.handshake != nil {
-		c.handshake = l.keepHandshake(f.handshake)
+		l.keepHandshake(c, f.handshake)
 	}
 	for _, b := range frozenBits {
 		if f.flags&b.frozen != 0 {
@@ -186,7 +189,7 @@ func (l *loop) thawConn(c *conn, f *frozenConn, fd int) error {
 		l.tellRoom(c, f.wanted)
 	}
 	unit, received, _ := c.proto.Unfinished()
-	c.unit = unit
+	c.unit = uint16(unit)
 	l.setAssembling(c, received+len(f.unread))
 	l.noteHeld(c)
 	return nil

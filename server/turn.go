@@ -126,7 +126,7 @@ func (l *loop) countControl(c *conn) {
 	if l.cfg.MaxControlRate == 0 {
 		return
 	}
-	if second := l.now / 1000; second != c.window {
+	if second := uint16(l.now / 1000); second != c.window {
 		c.window, c.control = second, 0
 	}
 	c.control++
@@ -162,7 +162,7 @@ func (l *loop) onWritable(c *conn) {
 
 func (l *loop) onClose(c *conn) {
 	defer l.leave(c)
-	c.endpoint.handler.OnClose(l.enter(c), c.why)
+	c.endpoint.handler.OnClose(l.enter(c), c.cause())
 }
 
 // leave ends a callback of c.

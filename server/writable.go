@@ -23,10 +23,15 @@ func (l *loop) updateBackpressure(c *conn) {
 	if n := uint32(min(uint64(waiting), 1<<32-1)); n != c.buffered.Load() {
 		c.buffered.Store(n)
 	}
-	if waiting > 0 || c.holder != 0 {
+	limit := l.cfg.WriteQueue
+	if c.has(flagTellWriter) && waiting <= limit/4 { // also if there is no limit
+		c.flags &^= flagTellWriter
+		l.waiters.wake(c.handle())
+	}
+	waiting += c.behind()
+	if waiting > 0 || c.has(flagHolds) {
 		l.noteHeld(c)
 	}
-	limit := l.cfg.WriteQueue
 	if limit > 0 && waiting > limit/2 {
 		c.flags |= flagFull
 	} else if c.has(flagTell) && l.hasRoom(c, waiting) || c.has(flagFull) && waiting <= limit/4 {
