@@ -71,6 +71,7 @@ func TestChat(t *testing.T) {
 		{"login --conns 8 --room-size 4 --rooms 3 --at-once 2", "2 at a time|8 in |token|in protocol|per connection made|nothing lost"},
 		{"login --conns 4 --returning", "4 in |nothing lost"},
 		{"idle --scenario chat-presence --conns 12 --room-size 6 --rooms 3 --hold 10ms --warmup 0s --duration 100ms", "12 of 12|join|for 3 rooms of 6|nothing lost"},
+		{"storm --scenario chat --conns 20 --room-size 5 --rooms 10 --storm-every 1s --warmup 0s --duration 1s", "20 of 20|back |per connection made|nothing lost"},
 	} {
 		args := append(strings.Fields(c.args), "--url", url, "--pid", strconv.Itoa(pid), "--quiet")
 		status, out, errs := wsbench(t, args...)
@@ -82,5 +83,13 @@ func TestChat(t *testing.T) {
 		if strings.Contains(c.args, "--returning") == strings.Contains(out, "token ") && strings.HasPrefix(c.args, "login") {
 			t.Errorf("%s: the time of a token is shown for new guests, and for nobody else:\n%s", c.args, out)
 		}
+	}
+	// Those who talk while the others come back hear everything, and nothing of theirs.
+	common := []string{"--url", url, "--warmup", "0s", "--duration", "1s", "--quiet"}
+	args := append([]string{"chat", "--conns", "8", "--room-size", "4", "--rate", "40"}, common...)
+	args = append(append(args, "+", "storm", "--scenario", "chat", "--conns", "20", "--rooms", "3", "--room-size", "5", "--storm-every", "1s"), common...)
+	status, out, errs := wsbench(t, args...)
+	if status != exitGood || !strings.Contains(out, "40 sent") || !strings.Contains(out, "back ") || strings.Count(out, "nothing lost") != 2 {
+		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 }

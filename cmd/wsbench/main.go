@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
@@ -88,6 +89,9 @@ func escaped(w io.Writer) io.Writer {
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return &usageError{Err: errors.New("a command is missing")}
+	}
+	if slices.Contains(args, and) {
+		return runTogether(ctx, args, stdout, stderr)
 	}
 	name, rest := args[0], args[1:]
 	for _, s := range load.Scenarios {

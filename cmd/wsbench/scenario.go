@@ -20,14 +20,28 @@ func colours(w io.Writer) report.Colour { return report.Coloured(w) }
 
 // runScenario carries out one run.
 func runScenario(ctx context.Context, s load.Scenario, args []string, stdout, stderr io.Writer) error {
-	o := newSettings(s)
-	if err := o.parse(string(s), args); err != nil {
+	o, err := prepare(s, args)
+	if err != nil {
 		return err
 	}
+	return o.run(ctx, stdout, stderr)
+}
+
+// prepare reads the flags of a run.
+func prepare(s load.Scenario, args []string) (*settings, error) {
+	o := newSettings(s)
+	if err := o.parse(string(s), args); err != nil {
+		return nil, err
+	}
 	if err := o.check(); err != nil {
-		return &usageError{Err: err}
+		return nil, &usageError{Err: err}
 	}
 	o.Command = append([]string{"wsbench", string(s)}, connect.Redact(args)...)
+	return o, nil
+}
+
+// run carries out the run, and reports it.
+func (o *settings) run(ctx context.Context, stdout, stderr io.Writer) error {
 	r, err := o.carryOut(ctx, stdout, stderr)
 	if r == nil {
 		return err

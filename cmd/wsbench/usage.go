@@ -16,6 +16,7 @@ func help(args []string) string {
 }
 
 const usage = `usage: wsbench SCENARIO --url URL [flags]
+       wsbench SCENARIO [flags] + SCENARIO [flags] …
        wsbench find SCENARIO --url URL --threshold COND,… [flags]
        wsbench compare SCENARIO --a 'NAME=COMMAND…' --b 'NAME=COMMAND…' [flags]
        wsbench diff A.json B.json
@@ -28,6 +29,12 @@ costs it, and whether every message arrives once, whole and in order.
   wsbench echo --url ws://127.0.0.1:9001/ --conns 1000 --rate 20000 --html run.html
   wsbench fanout --url ws://127.0.0.1:9001/fanout --conns 5000 --rate 20 --pid 4711
   wsbench find echo --url ws://127.0.0.1:9001/ --threshold 'p99<10ms,lost=0'
+
+Several scenarios with + between them run at once: when all connections are open, all
+loads begin together. How long do those who talk wait while others come back?
+
+  wsbench chat --url ws://127.0.0.1:8080/ws --rate 200 --duration 20s \
+    + storm --scenario chat --url ws://127.0.0.1:8080/ws --conns 15000 --rooms 10
 
 scenarios
   echo     each message comes back to its sender
@@ -42,7 +49,8 @@ scenarios
            --scenario that has rooms, also for joining them
   connect  opening handshakes: rate and latency; --conns at a time
   churn    connections come, exchange --messages, and go
-  storm    all connections break at once and come back, every --storm-every
+  storm    all connections break at once and come back, every --storm-every; with
+           --scenario chat they resume their sessions, in --rooms
 the load
   --conns N             connections (100)
   --inflight N          closed loop: each sender keeps N messages in flight
@@ -64,7 +72,7 @@ the load
                         receive their own messages
   --scenario FILE       speak another protocol: centrifugo, socketio, chat,
                         chat-presence, or a file like these
-  --rooms N             chat, login, idle: each connection joins N rooms (1) of
+  --rooms N             chat, login, idle, storm: each connection joins N rooms (1) of
                         --room-size (10)
   --at-once N           login: this many at a time (64); idle: this many join their
                         rooms at a time (all)

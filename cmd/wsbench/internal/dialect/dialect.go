@@ -8,9 +8,12 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/stamp"
 )
 
 // Dialect is one protocol. It is immutable and may be used by any number of
@@ -22,7 +25,9 @@ type Dialect struct {
 
 	source    []byte // the file
 	separator []byte // between several parts of one WebSocket message, or nil
-	open      []step
+	open      []step // of the opening, and from begin on those of a resumption
+	begin     int
+	session   sessionMarks
 	publish   template
 	delivery  delivery
 	ping      match
@@ -46,6 +51,10 @@ type step struct {
 	rooms  bool // said for each of the connection's rooms, all at once
 }
 
+// sessionMarks say where answers have what is needed to resume a session: values in quotes,
+// each after one of these texts.
+type sessionMarks struct{ id, key, room, position []byte }
+
 // delivery finds published payloads: they are between the texts after and before.
 type delivery struct {
 	match
@@ -54,15 +63,18 @@ type delivery struct {
 
 // file is the form of a dialect in a file.
 type file struct {
-	Name        string `toml:"name"`
-	Subprotocol string `toml:"subprotocol"`
-	Separator   string `toml:"separator"`
-	Token       *Token `toml:"token"`
-	Open        []struct {
-		Send   string `toml:"send"`
-		Expect string `toml:"expect"`
-		Each   string `toml:"each"`
-	} `toml:"open"`
+	Name        string     `toml:"name"`
+	Subprotocol string     `toml:"subprotocol"`
+	Separator   string     `toml:"separator"`
+	Token       *Token     `toml:"token"`
+	Open        []fileStep `toml:"open"`
+	Session     struct {
+		ID       string `toml:"id"`
+		Key      string `toml:"key"`
+		Room     string `toml:"room"`
+		Position string `toml:"position"`
+	} `toml:"session"`
+	Resume  []fileStep `toml:"resume"`
 	Publish struct {
 		Send string `toml:"send"`
 	} `toml:"publish"`
@@ -82,6 +94,12 @@ type file struct {
 	Refused struct {
 		Contains []string `toml:"contains"`
 	} `toml:"refused"`
+}
+
+type fileStep struct {
+	Send   string `toml:"send"`
+	Expect string `toml:"expect"`
+	Each   string `toml:"each"`
 }
 
 //go:embed files/*.toml
@@ -114,9 +132,6 @@ func Open(name string) (*Dialect, error) {
 	}
 	return d, nil
 }
-
-// inPayloads are the characters that text payloads consist of (package stamp).
-const inPayloads = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_ =.;"
 
 // Parse reads a dialect as it is written in a file.
 func Parse(b []byte) (*Dialect, error) {
@@ -154,7 +169,9 @@ func Parse(b []byte) (*Dialect, error) {
 			return nil, fmt.Errorf("%s: %w", t.key, err)
 		}
 	}
-	for i, s := range f.Open {
+	d.begin = len(f.Open)
+	d.session = sessionMarks{[]byte(f.Session.ID), []byte(f.Session.Key), []byte(f.Session.Room), []byte(f.Session.Position)}
+	for i, s := range append(slices.Clone(f.Open), f.Resume...) {
 		send, err := parseTemplate(s.Send)
 		if err != nil {
 			return nil, fmt.Errorf("open, number %d: send: %w", i+1, err)
@@ -180,10 +197,12 @@ func (d *Dialect) check(f *file) error {
 		return errors.New("delivery.contains is missing: it tells delivered messages from others")
 	case f.Delivery.After == "":
 		return errors.New("delivery.after is missing: it says where the payload begins")
-	case f.Delivery.Before != "" && strings.Trim(f.Delivery.Before, inPayloads) == "":
+	case f.Delivery.Before != "" && strings.Trim(f.Delivery.Before, stamp.Characters) == "":
 		return fmt.Errorf("delivery.before is %q, which payloads may contain", f.Delivery.Before)
 	case f.Ping.Equals == "" && f.Ping.Answer != "":
 		return errors.New("ping.answer without ping.equals")
+	case len(f.Resume) > 0 && f.Session.ID == "":
+		return errors.New("resume without session.id: it says how a session is known")
 	case d.Token != nil && (d.Token.Path == "" || d.Token.Field == ""):
 		return errors.New("token needs post, a path, and field")
 	}

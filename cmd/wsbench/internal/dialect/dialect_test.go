@@ -65,7 +65,7 @@ func TestShipped(t *testing.T) {
 			}
 			v := v
 			var steps []string
-			for i := range d.Steps() {
+			for i := range d.begin {
 				b, _ := d.Step(nil, i, &v)
 				steps = append(steps, string(b))
 			}
@@ -78,7 +78,7 @@ func TestShipped(t *testing.T) {
 			for text, want := range c.hears {
 				step, ok := c.at[text]
 				if !ok {
-					step = d.Steps()
+					step = Over
 				}
 				got := d.Read([]byte(text), step)
 				got.Text = nil
@@ -99,7 +99,7 @@ func TestLogin(t *testing.T) {
 		if got := d.Login(); got != want {
 			t.Errorf("%s: %d steps come before the rooms, want %d", name, got, want)
 		}
-		if at := d.Login(); at < d.Steps() && !d.ForRooms(at) || d.ForRooms(0) {
+		if at := d.Login(); at < d.begin && !d.ForRooms(at) || d.ForRooms(0) {
 			t.Errorf("%s: step %d is not the first for rooms", name, at)
 		}
 	}
@@ -146,5 +146,45 @@ func TestParseErrors(t *testing.T) {
 	}
 	if _, err := Open("no-such-file"); err == nil || !strings.Contains(err.Error(), "centrifugo, chat-presence, chat, socketio") {
 		t.Errorf("missing file: %v", err)
+	}
+}
+
+// A connection that had a session resumes it with what it last heard of each room.
+func TestResume(t *testing.T) {
+	d, err := Open("chat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := &Vars{Rooms: []string{"a", "b", "c"}, Token: "T"}
+	if first, end := d.Opening(v); first != 0 || end != 2 {
+		t.Errorf("without a session: steps %d to %d", first, end)
+	}
+	for _, answer := range []string{
+		`{"type":"auth_ok","session_id":"s_1","resume_key":"old","resumed":false}`,
+		`{"type":"ack","op":"join","receiver_id":"b","position":"x.1.T"}`,
+		`{"type":"ack","op":"join","receiver_id":"a","position":"x.0.0"}`,
+		`{"type":"ack","op":"join","receiver_id":"unknown","position":"y"}`,
+		`{"type":"auth_ok","resume_key":"new"}`, `{"session_id":"cut short`, `{}`,
+	} {
+		d.Remember([]byte(answer), v)
+	}
+	first, end := d.Opening(v)
+	if first != 2 || end != 4 {
+		t.Fatalf("with a session: steps %d to %d", first, end)
+	}
+	out, waits := d.Step(nil, first, v)
+	if want := `{"type":"auth","session_id":"s_1","resume_key":"new","resume":{"positions":{"a":"x.0.0","b":"x.1.T"}}}`; string(out) != want || !waits {
+		t.Errorf("%s, want %s", out, want)
+	}
+	if out, waits := d.Step(nil, first+1, v); len(out) > 0 || !waits {
+		t.Errorf("then %s; want to wait", out)
+	}
+	other, err := Open("centrifugo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v = &Vars{Rooms: []string{"a"}}
+	if other.Remember([]byte(`{"session_id":"s_1"}`), v); v.Session != "" {
+		t.Error("a protocol without sessions has one")
 	}
 }

@@ -1,6 +1,9 @@
 package dialect
 
-import "bytes"
+import (
+	"bytes"
+	"math"
+)
 
 // Kind says what a part of the server's output is.
 type Kind uint8
@@ -29,17 +32,26 @@ func (m match) in(p []byte) bool {
 	return len(m.contains) > 0 && bytes.Contains(p, m.contains) || len(m.equals) > 0 && bytes.Equal(p, m.equals)
 }
 
-// Steps returns how many steps the opening has.
-func (d *Dialect) Steps() int { return len(d.open) }
+// Opening returns the steps from the first on, before the end, with which a connection
+// opens: those that resume its session if it has one.
+func (d *Dialect) Opening(v *Vars) (first, end int) {
+	if v.Session != "" && d.begin < len(d.open) {
+		return d.begin, len(d.open)
+	}
+	return 0, d.begin
+}
+
+// Over is, for Read, the step of a connection whose opening is over.
+const Over = math.MaxInt
 
 // Login is how many steps come before the first that is about rooms.
 func (d *Dialect) Login() int {
-	for i := range d.open {
+	for i := range d.begin {
 		if d.open[i].rooms {
 			return i
 		}
 	}
-	return len(d.open)
+	return d.begin
 }
 
 // ForRooms reports whether step i is said, and answered, once for each of a
@@ -81,7 +93,7 @@ func (d *Dialect) Split(p []byte) (part, rest []byte, more bool) {
 }
 
 // Read classifies a part. step is the step of the opening whose answer is awaited, or
-// Steps() when the opening is over.
+// Over.
 func (d *Dialect) Read(p []byte, step int) Part {
 	switch {
 	case step < len(d.open) && d.open[step].expect.in(p):

@@ -74,7 +74,10 @@ func (s *Shard) Opened(m *Member, link Link, tcp int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.load.now()
-	m.link, m.state, m.opened, m.step, m.refused = link, opening, now, 0, 0
+	m.link, m.state, m.opened, m.refused = link, opening, now, 0
+	if d := s.plan.Dialect; d != nil {
+		m.step, m.lastStep = d.Opening(&m.Vars)
+	}
 	if m.out != nil {
 		m.began = m.out.sent.Load()
 	}
@@ -103,7 +106,7 @@ func (s *Shard) introduce(m *Member, now int64) {
 		return
 	}
 	if d := s.plan.Dialect; d != nil {
-		for m.step < d.Steps() {
+		for m.step < m.lastStep {
 			if m.step == d.Login() && m.to == Apart {
 				s.tally.Login.Record(now - m.opened)
 				m.state, m.waited = waiting, true
@@ -117,7 +120,7 @@ func (s *Shard) introduce(m *Member, now int64) {
 		}
 		if took := now - m.opened; m.waited {
 			s.tally.Join.Record(took)
-		} else if d.Steps() > 0 {
+		} else if m.lastStep > 0 {
 			s.tally.Login.Record(took)
 		}
 	}
@@ -128,6 +131,10 @@ func (s *Shard) introduce(m *Member, now int64) {
 	s.load.count(&s.load.ready, 1)
 	if m.group != nil && !m.slow {
 		m.group.open.Add(1)
+	}
+	if m.stormAt != 0 && m.out == nil { // it has nothing to say
+		s.tally.Back.Record(now - m.stormAt)
+		m.stormAt = 0
 	}
 	switch {
 	case m.slow:

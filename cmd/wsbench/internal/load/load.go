@@ -1,6 +1,7 @@
 package load
 
 import (
+	"cmp"
 	"strconv"
 	"sync/atomic"
 
@@ -58,14 +59,14 @@ const ringSize = 4096
 func (l *Load) addMember(id uint32, share Share) {
 	p := l.Plan
 	m := &Member{ID: id, Shard: l.Shards[int(id)%len(l.Shards)]}
-	m.Vars.Conn, m.Vars.Rooms = id, []string{"bench"}
+	m.Vars.Conn, m.Vars.Rooms = id, []string{cmp.Or(p.RoomName, "bench")}
 	if p.HasRooms() {
 		m.Vars.Rooms = l.roomsOf(int(id) / p.RoomSize)
 	}
 	m.Vars.Room = m.Vars.Rooms[0]
 	if p.Grouped() {
 		l.join(m, share)
-	} else if p.Scenario != Idle && p.Scenario != Connect && p.Scenario != Login {
+	} else if p.Sends() || p.Scenario == Churn {
 		m.out = &stream{sender: m}
 	}
 	if p.Scenario == Slow && int(id) >= p.Publishers {
@@ -84,7 +85,7 @@ func (l *Load) addMember(id uint32, share Share) {
 func (l *Load) roomsOf(group int) []string {
 	rooms := l.rooms[group]
 	if rooms == nil {
-		first := "bench-" + strconv.Itoa(group)
+		first := cmp.Or(l.Plan.RoomName, "bench") + "-" + strconv.Itoa(group)
 		rooms = []string{first}
 		for i := 1; i < l.Plan.Rooms; i++ {
 			rooms = append(rooms, first+"-"+strconv.Itoa(i))

@@ -43,15 +43,16 @@ type Member struct {
 	Vars dialect.Vars
 
 	// Guarded by Shard.mu.
-	link   Link
-	state  state
-	to     Stage // how far it is to come for now
-	step   int   // of the dialect's opening
-	waited bool  // it joined its rooms later than it logged in
-	due    int64 // when the connection was to be made
-	dialed int64 // when dialling began
-	opened int64 // when the handshake was done
-	closed int64 // when we began to close
+	link     Link
+	state    state
+	to       Stage // how far it is to come for now
+	step     int   // of the dialect's opening
+	lastStep int   // the one after its last
+	waited   bool  // it joined its rooms later than it logged in
+	due      int64 // when the connection was to be made
+	dialed   int64 // when dialling began
+	opened   int64 // when the handshake was done
+	closed   int64 // when we began to close
 
 	unanswered int // answers that are to be heard before the next step
 

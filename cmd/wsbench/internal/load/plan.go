@@ -41,7 +41,9 @@ type Plan struct {
 	// RoomSize is the number of connections in a room, and Rooms the number of rooms
 	// that a connection is in (0: one), in Chat, Idle and Login.
 	RoomSize int `json:"room_size,omitempty"`
-	Rooms    int `json:"rooms,omitempty"`
+	// RoomName is what the rooms' names begin with.
+	RoomName string `json:"room_name,omitempty"`
+	Rooms    int    `json:"rooms,omitempty"`
 	// AtOnce is how many log in at a time, in Login, or join their rooms, in Idle; 0: as
 	// many as there are.
 	AtOnce int `json:"at_once,omitempty"`
@@ -107,7 +109,7 @@ func (p *Plan) Grouped() bool {
 
 // HasRooms reports whether connections are divided among rooms.
 func (p *Plan) HasRooms() bool {
-	return p.Scenario == Chat || p.Dialect != nil && (p.Scenario == Idle || p.Scenario == Login)
+	return p.Scenario == Chat || p.Dialect != nil && (p.Scenario == Idle || p.Scenario == Login || p.Scenario == Storm)
 }
 
 // What is more than any machine bears, and would overflow something.
@@ -121,7 +123,15 @@ const (
 
 // Sends reports whether the plan's connections have something to say.
 func (p *Plan) Sends() bool {
-	return p.Scenario != Idle && p.Scenario != Login && p.Scenario != Connect && (p.Scenario != Churn || p.Messages > 0)
+	switch p.Scenario {
+	case Idle, Login, Connect:
+		return false
+	case Churn:
+		return p.Messages > 0
+	case Storm:
+		return p.Dialect == nil // otherwise to log in is an answer already
+	}
+	return true
 }
 
 // Check finds what does not go together.

@@ -11,7 +11,12 @@ import (
 // heard takes one part of what a foreign protocol says.
 func (s *Shard) heard(m *Member, op frame.Opcode, p []byte, now int64) {
 	d := s.plan.Dialect
-	part := d.Read(p, m.step)
+	step := dialect.Over
+	if m.state == opening {
+		step = m.step
+		d.Remember(p, &m.Vars)
+	}
+	part := d.Read(p, step)
 	if m.state == opening && part.Kind != dialect.Expected {
 		s.instead = append(s.instead[:0], part.Text[:min(len(part.Text), 2*maxClip)]...)
 	}
@@ -31,6 +36,9 @@ func (s *Shard) heard(m *Member, op frame.Opcode, p []byte, now int64) {
 			s.delivered(m, op, part.Payload, now)
 		}
 	case dialect.Refused:
+		if m.state == opening {
+			m.Vars.Session = "" // next time it logs in anew
+		}
 		s.end("the server says %s", clip(part.Text))
 		s.tally.Refused++
 	case dialect.Unknown:

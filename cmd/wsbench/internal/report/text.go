@@ -44,6 +44,7 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 		line("handshakes", "%d, %.0f/s", t.Opened, r.ConnRate())
 		percentiles(line, "  handshake", &t.Handshake)
 		percentiles(line, "  of it TCP", &t.TCP)
+		percentiles(line, "  in protocol", &t.Login)
 		percentiles(line, "  closing", &t.Closing)
 		percentiles(line, "  back", &t.Back)
 	case p.Scenario != load.Idle:
@@ -116,7 +117,7 @@ func Title(r *result.Result) string {
 		what += " (" + p.Dialect.Name + ")"
 	}
 	size := ""
-	if p.Scenario != load.Idle && p.Scenario != load.Connect && p.Scenario != load.Login {
+	if p.Sends() {
 		kind := "text"
 		if p.Binary {
 			kind = "binary"

@@ -39,6 +39,13 @@ type Options struct {
 	// latencies.
 	MaxClockError time.Duration
 
+	// Apart says that the workers on this host are no part of this process, whatever their
+	// number: runs at the same time then know what each of them used.
+	Apart bool
+	// Meet, if set, is called when the connections are open, and the load begins when it
+	// returns.
+	Meet func(ctx context.Context) error
+
 	// Notify is told how the run goes on; it may be nil.
 	Notify func(Progress)
 }
@@ -133,7 +140,7 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 				o.notify(Progress{Phase: Connecting, Of: members, Note: fmt.Sprintf("one process may open %d connections: %d processes share the %d", drive.RaiseDescriptors(members), n, members)})
 			}
 		}
-		if n == 1 && len(o.CPUs) == 0 {
+		if n == 1 && len(o.CPUs) == 0 && !o.Apart {
 			c.add("this process", &worker.Local{}, worker.Offset{})
 			break
 		}

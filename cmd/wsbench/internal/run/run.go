@@ -91,9 +91,9 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 		Format: result.Format, Version: buildinfo.Version(), Began: time.Now().Round(time.Second), Command: o.Command,
 		Plan: o.Plan, Deflate: o.Plan.Deflate, Machine: host.Describe(),
 	}}
-	steps := []func(context.Context) error{r.prepare, r.connect, r.load, r.finish}
+	steps := []func(context.Context) error{r.prepare, r.connect, r.meet, r.load, r.finish}
 	if o.Plan.Scenario == load.Login {
-		steps = []func(context.Context) error{r.prepare, r.logins, r.finish}
+		steps = []func(context.Context) error{r.prepare, r.meet, r.logins, r.finish}
 	}
 	for _, step := range steps {
 		if err := step(ctx); err != nil {
@@ -103,6 +103,14 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 	r.release(context.Background(), releaseTime)
 	r.audit()
 	return r.res, nil
+}
+
+// meet waits for the runs that begin together with this one.
+func (r *running) meet(ctx context.Context) error {
+	if r.o.Meet == nil {
+		return nil
+	}
+	return r.o.Meet(ctx)
 }
 
 // each asks all workers at a time that are not lost.

@@ -2,6 +2,9 @@ package stamp
 
 import "encoding/binary"
 
+// Characters are all that text payloads consist of.
+const Characters = "?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[]^_`abcdefghijklmnopqrstuvwxyz{|}~0" + "123456789 =.;"
+
 // The 64 letters are the 64 characters from '?' on, with '0' in place of the backslash: so
 // no letter needs an escape in JSON, and eight of them are converted at once.
 const (

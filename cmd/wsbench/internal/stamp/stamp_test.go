@@ -3,6 +3,7 @@ package stamp
 import (
 	"bytes"
 	"compress/flate"
+	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -25,6 +26,9 @@ func TestRoundTrip(t *testing.T) {
 			p := m.Append([]byte("before"), want)[len("before"):]
 			if len(p) != m.Size || !m.Binary && !utf8.Valid(p) {
 				t.Fatalf("%d bytes, want %d; valid UTF-8: %t", len(p), m.Size, utf8.Valid(p))
+			}
+			if !m.Binary && strings.Trim(string(p), Characters) != "" {
+				t.Fatalf("%q has other characters", strings.Trim(string(p), Characters))
 			}
 			if got, ok := m.Parse(p); !ok || got != want {
 				t.Fatalf("%+v, %t; want %+v", got, ok, want)
