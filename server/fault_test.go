@@ -33,7 +33,7 @@ func init() {
 	children["serve"] = serve
 	children["slowloris"] = slowloris
 	children["flood"] = flood
-	children["hold"] = hold
+	children["hold"] = holdOpen
 }
 
 // limits are what a test sets of the Config of its server.

@@ -29,9 +29,9 @@ type held struct {
 	Failed, Limited string        // what went wrong, and which limit that was
 }
 
-// hold opens connections to an address, from sources of its own. It says what it
+// holdOpen opens connections to an address, from sources of its own. It says what it
 // holds then, and after every command.
-func hold(args []string) error {
+func holdOpen(args []string) error {
 	n, err := strconv.Atoi(args[2])
 	if err != nil {
 		return err
