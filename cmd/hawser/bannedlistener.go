@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -31,6 +33,15 @@ func (l *bannedListener) Accept() (net.Conn, error) {
 		}
 		c.Close()
 	}
+}
+
+// SyscallConn gives access to the descriptor (syscall.Conn), which another process may take over.
+func (l *bannedListener) SyscallConn() (syscall.RawConn, error) {
+	sc, ok := l.Listener.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return sc.SyscallConn()
 }
 
 // SetDeadline limits how long Accept waits.

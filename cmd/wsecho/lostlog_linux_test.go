@@ -30,7 +30,7 @@ func TestLostLogAndSignals(t *testing.T) {
 	out.Close()
 	_, rest, _ := strings.Cut(line, "echo on ws://")
 	addr, _, _ := strings.Cut(rest, "/,")
-	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGXFSZ, syscall.SIGTTOU} {
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGXFSZ, syscall.SIGTTOU} {
 		cmd.Process.Signal(s)
 	}
 	for range 5 {

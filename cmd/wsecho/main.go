@@ -1,6 +1,7 @@
 // Command wsecho is the WebSocket server on which conformance and speed are measured: the
 // path / echoes each message, and the path /fanout sends each message to all connections
-// on that path. With --blocking, the blocking driver echoes. Its limits are as wide as tests
+// on that path. With --blocking, the blocking driver echoes. On Linux, SIGUSR2 replaces it by the
+// binary that now stands at its path, and no connection notices. Its limits are as wide as tests
 // need, so do not expose it to a network.
 package main
 
@@ -19,11 +20,11 @@ import (
 
 	"github.com/hawser-ws/hawser/cmd/internal/certs"
 	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
-	"github.com/hawser-ws/hawser/cmd/internal/listen"
 	"github.com/hawser-ws/hawser/cmd/internal/output"
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
+	"github.com/hawser-ws/hawser/cmd/internal/upgrade"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -81,11 +82,21 @@ func run(args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	ln, err := o.listen.Open()
+	program, err := upgrade.New(1, stateFormat)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(stdout, "wsecho:", o.where(listen.URL(ln.Addr(), !o.tls.None()))+"; stop with Ctrl-C")
+	replaced := make(chan struct{})
+	signals.OnUpgrade(func() {
+		if replace(program, s) {
+			close(replaced)
+			select {} // no other upgrade
+		}
+	})
+	ln, err := o.open(program, s, stdout)
+	if err != nil {
+		return err
+	}
 	if o.proxyProtocol {
 		ln = proxy.NewListener(ln, proxy.Options{Trusted: o.trusted})
 	}
@@ -96,6 +107,8 @@ func run(args []string, stdout io.Writer) error {
 	select {
 	case err := <-failed:
 		return err
+	case <-replaced:
+		return nil
 	case <-stop:
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -176,6 +176,23 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// SetDeadline makes Accept fail at that time, if the listener below it can.
+func (l *listener) SetDeadline(t time.Time) error {
+	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {
+		return d.SetDeadline(t)
+	}
+	return errors.ErrUnsupported
+}
+
+// SyscallConn gives access to the descriptor (syscall.Conn), which another process may take over.
+func (l *listener) SyscallConn() (syscall.RawConn, error) {
+	sc, ok := l.Listener.(syscall.Conn)
+	if !ok {
+		return nil, errors.ErrUnsupported
+	}
+	return sc.SyscallConn()
+}
+
 // Close closes what is not accepted yet, too.
 func (l *listener) Close() error {
 	l.mu.Lock()

@@ -7,4 +7,7 @@ import (
 	"syscall"
 )
 
+// upgrade is nil: there is no such signal.
+var upgrade os.Signal
+
 var ignored = []os.Signal{syscall.SIGPIPE}

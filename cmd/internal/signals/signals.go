@@ -13,7 +13,8 @@ import (
 // has reached the limit on a file's size, and SIGTTOU when it goes to a terminal
 // that belongs to another job: then the write fails or succeeds, and that is all.
 // SIGUSR1 and SIGUSR2 are what some log rotations send, to programs that keep their
-// log open by name. SIGHUP does nothing until OnHangup says what it does.
+// log open by name. SIGHUP does nothing until OnHangup says what it does, nor SIGUSR2 until
+// OnUpgrade does.
 func Survive() {
 	signal.Ignore(ignored...)
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
@@ -21,17 +22,28 @@ func Survive() {
 
 // OnHangup calls f at each SIGHUP, until stop is called. An administrator sends the
 // signal after changing a file; so do a log rotation and a terminal that is closed.
-func OnHangup(f func()) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
+func OnHangup(f func()) (stop func()) { return on(syscall.SIGHUP, f) }
+
+// OnUpgrade calls f at each SIGUSR2, until stop is called, on systems that have it.
+func OnUpgrade(f func()) (stop func()) {
+	if upgrade == nil {
+		return func() {}
+	}
+	return on(upgrade, f)
+}
+
+// on calls f at each signal s, one call at a time.
+func on(s os.Signal, f func()) (stop func()) {
+	ch := make(chan os.Signal, 1)
+	signal.Notify(ch, s)
 	go func() {
-		for range hangups {
+		for range ch {
 			f()
 		}
 	}()
 	return func() {
-		signal.Stop(hangups)
-		close(hangups)
+		signal.Stop(ch)
+		close(ch)
 	}
 }
 

@@ -23,4 +23,8 @@ func TestSurvive(t *testing.T) {
 	<-hangups
 	stop()
 	syscall.Kill(os.Getpid(), syscall.SIGHUP) // and nothing happens
+	upgrades := make(chan struct{})
+	defer OnUpgrade(func() { upgrades <- struct{}{} })()
+	syscall.Kill(os.Getpid(), syscall.SIGUSR2)
+	<-upgrades
 }
