@@ -118,17 +118,20 @@ func (r receiver) Here(name string, ev PresenceEvent) {
 	s := r.h.shard(RoomConversation(name))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	room := s.rooms[name]
-	if room == nil || room.watchers == nil {
-		return
+	if room := s.rooms[name]; room != nil && room.watchers != nil {
+		s.tellWatchers(room, ev)
 	}
+}
+
+// sendHere sends an event to a room's watchers. Called with mu held.
+func (s *shard) sendHere(room *room, ev *PresenceEvent) {
 	words := ev.User.Name + " " + ev.Kind.String()
 	if ev.Kind == Renamed {
 		words = ev.Before + " is now called " + ev.User.Name
 	}
-	m := text(appendSystem(nil, ev.Kind.String(), name, words, &ev.User, r.h.now()))
+	m := text(appendSystem(nil, ev.Kind.String(), room.name, words, &ev.User, s.hub.now()))
 	room.watchers.Send(m, Urgency{})
-	r.h.cfg.Observer.Delivered(ev.Kind.delivery(), room.watching)
+	s.hub.cfg.Observer.Delivered(ev.Kind.delivery(), room.watching)
 	for _, q := range room.asking {
 		if len(q.missed) <= maxMissed {
 			q.missed = append(q.missed, m)

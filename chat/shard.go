@@ -42,6 +42,7 @@ type room struct {
 	watching int          // number of watchers
 	count    atomic.Int32 // number of members. Set with shard.mu held
 	asking   []*asking    // watchers' questions that are not answered yet
+	late     lateEvents   // of presence, that wait for their time
 	lost     *Tail        // from a Lost that arrived before the subscription was complete
 
 	subscribing bool // the engine has not answered yet
