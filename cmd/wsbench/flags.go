@@ -59,6 +59,7 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.Float64Var(&p.Rate, "rate", 0, "")
 	f.BoolVar(&p.Poisson, "poisson", false, "")
 	f.Func("stages", "", o.addStages)
+	f.Func("run", "", o.addAction)
 	f.DurationVar(&p.Think, "think", 0, "")
 	f.BoolVar(&p.Binary, "binary", false, "")
 	f.StringVar(&o.payload, "payload", "random", "")
@@ -120,6 +121,16 @@ func (o *settings) addStages(s string) error {
 		}
 		o.Plan.Stages = append(o.Plan.Stages, load.RateStage{Duration: d, Rate: n})
 	}
+	return nil
+}
+
+func (o *settings) addAction(s string) error {
+	at, command, ok := strings.Cut(s, "=")
+	d, err := time.ParseDuration(at)
+	if !ok || err != nil || d < 0 || command == "" {
+		return fmt.Errorf("%q is no TIME=COMMAND such as '10s=kill -HUP 4711'", s)
+	}
+	o.Actions = append(o.Actions, run.Action{At: d, Command: command})
 	return nil
 }
 
@@ -193,6 +204,11 @@ func (o *settings) complete() (err error) {
 		}
 		if p.Rate == 0 {
 			p.Warmup = 0 // nothing would happen in it
+		}
+	}
+	for _, a := range o.Actions {
+		if a.At >= p.Duration || p.Scenario == load.Login {
+			return fmt.Errorf("--run %v=…: it must be within --duration, which login has not", a.At)
 		}
 	}
 	if o.dialect != "" {

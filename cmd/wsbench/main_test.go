@@ -339,6 +339,8 @@ func TestUsage(t *testing.T) {
 		"echo --url ws://h/ --rate 1 --size 5":                                              "take 32 bytes",
 		"echo --url ws://h/ --stages 1s":                                                    "no stage such as 30s:1000",
 		"echo --url ws://h/ --stages 1s:5 --inflight 1":                                     "contradict",
+		"echo --url ws://h/ --rate 1 --run 1s":                                              "no TIME=COMMAND",
+		"echo --url ws://h/ --rate 1 --duration 1s --run 1s=true":                           "within --duration",
 		"echo --url ws://h/ --stages 1s:0":                                                  "no rate above 0",
 		"echo --url ws://h/ --rate 5 --think 1s":                                            "--think is for",
 		"echo --url ws://h/ --rate 1 --conns 0":                                             "--conns is 0",

@@ -59,3 +59,25 @@ func TestBenchstat(t *testing.T) {
 		}
 	}
 }
+
+// A command that is run amid the load stands in the report, and across its plots.
+func TestRunCommand(t *testing.T) {
+	_, url := serve(t, nil)
+	dir := t.TempDir()
+	done, page, kept := filepath.Join(dir, "done"), filepath.Join(dir, "r.html"), filepath.Join(dir, "r.json")
+	status, out, errs := wsbench(t, "fanout", "--url", url, "--conns", "1", "--rate", "50", "--warmup", "0s", "--duration", "400ms", "--interval", "100ms", "--quiet",
+		"--run", "250ms=echo no; false", "--run", "100ms=touch "+done, "--html", page, "--json", kept)
+	if _, err := os.Stat(done); err != nil || status != exitFailed || !strings.Contains(out, "FAILED: exit status 1 no") {
+		t.Errorf("%v; status %d\n%s%s", err, status, out, errs)
+	}
+	r, err := result.Load(kept)
+	if err != nil || len(r.Marks) != 2 || r.Marks[0].From < 0.1 || r.Marks[0].Error != "" || r.Marks[1].From < 0.25 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	html, err := os.ReadFile(page)
+	for _, want := range []string{`class="mark"`, "touch " + done, "What was to be done at "} {
+		if err != nil || !strings.Contains(string(html), want) {
+			t.Errorf("%v; the page lacks %s", err, want)
+		}
+	}
+}

@@ -68,6 +68,8 @@ the load
   --duration D          measured (10s); --warmup D before it (1s)
   --timeout D           when no answer has come for this long, all messages without
                         one are lost (5s)
+  --run TIME=COMMAND    run a shell command at that time of --duration, and mark it in
+                        the report: an upgrade or a failover amid the load
   --publishers N        publishers in fanout and slow (1); with --no-self they do not
                         receive their own messages
   --scenario FILE       speak another protocol: centrifugo, socketio, chat,

@@ -23,7 +23,14 @@ type Chart struct {
 	Series           []Series
 	X, Y             Scale
 	XLabel           string
+	Marks            []Mark
 	XFormat, YFormat func(float64) string
+}
+
+// Mark is a moment at which something happened: a line across the chart.
+type Mark struct {
+	X    float64
+	Text string
 }
 
 const (
@@ -41,6 +48,8 @@ text{font:12px system-ui,-apple-system,"Segoe UI",sans-serif;fill:#444}
 .value{font-weight:600;fill:#111}
 .grid{stroke:#ccc;stroke-width:.6}
 .frame{stroke:#888;fill:none}
+.mark{stroke:#c33;stroke-dasharray:5 4}
+.marked{font-size:11px;fill:#c33}
 @media(prefers-color-scheme:dark){text{fill:#aaa}.title,.value{fill:#eee}.grid{stroke:#444}.frame{stroke:#777}}
 </style>`
 
@@ -61,6 +70,9 @@ func (c *Chart) SVG() string {
 			xs, ys = append(xs, p.X), append(ys, p.Y)
 		}
 	}
+	for _, m := range c.Marks {
+		xs = append(xs, m.X)
+	}
 	x, y := newAxis(c.X, xs, c.XFormat), newAxis(c.Y, ys, c.YFormat)
 	px := func(v float64) float64 { return left + x.at(v)*(width-left-right) }
 	py := func(v float64) float64 { return height - foot - y.at(v)*(height-top-foot) }
@@ -80,6 +92,11 @@ func (c *Chart) SVG() string {
 	fmt.Fprintf(&b, `<rect class="frame" x="%d" y="%d" width="%d" height="%d"/>`+"\n", left, top, width-left-right, height-top-foot)
 	if c.XLabel != "" {
 		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", width-right, height-foot+36, html.EscapeString(c.XLabel))
+	}
+	for i, m := range c.Marks {
+		// Their texts stand at the right of the lines, on three heights.
+		fmt.Fprintf(&b, `<line class="mark" x1="%.1f" x2="%.1f" y1="%d" y2="%d"/><text class="marked" x="%.1f" y="%d">%s</text>`+"\n",
+			px(m.X), px(m.X), top, height-foot, px(m.X)+4, top+14+14*(i%3), html.EscapeString(m.Text))
 	}
 	at, line := left, height-18
 	for i, s := range shown {

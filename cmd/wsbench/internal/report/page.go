@@ -57,6 +57,11 @@ func Page(w io.Writer, r *result.Result) error {
 		p.Good = append(p.Good, "Every message was checked: nothing lost, doubled, out of order, corrupted or unsolicited.")
 	}
 	p.Warn = r.Warnings
+	for _, m := range r.Marks {
+		if m.Error != "" {
+			p.Bad = append(p.Bad, fmt.Sprintf("What was to be done at %.2f s failed: %s: %s", m.From, m.Text, m.Error))
+		}
+	}
 	p.cards(r)
 	p.plots(r)
 	p.tables(r)
@@ -87,6 +92,10 @@ func (p *page) cards(r *result.Result) {
 		p.card("latency p99", result.ShortTime(t.Latency.Percentile(99)))
 		p.card("latency p99.99", result.ShortTime(t.Latency.Percentile(99.99)))
 		p.card("longest", result.ShortTime(t.Latency.Max()))
+	}
+	if t.Last.Count() > 0 {
+		p.card("last receiver p50", result.ShortTime(t.Last.Percentile(50)))
+		p.card("last receiver p99", result.ShortTime(t.Last.Percentile(99)))
 	}
 	if s := r.Server; s != nil {
 		if s.PerMessage > 0 {
@@ -193,7 +202,14 @@ func (p *page) plots(r *result.Result) {
 	if r.Plan.Cycles() {
 		through = append(through, series("handshakes", rate(func(t *load.Tally) uint64 { return t.Opened })))
 	}
-	p.chart(&plot.Chart{Title: "Throughput over time, per second", XFormat: plot.Seconds, YFormat: plot.Count, Series: through})
+	overTime := func(c plot.Chart) {
+		c.XFormat = plot.Seconds
+		for _, m := range r.Marks {
+			c.Marks = append(c.Marks, plot.Mark{X: m.From, Text: m.Text})
+		}
+		p.chart(&c)
+	}
+	overTime(plot.Chart{Title: "Throughput over time, per second", YFormat: plot.Count, Series: through})
 
 	quantile := func(q float64) func(v *result.Interval) (float64, bool) {
 		return func(v *result.Interval) (float64, bool) {
@@ -204,12 +220,15 @@ func (p *page) plots(r *result.Result) {
 			return float64(h.Percentile(q)), h.Count() > 0
 		}
 	}
-	p.chart(&plot.Chart{Title: "Latency over time", Y: scaleFor(main), XFormat: plot.Seconds, YFormat: plot.Nanoseconds,
-		Series: []plot.Series{series("max", quantile(100)), series("p99", quantile(99)), series("p50", quantile(50))}})
-	p.chart(&plot.Chart{Title: "Resident memory over time", Y: plot.Binary, XFormat: plot.Seconds, YFormat: plot.Bytes, Series: []plot.Series{
+	lastReceiver := func(v *result.Interval) (float64, bool) {
+		return float64(v.Tally.Last.Percentile(99)), v.Tally.Last.Count() > 0
+	}
+	overTime(plot.Chart{Title: "Latency over time", Y: scaleFor(main), YFormat: plot.Nanoseconds,
+		Series: []plot.Series{series("max", quantile(100)), series("p99", quantile(99)), series("p50", quantile(50)), series("last receiver, p99", lastReceiver)}})
+	overTime(plot.Chart{Title: "Resident memory over time", Y: plot.Binary, YFormat: plot.Bytes, Series: []plot.Series{
 		series("server", func(v *result.Interval) (float64, bool) { return float64(v.ServerRSS), r.Server != nil }),
 		series("wsbench", func(v *result.Interval) (float64, bool) { return float64(v.ClientRSS), true })}})
-	p.chart(&plot.Chart{Title: "CPU over time, in cores", XFormat: plot.Seconds, YFormat: plot.Count, Series: []plot.Series{
+	overTime(plot.Chart{Title: "CPU over time, in cores", YFormat: plot.Count, Series: []plot.Series{
 		series("server", func(v *result.Interval) (float64, bool) { return v.ServerCPU, r.Server != nil }),
 		series("wsbench", func(v *result.Interval) (float64, bool) { return v.ClientCPU, true })}})
 }

@@ -58,6 +58,13 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 		percentiles(line, "sender late", &t.Late)
 	}
 	server(line, r)
+	for _, m := range r.Marks {
+		text := fmt.Sprintf("at %.2f s, for %.2f s: %s", m.From, m.To-m.From, m.Text)
+		if m.Error != "" {
+			text += c.Red(" FAILED: " + m.Error)
+		}
+		line("mark", "%s", text)
+	}
 	line("wsbench", "%.2f cores (%.0f%% of what its loops can use), loops called %s late (p99), %d GCs%s",
 		r.Audit.CPU, 100*r.Audit.Share, result.ShortTime(r.Audit.LagP99), r.Audit.GCs, pause(r))
 	for _, n := range r.Workers {

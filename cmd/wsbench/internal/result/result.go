@@ -35,6 +35,7 @@ type Result struct {
 	Faults     load.Faults    `json:"faults"`
 	Ends       map[string]int `json:"ends,omitempty"` // how connections ended, or why they did not begin
 	Intervals  []Interval     `json:"intervals"`
+	Marks      []Mark         `json:"marks,omitempty"` // in the order of time
 	Server     *Server        `json:"server,omitempty"`
 	// ServerGone says what became of the server's processes; empty: they were there
 	// until the end.
@@ -80,6 +81,15 @@ type Interval struct {
 	ClientRSS int64   `json:"client_rss"`
 	ServerCPU float64 `json:"server_cpu,omitempty"`
 	ServerRSS int64   `json:"server_rss,omitempty"`
+}
+
+// Mark is something that happened to the server on purpose: an upgrade, a failover.
+type Mark struct {
+	From float64 `json:"from"` // seconds since the measured time began
+	To   float64 `json:"to"`
+	Text string  `json:"text"` // the command that did it
+	// Error says how the command failed; empty: it did not.
+	Error string `json:"error,omitempty"`
 }
 
 // Server is what the processes of --pid or --cgroup used.
@@ -149,6 +159,11 @@ func (r *Result) Failures() (list []string) {
 	}
 	if r.ServerGone != "" {
 		list = append(list, "the server ended: "+r.ServerGone)
+	}
+	for _, m := range r.Marks {
+		if m.Error != "" {
+			list = append(list, fmt.Sprintf("the command at %.2f s failed", m.From))
+		}
 	}
 	refused := r.Total.Refused + r.Ramp.Tally.Refused
 	if refused > 0 {

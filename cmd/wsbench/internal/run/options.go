@@ -46,8 +46,17 @@ type Options struct {
 	// returns.
 	Meet func(ctx context.Context) error
 
+	// Actions are done in the measured time, and marked in the result.
+	Actions []Action
+
 	// Notify is told how the run goes on; it may be nil.
 	Notify func(Progress)
+}
+
+// Action is a shell command that a run carries out at a moment of its measured time.
+type Action struct {
+	At      time.Duration
+	Command string
 }
 
 // Phase is a part of a run.

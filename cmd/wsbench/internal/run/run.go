@@ -251,6 +251,7 @@ func (r *running) load(ctx context.Context) error {
 		return err
 	}
 	r.start, r.last, r.phase = s, s, Measuring
+	defer r.act(ctx, from)()
 	for k := int64(1); ; k++ {
 		end := min(from+k*int64(r.o.Interval), to)
 		if to-end < int64(r.o.Interval)/2 {
