@@ -15,7 +15,6 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/stamp"
-	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
 // settings are a run's flags.
@@ -25,10 +24,9 @@ type settings struct {
 	thresholds []result.Condition
 	quiet      bool
 
-	payload   string
-	dialect   string
-	tokenFile string
-	noSelf    bool
+	payload string
+	dialect string
+	noSelf  bool
 }
 
 // newSettings has the defaults of a scenario.
@@ -86,7 +84,7 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.IntVar(&o.Processes, "processes", 0, "")
 	f.Func("agent", "", list(&o.Agents))
 	f.StringVar(&o.ServerAgent, "server-agent", "", "")
-	f.StringVar(&o.tokenFile, "token-file", "", "")
+	f.StringVar(&o.AgentCommand, "agent-command", "", "")
 	f.DurationVar(&o.MaxClockError, "max-clock-error", time.Millisecond, "")
 	f.Func("pid", "", o.addPIDs)
 	f.StringVar(&o.Server.Cgroup, "cgroup", "", "")
@@ -213,11 +211,6 @@ func (o *settings) complete() (err error) {
 	}
 	if o.dialect != "" {
 		if p.Dialect, err = dialect.Open(o.dialect); err != nil {
-			return err
-		}
-	}
-	if len(o.Agents) > 0 || o.ServerAgent != "" {
-		if o.Token, err = worker.ReadToken(o.tokenFile); err != nil {
 			return err
 		}
 	}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -203,43 +205,35 @@ func TestInterruptedAmidLoss(t *testing.T) {
 	}
 }
 
-// An agent that is interrupted amid a run ends it: the controller says so, and
-// reports what the others measured.
-func TestAgentInterrupted(t *testing.T) {
-	token := filepath.Join(t.TempDir(), "token")
-	os.WriteFile(token, []byte("0123456789abcdef0123\n"), 0o600)
-	ctx, cut := interruptible(t)
-	said := &watch{text: "agent at ", f: func() {}}
-	listening := make(chan string, 1)
-	said.f = func() {
-		_, addr, _ := strings.Cut(said.buf.String(), "agent at ")
-		listening <- strings.TrimSpace(addr)
-	}
-	ended := make(chan int, 1)
-	go func() {
-		ended <- program(ctx, []string{"agent", "--listen", "127.0.0.1:0", "--token-file", token}, io.Discard, said)
-	}()
-	leaves, stays := <-listening, startAgent(t, token)
+// An agent that ends amid a run ends the run: the controller says so, and reports what the
+// others measured.
+func TestAgentEnds(t *testing.T) {
+	dir := t.TempDir()
 	var seen atomic.Int64
 	_, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) {
 		if seen.Add(1) == 300 {
-			cut()
+			b, err := os.ReadFile(filepath.Join(dir, "leaves"))
+			pid, err2 := strconv.Atoi(strings.TrimSpace(string(b)))
+			if err := errors.Join(err, err2); err != nil {
+				t.Error(err)
+				return
+			}
+			syscall.Kill(pid, syscall.SIGKILL)
 		}
 		c.Send(op, p)
 	})
 	path := filepath.Join(t.TempDir(), "r.json")
-	status, out, errs := wsbench(t, "echo", "--url", url, "--conns", "10", "--rate", "1000", "--warmup", "0s", "--duration", "1h", "--interval", "100ms", "--quiet", "--json", path,
-		"--agent", stays+","+leaves, "--token-file", token)
-	want := "agent " + leaves + " is gone: it ended, was interrupted, or its connection broke"
+	how := agents(t)
+	how[1] = "echo $$ > " + dir + "/{host}; " + how[1]
+	status, out, errs := wsbench(t, append([]string{"echo", "--url", url, "--conns", "10", "--rate", "1000", "--warmup", "0s", "--duration", "1h", "--interval", "100ms", "--quiet", "--json", path,
+		"--agent", "stays,leaves"}, how...)...)
+	want := "agent leaves is gone: it ended, was interrupted, or its connection broke"
 	if status != exitNoRun || !strings.Contains(out, "PARTIAL: "+want+" after ") || !strings.Contains(errs, want) {
 		t.Errorf("status %d\n%s%s", status, out, errs)
 	}
 	r, err := result.Load(path)
 	if err != nil || r.Total.Received < 100 || len(r.Workers) != 2 || r.Faults.Total() > 0 || !afterSeconds.MatchString(r.Partial) {
 		t.Errorf("%+v, %v", r, err)
-	}
-	if status := <-ended; status != 130 || !strings.Contains(said.String(), "its run is cut short") || !strings.Contains(said.String(), "interrupted by SIGINT") {
-		t.Errorf("the agent: status %d\n%s", status, said)
 	}
 }
 

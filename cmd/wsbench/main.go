@@ -101,7 +101,7 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 	}
 	switch name {
 	case "agent":
-		return runAgent(ctx, rest, stderr)
+		return runAgent(ctx, rest)
 	case "diff":
 		return runDiff(rest, stdout)
 	case "report":

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -43,7 +41,7 @@ func TestMain(m *testing.M) {
 		}
 		panic(newSubject(nil).srv.Serve(ln))
 	}
-	if len(os.Args) > 2 && os.Args[1] == "agent" || os.Getenv("WSBENCH_TEST_MAIN") != "" {
+	if len(os.Args) > 1 && os.Args[1] == "agent" || os.Getenv("WSBENCH_TEST_MAIN") != "" {
 		os.Unsetenv("WSBENCH_TEST_MAIN")
 		main()
 	}
@@ -200,36 +198,22 @@ func TestServerEnds(t *testing.T) {
 	}
 }
 
-// startAgent runs an agent until the test ends.
-func startAgent(t *testing.T, token string) (addr string) {
+// agents are the flags with which agents are started as ssh would start them, but on this
+// host.
+func agents(t *testing.T) []string {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	said, stderr := io.Pipe()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		program(ctx, []string{"agent", "--listen", "127.0.0.1:0", "--token-file", token}, io.Discard, stderr)
-		stderr.Close()
-	}()
-	t.Cleanup(func() { cancel(); <-done })
-	lines := bufio.NewReader(said)
-	line, err := lines.ReadString('\n')
-	go io.Copy(io.Discard, lines)
-	addr, ok := strings.CutPrefix(strings.TrimSpace(line), "wsbench: agent at ")
-	if !ok {
-		t.Fatalf("the agent says %q, %v", line, err)
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
 	}
-	return addr
+	return []string{"--agent-command", "test {host} && exec '" + exe + "' agent"}
 }
 
 // Several processes, and agents, come to one report; nothing is counted twice.
 func TestManyWorkersOneReport(t *testing.T) {
-	token := filepath.Join(t.TempDir(), "token")
-	os.WriteFile(token, []byte("0123456789abcdef0123\n"), 0o600)
-	agent := func() string { return startAgent(t, token) }
 	for name, who := range map[string][]string{
 		"processes": {"--processes", "3"},
-		"agents":    {"--agent", agent() + "," + agent(), "--token-file", token, "--server-agent", agent(), "--pid", strconv.Itoa(os.Getpid()), "--max-clock-error", "1s"},
+		"agents":    append(agents(t), "--agent", "one,two", "--server-agent", "three", "--pid", strconv.Itoa(os.Getpid()), "--max-clock-error", "1s"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, url := serve(t, nil)
@@ -285,13 +269,10 @@ func TestMoreWorkersThanConnections(t *testing.T) {
 
 // Where clocks are not known well enough, one-way latencies are not given.
 func TestOneWayIsRefused(t *testing.T) {
-	token := filepath.Join(t.TempDir(), "token")
-	os.WriteFile(token, []byte("0123456789abcdef0123\n"), 0o600)
-	addrs := []string{startAgent(t, token), startAgent(t, token)}
 	_, url := serve(t, nil)
 	path := filepath.Join(t.TempDir(), "r.json")
-	status, out, _ := wsbench(t, "fanout", "--url", url+"/fanout", "--conns", "9", "--rate", "100", "--warmup", "0s", "--duration", "300ms", "--json", path, "--quiet",
-		"--agent", strings.Join(addrs, ","), "--token-file", token, "--max-clock-error", "1ns")
+	status, out, _ := wsbench(t, append([]string{"fanout", "--url", url + "/fanout", "--conns", "9", "--rate", "100", "--warmup", "0s", "--duration", "300ms", "--json", path, "--quiet",
+		"--agent", "one,two", "--max-clock-error", "1ns"}, agents(t)...)...)
 	if status != exitGood || !strings.Contains(out, "one-way latencies it saw are left out") {
 		t.Fatalf("status %d\n%s", status, out)
 	}
@@ -350,7 +331,7 @@ func TestUsage(t *testing.T) {
 		"echo --url ws://h/ --rate 1 --format xml":                                          "text, json or benchstat",
 		"echo --url ws://h/ --rate 1 --output csv":                                          "json=FILE",
 		"echo --url ws://h/ --rate 1 --scenario nope":                                       "does not exist",
-		"echo --url ws://h/ --rate 1 --agent h:1":                                           "--token-file is missing",
+		"echo --url ws://h/ --rate 1 --agent h --processes 2":                               "contradict",
 		"echo --url ws://h/ --rate 1 x":                                                     `unexpected argument "x"`,
 		"echo --speed 3":                                                                    "speed",
 		"storm --url ws://h/ --storm-every 1ms":                                             "--storm-every is 1ms",
@@ -373,7 +354,6 @@ func TestUsage(t *testing.T) {
 		"echo --url ws://h/ --rate 1 --processes 65":                                        "--processes is 65",
 		"echo --url ws://h/ --rate 1 --threads 2000":                                        "--threads is 2000",
 		"diff a": "two files",
-		"agent":  "--listen",
 		"report": "needs files",
 	} {
 		status, _, errs := wsbench(t, strings.Fields(args)...)

@@ -21,7 +21,6 @@ const usage = `usage: wsbench SCENARIO --url URL [flags]
        wsbench compare SCENARIO --a 'NAME=COMMAND…' --b 'NAME=COMMAND…' [flags]
        wsbench diff A.json B.json
        wsbench report [--html FILE] [--markdown FILE] [--svg DIR] FILE.json…
-       wsbench agent --listen ADDRESS --token-file FILE
 
 Measures a WebSocket server: latency, throughput, what a message or a connection
 costs it, and whether every message arrives once, whole and in order.
@@ -92,9 +91,10 @@ workers
   --processes N         processes (as many as the limit of open files requires); with
                         several processes or agents, fanout and slow are open loop
                         only, and the last receiver is not known
-  --agent HOST:PORT,…   agents on other hosts, instead of this one
-  --server-agent H:P    an agent on the server's host, for --pid or --cgroup
-  --token-file FILE     file with the token that the agents have as well
+  --agent HOST,…        wsbench on other hosts, instead of this one; as ssh knows them
+  --server-agent HOST   wsbench on the server's host, for --pid or --cgroup
+  --agent-command CMD   how it is started there: a shell command in which {host} stands
+                        for the host (ssh -o BatchMode=yes {host} wsbench agent)
   --max-clock-error D   clocks of two hosts must be known this exactly for one-way
                         latencies between them (1ms)
   --pid PID,…           the server's processes, or --cgroup DIR: CPU and memory

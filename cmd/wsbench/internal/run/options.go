@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,8 @@ type Options struct {
 	// Server is what is watched; by the agent ServerAgent, if set.
 	Server      host.Processes
 	ServerAgent string
-	Token       string
+	// AgentCommand is how agents are started; empty: worker.AgentCommand.
+	AgentCommand string
 	// MaxClockError is how well an agent's clock must be known for one-way
 	// latencies.
 	MaxClockError time.Duration
@@ -127,8 +129,8 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 	members := o.Plan.Members()
 	switch {
 	case len(o.Agents) > 0:
-		for _, addr := range o.Agents {
-			w, err := worker.DialAgent(ctx, addr, o.Token)
+		for _, host := range o.Agents {
+			w, err := worker.StartAgent(ctx, host, o.agentCommand())
 			if err != nil {
 				return c, err
 			}
@@ -137,7 +139,7 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 				w.Close()
 				return c, err
 			}
-			c.add("agent "+addr, w, offset)
+			c.add("agent "+host, w, offset)
 		}
 	default:
 		n := o.Processes
@@ -166,7 +168,7 @@ func hire(ctx context.Context, o *Options) (c *crew, err error) {
 		return c, err
 	}
 	if o.ServerAgent != "" {
-		c.watcher, err = worker.DialAgent(ctx, o.ServerAgent, o.Token)
+		c.watcher, err = worker.StartAgent(ctx, o.ServerAgent, o.agentCommand())
 	} else if o.Server.Any() {
 		c.watcher = &worker.Local{}
 	}
@@ -187,6 +189,8 @@ func processes(members, fit int) (int, error) {
 	}
 	return max(n, 1), nil
 }
+
+func (o *Options) agentCommand() string { return cmp.Or(o.AgentCommand, worker.AgentCommand) }
 
 func (o *Options) notify(p Progress) {
 	if o.Notify != nil {

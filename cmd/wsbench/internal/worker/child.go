@@ -17,7 +17,7 @@ func StartChild(name string, cpus []int) (Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(path, "agent", "--stdio")
+	cmd := exec.Command(path, "agent")
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -47,7 +47,7 @@ type pipes struct {
 	w io.WriteCloser
 }
 
-// Stdio is the stream of a worker that StartChild started.
+// Stdio is the stream of a worker that StartChild or StartAgent started.
 func Stdio() io.ReadWriteCloser { return pipes{os.Stdin, os.Stdout} }
 
 func (p pipes) Write(b []byte) (int, error) { return p.w.Write(b) }

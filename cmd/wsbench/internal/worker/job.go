@@ -29,10 +29,6 @@ type Job struct {
 
 	// Server is what to watch beside the load.
 	Server host.Processes `json:"server"`
-
-	// Sealed are the Target's Options on their way to an agent, which are left
-	// out then.
-	Sealed []byte `json:"sealed,omitempty"`
 }
 
 // Sample is what has happened since the last one.

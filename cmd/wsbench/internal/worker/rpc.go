@@ -7,22 +7,21 @@ import (
 	"io"
 	"net/rpc"
 	"net/rpc/jsonrpc"
+	"os"
+	"syscall"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/drive"
 )
 
-// Serve answers the calls of this process's parent on a stream until it ends.
-func Serve(ctx context.Context, stream io.ReadWriteCloser) { serve(ctx, stream, nil) }
-
-// serve answers a controller's calls, whose jobs the sealer opens.
-func serve(ctx context.Context, stream io.ReadWriteCloser, seal *sealer) {
+// Serve answers a controller's calls on a stream until it ends.
+func Serve(ctx context.Context, stream io.ReadWriteCloser) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := &Local{}
 	defer w.Close()
 	s := rpc.NewServer()
-	if err := s.RegisterName("worker", &served{ctx, w, seal}); err != nil {
+	if err := s.RegisterName("worker", &served{ctx, w}); err != nil {
 		panic("worker: internal error: " + err.Error())
 	}
 	s.ServeCodec(ending{jsonrpc.NewServerCodec(stream), cancel})
@@ -45,13 +44,17 @@ func (e ending) ReadRequestHeader(r *rpc.Request) error {
 
 // served is Local in the shape that net/rpc wants.
 type served struct {
-	ctx  context.Context
-	w    *Local
-	seal *sealer
+	ctx context.Context
+	w   *Local
 }
 
 // None stands for no argument, or no answer.
 type None struct{}
+
+func (s *served) Hello(_ None, out *string) error {
+	*out = language
+	return nil
+}
 
 func (s *served) Clock(_ None, out *int64) (err error) {
 	*out, err = s.w.Clock(s.ctx)
@@ -63,14 +66,7 @@ func (s *served) Fit(conns int, out *int) (err error) {
 	return err
 }
 
-func (s *served) Prepare(j Job, _ *None) error {
-	j, err := s.seal.open(j)
-	if err != nil {
-		return err
-	}
-	return s.w.Prepare(s.ctx, j)
-}
-
+func (s *served) Prepare(j Job, _ *None) error  { return s.w.Prepare(s.ctx, j) }
 func (s *served) Probe(_ None, _ *None) error   { return s.w.Probe(s.ctx) }
 func (s *served) Begin(at int64, _ *None) error { return s.w.Begin(s.ctx, at) }
 func (s *served) Release(_ None, _ *None) error { return s.w.Release(s.ctx) }
@@ -105,13 +101,26 @@ func (e *LostError) Unwrap() error { return e.Err }
 type remote struct {
 	c    *rpc.Client
 	name string
-	seal *sealer
-	end  func() error // called by Close, or nil
+	said func() string // what it has written to standard error; or nil
+	end  func() error  // called by Close, or nil
 }
 
 // newRemote returns a worker at the other end of a stream. name is for errors.
-func newRemote(name string, stream io.ReadWriteCloser, seal *sealer, end func() error) *remote {
-	return &remote{jsonrpc.NewClient(stream), name, seal, end}
+func newRemote(name string, stream io.ReadWriteCloser, said func() string, end func() error) *remote {
+	return &remote{jsonrpc.NewClient(stream), name, said, end}
+}
+
+// language is what controllers and workers speak; a change of their calls changes it.
+const language = "wsbench 3"
+
+// hello finds out whether a worker of this version is there.
+func (r *remote) hello(ctx context.Context) error {
+	var got string
+	err := r.call(ctx, "Hello", None{}, &got)
+	if err == nil && got != language {
+		err = &LostError{fmt.Errorf("%s is of another version of wsbench: it speaks %q, and we %q", r.name, got, language)}
+	}
+	return err
 }
 
 // callTimeout is how long a worker may take for a short call.
@@ -171,10 +180,17 @@ func (r *remote) wait(ctx, limited context.Context, method string, in, out any) 
 		return nil
 	case errors.As(err, new(rpc.ServerError)):
 		return fmt.Errorf("%s: %w", r.name, err)
-	case errors.Is(err, rpc.ErrShutdown) || errors.Is(err, io.ErrUnexpectedEOF):
-		return &LostError{errors.New(r.name + " is gone: it ended, was interrupted, or its connection broke")}
+	case errors.Is(err, rpc.ErrShutdown) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) || errors.Is(err, os.ErrClosed):
+		err = errors.New(r.name + " is gone: it ended, was interrupted, or its connection broke")
+	default:
+		err = fmt.Errorf("%s: %w", r.name, err)
 	}
-	return &LostError{fmt.Errorf("%s: %w", r.name, err)}
+	if r.said != nil {
+		if text := r.said(); text != "" {
+			err = fmt.Errorf("%w; it said: %s", err, text)
+		}
+	}
+	return &LostError{err}
 }
 
 func (r *remote) Clock(ctx context.Context) (t int64, err error) {
@@ -188,10 +204,6 @@ func (r *remote) Fit(ctx context.Context, conns int) (n int, err error) {
 }
 
 func (r *remote) Prepare(ctx context.Context, j Job) error {
-	j, err := r.seal.seal(j)
-	if err != nil {
-		return err
-	}
 	return r.longCall(ctx, "Prepare", j, new(None))
 }
 

@@ -3,11 +3,8 @@ package worker
 import (
 	"context"
 	"errors"
-	"io"
 	"net"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -19,26 +16,21 @@ import (
 	"github.com/hawser-ws/hawser/server"
 )
 
-const token = "0123456789abcdef"
-
-// agent runs an agent until the test ends.
-func agent(t *testing.T) (addr string, notices chan string) {
+// beyond returns a worker at the other end of a pipe.
+func beyond(t *testing.T, name string) Worker {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	notices = make(chan string, 100)
-	done := make(chan error, 1)
-	go func() { done <- ListenAndServe(ctx, ln, token, func(s string) { notices <- s }) }()
+	here, there := net.Pipe()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Serve(context.Background(), there)
+	}()
+	w := newRemote(name, here, nil, nil)
 	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil && err != context.Canceled { // as when a controller is there
-			t.Error(err)
-		}
+		w.Close()
+		<-done
 	})
-	return ln.Addr().String(), notices
+	return w
 }
 
 type echo struct{}
@@ -65,12 +57,8 @@ func echoServer(t *testing.T) (url string) {
 
 // Work by way of an agent comes to the same as work done here.
 func TestAgentWorks(t *testing.T) {
-	addr, _ := agent(t)
 	url := echoServer(t)
-	remote, err := DialAgent(t.Context(), addr, token)
-	if err != nil {
-		t.Fatal(err)
-	}
+	remote := beyond(t, "agent")
 	for name, w := range map[string]Worker{"local": &Local{}, "agent": remote} {
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
@@ -164,70 +152,13 @@ func TestEmptyShare(t *testing.T) {
 
 // An error of the agent's arrives as such, with its name.
 func TestAgentFails(t *testing.T) {
-	addr, _ := agent(t)
-	w, err := DialAgent(t.Context(), addr, token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
+	w := beyond(t, "agent far")
 	job := Job{Plan: load.Plan{Scenario: load.Echo, Conns: 1, Size: 64, Inflight: 1}, Target: drive.Target{URL: "ftp://127.0.0.1/", Timeout: time.Second}, Share: load.Share{From: 0, To: 1}}
 	if err := w.Prepare(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	if err := w.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "agent "+addr) || !strings.Contains(err.Error(), `scheme is "ftp"`) {
+	if err := w.Probe(t.Context()); err == nil || !strings.Contains(err.Error(), "agent far: ") || !strings.Contains(err.Error(), `scheme is "ftp"`) {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestToken(t *testing.T) {
-	addr, notices := agent(t)
-	if _, err := DialAgent(t.Context(), addr, "another token here"); err == nil || !strings.Contains(err.Error(), "another token") {
-		t.Errorf("a wrong token: %v", err)
-	}
-	select {
-	case s := <-notices:
-		if !strings.Contains(s, "does not know the token") {
-			t.Errorf("the agent says %q", s)
-		}
-	case <-time.After(30 * time.Second):
-		t.Error("the agent says nothing")
-	}
-	// Something else that listens.
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
-	go func() {
-		nc, err := ln.Accept()
-		if err == nil {
-			io.WriteString(nc, "SSH-2.0-OpenSSH_9.9\n")
-			nc.Close()
-		}
-	}()
-	if _, err := DialAgent(t.Context(), ln.Addr().String(), token); err == nil || !strings.Contains(err.Error(), "not a wsbench agent") {
-		t.Errorf("something else: %v", err)
-	}
-	// An impostor that has seen a conversation cannot use it again.
-	if proof(token, "controller", "a", "b") == proof(token, "agent", "a", "b") || proof(token, "controller", "a", "b") == proof(token, "controller", "b", "a") {
-		t.Error("proofs of different things are the same")
-	}
-}
-
-func TestReadToken(t *testing.T) {
-	dir := t.TempDir()
-	for text, want := range map[string]string{"0123456789abcdef\n": "", "short\n": "16 characters", "two lines of them\nand more\n": "one line"} {
-		path := filepath.Join(dir, "token")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		got, err := ReadToken(path)
-		if want == "" && (err != nil || got != strings.TrimSpace(text)) || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
-			t.Errorf("%q: %q, %v", text, got, err)
-		}
-	}
-	if _, err := ReadToken(""); err == nil || !strings.Contains(err.Error(), "--token-file") {
-		t.Errorf("no file: %v", err)
 	}
 }
 
