@@ -96,9 +96,6 @@ func (d *Dialer) Host() string { return d.host }
 // Proxied reports whether connections go through a proxy.
 func (d *Dialer) Proxied() bool { return d.proxy != nil }
 
-// OverTLS reports whether a connection is a *tls.Conn rather than a socket.
-func (d *Dialer) OverTLS() bool { return d.secure || d.proxy != nil && d.proxy.Scheme == "https" }
-
 // TLS is the configuration for wss. It must not be changed.
 func (d *Dialer) TLS() *tls.Config { return d.tls }
 

@@ -19,18 +19,9 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
-// Kind says how the connections are driven.
-type Kind string
-
-const (
-	EventLoops Kind = "event loops"
-	Goroutines Kind = "two goroutines per connection, for TLS"
-)
-
 // Engine runs one worker's load on real connections.
 type Engine struct {
 	Load *load.Load
-	Kind Kind
 
 	target     Target
 	dialer     *connect.Dialer
@@ -38,17 +29,13 @@ type Engine struct {
 	sources    []netip.Addr
 	maxMessage int
 	http       *http.Client
-	reactors   []*reactor      // event loops only
-	pacers     []*pacer        // goroutines only
+	reactors   []*reactor
 	ctx        context.Context // ends when the engine stops
 	cancel     context.CancelFunc
 	halted     chan struct{} // closed by Halt
 	halt       sync.Once
 	dials      sync.WaitGroup
 	flat       atomic.Int64 // connections that did not agree on compression
-
-	mu    sync.Mutex
-	conns map[*wsconn.Conn]struct{} // Guarded by mu. Goroutines only.
 }
 
 // rampWidth is how many connections are made at a time before the load begins.
@@ -63,7 +50,7 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	// A goroutine that returns from a system call must find a processor free.
 	runtime.GOMAXPROCS(max(runtime.GOMAXPROCS(0), threads+3))
 	quietCollector()
-	e := &Engine{target: target, plan: plan, Kind: EventLoops, conns: map[*wsconn.Conn]struct{}{}, halted: make(chan struct{})}
+	e := &Engine{target: target, plan: plan, halted: make(chan struct{})}
 	if plan.Dialect != nil && plan.Dialect.Subprotocol != "" {
 		e.target.Subprotocols = append([]string{plan.Dialect.Subprotocol}, target.Subprotocols...)
 	}
@@ -84,23 +71,6 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 			share.To-share.From, share.To-share.From+spareDescriptors, fit+spareDescriptors, share.To-share.From+spareDescriptors)
 	}
 	e.Load = load.New(plan, share, threads, Now, e)
-	if e.dialer.OverTLS() {
-		e.Kind = Goroutines
-		for _, s := range e.Load.Shards {
-			p, err := newPacer(nil)
-			if err != nil {
-				return nil, err
-			}
-			p.call = func() error {
-				p.answered()
-				s.Tick()
-				return nil
-			}
-			s.Poke = func() { go s.Tick() } // it is called under the shard's lock
-			e.pacers = append(e.pacers, p)
-		}
-		return e, nil
-	}
 	for _, s := range e.Load.Shards {
 		r, err := newReactor(s, e.maxMessage)
 		if err != nil {
@@ -226,16 +196,6 @@ func (e *Engine) dial(m *load.Member) error {
 		return err
 	}
 	m.Shard.Dialing(m)
-	if e.Kind == Goroutines {
-		c, err := wsconn.Dial(ctx, e.target.URL, &wsconn.DialOptions{DialOptions: *o, Options: wsconn.Options{MaxMessage: e.maxMessage, MaxFragments: -1}})
-		if err != nil {
-			return e.explain(err)
-		}
-		e.agreed(c.Handshake())
-		e.keep(c, true)
-		adoptBlocking(m, c, int64(tcp), func() { e.keep(c, false) })
-		return nil
-	}
 	nc, left, res, err := handshake.Dial(ctx, e.target.URL, o)
 	if err != nil {
 		return e.explain(err)
@@ -272,26 +232,12 @@ func (e *Engine) agreed(res handshake.Result) {
 // Uncompressed returns how many connections offered permessage-deflate without success.
 func (e *Engine) Uncompressed() int { return int(e.flat.Load()) }
 
-func (e *Engine) keep(c *wsconn.Conn, on bool) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if on {
-		e.conns[c] = struct{}{}
-	} else {
-		delete(e.conns, c)
-	}
-}
-
 // Start begins the load at a moment of Now.
 func (e *Engine) Start(at int64, worker, workers int) {
 	e.Load.Start(at, worker, workers)
 	for i, s := range e.Load.Shards {
 		schedule := s.ScheduleFrom(at, worker*len(e.Load.Shards)+i, workers*len(e.Load.Shards))
-		if e.Kind == Goroutines {
-			e.pacers[i].start(schedule)
-		} else {
-			e.reactors[i].pace.start(schedule)
-		}
+		e.reactors[i].pace.start(schedule)
 	}
 }
 
@@ -336,16 +282,6 @@ func (e *Engine) Close(ctx context.Context) {
 		}
 	}
 	e.cancel()
-	for _, p := range e.pacers {
-		p.stop()
-	}
-	e.mu.Lock()
-	conns := e.conns
-	e.conns = map[*wsconn.Conn]struct{}{}
-	e.mu.Unlock()
-	for c := range conns {
-		c.CloseNow()
-	}
 	e.dials.Wait()
 	over, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

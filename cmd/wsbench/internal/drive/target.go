@@ -22,6 +22,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/server"
 )
 
 // Target is the server, and how its connections are made.
@@ -111,10 +112,11 @@ func (e *Engine) options(from netip.Addr, tcp func(time.Duration)) (*handshake.D
 	o, err := e.dialer.Options(func(ctx context.Context, network, addr string) (net.Conn, error) {
 		began := time.Now()
 		nc, err := d.DialContext(ctx, network, addr)
-		if err == nil {
-			tcp(time.Since(began))
+		if err != nil {
+			return nil, err
 		}
-		return nc, err
+		tcp(time.Since(began))
+		return server.Adoptable(nc), nil // also below TLS
 	})
 	if err == nil && e.plan.Deflate {
 		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}

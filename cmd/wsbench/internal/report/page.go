@@ -272,7 +272,7 @@ func (p *page) facts(r *result.Result) {
 	add("machine", r.Machine.String())
 	add("wsbench", r.Version)
 	for _, n := range r.Workers {
-		text := fmt.Sprintf("%d connections, %s, %d threads", n.Conns, n.Engine, n.Threads)
+		text := fmt.Sprintf("%d connections, %d threads", n.Conns, n.Threads)
 		if n.ClockError > 0 {
 			text += fmt.Sprintf(", clock known to ±%v, %s", n.ClockError, n.Machine)
 		}

@@ -26,7 +26,7 @@ func sample() *result.Result {
 		Machine: host.Machine{CPU: "CPU", Cores: 2, Usable: 2, Memory: 4 << 30, Kernel: "Linux 6", Go: "go"},
 		Seconds: 5,
 		Server:  &result.Server{CPU: 0.5, PerMessage: 6100, RSS: 20 << 20},
-		Workers: []result.WorkerNote{{Name: "this process", Engine: "event loops", Threads: 2, Conns: 1000}},
+		Workers: []result.WorkerNote{{Name: "this process", Threads: 2, Conns: 1000}},
 	}
 	for i := range 5 {
 		v := result.Interval{From: float64(i), To: float64(i + 1), Ready: 1000, ServerCPU: 0.5, ServerRSS: int64(18+i) << 20, ClientRSS: 15 << 20, ClientCPU: 0.4}

@@ -68,12 +68,12 @@ func Text(w io.Writer, r *result.Result, c Colour) {
 	line("wsbench", "%.2f cores (%.0f%% of what its loops can use), loops called %s late (p99), %d GCs%s",
 		r.Audit.CPU, 100*r.Audit.Share, result.ShortTime(r.Audit.LagP99), r.Audit.GCs, pause(r))
 	for _, n := range r.Workers {
-		if n.Engine != "" && strings.Contains(n.Engine, "goroutine") || len(r.Workers) > 1 {
+		if len(r.Workers) > 1 {
 			clock := ""
 			if n.ClockError > 0 {
 				clock = fmt.Sprintf(", clock known to ±%v", n.ClockError.Round(time.Microsecond))
 			}
-			line("  "+n.Name, "%d connections, %s%s", n.Conns, n.Engine, clock)
+			line("  "+n.Name, "%d connections%s", n.Conns, clock)
 		}
 	}
 	faults(w, r, c)

@@ -54,7 +54,6 @@ type Rates struct {
 // WorkerNote says what one worker was.
 type WorkerNote struct {
 	Name       string        `json:"name"`
-	Engine     string        `json:"engine"`
 	Threads    int           `json:"threads"`
 	Conns      int           `json:"conns"`
 	ClockError time.Duration `json:"clock_error_ns"` // 0: it has our clock

@@ -54,7 +54,7 @@ func (r *running) collect(ctx context.Context, cut bool) error {
 			r.res.Ends[terminal.Escape(text)] += n
 		}
 		r.res.Workers = append(r.res.Workers, result.WorkerNote{
-			Name: r.crew.names[i], Engine: string(f.Engine), Threads: f.Threads, Conns: r.shares[i].To - r.shares[i].From,
+			Name: r.crew.names[i], Threads: f.Threads, Conns: r.shares[i].To - r.shares[i].From,
 			ClockError: r.crew.offsets[i].Error, Machine: f.Machine,
 		})
 	}

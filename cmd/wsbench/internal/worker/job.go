@@ -47,7 +47,6 @@ type Final struct {
 	Tally        load.Tally     `json:"tally"` // since the last sample
 	Faults       load.Faults    `json:"faults"`
 	Ends         map[string]int `json:"ends"`
-	Engine       drive.Kind     `json:"engine"`
 	Threads      int            `json:"threads"`
 	Uncompressed int            `json:"uncompressed"`
 	Pending      uint64         `json:"pending,omitempty"` // messages unanswered when the run was cut short
@@ -218,7 +217,7 @@ func (w *Local) Finish(ctx context.Context, end Ending) (f Final, err error) {
 	} else {
 		f.Faults, f.Ends = e.Load.Finish(end.Sent)
 	}
-	f.Engine, f.Threads, f.Uncompressed = e.Kind, len(e.Load.Shards), e.Uncompressed()
+	f.Threads, f.Uncompressed = len(e.Load.Shards), e.Uncompressed()
 	w.final = &f
 	return f, nil
 }

@@ -101,8 +101,8 @@ func TestAgentWorks(t *testing.T) {
 				t.Fatal(err)
 			}
 			s.Tally.Add(&f.Tally)
-			if n := s.Tally.Sent + s.Tally.Postponed; n != 100 || f.Faults.Total() != 0 || f.Engine != drive.EventLoops || f.Machine.Cores == 0 {
-				t.Errorf("%d were due, faults %v, %v, %+v", n, f.Faults, f.Engine, f.Machine)
+			if n := s.Tally.Sent + s.Tally.Postponed; n != 100 || f.Faults.Total() != 0 || f.Machine.Cores == 0 {
+				t.Errorf("%d were due, faults %v, %+v", n, f.Faults, f.Machine)
 			}
 			if uint64(s.Tally.Latency.Count()) != s.Tally.Sent {
 				t.Errorf("%d latencies of %d messages", s.Tally.Latency.Count(), s.Tally.Sent)
