@@ -149,7 +149,8 @@ type accepted struct {
 	refusal *refusal // the answer to anything but a health probe; nil: it is served
 	surplus bool     // beyond a limit of httpConns
 
-	empty emptyLines // Reader only.
+	empty    emptyLines // Reader only.
+	unserved unserved
 
 	used  atomic.Bool // there was a request
 	idle  atomic.Bool // the next byte is the first of a request
@@ -190,7 +191,7 @@ var (
 
 // Read notes when a request begins.
 func (a *accepted) Read(p []byte) (int, error) {
-	n, err := a.readPastEmptyLines(p)
+	n, err := a.readUnserved(p)
 	if n > 0 && a.idle.CompareAndSwap(true, false) {
 		a.s.http.arrives(a)
 	}

@@ -35,7 +35,7 @@ func TestEmptyLineInPieces(t *testing.T) {
 			"byte by byte": iotest.OneByteReader(strings.NewReader(text)),
 			"with the end": iotest.DataErrReader(strings.NewReader(text)),
 		} {
-			a := &accepted{Conn: readerConn{Reader: r}, empty: maxEmptyLines}
+			a := &accepted{s: new(Server), Conn: readerConn{Reader: r}, empty: maxEmptyLines}
 			if got, err := io.ReadAll(a); string(got) != want || err != nil {
 				t.Errorf("%q %s: %q, %v; want %q", text, name, got, err, want)
 			}

@@ -39,6 +39,7 @@ const (
 	kindListeners   = 0x80
 	kindConnections = 0x81
 	kindEnd         = 0x82
+	kindUnserved    = 0x83 // connections on which nothing has been answered
 )
 
 // batchBytes is the number of bytes at which a message with connections is sent. One with a
@@ -52,10 +53,13 @@ var ErrNotMovable = errors.New("server: on this system connections cannot move t
 // Frozen is a Server that does nothing: no message is read, delivered or written, no
 // deadline passes, and no connection is accepted. What is sent to its connections is queued.
 type Frozen struct {
-	s      *Server
-	holds  []*hold
-	since  time.Duration
-	lns    []net.Listener
+	s     *Server
+	holds []*hold
+	since time.Duration
+	lns   []net.Listener
+
+	unserved []*accepted // that move
+
 	report FreezeReport
 }
 
@@ -64,11 +68,13 @@ type FreezeReport struct {
 	Connections int // WebSockets that move
 	Listeners   int
 
+	Handshakes int // connections that move before their first request has been answered
+
 	// What cannot move. It goes on if the other process does not take over, and otherwise
 	// ends: TLS and Others by a Close with 1001.
 	TLS    int // WebSockets over TLS
 	Others int // WebSockets whose Handler is no Freezer
-	HTTP   int // connections that are not WebSockets, or not yet
+	HTTP   int // connections that are not WebSockets
 }
 
 // Freeze stops the Server where it stands, so that another process can go on from there. First the
@@ -118,6 +124,7 @@ func (s *Server) Freeze(ctx context.Context) (*Frozen, error) {
 		return nil, err
 	}
 	f.since = s.cfg.now()
+	f.interruptUnserved(ctx)
 	f.count()
 	return f, nil
 }
@@ -172,7 +179,8 @@ func (f *Frozen) count() {
 	f.lns = slices.Clone(f.s.listeners)
 	f.s.mu.Unlock()
 	f.report.Listeners = len(f.lns)
-	f.report.HTTP = f.s.http.open()
+	f.report.Handshakes = len(f.unserved)
+	f.report.HTTP = f.s.http.open() - len(f.unserved)
 }
 
 // movable reports whether the connection can go to another process. A MessageWriter that has begun
@@ -203,6 +211,9 @@ func (f *Frozen) Messages(version int) iter.Seq2[handover.Message, error] {
 			if !f.connections(i, yield) {
 				return
 			}
+		}
+		if !f.yieldUnserved(yield) {
+			return
 		}
 		end := snapshot.AppendInt(snapshot.AppendInt(nil, f.report.Listeners), f.report.Connections)
 		yield(handover.Message{Kind: kindEnd, Data: end}, nil)
@@ -254,6 +265,26 @@ func (f *Frozen) connections(i int, yield func(handover.Message, error) bool) bo
 		}
 		m.Data, m.Descriptors = m.Data[:0], m.Descriptors[:0]
 	}
+}
+
+// yieldUnserved yields messages with connections on which nothing has been answered.
+func (f *Frozen) yieldUnserved(yield func(handover.Message, error) bool) bool {
+	for batch := range slices.Chunk(f.unserved, handover.MaxDescriptors) {
+		m := handover.Message{Kind: kindUnserved}
+		for _, a := range batch {
+			data, fd, err := a.appendUnserved(m.Data)
+			if err != nil {
+				continue // it has ended
+			}
+			m.Data, m.Descriptors = data, append(m.Descriptors, fd)
+		}
+		ok := yield(m, nil)
+		closeDescriptors(m.Descriptors) // they are duplicates
+		if !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // freezeBatch adds connections to m, from a slot on, until it is full. It returns where to go on. On
@@ -319,6 +350,9 @@ func (f *Frozen) Thaw() {
 			h.do(func() { l.shiftTimes(ticks(f.s.cfg.now() - f.since)) })
 		}
 		close(h.run)
+	}
+	for _, a := range f.unserved {
+		a.resume()
 	}
 	f.s.resumeAccepting()
 }

@@ -114,6 +114,7 @@ func (s *Server) watchRequests(hs *http.Server, next http.Handler) http.Handler 
 			return
 		}
 		defer s.barrier.leave()
+		a.unserved.begin()
 		late := s.lateDeadlines(hs, a, w, r)
 		defer func() {
 			late()

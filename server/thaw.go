@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -19,6 +20,7 @@ type Thawing struct {
 	next      int
 	thawed    [][]*conn // by loop
 	listeners []net.Listener
+	unserved  []net.Conn
 	err       error // why it must not take over
 	ended     bool  // everything has been received
 }
@@ -53,6 +55,8 @@ func (t *Thawing) Receive(m handover.Message) (ok bool, err error) {
 		t.err = t.receiveListeners(m)
 	case m.Kind == kindConnections:
 		t.err = t.receiveConnections(m)
+	case m.Kind == kindUnserved:
+		t.err = t.receiveUnserved(m)
 	case m.Kind == kindEnd:
 		t.err = t.receiveEnd(m)
 	default:
@@ -85,6 +89,20 @@ func (t *Thawing) receiveConnections(m handover.Message) error {
 		if err := t.thaw(t.next, f, fd); err != nil {
 			return fmt.Errorf("server: thaw a connection: %w", err)
 		}
+	}
+	return r.End()
+}
+
+func (t *Thawing) receiveUnserved(m handover.Message) error {
+	r := snapshot.NewReader(m.Data)
+	for _, fd := range m.Descriptors {
+		file := os.NewFile(uintptr(fd), "connection")
+		nc, err := net.FileConn(file)
+		file.Close() // FileConn has a duplicate
+		if err != nil {
+			return fmt.Errorf("server: thaw a handshake: %w", err)
+		}
+		t.unserved = append(t.unserved, &resumedConn{nc, bytes.Clone(r.Bytes(maxUnserved))})
 	}
 	return r.End()
 }
@@ -223,6 +241,10 @@ func (t *Thawing) Start() []net.Listener {
 			}
 		})
 		close(h.run)
+	}
+	// Which listener has accepted them makes no difference.
+	if len(t.listeners) > 0 && len(t.unserved) > 0 {
+		t.listeners[0] = &resumedListener{t.listeners[0], t.unserved}
 	}
 	return t.listeners
 }
