@@ -29,28 +29,35 @@ type Inflater struct {
 // Inflate inflates one message. The result is valid until the next call. An
 // error says which promise of RFC 7692 or rule of RFC 1951 was broken.
 func (d *Inflater) Inflate(p []byte) ([]byte, error) {
-	if d.Bits < 15 {
-		f, err := Scan(append(append(d.buf[:0], p...), tail[:4]...), len(d.history))
-		if err != nil {
-			return nil, fmt.Errorf("malformed compressed message: %w", err)
-		}
-		if f.Reach > 1<<d.Bits {
-			return nil, fmt.Errorf("a copy from %d bytes back, beyond the window of %d bits agreed on", f.Reach, d.Bits)
-		}
-	}
 	d.buf = append(append(d.buf[:0], p...), tail...)
-	d.in.Reset(d.buf)
-	if d.r == nil {
-		d.r = flate.NewReaderDict(&d.in, d.history)
-	} else if err := d.r.(flate.Resetter).Reset(&d.in, d.history); err != nil {
-		return nil, err
+	if d.Bits < 15 {
+		if err := d.keepsWindow(d.buf[:len(p)+4]); err != nil {
+			return nil, err
+		}
 	}
+	d.in.Reset(d.buf)
 	limit := d.Limit
 	if limit == 0 {
 		limit = 64 << 20
 	}
-	if err := d.read(limit); err != nil {
-		return nil, err
+	if d.out == nil {
+		d.out = make([]byte, 0, 16<<10)
+	}
+	d.out = d.out[:0]
+	// RFC 7692 §7.2.1: a block that ends the stream may be followed by others.
+	for first := true; first || d.in.Len() > 0 && d.in.Len() != len(tail); first = false {
+		window := d.history
+		if !first {
+			window = append(append([]byte{}, d.history...), d.out...)
+		}
+		if d.r == nil {
+			d.r = flate.NewReaderDict(&d.in, window)
+		} else if err := d.r.(flate.Resetter).Reset(&d.in, window); err != nil {
+			return nil, err
+		}
+		if err := d.read(limit); err != nil {
+			return nil, err
+		}
 	}
 	if !d.NoTakeover {
 		d.history = keep(d.history, d.out, 1<<15)
@@ -58,11 +65,25 @@ func (d *Inflater) Inflate(p []byte) ([]byte, error) {
 	return d.out, nil
 }
 
-func (d *Inflater) read(limit int) error {
-	if d.out == nil {
-		d.out = make([]byte, 0, 16<<10)
+// keepsWindow checks that no copy of p is from farther back than was promised.
+func (d *Inflater) keepsWindow(p []byte) error {
+	history := len(d.history)
+	for {
+		f, err := Scan(p, history)
+		if err != nil {
+			return fmt.Errorf("malformed compressed message: %w", err)
+		}
+		if f.Reach > 1<<d.Bits {
+			return fmt.Errorf("a copy from %d bytes back, beyond the window of %d bits agreed on", f.Reach, d.Bits)
+		}
+		if !f.Final || f.Trailing <= 4 {
+			return nil
+		}
+		p, history = p[len(p)-f.Trailing:], min(history+f.Length, 1<<15)
 	}
-	d.out = d.out[:0]
+}
+
+func (d *Inflater) read(limit int) error {
 	for {
 		if len(d.out) == cap(d.out) {
 			if len(d.out) > limit {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"strings"
 )
@@ -96,27 +95,89 @@ type Extension struct {
 	Params []Param
 }
 
-// ParseExtensions reads a Sec-WebSocket-Extensions value.
+// ParseExtensions reads a Sec-WebSocket-Extensions value. It takes what the grammar of
+// RFC 6455 §9.1 has, and nothing else.
 func ParseExtensions(value string) ([]Extension, error) {
+	p := &listParser{rest: value}
 	var list []Extension
-	for element := range strings.SplitSeq(value, ",") {
-		parts := strings.Split(element, ";")
-		e := Extension{Name: strings.TrimSpace(parts[0])}
-		if e.Name == "" {
-			return nil, errors.New("an extension without a name")
+	for {
+		e := Extension{}
+		if e.Name = p.token(); e.Name == "" {
+			return nil, fmt.Errorf("an extension without a name in %q", value)
 		}
-		for _, part := range parts[1:] {
-			name, v, has := strings.Cut(part, "=")
-			p := Param{Name: strings.TrimSpace(name), Value: strings.TrimSpace(v), HasValue: has}
-			if len(p.Value) > 1 && p.Value[0] == '"' && p.Value[len(p.Value)-1] == '"' {
-				p.Value = p.Value[1 : len(p.Value)-1]
-			}
-			if p.Name == "" {
+		for p.take(';') {
+			q := Param{Name: p.token()}
+			if q.Name == "" {
 				return nil, fmt.Errorf("extension %s has a parameter without a name", e.Name)
 			}
-			e.Params = append(e.Params, p)
+			if q.HasValue = p.take('='); q.HasValue {
+				if q.Value = p.value(); q.Value == "" {
+					return nil, fmt.Errorf("the parameter %s has no value that is a token", q.Name)
+				}
+			}
+			e.Params = append(e.Params, q)
 		}
 		list = append(list, e)
+		if p.space(); p.rest == "" {
+			return list, nil
+		}
+		if !p.take(',') {
+			return nil, fmt.Errorf("%q behind extension %s", p.rest, e.Name)
+		}
 	}
-	return list, nil
+}
+
+// listParser reads a header field's value from its beginning.
+type listParser struct{ rest string }
+
+func (p *listParser) space() { p.rest = strings.TrimLeft(p.rest, " \t") }
+
+func (p *listParser) take(c byte) bool {
+	if p.space(); p.rest == "" || p.rest[0] != c {
+		return false
+	}
+	p.rest = p.rest[1:]
+	return true
+}
+
+// token takes a token (RFC 9110 §5.6.2); "" where there is none.
+func (p *listParser) token() string {
+	p.space()
+	n := 0
+	for n < len(p.rest) && isTokenByte(p.rest[n]) {
+		n++
+	}
+	t := p.rest[:n]
+	p.rest = p.rest[n:]
+	return t
+}
+
+// value takes a token, quoted or not. RFC 6455 §9.1: "When using the quoted-string syntax
+// variant, the value after quoted-string unescaping MUST conform to the 'token' ABNF."
+func (p *listParser) value() string {
+	if !p.take('"') {
+		return p.token()
+	}
+	var b strings.Builder
+	for i := 0; i < len(p.rest); i++ {
+		switch c := p.rest[i]; {
+		case c == '"':
+			p.rest = p.rest[i+1:]
+			return b.String()
+		case c == '\\' && i+1 < len(p.rest):
+			i++
+			c = p.rest[i]
+			fallthrough
+		default:
+			if !isTokenByte(c) {
+				return ""
+			}
+			b.WriteByte(c)
+		}
+	}
+	return ""
+}
+
+func isTokenByte(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
 }
