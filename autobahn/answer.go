@@ -13,23 +13,26 @@ import (
 
 // runCase plays a case over a client's connection.
 func (t *ClientTester) runCase(s *session, h *wire.Head, left []byte, o *order) {
-	played := newSession(o.c, false, t.Options)
+	played := newSession(o.play, false, t.Options)
 	played.nc, played.log = s.nc, s.log
 	s = played
-	r := &Result{Case: o.c, Index: o.index, Agent: o.agent, Started: time.Now(), Log: s.log, Request: string(h.Raw)}
-	if t.excluded(o.agent, o.c) {
+	s.clientHead = h
+	r := &Result{Case: o.play, Index: o.index, Agent: o.agent, Started: time.Now(), Log: s.log, Request: string(h.Raw)}
+	if t.excluded(o.agent, o.c) || t.enough(o) {
 		c := *controlCase
 		c.Script = []Step{closeWith(1000), killAfter(5 * time.Second)}
 		s.c = &c
 		s.writeHead(s.response(h))
 		s.play(left)
-		r.Skipped = true
-		t.store(r)
+		if t.excluded(o.agent, o.c) {
+			r.Skipped = true
+			t.store(o, r)
+		}
 		return
 	}
 	s.openAsServer(h, left, r)
 	r.Duration = time.Since(r.Started)
-	t.store(r)
+	t.store(o, r)
 }
 
 // openAsServer answers the opening handshake, plays the case and grades it.
@@ -59,6 +62,11 @@ func (s *session) openAsServer(h *wire.Head, left []byte, r *Result) {
 		return
 	}
 	d := s.response(h)
+	if d.Impossible != "" {
+		c := *s.c
+		c.Script, c.Expect, c.Close, c.keepOpen = []Step{closeWith(1000), killAfter(time.Second)}, []Outcome{ok()}, cleanClose, true
+		s.c, s.forced, s.result = &c, Informational, d.Impossible
+	}
 	r.Response = string(d.Bytes())
 	s.writeHead(d)
 	s.play(left)
@@ -79,22 +87,9 @@ func (s *session) acceptOffer(h *wire.Head) error {
 	if d == nil {
 		return nil
 	}
-	var offers []Params
-	for _, v := range h.Values("Sec-WebSocket-Extensions") {
-		list, err := wire.ParseExtensions(v)
-		if err != nil {
-			return err
-		}
-		for _, e := range list {
-			if e.Name != extension {
-				continue
-			}
-			p, err := parseParams(e, true)
-			if err != nil {
-				return fmt.Errorf("permessage-deflate with %w", err)
-			}
-			offers = append(offers, p)
-		}
+	offers, err := offersOf(h)
+	if err != nil {
+		return err
 	}
 	if p, ok := d.accept(offers); ok {
 		s.negotiated = newAgreement(p, false)
@@ -102,9 +97,30 @@ func (s *session) acceptOffer(h *wire.Head) error {
 	return nil
 }
 
+// offersOf are a client's offers of permessage-deflate.
+func offersOf(h *wire.Head) (offers []Params, err error) {
+	for _, v := range h.Values("Sec-WebSocket-Extensions") {
+		list, err := wire.ParseExtensions(v)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range list {
+			if e.Name != extension {
+				continue
+			}
+			p, err := parseParams(e, true)
+			if err != nil {
+				return nil, fmt.Errorf("permessage-deflate with %w", err)
+			}
+			offers = append(offers, p)
+		}
+	}
+	return offers, nil
+}
+
 // response drafts the tester's part of the opening handshake as a server.
 func (s *session) response(h *wire.Head) *Draft {
-	d := &Draft{Start: "HTTP/1.1 101 Switching Protocols", Key: h.Get("Sec-WebSocket-Key")}
+	d := &Draft{Start: "HTTP/1.1 101 Switching Protocols", Key: h.Get("Sec-WebSocket-Key"), Asked: h}
 	d.Add("Server", "wsconform/"+strconv.Itoa(Suite))
 	d.Add("Upgrade", "WebSocket")
 	d.Add("Connection", "Upgrade")

@@ -30,6 +30,10 @@ type Case struct {
 	// Close is how the connection must end.
 	Close Closing
 
+	// tolerated is how the connection may end where the testee takes what it need not
+	// take: NON-STRICT. nil: it may not.
+	tolerated *Closing
+
 	keepOpen       bool // do not close when the trace is complete
 	wrongCodeFatal bool // a wrong close code fails behaviour as well
 	informational  bool // any end is INFORMATIONAL
@@ -37,11 +41,16 @@ type Case struct {
 	dropped        bool // the peer must close TCP by itself, in time
 	heavy          bool // takes a core for a while: few at a time
 	quiet          bool // no octets in the wire log
+	narrow         bool // takes little from the peer before it is read
 	random         bool // depends on the seed
 	window         bool // the original grades the answer's window more mildly
 	anyMessages    bool // whatever is received is in order
 	make           func(seed uint64) *Case
 	inspect        func(s *session) string // what is wrong with what happened
+	remark         func(s *session) string // what of it is NON-STRICT
+	linger         bool                    // after both Closes, listen for more
+	parts          func() []*Case          // see parts.go; nil: a single connection
+	across         func([]*Result) string  // what is wrong with the parts taken together
 }
 
 // Outcome is a trace of events, and the verdict on a peer that behaved so.
@@ -99,4 +108,4 @@ type Loop struct {
 
 // Suite is the version of the set of cases that this package has. A set never
 // changes: new cases come with a new version.
-const Suite = 1
+const Suite = 2

@@ -161,41 +161,49 @@ func conversation(base *Case, seed uint64) *Case {
 			opcode = wire.Binary
 			payload = randomBytes(r, size(r))
 		}
-		var frames []*wire.Frame
-		op, rest := opcode, payload
-		for {
-			n := len(rest)
-			if r.IntN(3) > 0 {
-				n = r.IntN(len(rest) + 1)
-			}
-			last := n == len(rest)
-			frames = append(frames, &wire.Frame{Fin: last, Opcode: op, Payload: rest[:n]})
-			if last {
-				break
-			}
-			op, rest = wire.Continuation, rest[n:]
-			switch r.IntN(4) {
-			case 0:
-				p := randomBytes(r, r.IntN(126))
-				frames = append(frames, &wire.Frame{Fin: true, Opcode: wire.Ping, Payload: p})
-				events = append(events, Event{Kind: PongEvent, Payload: p})
-			case 1:
-				frames = append(frames, &wire.Frame{Fin: true, Opcode: wire.Pong, Payload: randomBytes(r, r.IntN(126))})
-			}
-		}
+		frames := randomFragments(r, opcode, payload, func(p []byte) { events = append(events, Event{Kind: PongEvent, Payload: p}) })
 		events = append(events, Event{Kind: MessageEvent, Binary: opcode == wire.Binary, Payload: payload})
-		switch r.IntN(3) {
-		case 0:
-			c.Script = append(c.Script, send(frames...))
-		case 1:
-			c.Script = append(c.Script, apart(frames...))
-		default:
-			c.Script = append(c.Script, chop(1+r.IntN(1000), frames...))
-		}
+		c.Script = append(c.Script, randomWrites(r, frames))
 	}
 	c.Script = append(c.Script, killAfter(5*time.Second))
 	c.Expect = []Outcome{ok(events...)}
 	return &c
+}
+
+// randomFragments are the frames of a message, with Pings and Pongs between; pinged is
+// called with each Ping's payload.
+func randomFragments(r *rand.Rand, op byte, rest []byte, pinged func(p []byte)) (frames []*wire.Frame) {
+	for {
+		n := len(rest)
+		if r.IntN(3) > 0 {
+			n = r.IntN(len(rest) + 1)
+		}
+		last := n == len(rest)
+		frames = append(frames, &wire.Frame{Fin: last, Opcode: op, Payload: rest[:n]})
+		if last {
+			return frames
+		}
+		op, rest = wire.Continuation, rest[n:]
+		switch r.IntN(4) {
+		case 0:
+			p := randomBytes(r, r.IntN(126))
+			frames = append(frames, ping(string(p)))
+			pinged(p)
+		case 1:
+			frames = append(frames, pong(string(randomBytes(r, r.IntN(126)))))
+		}
+	}
+}
+
+// randomWrites sends frames in one write, one by one, or in pieces.
+func randomWrites(r *rand.Rand, frames []*wire.Frame) Step {
+	switch r.IntN(3) {
+	case 0:
+		return send(frames...)
+	case 1:
+		return apart(frames...)
+	}
+	return chop(2+r.IntN(999), frames...)
 }
 
 // size is a length near one of the borders.

@@ -207,19 +207,8 @@ func openingAnswers() []*Case {
 		return ""
 	})
 	sent("The client's extensions are well-formed.", ruleOpenExt, func(h *wire.Head) string {
-		for _, v := range h.Values("Sec-WebSocket-Extensions") {
-			list, err := wire.ParseExtensions(v)
-			if err != nil {
-				return err.Error()
-			}
-			for _, e := range list {
-				if e.Name != extension {
-					continue
-				}
-				if _, err := parseParams(e, true); err != nil {
-					return "the client offers permessage-deflate with " + err.Error()
-				}
-			}
+		if _, err := offersOf(h); err != nil {
+			return "the client's offer is malformed: " + err.Error()
 		}
 		return ""
 	})

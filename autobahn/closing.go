@@ -2,7 +2,9 @@ package autobahn
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strconv"
+	"time"
 	"unicode/utf8"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
@@ -24,7 +26,13 @@ func (s *session) closeFrame(code int, reason []byte, answer bool) {
 	}
 	s.endFrame()
 	f := &wire.Frame{Fin: true, Opcode: wire.Close, Payload: wire.ClosePayload(code, reason)}
-	s.writeChopped(s.render(nil, f), s.closeChop)
+	if p := s.render(nil, f); s.closeChop == 1 {
+		for i := range p {
+			s.after(time.Duration(i)*octetPause, func() { s.write(p[i : i+1]) })
+		}
+	} else {
+		s.write(p)
+	}
 	s.state = stateClosing
 	s.end.ClosedByUs = !answer
 	if code >= 0 {
@@ -34,7 +42,7 @@ func (s *session) closeFrame(code int, reason []byte, answer bool) {
 		s.after(closeTimeout, func() {
 			if s.state != stateClosed && s.end.RemoteCode == nil && !s.end.Clean {
 				s.ranOut("the time for the answer to our Close")
-				s.end.UncleanReason = "the peer did not answer our Close in time"
+				s.end.UncleanReason = fmt.Sprintf("the testee did not answer the Close within %v", s.opt.scale(closeTimeout))
 				s.drop()
 			}
 		})
@@ -76,8 +84,11 @@ func (s *session) badText(what string) {
 
 // Frame implements wire.Receiver.
 func (s *session) Frame(h wire.Header, p []byte) {
-	if h.Masked && len(s.keys) < 64 {
-		s.keys = append(s.keys, h.Key)
+	if h.Masked && len(s.keys) < maxKeys {
+		s.keys = append(s.keys, sentKey{h.Opcode, h.Key})
+	}
+	if s.peerClosed {
+		s.late = append(s.late, h.Opcode)
 	}
 	if s.logging() {
 		s.log.received(h, p)
@@ -152,6 +163,10 @@ func registered(code int) bool { return code >= 1012 && code <= 1014 }
 
 // peerClose handles the peer's Close.
 func (s *session) peerClose(p []byte) {
+	if s.peerClosed && s.c.own() {
+		return // a second one; where it matters, it is in late
+	}
+	s.peerClosed = true
 	code := -1
 	if len(p) > 1 {
 		code = int(binary.BigEndian.Uint16(p))
@@ -180,6 +195,10 @@ func (s *session) peerClose(p []byte) {
 // bothClosed: the server closes TCP (RFC 6455 §7.1.1). If that is the peer, and it
 // answered our Close, it has a second for that.
 func (s *session) bothClosed(answered bool) {
+	if !s.client && s.c.linger {
+		s.after(lingerTime, s.drop)
+		return
+	}
 	if !s.client && !s.c.silent {
 		s.drop()
 		return
@@ -189,7 +208,7 @@ func (s *session) bothClosed(answered bool) {
 			if s.state != stateClosed {
 				s.ranOut("the time for the server to close TCP")
 				s.end.Clean = false
-				s.end.UncleanReason = "the server did not close TCP in time"
+				s.end.UncleanReason = fmt.Sprintf("the server left TCP open for %v after the Close", s.opt.scale(dropTimeout))
 				s.drop()
 			}
 		})

@@ -31,11 +31,43 @@ func Explain(w io.Writer, c *Case, opt *Options) {
 	if c.random {
 		fmt.Fprintf(w, "\nThis is what it sends with --seed %d.\n", opt.Seed)
 	}
+	if c.parts != nil {
+		e.parts()
+		return
+	}
 	e.opening()
 	e.deflate()
 	e.script()
 	e.loop()
 	e.outcomes()
+}
+
+// Part is the part of a case that has an id such as "K5.1/17", or the case itself where
+// it has that; nil for neither.
+func Part(cases []*Case, id string) *Case {
+	name, _, _ := strings.Cut(id, "/")
+	c := Find(cases, name)
+	if c == nil || name == id {
+		return c
+	}
+	if c.parts != nil {
+		return Find(c.parts(), id)
+	}
+	return nil
+}
+
+// parts lists some of a case's parts, each of which can be explained by its own id.
+func (e *explainer) parts() {
+	const shown = 12
+	list := e.c.parts()
+	fmt.Fprintf(e.w, "\nIt has %d parts, each on a connection of its own:\n", len(list))
+	for i, p := range list {
+		if i == shown {
+			fmt.Fprintf(e.w, "    and so on to %s\n", list[len(list)-1].ID)
+			break
+		}
+		fmt.Fprintf(e.w, "    %-10s %s\n", p.ID, p.Title)
+	}
 }
 
 type explainer struct {
@@ -124,7 +156,7 @@ func (e *explainer) script() {
 func (e *explainer) step(s *Step) {
 	title := map[action]string{
 		actSend: "send, in one write", actSync: "send, each frame in a write of its own", actChop: "send", actClose: "close",
-		actHangUp: "close TCP", actHalfClose: "end our side of TCP",
+		actHangUp: "close TCP", actHalfClose: "end our side of TCP", actMute: "read nothing for now", actUnmute: "read again",
 	}[s.do]
 	switch s.do {
 	case actChop:

@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -9,7 +10,8 @@ import (
 // Result is what became of a case.
 type Result struct {
 	Case     *Case
-	Index    int // of the case in the run, from 1
+	Part     string // the part that the log is of, where the case has several
+	Index    int    // of the case in the run, from 1
 	Agent    string
 	Started  time.Time
 	Duration time.Duration
@@ -25,12 +27,21 @@ type Result struct {
 	Ending   Ending
 	Received []Event
 	Log      *WireLog
+	keys     []sentKey
+	alive    time.Time // when the server last answered a handshake
+	ended    time.Time
+	cut      string // the server was gone after a part: which one
 	Request  string // of the opening handshake
 	Response string
 	// Skipped is true where the configuration excludes the case for this agent.
 	Skipped bool
 	// Unreachable is true where the server could not be connected to.
 	Unreachable bool
+	// Crashed is true where the server ended in this case.
+	Crashed bool
+	// Varies says how the verdicts differed where the case was repeated; "" where they did
+	// not.
+	Varies string
 }
 
 // Passes reports whether the case passed, behaviour and close.
@@ -45,7 +56,7 @@ func (s *session) grade(r *Result) {
 	c := s.c
 	closing := &c.Close
 	r.Behavior, r.Reason = Failed, s.nearest()
-	r.Ending, r.Received = s.end, s.events
+	r.Ending, r.Received, r.keys = s.end, s.events, s.keys
 	switch {
 	case s.loop != nil && !s.loop.ended && s.end.Opened && s.end.RanOut == "":
 		r.Behavior, r.Reason = Failed, s.loop.cutOff(s)
@@ -70,6 +81,12 @@ func (s *session) grade(r *Result) {
 		closing = &cleanClose // ours, in place of what the case would have sent
 	}
 	r.BehaviorClose, r.ReasonClose = closing.grade(&s.end, s.client)
+	if c.tolerated != nil && r.BehaviorClose != OK {
+		if v, why := c.tolerated.grade(&s.end, s.client); v == OK && r.Behavior.Rank() <= NonStrict.Rank() {
+			r.Behavior, r.Reason = NonStrict, "the peer took it"
+			r.BehaviorClose, r.ReasonClose, closing = v, why, c.tolerated
+		}
+	}
 	if s.end.Opened && closing.WrongEndFatal && closing.ByTester != s.end.ClosedByUs {
 		r.Behavior, r.Reason = Failed, "the peer did not notice: "+r.ReasonClose
 	}
@@ -82,6 +99,11 @@ func (s *session) grade(r *Result) {
 	if c.inspect != nil && r.Behavior == OK {
 		if wrong := c.inspect(s); wrong != "" {
 			r.Behavior, r.Reason = Failed, wrong
+		}
+	}
+	if c.remark != nil && r.Behavior.Rank() < NonStrict.Rank() {
+		if lax := c.remark(s); lax != "" {
+			r.Behavior, r.Reason = NonStrict, lax
 		}
 	}
 	if s.end.Violation != "" && c.own() && r.Behavior != Failed {
@@ -99,15 +121,28 @@ func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
 	case !e.Opened:
 		return Failed, "the opening handshake was never completed"
 	case !c.EitherEnd && c.ByTester != e.ClosedByUs:
-		return Failed, "the wrong side closed the connection"
+		return Failed, e.wrongSide()
 	case c.Clean && !e.Clean:
-		return Unclean, "the connection was not closed with the whole closing handshake"
+		return Unclean, cmp.Or(e.UncleanReason, "the connection was not closed with the whole closing handshake")
 	case e.RemoteCode != nil && len(c.Codes) > 0 && !slices.Contains(c.Codes, *e.RemoteCode):
 		return WrongCode, fmt.Sprintf("the close code is %d; %v or none was expected", *e.RemoteCode, c.Codes)
 	case client && e.DroppedByUs && !c.EitherEnd:
-		return FailedByClient, "the server left closing TCP to the client"
+		return FailedByClient, cmp.Or(e.UncleanReason, "the server left closing TCP to the client")
 	}
 	return OK, "closed as expected"
+}
+
+// wrongSide says what was seen where the wrong side closed first.
+func (e *Ending) wrongSide() string {
+	switch {
+	case e.ClosedByUs:
+		return "the testee did not end the connection; the tester did, when the time was over"
+	case e.RemoteCode != nil:
+		return fmt.Sprintf("the testee closed first, with the code %d", *e.RemoteCode)
+	case e.Clean:
+		return "the testee closed first, without a code"
+	}
+	return "the testee ended TCP first, without a Close"
 }
 
 // timeAlone reports whether a failed case was on the way to a good end when time

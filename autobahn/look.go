@@ -30,14 +30,22 @@ var lookCase = &Case{
 	Expect: []Outcome{ok(timedOut("quiet"), echoed(lookText))}, Close: cleanClose,
 }
 
-// Look makes a first connection to a server and says in one line what will keep cases
-// from being played there, and with which flag of wsconform they can be; "" for nothing.
-// An error means that the server cannot be connected to.
-func Look(ctx context.Context, t *Target, opt *Options) (string, error) {
+// Finding is what a look found, in one line, with the flag of wsconform that helps. The
+// zero value is nothing.
+type Finding struct {
+	Text string
+	// Stops is true where no case can be played as it is meant: most would fail, slowly,
+	// and say nothing of the server.
+	Stops bool
+}
+
+// Look makes a first connection to a server and says what will keep cases from being
+// played there. An error means that the server cannot be connected to.
+func Look(ctx context.Context, t *Target, opt *Options) (Finding, error) {
 	s := newSession(lookCase, true, opt)
 	h, left, err := s.greet(ctx, t)
 	if s.nc == nil {
-		return "", err
+		return Finding{}, err
 	}
 	defer s.head.Wait()
 	defer s.nc.Close()
@@ -45,15 +53,44 @@ func Look(ctx context.Context, t *Target, opt *Options) (string, error) {
 	defer stop()
 	switch {
 	case h == nil:
-		return s.unanswered(left, err), nil
+		return Finding{s.unanswered(left, err), true}, nil
 	case !strings.HasPrefix(h.Start, "HTTP/1.1 101"):
-		return s.refused(ctx, t, h, left), nil
+		return Finding{s.refused(ctx, t, h, left), true}, nil
 	}
 	if wrong := s.checkResponse(h, s.draft); wrong != "" {
-		return "the server's answer to an ordinary handshake is wrong: " + wrong, nil
+		return Finding{"the server's answer to an ordinary handshake is wrong: " + wrong, false}, nil
 	}
 	s.play(left)
 	return s.looked(), nil
+}
+
+// lookDeflate is a look that offers permessage-deflate.
+var lookDeflate = &Case{ID: "look", Deflate: plainDeflate(), Script: []Step{closeWith(1000), closeAfter(lookAnswer)}, Expect: []Outcome{ok()}, Close: cleanClose}
+
+// LookDeflate is like Look, and says whether the server stays away where a client offers
+// permessage-deflate, as most cases about compression do.
+func LookDeflate(ctx context.Context, t *Target, opt *Options) (Finding, error) {
+	s := newSession(lookDeflate, true, opt)
+	h, got, err := s.greet(ctx, t)
+	if s.nc == nil {
+		return Finding{}, err
+	}
+	defer s.head.Wait()
+	defer s.nc.Close()
+	what := ""
+	switch {
+	case h != nil && strings.HasPrefix(h.Start, "HTTP/1.1 101"):
+		return Finding{}, nil
+	case h != nil:
+		what = "answers " + s.shown([]byte(status1(h))) + " to"
+	case errTime(err):
+		what = fmt.Sprintf("does not answer, within %v,", opt.scale(openTimeout))
+	case len(got) > 0:
+		what = "answers " + s.shown(got) + " to"
+	default:
+		what = "ends the connection at"
+	}
+	return Finding{"the server " + what + " a handshake that offers permessage-deflate, and does without it; --exclude deflate plays the other cases", true}, nil
 }
 
 // greet connects and does the opening handshake, as far as it goes.
@@ -183,7 +220,7 @@ func (s *session) body(left []byte) []byte {
 }
 
 // looked says what a look's connection showed.
-func (s *session) looked() string {
+func (s *session) looked() Finding {
 	var before, after []Event // the message that was sent
 	quiet := false
 	for _, e := range s.events {
@@ -202,31 +239,32 @@ func (s *session) looked() string {
 			echo = i
 		}
 	}
+	stops := func(format string, args ...any) Finding { return Finding{fmt.Sprintf(format, args...), true} }
 	switch n := s.opt.Greeting + len(before); {
 	case s.waiting:
-		return fmt.Sprintf("the server does not greet with as many messages as --greeting %d says: %d came", s.opt.Greeting, s.opt.Greeting-s.greeting)
+		return stops("the server does not greet with as many messages as --greeting %d says: %d came", s.opt.Greeting, s.opt.Greeting-s.greeting)
 	case len(before) > 0 && echo == 0:
-		return fmt.Sprintf("the server greets first, with %s: %s; --greeting %d passes over that", messages(n), s.listed(before), n)
+		return stops("the server greets first, with %s: %s; --greeting %d passes over that", messages(n), s.listed(before), n)
 	case s.end.Violation != "":
-		return "the server breaks the protocol on an ordinary connection: " + s.end.Violation
+		return Finding{"the server breaks the protocol on an ordinary connection: " + s.end.Violation, false}
 	case !quiet:
-		return "the server ends every connection at once" + s.howEnded() + s.wants()
+		return stops("the server ends every connection at once%s%s", s.howEnded(), s.wants())
 	case len(after) == 0 && s.end.RanOut == "":
-		return "the server ends the connection when it is sent a message" + s.howEnded()
+		return stops("the server ends the connection when it is sent a message%s", s.howEnded())
 	case len(after) == 0:
-		return fmt.Sprintf("the server is silent: it did not answer a message within %v; the cases need a server that echoes (is the path of --url right?)", s.opt.scale(lookAnswer))
+		return stops("the server is silent: it did not answer a message within %v; the cases need a server that echoes (is the path of --url right?)", s.opt.scale(lookAnswer))
 	case echo < 0:
 		text := fmt.Sprintf("the server is no echo server: it answers %q with %s", lookText, s.listed(after))
 		if len(before) > 0 {
 			text += ", and greets first, with " + s.listed(before)
 		}
-		return text
+		return Finding{text, true}
 	case after[echo].Binary:
-		return "the server echoes text as binary"
+		return Finding{"the server echoes text as binary", false}
 	case echo > 0:
-		return fmt.Sprintf("the server sends %s before the echo: %s; the cases take that for a wrong echo", messages(echo), s.listed(after[:echo]))
+		return stops("the server sends %s before the echo: %s; the cases take that for a wrong echo", messages(echo), s.listed(after[:echo]))
 	}
-	return ""
+	return Finding{}
 }
 
 // howEnded says with what the server closed.

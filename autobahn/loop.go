@@ -3,6 +3,7 @@ package autobahn
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
@@ -29,6 +30,27 @@ func (s *session) beginLoop() {
 	s.result = fmt.Sprintf("not done within %v", s.opt.scale(l.Timeout))
 	s.after(l.Timeout, s.finish)
 	l.next(s)
+	s.got = time.Now()
+	l.watch(s)
+}
+
+// stallTime is how long a peer that echoes many messages may send nothing at all.
+const stallTime = 30 * time.Second
+
+// watch ends a loop in which nothing has come for so long: a run of cases that each wait
+// for minutes takes hours.
+func (l *loop) watch(s *session) {
+	limit := s.opt.scale(stallTime)
+	s.timers.add(time.Until(s.got.Add(limit)), func() {
+		switch {
+		case l.ended || s.state != stateOpen:
+		case time.Since(s.got) < limit:
+			l.watch(s)
+		default:
+			s.result = fmt.Sprintf("message %d of %d did not come back: nothing came for %v, the limit for one message (--time-scale stretches it)", l.sent, s.opt.count(l.Loop), limit)
+			s.finish()
+		}
+	})
 }
 
 // next sends the next message.

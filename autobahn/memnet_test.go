@@ -60,6 +60,7 @@ type memStream struct {
 	// Guarded by mu.
 	buf           []byte
 	ended, gone   bool // by the writer; by the reader
+	reset         bool // by the writer, in place of an end
 	readBy, putBy time.Time
 }
 
@@ -74,7 +75,10 @@ func newMemPair() (a, b *memConn) {
 
 // memConn is one end. Like TCP's it delivers what was written before it was closed,
 // and resets whoever writes to an end that is closed.
-type memConn struct{ in, out *memStream }
+type memConn struct {
+	in, out *memStream
+	resets  bool
+}
 
 func passed(t time.Time) bool { return !t.IsZero() && !time.Now().Before(t) }
 
@@ -93,6 +97,8 @@ func (c *memConn) Read(p []byte) (int, error) {
 			s.buf = s.buf[n:]
 			s.cond.Broadcast()
 			return n, nil
+		case s.reset:
+			return 0, syscall.ECONNRESET
 		case s.ended:
 			return 0, io.EOF
 		}
@@ -136,7 +142,16 @@ func (c *memConn) CloseWrite() error {
 	return nil
 }
 
+// SetLinger makes Close reset the connection, as TCP's does for 0.
+func (c *memConn) SetLinger(sec int) error {
+	c.resets = sec == 0
+	return nil
+}
+
 func (c *memConn) Close() error {
+	if c.resets {
+		c.out.change(func() { c.out.reset = true })
+	}
 	c.in.change(func() { c.in.gone = true })
 	return c.CloseWrite()
 }

@@ -2,6 +2,7 @@ package autobahn
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,6 +68,10 @@ func (p Params) String() string {
 	return b
 }
 
+// windowBits are what RFC 7692 §7.1.2 has for 8 to 15: "a decimal integer value without
+// leading zeroes".
+var windowBits = []string{"8", "9", "10", "11", "12", "13", "14", "15"}
+
 // parseParams reads the parameters of one extension element (RFC 7692 §7.1).
 func parseParams(e wire.Extension, offer bool) (p Params, err error) {
 	seen := map[string]bool{}
@@ -86,10 +91,10 @@ func parseParams(e wire.Extension, offer bool) (p Params, err error) {
 				p.ClientNoTakeover = true
 			}
 		case "server_max_window_bits", "client_max_window_bits":
-			n, err := strconv.Atoi(q.Value)
+			n := slices.Index(windowBits, q.Value) + 8
 			if !q.HasValue && offer && q.Name[0] == 'c' {
-				n, err = anyBits, nil
-			} else if err != nil || n < 8 || n > 15 {
+				n = anyBits
+			} else if n < 8 {
 				return p, fmt.Errorf("%s=%q", q.Name, q.Value)
 			}
 			if q.Name[0] == 's' {
@@ -137,7 +142,7 @@ func conforms(answer Params, offers []Params) string {
 		switch {
 		case o.ServerNoTakeover && !answer.ServerNoTakeover:
 			wrong = "the answer leaves out server_no_context_takeover"
-		case o.ServerBits != 0 && answer.ServerBits == 0:
+		case o.ServerBits != 0 && o.ServerBits != 15 && answer.ServerBits == 0: // without it, it is 15
 			wrong = "the answer leaves out server_max_window_bits"
 		case o.ServerBits != 0 && answer.ServerBits > o.ServerBits:
 			wrong = fmt.Sprintf("the answer has server_max_window_bits=%d, larger than the %d offered", answer.ServerBits, o.ServerBits)
@@ -202,6 +207,7 @@ func (s *session) beginDeflate() bool {
 		return false
 	}
 	a.in.Limit = d.limit
+	s.parser.MaxMessage = uint64(d.limit) // what comes back need not be compressed
 	s.parser.Inflater = a.in
 	return true
 }

@@ -52,10 +52,13 @@ type Opening struct {
 type Draft struct {
 	Start  string
 	Fields []wire.Field
-	Body   []byte // after the empty line
-	Chop   int    // bytes in a write; 0: all
-	Key    string // the client's Sec-WebSocket-Key
-	Raw    []byte // replaces everything, where it is not nil
+	Body   []byte     // after the empty line
+	Chop   int        // bytes in a write; 0: all
+	Key    string     // the client's Sec-WebSocket-Key
+	Asked  *wire.Head // what the client asked for; nil where the tester is the client
+	Raw    []byte     // replaces everything, where it is not nil
+	// Impossible says why the client's request leaves no room for the case; "": it does.
+	Impossible string
 }
 
 // Set replaces the fields called name by one.
@@ -239,6 +242,7 @@ func (s *session) writeHead(d *Draft) {
 			if _, err := s.nc.Write(p[:n]); err != nil {
 				return
 			}
+			time.Sleep(s.opt.scale(octetPause))
 		}
 		s.nc.Write(p)
 	}

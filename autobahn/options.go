@@ -1,6 +1,7 @@
 package autobahn
 
 import (
+	"context"
 	"crypto/tls"
 	"hash/fnv"
 	"math/rand/v2"
@@ -24,6 +25,8 @@ type Options struct {
 	Seed uint64
 	// Messages caps the messages of a case that sends a thousand. 0: no cap.
 	Messages int
+	// Connections caps the connections of a case that makes many. 0: no cap.
+	Connections int
 	// OriginalGrading grades cases 13.3 to 13.6 as the original suite does: it
 	// does not mind a server that leaves server_max_window_bits out of its answer,
 	// or answers a larger one.
@@ -45,6 +48,12 @@ type Options struct {
 	// Greeting is how many messages a server sends first on every connection. They are
 	// ignored, and a case begins after them.
 	Greeting int
+
+	// Restart starts a server again that has ended, and waits until it can be connected
+	// to; it says how the server ended. Nil: it is waited for.
+	Restart func(ctx context.Context) (how string, err error)
+	// Gone is called once where the server does not come back.
+	Gone func(why string)
 
 	// Excluded reports whether a case is not to be run for an agent.
 	Excluded func(agent string, c *Case) bool

@@ -81,14 +81,26 @@ var (
 
 // Rules about endings.
 var (
-	ruleFailClose = &Rule{"RFC 6455 §5.5.1", "After both sending and receiving a Close message, an endpoint considers the WebSocket connection closed and MUST close the underlying TCP connection. The server MUST close the underlying TCP connection immediately; the client SHOULD wait for the server to close the connection but MAY close the connection at any time after sending and receiving a Close message, e.g., if it has not received a TCP Close from the server in a reasonable time period."}
-	ruleEOF       = &Rule{"RFC 6455 §7.2.1", "If at any point the underlying transport layer connection is unexpectedly lost, the client MUST _Fail the WebSocket Connection_."}
-	ruleIANA      = &Rule{"RFC 6455 §11.7", "This specification creates a new IANA registry for WebSocket Connection Close Code Numbers in accordance with the principles set out in RFC 5226 [RFC5226]."}
+	ruleFailClose   = &Rule{"RFC 6455 §5.5.1", "After both sending and receiving a Close message, an endpoint considers the WebSocket connection closed and MUST close the underlying TCP connection. The server MUST close the underlying TCP connection immediately; the client SHOULD wait for the server to close the connection but MAY close the connection at any time after sending and receiving a Close message, e.g., if it has not received a TCP Close from the server in a reasonable time period."}
+	ruleNothingMore = &Rule{"RFC 6455 §5.5.1", "The application MUST NOT send any more data frames after sending a Close frame."}
+	ruleUnfit       = &Rule{"RFC 7692 §7.1", "A client MUST _Fail the WebSocket Connection_ if the peer server accepted an extension negotiation offer for this extension with an extension negotiation response meeting any of the following conditions: [...] The client does not support the configuration that the response represents."}
+	ruleKeyRandom   = &Rule{"RFC 6455 §4.1", "The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value that has been base64-encoded. [...] The nonce MUST be selected randomly for each connection."}
+	ruleHostPort    = &Rule{"RFC 6455 §4.1", "The request MUST contain a |Host| header field whose value contains /host/ plus optionally \":\" followed by /port/ (when not using the default port)."}
+	ruleFragment    = &Rule{"RFC 6455 §3", "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on these URIs."}
+	ruleEOF         = &Rule{"RFC 6455 §7.2.1", "If at any point the underlying transport layer connection is unexpectedly lost, the client MUST _Fail the WebSocket Connection_."}
+	ruleIANA        = &Rule{"RFC 6455 §11.7", "This specification creates a new IANA registry for WebSocket Connection Close Code Numbers in accordance with the principles set out in RFC 5226 [RFC5226]."}
 )
 
 // Rules of HTTP.
 var (
-	ruleHTTPColon = &Rule{"RFC 9112 §5.1", "A server MUST reject, with a response status code of 400 (Bad Request), any received request message that contains whitespace between a header field name and colon."}
-	ruleHTTP10    = &Rule{"RFC 9110 §15.2", "Since HTTP/1.0 did not define any 1xx status codes, a server MUST NOT send a 1xx response to an HTTP/1.0 client."}
-	ruleHTTPValue = &Rule{"RFC 9110 §5.5", "Field values containing CR, LF, or NUL characters are invalid and dangerous, due to the varying ways that implementations might parse and interpret those characters; a recipient of CR, LF, or NUL within a field value MUST either reject the message or replace each of those characters with SP before further processing or forwarding of that message."}
+	ruleHTTPColon   = &Rule{"RFC 9112 §5.1", "A server MUST reject, with a response status code of 400 (Bad Request), any received request message that contains whitespace between a header field name and colon."}
+	ruleAbsolute    = &Rule{"RFC 9112 §3.2.2", "a server MUST accept the absolute-form in requests even though most HTTP/1.1 clients will only send the absolute-form to a proxy."}
+	ruleEmptyLine   = &Rule{"RFC 9112 §2.2", "In the interest of robustness, a server that is expecting to receive and parse a request-line SHOULD ignore at least one empty line (CRLF) received prior to the request-line."}
+	ruleNoLength    = &Rule{"RFC 9110 §8.6", "A server MUST NOT send a Content-Length header field in any response with a status code of 1xx (Informational) or 204 (No Content)."}
+	ruleNoEncoding  = &Rule{"RFC 9112 §6.1", "A server MUST NOT send a Transfer-Encoding header field in any response with a status code of 1xx (Informational) or 204 (No Content)."}
+	ruleNoBody101   = &Rule{"RFC 9112 §6.3", "Any response to a HEAD request and any response with a 1xx (Informational), 204 (No Content), or 304 (Not Modified) status code is always terminated by the first empty line after the header fields, regardless of the header fields present in the message, and thus cannot contain a message body or trailer section."}
+	ruleCloseOption = &Rule{"RFC 9112 §9.6", "A server that sends a \"close\" connection option MUST initiate closure of the connection [...] after it sends the response containing the \"close\" connection option."}
+	ruleInterim     = &Rule{"RFC 9110 §15.2", "A client MUST be able to parse one or more 1xx responses received prior to a final response, even if the client does not expect one."}
+	ruleHTTP10      = &Rule{"RFC 9110 §15.2", "Since HTTP/1.0 did not define any 1xx status codes, a server MUST NOT send a 1xx response to an HTTP/1.0 client."}
+	ruleHTTPValue   = &Rule{"RFC 9110 §5.5", "Field values containing CR, LF, or NUL characters are invalid and dangerous, due to the varying ways that implementations might parse and interpret those characters; a recipient of CR, LF, or NUL within a field value MUST either reject the message or replace each of those characters with SP before further processing or forwarding of that message."}
 )

@@ -2,6 +2,7 @@ package autobahn
 
 import (
 	"slices"
+	"time"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
@@ -24,10 +25,12 @@ func (s *session) do(step *Step) {
 		}
 		s.write(p)
 	case actSync:
-		for _, f := range step.frames {
-			s.write(s.render(nil, f))
-		}
+		s.oneByOne(&trickle{frames: step.frames})
 	case actChop:
+		if step.chop == 1 {
+			s.oneByOne(&trickle{frames: step.frames, octets: true})
+			return
+		}
 		for _, f := range step.frames {
 			s.writeChopped(s.render(nil, f), step.chop)
 		}
@@ -50,6 +53,12 @@ func (s *session) do(step *Step) {
 	case actHalfClose:
 		s.note("ending our side of TCP")
 		s.out.write(nil)
+	case actMute:
+		s.note("reading nothing for now")
+		s.muted = true
+	case actUnmute:
+		s.note("reading again")
+		s.muted = false
 	case actSplit:
 		s.split(step)
 	}
@@ -65,6 +74,69 @@ func (s *session) writeChopped(p []byte, n int) {
 		s.write(p[:k])
 		p = p[k:]
 	}
+}
+
+// What a peer has to take what comes alone, before scaling: an octet, or a frame that it
+// may answer. TCP joins what a peer has no time to read, and then it depends on the
+// machine what a peer sees.
+const (
+	octetPause = time.Millisecond
+	framePause = 100 * time.Millisecond
+)
+
+// trickle is frames that are sent one by one.
+type trickle struct {
+	frames []*wire.Frame
+	octets bool   // each octet alone
+	rest   []byte // of the first frame
+}
+
+// oneByOne sends frames in writes of their own. Behind each that can be answered it waits
+// for the answer, but not for long.
+func (s *session) oneByOne(t *trickle) {
+	s.blocked = true
+	if s.state != stateOpen || len(t.frames) == 0 {
+		s.blocked, s.inFrame = false, false
+		s.advance()
+		s.closeIfComplete()
+		return
+	}
+	f := t.frames[0]
+	if t.rest == nil {
+		t.rest = s.render(nil, f)
+	}
+	n := len(t.rest)
+	if t.octets {
+		n = 1
+	}
+	s.write(t.rest[:n])
+	t.rest = t.rest[n:]
+	if s.inFrame = len(t.rest) > 0; s.inFrame {
+		s.after(octetPause, func() { s.oneByOne(t) })
+		return
+	}
+	s.frameDone()
+	t.frames, t.rest = t.frames[1:], nil
+	switch {
+	case len(t.frames) == 0:
+		s.oneByOne(t)
+	case f.Fin && (f.Opcode < wire.Close || f.Opcode == wire.Ping):
+		s.onEvent(framePause, func() { s.oneByOne(t) })
+	default:
+		s.after(octetPause, func() { s.oneByOne(t) })
+	}
+}
+
+// onEvent calls f when something has come back, and after d at the latest.
+func (s *session) onEvent(d time.Duration, f func()) {
+	done := false
+	s.heard = func() {
+		if !done {
+			done, s.heard = true, nil
+			f()
+		}
+	}
+	s.after(d, s.heard)
 }
 
 // sendPiece sends part of a frame, which keeps its masking key.

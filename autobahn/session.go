@@ -2,10 +2,12 @@ package autobahn
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
@@ -22,8 +24,9 @@ const (
 
 // Delays, before scaling. Those of the closing handshake are the original's.
 const (
-	closeTimeout = time.Second // for the answer to our Close
-	dropTimeout  = time.Second // for the server to close TCP after both Closes
+	closeTimeout = time.Second            // for the answer to our Close
+	dropTimeout  = time.Second            // for the server to close TCP after both Closes
+	lingerTime   = 300 * time.Millisecond // for what comes behind both Closes
 	openTimeout  = 5 * time.Second
 	greetTimeout = 5 * time.Second       // for a server's greeting
 	restDelay    = 50 * time.Millisecond // for the rest of a frame that is glued in part
@@ -43,6 +46,8 @@ type session struct {
 	head   sync.WaitGroup // writes our part of the opening handshake
 	draft  *Draft         // of a look's opening handshake
 
+	clientHead *wire.Head // a client's request
+
 	secrets [][]byte // what logs and reports must not show
 
 	in     *reader
@@ -57,7 +62,10 @@ type session struct {
 	pc         int  // the next step
 	blocked    bool // a wait or an await is under way
 	awaiting   int
-	closeChop  int // bytes in a write of our Close; 0: all
+	heard      func()    // called at the next event; nil for none
+	muted      bool      // nothing is read for now
+	got        time.Time // when bytes came last
+	closeChop  int       // bytes in a write of our Close; 0: all
 	pieces     map[*wire.Frame][]byte
 	inFrame    bool   // a frame is written in part
 	rest       []byte // of a frame that began with the opening handshake
@@ -65,7 +73,10 @@ type session struct {
 	pongs      []*wire.Frame
 	negotiated *Agreement
 	loop       *loop
-	keys       [][4]byte // of the peer's first frames
+	keys       []sentKey // of the peer's first frames
+	peerClosed bool      // the peer has sent a Close
+	late       []byte    // the opcodes of frames that came behind it
+	reset      bool      // TCP ended with a reset
 
 	events  []Event
 	inTime  int      // events before time ran out
@@ -75,6 +86,15 @@ type session struct {
 	result  string // why behaviour failed, where there is more to say than the trace
 	forced  Verdict
 }
+
+// sentKey is the masking key of a frame.
+type sentKey struct {
+	opcode byte
+	key    [4]byte
+}
+
+// maxKeys is how many of a peer's masking keys are kept.
+const maxKeys = 400
 
 // Ending is how a connection ended.
 type Ending struct {
@@ -98,6 +118,9 @@ func (s *session) play(left []byte) {
 	s.end.Opened = true
 	s.parser.Receiver = s
 	s.parser.Client = s.client
+	if nc, ok := s.nc.(interface{ SetReadBuffer(int) error }); ok && s.c.narrow {
+		nc.SetReadBuffer(readSize)
+	}
 	s.in = newReader(s.nc)
 	s.out = newWriter(s.nc)
 	s.timers.init()
@@ -115,8 +138,12 @@ func (s *session) play(left []byte) {
 		s.feed(left)
 	}
 	for s.state != stateClosed {
+		chunks := s.in.chunks
+		if s.muted {
+			chunks = nil
+		}
 		select {
-		case chunk, ok := <-s.in.chunks:
+		case chunk, ok := <-chunks:
 			if !ok {
 				s.lost(s.in.err)
 				continue
@@ -187,6 +214,7 @@ func (s *session) after(d time.Duration, f func()) {
 }
 
 func (s *session) feed(p []byte) {
+	s.got = time.Now()
 	if s.logging() {
 		s.log.octets(Received, p)
 	}
@@ -209,10 +237,11 @@ func (s *session) lost(err error) {
 	if errors.Is(err, io.EOF) {
 		s.note("the peer closed TCP")
 	} else {
+		s.reset = errors.Is(err, syscall.ECONNRESET)
 		s.note("the peer reset TCP: %v", err)
 	}
 	if !s.end.Clean && s.end.UncleanReason == "" {
-		s.end.UncleanReason = "the peer closed TCP without the closing handshake"
+		s.end.UncleanReason = "the testee ended TCP without the closing handshake"
 	}
 	s.state = stateClosed
 }
@@ -224,7 +253,7 @@ func (s *session) giveUp() {
 	}
 	s.ranOut("the case's own time")
 	s.end.Clean = false
-	s.end.UncleanReason = "the case did not end in time"
+	s.end.UncleanReason = fmt.Sprintf("the case did not end within %v", s.opt.caseTimeout(s.c))
 	s.drop()
 }
 
@@ -252,7 +281,7 @@ func (s *session) violate(what string) {
 
 // write sends bytes; each call is a write of its own.
 func (s *session) write(p []byte) {
-	if s.state == stateClosed {
+	if s.state == stateClosed || len(p) == 0 { // nil ends our side
 		return
 	}
 	if s.logging() {

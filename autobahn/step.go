@@ -21,6 +21,8 @@ const (
 	actFinish                  // if it is still open after a while, close it
 	actHangUp                  // close TCP without a Close
 	actHalfClose               // end our side of TCP without a Close, and go on reading
+	actMute                    // read nothing for now
+	actUnmute                  // read again
 	actSplit                   // a frame in two writes, a moment apart
 )
 
@@ -51,6 +53,8 @@ func await(events int) Step                   { return Step{do: actAwait, events
 func killAfter(d time.Duration) Step          { return Step{do: actKill, delay: d} }
 func closeAfter(d time.Duration) Step         { return Step{do: actFinish, delay: d} }
 func hangUp() Step                            { return Step{do: actHangUp} }
+func mute() Step                              { return Step{do: actMute} }
+func unmute() Step                            { return Step{do: actUnmute} }
 func halfClose() Step                         { return Step{do: actHalfClose} }
 
 // split sends a frame in two writes, of which the first has n bytes.

@@ -80,20 +80,24 @@ func Match(pattern, id string) bool {
 	return strings.HasSuffix(id, parts[len(parts)-1])
 }
 
+// matches reports whether a pattern means the case: Match, or "deflate" for all that
+// negotiate permessage-deflate.
+func (c *Case) matches(pattern string) bool {
+	return Match(pattern, c.ID) || pattern == "deflate" && c.Deflate != nil
+}
+
 // Select is the cases for a role that match one of the patterns and none of the
 // others. A pattern that matches no case at all is an error.
 func Select(cases []*Case, testee Role, patterns, except []string) ([]*Case, error) {
 	for _, p := range slices.Concat(patterns, except) {
-		if !slices.ContainsFunc(cases, func(c *Case) bool { return Match(p, c.ID) }) {
+		if !slices.ContainsFunc(cases, func(c *Case) bool { return c.matches(p) }) {
 			return nil, fmt.Errorf("no case matches %q", p)
 		}
 	}
-	matches := func(list []string, id string) bool {
-		return slices.ContainsFunc(list, func(p string) bool { return Match(p, id) })
-	}
+	matches := func(list []string, c *Case) bool { return slices.ContainsFunc(list, c.matches) }
 	var list []*Case
 	for _, c := range cases {
-		if c.Testee&testee != 0 && (len(patterns) == 0 || matches(patterns, c.ID)) && !matches(except, c.ID) {
+		if c.Testee&testee != 0 && (len(patterns) == 0 || matches(patterns, c)) && !matches(except, c) {
 			list = append(list, c)
 		}
 	}

@@ -17,14 +17,15 @@ import (
 // ClientTester is a server that tests the clients that connect to it. They ask
 // for cases by the URLs of the original suite:
 //
-//	/getCaseCount                   how many cases there are
+//	/getCaseCount                   the largest N
 //	/getCaseInfo?case=N             a case's id and what it does
 //	/runCase?case=N&agent=A         plays a case
 //	/getCaseStatus?case=N&agent=A   what became of it
 //	/updateReports?agent=A          calls Report
 //	/stopServer                     calls Stop
 //
-// Instead of case=N, which counts from 1, casetuple=ID is taken everywhere.
+// Instead of case=N, which counts from 1, casetuple=ID is taken everywhere. A case that
+// needs several connections has a number for each of them.
 type ClientTester struct {
 	Cases   []*Case
 	Options *Options
@@ -35,8 +36,10 @@ type ClientTester struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	results map[string]map[string]*Result // by agent and id
-	changed chan struct{}                 // closed at the next result
+	results map[string]map[string]*Result     // by agent and id
+	parts   map[string]map[string]*partStatus // by agent and case, of those that have parts
+	numbers []play                            // what each case number plays
+	changed chan struct{}                     // closed at the next result
 	conns   map[net.Conn]struct{}
 	closed  bool
 	aborted bool
@@ -144,12 +147,28 @@ func (t *ClientTester) Agents() []string {
 	return list
 }
 
-func (t *ClientTester) store(r *Result) {
+func (t *ClientTester) store(o *order, r *Result) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.aborted {
 		return
 	}
+	t.put(r)
+	if o.c.parts != nil {
+		whole := t.storePart(o, r)
+		if whole == nil {
+			return
+		}
+		r = whole
+		t.put(r)
+	}
+	if t.Options.Done != nil && !r.Skipped {
+		t.Options.Done(r)
+	}
+}
+
+// put keeps a result, of a case or of a part. mu is held.
+func (t *ClientTester) put(r *Result) {
 	if t.results == nil {
 		t.results = map[string]map[string]*Result{}
 	}
@@ -161,18 +180,18 @@ func (t *ClientTester) store(r *Result) {
 		close(t.changed)
 		t.changed = nil
 	}
-	if t.Options.Done != nil && !r.Skipped {
-		t.Options.Done(r)
-	}
 }
 
 // await waits for a result.
-func (t *ClientTester) await(agent, id string) *Result {
+func (t *ClientTester) await(o *order) *Result {
 	deadline := time.NewTimer(t.Options.scale(30 * time.Second))
 	defer deadline.Stop()
 	for {
 		t.mu.Lock()
-		r := t.results[agent][id]
+		r := t.results[o.agent][o.play.ID]
+		if p := t.parts[o.agent][o.c.ID]; r == nil && p != nil && p.whole {
+			r = t.results[o.agent][o.c.ID]
+		}
 		if t.changed == nil {
 			t.changed = make(chan struct{})
 		}
@@ -193,8 +212,9 @@ func (t *ClientTester) await(agent, id string) *Result {
 type order struct {
 	path  string
 	agent string
-	index int // of the case, from 1
-	c     *Case
+	index int   // of the case, from 1
+	c     *Case // what is asked for
+	play  *Case // it, or one of its parts
 }
 
 // controlCase is what the control URLs play.
@@ -244,7 +264,8 @@ func (t *ClientTester) parse(h *wire.Head) (*order, error) {
 	if len(f) != 3 {
 		return nil, fmt.Errorf("malformed request line %q", h.Start)
 	}
-	u, err := url.ParseRequestURI(f[1])
+	target, _, _ := strings.Cut(f[1], "#") // H10.1 is about that
+	u, err := url.ParseRequestURI(target)
 	if err != nil {
 		return nil, err
 	}
@@ -259,20 +280,16 @@ func (t *ClientTester) parse(h *wire.Head) (*order, error) {
 	}
 	o := &order{path: u.Path, agent: oneLine(q.Get("agent"))}
 	if id := strings.TrimSpace(q.Get("casetuple")); id != "" {
-		for i, c := range t.Cases {
-			if c.ID == id {
-				o.c, o.index = c, i+1
-			}
-		}
-		if o.c == nil {
+		if !t.byID(o, id) {
 			return nil, fmt.Errorf("there is no case %q in this run", id)
 		}
 	} else if n := q.Get("case"); n != "" {
+		plays := t.plays()
 		i, err := strconv.Atoi(n)
-		if err != nil || i < 1 || i > len(t.Cases) {
-			return nil, fmt.Errorf("there is no case number %q in this run; there are 1 to %d", n, len(t.Cases))
+		if err != nil || i < 1 || i > len(plays) {
+			return nil, fmt.Errorf("there is no case number %q in this run; there are 1 to %d", n, len(plays))
 		}
-		o.c, o.index = t.Cases[i-1], i
+		o.c, o.play, o.index = plays[i-1].c, plays[i-1].part, plays[i-1].index
 	}
 	switch o.path {
 	case "/runCase", "/getCaseStatus":
@@ -305,14 +322,14 @@ func (t *ClientTester) control(o *order) (answer string, known bool) {
 	}
 	switch o.path {
 	case "/getCaseCount":
-		return strconv.Itoa(len(t.Cases)), true
+		return strconv.Itoa(len(t.plays())), true
 	case "/getCaseInfo":
-		return object(map[string]string{"id": o.c.ID, "description": o.c.Title})
+		return object(map[string]string{"id": o.play.ID, "description": o.play.Title})
 	case "/getCaseStatus":
 		if t.excluded(o.agent, o.c) {
 			return object(status(Unimplemented, Unimplemented)) // of the original's words this one fits best
 		}
-		if r := t.await(o.agent, o.c.ID); r != nil {
+		if r := t.await(o); r != nil {
 			return object(status(r.Behavior, r.BehaviorClose))
 		}
 		return "", true

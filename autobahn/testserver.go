@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 	"unicode"
 )
@@ -103,8 +102,7 @@ func (t *Target) Dial(ctx context.Context, cfg *tls.Config) (net.Conn, error) {
 // backTimeout is how long a server that refuses connections may take to come back.
 const backTimeout = 2 * time.Second
 
-// dialAgain is Dial that waits for a server which a case has ended: that should not
-// fail all the others, too.
+// dialAgain is Dial that waits for a server which is away for a moment.
 func (t *Target) dialAgain(ctx context.Context, opt *Options) (net.Conn, error) {
 	givenUp := time.After(opt.scale(backTimeout))
 	for {
@@ -123,56 +121,6 @@ func (t *Target) dialAgain(ctx context.Context, opt *Options) (net.Conn, error) 
 	}
 }
 
-// TestServer runs cases against a server and returns a result for each, in the
-// order of the cases. Once ctx is done, it returns those that there are.
-func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*Result {
-	results := make([]*Result, len(cases))
-	var done sync.Mutex
-	phase := func(heavy bool, limit int) {
-		var wg sync.WaitGroup
-		slots := make(chan struct{}, limit)
-		for i, c := range cases {
-			if c.heavy != heavy {
-				continue
-			}
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				continue
-			}
-			wg.Go(func() {
-				defer func() { <-slots }()
-				r := testServer(ctx, t, c, opt)
-				if ctx.Err() != nil {
-					return // the end of it is ours, not the server's
-				}
-				r.Index = i + 1
-				results[i] = r
-				done.Lock()
-				defer done.Unlock()
-				if opt.Done != nil && !r.Skipped {
-					opt.Done(r)
-				}
-			})
-		}
-		wg.Wait()
-	}
-	phase(false, opt.parallel())
-	phase(true, opt.heavyParallel())
-	return compact(results)
-}
-
-// compact leaves out what an interrupted run did not come to.
-func compact(results []*Result) []*Result {
-	list := results[:0]
-	for _, r := range results {
-		if r != nil && !r.Skipped {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
 func newSession(c *Case, client bool, opt *Options) *session {
 	now := time.Now()
 	s := &session{c: c, client: client, opt: opt, rng: opt.random(c), start: now, log: newWireLog(now)}
@@ -182,17 +130,43 @@ func newSession(c *Case, client bool, opt *Options) *session {
 	return s
 }
 
+// testServer plays a case, part by part. It returns nil where ctx ends it.
 func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
-	r := &Result{Case: c, Agent: opt.Agent, Started: time.Now()}
 	if opt.Agent != "" && opt.Excluded != nil && opt.Excluded(opt.Agent, c) {
-		r.Skipped = true
-		return r
+		return &Result{Case: c, Agent: opt.Agent, Skipped: true}
 	}
+	parts := opt.connections(c)
+	var done partResults
+	for _, part := range parts {
+		r := testOnce(ctx, t, part, opt)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if r.Unreachable && len(done.list) > 0 { // one of the parts before may have ended it
+			last := done.list[len(done.list)-1].Case
+			whole := done.merged(c, len(parts))
+			whole.cut = fmt.Sprintf(", after %s: %s", last.ID, last.Title)
+			return whole
+		}
+		if done.add(r); r.Unreachable || done.enough() {
+			break
+		}
+	}
+	return done.merged(c, len(parts))
+}
+
+// testOnce plays a case over a connection.
+func testOnce(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
+	r := &Result{Case: c, Agent: opt.Agent, Started: time.Now()}
 	s := newSession(c, true, opt)
 	r.Log = s.log
 	dialCtx, cancel := context.WithTimeout(ctx, opt.scale(2*openTimeout))
 	defer cancel()
-	nc, err := t.dialAgain(dialCtx, opt)
+	dial := t.dialAgain
+	if opt.Restart != nil { // nobody else starts it again
+		dial = func(ctx context.Context, opt *Options) (net.Conn, error) { return t.Dial(ctx, opt.TLS) }
+	}
+	nc, err := dial(dialCtx, opt)
 	if err != nil {
 		r.Unreachable = true
 		s.forced, s.result = Failed, "cannot connect: "+err.Error()
@@ -218,6 +192,7 @@ func (s *session) openAsClient(t *Target, r *Result) {
 	s.writeHead(d)
 	h, left, err := s.readHead()
 	if h != nil {
+		r.alive = time.Now()
 		r.Response = string(s.hide(h.Raw))
 		if r.Agent == "" {
 			if r.Agent = oneLine(h.Get("Server")); r.Agent == "" {

@@ -39,6 +39,9 @@ func (s *session) ponged(p []byte) {
 func (s *session) record(e Event) {
 	s.events = append(s.events, e)
 	s.arrived++
+	if s.heard != nil {
+		s.heard()
+	}
 	if s.blocked && s.awaiting > 0 && s.arrived >= s.awaiting {
 		s.blocked, s.awaiting = false, 0
 		s.advance()

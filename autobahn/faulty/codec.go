@@ -20,6 +20,7 @@ type codec struct {
 	inNoTake, outNoTake  bool
 	outBits              int
 	inHistory, outWindow []byte
+	inOther, outOther    []byte // of binary messages, where they have their own
 }
 
 func newCodec(e *endpoint, p params) *codec {
@@ -39,13 +40,35 @@ func newCodec(e *endpoint, p params) *codec {
 	return c
 }
 
+// history is what a message may refer back to.
+func (c *codec) history() *[]byte {
+	if c.e.has("keeps a context for each opcode") && c.e.opcode == opBinary {
+		return &c.inOther
+	}
+	return &c.inHistory
+}
+
 // inflate takes at most a byte more than maxMessage.
 func (c *codec) inflate(p []byte) ([]byte, error) {
 	in := append(append([]byte(nil), p...), 0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF)
 	if c.e.has("inflates what ends early") {
 		in = in[:len(p)+4] // as a program does that feeds a stream
 	}
-	out, err := io.ReadAll(io.LimitReader(flate.NewReaderDict(bytes.NewReader(in), c.inHistory), maxMessage+1))
+	tail := len(in) - len(p)
+	var out []byte
+	var err error
+	// A final block may be followed by others (RFC 7692 §7.2.1).
+	for r, first := bytes.NewReader(in), true; err == nil && (first || r.Len() > tail && !c.e.has("stops inflating at a final block")); first = false {
+		var some []byte
+		window := last(append(bytes.Clone(*c.history()), out...), 1<<15)
+		some, err = io.ReadAll(io.LimitReader(flate.NewReaderDict(r, window), maxMessage+1))
+		if out = append(out, some...); len(out) > maxMessage {
+			break
+		}
+		if tail > 4 && r.Len() > tail && c.e.has("forgets the window at a final block") {
+			defer func() { c.inHistory = nil }()
+		}
+	}
 	if err != nil {
 		if !c.e.has("delivers what it could inflate") && !(c.e.has("inflates what ends early") && err == io.ErrUnexpectedEOF) {
 			return nil, err
@@ -59,14 +82,21 @@ func (c *codec) inflate(p []byte) ([]byte, error) {
 
 // remember puts a message into the window of what the peer sends.
 func (c *codec) remember(p []byte) {
-	c.inHistory = last(append(c.inHistory, p...), 1<<15)
+	h := c.history()
+	if *h = last(append(*h, p...), 1<<15); len(p) == 0 && c.e.has("forgets the window at an empty message") {
+		*h = nil
+	}
 }
 
-func (c *codec) deflate(p []byte) []byte {
+func (c *codec) deflate(p []byte, opcode byte) []byte {
+	window := &c.outWindow
+	if c.e.has("deflates with a context for each opcode") && opcode == opBinary {
+		window = &c.outOther
+	}
 	var s deflate.Stream
-	s.Fixed(false, deflate.Tokens(c.outWindow, p, 1<<c.outBits)...)
+	s.Fixed(false, deflate.Tokens(*window, p, 1<<c.outBits)...)
 	if !c.outNoTake {
-		c.outWindow = last(append(c.outWindow, p...), 1<<15)
+		*window = last(append(*window, p...), 1<<15)
 	}
 	return s.FlushTail()
 }

@@ -9,6 +9,9 @@ import (
 
 // control takes a control frame.
 func (e *endpoint) control(h header) error {
+	if h.length > maxMessage {
+		return &failure{1002, "a long control frame"}
+	}
 	p := make([]byte, h.length)
 	if _, err := io.ReadFull(e.br, p); err != nil {
 		return err
@@ -35,6 +38,8 @@ func (e *endpoint) ping(p []byte) error {
 	switch {
 	case e.has("does not answer Pings"):
 		return nil
+	case e.has("loses Pings after 100 at once") && e.atOnce > 100:
+		return nil
 	case e.has("answers Pings without payload"):
 		return e.write(opPong, 0, nil)
 	case e.has("answers Pings after the message") && e.inMessage:
@@ -54,8 +59,11 @@ func (e *endpoint) validCode(code uint16) bool {
 	switch {
 	case e.has("takes any close code"):
 		return true
-	case e.has("takes the code 1015") && code == 1015:
+	case e.has("takes the code 1015") && code == 1015, e.has("takes codes from 2000 to 2998") && code >= 2000 && code <= 2998,
+		e.has("takes the code 42") && code == 42, e.has("takes the code 1016") && code == 1016:
 		return true
+	case e.has("refuses the code 4242") && code == 4242, e.has("refuses codes above 4095") && code > 4095:
+		return false
 	case e.has("refuses the codes 1012 to 1014") && code >= 1012 && code <= 1014:
 		return false
 	case e.has("refuses the codes 3000 to 3999") && code >= 3000 && code <= 3999:
@@ -94,6 +102,7 @@ func (e *endpoint) closeFrame(p []byte) error {
 		return errDone
 	}
 	e.write(opClose, 0, answer)
+	e.behindClose()
 	return e.afterClose()
 }
 
@@ -111,4 +120,21 @@ func (e *endpoint) afterClose() error {
 	}
 	e.hangUp()
 	return errDone
+}
+
+// behindClose sends what must not be sent.
+func (e *endpoint) behindClose() {
+	switch {
+	case e.has("sends a second Close"):
+		e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, 1000))
+	case e.has("sends a message behind the Close"):
+		e.write(opText, 0, []byte("one more thing"))
+	case e.has("sends a Ping behind the Close"):
+		e.write(opPing, 0, nil)
+	case e.has("resets TCP behind the Close"):
+		if tcp, ok := e.nc.(interface{ SetLinger(int) error }); ok {
+			tcp.SetLinger(0)
+			e.nc.Close()
+		}
+	}
 }

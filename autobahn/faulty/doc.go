@@ -7,6 +7,6 @@
 // The endpoints are plain and blocking, and share nothing with the tester but
 // its DEFLATE streams; they are not meant to be used for anything else.
 //
-// Read defects.go for what is wrong, endpoint.go for the protocol, opening.go
+// Read servers.go and clients.go for what is wrong, endpoint.go for the protocol, opening.go
 // for the handshakes.
 package faulty

@@ -2,14 +2,12 @@ package faulty
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"io"
 	"net"
 	"sync"
 	"time"
-	"unicode/utf8"
 )
 
 const (
@@ -32,18 +30,24 @@ type endpoint struct {
 	defect string
 	codec  *codec // nil: permessage-deflate was not agreed on
 
-	inMessage  bool
-	opcode     byte
-	compressed bool
-	message    []byte
-	parts      [][]byte
-	text       validator
-	key        [4]byte
-	keys       int
-	pings      [][]byte // that are answered late
-	writing    sync.Mutex
-	tasks      sync.WaitGroup // echoes that are under way
-	lastTask   chan struct{}  // closed when the last of them is done
+	messages       int // that have begun
+	atOnce         int // frames since there was nothing to read
+	inMessage      bool
+	opcode         byte
+	compressed     bool
+	lastOpcode     byte // of the message before
+	lastCompressed bool
+	message        []byte
+	parts          [][]byte
+	text           validator
+	key            [4]byte
+	keys           int
+	lastKey        uint32
+	pings          [][]byte       // that are answered late
+	writing        chan struct{}  // has room for whoever writes
+	inPart         func()         // called when the echo is written in part
+	tasks          sync.WaitGroup // echoes that are under way
+	lastTask       chan struct{}  // closed when the last of them is done
 }
 
 // has reports whether the endpoint has a defect.
@@ -127,6 +131,7 @@ func (e *endpoint) fail(f *failure) {
 		return
 	}
 	e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, code))
+	e.behindClose()
 	e.hangUp()
 }
 
@@ -145,10 +150,14 @@ func (e *endpoint) frame() error {
 	if e.has("answers the last of several Pings") && len(e.pings) > 0 && !e.more() {
 		e.answerLate()
 	}
+	if (e.has("loses messages after 500 at once") || e.has("loses Pings after 100 at once")) && !e.more() {
+		e.atOnce = 0
+	}
 	h, err := e.header()
 	if err != nil {
 		return err
 	}
+	e.atOnce++
 	if h.opcode >= 8 {
 		return e.control(h)
 	}
@@ -178,7 +187,7 @@ func (e *endpoint) header() (h header, err error) {
 			return h, err
 		}
 		h.length = uint64(binary.BigEndian.Uint16(b[:]))
-		if h.length < 126 && !e.has("takes long forms of short lengths") {
+		if h.length < 126 && !e.longForm(&h) {
 			return h, &failure{1002, "the length is not in its shortest form"}
 		}
 	case 127:
@@ -189,14 +198,20 @@ func (e *endpoint) header() (h header, err error) {
 		if e.has("reads 32 bits of a length") {
 			h.length &= 1<<32 - 1
 		}
+		if h.length>>63 != 0 && e.has("ignores the highest bit of a length") {
+			h.length &^= 1 << 63
+		}
 		if h.length>>63 != 0 {
 			return h, &failure{1002, "the length has its highest bit set"}
 		}
-		if h.length < 65536 && !e.has("takes long forms of short lengths") && !e.has("reads 32 bits of a length") {
+		if h.length < 65536 && !e.longForm(&h) && !(e.has("takes 64 bits of a length from 126 on") && h.length > 125) && !e.has("reads 32 bits of a length") {
 			return h, &failure{1002, "the length is not in its shortest form"}
 		}
 	default:
 		h.length = uint64(n)
+	}
+	if h.opcode >= 8 && h.length > 125 && e.longForm(&h) {
+		return h, &failure{1002, "a long control frame"}
 	}
 	if h.masked {
 		_, err = io.ReadFull(e.br, h.key[:])
@@ -215,35 +230,29 @@ func (e *endpoint) check(h *header, length byte) error {
 	if e.has("ignores RSV2 and RSV3") {
 		h.rsv &= 4
 	}
-	allowed := byte(0)
-	if e.codec != nil && (h.opcode == opText || h.opcode == opBinary) || e.codec != nil && e.has("takes RSV1 on any frame") {
-		allowed = 4
-	}
-	if h.rsv&^allowed != 0 {
+	if h.rsv&^e.bits(h, length) != 0 {
 		return &failure{1002, "a reserved bit"}
 	}
-	if h.masked == e.client && !e.has("takes any masking") {
+	if h.masked == e.client && !e.anyMasking(h, length) {
 		return &failure{1002, "the masking is that of the other side"}
 	}
-	if (h.opcode > opBinary && h.opcode < opClose || h.opcode > opPong) && !e.has("ignores reserved opcodes") {
+	if (h.opcode > opBinary && h.opcode < opClose || h.opcode > opPong) && !e.anyOpcode(h) {
 		return &failure{1002, "a reserved opcode"}
 	}
 	if h.opcode >= 8 {
-		if !h.fin && !e.has("takes fragmented control frames") {
+		fragmented, long := e.anyControl(h, length)
+		if !h.fin && !fragmented {
 			return &failure{1002, "a fragmented control frame"}
 		}
-		if length > 125 && !e.has("takes long control frames") {
+		if length > 125 && !long {
 			return &failure{1002, "a long control frame"}
 		}
 		return nil
 	}
-	if h.opcode == opContinuation && !e.inMessage && !e.has("takes a continuation of nothing") {
-		return &failure{1002, "nothing to continue"}
+	if h.opcode > opBinary {
+		return nil
 	}
-	if (h.opcode == opText || h.opcode == opBinary) && e.inMessage && !e.has("takes a message inside a message") {
-		return &failure{1002, "a message inside a message"}
-	}
-	return nil
+	return e.inOrder(h, length)
 }
 
 // data takes a frame of a message.
@@ -254,6 +263,8 @@ func (e *endpoint) data(h header) error {
 		return err
 	case !e.inMessage:
 		e.begin(h)
+	default:
+		e.textFragment()
 	}
 	start := len(e.message)
 	if err := e.payload(h); err != nil {
@@ -269,12 +280,14 @@ func (e *endpoint) data(h header) error {
 
 func (e *endpoint) begin(h header) {
 	e.inMessage = true
-	e.opcode, e.compressed = h.opcode, h.rsv&4 != 0
+	e.messages++
+	e.lastOpcode, e.lastCompressed = e.opcode, e.compressed
+	e.opcode, e.compressed = h.opcode, h.rsv&4 != 0 && e.codec != nil
 	if h.opcode == opContinuation {
 		e.opcode = opText
 	}
 	e.message, e.parts = e.message[:0], nil
-	e.text = validator{}
+	e.text = e.newText()
 	if h.masked {
 		e.key = h.key
 	}
@@ -308,70 +321,12 @@ func (e *endpoint) payload(h header) error {
 			}
 		}
 		at += n
-		if e.opcode == opText && !e.compressed && e.checksText(false) && !e.text.write(p) {
+		if e.has("checks each read of a text by itself") {
+			e.text.rest, e.text.fresh = nil, true
+		}
+		if e.opcode == opText && !e.compressed && !e.has("checks UTF-8 at the end") && !e.text.write(p) {
 			return &failure{1007, "not UTF-8"}
 		}
 	}
 	return nil
-}
-
-// checksText reports whether the endpoint checks text, at the message's end or
-// before.
-func (e *endpoint) checksText(atEnd bool) bool {
-	return !e.has("does not check UTF-8") && (atEnd || !e.has("checks UTF-8 at the end"))
-}
-
-// deliver echoes a message.
-func (e *endpoint) deliver() error {
-	p := e.message
-	if e.has("reorders fragments") && len(e.parts) > 1 && !e.compressed {
-		p = nil
-		for i := range e.parts {
-			p = append(p, e.parts[len(e.parts)-1-i]...)
-		}
-	}
-	if e.compressed {
-		var err error
-		if p, err = e.codec.inflate(p); err != nil {
-			return &failure{1007, err.Error()}
-		}
-	} else if e.codec != nil && e.has("puts plain messages into the window") {
-		e.codec.remember(p)
-	}
-	if len(p) > maxMessage {
-		return &failure{1009, "the message inflates to too much"}
-	}
-	if e.opcode == opText && e.checksText(true) && !utf8.Valid(p) {
-		return &failure{1007, "not UTF-8"}
-	}
-	if e.has("echoes from a task") {
-		e.later(bytes.Clone(p))
-		return nil
-	}
-	if e.has("answers Pings after the message") {
-		e.answerLate()
-	}
-	return e.echo(p, e.opcode, e.compressed)
-}
-
-// later echoes a message from a task of its own, after the messages before it.
-func (e *endpoint) later(p []byte) {
-	opcode, compressed, before, done := e.opcode, e.compressed, e.lastTask, make(chan struct{})
-	e.lastTask = done
-	e.tasks.Go(func() {
-		defer close(done)
-		if before != nil {
-			<-before
-		}
-		time.Sleep(time.Millisecond)
-		e.echo(p, opcode, compressed)
-	})
-}
-
-// answerLate answers the Pings that were not answered at once.
-func (e *endpoint) answerLate() {
-	for _, late := range e.pings {
-		e.write(opPong, 0, late)
-	}
-	e.pings = nil
 }

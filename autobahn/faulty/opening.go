@@ -2,10 +2,9 @@ package faulty
 
 import (
 	"bufio"
-	"crypto/rand"
+	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -69,7 +68,11 @@ func (e *endpoint) readHead() (*head, error) {
 				return nil, fmt.Errorf("malformed field %q", line)
 			}
 			name = strings.ToLower(name)
-			h.fields[name] = append(h.fields[name], strings.Trim(value, " \t"))
+			space := " \t"
+			if e.has("does not trim tabs") {
+				space = " "
+			}
+			h.fields[name] = append(h.fields[name], strings.Trim(value, space))
 		}
 	}
 }
@@ -77,7 +80,7 @@ func (e *endpoint) readHead() (*head, error) {
 // serveConn is the server's side of a connection.
 func serveConn(nc net.Conn, defect string) {
 	defer nc.Close()
-	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), defect: defect}
+	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), writing: make(chan struct{}, 1), defect: defect}
 	h, err := e.readHead()
 	if err != nil {
 		refuse(nc, 400, "")
@@ -95,7 +98,7 @@ func serveConn(nc net.Conn, defect string) {
 		refuse(nc, status, extra)
 		return
 	}
-	answer := "HTTP/1.1 101 Switching Protocols\r\nServer: faulty\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	answer := "HTTP/1.1 101 Switching Protocols\r\nServer: faulty\r\nUpgrade: websocket\r\n" + e.extraFields(h)
 	accept := acceptKey(h.get("sec-websocket-key"))
 	if e.has("answers a wrong accept") {
 		accept = acceptKey("another key")
@@ -110,10 +113,8 @@ func serveConn(nc net.Conn, defect string) {
 		e.codec = newCodec(e, p)
 		answer += "Sec-WebSocket-Extensions: " + e.answer(p) + "\r\n"
 	}
+	e.loseGlued()
 	nc.Write([]byte(answer + "\r\n"))
-	if e.has("loses what comes with the handshake") {
-		e.br.Discard(e.br.Buffered())
-	}
 	e.serve()
 }
 
@@ -130,7 +131,7 @@ func refuse(nc net.Conn, status int, extra string) {
 func (e *endpoint) checkRequest(h *head) (status int, extra string) {
 	f := strings.Fields(h.start)
 	once := func(name string) bool { return len(h.fields[name]) == 1 }
-	key, err := base64.StdEncoding.DecodeString(h.get("sec-websocket-key"))
+	key := e.decodeKey(h.get("sec-websocket-key"))
 	connection := h.hasToken("connection", "upgrade")
 	if e.has("finds upgrade anywhere in Connection") {
 		connection = strings.Contains(strings.ToLower(h.get("connection")), "upgrade")
@@ -139,13 +140,18 @@ func (e *endpoint) checkRequest(h *head) (status int, extra string) {
 		connection = strings.EqualFold(h.get("connection"), "upgrade")
 	}
 	upgrade := h.hasToken("upgrade", "websocket")
+	if e.has("compares Upgrade as a whole") {
+		upgrade = strings.EqualFold(h.get("upgrade"), "websocket")
+	}
 	if e.has("compares Upgrade with its case") {
 		upgrade = h.get("upgrade") == "WebSocket"
 	}
 	switch {
-	case len(f) != 3 || f[0] != "GET" && !e.has("takes any method"):
+	case len(f) != 3 || f[0] != "GET" && !e.has("takes any method") && !(e.has("takes the method in any case") && strings.EqualFold(f[0], "GET")):
 		return e.plain(h, 405), ""
-	case f[2] != "HTTP/1.1" && !(e.has("takes HTTP/1.0") && f[2] == "HTTP/1.0"):
+	case e.has("refuses the absolute form") && f[1][0] != '/', strings.Contains(f[1], "#") && !e.has("takes a fragment"):
+		return 400, ""
+	case f[2] != "HTTP/1.1" && !(e.has("takes any HTTP version") && strings.HasPrefix(f[2], "HTTP/1")) && !(e.has("takes HTTP/1.0") && f[2] == "HTTP/1.0"):
 		return e.plain(h, 505), ""
 	case !once("host") && !e.has("does without Host"):
 		return 400, ""
@@ -153,7 +159,7 @@ func (e *endpoint) checkRequest(h *head) (status int, extra string) {
 		return e.plain(h, 400), ""
 	case e.has("refuses an offer that must be declined") && e.malformed(h):
 		return 400, ""
-	case (err != nil || len(key) != 16 || !once("sec-websocket-key")) && !e.has("takes any key"):
+	case (len(key) != 16 || !once("sec-websocket-key")) && !e.has("takes any key"):
 		return 400, ""
 	case (len(h.fields["content-length"]) > 0 || len(h.fields["transfer-encoding"]) > 0) && !e.has("takes a body for frames"):
 		return 400, ""
@@ -186,40 +192,6 @@ func (e *endpoint) malformed(h *head) bool {
 		}
 	}
 	return false
-}
-
-// parseElement reads one element of Sec-WebSocket-Extensions.
-func (e *endpoint) parseElement(element string, offer bool) (p params, err error) {
-	parts := strings.Split(element, ";")
-	if strings.TrimSpace(parts[0]) != "permessage-deflate" {
-		return p, errors.New("another extension")
-	}
-	seen := map[string]bool{}
-	for _, part := range parts[1:] {
-		name, value, has := strings.Cut(strings.TrimSpace(part), "=")
-		value = strings.Trim(value, `"`)
-		if seen[name] {
-			return p, errors.New("a parameter twice")
-		}
-		seen[name] = true
-		n, bad := strconv.Atoi(value)
-		wrong := bad != nil || n < 8 || n > 15 || value[0] == '0'
-		switch {
-		case name == "server_no_context_takeover" && !has:
-			p.serverNoTakeover = true
-		case name == "client_no_context_takeover" && !has:
-			p.clientNoTakeover = true
-		case name == "server_max_window_bits" && !wrong:
-			p.serverBits = n
-		case name == "client_max_window_bits" && !wrong:
-			p.clientBits = n
-		case name == "client_max_window_bits" && offer && !has:
-			p.clientBits = -1
-		default:
-			return p, fmt.Errorf("the parameter %q", part)
-		}
-	}
-	return p, nil
 }
 
 // negotiate takes the client's first good offer.
@@ -273,18 +245,27 @@ func dial(connect func() (net.Conn, error), target, defect string) {
 		return
 	}
 	defer nc.Close()
-	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), client: true, defect: defect}
-	var raw [16]byte
-	rand.Read(raw[:])
-	key := base64.StdEncoding.EncodeToString(raw[:])
-	request := "GET " + target + " HTTP/1.1\r\nHost: " + nc.RemoteAddr().String() + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " + key + "\r\n"
+	if e := open(nc, target, defect); e != nil {
+		e.serve()
+	}
+}
+
+// open opens a connection as a client. It is nil where the answer is not taken.
+func open(nc net.Conn, target, defect string) *endpoint {
+	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), writing: make(chan struct{}, 1), client: true, defect: defect}
+	key := e.newKey()
+	host := nc.RemoteAddr().String()
+	if e.has("sends Host without its port") {
+		host, _, _ = strings.Cut(host, ":")
+	}
+	if e.has("sends the fragment") {
+		target += "#quay"
+	}
+	request := "GET " + target + " HTTP/1.1\r\nHost: " + host + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: " + key + "\r\n"
 	if !e.has("sends no version") {
 		request += "Sec-WebSocket-Version: 13\r\n"
 	}
-	offer := "permessage-deflate; client_max_window_bits"
-	if e.has("offers a window of 16 bits") {
-		offer = "permessage-deflate; client_max_window_bits=16"
-	}
+	offer := e.offer()
 	if !e.has(NoCompression) {
 		request += "Sec-WebSocket-Extensions: " + offer + "\r\n"
 	}
@@ -294,47 +275,39 @@ func dial(connect func() (net.Conn, error), target, defect string) {
 	}
 	nc.SetReadDeadline(time.Now().Add(2 * time.Second))
 	h, err := e.readHead()
+	for err == nil && (strings.HasPrefix(h.start, "HTTP/1.1 100 ") || strings.HasPrefix(h.start, "HTTP/1.1 103 ")) {
+		h, err = e.readHead()
+	}
 	if err != nil || !e.checkAnswer(h, key) {
-		return
+		return nil
+	}
+	if n, _ := strconv.Atoi(h.get("content-length")); n > 0 && e.has("reads a body behind 101") {
+		e.br.Discard(n)
 	}
 	nc.SetReadDeadline(time.Time{})
-	if e.has("loses what comes with the handshake") {
-		e.br.Discard(e.br.Buffered())
-	}
-	e.serve()
+	e.loseGlued()
+	return e
 }
 
-// checkAnswer verifies a server's answer (RFC 6455 §4.1).
-func (e *endpoint) checkAnswer(h *head, key string) bool {
-	f := strings.Fields(h.start)
+// loseGlued loses what came with the handshake, or some of it.
+func (e *endpoint) loseGlued() {
+	keep := -1
 	switch {
-	case len(f) < 2 || f[0] != "HTTP/1.1" && !e.has("takes any HTTP version"):
-		return false
-	case f[1] != "101" && !e.has("takes any status"):
-		return false
-	case !strings.EqualFold(h.get("upgrade"), "websocket") && !e.has("does not look at Upgrade"):
-		return false
-	case !h.hasToken("connection", "upgrade") && !e.has("does not look at Connection"):
-		return false
-	case h.get("sec-websocket-protocol") != "" && !e.has("takes any subprotocol"):
-		return false
+	case e.has("loses what comes with the handshake"):
+		keep = 0
+	case e.has("loses what comes with the handshake after 4 KiB"):
+		keep = 4 << 10
+	case e.has("loses what comes with the handshake after 64 KiB"):
+		keep = 64 << 10
 	}
-	accept := h.get("sec-websocket-accept")
-	same := accept == acceptKey(key) || e.has("compares the accept without its case") && strings.EqualFold(accept, acceptKey(key))
-	if !same && !e.has("does not look at the accept") {
-		return false
+	if keep < 0 || keep == 0 && e.br.Buffered() == 0 {
+		return
 	}
-	ext := h.fields["sec-websocket-extensions"]
-	if len(ext) == 0 {
-		return true
+	var glued []byte
+	for e.br.Buffered() > 0 || keep > 0 && e.more() {
+		p, _ := e.br.Peek(e.br.Buffered())
+		glued = append(glued, p...)
+		e.br.Discard(len(p))
 	}
-	if strings.Contains(ext[0], ",") || len(ext) > 1 {
-		return e.has("takes any extension")
-	}
-	p, err := e.parseElement(ext[0], false)
-	if err != nil {
-		return e.has("takes any extension")
-	}
-	e.codec = newCodec(e, p)
-	return true
+	e.br = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(glued[:min(keep, len(glued))]), e.nc), 64<<10)
 }

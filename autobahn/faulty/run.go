@@ -20,17 +20,44 @@ func Serve(ln net.Listener, defect string) {
 	}
 }
 
-// Play has a client with a defect play cases 1 to count of the fuzzing server that
-// connect connects to, so many at once.
-func Play(connect func() (net.Conn, error), agent, defect string, count, parallel int) {
+// Play has a client with a defect play the first cases of the fuzzing server that connect
+// connects to, so many at once; limit 0 is all of them.
+func Play(connect func() (net.Conn, error), agent, defect string, limit, parallel int) {
+	if limit == 0 {
+		limit = count(connect)
+	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, parallel)
-	for n := 1; n <= count; n++ {
+	for n := range limit {
 		slots <- struct{}{}
 		wg.Go(func() {
-			dial(connect, "/runCase?case="+strconv.Itoa(n)+"&agent="+agent, defect)
+			dial(connect, "/runCase?case="+strconv.Itoa(n+1)+"&agent="+agent, defect)
 			<-slots
 		})
 	}
 	wg.Wait()
+}
+
+// count is how many cases there are.
+func count(connect func() (net.Conn, error)) int {
+	nc, err := connect()
+	if err != nil {
+		return 0
+	}
+	defer nc.Close()
+	e := open(nc, "/getCaseCount", "")
+	if e == nil {
+		return 0
+	}
+	h, err := e.header()
+	if err != nil {
+		return 0
+	}
+	e.begin(h)
+	if err := e.payload(h); err != nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(string(e.message))
+	e.closeFrame([]byte{3, 232})
+	return n
 }

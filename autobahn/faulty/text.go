@@ -3,9 +3,87 @@ package faulty
 import "unicode/utf8"
 
 // validator checks UTF-8 as it arrives.
-type validator struct{ rest []byte }
+type validator struct {
+	rest  []byte // of a code point
+	n     int    // bytes so far
+	skip  bool   // everything is taken
+	limit int    // bytes that are checked; 0: all
+	block int    // bytes that are checked at once, each block by itself; 0: all
+	fresh bool   // a block or fragment begins, of which the first bytes may belong to the last
+}
+
+// newText is the check of a text message that begins.
+func (e *endpoint) newText() validator {
+	v := validator{}
+	switch {
+	case e.has("does not check UTF-8"),
+		e.has("checks UTF-8 in the first message only") && e.messages > 1,
+		e.has("checks UTF-8 in the first ten messages only") && e.messages > 10,
+		e.has("does not check text after a binary message") && e.lastOpcode == opBinary,
+		e.has("does not check text after a compressed message") && e.lastCompressed && !e.compressed,
+		e.has("does not check compressed text") && e.compressed,
+		e.has("does not check compressed text after the first message") && e.compressed && e.messages > 1,
+		e.has("does not check compressed text in fragments") && e.compressed && len(e.parts) > 1:
+		v.skip = true
+	case e.has("checks 4 KiB of a text"):
+		v.limit = 4 << 10
+	case e.has("checks 64 KiB of a text"):
+		v.limit = 64 << 10
+	case e.has("checks text in blocks of 16 bytes"):
+		v.block = 16
+	case e.has("checks text in blocks of 32 bytes"):
+		v.block = 32
+	case e.has("checks text in blocks of 64 bytes"):
+		v.block = 64
+	case e.has("checks text in blocks of 128 bytes"):
+		v.block = 128
+	case e.has("checks compressed text in blocks of 64 bytes") && e.compressed:
+		v.block = 64
+	}
+	return v
+}
+
+// fragment is called where a fragment after the first begins.
+func (e *endpoint) textFragment() {
+	switch {
+	case e.has("checks the first fragment of a text"):
+		e.text.skip = true
+	case e.has("checks each fragment of a text by itself"):
+		e.text.rest, e.text.fresh = nil, true
+	}
+}
 
 func (v *validator) write(p []byte) bool {
+	for len(p) > 0 && !v.skip {
+		n := len(p)
+		if v.block > 0 {
+			n = min(n, v.block-v.n%v.block)
+		}
+		if v.limit > 0 {
+			if n = min(n, v.limit-v.n); n == 0 {
+				v.skip, v.rest = true, nil
+				return true
+			}
+		}
+		if !v.some(p[:n]) {
+			return false
+		}
+		v.n, p = v.n+n, p[n:]
+		if v.block > 0 && v.n%v.block == 0 {
+			v.fresh = len(v.rest) > 0
+			v.rest = nil
+		}
+	}
+	return true
+}
+
+func (v *validator) some(p []byte) bool {
+	for v.fresh && len(p) > 0 && !utf8.RuneStart(p[0]) {
+		p = p[1:]
+	}
+	if len(p) > 0 {
+		v.fresh = false
+	}
 	b := append(v.rest, p...)
 	for len(b) > 0 {
 		if !utf8.FullRune(b) {
@@ -24,6 +102,9 @@ func (v *validator) write(p []byte) bool {
 	v.rest = append([]byte(nil), b...)
 	return true
 }
+
+// complete reports whether no code point is unfinished.
+func (v *validator) complete() bool { return v.skip || len(v.rest) == 0 }
 
 // possible reports whether b, which is no whole code point, can become one.
 func possible(b []byte) bool {

@@ -29,9 +29,12 @@ func (e *endpoint) echo(p []byte, opcode byte, compressed bool) error {
 		e.hangUp()
 		return errDone
 	}
+	if p = e.spoiled(p); p == nil {
+		return nil
+	}
 	rsv := byte(0)
 	if e.codec != nil && compressed {
-		p, rsv = e.codec.deflate(p), 4
+		p, rsv = e.codec.deflate(p, opcode), 4
 	}
 	if e.has("echoes in two fragments that both have the opcode") && len(p) > 1 {
 		e.raw(opcode, rsv, false, p[:1])
@@ -47,8 +50,8 @@ func (e *endpoint) raw(opcode, rsv byte, fin bool, p []byte) error {
 	if opcode == opClose {
 		e.tasks.Wait()
 	}
-	e.writing.Lock()
-	defer e.writing.Unlock()
+	e.writing <- struct{}{}
+	defer func() { <-e.writing }()
 	b := []byte{rsv<<4 | opcode, 0}
 	if fin {
 		b[0] |= 0x80
@@ -65,7 +68,7 @@ func (e *endpoint) raw(opcode, rsv byte, fin bool, p []byte) error {
 	}
 	if e.client == !e.has("masks like the other side") {
 		b[1] |= 0x80
-		key := e.nextKey()
+		key := e.nextKey(opcode)
 		b = append(b, key[:]...)
 		start := len(b)
 		b = append(b, p...)
@@ -75,19 +78,64 @@ func (e *endpoint) raw(opcode, rsv byte, fin bool, p []byte) error {
 	} else {
 		b = append(b, p...)
 	}
+	if e.has("writes Pongs into the middle of a frame") && len(p) > 1<<20 {
+		for first := true; len(b) > 0; first = false {
+			n := min(len(b), 64<<10)
+			e.nc.Write(b[:n])
+			b = b[n:]
+			if first {
+				e.inPart()
+			}
+			<-e.writing // a Pong that waits is written here
+			e.writing <- struct{}{}
+		}
+		return nil
+	}
 	_, err := e.nc.Write(b)
 	return err
 }
 
-func (e *endpoint) nextKey() (key [4]byte) {
+// spoiled is an echo as an endpoint sends it whose buffers are wrong; nil for none.
+func (e *endpoint) spoiled(p []byte) []byte {
+	n := len(p)
+	switch {
+	case e.has("repeats the byte at 4,096") && n > 4096:
+		p[4096] = p[4095]
+	case e.has("cuts messages of 32,768 bytes and more") && n >= 1<<15 && n < 1<<16:
+		return p[:1<<15-1]
+	case e.has("cuts messages at 524,288 bytes") && n > 1<<19:
+		return p[:1<<19]
+	case e.has("loses messages after 500 at once") && e.atOnce > 500:
+		return nil
+	}
+	if p == nil {
+		p = []byte{}
+	}
+	return p
+}
+
+// nextKey is the masking key of a frame.
+func (e *endpoint) nextKey(opcode byte) (key [4]byte) {
 	e.keys++
 	v := rand.Uint32()
 	switch {
-	case e.has("masks with one key"):
+	case e.has("masks with one key"),
+		e.has("masks Pongs with one key") && opcode == opPong,
+		e.has("masks Closes with one key") && opcode == opClose,
+		e.has("masks binary frames with one key") && opcode == opBinary:
 		v = 0x12345678
 	case e.has("counts its masking keys"):
 		v = uint32(e.keys)
+	case e.has("masks with one byte"):
+		v = v & 0xFF * 0x01010101
+	case e.has("takes turns with two masking keys"):
+		v = []uint32{0x12345678, 0x9ABCDEF0}[e.keys&1]
+	case e.has("uses each masking key twice") && e.keys&1 == 0:
+		v = e.lastKey
+	case e.has("leaves a byte of its masking keys zero"):
+		v &= 0xFFFF00FF
 	}
+	e.lastKey = v
 	binary.BigEndian.PutUint32(key[:], v)
 	return key
 }

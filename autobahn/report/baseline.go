@@ -129,3 +129,16 @@ func (b *Baseline) Compare(results []*autobahn.Result, strict bool) (worse, bett
 	}
 	return worse, better
 }
+
+// changed are a case's verdicts in the baseline, where they differ from the result's; nil
+// where they do not, and without a baseline.
+func (b *Baseline) changed(r *autobahn.Result) []string {
+	if b == nil {
+		return nil
+	}
+	was, known := b.Verdicts[r.Case.ID]
+	if !known || was[0] == r.Behavior && was[1] == r.BehaviorClose {
+		return nil
+	}
+	return []string{string(was[0]), string(was[1])}
+}

@@ -42,9 +42,15 @@ func Count(results []*autobahn.Result) (list []Tally) {
 	return list
 }
 
+// TableOptions say what Table prints.
+type TableOptions struct {
+	Strict  bool // NON-STRICT and UNIMPLEMENTED did not pass
+	Verbose bool // the log of each case that did not pass
+}
+
 // Table prints a line for each group of cases and one for each case that did not
 // pass.
-func Table(w io.Writer, agent string, results []*autobahn.Result, strict bool) {
+func Table(w io.Writer, agent string, results []*autobahn.Result, o TableOptions) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(t, "%s\tcases\tOK\tINFORMATIONAL\tNON-STRICT\tUNIMPLEMENTED\tfailed\n", agent)
 	line := func(name string, list []*autobahn.Result) {
@@ -60,21 +66,44 @@ func Table(w io.Writer, agent string, results []*autobahn.Result, strict bool) {
 	line("all", results)
 	t.Flush()
 	for _, r := range results {
-		if r.Passes(strict) {
+		if r.Passes(o.Strict) {
 			continue
 		}
-		why := r.Reason
-		if r.Behavior.Passes(strict) {
-			why = r.ReasonClose
+		fmt.Fprintf(w, "%s: %s / %s: %s\n", r.Case.ID, r.Behavior, r.BehaviorClose, reason(r, o.Strict))
+		if o.Verbose {
+			fmt.Fprintf(w, "    sent: %s\n    expected: %s\n%s", r.Case.Title, r.Case.Expectation, indented(logText(r)))
 		}
-		if r.TimeAlone {
-			why += " (by time alone)"
+	}
+	told := ""
+	for _, r := range results {
+		if r.Varies != "" && r.Varies != told { // what several have in common is said once
+			told = r.Varies
+			fmt.Fprintf(w, "%s varies: %s\n", r.Case.ID, r.Varies)
 		}
-		fmt.Fprintf(w, "%s: %s / %s: %s\n", r.Case.ID, r.Behavior, r.BehaviorClose, strings.TrimSpace(why))
 	}
 	if r := gone(results); r != nil {
 		fmt.Fprintf(w, "the server was gone from case %s on\n", r.Case.ID)
 	}
+}
+
+// reason says in one line why a result is what it is.
+func reason(r *autobahn.Result, strict bool) string {
+	why := r.Reason
+	if r.Behavior.Passes(strict) {
+		why = r.ReasonClose
+	}
+	if r.TimeAlone {
+		why += " (by time alone)"
+	}
+	return strings.TrimSpace(why)
+}
+
+func indented(s string) string {
+	var b strings.Builder
+	for line := range strings.Lines(s) {
+		b.WriteString("    " + line)
+	}
+	return b.String()
 }
 
 // gone is the first of several cases at the run's end for which the server could not

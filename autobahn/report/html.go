@@ -20,6 +20,8 @@ type About struct {
 	Cases []*autobahn.Case // for titles
 	// Partial says why the results are not those of a whole run; "": they are.
 	Partial string
+	// Before is the run to compare with; nil for none.
+	Before *Baseline
 	// Note says what kept cases from being played as they are meant; "": nothing.
 	Note string
 }
@@ -38,6 +40,10 @@ var functions = template.FuncMap{
 	"dump":  dump,
 	"css":   func() template.CSS { return template.CSS(style) },
 	"ms":    func(f float64) string { return fmt.Sprintf("%.3f", f) },
+	"lines": logLines,
+	"was":   func(*autobahn.Result) []string { return nil }, // agentPageOf has the baseline's
+
+	"overall": func(r *autobahn.Result) string { return string(overall(r)) },
 }
 
 var (
@@ -56,7 +62,18 @@ func dump(digits string) string {
 
 func agentPageOf(agent string, results []*autobahn.Result, about About) func(io.Writer) error {
 	return func(w io.Writer) error {
-		return agentPage.Execute(w, map[string]any{"Agent": agent, "About": about, "Groups": groups(results), "Counts": Count(results)})
+		page, err := agentPage.Clone()
+		if err != nil {
+			return err
+		}
+		page.Funcs(template.FuncMap{"was": about.Before.changed})
+		changed := 0
+		for _, r := range results {
+			if about.Before.changed(r) != nil {
+				changed++
+			}
+		}
+		return page.Execute(w, map[string]any{"Agent": agent, "About": about, "Groups": failuresFirst(results), "Counts": Count(results), "Changed": changed})
 	}
 }
 
@@ -76,6 +93,24 @@ func groups(results []*autobahn.Result) (list []group) {
 		g.Results = append(g.Results, r)
 	}
 	return list
+}
+
+// failuresFirst are the groups of a page: what did not pass, and then the rest in the
+// order of the suite.
+func failuresFirst(results []*autobahn.Result) []group {
+	failed := group{Name: "Did not pass"}
+	var rest []*autobahn.Result
+	for _, r := range results {
+		if r.Passes(false) {
+			rest = append(rest, r)
+		} else {
+			failed.Results = append(failed.Results, r)
+		}
+	}
+	if len(failed.Results) == 0 {
+		return groups(results)
+	}
+	return append([]group{failed}, groups(rest)...)
 }
 
 // row is one case in the matrix.

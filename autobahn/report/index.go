@@ -59,6 +59,9 @@ type detail struct {
 	Result      string              `json:"result"`
 	ResultClose string              `json:"resultClose"`
 	TimeAlone   bool                `json:"failedByTimeAlone"`
+	Crashed     bool                `json:"crashed,omitempty"`
+	Varies      string              `json:"varies,omitempty"`
+	Part        string              `json:"part,omitempty"`
 	Ending      autobahn.Ending     `json:"ending"`
 	Request     string              `json:"httpRequest"`
 	Response    string              `json:"httpResponse"`
@@ -100,7 +103,7 @@ func Write(dir string, write FileWriter, agent string, results []*autobahn.Resul
 func newDetail(r *autobahn.Result) detail {
 	d := detail{Case: r.Index, ID: r.Case.ID, Agent: r.Agent, Description: r.Case.Title, Expectation: r.Case.Expectation,
 		Started: r.Started.UTC().Format("2006-01-02T15:04:05.000Z"), Duration: r.Duration.Milliseconds(), Behavior: r.Behavior, Close: r.BehaviorClose,
-		Result: r.Reason, ResultClose: r.ReasonClose, TimeAlone: r.TimeAlone, Ending: r.Ending, Request: r.Request, Response: r.Response, WireLog: r.Log.Entries}
+		Result: r.Reason, ResultClose: r.ReasonClose, TimeAlone: r.TimeAlone, Crashed: r.Crashed, Varies: r.Varies, Part: r.Part, Ending: r.Ending, Request: r.Request, Response: r.Response, WireLog: r.Log.Entries}
 	if r.Case.Rule != nil {
 		d.Reference = r.Case.Rule.Ref
 	}

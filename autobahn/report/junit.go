@@ -4,6 +4,8 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/hawser-ws/hawser/autobahn"
@@ -53,7 +55,8 @@ func JUnit(w io.Writer, agents map[string][]*autobahn.Result, strict bool, parti
 		whole := junitCase{Class: "wsconform", Name: "the whole run", Time: "0", Error: &junitFailure{Message: partial, Type: "partial"}}
 		doc.Suites = append(doc.Suites, junitSuite{Name: "wsconform", Tests: 1, Errors: 1, Time: "0", Cases: []junitCase{whole}})
 	}
-	for agent, results := range agents {
+	for _, agent := range slices.Sorted(maps.Keys(agents)) {
+		results := agents[agent]
 		s := junitSuite{Name: agent, Tests: len(results)}
 		total := 0.0
 		for _, r := range results {
@@ -94,7 +97,17 @@ func failureType(r *autobahn.Result) string {
 func logText(r *autobahn.Result) string {
 	var b strings.Builder
 	for _, e := range r.Log.Entries {
-		fmt.Fprintf(&b, "%9.3f %s %s %s\n", e.At, e.Dir, e.Text, e.Hex)
+		if head, is := headLines(e); is {
+			for i, line := range head {
+				if i == 0 {
+					fmt.Fprintf(&b, "%9.3f %s %s\n", e.At, e.Dir, line)
+				} else {
+					fmt.Fprintf(&b, "%9s %s %s\n", "", e.Dir, line)
+				}
+			}
+			continue
+		}
+		fmt.Fprintln(&b, strings.TrimRight(fmt.Sprintf("%9.3f %s %-40s %s", e.At, e.Dir, e.Text, e.Hex), " "))
 	}
 	return b.String()
 }

@@ -211,7 +211,7 @@ func TestServerGone(t *testing.T) {
 	}
 	table := func() string {
 		var b strings.Builder
-		Table(&b, "a", results, false)
+		Table(&b, "a", results, TableOptions{})
 		return b.String()
 	}
 	if strings.Contains(table(), "gone") {

@@ -27,6 +27,7 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err := o.finish(f, args); err != nil {
 		return 0, err
 	}
+	o.setText(stdout, stderr)
 	cases, err := o.selected(autobahn.Client)
 	if err != nil {
 		return 0, err
@@ -137,7 +138,7 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 // reportOn prints and writes what an agent has so far.
 func (o *options) reportOn(stdout, stderr io.Writer, t *autobahn.ClientTester, agent string, cases []*autobahn.Case) {
 	results := t.Results(agent)
-	report.Table(stdout, agent, results, o.strict)
+	report.Table(o.text, agent, results, report.TableOptions{Strict: o.strict, Verbose: o.verbose})
 	if o.out == "" {
 		return
 	}

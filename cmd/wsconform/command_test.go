@@ -76,6 +76,15 @@ func TestExitStatus(t *testing.T) {
 		{"an unknown command", "sever", exitUsage, `"sever"`},
 		{"dry run", "server --url " + nobody + " --cases 7.9.* --dry-run", exitPassed, "9 cases"},
 		{"list", "list 7.9.3 --role server", exitPassed, "1004"},
+		{"version", "--version", exitPassed, "suite version 2"},
+		{"a format that there is not", "server --url " + good + " --format xml", exitUsage, "--format"},
+		{"a negative number of failures", "server --url " + good + " --max-failures -1", exitUsage, "--max-failures"},
+		{"list with a pattern without a case", "list 8.*", exitUsage, `"8.*"`},
+		{"a pattern without a case, excluded", "server --url " + good + " --exclude 8.*", exitUsage, `"8.*"`},
+		{"explain a part", "explain K5.2/43", exitPassed, "the code 42"},
+		{"explain a case with parts", "explain K5.2", exitPassed, "on a connection of its own"},
+		{"the log of a failed case", "server --url " + bad + " --cases 6.4.1 --quiet --strict --verbose", exitFailed, "GET / HTTP/1.1"},
+		{"annotations", "server --url " + bad + " --cases 6.4.1 --quiet --strict --format github", exitFailed, "::warning title=faulty%3A 6.4.1%3A NON-STRICT / OK::"},
 		{"explain", "explain 7.9.3", exitPassed, "888237fa213d3416"},
 		{"explain what there is not", "explain 7.99", exitUsage, "7.99"},
 		{"help", "--help", exitPassed, "Usage"},
@@ -124,7 +133,7 @@ func TestReportsAndBaseline(t *testing.T) {
 // the files that were tried beforehand.
 func TestWhatCannotBeWritten(t *testing.T) {
 	dir := t.TempDir()
-	o := &options{junit: filepath.Join(dir, "junit.xml"), writeBaseline: filepath.Join(dir, "baseline.json"), suite: autobahn.Suite}
+	o := &options{junit: filepath.Join(dir, "junit.xml"), writeBaseline: filepath.Join(dir, "baseline.json"), suite: autobahn.Suite, text: io.Discard}
 	if err := o.prepare(1); err != nil {
 		t.Fatal(err)
 	}
@@ -216,6 +225,8 @@ func TestConfigOfTheOriginal(t *testing.T) {
 func TestMain(m *testing.M) {
 	switch addr := os.Getenv("WSCONFORM_TEST_SERVE"); addr {
 	case "":
+	case "crash":
+		serveFragile(os.Getenv("WSCONFORM_TEST_ADDR"))
 	case "fail":
 		fmt.Fprintln(os.Stderr, "this program ends at once")
 		os.Exit(7)

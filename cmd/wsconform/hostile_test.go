@@ -54,7 +54,7 @@ func TestHostileServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			var stdout, stderr bytes.Buffer
-			run(context.Background(), []string{"server", "--url", terminaltest.Serve(t, answer), "--cases", "1.1.1,2.10,7.1.1,12.1.1,H*.1", "--out", dir,
+			run(context.Background(), []string{"server", "--url", terminaltest.Serve(t, answer), "--cases", "1.1.1,2.10,7.1.1,12.1.1,H*.1", "--anyway", "--verbose", "--out", dir,
 				"--junit", filepath.Join(dir, "junit.xml"), "--write-baseline", filepath.Join(dir, "baseline.json"), "--time-scale", "0.1"}, &stdout, &stderr)
 			if !strings.Contains(stdout.String(), "1.1.1") {
 				t.Errorf("nothing was tested:\n%s%s", &stdout, &stderr)

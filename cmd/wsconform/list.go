@@ -62,7 +62,7 @@ func explainCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 		return 0, usagef("no case is given; \"wsconform list\" lists them")
 	}
 	for i, id := range ids {
-		c := autobahn.Find(all, id)
+		c := autobahn.Part(all, id)
 		if c == nil {
 			return 0, usagef("there is no case %q; \"wsconform list\" lists them", id)
 		}

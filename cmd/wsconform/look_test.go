@@ -18,6 +18,12 @@ func TestNotes(t *testing.T) {
 	} {
 		url, dir := serve(t, defect), t.TempDir()
 		out, status := command("server", "--url", url, "--cases", "1.1.1,7.1.1", "--quiet", "--out", dir)
+		if want != "" {
+			if status != exitCannot || !strings.Contains(out, want) || !strings.Contains(out, "--anyway plays them all the same") || strings.Contains(out, "FAILED") {
+				t.Errorf("%s: exit status %d:\n%s", defect, status, out)
+			}
+			out, status = command("server", "--url", url, "--cases", "1.1.1,7.1.1", "--quiet", "--out", dir, "--anyway")
+		}
 		note := "note: " + url + ": " + want
 		if n := strings.Count(out, "note: "); want == "" && (n != 0 || status != exitPassed) || want != "" && (n != 1 || !strings.HasPrefix(out, note) || status != exitFailed) || strings.Contains(out, "\x1b") {
 			t.Errorf("%s: exit status %d:\n%s", defect, status, out)

@@ -1,6 +1,6 @@
 // Command wsconform tests WebSocket servers and clients for conformance with
 // RFC 6455 and RFC 7692: the 517 cases of the Autobahn testsuite under their own
-// ids, and more than 300 of its own. "wsconform --help" lists its commands.
+// ids, and more than 500 of its own. "wsconform --help" lists its commands.
 //
 // Read main.go, then options.go; server.go and client.go are the two ways to
 // test, run.go what they have in common, testee.go the program under test.
@@ -13,7 +13,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 
+	"github.com/hawser-ws/hawser/autobahn"
+	"github.com/hawser-ws/hawser/cmd/internal/buildinfo"
 	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
@@ -33,6 +36,7 @@ const usage = `Usage:
   wsconform client --listen ADDR [flags]           test clients that echo
   wsconform list [--cases PATTERNS] [--role server|client]
   wsconform explain ID ...                         what a case sends and expects
+  wsconform --version
 
 "wsconform server --help" and "wsconform client --help" list the flags.
 The exit status is 0 if nothing failed, 1 if something did, 2 for a wrong command
@@ -63,6 +67,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		"server": serverCommand, "client": clientCommand, "list": listCommand, "explain": explainCommand,
 	}
 	switch args[0] {
+	case "version", "-version", "--version":
+		fmt.Fprintln(stdout, "wsconform", buildinfo.Version(), runtime.Version(), "suite version", autobahn.Suite)
+		return exitPassed
 	case "help", "-h", "-help", "--help":
 		fmt.Fprint(stdout, usage)
 		return exitPassed

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,6 +30,10 @@ type options struct {
 	baseline, writeBaseline string
 	before                  *report.Baseline // of baseline; nil without one
 	strict, dryRun, quiet   bool
+	anyway, verbose         bool
+	maxFailures             int
+	format                  string
+	text                    io.Writer         // what a person reads: standard output, or standard error where that is for a program
 	notes                   map[string]string // by agent: what prevents cases from being played
 	partial                 string            // why the run is incomplete; "" if it is complete
 
@@ -60,7 +65,7 @@ func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet("wsconform "+name, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
-	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own (default all)")
+	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own, deflate (default all)")
 	f.StringVar(&o.exclude, "exclude", "", "`patterns` of the cases not to run")
 	f.IntVar(&o.suite, "suite-version", autobahn.Suite, "`version` of the set of cases; the cases of a version never change")
 	f.StringVar(&o.config, "config", "", "`file` in the original suite's JSON format; flags override it")
@@ -78,6 +83,10 @@ func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f.BoolVar(&o.run.OriginalGrading, "original-grading", false, "grade 13.3 to 13.6 as the original suite does, where this one is stricter")
 	f.BoolVar(&o.strict, "strict", false, "treat NON-STRICT and UNIMPLEMENTED as failures")
 	f.BoolVar(&o.dryRun, "dry-run", false, "only list the cases that would run")
+	f.BoolVar(&o.anyway, "anyway", false, "play the cases even if a first look says that the server is not fit for them")
+	f.IntVar(&o.maxFailures, "max-failures", 0, "`number` of failed cases after which the run ends (default: it goes on)")
+	f.BoolVar(&o.verbose, "verbose", false, "print the log of each case that failed")
+	f.StringVar(&o.format, "format", "text", "what is printed on standard output: text, json, tap, or github, which is text with annotations; what json and tap leave out goes to standard error")
 	f.BoolVar(&o.quiet, "quiet", false, "do not show progress")
 	return f
 }
@@ -99,6 +108,12 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 	if o.run.Parallel < 0 || o.run.Messages < 0 || o.run.Timeout < 0 || o.run.Greeting < 0 {
 		return usagef("--parallel, --messages, --greeting and --timeout must not be negative")
 	}
+	if !slices.Contains([]string{"text", "json", "tap", "github"}, o.format) {
+		return usagef("--format is %q; it is text, json, tap or github", o.format)
+	}
+	if o.maxFailures < 0 {
+		return usagef("--max-failures must not be negative")
+	}
 	seeded := false
 	f.Visit(func(g *flag.Flag) { seeded = seeded || g.Name == "seed" })
 	if !seeded {
@@ -116,6 +131,13 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 		}
 	}
 	return nil
+}
+
+// setText decides where what a person reads goes.
+func (o *options) setText(stdout, stderr io.Writer) {
+	if o.text = stdout; o.format == "json" || o.format == "tap" {
+		o.text = stderr
+	}
 }
 
 // selected returns the cases to run.

@@ -19,16 +19,30 @@ type progress struct {
 	total    int
 	terminal bool
 	strict   bool
+	anyway   bool
 	start    time.Time
+
+	most int         // failures after which the run ends; 0: it goes on
+	stop func(error) // ends the run
 
 	mu     sync.Mutex
 	done   int
 	failed int
+	silent int // cases that ran out of time, since one did not
 	shown  time.Time
 }
 
+// mostSilent is how many cases may run out of time one after the other: then the server is
+// as good as dead, and each of the others would take as long.
+const mostSilent = 30
+
+// tooMany is why a run is ended because of what the cases say.
+type tooMany struct{ why string }
+
+func (e *tooMany) Error() string { return e.why }
+
 func newProgress(w io.Writer, total int, o *options) *progress {
-	p := &progress{w: terminal.Unwrap(w), terminal: terminal.Is(w), total: total, strict: o.strict, start: time.Now()}
+	p := &progress{w: terminal.Unwrap(w), terminal: terminal.Is(w), total: total, strict: o.strict, anyway: o.anyway, most: o.maxFailures, stop: func(error) {}, start: time.Now()}
 	if o.quiet {
 		p.w = io.Discard
 	}
@@ -43,6 +57,15 @@ func (p *progress) add(r *autobahn.Result) {
 	p.done++
 	if !r.Passes(p.strict) {
 		p.failed++
+		if p.failed == p.most {
+			p.stop(&tooMany{fmt.Sprintf("%d cases failed, as many as --max-failures allows", p.most)})
+		}
+	}
+	if p.silent++; !r.TimeAlone {
+		p.silent = 0
+	}
+	if p.silent == mostSilent && !p.anyway {
+		p.stop(&tooMany{fmt.Sprintf("%d cases one after the other ran out of time (%s: %s); --anyway plays the others all the same, --time-scale gives them more time", p.silent, r.Case.ID, r.Reason)})
 	}
 	pause := 10 * time.Second
 	if p.terminal {
@@ -98,29 +121,36 @@ func (o *options) concludeCut(cut error, stdout io.Writer, agents map[string][]*
 	}
 	o.partial = fmt.Sprintf("%v after %d of %d cases", cut, played, all)
 	if o.writeBaseline != "" {
-		fmt.Fprintf(stdout, "%s is not written: a baseline is of a whole run\n", o.writeBaseline)
+		fmt.Fprintf(o.text, "%s is not written: a baseline is of a whole run\n", o.writeBaseline)
 		o.writeBaseline = ""
 	}
 	if len(names) != 1 {
 		o.before = nil
 	}
-	_, err := o.conclude(stdout, agents, names, cases, 0)
+	status, err := o.conclude(stdout, agents, names, cases, 0)
+	if enough := new(tooMany); errors.As(cut, &enough) {
+		return max(status, exitFailed), err
+	}
 	return 0, errors.Join(cut, err)
 }
 
 // conclude prints the results, writes the reports, and returns the exit status. If one
 // file cannot be written, the others still are.
 func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
-	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases, Partial: o.partial}
+	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases, Partial: o.partial, Before: o.before}
 	status := exitPassed
 	var errs []error
+	text := o.text
 	if o.partial != "" {
-		fmt.Fprintf(stdout, "PARTIAL: %s\n", o.partial)
+		fmt.Fprintf(text, "PARTIAL: %s\n", o.partial)
 	}
 	for _, name := range names {
 		results := agents[name]
 		about.Note = o.notes[name]
-		report.Table(stdout, name, results, o.strict)
+		report.Table(text, name, results, report.TableOptions{Strict: o.strict, Verbose: o.verbose})
+		if o.format == "github" {
+			report.GitHub(stdout, name, results, o.strict)
+		}
 		if o.out != "" {
 			errs = append(errs, report.Write(o.out, outfile.Write, name, results, about))
 		}
@@ -135,22 +165,28 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 		}
 	}
 	if len(names) > 1 {
-		report.Summary(stdout, names, agents)
+		report.Summary(text, names, agents)
 	}
 	if missing > 0 {
-		fmt.Fprintf(stdout, "%d cases were not played\n", missing)
+		fmt.Fprintf(text, "%d cases were not played\n", missing)
 		status = exitFailed
+	}
+	switch o.format {
+	case "json":
+		errs = append(errs, report.JSON(stdout, names, agents, about))
+	case "tap":
+		errs = append(errs, report.TAP(stdout, names, agents, o.strict, o.partial))
 	}
 	errs = append(errs, outfile.File{Flag: "--junit", Path: o.junit}.Write(func(w io.Writer) error {
 		return report.JUnit(w, agents, o.strict, o.partial)
 	}))
-	worse, err := o.compare(stdout, agents, names)
+	worse, err := o.compare(text, agents, names)
 	if worse {
 		status = exitFailed
 	}
-	fmt.Fprintf(stdout, "seed %d\n", o.run.Seed)
+	fmt.Fprintf(text, "seed %d\n", o.run.Seed)
 	if o.out != "" {
-		fmt.Fprintf(stdout, "reports in %s\n", o.out)
+		fmt.Fprintf(text, "reports in %s\n", o.out)
 	}
 	return status, errors.Join(append(errs, err)...)
 }

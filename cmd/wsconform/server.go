@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -25,6 +26,7 @@ func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err := o.finish(f, args); err != nil {
 		return 0, err
 	}
+	o.setText(stdout, stderr)
 	cases, err := o.selected(autobahn.Server)
 	if err != nil {
 		return 0, err
@@ -47,8 +49,9 @@ func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil {
 		return 0, err
 	}
-	defer testee.stop()
-	return o.testServers(ctx, stdout, stderr, servers, cases, testee)
+	restart := &restarter{o: o, servers: servers, stderr: stderr, testee: testee}
+	defer restart.stop()
+	return o.testServers(ctx, stdout, stderr, servers, cases, restart)
 }
 
 // serverUnderTest is a server with its own settings.
@@ -124,7 +127,7 @@ func (o *options) reach(t *autobahn.Target) error {
 	return nil
 }
 
-func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, servers []serverUnderTest, cases []*autobahn.Case, testee *testee) (int, error) {
+func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, servers []serverUnderTest, cases []*autobahn.Case, restart *restarter) (int, error) {
 	agents := map[string][]*autobahn.Result{}
 	var names []string
 	var cut error
@@ -137,7 +140,11 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		opt.Agent, opt.Origin, opt.Subprotocols = s.Agent, s.Origin, s.Protocols
 		p := newProgress(stderr, len(cases)-o.excluded(s.Agent, cases), o)
 		opt.Done = p.add
-		note, err := autobahn.Look(ctx, s.target, &opt)
+		opt.Gone = func(why string) { cut = errors.New(why) }
+		if o.exec != "" {
+			opt.Restart = restart.again
+		}
+		found, err := o.look(ctx, s, cases, &opt)
 		if err != nil {
 			cut = fmt.Errorf("cannot reach the server at %s: %w", s.URL, connect.Explain(err))
 			break
@@ -145,19 +152,27 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		if ctx.Err() != nil {
 			break // the interrupt ended the look, not the server
 		}
-		if note != "" { // before the cases, which may take long to fail
-			fmt.Fprintf(stdout, "note: %s: %s\n", s.URL, note)
+		note := found.Text
+		if found.Stops && !o.anyway {
+			cut = fmt.Errorf("%s: %s. No case was played; --anyway plays them all the same", s.URL, note)
+			break
 		}
-		results := autobahn.TestServer(ctx, s.target, cases, &opt)
+		if note != "" { // before the cases, which may take long to fail
+			fmt.Fprintf(o.text, "note: %s: %s\n", s.URL, note)
+		}
+		run, tooMany := context.WithCancelCause(ctx)
+		p.stop = tooMany
+		results := autobahn.TestServer(run, s.target, cases, &opt)
 		p.end()
+		if err := context.Cause(run); err != nil && ctx.Err() == nil {
+			cut = err
+		}
+		tooMany(nil)
 		played += len(results)
 		if note == "" && ctx.Err() == nil {
 			if note = autobahn.Common(results); note != "" {
-				fmt.Fprintf(stdout, "note: %s: %s\n", s.URL, note)
+				fmt.Fprintf(o.text, "note: %s: %s\n", s.URL, note)
 			}
-		}
-		if err := testee.died(); err != nil {
-			fmt.Fprintln(stderr, "wsconform:", err)
 		}
 		name := agentName(results, s.URL)
 		if _, taken := agents[name]; taken {
@@ -166,7 +181,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		names = append(names, name)
 		agents[name] = results
 		o.note(name, note)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || cut != nil {
 			break
 		}
 	}
@@ -174,6 +189,15 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 		cut = context.Cause(ctx)
 	}
 	return o.concludeCut(cut, stdout, agents, names, cases, played, all)
+}
+
+// look says what will keep cases from being played.
+func (o *options) look(ctx context.Context, s serverUnderTest, cases []*autobahn.Case, opt *autobahn.Options) (autobahn.Finding, error) {
+	found, err := autobahn.Look(ctx, s.target, opt)
+	if err != nil || found.Text != "" || ctx.Err() != nil || !slices.ContainsFunc(cases, func(c *autobahn.Case) bool { return c.Deflate != nil }) {
+		return found, err
+	}
+	return autobahn.LookDeflate(ctx, s.target, opt)
 }
 
 // excluded returns how many cases are not run for an agent.

@@ -78,7 +78,7 @@ func TestSignal(t *testing.T) {
 			addr, out, dir := freeAddr(t), t.TempDir(), t.TempDir()
 			baseline, junit := filepath.Join(dir, "baseline.json"), filepath.Join(dir, "junit.xml")
 			os.WriteFile(baseline, []byte("{}"), 0o644)
-			log, state := interrupted(t, sig, "server", "--url", "ws://"+addr+"/", "--cases", "H2.1,H2.2", "--parallel", "1", "--time-scale", "100", "--agent", "a", "--quiet",
+			log, state := interrupted(t, sig, "server", "--url", "ws://"+addr+"/", "--cases", "H2.1,H2.2", "--parallel", "1", "--anyway", "--time-scale", "100", "--agent", "a", "--quiet",
 				"--out", out, "--junit", junit, "--write-baseline", baseline, "--exec", "WSCONFORM_TEST_SERVE=once:"+addr+" exec "+self)
 			want := fmt.Sprintf("%v after 1 of 2 cases", &interrupt.Error{Signal: sig})
 			if state.ExitCode() != status || !strings.Contains(log, "\nPARTIAL: "+want+"\n") || !strings.Contains(log, "\nwsconform: interrupted by SIG") {

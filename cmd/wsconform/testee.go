@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"sync"
@@ -90,18 +91,35 @@ func (o *options) startClient(ctx context.Context) (*testee, error) { return o.s
 // exited returns a channel that is closed when the program has ended; nil without one.
 func (t *testee) exited() <-chan struct{} { return t.done }
 
-// died returns an error if the program has ended.
-func (t *testee) died() error {
-	if t.cmd == nil {
-		return nil
-	}
-	select {
-	case <-t.done:
-		return fmt.Errorf("the program under test has ended%s", t.how())
-	default:
-		return nil
-	}
+// restarter starts a server again that has ended in a case.
+type restarter struct {
+	o       *options
+	servers []serverUnderTest
+	stderr  io.Writer
+	testee  *testee
 }
+
+// again ends what is left of the server, and starts it again. It says how it ended.
+func (r *restarter) again(ctx context.Context) (how string, err error) {
+	select {
+	case <-r.testee.exited():
+		how = r.testee.how()
+	case <-time.After(endTime):
+		how = ": it runs, and takes no connections"
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+	r.testee.stop()
+	fmt.Fprintf(r.stderr, "wsconform: the program under test has ended%s; it is started again\n", how)
+	t, err := r.o.startServer(ctx, r.servers)
+	if err != nil {
+		return how, err
+	}
+	r.testee = t
+	return how, nil
+}
+
+func (r *restarter) stop() { r.testee.stop() }
 
 // how says how the program ended, if it did.
 func (t *testee) how() string {

@@ -1,0 +1,61 @@
+package report
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/hawser-ws/hawser/autobahn"
+)
+
+// headLines are the lines of a handshake in a wire log; is reports whether the entry is
+// one. What cannot be printed is no handshake's, and stays as it is logged.
+func headLines(e autobahn.LogEntry) (lines []string, is bool) {
+	if e.Hex != "" || e.Size == 0 || e.Dir == autobahn.Note {
+		return nil, false
+	}
+	quoted, err := strconv.QuotedPrefix(e.Text)
+	if err != nil {
+		return nil, false
+	}
+	text, err := strconv.Unquote(quoted)
+	if err != nil {
+		return nil, false
+	}
+	text = strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
+	return strings.Split(strings.ReplaceAll(text, "\r", `\r`)+e.Text[len(quoted):], "\n"), true
+}
+
+// line is a wire log's entry as the page shows it.
+type line struct {
+	At   float64
+	Dir  string // an arrow
+	Who  string // in words
+	Kind string // of a frame: its first word
+	Text string
+	Head string // a handshake
+	Dump string
+}
+
+func logLines(r *autobahn.Result) (list []line) {
+	if r.Log == nil {
+		return nil
+	}
+	for _, e := range r.Log.Entries {
+		l := line{At: e.At, Text: e.Text, Dir: "·"}
+		switch e.Dir {
+		case autobahn.Sent:
+			l.Dir, l.Who = "→", "sent"
+		case autobahn.Received:
+			l.Dir, l.Who = "←", "received"
+		}
+		if head, is := headLines(e); is {
+			l.Head, l.Text, l.Kind = strings.Join(head, "\n"), "", "handshake"
+		} else if kind, rest, found := strings.Cut(e.Text, " fin="); found {
+			l.Kind, l.Text = kind, "fin="+rest
+		} else if e.Hex != "" {
+			l.Kind, l.Dump = "bytes", dump(e.Hex)
+		}
+		list = append(list, l)
+	}
+	return list
+}

@@ -1,0 +1,153 @@
+package autobahn
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// fragile is a server that refuses every handshake, and ends at one of them, with all its
+// connections.
+type fragile struct {
+	endsAt []byte // what a request has that ends it
+	always bool   // or only once
+
+	mu sync.Mutex
+	// Guarded by mu.
+	down  bool
+	ended int
+	conns []net.Conn
+}
+
+func (f *fragile) dial(context.Context, string, string) (net.Conn, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return nil, &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+	}
+	ours, theirs := net.Pipe()
+	f.conns = append(f.conns, theirs)
+	go f.serve(theirs)
+	return ours, nil
+}
+
+func (f *fragile) serve(nc net.Conn) {
+	defer nc.Close()
+	b := make([]byte, 4096)
+	n, _ := nc.Read(b)
+	time.Sleep(10 * time.Millisecond)
+	if bytes.Contains(b[:n], f.endsAt) {
+		f.end()
+		return
+	}
+	nc.Write([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nConnection: close\r\n\r\n"))
+}
+
+func (f *fragile) end() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.ended++; f.ended > 1 && !f.always {
+		f.ended--
+		return
+	}
+	f.down = true
+	for _, nc := range f.conns {
+		nc.Close()
+	}
+}
+
+func (f *fragile) restart(context.Context) (string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.down, f.conns = false, nil
+	return ": exit status 2", nil
+}
+
+// A case that ends the server is FAILED and named, and its neighbours have the verdicts
+// that they have without it.
+func TestServerEndsInACase(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, err := Select(all, Server, []string{"H2.4", "H2.5", "H2.13", "H2.14", "H2.15", "H2.20", "H2.21", "H2.23", "H2.24", "H2.25", "H2.26", "H2.27"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name    string
+		always  bool
+		restart bool
+		crashed []string
+		results int
+	}{
+		{"each time", true, true, []string{"H2.25"}, len(cases)},
+		{"once, and not alone", false, true, nil, len(cases)},
+		{"and does not come back", true, false, nil, -1},
+	} {
+		for _, parallel := range []int{1, 5, 32} {
+			synctest.Test(t, func(t *testing.T) {
+				f := &fragile{endsAt: []byte("Version: 255"), always: c.always}
+				gone := ""
+				opt := &Options{Parallel: parallel, Gone: func(why string) { gone = why }}
+				if c.restart {
+					opt.Restart = f.restart
+				}
+				target := mustTarget(t, "ws://127.0.0.1:9001/")
+				target.DialContext = f.dial
+				results := TestServer(t.Context(), target, cases, opt)
+				var crashed []string
+				for _, r := range results {
+					switch {
+					case r.Crashed:
+						crashed = append(crashed, r.Case.ID)
+						if r.Behavior != Failed || c.restart && !strings.Contains(r.Reason, "exit status 2") {
+							t.Errorf("%s, %d at once: %s: %s, %s", c.name, parallel, r.Case.ID, r.Behavior, r.Reason)
+						}
+					case c.restart && r.Behavior != OK && r.Case.ID != "H2.25":
+						t.Errorf("%s, %d at once: %s: %s, %s", c.name, parallel, r.Case.ID, r.Behavior, r.Reason)
+					case c.name == "once, and not alone" && r.Case.ID == "H2.25" && !strings.Contains(r.Varies, "H2.25"):
+						t.Errorf("%d at once: H2.25 varies: %q", parallel, r.Varies)
+					}
+				}
+				if c.restart && !slices.Equal(crashed, c.crashed) || c.results >= 0 && len(results) != c.results {
+					t.Errorf("%s, %d at once: %q ended the server, %d results", c.name, parallel, crashed, len(results))
+				}
+				if (gone == "") == !c.restart || !c.restart && !strings.Contains(gone, "H2.25") {
+					t.Errorf("%s, %d at once: gone: %q", c.name, parallel, gone)
+				}
+			})
+		}
+	}
+}
+
+// What may have lost a race is tried again, and the report says so.
+func TestRepeat(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, _ := Select(all, Server, []string{"H2.24"}, nil)
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		target := mustTarget(t, "ws://127.0.0.1:9001/")
+		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			n++
+			first := n == 1
+			go func() {
+				defer theirs.Close()
+				theirs.Read(make([]byte, 4096))
+				if !first { // the first time TCP is closed without an answer: NON-STRICT
+					theirs.Write([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"))
+				}
+			}()
+			return ours, nil
+		}
+		r := TestServer(t.Context(), target, cases, &Options{})[0]
+		if r.Behavior != OK || r.Varies != "not the same each time: NON-STRICT / OK; OK / OK" {
+			t.Errorf("%s: %s; varies: %q", r.Behavior, r.Reason, r.Varies)
+		}
+	})
+}
