@@ -28,7 +28,7 @@ type Result struct {
 	Received []Event
 	Log      *WireLog
 	keys     []sentKey
-	alive    time.Time // when the server last answered a handshake
+	alive    time.Time // when the last handshake began that the server answered
 	ended    time.Time
 	cut      string // the server was gone after a part: which one
 	Request  string // of the opening handshake

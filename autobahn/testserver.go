@@ -192,7 +192,7 @@ func (s *session) openAsClient(t *Target, r *Result) {
 	s.writeHead(d)
 	h, left, err := s.readHead()
 	if h != nil {
-		r.alive = time.Now()
+		r.alive = r.Started // it lived after that; when it wrote this is not known
 		r.Response = string(s.hide(h.Raw))
 		if r.Agent == "" {
 			if r.Agent = oneLine(h.Get("Server")); r.Agent == "" {
