@@ -62,8 +62,9 @@ type DialOptions struct {
 }
 
 // Dial connects to a ws or wss URL and performs the client's handshake
-// (RFC 6455 §4.1). http and https mean the same as ws and wss. A user and password in the URL are sent by Basic authentication
-// (RFC 7617), unless Header has an Authorization; no error repeats them.
+// (RFC 6455 §4.1). http and https mean the same as ws and wss. A user and password in the
+// URL are sent by Basic authentication (RFC 7617), unless Header has an Authorization; no
+// error repeats them.
 //
 // The caller owns nc, which is a *tls.Conn with wss and has no deadline set, and left,
 // the bytes that arrived after the response: the first frames, or a part of one; nil if

@@ -170,9 +170,9 @@ func TestResolve(t *testing.T) {
 		{"wss://h/", "https://g/", "wss://g/", ""},
 		{"wss://h/", "ws://h/", "", "ws is less secure than wss"},
 		{"wss://h/", "http://h/", "", "ws is less secure than wss"},
-		{"ws://h/", "wss:g", "", "host is missing"},
+		{"ws://h/", "wss:g", "", "it must begin with ws:// or wss://"},
 		{"ws://h/", "ws://me:secret@h/", "", "it contains a user, which a server must not choose"},
-		{"ws://h/", "javascript:alert(1)", "", `scheme is "javascript", want ws or wss`},
+		{"ws://h/", "javascript:alert(1)", "", "it must begin with ws:// or wss://"},
 	} {
 		from, err := parseTarget(c.from)
 		if err != nil {

@@ -35,6 +35,11 @@ type target struct {
 // parseTarget parses raw. Its errors never contain the whole of raw, which may hold a
 // password or a token.
 func parseTarget(raw string) (t target, err error) {
+	// url.Parse takes the host of localhost:8080 for a scheme, and refuses 127.0.0.1:8080
+	// because of a colon.
+	if scheme, _, ok := strings.Cut(raw, "://"); !ok || strings.ContainsAny(scheme, ":/?#@") {
+		return t, errors.New("it must begin with ws:// or wss://")
+	}
 	u, err := parseURL(raw)
 	if err != nil {
 		return t, err

@@ -43,11 +43,18 @@ func TestParseTarget(t *testing.T) {
 
 func TestParseTargetRefuses(t *testing.T) {
 	for raw, want := range map[string]string{
-		"":                              `scheme is "", want ws or wss`,
-		"h.example/chat":                `scheme is "", want ws or wss`,
+		"":                              "must begin with ws:// or wss://",
+		"h.example/chat":                "must begin with ws:// or wss://",
+		"localhost:8080":                "must begin with ws:// or wss://",
+		"127.0.0.1:8080":                "must begin with ws:// or wss://",
+		"[::1]:8080":                    "must begin with ws:// or wss://",
+		":8080/chat":                    "must begin with ws:// or wss://",
+		"/chat":                         "must begin with ws:// or wss://",
+		"me:secret@h.example:8080":      "must begin with ws:// or wss://",
+		"h.example:80/?next=ws://h":     "must begin with ws:// or wss://",
+		"ws:h.example":                  "must begin with ws:// or wss://",
 		"ftp://h.example/":              `scheme is "ftp", want ws or wss`,
-		"localhost:8080":                `scheme is "localhost"`,
-		"ws:h.example":                  "host is missing",
+		"://h.example":                  "missing protocol scheme",
 		"ws:///chat":                    "host is missing",
 		"ws://:80/":                     "host is missing",
 		"ws://h.example/#":              "a fragment is not allowed",

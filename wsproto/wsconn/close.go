@@ -32,14 +32,16 @@ func (c *Conn) Close(code wsproto.CloseCode, reason string) error {
 	case <-c.gone:
 	case <-ctx.Done():
 	}
-	c.hangUp()
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	// Before hangUp, which a Read in progress must not take for the peer's end.
 	c.end(fmt.Errorf("%w: no Close from the peer within %v", ErrClosed, c.closeTimeout))
+	err := c.err
 	if c.answered {
-		return nil
+		err = nil
 	}
-	return c.err
+	c.mu.Unlock()
+	c.hangUp()
+	return err
 }
 
 // awaitClose reads until the connection or ctx ends. If a Read is in progress, it

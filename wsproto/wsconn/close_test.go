@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
 	. "github.com/hawser-ws/hawser/wsproto/wsconn"
 	"github.com/hawser-ws/hawser/wsproto/wstest"
@@ -316,5 +319,40 @@ func TestCloseNowAfterCut(t *testing.T) {
 			t.Errorf("%d bytes follow", len(rest))
 		}
 		receive(t, c.Gone())
+	})
+}
+
+// slowClose is a net.Conn whose Close returns when ended says so.
+type slowClose struct {
+	net.Conn
+	ended func() bool
+}
+
+func (c *slowClose) Close() error {
+	err := c.Conn.Close()
+	for !c.ended() {
+		runtime.Gosched()
+	}
+	return err
+}
+
+// If the peer does not answer a Close, a Read in progress ends because this side has
+// closed, and not because the peer disappeared.
+func TestCloseTimeoutWhileReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		go io.Copy(io.Discard, theirs)
+		defer theirs.Close()
+		nc := &slowClose{Conn: ours}
+		c := New(nc, wsproto.Server, nil, handshake.Result{}, nil)
+		nc.ended = func() bool { return c.Failure() != nil }
+		read := started(func() error { _, _, err := c.Read(context.Background()); return err })
+		synctest.Wait()
+		if err := c.Close(wsproto.CloseNormal, ""); !errors.Is(err, ErrClosed) {
+			t.Errorf("Close = %v; want ErrClosed", err)
+		}
+		if err := receive(t, read); !errors.Is(err, ErrClosed) || errors.Is(err, io.EOF) {
+			t.Errorf("Read = %v; want ErrClosed", err)
+		}
 	})
 }

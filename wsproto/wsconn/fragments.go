@@ -17,8 +17,9 @@ const fragmentSize = 16 << 10
 // fragments (RFC 6455 §5.4). It waits until earlier messages have been sent, and later
 // ones wait until the MessageWriter is closed.
 //
-// opts change how this message is sent. ctx applies to the whole message. If ctx ends before Close, or a write fails, the
-// message is abandoned; if a fragment of it has been sent, the connection is closed.
+// opts change how this message is sent. ctx applies to the whole message. If ctx ends
+// before Close, or a write fails, the message is abandoned; if a fragment of it has been
+// sent, the connection is closed.
 func (c *Conn) Writer(ctx context.Context, op frame.Opcode, opts ...WriteOption) (*MessageWriter, error) {
 	if !op.IsData() {
 		return nil, &wsproto.UsageError{Reason: "a message is text or binary, not " + op.String()}

@@ -117,7 +117,13 @@ func lastRuneEnd(p []byte) int {
 	return len(p)
 }
 
-func (n *netConn) Close() error         { return n.c.Close(wsproto.CloseNormal, "") }
+func (n *netConn) Close() error {
+	err := n.c.Close(wsproto.CloseNormal, "")
+	n.read.release()
+	n.write.release()
+	return err
+}
+
 func (n *netConn) LocalAddr() net.Addr  { return n.c.LocalAddr() }
 func (n *netConn) RemoteAddr() net.Addr { return n.c.RemoteAddr() }
 
@@ -146,12 +152,25 @@ type deadline struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	timer  *time.Timer // nil without a deadline
+	closed bool        // ctx does not end any more
 }
 
 func newDeadline(parent context.Context) *deadline {
 	d := &deadline{parent: parent}
 	d.ctx, d.cancel = context.WithCancel(parent)
 	return d
+}
+
+// release ends the context, which parent would keep otherwise. Calls from now on have
+// one that does not end: the connection is closed.
+func (d *deadline) release() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.cancel()
+	d.ctx, d.closed = context.WithoutCancel(d.parent), true
 }
 
 // context returns the context of a call that begins now.
@@ -165,10 +184,13 @@ func (d *deadline) context() context.Context {
 func (d *deadline) set(t time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.timer != nil {
-		d.timer.Stop()
-		d.timer = nil
+	if d.closed {
+		return
 	}
+	if d.timer != nil && !d.timer.Stop() {
+		<-d.ctx.Done() // the old time has passed, and must not end the new context
+	}
+	d.timer = nil
 	if d.ctx.Err() != nil {
 		d.ctx, d.cancel = context.WithCancel(d.parent)
 	}
@@ -183,11 +205,16 @@ func (d *deadline) set(t time.Time) {
 	}
 }
 
-// cause returns the error of a call with ctx: os.ErrDeadlineExceeded instead of what says
-// that ctx has ended, unless the parent has.
+// cause returns the error of a call with ctx. What says that ctx has ended becomes the
+// reason: the parent's end, a Close, or the deadline.
 func (d *deadline) cause(ctx context.Context, err error) error {
-	if errors.Is(err, context.Canceled) && ctx.Err() != nil && d.parent.Err() == nil {
-		return os.ErrDeadlineExceeded
+	if !errors.Is(err, context.Canceled) || ctx.Err() == nil || d.parent.Err() != nil {
+		return err
 	}
-	return err
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return ErrClosed
+	}
+	return os.ErrDeadlineExceeded
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,6 +83,71 @@ func TestNetConnReadDeadline(t *testing.T) {
 		go p.Write([]byte("cd"))
 		if n, err := nc.Read(buf); string(buf[:n]) != "cd" || err != nil {
 			t.Errorf("Read = %q, %v", buf[:n], err)
+		}
+	})
+}
+
+// A deadline that is replaced at the moment at which it passes does not end what comes
+// after.
+func TestNetConnDeadlineReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := wstest.Pipe(t, nil)
+		nc := NetConn(t.Context(), c, frame.Binary)
+		for range 500 {
+			nc.SetReadDeadline(time.Now().Add(time.Second))
+			time.Sleep(time.Second)
+			nc.SetReadDeadline(time.Now().Add(time.Hour))
+			if err := peer.Write(t.Context(), frame.Binary, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if _, err := nc.Read(make([]byte, 1)); err != nil {
+				t.Fatalf("Read = %v, an hour before the deadline", err)
+			}
+		}
+	})
+}
+
+// children is a context that counts the contexts that depend on it.
+type children struct {
+	context.Context
+	n atomic.Int32
+}
+
+func (c *children) Done() <-chan struct{} { return make(chan struct{}) }
+
+func (c *children) AfterFunc(func()) func() bool {
+	c.n.Add(1)
+	return func() bool { c.n.Add(-1); return true }
+}
+
+// A net.Conn that has been closed leaves nothing in a context that lives on.
+func TestNetConnCloseReleases(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for range 100 {
+			c, peer := wstest.Pipe(t, nil)
+			parent := &children{Context: context.Background()}
+			nc := NetConn(parent, c, frame.Binary)
+			nc.SetDeadline(time.Now().Add(time.Hour))
+			read := started(func() error { _, err := nc.Read(make([]byte, 1)); return err })
+			go peer.Read(t.Context())
+			synctest.Wait()
+			if err := nc.Close(); err != nil {
+				t.Errorf("Close = %v", err)
+			}
+			if err := receive(t, read); !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("the Read in progress = %v; want net.ErrClosed", err)
+			}
+			nc.SetDeadline(time.Now().Add(time.Hour))
+			if _, err := nc.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("Read = %v; want net.ErrClosed", err)
+			}
+			if _, err := nc.Write(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+				t.Fatalf("Write = %v; want net.ErrClosed", err)
+			}
+			if n := parent.n.Load(); n != 0 {
+				t.Fatalf("%d contexts are left", n)
+			}
 		}
 	})
 }

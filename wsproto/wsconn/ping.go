@@ -15,9 +15,10 @@ type ping struct {
 	done   chan struct{} // closed when its pong arrives
 }
 
-// Ping sends a ping, waits for its pong, and returns how long that took. The pong is seen only while something reads:
-// another goroutine in Read, or CloseRead. If ctx ends first, the connection is
-// unaffected.
+// Ping sends a ping, waits for its pong, and returns how long that took. The pong is seen
+// only while something reads: another goroutine in Read, or CloseRead. If ctx ends while
+// Ping waits for the pong, the connection is unaffected. If ctx ends while the ping is being
+// written, the connection is closed, as by Write.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	p := &ping{done: make(chan struct{})}
 	err := c.send(ctx, func(dst []byte) ([]byte, error) {

@@ -23,7 +23,8 @@ const (
 // system has taken all of it, not that the peer has read it. With an error, the peer
 // cannot have received the message.
 //
-// opts change how this message is sent. A text must be UTF-8. If ctx ends while the frame is being written, the connection is
+// opts change how this message is sent. A text must be UTF-8, or the error is a
+// *wsproto.UsageError. If ctx ends while the frame is being written, the connection is
 // closed.
 func (c *Conn) Write(ctx context.Context, op frame.Opcode, p []byte, opts ...WriteOption) error {
 	if op == frame.Text && !utf8.Valid(p) {
