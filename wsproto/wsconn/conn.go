@@ -11,8 +11,17 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// readBuffer is how many bytes are read at a time.
-const readBuffer = 16 << 10
+const (
+	// idleBuffer is how many bytes are read at a time from a connection that may be idle.
+	// It keeps a buffer of this size.
+	idleBuffer = 2 << 10
+
+	// readBuffer is how many bytes are read at a time from a connection that is busy.
+	readBuffer = 16 << 10
+)
+
+// readBuffers are the buffers of busy connections.
+var readBuffers = sync.Pool{New: func() any { return new([readBuffer]byte) }}
 
 // Conn is one connection, made by Dial, Accept or New. Its methods may be called from any
 // goroutine. It must be closed in the end, by Close or CloseNow.
@@ -34,10 +43,12 @@ type Conn struct {
 	wire    token // to write to nc, whole frames only
 
 	// Holder of reading only.
-	buf     []byte
-	reader  *MessageReader // the reader of the current message
-	partial bool           // the current message has not been read to its end
-	kept    *kept          // the part that a Read had when its context ended
+	idle    []byte            // to read into while the connection may be idle
+	busy    *[readBuffer]byte // of readBuffers, while more is known to come; otherwise nil
+	more    bool              // the last read filled its buffer, or a message is incomplete
+	reader  *MessageReader    // the reader of the current message
+	partial bool              // the current message has not been read to its end
+	kept    *kept             // the part that a Read had when its context ended
 
 	// Holder of wire only.
 	out []byte
@@ -78,7 +89,7 @@ func New(nc net.Conn, role wsproto.Role, left []byte, res handshake.Result, o *O
 		reading:      make(token, 1),
 		message:      make(token, 1),
 		wire:         make(token, 1),
-		buf:          make([]byte, readBuffer),
+		idle:         make([]byte, idleBuffer),
 		cfg:          o.config(role),
 	}
 	c.hangUp = sync.OnceFunc(func() {

@@ -79,3 +79,6 @@ func (p *Pool) PutBeforeCancel(put func()) {
 
 func (p *Pool) PingTimeout() time.Duration           { return p.cfg.PingTimeout }
 func (r *Reconnector) RandInt64N() func(int64) int64 { return r.cfg.Rand }
+
+// Busy reports whether the connection holds a large buffer. It must be waiting in a Read.
+func (c *Conn) Busy() bool { return c.busy != nil }

@@ -203,13 +203,15 @@ func (c *Conn) fill(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	buf := c.buffer()
 	done := c.interruptible(ctx, c.nc.SetReadDeadline)
-	n, err := c.nc.Read(c.buf)
+	n, err := c.nc.Read(buf)
 	done()
 	if n > 0 {
 		c.heard.Add(1)
+		c.more = n == len(buf)
 		c.mu.Lock()
-		c.proto.Feed(c.buf[:n])
+		c.proto.Feed(buf[:n])
 		c.mu.Unlock()
 		return nil // if there is an error, the next call gets it again
 	}
@@ -221,6 +223,27 @@ func (c *Conn) fill(ctx context.Context) error {
 		return c.failure()
 	}
 	return nil
+}
+
+// buffer returns the buffer for the next read. What was read before has been used. reading
+// is held.
+func (c *Conn) buffer() []byte {
+	if !c.more {
+		c.mu.Lock()
+		_, _, c.more = c.proto.Unfinished()
+		c.mu.Unlock()
+	}
+	switch {
+	case c.more && c.busy == nil:
+		c.busy = readBuffers.Get().(*[readBuffer]byte)
+	case !c.more && c.busy != nil:
+		readBuffers.Put(c.busy)
+		c.busy = nil
+	}
+	if c.busy != nil {
+		return c.busy[:]
+	}
+	return c.idle
 }
 
 // refuse fails the connection because of what the peer sent, and returns why it has

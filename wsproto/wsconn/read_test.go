@@ -3,6 +3,7 @@ package wsconn_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"reflect"
 	"strings"
@@ -328,5 +329,37 @@ func TestSetMaxMessage(t *testing.T) {
 		if err := receive(t, read); !errors.As(err, new(*wsproto.PeerError)) {
 			t.Errorf("Read = %v; want a PeerError", err)
 		}
+	})
+}
+
+// A large buffer is held while a message is incomplete, and not while nothing comes.
+func TestReadBuffer(t *testing.T) {
+	inBothRoles(t, func(t *testing.T, pair pairFunc) {
+		c, p := pair(t, nil)
+		for _, n := range []int{0, 1, 2<<10 - 8, 2 << 10, 3 << 10, 16 << 10, 60000} {
+			read := started(func() string { return readText(t, c) })
+			text := strings.Repeat("x", n)
+			p.Text(text)
+			if got := receive(t, read); got != fmt.Sprintf("text %q", text) {
+				t.Fatalf("%d bytes: Read = %.20s", n, got)
+			}
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		idle := started(func() error { _, _, err := c.Read(ctx); return err })
+		synctest.Wait()
+		if c.Busy() {
+			t.Error("an idle connection holds a large buffer")
+		}
+		go p.Send("\x01\x01a\x80\x05b")
+		synctest.Wait()
+		if !c.Busy() {
+			t.Error("the rest of a message is read into a small buffer")
+		}
+		cancel()
+		if err := receive(t, idle); err != context.Canceled {
+			t.Errorf("Read = %v", err)
+		}
+		go p.Write([]byte("cdef"))
+		expectText(t, c, `text "abcdef"`)
 	})
 }
