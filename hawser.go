@@ -52,8 +52,21 @@
 //	SetMaxMessage(n)                                   the limit for what is read
 //	Subprotocol() string                               what the handshake agreed on; see Handshake
 //
-// Any number of goroutines may call them. [AcceptOptions] say which web pages may connect,
-// [Options] set limits and compression.
+// Any number of goroutines may call them. LocalAddr, RemoteAddr and Handshake describe the
+// connection.
+//
+// # Options
+//
+// [AcceptOptions] and [DialOptions] embed [Options] and those of the handshake. So their
+// fields are set one by one, and not in a composite literal:
+//
+//	o := &hawser.AcceptOptions{}
+//	o.Origins = []string{"https://chat.example", "http://localhost:3000"}
+//	o.MaxMessage = 1 << 20
+//	c, err := hawser.Accept(w, r, o)
+//
+// Origins are the web pages that may connect. By default, those of the server's own host and
+// port may. A page on another port, such as a development server's, must be listed.
 //
 // # How connections end
 //
@@ -83,6 +96,9 @@
 //   - Accept also takes WebSocket over HTTP/2 (RFC 8441), in programs that import package
 //     wsproto/wsconn/enablehttp2.
 //   - Pings are answered, and the peer's Close is noticed, only while something reads.
+//   - A peer whose network fails sends no Close, and TCP may take minutes to notice. To
+//     know earlier, call Ping at intervals, with a context that ends, and CloseNow if it
+//     fails.
 //   - Package wsproto/wsconn, which this package gives shorter names, has connection pools
 //     and reconnecting clients, and says more about proxies, contexts and errors.
 //   - Package wsproto/wstest has connections in memory for tests without a network.
@@ -109,8 +125,9 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, error) {
 	return wsconn.Dial(ctx, url, o)
 }
 
-// Accept makes a connection of a request in a handler of net/http. If it fails, the client
-// has been answered, and the handler should return. r.Context() is valid until the handler
+// Accept answers a client's opening handshake, in a handler of net/http, and returns the
+// connection. If it fails, the client has been answered, and the handler should return.
+// r.Context() is valid until the handler
 // returns; it does not end when the client goes away, which Read notices. A nil o means the
 // defaults: among others, web pages may connect only from the server's own origin. See
 // [wsconn.Accept].
@@ -142,8 +159,8 @@ type (
 	// others, and the Options of the connection.
 	DialOptions = wsconn.DialOptions
 
-	// AcceptOptions are for Accept: Origins, Subprotocols, Deflate and others, and the
-	// Options of the connection.
+	// AcceptOptions are for Accept: Origins, CheckOrigin, Subprotocols, Deflate and
+	// others, and the Options of the connection.
 	AcceptOptions = wsconn.AcceptOptions
 
 	// Options are those of a connection in both roles: its limits, streaming and

@@ -1,8 +1,10 @@
 // Package peers compares hawser with other WebSocket libraries. It is a module
 // of its own, so that none of them enters hawser's module graph.
 //
-// clients has tests of hawser with their clients. serve runs any of them as a server, node/server.mjs runs Node's ws; bench.sh
-// measures them all beside hawser ("make bench-peers"). centrifugo and
+// clients has tests of hawser with their clients. serve runs any of them as a server,
+// node/server.mjs runs Node's ws; bench.sh measures them all beside hawser ("make
+// bench-peers"). ports has small programs written with hawser and with gorilla, and counts
+// their lines. centrifugo and
 // node/socketio.mjs are servers of other protocols, on which wsbench's scenario
 // files are tried. All of it is tested by
 //
