@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 
+	"github.com/hawser-ws/hawser/cmd/internal/buildinfo"
 	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/interrupt"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
@@ -86,6 +87,16 @@ func escaped(w io.Writer) io.Writer {
 	return terminal.NewWriter(w)
 }
 
+// completion writes a shell's script. It goes to the shell, not to a terminal: what
+// terminal.Writer escapes must not be.
+func completion(stdout io.Writer, shell string) error {
+	commands := []string{"agent", "compare", "completion", "diff", "find", "help", "report"}
+	for _, s := range load.Scenarios {
+		commands = append(commands, string(s))
+	}
+	return cmdline.Completion(terminal.Unwrap(stdout), shell, "wsbench", commands, newSettings(load.Echo).flags("wsbench"))
+}
+
 func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
 		return &usageError{Err: errors.New("a command is missing")}
@@ -110,6 +121,14 @@ func dispatch(ctx context.Context, args []string, stdout, stderr io.Writer) erro
 		return runFind(ctx, rest, stdout, stderr)
 	case "compare":
 		return runCompare(ctx, rest, stdout, stderr)
+	case "completion":
+		if len(rest) != 1 {
+			return &usageError{Err: errors.New("completion needs a shell: bash, zsh or fish")}
+		}
+		return completion(stdout, rest[0])
+	case "--version", "-version":
+		_, err := fmt.Fprintln(stdout, "wsbench", buildinfo.Version())
+		return err
 	case "help", "-h", "-help", "--help":
 		return flag.ErrHelp
 	}

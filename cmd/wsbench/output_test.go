@@ -81,3 +81,15 @@ func TestRunCommand(t *testing.T) {
 		}
 	}
 }
+
+func TestCompletionAndVersion(t *testing.T) {
+	if status, out, errs := wsbench(t, "completion", "bash"); status != exitGood || !strings.Contains(out, "\tcase $COMP_CWORD") || !strings.Contains(out, "--threshold") || !strings.Contains(out, " storm ") {
+		t.Errorf("status %d\n%s%s", status, out, errs)
+	}
+	if status, _, errs := wsbench(t, "completion", "tcsh"); status != exitUsage || !strings.Contains(errs, "bash, zsh or fish") {
+		t.Errorf("status %d, %s", status, errs)
+	}
+	if status, out, _ := wsbench(t, "--version"); status != exitGood || !strings.HasPrefix(out, "wsbench ") {
+		t.Errorf("status %d, %s", status, out)
+	}
+}

@@ -20,6 +20,8 @@ const usage = `usage: wsbench SCENARIO --url URL [flags]
        wsbench find SCENARIO --url URL --threshold COND,… [flags]
        wsbench compare SCENARIO --a 'NAME=COMMAND…' --b 'NAME=COMMAND…' [flags]
        wsbench diff A.json B.json
+       wsbench completion bash|zsh|fish
+       wsbench --version
        wsbench report [--html FILE] [--markdown FILE] [--svg DIR] FILE.json…
 
 Measures a WebSocket server: latency, throughput, what a message or a connection

@@ -10,6 +10,8 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/hawser-ws/hawser/cmd/internal/buildinfo"
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 )
 
@@ -30,6 +32,19 @@ func main() {
 // run is the program; args does not include its name. When ctx is done it closes the
 // connection properly. It returns the exit status.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	if len(args) == 2 && args[0] == "completion" {
+		if err := cmdline.Completion(stdout, args[1], "wscat", nil, new(options).flags()); err != nil {
+			fmt.Fprintln(stderr, "wscat:", err)
+			return exitUsage
+		}
+		return exitInOrder
+	}
+	if len(args) == 1 && (args[0] == "--version" || args[0] == "-version") {
+		if _, err := fmt.Fprintln(stdout, "wscat", buildinfo.Version()); err != nil {
+			return exitStreams
+		}
+		return exitInOrder
+	}
 	o, err := parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		if _, err := fmt.Fprint(stdout, usage); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"net/http"
 	"os"
@@ -106,4 +107,17 @@ func TestConnecting(t *testing.T) {
 		got := wscat(t, "hi", append([]string{"--once", url}, flags...)...)
 		return got.stdout + got.stderr, got.status == exitInOrder && got.stdout == "hi\n"
 	})
+}
+
+func TestCompletionAndVersion(t *testing.T) {
+	for args, want := range map[string]string{"completion bash": "--once", "completion fish": "complete -c wscat -l once", "--version": "wscat "} {
+		var out, errs bytes.Buffer
+		if status := run(t.Context(), strings.Fields(args), strings.NewReader(""), &out, &errs); status != exitInOrder || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: status %d, %q, %q", args, status, &out, &errs)
+		}
+	}
+	var out, errs bytes.Buffer
+	if status := run(t.Context(), []string{"completion", "tcsh"}, strings.NewReader(""), &out, &errs); status != exitUsage || !strings.Contains(errs.String(), "fish") {
+		t.Errorf("status %d, %q", status, &errs)
+	}
 }

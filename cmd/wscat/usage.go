@@ -3,6 +3,8 @@ package main
 import "github.com/hawser-ws/hawser/cmd/internal/connect"
 
 const usage = `usage: wscat [flags] URL
+       wscat completion bash|zsh|fish
+       wscat --version
 
 Connects to a ws:// or wss:// URL, sends each line of standard input as a text
 message, and prints each message that arrives. When the input has ended and no more

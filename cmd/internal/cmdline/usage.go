@@ -1,5 +1,5 @@
-// Package cmdline prints the flags of the programs, and defines the error for wrong command
-// lines. It knows none of the flags.
+// Package cmdline prints the flags of the programs, completes them in shells, and defines
+// the error for wrong command lines. It knows none of the flags.
 package cmdline
 
 import (
