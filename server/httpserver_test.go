@@ -86,7 +86,7 @@ func TestHTTPTakesItsTime(t *testing.T) {
 			if err != nil {
 				t.Errorf("the upload: %v", err)
 			}
-			io.WriteString(w, string(b))
+			w.Write(b)
 		})
 		mux.HandleFunc("/down", func(w http.ResponseWriter, r *http.Request) {
 			for range 35 {

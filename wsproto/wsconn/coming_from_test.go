@@ -19,6 +19,8 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
+//lint:file-ignore U1000 The pages show this code; nothing calls it.
+
 // The code of the pages COMING_FROM_GORILLA.md and COMING_FROM_CODER.md.
 
 func comingFromEcho(w http.ResponseWriter, r *http.Request) {

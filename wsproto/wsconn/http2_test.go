@@ -20,6 +20,8 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
+//lint:file-ignore SA1019 net/http's client has no extended CONNECT.
+
 // overHTTP2 serves connections by handle on streams of HTTP/2.
 func overHTTP2(t *testing.T, o *AcceptOptions, handle func(ctx context.Context, c *Conn)) (srv *httptest.Server, client *http2.Transport) {
 	srv = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
