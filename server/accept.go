@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -18,12 +19,15 @@ import (
 type listener struct {
 	net.Listener
 	s     *Server
-	pace  *rate.Bucket // nil: no limit
-	spare *os.File     // Accept only. Closed to accept one more when descriptors have run out.
+	pace  *rate.Bucket    // nil: no limit
+	shut  context.Context // ends when the listener is closed
+	close func()
+	spare *os.File // Accept only. Closed to accept one more when descriptors have run out.
 }
 
 func (s *Server) listener(ln net.Listener) *listener {
 	l := &listener{Listener: ln, s: s}
+	l.shut, l.close = context.WithCancel(context.Background())
 	if n := s.cfg.AcceptRate; n > 0 {
 		l.pace = rate.NewBucket(rate.NewPace(n, time.Second, 0))
 	}
@@ -46,6 +50,19 @@ func (ln *listener) keepSpare() {
 func (ln *listener) Accept() (net.Conn, error) {
 	for {
 		ln.waitForRate()
+		nc, err := ln.acceptNet()
+		if err != nil {
+			return nil, err
+		}
+		if a := ln.s.acceptConn(nc); a != nil {
+			return a, nil
+		}
+	}
+}
+
+// acceptNet accepts one connection. It waits while the server is frozen.
+func (ln *listener) acceptNet() (net.Conn, error) {
+	for {
 		nc, err := ln.Listener.Accept()
 		if paused := ln.s.barrier.isShut(); paused != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 			<-paused
@@ -55,9 +72,7 @@ func (ln *listener) Accept() (net.Conn, error) {
 			return nil, ln.acceptError(err)
 		}
 		ln.keepSpare()
-		if a := ln.s.acceptConn(nc); a != nil {
-			return a, nil
-		}
+		return nc, nil
 	}
 }
 
@@ -71,8 +86,17 @@ func (ln *listener) waitForRate() {
 		ln.s.limited.count(LimitAccepts)
 	}
 	for ; wait > 0; wait = ln.pace.Take(ln.s.cfg.now()) {
-		time.Sleep(wait)
+		select {
+		case <-time.After(wait):
+		case <-ln.shut.Done():
+			return
+		}
 	}
+}
+
+func (ln *listener) Close() error {
+	ln.close()
+	return ln.Listener.Close()
 }
 
 // acceptError makes room if descriptors have run out, and marks temporary errors.
@@ -152,6 +176,18 @@ type accepted struct {
 	empty    emptyLines // Reader only.
 	unserved unserved
 
+	// Of a connection that a loop has read first (opening.go): immutable, the loop's, and
+	// then its reader's.
+	door    *doorway // nil if it never was on a loop
+	fd      int
+	peer    netip.AddrPort
+	place   Conn          // the slot that it has while it is on a loop
+	since   time.Duration // when it was accepted
+	head    []byte        // what has been read of its request
+	pieces  uint8         // in how many reads
+	counted bool          // its request counts already for MaxRequestRatePerAddress
+	due     time.Time     // when its first request must have come
+
 	used  atomic.Bool // there was a request
 	idle  atomic.Bool // the next byte is the first of a request
 	given atomic.Bool // net/http has given it away (Hijack)
@@ -171,6 +207,14 @@ func (s *Server) acceptConn(nc net.Conn) *accepted {
 	if s.cfg.ClientAddr == nil { // otherwise its first request names the client
 		addr = addrPort(nc.RemoteAddr()).Addr()
 	}
+	if !s.countAccepted(a, addr) {
+		return nil
+	}
+	return a
+}
+
+// countAccepted counts a connection, and reports whether to serve it.
+func (s *Server) countAccepted(a *accepted, addr netip.Addr) bool {
 	kept := s.http.add(a, addr, s.scarce(1))
 	switch a.refusal {
 	case refusedScarce:
@@ -178,10 +222,7 @@ func (s *Server) acceptConn(nc net.Conn) *accepted {
 	case refusedHTTPFull:
 		s.logExhausted(errShare)
 	}
-	if !kept {
-		return nil
-	}
-	return a
+	return kept
 }
 
 var (
@@ -198,19 +239,53 @@ func (a *accepted) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// readConn also returns what a loop has read.
+func (a *accepted) readConn(p []byte) (int, error) {
+	if len(a.head) > 0 {
+		n := copy(p, a.head)
+		if a.head = a.head[n:]; len(a.head) == 0 {
+			a.head = nil
+		}
+		return n, nil
+	}
+	return a.Conn.Read(p)
+}
+
+// dueBy returns the read deadline t, or the earlier time by which the first request must have
+// come: it has only what is left since accept.
+func (a *accepted) dueBy(t time.Time) time.Time {
+	if !a.due.IsZero() && !a.used.Load() && (t.IsZero() || t.After(a.due)) {
+		return a.due
+	}
+	return t
+}
+
 // Close also uncounts the connection, unless a loop has taken it over.
 func (a *accepted) Close() error {
 	a.s.http.gone(a)
-	if a.s.cfg.Unused != nil && !a.used.Swap(true) {
-		a.s.cfg.Unused(addrPort(a.Conn.RemoteAddr()).Addr())
-	}
+	a.noteUnused()
 	return a.Conn.Close()
+}
+
+// noteUnused tells the program of a connection that ends without a request.
+func (a *accepted) noteUnused() {
+	if a.s.cfg.Unused != nil && !a.used.Swap(true) {
+		peer := a.peer
+		if a.Conn != nil {
+			peer = addrPort(a.Conn.RemoteAddr())
+		}
+		a.s.cfg.Unused(peer.Addr())
+	}
 }
 
 // displace closes a connection in favour of others. That it was not used is not its client's
 // fault.
 func (a *accepted) displace() {
 	a.used.Store(true)
+	if a.Conn == nil { // it is on a loop
+		a.place.conn.loop.post(task{kind: taskDisplace, to: a.place}, nil)
+		return
+	}
 	a.Conn.Close()
 }
 

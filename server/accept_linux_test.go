@@ -19,7 +19,8 @@ import (
 func init() { children["starved"] = starved }
 
 // starved is a server that may have 64 descriptors. It says its address. Its arguments
-// are how long a handshake may take, and whether it bounds plain HTTP by itself.
+// are how long a handshake may take, whether it bounds plain HTTP by itself, and whether it
+// answers probes, for which net/http reads the handshakes.
 func starved(args []string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 		return err
@@ -33,11 +34,8 @@ func starved(args []string) error {
 		return err
 	}
 	cfg := Config{Handler: funcs{message: echo}, HandshakeTimeout: timeout}
-	cfg.Probe = func(r *http.Request) http.Handler {
-		if r.URL.Path != "/probe" {
-			return nil
-		}
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "alive") })
+	if args[2] == "true" {
+		cfg.Probe = probe
 	}
 	if args[1] == "false" {
 		cfg.MaxHTTPConns = Off
@@ -52,11 +50,20 @@ func starved(args []string) error {
 	return nil
 }
 
+func probe(r *http.Request) http.Handler {
+	if r.URL.Path != "/probe" {
+		return nil
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "alive") })
+}
+
 // R11: with 64 descriptors and 200 clients, those that cannot be served are turned
 // away and not kept waiting, that is logged once, and it is over when they are gone.
 func TestR11Descriptors(t *testing.T) {
 	for _, bounded := range []bool{true, false} {
-		testDescriptors(t, spawn(t, "starved", 200*time.Millisecond, bounded))
+		for _, probes := range []bool{true, false} {
+			testDescriptors(t, spawn(t, "starved", 200*time.Millisecond, bounded, probes))
+		}
 	}
 }
 
@@ -100,7 +107,7 @@ func testDescriptors(t *testing.T, server *child) {
 // WebSockets do not take the last descriptors: when they have the others, one more
 // is told so by 503, health probes are answered, and it is over when one has gone.
 func TestDescriptorsForProbes(t *testing.T) {
-	server := spawn(t, "starved", time.Minute, true)
+	server := spawn(t, "starved", time.Minute, true, true)
 	addr := server.line(t)
 	var open []net.Conn
 	for len(open) < 64 {

@@ -25,6 +25,8 @@ type adoption struct {
 	tls       *tlsState
 	admission *admission // nil without Admit
 	conn      Conn
+	watched   bool // the kernel already watches the descriptor
+	recycled  bool // openAll gives it back to the loop
 }
 
 // Adopt takes over a connection, in either role, whose opening handshake is done. The
@@ -145,10 +147,12 @@ func (l *loop) register(c *conn, o *adoption) {
 	l.live++
 	l.stats.open.Add(1)
 	l.stats.opened.Add(1)
-	if err := l.k.add(o.fd, c.mask, c.slot, c.gen()); err != nil {
-		l.stats.refused.Add(1)
-		l.cfg.Logger.Error("the system cannot watch another descriptor", "error", err)
-		c.mask = 0
+	if !o.watched {
+		if err := l.k.add(o.fd, c.mask, c.slot, c.gen()); err != nil {
+			l.stats.refused.Add(1)
+			l.cfg.Logger.Error("the system cannot watch another descriptor", "error", err)
+			c.mask = 0
+		}
 	}
 	l.adoptions = append(l.adoptions, o)
 }
@@ -188,35 +192,40 @@ func (l *loop) openAll() {
 	opens := l.adoptions
 	l.adoptions = nil
 	for _, o := range opens {
-		c := o.conn.conn
-		if c.mask == 0 || c.phase == gone { // not watched, or lost in the meantime: it never opened
-			l.teardown(c)
-			continue
+		l.openOne(o)
+		l.recycleAdoption(o)
+	}
+}
+
+func (l *loop) openOne(o *adoption) {
+	c := o.conn.conn
+	if c.mask == 0 || c.phase == gone { // not watched, or lost in the meantime: it never opened
+		l.teardown(c)
+		return
+	}
+	c.flags |= flagOpened
+	l.opening = o
+	l.onOpen(c)
+	l.opening = nil
+	if c.phase == opening {
+		c.move(open)
+	}
+	l.deliver()
+	if l.stopping {
+		l.sendClose(c, wsproto.CloseGoingAway, goingAway, nil)
+	}
+	if every := ticks(l.cfg.PingInterval); every > 0 {
+		l.arm(c, l.now+every)
+	}
+	if len(o.left) > 0 {
+		l.traffic[bytesIn] += uint64(len(o.left))
+		if c.has(flagPaused) {
+			l.keepUnread(c, o.left)
+		} else {
+			l.feed(c, o.left)
 		}
-		c.flags |= flagOpened
-		l.opening = o
-		l.onOpen(c)
-		l.opening = nil
-		if c.phase == opening {
-			c.move(open)
-		}
-		l.deliver()
-		if l.stopping {
-			l.sendClose(c, wsproto.CloseGoingAway, goingAway, nil)
-		}
-		if every := ticks(l.cfg.PingInterval); every > 0 {
-			l.arm(c, l.now+every)
-		}
-		if len(o.left) > 0 {
-			l.traffic[bytesIn] += uint64(len(o.left))
-			if c.has(flagPaused) {
-				l.keepUnread(c, o.left)
-			} else {
-				l.feed(c, o.left)
-			}
-		}
-		if c.tls != nil && c.phase != gone {
-			l.queueTurn(c) // the tls.Conn may hold what the kernel cannot see
-		}
+	}
+	if c.tls != nil && c.phase != gone {
+		l.queueTurn(c) // the tls.Conn may hold what the kernel cannot see
 	}
 }

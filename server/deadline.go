@@ -15,6 +15,10 @@ func ticks(d time.Duration) uint32 { return uint32(min(d/time.Millisecond, 1<<30
 // the next one. The timer fires at the earliest time at which a deadline may have
 // passed; bytes that have arrived since it was armed may have postponed the deadline.
 func (l *loop) fireTimer(c *conn) {
+	if c.phase == arriving {
+		l.dropArriving(c)
+		return
+	}
 	if c.phase >= closing {
 		if l.cfg.CloseTimeout > 0 && l.reached(c, c.began+ticks(l.cfg.CloseTimeout)) {
 			l.teardown(c)

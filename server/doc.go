@@ -28,6 +28,11 @@
 // a new generation, so a stale handle reaches no connection (conn.go). A connection's phases,
 // and what moves it from one to the next, are in life.go; its deadlines are in deadline.go.
 //
+// Accepting: the listener gives connections to the loops (doorway.go), which parse opening
+// handshakes in the form that clients write (opening_request.go) and answer them
+// (opening.go). What a loop does not accept goes to net/http with every byte of it, so
+// there is one set of rules.
+//
 // Admission: connections accepted by Serve are plain HTTP until a loop takes them over,
 // and are limited as such (httpconns.go); a WebSocket reserves its place before its
 // handshake is answered (reserve.go); the last descriptors are kept back

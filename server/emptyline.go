@@ -27,13 +27,13 @@ func (e *emptyLines) skip(p []byte) int {
 // readPastEmptyLines reads, and skips empty lines before the connection's first
 // request.
 func (a *accepted) readPastEmptyLines(p []byte) (int, error) {
-	n, err := a.Conn.Read(p)
+	n, err := a.readConn(p)
 	for a.empty > 0 && n > 0 {
 		skipped := a.empty.skip(p[:n])
 		if n = copy(p, p[skipped:n]); n > 0 || err != nil {
 			break
 		}
-		n, err = a.Conn.Read(p)
+		n, err = a.readConn(p)
 	}
 	return n, err
 }

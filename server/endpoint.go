@@ -1,6 +1,7 @@
 package server
 
 import (
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -18,6 +19,11 @@ type Endpoint struct {
 	// Freezer). It must be the same in both. Connections of an endpoint without a name do not
 	// move.
 	Name string
+
+	// Path, if set, is the exact path of requests that Serve gives to the endpoint, so that
+	// Config.HTTP need not. It must be declared before Serve is called. Only handshakes
+	// that come this way can be answered by a loop; see Serve.
+	Path string
 
 	// Handler receives the connections. Required.
 	Handler Handler
@@ -46,7 +52,7 @@ type Endpoint struct {
 //	mux.Handle("/chat", s.Endpoint(server.Endpoint{Handler: chat, Admit: members}))
 //	mux.Handle("/upload", s.Endpoint(server.Endpoint{Handler: uploads, MaxMessage: 8 << 20}))
 //
-// It panics if e.Handler is nil, or if there is an endpoint with e.Name. Each call makes
+// It panics if e.Handler is nil, or if there is an endpoint with e.Name or e.Path. Each call makes
 // another endpoint, whose MaxConns counts by itself.
 func (s *Server) Endpoint(e Endpoint) http.Handler {
 	if e.Handler == nil {
@@ -66,6 +72,9 @@ func (s *Server) Endpoint(e Endpoint) http.Handler {
 	own := newEndpoint(&cfg)
 	own.maxConns = int64(max(e.MaxConns, 0))
 	s.nameEndpoint(own, e.Name)
+	if e.Path != "" {
+		s.routeEndpoint(own, e.Path)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serveHTTP(w, r, own) })
 }
 
@@ -81,6 +90,8 @@ type endpoint struct {
 	roles     [2]wsproto.Config                            // by wsproto.Role
 	fragments FragmentHandler                              // the handler, if it is one
 	maxConns  int64                                        // 0: no limit
+
+	byLoop bool // it has no functions that want an http.Request
 
 	conns atomic.Int64 // if there is a limit
 
@@ -119,6 +130,8 @@ func (e *endpoint) config(cfg *wsproto.Config, maxMessage int) *wsproto.Config {
 // newEndpoint makes the endpoint that cfg describes. cfg has its defaults.
 func newEndpoint(cfg *Config) *endpoint {
 	e := &endpoint{handler: cfg.Handler, upgrader: cfg.Upgrader, admit: cfg.Admit}
+	u := &e.upgrader
+	e.byLoop = e.admit == nil && u.Subprotocol == nil && u.CheckOrigin == nil && u.Header == nil
 	e.writable, _ = cfg.Handler.(WritableHandler)
 	e.freezer, _ = cfg.Handler.(Freezer)
 	e.fragments, _ = cfg.Handler.(FragmentHandler)
@@ -144,6 +157,61 @@ func (s *Server) nameEndpoint(e *endpoint, name string) {
 	}
 	e.name = name
 	s.endpoints[name] = e
+}
+
+// routeEndpoint makes Serve give the requests of a path to an endpoint.
+func (s *Server) routeEndpoint(e *endpoint, path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	paths := map[string]*endpoint{}
+	if old := s.paths.Load(); old != nil {
+		maps.Copy(paths, *old)
+	}
+	if path[0] != '/' || paths[path] != nil {
+		panic("server: the path of an endpoint must begin with a slash and differ from those of others: " + strconv.Quote(path))
+	}
+	paths[path] = e
+	s.paths.Store(&paths) // a copy, because loops read it at any time
+}
+
+// endpointAt returns the endpoint that has the requests of a path, or nil if Config.HTTP
+// has them.
+func (s *Server) endpointAt(path string) *endpoint {
+	if paths := s.paths.Load(); paths != nil {
+		if e := (*paths)[path]; e != nil {
+			return e
+		}
+	}
+	if s.cfg.HTTP == nil {
+		return s.endpoint
+	}
+	return nil
+}
+
+// anyByLoop reports whether a loop can answer handshakes of any endpoint.
+func (s *Server) anyByLoop() bool {
+	if s.cfg.HTTP == nil && s.endpoint.byLoop {
+		return true
+	}
+	if paths := s.paths.Load(); paths != nil {
+		for _, e := range *paths {
+			if e.byLoop {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// route gives the requests of endpoints that have a path to them, and others to next.
+func (s *Server) route(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if e := s.endpointAt(r.URL.Path); e != nil {
+			s.serveHTTP(w, r, e)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // endpointNamed returns the endpoint of that name, or nil.

@@ -69,6 +69,12 @@ type testServer struct {
 
 func start(t testing.TB, cfg Config) *testServer {
 	t.Helper()
+	return startWith(t, cfg, func(*Server) {})
+}
+
+// startWith is start for a server that is prepared before it serves.
+func startWith(t testing.TB, cfg Config, prepare func(*Server)) *testServer {
+	t.Helper()
 	ts := &testServer{clock: &clock{}, log: &syncBuffer{}}
 	ts.clock.t.Store(int64(time.Hour))
 	cfg.now = ts.clock.now
@@ -84,6 +90,7 @@ func start(t testing.TB, cfg Config) *testServer {
 		t.Fatal(err)
 	}
 	ts.Server, ts.clock.s = s, s
+	prepare(s)
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package server
 
 import (
 	"container/list"
+	"net"
 	"net/netip"
 	"sync"
 	"time"
@@ -366,6 +367,30 @@ func (h *httpConns) gone(a *accepted) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.remove(a)
+}
+
+// claim forgets a connection that becomes a WebSocket on the loop where it arrived. It
+// reports false if another one has its place.
+func (h *httpConns) claim(a *accepted) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if a.http.state == httpGone {
+		return false
+	}
+	h.remove(a)
+	return true
+}
+
+// give makes a connection that was on a loop nc, for net/http. It reports false if another
+// one has its place.
+func (h *httpConns) give(a *accepted, nc net.Conn) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if a.http.state == httpGone {
+		return false
+	}
+	a.Conn = nc
+	return true
 }
 
 // dropIdle closes up to n idle connections, the longest idle first, and returns how

@@ -21,9 +21,10 @@ const (
 	requestIdle    = 2 * time.Minute // longer than load balancers keep an idle connection
 )
 
-// newHTTPServer makes the http.Server of one call of Serve.
-func (s *Server) newHTTPServer() *http.Server {
-	hs := &http.Server{
+// newHTTPServer makes the http.Server of one call of Serve. seen reports whether the
+// program has it tell of each connection.
+func (s *Server) newHTTPServer() (hs *http.Server, seen bool) {
+	hs = &http.Server{
 		ReadHeaderTimeout: s.cfg.HandshakeTimeout,
 		IdleTimeout:       requestIdle,
 		ErrorLog:          log.New(httpLog{s.cfg.Logger}, "", 0),
@@ -39,18 +40,15 @@ func (s *Server) newHTTPServer() *http.Server {
 	if s.cfg.HTTPServer != nil {
 		s.cfg.HTTPServer(hs)
 	}
-	next := s.cfg.HTTP
-	if next == nil {
-		next = s
-	}
-	next = s.limitRequests(next)
+	seen = hs.BaseContext != nil || hs.ConnContext != nil || hs.ConnState != nil
+	next := s.limitRequests(s.route(s.cfg.HTTP))
 	if s.cfg.Middleware != nil {
 		next = s.cfg.Middleware(next)
 	}
 	hs.Handler = s.watchRequests(hs, next)
 	hs.ConnContext = withAccepted(hs.ConnContext)
 	hs.ConnState = noteState(hs.ConnState)
-	return hs
+	return hs, seen
 }
 
 // httpLog writes net/http's log to a Logger. What it says of panics is logged by
@@ -170,7 +168,9 @@ func (s *Server) limitRequests(next http.Handler) http.Handler {
 				return
 			}
 		}
-		if why == nil {
+		if a.counted {
+			a.counted = false
+		} else if why == nil {
 			why = s.tooManyRequests(r, client)
 		}
 		if why != nil {

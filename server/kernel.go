@@ -33,6 +33,11 @@ type kernel interface {
 	// until the next call.
 	wait(ms int) ([]event, error)
 
+	// native reports whether descriptors are the process's own: add then takes any
+	// non-blocking socket, and remove undoes it.
+	native() bool
+	remove(fd int) error
+
 	// wake makes wait return: the current call, or else the next. Any goroutine may
 	// call it, until release.
 	wake()

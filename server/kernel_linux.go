@@ -158,6 +158,12 @@ func (k *epoll) add(fd int, mask uint8, slot, gen uint32) error {
 	return k.control(unix.EPOLL_CTL_ADD, fd, mask, slot, gen)
 }
 
+func (k *epoll) native() bool { return true }
+
+func (k *epoll) remove(fd int) error {
+	return unix.EpollCtl(k.epfd, unix.EPOLL_CTL_DEL, fd, nil)
+}
+
 func (k *epoll) mod(fd int, mask uint8, slot, gen uint32) error {
 	if b, fd := k.bridge.of(fd); b != nil {
 		return b.mod(fd, mask, slot, gen)

@@ -85,6 +85,9 @@ func (k *portable) add(fd int, mask uint8, slot, gen uint32) error {
 	return nil
 }
 
+func (k *portable) native() bool        { return false }
+func (k *portable) remove(fd int) error { return syscall.ENOTSUP }
+
 func (k *portable) mod(fd int, mask uint8, slot, gen uint32) error {
 	c := k.lockLink(fd)
 	defer k.mu.Unlock()

@@ -142,6 +142,9 @@ func (k *failing) fails(call string) error {
 	return nil
 }
 
+// native keeps the opening handshake away from it, which is not what fails.
+func (k *failing) native() bool { return false }
+
 func (k *failing) read(fd int, p []byte) (int, error) {
 	if err := k.fails("read"); err != nil {
 		return 0, err

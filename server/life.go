@@ -9,6 +9,7 @@ import (
 // A connection's life is in this file, and nothing else changes conn.phase:
 //
 //	vacant    the slot holds no connection
+//	arriving  its opening handshake is being read (opening.go); it is no WebSocket yet
 //	opening   a loop has it, OnOpen has not returned
 //	open      messages go both ways
 //	closing   a Close was sent or received, and CloseTimeout runs. Nothing more may be
@@ -22,8 +23,9 @@ import (
 //
 // and what moves a connection from one to the next:
 //
-//	vacant → opening      register: its loop takes it over. A connection from another process
-//	                      then goes on to the phase that it had there (thawConn)
+//	vacant → arriving     arrive: a loop reads its handshake
+//	vacant, arriving → opening   register: its loop takes it over. A connection from another
+//	                      process then goes on to the phase that it had there (thawConn)
 //	opening → open        openAll: OnOpen has returned
 //	opening, open → closing   beginClosing: Conn.Close, the peer's Close or end of stream, a
 //	                      violation of the protocol, a deadline or a limit
@@ -32,6 +34,7 @@ import (
 //	draining → shut       advanceClose: the queue is empty
 //	any → gone            teardown: the stream has ended and the queue is empty, CloseTimeout
 //	                      has passed, the descriptor failed, or the connection is cut
+//	arriving → gone       leaveSlot: it is lost, or net/http has it
 //	gone → vacant         clear
 //
 // What is independent of the phase is in conn.flags: that reading is paused, for instance,
@@ -40,6 +43,7 @@ type phase uint8
 
 const (
 	vacant phase = iota
+	arriving
 	opening
 	open
 	closing
@@ -50,7 +54,8 @@ const (
 
 // follow holds, for each phase, the set of those that may follow it.
 var follow = [...]uint8{
-	vacant:   1 << opening,
+	vacant:   1<<arriving | 1<<opening,
+	arriving: 1<<opening | 1<<gone,
 	opening:  1<<open | 1<<closing | 1<<gone,
 	open:     1<<closing | 1<<gone,
 	closing:  1<<draining | 1<<gone,
@@ -59,7 +64,7 @@ var follow = [...]uint8{
 	gone:     1 << vacant,
 }
 
-var phaseNames = [...]string{"vacant", "opening", "open", "closing", "draining", "shut", "gone"}
+var phaseNames = [...]string{"vacant", "arriving", "opening", "open", "closing", "draining", "shut", "gone"}
 
 func (p phase) String() string { return phaseNames[p] }
 
@@ -71,8 +76,8 @@ func (c *conn) move(to phase) {
 	c.phase = to
 }
 
-// present reports whether the slot holds a connection that is not gone.
-func (c *conn) present() bool { return c.phase != vacant && c.phase != gone }
+// present reports whether the slot holds a WebSocket that is not gone.
+func (c *conn) present() bool { return c.phase > arriving && c.phase != gone }
 
 // beginClosing begins the end, with why as its cause unless there is one already.
 func (l *loop) beginClosing(c *conn, why *CloseError) {

@@ -53,6 +53,14 @@ func (s *Server) tooManyRequests(r *http.Request, client netip.Addr) *refusal {
 	if !client.IsValid() {
 		client = s.addrOf(r).Addr()
 	}
+	return s.tooManyFrom(client)
+}
+
+// tooManyFrom is tooManyRequests for a request from client.
+func (s *Server) tooManyFrom(client netip.Addr) *refusal {
+	if s.requests == nil {
+		return nil
+	}
 	key := rate.Address(client)
 	if !key.IsValid() { // a Unix socket
 		return nil

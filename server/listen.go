@@ -16,11 +16,19 @@ import (
 // others see Config.HTTPServer. An application that has an http.Server of its own does not
 // need Serve, but mounts Server or an Endpoint there.
 //
-// A listener from net.ListenConfig{KeepAlive: -1} saves four system calls per
+// Opening handshakes that are plainly that are read and answered by the loops, and the rest
+// by net/http, with the same rules: on Linux, where ln is a *net.TCPListener or
+// *net.UnixListener, and Config has none of TLS, Middleware, Probe and ClientAddr, nor a
+// ConnState or context of its own in HTTPServer. That concerns each Endpoint with a Path
+// and, without Config.HTTP, Config's own, unless they have an Admit or an Upgrader with
+// functions. Connections of such a listener have the kernel's keep-alive probes only if
+// PingInterval is Off.
+//
+// Otherwise, a listener from net.ListenConfig{KeepAlive: -1} saves four system calls per
 // connection, and the kernel's keep-alive probes: PingInterval already detects dead
 // peers.
 func (s *Server) Serve(ln net.Listener) error {
-	hs := s.newHTTPServer()
+	hs, seen := s.newHTTPServer()
 	s.mu.Lock()
 	if s.stopped {
 		s.mu.Unlock()
@@ -36,7 +44,18 @@ func (s *Server) Serve(ln net.Listener) error {
 	if s.cfg.TLS != nil {
 		ln = newTLSListener(counted, s.cfg.TLS, s.cfg.HTTP != nil)
 	}
+	var door *doorway
+	if !seen {
+		door = s.newDoorway(counted, hs.MaxHeaderBytes)
+	}
+	if door != nil {
+		go door.acceptAll()
+		ln = door
+	}
 	err := hs.Serve(ln)
+	if door != nil {
+		door.finish()
+	}
 	counted.spare.Close() // Accept is not called any more; Close of nil is harmless
 	if errors.Is(err, http.ErrServerClosed) {
 		return ErrServerClosed

@@ -70,6 +70,11 @@ type loop struct {
 	wanted        map[uint32]int     // by slot, of those with flagTell: how large a refused message was, if it needs an almost empty queue
 	writables     []Conn             // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
+	arrivals      []*accepted                  // that were posted in this iteration
+	arriving      int                          // connections in that phase
+	request       opened                       // that is being parsed
+	answer        []byte                       // what it is answered with
+	adopted       []*adoption                  // unused ones
 	opening       *adoption                    // of the connection whose OnOpen runs
 	lastHandshake *handshake.Result            // that a connection keeps; without a Header
 	handshakes    map[uint32]*handshake.Result // by slot, but for the zero Result
@@ -144,8 +149,9 @@ func (l *loop) iterate(events []event) {
 	}
 	l.turnWheel(l.now)
 	l.deliver()
-	for len(l.adoptions) > 0 {
+	for len(l.adoptions)+len(l.arrivals) > 0 {
 		l.openedSome = true
+		l.arrive()
 		l.openAll()
 		l.deliver()
 	}
@@ -225,14 +231,25 @@ func (l *loop) retire() bool {
 	return l.box.closed
 }
 
-// present ranges over the connections that are not gone.
+// present ranges over the WebSockets that are not gone.
 func (l *loop) present() iter.Seq[*conn] {
+	return func(yield func(*conn) bool) {
+		for c := range l.inSlots() {
+			if c.present() && !yield(c) {
+				return
+			}
+		}
+	}
+}
+
+// inSlots ranges over all slots that were ever used.
+func (l *loop) inSlots() iter.Seq[*conn] {
 	l.free.mu.Lock()
 	next := l.free.next
 	l.free.mu.Unlock()
 	return func(yield func(*conn) bool) {
 		for slot := uint32(1); slot < next; slot++ {
-			if c := l.at(slot); c.present() && !yield(c) {
+			if !yield(l.at(slot)) {
 				return
 			}
 		}

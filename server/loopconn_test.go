@@ -147,8 +147,8 @@ func TestPhases(t *testing.T) {
 				(&conn{phase: from}).move(to)
 				return
 			}()
-			next := to == from+1 || from == gone && to == vacant
-			early := from < closing && from > vacant && to == closing
+			next := to == from+1 || from == vacant && to == opening || from == gone && to == vacant
+			early := from < closing && from > arriving && to == closing
 			cut := to == gone && from > vacant && from < gone
 			if want := next || early || cut; ok != want {
 				t.Errorf("%v to %v: allowed %v; want %v", from, to, ok, want)

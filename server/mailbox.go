@@ -41,6 +41,8 @@ const (
 	taskPause
 	taskResume
 	taskOpen
+	taskArrive   // takes an accepted connection
+	taskDisplace // closes an arriving connection
 	taskStop
 	taskCut
 	taskPanicked // expels the connection, because a callback of it panicked
@@ -60,6 +62,7 @@ type task struct {
 	size     int // bytes that count as posted, or that were refused
 	m        *wsproto.Prepared
 	adoption *adoption
+	arrival  *accepted
 	group    *members
 	except   []Conn // members that are not sent it
 	state    *state // nil: the message is not a version of one
@@ -125,7 +128,7 @@ func (l *loop) put(t task, p []byte) {
 	t.end = len(b.data)
 	b.tasks = append(b.tasks, t)
 	l.hasMail.Store(true)
-	if b.asleep && !(b.dozing && t.kind == taskOpen) {
+	if b.asleep && !(b.dozing && (t.kind == taskOpen || t.kind == taskArrive)) {
 		// With mu held: a loop closes its mailbox before it releases its kernel.
 		b.asleep = false
 		l.k.wake()
@@ -170,6 +173,14 @@ func (l *loop) do(t *task, data []byte) {
 	switch t.kind {
 	case taskOpen:
 		l.register(t.to.conn, t.adoption)
+		return
+	case taskArrive:
+		l.arrivals = append(l.arrivals, t.arrival)
+		return
+	case taskDisplace:
+		if c := t.to.conn; c.gen() == t.to.gen && c.phase == arriving {
+			l.dropArriving(c)
+		}
 		return
 	case taskGroup:
 		l.sendGroup(t)

@@ -34,7 +34,8 @@ type Server struct {
 
 	descriptors descriptors
 	http        httpConns
-	barrier     barrier // for requests, while the server is frozen
+	paths       atomic.Pointer[map[string]*endpoint] // of endpoints that have one
+	barrier     barrier                              // for requests, while the server is frozen
 
 	mu        sync.Mutex
 	listeners []net.Listener       // Guarded by mu. On which Serve was called, and has not returned.

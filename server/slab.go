@@ -153,10 +153,7 @@ func (l *loop) reap() {
 		return
 	}
 	for _, c := range l.gone {
-		next := c.gen() + 1
-		c.clear()
-		c.posted.v.Store(uint64(next) << 32)
-		c.genClosed.Store(next << 1)
+		c.recycle()
 	}
 	l.whenGone.call(l.gone)
 	l.conns.Add(-int64(len(l.gone)))
@@ -167,6 +164,14 @@ func (l *loop) reap() {
 	l.free.mu.Unlock()
 	clear(l.gone)
 	l.gone = l.gone[:0]
+}
+
+// recycle makes c an unused slot of a new generation.
+func (c *conn) recycle() {
+	next := c.gen() + 1
+	c.clear()
+	c.posted.v.Store(uint64(next) << 32)
+	c.genClosed.Store(next << 1)
 }
 
 // clear makes c an unused slot. It leaves genClosed and posted alone: other goroutines

@@ -17,6 +17,10 @@ const slowTurn = 100 * time.Millisecond
 // event handles one event of a descriptor.
 func (l *loop) event(ev event) {
 	c := l.at(ev.slot)
+	if c.phase == arriving && c.gen() == ev.gen {
+		l.readOpening(c)
+		return
+	}
 	if c.gen() != ev.gen || !c.present() {
 		return // it ended earlier in this batch
 	}

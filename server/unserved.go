@@ -80,6 +80,7 @@ func (a *accepted) readUnserved(p []byte) (int, error) {
 
 // SetReadDeadline notes the deadline, which is set again after an interruption.
 func (a *accepted) SetReadDeadline(t time.Time) error {
+	t = a.dueBy(t)
 	a.unserved.mu.Lock()
 	defer a.unserved.mu.Unlock()
 	a.unserved.deadline = t
@@ -126,6 +127,9 @@ func (a *accepted) interrupt(ctx context.Context) (movable bool) {
 
 // resume lets a connection read again. The barrier is still shut.
 func (a *accepted) resume() {
+	if a.Conn == nil {
+		return // its loop goes on
+	}
 	a.unserved.mu.Lock()
 	defer a.unserved.mu.Unlock()
 	a.Conn.SetReadDeadline(a.unserved.deadline)
@@ -136,6 +140,15 @@ func (f *Frozen) interruptUnserved(ctx context.Context) {
 	if f.s.cfg.TLS != nil {
 		return
 	}
+	for i, h := range f.holds {
+		h.do(func() {
+			for c := range f.s.loops[i].inSlots() {
+				if c.phase == arriving {
+					f.unserved = append(f.unserved, c.value.(*accepted))
+				}
+			}
+		})
+	}
 	for _, a := range f.s.http.unanswered() {
 		if a.interrupt(ctx) {
 			f.unserved = append(f.unserved, a)
@@ -145,12 +158,14 @@ func (f *Frozen) interruptUnserved(ctx context.Context) {
 	}
 }
 
-// unanswered returns the connections on which a request is awaited or arrives.
+// unanswered returns the connections of net/http on which a request is awaited or arrives.
 func (h *httpConns) unanswered() (all []*accepted) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for e := h.waiting.reading.Front(); e != nil; e = e.Next() {
-		all = append(all, e.Value.(*accepted))
+		if a := e.Value.(*accepted); a.Conn != nil { // otherwise a loop has it
+			all = append(all, a)
+		}
 	}
 	return all
 }
@@ -159,6 +174,10 @@ func (h *httpConns) unanswered() (all []*accepted) {
 func (a *accepted) appendUnserved(dst []byte) (b []byte, fd int, err error) {
 	a.unserved.mu.Lock()
 	defer a.unserved.mu.Unlock()
+	if a.Conn == nil { // it is on a held loop
+		fd, err = duplicate(a.fd)
+		return snapshot.AppendBytes(dst, a.head), fd, err
+	}
 	raw, err := rawConn(a)
 	if err != nil {
 		return dst, 0, err
@@ -167,7 +186,7 @@ func (a *accepted) appendUnserved(dst []byte) (b []byte, fd int, err error) {
 	if err := raw.Control(func(old uintptr) { fd, dup = duplicate(int(old)) }); err != nil {
 		return dst, 0, err
 	}
-	head := a.unserved.head
+	head := append(a.unserved.head[:len(a.unserved.head):len(a.unserved.head)], a.head...)
 	if r, ok := a.Conn.(*resumedConn); ok { // nobody reads from it now
 		head = append(head[:len(head):len(head)], r.head...)
 	}
