@@ -71,6 +71,7 @@ FAULTS = $(GO) test -tags faults -count=1 -v ./server
 faults:
 	$(FAULTS) -timeout 20m -run '^TestFault'
 	$(GO) test -tags faults -count=1 -v -timeout 20m -run '^TestAttack$$' ./cmd/hawser
+	$(GO) test -tags faults -count=1 -v -timeout 20m -run '^TestFaultUpgrade$$' ./cmd/wsecho
 
 # With the seed that a run has printed, the same things are broken in the same order.
 faults-cluster: export FAULTS_FOR ?= 30m
@@ -130,7 +131,7 @@ PORTABLE = ./frame ./wsproto/... ./handshake ./server ./chat ./chat/bolt ./autob
 lint: layers
 	@test -z "$$(gofmt -l . | tee /dev/stderr)"
 	$(GO) vet ./...
-	$(GO) vet -tags faults ./server ./chat/bolt ./cmd/hawser ./cmd/hawser/internal/faults
+	$(GO) vet -tags faults ./server ./chat/bolt ./cmd/hawser ./cmd/hawser/internal/faults ./cmd/wsecho
 	cd $(PEERS_DIR) && $(GO) vet ./...
 	@for os in darwin windows; do \
 		echo "GOOS=$$os $(GO) vet $(PORTABLE)"; \

@@ -120,6 +120,7 @@ type echoer struct {
 	proto  wsproto.Conn
 	r      *rand.Rand
 	buf    []byte
+	most   int // bytes of a message
 	echoes atomic.Int64
 }
 
@@ -132,7 +133,7 @@ func newEchoer(t *testing.T, url string, seed uint64, o *handshake.DialOptions) 
 		t.Fatal(err, left)
 	}
 	t.Cleanup(func() { nc.Close() })
-	e := &echoer{nc: nc, r: rand.New(rand.NewPCG(seed, 0)), buf: make([]byte, 64<<10)}
+	e := &echoer{nc: nc, r: rand.New(rand.NewPCG(seed, 0)), buf: make([]byte, 64<<10), most: 100_000}
 	e.proto.Init(&wsproto.Config{Role: wsproto.Client, MaxMessage: 8 << 20, MaxFragments: -1, CompressFrom: -1, MaskKey: rand.Uint32})
 	if res.Deflate != nil {
 		e.proto.UseDeflate(*res.Deflate)
@@ -142,7 +143,7 @@ func newEchoer(t *testing.T, url string, seed uint64, o *handshake.DialOptions) 
 
 // once sends a random message in random frames and pieces, and compares the echo.
 func (e *echoer) once() error {
-	text := make([]byte, e.r.IntN(1+e.r.IntN(100_000)))
+	text := make([]byte, e.r.IntN(1+e.r.IntN(e.most)))
 	for i := range text {
 		text[i] = "the quick brown fox "[e.r.IntN(20)]
 	}
