@@ -189,9 +189,9 @@ func (l *loop) keepHandshake(c *conn, res *handshake.Result) {
 // openAll calls OnOpen for the registered connections, and processes the input that
 // arrived together with their handshakes.
 func (l *loop) openAll() {
-	opens := l.adoptions
-	l.adoptions = nil
-	for _, o := range opens {
+	l.opens, l.adoptions = l.adoptions, nil
+	defer func() { l.opens = nil }()
+	for _, o := range l.opens {
 		l.openOne(o)
 		l.recycleAdoption(o)
 	}
@@ -203,13 +203,7 @@ func (l *loop) openOne(o *adoption) {
 		l.teardown(c)
 		return
 	}
-	c.flags |= flagOpened
-	l.opening = o
-	l.onOpen(c)
-	l.opening = nil
-	if c.phase == opening {
-		c.move(open)
-	}
+	l.openFirst(o)
 	l.deliver()
 	if l.stopping {
 		l.sendClose(c, wsproto.CloseGoingAway, goingAway, nil)
@@ -228,4 +222,34 @@ func (l *loop) openOne(o *adoption) {
 	if c.tls != nil && c.phase != gone {
 		l.queueTurn(c) // the tls.Conn may hold what the kernel cannot see
 	}
+}
+
+// openFirst calls OnOpen, unless that was done.
+func (l *loop) openFirst(o *adoption) {
+	c := o.conn.conn
+	if c.has(flagOpened) {
+		return
+	}
+	c.flags |= flagOpened
+	l.opening = o
+	l.onOpen(c)
+	l.opening = nil
+	if c.phase == opening {
+		c.move(open)
+	}
+}
+
+// openEarly calls OnOpen because of a Do that follows the connection's adoption at once: OnOpen
+// comes first. It reports false if there is none to call, because the kernel does not watch the
+// connection.
+func (l *loop) openEarly(c *conn) bool {
+	for _, list := range [...][]*adoption{l.opens, l.adoptions} {
+		for _, o := range list {
+			if o.conn == c.handle() && c.mask != 0 {
+				l.openFirst(o)
+				return true
+			}
+		}
+	}
+	return false
 }

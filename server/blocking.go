@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"runtime/debug"
@@ -22,8 +23,9 @@ type BlockingHandler interface {
 	OnOpen(ctx context.Context, c *BlockingConn)
 
 	// OnMessage is given one message, which is the handler's to keep. ctx ends with the
-	// connection, also while its messages wait. Messages that were not delivered when the
-	// connection ended are not delivered any more.
+	// connection, also while its messages wait. What the peer sent before it closed the
+	// connection, or vanished, is still delivered, with a context that has ended. Once this
+	// side has closed the connection, what waits is discarded.
 	OnMessage(ctx context.Context, c *BlockingConn, op frame.Opcode, p []byte)
 
 	// OnClose is the last call. err is a *CloseError.
@@ -69,6 +71,7 @@ type BlockingConn struct {
 	active bool           // Guarded by mu. It is being worked on, or waits for a goroutine.
 	paused bool           // Guarded by mu.
 	ended  error          // Guarded by mu. Not nil once OnClose is due.
+	closed bool           // Guarded by mu. This side has closed it: no more messages are delivered.
 }
 
 // blockingWork is a call of OnOpen (op is 0) or of OnMessage.
@@ -133,12 +136,6 @@ func (b *blocking) OnOpen(c LoopConn) {
 func (b *blocking) OnMessage(c LoopConn, op frame.Opcode, p []byte) {
 	me := c.Value().(*BlockingConn)
 	me.mu.Lock()
-	if me.paused {
-		// The rest of the input of a connection whose peer has gone: nobody would hear the
-		// answer.
-		me.mu.Unlock()
-		return
-	}
 	w := blockingWork{op, bytes.Clone(p)}
 	me.work = append(me.work, w)
 	if me.queued += w.cost(); me.queued > b.opts.MaxQueued {
@@ -155,6 +152,8 @@ func (b *blocking) OnClose(c LoopConn, err error) {
 	me.cancel()
 	me.mu.Lock()
 	me.ended = err
+	var cause *CloseError
+	me.closed = me.closed || errors.As(err, &cause) && cause.Local
 	me.mu.Unlock()
 	me.start()
 }
@@ -219,18 +218,31 @@ func (b *blocking) next(c *BlockingConn, more bool) *BlockingConn {
 // turn makes one call. It reports whether there are more to make.
 func (c *BlockingConn) turn() (more bool) {
 	w, ended := c.take()
+	returned := false
+	defer func() {
+		if w != nil {
+			more = c.proceed(w.cost())
+		}
+		if returned {
+			return
+		}
+		// The handler has called runtime.Goexit, as t.FailNow does. This goroutine ends, so
+		// another one goes on.
+		if next := c.handler.next(c, more); next != nil {
+			go c.handler.run(next)
+		}
+	}()
 	switch {
-	case ended != nil && w == nil:
+	case w == nil && ended != nil:
 		c.call(func() { c.handler.h.OnClose(c, ended) })
-		return false
 	case w == nil:
-		return false
 	case w.op == 0:
 		c.call(func() { c.handler.h.OnOpen(c.ctx, c) })
 	default:
 		c.call(func() { c.handler.h.OnMessage(c.ctx, c, w.op, w.p) })
 	}
-	return c.proceed(w.cost())
+	returned = true
+	return false
 }
 
 // take takes the next call. A connection that has ended is still told that it was open, and then
@@ -238,16 +250,35 @@ func (c *BlockingConn) turn() (more bool) {
 func (c *BlockingConn) take() (w *blockingWork, ended error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended != nil && len(c.work) > 0 && c.work[0].op != 0 {
-		c.work = nil
+	if c.closed && len(c.work) > 0 {
+		n := 0
+		if c.work[0].op == 0 {
+			n = 1
+		}
+		for _, w := range c.work[n:] {
+			c.queued -= w.cost()
+		}
+		c.work = c.work[:n]
 	}
 	if len(c.work) == 0 {
+		c.active = c.ended != nil
 		return nil, c.ended
 	}
 	first := c.work[0]
 	c.work[0] = blockingWork{}
 	c.work = c.work[1:]
 	return &first, c.ended
+}
+
+// Close closes the connection, as Conn.Close does. Messages that wait are discarded.
+func (c *BlockingConn) Close(code wsproto.CloseCode, reason string) error {
+	err := c.Conn.Close(code, reason)
+	if err == nil {
+		c.mu.Lock()
+		c.closed = true
+		c.mu.Unlock()
+	}
+	return err
 }
 
 // proceed takes the cost of a call that was made off, and resumes reading if few messages are
@@ -266,13 +297,20 @@ func (c *BlockingConn) proceed(cost int) (more bool) {
 	return c.active
 }
 
-// call calls f, and ends the connection if it panics.
+// call calls f, and ends the connection if it does not return.
 func (c *BlockingConn) call(f func()) {
+	returned := false
 	defer func() {
-		if r := recover(); r != nil {
-			c.handler.opts.Logger.Error("handler panicked", "panic", r, "remote", c.remote, "stack", string(debug.Stack()))
-			c.Close(wsproto.CloseInternalError, "internal error")
+		if returned {
+			return
 		}
+		r := recover()
+		if r == nil {
+			r = "runtime.Goexit was called"
+		}
+		c.handler.opts.Logger.Error("handler panicked", "panic", r, "remote", c.remote, "stack", string(debug.Stack()))
+		c.Close(wsproto.CloseInternalError, "internal error")
 	}()
 	f()
+	returned = true
 }

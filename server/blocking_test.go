@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync/atomic"
 	"testing"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // blockingFuncs is a BlockingHandler of functions; nil ones do nothing.
@@ -147,7 +149,7 @@ func TestBlockingBackpressure(t *testing.T) {
 }
 
 // The context of a call ends with the connection, also while the connection is paused; what
-// waits then is not delivered, and OnClose comes after the call.
+// the peer sent before it left is delivered, and OnClose comes last.
 func TestBlockingContext(t *testing.T) {
 	calls, closed := make(chan string, 10), make(chan error, 1)
 	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: Blocking(blockingFuncs{
@@ -167,7 +169,11 @@ func TestBlockingContext(t *testing.T) {
 		t.Fatal(s)
 	}
 	c.nc.Close()
-	for _, want := range []string{"done", "closed"} {
+	want := []string{"done"}
+	for i := 1; i < 20; i++ {
+		want = append(want, fmt.Sprint(i), "done")
+	}
+	for _, want := range append(want, "closed") {
 		if s := receive(t, calls); s != want {
 			t.Errorf("%s; want %s", s, want)
 		}
@@ -193,4 +199,107 @@ func TestBlockingPanic(t *testing.T) {
 	a.expect("close 1011")
 	b.text("still here")
 	b.expect(`text "still here"`)
+}
+
+// What the peer sent before its Close is delivered, however busy the handler is.
+func TestBlockingDeliversBeforeClose(t *testing.T) {
+	for _, max := range []int{0, 1} {
+		got, closed, release := make(chan string, 20), make(chan error, 1), make(chan struct{})
+		ts := start(t, Config{Loops: 1, Handler: Blocking(blockingFuncs{
+			message: func(_ context.Context, _ *BlockingConn, _ frame.Opcode, p []byte) {
+				<-release
+				got <- string(p)
+			},
+			close: func(_ *BlockingConn, err error) { closed <- err },
+		}, &BlockingOptions{MaxGoroutines: max})})
+		c := ts.dial(t, "/")
+		c.raw(burst(20))
+		c.frame(0x88, "\x03\xe8")
+		c.expect("close 1000", "EOF")
+		c.nc.Close()
+		waitFor(t, func() bool { return ts.Stats().Open == 0 })
+		close(release)
+		for i := range 20 {
+			if s := receive(t, got); s != fmt.Sprint(i) {
+				t.Fatalf("message %s came where %d was next", s, i)
+			}
+		}
+		if err := receive(t, closed); !isNormal(err) {
+			t.Error(err)
+		}
+	}
+}
+
+// Once the handler has closed the connection, no message comes any more.
+func TestBlockingClose(t *testing.T) {
+	calls := make(chan string, 20)
+	ts := start(t, Config{Loops: 1, Handler: Blocking(blockingFuncs{
+		message: func(_ context.Context, c *BlockingConn, _ frame.Opcode, p []byte) {
+			calls <- string(p)
+			c.Close(wsproto.CloseNormal, "")
+		},
+		close: func(*BlockingConn, error) { calls <- "closed" },
+	}, nil)})
+	c := ts.dial(t, "/")
+	c.raw(burst(20))
+	c.expect("close 1000")
+	c.frame(0x88, "\x03\xe8")
+	c.nc.Close()
+	for _, want := range []string{"0", "closed"} {
+		if s := receive(t, calls); s != want {
+			t.Errorf("%s; want %s", s, want)
+		}
+	}
+}
+
+// A handler that resumes a connection does not lose what comes while too much waits.
+func TestBlockingResumed(t *testing.T) {
+	const n = 200
+	got, release := make(chan string, n), make(chan struct{})
+	conns := make(chan *BlockingConn, 1)
+	ts := start(t, Config{Loops: 1, PingInterval: Off, Handler: Blocking(blockingFuncs{
+		open: func(_ context.Context, c *BlockingConn) { conns <- c },
+		message: func(_ context.Context, c *BlockingConn, _ frame.Opcode, p []byte) {
+			<-release
+			got <- string(p)
+		},
+	}, &BlockingOptions{MaxQueued: 200})})
+	c := ts.dial(t, "/")
+	h := receive(t, conns)
+	c.raw(burst(n))
+	for range 5 {
+		h.Pause(false)
+		ts.clock.settle()
+	}
+	close(release)
+	for i := range n {
+		if s := receive(t, got); s != fmt.Sprint(i) {
+			t.Fatalf("message %s came where %d was next", s, i)
+		}
+	}
+}
+
+// A call that ends its goroutine ends its connection only, and the goroutine is replaced.
+func TestBlockingGoexit(t *testing.T) {
+	closed := make(chan error, 1)
+	ts := start(t, Config{Loops: 1, Handler: Blocking(blockingFuncs{
+		message: func(_ context.Context, c *BlockingConn, op frame.Opcode, p []byte) {
+			if string(p) == "exit" {
+				runtime.Goexit()
+			}
+			c.Send(op, p)
+		},
+		close: func(_ *BlockingConn, err error) { closed <- err; runtime.Goexit() },
+	}, &BlockingOptions{MaxGoroutines: 1, Logger: slog.New(slog.DiscardHandler)})})
+	for range 2 {
+		a, b := ts.dial(t, "/"), ts.dial(t, "/")
+		a.text("exit")
+		a.expect("close 1011")
+		a.nc.Close()
+		receive(t, closed)
+		b.text("still here")
+		b.expect(`text "still here"`)
+		b.nc.Close()
+		receive(t, closed)
+	}
 }

@@ -107,7 +107,7 @@ type Config struct {
 	MaxMessage int
 
 	// MaxFragments is the maximum number of frames in a received message. Default
-	// 1,024.
+	// 1,024, but no limit with a FragmentHandler.
 	MaxFragments int
 
 	// CompressFrom is the length in bytes from which messages are compressed,
@@ -253,9 +253,6 @@ func (cfg Config) withDefaults() Config {
 	}
 	if cfg.MaxMessage <= 0 {
 		cfg.MaxMessage = wsproto.DefaultMaxMessage
-	}
-	if cfg.MaxFragments == 0 { // Off keeps its meaning for wsproto
-		cfg.MaxFragments = wsproto.DefaultMaxFragments
 	}
 	number(&cfg.MaxControlRate, 100)
 	number(&cfg.WriteQueue, 1<<20)

@@ -135,7 +135,11 @@ func newEndpoint(cfg *Config) *endpoint {
 	e.writable, _ = cfg.Handler.(WritableHandler)
 	e.freezer, _ = cfg.Handler.(Freezer)
 	e.fragments, _ = cfg.Handler.(FragmentHandler)
-	e.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: cfg.MaxMessage, MaxFragments: cfg.MaxFragments, CompressFrom: cfg.CompressFrom, Stream: e.fragments != nil}
+	maxFragments := cfg.MaxFragments
+	if maxFragments == 0 && e.fragments != nil {
+		maxFragments = Off
+	}
+	e.roles[wsproto.Server] = wsproto.Config{Role: wsproto.Server, MaxMessage: cfg.MaxMessage, MaxFragments: maxFragments, CompressFrom: cfg.CompressFrom, Stream: e.fragments != nil}
 	e.roles[wsproto.Client] = e.roles[wsproto.Server]
 	e.roles[wsproto.Client].Role = wsproto.Client
 	e.roles[wsproto.Client].MaskKey = rand.Uint32 // ChaCha8, seeded by the system

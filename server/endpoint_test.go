@@ -67,14 +67,17 @@ func TestEndpoints(t *testing.T) {
 		waitFor(t, func() bool { return ts.Stats().Open == 0 })
 		ts.clock.settle()
 	}
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("an Endpoint without a Handler is accepted")
-			}
+	ts.Endpoint(Endpoint{Name: "one", Handler: funcs{}})
+	for _, e := range []Endpoint{{}, {Name: "one", Handler: funcs{}}} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("Endpoint %+v is accepted", e)
+				}
+			}()
+			ts.Endpoint(e)
 		}()
-		ts.Endpoint(Endpoint{})
-	}()
+	}
 }
 
 // After Shutdown, an endpoint refuses like the server.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -124,4 +125,26 @@ func (ts *testServer) endpoints() (all []*endpoint) {
 		all = append(all, c.endpoint)
 	}
 	return all
+}
+
+// A FragmentHandler's messages may have any number of frames, unless there is a limit.
+func TestFragmentsUnlimited(t *testing.T) {
+	fins := make(chan int, 1)
+	n := 0
+	h := pieces{fragment: func(_ LoopConn, _ frame.Opcode, _ []byte, fin bool) {
+		if n++; fin {
+			fins <- n
+		}
+	}}
+	message := append(masked(0x02, "x"), bytes.Repeat(masked(0x00, "x"), 3000)...)
+	message = append(message, masked(0x80, "")...)
+	ts := start(t, Config{Loops: 1, Handler: h})
+	ts.dial(t, "/").raw(message)
+	if n := receive(t, fins); n != 3002 {
+		t.Errorf("%d pieces", n)
+	}
+	ts = start(t, Config{Loops: 1, MaxFragments: 100, Handler: h})
+	c := ts.dial(t, "/")
+	c.raw(message)
+	c.expect("close 1008")
 }

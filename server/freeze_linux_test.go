@@ -116,8 +116,12 @@ func sendTo(t *testing.T, f *Frozen, to *Thawing) {
 // move moves everything to a new server.
 func (ts *testServer) move(t *testing.T, cfg Config) *testServer {
 	t.Helper()
+	return ts.moveTo(t, startNew(t, cfg))
+}
+
+func (ts *testServer) moveTo(t *testing.T, next *testServer) *testServer {
+	t.Helper()
 	f := freeze(t, ts.Server)
-	next := startNew(t, cfg)
 	to, err := next.Thaw()
 	if err != nil {
 		t.Fatal(err)
@@ -434,6 +438,65 @@ func TestMoveLeavesOthers(t *testing.T) {
 	case err := <-closed:
 		t.Errorf("OnClose was called: %v", err)
 	default:
+	}
+}
+
+// Connections come back at the endpoint of the same name, and count there; those of an endpoint
+// without a name do not move.
+func TestMoveEndpoints(t *testing.T) {
+	withEndpoints := func(start func(*testing.T, Config) *testServer) *testServer {
+		mux := http.NewServeMux()
+		cfg := moverConfig(newMover())
+		cfg.HTTP = mux
+		ts := start(t, cfg)
+		mux.Handle("/", ts.Server)
+		for path, name := range map[string]string{"/chat/": "chat", "/news/": "news", "/unnamed/": ""} {
+			m := newMover()
+			m.message = says(name).message
+			mux.Handle(path, ts.Endpoint(Endpoint{Name: name, Handler: m, Admit: pathValue, MaxConns: 2}))
+		}
+		return ts
+	}
+	full := func(ts *testServer, path string) bool {
+		resp, _ := ask(t, ts.addr, upgradeRequest(path, ""))
+		return resp.StatusCode == http.StatusServiceUnavailable
+	}
+	a := withEndpoints(startMover)
+	chat := []*client{a.dial(t, "/chat/1"), a.dial(t, "/chat/2")}
+	news, other, stays := a.dial(t, "/news/1"), a.dial(t, "/other"), a.dial(t, "/unnamed/1")
+	check := func() {
+		t.Helper()
+		for c, want := range map[*client]string{chat[0]: "chat /chat/1", chat[1]: "chat /chat/2", news: "news /news/1", other: "x"} {
+			c.text("x")
+			c.expect(fmt.Sprintf("text %q", want))
+		}
+	}
+	check()
+	go func() {
+		stays.expect("close 1001")
+		stays.frame(0x88, "\x03\xe9")
+		stays.nc.Close()
+	}()
+	b := a.moveTo(t, withEndpoints(startNew))
+	check()
+	if !full(b, "/chat/3") {
+		t.Error("the endpoint takes more connections than MaxConns")
+	}
+	second := b.dial(t, "/news/2")
+	if !full(b, "/news/3") {
+		t.Error("the endpoint takes more connections than MaxConns")
+	}
+	for _, c := range []*client{chat[0], second} {
+		c.frame(0x88, "\x03\xe8")
+		c.expect("close 1000")
+		c.nc.Close()
+	}
+	waitFor(t, func() bool { return b.Stats().Open == 3 })
+	chat[0] = b.dial(t, "/chat/1") // the places are free again
+	b.dial(t, "/news/2")
+	check()
+	if !full(b, "/chat/3") || !full(b, "/news/3") {
+		t.Error("the endpoint takes more connections than MaxConns")
 	}
 }
 

@@ -75,6 +75,7 @@ type loop struct {
 	request       opened                       // that is being parsed
 	answer        []byte                       // what it is answered with
 	adopted       []*adoption                  // unused ones
+	opens         []*adoption                  // that openAll is about to open
 	opening       *adoption                    // of the connection whose OnOpen runs
 	lastHandshake *handshake.Result            // that a connection keeps; without a Header
 	handshakes    map[uint32]*handshake.Result // by slot, but for the zero Result

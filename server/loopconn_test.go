@@ -2,11 +2,13 @@ package server
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // A LoopConn that is kept beyond its callback says so when it is used.
@@ -82,6 +84,55 @@ func TestDoTooLate(t *testing.T) {
 	receive(t, closed)
 	if err := receive(t, ended); err != ErrClosed {
 		t.Errorf("Send: %v", err)
+	}
+}
+
+// A Do that follows an adoption at once comes after OnOpen, also where OnOpen closes the
+// connection.
+func TestDoAfterAdopt(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		said := make(chan string, 10)
+		ts := start(t, Config{Loops: 1, Handler: funcs{
+			open: func(c LoopConn) {
+				said <- "open"
+				c.SetValue("opened")
+				if closes {
+					c.Close(wsproto.CloseNormal, "")
+				}
+			},
+			message: echo,
+			close:   func(LoopConn, error) { said <- "closed" },
+		}})
+		const n = 5
+		began, goOn := make(chan struct{}), make(chan struct{})
+		ts.loops[0].post(task{kind: taskCall, call: func() { close(began); <-goOn }}, nil)
+		receive(t, began)
+		var peers []net.Conn
+		for range n {
+			nc, peer := tcpPair(t)
+			peers = append(peers, peer)
+			c, err := ts.Adopt(nc, nil, handshake.Result{}, wsproto.Server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.Do(func(c LoopConn) { said <- fmt.Sprint(c.Value()) }); err != nil {
+				t.Error(err)
+			}
+		}
+		close(goOn)
+		for range n {
+			for _, want := range []string{"open", "opened"} {
+				if s := receive(t, said); s != want {
+					t.Errorf("%s; want %s", s, want)
+				}
+			}
+		}
+		for _, peer := range peers {
+			peer.Close()
+			if s := receive(t, said); s != "closed" {
+				t.Error(s)
+			}
+		}
 	}
 }
 

@@ -140,8 +140,9 @@ func (l *loop) put(t task, p []byte) {
 // goroutine at this very moment is concurrent, so either order is right. Loop only.
 func (l *loop) mayActDirectly() bool { return !l.hasMail.Load() && !l.delivering }
 
-// deliver does what was posted. It calls no Handler method, only what Do was given, so it
-// may run between two messages of one connection: OnOpen is left to openAll.
+// deliver does what was posted. It calls no Handler method of a connection that is open, only
+// what Do was given, so it may run between two messages of one connection. OnOpen is left to
+// openAll, unless a Do for the new connection comes first.
 func (l *loop) deliver() {
 	if l.hasMail.Load() {
 		b := &l.box
@@ -238,6 +239,10 @@ func (l *loop) do(t *task, data []byte) {
 	case taskLeave:
 		l.leaveGroup(t.group, c)
 	case taskDo:
+		if !c.has(flagOpened) && !l.openEarly(c) {
+			l.tooLate(t)
+			return
+		}
 		l.callDo(c, t.do)
 	case taskPanicked:
 		l.expel(c, wsproto.CloseInternalError, "internal error", ErrPanic)

@@ -254,7 +254,7 @@ func (g *Group) SendWait(ctx context.Context, m *wsproto.Prepared, p Policy, exc
 		}
 		// Of the loops that are behind, the first one is waited for.
 		for _, part := range g.loops {
-			err := part.loop.waiters.await(ctx, Conn{}, part.loop.hasMailRoom)
+			err := part.loop.waiters.await(ctx, Conn{}, func() error { return part.loop.hasMailRoom(m) })
 			if err != nil {
 				return err
 			}
@@ -262,9 +262,15 @@ func (g *Group) SendWait(ctx context.Context, m *wsproto.Prepared, p Policy, exc
 	}
 }
 
-// hasMailRoom returns ErrBusy if half of the mailbox is used. Any goroutine.
-func (l *loop) hasMailRoom() error {
-	if l.box.used() > int64(l.mailLimit/2) {
+// hasMailRoom returns ErrBusy if the mailbox has no room for a group's message, or if half of it is
+// used. Any goroutine.
+func (l *loop) hasMailRoom(m *wsproto.Prepared) error {
+	t := task{kind: taskGroup, m: m}
+	l.box.mu.Lock()
+	defer l.box.mu.Unlock()
+	// That it must not only be half empty, but take the message, keeps Group.SendWait from
+	// trying again and again until the loop comes round.
+	if !l.box.takes(&t, 0, l.mailLimit) || l.box.bytes > l.mailLimit/2 {
 		return ErrBusy
 	}
 	return nil

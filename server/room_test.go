@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"testing"
@@ -207,4 +208,38 @@ func (k *brokenWrites) write(fd int, p []byte) (int, error) {
 	}
 	k.writes++
 	return 0, errors.New("broken")
+}
+
+// A group's message that has no room in a mailbox which is not even half full waits for it, and
+// does not try again and again.
+func TestGroupSendWaitLarge(t *testing.T) {
+	opened := make(chan Conn, 2)
+	ts := start(t, Config{Loops: 1, MemoryBudget: 4 << 20, WriteQueue: 2 << 20, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }}})
+	a := ts.dial(t, "/")
+	member := receive(t, opened)
+	b := ts.dial(t, "/")
+	other := receive(t, opened)
+	g := ts.NewGroup()
+	g.Join(member)
+	ts.clock.settle()
+	began, goOn := make(chan struct{}), make(chan struct{})
+	ts.loops[0].post(task{kind: taskCall, call: func() { close(began); <-goOn }}, nil)
+	receive(t, began)
+	other.Send(frame.Binary, make([]byte, 800<<10))
+	m := wsproto.NewPrepared(frame.Binary, make([]byte, 1500<<10))
+	if err := g.Send(m, Evict); err != ErrBusy {
+		t.Fatalf("Send: %v", err)
+	}
+	if err := ts.loops[0].hasMailRoom(m); err != ErrBusy {
+		t.Errorf("there is said to be room: %v", err)
+	}
+	sent := make(chan error, 1)
+	go func() { sent <- g.SendWait(t.Context(), m, Evict) }()
+	waitFor(t, func() bool { return ts.loops[0].waiters.count.Load() == 1 })
+	close(goOn)
+	if err := receive(t, sent); err != nil {
+		t.Error(err)
+	}
+	a.expect(fmt.Sprintf("binary %d bytes", 1500<<10))
+	b.expect(fmt.Sprintf("binary %d bytes", 800<<10))
 }
