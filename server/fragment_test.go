@@ -115,16 +115,12 @@ func TestSetMaxMessage(t *testing.T) {
 		a.text(strings.Repeat("a", 101))
 		a.expect("close 1009")
 	}
-	if n := len(ts.endpoints()[0].other); n != 1 {
+	e := ts.endpoint
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if n := len(e.other); n != 1 {
 		t.Errorf("%d configurations are kept; want one that is shared", n)
 	}
-}
-
-func (ts *testServer) endpoints() (all []*endpoint) {
-	for c := range ts.loops[0].present() {
-		all = append(all, c.endpoint)
-	}
-	return all
 }
 
 // A FragmentHandler's messages may have any number of frames, unless there is a limit.
