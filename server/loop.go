@@ -8,11 +8,12 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
 )
 
 // inputSize is how much is read from one connection at a time.
-const inputSize = 64 << 10
+const inputSize = 64<<10 + frame.MaxHeaderSize
 
 // loop is one event loop: a goroutine, a kernel of its own, and the connections
 // that live there.

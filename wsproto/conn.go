@@ -191,11 +191,20 @@ func (c *Conn) takeWhole(b []byte) (p []byte, op frame.Opcode) {
 	if first != 0x80|byte(frame.Text) && first != 0x80|byte(frame.Binary) || b[1]&0x80 != 0 != masked {
 		return nil, 0
 	}
-	if length >= 126 {
-		length, n = int(b[2])<<8|int(b[3]), 4
-		if b[1]&0x7F == 127 || length < 126 {
+	switch length {
+	case 126:
+		if length, n = int(b[2])<<8|int(b[3]), 4; length < 126 {
 			return nil, 0
 		}
+	case 127:
+		if len(b) < 10 {
+			return nil, 0
+		}
+		long := binary.BigEndian.Uint64(b[2:10])
+		if long < 1<<16 || long > uint64(len(b)) {
+			return nil, 0
+		}
+		length, n = int(long), 10
 	}
 	if masked {
 		n += 4
