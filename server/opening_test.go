@@ -151,13 +151,14 @@ func TestOpeningRefused(t *testing.T) {
 	}
 }
 
-// answerOf sends all of raw and nothing more, and returns what comes back.
+// answerOf sends all of raw and nothing more, and returns what comes back. Whether the stream
+// then ends or is reset depends on what net/http had not read of raw, and so on time.
 func answerOf(t *testing.T, ts *testServer, raw string) string {
 	t.Helper()
 	nc := dialTCP(t, ts.addr)
 	io.WriteString(nc, raw)
 	nc.(*net.TCPConn).CloseWrite()
-	b, err := io.ReadAll(nc)
+	b, _ := io.ReadAll(nc)
 	nc.Close()
 	head, rest, _ := bytes.Cut(b, []byte("\r\n\r\n"))
 	var lines []string
@@ -166,7 +167,7 @@ func answerOf(t *testing.T, ts *testServer, raw string) string {
 			lines = append(lines, line)
 		}
 	}
-	return fmt.Sprintf("%q %q %v", lines, rest, err)
+	return fmt.Sprintf("%q %q", lines, rest)
 }
 
 // A connection whose request does not come in time is closed, and told of as unused. Its
