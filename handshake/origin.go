@@ -54,7 +54,7 @@ func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 // at any address, so that a browser which has their page open sends that name as Origin and
 // as Host to a server in its private network, or on its own machine. A server that asks
 // who its clients are is not affected: the browser has neither cookie nor password for
-// the attacker's name. One that trusts whoever can reach it must use Origins or
+// the attacker's name. One that trusts everybody who can reach it must use Origins or
 // OwnAddress.
 //
 // A request line in absolute form is refused. It replaces the Host header (RFC 9112
@@ -85,7 +85,7 @@ func sameHost(asked, origin string, overTLS bool) error {
 	return nil
 }
 
-// OwnAddress is a CheckOrigin for servers that trust whoever can reach them, such as
+// OwnAddress is a CheckOrigin for servers that trust everybody who can reach them, such as
 // programs on a developer's machine. It admits the pages of the address that the client
 // connected to, and of localhost with the same port. It looks at no name that the client
 // sent, which DNS rebinding could have put there, so it admits no page of a site that has

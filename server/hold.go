@@ -10,7 +10,7 @@ type hold struct {
 	run  chan func()   // closed to let the loop go
 }
 
-// holdLoop posts that the loop is to be held at the end of its iteration. The error is
+// holdLoop has the loop held at the end of its iteration. The error is
 // ErrClosed if it has ended.
 func (l *loop) holdLoop() (*hold, error) {
 	h := &hold{make(chan struct{}), make(chan func())}

@@ -164,7 +164,7 @@ type waiters struct {
 // join returns a channel that wake closes.
 func (w *waiters) join(c Conn) chan struct{} {
 	ch := make(chan struct{})
-	w.count.Add(1) // first, so that whoever makes room from now on sees it
+	w.count.Add(1) // first, so that a loop that makes room from now on sees it
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.chans == nil {

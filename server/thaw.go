@@ -230,7 +230,7 @@ func (t *Thawing) Complete() error {
 }
 
 // Start takes over: the connections go on from where they were. It returns the listeners, on
-// which Serve is to be called. The other process must have committed before.
+// which Serve must be called. The other process must have committed before.
 func (t *Thawing) Start() []net.Listener {
 	for i, h := range t.holds {
 		l := t.s.loops[i]

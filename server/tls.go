@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// TLS on a loop is crypto/tls over a socket (adoptable.go). net/http, or whoever has the
-// connection first, does the handshake on its goroutine, over the real connection.
+// TLS on a loop is crypto/tls over a socket (adoptable.go). net/http, or what else accepted
+// the connection, does the handshake on its goroutine, over the real connection.
 
 // newTLSListener returns a listener of TLS connections over those that ln accepts. HTTP/2
 // is offered if cfg offers it and there are requests that can use it.

@@ -44,7 +44,7 @@ type endpoint struct {
 	keys           int
 	lastKey        uint32
 	pings          [][]byte       // that are answered late
-	writing        chan struct{}  // has room for whoever writes
+	writing        chan struct{}  // has room for the goroutine that writes
 	inPart         func()         // called when the echo is written in part
 	tasks          sync.WaitGroup // echoes that are under way
 	lastTask       chan struct{}  // closed when the last of them is done

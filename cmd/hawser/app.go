@@ -226,7 +226,7 @@ func (a *app) route(mux *http.ServeMux) {
 }
 
 // checkOrigin returns a check of whether the pages of an origin may connect. Without public
-// origins, those of the listener's own address may. Host is never believed: whoever points a
+// origins, those of the listener's own address may. Host is never believed: an attacker who points a
 // name of their own at this server could use it for what its users trust it with.
 func checkOrigin(public []string) func(r *http.Request, origin string) error {
 	listed := &handshake.Upgrader{Origins: public}

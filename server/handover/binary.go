@@ -11,7 +11,7 @@ import (
 //
 // It is the path by which the program was started, with the symbolic links in it as they
 // are, so that a link that is changed to a new version leads to that. If that is not this
-// program, because whoever started it named it as they liked, it is the path that the system knows.
+// program, because its parent may have chosen any name, it is the path that the system knows.
 func Executable() (string, error) {
 	itself, err := os.Executable()
 	if err != nil {
