@@ -29,8 +29,7 @@ func newBlocking(cfg *server.Config) *blocking {
 
 func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path != "/" {
-		refusal := noSuchPath("/")
-		http.Error(w, refusal.Reason, refusal.Status)
+		handshake.Refuse(w, r, noSuchPath("/"))
 		return
 	}
 	c, err := wsconn.Accept(w, r, &b.o)

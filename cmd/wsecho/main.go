@@ -26,6 +26,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/internal/upgrade"
 	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -67,8 +68,6 @@ func run(args []string, stdout io.Writer) error {
 	}
 	signals.Survive()
 	hangup := func() { slog.Info("SIGHUP: there are no TLS files to reload") }
-	h := &handler{}
-	o.server.Handler = h
 	if !o.tls.None() {
 		source, err := certs.Open(o.tls, certs.Options{})
 		if err != nil {
@@ -78,7 +77,7 @@ func run(args []string, stdout io.Writer) error {
 		o.server.TLS = source.Config()
 	}
 	signals.OnHangup(hangup)
-	s, err := o.newService(h)
+	s, err := o.newService()
 	if err != nil {
 		return err
 	}
@@ -122,15 +121,24 @@ type service interface {
 	Shutdown(ctx context.Context) error
 }
 
-func (o *options) newService(h *handler) (service, error) {
+func (o *options) newService() (service, error) {
 	if o.blocking {
 		return newBlocking(&o.server), nil
 	}
-	s, err := server.New(o.server)
+	cfg := o.server
+	cfg.Handler = echo{} // of nothing: every path that exists is an endpoint's
+	cfg.HTTP = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		handshake.Refuse(w, r, noSuchPath("/ or /fanout"))
+	})
+	s, err := server.New(cfg)
 	if err != nil {
 		return nil, err
 	}
-	h.fanout = s.NewGroup()
+	s.Endpoint(server.Endpoint{Name: "echo", Path: "/", Handler: echo{}, Upgrader: cfg.Upgrader})
+	f := &fanout{s.NewGroup()}
+	for _, path := range []string{"/fanout", "/fanout/"} {
+		s.Endpoint(server.Endpoint{Name: path, Path: path, Handler: f, Upgrader: cfg.Upgrader})
+	}
 	return s, nil
 }
 
@@ -149,35 +157,28 @@ func (o *options) where(url string) string {
 	return "echo on " + url + ", fan-out on " + url + "fanout"
 }
 
-// admit makes the connection's value true on /fanout and false on /.
-func admit(r *http.Request) (any, error) {
-	switch r.URL.Path {
-	case "/":
-		return false, nil
-	case "/fanout", "/fanout/":
-		return true, nil
-	}
-	return nil, noSuchPath("/ or /fanout")
-}
+// echo sends each message back.
+type echo struct{}
 
-type handler struct{ fanout *server.Group }
+func (echo) OnOpen(server.LoopConn) {}
 
-func (h *handler) OnOpen(c server.LoopConn) {
-	if c.Value() == true {
-		h.fanout.Join(c.Conn())
-	}
-}
-
-func (h *handler) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
-	if c.Value() == true {
-		if h.fanout.Send(wsproto.NewPrepared(op, p), server.Evict) == server.ErrBusy {
-			c.Close(wsproto.CloseTryAgainLater, "fan-out is too fast")
-		}
-		return
-	}
+func (echo) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
 	if err := c.Send(op, p); err == server.ErrQueueFull || err == server.ErrBusy {
 		c.Evict()
 	}
 }
 
-func (h *handler) OnClose(server.LoopConn, error) {}
+func (echo) OnClose(server.LoopConn, error) {}
+
+// fanout sends each message to all of its connections.
+type fanout struct{ group *server.Group }
+
+func (f *fanout) OnOpen(c server.LoopConn) { f.group.Join(c.Conn()) }
+
+func (f *fanout) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
+	if f.group.Send(wsproto.NewPrepared(op, p), server.Evict) == server.ErrBusy {
+		c.Close(wsproto.CloseTryAgainLater, "fan-out is too fast")
+	}
+}
+
+func (f *fanout) OnClose(server.LoopConn, error) {}

@@ -69,7 +69,6 @@ func parse(args []string, stdout io.Writer) (o options, err error) {
 		cfg.Upgrader.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
 		cfg.CompressFrom = 1
 	}
-	cfg.Admit = admit
 	cfg.ReleaseAfter, cfg.BusyPoll = 16<<20, 50*time.Microsecond // the process is the server's own
 	return o, nil
 }

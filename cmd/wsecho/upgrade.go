@@ -14,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/server/handover"
 )
 
-// stateFormat is that of handler.Freeze.
+// stateFormat is that of the handlers' Freeze.
 var stateFormat = handover.Format{Name: "wsecho", Oldest: 1, Newest: 1}
 
 // open takes the listener, and all connections, over from the process that this one replaces, or
@@ -61,20 +61,16 @@ func replace(program *upgrade.Program, s service) bool {
 	return true
 }
 
-// Freeze implements server.Freezer: one byte says on which path the connection is.
-func (h *handler) Freeze(c server.LoopConn) []byte {
-	if c.Value() == true {
-		return []byte{1}
-	}
-	return []byte{0}
-}
+// A connection has no state but the endpoint that it belongs to.
+
+// Freeze implements server.Freezer.
+func (echo) Freeze(server.LoopConn) []byte { return nil }
 
 // Thaw implements server.Freezer.
-func (h *handler) Thaw(c server.LoopConn, state []byte) error {
-	if len(state) != 1 || state[0] > 1 {
-		return errors.New("wsecho: the state of a connection is malformed")
-	}
-	c.SetValue(state[0] == 1)
-	h.OnOpen(c)
-	return nil
-}
+func (echo) Thaw(server.LoopConn, []byte) error { return nil }
+
+// Freeze implements server.Freezer.
+func (f *fanout) Freeze(server.LoopConn) []byte { return nil }
+
+// Thaw implements server.Freezer.
+func (f *fanout) Thaw(c server.LoopConn, _ []byte) error { return f.group.Join(c.Conn()) }
