@@ -87,6 +87,7 @@ func (k *epoll) read(fd int, p []byte) (int, error) {
 	if e != 0 {
 		return 0, e
 	}
+	afterRead(fd)
 	return int(n), nil
 }
 
@@ -94,6 +95,7 @@ func (k *epoll) write(fd int, p []byte) (int, error) {
 	if b, fd := k.bridge.of(fd); b != nil {
 		return b.write(fd, p)
 	}
+	beforeWrite(fd)
 	// MSG_NOSIGNAL: a reset by the peer is an error here, not a signal.
 	n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
 	if e != 0 {
@@ -113,6 +115,7 @@ func (k *epoll) writev(fd int, p [][]byte) (int, error) {
 	}
 	msg := unix.Msghdr{Iov: &iov[0]}
 	msg.SetIovlen(len(p))
+	beforeWrite(fd)
 	n, _, e := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), unix.MSG_NOSIGNAL)
 	if e != 0 {
 		return 0, e
