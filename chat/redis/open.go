@@ -85,6 +85,8 @@ func (c *Config) explain(err error) error {
 	reply, ok := rueidis.IsRedisErr(err)
 	switch {
 	case ok:
+	case strings.Contains(err.Error(), "tls: certificate required"): // an alert, for which crypto/tls has no type
+		return fmt.Errorf("chat/redis: the server expects a certificate, and none is set: %w", err)
 	case !broken(err) && !errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("chat/redis: %w", err)
 	case c.TLS == nil:
