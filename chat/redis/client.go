@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -93,20 +94,26 @@ func (c *bounded) node(address string) rueidis.Client {
 	return c.Nodes()[address]
 }
 
-// anywhere executes a command that any server can answer. In a cluster, it asks one after the other
-// until one does.
+// anywhere executes a command that any server can answer. In a cluster, it asks all of them, and
+// returns the first answer.
 func (c *bounded) anywhere(ctx context.Context, command func(rueidis.Builder) rueidis.Completed) (r rueidis.RedisResult) {
 	if c.Mode() != rueidis.ClientModeCluster {
 		return c.Do(ctx, command(c.B()))
 	}
 	ctx, cancel := c.limit(ctx)
-	defer cancel()
 	r = rueidis.NewErrorResult(rueidis.ErrNoSlot)
-	for _, server := range c.Nodes() {
-		try, cancel := context.WithTimeout(ctx, c.timeout/4)
-		r = server.Do(try, command(server.B()))
+	servers := c.Nodes()
+	answers := make(chan rueidis.RedisResult, len(servers))
+	var all sync.WaitGroup
+	for _, server := range servers {
+		all.Go(func() { answers <- server.Do(ctx, command(server.B())) })
+	}
+	go func() { // not sooner: others may wait for a connection that is being made for one of these
+		all.Wait()
 		cancel()
-		if !unreachable(r.Error()) || ctx.Err() != nil {
+	}()
+	for range servers {
+		if r = <-answers; !unreachable(r.Error()) {
 			break
 		}
 	}
