@@ -47,7 +47,7 @@ type Case struct {
 	anyMessages    bool // whatever is received is in order
 	make           func(seed uint64) *Case
 	inspect        func(s *session) string // what is wrong with what happened
-	remark         func(s *session) string // what of it is NON-STRICT
+	remark         func(s *session) string // why it is NON-STRICT
 	linger         bool                    // after both Closes, listen for more
 	parts          func() []*Case          // see parts.go; nil: a single connection
 	across         func([]*Result) string  // what is wrong with the parts taken together

@@ -9,8 +9,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// What is told of who comes and goes counts for what a room sends out. What is too much waits, and of
-// each user only the last word is told, whatever came before. Messages are not held up by it.
+// Presence events count for what a room sends out. When there are too many, they wait, and only the last
+// one of each user is told. Messages are not held up by them.
 func TestPresenceIsShaped(t *testing.T) {
 	h := newHouse(t, func(c *chat.Config) { c.Limits = chat.Limits{RoomMessagesPerSecond: 20} })
 	watcher := h.enter("ada", `"presence","ack"`)

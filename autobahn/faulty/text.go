@@ -9,7 +9,7 @@ type validator struct {
 	skip  bool   // everything is taken
 	limit int    // bytes that are checked; 0: all
 	block int    // bytes that are checked at once, each block by itself; 0: all
-	fresh bool   // a block or fragment begins, of which the first bytes may belong to the last
+	fresh bool   // a block or fragment begins, whose first bytes may belong to the last
 }
 
 // newText is the check of a text message that begins.

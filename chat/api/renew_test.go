@@ -101,7 +101,7 @@ func TestOutcomeUnknown(t *testing.T) {
 	}
 }
 
-// meanwhile are Users of whom something happens after each time that one is read.
+// meanwhile is a Users in which something happens after each read of a user.
 type meanwhile struct {
 	Users
 	then func()

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tests hand pipes to real processes, which are this test binary again. Whoever serves
+// The tests hand pipes to real processes, which are this test binary again. The process that serves
 // writes its name into each of them.
 
 const (

@@ -69,7 +69,7 @@ func TestPeer(t *testing.T) {
 						c.Write(context.Background(), op, b)
 					}
 				}()
-				if want == "" { // a frame of which the rest comes later
+				if want == "" { // a frame whose rest comes later
 					synctest.Wait()
 					go p.Write(make([]byte, 128))
 					want = "binary 128 bytes"

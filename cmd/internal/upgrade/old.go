@@ -92,7 +92,7 @@ func (p *Program) Run(s *server.Server, app App) (report server.FreezeReport, er
 	}
 	ctx, cancelClosing := context.WithTimeout(context.Background(), closeTime)
 	defer cancelClosing()
-	f.Finish(ctx) // who has not answered by then is cut off
+	f.Finish(ctx) // clients that have not answered by then are cut off
 	return report, nil
 }
 
