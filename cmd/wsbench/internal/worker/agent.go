@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os/exec"
 	"strings"
@@ -40,8 +41,8 @@ func StartAgent(ctx context.Context, host, command string) (Worker, error) {
 	r := newRemote(name, pipes{out, in}, said.String, func() error { return await(cmd, callTimeout) })
 	if err := r.hello(ctx); err != nil {
 		r.Close() // after which all that it said is known
-		if text := said.String(); text != "" && !strings.Contains(err.Error(), text) {
-			err = &LostError{fmt.Errorf("%w; it said: %s", err, text)}
+		if lost, ok := errors.AsType[*LostError](err); ok {
+			lost.Said = said.String()
 		}
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)

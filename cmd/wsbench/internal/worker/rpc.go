@@ -2,12 +2,14 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/rpc"
 	"net/rpc/jsonrpc"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -92,9 +94,18 @@ func (s *served) Finish(e Ending, out *Final) (err error) {
 }
 
 // LostError says that a worker is lost, or could not be reached.
-type LostError struct{ Err error }
+type LostError struct {
+	Err  error
+	Said string // the end of what it has written to standard error
+}
 
-func (e *LostError) Error() string { return e.Err.Error() }
+func (e *LostError) Error() string {
+	if e.Said == "" {
+		return e.Err.Error()
+	}
+	return e.Err.Error() + "; it said: " + e.Said
+}
+
 func (e *LostError) Unwrap() error { return e.Err }
 
 // remote is a worker at the other end of a stream.
@@ -107,7 +118,30 @@ type remote struct {
 
 // newRemote returns a worker at the other end of a stream. name is for errors.
 func newRemote(name string, stream io.ReadWriteCloser, said func() string, end func() error) *remote {
-	return &remote{jsonrpc.NewClient(stream), name, said, end}
+	return &remote{jsonrpc.NewClient(&asked{ReadWriteCloser: stream, first: make(chan struct{})}), name, said, end}
+}
+
+// asked is a stream that is read from its first write on. Package rpc keeps an error of
+// reading for the calls that are waiting, and tells later ones only that it has shut down.
+type asked struct {
+	io.ReadWriteCloser
+	first chan struct{}
+	once  sync.Once
+}
+
+func (a *asked) Read(p []byte) (int, error) {
+	<-a.first
+	return a.ReadWriteCloser.Read(p)
+}
+
+func (a *asked) Write(p []byte) (int, error) {
+	defer a.once.Do(func() { close(a.first) })
+	return a.ReadWriteCloser.Write(p)
+}
+
+func (a *asked) Close() error {
+	a.once.Do(func() { close(a.first) })
+	return a.ReadWriteCloser.Close()
 }
 
 // language is what controllers and workers speak; a change of their calls changes it.
@@ -118,7 +152,7 @@ func (r *remote) hello(ctx context.Context) error {
 	var got string
 	err := r.call(ctx, "Hello", None{}, &got)
 	if err == nil && got != language {
-		err = &LostError{fmt.Errorf("%s is of another version of wsbench: it speaks %q, and we %q", r.name, got, language)}
+		err = &LostError{Err: fmt.Errorf("%s is of another version of wsbench: it speaks %q, and we %q", r.name, got, language)}
 	}
 	return err
 }
@@ -132,7 +166,7 @@ const pingEvery = 2 * time.Second
 
 // call makes a call that a worker can answer at once.
 func (r *remote) call(ctx context.Context, method string, in, out any) error {
-	limited, cancel := context.WithTimeoutCause(ctx, callTimeout, &LostError{fmt.Errorf("%s has not answered for %v", r.name, callTimeout)})
+	limited, cancel := context.WithTimeoutCause(ctx, callTimeout, &LostError{Err: fmt.Errorf("%s has not answered for %v", r.name, callTimeout)})
 	defer cancel()
 	return r.wait(ctx, limited, method, in, out)
 }
@@ -163,8 +197,9 @@ func (r *remote) longCall(ctx context.Context, method string, in, out any) error
 // wait waits for an answer as long as limited goes on, which is a part of ctx.
 func (r *remote) wait(ctx, limited context.Context, method string, in, out any) error {
 	done := make(chan error, 1)
+	var answer json.RawMessage // which may still arrive when this has returned
 	// Sending may block, too.
-	go func() { done <- r.c.Call("worker."+method, in, out) }()
+	go func() { done <- r.c.Call("worker."+method, in, &answer) }()
 	var err error
 	select {
 	case err = <-done:
@@ -177,6 +212,9 @@ func (r *remote) wait(ctx, limited context.Context, method string, in, out any) 
 	}
 	switch {
 	case err == nil:
+		if err := json.Unmarshal(answer, out); err != nil {
+			return fmt.Errorf("%s: its answer to %s: %w", r.name, method, err)
+		}
 		return nil
 	case errors.As(err, new(rpc.ServerError)):
 		return fmt.Errorf("%s: %w", r.name, err)
@@ -185,12 +223,11 @@ func (r *remote) wait(ctx, limited context.Context, method string, in, out any) 
 	default:
 		err = fmt.Errorf("%s: %w", r.name, err)
 	}
+	lost := &LostError{Err: err}
 	if r.said != nil {
-		if text := r.said(); text != "" {
-			err = fmt.Errorf("%w; it said: %s", err, text)
-		}
+		lost.Said = r.said()
 	}
-	return &LostError{err}
+	return lost
 }
 
 func (r *remote) Clock(ctx context.Context) (t int64, err error) {
