@@ -57,13 +57,12 @@
 //
 // # Options
 //
-// [AcceptOptions] and [DialOptions] embed [Options] and those of the handshake. So their
-// fields are set one by one, and not in a composite literal:
+// [AcceptOptions] and [DialOptions] are for the opening handshake and for the connection:
 //
-//	o := &hawser.AcceptOptions{}
-//	o.Origins = []string{"https://chat.example", "http://localhost:3000"}
-//	o.MaxMessage = 1 << 20
-//	c, err := hawser.Accept(w, r, o)
+//	c, err := hawser.Accept(w, r, &hawser.AcceptOptions{
+//		Origins:    []string{"https://chat.example", "http://localhost:3000"},
+//		MaxMessage: 1 << 20,
+//	})
 //
 // Origins are the web pages that may connect. By default, those of the server's own host and
 // port may. A page on another port, such as a development server's, must be listed.
@@ -91,8 +90,8 @@
 //
 // # What is left to know
 //
-//   - Messages above 64 KiB are refused unless [Options] says otherwise. With
-//     Options.Stream, Reader takes messages of any size in bounded memory.
+//   - Messages above 64 KiB are refused unless MaxMessage of the options says otherwise.
+//     With Stream, Reader takes messages of any size in bounded memory.
 //   - Accept also takes WebSocket over HTTP/2 (RFC 8441), in programs that import package
 //     wsproto/wsconn/enablehttp2.
 //   - Pings are answered, and the peer's Close is noticed, only while something reads.
@@ -156,16 +155,12 @@ type (
 // Options. The zero value of each means the defaults.
 type (
 	// DialOptions are for Dial: Header, Host, Subprotocols, TLSConfig, Proxy, Jar and
-	// others, and the Options of the connection.
+	// others, and MaxMessage, Stream, CompressFrom and other fields for the connection.
 	DialOptions = wsconn.DialOptions
 
 	// AcceptOptions are for Accept: Origins, CheckOrigin, Subprotocols, Deflate and
-	// others, and the Options of the connection.
+	// others, and MaxMessage, Stream, CompressFrom and other fields for the connection.
 	AcceptOptions = wsconn.AcceptOptions
-
-	// Options are those of a connection in both roles: its limits, streaming and
-	// compression.
-	Options = wsconn.Options
 
 	// Deflate enables compression (permessage-deflate, RFC 7692), as the field Deflate of
 	// DialOptions and AcceptOptions.

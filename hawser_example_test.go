@@ -132,9 +132,8 @@ func Example_json() {
 // could be 16 GiB.
 func Example_streaming() {
 	const size = 16 << 20
-	stream := hawser.Options{Stream: true}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := hawser.Accept(w, r, &hawser.AcceptOptions{Options: stream})
+		c, err := hawser.Accept(w, r, &hawser.AcceptOptions{Stream: true})
 		if err != nil {
 			return
 		}
@@ -155,7 +154,7 @@ func Example_streaming() {
 	defer srv.Close()
 
 	ctx := context.Background()
-	c, err := hawser.Dial(ctx, srv.URL, &hawser.DialOptions{Options: stream})
+	c, err := hawser.Dial(ctx, srv.URL, &hawser.DialOptions{Stream: true})
 	if err != nil {
 		log.Fatal(err)
 	}

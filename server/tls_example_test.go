@@ -39,8 +39,7 @@ func ExampleAdoptableListener() {
 
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	o := &wsconn.DialOptions{}
-	o.TLSConfig = &tls.Config{RootCAs: roots, ServerName: "example.com"}
+	o := &wsconn.DialOptions{TLSConfig: &tls.Config{RootCAs: roots, ServerName: "example.com"}}
 	c, err := wsconn.Dial(ctx, "wss://"+ln.Addr().String()+"/ws", o)
 	if err != nil {
 		log.Fatal(err)

@@ -187,9 +187,7 @@ func (s target) guest(ctx context.Context, from netip.Addr) (token, id string, e
 }
 
 func (s target) dial(ctx context.Context, from netip.Addr) (*wsconn.Conn, error) {
-	o := &wsconn.DialOptions{}
-	o.DialContext, o.CloseTimeout = dialer(from), 100*time.Millisecond
-	return wsconn.Dial(ctx, "ws://"+string(s)+"/ws", o)
+	return wsconn.Dial(ctx, "ws://"+string(s)+"/ws", &wsconn.DialOptions{DialContext: dialer(from), CloseTimeout: 100 * time.Millisecond})
 }
 
 // login connects as a user.

@@ -21,8 +21,13 @@ type blocking struct {
 
 // newBlocking returns a server with the limits of cfg that the blocking driver has, too.
 func newBlocking(cfg *server.Config) *blocking {
-	b := &blocking{tls: cfg.TLS, o: wsconn.AcceptOptions{Upgrader: cfg.Upgrader}}
-	b.o.MaxMessage, b.o.MaxFragments, b.o.CompressFrom = cfg.MaxMessage, cfg.MaxFragments, cfg.CompressFrom
+	b := &blocking{tls: cfg.TLS, o: wsconn.AcceptOptions{
+		Origins:      cfg.Upgrader.Origins,
+		Deflate:      cfg.Upgrader.Deflate,
+		MaxMessage:   cfg.MaxMessage,
+		MaxFragments: cfg.MaxFragments,
+		CompressFrom: cfg.CompressFrom,
+	}}
 	b.http.Handler = b
 	return b
 }

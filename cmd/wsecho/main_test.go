@@ -114,7 +114,7 @@ func closes(t *testing.T, c *wsconn.Conn) wsproto.CloseCode {
 func TestEchoAndFanout(t *testing.T) {
 	for _, args := range [][]string{nil, {"--deflate"}} {
 		url := launch(t, args...)
-		o := &wsconn.DialOptions{Options: wsconn.Options{MaxMessage: 2 << 20}}
+		o := &wsconn.DialOptions{MaxMessage: 2 << 20}
 		o.Deflate = &handshake.DeflateOptions{ServerContextTakeover: true}
 		c := dial(t, url+"/", o)
 		if agreed := c.Handshake().Deflate != nil; agreed != (args != nil) {
@@ -151,9 +151,7 @@ func TestEchoAndFanout(t *testing.T) {
 func TestBlocking(t *testing.T) {
 	for _, args := range [][]string{{"--blocking"}, {"--blocking", "--deflate"}} {
 		url := launch(t, append(args, "--max-message", "100")...)
-		o := &wsconn.DialOptions{}
-		o.Deflate = &handshake.DeflateOptions{}
-		c := dial(t, url+"/", o)
+		c := dial(t, url+"/", &wsconn.DialOptions{Deflate: &handshake.DeflateOptions{}})
 		if agreed := c.Handshake().Deflate != nil; agreed != (len(args) > 1) {
 			t.Errorf("%v: permessage-deflate agreed on: %v", args, agreed)
 		}

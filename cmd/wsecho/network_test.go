@@ -24,8 +24,7 @@ func TestTLS(t *testing.T) {
 	if !strings.HasPrefix(url, "wss://") {
 		t.Fatalf("the URL is %s", url)
 	}
-	o := &wsconn.DialOptions{}
-	o.TLSConfig = &tls.Config{RootCAs: ca.Pool}
+	o := &wsconn.DialOptions{TLSConfig: &tls.Config{RootCAs: ca.Pool}}
 	if _, err := wsconn.Dial(t.Context(), url+"/", o); err == nil {
 		t.Error("T04: a client without a certificate is accepted")
 	}
@@ -38,10 +37,9 @@ func TestTLS(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "echo.sock")
 	launch(t, "--listen", "unix:"+path)
-	o := &wsconn.DialOptions{}
-	o.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+	o := &wsconn.DialOptions{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
-	}
+	}}
 	c := dial(t, "ws://localhost/", o)
 	say(t, c, frame.Text, "hello")
 	hear(t, c, frame.Text, "hello")

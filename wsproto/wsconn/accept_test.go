@@ -75,13 +75,8 @@ func echoStreams(ctx context.Context, c *Conn) {
 func TestAccept(t *testing.T) {
 	for _, scheme := range []string{"ws", "wss"} {
 		for _, deflate := range []*handshake.DeflateOptions{nil, {ServerContextTakeover: true}} {
-			o := &AcceptOptions{}
-			o.Subprotocols = []string{"chat"}
-			o.Deflate = deflate
-			l := accepting(t, scheme, o, echoMessages)
-			d := &DialOptions{}
-			d.Subprotocols = []string{"chat"}
-			d.Deflate = deflate
+			l := accepting(t, scheme, &AcceptOptions{Subprotocols: []string{"chat"}, Deflate: deflate}, echoMessages)
+			d := &DialOptions{Subprotocols: []string{"chat"}, Deflate: deflate}
 			if scheme == "wss" {
 				d.TLSConfig = l.trust()
 			}
@@ -178,9 +173,9 @@ func TestAcceptCloses(t *testing.T) {
 // Both directions stream a message far larger than the memory that they allocate.
 func TestStreamLarge(t *testing.T) {
 	const size = 16 << 20
-	o := &AcceptOptions{Options: Options{Stream: true}}
+	o := &AcceptOptions{Stream: true}
 	l := accepting(t, "ws", o, echoStreams)
-	c, err := Dial(bounded(t), l.url, &DialOptions{Options: Options{Stream: true}})
+	c, err := Dial(bounded(t), l.url, &DialOptions{Stream: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,8 +14,8 @@ import (
 // arrives. heap-MiB is what the program holds of it.
 func BenchmarkStream1GiB(b *testing.B) {
 	const size = 1 << 30
-	l := accepting(b, "ws", &AcceptOptions{Options: Options{Stream: true}}, echoStreams)
-	c, err := Dial(context.Background(), l.url, &DialOptions{Options: Options{Stream: true}})
+	l := accepting(b, "ws", &AcceptOptions{Stream: true}, echoStreams)
+	c, err := Dial(context.Background(), l.url, &DialOptions{Stream: true})
 	if err != nil {
 		b.Fatal(err)
 	}

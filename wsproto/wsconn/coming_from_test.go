@@ -41,19 +41,20 @@ func comingFromEcho(w http.ResponseWriter, r *http.Request) {
 }
 
 func comingFromAccept(w http.ResponseWriter, r *http.Request) (*wsconn.Conn, error) {
-	o := &wsconn.AcceptOptions{}
-	o.Subprotocols = []string{"chat.v2", "chat.v1"}
-	o.Origins = []string{"https://chat.example"}
-	o.Deflate = &handshake.DeflateOptions{}
-	o.MaxMessage = 1 << 20
-	return wsconn.Accept(w, r, o)
+	return wsconn.Accept(w, r, &wsconn.AcceptOptions{
+		Subprotocols: []string{"chat.v2", "chat.v1"},
+		Origins:      []string{"https://chat.example"},
+		Deflate:      &handshake.DeflateOptions{},
+		MaxMessage:   1 << 20,
+	})
 }
 
 func comingFromDial(ctx context.Context, token string, config *tls.Config) (*wsconn.Conn, error) {
-	o := &wsconn.DialOptions{Proxy: wsconn.ProxyFromEnvironment}
-	o.Header = http.Header{"Authorization": {"Bearer " + token}}
-	o.TLSConfig = config
-	c, err := wsconn.Dial(ctx, "wss://chat.example/ws", o)
+	c, err := wsconn.Dial(ctx, "wss://chat.example/ws", &wsconn.DialOptions{
+		Header:    http.Header{"Authorization": {"Bearer " + token}},
+		Proxy:     wsconn.ProxyFromEnvironment,
+		TLSConfig: config,
+	})
 	var refused *handshake.Error
 	if errors.As(err, &refused) && refused.Status == http.StatusUnauthorized {
 		return nil, errors.New("log in first")

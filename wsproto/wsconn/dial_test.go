@@ -96,7 +96,7 @@ func converse(t testing.TB, c *Conn, p *wstest.Peer) {
 
 func TestDial(t *testing.T) {
 	l := listen(t, "ws", nil)
-	c, p := l.dial(t, &DialOptions{DialOptions: handshake.DialOptions{Subprotocols: []string{"none", "chat"}}})
+	c, p := l.dial(t, &DialOptions{Subprotocols: []string{"none", "chat"}})
 	if c.Subprotocol() != "chat" || c.Handshake().Header.Get("Upgrade") != "websocket" {
 		t.Errorf("Subprotocol %q, Handshake %v", c.Subprotocol(), c.Handshake())
 	}
@@ -121,8 +121,8 @@ func TestDialDeflate(t *testing.T) {
 	l := listen(t, "ws", nil)
 	for _, stream := range []bool{false, true} {
 		c, p := l.dial(t, &DialOptions{
-			DialOptions: handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}},
-			Options:     Options{Stream: stream},
+			Deflate: &handshake.DeflateOptions{ServerContextTakeover: true},
+			Stream:  stream,
 		})
 		if c.Handshake().Deflate == nil {
 			t.Fatal("permessage-deflate was not agreed on")
@@ -171,7 +171,7 @@ func TestDialLeftover(t *testing.T) {
 
 func TestDialTLS(t *testing.T) {
 	l := listen(t, "wss", nil)
-	o := &DialOptions{DialOptions: handshake.DialOptions{TLSConfig: l.trust()}}
+	o := &DialOptions{TLSConfig: l.trust()}
 	c, p := l.dial(t, o)
 	// A cancelled Read leaves the records in order.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -200,11 +200,11 @@ func TestDialUnix(t *testing.T) {
 	}
 	l := listen(t, "ws", ln)
 	l.url = "ws://localhost"
-	c, p := l.dial(t, &DialOptions{DialOptions: handshake.DialOptions{
+	c, p := l.dial(t, &DialOptions{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", path)
 		},
-	}})
+	})
 	converse(t, c, p)
 }
 
@@ -235,14 +235,15 @@ func TestDialCompressFrom(t *testing.T) {
 		compressed bool
 	}{{0, false}, {-1, false}, {1, true}, {90, true}, {91, false}} {
 		var wire *counted
-		c, p := l.dial(t, &DialOptions{Options: Options{CompressFrom: tt.from}, DialOptions: handshake.DialOptions{
-			Deflate: &handshake.DeflateOptions{},
+		c, p := l.dial(t, &DialOptions{
+			CompressFrom: tt.from,
+			Deflate:      &handshake.DeflateOptions{},
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				nc, err := (&net.Dialer{}).DialContext(ctx, network, addr)
 				wire = &counted{Conn: nc}
 				return wire, err
 			},
-		}})
+		})
 		before := wire.written
 		if err := c.Write(bounded(t), frame.Text, []byte(text)); err != nil {
 			t.Fatal(err)

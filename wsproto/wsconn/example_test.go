@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/wsproto"
 	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
@@ -111,7 +110,7 @@ func ExampleConn_Writer() {
 	url, stop := echoServer()
 	defer stop()
 	ctx := context.Background()
-	c, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{Options: wsconn.Options{Stream: true}})
+	c, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{Stream: true})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -146,10 +145,8 @@ func ExampleConn_Writer() {
 // A server on a unix socket, and the proxy that the environment names for others.
 func ExampleDialOptions() {
 	_ = wsconn.DialOptions{
-		DialOptions: handshake.DialOptions{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "unix", "/run/chat.sock")
-			},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", "/run/chat.sock")
 		},
 	}
 	_ = wsconn.DialOptions{Proxy: wsconn.ProxyFromEnvironment}
@@ -338,8 +335,7 @@ func ExampleAccept() {
 	srv := httptest.NewTLSServer(mux)
 
 	ctx := context.Background()
-	o := &wsconn.DialOptions{}
-	o.TLSConfig = srv.Client().Transport.(*http.Transport).TLSClientConfig
+	o := &wsconn.DialOptions{TLSConfig: srv.Client().Transport.(*http.Transport).TLSClientConfig}
 	c, err := wsconn.Dial(ctx, srv.URL+"/ws", o)
 	if err != nil {
 		log.Fatal(err)

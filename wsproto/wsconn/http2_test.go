@@ -66,9 +66,7 @@ func extendedConnect(t *testing.T, srv *httptest.Server, client *http2.Transport
 }
 
 func TestHTTP2(t *testing.T) {
-	o := &AcceptOptions{}
-	o.Subprotocols = []string{"chat"}
-	o.Deflate = &handshake.DeflateOptions{}
+	o := &AcceptOptions{Subprotocols: []string{"chat"}, Deflate: &handshake.DeflateOptions{}}
 	returned := make(chan struct{}, 16)
 	srv, client := overHTTP2(t, o, func(ctx context.Context, c *Conn) {
 		if c.RemoteAddr() == nil || c.LocalAddr() == nil {

@@ -10,6 +10,7 @@ import (
 const DefaultCloseTimeout = 5 * time.Second
 
 // Options configure a connection, in both roles. The zero value means the defaults.
+// AcceptOptions and DialOptions have the same fields; New takes only these.
 type Options struct {
 	// MaxMessage is the maximum size of a received message in bytes, uncompressed.
 	// Default 64 KiB. Conn.SetMaxMessage changes it later.

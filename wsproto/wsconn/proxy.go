@@ -42,12 +42,13 @@ func ProxyFromEnvironment(target *url.URL) (*url.URL, error) {
 // throughProxy returns the options for the handshake, with a DialContext through the
 // proxy that Proxy returns.
 func (o *DialOptions) throughProxy(rawURL string) (*handshake.DialOptions, error) {
+	d := o.handshake()
 	if o.Proxy == nil {
-		return &o.DialOptions, nil
+		return d, nil
 	}
 	target, err := url.Parse(rawURL)
 	if err != nil {
-		return &o.DialOptions, nil // handshake.Dial reports what is wrong with it
+		return d, nil // handshake.Dial reports what is wrong with it
 	}
 	target.Scheme = handshake.Scheme(target.Scheme)
 	through, err := o.Proxy(target)
@@ -55,13 +56,12 @@ func (o *DialOptions) throughProxy(rawURL string) (*handshake.DialOptions, error
 		return nil, fmt.Errorf("wsconn: proxy: %w", err)
 	}
 	if through == nil {
-		return &o.DialOptions, nil
+		return d, nil
 	}
-	d := o.DialOptions
 	if d.DialContext, err = DialThrough(through, o.DialContext, o.TLSConfig); err != nil {
 		return nil, err
 	}
-	return &d, nil
+	return d, nil
 }
 
 // DialThrough returns a DialContext for handshake.DialOptions that goes through the

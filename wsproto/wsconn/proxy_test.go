@@ -17,7 +17,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hawser-ws/hawser/handshake"
 	. "github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
@@ -208,13 +207,11 @@ func TestProxySOCKS5(t *testing.T) {
 	for _, scheme := range []string{"socks5", "socks5h"} {
 		dials := 0
 		o := &DialOptions{
-			Proxy: through(scheme, url.UserPassword("me", "secret"), addr),
-			DialOptions: handshake.DialOptions{
-				TLSConfig: l.trust(),
-				DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-					dials++
-					return new(net.Dialer).DialContext(ctx, network, addr)
-				},
+			Proxy:     through(scheme, url.UserPassword("me", "secret"), addr),
+			TLSConfig: l.trust(),
+			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+				dials++
+				return new(net.Dialer).DialContext(ctx, network, addr)
 			},
 		}
 		c, err := Dial(bounded(t), "wss://example.com/", o)
@@ -260,8 +257,10 @@ func TestProxyHTTPS(t *testing.T) {
 	tunnels.StartTLS()
 	defer tunnels.Close()
 	at := func(name string) func(*url.URL) (*url.URL, error) { return through("https", nil, name) }
-	o := &DialOptions{Proxy: at(tunnels.Listener.Addr().String())} // 127.0.0.1 is in httptest's certificate
-	o.TLSConfig = l.trust()                                        // and so is example.com
+	o := &DialOptions{
+		Proxy:     at(tunnels.Listener.Addr().String()), // 127.0.0.1 is in httptest's certificate
+		TLSConfig: l.trust(),                            // and so is example.com
+	}
 	c, err := Dial(bounded(t), "wss://example.com/", o)
 	if err != nil {
 		t.Fatal(err)

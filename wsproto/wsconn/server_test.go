@@ -59,7 +59,7 @@ func TestEcho(t *testing.T) {
 	const maxMessage = 1 << 20
 	url, _ := serve(t, server.Config{Handler: echo{}, MaxMessage: maxMessage, WriteQueue: 16 * maxMessage})
 	ctx := bounded(t)
-	c, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{Options: wsconn.Options{MaxMessage: maxMessage}})
+	c, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{MaxMessage: maxMessage})
 	if err != nil {
 		t.Fatal(err)
 	}

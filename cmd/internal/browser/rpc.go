@@ -45,7 +45,7 @@ type expectation struct {
 }
 
 func dialRPC(ctx context.Context, url string) (*rpc, error) {
-	conn, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{Options: wsconn.Options{MaxMessage: maxMessage, MaxFragments: -1}})
+	conn, err := wsconn.Dial(ctx, url, &wsconn.DialOptions{MaxMessage: maxMessage, MaxFragments: -1})
 	if err != nil {
 		return nil, err
 	}

@@ -115,7 +115,7 @@ func (e *refusedError) Error() string { return fmt.Sprintf("%d %s: %s", e.Code, 
 func dial(ctx context.Context, n *node, auth packet) (*link, error) {
 	dialing, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
-	conn, err := wsconn.Dial(dialing, "ws://"+n.relay.Addr+"/ws", &wsconn.DialOptions{Options: wsconn.Options{MaxMessage: 4 << 20}})
+	conn, err := wsconn.Dial(dialing, "ws://"+n.relay.Addr+"/ws", &wsconn.DialOptions{MaxMessage: 4 << 20})
 	if err != nil {
 		return nil, err
 	}

@@ -90,15 +90,14 @@ func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 	if err != nil {
 		return handshake.Result{}, err
 	}
-	c, err := wsconn.Dial(timed, e.target.URL, &wsconn.DialOptions{DialOptions: *o})
+	nc, left, res, err := handshake.Dial(timed, e.target.URL, o)
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {
 		return handshake.Result{}, fmt.Errorf("no connection to %s within %v (--connect-timeout)", e.target.URL, e.target.Timeout)
 	}
 	if err != nil {
 		return handshake.Result{}, fmt.Errorf("cannot connect to %s: %w", e.target.URL, connect.Explain(err))
 	}
-	res := c.Handshake()
-	c.Close(wsproto.CloseNormal, "")
+	wsconn.New(nc, wsproto.Client, left, res, nil).Close(wsproto.CloseNormal, "")
 	return res, nil
 }
 

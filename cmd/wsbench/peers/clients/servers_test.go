@@ -49,9 +49,8 @@ type servant struct {
 func serveAccept(t *testing.T, secure, compress bool) servant {
 	e := newEnds()
 	hs := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		o := &wsconn.AcceptOptions{Upgrader: upgrader(compress)}
-		o.MaxMessage = maxMessage
-		c, err := wsconn.Accept(w, r, o)
+		u := upgrader(compress)
+		c, err := wsconn.Accept(w, r, &wsconn.AcceptOptions{Subprotocols: u.Subprotocols, Deflate: u.Deflate, MaxMessage: maxMessage})
 		if err != nil {
 			t.Errorf("accept: %v", err)
 			return

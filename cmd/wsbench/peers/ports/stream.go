@@ -12,7 +12,7 @@ import (
 
 // A streaming server sends a message of any size back while it arrives.
 func streamHawser(w http.ResponseWriter, r *http.Request) {
-	c, err := hawser.Accept(w, r, &hawser.AcceptOptions{Options: hawser.Options{Stream: true}})
+	c, err := hawser.Accept(w, r, &hawser.AcceptOptions{Stream: true})
 	if err != nil {
 		return
 	}
@@ -56,7 +56,7 @@ func streamGorilla(w http.ResponseWriter, r *http.Request) {
 
 // A streaming client sends size bytes and counts what comes back meanwhile.
 func countHawser(ctx context.Context, url string, src io.Reader, size int64) (int64, error) {
-	c, err := hawser.Dial(ctx, url, &hawser.DialOptions{Options: hawser.Options{Stream: true}})
+	c, err := hawser.Dial(ctx, url, &hawser.DialOptions{Stream: true})
 	if err != nil {
 		return 0, err
 	}

@@ -57,7 +57,7 @@ func check(t *testing.T, addr string) {
 	defer cancel()
 	dial := func(path string) *wsconn.Conn {
 		for {
-			c, err := wsconn.Dial(ctx, "ws://"+addr+path, &wsconn.DialOptions{Options: wsconn.Options{MaxMessage: maxMessage}})
+			c, err := wsconn.Dial(ctx, "ws://"+addr+path, &wsconn.DialOptions{MaxMessage: maxMessage})
 			if err == nil {
 				t.Cleanup(c.CloseNow)
 				return c

@@ -28,8 +28,9 @@ type Options struct {
 // limits are as wide as the cases need.
 func limits() *wsconn.DialOptions {
 	return &wsconn.DialOptions{
-		DialOptions: handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true, ClientMaxWindowBits: 15}},
-		Options:     wsconn.Options{MaxMessage: 64 << 20, MaxFragments: -1},
+		Deflate:      &handshake.DeflateOptions{ServerContextTakeover: true, ClientMaxWindowBits: 15},
+		MaxMessage:   64 << 20,
+		MaxFragments: -1,
 	}
 }
 
