@@ -12,6 +12,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/recording"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/stamp"
@@ -27,6 +28,8 @@ type settings struct {
 	payload string
 	dialect string
 	noSelf  bool
+
+	recording string
 }
 
 // newSettings has the defaults of a scenario.
@@ -35,6 +38,9 @@ func newSettings(s load.Scenario) *settings {
 	o.Plan.Scenario = s
 	if s == load.Chat || s == load.Login {
 		o.dialect = "chat"
+	}
+	if s == load.Replay {
+		o.Plan.Speed = 1
 	}
 	if s == load.Login {
 		o.Plan.AtOnce = 64
@@ -72,6 +78,9 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.Float64Var(&p.SlowShare, "slow-share", 0.1, "")
 	f.IntVar(&p.Messages, "messages", 10, "")
 	f.DurationVar(&p.StormEvery, "storm-every", 5*time.Second, "")
+	f.StringVar(&o.recording, "recording", "", "")
+	f.Float64Var(&p.Speed, "speed", p.Speed, "")
+	f.DurationVar(&p.Spread, "spread", 0, "")
 	f.DurationVar(&o.Hold, "hold", 3*time.Second, "")
 	f.StringVar(&o.dialect, "scenario", o.dialect, "")
 
@@ -161,6 +170,25 @@ func (o *settings) parse(name string, args []string) error {
 	return nil
 }
 
+// openRecording reads what a replay sends, which lasts as long as that takes.
+func (o *settings) openRecording() (err error) {
+	p := &o.Plan
+	switch {
+	case p.Scenario != load.Replay && (o.recording != "" || p.Speed != 0 || p.Spread != 0):
+		return errors.New("--recording, --speed and --spread are for replay")
+	case p.Scenario != load.Replay || o.recording == "":
+		return nil // Check says what is missing
+	}
+	if p.Recording, err = recording.Open(o.recording); err != nil {
+		return err
+	}
+	p.Warmup = 0
+	if p.Speed > 0 {
+		p.Duration = time.Duration(float64(p.Recording.Length)/p.Speed) + p.Spread + time.Millisecond
+	}
+	return nil
+}
+
 // maxThreads is more than any machine has cores for.
 const maxThreads = 1024
 
@@ -203,6 +231,9 @@ func (o *settings) complete() (err error) {
 		if p.Rate == 0 {
 			p.Warmup = 0 // nothing would happen in it
 		}
+	}
+	if err := o.openRecording(); err != nil {
+		return err
 	}
 	for _, a := range o.Actions {
 		if a.At >= p.Duration || p.Scenario == load.Login {

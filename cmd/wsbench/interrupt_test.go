@@ -70,28 +70,31 @@ func TestInterrupted(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		args  string
-		at    string // of the progress: the moment to interrupt
-		after int64  // or when the server has so many messages
+		at    string // of the progress: the moment to interrupt,
+		after int64  // but not before the server has so many messages
 		want  string // how far it came
 		sent  bool   // something was measured
 	}{
 		{"connecting", "idle --conns 600 --hold 1h", "holding", 0, "interrupted by SIGINT while connecting, 100 of 600 connections", false},
 		{"warming up", "echo --conns 5 --rate 200 --warmup 1h", "", 20, "interrupted by SIGINT while warming up: nothing was measured", false},
 		{"open loop", "echo --conns 5 --rate 200 --warmup 0s --duration 1h", "", 50, "interrupted by SIGINT after ", true},
-		{"closed loop", "echo --conns 5 --inflight 4 --warmup 0s --duration 1h --interval 100ms", "0% 100ms", 0, "interrupted by SIGINT after ", true},
-		{"processes", "echo --conns 5 --inflight 4 --warmup 0s --duration 1h --interval 100ms --processes 2", "0% 100ms", 0, "interrupted by SIGINT after ", true},
-		{"churn", "churn --conns 5 --warmup 0s --duration 1h --interval 100ms", "0% 100ms", 0, "interrupted by SIGINT after ", true},
+		{"closed loop", "echo --conns 5 --inflight 4 --warmup 0s --duration 1h --interval 100ms", "0% 100ms", 1, "interrupted by SIGINT after ", true},
+		{"processes", "echo --conns 5 --inflight 4 --warmup 0s --duration 1h --interval 100ms --processes 2", "0% 100ms", 1, "interrupted by SIGINT after ", true},
+		{"churn", "churn --conns 5 --warmup 0s --duration 1h --interval 100ms", "0% 100ms", 1, "interrupted by SIGINT after ", true},
 		{"last answers", "echo --conns 5 --rate 200 --warmup 0s --duration 200ms --timeout 1h", "waiting for the last", 0, "interrupted by SIGINT while waiting for the last answers: all of 200ms was measured", true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cut := interruptible(t)
-			var seen atomic.Int64
-			_, url := serve(t, func(conn server.LoopConn, op frame.Opcode, p []byte) {
-				n := seen.Add(1)
-				if n == c.after {
+			var seen, came atomic.Int64
+			cutIfDue := func() {
+				if seen.Load() >= c.after && (c.at == "" || came.Load() > 0) {
 					cut()
 				}
+			}
+			_, url := serve(t, func(conn server.LoopConn, op frame.Opcode, p []byte) {
+				n := seen.Add(1)
+				cutIfDue()
 				if c.name != "last answers" || n < 20 {
 					conn.Send(op, p)
 				}
@@ -99,7 +102,7 @@ func TestInterrupted(t *testing.T) {
 			dir := t.TempDir()
 			file := func(name string) string { return filepath.Join(dir, name) }
 			var out bytes.Buffer
-			progress := &watch{text: c.at, f: cut}
+			progress := &watch{text: c.at, f: func() { came.Add(1); cutIfDue() }}
 			args := append(strings.Fields(c.args), "--url", url+"/", "--json", file("r.json"), "--csv", file("r.csv"), "--html", file("r.html"))
 			status := program(ctx, args, &out, progress)
 			if status != 130 || !strings.Contains(out.String(), "  PARTIAL: "+c.want) || !strings.HasSuffix(progress.String(), "wsbench: "+context.Cause(ctx).Error()+"\n") {

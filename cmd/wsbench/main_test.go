@@ -333,7 +333,7 @@ func TestUsage(t *testing.T) {
 		"echo --url ws://h/ --rate 1 --scenario nope":                                       "does not exist",
 		"echo --url ws://h/ --rate 1 --agent h --processes 2":                               "contradict",
 		"echo --url ws://h/ --rate 1 x":                                                     `unexpected argument "x"`,
-		"echo --speed 3":                                                                    "speed",
+		"echo --haste 3":                                                                    "haste",
 		"storm --url ws://h/ --storm-every 1ms":                                             "--storm-every is 1ms",
 		"find echo --url ws://h/":                                                           "--threshold is missing",
 		"find idle --url ws://h/ --threshold lost=0 --over rate":                            "idle has no rate",

@@ -50,6 +50,7 @@ scenarios
            --scenario that has rooms, also for joining them
   connect  opening handshakes: rate and latency; --conns at a time
   churn    connections come, exchange --messages, and go
+  replay   what a --recording has is sent again, by --conns connections
   storm    all connections break at once and come back, every --storm-every; with
            --scenario chat they resume their sessions, in --rooms
 the load
@@ -80,6 +81,11 @@ the load
   --at-once N           login: this many at a time (64); idle: this many join their
                         rooms at a time (all)
   --returning           login: by people who already have an account
+  --recording FILE      replay: an HTTP archive (HAR), as browsers' developer tools
+                        export it, or lines of JSON such as
+                        {"at":1.5,"conn":"a","sent":"text"} with "received" in place of
+                        "sent", seconds in "at", and base64 with "binary":true; --speed N
+                        times as fast (1), connections beginning within --spread D (0s)
   --hold D              idle: wait this long before measuring memory (3s)
   --seed N              seed of filler and --poisson (1)
 connecting

@@ -63,6 +63,9 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	e.http = &http.Client{Transport: transport, Timeout: target.Timeout}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.maxMessage = max(1<<20, 8*plan.Size+64<<10)
+	if plan.Recording != nil {
+		e.maxMessage = max(e.maxMessage, 2*plan.Recording.Largest())
+	}
 	if e.sources, err = target.sources(e.ctx, e.dialer.Host(), share.To-share.From, plan.Cycles()); err != nil {
 		return nil, err
 	}

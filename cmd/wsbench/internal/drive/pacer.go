@@ -31,7 +31,7 @@ func newPacer(call func() error) (*pacer, error) {
 }
 
 // run is the pacer's goroutine.
-func (p *pacer) run(schedule *load.Schedule) {
+func (p *pacer) run(schedule load.Times) {
 	defer close(p.ended)
 	for last := Now(); !p.stopped.Load(); {
 		next := last + tickEvery
@@ -64,7 +64,7 @@ func (p *pacer) answered() (lag int64) {
 }
 
 // start begins to call the loop by a schedule, which may be nil.
-func (p *pacer) start(schedule *load.Schedule) {
+func (p *pacer) start(schedule load.Times) {
 	p.started.Store(true)
 	go p.run(schedule)
 }

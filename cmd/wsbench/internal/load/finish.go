@@ -43,6 +43,16 @@ func (s *Shard) missing(m *Member, sent map[uint32]uint32, found func(stream, fi
 	if m.slow {
 		return 0
 	}
+	if n := uint64(len(m.awaited)); n > 0 {
+		if s.cut {
+			s.pending += n
+			return 0
+		}
+		if found != nil {
+			found(m.ID, 0, n)
+		}
+		return n
+	}
 	if m.group == nil {
 		if m.out == nil {
 			return 0
@@ -103,7 +113,9 @@ func (l *Load) finish(sent map[uint32]uint32, cut bool) (faults Faults, ends map
 			s.explain(m, sent)
 			s.pending = 0
 			s.missing(m, sent, func(stream, first uint32, n uint64) {
-				if stream == m.ID {
+				if s.plan.Scenario == Replay {
+					s.faults.note(Lost, n, "connection %d: no answer to %d of its messages", m.ID, n)
+				} else if stream == m.ID {
 					s.faults.note(Lost, n, "connection %d: %d of its own, number %d first", m.ID, n, first)
 				} else {
 					s.faults.note(Lost, n, "connection %d: %d of connection %d, number %d first", m.ID, n, stream, first)

@@ -2,6 +2,7 @@ package load
 
 import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/recording"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/sequence"
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
@@ -69,6 +70,9 @@ type Member struct {
 	began            uint32             // the stream's number when the connection was opened
 	cycling          bool               // to be closed and reopened when all its messages are answered
 	stormAt          int64              // when the storm that broke this connection began, or 0
+
+	session recording.Session // what it says in Replay
+	awaited []int64           // when the messages without an answer yet were due, in Replay
 }
 
 // Due returns when the connection was due, for the Dialer.

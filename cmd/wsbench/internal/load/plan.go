@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
+	"github.com/hawser-ws/hawser/cmd/wsbench/internal/recording"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/stamp"
 )
 
@@ -23,10 +24,11 @@ const (
 	Churn   Scenario = "churn"   // connections come, exchange a few messages, and go
 	Storm   Scenario = "storm"   // all connections break at once, and all come back
 	Login   Scenario = "login"   // people log in, each on a connection that stays
+	Replay  Scenario = "replay"  // what was recorded is sent again
 )
 
 // Scenarios lists them all.
-var Scenarios = []Scenario{Echo, Fanout, Slow, Chat, Idle, Connect, Churn, Storm, Login}
+var Scenarios = []Scenario{Echo, Fanout, Slow, Chat, Idle, Connect, Churn, Storm, Login, Replay}
 
 // Plan is a run: what is asked of all workers together.
 type Plan struct {
@@ -76,6 +78,13 @@ type Plan struct {
 	// loop; with Poisson, on average.
 	Think time.Duration `json:"think_ns,omitempty"`
 
+	// Recording is what is sent in Replay, and when: the k'th connection does what the k'th
+	// one recorded did, and after the last the first again. It is done Speed times as
+	// fast, and the connections begin evenly within Spread.
+	Recording *recording.Recording `json:"recording,omitempty"`
+	Speed     float64              `json:"speed,omitempty"`
+	Spread    time.Duration        `json:"spread_ns,omitempty"`
+
 	Warmup   time.Duration `json:"warmup_ns"`
 	Duration time.Duration `json:"duration_ns"`
 	// Timeout is how long an answer is waited for: in closed loop before the next
@@ -86,7 +95,7 @@ type Plan struct {
 }
 
 // Open reports whether the plan is open loop.
-func (p *Plan) Open() bool { return p.Rate > 0 || len(p.Stages) > 0 }
+func (p *Plan) Open() bool { return p.Rate > 0 || len(p.Stages) > 0 || p.Scenario == Replay }
 
 // MaxRate is the highest rate that the plan comes to.
 func (p *Plan) MaxRate() float64 {
@@ -119,12 +128,13 @@ const (
 	maxInflight = 1 << 20
 	maxRate     = 100_000_000 // in a second
 	maxRooms    = 1 << 16
+	minSpeed    = 0.001
 )
 
-// Sends reports whether the plan's connections have something to say.
+// Sends reports whether the plan's connections have payloads of ours to say.
 func (p *Plan) Sends() bool {
 	switch p.Scenario {
-	case Idle, Login, Connect:
+	case Idle, Login, Connect, Replay:
 		return false
 	case Churn:
 		return p.Messages > 0
@@ -159,6 +169,16 @@ func (p *Plan) Check() error {
 		return errors.New("--think is for echo, fanout, slow and chat with --inflight (closed loop), and must not be negative")
 	case p.Publishers > maxConns || p.RoomSize > maxConns || p.Rooms > maxRooms:
 		return fmt.Errorf("--publishers and --room-size may be at most %d, --rooms %d", maxConns, maxRooms)
+	case p.Scenario == Replay && (p.Rate > 0 || len(p.Stages) > 0 || p.Inflight > 0 || p.Poisson):
+		return errors.New("replay has no rate, and nothing in flight: messages are due as they were recorded (--speed, --spread)")
+	case p.Scenario == Replay && p.Dialect != nil:
+		return errors.New("replay has no --scenario: it says what was recorded")
+	case p.Scenario == Replay && (p.Recording == nil || len(p.Recording.Sessions) == 0):
+		return errors.New("replay needs a --recording")
+	case p.Scenario == Replay && !(p.Speed >= minSpeed && p.Speed <= 1/minSpeed):
+		return fmt.Errorf("--speed is %v; it must be from %v to %v", p.Speed, minSpeed, 1/minSpeed)
+	case p.Spread < 0:
+		return fmt.Errorf("--spread is %v; it must not be negative", p.Spread)
 	case p.Inflight > 0 && p.Open():
 		return errors.New("--inflight (closed loop) and --rate or --stages (open loop) contradict each other")
 	case p.Inflight < 0 || p.Rate < 0:

@@ -6,6 +6,15 @@ import (
 	"time"
 )
 
+// Times are moments at which something is due, in order. They are fixed in advance, whatever
+// the server does.
+type Times interface {
+	// Due returns the next one, in nanoseconds; after the last, math.MaxInt64.
+	Due() int64
+	// Pass goes on to the one after.
+	Pass()
+}
+
 // RateStage is a part of an open loop, in which the rate goes evenly from that of the stage
 // before to Rate.
 type RateStage struct {

@@ -20,11 +20,20 @@ func (s *Shard) sendDue(now int64) {
 		}
 		if s.plan.Cycles() {
 			s.cycleDue(due, now)
-		} else if !s.messageDue(due, now) {
+		} else if !s.sendOne(due, now) {
 			return // the loop's mailbox is full: later
 		}
 		s.schedule.Pass()
 	}
+}
+
+// sendOne sends what the schedule has due. It returns false if the message could not be
+// queued and is still due.
+func (s *Shard) sendOne(due, now int64) bool {
+	if c, ok := s.schedule.(*script); ok {
+		return s.replayDue(c, now)
+	}
+	return s.messageDue(due, now)
 }
 
 // messageDue makes the next connected sender send. It returns false if the message could

@@ -31,7 +31,7 @@ type Shard struct {
 	over      bool  // connections that open are closed again
 	begin     int64 // when the load began, warm-up included
 	from, to  int64 // what is measured: due from, before to
-	schedule  *Schedule
+	schedule  Times
 	nextUp    int     // index into senders
 	backlog   []int64 // when connections were due that nobody was free for
 	thinkers  thinkers
@@ -113,7 +113,7 @@ func (s *Shard) stop() {
 	now := s.load.now()
 	for s.schedule != nil && s.schedule.Due() < min(s.to, now) {
 		due := s.schedule.Due()
-		if s.plan.Cycles() || !s.messageDue(due, now) {
+		if s.plan.Cycles() || !s.sendOne(due, now) {
 			s.postpone(due)
 		}
 		s.schedule.Pass()
@@ -135,7 +135,10 @@ func (s *Shard) postpone(due int64) {
 
 // ScheduleFrom is the moments at which this shard has something to send, or nil
 // in closed loop. part is the shard's number among the parts of all workers.
-func (s *Shard) ScheduleFrom(at int64, part, parts int) *Schedule {
+func (s *Shard) ScheduleFrom(at int64, part, parts int) Times {
+	if s.plan.Scenario == Replay {
+		return s.newScript(at)
+	}
 	mine := len(s.senders)
 	if s.plan.Scenario == Connect {
 		mine = len(s.members)
@@ -232,6 +235,10 @@ func (s *Shard) Message(m *Member, here Link, op frame.Opcode, p []byte) {
 }
 
 func (s *Shard) arrived(m *Member, op frame.Opcode, p []byte, now int64) {
+	if s.plan.Scenario == Replay {
+		s.replied(m, p, now)
+		return
+	}
 	d := s.plan.Dialect
 	if d == nil {
 		if (op == frame.Binary) != s.plan.Binary {

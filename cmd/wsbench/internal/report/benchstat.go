@@ -59,6 +59,8 @@ func benchName(p *load.Plan, deflate bool) string {
 		name += fmt.Sprintf("/size=%d", p.Size)
 	}
 	switch {
+	case p.Scenario == load.Replay:
+		name += fmt.Sprintf("/recording=%s/speed=%g", benchWord(p.Recording.Name), p.Speed)
 	case p.Open():
 		name += "/rate=" + trimRate(p.MaxRate())
 	case p.Inflight > 0:

@@ -101,6 +101,14 @@ func Title(r *result.Result) string {
 	p := &r.Plan
 	how := ""
 	switch {
+	case p.Scenario == load.Replay:
+		how = ", " + p.Recording.String()
+		if p.Speed != 1 {
+			how += fmt.Sprintf(", %g times as fast", p.Speed)
+		}
+		if p.Spread > 0 {
+			how += fmt.Sprintf(", beginning within %v", p.Spread)
+		}
 	case p.Open():
 		at := "at"
 		if len(p.Stages) > 0 {
@@ -208,6 +216,8 @@ func faults(w io.Writer, r *result.Result, c Colour) {
 	switch {
 	case len(failures) > 0:
 		fmt.Fprintln(w, c.Red("  FAILED: "+strings.Join(failures, ", ")))
+	case r.Seconds > 0 && r.Plan.Scenario == load.Replay:
+		fmt.Fprintf(w, "  %-16s %s\n", "checked", "each message that has an answer in the recording was answered")
 	case r.Seconds > 0:
 		fmt.Fprintf(w, "  %-16s %s\n", "checked", "nothing lost, doubled, out of order, corrupted or unsolicited")
 	}

@@ -84,6 +84,13 @@ func protocol(r *Result) string {
 	return r.Plan.Dialect.Name
 }
 
+func recorded(r *Result) string {
+	if r.Plan.Recording == nil {
+		return ""
+	}
+	return r.Plan.Recording.String()
+}
+
 func secure(r *Result) bool { return strings.HasPrefix(strings.ToLower(r.Plan.URL), "wss:") }
 
 // crew is how many workers with how many threads did a run.
@@ -124,6 +131,9 @@ func (a *Result) unlike(b *Result) (list []string) {
 	differ("TLS", secure(a), secure(b))
 	differ("workers", crew(a), crew(b))
 	differ("compression", a.Deflate, b.Deflate)
+	differ("recording", recorded(a), recorded(b))
+	differ("speed", a.Plan.Speed, b.Plan.Speed)
+	differ("spread", a.Plan.Spread, b.Plan.Spread)
 	differ("duration", a.Plan.Duration, b.Plan.Duration)
 	differ("machine", a.Machine, b.Machine)
 	differ("client limited the run", strings.Join(a.Audit.Bottleneck, "; "), strings.Join(b.Audit.Bottleneck, "; "))

@@ -91,6 +91,9 @@ func Run(ctx context.Context, o Options) (*result.Result, error) {
 		Format: result.Format, Version: buildinfo.Version(), Began: time.Now().Round(time.Second), Command: o.Command,
 		Plan: o.Plan, Deflate: o.Plan.Deflate, Machine: host.Describe(),
 	}}
+	if recorded := o.Plan.Recording; recorded != nil {
+		r.res.Plan.Recording = recorded.Summary() // what people said is not kept
+	}
 	steps := []func(context.Context) error{r.prepare, r.connect, r.meet, r.load, r.finish}
 	if o.Plan.Scenario == load.Login {
 		steps = []func(context.Context) error{r.prepare, r.meet, r.logins, r.finish}
