@@ -14,25 +14,41 @@
 //		}
 //	}
 //
-// It assembles fragmented messages, validates UTF-8 as it arrives, unmasks and
-// masks, answers Ping and Close, and limits what a peer can make it hold. It never
-// reads a clock, a socket or a random source, starts no goroutine and logs nothing:
-// the same input gives the same output, however it was split. Everything to do with
-// time is left to the driver, which asks CloseExpected, Finished and Unfinished.
+// It is for programs that bring their own I/O: an event loop, a simulator, a tester. Most
+// programs want a driver that has it: package wsproto/wsconn for goroutines, or package
+// server for very many connections.
 //
-// Its drivers are the reactor of package server, the blocking connections of package
-// wsproto/wsconn, and cmd/wscat, which shows every frame.
+// A [Conn] assembles fragmented messages, validates UTF-8 as it arrives, unmasks and
+// masks, answers Ping and Close, speaks permessage-deflate (RFC 7692), and limits what a peer
+// can make it hold. It never reads a clock, a socket or a random source, starts no goroutine
+// and logs nothing: the same input gives the same output, however it was split.
 //
-// A Conn is not safe for concurrent use. Between messages it holds no buffer: its
-// transient state is in a pooled object, which it returns when nothing is unfinished.
+// # Ownership
 //
-// With permessage-deflate (RFC 7692) a connection owns no compressor: it keeps the
-// history for context takeover as plaintext, and primes a pooled compressor with it for
-// each message.
+// A Conn is not safe for concurrent use. The slice that Feed gets is the connection's, and
+// is modified, until Next returns NeedData. What Next and Output return is valid until the
+// next call of Next or Feed. The Append methods modify only the destination. A [Prepared] is immutable: it
+// encodes a message once, for any number of connections and goroutines.
 //
-// AppendState and RestoreState move a connection, in the midst of anything, into another
-// process.
+// Between messages a Conn holds no buffer, and never a compressor: what is unfinished is in
+// pooled memory, and with context takeover the history is kept as plaintext. [Conn.Release] gives all
+// of it back.
 //
-// Read conn.go and receive.go first, then send.go and fragment.go: all state
-// transitions are there. Each of the other files is one concept.
+// # Time
+//
+// Time limits are the driver's. [Conn.CloseExpected] says that the connection should end soon,
+// [Conn.Finished] that it is over, and [Conn.Unfinished] that a message has begun and not ended.
+//
+// # Errors and limits
+//
+// If the peer breaks the protocol or a limit of [Config], Next returns Failed with a
+// [*PeerError], and Output has the Close frame that says so. A [*UsageError] is this
+// program's own mistake, and nothing that a peer sends can cause one. Sending after a Close is
+// [ErrClosed]. A [*CloseError] is what drivers return once a connection has ended. The defaults
+// are 64 KiB for a message and 1,024 fragments.
+//
+// # Moving
+//
+// [Conn.AppendState] and [Conn.RestoreState] move a connection, in the midst of anything, into
+// another process.
 package wsproto

@@ -1,5 +1,5 @@
 // Package wsconn has WebSocket connections with blocking calls, for use by goroutines, in
-// both roles: Dial makes a client's, Accept a server's in a handler of net/http. It works
+// both roles: [Dial] makes a client's, [Accept] a server's in a handler of net/http. It works
 // on every system that Go supports. Package hawser, the root of this module, has the same
 // under shorter names.
 //
@@ -34,10 +34,22 @@
 //		}
 //	}
 //
-// Any number of goroutines may use a Conn. Messages are read one at a time and written
+// Any number of goroutines may use a [Conn]. Messages are read one at a time and written
 // one at a time; reading and writing do not wait for each other. Pings are answered, and
 // the peer's Close is noticed, only while a Read is in progress, so a program that only
-// writes should call CloseRead.
+// writes should call [Conn.CloseRead].
+//
+// # Ownership
+//
+// What Read returns belongs to the caller. What Write is given is not kept. Each Conn must be
+// closed in the end, by [Conn.Close], which says goodbye, or by [Conn.CloseNow], which can
+// be deferred in any case. Options are copied.
+//
+// # Limits
+//
+// A received message may have 64 KiB and 1,024 fragments unless the options say otherwise. There is
+// no time limit but the contexts of the calls and CloseTimeout: call [Conn.Ping] at intervals to
+// find a peer that has vanished.
 //
 // # Contexts
 //
@@ -49,27 +61,27 @@
 //
 // # Errors
 //
-//   - *CloseError: the connection has ended, and not because this program closed it. The
+//   - [*CloseError]: the connection has ended, and not because this program closed it. The
 //     peer closed it; or the peer disappeared (1006; errors.Is with io.EOF); or the peer
 //     violated the protocol or exceeded a limit (Local is true; errors.As finds a
 //     *wsproto.PeerError).
-//   - ErrClosed: this program closed the connection, or cut a frame short. It is
+//   - [ErrClosed]: this program closed the connection, or cut a frame short. It is
 //     net.ErrClosed, too.
 //   - the context's error: it ended first, and the connection is as it was.
 //   - *wsproto.UsageError: this program asked for something that RFC 6455 forbids.
 //   - *handshake.Error, from Dial: the server refused; from Accept: the client was
 //     refused.
-//   - *ProxyError, from Dial: the proxy on the way to the server refused.
+//   - [*ProxyError], from Dial: the proxy on the way to the server refused.
 //
 // # Large messages
 //
-// Read returns a whole message, up to Options.MaxMessage. With Options.Stream, Reader
-// returns messages of any size as they arrive. Writer sends a message of any size while
+// [Conn.Read] returns a whole message, up to MaxMessage. With the option Stream, [Conn.Reader]
+// returns messages of any size as they arrive. [Conn.Writer] sends a message of any size while
 // it is being written.
 //
 // # More connections
 //
-// Pool keeps connections for many short uses, Reconnector keeps one connection up for a
+// [Pool] keeps connections for many short uses, [Reconnector] keeps one connection up for a
 // long time. Both call a function of the caller's to make connections. For tests without
 // a network, see package wsproto/wstest. For many thousands of connections on one server,
 // see package server.
@@ -79,12 +91,3 @@
 // Under GOOS=js, where programs run in a browser, Dial does not work: a page cannot open
 // network connections, and this package does not use the browser's own WebSocket.
 package wsconn
-
-// The package knows nothing about what the messages mean or about the reactor in package
-// server, and logs nothing.
-//
-// Read conn.go first: it says which lock guards what. Then read.go, write.go,
-// fragments.go, ping.go and close.go, each of them one thing that a connection does.
-// dial.go, proxy.go, connect.go and accept.go make the connection, http2.go one on a
-// stream of HTTP/2; netconn.go and json.go are views of it. pool.go and
-// reconnect.go build on all that.

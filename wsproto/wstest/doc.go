@@ -1,14 +1,14 @@
 // Package wstest has connections in memory, for the tests of programs that use package
 // wsproto/wsconn.
 //
-// Pipe returns both ends of a connection, each with the whole protocol, to test a
+// [Pipe] returns both ends of a connection, each with the whole protocol, to test a
 // program's client against its server without a network:
 //
 //	client, server := wstest.Pipe(t, nil)
 //	go serve(server)
 //	ask(client)
 //
-// Client and Server return one end and a Peer, which does nothing by itself. A test says
+// [Client] and [Server] return one end and a [Peer], which does nothing by itself. A test says
 // what it sends, frame by frame and also what is wrong, and what it expects:
 //
 //	c, peer := wstest.Server(t, nil)
