@@ -77,17 +77,9 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 	if o == nil {
 		o = &DialOptions{}
 	}
-	t, err := parseTarget(url)
+	t, header, err := o.target(url)
 	if err != nil {
-		return nil, nil, Result{}, fmt.Errorf("handshake: URL: %w", err)
-	}
-	if o.Host != "" && !isHost(o.Host) {
-		return nil, nil, Result{}, fmt.Errorf("handshake: Host %s is not valid, want a name or address, with or without a port", quote(o.Host))
-	}
-	t.override = o.Host
-	header, err := withUser(o.Header, t.user)
-	if err != nil {
-		return nil, nil, Result{}, fmt.Errorf("handshake: URL: %w", err)
+		return nil, nil, Result{}, err
 	}
 	for followed := 0; ; followed++ {
 		nc, left, res, err = o.ask(ctx, t, header)
@@ -107,6 +99,21 @@ func Dial(ctx context.Context, url string, o *DialOptions) (nc net.Conn, left []
 		}
 		t = next
 	}
+}
+
+// target returns what a URL names, and the additional header fields to send there.
+func (o *DialOptions) target(url string) (t target, header http.Header, err error) {
+	if t, err = parseTarget(url); err != nil {
+		return t, nil, fmt.Errorf("handshake: URL: %w", err)
+	}
+	if o.Host != "" && !isHost(o.Host) {
+		return t, nil, fmt.Errorf("handshake: Host %s is not valid, want a name or address, with or without a port", quote(o.Host))
+	}
+	t.override = o.Host
+	if header, err = withUser(o.Header, t.user); err != nil {
+		return t, nil, fmt.Errorf("handshake: URL: %w", err)
+	}
+	return t, header, nil
 }
 
 // ask performs the handshake with one server.
@@ -168,8 +175,9 @@ func (o *DialOptions) connect(ctx context.Context, t target) (net.Conn, error) {
 	return tc, nil
 }
 
-// request returns the client's request to t, and what it proposes.
-func (o *DialOptions) request(t target, header http.Header) (request []byte, p proposal, err error) {
+// propose returns the additional header fields of a request to t, and what it proposes; its
+// key is not chosen yet.
+func (o *DialOptions) propose(t target, header http.Header) (_ http.Header, p proposal, err error) {
 	for name := range header {
 		if equalFold(name, "Host") {
 			return nil, p, errors.New("extra header: for the Host header there is DialOptions.Host")
@@ -190,11 +198,18 @@ func (o *DialOptions) request(t target, header http.Header) (request []byte, p p
 	if err := checkUnique(o.Subprotocols); err != nil {
 		return nil, p, fmt.Errorf("subprotocol %w", err)
 	}
+	return header, proposal{subprotocols: o.Subprotocols, deflate: o.Deflate.offer()}, nil
+}
+
+// request returns the client's request to t, and what it proposes.
+func (o *DialOptions) request(t target, header http.Header) (request []byte, p proposal, err error) {
+	if header, p, err = o.propose(t, header); err != nil {
+		return nil, p, err
+	}
 	random := o.Rand
 	if random == nil {
 		random = rand.Reader
 	}
-	p = proposal{subprotocols: o.Subprotocols, deflate: o.Deflate.offer()}
 	if p.key, err = newKey(random); err != nil {
 		return nil, p, fmt.Errorf("key: %w", err)
 	}

@@ -125,6 +125,11 @@ func (p proposal) checkResponse(resp *http.Response) (deflate *wsproto.Deflate, 
 	if lines, want := h[acceptHeader], AcceptKey(p.key); single(lines) != want {
 		return nil, found("Sec-WebSocket-Accept", lines) + ", want " + want
 	}
+	return p.checkChoice(h)
+}
+
+// checkChoice verifies what a server chose of what was offered, as checkResponse does.
+func (p proposal) checkChoice(h http.Header) (deflate *wsproto.Deflate, reason string) {
 	if lines := h[protocolHeader]; !p.isOffered(lines) {
 		return nil, found("Sec-WebSocket-Protocol", lines) + fmt.Sprintf(", want one of those offered: %q", p.subprotocols)
 	}

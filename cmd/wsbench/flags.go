@@ -85,6 +85,7 @@ func (o *settings) flags(name string) *flag.FlagSet {
 	f.StringVar(&o.dialect, "scenario", o.dialect, "")
 
 	f.BoolVar(&p.Deflate, "deflate", false, "")
+	f.BoolVar(&p.HTTP2, "http2", false, "")
 	o.Target.AddFlags(f)
 	f.DurationVar(&o.Target.Timeout, "connect-timeout", 10*time.Second, "")
 	f.Func("source", "", list(&o.Target.Sources))

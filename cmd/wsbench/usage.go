@@ -90,6 +90,8 @@ the load
   --seed N              seed of filler and --poisson (1)
 connecting
   --deflate             offer permessage-deflate
+  --http2               on streams of HTTP/2 connections (RFC 8441), as many on each as
+                        the server allows; each WebSocket takes some goroutines
 ` + connect.Help + `  --connect-timeout D   for one connection (10s)
   --source ADDR,…       source addresses (on loopback: as many as are needed)
 A user and password in the URL are sent by Basic authentication, and are not kept

@@ -19,6 +19,9 @@ import (
 // DialContext is handshake.DialOptions.DialContext's type.
 type DialContext = func(ctx context.Context, network, addr string) (net.Conn, error)
 
+// Secure reports whether connections use TLS.
+func (d *Dialer) Secure() bool { return d.secure }
+
 // Dialer reaches one URL as Options say. It may be used by several goroutines.
 type Dialer struct {
 	o      *Options

@@ -5,12 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/net/http2"
 
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
@@ -29,6 +32,7 @@ type Engine struct {
 	sources    []netip.Addr
 	maxMessage int
 	http       *http.Client
+	http2      *http2.Transport // of all connections; nil: each is one of HTTP/1.1
 	reactors   []*reactor
 	ctx        context.Context // ends when the engine stops
 	cancel     context.CancelFunc
@@ -61,6 +65,9 @@ func New(plan *load.Plan, share load.Share, target Target, threads int) (*Engine
 	transport := e.dialer.Transport()
 	transport.MaxIdleConnsPerHost = rampWidth
 	e.http = &http.Client{Transport: transport, Timeout: target.Timeout}
+	if plan.HTTP2 {
+		e.http2 = e.newHTTP2()
+	}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.maxMessage = max(1<<20, 8*plan.Size+64<<10)
 	if plan.Recording != nil {
@@ -93,12 +100,16 @@ func (e *Engine) Probe(ctx context.Context) (handshake.Result, error) {
 	if err != nil {
 		return handshake.Result{}, err
 	}
-	nc, left, res, err := handshake.Dial(timed, e.target.URL, o)
+	nc, left, res, err := e.open(timed, o)
 	if err != nil && ctx.Err() == nil && timed.Err() != nil {
 		return handshake.Result{}, fmt.Errorf("no connection to %s within %v (--connect-timeout)", e.target.URL, e.target.Timeout)
 	}
 	if err != nil {
-		return handshake.Result{}, fmt.Errorf("cannot connect to %s: %w", e.target.URL, connect.Explain(err))
+		err = fmt.Errorf("cannot connect to %s: %w", e.target.URL, connect.Explain(err))
+		if e.http2 != nil && !errors.As(err, new(*handshake.Error)) {
+			err = fmt.Errorf("%w (--http2 needs a server that speaks HTTP/2, and RFC 8441)", err)
+		}
+		return handshake.Result{}, err
 	}
 	wsconn.New(nc, wsproto.Client, left, res, nil).Close(wsproto.CloseNormal, "")
 	return res, nil
@@ -198,12 +209,24 @@ func (e *Engine) dial(m *load.Member) error {
 		return err
 	}
 	m.Shard.Dialing(m)
-	nc, left, res, err := handshake.Dial(ctx, e.target.URL, o)
+	nc, left, res, err := e.open(ctx, o)
 	if err != nil {
 		return e.explain(err)
 	}
 	e.agreed(res)
 	return e.reactors[m.Shard.Index()].adopt(m, nc, left, res, int64(tcp))
+}
+
+// open makes one WebSocket.
+func (e *Engine) open(ctx context.Context, o *handshake.DialOptions) (nc net.Conn, left []byte, res handshake.Result, err error) {
+	if e.http2 == nil {
+		return handshake.Dial(ctx, e.target.URL, o)
+	}
+	s, res, err := handshake.DialHTTP2(ctx, e.http2, e.target.URL, o)
+	if err != nil {
+		return nil, nil, res, err
+	}
+	return &stream{ReadWriteCloser: s}, nil, res, nil
 }
 
 // explain makes errors of many connections alike, so that they can be counted:
@@ -291,4 +314,7 @@ func (e *Engine) Close(ctx context.Context) {
 		r.stop(over)
 	}
 	e.http.CloseIdleConnections()
+	if e.http2 != nil {
+		e.http2.CloseIdleConnections()
+	}
 }

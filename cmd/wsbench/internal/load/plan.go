@@ -64,6 +64,8 @@ type Plan struct {
 	Seed   uint64       `json:"seed"`
 	// Deflate says that permessage-deflate is offered, with context takeover.
 	Deflate bool `json:"deflate,omitempty"`
+	// HTTP2 says that the WebSockets are streams of HTTP/2 connections.
+	HTTP2 bool `json:"http2,omitempty"`
 
 	// Inflight is how many messages a sender keeps in flight: closed loop. Rate is
 	// how many messages, in Connect and Churn how many connections, all senders

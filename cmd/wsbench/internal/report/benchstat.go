@@ -69,6 +69,9 @@ func benchName(p *load.Plan, deflate bool) string {
 	if p.Dialect != nil {
 		name += "/protocol=" + benchWord(p.Dialect.Name)
 	}
+	if p.HTTP2 {
+		name += "/http=2"
+	}
 	if deflate {
 		name += "/deflate=yes"
 	}

@@ -142,6 +142,9 @@ func Title(r *result.Result) string {
 	if r.Deflate {
 		size += ", permessage-deflate"
 	}
+	if p.HTTP2 {
+		size += ", over HTTP/2"
+	}
 	if p.HasRooms() && p.Rooms > 1 {
 		how += fmt.Sprintf(", in %d rooms of %d", p.Rooms, p.RoomSize)
 	}

@@ -134,6 +134,7 @@ func (a *Result) unlike(b *Result) (list []string) {
 	differ("recording", recorded(a), recorded(b))
 	differ("speed", a.Plan.Speed, b.Plan.Speed)
 	differ("spread", a.Plan.Spread, b.Plan.Spread)
+	differ("HTTP/2", a.Plan.HTTP2, b.Plan.HTTP2)
 	differ("duration", a.Plan.Duration, b.Plan.Duration)
 	differ("machine", a.Machine, b.Machine)
 	differ("client limited the run", strings.Join(a.Audit.Bottleneck, "; "), strings.Join(b.Audit.Bottleneck, "; "))
