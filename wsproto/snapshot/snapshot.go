@@ -117,3 +117,10 @@ func (r *Reader) Bytes(limit int) []byte {
 
 // String reads at most limit bytes as a string of its own.
 func (r *Reader) String(limit int) string { return string(r.Bytes(limit)) }
+
+// Rest reads everything that is left. The result is a part of the Reader's bytes.
+func (r *Reader) Rest() []byte {
+	p := r.b
+	r.b = nil
+	return p
+}
