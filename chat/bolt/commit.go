@@ -58,6 +58,7 @@ type committer struct {
 	waiting []*job
 	due     bool // what is not urgent is to be written now
 	closed  bool // nothing more is taken in
+	working bool // what was taken is not told yet
 
 	armed atomic.Bool // due will be set
 
@@ -226,6 +227,7 @@ func (c *committer) take(wait bool) (batch []*job, due, last bool) {
 		c.due = false
 		c.armed.Store(false)
 	}
+	c.working = n > 0 || due
 	return batch, due, last
 }
 
@@ -262,8 +264,16 @@ func (s *Store) commit() {
 		for _, j := range jobs {
 			s.tell(j)
 		}
+		s.commits.told()
 		s.advance()
 	}
+}
+
+// told notes that what was taken is done.
+func (c *committer) told() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.working = false
 }
 
 // hasUnsaved reports whether there is anything that is not urgent.
@@ -350,6 +360,9 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 	defer s.writing.Unlock()
 	if err := s.Broken(); err != nil {
 		return err
+	}
+	if s.inherited.Load() {
+		return errInherited
 	}
 	changed := false
 	err := s.guard(func() error {

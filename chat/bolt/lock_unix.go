@@ -38,3 +38,6 @@ func Lock(dir string) (unlock func(), err error) {
 
 // unlockFile lets go of a file's lock, which its mapping would keep.
 func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }
+
+// lockFile locks an open file, unless it is locked by its own lock already.
+func lockFile(f *os.File) error { return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) }

@@ -82,7 +82,7 @@ func (s *Store) migrate(timeout time.Duration) error {
 	if err := s.db.Close(); err != nil {
 		return err
 	}
-	if s.db, err = openCurrent(s.path, timeout); err != nil {
+	if err = s.openCurrent(timeout); err != nil {
 		return err
 	}
 	s.log.Info("migrated the chat", "file", s.path, "took", time.Since(began).Round(time.Millisecond), "messages", m.stored, "conversations", m.placed, "lost", count)

@@ -25,7 +25,7 @@ import (
 var bucketSessions = []byte("sessions")
 
 // startSessions begins with the sessions and bans that are on disk.
-func (s *Store) startSessions(life time.Duration) {
+func (s *Store) startSessions(life time.Duration, inherited bool) {
 	var saved []local.SavedSession
 	var banned []chat.Ban
 	for _, read := range []func(*bbolt.Tx){
@@ -39,6 +39,7 @@ func (s *Store) startSessions(life time.Duration) {
 	}
 	s.sessions = local.NewSessions(local.SessionsConfig{
 		Clock: s.clock, Now: s.time.Now, Life: life, Ended: s.broker.Ended, Last: s.lastEnded, Save: s.saveSession,
+		Inherited: inherited,
 	}, saved)
 	s.bans = local.NewBans(local.BansConfig{Now: s.time.Now, Banned: s.broker.Banned, Sessions: s.sessions}, banned)
 }

@@ -51,6 +51,7 @@ const (
 type Store struct {
 	path  string
 	db    *bbolt.DB
+	file  *os.File // which db has open
 	epoch string
 	key   string // as of opening: KeyID
 	clock chat.Clock
@@ -92,7 +93,9 @@ type Store struct {
 
 	broken atomic.Pointer[error] // why the store is closed for writing; nil while it is not
 
-	writing sync.Mutex // held while a transaction writes
+	writing sync.Mutex // held while a transaction writes, and while the store is frozen
+
+	inherited atomic.Bool // another process has the file; Start was not called
 
 	figures figures
 
@@ -114,6 +117,10 @@ type Options struct {
 
 	SessionLife time.Duration // of a session without a connection; default: chat.SessionLife
 
+	// Inherit is the file that another process has opened, and frozen, if this one is to take over. It
+	// becomes the Store's. Then nothing is written before Start.
+	Inherit *os.File
+
 	every   int // how many changes between two checkpoints; default: checkpointEvery
 	members int // how many memberships there may be in memory; default: membersEvery
 	piece   int // default: pieceSize
@@ -123,7 +130,7 @@ type Options struct {
 func (s *Store) Parts() chat.Engine {
 	return chat.Engine{
 		Log: s, Directory: s, Members: memberships{s.members}, Broker: s.broker, Presence: s.broker.Presence(),
-		Sessions: s.sessions, Bans: bans{s}, Health: s,
+		Sessions: s.sessions, Bans: bans{s}, Health: s, Takeover: s.sessions,
 	}
 }
 
@@ -141,7 +148,7 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 		return nil, fmt.Errorf("chat/bolt: data folder: %w", err)
 	}
 	path := filepath.Join(dir, FileName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && o.Inherit == nil {
 		if err := create(dir, path); err != nil {
 			return nil, fmt.Errorf("chat/bolt: making %s: %w", path, err)
 		}
@@ -151,15 +158,28 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 	}
 	s := newStore(path, o.every, o.Log)
 	s.membersEvery, s.membersAt, s.pieceSize = o.members, o.members, cmp.Or(o.piece, pieceSize)
-	if err := s.openAndRead(timeout); err != nil {
-		if s.db != nil {
+	read := func() error { return s.openAndRead(timeout) }
+	if o.Inherit != nil {
+		s.inherited.Store(true)
+		read = func() error { return s.inheritAndRead(o.Inherit) }
+	}
+	if err := read(); err != nil {
+		if s.db != nil && o.Inherit == nil { // otherwise the lock is the other process's
 			s.db.Close()
 		}
 		return nil, err
 	}
 	s.clock = o.Clock
 	s.time = chat.NewServerTime(o.Clock, s.newest(o.Clock.Now()), o.Log)
-	s.startSessions(o.SessionLife)
+	s.startSessions(o.SessionLife, o.Inherit != nil)
+	if o.Inherit == nil {
+		s.start()
+	}
+	return s, nil
+}
+
+// start begins what is done in the background.
+func (s *Store) start() {
 	s.startCommitter()
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
@@ -168,7 +188,6 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 		s.makeFilters(ctx, runs)
 		s.readMembers(ctx)
 	})
-	return s, nil
 }
 
 func newStore(path string, every int, log *slog.Logger) *Store {
@@ -194,7 +213,7 @@ func newStore(path string, every int, log *slog.Logger) *Store {
 // or conversations are missing, the rest can be read, but nothing be written.
 func (s *Store) openAndRead(timeout time.Duration) error {
 	return s.guard(func() (err error) {
-		if s.db, err = openCurrent(s.path, timeout); err != nil {
+		if err := s.openCurrent(timeout); err != nil {
 			return err
 		}
 		if err := s.migrate(timeout); err != nil {
@@ -213,13 +232,7 @@ func (s *Store) openAndRead(timeout time.Duration) error {
 		if err := s.convert(); err != nil {
 			return err
 		}
-		for _, read := range []func(*bbolt.Tx) error{s.replay, s.readRuns, s.readUsers, s.readJoins} {
-			if err := s.guard(func() error { return s.db.View(read) }); err != nil {
-				err = fmt.Errorf("chat/bolt: %s is damaged, and closed for writing: %w", s.path, err)
-				s.damage.note("", 0, err)
-				s.broken.CompareAndSwap(nil, &err)
-			}
-		}
+		s.readAll()
 		if s.Broken() != nil {
 			return nil
 		}
@@ -233,6 +246,17 @@ func (s *Store) openAndRead(timeout time.Duration) error {
 		}
 		return s.updateLooks()
 	})
+}
+
+// readAll reads what is in memory while the file is open.
+func (s *Store) readAll() {
+	for _, read := range []func(*bbolt.Tx) error{s.replay, s.readRuns, s.readUsers, s.readJoins} {
+		if err := s.guard(func() error { return s.db.View(read) }); err != nil {
+			err = fmt.Errorf("chat/bolt: %s is damaged, and closed for writing: %w", s.path, err)
+			s.damage.note("", 0, err)
+			s.broken.CompareAndSwap(nil, &err)
+		}
+	}
 }
 
 // beginEpoch makes up for a transaction that may be lost: the seqs of its messages are given
@@ -274,24 +298,27 @@ func (s *Store) newest(now time.Time) (ts int64) {
 
 // openCurrent opens the file and locks it. A process that waits for the lock may get it only
 // when a restore has put another file in its place; then that one is opened.
-func openCurrent(path string, timeout time.Duration) (*bbolt.DB, error) {
+func (s *Store) openCurrent(timeout time.Duration) error {
 	for {
 		var opened fs.FileInfo
-		db, err := openFile(path, bbolt.Options{Timeout: timeout, OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+		var file *os.File
+		db, err := openFile(s.path, bbolt.Options{Timeout: timeout, OpenFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
 			f, err := os.OpenFile(name, flag, mode)
 			if err == nil {
+				file = f
 				opened, err = f.Stat()
 			}
 			return f, err
 		}})
 		if errors.Is(err, berrors.ErrTimeout) {
-			return nil, &InUseError{path}
+			return &InUseError{s.path}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("chat/bolt: %s: %w", path, err)
+			return fmt.Errorf("chat/bolt: %s: %w", s.path, err)
 		}
-		if current, err := os.Stat(path); err == nil && os.SameFile(opened, current) {
-			return db, nil
+		if current, err := os.Stat(s.path); err == nil && os.SameFile(opened, current) {
+			s.db, s.file = db, file
+			return nil
 		}
 		db.Close()
 	}

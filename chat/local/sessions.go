@@ -17,6 +17,10 @@ type SessionsConfig struct {
 	Now   func() int64  // ms since 1970
 	Life  time.Duration // of a session without a connection; default: chat.SessionLife
 
+	// Inherited says that this process takes over from one that had the connections of the saved
+	// sessions: Rejoin is called for each that goes on, and then Inherit.
+	Inherited bool
+
 	// Ended is called when sessions of a user were ended: the one with this id or, if that
 	// is "", all of them.
 	Ended func(userID, sessionID string, why chat.Ending)
@@ -46,8 +50,9 @@ type Sessions struct {
 	// Guarded by mu.
 	byID   map[string]*SavedSession
 	byUser map[string][]*SavedSession
-	idle   []idleSession // in the order in which they expire, but for those that were used again
-	stop   func() bool   // of the timer that looks for expired ones; nil: it does not run
+	lost   []*SavedSession // connections of them may have ended with the other process; nil after Inherit
+	idle   []idleSession   // in the order in which they expire, but for those that were used again
+	stop   func() bool     // of the timer that looks for expired ones; nil: it does not run
 	closed bool
 
 	// Guarded by mu. By user: Last is being called, and the channel is closed when it has
@@ -86,18 +91,52 @@ func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 	defer s.mu.Unlock()
 	for _, one := range saved {
 		lost := one.Open > 0
-		if one.Open = 0; lost {
+		if one.Open = 0; lost && !cfg.Inherited {
 			one.Seen = cfg.Now()
 		}
 		s.add(&one)
+		if lost && cfg.Inherited {
+			s.lost = append(s.lost, &one)
+			continue
+		}
 		if lost {
 			s.save(&one, false)
 		}
 		s.idle = append(s.idle, idleSession{one.ID, one.Seen})
 	}
 	slices.SortStableFunc(s.idle, func(a, b idleSession) int { return cmp.Compare(a.seen, b.seen) })
-	s.arm()
+	if !cfg.Inherited {
+		s.arm()
+	}
 	return s
+}
+
+// Rejoin counts a connection of a session that another process had, as chat.Takeover says.
+func (s *Sessions) Rejoin(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one := s.byID[id]
+	if one == nil {
+		return false
+	}
+	one.Open++
+	return true
+}
+
+// Inherit begins to end what has been without a connection for too long. Sessions that nobody has
+// rejoined are without one from now on.
+func (s *Sessions) Inherit() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.lost {
+		if one.Open == 0 && s.byID[one.ID] == one {
+			one.Seen = s.cfg.Now()
+			s.save(one, false)
+			s.idle = append(s.idle, idleSession{one.ID, one.Seen})
+		}
+	}
+	s.lost = nil
+	s.arm()
 }
 
 // Life implements chat.Sessions.

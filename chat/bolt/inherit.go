@@ -1,0 +1,120 @@
+package bolt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// This file lets another process take the store over, while the file stays locked: the lock belongs
+// to the open file, which both processes have then.
+//
+//	old process                        new process
+//	Freeze: what is unsaved is
+//	  written; then nothing more is
+//	File  ------- descriptor --------> Open with Options.Inherit: only reads
+//	      <------ the commit --------- Start: may write
+//	ends, without Close
+//
+// If the new process does not start, Thaw of the old one goes on.
+
+// errInherited is the error of what would be written before Start.
+var errInherited = errors.New("chat/bolt: another process has the store still")
+
+// freezePoll is how often to look whether everything is written.
+const freezePoll = 500 * time.Microsecond
+
+// Freeze writes what is not saved yet. From then on nothing is written: what is asked for waits for
+// Thaw. The error is ctx's if it ends first; then the store goes on.
+func (s *Store) Freeze(ctx context.Context) error {
+	if err := s.Broken(); err != nil {
+		return err
+	}
+	tick := time.NewTicker(freezePoll)
+	defer tick.Stop()
+	for {
+		if s.commits.idle() && !s.hasUnsaved() {
+			s.writing.Lock()
+			// The committer may have taken something meanwhile, which it cannot write now.
+			if s.commits.idle() && !s.hasUnsaved() {
+				return nil
+			}
+			s.writing.Unlock()
+		}
+		s.commits.flush()
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("chat/bolt: freeze: what waits is not written in time: %w", ctx.Err())
+		}
+	}
+}
+
+// idle reports whether nothing waits, and everything is told.
+func (c *committer) idle() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting) == 0 && !c.working
+}
+
+// File is the open file, for another process. It stays the store's.
+func (s *Store) File() *os.File { return s.file }
+
+// Thaw lets a frozen store go on, because no other process has taken it over. An error means that yet
+// another one may have locked the file meanwhile: the store is closed for writing.
+func (s *Store) Thaw() error {
+	defer s.writing.Unlock()
+	// The other process may have unlocked what both have open.
+	if err := lockFile(s.file); err != nil {
+		broken := fmt.Errorf("chat/bolt: closed for writing, as its lock was lost: %w", err)
+		s.broken.CompareAndSwap(nil, &broken)
+		return broken
+	}
+	return nil
+}
+
+// inheritAndRead opens a file that another process has open, and has frozen. It writes nothing: what
+// would have to be mended or converted is for a restart.
+func (s *Store) inheritAndRead(f *os.File) error {
+	theirs, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("chat/bolt: the inherited file: %w", err)
+	}
+	if ours, err := os.Stat(s.path); err != nil || !os.SameFile(theirs, ours) {
+		return fmt.Errorf("chat/bolt: %s is not the file that the other process has open", s.path)
+	}
+	return s.guard(func() error {
+		var err error
+		s.db, err = openFile(s.path, bbolt.Options{OpenFile: func(string, int, fs.FileMode) (*os.File, error) { return f, nil }})
+		if err == nil {
+			s.file = f
+			err = s.db.View(s.readMeta)
+		}
+		if err != nil {
+			return fmt.Errorf("chat/bolt: %s: %w", s.path, err)
+		}
+		current := false
+		if err := s.db.View(func(tx *bbolt.Tx) error { current = formatOf(tx) == format && hasLooks(tx); return nil }); err != nil {
+			return err
+		}
+		if !current {
+			return fmt.Errorf("chat/bolt: %s was written by another version, and must be converted first: restart the server", s.path)
+		}
+		if s.readAll(); s.Broken() == nil && (s.unsure.peers || s.unsure.looks) {
+			return fmt.Errorf("chat/bolt: %s must be mended: restart the server", s.path)
+		}
+		return s.Broken()
+	})
+}
+
+// Start lets a store with Options.Inherit write. The other process must not do anything with it any more.
+func (s *Store) Start() {
+	s.inherited.Store(false)
+	s.start()
+	s.sessions.Inherit()
+}
