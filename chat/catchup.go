@@ -103,6 +103,9 @@ func (u *catchUp) begin(ctx context.Context) {
 		case fail != nil && u.resume != nil:
 			u.fail(fail)
 		case u.resume != nil:
+			u.c.mu.Lock()
+			u.c.catching = u
+			u.c.mu.Unlock()
 			u.goOn()
 		default:
 			if fail != nil {
@@ -179,7 +182,15 @@ func (u *catchUp) goOn() {
 func (u *catchUp) submit() {
 	waited := u.wait
 	u.wait = 0 // once it is submitted, the step may be running
-	switch fail := u.hub.pools[poolResumes].submit(job{u.c, &Operation{kind: &opCatchUp, catchUp: u, begun: time.Now()}}); fail {
+	u.c.mu.Lock()
+	if u.hub.frozen.Load() {
+		u.c.parked = true
+		u.c.mu.Unlock()
+		return
+	}
+	fail := u.hub.pools[poolResumes].submit(job{u.c, &Operation{kind: &opCatchUp, catchUp: u, begun: time.Now()}})
+	u.c.mu.Unlock()
+	switch fail {
 	case nil:
 	case failShuttingDown:
 		u.fail(fail)
@@ -191,7 +202,7 @@ func (u *catchUp) submit() {
 
 func (u *catchUp) later() {
 	u.wait = min(max(2*u.wait, catchUpWait), catchUpMaxWait)
-	u.hub.cfg.Clock.AfterFunc(u.wait, u.goOn)
+	u.hub.clock.AfterFunc(u.wait, u.goOn)
 }
 
 // fail ends the connection, at once: its client shall come back, because something is missing.
@@ -208,6 +219,9 @@ func (u *catchUp) fail(fail *Failure) {
 // end lets the connection's next operation begin.
 func (u *catchUp) end() {
 	u.abandon()
+	u.c.mu.Lock()
+	u.c.catching = nil
+	u.c.mu.Unlock()
 	u.c.finished()
 }
 

@@ -16,7 +16,8 @@ const closingTime = 10 * time.Second
 type closing struct {
 	code   wsproto.CloseCode
 	reason string
-	stop   func() bool // of the timer that ends the waiting
+	stop   func() bool   // of the timer that ends the waiting
+	cutAt  time.Duration // when that fires, by the monotonic clock
 }
 
 // fail sends an error and ends the connection. Called with mu held.
@@ -91,8 +92,14 @@ func (c *Connection) end(code wsproto.CloseCode, reason string) {
 	c.closing = &closing{code: code, reason: reason}
 	c.hub.logLimited(&c.hub.lines.closing, "chat: closing a connection", "remote", c.info.remote(), "code", int(code), "reason", reason)
 	if c.finishClosing(); c.state == connectionClosing {
-		c.closing.stop = c.hub.cfg.Clock.AfterFunc(closingTime, c.cut)
+		c.cutAfter(closingTime)
 	}
+}
+
+// cutAfter has a connection that is being closed cut after d. Called with mu held.
+func (c *Connection) cutAfter(d time.Duration) {
+	c.closing.cutAt = c.hub.clock.Monotonic() + d
+	c.closing.stop = c.hub.clock.AfterFunc(d, c.cut)
 }
 
 // finishClosing closes the connection if everything has been answered. Called with mu held.
@@ -128,6 +135,12 @@ func (c *Connection) forget() {
 		c.closing.stop()
 	}
 	c.closing = nil
+}
+
+// startTimer has f called after d, unless clearTimer is called before. Called with mu held.
+func (c *Connection) startTimer(d time.Duration, f func()) {
+	c.timerAt = c.hub.clock.Monotonic() + d
+	c.stopTimer = c.hub.clock.AfterFunc(d, f)
 }
 
 func (c *Connection) clearTimer() {

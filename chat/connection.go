@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"bytes"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type Connection struct {
 	// Guarded by mu.
 	state     connectionState
 	stopTimer func() bool   // of the time for auth, or of a throttle; nil: neither runs
+	timerAt   time.Duration // when that fires, by the monotonic clock
 	queue     []*Operation  // arrived, not begun
 	admitted  bool          // the first of them has passed the limits
 	throttled bool          // the first of them waits for the limits
@@ -51,6 +53,10 @@ type Connection struct {
 
 	loggingOut bool // a logout is running
 	loggedOut  bool // it has ended this connection's session
+
+	catching *catchUp // between its steps, or in one; nil: none is under way
+	parked   bool     // its next step waits until the hub is frozen no more
+	written  bool     // Freeze was called
 
 	// Guarded by hub.mu. person, session, role and features are set once, when auth succeeds,
 	// before any other operation begins. So operations read them without the lock.
@@ -120,7 +126,11 @@ func (c *Connection) Handle(opcode frame.Opcode, p []byte) {
 		c.fail(failBinaryMessage, "", wsproto.CloseUnsupportedData)
 		return
 	}
-	c.accept(c.hub.Parse(p))
+	op, fail := c.hub.Parse(p)
+	c.accept(op, fail)
+	if n := len(c.queue); n > 0 && c.queue[n-1] == op {
+		op.text = bytes.Clone(p)
+	}
 }
 
 // accept answers an operation, or lets it begin. Called with mu held.
@@ -184,7 +194,7 @@ func (c *Connection) arrive(op *Operation) {
 func (c *Connection) advance() {
 	for len(c.queue) > 0 {
 		op := c.queue[0]
-		if c.throttled || c.running >= c.hub.cfg.ConnectionQueue || c.running > 0 && c.lane == nil {
+		if c.throttled || c.hub.frozen.Load() || c.running >= c.hub.cfg.ConnectionQueue || c.running > 0 && c.lane == nil {
 			return
 		}
 		// While messages are running, only another one for the same sequencer may begin.
@@ -248,7 +258,7 @@ func (c *Connection) admit(op *Operation) *Failure {
 	if wait > 0 {
 		c.hub.cfg.Observer.HeldBack(by)
 		c.throttled, c.refusal = true, fail
-		c.stopTimer = c.hub.cfg.Clock.AfterFunc(wait, c.unthrottle)
+		c.startTimer(wait, c.unthrottle)
 	}
 	return fail
 }

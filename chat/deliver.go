@@ -115,6 +115,9 @@ func (s *shard) reloadPrivate(c Conversation, now *Tail) {
 
 // Here tells a room's watchers about somebody in it.
 func (r receiver) Here(name string, ev PresenceEvent) {
+	if r.h.restoring.Load() {
+		return
+	}
 	s := r.h.shard(RoomConversation(name))
 	s.mu.Lock()
 	defer s.mu.Unlock()

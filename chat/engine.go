@@ -54,6 +54,7 @@ type Engine struct {
 	Sessions  Sessions
 	Bans      Bans
 	Health    Health
+	Takeover  Takeover // nil: no process can take over from another one
 
 	// RefLifetime is the minimum time for which a ref keeps a message from being stored
 	// twice. 0 means the constant of this name.

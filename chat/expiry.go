@@ -48,6 +48,17 @@ func (e *expiries) add(s *Connection, at int64) {
 	e.arm(e.hub.now())
 }
 
+// restore is add for a connection that another process had, and may have warned.
+func (e *expiries) restore(s *Connection, at int64, warned bool) {
+	e.add(s, at)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if warned && s.expiry.index >= 0 {
+		s.expiry.warned, s.expiry.due = true, at
+		heap.Fix(&e.due, s.expiry.index)
+	}
+}
+
 func (e *expiries) remove(s *Connection) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -70,7 +81,7 @@ func (e *expiries) arm(now int64) {
 	}
 	wait := min(time.Duration(max(e.due[0].expiry.due-now, 0))*time.Millisecond, expiryCheck)
 	e.next = now + wait.Milliseconds()
-	e.stop = e.hub.cfg.Clock.AfterFunc(wait, e.fire)
+	e.stop = e.hub.clock.AfterFunc(wait, e.fire)
 }
 
 // fire warns and ends the connections that are due.

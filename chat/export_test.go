@@ -40,12 +40,12 @@ func (h *Hub) Idle() bool {
 		}
 	}
 	for _, s := range h.shards {
-		if !s.idle() {
+		if s.busyOrWaiting() {
 			return false
 		}
 	}
 	for _, p := range h.pools {
-		if !p.idle() {
+		if p.underWay() > 0 {
 			return false
 		}
 	}
@@ -58,16 +58,10 @@ func (c *Connection) busy() bool {
 	return c.running > 0
 }
 
-func (s *shard) idle() bool {
+func (s *shard) busyOrWaiting() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.waiting) == 0 && !s.busy
-}
-
-func (w *workers) idle() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return len(w.jobs) == 0 && w.busy == 0
+	return len(s.waiting) > 0 || s.busy
 }
 
 // MembershipRetry is how long a connection waits at most for an engine that is away.
@@ -78,3 +72,9 @@ func (h *Hub) RoomDebt(name string) time.Duration {
 	r := h.room(name)
 	return max(time.Duration(r.out.full.Load())-h.cfg.Clock.Monotonic(), 0)
 }
+
+// Info is where the connection comes from.
+func (c *Connection) Info() ConnectionInfo { return c.info }
+
+// Pass makes it possible to freeze the hub again, and has nothing begin.
+func (f *Frozen) Pass() { f.h.frozen.Store(false) }

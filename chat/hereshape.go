@@ -25,7 +25,7 @@ func (s *shard) tellWatchers(r *room, ev PresenceEvent) {
 	}
 	if len(r.late.order) == 0 {
 		s.hub.cfg.Observer.HeldBack(RoomDeliveriesLimit)
-		s.hub.cfg.Clock.AfterFunc(lateEvery, func() { s.sendLate(r) })
+		s.hub.clock.AfterFunc(lateEvery, func() { s.sendLate(r) })
 	}
 	r.late.add(ev)
 }
@@ -67,7 +67,7 @@ func (s *shard) sendLate(r *room) {
 		r.late = lateEvents{}
 		return
 	}
-	s.hub.cfg.Clock.AfterFunc(lateEvery, func() { s.sendLate(r) })
+	s.hub.clock.AfterFunc(lateEvery, func() { s.sendLate(r) })
 }
 
 // takeSpare counts an event to so many watchers, if messages still find hereReserve of the bucket

@@ -83,6 +83,7 @@ func (c *Config) setDefaults() {
 type Hub struct {
 	// Immutable.
 	cfg      Config
+	clock    *gate // for timers of what a Frozen must not change
 	engine   Engine
 	node     Node
 	limits   Limiter
@@ -96,6 +97,10 @@ type Hub struct {
 	lines    struct{ refused, closing rate.Lines } // in the log, of what clients cause
 
 	subscriptions sync.WaitGroup // in progress
+	subscribing   atomic.Int32   // how many they are
+
+	frozen    atomic.Bool // no operation of a connection begins; see Freeze
+	restoring atomic.Bool // connections come from another process: who is here already is no news
 
 	closing   atomic.Bool // Shutdown has begun
 	announced atomic.Bool // AnnounceShutdown was called
@@ -131,6 +136,7 @@ func New(cfg Config) *Hub {
 	cfg.setDefaults()
 	h := &Hub{
 		cfg:         cfg,
+		clock:       &gate{Clock: cfg.Clock},
 		engine:      cfg.Engine,
 		limits:      cfg.Limiter,
 		shaping:     newShaping(&cfg.Limits),
@@ -168,7 +174,7 @@ func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
 	h.cfg.Observer.ConnectionOpened()
 
 	c.mu.Lock()
-	c.stopTimer = h.cfg.Clock.AfterFunc(h.cfg.AuthTimeout, c.authTimedOut)
+	c.startTimer(h.cfg.AuthTimeout, c.authTimedOut)
 	c.mu.Unlock()
 	c.banIfConcerned()
 	return c

@@ -68,7 +68,7 @@ func (c *Connection) membershipChanged(room string, joined bool) {
 
 // retryMembership has a connection ask the engine again after a while. The room "" means all.
 func (c *Connection) retryMembership(room string) {
-	c.hub.cfg.Clock.AfterFunc(membershipRetry+rand.N(membershipRetry/2), func() { c.membershipChanged(room, true) })
+	c.hub.clock.AfterFunc(membershipRetry+rand.N(membershipRetry/2), func() { c.membershipChanged(room, true) })
 }
 
 // membershipKnown reports whether a connection has followed a change already: in most cases

@@ -58,6 +58,7 @@ type Operation struct {
 	auth   *authFields  // for opAuth
 	bounds *boundFields // for opHistory
 	begun  time.Time    // when its turn came
+	text   []byte       // what it was read from; nil unless it had to wait
 
 	joined  bool     // for opMembership
 	unsure  bool     // for opMembership: joined may be an old word

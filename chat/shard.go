@@ -76,7 +76,11 @@ func (s *shard) subscribed(name string, w waiter) {
 		r = &room{name: strings.Clone(name), subscribing: true, members: s.hub.cfg.NewFanout(), waiters: []waiter{w}}
 		s.rooms[r.name] = r
 		s.mu.Unlock()
-		s.hub.subscriptions.Go(func() { s.subscribe(r) })
+		s.hub.subscribing.Add(1)
+		s.hub.subscriptions.Go(func() {
+			defer s.hub.subscribing.Add(-1)
+			s.subscribe(r)
+		})
 	case r.subscribing:
 		r.waiters = append(r.waiters, w)
 		s.mu.Unlock()

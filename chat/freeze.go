@@ -1,0 +1,186 @@
+package chat
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// This file brings a hub to a standstill, so that another process can go on from there.
+// frozen.go is what that process is told, and restore.go how it goes on.
+
+// StateVersion is the version of what a Frozen and its connections write. A new field needs no new
+// version: older readers skip those that they do not know, and newer ones do without.
+const StateVersion = 1
+
+// Takeover is the part of an engine that lets a process take over from another one on the same
+// machine. Its methods are called before anything else is done for the user of a session.
+type Takeover interface {
+	// Rejoin counts a connection of a session, as Sessions.Resume does, but without a key: the
+	// other process has had it. It reports whether there is such a session.
+	Rejoin(sessionID string) bool
+}
+
+// Frozen is a hub at a standstill: no operation of a connection begins, and no timer fires. What
+// clients say waits, up to Config.ConnectionQueue for each.
+//
+// The order in the two processes, where the Server is what the connections belong to:
+//
+//	f, err := hub.Freeze(ctx)             hub := chat.New(config)
+//	the Server is frozen                  f, err := hub.Freeze(ctx)
+//	f.Rest(ctx)                           f.Restore(state)
+//	the engine is frozen                  for each connection:
+//	state := f.State()                    	f.Open(ctx, socket, info, state)
+//	for each connection: c.Freeze()       f.RestoreLeft(ctx, left)
+//	left, n := f.Left()                   the engine starts
+//	                                      f.Thaw()
+//	                                      the Server starts
+//
+// If anything fails, the old process calls f.Thaw, and the new one exits.
+type Frozen struct {
+	h *Hub
+
+	// In a new process.
+	rooms    map[string]time.Duration // when their buckets are full; see rate.Pace
+	left     []*Connection            // they have ended
+	doubtful []*Connection            // their sessions have ended
+}
+
+// ErrNotMovable is returned by Freeze if the engine cannot be handed to another process.
+var ErrNotMovable = errors.New("chat: the engine cannot be handed to another process")
+
+// restPoll is how often to look whether a hub is at rest.
+const restPoll = 500 * time.Microsecond
+
+// Freeze stops the hub. It returns when nothing that a connection has begun is under way, or with an error
+// that says what is when ctx ends; then everything goes on. What other actors ask for is still
+// done: the caller stops that. It must not be called again before Thaw, nor during Shutdown.
+func (h *Hub) Freeze(ctx context.Context) (*Frozen, error) {
+	if h.engine.Takeover == nil {
+		return nil, ErrNotMovable
+	}
+	if h.closing.Load() || h.frozen.Swap(true) {
+		return nil, errors.New("chat: the hub is stopping, or frozen already")
+	}
+	f := &Frozen{h: h}
+	h.clock.close()
+	for _, c := range h.all() {
+		c.mu.Lock() // whoever has not seen that the hub is frozen has begun what it begins
+		c.mu.Unlock()
+	}
+	if err := f.Rest(ctx); err != nil {
+		f.Thaw()
+		return nil, err
+	}
+	return f, nil
+}
+
+// all returns the open connections.
+func (h *Hub) all() []*Connection {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Collect(maps.Keys(h.connections))
+}
+
+// Rest waits until nothing that other actors, or the engine, have begun is under way either.
+func (f *Frozen) Rest(ctx context.Context) error {
+	tick := time.NewTicker(restPoll)
+	defer tick.Stop()
+	for {
+		n := f.h.underWay()
+		if n == 0 {
+			break
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("chat: freeze: %d operations do not end: %w", n, ctx.Err())
+		}
+	}
+	for _, s := range f.h.shards {
+		s.sendAllLate()
+	}
+	return nil
+}
+
+// underWay counts what may still change something, about.
+func (h *Hub) underWay() (n int) {
+	for _, p := range h.pools {
+		n += p.underWay()
+	}
+	n += int(h.subscribing.Load())
+	for _, s := range h.shards {
+		n += s.underWay()
+	}
+	// One thing leads to the next in this order, or begins again in a pool.
+	for _, p := range h.pools {
+		n += p.underWay()
+	}
+	return n
+}
+
+func (w *workers) underWay() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.jobs) + w.busy
+}
+
+func (s *shard) underWay() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n = len(s.waiting) + len(s.flights)
+	if s.busy {
+		n++
+	}
+	return n
+}
+
+// sendAllLate sends the presence events that wait.
+func (s *shard) sendAllLate() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range s.rooms {
+		for _, id := range r.late.order {
+			if r.watchers != nil {
+				s.sendHere(r, r.late.events[id])
+			}
+		}
+		r.late = lateEvents{}
+	}
+}
+
+// Thaw lets the hub go on. In a new process, what the other one has left is known to have ended.
+func (f *Frozen) Thaw() {
+	h := f.h
+	h.restoring.Store(false)
+	for _, c := range f.left {
+		h.depart(c)
+	}
+	h.frozen.Store(false)
+	h.clock.open()
+	for _, c := range h.all() {
+		c.thaw()
+	}
+	for _, c := range f.doubtful {
+		c.mayHaveEnded(LoggedOut)
+	}
+}
+
+// thaw lets a connection go on.
+func (c *Connection) thaw() {
+	c.mu.Lock()
+	c.advance()
+	c.readOn()
+	next := c.catching
+	if !c.parked {
+		next = nil
+	}
+	c.parked, c.written = false, false
+	c.mu.Unlock()
+	if next != nil {
+		next.submit()
+	}
+}
