@@ -82,8 +82,8 @@ type FreezeReport struct {
 // done, the Server goes on, and the error says how many there are. Then what was
 // sent is encoded and offered to the sockets, and the loops stop.
 //
-// The caller stops what sends to connections by itself, timers for instance, before: what is
-// sent to a Frozen is lost if the other process takes over.
+// The caller stops what sends to connections by itself, timers for instance: what is
+// sent to a Frozen after the last Settle is lost if the other process takes over.
 //
 // The order in the two processes, whose channel is package handover's:
 //
@@ -159,8 +159,19 @@ func (f *Frozen) settle(ctx context.Context) error {
 	return nil
 }
 
-// count fills in the report.
+// Settle has encoded, and offered to the sockets, what was sent to connections since Freeze. What the sockets
+// do not take moves, too. An error means that ctx has ended first.
+func (f *Frozen) Settle(ctx context.Context) error {
+	if err := f.settle(ctx); err != nil {
+		return err
+	}
+	f.count()
+	return nil
+}
+
+// count makes the report.
 func (f *Frozen) count() {
+	f.report = FreezeReport{}
 	for i, h := range f.holds {
 		h.do(func() {
 			for c := range f.s.loops[i].present() {

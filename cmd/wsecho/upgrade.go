@@ -37,7 +37,7 @@ func (o *options) open(program *upgrade.Program, s service, stdout io.Writer) (n
 		taker.Refuse(err)
 		return nil, err
 	}
-	lns, err := upgrade.Take(taker, reactor, nil, nil)
+	lns, err := upgrade.Take(taker, reactor, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +52,13 @@ func replace(program *upgrade.Program, s service) bool {
 		slog.Warn("SIGUSR2: connections of the blocking driver cannot move to another process")
 		return false
 	}
-	report, err := program.Run(reactor, nil)
+	report, finish, err := program.Run(reactor, nil)
 	if err != nil {
 		slog.Error("upgrade failed; this process goes on", "error", err)
 		return false
 	}
-	slog.Info("upgraded: another process serves now", "connections", report.Connections, "closed", report.TLS+report.Others, "http", report.HTTP)
+	finish()
+	slog.Info("upgraded: another process serves now", "process", report.PID, "connections", report.Connections, "closed", report.Ended(), "pause", report.Pause)
 	return true
 }
 

@@ -23,20 +23,21 @@ const (
 	closeTime = time.Second
 )
 
-// App is what a program does beside its Server.
+// App is what a program does beside its Server. Its methods are called in this order; Thaw instead of what
+// is left if anything fails.
 type App interface {
-	// Freeze stops what the program does by itself. It is called before the Server is frozen. If
-	// it returns an error, nothing has changed.
+	// Freeze stops what the program begins by itself, and for its connections. If it returns an
+	// error, nothing has changed.
 	Freeze(ctx context.Context) error
 
-	// Send sends what the program has to hand over, with kinds below 0x80. The Server is
-	// frozen.
-	Send(g *handover.Giver) error
+	// Rest waits until what is under way has ended. The Server is frozen; for what is sent
+	// to its connections meanwhile, Rest calls Settle.
+	Rest(ctx context.Context, f *server.Frozen) error
 
-	// Ready is called when everything has been sent, with the process that is about to take over.
-	// Undone is called if it has not.
-	Ready(pid int) error
-	Undone()
+	// Send sends what the new process needs before the connections, with kinds below 0x80, and
+	// SendLast what it needs after them.
+	Send(g *handover.Giver) error
+	SendLast(g *handover.Giver) error
 
 	// Thaw goes on as if nothing had happened.
 	Thaw()
@@ -50,6 +51,16 @@ type Program struct {
 	mu        sync.Mutex // held during an upgrade
 }
 
+// Report says what an upgrade has done.
+type Report struct {
+	server.FreezeReport
+	PID   int           // of the new process
+	Pause time.Duration // from when the program froze until the new process took over
+}
+
+// Ended is how many connections have ended, because they could not move.
+func (r *Report) Ended() int { return r.TLS + r.Others + r.HTTP }
+
 // New must be called when the program starts: it remembers where the binary is. The program serves
 // on so many listeners; an upgrade before that has to wait. The formats are the App's.
 func New(listeners int, formats ...handover.Format) (*Program, error) {
@@ -61,9 +72,9 @@ func New(listeners int, formats ...handover.Format) (*Program, error) {
 }
 
 // Run lets a new process take over. If the error is nil, it has: this process must exit at once, after
-// closing what could not move, which the report counts and Run has done. If there is an error, this one goes on.
+// it has called finish, which closes what could not move. If there is an error, this one goes on.
 // app may be nil.
-func (p *Program) Run(s *server.Server, app App) (report server.FreezeReport, err error) {
+func (p *Program) Run(s *server.Server, app App) (report Report, finish func(), err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if app == nil {
@@ -71,29 +82,31 @@ func (p *Program) Run(s *server.Server, app App) (report server.FreezeReport, er
 	}
 	g, err := handover.Start(handover.Config{Path: p.path, Formats: p.formats})
 	if err != nil {
-		return report, err
+		return report, nil, err
 	}
 	defer func() { g.Abort(errOf(err)) }() // no effect after Commit
+	began := time.Now()
 	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
 	defer cancel()
 	if err = app.Freeze(ctx); err != nil {
-		return report, err
+		return report, nil, err
 	}
 	f, err := p.freeze(ctx, s)
 	if err != nil {
 		app.Thaw()
-		return report, err
+		return report, nil, err
 	}
-	report = f.Report()
-	if err = handOver(g, f, app); err != nil {
+	if err = handOver(ctx, g, f, app); err != nil {
 		f.Thaw()
 		app.Thaw()
-		return report, err
+		return report, nil, err
 	}
-	ctx, cancelClosing := context.WithTimeout(context.Background(), closeTime)
-	defer cancelClosing()
-	f.Finish(ctx) // clients that have not answered by then are cut off
-	return report, nil
+	report = Report{f.Report(), g.PID(), time.Since(began)}
+	return report, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
+		defer cancel()
+		f.Finish(ctx) // clients that have not answered by then are cut off
+	}, nil
 }
 
 // freeze freezes s once it serves.
@@ -112,7 +125,10 @@ func (p *Program) freeze(ctx context.Context, s *server.Server) (*server.Frozen,
 	}
 }
 
-func handOver(g *handover.Giver, f *server.Frozen, app App) error {
+func handOver(ctx context.Context, g *handover.Giver, f *server.Frozen, app App) error {
+	if err := app.Rest(ctx, f); err != nil {
+		return err
+	}
 	if err := app.Send(g); err != nil {
 		return err
 	}
@@ -124,14 +140,10 @@ func handOver(g *handover.Giver, f *server.Frozen, app App) error {
 			return err
 		}
 	}
-	if err := app.Ready(g.PID()); err != nil {
+	if err := app.SendLast(g); err != nil {
 		return err
 	}
-	if err := g.Commit(); err != nil {
-		app.Undone()
-		return err
-	}
-	return nil
+	return g.Commit()
 }
 
 func errOf(err error) error {
@@ -144,8 +156,8 @@ func errOf(err error) error {
 // noApp is an App with nothing to do.
 type noApp struct{}
 
-func (noApp) Freeze(context.Context) error { return nil }
-func (noApp) Send(*handover.Giver) error   { return nil }
-func (noApp) Ready(int) error              { return nil }
-func (noApp) Undone()                      {}
-func (noApp) Thaw()                        {}
+func (noApp) Freeze(context.Context) error               { return nil }
+func (noApp) Rest(context.Context, *server.Frozen) error { return nil }
+func (noApp) Send(*handover.Giver) error                 { return nil }
+func (noApp) SendLast(*handover.Giver) error             { return nil }
+func (noApp) Thaw()                                      {}
