@@ -25,6 +25,7 @@ type house struct {
 	users   map[string]netip.Addr
 	created map[string]int64
 	broken  error // what the engine says
+	cfg     guard.Config
 }
 
 // breakable is a chat.Bans that may fail.
@@ -75,8 +76,9 @@ func newHouse(t *testing.T, change func(*guard.Config)) *house {
 	if change != nil {
 		change(&cfg)
 	}
+	h.cfg = cfg
 	h.guard = guard.New(cfg)
-	t.Cleanup(h.guard.Close)
+	t.Cleanup(func() { h.guard.Close() })
 	time.Sleep(2 * time.Minute) // the clock is not at 0, and the server has been there for a while
 	return h
 }
