@@ -192,6 +192,46 @@ func TestHeldForResults(t *testing.T) {
 	}
 }
 
+// renewedLog says that everything is in another epoch.
+type renewedLog struct {
+	chat.Log
+	epoch string
+}
+
+func (l renewedLog) Append(ctx context.Context, entries []chat.Entry, done func(int, chat.Result)) {
+	l.Log.Append(ctx, entries, func(i int, r chat.Result) {
+		r.Change.Epoch = l.epoch
+		done(i, r)
+	})
+}
+
+// What was held for a result of a later epoch comes before it: after it nobody must hear anything
+// of an earlier one.
+func TestHeldForResultsOfAnotherEpoch(t *testing.T) {
+	var log *faultyLog
+	h, b := newTappedHouse(t, func(cfg *chat.Config) {
+		log = &faultyLog{Log: renewedLog{cfg.Engine.Log, "second"}, held: make(chan struct{}, 10)}
+		cfg.Engine.Log, cfg.Sequencers = log, 1
+	})
+	ada := h.enter("ada", `"ack"`)
+	ada.say(`{"type":"join","receiver_id":"busy"}`)
+	first := epochOf(ada.hear())
+	release := log.hold()
+	ada.say(`{"type":"group","receiver_id":"busy","content":"mine"}`)
+	<-log.held
+	b.hub.Deliver("r:busy", said(first, 1))
+	b.hub.Deliver("r:busy", said(first, 2))
+	release()
+	var heard []string
+	for range 3 {
+		m := ada.hear()
+		heard = append(heard, fmt.Sprintf("%s %s %d", placeOf(t, m).Type, epochOf(m), placeOf(t, m).Seq))
+	}
+	if diff := cmp.Diff([]string{"group " + first + " 1", "group " + first + " 2", "ack second 1"}, heard); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // heldPresence holds up the question who is in a room.
 type heldPresence struct {
 	chat.Presence

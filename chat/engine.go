@@ -77,6 +77,10 @@ type Log interface {
 	// done may be called before or after the change is given to receivers: the hub that
 	// appends holds the change back until it has the Result, so that the acknowledgement
 	// comes before the message. done must not block or call the engine.
+	//
+	// If the store has lost something meanwhile, a Result may be of a later epoch than what the
+	// receivers of this process have been given. They are given nothing of an earlier epoch after
+	// it. A Result of an earlier epoch than they have been told of is ErrOutcomeUnknown.
 	Append(ctx context.Context, entries []Entry, done func(i int, r Result))
 
 	// History reads messages of a conversation. A conversation that does not exist is

@@ -26,20 +26,17 @@ type flight struct {
 	n    int // appended, no result yet
 	held []*Change
 
-	// The last change in a result, and its epoch. Results of another one are left out: then
-	// changes are held for longer, until there are no more results to come.
+	// The last change in a result, and its epoch.
 	epoch string
 	upTo  uint64
 }
 
 // told takes note of a result.
 func (f *flight) told(ch *Change) {
-	if f.epoch == "" {
-		f.epoch = ch.Epoch
+	if ch.Epoch != f.epoch {
+		f.epoch, f.upTo = ch.Epoch, 0
 	}
-	if ch.Epoch == f.epoch {
-		f.upTo = max(f.upTo, ch.Number)
-	}
+	f.upTo = max(f.upTo, ch.Number)
 }
 
 // has reports whether every result up to a change is there.
@@ -198,18 +195,24 @@ func (s *shard) result(a *appending, r *Result, batch *Batch) {
 	c := a.entry.Conversation
 	s.mu.Lock()
 	batch.count(r)
+	f := s.flights[c]
 	if r.Err == nil {
+		// What is held of another epoch is of an earlier one, and none of what is being appended:
+		// nobody must hear it after the acknowledgement, which tells of the new epoch.
+		for len(f.held) > 0 && f.held[0].Epoch != r.Change.Epoch {
+			s.emitHeld(c, f)
+		}
 		a.actor.Answer(a.op, a.op.acknowledgement(a.actor, &r.Change), nil)
 	}
 	if r.Err == nil && !r.Duplicate {
 		s.admittedHere(c, &r.Change)
 	}
-	f := s.flights[c]
 	f.n--
-	f.told(&r.Change)
+	if r.Err == nil {
+		f.told(&r.Change)
+	}
 	for len(f.held) > 0 && (f.n == 0 || f.has(f.held[0])) {
-		s.emit(c, f.held[0])
-		f.held = f.held[1:]
+		s.emitHeld(c, f)
 	}
 	if f.n == 0 {
 		delete(s.flights, c)
@@ -218,4 +221,10 @@ func (s *shard) result(a *appending, r *Result, batch *Batch) {
 	if r.Err != nil {
 		s.hub.refuse(a.actor, a.op, appendFailed(r.Err))
 	}
+}
+
+// emitHeld sends the first change that is held. Called with mu held.
+func (s *shard) emitHeld(c Conversation, f *flight) {
+	s.emit(c, f.held[0])
+	f.held = f.held[1:]
 }

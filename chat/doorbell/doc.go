@@ -19,6 +19,7 @@
 //	node := doorbell.Attach(receiver, source, doorbell.Config{}) // Broker.Attach
 //	node.Ring(conversation)                                      // for each doorbell that arrives
 //	node.Offer(conversation, change, tag)                        // the same, if the doorbell carries the change
+//	node.Result(conversation, at, tell)                          // to tell where something was appended
 //	node.Probe()                                                 // when some may have been lost: the connection was cut
 //	node.Here(room, event)                                       // a presence event in a room
 //	node.Renamed(user)                                           // the new name of a connected user
@@ -43,8 +44,9 @@
 // Whatever the number of conversations, a fixed number of goroutines read (Config.Readers), and
 // one probes. A reader takes one page of a conversation at a time, so that a busy conversation
 // does not delay the others. A probe asks for the tails of all conversations, in batches. What
-// cannot be read is tried again after one probe, then after two, four, and so on up to 32. While
-// the whole source fails, only the probe itself asks, just as rarely.
+// cannot be read is tried again after one probe, then after two, four, and so on up to 32; and at
+// the next one if Node.Probe was called, or something else can be read that could not. While the
+// whole source fails, only the probe itself asks, just as rarely.
 //
 // The package must never know how changes are stored, or who sends the doorbells.
 //

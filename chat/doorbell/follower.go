@@ -2,6 +2,7 @@ package doorbell
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -23,7 +24,14 @@ type follower struct {
 	tag     uint32 // of that change
 	suspect bool   // its history may be another one
 
-	known chat.Tail // Guarded by Node.mu. The position, or the one that is about to be told
+	// telling is held while the receiver is told anything of the conversation, or somebody at its
+	// side the result of an append: so that what they hear of epochs has one order. It is taken
+	// before Node.mu.
+	telling sync.Mutex
+
+	// Guarded by Node.mu.
+	known chat.Tail // the position, or the one that is about to be told; where the follower is superseded, told
+	told  chat.Tail // the last result that was of a later epoch than the position
 }
 
 // follower finds or makes the one of a conversation, with mu held if there is no error. If
@@ -72,7 +80,43 @@ func (n *Node) place(f *follower, t chat.Tail) {
 }
 
 // know makes the position known to Node.Position. Called with mu held.
-func (f *follower) know() { f.known = chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch} }
+func (f *follower) know() {
+	if f.known = f.told; !f.superseded() {
+		f.known = chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch}
+	}
+}
+
+// superseded reports whether somebody at the receiver's side has been told of a later epoch than
+// the follower is in: the receiver must be given nothing more before it is told that, too. Called
+// with mu held.
+func (f *follower) superseded() bool { return f.node.source.Later(f.told.Epoch, f.epoch) }
+
+// hush waits until nobody is telling the receiver anything of the conversation, and keeps it so
+// until f.telling is unlocked. Called with mu held, which it may release meanwhile.
+func (n *Node) hush(f *follower) {
+	if !f.telling.TryLock() {
+		n.mu.Unlock()
+		f.telling.Lock()
+		n.mu.Lock()
+	}
+}
+
+// deliver gives the receiver the change after the position. It reports whether it has: not if
+// nobody wants it any more, or the follower is superseded. Called with mu held, which it releases
+// meanwhile, by the goroutine that reads the follower.
+func (n *Node) deliver(f *follower, ch *chat.Change) bool {
+	n.hush(f)
+	defer f.telling.Unlock()
+	if f.superseded() || f.gone || n.detached {
+		return false
+	}
+	f.last, f.tag = ch.Number, ch.Tag
+	f.know()
+	n.mu.Unlock()
+	n.receiver.Deliver(f.c, ch)
+	n.mu.Lock()
+	return true
+}
 
 // wanted reports whether the receiver is to be given a conversation's changes. Called with mu
 // held.
@@ -102,6 +146,9 @@ func (n *Node) drop(f *follower) {
 // is of another history, which has as many changes or more.
 func (f *follower) read(ctx context.Context) (more bool, err error) {
 	n := f.node
+	if f.isSuperseded() {
+		return f.lose(ctx, false)
+	}
 	if f.suspect {
 		t, err := n.tail(ctx, f.c)
 		if err != nil {
@@ -135,13 +182,21 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 		if ch.Epoch != f.epoch || ch.Number != f.last+1 {
 			return f.lose(ctx, ch.Epoch == f.epoch && ch.Number > f.last+1)
 		}
-		f.last, f.tag = ch.Number, ch.Tag
-		if !f.wantsMore() {
-			return false, nil
+		n.mu.Lock()
+		f.active = n.cfg.Clock.Monotonic()
+		delivered := n.deliver(f, ch)
+		n.mu.Unlock()
+		if !delivered {
+			return true, nil // if anybody still wants it
 		}
-		n.receiver.Deliver(f.c, ch)
 	}
 	return more, nil
+}
+
+func (f *follower) isSuperseded() bool {
+	f.node.mu.Lock()
+	defer f.node.mu.Unlock()
+	return f.superseded()
 }
 
 // continues reports whether a tail may be of the history that the position is in.
@@ -156,28 +211,29 @@ func sameTag(a, b uint32) bool { return a == b || a == 0 || b == 0 }
 // changes that were not read yet have been dropped. Otherwise the source may find that nothing
 // was lost: what was read came from an earlier time than what was read before it.
 func (f *follower) lose(ctx context.Context, gap bool) (more bool, err error) {
-	t, err := f.node.source.Check(ctx, f.c, chat.Tail{Change: f.last, Tag: f.tag, Epoch: f.epoch})
+	n := f.node
+	n.mu.Lock()
+	at := f.known
+	n.mu.Unlock()
+	t, err := n.source.Check(ctx, f.c, at)
 	if err != nil {
 		return false, err
 	}
 	f.suspect = false
-	if !gap && f.continues(t) {
+	if !gap && at.Epoch == f.epoch && f.continues(t) {
 		return t.Change > f.last, nil
 	}
-	f.epoch, f.last, f.tag = t.Epoch, t.Change, t.Tag
-	if !f.wantsMore() {
-		return false, nil
-	}
-	f.node.receiver.Lost(f.c, t)
-	return true, nil
-}
-
-// wantsMore reports whether the receiver may be given what leads to the position.
-func (f *follower) wantsMore() bool {
-	n := f.node
 	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.hush(f)
+	defer f.telling.Unlock()
 	f.active = n.cfg.Clock.Monotonic()
+	if f.gone || n.detached || n.source.Later(f.told.Epoch, t.Epoch) { // the last: by now
+		n.mu.Unlock()
+		return true, nil
+	}
+	f.epoch, f.last, f.tag = t.Epoch, t.Change, t.Tag
 	f.know()
-	return !f.gone && !n.detached
+	n.mu.Unlock()
+	n.receiver.Lost(f.c, t)
+	return true, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -275,7 +276,18 @@ func (s source) Check(ctx context.Context, c chat.Conversation, at chat.Tail) (c
 	if at.Epoch == b.tail().Epoch && (at.Change > b.last || at.Change >= b.first && b.tag(at.Change) != at.Tag) {
 		b.epoch++
 	}
+	if lost := number(at.Epoch); lost > b.epoch {
+		b.epoch = lost + 1
+	}
 	return b.tail(), nil
+}
+
+func (s source) Later(epoch, other string) bool { return number(epoch) > number(other) }
+
+// number is that of a ledger's epoch; 0 for "".
+func number(epoch string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(epoch, "e"))
+	return n
 }
 
 func (s source) Hints(ctx context.Context, user string, after uint64, limit int) (hints []Hint, more bool, err error) {
@@ -354,6 +366,13 @@ func (e *ear) take() (heard []string) {
 	defer e.mu.Unlock()
 	heard, e.heard = e.heard, nil
 	return heard
+}
+
+// so is what was heard so far.
+func (e *ear) so() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.heard)
 }
 
 func (e *ear) sort() {

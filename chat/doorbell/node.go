@@ -71,6 +71,7 @@ type Node struct {
 	inboxes   map[string]*inbox               // by user id: those of the followed users
 	queue     []reading                       // what has to be read, in order
 	troubles  int                             // how much cannot be read at the moment
+	retry     bool                            // the next probe ends all pauses
 	detached  bool
 }
 
@@ -140,7 +141,7 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 	defer n.mu.Unlock()
 	f := n.followers[c]
 	switch {
-	case f == nil || !f.ready || f.state != atRest || f.rung || f.suspect || ch.Epoch != f.epoch || ch.Number > f.last+1:
+	case f == nil || !f.ready || f.state != atRest || f.rung || f.suspect || f.superseded() || ch.Epoch != f.epoch || ch.Number > f.last+1:
 		n.ringFor(c)
 		return
 	case ch.Number <= f.last: // it was given, or a probe finds out that another one was
@@ -155,11 +156,7 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 	}
 	if !n.detached {
 		n.offering.Add(1)
-		f.last, f.tag = ch.Number, ch.Tag
-		f.know()
-		n.mu.Unlock()
-		n.receiver.Deliver(c, ch)
-		n.mu.Lock()
+		n.deliver(f, ch)
 		n.offering.Done()
 	}
 	n.finished(f)
@@ -168,8 +165,46 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 	}
 }
 
-// Probe has everything looked at soon. It does not block.
+// Result calls tell, which tells somebody at the receiver's side where a change has been stored.
+// Meanwhile the receiver is told nothing of the conversation, and after that nothing of an earlier
+// epoch. If it has already been told of a later one, Result returns false instead: what was
+// appended is in a history that is over. tell must not call the node.
+func (n *Node) Result(c chat.Conversation, at chat.Tail, tell func()) bool {
+	n.mu.Lock()
+	f := n.followers[c]
+	if f == nil {
+		n.mu.Unlock()
+		tell()
+		return true
+	}
+	n.hush(f)
+	defer f.telling.Unlock()
+	over := n.source.Later(f.known.Epoch, at.Epoch)
+	if n.source.Later(at.Epoch, f.known.Epoch) {
+		f.told, f.known = at, at
+		n.ring(f) // to be led there, too
+	}
+	n.mu.Unlock()
+	if !over {
+		tell()
+	}
+	return !over
+}
+
+// Result is Node.Result for all nodes whose side it is: those of the process that appends.
+func Result(nodes []*Node, c chat.Conversation, at chat.Tail, tell func()) (told bool) {
+	if len(nodes) == 0 {
+		tell()
+		return true
+	}
+	return nodes[0].Result(c, at, func() { told = Result(nodes[1:], c, at, tell) }) && told
+}
+
+// Probe has everything looked at soon, and what could not be read is tried again. It does not block.
 func (n *Node) Probe() {
+	n.mu.Lock()
+	n.retry = true
+	n.mu.Unlock()
 	select {
 	case n.probeNow <- struct{}{}:
 	default:

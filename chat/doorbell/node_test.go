@@ -213,6 +213,39 @@ func TestDamagedConversation(t *testing.T) {
 	})
 }
 
+// What could not be read many times is tried again as soon as the connection has been made anew, or
+// at the next probe after something else could be read again.
+func TestPausesEnd(t *testing.T) {
+	for name, wait := range map[string]func(l *ledger, n *Node){
+		"by a probe that is asked for": func(_ *ledger, n *Node) { n.Probe() },
+		"by another conversation": func(l *ledger, n *Node) {
+			n.Ring(attic) // which has just failed, and is due at the next probe
+			time.Sleep(3 * time.Second)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLedger()
+				n, e := attach(t, l, Config{})
+				subscribe(t, n, lobby, attic)
+				l.append(lobby, 1)
+				l.fail(lobby)
+				n.Ring(lobby)
+				time.Sleep(32 * time.Second) // after 1, 2, 4, 8 and 16 s; and then again after 32
+				l.append(attic, 1)
+				l.fail(attic)
+				n.Ring(attic)
+				synctest.Wait()
+				l.repair()
+				wait(l, n)
+				synctest.Wait()
+				e.sort()
+				e.want(t, "r:attic 1", "r:lobby 1")
+			})
+		})
+	}
+}
+
 // levels is a log of which only the levels matter.
 type levels struct{ bytes.Buffer }
 

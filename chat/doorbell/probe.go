@@ -152,25 +152,30 @@ func (n *Node) probeInboxes(batch []*inbox) (answered int, err error) {
 	return answered, nil
 }
 
-// resume counts a probe for what could not be read. Called with mu held.
+// resume counts a probe for what could not be read, or ends all pauses. Called with mu held.
 func (n *Node) resume() {
+	all := n.retry
+	n.retry = false
 	if n.troubles == 0 { // nothing pauses
 		return
 	}
 	for _, f := range n.followers {
-		n.resumeOne(f)
+		n.resumeOne(f, all)
 	}
 	for _, b := range n.inboxes {
-		n.resumeOne(b)
+		n.resumeOne(b, all)
 	}
 }
 
-func (n *Node) resumeOne(r reading) {
+func (n *Node) resumeOne(r reading, atOnce bool) {
 	t := r.standing()
 	if t.pause == 0 {
 		return
 	}
-	if t.pause--; t.pause == 0 && t.rung {
+	if t.pause--; atOnce {
+		t.pause = 0
+	}
+	if t.pause == 0 && t.rung {
 		n.ring(r)
 	}
 }

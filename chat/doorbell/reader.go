@@ -84,6 +84,7 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 	case n.detached:
 	case t.gone:
 	case err == nil:
+		n.retry = n.retry || t.failures > 0 // the others can be read, too, perhaps
 		n.forget(t)
 		if more || t.rung {
 			n.ring(r)

@@ -26,6 +26,10 @@ type Source interface {
 	// store cannot say so at the moment, that is an error.
 	Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error)
 
+	// Later reports whether one epoch of a conversation is later than another, as far as that can be
+	// told. Nothing is later than itself, and anything that can be told is later than "".
+	Later(epoch, other string) bool
+
 	// Hints reads at most limit hints of a user, in order, after the one with this number.
 	// A hint may go when it is older than Config.HintLife.
 	Hints(ctx context.Context, userID string, after uint64, limit int) (hints []Hint, more bool, err error)

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -263,15 +265,29 @@ func (s *shared) Append(ctx context.Context, entries []chat.Entry, done func(int
 		s.hint(ctx, e.Conversation)
 	}
 	s.Log.Append(ctx, stored, func(i int, r chat.Result) {
-		if r.Err == nil {
-			r.Change.Epoch += marks[i]
-			s.ring(entries[i].Conversation)
-			if s.chance(3) {
-				time.Sleep(50 * time.Microsecond) // nodes may have read it by then
-			}
+		if r.Err != nil {
+			done(i, r)
+			return
 		}
-		done(i, r)
+		r.Change.Epoch += marks[i]
+		s.ring(entries[i].Conversation)
+		if s.chance(3) {
+			time.Sleep(50 * time.Microsecond) // nodes may have read it by then
+		}
+		s.result(i, entries[i].Conversation, r, done)
 	})
+}
+
+// result tells a result that is not of an earlier time than what the nodes have been told.
+func (s *shared) result(i int, c chat.Conversation, r chat.Result, done func(int, chat.Result)) {
+	var nodes []*doorbell.Node
+	for _, o := range s.all() {
+		nodes = append(nodes, o.Node)
+	}
+	at := chat.Tail{Seq: r.Change.Seq, Change: r.Change.Number, Tag: r.Change.Tag, Epoch: r.Change.Epoch}
+	if !doorbell.Result(nodes, c, at, func() { done(i, r) }) {
+		done(i, chat.Result{Err: chat.ErrOutcomeUnknown})
+	}
 }
 
 // hint leads the nodes of two people to their conversation.
@@ -345,6 +361,19 @@ func (s source) Tails(ctx context.Context, cs []chat.Conversation, each func(int
 		}
 		each(i, tail, err)
 	}
+}
+
+// Later implements doorbell.Source.
+func (source) Later(epoch, other string) bool { return life(epoch) > life(other) }
+
+// life is which one of a conversation's lives an epoch marks: from 1 on; 0 for no epoch.
+func life(epoch string) int {
+	_, mark, lost := strings.Cut(epoch, "~")
+	if !lost {
+		return min(1, len(epoch))
+	}
+	n, _ := strconv.Atoi(mark)
+	return 1 + n
 }
 
 // Check implements doorbell.Source. What is lost here is lost with its epoch.

@@ -208,7 +208,11 @@ func (s *store) finish(b *batch, reply string, failed, err error, entries []chat
 	if err == nil {
 		results, news, err = b.results(reply, entries)
 	}
-	if err == nil && later(s.position(b.c).Epoch, results[0].Change.Epoch) {
+	if err == nil && !s.result(b.c, newest(results), func() {
+		for k, i := range b.entries {
+			done(i, results[k])
+		}
+	}) {
 		err = errEarlier
 	}
 	if err != nil {
@@ -221,9 +225,6 @@ func (s *store) finish(b *batch, reply string, failed, err error, entries []chat
 		}
 		return
 	}
-	for k, i := range b.entries {
-		done(i, results[k])
-	}
 	if len(news) > 0 {
 		s.list(b.c, news[len(news)-1].change)
 		s.appended(b.c, news)
@@ -231,6 +232,16 @@ func (s *store) finish(b *batch, reply string, failed, err error, entries []chat
 	if len(news) < len(results) { // the node that stored the others may not have told of them
 		s.ring(b.c)
 	}
+}
+
+// newest is the last change in results.
+func newest(results []chat.Result) (t chat.Tail) {
+	for i := range results {
+		if ch := &results[i].Change; ch.Number > t.Change {
+			t = chat.Tail{Seq: ch.Seq, Change: ch.Number, Tag: ch.Tag, ServerTS: ch.ServerTS, Epoch: ch.Epoch}
+		}
+	}
+	return t
 }
 
 // results reads the reply of the script.

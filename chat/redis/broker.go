@@ -36,6 +36,8 @@ type broker struct {
 	usage      *usage
 	bans       *bans
 
+	epoch func() string // the engine's, as of the last look
+
 	reborn func() (id string) // gives the process another id, as it was thought dead
 
 	// keep executes a script. kept is false if a failover may lose what it has written.
@@ -122,6 +124,16 @@ func (b *broker) position(c chat.Conversation) (newest chat.Tail) {
 	return newest
 }
 
+// result calls tell, which tells the result of an append, when no node here is telling its receiver
+// anything of the conversation. It returns false if one of them has told of a later epoch.
+func (b *broker) result(c chat.Conversation, at chat.Tail, tell func()) bool {
+	var bells []*doorbell.Node
+	for _, n := range b.all() {
+		bells = append(bells, n.bell)
+	}
+	return doorbell.Result(bells, c, at, tell)
+}
+
 // appended tells nodes about changes: those of the people of a private conversation, and those
 // that subscribe to a room, unless the script has told these.
 func (b *broker) appended(c chat.Conversation, news []published) {
@@ -152,28 +164,39 @@ func (b *broker) ring(cmd rueidis.Completed) {
 	}
 }
 
-// ringBells sends doorbells.
+// ringBells sends doorbells, and at the end those that still wait: otherwise what they tell of would
+// only be found by probes.
 func (b *broker) ringBells() {
-	for {
-		var cmds rueidis.Commands
+	for b.ctx.Err() == nil {
 		select {
 		case <-b.ctx.Done():
-			return
+		case cmd := <-b.bells:
+			b.ringNow(b.ctx, b.cfg.Timeout, cmd)
+		}
+	}
+	select {
+	case cmd := <-b.bells:
+		b.ringNow(context.WithoutCancel(b.ctx), lastBells, cmd)
+	default:
+	}
+}
+
+// lastBells is the time for the doorbells that still wait at the end.
+const lastBells = time.Second
+
+// ringNow sends a doorbell, and others that wait.
+func (b *broker) ringNow(ctx context.Context, limit time.Duration, cmds ...rueidis.Completed) {
+	for more := true; more && len(cmds) < 256; {
+		select {
 		case cmd := <-b.bells:
 			cmds = append(cmds, cmd)
+		default:
+			more = false
 		}
-		for more := true; more && len(cmds) < 256; {
-			select {
-			case cmd := <-b.bells:
-				cmds = append(cmds, cmd)
-			default:
-				more = false
-			}
-		}
-		ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
-		b.client.DoMulti(ctx, cmds...)
-		cancel()
 	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	b.client.DoMulti(ctx, cmds...)
 }
 
 // hear takes a message of a channel.

@@ -90,7 +90,7 @@
 // follows; also memberships and users are stored like that. A master that was stopped and goes
 // on after another one has taken over finds no replica, so that nothing which it still answers is
 // believed. Only the position at which somebody begins to hear a conversation may be of a change
-// that is not safe yet: if that is lost, a new epoch begins. Where a primary has had too few replicas
+// that is not safe yet, in an epoch that is: if the change is lost, a new one begins. Where a primary has had too few replicas
 // for 30 s, people see what it has, instead of nothing, and only messages wait: they are not
 // acknowledged. WAIT says how many there are: one that is connected and was stopped does not count.
 // Who comes and goes is told at once, and told again if no replica has heard of it; what was told
@@ -139,7 +139,9 @@
 // counts. So no node ever goes back to an epoch that it has left, and neither does anybody who is
 // connected to it. What Check returns is at the replicas that Config.Ack asks for, so that the next
 // failover does not lose it, and nodes agree. An append whose result is of an earlier epoch than
-// its node has been told meanwhile has chat.ErrOutcomeUnknown.
+// its node has been told meanwhile has chat.ErrOutcomeUnknown, and a page of history like that is read
+// again. What is of an earlier epoch than a result or a page is not given to the receiver any more,
+// even if its node has not noticed anything else yet (doorbell.Node.Result).
 //
 // Earlier versions make epochs that have no order. They count as earlier than all others: where
 // both versions run, a conversation may begin one more epoch than it must, and never goes back.

@@ -46,8 +46,10 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e.store = newStore(cfg, client)
 	e.broker = newBroker(&e.cfg, client, heart, e.store, e.store)
 	e.store.owners = e.broker.listener.owners
-	e.store.position, e.store.appended, e.store.ring, e.store.renamed = e.broker.position, e.broker.appended, e.broker.ringFor, e.broker.renamed
+	e.store.position, e.store.result = e.broker.position, e.broker.result
+	e.store.appended, e.store.ring, e.store.renamed = e.broker.appended, e.broker.ringFor, e.broker.renamed
 	e.store.enoughAgain = e.broker.enoughAgain
+	e.broker.epoch = e.store.knownEpoch
 	e.sessions = newSessions(e.store, e.broker)
 	e.sessions.ended = e.broker.end
 	e.bans = newBans(e.store, e.broker, e.sessions)

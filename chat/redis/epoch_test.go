@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -128,18 +129,74 @@ func TestLostEpochOfDuplicates(t *testing.T) {
 func TestResultOfAnEarlierEpoch(t *testing.T) {
 	e := open(t, Config{Addresses: []string{startRedis(t)}})
 	say(t, e, lobby, "1")
-	asked := 0
-	e.store.position = func(chat.Conversation) chat.Tail {
-		if asked++; asked == 1 {
-			return chat.Tail{}
-		}
-		return chat.Tail{Epoch: "1yyyyyyyy0000"}
+	told := e.store.result
+	e.store.result = func(chat.Conversation, chat.Tail, func()) bool {
+		e.store.result = told
+		e.store.position = func(chat.Conversation) chat.Tail { return chat.Tail{Epoch: "1yyyyyyyy0000"} }
+		return false
 	}
 	if r := try(e, lobby, "2", "ref"); r.Err == nil {
 		t.Errorf("acknowledged is %+v", r.Change)
 	}
 	if r := try(e, lobby, "2", "ref"); r.Err != nil || !later(r.Change.Epoch, "1yyyyyyyy0000") || !r.Duplicate {
 		t.Errorf("again: %+v", r)
+	}
+}
+
+// Who has had an answer from a new epoch is given nothing of the old one after it, although a doorbell
+// of that is on its way, and the node has not noticed anything else.
+func TestNothingEarlierAfterAnAnswer(t *testing.T) {
+	for name, ask := range map[string]func(*Engine) (epoch string){
+		"an append": func(e *Engine) string { return say(t, e, lobby, "new").Change.Epoch },
+		"a page of history": func(e *Engine) string {
+			page, err := e.store.History(ctx, chat.HistoryQuery{Conversation: lobby, Limit: 9})
+			if err != nil {
+				t.Error(err)
+			}
+			return page.Epoch
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			e := open(t, Config{Addresses: []string{server.Addr}, ProbeEvery: time.Hour})
+			_, r := attach(t, e, lobby)
+			first := say(t, e, lobby, "1").Change
+			await(t, "the first", func() bool { return len(r.of(lobby)) == 1 })
+			server.Do("FLUSHALL")
+			epoch := ask(e)
+			e.broker.hear("", encodeChanges(lobby, []published{{
+				&chat.Change{Number: 2, Seq: 2, Tag: 7, Epoch: first.Epoch, Message: &chat.Message{Sender: "u_ada", Content: "late"}}, first.Tag}}))
+			await(t, "word of it", func() bool { return len(r.losses(lobby)) > 0 })
+			if told := r.losses(lobby)[0]; !later(epoch, first.Epoch) || told != epoch {
+				t.Errorf("after %s comes %s, and the node is told of %s", first.Epoch, epoch, told)
+			}
+			if heard := r.of(lobby); slices.Contains(heard, "late") {
+				t.Errorf("heard %q", heard)
+			}
+		})
+	}
+}
+
+// A page of history of an earlier epoch than people have been told of is not shown: the store has
+// lost the later one, and begins another.
+func TestPageOfAnEarlierEpoch(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, ProbeEvery: time.Hour})
+	_, r := attach(t, e, lobby)
+	k := e.store.keys
+	first := say(t, e, lobby, "1").Change
+	await(t, "the first", func() bool { return len(r.of(lobby)) == 1 })
+	tail := server.Do("HGET", k.tailsOf(lobby), string(lobby)).(string)
+	server.Do("HSET", k.tailsOf(lobby), string(lobby), strings.Replace(tail, first.Epoch, base36(1, 9)+"0000", 1))
+	ask := func() (chat.Page, error) {
+		return e.store.History(ctx, chat.HistoryQuery{Conversation: lobby, Limit: 9})
+	}
+	if page, err := ask(); !errors.Is(err, errPast) {
+		t.Errorf("shown is a page of epoch %s, %v", page.Epoch, err)
+	}
+	await(t, "word of it", func() bool { return len(r.losses(lobby)) > 0 })
+	if page, err := ask(); err != nil || page.Epoch != r.losses(lobby)[0] || !later(page.Epoch, first.Epoch) {
+		t.Errorf("then shown is a page of epoch %s, %v", page.Epoch, err)
 	}
 }
 
@@ -151,10 +208,16 @@ func TestNothingIsSeenThatIsNotAtReplicas(t *testing.T) {
 	server := redistest.Start(t)
 	replica := redistest.Start(t, redistest.Config(fmt.Sprintf("replicaof 127.0.0.1 %d", server.Port)))
 	e := open(t, Config{Addresses: []string{server.Addr}, Ack: Ack{Replicas: 1}, PresenceTTL: time.Hour, ProbeEvery: 50 * time.Millisecond, Timeout: time.Second})
-	_, r := attach(t, e, lobby)
+	n, r := attach(t, e, lobby)
 	insist(t, e, lobby, "1")
 	await(t, "the first", func() bool { return slices.Equal(r.of(lobby), []string{"1"}) })
+	const cellar = chat.Conversation("r:cellar")
+	base, err := e.store.Tail(ctx, cellar)
+	if err != nil {
+		t.Fatal(err)
+	}
 	replica.Pause()
+	server.Do("HSET", e.store.keys.tailsOf(cellar), "#", base36(1<<44, 9)+"0000")
 	if r := try(e, lobby, "2", "2"); r.Err == nil {
 		t.Error("acknowledged without a replica")
 	}
@@ -167,6 +230,10 @@ func TestNothingIsSeenThatIsNotAtReplicas(t *testing.T) {
 		"Check":   func() error { _, err := e.store.Check(ctx, lobby, chat.Tail{Change: 7, Epoch: "e"}); return err },
 		"Join":    func() error { _, err := e.store.Join(ctx, "lobby", "u_ada"); return err },
 		"hint":    func() error { return try(e, chat.PrivateConversation("u_ada", "u_bob"), "hello", "").Err },
+		"Subscribe, in another epoch": func() error {
+			_, err := n.Subscribe(ctx, cellar)
+			return err
+		},
 	}
 	var all sync.WaitGroup
 	for name, read := range reads {
@@ -177,6 +244,9 @@ func TestNothingIsSeenThatIsNotAtReplicas(t *testing.T) {
 		})
 	}
 	all.Wait()
+	if tail, err := n.Subscribe(ctx, attic); err != nil || tail.Epoch != base.Epoch {
+		t.Errorf("subscribed in the first epoch, %s, without a replica: %+v, %v", base.Epoch, tail, err)
+	}
 	if got := r.of(lobby); !slices.Equal(got, []string{"1"}) {
 		t.Errorf("heard without a replica: %q", got)
 	}

@@ -46,6 +46,8 @@ func (e empty) Tails(_ context.Context, cs []chat.Conversation, each func(int, c
 	}
 }
 
+func (empty) Later(epoch, other string) bool { return later(epoch, other) }
+
 // counting is a Fanout that counts what it is given.
 type counting struct{ sent *int }
 

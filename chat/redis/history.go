@@ -11,8 +11,23 @@ import (
 // scanPage is how many changes a search reads at a time, if times are in disorder.
 const scanPage = 256
 
-// History implements chat.Log. What is no longer kept is not in the page.
+// History implements chat.Log. What is no longer kept is not in the page. A page of an earlier epoch
+// than people here have been told of was read before the loss, and is read again.
 func (s *store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Page, err error) {
+	for range 2 {
+		page, err = s.history(ctx, q)
+		if err != nil || s.result(q.Conversation, chat.Tail{Epoch: page.Epoch}, func() {}) {
+			return page, err
+		}
+	}
+	s.ring(q.Conversation) // the store has lost the epoch, and a node that notices begins another one
+	return chat.Page{}, errPast
+}
+
+// errPast says that the store has lost the epoch of a conversation.
+var errPast = errors.New("chat/redis: the store has lost the last changes of a conversation")
+
+func (s *store) history(ctx context.Context, q chat.HistoryQuery) (page chat.Page, err error) {
 	if q.Since == 0 && q.Until == 0 {
 		return s.bySeq(ctx, q)
 	}

@@ -27,11 +27,12 @@ type store struct {
 	waitaof bool    // the server can say when something is on its disk
 
 	// What the nodes of this process know, set by the broker.
-	position    func(chat.Conversation) chat.Tail           // the newest change that one of them was given
-	appended    func(chat.Conversation, []published)        // tells those whom the script of appends has not told
-	ring        func(chat.Conversation)                     // tells that something may have been appended
-	enoughAgain func()                                      // a primary has enough replicas again
-	renamed     func(before string, u chat.User, rev int64) // tells the nodes of this process, and others
+	position    func(chat.Conversation) chat.Tail               // the newest change that one of them was given
+	result      func(chat.Conversation, chat.Tail, func()) bool // calls a function that tells a result, unless they know of a later epoch
+	appended    func(chat.Conversation, []published)            // tells those whom the script of appends has not told
+	ring        func(chat.Conversation)                         // tells that something may have been appended
+	enoughAgain func()                                          // a primary has enough replicas again
+	renamed     func(before string, u chat.User, rev int64)     // tells the nodes of this process, and others
 
 	ready atomic.Bool // Engine.getReady has succeeded
 
@@ -51,6 +52,7 @@ func newStore(cfg Config, client *bounded) *store {
 	s := &store{
 		cfg: cfg, client: client, keys: keys{cfg.Prefix}, append: newAppendScript(&cfg),
 		position:    func(chat.Conversation) chat.Tail { return chat.Tail{} },
+		result:      func(_ chat.Conversation, _ chat.Tail, tell func()) bool { tell(); return true },
 		appended:    func(chat.Conversation, []published) {},
 		ring:        func(chat.Conversation) {},
 		enoughAgain: func() {},

@@ -165,6 +165,9 @@ func (s *store) Tail(ctx context.Context, c chat.Conversation) (chat.Tail, error
 	return t.Tail, err
 }
 
+// Later implements doorbell.Source.
+func (s *store) Later(epoch, other string) bool { return later(epoch, other) }
+
 // Check implements doorbell.Source. The epoch that it returns is as safe as all that people see:
 // otherwise the next failover could lose it, and some would have heard of it.
 func (s *store) Check(ctx context.Context, c chat.Conversation, at chat.Tail) (chat.Tail, error) {
