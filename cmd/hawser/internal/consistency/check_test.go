@@ -352,6 +352,29 @@ func TestWhatIsAllowed(t *testing.T) {
 				s.add(Event{Kind: Unsubscribed, Conn: 5, Conversation: lobby})
 			}, func() {})
 		},
+		"a connection that does not want to hear a room, before the first answer": func(s *script) {
+			later(s, func() {
+				s.resume(5, lobby, "e1", 3)
+				s.add(Event{Kind: Unsubscribed, Conn: 5, Conversation: lobby})
+				s.add(Event{Kind: Ready, Conn: 5, Told: true})
+			}, func() {})
+		},
+		"a room that is heard again, from before what was heard": func(s *script) {
+			later(s, func() {
+				s.resume(5, lobby, "e1", 3)
+				s.add(Event{Kind: Unsubscribed, Conn: 5, Conversation: lobby})
+				s.join(5, lobby, "e1", 1)
+				s.deliver(lobby, m2, 5)
+				s.deliver(lobby, m3, 5)
+			}, func() { s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
+		},
+		"a last page that does not reach back to an earlier epoch": func(s *script) {
+			forkLast(s, "e2")
+			s.before(Event{Kind: Connected, Conn: 4}, func() { s.lossy(0) })
+			read := &s.events[s.find(3, Event{Kind: Read, Conversation: lobby})]
+			read.Messages, read.After = read.Messages[len(read.Messages)-1:], 2
+			s.remove(Event{Kind: Read, Conn: 1, Conversation: lobby})
+		},
 		"somebody leaves, and hears something until then": func(s *script) {
 			later(s, func() {
 				s.join(5, lobby, "e1", 3)

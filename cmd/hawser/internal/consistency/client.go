@@ -11,7 +11,7 @@ type view struct {
 	epoch string
 	whole uint64          // everything up to here, from the seq where it began
 	more  map[uint64]bool // seqs beyond that
-	muted bool            // the client does not want to hear it now
+	muted int             // the connection on which the client does not want to hear it; 0: none
 	last  *Event
 }
 
@@ -41,7 +41,9 @@ func (c *checker) checkClients() {
 		}
 		if e.Kind == Ready { // the new connection hears everything again
 			for key, v := range views {
-				v.muted = v.muted && key.client != k.client
+				if key.client == k.client && v.muted != e.Conn {
+					v.muted = 0
+				}
 			}
 		}
 		if k == nil || e.Conversation == "" {
@@ -54,12 +56,12 @@ func (c *checker) checkClients() {
 			if v == nil || v.epoch != e.Epoch {
 				views[key] = &view{epoch: e.Epoch, whole: e.Seq, more: map[uint64]bool{}, last: e}
 			}
-			views[key].muted = false
+			views[key].muted = 0
 		case Left, Gone:
 			delete(views, key)
 		case Unsubscribed:
 			if v != nil {
-				v.muted = true
+				v.muted = e.Conn
 			}
 		case Delivered:
 			if v == nil || v.epoch != e.Epoch {
@@ -96,7 +98,7 @@ func (c *checker) settledClients(w *Event, views map[viewKey]*view) {
 		return strings.Compare(a.client+" "+a.conversation, b.client+" "+b.conversation)
 	}) {
 		v, read := views[key], now[key.conversation]
-		if read == nil || v.muted || !open[viewKey{client: key.client, user: key.user}] || v.epoch != epochOf(read) {
+		if read == nil || v.muted > 0 || !open[viewKey{client: key.client, user: key.user}] || v.epoch != epochOf(read) {
 			continue // of another epoch, checkConnections says that it was not told
 		}
 		if end := read.Messages[len(read.Messages)-1].Seq; v.whole < end {

@@ -89,7 +89,7 @@ func (f *streams) at(e *Event) *stream {
 
 func (f *streams) subscribed(e *Event) {
 	s := f.at(e)
-	if s.epoch != e.Epoch || s.pos < e.Seq {
+	if s.left || s.epoch != e.Epoch || s.pos < e.Seq { // who has left begins where they are told
 		s.pos = e.Seq
 	}
 	s.on, s.left, s.ending, s.epoch, s.last = true, false, false, e.Epoch, e

@@ -57,7 +57,7 @@ func (f *streams) ready(e *Event) {
 		if m == nil || m.At >= k.began.At {
 			continue
 		}
-		if s := f.all[streamKey{e.Conn, key.room}]; s == nil || !s.on {
+		if s := f.all[streamKey{e.Conn, key.room}]; s == nil || !s.on && !s.left {
 			f.report(Delivery, []*Event{m, k.began, e}, "%s is a member of %s, and a new connection does not hear it", k.user, key.room)
 		}
 	}

@@ -50,6 +50,9 @@ func (c *checker) checkLosses() {
 		if s.event.Kind != Acked || read == nil || s.event.At >= read.Began || s.Epoch == epochOf(read) || c.mayBeLost(s.event) {
 			continue
 		}
+		if s.Seq <= read.After {
+			continue // the reading does not reach back so far
+		}
 		if kept := c.places[place{branch{s.conversation, epochOf(read)}, s.Seq}]; kept == nil || kept.Content != s.Content {
 			c.report(Lost, []*Event{s.event, read}, "%q was acknowledged in %s as seq %d of epoch %s, and is not in what there is now, epoch %q",
 				s.Content, s.conversation, s.Seq, s.Epoch, epochOf(read))

@@ -206,8 +206,12 @@ func (r *run) wrongEnd(e consistency.Event) string {
 			at, on = l.live[e.Conversation]
 		}
 		c.mu.Unlock()
-		if strings.Contains(e.Conversation, "|") && at.epoch != last.Epoch {
-			continue // only the next message tells of another epoch
+		if one, other, private := strings.Cut(e.Conversation, "|"); private && at.epoch != last.Epoch {
+			// Only the next message tells of the conversation, or of another epoch.
+			if l != nil && (l.ok.UserID == one || l.ok.UserID == other) && r.saidSince(last.Content, l.began) {
+				return fmt.Sprintf("%s at %s has got nothing of %s in epoch %s; at %s it ends at %d", c.name, l.node.name, e.Conversation, last.Epoch, e.Node, last.Seq)
+			}
+			continue
 		}
 		if on && at != (position{last.Epoch, last.Seq}) {
 			return fmt.Sprintf("%s at %s has got %s up to seq %d of epoch %s; at %s it ends at %d of %s",

@@ -124,7 +124,7 @@ func (c *client) connect(ctx context.Context) (*link, error) {
 	for _, h := range c.held {
 		h.asked = false
 	}
-	l.id, l.flushes = c.run.rec.connection(), flushes
+	l.id, l.began, l.flushes = c.run.rec.connection(), c.run.rec.now(), flushes
 	c.record(l, consistency.Event{Kind: consistency.Connected, Client: c.name, User: l.ok.UserID, Node: n.name})
 	c.authenticated(l, auth)
 	c.link = l
@@ -251,6 +251,7 @@ func (c *client) send(ctx context.Context, l *link, now time.Time) error {
 		inFlight++
 		o.conn = l.id
 		o.attempts++
+		c.run.saying(o.content)
 		c.run.rec.add(consistency.Event{Kind: consistency.Sent, Conn: l.id, Conversation: o.conversation, Ref: o.ref, Message: consistency.Message{Content: o.content}})
 		if err := c.ask(ctx, l, packet{Type: o.kind, ReceiverID: o.receiver, Content: &o.content, Ref: o.ref}, request{conversation: o.conversation}); err != nil {
 			return err

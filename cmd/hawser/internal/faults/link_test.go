@@ -87,7 +87,8 @@ type link struct {
 	in   chan packet // closed at the end
 	ok   packet      // auth_ok
 
-	flushes int64                      // how many there had been when it began
+	began   time.Duration              // when
+	flushes int64                      // how many there had been then
 	pending map[string]*request        // by ref
 	live    map[string]position        // what has been delivered
 	joined  map[string]bool            // the rooms that it is in

@@ -52,12 +52,14 @@ type run struct {
 	lossy   atomic.Bool // something may have been lost
 	flushes atomic.Int64
 
-	mu    sync.Mutex
-	talks map[string]bool // Guarded by mu. the private conversations
+	mu sync.Mutex
+	// Guarded by mu.
+	talks map[string]bool          // the private conversations
+	said  map[string]time.Duration // when each message was sent for the first time, by content
 }
 
 func newRun(t *testing.T, seed uint64, p plan, nodes []*node) *run {
-	return &run{plan: p, t: t, rec: newRecorder(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: nodes, forgets: p.flush, talks: map[string]bool{}}
+	return &run{plan: p, t: t, rec: newRecorder(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: nodes, forgets: p.flush, talks: map[string]bool{}, said: map[string]time.Duration{}}
 }
 
 // breaking reports whether the clients may do what they like.
@@ -74,6 +76,22 @@ func (r *run) talk(conversation string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.talks[conversation] = true
+}
+
+// saying notes that a message is about to be sent.
+func (r *run) saying(content string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, again := r.said[content]; !again {
+		r.said[content] = r.rec.now()
+	}
+}
+
+// saidSince reports whether a message was sent for the first time after then.
+func (r *run) saidSince(content string, then time.Duration) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.said[content] > then
 }
 
 // do runs everything, and checks it.
@@ -150,7 +168,7 @@ func (r *run) settle(ctx context.Context, last bool) bool {
 		late := time.Now().After(end)
 		if problem == "" || late {
 			began := r.rec.now()
-			events, wrong := a.pass(ctx, last)
+			events, wrong := a.pass(ctx, last || late)
 			if problem == "" {
 				problem = wrong
 			}
@@ -205,7 +223,7 @@ func (r *run) report() {
 	}
 }
 
-// save keeps the history of a failed run.
+// save keeps the history of a failed run, and what the nodes have logged.
 func (r *run) save() {
 	name := filepath.Join(os.TempDir(), fmt.Sprintf("hawser-%s-%d.jsonl", filepath.Base(r.t.Name()), os.Getpid()))
 	f, err := os.Create(name)
@@ -214,4 +232,12 @@ func (r *run) save() {
 		f.Close()
 	}
 	r.t.Logf("the history is in %s (%v)", name, err)
+	for _, n := range r.nodes {
+		log := strings.TrimSuffix(name, ".jsonl") + "-" + n.name + ".log"
+		b, err := os.ReadFile(n.log)
+		if err == nil {
+			err = os.WriteFile(log, b, 0o600)
+		}
+		r.t.Logf("the log of %s is in %s (%v)", n.name, log, err)
+	}
 }
