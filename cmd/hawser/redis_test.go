@@ -188,6 +188,15 @@ func TestComposeFiles(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	if mounted, named := all(compose, `redis\.conf:(\S+):ro`, 1)[0], all(compose, `"redis-server", "(\S+)"`, 1)[0]; mounted != named {
+		t.Errorf("Redis reads %s, and its settings are at %s", named, mounted)
+	}
+	if secret, named := all(compose, `(?m)^  (\S+):\n    file:`, 1)[0], all(compose, `HAWSER_TOKEN_KEY_FILE: /run/secrets/(\S+)`, 1)[0]; secret != named {
+		t.Errorf("the nodes read the secret %s, and it is called %s", named, secret)
+	}
+	if !strings.Contains(compose, "HAWSER_REDIS: redis://"+all(compose, `(?m)^  (\S+):\n    image: redis:`, 1)[0]+":6379\n") {
+		t.Error("the nodes look for Redis under another name")
+	}
 	key := all(compose, `(?m)^    file: (\S+)`, 1)[0]
 	if made := all(compose, `new-key (\S+)`, 1)[0]; filepath.Join("cluster", key) != filepath.Join(context, made) {
 		t.Errorf("the key is %s, and made as %s", key, made)
