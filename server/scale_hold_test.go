@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,6 +22,7 @@ import (
 type held struct {
 	Open            int64
 	Reached         int64 // have received a message
+	Silent          int   // have not answered the last ping
 	Messages        int64
 	GoingAway       int // ended with 1001
 	Ended           int // with anything
@@ -46,8 +48,8 @@ func holdOpen(args []string) error {
 	}
 	start := time.Now()
 	_, failed := m.dialAll(args[0], n)
-	say := func(failed error, took time.Duration) {
-		h := held{Open: m.open.Load(), Reached: m.first.Load(), Messages: m.messages.Load(), GoingAway: m.ended(wsproto.CloseGoingAway),
+	say := func(failed error, took time.Duration, silent int) {
+		h := held{Silent: silent, Open: m.open.Load(), Reached: m.first.Load(), Messages: m.messages.Load(), GoingAway: m.ended(wsproto.CloseGoingAway),
 			Resident: residentOf(os.Getpid()), Took: took}
 		m.mu.Lock()
 		for _, n := range m.ends {
@@ -59,17 +61,22 @@ func holdOpen(args []string) error {
 		}
 		json.NewEncoder(os.Stdout).Encode(h)
 	}
-	say(failed, time.Since(start))
+	say(failed, time.Since(start), 0)
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var failed error
 		var took time.Duration
-		switch in.Text() {
+		var silent int
+		switch command, argument, _ := strings.Cut(in.Text(), " "); command {
 		case "ping":
-			took, failed = m.pingAll()
-		case "fan out":
+			limit, err := time.ParseDuration(argument)
+			if err != nil {
+				return err
+			}
+			took, silent = m.pingAll(limit)
+		case "fanout":
 			failed = m.sendUnreached()
 		}
-		say(failed, took)
+		say(failed, took, silent)
 	}
 	return nil
 }
