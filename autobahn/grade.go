@@ -28,6 +28,7 @@ type Result struct {
 	Received []Event
 	Log      *WireLog
 	keys     []sentKey
+	late     bool      // a deadline decided: with more time the verdict may be better
 	alive    time.Time // when the last handshake began that the server answered
 	ended    time.Time
 	cut      string // the server was gone after a part: which one
@@ -114,6 +115,7 @@ func (s *session) grade(r *Result) {
 		r.Reason = "the RFC leaves it open: " + r.Reason
 	}
 	r.TimeAlone = s.timeAlone(r, closing)
+	r.late = r.TimeAlone || s.missed(r, closing) || r.Behavior == Failed && s.slow
 }
 
 func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
@@ -164,4 +166,13 @@ func (s *session) timeAlone(r *Result, closing *Closing) bool {
 	return slices.ContainsFunc(s.c.Expect, func(o Outcome) bool {
 		return s.onTheWay(&o, s.inTime)
 	})
+}
+
+// missed reports whether all that a testee did wrong is that it left a connection open
+// until a deadline, which it should have failed by then. It may have had no time for that.
+func (s *session) missed(r *Result, closing *Closing) bool {
+	if r.Passes(false) || s.end.Violation != "" || s.loop != nil || closing.ByTester || !s.end.ClosedByUs {
+		return false
+	}
+	return slices.ContainsFunc(s.c.Expect, func(o Outcome) bool { return s.fits(&o, len(s.events)) })
 }

@@ -90,6 +90,7 @@ func (p *partResults) merged(c *Case, total int) *Result {
 			r.alive = part.alive
 		}
 		r.TimeAlone = r.TimeAlone && (part.TimeAlone || part.Passes(false))
+		r.late = r.late && (part.late || part.Passes(false))
 	}
 	if c.across != nil && r.Behavior.Rank() < Failed.Rank() {
 		if wrong := c.across(p.list); wrong != "" {

@@ -1,26 +1,30 @@
 package autobahn
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
 // A verdict may depend on a race: of a message's echo with the failure that follows it,
 // or of a busy machine with a deadline. A verdict that only such a race can have made worse
-// is tried again, alone, and the best one counts: what an endpoint does is what it does
-// when it has the time.
+// is tried again, among a few others only and with more time, and the best one counts:
+// what an endpoint does is what it does when it has the time.
 
 const (
-	// maxRepeats is how often a case is played again.
-	maxRepeats = 4
-	// maxAlike is how many cases may have such a verdict: more are no race, but how the
-	// server is.
-	maxAlike = 24
-	// repeatTime bounds what repeats take, before scaling, and the case that is repeated.
-	repeatTime     = 30 * time.Second
-	repeatCaseTime = 6 * time.Second
+	// raceRepeats is how often a case is played again that another order of events, or a
+	// cleaner end, would make better, and lateRepeats how often one that a deadline decided.
+	raceRepeats = 6
+	lateRepeats = 2
+	// repeatScale is how much more time there is for each case then.
+	repeatScale = 3
+	// repeatParallel is how many cases are repeated at once.
+	repeatParallel = 6
+	// repeatTime is what repeats may take in all, before scaling, unless the run took longer.
+	repeatTime = 30 * time.Second
 )
 
 // races reports whether a result may be better another time.
@@ -28,38 +32,47 @@ func (r *Result) races() bool {
 	if r.Passes(true) || r.Behavior == Unimplemented || r.Crashed || r.Skipped || r.Unreachable {
 		return false
 	}
-	return r.TimeAlone || r.Behavior == NonStrict || r.Behavior == OK && r.BehaviorClose != WrongCode
+	return r.late || r.Behavior == NonStrict || r.Behavior == OK && r.BehaviorClose != WrongCode
 }
 
-// repeat plays again what may have lost a race.
-func (run *serverRun) repeat() {
-	alike := map[string]int{}
-	for _, r := range run.results {
+// repeat plays again what may have lost a race, the shortest cases first, until the time
+// is over.
+func (run *serverRun) repeat(limit time.Duration) {
+	var todo []int
+	for i, r := range run.results {
 		if r != nil && r.races() {
-			alike[r.verdicts()]++
+			todo = append(todo, i)
 		}
 	}
-	begun := time.Now()
-	for i, r := range run.results {
-		if run.dead || run.ctx.Err() != nil || time.Since(begun) > run.opt.scale(repeatTime) {
+	slices.SortFunc(todo, func(a, b int) int { return cmp.Compare(run.results[a].Duration, run.results[b].Duration) })
+	until := time.Now().Add(limit)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	slots := make(chan struct{}, min(repeatParallel, run.opt.parallel()))
+	for _, i := range todo {
+		slots <- struct{}{}
+		if run.dead || run.ctx.Err() != nil || time.Now().After(until) {
 			return
 		}
-		if r != nil && r.races() && alike[r.verdicts()] <= maxAlike && r.Duration <= run.opt.scale(repeatCaseTime) {
-			run.again(i)
-		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			run.again(i, until)
+		})
 	}
 }
 
 // again plays a case until its verdict is OK, but not too often, and keeps the best.
-func (run *serverRun) again(i int) {
+func (run *serverRun) again(i int, until time.Time) {
 	best := run.results[i]
 	seen := []string{best.verdicts()}
-	repeats := maxRepeats
-	if run.cases[i].parts != nil || best.TimeAlone {
-		repeats = 2
+	repeats := raceRepeats
+	if best.late {
+		repeats = lateRepeats
 	}
+	patient := *run.opt
+	patient.TimeScale = repeatScale * cmp.Or(patient.TimeScale, 1)
 	for range repeats {
-		r := testServer(run.ctx, run.t, run.cases[i], run.opt)
+		r := testServer(run.ctx, run.t, run.cases[i], &patient)
 		if r == nil || r.Unreachable {
 			break
 		}
@@ -68,7 +81,7 @@ func (run *serverRun) again(i int) {
 			r.Index = i + 1
 			best = r
 		}
-		if best.Passes(true) {
+		if best.Passes(true) || time.Now().After(until) {
 			break
 		}
 	}

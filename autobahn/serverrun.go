@@ -38,9 +38,10 @@ type serverRun struct {
 // the server ends and does not come back.
 func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*Result {
 	run := &serverRun{ctx: ctx, t: t, opt: opt, cases: cases, results: make([]*Result, len(cases))}
+	begun := time.Now()
 	run.phase(false, opt.parallel())
 	run.phase(true, opt.heavyParallel())
-	run.repeat()
+	run.repeat(max(time.Since(begun), opt.scale(repeatTime)))
 	return compact(run.results)
 }
 

@@ -1,9 +1,12 @@
 package autobahn
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"fmt"
 	"net"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
 // fragile is a server that refuses every handshake, and ends at one of them, with all its
@@ -150,4 +155,61 @@ func TestRepeat(t *testing.T) {
 			t.Errorf("%s: %s; varies: %q", r.Behavior, r.Reason, r.Varies)
 		}
 	})
+}
+
+// A server that has no time before a deadline is asked again, with more time, and one that
+// echoes what it should refuse is not.
+func TestRepeatLate(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, _ := Select(all, Server, []string{"2.5"}, nil)
+	for name, c := range map[string]struct {
+		hangUp time.Duration // how long the first handshake is waited for; 0: until it is answered
+		late   time.Duration
+		answer []byte
+		want   Verdict // on behaviour
+		varies string
+		played int
+	}{
+		"late":      {0, 2 * time.Second, nil, OK, "not the same each time: OK / FAILED; OK / OK", 2},
+		"never":     {0, time.Minute, nil, OK, "", 1 + lateRepeats},
+		"hangs up":  {3 * time.Second, 0, nil, OK, "not the same each time: FAILED / FAILED; OK / OK", 2},
+		"otherwise": {0, time.Millisecond, helloFrame, Failed, "", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				played := 0
+				var servers sync.WaitGroup
+				defer servers.Wait()
+				target := mustTarget(t, "ws://127.0.0.1:9001/")
+				target.DialContext = func(context.Context, string, string) (net.Conn, error) {
+					ours, theirs := net.Pipe()
+					played++
+					first := played == 1
+					servers.Go(func() {
+						defer theirs.Close()
+						if first && c.hangUp > 0 {
+							go discard(theirs)
+							time.Sleep(c.hangUp)
+							return
+						}
+						request, err := http.ReadRequest(bufio.NewReader(theirs))
+						if err != nil {
+							t.Error(err)
+							return
+						}
+						fmt.Fprintf(theirs, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n", wire.Accept(request.Header.Get("Sec-WebSocket-Key")))
+						go discard(theirs)
+						time.Sleep(c.late)
+						theirs.Write(c.answer)
+						time.Sleep(time.Duration(len(c.answer)) * time.Second)
+					})
+					return ours, nil
+				}
+				r := TestServer(t.Context(), target, cases, &Options{})[0]
+				if r.Behavior != c.want || r.Varies != c.varies || played != c.played+1 { // once more to see whether the server is there
+					t.Errorf("%s / %s: %s; varies: %q; played %d times, want %d", r.Behavior, r.BehaviorClose, r.Reason, r.Varies, played, c.played)
+				}
+			})
+		})
+	}
 }

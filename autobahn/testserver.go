@@ -243,6 +243,7 @@ func (s *session) openingFailed(err error) {
 		s.ranOut("the time for the opening handshake")
 	} else {
 		s.end.Violation = err.Error()
+		s.slow = time.Since(s.start) > s.opt.scale(openTimeout/2)
 	}
 }
 
@@ -255,4 +256,5 @@ func (s *session) gradeOpening(r *Result) {
 	}
 	r.Ending = s.end
 	r.TimeAlone = s.forced == Failed && s.end.RanOut != ""
+	r.late = r.TimeAlone || s.forced == Failed && s.slow
 }

@@ -99,15 +99,21 @@ func (s *session) matches(o *Outcome) (v Verdict, all bool) {
 	return o.Verdict, false
 }
 
-// onTheWay reports whether the first n events are the beginning of an outcome's.
+// onTheWay reports whether the first n events are the beginning of an outcome's, which
+// has more of them.
 func (s *session) onTheWay(o *Outcome, n int) bool {
+	return n < len(o.Events) && s.fits(o, n)
+}
+
+// fits reports whether the first n events are an outcome's, or the beginning of them.
+func (s *session) fits(o *Outcome, n int) bool {
 	events := s.events[:n]
 	if !s.c.own() {
-		return n < len(o.Events) && same(events, o.Events[:n])
+		return n <= len(o.Events) && same(events, o.Events[:n])
 	}
 	got, gotPongs := parted(events)
 	want, wantPongs := parted(o.Events)
-	return n < len(o.Events) && len(got) <= len(want) && same(got, want[:len(got)]) && within(gotPongs, wantPongs)
+	return n <= len(o.Events) && len(got) <= len(want) && same(got, want[:len(got)]) && within(gotPongs, wantPongs)
 }
 
 // nearest says what happened in place of what is allowed: the outcome that it has
