@@ -16,7 +16,7 @@ var verdicts = []autobahn.Verdict{autobahn.OK, autobahn.Informational, autobahn.
 
 // Tally is how many cases have a verdict.
 type Tally struct {
-	Verdict string
+	Verdict autobahn.Verdict
 	N       int
 }
 
@@ -36,7 +36,7 @@ func Count(results []*autobahn.Result) (list []Tally) {
 	}
 	for _, v := range verdicts {
 		if n[v] > 0 {
-			list = append(list, Tally{string(v), n[v]})
+			list = append(list, Tally{v, n[v]})
 		}
 	}
 	return list
@@ -128,27 +128,4 @@ func gone(results []*autobahn.Result) (first *autobahn.Result) {
 		return nil
 	}
 	return first
-}
-
-// Summary prints a Markdown table with a line for each agent: its verdicts on the
-// original's cases, and on our own.
-func Summary(w io.Writer, names []string, agents map[string][]*autobahn.Result) {
-	fmt.Fprintf(w, "\n| | the original's: OK | INFORMATIONAL | NON-STRICT | UNIMPLEMENTED | failed | our own: OK | INFORMATIONAL | NON-STRICT | UNIMPLEMENTED | failed |\n|---|%s\n", strings.Repeat("--:|", 10))
-	for _, name := range names {
-		var n [2][5]int
-		for _, r := range agents[name] {
-			which := 0
-			if r.Case.Own() {
-				which = 1
-			}
-			n[which][overall(r).Rank()]++
-		}
-		fmt.Fprintf(w, "| %s |", name)
-		for _, counts := range n {
-			for _, c := range counts {
-				fmt.Fprintf(w, " %d |", c)
-			}
-		}
-		fmt.Fprintln(w)
-	}
 }

@@ -47,7 +47,7 @@ func JSON(w io.Writer, names []string, agents map[string][]*autobahn.Result, abo
 	for _, name := range names {
 		a := jsonAgent{Agent: name, Counts: map[string]int{}, Cases: []jsonCase{}}
 		for _, t := range Count(agents[name]) {
-			a.Counts[t.Verdict] = t.N
+			a.Counts[string(t.Verdict)] = t.N
 		}
 		for _, r := range agents[name] {
 			c := jsonCase{ID: r.Case.ID, Title: r.Case.Title, Behavior: r.Behavior, Close: r.BehaviorClose, Reason: r.Reason, ReasonClose: r.ReasonClose, Part: r.Part,

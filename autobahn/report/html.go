@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"html/template"
 	"io"
-	"slices"
 	"strings"
 
 	"github.com/hawser-ws/hawser/autobahn"
@@ -14,10 +13,12 @@ import (
 
 // About is what a page says of the run.
 type About struct {
+	// Testee says what was tested: its version, how it is set up. "": only its name.
+	Testee string
+
 	Date  string
 	Seed  uint64
 	Suite int
-	Cases []*autobahn.Case // for titles
 	// Partial says why the results are not those of a whole run; "": they are.
 	Partial string
 	// Before is the run to compare with; nil for none.
@@ -29,27 +30,23 @@ type About struct {
 //go:embed agent.html
 var agentSource string
 
-//go:embed matrix.html
-var matrixSource string
-
 //go:embed style.css
 var style string
 
 var functions = template.FuncMap{
-	"class": func(v string) string { return "v" + strings.ReplaceAll(strings.ToLower(v), " ", "-") },
+	"class": func(v autobahn.Verdict) string {
+		return "v" + strings.ReplaceAll(strings.ToLower(string(v)), " ", "-")
+	},
 	"dump":  dump,
 	"css":   func() template.CSS { return template.CSS(style) },
 	"ms":    func(f float64) string { return fmt.Sprintf("%.3f", f) },
 	"lines": logLines,
 	"was":   func(*autobahn.Result) []string { return nil }, // agentPageOf has the baseline's
 
-	"overall": func(r *autobahn.Result) string { return string(overall(r)) },
+	"overall": overall,
 }
 
-var (
-	agentPage  = template.Must(template.New("agent").Funcs(functions).Parse(agentSource))
-	matrixPage = template.Must(template.New("matrix").Funcs(functions).Parse(matrixSource))
-)
+var agentPage = template.Must(template.New("agent").Funcs(functions).Parse(agentSource))
 
 // dump is bytes in hex and as text, sixteen in a line.
 func dump(digits string) string {
@@ -111,79 +108,4 @@ func failuresFirst(results []*autobahn.Result) []group {
 		return groups(results)
 	}
 	return append([]group{failed}, groups(rest)...)
-}
-
-// row is one case in the matrix.
-type row struct {
-	ID, Title string
-	Cells     []Entry // in the order of the agents; zero where there is none
-}
-
-func matrixOf(x Index, about About) func(io.Writer) error {
-	var agents []string
-	var ids []string
-	for agent, cases := range x {
-		agents = append(agents, agent)
-		for id := range cases {
-			if !slices.Contains(ids, id) {
-				ids = append(ids, id)
-			}
-		}
-	}
-	slices.Sort(agents)
-	slices.SortFunc(ids, func(a, b string) int {
-		if autobahn.Less(a, b) {
-			return -1
-		}
-		return 1
-	})
-	var rows []row
-	for _, id := range ids {
-		r := row{ID: id}
-		if c := autobahn.Find(about.Cases, id); c != nil {
-			r.Title = c.Title
-		}
-		for _, a := range agents {
-			r.Cells = append(r.Cells, x[a][id])
-		}
-		rows = append(rows, r)
-	}
-	type column struct{ Name, Page, Partial string }
-	var columns []column
-	for _, a := range agents {
-		name := x.written(a)
-		if name == "" {
-			name = x.fileName(a)
-		}
-		c := column{Name: a, Page: name + ".html"}
-		for _, e := range x[a] {
-			c.Partial = e.Partial
-		}
-		columns = append(columns, c)
-	}
-	return func(w io.Writer) error {
-		return matrixPage.Execute(w, map[string]any{"Agents": columns, "Rows": rows, "About": about, "Totals": totals(x, agents)})
-	}
-}
-
-// totals are the agents' counts by verdict, for the matrix's head.
-func totals(x Index, agents []string) (list []string) {
-	for _, a := range agents {
-		n := map[string]int{}
-		for _, e := range x[a] {
-			v := e.Behavior
-			if autobahn.Verdict(e.BehaviorClose).Rank() > autobahn.Verdict(v).Rank() {
-				v = e.BehaviorClose
-			}
-			n[v]++
-		}
-		var parts []string
-		for _, v := range verdicts {
-			if n[string(v)] > 0 {
-				parts = append(parts, fmt.Sprintf("%d %s", n[string(v)], v))
-			}
-		}
-		list = append(list, strings.Join(parts, ", "))
-	}
-	return list
 }

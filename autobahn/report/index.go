@@ -71,33 +71,38 @@ type detail struct {
 // FileWriter writes a file as fill does.
 type FileWriter func(path string, fill func(io.Writer) error) error
 
-// Write writes an agent's results to dir: index.json, a JSON file for each case,
-// a page for the agent and the page of the matrix. What other agents' runs left
+// Write writes an agent's results to dir: index.json, runs.json, a JSON file for each
+// case, a page for the agent and the page of the matrix. What other agents' runs left
 // in dir stays.
 func Write(dir string, write FileWriter, agent string, results []*autobahn.Result, about About) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	x, err := ReadIndex(dir)
+	all, err := Read(dir)
 	if err != nil {
 		return err
 	}
-	base := x.fileName(agent)
-	x[agent] = map[string]Entry{}
+	all.Add(agent, results, about)
 	for _, r := range results {
-		name := caseFile(base, r.Case.ID)
-		x[agent][r.Case.ID] = Entry{string(r.Behavior), string(r.BehaviorClose), r.Duration.Milliseconds(), r.Ending.RemoteCode, name, about.Partial}
-		if err := write(filepath.Join(dir, name), asJSON(newDetail(r))); err != nil {
+		if err := write(filepath.Join(dir, all.Index[agent][r.Case.ID].ReportFile), asJSON(newDetail(r))); err != nil {
 			return err
 		}
 	}
-	if err := write(filepath.Join(dir, "index.json"), asJSON(x)); err != nil {
-		return err
+	matrix := func(w io.Writer) error { return all.Matrix(w, "WebSocket conformance", "") }
+	for _, f := range []struct {
+		name string
+		fill func(io.Writer) error
+	}{
+		{"index.json", asJSON(all.Index)},
+		{"runs.json", asJSON(all.Runs)},
+		{all.Page(agent), agentPageOf(agent, results, about)},
+		{"index.html", matrix},
+	} {
+		if err := write(filepath.Join(dir, f.name), f.fill); err != nil {
+			return err
+		}
 	}
-	if err := write(filepath.Join(dir, base+".html"), agentPageOf(agent, results, about)); err != nil {
-		return err
-	}
-	return write(filepath.Join(dir, "index.html"), matrixOf(x, about))
+	return nil
 }
 
 func newDetail(r *autobahn.Result) detail {

@@ -124,8 +124,8 @@ func TestFileNames(t *testing.T) {
 			t.Errorf("the page of %q: %v", a, err)
 		}
 	}
-	if files, _ := os.ReadDir(dir); len(files) != 2*len(agents)+2 {
-		t.Errorf("%d files, want 2 for each of %d agents, and 2", len(files), len(agents))
+	if files, _ := os.ReadDir(dir); len(files) != 2*len(agents)+3 {
+		t.Errorf("%d files, want 2 for each of %d agents, and 3", len(files), len(agents))
 	}
 	for agent, want := range map[string]string{"a_b": "a_b", "Hawser": "hawser"} {
 		if got := x.fileName(agent); got != want {

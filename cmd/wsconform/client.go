@@ -89,7 +89,7 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 		if o.once {
 			end()
 		} else if o.exec == "" {
-			o.reportOn(stdout, stderr, t, agent, cases)
+			o.reportOn(stdout, stderr, t, agent)
 		}
 	}
 	failed := make(chan error, 1)
@@ -130,19 +130,19 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 		return 0, fmt.Errorf("no client has played a case%s", driver.how())
 	case cut == nil || missing == 0 && interrupt.Of(cut) != nil:
 		// A signal is the normal way to end a tester when its clients are done.
-		return o.conclude(stdout, agents, names, cases, missing)
+		return o.conclude(stdout, agents, names, missing)
 	}
-	return o.concludeCut(cut, stdout, agents, names, cases, played, played+missing)
+	return o.concludeCut(cut, stdout, agents, names, played, played+missing)
 }
 
 // reportOn prints and writes what an agent has so far.
-func (o *options) reportOn(stdout, stderr io.Writer, t *autobahn.ClientTester, agent string, cases []*autobahn.Case) {
+func (o *options) reportOn(stdout, stderr io.Writer, t *autobahn.ClientTester, agent string) {
 	results := t.Results(agent)
 	report.Table(o.text, agent, results, report.TableOptions{Strict: o.strict, Verbose: o.verbose})
 	if o.out == "" {
 		return
 	}
-	if err := report.Write(o.out, outfile.Write, agent, results, report.About{Seed: o.run.Seed, Suite: o.suite, Cases: cases}); err != nil {
+	if err := report.Write(o.out, outfile.Write, agent, results, o.aboutRun()); err != nil {
 		fmt.Fprintln(stderr, "wsconform:", err)
 	}
 }

@@ -143,7 +143,7 @@ func TestWhatCannotBeWritten(t *testing.T) {
 	if err := os.Mkdir(o.junit, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	_, err := o.conclude(io.Discard, map[string][]*autobahn.Result{"a": nil}, []string{"a"}, nil, 0)
+	_, err := o.conclude(io.Discard, map[string][]*autobahn.Result{"a": nil}, []string{"a"}, 0)
 	if err == nil {
 		t.Error("JUnit was written to a directory")
 	}

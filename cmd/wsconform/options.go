@@ -26,7 +26,7 @@ type options struct {
 	config         string
 	parsed         *autobahn.Config // of config; nil without one
 
-	out, junit              string
+	out, junit, about       string
 	baseline, writeBaseline string
 	before                  *report.Baseline // of baseline; nil without one
 	strict, dryRun, quiet   bool
@@ -74,6 +74,7 @@ func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&o.baseline, "baseline", "", "`file` with earlier verdicts: only cases with a worse verdict fail")
 	f.StringVar(&o.writeBaseline, "write-baseline", "", "`file` to write this run's verdicts to")
 	f.StringVar(&o.run.Agent, "agent", "", "`name` of the testee in reports (default: the name it gives itself)")
+	f.StringVar(&o.about, "about", "", "`text` on the testee for its page and the matrix: its version, how it is set up")
 	f.StringVar(&o.exec, "exec", "", "`command` that starts the testee, which is stopped after the run")
 	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long to wait for the program that --exec starts")
 	f.DurationVar(&o.run.Timeout, "timeout", 0, "maximum `time` for a case (default: each case's own)")
@@ -212,7 +213,7 @@ func (o *options) writable() error {
 	if err := outfile.CheckDir("--out", o.out); err != nil {
 		return err
 	}
-	if _, err := report.ReadIndex(o.out); err != nil { // it is added to
+	if _, err := report.Read(o.out); err != nil { // it is added to
 		return fmt.Errorf("--out: %w", err)
 	}
 	return nil

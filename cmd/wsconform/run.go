@@ -112,9 +112,9 @@ func (p *progress) end() {
 // concludeCut is like conclude, for a run that may have been cut short by the error cut.
 // Then the cases that were played are reported and marked as partial, and no baseline is
 // written, because it would lack cases.
-func (o *options) concludeCut(cut error, stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, played, all int) (int, error) {
+func (o *options) concludeCut(cut error, stdout io.Writer, agents map[string][]*autobahn.Result, names []string, played, all int) (int, error) {
 	if cut == nil {
-		return o.conclude(stdout, agents, names, cases, 0)
+		return o.conclude(stdout, agents, names, 0)
 	}
 	if played == 0 {
 		return 0, cut
@@ -127,17 +127,23 @@ func (o *options) concludeCut(cut error, stdout io.Writer, agents map[string][]*
 	if len(names) != 1 {
 		o.before = nil
 	}
-	status, err := o.conclude(stdout, agents, names, cases, 0)
+	status, err := o.conclude(stdout, agents, names, 0)
 	if enough := new(tooMany); errors.As(cut, &enough) {
 		return max(status, exitFailed), err
 	}
 	return 0, errors.Join(cut, err)
 }
 
+// aboutRun is what the reports say of this run.
+func (o *options) aboutRun() report.About {
+	return report.About{Testee: o.about, Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Partial: o.partial, Before: o.before}
+}
+
 // conclude prints the results, writes the reports, and returns the exit status. If one
 // file cannot be written, the others still are.
-func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Result, names []string, cases []*autobahn.Case, missing int) (int, error) {
-	about := report.About{Date: time.Now().Format("2 January 2006 15:04"), Seed: o.run.Seed, Suite: o.suite, Cases: cases, Partial: o.partial, Before: o.before}
+func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Result, names []string, missing int) (int, error) {
+	about := o.aboutRun()
+	var all report.Reports
 	status := exitPassed
 	var errs []error
 	text := o.text
@@ -147,6 +153,7 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 	for _, name := range names {
 		results := agents[name]
 		about.Note = o.notes[name]
+		all.Add(name, results, about)
 		report.Table(text, name, results, report.TableOptions{Strict: o.strict, Verbose: o.verbose})
 		if o.format == "github" {
 			report.GitHub(stdout, name, results, o.strict)
@@ -165,7 +172,8 @@ func (o *options) conclude(stdout io.Writer, agents map[string][]*autobahn.Resul
 		}
 	}
 	if len(names) > 1 {
-		report.Summary(text, names, agents)
+		fmt.Fprintln(text)
+		errs = append(errs, all.Summary(text))
 	}
 	if missing > 0 {
 		fmt.Fprintf(text, "%d cases were not played\n", missing)

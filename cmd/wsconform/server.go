@@ -188,7 +188,7 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 	if ctx.Err() != nil {
 		cut = context.Cause(ctx)
 	}
-	return o.concludeCut(cut, stdout, agents, names, cases, played, all)
+	return o.concludeCut(cut, stdout, agents, names, played, all)
 }
 
 // look says what will keep cases from being played.
