@@ -8,7 +8,8 @@
 # make conformance  our servers and our client through all cases, against golden verdicts
 # make autobahn     the same through the original suite's Docker image, where Docker is
 # make peers        build other libraries' servers: bin/peers
-# make peers-table  other libraries' servers through all cases: a table and pages
+# make peers-table  other servers and clients, and ours, through all cases: tables and pages
+# make site         the same, the benchmark's plots and the handbook as a static site: dist/site
 # make dist         static archives of every program, with checksums, in dist/archives
 # make faults  CPU, latency, memory and long runs, and attacks: prints what it measured (8 minutes)
 # make faults-cluster  three nodes and their Redis, broken under random clients, for FAULTS_FOR=30m; the same with failovers
@@ -24,7 +25,7 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 NODE = cmd/hawser/testdata/node
 PEERS_DIR = cmd/wsbench/peers
 
-.PHONY: run cluster build test tools race fuzz faults faults-cluster soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table dist lint layers clean
+.PHONY: run cluster build test tools race fuzz faults faults-cluster soak scale mutate bench bench-peers bench-table peers conformance autobahn peers-table site dist lint layers clean
 
 run: build
 	bin/hawser serve --listen 127.0.0.1:8080 --data data
@@ -49,7 +50,7 @@ tools:
 	@.ci/need chromium,google-chrome,google-chrome-stable,chromium-browser=chromium \
 		firefox-esr,firefox=firefox-esr WebKitWebDriver=webkit2gtk-driver Xvfb=xvfb node=nodejs npm=npm prometheus=prometheus \
 		redis-server,valkey-server=redis-server nginx=nginx haproxy=haproxy
-	@for package in $(NODE)/node_modules/ws $(PEERS_DIR)/node/node_modules/ws $(PEERS_DIR)/node/node_modules/socket.io; do \
+	@for package in $(NODE)/node_modules/ws $(PEERS_DIR)/node/node_modules/ws $(PEERS_DIR)/node/node_modules/socket.io $(PEERS_DIR)/node/node_modules/undici; do \
 		if command -v npm >/dev/null 2>&1 && [ ! -d $$package ]; then \
 			(cd $${package%/node_modules/*} && npm install --no-package-lock --no-audit --no-fund --silent) || echo "tools: npm could not install $$package"; fi; done
 
@@ -94,7 +95,7 @@ mutate:
 
 # ROUNDS, LOADS and PEERS choose what is measured: see cmd/wsbench/peers/bench.sh.
 peers: build tools
-	cd $(PEERS_DIR) && $(GO) build -o ../../../bin/peers ./serve
+	cd $(PEERS_DIR) && $(GO) build -o ../../../bin/peers ./serve && $(GO) build -o ../../../bin/conform ./conform
 
 bench-peers: peers
 	$(PEERS_DIR)/bench.sh dist/bench
@@ -121,8 +122,14 @@ conformance: build
 autobahn: build
 	.ci/original
 
+# What chooses the peers stands in .ci/peers-table.
 peers-table: peers
 	.ci/peers-table
+
+# Verdicts that "make peers-table" left are taken as they are.
+site: build
+	@[ -d dist/peers ] || $(MAKE) peers-table
+	bin/site --out dist/site --version "$$(git describe --tags --always --dirty)"
 
 dist:
 	.ci/dist

@@ -9,8 +9,8 @@
 // both over the project's own WebSocket client; WebKit, the engine of Safari, by
 // WebDriver in the form of WebKitGTK's MiniBrowser.
 //
-// Only tests import the package, so that no program links it. It knows nothing of
-// the page that is opened.
+// Only tests import the package, and the program with which browsers play wsconform's
+// cases. It knows nothing of the page that is opened.
 //
 // Read browser.go and tab.go. Each engine is a file of its own; process.go is what
 // ends them all, also when the test is killed.

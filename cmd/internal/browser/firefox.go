@@ -78,6 +78,7 @@ var firefoxPrefs = map[string]any{
 	"network.http.speculative-parallel-limit":                     0,
 	"network.manage-offline-status":                               false,
 	"network.prefetch-next":                                       false,
+	"network.websocket.delay-failed-reconnects":                   false, // a host whose handshake failed is dialled again at once
 	"network.trr.mode":                                            5,
 	"privacy.trackingprotection.enabled":                          false,
 	"security.remote_settings.crlite_filters.enabled":             false,
