@@ -45,13 +45,33 @@ func (n *node) here(room string, ev chat.PresenceEvent) {
 
 // findMoves tells the receiver what has become of those who have moved since then.
 func (n *node) findMoves(since time.Time) {
+	n.search(func() error { return n.searchMoves(since) })
+}
+
+// findAgain tells the receiver of those who are in rooms although it was told that they are not.
+func (n *node) findAgain(some []move) {
+	n.mu.Lock()
+	some = slices.DeleteFunc(slices.Clone(some), func(m move) bool { return !n.subscribed[chat.RoomConversation(m.room)] })
+	n.mu.Unlock()
+	n.search(func() error {
+		for some := range slices.Chunk(some, 256) {
+			if err := n.tellMoves(some, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// search does a search, until it succeeds.
+func (n *node) search(find func() error) {
 	for failures := 1; ; failures++ {
 		n.moves.mu.Lock()
 		if n.moves.searches++; n.moves.searches == 1 {
 			n.moves.heard = make(map[move]uint64)
 		}
 		n.moves.mu.Unlock()
-		err := n.searchMoves(since)
+		err := find()
 		n.moves.mu.Lock()
 		if n.moves.searches--; n.moves.searches == 0 {
 			n.moves.heard = nil
@@ -129,17 +149,17 @@ func (n *node) searchPartitions(partitions []int, from string) error {
 		}
 	}
 	for some := range slices.Chunk(moved, 256) {
-		if err := n.tellMoves(some); err != nil {
+		if err := n.tellMoves(some, true); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tellMoves tells the receiver where some users are now. What is heard of them after that was read
+// tellMoves tells the receiver where some users are now, also of those who have left, or not. What is heard of them after that was read
 // may be newer. What was heard before it is older, also if it was heard during this search, or
 // another one.
-func (n *node) tellMoves(moved []move) error {
+func (n *node) tellMoves(moved []move, left bool) error {
 	b := n.b
 	n.moves.mu.Lock()
 	before := n.moves.events
@@ -162,6 +182,8 @@ func (n *node) tellMoves(moved []move) error {
 				return err
 			}
 			ev.Kind, ev.User = chat.Joined, u
+		case rueidis.IsRedisNil(err) && !left:
+			continue
 		case rueidis.IsRedisNil(err):
 			if u, _, err := b.users.parseUser(m.user, results[2*i+1]); err == nil {
 				ev.User = u

@@ -54,6 +54,7 @@ func (p presence) Users(ctx context.Context, room string, limit int) (users []ch
 				return nil, false, err
 			}
 			if !b.anyAlive(ctx, nodes) {
+				b.hide(move{room, id}, nodes)
 				continue
 			}
 			if len(users) == limit {

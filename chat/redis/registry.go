@@ -31,6 +31,8 @@ type registry struct {
 	err   error     // of the last heartbeat
 
 	ghosts map[string]bool // nodes that are named somewhere, and were not known then
+
+	hidden map[string]map[move]bool // by node: who was left out of answers as only that one, which is dead, had them
 }
 
 type nodeState uint8
@@ -114,7 +116,13 @@ func (b *broker) beat(ctx context.Context, own map[string]bool) error {
 	}
 	b.mu.Lock()
 	b.registry.known, b.registry.at, b.registry.ghosts = known, time.Now(), make(map[string]bool)
+	again := b.registry.unhide()
 	b.mu.Unlock()
+	for _, n := range b.all() {
+		if len(again) > 0 {
+			b.wg.Go(func() { n.findAgain(again) })
+		}
+	}
 	for i, id := range ids {
 		if lives[i] == 0 {
 			b.revive(id)
@@ -126,6 +134,37 @@ func (b *broker) beat(ctx context.Context, own map[string]bool) error {
 		}
 	}
 	return nil
+}
+
+// hide takes note of somebody who was left out of an answer, as only these nodes have them. They may
+// have come to another one that did not know yet that these are dead: then nobody is told, neither of
+// that nor when the dead ones are removed.
+func (b *broker) hide(who move, nodes []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range nodes {
+		if b.registry.known[id] != dead {
+			continue
+		}
+		if b.registry.hidden == nil {
+			b.registry.hidden = make(map[string]map[move]bool)
+		}
+		if b.registry.hidden[id] == nil {
+			b.registry.hidden[id] = make(map[move]bool)
+		}
+		b.registry.hidden[id][who] = true
+	}
+}
+
+// unhide returns who was left out because of nodes that are removed by now. Called with broker.mu held.
+func (r *registry) unhide() (again []move) {
+	for id, some := range r.hidden {
+		if r.known[id] != dead {
+			again = slices.AppendSeq(again, maps.Keys(some))
+			delete(r.hidden, id)
+		}
+	}
+	return again
 }
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }

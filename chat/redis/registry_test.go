@@ -60,6 +60,39 @@ func (f *family) left(want int) {
 	await(f.t, fmt.Sprint(want, " who have left"), func() bool { return f.r.events("left") == want })
 }
 
+// Who was left out of an answer as their node is dead, and has come to a node that did not know that
+// yet, is told of when what the dead one had is removed.
+func TestComesFromADeadNode(t *testing.T) {
+	f := newFamily(t)
+	third := open(t, f.other.cfg)
+	n, _ := attach(t, third)
+	if _, err := n.Connect(ctx, "u_000"); err != nil { // so that the node is known
+		t.Fatal(err)
+	}
+	if err := n.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "ten who have come", func() bool { return f.r.events("joined") == 10 })
+	dead, nodes := f.n.roster.id, f.survivor.broker.keys.nodes()
+	f.server.Do("ZADD", nodes, -1, dead) // found by another one, who removes what it had
+	f.beat(f.survivor)
+	present(t, f.survivor, 0)
+	crowd(t, n, 10)
+	if err := n.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := third.broker.remove(dead); err != nil {
+		t.Fatal(err)
+	}
+	f.server.Do("ZADD", nodes, -time.Now().UnixMilli(), dead)
+	f.beat(f.survivor)
+	await(t, "those who have come again", func() bool { return f.r.events("joined") == 20 })
+	if n := f.r.events("left"); n != 0 {
+		t.Errorf("%d have left", n)
+	}
+	present(t, f.survivor, 10)
+}
+
 // A node that misses some heartbeats stays. One that is silent for half of the TTL is gone with the
 // next heartbeat of any other: it is not counted, the others are told, and what it had is removed.
 // If it lives on, its people come back.

@@ -31,6 +31,7 @@ const (
 	Reload       Kind = "reload"       // told to read it anew: Seq, Epoch
 	Read         Kind = "read"         // a page of history: Began, After, Messages, More, Damaged
 	Present      Kind = "present"      // who is in a room: Began, Users
+	Moved        Kind = "moved"        // told that one of Users has come or gone: Reason. For those who read the history
 
 	// Lossy: from Began to At something was done to the service that may lose what was
 	// stored, such as FLUSHALL. What was acknowledged more than Window before Began is

@@ -38,6 +38,9 @@ func (c *client) handle(l *link, p packet) {
 		case "unsubscribed":
 			c.deaf(l, p.ReceiverID, consistency.Unsubscribed)
 		}
+		if here := l.here[p.ReceiverID]; here != nil && p.UserID != "" {
+			c.record(l, consistency.Event{Kind: consistency.Moved, Conversation: p.ReceiverID, Users: []string{p.UserID}, Reason: p.Event})
+		}
 		l.moved(p)
 	case "error":
 		c.refused(l, r, p)
