@@ -77,6 +77,21 @@ func (u *Upgrader) AppendAnswer(dst []byte, f *Fields) (answered []byte, res Res
 	return append(a.append(dst), "\r\n"...), a.result(), true
 }
 
+// AppendAnswerTo is AppendAnswer for a request that has been parsed into an http.Request, so
+// that u's functions can be asked. refusal is what Upgrade would answer, or nil.
+func (u *Upgrader) AppendAnswerTo(dst []byte, r *http.Request) (answered []byte, res Result, refusal *Error) {
+	f := fieldsOf(r)
+	if refusal = u.checkRequest(r, f); refusal != nil {
+		return dst, Result{}, refusal
+	}
+	a, refusal := u.choose(r, f)
+	if refusal != nil {
+		return dst, Result{}, refusal
+	}
+	a.key = f.Key[0]
+	return appendExtra(a.append(dst), a.extra), a.result(), nil
+}
+
 // admitsOrigin is checkOrigin without functions, for requests without TLS whose target
 // begins with a slash.
 func (u *Upgrader) admitsOrigin(f *Fields) bool {

@@ -188,6 +188,9 @@ type accepted struct {
 	counted bool          // its request counts already for MaxRequestRatePerAddress
 	due     time.Time     // when its first request must have come
 
+	judgement *judgement // Loop only. nil unless its request is being judged.
+	denial    *denial    // what net/http must answer to its first request; nil: it judges for itself
+
 	used  atomic.Bool // there was a request
 	idle  atomic.Bool // the next byte is the first of a request
 	given atomic.Bool // net/http has given it away (Hijack)
@@ -265,6 +268,14 @@ func (a *accepted) Close() error {
 	a.s.http.gone(a)
 	a.noteUnused()
 	return a.Conn.Close()
+}
+
+// remoteText is its peer's address as net/http shows it.
+func (a *accepted) remoteText() string {
+	if a.peer.IsValid() {
+		return a.peer.String()
+	}
+	return "@" // a Unix socket without a name
 }
 
 // noteUnused tells the program of a connection that ends without a request.

@@ -46,8 +46,8 @@ type Config struct {
 
 	// Admit, if set, decides about each opening handshake that Upgrader has found valid:
 	// its form, version and key are right, and its Origin, if it has one, may connect. It
-	// runs on net/http's goroutine, so it may block, and before the answer. The value
-	// that it returns becomes the connection's Value.
+	// runs on a goroutine, so it may block, and before the answer; many may run at once. The
+	// value that it returns becomes the connection's Value.
 	//
 	// An error refuses the handshake. A *handshake.Error is answered with its Status,
 	// Header and Reason; any other error with 403, and its text only goes to Refused and
@@ -221,6 +221,12 @@ type Config struct {
 	// nothing but probes.
 	Probe func(r *http.Request) http.Handler
 
+	// MaxAdmitting is the maximum number of opening handshakes at a time about which Admit and
+	// an Upgrader's functions are asked, where loops read them (see Serve); on net/http's
+	// goroutines they are not limited. Further ones wait, for as long as HandshakeTimeout, and
+	// are then answered with 503. Default 256.
+	MaxAdmitting int
+
 	// MaxHandshakeRate is the maximum number of opening handshakes per second; further
 	// ones are answered with 503. Default: no limit.
 	MaxHandshakeRate int
@@ -261,6 +267,7 @@ func (cfg Config) withDefaults() Config {
 	number(&cfg.MaxConnsPerAddress, 2000)
 	number(&cfg.MaxHTTPConns, httpShare())
 	number(&cfg.MaxHTTPConnsPerAddress, 1000)
+	number(&cfg.MaxAdmitting, 256)
 	number(&cfg.MaxHandshakeRate, Off)
 	number(&cfg.MaxRequestRatePerAddress, Off)
 	number(&cfg.RequestBurstPerAddress, Off)

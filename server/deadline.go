@@ -16,7 +16,11 @@ func ticks(d time.Duration) uint32 { return uint32(min(d/time.Millisecond, 1<<30
 // passed; bytes that have arrived since it was armed may have postponed the deadline.
 func (l *loop) fireTimer(c *conn) {
 	if c.phase == arriving {
-		l.dropArriving(c)
+		if a := c.value.(*accepted); a.judgement != nil {
+			l.waitedTooLong(c, a)
+		} else {
+			l.dropArriving(c)
+		}
 		return
 	}
 	if c.phase >= closing {

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"syscall"
@@ -15,6 +17,7 @@ import (
 type doorway struct {
 	*listener
 	raw     syscall.RawConn // the socket's
+	http    *http.Server    // that has what the loops hand back
 	maxHead int             // the length of a request's head that net/http allows, if that is less than the loops'
 	done    chan struct{}   // closed when acceptAll returns
 
@@ -37,9 +40,9 @@ const maxBatch = 256
 
 // newDoorway returns nil if the loops cannot, or must not, read what arrives at ln: what
 // they do not know about must reach the application as it does otherwise.
-func (s *Server) newDoorway(ln *listener, maxHeaderBytes int) *doorway {
+func (s *Server) newDoorway(ln *listener, hs *http.Server) *doorway {
 	cfg := &s.cfg
-	if cfg.TLS != nil || cfg.Middleware != nil || cfg.Probe != nil || cfg.ClientAddr != nil || !s.anyByLoop() {
+	if cfg.TLS != nil || cfg.Middleware != nil || cfg.ClientAddr != nil || !s.anyByLoop() {
 		return nil
 	}
 	for _, l := range s.loops {
@@ -67,12 +70,30 @@ func (s *Server) newDoorway(ln *listener, maxHeaderBytes int) *doorway {
 	if err != nil || setAcceptOptions(raw, ln.Addr().Network(), cfg.PingInterval == 0) != nil {
 		return nil
 	}
-	d := &doorway{listener: ln, raw: raw, maxHead: maxHead, done: make(chan struct{})}
-	if maxHeaderBytes > 0 {
-		d.maxHead = min(maxHead, maxHeaderBytes+4<<10) // net/http allows so much more
+	d := &doorway{listener: ln, raw: raw, http: hs, maxHead: maxHead, done: make(chan struct{})}
+	if hs.MaxHeaderBytes > 0 {
+		d.maxHead = min(maxHead, hs.MaxHeaderBytes+4<<10) // net/http allows so much more
 	}
 	d.some.L = &d.mu
 	return d
+}
+
+// requestContext returns the context of a request on a connection, with the values that
+// net/http gives its own.
+func (d *doorway) requestContext(fd int) context.Context {
+	ctx := context.WithValue(context.Background(), http.ServerContextKey, d.http)
+	return context.WithValue(ctx, http.LocalAddrContextKey, d.localAddr(fd))
+}
+
+// localAddr returns the address at which a connection was accepted.
+func (d *doorway) localAddr(fd int) net.Addr {
+	at := d.Addr()
+	if tcp, ok := at.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		if addr := localOf(fd); addr.IsValid() {
+			return net.TCPAddrFromAddrPort(addr)
+		}
+	}
+	return at
 }
 
 // acceptAll accepts until the listener is closed. Errors that pass are waited out, as

@@ -64,6 +64,16 @@ func peerOf(sa *unix.RawSockaddrAny) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
+// localOf returns the local address of a socket.
+func localOf(fd int) netip.AddrPort {
+	var sa unix.RawSockaddrAny
+	size := uint32(unix.SizeofSockaddrAny)
+	if _, _, e := unix.RawSyscall(unix.SYS_GETSOCKNAME, uintptr(fd), uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size))); e != 0 {
+		return netip.AddrPort{}
+	}
+	return peerOf(&sa)
+}
+
 // port reads a port in network byte order.
 func port(p *uint16) uint16 {
 	b := (*[2]byte)(unsafe.Pointer(p))

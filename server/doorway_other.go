@@ -19,3 +19,5 @@ func acceptFrom(uintptr) (int, netip.AddrPort, error) {
 
 func connOf(int) (net.Conn, error) { return nil, errors.ErrUnsupported }
 func closeDescriptor(int)          {}
+
+func localOf(int) netip.AddrPort { return netip.AddrPort{} }

@@ -91,7 +91,7 @@ type endpoint struct {
 	fragments FragmentHandler                              // the handler, if it is one
 	maxConns  int64                                        // 0: no limit
 
-	byLoop bool // it has no functions that want an http.Request
+	asks bool // it has functions that want an http.Request
 
 	conns atomic.Int64 // if there is a limit
 
@@ -131,7 +131,7 @@ func (e *endpoint) config(cfg *wsproto.Config, maxMessage int) *wsproto.Config {
 func newEndpoint(cfg *Config) *endpoint {
 	e := &endpoint{handler: cfg.Handler, upgrader: cfg.Upgrader, admit: cfg.Admit}
 	u := &e.upgrader
-	e.byLoop = e.admit == nil && u.Subprotocol == nil && u.CheckOrigin == nil && u.Header == nil
+	e.asks = e.admit != nil || u.Subprotocol != nil || u.CheckOrigin != nil || u.Header != nil
 	e.writable, _ = cfg.Handler.(WritableHandler)
 	e.freezer, _ = cfg.Handler.(Freezer)
 	e.fragments, _ = cfg.Handler.(FragmentHandler)
@@ -193,19 +193,7 @@ func (s *Server) endpointAt(path string) *endpoint {
 }
 
 // anyByLoop reports whether a loop can answer handshakes of any endpoint.
-func (s *Server) anyByLoop() bool {
-	if s.cfg.HTTP == nil && s.endpoint.byLoop {
-		return true
-	}
-	if paths := s.paths.Load(); paths != nil {
-		for _, e := range *paths {
-			if e.byLoop {
-				return true
-			}
-		}
-	}
-	return false
-}
+func (s *Server) anyByLoop() bool { return s.cfg.HTTP == nil || s.paths.Load() != nil }
 
 // route gives the requests of endpoints that have a path to them, and others to next.
 func (s *Server) route(next http.Handler) http.Handler {

@@ -18,10 +18,10 @@ import (
 //
 // Opening handshakes that are plainly that are read and answered by the loops, and the rest
 // by net/http, with the same rules: on Linux, where ln is a *net.TCPListener or
-// *net.UnixListener, and Config has none of TLS, Middleware, Probe and ClientAddr, nor a
+// *net.UnixListener, and Config has none of TLS, Middleware and ClientAddr, nor a
 // ConnState or context of its own in HTTPServer. That concerns each Endpoint with a Path
-// and, without Config.HTTP, Config's own, unless they have an Admit or an Upgrader with
-// functions. Connections of such a listener have the kernel's keep-alive probes only if
+// and, without Config.HTTP, Config's own. Their Admit, Probe and functions of Upgraders are
+// asked by goroutines (see MaxAdmitting). Connections of such a listener have the kernel's keep-alive probes only if
 // PingInterval is Off.
 //
 // Otherwise, a listener from net.ListenConfig{KeepAlive: -1} saves four system calls per
@@ -46,7 +46,7 @@ func (s *Server) Serve(ln net.Listener) error {
 	}
 	var door *doorway
 	if !seen {
-		door = s.newDoorway(counted, hs.MaxHeaderBytes)
+		door = s.newDoorway(counted, hs)
 	}
 	if door != nil {
 		go door.acceptAll()

@@ -18,7 +18,7 @@ type mailbox struct {
 	data   []byte // Guarded by mu. The tasks' payloads.
 	bytes  int    // Guarded by mu. What the tasks and their messages use.
 	asleep bool   // Guarded by mu. The loop waits, or is about to, and has to be woken.
-	dozing bool   // Guarded by mu. It is asleep, but for no longer than dozeTime: taskOpen need not wake it.
+	dozing bool   // Guarded by mu. It is asleep, but for no longer than dozeTime: what opens connections need not wake it.
 	closed bool   // Guarded by mu. The loop has ended.
 }
 
@@ -43,6 +43,7 @@ const (
 	taskOpen
 	taskArrive   // takes an accepted connection
 	taskDisplace // closes an arriving connection
+	taskJudged   // a goroutine of the pool has judged a handshake
 	taskStop
 	taskCut
 	taskPanicked // expels the connection, because a callback of it panicked
@@ -51,24 +52,25 @@ const (
 
 // task is one thing for a loop to do, usually to one connection.
 type task struct {
-	kind     taskKind
-	op       frame.Opcode
-	policy   Policy
-	code     wsproto.CloseCode
-	to       Conn
-	from     int // the payload's place in the mailbox's data
-	end      int
-	fin      bool
-	size     int // bytes that count as posted, or that were refused
-	m        *wsproto.Prepared
-	adoption *adoption
-	arrival  *accepted
-	group    *members
-	except   []Conn // members that are not sent it
-	state    *state // nil: the message is not a version of one
-	over     time.Duration
-	do       func(LoopConn)
-	call     func()
+	kind      taskKind
+	op        frame.Opcode
+	policy    Policy
+	code      wsproto.CloseCode
+	to        Conn
+	from      int // the payload's place in the mailbox's data
+	end       int
+	fin       bool
+	size      int // bytes that count as posted, or that were refused
+	m         *wsproto.Prepared
+	adoption  *adoption
+	arrival   *accepted
+	judgement *judgement
+	group     *members
+	except    []Conn // members that are not sent it
+	state     *state // nil: the message is not a version of one
+	over      time.Duration
+	do        func(LoopConn)
+	call      func()
 }
 
 // maxMail is the maximum number of bytes in a mailbox. An empty mailbox takes anything, and
@@ -128,7 +130,7 @@ func (l *loop) put(t task, p []byte) {
 	t.end = len(b.data)
 	b.tasks = append(b.tasks, t)
 	l.hasMail.Store(true)
-	if b.asleep && !(b.dozing && (t.kind == taskOpen || t.kind == taskArrive)) {
+	if b.asleep && !(b.dozing && (t.kind == taskOpen || t.kind == taskArrive || t.kind == taskJudged)) {
 		// With mu held: a loop closes its mailbox before it releases its kernel.
 		b.asleep = false
 		l.k.wake()
@@ -177,6 +179,9 @@ func (l *loop) do(t *task, data []byte) {
 		return
 	case taskArrive:
 		l.arrivals = append(l.arrivals, t.arrival)
+		return
+	case taskJudged:
+		l.judged(t.judgement)
 		return
 	case taskDisplace:
 		if c := t.to.conn; c.gen() == t.to.gen && c.phase == arriving {

@@ -46,12 +46,19 @@ func (l *loop) arrive() {
 		if c.phase != arriving || c.value != any(a) {
 			continue
 		}
+		judging := a.judgement != nil
 		if err := l.k.add(int(c.fd), wantRead, c.slot, c.gen()); err != nil {
 			l.cfg.Logger.Error("the system cannot watch another descriptor", "error", err)
+			if judging {
+				continue // it is only not noticed if the client gives up
+			}
 			l.handBack(c, a, a.head)
 			continue
 		}
 		c.mask = wantRead
+		if judging {
+			continue
+		}
 		if l.cfg.HandshakeTimeout > 0 {
 			l.arm(c, uint32(a.since/time.Millisecond)+ticks(l.cfg.HandshakeTimeout))
 		}
@@ -93,8 +100,12 @@ func (l *loop) readOpening(c *conn) {
 func (l *loop) answerOpening(c *conn, a *accepted, p []byte) {
 	s := a.s
 	e := s.endpointAt(l.request.path)
-	if e == nil || !e.byLoop || l.request.length > a.door.maxHead {
+	if e == nil || l.request.length > a.door.maxHead {
 		l.handBack(c, a, p)
+		return
+	}
+	if e.asks || s.cfg.Probe != nil {
+		l.judge(c, a, e, p)
 		return
 	}
 	o := l.newAdoption()
@@ -106,22 +117,33 @@ func (l *loop) answerOpening(c *conn, a *accepted, p []byte) {
 		l.handBack(c, a, p)
 		return
 	}
-	if !s.http.claim(a) { // another connection has its place
-		s.unreserve(o)
-		l.dropArriving(c)
-		return
+	o.res = res
+	l.accept(c, a, o, answer, p[l.request.length:])
+}
+
+// accept answers a handshake with a 101. What the client has sent after its request is left.
+func (l *loop) accept(c *conn, a *accepted, o *adoption, answer, left []byte) {
+	s := a.s
+	lost := !s.http.claim(a) // another connection has its place
+	var n int
+	if !lost {
+		var err error
+		n, err = l.k.write(int(c.fd), answer)
+		lost = err != nil && err != syscall.EAGAIN && err != syscall.EINTR
 	}
-	n, err := l.k.write(int(c.fd), answer)
-	if err != nil && err != syscall.EAGAIN && err != syscall.EINTR {
+	if lost {
 		s.unreserve(o)
+		o.admission.fail()
 		l.dropArriving(c)
 		return
 	}
 	s.answers.count(101)
 	a.used.Store(true)
 	o.conn, o.fd, o.watched = c.handle(), int(c.fd), c.mask != 0
-	o.res = res
-	if left := p[l.request.length:]; len(left) > 0 {
+	if o.admission != nil {
+		o.admission.attach(o.conn)
+	}
+	if len(left) > 0 {
 		o.left = bytes.Clone(left)
 	}
 	l.disarm(c)
@@ -177,6 +199,11 @@ func (l *loop) handBack(c *conn, a *accepted, read []byte) {
 // dropArriving closes an arriving connection.
 func (l *loop) dropArriving(c *conn) {
 	a := c.value.(*accepted)
+	if a.judgement != nil {
+		a.judgement.cancel()
+		a.judgement.giveUp()
+		a.judgement = nil
+	}
 	a.s.http.gone(a)
 	a.noteUnused()
 	l.k.close(int(c.fd))

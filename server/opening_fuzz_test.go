@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -88,11 +89,23 @@ func byLoop(u *handshake.Upgrader, raw []byte) (o outcome, v verdict) {
 	if v = head.parse(raw); v != complete {
 		return o, v
 	}
+	if u.Header != nil {
+		return byPool(u, raw, &head)
+	}
 	answer, res, ok := u.AppendAnswer(nil, &head.fields)
 	if !ok {
 		return o, doubtful
 	}
 	return outcome{string(answer), res, string(raw[head.length:])}, complete
+}
+
+// byPool does with a request what a goroutine of the pool does.
+func byPool(u *handshake.Upgrader, raw []byte, head *opened) (o outcome, v verdict) {
+	j := &judgement{s: new(Server), e: &endpoint{upgrader: *u}, request: raw[:head.length], ctx: context.Background()}
+	if j.ask(); j.answer == nil {
+		return o, doubtful
+	}
+	return outcome{string(j.answer), j.res, string(raw[head.length:])}, complete
 }
 
 // FuzzOpening verifies that a loop accepts nothing that net/http would not accept, and
@@ -112,6 +125,8 @@ func FuzzOpening(f *testing.F) {
 		for mode := range byte(8) {
 			f.Add([]byte(hello+more+"\r\n"+frame), mode)
 		}
+		f.Add([]byte(hello+more+"\r\n"+frame), byte(32))
+		f.Add([]byte(hello+more+"\r\n"+frame), byte(32|64|7))
 	}
 	for _, edit := range [][2]string{
 		{"/chat", "/"}, {"/chat", "*"}, {"/chat", "//chat"}, {"/chat", "http://a.example/chat"}, {"/chat", "/chat?a=%zz&b=;\"<>"}, {"/chat", "/a%2"}, {"/chat", "/a#b"}, {"/chat", "/a?b#c"}, {"/chat", "/\xe4"},
@@ -132,6 +147,13 @@ func FuzzOpening(f *testing.F) {
 		}
 		if mode&4 != 0 {
 			u.Deflate = &handshake.DeflateOptions{ServerContextTakeover: mode&8 != 0, ClientNoContextTakeover: mode&16 != 0}
+		}
+		if mode&32 != 0 {
+			asking := askingUpgrader()
+			u.Subprotocol, u.CheckOrigin, u.Header = asking.Subprotocol, asking.CheckOrigin, asking.Header
+			if mode&64 != 0 {
+				u.Header = func(r *http.Request) http.Header { return http.Header{"X-Seen": {fmt.Sprint(r.URL, r.Header, r.Host)}} }
+			}
 		}
 		o, v := byLoop(u, raw)
 		if v == complete {

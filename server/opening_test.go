@@ -115,19 +115,22 @@ func TestOpeningRefused(t *testing.T) {
 		"fold": upgradeRequest("/", "A: b\r\n c\r\n"), "bare LF": strings.ReplaceAll(good, "\r\n", "\n"), "bare CR": upgradeRequest("/", "A: b\rc\r\n"), "no colon": upgradeRequest("/", "A\r\n"),
 		"lines": upgradeRequest("/", strings.Repeat("A: b\r\n", 100)), "long": long + strings.Repeat("x", 17<<10), "16 KiB": upgradeRequest("/", "A: "+strings.Repeat("x", 16<<10-len(upgradeRequest("/", "A: \r\n")))+"\r\n"),
 		"16 KiB + 1": upgradeRequest("/", "A: "+strings.Repeat("x", 16<<10-len(upgradeRequest("/", "A: \r\n"))+1)+"\r\n"), "absolute": upgradeRequest("http://h/", ""), "empty lines": "\r\n\r\n" + good, "pipelined": "GET / HTTP/1.1\r\nHost: h\r\n\r\n" + good,
+		"refused": upgradeRequest("/refused", ""), "unknown": upgradeRequest("/unknown", ""), "asks for a name": upgradeRequest("/", "Sec-WebSocket-Protocol: chat, x\r\n"), "probe": upgradeRequest("/probe", ""),
 		"half": good[:40], "half a line": good[:5], "nothing": "", "authority": upgradeRequest("//h/a", ""), "fragment": upgradeRequest("/a#b", ""), "percent": upgradeRequest("/a%zz", ""),
 	}
 	for how, cfg := range map[string]Config{
 		"": {}, "full": {MaxConns: 1}, "address full": {MaxConnsPerAddress: 1}, "handshake rate": {MaxHandshakeRate: 1}, "request rate": {MaxRequestRatePerAddress: 1},
 		"budget": {MemoryBudget: 1}, "listed": {Upgrader: handshake.Upgrader{Origins: []string{"https://good.example"}}},
+		"judged": {Upgrader: askingUpgrader(), Admit: pickyAdmit, Probe: probeOf("/probe")}, "judged and full": {MaxConns: 1, Admit: pickyAdmit}, "judged and rate": {MaxRequestRatePerAddress: 1, Admit: pickyAdmit},
 	} {
 		cfg.Handler = funcs{message: echo}
-		if how != "" { // most requests end before a limit is looked at
+		cases := cases
+		if how != "" && how != "judged" { // most requests end before a limit is looked at
 			cases = map[string]string{"good": good, "other page": cases["other page"], "no upgrade": cases["no upgrade"]}
 		}
 		loops, ref := start(t, cfg), start(t, onlyHTTP(cfg))
 		for _, ts := range []*testServer{loops, ref} {
-			if how != "" && how != "budget" && how != "listed" {
+			if how != "" && how != "budget" && how != "listed" && how != "judged" {
 				c := ts.dial(t, "/")
 				c.text("x")
 				c.expect(`text "x"`)

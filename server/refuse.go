@@ -28,6 +28,7 @@ var (
 	refusedRequests    = &refusal{LimitRequestsPerAddress, http.StatusTooManyRequests, "1", "too many requests from this address"}
 	refusedBudget      = &refusal{LimitMemory, http.StatusServiceUnavailable, "5", "the server's memory budget is spent, try again later"}
 	refusedProbesOnly  = &refusal{NumLimits, http.StatusBadRequest, "", "this connection did not begin with a PROXY header, so only health probes are answered on it"}
+	refusedAdmitting   = &refusal{NumLimits, http.StatusServiceUnavailable, "5", "the server is busy, try again later"}
 	refusedStopping    = &refusal{NumLimits, http.StatusServiceUnavailable, "5", "the server is shutting down"}
 )
 

@@ -35,7 +35,8 @@ type Server struct {
 	descriptors descriptors
 	http        httpConns
 	paths       atomic.Pointer[map[string]*endpoint] // of endpoints that have one
-	barrier     barrier                              // for requests, while the server is frozen
+	judges      judges
+	barrier     barrier // for requests, while the server is frozen
 
 	mu        sync.Mutex
 	listeners []net.Listener       // Guarded by mu. On which Serve was called, and has not returned.
@@ -54,6 +55,7 @@ func New(cfg Config) (*Server, error) {
 	s.descriptors.init()
 	s.http.max, s.http.maxPerAddress, s.http.maxSurplus = s.cfg.MaxHTTPConns, s.cfg.MaxHTTPConnsPerAddress, s.descriptors.reserve/2
 	s.http.now = s.cfg.now
+	s.judges.max = s.cfg.MaxAdmitting
 	s.endpoint = newEndpoint(&s.cfg)
 	s.newLimits()
 	s.budget.limit = int64(s.cfg.MemoryBudget)
@@ -86,7 +88,14 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request, e *endpoint) 
 		s.refuseFor(w, r, refusedStopping)
 		return
 	}
-	if from, _ := r.Context().Value(acceptedKey{}).(*accepted); from == nil { // otherwise it is inside already
+	from, _ := r.Context().Value(acceptedKey{}).(*accepted)
+	if from != nil && from.denial != nil {
+		d := from.denial
+		from.denial = nil
+		d.refuse(s, w, r)
+		return
+	}
+	if from == nil { // otherwise it is inside already
 		if s.barrier.enter(r.Context()) != nil {
 			return
 		}
@@ -117,12 +126,16 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request, e *endpoint) 
 	err := s.upgrade(w, r, o)
 	adopted = err == nil
 	if err != nil {
-		if isExhausted(err) {
-			s.logExhausted(err)
-			return
-		}
-		s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "host", r.Host, "path", r.URL.Path, "error", err)
+		s.logFailedUpgrade(r, err)
 	}
+}
+
+func (s *Server) logFailedUpgrade(r *http.Request, err error) {
+	if isExhausted(err) {
+		s.logExhausted(err)
+		return
+	}
+	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "host", r.Host, "path", r.URL.Path, "error", err)
 }
 
 // upgrade does the handshake and hands the connection, with its reserved place, to a

@@ -18,7 +18,11 @@ const slowTurn = 100 * time.Millisecond
 func (l *loop) event(ev event) {
 	c := l.at(ev.slot)
 	if c.phase == arriving && c.gen() == ev.gen {
-		l.readOpening(c)
+		if a := c.value.(*accepted); a.judgement != nil {
+			l.readEarly(c, a)
+		} else {
+			l.readOpening(c)
+		}
 		return
 	}
 	if c.gen() != ev.gen || !c.present() {

@@ -89,7 +89,7 @@ func TestHandshakeAfterThaw(t *testing.T) {
 	m := newMover()
 	cfg := moverConfig(m)
 	cfg.HandshakeTimeout = 300 * time.Millisecond
-	a := startMover(t, cfg)
+	a := startMover(t, onlyHTTP(cfg)) // whose time is not injected
 	c := a.begin(t, 10)
 	late := a.begin(t, 10)
 	arrived(t, c)
