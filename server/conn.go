@@ -79,10 +79,14 @@ func (c Conn) Evict() error {
 }
 
 // Pause stops (true) or resumes (false) reading from the peer. Messages that have
-// already been read may still be delivered after it; LoopConn.Pause in OnMessage is exact. A
-// paused connection is not pinged, because the silence is ours. Closing still works:
-// when the peer ends a paused connection, what had been read is delivered before
-// OnClose. Two pauses are ended by one resume.
+// already been read may still be delivered after it; LoopConn.Pause in OnMessage is exact. Two
+// pauses are ended by one resume.
+//
+// A paused connection still ends when the peer ends it: what it had sent is delivered before
+// OnClose. If it has sent more than the system takes, a few MiB at most, that is noticed when the next
+// ping gets no answer but a reset. So a paused connection is pinged at PingInterval, but not
+// closed because no pong is read. If the peer's machine is gone, or the network, TCP
+// notices that ping after its own retries, which take minutes.
 func (c Conn) Pause(paused bool) {
 	if c.closed() {
 		return

@@ -31,7 +31,8 @@ func (l *loop) fireTimer(c *conn) {
 	} else {
 		if c.mask&wantRead == 0 {
 			// We are not reading, so the silence says nothing about the peer.
-			c.heard, c.began, c.pinged = l.now, l.now, 0
+			c.began, c.pinged = l.now, 0
+			l.probe(c)
 		}
 		l.checkPing(c)
 		l.checkAssembly(c)
@@ -71,6 +72,11 @@ func (l *loop) checkPing(c *conn) {
 	if c.pinged == 0 { // misses are not limited
 		c.pinged, c.heard = 1, l.now
 	}
+	l.ping(c)
+	l.arm(c, c.heard+every*uint32(c.pinged+1))
+}
+
+func (l *loop) ping(c *conn) {
 	var text [20]byte
 	payload := strconv.AppendInt(text[:0], l.unixMilli(), 10)
 	l.growArena(2 + 4 + len(payload))
@@ -79,7 +85,21 @@ func (l *loop) checkPing(c *conn) {
 		l.arena = b
 		l.queue(c, b[from:])
 	}
-	l.arm(c, c.heard+every*uint32(c.pinged+1))
+}
+
+// probe pings a peer from which nothing is read. No pong is awaited, but the peer's system
+// must acknowledge the bytes, or reset the connection if the peer is gone. Otherwise we might
+// never know: if more has been sent than our system takes, the end of the stream waits
+// behind that.
+func (l *loop) probe(c *conn) {
+	every := ticks(l.cfg.PingInterval)
+	if every == 0 || before(l.now, c.heard+every) {
+		return
+	}
+	c.heard = l.now
+	if c.out == nil { // otherwise what waits there is as good
+		l.ping(c)
+	}
 }
 
 // checkAssembly closes a connection whose message takes too long to arrive.

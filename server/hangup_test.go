@@ -1,9 +1,13 @@
 package server
 
 import (
+	"errors"
+	"io"
 	"net"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/hawser-ws/hawser/frame"
 )
@@ -95,5 +99,53 @@ func TestR10HangUp(t *testing.T) {
 				t.Errorf("%d connections open", n)
 			}
 		})
+	}
+}
+
+// A peer that has sent more than a paused connection takes, and is gone, resets the connection when it
+// is pinged: the end of its stream never arrives.
+func TestPausedPeerGone(t *testing.T) {
+	opened, closed := make(chan Conn, 1), make(chan error, 1)
+	ts := start(t, Config{Loops: 1, PingInterval: 30 * time.Second, PingMisses: 1, Handler: funcs{open: func(c LoopConn) { opened <- c.Conn() }, close: end(closed)}})
+	if onGoroutines() {
+		t.Skip("a goroutine that holds input reads no further, and sees no reset behind it until it is resumed")
+	}
+	c := ts.dial(t, "/")
+	receive(t, opened).Pause(true)
+	ts.until(t, 0, func(p *conn) bool { return p.mask&wantRead == 0 })
+	frame := masked(0x82, strings.Repeat("x", 60000))
+	nc := c.nc.(*net.TCPConn)
+	sent := 0
+	for err := error(nil); err == nil; sent++ { // until both systems' buffers are full
+		nc.SetWriteDeadline(time.Now().Add(200 * time.Millisecond))
+		_, err = nc.Write(frame)
+	}
+	// The silence is ours, however long it is: the peer is pinged, and not given up.
+	ts.clock.advance(5 * time.Minute)
+	if len(closed) > 0 {
+		t.Fatalf("closed with %v although the peer is there", <-closed)
+	}
+	pings := 0
+	for { // what is unread when a socket is closed resets the connection at once
+		nc.SetReadDeadline(time.Now().Add(200 * time.Millisecond))
+		n, err := nc.Read(c.buf)
+		if c.feed(c.buf[:n]); err != nil {
+			break
+		}
+	}
+	for ; len(c.queue) > 0; pings++ {
+		c.expect("ping")
+	}
+	if pings < 9 || pings > 11 {
+		t.Errorf("%d pings in 5 minutes", pings)
+	}
+	nc.Close()
+	ts.clock.settle()
+	if len(closed) > 0 {
+		t.Errorf("closed with %v before the peer was pinged", <-closed)
+	}
+	ts.clock.advance(31 * time.Second)
+	if err := receive(t, closed); !errors.Is(err, io.EOF) {
+		t.Errorf("after %d frames: %v", sent, err)
 	}
 }
