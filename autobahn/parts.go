@@ -30,6 +30,10 @@ func (c *Case) inParts(list func() []*Case) *Case {
 // more is learned from them, and each may take its whole time.
 const maxFailedParts = 3
 
+// partsTime is after how long no further part of a case begins, before scaling: a server
+// that takes a second for each connection is not asked a thousand times.
+const partsTime = time.Minute
+
 // connections are the parts of a case that are played: the case itself where it has none.
 func (o *Options) connections(c *Case) []*Case {
 	if c.parts == nil {
@@ -100,6 +104,9 @@ func (p *partResults) merged(c *Case, total int) *Result {
 	}
 	if r.rank() == 0 || r.Behavior == Unimplemented && r.BehaviorClose == OK {
 		r.Reason = fmt.Sprintf("%s, on %d connections", r.Reason, len(p.list))
+		if len(p.list) < total && r.Behavior != Unimplemented {
+			r.Reason += fmt.Sprintf(" of %d: there was no time for more", total)
+		}
 		return &r
 	}
 	same := 0

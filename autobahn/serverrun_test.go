@@ -213,3 +213,34 @@ func TestRepeatLate(t *testing.T) {
 		})
 	}
 }
+
+// A server that takes long for each connection is not asked for all of a case's.
+func TestPartsEnd(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, _ := Select(all, Server, []string{"H2.24"}, nil)
+	many := &Case{ID: "H2.99", Title: cases[0].Title}
+	many.inParts(func() (list []*Case) {
+		for range 100 {
+			part := *cases[0]
+			list = append(list, &part)
+		}
+		return list
+	})
+	synctest.Test(t, func(t *testing.T) {
+		target := mustTarget(t, "ws://127.0.0.1:9001/")
+		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			go func() {
+				defer theirs.Close()
+				theirs.Read(make([]byte, 4096))
+				time.Sleep(4 * time.Second)
+				theirs.Write([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"))
+			}()
+			return ours, nil
+		}
+		r := TestServer(t.Context(), target, []*Case{many}, &Options{})[0]
+		if want := "on 16 connections of 100: there was no time for more"; r.Behavior != OK || !strings.HasSuffix(r.Reason, want) {
+			t.Errorf("%s: %s, want %s", r.Behavior, r.Reason, want)
+		}
+	})
+}

@@ -137,7 +137,11 @@ func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 	}
 	parts := opt.connections(c)
 	var done partResults
+	begun := time.Now()
 	for _, part := range parts {
+		if time.Since(begun) > opt.scale(partsTime) {
+			break
+		}
 		r := testOnce(ctx, t, part, opt)
 		if ctx.Err() != nil {
 			return nil

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -57,5 +59,25 @@ func logLines(r *autobahn.Result) (list []line) {
 		}
 		list = append(list, l)
 	}
+	if r.Passes(true) {
+		return shortened(list)
+	}
 	return list
+}
+
+// The log of a case that passed is shown by its beginning and its end.
+const (
+	passedHead = 16
+	passedTail = 8
+)
+
+// shortened leaves out the middle of a passed case's log, of which nobody reads hundreds of
+// lines: a page with all of them would be too large for a phone.
+func shortened(list []line) []line {
+	left := len(list) - passedHead - passedTail
+	if left <= 1 {
+		return list
+	}
+	middle := line{At: list[passedHead].At, Dir: "·", Text: fmt.Sprintf("… %d more lines, which the case's JSON file has", left)}
+	return slices.Concat(list[:passedHead], []line{middle}, list[len(list)-passedTail:])
 }

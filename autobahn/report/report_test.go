@@ -224,3 +224,20 @@ func TestServerGone(t *testing.T) {
 		t.Errorf("%s\nwant at its end: %s", table(), line)
 	}
 }
+
+// Of a long log the page shows all where the case did not pass, and the ends otherwise.
+func TestLogLines(t *testing.T) {
+	log := &autobahn.WireLog{}
+	for i := range 100 {
+		log.Entries = append(log.Entries, autobahn.LogEntry{At: float64(i), Text: "note", Dir: autobahn.Note})
+	}
+	for verdict, want := range map[autobahn.Verdict]int{autobahn.Failed: 100, autobahn.NonStrict: 100, autobahn.OK: passedHead + 1 + passedTail} {
+		lines := logLines(&autobahn.Result{Behavior: verdict, BehaviorClose: autobahn.OK, Log: log})
+		if len(lines) != want || lines[len(lines)-1].At != 99 {
+			t.Errorf("%s: %d lines, the last of %v ms; want %d, the last of 99", verdict, len(lines), lines[len(lines)-1].At, want)
+		}
+		if verdict == autobahn.OK && !strings.Contains(lines[passedHead].Text, "76 more lines") {
+			t.Errorf("in the middle stands %q", lines[passedHead].Text)
+		}
+	}
+}

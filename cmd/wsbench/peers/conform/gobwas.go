@@ -136,7 +136,7 @@ func (e *gobwasEcho) write(op ws.OpCode, p []byte, compressed bool) error {
 	return errors.Join(err, e.w.Flush())
 }
 
-// fail sends the code of a violation, and waits for the peer's end.
+// fail sends the code of a violation and ends, without a reset of what was sent.
 func (e *gobwasEcho) fail(err error) {
 	code := ws.StatusCode(0)
 	switch {
@@ -152,6 +152,9 @@ func (e *gobwasEcho) fail(err error) {
 		f = ws.MaskFrameInPlace(f)
 	}
 	ws.WriteFrame(e.nc, f)
+	if tcp, ok := e.nc.(*net.TCPConn); ok {
+		tcp.CloseWrite()
+	}
 	e.nc.SetReadDeadline(time.Now().Add(time.Second))
 	io.Copy(io.Discard, e.nc)
 }
