@@ -36,8 +36,6 @@ type broker struct {
 	usage      *usage
 	bans       *bans
 
-	epoch func() string // the engine's, as of the last look
-
 	reborn func() (id string) // gives the process another id, as it was thought dead
 
 	// keep executes a script. kept is false if a failover may lose what it has written.

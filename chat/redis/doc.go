@@ -90,7 +90,8 @@
 // follows; also memberships and users are stored like that. A master that was stopped and goes
 // on after another one has taken over finds no replica, so that nothing which it still answers is
 // believed. Only the position at which somebody begins to hear a conversation may be of a change
-// that is not safe yet, in an epoch that is: if the change is lost, a new one begins. Where a primary has had too few replicas
+// or an epoch that is not safe yet, as nobody waits for replicas to join a room: if that is lost, a
+// new epoch begins. Where a primary has had too few replicas
 // for 30 s, people see what it has, instead of nothing, and only messages wait: they are not
 // acknowledged. WAIT says how many there are: one that is connected and was stopped does not count.
 // Who comes and goes is told at once, and told again if no replica has heard of it; what was told

@@ -49,7 +49,6 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	e.store.position, e.store.result = e.broker.position, e.broker.result
 	e.store.appended, e.store.ring, e.store.renamed = e.broker.appended, e.broker.ringFor, e.broker.renamed
 	e.store.enoughAgain = e.broker.enoughAgain
-	e.broker.epoch = e.store.knownEpoch
 	e.sessions = newSessions(e.store, e.broker)
 	e.sessions.ended = e.broker.end
 	e.bans = newBans(e.store, e.broker, e.sessions)

@@ -46,23 +46,10 @@ func (n *node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, e
 		n.b.listener.release(channel)
 	}
 	tail, err := n.bell.Subscribe(ctx, c)
-	if err == nil {
-		err = n.b.sureOf(ctx, c, tail.Epoch)
-	}
 	if err != nil {
 		n.Unsubscribe(c)
 	}
 	return tail, err
-}
-
-// sureOf waits until an epoch is at the replicas that Config.Ack asks for, before somebody is told of it
-// as they begin to hear a conversation. That of the engine is, as far as anybody remembers.
-func (b *broker) sureOf(ctx context.Context, c chat.Conversation, epoch string) error {
-	if b.cfg.Ack.Replicas == 0 || epoch == b.epoch() {
-		return nil
-	}
-	_, err := b.source.Check(ctx, c, chat.Tail{}) // another epoch, if that is in it by now, follows by Lost
-	return err
 }
 
 // unsubscribe undoes acquire, after it has failed.
