@@ -12,6 +12,8 @@ import (
 type adapter struct {
 	hub   *chat.Hub
 	watch *watch
+
+	inheritance *inheritance // while connections are taken over; otherwise nil
 }
 
 func (a *adapter) OnOpen(c server.LoopConn) {
@@ -21,7 +23,9 @@ func (a *adapter) OnOpen(c server.LoopConn) {
 }
 
 func (a *adapter) OnMessage(c server.LoopConn, op frame.Opcode, p []byte) {
-	c.Value().(*chat.Connection).Handle(op, p)
+	if conn, ok := c.Value().(*chat.Connection); ok { // unless OnOpen failed
+		conn.Handle(op, p)
+	}
 }
 
 func (a *adapter) OnClose(c server.LoopConn, err error) {
@@ -29,6 +33,25 @@ func (a *adapter) OnClose(c server.LoopConn, err error) {
 		a.watch.ended(conn, err)
 		conn.Closed()
 	}
+}
+
+// Freeze implements server.Freezer.
+func (a *adapter) Freeze(c server.LoopConn) []byte {
+	if conn, ok := c.Value().(*chat.Connection); ok {
+		return conn.Freeze()
+	}
+	return nil // it is about to end
+}
+
+// Thaw implements server.Freezer.
+func (a *adapter) Thaw(c server.LoopConn, state []byte) error {
+	if len(state) == 0 {
+		return nil
+	}
+	in := a.inheritance
+	conn, err := in.hub.Open(in.ctx, socket{c.Conn()}, chat.ConnectionInfo{RemoteAddr: c.RemoteAddr()}, state)
+	c.SetValue(conn)
+	return err
 }
 
 // socket is a connection as the hub sees it.

@@ -27,14 +27,15 @@ type admin struct {
 	metrics *metrics.Metrics
 }
 
-// openAdmin listens, if there is an address to listen on.
-func (a *app) openAdmin() error {
+// openAdmin listens, if there is an address to listen on, and no listener yet.
+func (a *app) openAdmin(ln net.Listener) (err error) {
 	if a.cfg.AdminListen == "" {
 		return nil
 	}
-	ln, err := listen.Options{Address: a.cfg.AdminListen, Mode: a.cfg.SocketMode}.Open()
-	if err != nil {
-		return err
+	if ln == nil {
+		if ln, err = (listen.Options{Address: a.cfg.AdminListen, Mode: a.cfg.SocketMode}).Open(); err != nil {
+			return err
+		}
 	}
 	a.admin = &admin{ln: ln, metrics: metrics.New()}
 	return nil
@@ -60,8 +61,8 @@ func (ad *admin) observer() chat.Observer {
 }
 
 // serve serves until close is called. If it ends for another reason, the error goes to failed.
-// api is what answers below /admin/.
-func (ad *admin) serve(h *health, api http.Handler, log *slog.Logger, failed chan<- error) {
+// through has requests wait during an upgrade. api is what answers below /admin/.
+func (ad *admin) serve(through func(http.Handler) http.Handler, h *health, api http.Handler, log *slog.Logger, failed chan<- error) {
 	if ad == nil {
 		return
 	}
@@ -69,7 +70,7 @@ func (ad *admin) serve(h *health, api http.Handler, log *slog.Logger, failed cha
 	mux.Handle("GET /metrics", ad.metrics.Handler(log))
 	mux.Handle("/admin/", api)
 	ad.http = &http.Server{
-		Handler:           adminHandler(h, mux),
+		Handler:           through(adminHandler(h, mux)),
 		ReadHeaderTimeout: 5 * time.Second,
 		ReadTimeout:       5 * time.Second,
 		WriteTimeout:      10 * time.Second,

@@ -22,6 +22,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
+	"github.com/hawser-ws/hawser/cmd/internal/upgrade"
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 )
@@ -50,57 +51,109 @@ type app struct {
 	protected adminapi.Protected // networks that must not be banned
 
 	ending atomic.Bool
+
+	program   *upgrade.Program
+	inherited bool                // from another process
+	requests  requestGate         // of administrators, which must have ended before an upgrade
+	upgrades  chan upgradeRequest // one at a time; others are refused
 }
 
-// start opens the engine, starts the loops and listens. If it fails, it closes what it has
-// opened.
-func start(cfg config.Config, log *slog.Logger) (a *app, err error) {
-	a = &app{cfg: cfg, log: log, failed: make(chan error, 2)}
-	if a.publishKey, err = publishKey(cfg); err != nil {
-		return nil, err
+// start opens the engine, starts the loops and listens; or it takes all of that over from another
+// process. If it fails, it closes what it has opened, and does not touch what is another
+// process's.
+func start(cfg config.Config, log *slog.Logger, program *upgrade.Program) (a *app, err error) {
+	a = &app{cfg: cfg, log: log, program: program, failed: make(chan error, 2), upgrades: make(chan upgradeRequest)}
+	for _, prepare := range []func() error{a.readPublishKey, a.openAudit, a.openNetwork} {
+		if err := prepare(); err != nil {
+			return nil, err
+		}
 	}
-	if err = a.openAudit(); err != nil {
-		return nil, err
+	from, err := a.inherit()
+	if err == nil {
+		err = a.begin(from)
 	}
-	if a.engine, err = openEngine(cfg, log); err != nil {
-		return nil, err
+	switch {
+	case err != nil && from != nil:
+		return nil, from.refuse(err)
+	case err != nil:
+		return nil, a.abandon(err)
 	}
-	a.engine.Bans = protectedBans{a.engine.Bans, a.protected}
-	a.health = &health{base: cfg.BasePath, ending: &a.ending, engine: a.engine.status, log: log}
-	if err = a.openNetwork(); err != nil {
-		return nil, a.engine.abandon(err)
-	}
-	if err = a.openAdmin(); err != nil {
-		return nil, a.engine.abandon(errors.Join(err, a.ln.Close()))
-	}
-	if err = a.openWatch(); err != nil {
-		return nil, a.engine.abandon(errors.Join(err, a.ln.Close(), a.admin.close()))
-	}
-	mux := http.NewServeMux()
-	handler := &adapter{watch: a.watch}
-	if a.server, err = server.New(a.serverConfig(handler, mux)); err != nil {
-		return nil, a.engine.abandon(errors.Join(err, a.ln.Close(), a.admin.close()))
-	}
-	a.hub = chat.New(a.hubConfig())
-	handler.hub = a.hub
-	a.route(mux)
-	if isAny(cfg.PublicOrigins) {
-		log.Warn("public_origins contains *: any page of the web may connect in its visitor's name")
-	}
+	a.inherited = from != nil
 	a.watch.start()
 	signals.OnHangup(a.hangup)
 	if a.admin != nil {
 		a.admin.metrics.Watch(a.server, a.hub, a.engine.Health)
 		a.admin.metrics.WatchConduct(a.watch.guard, a.watch.alerts)
 	}
-	a.admin.serve(a.health, a.adminAPI(), log, a.failed)
-	a.openControl()
+	a.admin.serve(a.requests.through, a.health, a.adminAPI(), log, a.failed)
+	a.openControl(from.listener(controlListener))
+	from.closeOthers()
 	go func() {
 		if err := a.server.Serve(a.ln); !errors.Is(err, server.ErrServerClosed) {
 			a.failed <- err
 		}
 	}()
 	return a, nil
+}
+
+// begin opens what the service consists of. from is nil unless another process has it.
+func (a *app) begin(from *inheritance) (err error) {
+	if a.engine, err = openEngine(a.cfg, from.file(), a.log); err != nil {
+		return err
+	}
+	a.engine.Bans = protectedBans{a.engine.Bans, a.protected}
+	a.health = &health{base: a.cfg.BasePath, ending: &a.ending, engine: a.engine.status, log: a.log}
+	if from == nil {
+		ln, err := a.listen()
+		if err != nil {
+			return err
+		}
+		a.setListener(ln)
+	}
+	if err = a.openAdmin(from.listener(adminListener)); err != nil {
+		return err
+	}
+	if err = a.openWatch(); err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	handler := &adapter{watch: a.watch}
+	if a.server, err = server.New(a.serverConfig(handler, mux)); err != nil {
+		return err
+	}
+	a.hub = chat.New(a.hubConfig())
+	handler.hub = a.hub
+	a.route(mux)
+	if isAny(a.cfg.PublicOrigins) {
+		a.log.Warn("public_origins contains *: any page of the web may connect in its visitor's name")
+	}
+	if from == nil {
+		return nil
+	}
+	ln, err := from.take(handler)
+	if err != nil {
+		return err
+	}
+	handler.inheritance = nil
+	a.setListener(ln)
+	return nil
+}
+
+// abandon closes what was opened for a server that could not start because of err.
+func (a *app) abandon(err error) error {
+	if a.ln != nil {
+		err = errors.Join(err, a.ln.Close())
+	}
+	err = errors.Join(err, a.admin.close())
+	if a.engine != nil {
+		err = a.engine.abandon(err)
+	}
+	return err
+}
+
+func (a *app) readPublishKey() (err error) {
+	a.publishKey, err = publishKey(a.cfg)
+	return err
 }
 
 func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
@@ -150,13 +203,14 @@ func limitHTTP(hs *http.Server) {
 	hs.MaxHeaderBytes = 12 << 10 // net/http adds 4 KiB
 }
 
-// openControl opens the control socket in the data folder. Without it, the server runs.
-func (a *app) openControl() {
+// openControl opens the control socket in the data folder, unless it is open already. Without it, the
+// server runs.
+func (a *app) openControl(ln net.Listener) {
 	if a.engine.store == nil {
 		return
 	}
 	var err error
-	if a.control, err = openControl(a.engine.store, a.cfg.Data, a.log); err != nil {
+	if a.control, err = openControl(a, ln); err != nil {
 		a.log.Warn("there is no control socket in the data folder, so \"hawser backup\" does not work while the server runs", "error", err)
 	}
 }

@@ -101,7 +101,7 @@ func mayBackUpTo(file string, o dataOptions) error {
 // copyStore writes the store of the data folder to a file, by asking the running server. If no
 // server is running, it copies the store itself, and keeps a server from starting meanwhile.
 func copyStore(ctx context.Context, dir string, to *os.File, p *progress) (how string, err error) {
-	resp, err := askServer(ctx, dir, "/backup")
+	resp, err := askServer(ctx, dir, http.MethodGet, "/backup")
 	if err == nil {
 		defer resp.Body.Close()
 		if resp.StatusCode != http.StatusOK {

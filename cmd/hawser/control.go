@@ -30,6 +30,7 @@ const (
 
 // control is the running server's interface for commands on the same machine.
 type control struct {
+	ln     net.Listener
 	server *http.Server
 	dir    *os.File // nil: the path is short enough without
 }
@@ -48,27 +49,33 @@ func socketPath(dir string) (path string, open *os.File, err error) {
 }
 
 // openControl opens the control socket. The caller must have the store open, so an existing
-// socket is that of a dead server.
-func openControl(store *bolt.Store, dir string, log *slog.Logger) (*control, error) {
-	path, open, err := socketPath(dir)
-	if err != nil {
-		return nil, err
-	}
-	ln, err := listen.Options{Address: "unix:" + path, Mode: 0o600}.Open()
-	if err != nil {
-		if open != nil {
-			open.Close()
+// socket is that of a dead server; unless it was inherited, then it is ln.
+func openControl(a *app, ln net.Listener) (*control, error) {
+	c := &control{ln: ln}
+	if ln == nil {
+		path, open, err := socketPath(a.cfg.Data)
+		if err != nil {
+			return nil, err
 		}
-		return nil, err
+		c.dir = open
+		if c.ln, err = (listen.Options{Address: "unix:" + path, Mode: 0o600}).Open(); err != nil {
+			if open != nil {
+				open.Close()
+			}
+			return nil, err
+		}
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /backup", func(w http.ResponseWriter, r *http.Request) { serveBackup(w, store, log) })
-	c := &control{dir: open, server: &http.Server{
+	mux.Handle("GET /backup", a.requests.through(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serveBackup(w, a.engine.store, a.log)
+	})))
+	mux.HandleFunc("POST /upgrade", a.serveUpgrade)
+	c.server = &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: stallTimeout,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}}
-	go c.server.Serve(ln) // until close
+		ErrorLog:          slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	}
+	go c.server.Serve(c.ln) // until close
 	return c, nil
 }
 
@@ -115,7 +122,7 @@ func (p *pressed) Write(b []byte) (int, error) {
 
 // askServer asks the server that runs on dir. The error of a server that does not run
 // is fs.ErrNotExist or ECONNREFUSED.
-func askServer(ctx context.Context, dir, what string) (*http.Response, error) {
+func askServer(ctx context.Context, dir, method, what string) (*http.Response, error) {
 	path, open, err := socketPath(dir)
 	if err != nil {
 		return nil, err
@@ -126,7 +133,7 @@ func askServer(ctx context.Context, dir, what string) (*http.Response, error) {
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", path)
 	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://hawser"+what, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "http://hawser"+what, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/hawser-ws/hawser/chat/auth"
 	"github.com/hawser-ws/hawser/chat/bolt"
@@ -19,13 +17,17 @@ import (
 //
 // A key without a store means that the key was put there before the first start, or that the
 // store was lost. Starting does not make that worse, so it is only a warning.
-func openData(dir string, sessionLife time.Duration, log *slog.Logger) (*bolt.Store, *auth.Tokens, error) {
+func openData(dir string, o bolt.Options) (*bolt.Store, *auth.Tokens, error) {
 	if missing(dir, bolt.FileName) && !missing(dir, auth.KeyFile) {
-		log.Warn("there is a token.key but no chat.db, so an empty one was made; if there should be one, stop the server and restore it with \"hawser restore\"", "data", dir)
+		o.Log.Warn("there is a token.key but no chat.db, so an empty one was made; if there should be one, stop the server and restore it with \"hawser restore\"", "data", dir)
 	}
-	store, err := bolt.Open(dir, bolt.Options{Log: log, SessionLife: sessionLife}) // first: a key is never made for a store that cannot be opened
+	store, err := bolt.Open(dir, o) // first: a key is never made for a store that cannot be opened
 	if err != nil {
 		return nil, nil, err
+	}
+	if o.Inherit != nil { // it is another process's still, which has done what follows
+		tokens, err := inheritKey(dir, store)
+		return store, tokens, err
 	}
 	// The remains of a restore that was killed.
 	if left, _ := filepath.Glob(bolt.TempName(dir, "*")); left != nil {
@@ -38,6 +40,15 @@ func openData(dir string, sessionLife time.Duration, log *slog.Logger) (*bolt.St
 		return nil, nil, errors.Join(err, store.Close(context.Background()))
 	}
 	return store, tokens, nil
+}
+
+// inheritKey reads the key of a store that another process has open.
+func inheritKey(dir string, store *bolt.Store) (*auth.Tokens, error) {
+	tokens, err := auth.Load(dir, nil)
+	if err == nil && tokens.KeyID() != store.KeyID() {
+		err = fmt.Errorf("%s is not the key of the users in %s", filepath.Join(dir, auth.KeyFile), filepath.Join(dir, bolt.FileName))
+	}
+	return tokens, err
 }
 
 func missing(dir, name string) bool {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/auth"
@@ -22,12 +23,13 @@ type engine struct {
 	usage  chat.UsageExchange // tells other nodes what was used of the limits; nil: there are none
 }
 
-// openEngine opens the engine that is configured: Redis, or the store in the data folder.
-func openEngine(cfg config.Config, log *slog.Logger) (*engine, error) {
+// openEngine opens the engine that is configured: Redis, or the store in the data folder. If another process
+// has that open, inherit is its file; otherwise nil.
+func openEngine(cfg config.Config, inherit *os.File, log *slog.Logger) (*engine, error) {
 	if cfg.Redis.On() {
 		return openRedis(cfg, log)
 	}
-	store, tokens, err := openData(cfg.Data, cfg.Chat.SessionLifetime, log)
+	store, tokens, err := openData(cfg.Data, bolt.Options{Log: log, SessionLife: cfg.Chat.SessionLifetime, Inherit: inherit})
 	if err != nil {
 		return nil, err
 	}

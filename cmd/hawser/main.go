@@ -11,6 +11,8 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/config"
@@ -19,9 +21,12 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/signals"
 	"github.com/hawser-ws/hawser/cmd/internal/spelling"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
+	"github.com/hawser-ws/hawser/cmd/internal/upgrade"
+	"github.com/hawser-ws/hawser/server/handover"
 )
 
 const usage = `usage: hawser serve [flags]    run the chat server
+       hawser upgrade          replace a running server by its new version, without a disconnect
        hawser backup FILE      back up its data, also while it runs, and verify the copy
        hawser restore FILE     restore the data of a backup
        hawser check [DATA]     read all of its data, or of a backup, and list what is lost
@@ -39,7 +44,7 @@ const usage = `usage: hawser serve [flags]    run the chat server
 Every command has --help; "hawser serve --help" lists the settings.
 `
 
-var commands = []string{"serve", "backup", "restore", "check", "new-key", "ban", "unban", "bans", "kick", "limits", "new-admin-key",
+var commands = []string{"serve", "upgrade", "backup", "restore", "check", "new-key", "ban", "unban", "bans", "kick", "limits", "new-admin-key",
 	"config", "version", "help"}
 
 // Exit statuses: 1 for errors while running, 2 for errors in the command line.
@@ -64,6 +69,8 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 	switch command {
 	case "serve":
 		return serve(args, environ, stdout, stderr, stop)
+	case "upgrade":
+		return runCommand(runUpgrade, args, environ, stdout, stderr, stop)
 	case "backup":
 		return runCommand(backup, args, environ, stdout, stderr, stop)
 	case "restore":
@@ -105,6 +112,7 @@ func run(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{})
 func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{}) int {
 	signals.Survive()
 	stdout, stderr = terminal.NewWriter(stdout), terminal.NewWriter(stderr)
+	environ = slices.DeleteFunc(slices.Clone(environ), handover.IsVariable) // it is no setting
 	cfg, warnings, err := config.Load(args, environ, os.ReadFile)
 	out, log := output.NewWriter(stdout, nil), newLog(cfg, stderr)
 	defer log.Close(flushTime)
@@ -121,18 +129,32 @@ func serve(args, environ []string, stdout, stderr io.Writer, stop <-chan struct{
 	for _, w := range warnings {
 		log.Warn(w)
 	}
-	a, err := start(cfg, log.Logger)
+	program, err := upgrade.New(1, stateFormats...)
 	if err != nil {
 		fmt.Fprintln(log, "hawser:", err)
 		return exitFailure
 	}
-	fmt.Fprintf(out, "hawser: chat at %s (%s)\n", a.url, a.engine.where)
-	fmt.Fprintln(out, "hawser: stop with Ctrl-C")
-	select {
-	case err = <-a.failed:
-	case <-stop:
+	a, err := start(cfg, log.Logger, program)
+	if err != nil {
+		fmt.Fprintln(log, "hawser:", err)
+		return exitFailure
+	}
+	defer signals.OnUpgrade(a.onSignal)()
+	notify("READY=1\nMAINPID="+strconv.Itoa(os.Getpid()), log.Logger)
+	if a.inherited {
+		fmt.Fprintf(out, "hawser: process %d serves now, with %d connections\n", os.Getpid(), a.server.Stats().Open)
+	} else {
+		fmt.Fprintf(out, "hawser: chat at %s (%s)\n", a.url, a.engine.where)
+		fmt.Fprintln(out, "hawser: stop with Ctrl-C")
+	}
+	replaced, err := a.run(stop)
+	if replaced {
+		return 0
+	}
+	if err == nil {
 		fmt.Fprintln(out, "hawser: stopping")
 	}
+	notify("STOPPING=1", log.Logger)
 	if stopErr := a.stop(); err == nil {
 		err = stopErr
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/server"
 )
 
-// openNetwork reads the certificates, if there is TLS, and listens.
+// openNetwork reads the certificates, if there is TLS.
 func (a *app) openNetwork() (err error) {
 	cfg := a.cfg
 	if !cfg.TLS.None() {
@@ -21,13 +22,18 @@ func (a *app) openNetwork() (err error) {
 			return err
 		}
 	}
-	if a.trusted, err = proxy.ParseTrusted(cfg.TrustedProxies); err != nil {
-		return err
-	}
-	a.ln, err = listen.Options{Address: cfg.Listen, Mode: cfg.SocketMode, ReusePort: cfg.ReusePort}.Open()
-	if err != nil {
-		return err
-	}
+	a.trusted, err = proxy.ParseTrusted(cfg.TrustedProxies)
+	return err
+}
+
+func (a *app) listen() (net.Listener, error) {
+	return listen.Options{Address: a.cfg.Listen, Mode: a.cfg.SocketMode, ReusePort: a.cfg.ReusePort}.Open()
+}
+
+// setListener has the Server accept from a listener what proxies and bans let through.
+func (a *app) setListener(ln net.Listener) {
+	cfg := a.cfg
+	a.ln = ln
 	a.url = listen.URL(a.ln.Addr(), a.certs != nil)
 	if cfg.ProxyProtocol {
 		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Probes: true, TLS: a.certs != nil, Log: a.log})
@@ -36,7 +42,6 @@ func (a *app) openNetwork() (err error) {
 	if strings.HasPrefix(a.url, "unix:") && len(cfg.PublicOrigins) == 0 {
 		a.log.Warn("public_origins is empty, so no page may connect: a Unix socket has no address that a page could come from")
 	}
-	return nil
 }
 
 // setNetwork configures TLS, client certificates and proxies.

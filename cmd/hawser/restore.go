@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/auth"
 	"github.com/hawser-ws/hawser/chat/bolt"
 )
@@ -76,7 +75,7 @@ func restore(ctx context.Context, args, environ []string, stdout, stderr io.Writ
 	if err := bolt.Replace(temp, o.data, exists); err != nil {
 		return err
 	}
-	store, _, err := openData(o.data, chat.SessionLife, slog.New(slog.DiscardHandler)) // puts the key where it belongs
+	store, _, err := openData(o.data, bolt.Options{Log: slog.New(slog.DiscardHandler)}) // puts the key where it belongs
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
+
+// variable tells the new process which descriptor is the channel.
+const variable = "HAWSER_HANDOVER_FD"
+
+// IsVariable reports whether an entry of an environment is what Start adds to it.
+func IsVariable(entry string) bool { return strings.HasPrefix(entry, variable+"=") }
 
 // Executable returns the absolute path of this program, for Config.Path. It must be called
 // when the program starts, because later the working directory or the file may be another one.

@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// variable tells the new process which descriptor is the channel.
-const variable = "HAWSER_HANDOVER_FD"
-
 // exitTime is how long a process that is not needed any more may take to end by itself.
 var exitTime = 2 * time.Second
 
