@@ -29,7 +29,12 @@ type replaced struct {
 // launchReplaced starts a copy of the program, which may be replaced.
 func launchReplaced(t testing.TB, args ...string) *replaced {
 	t.Helper()
-	dir := t.TempDir()
+	return launchReplacedIn(t, t.TempDir(), args...)
+}
+
+// launchReplacedIn is launchReplaced with a folder for the binary and the data.
+func launchReplacedIn(t testing.TB, dir string, args ...string) *replaced {
+	t.Helper()
 	r := &replaced{path: filepath.Join(dir, "hawser"), data: filepath.Join(dir, "data"), lines: make(chan string, 10_000)}
 	r.service = &service{t: t, http: http.DefaultClient, log: &logtest.Buffer{}, dead: make(chan struct{})}
 	r.install(program)

@@ -1,0 +1,138 @@
+//go:build faults && linux
+
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestFaultUpgrade replaces the server UPGRADES times under CLIENTS clients in rooms, who check everything
+// that they hear. Between ordinary upgrades, the new or the old process is killed at a random moment. If it was the
+// new one and it had not taken over, nobody may notice. Otherwise everything is gone, as in any crash; then what was
+// acknowledged must be stored.
+func TestFaultUpgrade(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	upgrades, clients := environNumber("UPGRADES", 100), environNumber("CLIENTS", 10_000)
+	var counts struct{ moved, undone, crashed int }
+	dir := t.TempDir()
+	for counts.moved+counts.undone < upgrades {
+		r := launchReplacedIn(t, dir, append([]string{"--limits.connections-per-user=0"}, unlimited...)...)
+		c := newAudience(t, r.service, clients, time.Second)
+		crashed := false
+		for counts.moved+counts.undone < upgrades && !crashed {
+			switch rnd.IntN(8) {
+			default:
+				syscall.Kill(r.pid, syscall.SIGUSR2)
+				r.serves(clients)
+				counts.moved++
+			case 0, 1:
+				if crashed = r.upgradeAndKill(time.Duration(rnd.IntN(400))*time.Millisecond, false); !crashed {
+					counts.undone++
+				}
+			case 2:
+				crashed = r.upgradeAndKill(time.Duration(rnd.IntN(400))*time.Millisecond, true)
+			}
+		}
+		if errs := c.stop(); len(errs) > 0 && !crashed {
+			t.Errorf("%d clients have noticed something: %v", len(errs), errs[0])
+		}
+		t.Logf("%d messages said and %d heard, the longest wait was %v", c.said.Load(), c.heard.Load(), c.takeLongest())
+		if crashed {
+			counts.crashed++
+			r = launchReplacedIn(t, dir, unlimited...)
+		}
+		c.assertStored(r.service)
+		syscall.Kill(r.pid, syscall.SIGTERM)
+		for range r.lines {
+		}
+	}
+	t.Logf("%d upgrades, %d undone, %d crashes", counts.moved, counts.undone, counts.crashed)
+}
+
+// upgradeAndKill begins an upgrade, and kills the new process after a while, or the old one. It reports whether no
+// process is left.
+func (r *replaced) upgradeAndKill(after time.Duration, old bool) (gone bool) {
+	r.t.Helper()
+	pid := r.pid
+	syscall.Kill(pid, syscall.SIGUSR2)
+	child := 0
+	for ; child == 0; child = childOf(pid) {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(after)
+	if old {
+		syscall.Kill(pid, syscall.SIGKILL)
+	} else {
+		syscall.Kill(child, syscall.SIGKILL)
+	}
+	for {
+		select {
+		case line, ok := <-r.lines:
+			switch {
+			case !ok: // nobody has the output open any more
+				return true
+			case strings.Contains(line, "upgrade failed; this process goes on") && !old:
+				return false
+			case strings.Contains(line, "serves now, with"):
+				fields := strings.Fields(line)
+				r.pid, _ = strconv.Atoi(fields[slices.Index(fields, "process")+1])
+				if old {
+					return false // it had ended, or would have
+				}
+			}
+		case <-time.After(patience):
+			r.t.Fatal("nothing is said after a process was killed")
+		}
+	}
+}
+
+// childOf returns a child of a process, or 0.
+func childOf(pid int) int {
+	lists, _ := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children") // of each thread
+	for _, list := range lists {
+		b, _ := os.ReadFile(list)
+		for _, text := range strings.Fields(string(b)) {
+			if child, err := strconv.Atoi(text); err == nil {
+				return child
+			}
+		}
+	}
+	return 0
+}
+
+// TestUpgradePause measures how long CLIENTS clients wait during UPGRADES upgrades, while something is said in all
+// rooms. It prints the longest wait for an acknowledgement with and without an upgrade, what the server says of its
+// pause, and the load of the machine.
+func TestUpgradePause(t *testing.T) {
+	upgrades, clients := environNumber("UPGRADES", 5), environNumber("CLIENTS", 15_000)
+	r := launchReplaced(t, append([]string{"--limits.connections-per-user=0", "--limits.connections=0"}, unlimited...)...)
+	c := newAudience(t, r.service, clients, 50*time.Millisecond)
+	load, _ := os.ReadFile("/proc/loadavg")
+	fmt.Printf("%d clients, load %s\n", clients, strings.TrimSpace(string(load)))
+	time.Sleep(time.Second)
+	for range upgrades {
+		c.takeLongest()
+		time.Sleep(2 * time.Second)
+		usual := c.takeLongest()
+		syscall.Kill(r.pid, syscall.SIGUSR2)
+		line := r.line("upgraded: another process serves now")
+		r.serves(clients)
+		time.Sleep(2 * time.Second)
+		_, pause, _ := strings.Cut(line, "pause=")
+		fmt.Printf("longest wait %v, of which the server says it paused %s; without an upgrade, the longest was %v\n", c.takeLongest(), pause, usual)
+	}
+	if errs := c.stop(); len(errs) > 0 {
+		t.Errorf("%d clients have noticed something: %v", len(errs), errs[0])
+	}
+}
