@@ -5,6 +5,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"sync"
@@ -28,13 +29,14 @@ const connectionsPerUser = 50
 // hears: of each room all messages, each once, in order.
 type audience struct {
 	t     testing.TB
+	begin chan struct{} // closed when all are connected
 	end   chan struct{}
 	conns []*chatClient
 	done  sync.WaitGroup
 
 	heard, said atomic.Int64
-	longest     atomic.Int64 // time from a message to its acknowledgement, or between two heartbeats, in ns; takeLongest begins anew
-	pace        time.Duration
+	longest     atomic.Int64  // time from a message to its acknowledgement, in ns; takeLongest begins anew
+	pace        time.Duration // between two messages of a user
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -45,10 +47,11 @@ type audience struct {
 // roomOf is the room that a user of an audience is in, and talks in.
 func roomOf(user int) string { return fmt.Sprint("audience", user) }
 
-// newAudience connects n clients, whose users are in two rooms each. In each room, something is said at this pace.
-func newAudience(t testing.TB, s *service, n int, pace time.Duration) *audience {
-	c := &audience{t: t, end: make(chan struct{}), pace: pace, acked: make(map[string]map[uint64]string)}
+// newAudience connects n clients, whose users are in two rooms each. All users together say about so much per second.
+func newAudience(t testing.TB, s *service, n, perSecond int) *audience {
 	users := (n + connectionsPerUser - 1) / connectionsPerUser
+	c := &audience{t: t, begin: make(chan struct{}), end: make(chan struct{}), acked: make(map[string]map[uint64]string)}
+	c.pace = time.Duration(users) * time.Second / time.Duration(perSecond)
 	var opening sync.WaitGroup
 	slots := make(chan struct{}, 16)
 	for user := range users {
@@ -64,6 +67,7 @@ func newAudience(t testing.TB, s *service, n int, pace time.Duration) *audience 
 	if len(c.errs) > 0 {
 		t.Fatal(c.errs[0])
 	}
+	close(c.begin)
 	return c
 }
 
@@ -138,6 +142,12 @@ func (c *audience) listen(k *chatClient, talks bool, room string) error {
 }
 
 func (c *audience) talk(k *chatClient, room string, acks <-chan object) {
+	select {
+	case <-c.begin:
+	case <-c.end:
+		return
+	}
+	time.Sleep(rand.N(c.pace)) // not all at once
 	for n := 1; ; n++ {
 		ref := fmt.Sprint(room, " ", n)
 		began := time.Now()

@@ -28,7 +28,7 @@ func TestFaultUpgrade(t *testing.T) {
 	dir := t.TempDir()
 	for counts.moved+counts.undone < upgrades {
 		r := launchReplacedIn(t, dir, append([]string{"--limits.connections-per-user=0"}, unlimited...)...)
-		c := newAudience(t, r.service, clients, time.Second)
+		c := newAudience(t, r.service, clients, 100)
 		crashed := false
 		for counts.moved+counts.undone < upgrades && !crashed {
 			switch rnd.IntN(8) {
@@ -117,7 +117,7 @@ func childOf(pid int) int {
 func TestUpgradePause(t *testing.T) {
 	upgrades, clients := environNumber("UPGRADES", 5), environNumber("CLIENTS", 15_000)
 	r := launchReplaced(t, append([]string{"--limits.connections-per-user=0", "--limits.connections=0"}, unlimited...)...)
-	c := newAudience(t, r.service, clients, 50*time.Millisecond)
+	c := newAudience(t, r.service, clients, 100)
 	load, _ := os.ReadFile("/proc/loadavg")
 	fmt.Printf("%d clients, load %s\n", clients, strings.TrimSpace(string(load)))
 	time.Sleep(time.Second)

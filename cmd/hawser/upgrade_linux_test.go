@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -194,5 +195,67 @@ func TestUpgradeNothing(t *testing.T) {
 	out, err := exec.Command(program, "upgrade", "--data", t.TempDir()).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "no server runs on") {
 		t.Errorf("%v, %q", err, out)
+	}
+}
+
+// A service manager is told the new process, and the old one ends only when the manager knows.
+func TestUpgradeTellsManager(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify.sock")
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram", Name: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	told := func() (state string, fds []int) {
+		t.Helper()
+		b, oob := make([]byte, 4096), make([]byte, 64)
+		manager.SetReadDeadline(time.Now().Add(patience))
+		n, oobn, _, _, err := manager.ReadMsgUnix(b, oob)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if messages, err := syscall.ParseSocketControlMessage(oob[:oobn]); err == nil {
+			for _, m := range messages {
+				fds, _ = syscall.ParseUnixRights(&m)
+			}
+		}
+		return string(b[:n]), fds
+	}
+	t.Setenv("NOTIFY_SOCKET", path)
+	r := launchReplaced(t, unlimited...)
+	ended := make(chan struct{})
+	go func() {
+		r.cmd.Wait()
+		close(ended)
+	}()
+	if state, _ := told(); state != fmt.Sprintf("READY=1\nMAINPID=%d", r.pid) {
+		t.Errorf("first %q", state)
+	}
+	syscall.Kill(r.pid, syscall.SIGUSR2)
+	r.serves(0)
+	all := make(map[string]bool)
+	var barrier []int
+	for range 3 { // two processes speak
+		state, fds := told()
+		all[state] = true
+		barrier = append(barrier, fds...)
+	}
+	for _, state := range []string{fmt.Sprintf("MAINPID=%d", r.pid), fmt.Sprintf("READY=1\nMAINPID=%d", r.pid), "BARRIER=1"} {
+		if !all[state] {
+			t.Errorf("%q was not said: %v", state, all)
+		}
+	}
+	select {
+	case <-ended:
+		t.Error("the old process has ended before the manager knows")
+	default:
+	}
+	for _, fd := range barrier {
+		syscall.Close(fd)
+	}
+	<-ended
+	syscall.Kill(r.pid, syscall.SIGTERM)
+	if state, _ := told(); state != "STOPPING=1" {
+		t.Errorf("last %q", state)
 	}
 }
