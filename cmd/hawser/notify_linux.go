@@ -2,11 +2,10 @@ package main
 
 import (
 	"errors"
+	"net"
 	"os"
 	"syscall"
 	"time"
-
-	"net"
 )
 
 // barrierTime is how long a service manager may take to read what it was sent.
@@ -20,7 +19,16 @@ func barrier(conn *net.UnixConn) error {
 		return err
 	}
 	defer r.Close()
-	_, _, err = conn.WriteMsgUnix([]byte("BARRIER=1"), syscall.UnixRights(int(w.Fd())), nil)
+	raw, err := conn.SyscallConn()
+	if err == nil {
+		rights := syscall.UnixRights(int(w.Fd()))
+		var sendErr error // WriteMsgUnix is not for a socket of datagrams that is connected
+		err = raw.Write(func(fd uintptr) bool {
+			sendErr = syscall.Sendmsg(int(fd), []byte("BARRIER=1"), rights, nil, 0)
+			return sendErr != syscall.EAGAIN
+		})
+		err = errors.Join(err, sendErr)
+	}
 	w.Close()
 	if err != nil {
 		return err

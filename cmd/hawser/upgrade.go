@@ -138,9 +138,16 @@ func (u *upgrading) sendListeners(g *handover.Giver) error {
 		if err != nil {
 			return err
 		}
-		defer f.Close() // a duplicate
+		defer f.Close()
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return err
+		}
+		// Not Fd, which would have the listener block.
+		if err := raw.Control(func(fd uintptr) { fds = append(fds, int(fd)) }); err != nil {
+			return err
+		}
 		names = snapshot.AppendString(names, ln.name)
-		fds = append(fds, int(f.Fd()))
 	}
 	return g.Send(kindListeners, names, fds...)
 }
