@@ -45,6 +45,7 @@
 //	Writer(ctx, op, ...WriteOption) (*MessageWriter, error)
 //	                                                   sends a message, as an io.WriteCloser
 //	WriteJSON(ctx, v, ...WriteOption) error            sends a value, encoded
+//	WritePrepared(ctx, m, ...WriteOption) error        sends a message that is encoded once for many
 //	CloseRead(ctx) context.Context                     reads for a program that only writes
 //	Ping(ctx) (time.Duration, error)                   the time to the peer and back
 //	Close(code, reason) error                          the close handshake
@@ -151,6 +152,13 @@ type (
 	// MessageWriter writes one message; Conn.Writer returns it.
 	MessageWriter = wsconn.MessageWriter
 )
+
+// Prepared is a message for many connections, which is encoded once. It is immutable.
+type Prepared = wsproto.Prepared
+
+// NewPrepared encodes a message with a copy of p, for [Conn.WritePrepared]. A text must be UTF-8, which
+// is not checked.
+func NewPrepared(op Opcode, p []byte) *Prepared { return wsproto.NewPrepared(op, p) }
 
 // Options. The zero value of each means the defaults.
 type (

@@ -30,8 +30,8 @@ type adoption struct {
 }
 
 // Adopt takes over a connection, in either role, whose opening handshake is done. The
-// connection moves to one of the loops, and the Handler is called from now on; the
-// caller must not use nc again. left is what was read past the end of the handshake.
+// connection moves to one of the loops, and Config's Handler is called from now on, or that
+// of an endpoint by EndpointHandler.Adopt; the caller must not use nc again. left is what was read past the end of the handshake.
 // If Adopt returns an error, it has closed nc.
 //
 // nc may be any connection. What moves to a loop is a TCP or Unix connection, or another
@@ -39,10 +39,16 @@ type adoption struct {
 // AdoptableListener. Any other is read and written by goroutines: it costs one, with a
 // buffer of 4 KiB, and a second one while something is being written.
 func (s *Server) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
+	return s.adoptBy(s.endpoint, nc, left, res, role)
+}
+
+func (s *Server) adoptBy(e *endpoint, nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
 	s.conns.Add(1) // even beyond MaxConns, which limits Serve's connections
-	c, err := s.adopt(nc, &adoption{left: left, res: res, role: role, endpoint: s.endpoint})
+	e.count()
+	c, err := s.adopt(nc, &adoption{left: left, res: res, role: role, endpoint: e})
 	if err != nil {
 		s.conns.Add(-1)
+		e.release()
 	}
 	return c, err
 }

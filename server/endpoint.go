@@ -3,6 +3,7 @@ package server
 import (
 	"maps"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"strconv"
 	"sync"
@@ -46,15 +47,15 @@ type Endpoint struct {
 	MaxConns int
 }
 
-// Endpoint returns a handler that answers opening handshakes like Server.ServeHTTP, for
-// connections that e describes rather than Config:
+// Endpoint adds an endpoint. What it returns answers opening handshakes like
+// Server.ServeHTTP, for connections that e describes rather than Config:
 //
 //	mux.Handle("/chat", s.Endpoint(server.Endpoint{Handler: chat, Admit: members}))
 //	mux.Handle("/upload", s.Endpoint(server.Endpoint{Handler: uploads, MaxMessage: 8 << 20}))
 //
 // It panics if e.Handler is nil, or if there is an endpoint with e.Name or e.Path. Each call makes
 // another endpoint, whose MaxConns counts by itself.
-func (s *Server) Endpoint(e Endpoint) http.Handler {
+func (s *Server) Endpoint(e Endpoint) *EndpointHandler {
 	if e.Handler == nil {
 		panic("server: Endpoint.Handler is nil")
 	}
@@ -75,7 +76,24 @@ func (s *Server) Endpoint(e Endpoint) http.Handler {
 	if e.Path != "" {
 		s.routeEndpoint(own, e.Path)
 	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serveHTTP(w, r, own) })
+	return &EndpointHandler{s, own}
+}
+
+// EndpointHandler is an endpoint of a Server, to be mounted in a router.
+type EndpointHandler struct {
+	s   *Server
+	own *endpoint
+}
+
+// ServeHTTP answers one opening handshake and takes the connection over.
+func (h *EndpointHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.s.serveHTTP(w, r, h.own)
+}
+
+// Adopt is Server.Adopt for a connection of this endpoint. Its MaxConns does not limit it,
+// but counts it.
+func (h *EndpointHandler) Adopt(nc net.Conn, left []byte, res handshake.Result, role wsproto.Role) (Conn, error) {
+	return h.s.adoptBy(h.own, nc, left, res, role)
 }
 
 // endpoint is what a Config or an Endpoint says of its connections.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // says answers every message with its name and the connection's value.
@@ -103,4 +104,42 @@ func listen(t *testing.T, hs *http.Server) (addr string) {
 	go hs.Serve(ln)
 	t.Cleanup(func() { hs.Close() })
 	return ln.Addr().String()
+}
+
+// A connection may be adopted for an endpoint, and counts there until it has ended.
+func TestEndpointAdopt(t *testing.T) {
+	var h *EndpointHandler
+	ts := startWith(t, Config{Handler: greets("Config's")}, func(s *Server) {
+		h = s.Endpoint(Endpoint{Handler: greets("the endpoint's"), MaxConns: 1, MaxMessage: 100})
+	})
+	adopt := func(by func(net.Conn, []byte, handshake.Result, wsproto.Role) (Conn, error)) *client {
+		ours, theirs := tcpPair(t)
+		if _, err := by(ours, nil, handshake.Result{}, wsproto.Server); err != nil {
+			t.Fatal(err)
+		}
+		return newClient(t, theirs, nil, handshake.Result{})
+	}
+	config := adopt(ts.Adopt)
+	config.expect(`text "Config's"`)
+	one, two := adopt(h.Adopt), adopt(h.Adopt) // MaxConns limits handshakes
+	for _, c := range []*client{one, two} {
+		c.expect(`text "the endpoint's"`)
+	}
+	if n := h.own.conns.Load(); n != 2 {
+		t.Errorf("the endpoint counts %d connections", n)
+	}
+	one.frame(0x82, strings.Repeat("x", 101))
+	one.expect("close 1009")
+	one.nc.Close()
+	two.nc.Close()
+	waitFor(t, func() bool { return h.own.conns.Load() == 0 })
+	config.nc.Close()
+	ts.Shutdown(t.Context())
+	ours, _ := tcpPair(t)
+	if _, err := h.Adopt(ours, nil, handshake.Result{}, wsproto.Server); err != ErrServerClosed {
+		t.Errorf("Adopt after Shutdown: %v", err)
+	}
+	if n, all := h.own.conns.Load(), ts.conns.Load(); n != 0 || all != 0 {
+		t.Errorf("%d and %d connections are counted", n, all)
+	}
 }

@@ -23,10 +23,13 @@ const (
 	Drop
 )
 
-// Group is a set of connections that are sent the same messages. A message
-// costs one post for each loop that has members, and every member receives the
-// group's messages in the same order. Its methods may be called from any
-// goroutine and do not block, except SendWait.
+// Group is a set of connections that are sent the same messages:
+//
+//	g.Send(wsproto.NewPrepared(frame.Text, text), server.Evict)
+//
+// A message is encoded once, by wsproto.NewPrepared, costs one post for each loop that has
+// members, and every member receives the group's messages in the same order. Its methods
+// may be called from any goroutine and do not block, except SendWait.
 //
 // A member receives exactly what is sent between its Join and its Leave. A connection
 // that ends leaves all its groups. An empty group needs no closing: it is garbage once

@@ -40,6 +40,24 @@ func (c *Conn) Write(ctx context.Context, op frame.Opcode, p []byte, opts ...Wri
 	})
 }
 
+// WritePrepared sends m as Write does. A message for many connections is encoded, and
+// compressed, only once: make it by [wsproto.NewPrepared]. It is compressed without
+// regard to earlier messages. Its text must be UTF-8, which is not checked.
+func (c *Conn) WritePrepared(ctx context.Context, m *wsproto.Prepared, opts ...WriteOption) error {
+	if m == nil {
+		return &wsproto.UsageError{Reason: "a nil *wsproto.Prepared"}
+	}
+	if err := c.message.take(ctx, c); err != nil {
+		return err
+	}
+	defer c.message.give()
+	return c.send(ctx, func(dst []byte) ([]byte, error) {
+		c.cfg.CompressFrom = c.options.compressFrom(opts)
+		b, err := c.proto.Frame(m)
+		return append(dst, b...), err
+	})
+}
+
 var errNotUTF8 = &wsproto.UsageError{Reason: "text is not UTF-8"}
 
 // send writes the whole frames that encode appends. encode is called with mu held; if it
