@@ -280,6 +280,14 @@ func swapCase(r rune) rune {
 	return r
 }
 
+// gluedTo is an opening with frames in the same write, of which first are the bytes that
+// are not held back (0: all). A client must not send before it has the answer (RFC 6455
+// §4.1): a server that refuses such a handshake is NON-STRICT, and one that loses the
+// frames FAILED.
+func gluedTo(frames []*wire.Frame, first int) *Opening {
+	return &Opening{Glue: frames, GlueFirst: first, orRefuse: NonStrict}
+}
+
 // glued is G1 (servers) and G2 (clients): frames that come with the handshake.
 func glued() []*Case {
 	var list []*Case
@@ -291,7 +299,7 @@ func glued() []*Case {
 		}
 		join := func(title string, first int, events []Event, frames ...*wire.Frame) {
 			c := &Case{Title: title, Expectation: "All comes back, as if it had come later.", Rule: ruleOpenGlued, Testee: role,
-				Opening: &Opening{Glue: frames, GlueFirst: first}, Script: []Step{killAfter(2 * time.Second)},
+				Opening: gluedTo(frames, first), Script: []Step{killAfter(2 * time.Second)},
 				Expect: []Outcome{ok(events...)}, Close: cleanClose}
 			s.add(c)
 		}
@@ -304,7 +312,7 @@ func glued() []*Case {
 		big := star(20000)
 		join("A message of 20,000 bytes in the same write as the "+part+".", 0, []Event{{Kind: MessageEvent, Payload: big}}, frame(wire.Text, big))
 		s.add(&Case{Title: "A bad frame in the same write as the " + part + ".", Expectation: "The connection is failed with 1002, or TCP is closed.", Rule: ruleOpenGlued, Testee: role,
-			Opening: &Opening{Glue: []*wire.Frame{frame(3, nil)}}, Script: []Step{killAfter(time.Second)}, Expect: []Outcome{ok()}, Close: Closing{Codes: only1002}})
+			Opening: gluedTo([]*wire.Frame{frame(3, nil)}, 0), Script: []Step{killAfter(time.Second)}, Expect: []Outcome{ok()}, Close: Closing{Codes: only1002}})
 		list = append(list, s.list...)
 	}
 	return list

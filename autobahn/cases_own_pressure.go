@@ -150,7 +150,7 @@ func gluedMore() (list []*Case) {
 		part := []string{"request", "answer"}[i]
 		join := func(title string, frames []*wire.Frame, events []Event) {
 			s.add(&Case{Title: title, Expectation: "All comes back, as if it had come later.", Rule: ruleOpenGlued, Testee: role, Suite: 2, quiet: true,
-				Opening: &Opening{Glue: frames}, Script: []Step{killAfter(5 * time.Second)}, Expect: []Outcome{ok(events...)}, Close: cleanClose})
+				Opening: gluedTo(frames, 0), Script: []Step{killAfter(5 * time.Second)}, Expect: []Outcome{ok(events...)}, Close: cleanClose})
 		}
 		for _, n := range []int{4000, 4096, 5000, 8192, 16384, 65535, 65536, 70000, 200000} {
 			join(fmt.Sprintf("A message of %d bytes, and a short one, in the same write as the %s.", n, part),
