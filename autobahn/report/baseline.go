@@ -15,12 +15,13 @@ import (
 type Baseline struct {
 	Agent string // "" where the file does not say
 	Suite int    // the suite version; 0 where the file does not say
+	Seed  uint64 // what random cases sent; 0 where the file does not say
 	// Verdicts are behaviour and close of each case.
 	Verdicts map[string][2]autobahn.Verdict
 }
 
 // ReadBaseline reads a baseline from a file: an object with a member for each case,
-// and with "agent" and "suite".
+// and with "agent", "suite" and "seed".
 func ReadBaseline(path string) (*Baseline, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
@@ -37,6 +38,8 @@ func ReadBaseline(path string) (*Baseline, error) {
 			err = json.Unmarshal(value, &b.Agent)
 		case "suite":
 			err = json.Unmarshal(value, &b.Suite)
+		case "seed":
+			err = json.Unmarshal(value, &b.Seed)
 		default:
 			b.Verdicts[name], err = readVerdicts(value)
 		}
@@ -64,8 +67,8 @@ func readVerdicts(raw json.RawMessage) (v [2]autobahn.Verdict, err error) {
 }
 
 // NewBaseline is the baseline that an agent's results make.
-func NewBaseline(agent string, suite int, results []*autobahn.Result) *Baseline {
-	b := &Baseline{Agent: agent, Suite: suite, Verdicts: map[string][2]autobahn.Verdict{}}
+func NewBaseline(agent string, suite int, seed uint64, results []*autobahn.Result) *Baseline {
+	b := &Baseline{Agent: agent, Suite: suite, Seed: seed, Verdicts: map[string][2]autobahn.Verdict{}}
 	for _, r := range results {
 		b.Verdicts[r.Case.ID] = [2]autobahn.Verdict{r.Behavior, r.BehaviorClose}
 	}
@@ -89,6 +92,9 @@ func (b *Baseline) Write(w io.Writer) error {
 		return err
 	}
 	lines := []string{fmt.Sprintf(`"agent": %s`, agent), fmt.Sprintf(`"suite": %d`, b.Suite)}
+	if b.Seed != 0 {
+		lines = append(lines, fmt.Sprintf(`"seed": %d`, b.Seed))
+	}
 	for _, id := range ids {
 		lines = append(lines, fmt.Sprintf("%q: [%q, %q]", id, b.Verdicts[id][0], b.Verdicts[id][1]))
 	}
@@ -108,7 +114,8 @@ func (b *Baseline) Missing(results []*autobahn.Result) int {
 }
 
 // Compare says what changed for the worse and for the better. A case that the
-// baseline does not have is worse if it does not pass.
+// baseline does not have is worse if it does not pass. How a case was closed that has
+// failed by its behaviour is not compared.
 func (b *Baseline) Compare(results []*autobahn.Result, strict bool) (worse, better []string) {
 	for _, r := range results {
 		was, known := b.Verdicts[r.Case.ID]
@@ -116,7 +123,7 @@ func (b *Baseline) Compare(results []*autobahn.Result, strict bool) (worse, bett
 		switch {
 		case !known && !r.Passes(strict):
 			worse = append(worse, fmt.Sprintf("%s: %s / %s, which is new: %s", r.Case.ID, now[0], now[1], r.Reason))
-		case !known:
+		case !known, was[0].Rank() == autobahn.Failed.Rank() && now[0].Rank() == was[0].Rank():
 		case now[0].Rank() > was[0].Rank() || now[1].Rank() > was[1].Rank():
 			why := r.Reason
 			if now[0].Rank() <= was[0].Rank() {

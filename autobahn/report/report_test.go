@@ -158,18 +158,22 @@ func TestJUnit(t *testing.T) {
 func TestBaseline(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "baseline.json")
 	results := sample(t)
-	if err := create(file, NewBaseline("some \"agent\"", 1, results).Write); err != nil {
+	if err := create(file, NewBaseline("some \"agent\"", 1, 77, results).Write); err != nil {
 		t.Fatal(err)
 	}
 	b, err := ReadBaseline(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Agent != `some "agent"` || b.Suite != 1 || b.Missing(results[1:]) != 1 {
+	if b.Agent != `some "agent"` || b.Suite != 1 || b.Seed != 77 || b.Missing(results[1:]) != 1 {
 		t.Errorf("the baseline is of %q, suite %d, and %d cases of it are missing", b.Agent, b.Suite, b.Missing(results[1:]))
 	}
 	if worse, better := b.Compare(results, false); len(worse)+len(better) > 0 {
 		t.Errorf("the same run is worse in %q, better in %q", worse, better)
+	}
+	results[3].BehaviorClose = autobahn.OK // of a case that has failed
+	if worse, better := b.Compare(results, false); len(worse)+len(better) > 0 {
+		t.Errorf("another close of a case that failed is worse in %q, better in %q", worse, better)
 	}
 	results[0].Behavior, results[3].Behavior, results[3].BehaviorClose = autobahn.NonStrict, autobahn.OK, autobahn.OK
 	delete(b.Verdicts, "H1.1")

@@ -115,7 +115,12 @@ func TestReportsAndBaseline(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if out, status = command("server", "--url", url, "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); status != exitPassed {
+	_, seed, _ := strings.Cut(out, "\nseed ")
+	seed, _, _ = strings.Cut(seed, "\n")
+	if out, status = command("server", "--url", url, "--cases", "1.1.1,7.3.3", "--quiet", "--baseline", baseline); !strings.Contains(out, "\nseed "+seed+"\n") {
+		t.Errorf("with a baseline the seed is not the baseline's, %s:\n%s", seed, out)
+	}
+	if status != exitPassed {
 		t.Errorf("against its own baseline: exit status %d:\n%s", status, out)
 	}
 	if out, status = command("server", "--url", url, "--cases", "1.1.1", "--quiet", "--baseline", baseline); status != exitPassed || !strings.Contains(out, "1 cases of the baseline were not run") {

@@ -59,7 +59,7 @@ var lenient = []string{
 // be: nothing but OK, and the cases that are INFORMATIONAL by nature.
 func compare(t *testing.T, file string, results []*autobahn.Result) {
 	t.Helper()
-	got := report.NewBaseline(strings.TrimSuffix(file, ".json"), autobahn.Suite, results)
+	got := report.NewBaseline(strings.TrimSuffix(file, ".json"), autobahn.Suite, 0, results)
 	if *update {
 		if err := outfile.Write(golden+file, got.Write); err != nil {
 			t.Fatal(err)

@@ -37,6 +37,8 @@ type options struct {
 	notes                   map[string]string // by agent: what prevents cases from being played
 	partial                 string            // why the run is incomplete; "" if it is complete
 
+	seeded bool // by --seed
+
 	exec string
 	wait time.Duration
 
@@ -79,7 +81,7 @@ func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f.DurationVar(&o.wait, "wait", 30*time.Second, "how long to wait for the program that --exec starts")
 	f.DurationVar(&o.run.Timeout, "timeout", 0, "maximum `time` for a case (default: each case's own)")
 	f.Float64Var(&o.run.TimeScale, "time-scale", 1, "`factor` by which deadlines are stretched")
-	f.Uint64Var(&o.run.Seed, "seed", 0, "`number` that determines masking keys and random cases (default: random)")
+	f.Uint64Var(&o.run.Seed, "seed", 0, "`number` that determines masking keys and random cases (default: that of --baseline, or a random one)")
 	f.IntVar(&o.run.Messages, "messages", 0, "maximum number of `messages` in cases that send a thousand (default: all)")
 	f.BoolVar(&o.run.OriginalGrading, "original-grading", false, "grade 13.3 to 13.6 as the original suite does, where this one is stricter")
 	f.BoolVar(&o.strict, "strict", false, "treat NON-STRICT and UNIMPLEMENTED as failures")
@@ -115,9 +117,8 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 	if o.maxFailures < 0 {
 		return usagef("--max-failures must not be negative")
 	}
-	seeded := false
-	f.Visit(func(g *flag.Flag) { seeded = seeded || g.Name == "seed" })
-	if !seeded {
+	f.Visit(func(g *flag.Flag) { o.seeded = o.seeded || g.Name == "seed" })
+	if !o.seeded {
 		o.run.Seed = rand.Uint64() >> 32
 	}
 	if o.config != "" {
@@ -197,6 +198,9 @@ func (o *options) prepare(servers int) (err error) {
 	if o.baseline != "" {
 		if o.before, err = report.ReadBaseline(o.baseline); err != nil {
 			return usagef("--baseline: %w", err)
+		}
+		if o.before.Seed != 0 && !o.seeded { // the same conversations, or the verdicts say little
+			o.run.Seed = o.before.Seed
 		}
 	}
 	if err := o.writable(); err != nil {

@@ -227,5 +227,5 @@ func (o *options) compare(stdout io.Writer, agents map[string][]*autobahn.Result
 		}
 		failed = len(worse) > 0
 	}
-	return failed, outfile.File{Flag: "--write-baseline", Path: o.writeBaseline}.Write(report.NewBaseline(names[0], o.suite, results).Write)
+	return failed, outfile.File{Flag: "--write-baseline", Path: o.writeBaseline}.Write(report.NewBaseline(names[0], o.suite, o.run.Seed, results).Write)
 }
