@@ -42,7 +42,7 @@ type session struct {
 	opt    *Options
 	rng    *rand.Rand
 	log    *WireLog
-	slow   bool // the peer ended a handshake that had taken long: it may have had enough
+	slow   bool // the handshake took long: the peer may have had enough of it
 	start  time.Time
 	head   sync.WaitGroup // writes our part of the opening handshake
 	draft  *Draft         // of a look's opening handshake

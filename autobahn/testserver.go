@@ -195,6 +195,7 @@ func (s *session) openAsClient(t *Target, r *Result) {
 	r.Request = string(s.hide(d.Bytes()))
 	s.writeHead(d)
 	h, left, err := s.readHead()
+	s.slow = time.Since(s.start) > s.opt.scale(openTimeout/2)
 	if h != nil {
 		r.alive = r.Started // it lived after that; when it wrote this is not known
 		r.Response = string(s.hide(h.Raw))
@@ -247,7 +248,6 @@ func (s *session) openingFailed(err error) {
 		s.ranOut("the time for the opening handshake")
 	} else {
 		s.end.Violation = err.Error()
-		s.slow = time.Since(s.start) > s.opt.scale(openTimeout/2)
 	}
 }
 

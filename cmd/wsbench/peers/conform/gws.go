@@ -7,7 +7,7 @@ import (
 	"github.com/lxzan/gws"
 )
 
-var gwsDeflate = gws.PermessageDeflate{Enabled: true, ServerContextTakeover: true, ClientContextTakeover: true}
+var gwsDeflate = gws.PermessageDeflate{Enabled: true, ServerContextTakeover: true, ClientContextTakeover: true, ServerMaxWindowBits: 15, ClientMaxWindowBits: 15}
 
 func serveGWS(addr string) error {
 	up := gws.NewUpgrader(gwsEcho{}, &gws.ServerOption{

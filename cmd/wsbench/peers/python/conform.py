@@ -15,6 +15,7 @@ import platform
 import urllib.parse
 
 MAX_MESSAGE = 256 << 20
+CASE_TIME = 60  # seconds; Tornado's client does not notice every end of a handshake
 
 
 class Websockets:
@@ -121,7 +122,8 @@ async def play(library, url, agent, parallel):
     async def worker():
         for n in cases:
             try:
-                await library.dial(f"{url}/runCase?case={n}&agent={agent}", echo=True)
+                case = library.dial(f"{url}/runCase?case={n}&agent={agent}", echo=True)
+                await asyncio.wait_for(case, CASE_TIME)
             except Exception:  # how a case ends is the tester's to judge
                 pass
 
