@@ -27,11 +27,11 @@ func TestFaultUpgrade(t *testing.T) {
 	var counts struct{ moved, undone, crashed int }
 	dir := t.TempDir()
 	for counts.moved+counts.undone < upgrades {
-		r := launchReplacedIn(t, dir, append([]string{"--limits.connections-per-user=0"}, unlimited...)...)
+		r := launchReplacedIn(t, dir, boundless()...)
 		c := newAudience(t, r.service, clients, 100)
 		crashed := false
 		for counts.moved+counts.undone < upgrades && !crashed {
-			switch rnd.IntN(8) {
+			switch rnd.IntN(16) {
 			default:
 				syscall.Kill(r.pid, syscall.SIGUSR2)
 				r.serves(clients)
@@ -50,7 +50,7 @@ func TestFaultUpgrade(t *testing.T) {
 		t.Logf("%d messages said and %d heard, the longest wait was %v", c.said.Load(), c.heard.Load(), c.takeLongest())
 		if crashed {
 			counts.crashed++
-			r = launchReplacedIn(t, dir, unlimited...)
+			r = launchReplacedIn(t, dir, boundless()...)
 		}
 		c.assertStored(r.service)
 		syscall.Kill(r.pid, syscall.SIGTERM)
@@ -58,6 +58,12 @@ func TestFaultUpgrade(t *testing.T) {
 		}
 	}
 	t.Logf("%d upgrades, %d undone, %d crashes", counts.moved, counts.undone, counts.crashed)
+}
+
+// boundless are the settings under which a crowd may come from one address.
+func boundless() []string {
+	return append([]string{"--limits.connections-per-user=0", "--limits.connections=0", "--limits.http-connections=0", "--limits.http-connections-per-address=0",
+		"--limits.address-requests-per-second=0", "--limits.handshakes-per-second=0", "--limits.room-deliveries-per-second=0"}, unlimited...)
 }
 
 // upgradeAndKill begins an upgrade, and kills the new process after a while, or the old one. It reports whether no
@@ -116,7 +122,7 @@ func childOf(pid int) int {
 // pause, and the load of the machine.
 func TestUpgradePause(t *testing.T) {
 	upgrades, clients := environNumber("UPGRADES", 5), environNumber("CLIENTS", 15_000)
-	r := launchReplaced(t, append([]string{"--limits.connections-per-user=0", "--limits.connections=0"}, unlimited...)...)
+	r := launchReplaced(t, boundless()...)
 	c := newAudience(t, r.service, clients, 100)
 	load, _ := os.ReadFile("/proc/loadavg")
 	fmt.Printf("%d clients, load %s\n", clients, strings.TrimSpace(string(load)))
