@@ -2,7 +2,7 @@ package main
 
 import (
 	"net/http"
-	"strings"
+	"net/url"
 
 	"golang.org/x/net/websocket"
 )
@@ -11,8 +11,12 @@ func serveXnet(addr string) error {
 	return http.ListenAndServe(addr, websocket.Server{Handler: xnetEcho})
 }
 
-func echoXnet(url string) error {
-	c, err := websocket.Dial(url, "", "http"+strings.TrimPrefix(url, "ws"))
+func echoXnet(target string) error {
+	u, err := url.Parse(target)
+	if err != nil {
+		return err
+	}
+	c, err := websocket.Dial(target, "", "http://"+u.Host)
 	if err != nil {
 		return err
 	}
