@@ -280,8 +280,8 @@ func swapCase(r rune) rune {
 	return r
 }
 
-// gluedTo is an opening with frames in the same write, of which first are the bytes that
-// are not held back (0: all). A client must not send before it has the answer (RFC 6455
+// gluedTo is an opening with frames in the same write. first is the number of bytes that are
+// not held back (0: all). A client must not send before it has the answer (RFC 6455
 // §4.1): a server that refuses such a handshake is NON-STRICT, and one that loses the
 // frames FAILED.
 func gluedTo(frames []*wire.Frame, first int) *Opening {

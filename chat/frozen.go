@@ -9,8 +9,8 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/snapshot"
 )
 
-// This file is how a connection is written for another process: numbered fields, of which a reader
-// skips those that it does not know. A number is never used again for something else. Times
+// This file is how a connection is written for another process: numbered fields. A reader skips
+// those that it does not know. A number is never used again for something else. Times
 // are ages, or what is left, in ns: the processes have different clocks.
 
 // frozenConnection is a connection without its socket.
@@ -161,7 +161,7 @@ func (c *codec) string(number uint64, v *string) {
 	}
 }
 
-// strings is for any number of strings, of which some may be empty.
+// strings is for any number of strings. Some may be empty.
 func (c *codec) strings(number uint64, v *[]string) {
 	for _, s := range *v {
 		if c.fields == nil {

@@ -71,8 +71,8 @@ const (
 	passedTail = 8
 )
 
-// shortened leaves out the middle of a passed case's log, of which nobody reads hundreds of
-// lines: a page with all of them would be too large for a phone.
+// shortened leaves out the middle of a passed case's log. Nobody reads hundreds of lines of
+// that, and a page with all of them would be too large for a phone.
 func shortened(list []line) []line {
 	left := len(list) - passedHead - passedTail
 	if left <= 1 {

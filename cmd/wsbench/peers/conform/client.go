@@ -12,7 +12,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
-// client plays the cases of a tester, of whose control URLs none is a case.
+// client plays the cases of a tester. None of the tester's control URLs is a case.
 type client struct {
 	url, agent string
 	parallel   int
