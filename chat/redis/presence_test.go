@@ -125,3 +125,37 @@ func TestPresenceOfNewNode(t *testing.T) {
 		t.Errorf("%+v, %v", users, err)
 	}
 }
+
+// What a master told that was replaced, its successor may not know: that somebody has left one node,
+// say. So when nodes tell again where somebody is, everybody hears that, whatever is stored.
+func TestPlacesThatAreDoubted(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	redistest.Start(t, redistest.Config(fmt.Sprintf("replicaof 127.0.0.1 %d", server.Port)))
+	e := open(t, Config{Addresses: []string{server.Addr}, Ack: Ack{Replicas: 1}, ProbeEvery: time.Hour, PresenceTTL: time.Hour})
+	_, r := attach(t, e, lobby)
+	insist(t, e, attic, "the replica is there")
+	place := func(node string, here, doubted bool, kind string, want int) {
+		t.Helper()
+		c := presenceChange{room: "lobby", user: "u_ada", here: here, doubted: doubted, as: chat.User{ID: "u_ada", Name: "Ada"}}
+		if err := placeScript.run(ctx, e.client, e.broker.placeCall(node, c)).Error(); err != nil {
+			t.Fatal(err)
+		}
+		await(t, kind, func() bool { return r.events(kind) == want })
+	}
+	place("one", true, false, "joined", 1)
+	place("two", true, true, "joined", 2)
+	place("one", false, true, "joined", 3)
+	place("two", false, true, "left", 1)
+
+	put(t, e, "u_bob")
+	n, _ := attach(t, e)
+	if _, err := n.Connect(ctx, "u_bob"); err != nil {
+		t.Fatal(err)
+	}
+	n.Enter("lobby", "u_bob")
+	for want := 4; want < 6; want++ { // also when connections have broken
+		await(t, "joined", func() bool { return r.events("joined") >= want })
+		n.roster.tellRecent()
+	}
+}

@@ -53,6 +53,7 @@ type presenceChange struct {
 	room, user string
 	here       bool
 	again      bool // it is told also if it is stored, as it may be believed to be otherwise
+	doubted    bool // so it is, and that they are elsewhere: a master that was replaced may have told what its successor does not know
 	rev        int64
 	as         chat.User
 }

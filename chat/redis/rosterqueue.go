@@ -66,13 +66,15 @@ func (r *roster) answer(err error) {
 // retry puts changes back that may or may not have been told, as it is now. Called with mu held.
 func (r *roster) retry(changes []presenceChange) {
 	var again []presenceChange
-	seen := make(map[[2]string]bool)
-	for _, c := range append(changes, r.queue...) {
+	seen := make(map[[2]string]int)
+	for i, c := range append(changes, r.queue...) {
 		key := [2]string{c.room, c.user}
-		if seen[key] {
+		c.doubted = c.doubted || i < len(changes) && r.b.failsOver()
+		if at, ok := seen[key]; ok {
+			again[at].again, again[at].doubted = again[at].again || c.again, again[at].doubted || c.doubted
 			continue
 		}
-		seen[key] = true
+		seen[key] = len(again)
 		if p := r.people[c.user]; p != nil {
 			c.here, c.rev, c.as = p.here(c.room), p.rev, p.user
 		} else {
@@ -163,7 +165,7 @@ func (r *roster) tellUnsure() {
 	defer r.mu.Unlock()
 	unsure := r.unsure
 	r.unsure = nil
-	r.tellAgain(unsure)
+	r.tellAgain(unsure, false)
 }
 
 // tellRecent has Redis told again what it was told lately, as a failover may have lost that.
@@ -175,17 +177,26 @@ func (r *roster) tellRecent() {
 		maps.Copy(again, some)
 	}
 	maps.Copy(again, r.unsure)
-	r.tellAgain(again)
+	r.tellAgain(again, r.b.failsOver())
+}
+
+// failsOver reports whether another server may become the master.
+func (b *broker) failsOver() bool {
+	return b.listener.owners != nil || b.cfg.Ack.Replicas > 0 || b.cfg.Master != ""
 }
 
 // tellAgain has Redis told where people are now. Called with mu held.
-func (r *roster) tellAgain(of map[[2]string]bool) {
+func (r *roster) tellAgain(of map[[2]string]bool, doubted bool) {
 	for key := range of {
 		p := r.people[key[1]]
 		if p == nil {
 			p = &person{user: chat.User{ID: key[1]}}
 		}
+		before := len(r.queue)
 		r.push(key[0], p)
+		for i := before; i < len(r.queue); i++ {
+			r.queue[i].doubted = doubted
+		}
 	}
 }
 
@@ -198,8 +209,11 @@ func flag(b bool) string {
 
 // state is what place.lua is told of a user in a room.
 func (c presenceChange) state() string {
-	if c.here && c.again {
+	switch {
+	case c.here && (c.again || c.doubted):
 		return "2"
+	case c.doubted:
+		return "3"
 	}
 	return flag(c.here)
 }

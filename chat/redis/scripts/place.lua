@@ -4,10 +4,11 @@
 -- KEYS: users in the room in order, what is known of each, what the node has in the partition,
 --       channel of the room, who has moved in the partition's rooms, and when in ms
 -- ARGV: node, user, room, "1" or "0", revision of the name, created, name. "2" is "1", and tells it
---       again: while the node was thought dead, the user was believed to be gone
+--       again: while the node was thought dead, the user was believed to be gone. "3" is "0", and tells
+--       that the user is at another node, if so
 --
 -- Of each user is known "revision created nodes name", nodes with commas between them.
-local node, user, want = ARGV[1], ARGV[2], ARGV[4] ~= '0'
+local node, user, want = ARGV[1], ARGV[2], ARGV[4] == '1' or ARGV[4] == '2'
 local stored = redis.call('HGET', KEYS[2], user)
 local rev, created, name = ARGV[5], ARGV[6], ARGV[7]
 local nodes, here = {}, false
@@ -48,6 +49,9 @@ else
 end
 if #nodes > 0 then
 	redis.call('HSET', KEYS[2], user, rev .. ' ' .. created .. ' ' .. table.concat(nodes, ',') .. ' ' .. name)
+	if ARGV[4] == '3' then
+		tell('j', '')
+	end
 elseif stored then
 	redis.call('HDEL', KEYS[2], user)
 	redis.call('ZREM', KEYS[1], user)
