@@ -117,6 +117,8 @@ conformance: build
 		--agent wsecho --strict --baseline autobahn/testdata/hawser-server.json --out dist/conformance
 	bin/wsconform server --url ws://127.0.0.1:9313/ --exec 'bin/wsecho --blocking --listen 127.0.0.1:9313 --deflate' \
 		--agent blocking --strict --baseline autobahn/testdata/hawser-server.json --out dist/conformance
+	bin/wsconform server --url ws://127.0.0.1:9313/ --exec 'bin/wsecho --blocking --listen 127.0.0.1:9313 --deflate' --cases http2 \
+		--agent http2 --strict --baseline autobahn/testdata/hawser-http2.json --out dist/conformance
 	bin/wsconform client --listen 127.0.0.1:9312 --exec 'bin/wsechoclient --url ws://127.0.0.1:9312 --agent client --parallel 8' \
 		--strict --baseline autobahn/testdata/hawser-client.json --out dist/conformance
 

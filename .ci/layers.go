@@ -54,7 +54,7 @@ var links = map[string][]string{
 	"handshake":      {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"server":         {"golang.org/x/sys", "github.com/klauspost/compress"},
 	"chat":           {"golang.org/x/sys", "github.com/klauspost/compress", "golang.org/x/text", "go.mau.fi/util", "github.com/tidwall/btree"},
-	"autobahn":       {"github.com/klauspost/compress"},
+	"autobahn":       {"github.com/klauspost/compress", "golang.org/x/net", "golang.org/x/text"},
 }
 
 // wsproto does no input or output of its own.

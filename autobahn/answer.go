@@ -3,7 +3,6 @@ package autobahn
 import (
 	"encoding/base64"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +14,7 @@ import (
 func (t *ClientTester) runCase(s *session, h *wire.Head, left []byte, o *order) {
 	played := newSession(o.play, false, t.Options)
 	played.nc, played.log = s.nc, s.log
+	played.onStream(s.stream)
 	s = played
 	s.clientHead = h
 	r := &Result{Case: o.play, Index: o.index, Agent: o.agent, Started: time.Now(), Log: s.log, Request: string(h.Raw)}
@@ -38,10 +38,13 @@ func (t *ClientTester) runCase(s *session, h *wire.Head, left []byte, o *order) 
 // openAsServer answers the opening handshake, plays the case and grades it.
 func (s *session) openAsServer(h *wire.Head, left []byte, r *Result) {
 	defer s.grade(r)
-	if err := checkRequest(h); err != nil {
-		refuse(s.nc, 400, err.Error())
+	if err := s.checkRequest(h); err != nil {
+		s.refuse(400, err.Error())
 		s.openingFailed(err)
 		return
+	}
+	if s.c.HTTP2 != nil && s.stream == nil {
+		s.instead(Unimplemented, "the client came by HTTP/1.1")
 	}
 	if o := s.c.Opening; o != nil && o.Verify != nil {
 		if wrong := o.Verify(h); wrong != "" {
@@ -57,19 +60,26 @@ func (s *session) openAsServer(h *wire.Head, left []byte, r *Result) {
 		}
 	}
 	if err := s.acceptOffer(h); err != nil {
-		refuse(s.nc, 400, err.Error())
+		s.refuse(400, err.Error())
 		s.openingFailed(err)
 		return
 	}
 	d := s.response(h)
 	if d.Impossible != "" {
-		c := *s.c
-		c.Script, c.Expect, c.Close, c.keepOpen = []Step{closeWith(1000), killAfter(time.Second)}, []Outcome{ok()}, cleanClose, true
-		s.c, s.forced, s.result = &c, Informational, d.Impossible
+		s.instead(Informational, d.Impossible)
 	}
 	r.Response = string(d.Bytes())
 	s.writeHead(d)
 	s.play(left)
+	s.settle()
+}
+
+// instead has the connection closed at once in place of a case that cannot be played.
+func (s *session) instead(v Verdict, why string) {
+	c := *s.c
+	c.Script, c.Expect, c.Close, c.keepOpen = []Step{closeWith(1000), killAfter(time.Second)}, []Outcome{ok()}, cleanClose, true
+	c.Opening, c.Deflate, c.Loop, c.inspect, c.remark, c.dropped = nil, nil, nil, nil, nil, false
+	s.c, s.forced, s.result = &c, v, why
 }
 
 // listen reads what a client sends before it has an answer.
@@ -120,22 +130,34 @@ func offersOf(h *wire.Head) (offers []Params, err error) {
 
 // response drafts the tester's part of the opening handshake as a server.
 func (s *session) response(h *wire.Head) *Draft {
-	d := &Draft{Start: "HTTP/1.1 101 Switching Protocols", Key: h.Get("Sec-WebSocket-Key"), Asked: h}
-	d.Add("Server", "wsconform/"+strconv.Itoa(Suite))
-	d.Add("Upgrade", "WebSocket")
-	d.Add("Connection", "Upgrade")
-	d.Add("Sec-WebSocket-Accept", wire.Accept(h.Get("Sec-WebSocket-Key")))
+	d := &Draft{Key: h.Get("Sec-WebSocket-Key"), Asked: h}
+	if s.onHTTP2() {
+		d.Add(":status", "200")
+		d.Add("server", "wsconform/"+strconv.Itoa(Suite))
+	} else {
+		d.Start = "HTTP/1.1 101 Switching Protocols"
+		d.Add("Server", "wsconform/"+strconv.Itoa(Suite))
+		d.Add("Upgrade", "WebSocket")
+		d.Add("Connection", "Upgrade")
+		d.Add("Sec-WebSocket-Accept", wire.Accept(h.Get("Sec-WebSocket-Key")))
+	}
 	if s.negotiated != nil {
 		d.Add("Sec-WebSocket-Extensions", s.negotiated.String())
 	}
 	if s.c.Opening != nil && s.c.Opening.Response != nil {
 		s.c.Opening.Response(d)
 	}
+	if s.onHTTP2() {
+		d.lower()
+	}
 	return d
 }
 
 // checkRequest says what is wrong with a client's request (RFC 6455 §4.2.1).
-func checkRequest(h *wire.Head) error {
+func (s *session) checkRequest(h *wire.Head) error {
+	if s.stream != nil {
+		return checkStreamRequest(h)
+	}
 	f := strings.Fields(h.Start)
 	if len(f) != 3 || f[0] != "GET" || f[2] != "HTTP/1.1" {
 		return fmt.Errorf("the request line is %q", h.Start)
@@ -161,7 +183,12 @@ func checkRequest(h *wire.Head) error {
 }
 
 // refuse answers a request that is not carried out.
-func refuse(nc net.Conn, status int, why string) {
+func (s *session) refuse(status int, why string) {
+	if s.stream != nil {
+		s.refuseStream(status, why)
+		return
+	}
+	nc := s.nc
 	nc.SetWriteDeadline(time.Now().Add(time.Second))
 	text := map[int]string{400: "Bad Request", 404: "Not Found"}[status]
 	fmt.Fprintf(nc, "HTTP/1.1 %d %s\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: %d\r\n\r\n%s\n",

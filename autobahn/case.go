@@ -18,6 +18,8 @@ type Case struct {
 	// Opening is how the opening handshake differs from an ordinary one; nil
 	// for not at all.
 	Opening *Opening
+	// HTTP2 has the case played over a stream of HTTP/2 (RFC 8441); nil: over TCP.
+	HTTP2 *HTTP2
 	// Deflate offers, or takes, permessage-deflate.
 	Deflate *Deflate
 	// Script is what is sent once the connection is open.
@@ -50,6 +52,8 @@ type Case struct {
 	remark         func(s *session) string // why it is NON-STRICT
 	linger         bool                    // after both Closes, listen for more
 	parts          func() []*Case          // see parts.go; nil: a single connection
+	together       bool                    // the parts are streams of one connection, played at the same time
+	settle         bool                    // see what comes behind the end of the stream
 	across         func([]*Result) string  // what is wrong with the parts taken together
 }
 

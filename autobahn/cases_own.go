@@ -10,7 +10,7 @@ import (
 // ownCases are what the original suite leaves out. Their ids begin with a
 // letter: H handshake, G glued to it, M masking, L lengths, K close codes,
 // P endings, F fragments and splits, R random, D deflate, N its negotiation,
-// W its windows.
+// W its windows; T is WebSocket over HTTP/2, in cases_http2.go.
 func ownCases() (list []*Case) {
 	for _, cases := range [][]*Case{
 		openingRequests(), openingRefused(), openingAnswers(), openingAnswersRefused(), glued(), maskViolations(), masks(), lengths(),
@@ -19,6 +19,7 @@ func ownCases() (list []*Case) {
 		textCases(), controlFrames(), rsvFrames(), opcodeFrames(), maskedFrames(), longLengths(),
 		pressure(), sizes(), maskingKeys(), everyCode(), afterClose(),
 		oddRequests(), badRequests(), serverAnswers(), oddAnswers(), badAnswers(), clientRequests(), badOffers(), badAnswerParams(), unfitAnswers(), gluedMore(), contexts(), compressedConversations(),
+		http2Cases(),
 	} {
 		list = append(list, cases...)
 	}

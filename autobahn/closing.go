@@ -195,6 +195,11 @@ func (s *session) peerClose(p []byte) {
 // bothClosed: the server closes TCP (RFC 6455 §7.1.1). If that is the peer, and it
 // answered our Close, it has a second for that.
 func (s *session) bothClosed(answered bool) {
+	if s.stream != nil && !s.client && s.c.linger {
+		s.out.end()
+		s.after(dropTimeout, s.drop)
+		return
+	}
 	if !s.client && s.c.linger {
 		s.after(lingerTime, s.drop)
 		return
@@ -206,9 +211,9 @@ func (s *session) bothClosed(answered bool) {
 	if answered {
 		s.after(dropTimeout, func() {
 			if s.state != stateClosed {
-				s.ranOut("the time for the server to close TCP")
+				s.ranOut("the time for the server to close " + s.end.below())
 				s.end.Clean = false
-				s.end.UncleanReason = fmt.Sprintf("the server left TCP open for %v after the Close", s.opt.scale(dropTimeout))
+				s.end.UncleanReason = fmt.Sprintf("the server left %s open for %v after the Close", s.end.below(), s.opt.scale(dropTimeout))
 				s.drop()
 			}
 		})

@@ -60,7 +60,7 @@ func Part(cases []*Case, id string) *Case {
 func (e *explainer) parts() {
 	const shown = 12
 	list := e.c.parts()
-	fmt.Fprintf(e.w, "\nIt has %d parts, each on a connection of its own:\n", len(list))
+	fmt.Fprintf(e.w, "\nIt has %d parts, each on %s:\n", len(list), e.c.where())
 	for i, p := range list {
 		if i == shown {
 			fmt.Fprintf(e.w, "    and so on to %s\n", list[len(list)-1].ID)
@@ -171,6 +171,10 @@ func (e *explainer) step(s *Step) {
 		title = fmt.Sprintf("wait %v", s.delay)
 	case actAwait:
 		title = fmt.Sprintf("wait until %d things have come back", s.events)
+	case actStream:
+		title = s.stream.what
+	case actMeet:
+		title = "wait for the other streams"
 	case actKill:
 		title = fmt.Sprintf("after %v at most, fail the connection", s.delay)
 	case actFinish:

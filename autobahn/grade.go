@@ -107,6 +107,9 @@ func (s *session) grade(r *Result) {
 			r.Behavior, r.Reason = NonStrict, lax
 		}
 	}
+	if s.ended != "" && r.Behavior.Rank() < NonStrict.Rank() {
+		r.Behavior, r.Reason = NonStrict, s.ended
+	}
 	if s.end.Violation != "" && c.own() && r.Behavior != Failed {
 		r.Behavior, r.Reason = Failed, "the peer broke the protocol: "+s.end.Violation
 	}
@@ -129,7 +132,7 @@ func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
 	case e.RemoteCode != nil && len(c.Codes) > 0 && !slices.Contains(c.Codes, *e.RemoteCode):
 		return WrongCode, fmt.Sprintf("the close code is %d; %v or none was expected", *e.RemoteCode, c.Codes)
 	case client && e.DroppedByUs && !c.EitherEnd:
-		return FailedByClient, cmp.Or(e.UncleanReason, "the server left closing TCP to the client")
+		return FailedByClient, cmp.Or(e.UncleanReason, "the server left closing "+e.below()+" to the client")
 	}
 	return OK, "closed as expected"
 }
@@ -144,7 +147,7 @@ func (e *Ending) wrongSide() string {
 	case e.Clean:
 		return "the testee closed first, without a code"
 	}
-	return "the testee ended TCP first, without a Close"
+	return "the testee ended " + e.below() + " first, without a Close"
 }
 
 // timeAlone reports whether a failed case was on the way to a good end when time

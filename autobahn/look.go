@@ -3,7 +3,9 @@ package autobahn
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"fmt"
+	"net"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -95,16 +97,8 @@ func LookDeflate(ctx context.Context, t *Target, opt *Options) (Finding, error) 
 
 // greet connects and does the opening handshake, as far as it goes.
 func (s *session) greet(ctx context.Context, t *Target) (h *wire.Head, left []byte, err error) {
-	limit := s.opt.scale(2 * openTimeout)
-	deadline := time.Now().Add(limit)
-	timed, cancel := context.WithDeadline(ctx, deadline)
-	defer cancel()
-	nc, err := t.Dial(timed, s.opt.TLS)
+	nc, err := s.reach(ctx, t, s.opt.TLS)
 	if err != nil {
-		// A proxy or TLS may say nothing. The socket's timer may fire before timed's.
-		if ctx.Err() == nil && !time.Now().Before(deadline) {
-			err = fmt.Errorf("no connection within %v", limit)
-		}
 		return nil, nil, err
 	}
 	s.nc = nc
@@ -114,6 +108,20 @@ func (s *session) greet(ctx context.Context, t *Target) (h *wire.Head, left []by
 	s.hideSecrets(s.draft)
 	s.writeHead(s.draft)
 	return s.readHead()
+}
+
+// reach connects.
+func (s *session) reach(ctx context.Context, t *Target, cfg *tls.Config) (net.Conn, error) {
+	limit := s.opt.scale(2 * openTimeout)
+	deadline := time.Now().Add(limit)
+	timed, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	nc, err := t.Dial(timed, cfg)
+	// A proxy or TLS may say nothing. The socket's timer may fire before timed's.
+	if err != nil && ctx.Err() == nil && !time.Now().Before(deadline) {
+		err = fmt.Errorf("no connection within %v", limit)
+	}
+	return nc, err
 }
 
 // unanswered says what answers in place of HTTP.

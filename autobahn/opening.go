@@ -91,7 +91,9 @@ func (d *Draft) Bytes() []byte {
 		return d.Raw
 	}
 	var b bytes.Buffer
-	b.WriteString(d.Start + "\r\n")
+	if d.Start != "" { // HTTP/2 has none
+		b.WriteString(d.Start + "\r\n")
+	}
 	for _, f := range d.Fields {
 		b.WriteString(f.Name + ": " + f.Value + "\r\n")
 	}
@@ -102,6 +104,9 @@ func (d *Draft) Bytes() []byte {
 
 // readHead reads the peer's part of an opening handshake, and the bytes that arrived after it.
 func (s *session) readHead() (h *wire.Head, left []byte, err error) {
+	if s.conn != nil {
+		return s.readStreamHead()
+	}
 	s.nc.SetReadDeadline(time.Now().Add(s.opt.scale(openTimeout)))
 	defer s.nc.SetReadDeadline(time.Time{})
 	var b []byte
@@ -154,14 +159,19 @@ func (s *session) newKey() string {
 
 // request drafts the tester's opening handshake as a client.
 func (s *session) request(t *Target) *Draft {
-	d := &Draft{Start: "GET " + t.url.RequestURI() + " HTTP/1.1"}
-	d.Add("Host", cmp.Or(s.opt.Host, t.url.Host))
-	d.Add("User-Agent", "wsconform/"+strconv.Itoa(Suite))
-	d.Add("Upgrade", "WebSocket")
-	d.Add("Connection", "Upgrade")
-	d.Add("Pragma", "no-cache")
-	d.Add("Cache-Control", "no-cache")
-	d.Add("Sec-WebSocket-Key", s.newKey())
+	d := &Draft{}
+	if s.c.HTTP2 != nil {
+		d.connect(t, cmp.Or(s.opt.Host, t.url.Host))
+	} else {
+		d.Start = "GET " + t.url.RequestURI() + " HTTP/1.1"
+		d.Add("Host", cmp.Or(s.opt.Host, t.url.Host))
+		d.Add("User-Agent", "wsconform/"+strconv.Itoa(Suite))
+		d.Add("Upgrade", "WebSocket")
+		d.Add("Connection", "Upgrade")
+		d.Add("Pragma", "no-cache")
+		d.Add("Cache-Control", "no-cache")
+		d.Add("Sec-WebSocket-Key", s.newKey())
+	}
 	if s.opt.Origin != "" {
 		d.Add("Origin", s.opt.Origin)
 	}
@@ -177,6 +187,10 @@ func (s *session) request(t *Target) *Draft {
 		d.Add("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(t.user.Username()+":"+password)))
 	}
 	d.addGiven(s.opt.Header)
+	if s.c.HTTP2 != nil {
+		d.lower()
+		s.ordinary = slices.Clone(d.Fields)
+	}
 	if s.c.Opening != nil && s.c.Opening.Request != nil {
 		s.c.Opening.Request(d)
 	}
@@ -225,6 +239,10 @@ func (s *session) hide(p []byte) []byte {
 func (s *session) writeHead(d *Draft) {
 	p := d.Bytes()
 	s.log.head(Sent, s.hide(p))
+	if s.conn != nil {
+		s.writeStreamHead(d)
+		return
+	}
 	if o := s.c.Opening; o != nil && len(o.Glue) > 0 {
 		var glued []byte
 		for _, f := range o.Glue {
@@ -256,6 +274,12 @@ func (s *session) writeHead(d *Draft) {
 // checkResponse says what is wrong with a server's answer (RFC 6455 §4.1, what a
 // client must verify); "" for nothing.
 func (s *session) checkResponse(h *wire.Head, d *Draft) string {
+	if s.conn != nil {
+		if wrong := checkStreamResponse(h); wrong != "" {
+			return wrong
+		}
+		return s.checkNegotiated(h, d)
+	}
 	if f := strings.Fields(h.Start); len(f) < 2 || f[0] != "HTTP/1.1" || f[1] != "101" {
 		return fmt.Sprintf("the status line is %q", h.Start)
 	}
@@ -269,6 +293,11 @@ func (s *session) checkResponse(h *wire.Head, d *Draft) string {
 	if want := wire.Accept(d.Get("Sec-WebSocket-Key")); len(accept) != 1 || accept[0] != want {
 		return fmt.Sprintf("Sec-WebSocket-Accept is %q, not %q", accept, want)
 	}
+	return s.checkNegotiated(h, d)
+}
+
+// checkNegotiated says what is wrong with the subprotocol and the extensions of an answer.
+func (s *session) checkNegotiated(h *wire.Head, d *Draft) string {
 	if p := h.Get("Sec-WebSocket-Protocol"); p != "" {
 		offered := &wire.Head{Fields: d.Fields}
 		if len(h.Values("Sec-WebSocket-Protocol")) > 1 || !offered.HasToken("Sec-WebSocket-Protocol", p) {
@@ -306,6 +335,9 @@ func (s *session) checkExtensions(h *wire.Head) string {
 // judgeRefusal grades a server that was to refuse the handshake; got is what it sent
 // where that has no head. It is false where it completed it.
 func (s *session) judgeRefusal(h *wire.Head, got []byte, err error) bool {
+	if s.conn != nil {
+		return s.judgeStreamRefusal(h, err)
+	}
 	o := s.c.Opening
 	switch {
 	case h == nil && o.foreign && !mayBeHTTP(got):
@@ -339,10 +371,16 @@ func (s *session) judgeRefusal(h *wire.Head, got []byte, err error) bool {
 	default:
 		s.forced, s.result = OK, fmt.Sprintf("refused with %d", status)
 	}
+	s.verifyRefusal(h)
+	return true
+}
+
+// verifyRefusal looks at the fields of an answer that refuses the handshake.
+func (s *session) verifyRefusal(h *wire.Head) {
+	o := s.c.Opening
 	if o.Verify != nil && s.forced == OK {
 		if wrong := o.Verify(h); wrong != "" {
 			s.forced, s.result = NonStrict, wrong
 		}
 	}
-	return true
 }

@@ -26,6 +26,22 @@ func (c *Case) inParts(list func() []*Case) *Case {
 	return c
 }
 
+// where is on what each part is played.
+func (c *Case) where() string {
+	if c.together {
+		return "a stream of one connection"
+	}
+	return "a connection of its own"
+}
+
+// several is many of them.
+func (c *Case) several() string {
+	if c.together {
+		return "streams"
+	}
+	return "connections"
+}
+
 // maxFailedParts is how many parts may fail before the others are left out: nothing
 // more is learned from them, and each may take its whole time.
 const maxFailedParts = 3
@@ -40,6 +56,9 @@ func (o *Options) connections(c *Case) []*Case {
 		return []*Case{c}
 	}
 	all := c.parts()
+	if c.together {
+		return all
+	}
 	if o.Connections <= 0 || len(all) <= o.Connections {
 		return all
 	}
@@ -103,7 +122,7 @@ func (p *partResults) merged(c *Case, total int) *Result {
 		}
 	}
 	if r.rank() == 0 || r.Behavior == Unimplemented && r.BehaviorClose == OK {
-		r.Reason = fmt.Sprintf("%s, on %d connections", r.Reason, len(p.list))
+		r.Reason = fmt.Sprintf("%s, on %d %s", r.Reason, len(p.list), c.several())
 		if len(p.list) < total && r.Behavior != Unimplemented {
 			r.Reason += fmt.Sprintf(" of %d: there was no time for more", total)
 		}
@@ -117,7 +136,7 @@ func (p *partResults) merged(c *Case, total int) *Result {
 	}
 	where := fmt.Sprintf("%s: %s", worst.Case.ID, worst.Case.Title)
 	if same > 1 {
-		where += fmt.Sprintf(" (so on %d of %d connections)", same, len(p.list))
+		where += fmt.Sprintf(" (so on %d of %d %s)", same, len(p.list), c.several())
 	}
 	if len(p.list) < total {
 		where += fmt.Sprintf(" (%d of %d were made)", len(p.list), total)

@@ -51,8 +51,8 @@ func (s *session) do(step *Step) {
 	case actHangUp:
 		s.drop()
 	case actHalfClose:
-		s.note("ending our side of TCP")
-		s.out.write(nil)
+		s.note("ending our side of %s", s.end.below())
+		s.out.end()
 	case actMute:
 		s.note("reading nothing for now")
 		s.muted = true
@@ -61,6 +61,10 @@ func (s *session) do(step *Step) {
 		s.muted = false
 	case actSplit:
 		s.split(step)
+	case actStream:
+		s.doStream(step)
+	case actMeet:
+		s.meet()
 	}
 }
 

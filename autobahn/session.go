@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/hawser-ws/hawser/autobahn/internal/h2"
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
@@ -48,6 +49,15 @@ type session struct {
 	draft  *Draft         // of a look's opening handshake
 
 	clientHead *wire.Head // a client's request
+
+	// Over HTTP/2 only.
+	conn     *h2.Conn
+	stream   *h2.Stream   // it is nc, too
+	meeting  *meeting     // with the other parts of the case
+	ended    string       // why the connection did not go on, where that is NON-STRICT
+	ordinary []wire.Field // a request that is as it should be
+	calls    chan func()
+	over     chan struct{} // closed when nothing is called any more
 
 	secrets [][]byte // what logs and reports must not show
 
@@ -110,6 +120,16 @@ type Ending struct {
 	RemoteReason  string `json:"remoteCloseReason,omitempty"`
 	Violation     string `json:"violation,omitempty"` // the first thing the peer did wrong
 	RanOut        string `json:"ranOut,omitempty"`    // the time that ran out first
+
+	stream bool // of HTTP/2
+}
+
+// below is what the connection is on.
+func (e *Ending) below() string {
+	if e.stream {
+		return "the stream"
+	}
+	return "TCP"
 }
 
 // play plays the case. The opening handshake is done; left is what came behind
@@ -153,9 +173,12 @@ func (s *session) play(left []byte) {
 			s.in.free <- chunk[:cap(chunk)]
 		case <-s.timers.c():
 			s.timers.fire()
+		case f := <-s.calls:
+			f()
 		}
 	}
 	s.timers.stop()
+	s.leaveHTTP2()
 	s.out.close()
 	s.nc.Close()
 	s.in.drain()
@@ -235,14 +258,19 @@ func (s *session) lost(err error) {
 	if s.state == stateClosed {
 		return
 	}
-	if errors.Is(err, io.EOF) {
-		s.note("the peer closed TCP")
-	} else {
+	var wrong *h2.Violation
+	switch {
+	case errors.Is(err, io.EOF):
+		s.note("the peer closed %s", s.end.below())
+	case errors.As(err, &wrong):
+		s.note("the peer broke HTTP/2: %v", err)
+		s.violate(err.Error())
+	default:
 		s.reset = errors.Is(err, syscall.ECONNRESET)
-		s.note("the peer reset TCP: %v", err)
+		s.note("the peer reset %s: %v", s.end.below(), err)
 	}
 	if !s.end.Clean && s.end.UncleanReason == "" {
-		s.end.UncleanReason = "the testee ended TCP without the closing handshake"
+		s.end.UncleanReason = "the testee ended " + s.end.below() + " without the closing handshake"
 	}
 	s.state = stateClosed
 }
@@ -261,7 +289,7 @@ func (s *session) giveUp() {
 // drop closes TCP from our side.
 func (s *session) drop() {
 	if s.state != stateClosed {
-		s.note("closing TCP")
+		s.note("closing %s", s.end.below())
 		s.end.DroppedByUs = true
 		s.state = stateClosed
 	}
@@ -282,7 +310,7 @@ func (s *session) violate(what string) {
 
 // write sends bytes; each call is a write of its own.
 func (s *session) write(p []byte) {
-	if s.state == stateClosed || len(p) == 0 { // nil ends our side
+	if s.state == stateClosed || len(p) == 0 {
 		return
 	}
 	if s.logging() {

@@ -24,6 +24,8 @@ const (
 	actMute                    // read nothing for now
 	actUnmute                  // read again
 	actSplit                   // a frame in two writes, a moment apart
+	actStream                  // something that only a stream of HTTP/2 has
+	actMeet                    // wait for the other parts of the case
 )
 
 // Step is one step of a script.
@@ -39,6 +41,7 @@ type Step struct {
 	reason []byte
 	events int  // for an await
 	forced bool // a wait's successors run even when the connection is closing
+	stream *streamStep
 }
 
 func send(frames ...*wire.Frame) Step        { return Step{do: actSend, frames: frames} }

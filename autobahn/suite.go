@@ -81,13 +81,18 @@ func Match(pattern, id string) bool {
 }
 
 // matches reports whether a pattern means the case: Match, or "deflate" for all that
-// negotiate permessage-deflate.
+// negotiate permessage-deflate, or "http2" for all that are played over HTTP/2. Those have
+// patterns of their own: an id, or the beginning of one.
 func (c *Case) matches(pattern string) bool {
+	if c.HTTP2 != nil {
+		return pattern == "http2" || strings.HasPrefix(pattern, c.ID[:1]) && Match(pattern, c.ID)
+	}
 	return Match(pattern, c.ID) || pattern == "deflate" && c.Deflate != nil
 }
 
 // Select is the cases for a role that match one of the patterns and none of the
-// others. A pattern that matches no case at all is an error.
+// others; without patterns, all but those over HTTP/2. A pattern that matches no case at
+// all is an error.
 func Select(cases []*Case, testee Role, patterns, except []string) ([]*Case, error) {
 	for _, p := range slices.Concat(patterns, except) {
 		if !slices.ContainsFunc(cases, func(c *Case) bool { return c.matches(p) }) {
@@ -97,7 +102,7 @@ func Select(cases []*Case, testee Role, patterns, except []string) ([]*Case, err
 	matches := func(list []string, c *Case) bool { return slices.ContainsFunc(list, c.matches) }
 	var list []*Case
 	for _, c := range cases {
-		if c.Testee&testee != 0 && (len(patterns) == 0 || matches(patterns, c)) && !matches(except, c) {
+		if c.Testee&testee != 0 && (len(patterns) == 0 && c.HTTP2 == nil || matches(patterns, c)) && !matches(except, c) {
 			list = append(list, c)
 		}
 	}

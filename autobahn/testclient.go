@@ -31,6 +31,8 @@ type ClientTester struct {
 	Options *Options
 	// Report is called at /updateReports, before that is answered. May be nil.
 	Report func(agent string)
+	// HTTP2 takes clients that come by HTTP/2 as well, on a stream for each URL (RFC 8441).
+	HTTP2 bool
 	// Stop is called at /stopServer. May be nil.
 	Stop func()
 
@@ -227,22 +229,31 @@ func (t *ClientTester) handle(nc net.Conn) {
 	if err != nil {
 		return
 	}
+	if t.HTTP2 && h.Start == prefaceStart {
+		t.serveHTTP2(nc, left)
+		return
+	}
+	t.order(s, h, left)
+}
+
+// order carries out what a request asks for.
+func (t *ClientTester) order(s *session, h *wire.Head, left []byte) {
 	o, err := t.parse(h)
 	if err != nil {
-		refuse(nc, 400, err.Error())
+		s.refuse(400, err.Error())
 		return
 	}
 	if o.path == "/runCase" {
 		t.runCase(s, h, left, o)
 		return
 	}
-	if err := checkRequest(h); err != nil {
-		refuse(nc, 400, err.Error())
+	if err := s.checkRequest(h); err != nil {
+		s.refuse(400, err.Error())
 		return
 	}
 	answer, known := t.control(o)
 	if !known {
-		refuse(nc, 404, "no such path; there are /getCaseCount, /getCaseInfo, /runCase, /getCaseStatus and /updateReports")
+		s.refuse(404, "no such path; there are /getCaseCount, /getCaseInfo, /runCase, /getCaseStatus and /updateReports")
 		return
 	}
 	c := *controlCase

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
 // Target is a server to be tested.
@@ -137,6 +139,15 @@ func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 	}
 	parts := opt.connections(c)
 	var done partResults
+	if c.together {
+		for _, r := range testTogether(ctx, t, parts, opt) {
+			done.add(r)
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		return done.merged(c, len(parts))
+	}
 	begun := time.Now()
 	for _, part := range parts {
 		if time.Since(begun) > opt.scale(partsTime) {
@@ -164,13 +175,7 @@ func testOnce(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 	r := &Result{Case: c, Agent: opt.Agent, Started: time.Now()}
 	s := newSession(c, true, opt)
 	r.Log = s.log
-	dialCtx, cancel := context.WithTimeout(ctx, opt.scale(2*openTimeout))
-	defer cancel()
-	dial := t.dialAgain
-	if opt.Restart != nil { // nobody else starts it again
-		dial = func(ctx context.Context, opt *Options) (net.Conn, error) { return t.Dial(ctx, opt.TLS) }
-	}
-	nc, err := dial(dialCtx, opt)
+	nc, err := connectFor(ctx, t, c, opt)
 	if err != nil {
 		r.Unreachable = true
 		s.forced, s.result = Failed, "cannot connect: "+err.Error()
@@ -183,9 +188,27 @@ func testOnce(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 	defer stop()
 	s.nc = nc
 	s.start = time.Now()
-	s.openAsClient(t, r)
+	if c.HTTP2 != nil {
+		playTogether(t, []*session{s}, []*Result{r})
+	} else {
+		s.openAsClient(t, r)
+	}
 	r.Duration = time.Since(s.start)
 	return r
+}
+
+// connectFor opens a connection for a case.
+func connectFor(ctx context.Context, t *Target, c *Case, opt *Options) (net.Conn, error) {
+	timed, cancel := context.WithTimeout(ctx, opt.scale(2*openTimeout))
+	defer cancel()
+	o := *opt
+	if c.HTTP2 != nil {
+		o.TLS = withALPN(opt.TLS)
+	}
+	if opt.Restart != nil { // nobody else starts it again
+		return t.Dial(timed, o.TLS)
+	}
+	return t.dialAgain(timed, &o)
 }
 
 // openAsClient opens the connection, plays the case and grades it.
@@ -210,7 +233,7 @@ func (s *session) openAsClient(t *Target, r *Result) {
 		s.gradeOpening(r)
 		return
 	}
-	if o != nil && o.orRefuse != "" && !errTime(err) && (h == nil || !strings.HasPrefix(h.Start, "HTTP/1.1 101")) {
+	if o != nil && o.orRefuse != "" && !errTime(err) && (h == nil || !s.opened(h)) {
 		s.forced, s.result = o.orRefuse, "the handshake was refused"
 		s.gradeOpening(r)
 		return
@@ -238,8 +261,17 @@ func (s *session) openAsClient(t *Target, r *Result) {
 		s.grade(r)
 	default:
 		s.play(left)
+		s.settle()
 		s.grade(r)
 	}
+}
+
+// opened reports whether an answer opens the connection.
+func (s *session) opened(h *wire.Head) bool {
+	if s.conn != nil {
+		return strings.HasPrefix(h.Start, "HTTP/2 2")
+	}
+	return strings.HasPrefix(h.Start, "HTTP/1.1 101")
 }
 
 func (s *session) openingFailed(err error) {

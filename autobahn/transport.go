@@ -57,7 +57,7 @@ type writer struct {
 	mu   sync.Mutex
 	wake *sync.Cond
 	// Guarded by mu.
-	queue  [][]byte
+	queue  []func() error
 	closed bool
 	err    error
 	done   chan struct{}
@@ -70,10 +70,25 @@ func newWriter(nc net.Conn) *writer {
 	return w
 }
 
-// write queues p, which the writer keeps. nil ends our side of TCP.
+// write queues p, which the writer keeps.
 func (w *writer) write(p []byte) {
+	w.do(func() error { _, err := w.nc.Write(p); return err })
+}
+
+// end ends our side of the connection once all is written that is queued.
+func (w *writer) end() {
+	w.do(func() error {
+		if half, ok := w.nc.(interface{ CloseWrite() error }); ok {
+			half.CloseWrite()
+		}
+		return nil
+	})
+}
+
+// do calls f once all is written that is queued. An error is the end of the writer.
+func (w *writer) do(f func() error) {
 	w.mu.Lock()
-	w.queue = append(w.queue, p)
+	w.queue = append(w.queue, f)
 	w.mu.Unlock()
 	w.wake.Signal()
 }
@@ -92,12 +107,8 @@ func (w *writer) run() {
 		if stop {
 			return
 		}
-		for _, p := range queue {
-			if half, ok := w.nc.(interface{ CloseWrite() error }); ok && p == nil {
-				half.CloseWrite()
-				continue
-			}
-			if _, err := w.nc.Write(p); err != nil {
+		for _, f := range queue {
+			if err := f(); err != nil {
 				w.mu.Lock()
 				w.err = err
 				w.mu.Unlock()

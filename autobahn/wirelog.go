@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -34,6 +35,7 @@ type LogEntry struct {
 type WireLog struct {
 	Entries []LogEntry
 	start   time.Time
+	mu      sync.Mutex // what goes over HTTP/2 is logged by goroutines of its own
 }
 
 const (
@@ -44,9 +46,15 @@ const (
 func newWireLog(start time.Time) *WireLog { return &WireLog{start: start} }
 
 // Len is how many entries there are.
-func (l *WireLog) Len() int { return len(l.Entries) }
+func (l *WireLog) Len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.Entries)
+}
 
 func (l *WireLog) add(e LogEntry) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	switch {
 	case len(l.Entries) == logEntries:
 		e = LogEntry{Dir: Note, Text: "the log ends here"}

@@ -42,6 +42,9 @@ func newCodec(e *endpoint, p params) *codec {
 
 // history is what a message may refer back to.
 func (c *codec) history() *[]byte {
+	if c.e.has("inflates in one context for all streams") {
+		return &c.e.tunnel.inflated
+	}
 	if c.e.has("keeps a context for each opcode") && c.e.opcode == opBinary {
 		return &c.inOther
 	}
@@ -50,6 +53,10 @@ func (c *codec) history() *[]byte {
 
 // inflate takes at most a byte more than maxMessage.
 func (c *codec) inflate(p []byte) ([]byte, error) {
+	if t := c.e.tunnel; t != nil {
+		t.history.Lock()
+		defer t.history.Unlock()
+	}
 	in := append(append([]byte(nil), p...), 0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF)
 	if c.e.has("inflates what ends early") {
 		in = in[:len(p)+4] // as a program does that feeds a stream

@@ -28,7 +28,8 @@ type endpoint struct {
 	br     *bufio.Reader
 	client bool
 	defect string
-	codec  *codec // nil: permessage-deflate was not agreed on
+	codec  *codec  // nil: permessage-deflate was not agreed on
+	tunnel *tunnel // over HTTP/2; nil: over TCP
 
 	messages       int // that have begun
 	atOnce         int // frames since there was nothing to read
@@ -133,6 +134,9 @@ func (e *endpoint) fail(f *failure) {
 	e.write(opClose, 0, binary.BigEndian.AppendUint16(nil, code))
 	e.behindClose()
 	e.hangUp()
+	if e.has("ends the connection with a failed stream") {
+		e.tunnel.nc.Close()
+	}
 }
 
 // hangUp ends our side of TCP, and reads what is left, so that the peer sees our
@@ -257,6 +261,10 @@ func (e *endpoint) check(h *header, length byte) error {
 
 // data takes a frame of a message.
 func (e *endpoint) data(h header) error {
+	if e.has("assembles the messages of all streams in one place") {
+		e.message = e.tunnel.assembled(nil)
+		defer func() { e.tunnel.assembled(e.message) }()
+	}
 	switch {
 	case h.opcode > opBinary:
 		_, err := io.CopyN(io.Discard, e.br, int64(h.length))

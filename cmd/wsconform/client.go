@@ -39,7 +39,7 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err := o.prepare(1); err != nil {
 		return 0, err
 	}
-	ln, err := o.listener()
+	ln, err := o.listener(overHTTP2(cases))
 	if err != nil {
 		return 0, err
 	}
@@ -48,7 +48,8 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 }
 
 // listener listens on --listen's address, or otherwise on that of the configuration's URL.
-func (o *options) listener() (net.Listener, error) {
+// With http2 a client may choose HTTP/2 when it connects by TLS.
+func (o *options) listener(http2 bool) (net.Listener, error) {
 	if o.parsed != nil {
 		if u, err := url.Parse(o.parsed.URL); o.listen == "" && err == nil && u.Host != "" {
 			o.listen = u.Host
@@ -69,7 +70,11 @@ func (o *options) listener() (net.Listener, error) {
 		ln.Close()
 		return nil, &usageError{Err: err}
 	}
-	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}), nil
+	protocols := []string{"http/1.1"}
+	if http2 {
+		protocols = []string{"h2", "http/1.1"}
+	}
+	return tls.NewListener(ln, &tls.Config{Certificates: []tls.Certificate{pair}, NextProtos: protocols}), nil
 }
 
 func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln net.Listener, cases []*autobahn.Case) (int, error) {
@@ -84,7 +89,7 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 	p := newProgress(stderr, len(cases), o)
 	opt := o.run
 	opt.Done = p.add
-	t := &autobahn.ClientTester{Cases: cases, Options: &opt, Stop: end}
+	t := &autobahn.ClientTester{Cases: cases, Options: &opt, HTTP2: overHTTP2(cases), Stop: end}
 	t.Report = func(agent string) {
 		if o.once {
 			end()
@@ -133,6 +138,11 @@ func (o *options) testClients(ctx context.Context, stdout, stderr io.Writer, ln 
 		return o.conclude(stdout, agents, names, missing)
 	}
 	return o.concludeCut(cut, stdout, agents, names, played, played+missing)
+}
+
+// overHTTP2 reports whether there are cases over HTTP/2.
+func overHTTP2(cases []*autobahn.Case) bool {
+	return slices.ContainsFunc(cases, func(c *autobahn.Case) bool { return c.HTTP2 != nil })
 }
 
 // reportOn prints and writes what an agent has so far.

@@ -30,7 +30,11 @@ func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (in
 	if err != nil {
 		return 0, &usageError{Err: err}
 	}
-	selected, err := autobahn.Select(all, which, append(split(*cases), ids...), nil)
+	patterns := append(split(*cases), ids...)
+	if len(patterns) == 0 {
+		patterns = []string{"original", "own", "http2"}
+	}
+	selected, err := autobahn.Select(all, which, patterns, nil)
 	if err != nil {
 		return 0, &usageError{Err: err}
 	}

@@ -30,6 +30,7 @@ type options struct {
 	baseline, writeBaseline string
 	before                  *report.Baseline // of baseline; nil without one
 	strict, dryRun, quiet   bool
+	http2                   bool
 	anyway, verbose         bool
 	maxFailures             int
 	format                  string
@@ -67,7 +68,8 @@ func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	f := flag.NewFlagSet("wsconform "+name, flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
-	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own, deflate (default all)")
+	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own, deflate, http2 (default all but http2)")
+	f.BoolVar(&o.http2, "http2", false, "also run the cases about WebSocket over HTTP/2 (RFC 8441), by TLS with ALPN, or without TLS with prior knowledge")
 	f.StringVar(&o.exclude, "exclude", "", "`patterns` of the cases not to run")
 	f.IntVar(&o.suite, "suite-version", autobahn.Suite, "`version` of the set of cases; the cases of a version never change")
 	f.StringVar(&o.config, "config", "", "`file` in the original suite's JSON format; flags override it")
@@ -160,6 +162,12 @@ func (o *options) selected(role autobahn.Role) ([]*autobahn.Case, error) {
 		if _, err := autobahn.Select(all, role, configured[0], configured[1]); err != nil {
 			return nil, usagef("%s: %w", o.config, err)
 		}
+	}
+	if o.http2 {
+		if len(cases) == 0 {
+			cases = []string{"original", "own"}
+		}
+		cases = append(slices.Clone(cases), "http2")
 	}
 	selected, err := autobahn.Select(all, role, cases, exclude)
 	if err != nil {

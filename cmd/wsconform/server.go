@@ -193,6 +193,12 @@ func (o *options) testServers(ctx context.Context, stdout, stderr io.Writer, ser
 
 // look says what will keep cases from being played.
 func (o *options) look(ctx context.Context, s serverUnderTest, cases []*autobahn.Case, opt *autobahn.Options) (autobahn.Finding, error) {
+	if overHTTP2(cases) {
+		found, err := autobahn.LookHTTP2(ctx, s.target, opt)
+		if err != nil || found.Text != "" || ctx.Err() != nil || !slices.ContainsFunc(cases, func(c *autobahn.Case) bool { return c.HTTP2 == nil }) {
+			return found, err
+		}
+	}
 	found, err := autobahn.Look(ctx, s.target, opt)
 	if err != nil || found.Text != "" || ctx.Err() != nil || !slices.ContainsFunc(cases, func(c *autobahn.Case) bool { return c.Deflate != nil }) {
 		return found, err

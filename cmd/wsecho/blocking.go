@@ -2,33 +2,38 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 
 	"github.com/hawser-ws/hawser/handshake"
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto/wsconn"
+	_ "github.com/hawser-ws/hawser/wsproto/wsconn/enablehttp2"
 )
 
 // blocking echoes with the blocking driver: net/http's server, and a goroutine for each
 // connection.
 type blocking struct {
 	http http.Server
-	tls  *tls.Config // nil: none
 	o    wsconn.AcceptOptions
 }
 
-// newBlocking returns a server with the limits of cfg that the blocking driver has, too.
+// newBlocking returns a server with the limits of cfg that the blocking driver has, too. It
+// takes WebSocket over HTTP/2 as well (RFC 8441): with TLS if the client chooses it, and
+// without if the client knows.
 func newBlocking(cfg *server.Config) *blocking {
-	b := &blocking{tls: cfg.TLS, o: wsconn.AcceptOptions{
+	b := &blocking{o: wsconn.AcceptOptions{
 		Origins:      cfg.Upgrader.Origins,
 		Deflate:      cfg.Upgrader.Deflate,
 		MaxMessage:   cfg.MaxMessage,
 		MaxFragments: cfg.MaxFragments,
 		CompressFrom: cfg.CompressFrom,
 	}}
-	b.http.Handler = b
+	b.http.Handler, b.http.TLSConfig = b, cfg.TLS
+	b.http.Protocols = new(http.Protocols)
+	b.http.Protocols.SetHTTP1(true)
+	b.http.Protocols.SetHTTP2(true)
+	b.http.Protocols.SetUnencryptedHTTP2(true)
 	return b
 }
 
@@ -53,8 +58,8 @@ func (b *blocking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Serve implements service.
 func (b *blocking) Serve(ln net.Listener) error {
-	if b.tls != nil {
-		ln = tls.NewListener(ln, b.tls)
+	if b.http.TLSConfig != nil {
+		return b.http.ServeTLS(ln, "", "") // its configuration has the certificate
 	}
 	return b.http.Serve(ln)
 }
