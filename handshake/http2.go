@@ -25,8 +25,8 @@ func (u *Upgrader) UpgradeHTTP2(w http.ResponseWriter, r *http.Request) (Result,
 	for name, values := range a.extra {
 		h[name] = append(h[name], values...)
 	}
-	// RFC 8441 §5: "The Sec-WebSocket-Key and Sec-WebSocket-Accept header fields are
-	// not included in the CONNECT request and response header fields".
+	// RFC 8441 §5: implementations "do not do the processing of the Sec-WebSocket-Key and
+	// Sec-WebSocket-Accept header fields".
 	if a.subprotocol != "" {
 		h.Set(protocolHeader, a.subprotocol)
 	}
@@ -40,8 +40,9 @@ func (u *Upgrader) UpgradeHTTP2(w http.ResponseWriter, r *http.Request) (Result,
 	return a.result(), nil
 }
 
-// judgeHTTP2 is judge for RFC 8441: "the server is expected to process the header fields
-// as specified in RFC 6455, with the exception of" those that HTTP/2 replaces.
+// judgeHTTP2 is judge for RFC 8441, whose §5 says that Origin, Sec-WebSocket-Version,
+// Sec-WebSocket-Protocol and Sec-WebSocket-Extensions "are used in the CONNECT request and
+// response-header fields as defined in [RFC6455]".
 func (u *Upgrader) judgeHTTP2(r *http.Request) (a answer, err *Error) {
 	f := fieldsOf(r)
 	switch {
