@@ -121,6 +121,8 @@ conformance: build
 		--agent http2 --strict --baseline autobahn/testdata/hawser-http2.json --out dist/conformance
 	bin/wsconform client --listen 127.0.0.1:9312 --exec 'bin/wsechoclient --url ws://127.0.0.1:9312 --agent client --parallel 8' \
 		--strict --baseline autobahn/testdata/hawser-client.json --out dist/conformance
+	bin/wsconform client --listen 127.0.0.1:9312 --exec 'bin/wsechoclient --reactor --url ws://127.0.0.1:9312 --agent reactor --parallel 8' \
+		--strict --baseline autobahn/testdata/hawser-client.json --out dist/conformance
 
 autobahn: build
 	.ci/original

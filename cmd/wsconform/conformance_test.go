@@ -157,7 +157,11 @@ func startEcho(t *testing.T, flags ...string) string {
 	return m[1]
 }
 
-func TestConformanceOfClient(t *testing.T) {
+func TestConformanceOfClient(t *testing.T)  { conformanceOfClient(t, false) }
+func TestConformanceOfReactor(t *testing.T) { conformanceOfClient(t, true) }
+
+func conformanceOfClient(t *testing.T, reactor bool) {
+	t.Helper()
 	if testing.Short() {
 		t.Skip("the whole suite")
 	}
@@ -170,7 +174,7 @@ func TestConformanceOfClient(t *testing.T) {
 	tester := &autobahn.ClientTester{Cases: list, Options: opt, Report: func(agent string) { reported <- agent }}
 	var wg sync.WaitGroup
 	wg.Go(func() { tester.Serve(ln) })
-	if err := echoclient.Run(context.Background(), echoclient.Options{URL: "ws://" + ln.Addr().String(), Agent: "hawser", Parallel: 16}); err != nil {
+	if err := echoclient.Run(context.Background(), echoclient.Options{URL: "ws://" + ln.Addr().String(), Agent: "hawser", Parallel: 16, Reactor: reactor}); err != nil {
 		t.Fatal(err)
 	}
 	if agent := <-reported; agent != "hawser" {

@@ -1,7 +1,7 @@
 // Package echoclient is the client on which conformance is measured: it asks a fuzzing
 // server for its cases, plays each of them, and echoes every message with package
-// wsproto/wsconn. It uses only the control URLs, so it works with the original suite as
-// well.
+// wsproto/wsconn, or with package server in the client's role. It uses only the control URLs,
+// so it works with the original suite as well.
 package echoclient
 
 import (
@@ -23,6 +23,7 @@ type Options struct {
 	URL      string // of the fuzzing server, without a path
 	Agent    string // the name to report under
 	Parallel int    // cases at once; 0: 1
+	Reactor  bool   // package server plays the cases
 }
 
 // limits are as wide as the cases need.
@@ -40,13 +41,22 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	play := echo
+	if o.Reactor {
+		r, err := newReactor()
+		if err != nil {
+			return err
+		}
+		defer r.Shutdown(ctx)
+		play = r.echo
+	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, max(o.Parallel, 1))
 	for n := 1; n <= count; n++ {
 		slots <- struct{}{}
 		wg.Go(func() {
 			// How a case ends is the server's to judge.
-			_ = echo(ctx, fmt.Sprintf("%s/runCase?case=%d&agent=%s", o.URL, n, url.QueryEscape(o.Agent)))
+			_ = play(ctx, fmt.Sprintf("%s/runCase?case=%d&agent=%s", o.URL, n, url.QueryEscape(o.Agent)))
 			<-slots
 		})
 	}
