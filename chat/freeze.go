@@ -68,7 +68,8 @@ func (h *Hub) Freeze(ctx context.Context) (*Frozen, error) {
 	f := &Frozen{h: h}
 	h.clock.close()
 	for _, c := range h.all() {
-		c.mu.Lock() // a connection that has not seen that the hub is frozen has begun what it begins
+		c.mu.Lock()
+		//lint:ignore SA2001 a connection that has not seen that the hub is frozen has begun what it begins
 		c.mu.Unlock()
 	}
 	if err := f.Rest(ctx); err != nil {

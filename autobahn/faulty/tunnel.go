@@ -41,7 +41,6 @@ type tunnel struct {
 	message  []byte // of all streams; only where that is the defect
 	history  sync.Mutex
 	inflated []byte // guarded by history: of all streams; only where that is the defect
-	writeErr error
 }
 
 func (t *tunnel) has(defect string) bool { return t.defect == defect }

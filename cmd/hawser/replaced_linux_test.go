@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
@@ -207,28 +206,4 @@ func (k *talker) talk(stop <-chan struct{}) error {
 			return err
 		}
 	}
-}
-
-// metric returns the number of the connections that the admin listener tells.
-func metricAt(t testing.TB, url, name string) string {
-	t.Helper()
-	resp, err := http.Get(url + "/metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	for s := bufio.NewScanner(resp.Body); s.Scan(); {
-		if value, ok := strings.CutPrefix(s.Text(), name+" "); ok {
-			return value
-		}
-	}
-	return ""
-}
-
-func decodeObject(t testing.TB, b []byte) (o object) {
-	t.Helper()
-	if err := json.Unmarshal(b, &o); err != nil {
-		t.Fatalf("%v: %q", err, b)
-	}
-	return o
 }

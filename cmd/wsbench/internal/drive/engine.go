@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/http2"
-
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/handshake"
@@ -32,7 +30,7 @@ type Engine struct {
 	sources    []netip.Addr
 	maxMessage int
 	http       *http.Client
-	http2      *http2.Transport // of all connections; nil: each is one of HTTP/1.1
+	http2      http2Transport // of all connections; nil: each is one of HTTP/1.1
 	reactors   []*reactor
 	ctx        context.Context // ends when the engine stops
 	cancel     context.CancelFunc

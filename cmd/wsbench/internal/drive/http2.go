@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync/atomic"
 	"time"
@@ -16,9 +17,15 @@ import (
 
 //lint:file-ignore SA1019 net/http's client has no extended CONNECT.
 
+// http2Transport is a transport that can send an extended CONNECT.
+type http2Transport interface {
+	http.RoundTripper
+	CloseIdleConnections()
+}
+
 // newHTTP2 returns what makes WebSockets on streams of HTTP/2 connections (RFC 8441). It
 // opens as many connections as the server's limit of streams asks for.
-func (e *Engine) newHTTP2() *http2.Transport {
+func (e *Engine) newHTTP2() http2Transport {
 	return &http2.Transport{
 		AllowHTTP: true,
 		DialTLSContext: func(ctx context.Context, network, addr string, cfg *tls.Config) (net.Conn, error) {
