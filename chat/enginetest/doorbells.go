@@ -274,20 +274,8 @@ func (s *shared) Append(ctx context.Context, entries []chat.Entry, done func(int
 		if s.chance(3) {
 			time.Sleep(50 * time.Microsecond) // nodes may have read it by then
 		}
-		s.result(i, entries[i].Conversation, r, done)
+		done(i, r)
 	})
-}
-
-// result tells a result that is not of an earlier time than what the nodes have been told.
-func (s *shared) result(i int, c chat.Conversation, r chat.Result, done func(int, chat.Result)) {
-	var nodes []*doorbell.Node
-	for _, o := range s.all() {
-		nodes = append(nodes, o.Node)
-	}
-	at := chat.Tail{Seq: r.Change.Seq, Change: r.Change.Number, Tag: r.Change.Tag, Epoch: r.Change.Epoch}
-	if !doorbell.Result(nodes, c, at, func() { done(i, r) }) {
-		done(i, chat.Result{Err: chat.ErrOutcomeUnknown})
-	}
 }
 
 // hint leads the nodes of two people to their conversation.
