@@ -52,7 +52,7 @@ func dataFrames() []*Case {
 	s.echo("DATA frames that have nothing but padding.", ruleH2Padding, []Event{echoed("first"), echoed("last")},
 		pad(100), emptyData(), pad(0), send(text("first")), pad(100), emptyData(), pad(0), send(text("last")))
 	s.echo("A binary message of a megabyte.", ruleH2Flow, []Event{echoedBinary(highBytes(1 << 20))}, send(frame(wire.Binary, highBytes(1<<20))))
-	c = s.echo("Three compressed messages, of which the last two refer back.", ruleH2Negotiate, nil, referringBack("one context for the stream")...)
+	c = s.echo("Three compressed messages. The last two refer back.", ruleH2Negotiate, nil, referringBack("one context for the stream")...)
 	c.Deflate, c.Expect = plainDeflate(), []Outcome{ok(repeated("one context for the stream")...)}
 	c.Deflate.takeover = true
 	c.Expectation += " UNIMPLEMENTED where permessage-deflate is not agreed on."

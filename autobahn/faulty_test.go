@@ -2,6 +2,7 @@ package autobahn_test
 
 import (
 	"context"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -37,9 +38,14 @@ func light(t *testing.T, role autobahn.Role) []*autobahn.Case {
 }
 
 func testFaultyServer(t *testing.T, cases []*autobahn.Case, defect string, opt *autobahn.Options) []*autobahn.Result {
+	return testServing(t, faulty.Serve, cases, defect, opt)
+}
+
+// testServing runs cases against a server with a defect.
+func testServing(t *testing.T, serve func(net.Listener, string), cases []*autobahn.Case, defect string, opt *autobahn.Options) []*autobahn.Result {
 	network := newMemnet()
 	done := make(chan struct{})
-	go func() { faulty.Serve(network, defect); close(done) }()
+	go func() { serve(network, defect); close(done) }()
 	target, err := autobahn.ParseTarget("ws://127.0.0.1:9001/")
 	if err != nil {
 		t.Fatal(err)
@@ -52,11 +58,17 @@ func testFaultyServer(t *testing.T, cases []*autobahn.Case, defect string, opt *
 }
 
 func testFaultyClient(t *testing.T, cases []*autobahn.Case, defect string, opt *autobahn.Options) []*autobahn.Result {
+	return testPlaying(&autobahn.ClientTester{Cases: cases, Options: opt}, func(dial func() (net.Conn, error)) {
+		faulty.Play(dial, "faulty", defect, 0, opt.Parallel)
+	})
+}
+
+// testPlaying returns a tester's results of the client that play plays.
+func testPlaying(tester *autobahn.ClientTester, play func(dial func() (net.Conn, error))) []*autobahn.Result {
 	network := newMemnet()
-	tester := &autobahn.ClientTester{Cases: cases, Options: opt}
 	done := make(chan struct{})
 	go func() { tester.Serve(network); close(done) }()
-	faulty.Play(network.dial, "faulty", defect, 0, opt.Parallel)
+	play(network.dial)
 	// The client may be done before the tester has seen how it ended.
 	for range 1000 {
 		if tester.Missing("faulty") == 0 {

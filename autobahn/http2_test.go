@@ -1,11 +1,10 @@
 package autobahn_test
 
 import (
-	"context"
+	"net"
 	"slices"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/hawser-ws/hawser/autobahn"
 	"github.com/hawser-ws/hawser/autobahn/faulty"
@@ -26,40 +25,17 @@ func overHTTP2(t *testing.T, role autobahn.Role) []*autobahn.Case {
 }
 
 func testHTTP2Server(t *testing.T, cases []*autobahn.Case, defect string, opt *autobahn.Options) []*autobahn.Result {
-	network := newMemnet()
-	done := make(chan struct{})
-	go func() { faulty.ServeHTTP2(network, defect); close(done) }()
-	target, err := autobahn.ParseTarget("ws://127.0.0.1:9001/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	target.DialContext = network.DialContext
-	results := autobahn.TestServer(context.Background(), target, cases, opt)
-	network.Close()
-	<-done
-	return results
+	return testServing(t, faulty.ServeHTTP2, cases, defect, opt)
 }
 
 func testHTTP2Client(t *testing.T, cases []*autobahn.Case, defect string, opt *autobahn.Options) []*autobahn.Result {
-	network := newMemnet()
-	tester := &autobahn.ClientTester{Cases: cases, Options: opt, HTTP2: true}
-	done := make(chan struct{})
-	go func() { tester.Serve(network); close(done) }()
 	numbers := make([]int, len(cases))
 	for i := range numbers {
 		numbers[i] = i + 1
 	}
-	faulty.PlayHTTP2(network.dial, "faulty", defect, numbers, opt.Parallel)
-	for range 1000 {
-		if tester.Missing("faulty") == 0 {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	network.Close()
-	tester.Close()
-	<-done
-	return tester.Results("faulty")
+	return testPlaying(&autobahn.ClientTester{Cases: cases, Options: opt, HTTP2: true}, func(dial func() (net.Conn, error)) {
+		faulty.PlayHTTP2(dial, "faulty", defect, numbers, opt.Parallel)
+	})
 }
 
 // What an endpoint over HTTP/2 may do fails no case.

@@ -164,15 +164,20 @@ func (h *Hub) shard(c Conversation) *shard {
 	return h.shards[maphash.String(h.seed, string(c))%uint64(len(h.shards))]
 }
 
-// Open adds a connection that has just been made. AuthTimeout runs from here.
-func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
+// add adds a connection to those of the hub.
+func (h *Hub) add(socket Socket, info ConnectionInfo) *Connection {
 	c := &Connection{hub: h, socket: socket, info: info}
 	h.mu.Lock()
 	h.connections[c] = struct{}{}
 	h.locate(c)
 	h.mu.Unlock()
 	h.cfg.Observer.ConnectionOpened()
+	return c
+}
 
+// Open adds a connection that has just been made. AuthTimeout runs from here.
+func (h *Hub) Open(socket Socket, info ConnectionInfo) *Connection {
+	c := h.add(socket, info)
 	c.mu.Lock()
 	c.startTimer(h.cfg.AuthTimeout, c.authTimedOut)
 	c.mu.Unlock()

@@ -49,12 +49,7 @@ func (f *Frozen) Open(ctx context.Context, socket Socket, info ConnectionInfo, s
 	}
 	info.UserID = s.certified
 	h := f.h
-	c := &Connection{hub: h, socket: socket, info: info}
-	h.mu.Lock()
-	h.connections[c] = struct{}{}
-	h.locate(c)
-	h.mu.Unlock()
-	h.cfg.Observer.ConnectionOpened()
+	c := h.add(socket, info)
 	c.mu.Lock()
 	c.restore(&s)
 	c.mu.Unlock()

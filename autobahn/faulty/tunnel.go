@@ -14,7 +14,7 @@ import (
 )
 
 // tunnel is one side of an HTTP/2 connection (RFC 9113). It has the same defect as the
-// endpoints on its streams. A goroutine reads; whoever has something to send writes.
+// endpoints on its streams. One goroutine reads. Each that has something to send writes.
 type tunnel struct {
 	nc     net.Conn
 	client bool

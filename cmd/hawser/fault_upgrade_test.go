@@ -136,7 +136,7 @@ func TestUpgradePause(t *testing.T) {
 		r.serves(clients)
 		time.Sleep(2 * time.Second)
 		_, pause, _ := strings.Cut(line, "pause=")
-		fmt.Printf("longest wait %v, of which the server says it paused %s; without an upgrade, the longest was %v\n", c.takeLongest(), pause, usual)
+		fmt.Printf("longest wait %v; the server says it paused %s; without an upgrade, the longest was %v\n", c.takeLongest(), pause, usual)
 	}
 	if errs := c.stop(); len(errs) > 0 {
 		t.Errorf("%d clients have noticed something: %v", len(errs), errs[0])
