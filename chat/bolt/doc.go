@@ -76,7 +76,7 @@
 //
 // A restored backup has the sessions, bans and memberships that it was made with.
 //
-// Read store.go for opening, commit.go and append.go for writing, checkpoint.go for what is
+// Read store.go and file.go for opening, commit.go and append.go for writing, checkpoint.go for what is
 // written later, read.go, history.go and latest.go for reading, members.go and sessions.go for
 // who is where, migrate.go for files of format 1, backup.go and check.go for backups.
 package bolt
