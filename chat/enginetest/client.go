@@ -33,12 +33,14 @@ type token struct {
 // login is a session as its clients know it. Several may share it.
 type login struct {
 	user, id    string
-	key, before string // both are good, until key is used
-	began       int64  // performance.time, before auth was sent
-	begun       int64  // the same, after it was answered
-	open        int    // connections
-	idle        int64  // the service's time when the last of them ended
-	expired     int64  // performance.time, from when on it may have expired; 0: it has not
+	key, before string   // both are good, until key is used
+	rivals      []string // given out for before, as key was: a service may let them stay good until one of them is used
+	given       []string // all keys
+	began       int64    // performance.time, before auth was sent
+	begun       int64    // the same, after it was answered
+	open        int      // connections
+	idle        int64    // the service's time when the last of them ended
+	expired     int64    // performance.time, from when on it may have expired; 0: it has not
 
 	// An auth was sent, and its answer was lost. The service may take that auth for the
 	// newest one until the session was resumed twice.
@@ -47,11 +49,27 @@ type login struct {
 
 // used notes that a key was used, and that another one was given.
 func (l *login) used(key, next string) {
-	if key == l.key {
-		l.before = key
+	if key == l.before {
+		l.rivals = append(l.rivals, l.key)
+	} else {
+		l.before, l.rivals = key, nil
 		l.uncertain = max(l.uncertain-1, 0)
 	}
-	l.key = next
+	l.key, l.given = next, append(l.given, next)
+}
+
+// stale returns a key that was replaced, not the one before.
+func (l *login) stale(n int) string {
+	var old []string
+	for _, key := range l.given {
+		if key != l.key && key != l.before {
+			old = append(old, key)
+		}
+	}
+	if len(old) == 0 {
+		return "KEY-OF-ANOTHER-SESSION"
+	}
+	return old[n%len(old)]
 }
 
 // names authenticates tokens, which say for whom they are and when they were issued.
@@ -131,10 +149,7 @@ func (p *performance) back(st step, c *client) error {
 	case "before":
 		key = c.login.before
 	case "stale":
-		key = "KEY-OF-ANOTHER-SESSION"
-		if len(p.dead[c.login]) > 0 {
-			key = p.dead[c.login][0]
-		}
+		key = c.login.stale(p.step)
 	}
 	if key == "" && !token {
 		return nil

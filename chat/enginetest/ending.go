@@ -105,17 +105,12 @@ func (p *performance) judge(c *client, key string, token bool, asked int64, answ
 		expiredMay, expiredMust := p.expired(l)
 		good := key == l.key || key == l.before
 		mayRefuse = !good || l.uncertain > 0 || expiredMay || p.mayBeEnded(l)
-		mustRefuse = !good || expiredMust || p.mustBeEnded(l, asked)
+		mustRefuse = !good && !slices.Contains(l.rivals, key) || expiredMust || p.mustBeEnded(l, asked)
 	}
 	switch {
 	case answer.Type == "auth_ok" && answer.Resumed:
 		if key == "" || answer.Session != l.id || mustRefuse {
 			return errors.New("the session must not be resumed")
-		}
-		if key == l.before {
-			p.dead[l] = append(p.dead[l], l.key)
-		} else if l.before != "" {
-			p.dead[l] = append(p.dead[l], l.before)
 		}
 		l.used(key, answer.Key)
 		return nil
@@ -126,7 +121,7 @@ func (p *performance) judge(c *client, key string, token bool, asked int64, answ
 		case revokedMust:
 			return errors.New("the token was issued before its user logged out everywhere")
 		}
-		c.login = &login{user: c.user, id: answer.Session, key: answer.Key, began: asked, begun: answer.at}
+		c.login = &login{user: c.user, id: answer.Session, key: answer.Key, given: []string{answer.Key}, began: asked, begun: answer.at}
 		p.logins = append(p.logins, c.login)
 		return nil
 	case answer.Reason == "session_refused" && !token && mayRefuse, answer.Reason == "token_refused" && token && (key == "" || mayRefuse) && revokedMay:

@@ -48,7 +48,7 @@ func (g *stage) play(t *testing.T, s script, seed uint64) error {
 	clock := &Clock{wall: start}
 	engine := place.Open(t, clock)
 	defer place.Close(t)
-	p := &performance{stage: g, Engine: engine, clock: clock, open: make(map[int]*socket), away: make(map[int]*client), dead: make(map[*login][]string), without: make(map[string][]int64), banned: make(map[string]bool), deleted: make(map[string]bool), lost: make(map[chat.Conversation]bool)}
+	p := &performance{stage: g, Engine: engine, clock: clock, open: make(map[int]*socket), away: make(map[int]*client), without: make(map[string][]int64), banned: make(map[string]bool), deleted: make(map[string]bool), lost: make(map[chat.Conversation]bool)}
 	for _, id := range people {
 		if err := p.register(id); err != nil {
 			return err
@@ -89,9 +89,8 @@ type performance struct {
 	chat.Engine
 	hubs  []*chat.Hub
 	clock *Clock
-	open  map[int]*socket     // by the script's number
-	away  map[int]*client     // those that have had a connection, by the same number
-	dead  map[*login][]string // keys that are not good any more
+	open  map[int]*socket // by the script's number
+	away  map[int]*client // those that have had a connection, by the same number
 	all   []*socket
 	step  int
 	said  []saying

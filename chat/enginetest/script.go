@@ -30,7 +30,7 @@ import (
 //	0 delete u_ada   she is deleted, and registers again
 //
 // One resumes with the key of its session, with its token (token), with both (both), with the
-// key before (before), or with one that is not good any more (stale).
+// key before (before), or with one that was replaced before that (stale).
 //
 // A step of a connection that is not open does nothing, and neither does the opening of one
 // that is: so every part of a script is a script.
