@@ -102,6 +102,7 @@ func (r *roster) tell(ctx context.Context, id string, changes []presenceChange) 
 	// Somebody who is only at a dead node does not count any more, although that is not removed
 	// yet. Those who have asked meanwhile must hear that they are here.
 	again := r.b.anyDead()
+	r.noteRecent(changes)
 	var places, online []call
 	for _, c := range changes {
 		c.again = c.again || again
@@ -119,7 +120,7 @@ func (r *roster) tell(ctx context.Context, id string, changes []presenceChange) 
 	if err != nil {
 		return err
 	}
-	r.note(changes, kept && too)
+	r.noteKept(changes, kept && too)
 	return nil
 }
 
@@ -131,9 +132,9 @@ const (
 	recently  = time.Minute
 )
 
-// note takes note of changes that Redis was told. If they are not kept, it is told again after a
-// while, as it is then.
-func (r *roster) note(changes []presenceChange, kept bool) {
+// noteRecent takes note of changes that Redis is being told, in case that connections break: that may
+// be known here before the answer is, which a replaced master has given.
+func (r *roster) noteRecent(changes []presenceChange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := time.Now(); r.recent[0] == nil || now.Sub(r.turned) >= recently {
@@ -142,6 +143,13 @@ func (r *roster) note(changes []presenceChange, kept bool) {
 	for _, c := range changes {
 		r.recent[0][[2]string{c.room, c.user}] = true
 	}
+}
+
+// noteKept takes note of changes that Redis was told. If they are not kept, it is told again after a
+// while, as it is then.
+func (r *roster) noteKept(changes []presenceChange, kept bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if kept {
 		r.doubts = 0
 		return
