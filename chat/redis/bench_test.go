@@ -241,27 +241,36 @@ func BenchmarkChannels(b *testing.B) {
 	}
 }
 
-// BenchmarkProbe prints what a probe of 100,000 conversations costs Redis and a node, which does so
-// every Config.ProbeEvery, and what Redis keeps of a conversation.
-func BenchmarkProbe(b *testing.B) {
-	const conversations = 100_000
-	server := redistest.Start(b)
-	e := open(b, Config{Addresses: []string{server.Addr}})
-	var all []chat.Conversation
-	for i := range conversations {
-		all = append(all, chat.RoomConversation(fmt.Sprint("room-", i)))
+// manyRooms makes rooms, each of which has a message.
+func manyRooms(e *Engine, n int) (rooms []chat.Conversation) {
+	for i := range n {
+		rooms = append(rooms, chat.RoomConversation(fmt.Sprint("room-", i)))
 	}
-	for some := range slices.Chunk(all, 500) {
+	for some := range slices.Chunk(rooms, 500) {
 		var entries []chat.Entry
 		for _, c := range some {
 			entries = append(entries, chat.Entry{Conversation: c, Message: message("u_ada", "x", "")})
 		}
 		e.store.Append(ctx, entries, func(int, chat.Result) {})
 	}
-	var before, after syscall.Rusage
+	return rooms
+}
+
+// own is how much CPU time this process has used, in ms.
+func own() float64 {
+	var u syscall.Rusage
+	syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e6
+}
+
+// BenchmarkProbe prints what a probe of 100,000 conversations costs Redis and a node, which does so
+// every Config.ProbeEvery, and what Redis keeps of a conversation.
+func BenchmarkProbe(b *testing.B) {
+	server := redistest.Start(b)
+	e := open(b, Config{Addresses: []string{server.Addr}})
+	all := manyRooms(e, 100_000)
 	main, _ := cpu(b, server)
-	syscall.Getrusage(syscall.RUSAGE_SELF, &before)
-	n := 0
+	before, n := own(), 0
 	for b.Loop() {
 		e.store.Tails(ctx, all, func(_ int, t chat.Tail, err error) {
 			if err != nil || t.Change != 1 {
@@ -270,10 +279,29 @@ func BenchmarkProbe(b *testing.B) {
 		})
 		n++
 	}
-	syscall.Getrusage(syscall.RUSAGE_SELF, &after)
+	node := own() - before
 	mainAfter, _ := cpu(b, server)
-	node := float64(after.Utime.Nano()+after.Stime.Nano()-before.Utime.Nano()-before.Stime.Nano()) / 1e6
 	b.ReportMetric((mainAfter-main)/1e3/float64(n), "ms-redis/probe")
 	b.ReportMetric(node/float64(n), "ms-node/probe")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkIdle prints what Redis and a node that subscribes to 100,000 conversations use while
+// nothing happens: in percent of a core, over a minute that begins when the node has settled.
+// Run it with -benchtime 1x.
+func BenchmarkIdle(b *testing.B) {
+	server := redistest.Start(b)
+	e := open(b, Config{Addresses: []string{server.Addr}})
+	attach(b, e, manyRooms(e, 100_000)...)
+	time.Sleep(30 * time.Second)
+	for b.Loop() {
+		before, begin := own(), time.Now()
+		main, _ := cpu(b, server)
+		time.Sleep(time.Minute)
+		mainAfter, _ := cpu(b, server)
+		took := time.Since(begin)
+		b.ReportMetric((own()-before)/10/took.Seconds(), "%-node")
+		b.ReportMetric((mainAfter-main)/1e4/took.Seconds(), "%-redis")
+	}
 	b.ReportMetric(0, "ns/op")
 }
