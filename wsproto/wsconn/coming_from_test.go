@@ -151,3 +151,28 @@ func TestComingFromPages(t *testing.T) {
 		}
 	}
 }
+
+// What README.md shows is in package hawser's documentation, and in package server's example,
+// which is called Example instead of main.
+func TestReadme(t *testing.T) {
+	var code string
+	for _, name := range []string{"../../hawser.go", "../../server/example_test.go"} {
+		source, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code += flat(regexp.MustCompile(`(?m)^//\s?`).ReplaceAllString(string(source), ""))
+	}
+	code = strings.ReplaceAll(code, "func Example() {", "func main() {")
+	blocks := fenced(t, "../../README.md")
+	if len(blocks) != 2 {
+		t.Errorf("README.md shows %d pieces of code, want 2", len(blocks))
+	}
+	for _, block := range blocks {
+		for part := range strings.SplitSeq(block, "\n\n") {
+			if !strings.Contains(code, part) {
+				t.Errorf("README.md shows code that is not there:\n%s", part)
+			}
+		}
+	}
+}
