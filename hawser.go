@@ -99,8 +99,10 @@
 //   - A peer whose network fails sends no Close, and TCP may take minutes to notice. To
 //     know earlier, call Ping at intervals, with a context that ends, and CloseNow if it
 //     fails.
-//   - Package wsproto/wsconn, which this package gives shorter names, has connection pools
-//     and reconnecting clients, and says more about proxies, contexts and errors.
+//   - Dial connects directly, unless DialOptions.Proxy says otherwise:
+//     [ProxyFromEnvironment] does what HTTP_PROXY and HTTPS_PROXY say.
+//   - Package [wsconn], which this package gives shorter names, has connection pools and
+//     reconnecting clients, and says more about proxies, contexts and errors.
 //   - Package wsproto/wstest has connections in memory for tests without a network.
 //   - Package server is for many thousands of connections: an event loop with callbacks
 //     instead of goroutines.
@@ -111,6 +113,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"net/url"
 
 	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/handshake"
@@ -127,13 +130,22 @@ func Dial(ctx context.Context, url string, o *DialOptions) (*Conn, error) {
 
 // Accept answers a client's opening handshake, in a handler of net/http, and returns the
 // connection. If it fails, the client has been answered, and the handler should return.
-// r.Context() is valid until the handler
-// returns; it does not end when the client goes away, which Read notices. A nil o means the
-// defaults: among others, web pages may connect only from the server's own origin. See
-// [wsconn.Accept].
+// r.Context() is valid until the handler returns; it does not end when the client goes away,
+// which Read notices. A nil o means the defaults: among others, web pages may connect only
+// from the server's own host and port. See [wsconn.Accept].
 func Accept(w http.ResponseWriter, r *http.Request, o *AcceptOptions) (*Conn, error) {
 	return wsconn.Accept(w, r, o)
 }
+
+// ProxyFromEnvironment is a DialOptions.Proxy that uses the proxies that HTTP_PROXY,
+// HTTPS_PROXY and NO_PROXY name. See [wsconn.ProxyFromEnvironment].
+func ProxyFromEnvironment(target *url.URL) (*url.URL, error) {
+	return wsconn.ProxyFromEnvironment(target)
+}
+
+// ProxyURL returns a DialOptions.Proxy that always uses the given proxy. See
+// [wsconn.ProxyURL].
+func ProxyURL(proxy *url.URL) func(*url.URL) (*url.URL, error) { return wsconn.ProxyURL(proxy) }
 
 // NetConn returns c as a net.Conn whose bytes are sent in messages with opcode op. See
 // [wsconn.NetConn].
