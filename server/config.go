@@ -64,8 +64,8 @@ type Config struct {
 	Refused func(r *http.Request, status int, reason string)
 
 	// Unused, if set, is called with the peer's address of a connection at Serve's listener
-	// that ended without a request. Browsers open some in advance; who opens many holds
-	// places that others need. It must not block.
+	// that ended without a request. Browsers open a few in advance; a client that opens many
+	// holds places that others need. It must not block.
 	Unused func(peer netip.Addr)
 
 	// HTTP handles the requests that arrive at Serve's listener; it must route
@@ -87,7 +87,7 @@ type Config struct {
 	// ClientAddr, if set, returns the client's address of a request at Serve's
 	// listener, for servers behind a proxy that names the client in a header. The
 	// address becomes the request's RemoteAddr, is the one that limits per address
-	// count, and is what Conn.RemoteAddr returns. The zero AddrPort leaves the request
+	// count, and is what LoopConn.RemoteAddr returns. The zero AddrPort leaves the request
 	// as it is.
 	ClientAddr func(r *http.Request) netip.AddrPort
 
@@ -120,11 +120,10 @@ type Config struct {
 	MaxControlRate int
 
 	// WriteQueue is the maximum number of bytes that wait to be written on a
-	// connection. A message that would exceed it evicts the connection: frames of
-	// which nothing has been written are discarded, and 1013 is sent. An empty queue
-	// always takes one message. While more than half of it is used, nothing is read
-	// from the connection; reading resumes at a quarter (see WritableHandler).
-	// Default 1 MiB.
+	// connection. A message that would exceed it is refused with ErrQueueFull; a group
+	// treats it as its Policy says. An empty queue always takes one message. While more
+	// than half of it is used, nothing is read from the connection; reading resumes at a
+	// quarter (see WritableHandler). Default 1 MiB.
 	WriteQueue int
 
 	// MemoryBudget is the maximum number of bytes that all connections together hold:

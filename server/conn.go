@@ -68,9 +68,9 @@ func (c Conn) Close(code wsproto.CloseCode, reason string) error {
 	return c.conn.loop.post(task{kind: taskClose, to: c, code: code}, []byte(reason))
 }
 
-// Evict closes a connection that does not keep up with 1013: queued messages of which
-// nothing has been written are discarded. The error is ErrClosed if the connection is already
-// closing.
+// Evict closes a connection that does not keep up. The close code is 1013, and queued messages
+// of which nothing has been written are discarded. The error is ErrClosed if the connection is
+// already closing.
 func (c Conn) Evict() error {
 	if c.conn == nil || !c.conn.genClosed.CompareAndSwap(c.gen<<1, c.gen<<1|1) {
 		return ErrClosed
@@ -82,11 +82,12 @@ func (c Conn) Evict() error {
 // already been read may still be delivered after it; LoopConn.Pause in OnMessage is exact. Two
 // pauses are ended by one resume.
 //
-// A paused connection still ends when the peer ends it: what it had sent is delivered before
-// OnClose. If it has sent more than the system takes, a few MiB at most, that is noticed when the next
-// ping gets no answer but a reset. So a paused connection is pinged at PingInterval, but not
-// closed because no pong is read. If the peer's machine is gone, or the network, TCP
-// notices that ping after its own retries, which take minutes.
+// A paused connection still ends when the peer ends the network connection: what it had sent is
+// delivered before OnClose. A Close frame alone is read only after the connection is resumed. If
+// the peer has sent more than the system takes, a few MiB at most, its end is noticed when the
+// next ping is answered by a reset. So a paused connection is pinged at PingInterval, but not
+// closed because no pong is read. If the peer's machine or the network is gone, TCP gives up on
+// that ping after its own retries, which take minutes.
 func (c Conn) Pause(paused bool) {
 	if c.closed() {
 		return

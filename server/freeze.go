@@ -77,13 +77,13 @@ type FreezeReport struct {
 	HTTP   int // connections that are not WebSockets
 }
 
-// Freeze stops the Server where it stands, so that another process can go on from there. First the
-// HTTP requests and opening handshakes that have begun are finished; if they are not by the time that ctx is
-// done, the Server goes on, and the error says how many there are. Then what was
-// sent is encoded and offered to the sockets, and the loops stop.
+// Freeze stops the Server where it stands, so that another process can go on from there. It
+// first waits for the HTTP requests and opening handshakes that have begun. If they are not
+// finished when ctx is done, the Server goes on, and the error says how many there are. Then
+// what was sent is encoded and offered to the sockets, and the loops stop.
 //
-// The caller stops what sends to connections by itself, timers for instance: what is
-// sent to a Frozen after the last Settle is lost if the other process takes over.
+// The caller must stop whatever sends to connections by itself, such as timers: what is sent
+// after the last Settle is lost if the other process takes over.
 //
 // The order in the two processes, whose channel is package handover's:
 //
@@ -159,8 +159,8 @@ func (f *Frozen) settle(ctx context.Context) error {
 	return nil
 }
 
-// Settle has encoded, and offered to the sockets, what was sent to connections since Freeze. What the sockets
-// do not take moves, too. An error means that ctx has ended first.
+// Settle encodes what was sent to connections since Freeze, and offers it to the sockets. What
+// the sockets do not take moves, too. An error means that ctx has ended first.
 func (f *Frozen) Settle(ctx context.Context) error {
 	if err := f.settle(ctx); err != nil {
 		return err
@@ -200,12 +200,12 @@ func (c *conn) movable() bool {
 	return c.tls == nil && c.fd < firstBridged && c.endpoint.freezer != nil && c.stream.Load() == nil
 }
 
-// Report says what there is.
+// Report says what moves and what does not, as of Freeze or the last Settle.
 func (f *Frozen) Report() FreezeReport { return f.report }
 
-// Messages ranges over what the other process has to be sent, in a version of StateFormat that it
-// knows. Each message must have been sent before the next is asked for. An error ends
-// it.
+// Messages ranges over the messages for the other process, in a version of StateFormat that it
+// knows. Send each one by [handover.Giver.Send] before asking for the next. After an error there
+// are no more, and the other process cannot take over.
 func (f *Frozen) Messages(version int) iter.Seq2[handover.Message, error] {
 	return func(yield func(handover.Message, error) bool) {
 		if version < StateFormat.Oldest || version > StateFormat.Newest {

@@ -16,7 +16,7 @@ import (
 // others see Config.HTTPServer. An application that has an http.Server of its own does not
 // need Serve, but mounts Server or an Endpoint there.
 //
-// Opening handshakes that are plainly that are read and answered by the loops, and the rest
+// The loops read and answer what is clearly an opening handshake; the rest is handled
 // by net/http, with the same rules: on Linux, where ln is a *net.TCPListener or
 // *net.UnixListener, and Config has none of TLS, Middleware and ClientAddr, nor a
 // ConnState or context of its own in HTTPServer. That concerns each Endpoint with a Path

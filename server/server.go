@@ -46,7 +46,8 @@ type Server struct {
 	stopped   bool                 // Guarded by mu.
 }
 
-// New starts the loops. Shutdown ends them.
+// New makes a Server and starts its loops, which Shutdown or Drain ends. The error says what
+// is wrong with cfg, or what the system refused.
 func New(cfg Config) (*Server, error) {
 	if cfg.Handler == nil {
 		return nil, errors.New("server: Config.Handler is nil")
