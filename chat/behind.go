@@ -82,7 +82,7 @@ func (s *shard) release(b *behind) {
 	s.unregister(b)
 	b.kept = nil
 	if b.room != nil {
-		s.listen(b.c, b.room)
+		b.room.members.Join(b.c.socket)
 	}
 }
 

@@ -126,7 +126,7 @@ func (u *catchUp) enterRoom(s *shard, r *room) {
 	for _, b := range u.behind {
 		if b.receiver == r.name {
 			b.room, b.until = r, r.tail
-			r.count.Add(1)
+			s.watch(u.c, r)
 			s.register(b)
 			return
 		}

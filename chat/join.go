@@ -114,13 +114,14 @@ func (all *subscribing) done(c *Connection, r *room, fail *Failure) {
 // add makes a connection hear a room, which it has to note in Connection.rooms. It must be
 // called in an operation of the connection that runs alone, with mu held.
 func (s *shard) add(c *Connection, r *room) {
-	r.count.Add(1)
-	s.listen(c, r)
+	s.watch(c, r)
+	r.members.Join(c.socket)
 }
 
-// listen has a room's messages sent to a connection. Called with mu held.
-func (s *shard) listen(c *Connection, r *room) {
-	r.members.Join(c.socket)
+// watch has a connection be in a room, and hear of the others in it. Its client may ask who they are
+// before it hears the room's messages. Called with mu held.
+func (s *shard) watch(c *Connection, r *room) {
+	r.count.Add(1)
 	if c.features&featurePresence != 0 {
 		if r.watchers == nil {
 			r.watchers = s.hub.cfg.NewFanout()
@@ -137,10 +138,10 @@ func (s *shard) remove(c *Connection, r *room) {
 		s.unregister(b) // it does not hear the room yet
 	} else {
 		r.members.Leave(c.socket)
-		if c.features&featurePresence != 0 && r.watchers != nil {
-			r.watchers.Leave(c.socket)
-			r.watching--
-		}
+	}
+	if c.features&featurePresence != 0 && r.watchers != nil {
+		r.watchers.Leave(c.socket)
+		r.watching--
 	}
 	s.forget(r)
 }

@@ -188,14 +188,14 @@ func (f *Frozen) enter(c *Connection, r *room, s *frozenConnection) {
 	if u := s.catchUp; u != nil {
 		for _, b := range u.behind {
 			if b.receiver == r.name {
-				r.count.Add(1) // catchUp registers it
+				sh.watch(c, r) // catchUp registers it
 				return
 			}
 		}
 	}
 	for _, b := range s.ahead {
 		if b.receiver == r.name {
-			r.count.Add(1)
+			sh.watch(c, r)
 			sh.register(b.behind(c, r))
 			return
 		}

@@ -360,46 +360,91 @@ func TestMembershipStorm(t *testing.T) {
 // A client that was told more than this node has delivered yet, by another node, need not
 // reload, and hears nothing twice.
 func TestClientAheadOfNode(t *testing.T) {
-	c := newClock()
-	parts := newMemory(t, c)
-	late := &lateBroker{Broker: parts.Broker}
-	parts.Broker = late
-	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = parts })
-	bob := h.enter("bob", "")
-	bob.say(say("lobby", "1"))
-	h.settle()
-	parts.Members.Join(ctx, "lobby", "u_ada")
-	late.mu.Lock()
-	late.gate = make(chan struct{})
-	late.mu.Unlock()
-	var at chat.Change
-	stored, over := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(over)
-		parts.Log.Append(ctx, []chat.Entry{{Conversation: "r:lobby", Message: &chat.Message{Sender: "u_bob", SenderName: "Bob", Timestamp: "1", Content: "2", Metadata: []byte("{}")}}},
-			func(_ int, r chat.Result) { at = r.Change; close(stored) })
-	}()
-	<-stored
-	p := h.connect()
-	p.say(fmt.Sprintf(`{"type":"auth","token":"token-of-ada","resume":{"positions":{"lobby":"%s.%d.%s"}}}`, at.Epoch, at.Number, strconv.FormatUint(uint64(at.Tag), 36)))
-	for {
-		m := p.tell()
-		if m.Status == "reload" {
-			t.Errorf("told to reload a conversation of which the client holds everything")
-		}
-		if m.Status == "done" {
-			break
-		}
-	}
-	late.mu.Lock()
-	close(late.gate)
-	late.gate = nil
-	late.mu.Unlock()
-	<-over
-	h.settle()
+	a := newAhead(t)
+	p := a.resume("")
+	a.deliver()
+	a.h.settle()
 	for p.some() {
 		t.Errorf("then heard again: %s", p.tell().summary())
 	}
+}
+
+// Although it hears no messages there yet, it hears who comes to the room and leaves it: it may have
+// asked who is there, and nobody would tell it later.
+func TestClientAheadHearsPresence(t *testing.T) {
+	a := newAhead(t)
+	p := a.resume(`"features":["presence"],`)
+	eve := a.h.enter("eve", "")
+	eve.say(`{"type":"join","receiver_id":"lobby"}`)
+	eve.say(`{"type":"leave","receiver_id":"lobby"}`)
+	for _, want := range []string{"Eve joined", "Eve left"} {
+		if m := p.hear(); !strings.Contains(m, want) {
+			t.Errorf("heard %s, want %s", m, want)
+		}
+	}
+	p.say(`{"type":"leave","receiver_id":"lobby"}`)
+	p.hear() // the acknowledgement
+	eve.say(`{"type":"join","receiver_id":"lobby"}`)
+	a.h.settle()
+	for p.some() {
+		t.Errorf("after it left: %s", p.hear())
+	}
+	a.deliver()
+}
+
+// ahead is a room of whose messages a node has delivered the first, and not yet the second.
+type ahead struct {
+	h    *house
+	late *lateBroker
+	at   chat.Change // the second
+	over chan struct{}
+}
+
+func newAhead(t *testing.T) *ahead {
+	c := newClock()
+	parts := newMemory(t, c)
+	a := &ahead{late: &lateBroker{Broker: parts.Broker}, over: make(chan struct{})}
+	parts.Broker = a.late
+	a.h = newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine = parts })
+	bob := a.h.enter("bob", "")
+	bob.say(say("lobby", "1"))
+	a.h.settle()
+	parts.Members.Join(ctx, "lobby", "u_ada")
+	a.late.mu.Lock()
+	a.late.gate = make(chan struct{})
+	a.late.mu.Unlock()
+	stored := make(chan struct{})
+	go func() {
+		defer close(a.over)
+		parts.Log.Append(ctx, []chat.Entry{{Conversation: "r:lobby", Message: &chat.Message{Sender: "u_bob", SenderName: "Bob", Timestamp: "1", Content: "2", Metadata: []byte("{}")}}},
+			func(_ int, r chat.Result) { a.at = r.Change; close(stored) })
+	}()
+	<-stored
+	return a
+}
+
+// resume has a client of Ada's resume that holds both, with more fields of its auth.
+func (a *ahead) resume(fields string) *peer {
+	p := a.h.connect()
+	p.say(fmt.Sprintf(`{"type":"auth","token":"token-of-ada",%s"resume":{"positions":{"lobby":"%s.%d.%s"}}}`, fields, a.at.Epoch, a.at.Number, strconv.FormatUint(uint64(a.at.Tag), 36)))
+	for {
+		m := p.tell()
+		if m.Status == "reload" {
+			a.h.t.Errorf("told to reload a conversation of which the client holds everything")
+		}
+		if m.Status == "done" {
+			return p
+		}
+	}
+}
+
+// deliver has the node deliver the second.
+func (a *ahead) deliver() {
+	a.late.mu.Lock()
+	close(a.late.gate)
+	a.late.gate = nil
+	a.late.mu.Unlock()
+	<-a.over
 }
 
 type hookFanout struct {
