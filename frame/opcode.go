@@ -2,7 +2,7 @@ package frame
 
 import "strconv"
 
-// Opcode says how a frame's payload is to be read (RFC 6455 §5.2, §11.8).
+// Opcode says what a frame's payload means (RFC 6455 §5.2, §11.8).
 type Opcode byte
 
 // The opcodes that RFC 6455 defines. 3–7 and B–F are reserved.

@@ -59,7 +59,7 @@
 //	C01  a status other than 101                              no   6455 4.1; MaxRedirects says which are followed
 //	C02  HTTP/1.0 101                                         no   9110 7.8: 1.0 has no Upgrade; browsers refuse it, too
 //	C03  interim responses before the 101                     yes  9110 15.2 demands it
-//	C04  any reason phrase, or none                           yes  9112 4: it is to be ignored
+//	C04  any reason phrase, or none                           yes  9112 4: it should be ignored
 //	C05  header names in any case, white space around values  yes  9110 5.1, 5.5
 //	C06  Upgrade: any case, on several lines                  yes  6455 4.1: each is websocket; h2o 2.2.3 sent two
 //	C07  Upgrade missing, empty, or other than websocket      no   6455 4.1, also if websocket is among others

@@ -15,7 +15,9 @@ import (
 
 // Handler receives what happens on the connections. Its methods are called on
 // the connection's loop, never two at once for one connection, and must not
-// block. A panic in one ends that connection with 1011 and nothing else.
+// block. A panic in one ends that connection with 1011 and nothing else. But
+// runtime.Goexit, which FailNow and Fatal of package testing call, would end the loop, so
+// it ends the process.
 type Handler interface {
 	// OnOpen is the first call for a connection.
 	OnOpen(c LoopConn)
@@ -25,7 +27,8 @@ type Handler interface {
 	OnMessage(c LoopConn, op frame.Opcode, p []byte)
 
 	// OnClose is called exactly once, as the last call for a connection. err is a
-	// *CloseError. Sending to c fails with ErrClosed.
+	// *CloseError. Sending to c fails with ErrClosed, and its address may be unknown by
+	// now; see LoopConn.RemoteAddr.
 	OnClose(c LoopConn, err error)
 }
 

@@ -140,9 +140,11 @@ func (c LoopConn) Handshake() handshake.Result {
 	return handshake.Result{}
 }
 
-// RemoteAddr returns the peer's address, or the zero AddrPort if it has none. Behind a
-// proxy that names the client (Config.ClientAddr, or the RemoteAddr of the listener's
-// connections) it is the client's address.
+// RemoteAddr returns the peer's address, or the zero AddrPort if it has none. In OnClose it is
+// the zero AddrPort if the system has forgotten the connection, as it has after a close
+// handshake; a Handler that needs it there keeps it by SetValue. Behind a proxy that names
+// the client (Config.ClientAddr, or the RemoteAddr of the listener's connections) it is the
+// client's address.
 func (c LoopConn) RemoteAddr() netip.AddrPort { return c.valid().remoteAddr() }
 
 func (c *conn) remoteAddr() netip.AddrPort {

@@ -7,9 +7,13 @@ type WritableHandler interface {
 	Handler
 
 	// OnWritable is called on c's loop when there is room again after a message was refused
-	// with ErrQueueFull or ErrBusy, or after more than half of Config.WriteQueue waited.
-	// There is room when no more than a quarter of Config.WriteQueue waits and the message
-	// that was refused fits, or when nothing waits.
+	// with ErrQueueFull or ErrBusy, or after more than half of Config.WriteQueue still waited
+	// when the loop had written what the system takes. There is room when no more than a
+	// quarter of Config.WriteQueue waits and the message that was refused fits, or when
+	// nothing waits.
+	//
+	// So a sender that stops before it is refused, because of what Buffered says, may wait for
+	// a call that does not come.
 	OnWritable(c LoopConn)
 }
 

@@ -113,7 +113,7 @@ func (c *Conn) Init(cfg *Config) {
 }
 
 // SetConfig replaces the settings, as if the Config were modified: Role and Stream must be the
-// same. Connections that share a Config can so be given different ones.
+// same. So one of the connections that share a Config can be given another one.
 func (c *Conn) SetConfig(cfg *Config) {
 	if cfg.Role != c.cfg.Role || cfg.Stream != c.cfg.Stream {
 		panic("wsproto: SetConfig with another Role or Stream")

@@ -49,6 +49,6 @@
 //
 // # Moving
 //
-// [Conn.AppendState] and [Conn.RestoreState] move a connection, in the midst of anything, into
-// another process.
+// [Conn.AppendState] and [Conn.RestoreState] move a connection into another process at
+// any time, even inside a frame.
 package wsproto

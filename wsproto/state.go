@@ -49,8 +49,8 @@ const (
 // AppendState appends the state of the connection to dst and returns the extended slice, so
 // that another process can go on from there with RestoreState: the negotiated
 // compression, what has arrived of an incomplete frame or message, the message that is being
-// sent in fragments, the windows of both compressors, and what of the closing handshake is
-// done. It is in the format of the given version, which both processes must know. c is not
+// sent in fragments, the windows of both compressors, and how far the closing handshake has
+// come. It is in the format of the given version, which both processes must know. c is not
 // modified, and may also go on itself.
 //
 // The state holds what the peers have said, and must be kept as secret as that. It is up to

@@ -15,6 +15,9 @@ const pipeBuffer = 64 << 10
 
 // Pipe returns both ends of a connection in memory. o is for both of them; nil means the
 // defaults. They are closed when the test ends.
+//
+// As on a network, a Write waits for the peer to read only if 64 KiB are on their way
+// already.
 func Pipe(t testing.TB, o *wsconn.Options) (client, server *wsconn.Conn) {
 	return PipeWith(t, handshake.Result{}, o)
 }
