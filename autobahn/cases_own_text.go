@@ -3,6 +3,7 @@ package autobahn
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/hawser-ws/hawser/autobahn/internal/deflate"
@@ -154,11 +155,11 @@ func afterOthers(whole, parts func(string) []*wire.Frame, bad []badText) (list [
 
 // prose is n bytes of ASCII, of which no part repeats soon.
 func prose(n int) []byte {
-	var b bytes.Buffer
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "%x knots, ", i*i)
+	b := make([]byte, 0, n+24)
+	for i := int64(0); len(b) < n; i++ {
+		b = append(strconv.AppendInt(b, i*i, 16), " knots, "...)
 	}
-	return b.Bytes()[:n]
+	return b[:n]
 }
 
 // longText is U2: where checks of the first so many bytes end.

@@ -198,6 +198,7 @@ func TestLookAtRefusals(t *testing.T) {
 // With its greeting announced, a server gets in every case the verdicts that it would
 // get without one.
 func TestGreetingChangesNoVerdict(t *testing.T) {
+	t.Parallel()
 	cases := light(t, autobahn.Server)
 	verdicts := func(defect string, greeting int) (list []string) {
 		synctest.Test(t, func(t *testing.T) {

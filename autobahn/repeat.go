@@ -21,8 +21,11 @@ const (
 	lateRepeats = 2
 	// repeatScale is how much more time there is for each case then.
 	repeatScale = 3
-	// repeatParallel is how many cases are repeated at once.
-	repeatParallel = 6
+	// repeatShare is the share of the cases at once that are repeated at once.
+	repeatShare = 2
+	// maxLateAgain is how many repeats, one after the other, may be late again. Then it is
+	// not the machine that is slow, and nothing else that was late is repeated.
+	maxLateAgain = 30
 	// repeatTime is what repeats may take in all, before scaling, unless the run took longer.
 	repeatTime = 30 * time.Second
 )
@@ -35,60 +38,106 @@ func (r *Result) races() bool {
 	return r.late || r.Behavior == NonStrict || r.Behavior == OK && r.BehaviorClose != WrongCode
 }
 
-// repeat plays again what may have lost a race, the shortest cases first, until the time
-// is over.
+// rerun is a case that is played again.
+type rerun struct {
+	i       int // in the run
+	repeats int // how many are allowed
+	late    bool
+
+	// Guarded by the run's mu.
+	seen []string // the verdicts so far
+}
+
+// repeat plays again what may have lost a race, until the time is over.
 func (run *serverRun) repeat(limit time.Duration) {
-	var todo []int
+	until := time.Now().Add(limit)
+	run.repeatThese(run.racing(false), run.opt.parallel(), until)
+	run.repeatThese(run.racing(true), run.opt.heavyParallel(), until)
+}
+
+// racing returns the cases that are worth a repeat, the shortest first.
+func (run *serverRun) racing(heavy bool) (list []*rerun) {
 	for i, r := range run.results {
-		if r != nil && r.races() {
-			todo = append(todo, i)
+		if r == nil || run.cases[i].heavy != heavy || !r.races() {
+			continue
+		}
+		c := &rerun{i: i, repeats: raceRepeats, late: r.late, seen: []string{r.verdicts()}}
+		if r.late {
+			c.repeats = lateRepeats
+		}
+		list = append(list, c)
+	}
+	slices.SortFunc(list, func(a, b *rerun) int {
+		return cmp.Compare(run.results[a.i].Duration, run.results[b.i].Duration)
+	})
+	return list
+}
+
+// repeatThese plays each case once, and then those that are no better as often as is
+// allowed, side by side: a testee that always does the same is not waited for six times.
+func (run *serverRun) repeatThese(list []*rerun, parallel int, until time.Time) {
+	parallel = max(1, parallel/repeatShare)
+	run.again(list, parallel, until)
+	var more []*rerun
+	for n := 1; n < raceRepeats; n++ {
+		for _, c := range list {
+			if n < c.repeats {
+				more = append(more, c)
+			}
 		}
 	}
-	slices.SortFunc(todo, func(a, b int) int { return cmp.Compare(run.results[a].Duration, run.results[b].Duration) })
-	until := time.Now().Add(limit)
+	run.again(more, parallel, until)
+	for _, c := range list {
+		if unlike := slices.Compact(slices.Sorted(slices.Values(c.seen))); len(unlike) > 1 {
+			run.results[c.i].Varies = fmt.Sprintf("not the same each time: %s", strings.Join(c.seen, "; "))
+		}
+	}
+}
+
+// again plays the cases of a list that do not pass yet, and keeps each one's best result.
+func (run *serverRun) again(list []*rerun, parallel int, until time.Time) {
+	patient := *run.opt
+	patient.TimeScale = repeatScale * cmp.Or(patient.TimeScale, 1)
 	var wg sync.WaitGroup
 	defer wg.Wait()
-	slots := make(chan struct{}, min(repeatParallel, run.opt.parallel()))
-	for _, i := range todo {
+	slots := make(chan struct{}, parallel)
+	for _, c := range list {
 		slots <- struct{}{}
 		if run.dead || run.ctx.Err() != nil || time.Now().After(until) {
 			return
 		}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			run.again(i, until)
+			if !run.worthwhile(c) {
+				return
+			}
+			if r := testServer(run.ctx, run.t, run.cases[c.i], &patient); r != nil && !r.Unreachable {
+				run.improve(c, r)
+			}
 		})
 	}
 }
 
-// again plays a case until its verdict is OK, but not too often, and keeps the best.
-func (run *serverRun) again(i int, until time.Time) {
-	best := run.results[i]
-	seen := []string{best.verdicts()}
-	repeats := raceRepeats
-	if best.late {
-		repeats = lateRepeats
+// worthwhile reports whether a case does not pass yet, and a repeat may mend that.
+func (run *serverRun) worthwhile(c *rerun) bool {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	return !run.results[c.i].Passes(true) && !(c.late && run.lateAgain >= maxLateAgain)
+}
+
+// improve takes the result of a repeat, if it is better.
+func (run *serverRun) improve(c *rerun, r *Result) {
+	run.mu.Lock()
+	defer run.mu.Unlock()
+	c.seen = append(c.seen, r.verdicts())
+	better := r.rank() < run.results[c.i].rank()
+	if better {
+		r.Index = c.i + 1
+		run.results[c.i] = r
 	}
-	patient := *run.opt
-	patient.TimeScale = repeatScale * cmp.Or(patient.TimeScale, 1)
-	for range repeats {
-		r := testServer(run.ctx, run.t, run.cases[i], &patient)
-		if r == nil || r.Unreachable {
-			break
-		}
-		seen = append(seen, r.verdicts())
-		if r.rank() < best.rank() {
-			r.Index = i + 1
-			best = r
-		}
-		if best.Passes(true) || time.Now().After(until) {
-			break
-		}
+	if run.lateAgain++; better || !r.late {
+		run.lateAgain = 0
 	}
-	if unlike := slices.Compact(slices.Sorted(slices.Values(seen))); len(unlike) > 1 {
-		best.Varies = fmt.Sprintf("not the same each time: %s", strings.Join(seen, "; "))
-	}
-	run.results[i] = best
 }
 
 func (r *Result) verdicts() string { return fmt.Sprintf("%s / %s", r.Behavior, r.BehaviorClose) }

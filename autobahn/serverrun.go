@@ -28,9 +28,10 @@ type serverRun struct {
 
 	mu sync.Mutex
 	// Guarded by mu.
-	results []*Result
-	gone    bool
-	dead    bool // gone, and not coming back
+	results   []*Result
+	gone      bool
+	dead      bool // gone, and not coming back
+	lateAgain int  // repeats since one was not late
 }
 
 // TestServer runs cases against a server and returns a result for each, in the

@@ -157,6 +157,58 @@ func TestRepeat(t *testing.T) {
 	})
 }
 
+// A server that always does the same is not waited for as often as it is asked.
+func TestRepeatsSideBySide(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, _ := Select(all, Server, []string{"H2.24"}, nil)
+	synctest.Test(t, func(t *testing.T) {
+		played := 0
+		target := mustTarget(t, "ws://127.0.0.1:9001/")
+		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			played++
+			go func() {
+				defer theirs.Close()
+				theirs.Read(make([]byte, 4096))
+				time.Sleep(time.Second) // and then no answer
+			}()
+			return ours, nil
+		}
+		begun := time.Now()
+		r := TestServer(t.Context(), target, cases, &Options{})[0]
+		if r.Behavior != NonStrict || r.Varies != "" || played != 1+2+raceRepeats { // twice to see whether the server is there
+			t.Errorf("%s: %s; varies: %q; played %d times", r.Behavior, r.Reason, r.Varies, played)
+		}
+		if took := time.Since(begun); took > 6*time.Second { // the case, twice a look, one repeat, and five at once
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// A server that is silent in case after case is not asked again for all of them.
+func TestSilentServerIsLeftAlone(t *testing.T) {
+	all, _ := Cases(Suite)
+	cases, _ := Select(all, Server, []string{"H2", "6"}, nil)
+	synctest.Test(t, func(t *testing.T) {
+		played := 0
+		target := mustTarget(t, "ws://127.0.0.1:9001/")
+		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			played++
+			go discard(theirs)
+			return ours, nil
+		}
+		opt := &Options{Parallel: 8, Connections: 1}
+		results := TestServer(t.Context(), target, cases, opt)
+		if len(results) != len(cases) || !results[0].late {
+			t.Errorf("%d results of %d cases; the first is late: %v", len(results), len(cases), results[0].late)
+		}
+		if again := played - len(cases); again < maxLateAgain || again > maxLateAgain+opt.Parallel {
+			t.Errorf("%d times asked again", again)
+		}
+	})
+}
+
 // A server that has no time before a deadline is asked again, with more time, and one that
 // echoes what it should refuse is not.
 func TestRepeatLate(t *testing.T) {

@@ -81,7 +81,7 @@ func (s *session) matches(o *Outcome) (v Verdict, all bool) {
 	if same(s.events, o.Events) {
 		return o.Verdict, true
 	}
-	if !s.c.own() {
+	if !s.c.own() || len(s.events)-pongsIn(s.events) != len(o.Events)-pongsIn(o.Events) {
 		return "", false
 	}
 	got, gotPongs := parted(s.events)
@@ -139,6 +139,15 @@ func (s *session) nearest() string {
 		return fmt.Sprintf("%s: after %d events %s, not %s", what, common, got, want)
 	}
 	return fmt.Sprintf("%s: %s, not %s", what, got, want)
+}
+
+func pongsIn(events []Event) (n int) {
+	for i := range events {
+		if events[i].Kind == PongEvent {
+			n++
+		}
+	}
+	return n
 }
 
 // parted takes a trace's Pongs apart from the rest.

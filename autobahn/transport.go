@@ -13,17 +13,21 @@ type reader struct {
 	free   chan []byte
 	err    error // once chunks is closed
 	nc     net.Conn
+
+	buffers [2]*[readSize]byte // all that go round
 }
 
-const (
-	readSize    = 64 << 10
-	readBuffers = 4
-)
+const readSize = 64 << 10
+
+var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
 func newReader(nc net.Conn) *reader {
-	r := &reader{chunks: make(chan []byte, readBuffers), free: make(chan []byte, readBuffers), nc: nc}
-	r.free <- make([]byte, readSize)
-	r.free <- make([]byte, readSize)
+	r := &reader{nc: nc}
+	r.chunks, r.free = make(chan []byte, len(r.buffers)), make(chan []byte, len(r.buffers))
+	for i := range r.buffers {
+		r.buffers[i] = readBuffers.Get().(*[readSize]byte)
+		r.free <- r.buffers[i][:]
+	}
 	go r.run()
 	return r
 }
@@ -44,10 +48,14 @@ func (r *reader) run() {
 	}
 }
 
-// drain waits for the goroutine to end. The connection is closed.
+// drain waits for the goroutine to end. The connection is closed, and what was read
+// is of no use any more.
 func (r *reader) drain() {
 	for c := range r.chunks {
 		r.free <- c[:cap(c)]
+	}
+	for _, b := range r.buffers {
+		readBuffers.Put(b)
 	}
 }
 

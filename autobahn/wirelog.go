@@ -1,8 +1,10 @@
 package autobahn
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -97,11 +99,10 @@ func (l *WireLog) received(h wire.Header, p []byte) {
 // describe is a frame in words.
 func describe(f *wire.Frame) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s fin=%d rsv=%03b length=", opcodeName(f.Opcode), bit(f.Fin), f.RSV)
 	if f.Claims {
-		fmt.Fprintf(&b, "%d (there are %d)", f.Claim, len(f.Payload))
+		fmt.Fprintf(&b, "%s fin=%d rsv=%03b length=%d (there are %d)", opcodeName(f.Opcode), bit(f.Fin), f.RSV, f.Claim, len(f.Payload))
 	} else {
-		fmt.Fprintf(&b, "%d", len(f.Payload))
+		fmt.Fprintf(&b, "%s fin=%d rsv=%03b length=%d", opcodeName(f.Opcode), bit(f.Fin), f.RSV, len(f.Payload))
 	}
 	switch f.Form {
 	case wire.Length16:
@@ -159,10 +160,10 @@ func printable(p []byte, limit int) string {
 			shown = shown[:len(shown)-1]
 		}
 	}
-	if utf8.Valid(shown) && strings.IndexFunc(string(shown), func(r rune) bool {
+	if utf8.Valid(shown) && !bytes.ContainsFunc(shown, func(r rune) bool {
 		return !unicode.IsPrint(r) && r != '\n' && r != '\r' && r != '\t'
-	}) < 0 {
-		return fmt.Sprintf("%q", string(shown)) + more
+	}) {
+		return strconv.Quote(string(shown)) + more
 	}
 	return "0x" + hex.EncodeToString(p[:min(len(p), limit)]) + more
 }

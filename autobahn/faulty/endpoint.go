@@ -22,6 +22,9 @@ const (
 // maxMessage is what an endpoint takes, inflated or not, in bytes.
 const maxMessage = 64 << 20
 
+// readBuffer is how much an endpoint may have read ahead, in bytes.
+const readBuffer = 32 << 10
+
 // endpoint is one side of one connection.
 type endpoint struct {
 	nc     net.Conn

@@ -80,7 +80,7 @@ func (e *endpoint) readHead() (*head, error) {
 // serveConn is the server's side of a connection.
 func serveConn(nc net.Conn, defect string) {
 	defer nc.Close()
-	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), writing: make(chan struct{}, 1), defect: defect}
+	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, readBuffer), writing: make(chan struct{}, 1), defect: defect}
 	h, err := e.readHead()
 	if err != nil {
 		refuse(nc, 400, "")
@@ -252,7 +252,7 @@ func dial(connect func() (net.Conn, error), target, defect string) {
 
 // open opens a connection as a client. It is nil where the answer is not taken.
 func open(nc net.Conn, target, defect string) *endpoint {
-	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, 64<<10), writing: make(chan struct{}, 1), client: true, defect: defect}
+	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, readBuffer), writing: make(chan struct{}, 1), client: true, defect: defect}
 	key := e.newKey()
 	host := nc.RemoteAddr().String()
 	if e.has("sends Host without its port") {
@@ -309,5 +309,5 @@ func (e *endpoint) loseGlued() {
 		glued = append(glued, p...)
 		e.br.Discard(len(p))
 	}
-	e.br = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(glued[:min(keep, len(glued))]), e.nc), 64<<10)
+	e.br = bufio.NewReaderSize(io.MultiReader(bytes.NewReader(glued[:min(keep, len(glued))]), e.nc), readBuffer)
 }

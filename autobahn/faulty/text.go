@@ -84,11 +84,11 @@ func (v *validator) some(p []byte) bool {
 	if len(p) > 0 {
 		v.fresh = false
 	}
-	b := append(v.rest, p...)
-	for len(b) > 0 {
-		if !utf8.FullRune(b) {
-			break
-		}
+	b := p
+	if len(v.rest) > 0 {
+		b = append(v.rest, p...)
+	}
+	for len(b) >= utf8.UTFMax || utf8.FullRune(b) {
 		r, n := utf8.DecodeRune(b)
 		if r == utf8.RuneError && n == 1 {
 			return false

@@ -91,7 +91,7 @@ func (t *tunnel) endpoint(s *tunnelStream) *endpoint {
 	if t.has("echoes on the first stream") {
 		nc = &firstStream{s}
 	}
-	return &endpoint{nc: nc, br: bufio.NewReaderSize(s, 64<<10), writing: make(chan struct{}, 1), client: t.client, defect: t.defect, tunnel: t}
+	return &endpoint{nc: nc, br: bufio.NewReaderSize(s, readBuffer), writing: make(chan struct{}, 1), client: t.client, defect: t.defect, tunnel: t}
 }
 
 // firstStream reads a stream, and writes to the first of the connection.

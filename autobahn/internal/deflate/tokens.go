@@ -1,5 +1,10 @@
 package deflate
 
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
 // Token is a literal byte, or a copy of Length bytes from Distance bytes back.
 type Token struct {
 	Literal  byte
@@ -67,25 +72,17 @@ func Tokens(history, p []byte, window int) []Token {
 		history = history[len(history)-window:]
 	}
 	b := append(append(make([]byte, 0, len(history)+len(p)), history...), p...)
-	seen := make(map[[4]byte]int, len(b))
-	var tokens []Token
-	enter := func(i int) {
-		if i+4 <= len(b) {
-			seen[[4]byte(b[i:])] = i
-		}
-	}
+	seen := newIndex(b)
 	for i := range history {
-		enter(i)
+		seen.enter(i)
 	}
+	var tokens []Token
 	for i := len(history); i < len(b); {
 		n := 0
-		from := -1
-		if i+4 <= len(b) {
-			if j, ok := seen[[4]byte(b[i:])]; ok && i-j <= window {
-				from = j
-				for n < 258 && i+n < len(b) && b[j+n] == b[i+n] {
-					n++
-				}
+		from := seen.find(i)
+		if from >= 0 && i-from <= window {
+			for n < 258 && i+n < len(b) && b[from+n] == b[i+n] {
+				n++
 			}
 		}
 		if n < 4 {
@@ -95,9 +92,44 @@ func Tokens(history, p []byte, window int) []Token {
 			tokens = append(tokens, Copy(n, i-from))
 		}
 		for ; n > 0; n-- {
-			enter(i)
+			seen.enter(i)
 			i++
 		}
 	}
 	return tokens
+}
+
+// index says where four bytes stood last. Where two sequences share a slot, it forgets
+// the older one.
+type index struct {
+	b     []byte
+	slots []int32 // positions, from 1; 0: none
+	shift int     // of a hash, to a slot
+}
+
+func newIndex(b []byte) *index {
+	n := bits.Len(uint(len(b)))
+	return &index{b: b, slots: make([]int32, 1<<n), shift: 32 - n}
+}
+
+// slot is where the four bytes at i are entered; nil where there are fewer.
+func (x *index) slot(i int) *int32 {
+	if i+4 > len(x.b) {
+		return nil
+	}
+	return &x.slots[binary.LittleEndian.Uint32(x.b[i:])*2654435761>>x.shift]
+}
+
+func (x *index) enter(i int) {
+	if s := x.slot(i); s != nil {
+		*s = int32(i + 1)
+	}
+}
+
+// find is a position at which the four bytes at i may have stood before, or -1.
+func (x *index) find(i int) int {
+	if s := x.slot(i); s != nil {
+		return int(*s) - 1
+	}
+	return -1
 }
