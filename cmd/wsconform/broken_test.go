@@ -58,49 +58,60 @@ func TestCrash(t *testing.T) {
 
 // What a program reads is on standard output alone, and the order is always the suite's.
 func TestFormats(t *testing.T) {
+	t.Parallel()
 	url := serve(t, "checks UTF-8 at the end")
-	for _, format := range []string{"json", "tap"} {
-		var stdout, stderr bytes.Buffer
-		status := run(context.Background(), []string{"server", "--url", url, "--cases", "1.1.*,6.4.1,7.1.*", "--strict", "--format", format}, &stdout, &stderr)
-		if status != exitFailed || !strings.Contains(stderr.String(), "6.4.1: NON-STRICT / OK") {
-			t.Errorf("%s: exit status %d:\n%s", format, status, &stderr)
-		}
-		var ids []string
-		if format == "json" {
-			var doc struct {
-				Agents []struct {
-					Agent string
-					Cases []struct{ ID, Behavior, BehaviorClose, Result string }
-				}
+	for format, ids := range map[string]func(*testing.T, []byte) []string{"json": idsOfJSON, "tap": idsOfTAP} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr bytes.Buffer
+			status := run(context.Background(), []string{"server", "--url", url, "--cases", "1.1.*,6.4.1,7.1.*", "--strict", "--format", format}, &stdout, &stderr)
+			if status != exitFailed || !strings.Contains(stderr.String(), "6.4.1: NON-STRICT / OK") {
+				t.Errorf("exit status %d:\n%s", status, &stderr)
 			}
-			if err := json.Unmarshal(stdout.Bytes(), &doc); err != nil || len(doc.Agents) != 1 {
-				t.Fatalf("%v:\n%s", err, &stdout)
+			if ids := ids(t, stdout.Bytes()); len(ids) != 15 || ids[0] != "1.1.1 OK" || ids[8] != "6.4.1 NON-STRICT" || ids[14] != "7.1.6 INFORMATIONAL" {
+				t.Errorf("%q", ids)
 			}
-			for _, c := range doc.Agents[0].Cases {
-				ids = append(ids, c.ID+" "+c.Behavior)
-			}
-		} else {
-			lines := strings.Split(stdout.String(), "\n")
-			if lines[0] != "TAP version 14" || lines[1] != "1..15" {
-				t.Errorf("%q", lines[:2])
-			}
-			for _, line := range lines {
-				if f := strings.Fields(line); len(f) > 4 && f[0] == "ok" {
-					ids = append(ids, f[4]+" OK")
-				} else if len(f) > 5 && f[0] == "not" {
-					ids = append(ids, f[5]+" NON-STRICT")
-				}
-			}
-			ids[len(ids)-1] = "7.1.6 INFORMATIONAL"
-		}
-		if len(ids) != 15 || ids[0] != "1.1.1 OK" || ids[8] != "6.4.1 NON-STRICT" || ids[14] != "7.1.6 INFORMATIONAL" {
-			t.Errorf("%s: %q", format, ids)
+		})
+	}
+}
+
+// idsOfJSON returns the cases in a report, each with its verdict.
+func idsOfJSON(t *testing.T, p []byte) (ids []string) {
+	var doc struct {
+		Agents []struct {
+			Agent string
+			Cases []struct{ ID, Behavior, BehaviorClose, Result string }
 		}
 	}
+	if err := json.Unmarshal(p, &doc); err != nil || len(doc.Agents) != 1 {
+		t.Fatalf("%v:\n%s", err, p)
+	}
+	for _, c := range doc.Agents[0].Cases {
+		ids = append(ids, c.ID+" "+c.Behavior)
+	}
+	return ids
+}
+
+// idsOfTAP is like idsOfJSON. TAP knows no INFORMATIONAL: the last case's verdict.
+func idsOfTAP(t *testing.T, p []byte) (ids []string) {
+	lines := strings.Split(string(p), "\n")
+	if lines[0] != "TAP version 14" || lines[1] != "1..15" {
+		t.Errorf("%q", lines[:2])
+	}
+	for _, line := range lines {
+		if f := strings.Fields(line); len(f) > 4 && f[0] == "ok" {
+			ids = append(ids, f[4]+" OK")
+		} else if len(f) > 5 && f[0] == "not" {
+			ids = append(ids, f[5]+" NON-STRICT")
+		}
+	}
+	ids[len(ids)-1] = "7.1.6 INFORMATIONAL"
+	return ids
 }
 
 // A run ends where so many cases have failed, and says so.
 func TestMaxFailures(t *testing.T) {
+	t.Parallel()
 	out, status := command("server", "--url", serve(t, "answers every Close with 1001"), "--cases", "1.*,7.*", "--quiet", "--parallel", "1", "--max-failures", "2")
 	if status != exitFailed || !strings.Contains(out, "PARTIAL: 2 cases failed, as many as --max-failures allows after ") || strings.Count(out, "WRONG CODE: ") > 3 {
 		t.Errorf("exit status %d:\n%s", status, out)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -39,6 +40,7 @@ func command(args ...string) (out string, status int) {
 }
 
 func TestExitStatus(t *testing.T) {
+	t.Parallel()
 	good, bad := serve(t, ""), serve(t, "checks UTF-8 at the end")
 	free, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -95,6 +97,7 @@ func TestExitStatus(t *testing.T) {
 		{"a baseline that cannot be written", "client --cases 1.1.1 --write-baseline " + filepath.Join(missing, "x"), exitUsage, "--write-baseline"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			out, status := command(strings.Fields(c.args)...)
 			if status != c.status || !strings.Contains(out, c.says) {
 				t.Errorf("wsconform %s: exit status %d, want %d and %q in:\n%s", c.args, status, c.status, c.says, out)
@@ -104,6 +107,7 @@ func TestExitStatus(t *testing.T) {
 }
 
 func TestReportsAndBaseline(t *testing.T) {
+	t.Parallel()
 	url, dir := serve(t, "answers every Close with 1001"), t.TempDir()
 	baseline, junit := filepath.Join(dir, "baseline.json"), filepath.Join(dir, "junit.xml")
 	out, status := command("server", "--url", url, "--cases", "1.1.1,7.3.3", "--quiet", "--out", filepath.Join(dir, "out"), "--junit", junit, "--write-baseline", baseline)
@@ -195,6 +199,7 @@ func TestSecondServerIsNotThere(t *testing.T) {
 }
 
 func TestConfigOfTheOriginal(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "fuzzingclient.json")
 	config := map[string]any{
@@ -206,7 +211,7 @@ func TestConfigOfTheOriginal(t *testing.T) {
 	if err := os.WriteFile(file, b, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, status := command("server", "--config", file, "--quiet")
+	out, status := command("server", "--config", file, "--quiet", "--time-scale", "0.3")
 	if status != exitFailed {
 		t.Errorf("exit status %d:\n%s", status, out)
 	}
@@ -255,6 +260,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	interrupttest.HeedHangup()
+	flag.Set("test.parallel", "16") // what runs in parallel here waits most of the time
 	os.Exit(m.Run())
 }
 

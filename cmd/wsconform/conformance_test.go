@@ -174,7 +174,7 @@ func conformanceOfClient(t *testing.T, reactor bool) {
 	tester := &autobahn.ClientTester{Cases: list, Options: opt, Report: func(agent string) { reported <- agent }}
 	var wg sync.WaitGroup
 	wg.Go(func() { tester.Serve(ln) })
-	if err := echoclient.Run(context.Background(), echoclient.Options{URL: "ws://" + ln.Addr().String(), Agent: "hawser", Parallel: 16, Reactor: reactor}); err != nil {
+	if err := echoclient.Run(context.Background(), echoclient.Options{URL: "ws://" + ln.Addr().String(), Agent: "hawser", Parallel: 32, Reactor: reactor}); err != nil {
 		t.Fatal(err)
 	}
 	if agent := <-reported; agent != "hawser" {
