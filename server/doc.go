@@ -53,7 +53,7 @@
 // copy. So does the [LoopConn]. What may be kept, compared and used by any goroutine is its
 // [Conn], a handle: once the connection is gone, it does nothing and reaches no other
 // connection. Send copies its payload. SendPrepared and [Group.Send] do not: they share a
-// wsproto.Prepared, which cannot be changed.
+// [wsproto.Prepared], which cannot be changed.
 //
 // # Sending
 //
@@ -64,7 +64,7 @@
 // says when to go on. [Conn.NewWriter] sends a message of any size in pieces.
 //
 // A [Group] sends one message to many connections, which costs one post for each loop
-// instead of one for each member. Encode the message once, with wsproto.NewPrepared.
+// instead of one for each member. Encode the message once, with [wsproto.NewPrepared].
 //
 // # Errors
 //
@@ -83,7 +83,7 @@
 // waiting to be written to a connection, 15 s for a message to arrive, a ping after 30 s of
 // silence, 5 s for a handshake, 2,000 connections from one address. Each is a field, and
 // [Off] lifts it. By default web pages may connect only from the server's own host and port;
-// see handshake.Upgrader. MaxConns, MaxHandshakeRate and MemoryBudget have no defaults: set
+// see [handshake.Upgrader]. MaxConns, MaxHandshakeRate and MemoryBudget have no defaults: set
 // them to what the machine can bear.
 //
 // # Contexts

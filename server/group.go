@@ -27,7 +27,7 @@ const (
 //
 //	g.Send(wsproto.NewPrepared(frame.Text, text), server.Evict)
 //
-// A message is encoded once, by wsproto.NewPrepared, costs one post for each loop that has
+// A message is encoded once, by [wsproto.NewPrepared], costs one post for each loop that has
 // members, and every member receives the group's messages in the same order. Its methods
 // may be called from any goroutine and do not block, except SendWait.
 //

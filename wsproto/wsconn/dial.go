@@ -107,7 +107,7 @@ func (o *DialOptions) conn() *Options {
 
 // Dial connects to a ws or wss URL; http and https mean the same. ctx limits the time
 // until the opening handshake is done, not that of the connection. The errors are those
-// of handshake.Dial, and *ProxyError.
+// of [handshake.Dial], and [*ProxyError].
 //
 // To connect to a Unix socket, set a DialContext that ignores its addr; the URL then
 // provides the Host header and the path.

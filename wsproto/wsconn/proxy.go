@@ -64,7 +64,7 @@ func (o *DialOptions) throughProxy(rawURL string) (*handshake.DialOptions, error
 	return d, nil
 }
 
-// DialThrough returns a DialContext for handshake.DialOptions that goes through the
+// DialThrough returns a DialContext for [handshake.DialOptions] that goes through the
 // proxy at u; see ProxyURL. The proxy itself is dialed by direct, or by a net.Dialer if
 // that is nil. config is for an https proxy, which is verified by its own name; nil means
 // the defaults. The DialContext returns direct's connection, or a *tls.Conn over it.

@@ -56,7 +56,7 @@ func connect(t testing.TB, role wsproto.Role, o *wsconn.Options) (*wsconn.Conn, 
 }
 
 // NewPeer makes a Peer of a connection whose opening handshake is done, with what
-// handshake.Upgrader or handshake.Dial returned. It is closed when the test ends.
+// [handshake.Upgrader] or [handshake.Dial] returned. It is closed when the test ends.
 func NewPeer(t testing.TB, nc net.Conn, role wsproto.Role, left []byte, res handshake.Result) *Peer {
 	p := &Peer{t: t, nc: nc, role: role, buf: make([]byte, 64<<10)}
 	p.cfg = wsproto.Config{Role: role, MaxMessage: 64 << 20, MaxFragments: -1, CompressFrom: 1, MaskKey: func() uint32 { return 0 }}
