@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"io"
 	"os"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/terminal"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
@@ -14,9 +14,7 @@ import (
 // runAgent runs a worker for the controller at the other end of standard input and output:
 // another wsbench, on this host or beyond ssh.
 func runAgent(ctx context.Context, args []string) error {
-	f := flag.NewFlagSet("agent", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	if err := parseFlags(f, args); err != nil {
+	if err := cmdline.ParseFlags(flag.NewFlagSet("agent", flag.ContinueOnError), args); err != nil {
 		return err
 	}
 	if terminal.Is(os.Stdin) {

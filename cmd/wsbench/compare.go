@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/pin"
@@ -66,7 +67,7 @@ func runCompare(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	serverCPUs, clientCPUs := pin.Halves()
 	f.Func("server-cpus", "", cores(&serverCPUs))
 	f.Func("client-cpus", "", cores(&clientCPUs))
-	if err := parseFlags(f, rest); err != nil {
+	if err := cmdline.ParseFlags(f, rest); err != nil {
 		return err
 	}
 	if at, err = o.Target.Endpoint(at); err != nil {

@@ -7,8 +7,8 @@ import (
 	"io"
 	"path/filepath"
 	"slices"
-	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/outfile"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/report"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -38,24 +38,16 @@ func runDiff(args []string, stdout io.Writer) error {
 // same servers.
 func runReport(args []string, stdout io.Writer) error {
 	f := flag.NewFlagSet("report", flag.ContinueOnError)
-	f.SetOutput(io.Discard)
 	html := f.String("html", "", "")
 	markdown := f.String("markdown", "", "")
 	svg := f.String("svg", "", "")
 	readme := f.String("readme", "", "")
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return &usageError{Err: err}
+	paths, err := cmdline.Parse(f, args)
+	if err != nil {
+		return err
 	}
-	if f.NArg() == 0 {
+	if len(paths) == 0 {
 		return &usageError{Err: errors.New("report needs files written by --json")}
-	}
-	for _, arg := range f.Args() {
-		if strings.HasPrefix(arg, "-") {
-			return &usageError{Err: fmt.Errorf("report: %s comes after a file; flags must come first", arg)}
-		}
 	}
 	if err := errors.Join(
 		outfile.Check(outfile.File{Flag: "--html", Path: *html}, outfile.File{Flag: "--markdown", Path: *markdown}, outfile.File{Flag: "--readme", Path: *readme}),
@@ -63,9 +55,9 @@ func runReport(args []string, stdout io.Writer) error {
 	); err != nil {
 		return err
 	}
-	if r, err := result.Load(f.Arg(0)); err == nil {
+	if r, err := result.Load(paths[0]); err == nil {
 		switch {
-		case f.NArg() > 1:
+		case len(paths) > 1:
 			return &usageError{Err: errors.New("report shows one run, or comparisons; diff shows two runs")}
 		case *markdown != "" || *svg != "" || *readme != "":
 			return &usageError{Err: errors.New("report: --markdown, --svg and --readme are for comparisons; a run has --html")}
@@ -75,7 +67,7 @@ func runReport(args []string, stdout io.Writer) error {
 		return kept
 	}
 	var list []*trial.Comparison
-	for _, path := range f.Args() {
+	for _, path := range paths {
 		c, err := trial.LoadComparison(path)
 		if err != nil {
 			return err

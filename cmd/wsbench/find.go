@@ -9,6 +9,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
@@ -64,7 +65,7 @@ func runFind(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	from := f.Float64("from", 0, "")
 	limit := f.Float64("max", math.Inf(1), "")
 	precision := f.Float64("precision", 0.05, "")
-	if err := parseFlags(f, rest); err != nil {
+	if err := cmdline.ParseFlags(f, rest); err != nil {
 		return err
 	}
 	switch {
@@ -218,17 +219,4 @@ func scenarioOf(args []string) (load.Scenario, []string, error) {
 		}
 	}
 	return "", nil, &usageError{Err: fmt.Errorf("a scenario is missing: one of %v", load.Scenarios)}
-}
-
-func parseFlags(f *flag.FlagSet, args []string) error {
-	err := f.Parse(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return err
-	case err != nil:
-		return &usageError{Err: err}
-	case f.NArg() > 0:
-		return &usageError{Err: fmt.Errorf("unexpected argument %q", f.Arg(0))}
-	}
-	return nil
 }

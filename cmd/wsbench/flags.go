@@ -4,11 +4,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 	"github.com/hawser-ws/hawser/cmd/internal/connect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/dialect"
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
@@ -51,8 +51,6 @@ func newSettings(s load.Scenario) *settings {
 // flags are what every run takes. Their help is in usage.go.
 func (o *settings) flags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
 	p := &o.Plan
 	f.StringVar(&p.URL, "url", "", "")
 	f.IntVar(&p.Conns, "conns", 100, "")
@@ -155,15 +153,8 @@ func (o *settings) addPIDs(s string) error {
 
 // parse reads the flags, and completes what follows from them.
 func (o *settings) parse(name string, args []string) error {
-	f := o.flags(name)
-	if err := f.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return &usageError{Err: err}
-	}
-	if f.NArg() > 0 {
-		return &usageError{Err: fmt.Errorf("unexpected argument %q", f.Arg(0))}
+	if err := cmdline.ParseFlags(o.flags(name), args); err != nil {
+		return err
 	}
 	if err := o.complete(); err != nil {
 		return &usageError{Err: err}

@@ -15,7 +15,7 @@ func help(args []string) string {
 	return usage
 }
 
-const usage = `usage: wsbench SCENARIO --url URL [flags]
+var usage = `usage: wsbench SCENARIO --url URL [flags]
        wsbench SCENARIO [flags] + SCENARIO [flags] …
        wsbench find SCENARIO --url URL --threshold COND,… [flags]
        wsbench compare SCENARIO --a 'NAME=COMMAND…' --b 'NAME=COMMAND…' [flags]

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -44,15 +43,9 @@ type usageError = cmdline.Error
 func parse(args []string) (*options, error) {
 	o := &options{closeCode: wsproto.CloseNormal}
 	f := o.flags()
-	var urls []string
-	for {
-		if err := f.Parse(args); err != nil {
-			return nil, err
-		}
-		if f.NArg() == 0 {
-			break
-		}
-		urls, args = append(urls, f.Arg(0)), f.Args()[1:]
+	urls, err := cmdline.Parse(f, args)
+	if err != nil {
+		return nil, err
 	}
 	switch len(urls) {
 	case 0:
@@ -61,8 +54,7 @@ func parse(args []string) (*options, error) {
 	default:
 		return nil, fmt.Errorf("want one URL, got %d: %q", len(urls), connect.Redact(urls))
 	}
-	err := o.connect.Complete()
-	if err == nil {
+	if err = o.connect.Complete(); err == nil {
 		o.url, err = o.connect.Endpoint(urls[0])
 	}
 	if err == nil {
@@ -77,7 +69,6 @@ func parse(args []string) (*options, error) {
 // flags returns the flags, which set o.
 func (o *options) flags() *flag.FlagSet {
 	f := flag.NewFlagSet("wscat", flag.ContinueOnError)
-	f.SetOutput(io.Discard) // run prints errors and the usage
 	f.BoolVar(&o.once, "once", false, "")
 	f.BoolVar(&o.binary, "binary", false, "")
 	f.Func("wait", "", o.setWait)

@@ -2,7 +2,7 @@ package main
 
 import "github.com/hawser-ws/hawser/cmd/internal/connect"
 
-const usage = `usage: wscat [flags] URL
+var usage = `usage: wscat [flags] URL
        wscat completion bash|zsh|fish
        wscat --version
 

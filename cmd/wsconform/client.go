@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -19,12 +20,7 @@ import (
 // clientCommand tests clients.
 func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	o := &options{}
-	f := o.newFlags("client", stderr)
-	f.StringVar(&o.listen, "listen", "", "`address` to listen on (default 127.0.0.1:9001)")
-	f.BoolVar(&o.once, "once", false, "end when a client has requested /updateReports")
-	f.StringVar(&o.cert, "cert", "", "`file` with a certificate; clients then connect by wss")
-	f.StringVar(&o.key, "key", "", "`file` with its key")
-	if err := o.finish(f, args); err != nil {
+	if err := o.finish(o.clientFlags(), args); err != nil {
 		return 0, err
 	}
 	o.setText(stdout, stderr)
@@ -45,6 +41,15 @@ func clientCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	}
 	defer ln.Close()
 	return o.testClients(ctx, stdout, stderr, ln, cases)
+}
+
+func (o *options) clientFlags() *flag.FlagSet {
+	f := o.newFlags("client")
+	f.StringVar(&o.listen, "listen", "", "`address` to listen on (default 127.0.0.1:9001)")
+	f.BoolVar(&o.once, "once", false, "end when a client has requested /updateReports")
+	f.StringVar(&o.cert, "cert", "", "`file` with a certificate; clients then connect by wss")
+	f.StringVar(&o.key, "key", "", "`file` with its key")
+	return f
 }
 
 // listener listens on --listen's address, or otherwise on that of the configuration's URL.

@@ -10,14 +10,12 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 )
 
-func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
+func listCommand(_ context.Context, args []string, stdout, _ io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform list", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
 	cases := f.String("cases", "", "`patterns` of cases (default all)")
 	role := f.String("role", "", "only what tests a `role`: server or client")
 	suite := f.Int("suite-version", autobahn.Suite, "`version` of the set of cases")
-	ids, err := parseMixed(f, args)
+	ids, err := cmdline.Parse(f, args)
 	if err != nil {
 		return 0, err
 	}
@@ -48,13 +46,11 @@ func listCommand(_ context.Context, args []string, stdout, stderr io.Writer) (in
 	return exitPassed, nil
 }
 
-func explainCommand(_ context.Context, args []string, stdout, stderr io.Writer) (int, error) {
+func explainCommand(_ context.Context, args []string, stdout, _ io.Writer) (int, error) {
 	f := flag.NewFlagSet("wsconform explain", flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
 	var opt autobahn.Options
 	f.Uint64Var(&opt.Seed, "seed", 0, "`number` that determines random cases")
-	ids, err := parseMixed(f, args)
+	ids, err := cmdline.Parse(f, args)
 	if err != nil {
 		return 0, err
 	}
@@ -76,20 +72,4 @@ func explainCommand(_ context.Context, args []string, stdout, stderr io.Writer) 
 		autobahn.Explain(stdout, c, &opt)
 	}
 	return exitPassed, nil
-}
-
-// parseMixed reads flags and arguments in any order.
-func parseMixed(f *flag.FlagSet, args []string) (rest []string, err error) {
-	for {
-		if err := f.Parse(args); err != nil {
-			if err == flag.ErrHelp {
-				return nil, err
-			}
-			return nil, &usageError{Err: err}
-		}
-		if f.NArg() == 0 {
-			return rest, nil
-		}
-		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
-	}
 }

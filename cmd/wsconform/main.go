@@ -36,6 +36,7 @@ const usage = `Usage:
   wsconform client --listen ADDR [flags]           test clients that echo
   wsconform list [--cases PATTERNS] [--role server|client]
   wsconform explain ID ...                         what a case sends and expects
+  wsconform completion bash|zsh|fish               a script that completes commands and flags
   wsconform --version
 
 "wsconform server --help" and "wsconform client --help" list the flags.
@@ -64,7 +65,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitUsage
 	}
 	commands := map[string]func(context.Context, []string, io.Writer, io.Writer) (int, error){
-		"server": serverCommand, "client": clientCommand, "list": listCommand, "explain": explainCommand,
+		"server": serverCommand, "client": clientCommand, "list": listCommand, "explain": explainCommand, "completion": completionCommand,
 	}
 	switch args[0] {
 	case "version", "-version", "--version":
@@ -76,16 +77,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	command, ok := commands[args[0]]
 	if !ok {
-		fmt.Fprintf(stderr, "wsconform: there is no command %q\n\n%s", args[0], usage)
+		fmt.Fprintf(stderr, "wsconform: there is no command %q\nwsconform: see wsconform --help\n", args[0])
 		return exitUsage
 	}
 	status, err := command(ctx, args[1:], stdout, stderr)
 	var wrong *usageError
+	var help *cmdline.Help
 	switch {
-	case errors.Is(err, flag.ErrHelp):
+	case errors.As(err, &help):
+		cmdline.PrintUsage(stdout, help.Flags)
 		return exitPassed
 	case errors.As(err, &wrong):
 		fmt.Fprintln(stderr, "wsconform:", err)
+		fmt.Fprintln(stderr, "wsconform: see wsconform --help")
 		return exitUsage
 	case err != nil:
 		fmt.Fprintln(stderr, "wsconform:", err)
@@ -95,6 +99,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitCannot
 	}
 	return status
+}
+
+// completionCommand writes a shell's script, with the flags of server and client.
+func completionCommand(_ context.Context, args []string, stdout, _ io.Writer) (int, error) {
+	if len(args) != 1 {
+		return 0, usagef("completion needs a shell: bash, zsh or fish")
+	}
+	all := new(options).serverFlags()
+	new(options).clientFlags().VisitAll(func(f *flag.Flag) {
+		if all.Lookup(f.Name) == nil {
+			all.Var(f.Value, f.Name, f.Usage)
+		}
+	})
+	commands := []string{"client", "completion", "explain", "help", "list", "server"}
+	// What the shell reads must not be escaped.
+	return exitPassed, cmdline.Completion(terminal.Unwrap(stdout), args[0], "wsconform", commands, all)
 }
 
 // usageError is an error in the command line.

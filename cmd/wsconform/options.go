@@ -64,10 +64,8 @@ func (l *list) Set(s string) error {
 }
 
 // newFlags returns the flags of both ways of testing.
-func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
+func (o *options) newFlags(name string) *flag.FlagSet {
 	f := flag.NewFlagSet("wsconform "+name, flag.ContinueOnError)
-	f.SetOutput(stderr)
-	f.Usage = func() { cmdline.PrintUsage(f.Output(), f) }
 	f.StringVar(&o.cases, "cases", "", "`patterns` of the cases to run, as '1.*,6.2.*,H*', original, own, deflate, http2 (default all but http2)")
 	f.BoolVar(&o.http2, "http2", false, "also run the cases about WebSocket over HTTP/2 (RFC 8441), by TLS with ALPN, or without TLS with prior knowledge")
 	f.StringVar(&o.exclude, "exclude", "", "`patterns` of the cases not to run")
@@ -98,14 +96,8 @@ func (o *options) newFlags(name string, stderr io.Writer) *flag.FlagSet {
 
 // finish checks the flags' values, and reads the configuration file.
 func (o *options) finish(f *flag.FlagSet, args []string) error {
-	if err := f.Parse(args); err != nil {
-		if err == flag.ErrHelp {
-			return err
-		}
-		return &usageError{Err: err}
-	}
-	if f.NArg() > 0 {
-		return usagef("unexpected argument %q", f.Arg(0))
+	if err := cmdline.ParseFlags(f, args); err != nil {
+		return err
 	}
 	if !(o.run.TimeScale > 0) || math.IsInf(o.run.TimeScale, 1) {
 		return usagef("--time-scale is %v; it must be a number above 0", o.run.TimeScale)

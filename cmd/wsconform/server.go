@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -18,12 +19,7 @@ import (
 // serverCommand tests servers.
 func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer) (int, error) {
 	o := &options{}
-	f := o.newFlags("server", stderr)
-	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; repeatable. A user and password in it are sent by Basic authentication, and are not reported")
-	f.IntVar(&o.run.Parallel, "parallel", 0, "maximum number of `cases` at once (default 32)")
-	f.IntVar(&o.run.Greeting, "greeting", 0, "number of `messages` that the server sends first on every connection; they are ignored")
-	o.connect.AddFlags(f)
-	if err := o.finish(f, args); err != nil {
+	if err := o.finish(o.serverFlags(), args); err != nil {
 		return 0, err
 	}
 	o.setText(stdout, stderr)
@@ -52,6 +48,15 @@ func serverCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	restart := &restarter{o: o, servers: servers, stderr: stderr, testee: testee}
 	defer restart.stop()
 	return o.testServers(ctx, stdout, stderr, servers, cases, restart)
+}
+
+func (o *options) serverFlags() *flag.FlagSet {
+	f := o.newFlags("server")
+	f.Var(&o.urls, "url", "`URL` of the server, ws:// or wss://, or NAME=URL; repeatable. A user and password in it are sent by Basic authentication, and are not reported")
+	f.IntVar(&o.run.Parallel, "parallel", 0, "maximum number of `cases` at once (default 32)")
+	f.IntVar(&o.run.Greeting, "greeting", 0, "number of `messages` that the server sends first on every connection; they are ignored")
+	o.connect.AddFlags(f)
+	return f
 }
 
 // serverUnderTest is a server with its own settings.

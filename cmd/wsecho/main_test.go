@@ -243,7 +243,7 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	out, err := exec.Command(program, "--help").Output()
-	if err != nil || !strings.Contains(string(out), "\n  --listen address") {
+	if err != nil || !strings.Contains(string(out), "\n  --listen ADDRESS") {
 		t.Errorf("--help: %v, %s", err, out)
 	}
 }

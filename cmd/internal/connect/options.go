@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"strings"
+
+	"github.com/hawser-ws/hawser/cmd/internal/cmdline"
 )
 
 // Options are how to reach a server. The zero value connects with the system's
@@ -30,35 +32,24 @@ type Options struct {
 const None = "none"
 
 // Help describes the flags, a line or two for each.
-const Help = `  --header 'NAME: VAL'  send this header field; repeatable. Host replaces the
-                        URL's host in that field only: the address to connect to,
-                        and the name in the server's certificate, are the URL's
-  --origin ORIGIN       send an Origin header
-  --subprotocol A,B     offer subprotocols, the preferred first; repeatable
-  --cacert FILE         trust the certificates in this PEM file, and no others
-  --ca FILE             the same
-  --cert FILE           show the server this client certificate, in PEM form
-  --key FILE            its private key (default: in the file of --cert)
-  --insecure            do not verify certificates
-  --proxy URL           connect through http://, https:// or socks5://HOST:PORT;
-                        none connects directly. The default is what HTTP_PROXY
-                        (for ws), HTTPS_PROXY (for wss), ALL_PROXY and NO_PROXY
-                        say, in upper or lower case; never for this machine
-`
+var Help = func() string {
+	f := flag.NewFlagSet("", flag.ContinueOnError)
+	new(Options).AddFlags(f)
+	return cmdline.Flags(f)
+}()
 
 // AddFlags adds the flags that set o. Errors in their values are reported by Complete:
 // package flag would print the values, which may hold a password.
 func (o *Options) AddFlags(f *flag.FlagSet) {
-	f.Func("header", "header field `'NAME: VALUE'` to send; repeatable. Host replaces the URL's host in that field only: the address to connect to, and the name in the server's certificate, are the URL's", o.later("--header", o.addHeader))
-	f.Func("origin", "`origin` to send", o.later("--origin", func(s string) error { return o.addHeader("Origin: " + s) }))
-	f.Func("subprotocol", "`names` to offer, separated by commas, in order of preference; repeatable", o.addSubprotocols)
-	const ca = "PEM `file` with the certificates to trust, and no others"
-	f.StringVar(&o.caFile, "cacert", "", ca)
+	f.Func("header", "send the header field `'NAME: VAL'`; repeatable. Host replaces the URL's host in that field only: the address to connect to, and the name in the server's certificate, are the URL's", o.later("--header", o.addHeader))
+	f.Func("origin", "send an Origin header with this `origin`", o.later("--origin", func(s string) error { return o.addHeader("Origin: " + s) }))
+	f.Func("subprotocol", "offer the subprotocols `A,B`, the preferred first; repeatable", o.addSubprotocols)
+	f.StringVar(&o.caFile, "cacert", "", "trust the certificates in this PEM `file`, and no others")
 	f.StringVar(&o.caFile, "ca", "", "the same as --cacert `file`")
 	f.StringVar(&o.certFile, "cert", "", "PEM `file` with the client certificate to show the server")
 	f.StringVar(&o.keyFile, "key", "", "PEM `file` with its private key (default: the file of --cert)")
 	f.BoolVar(&o.Insecure, "insecure", false, "do not verify certificates")
-	f.Func("proxy", "`URL` of the proxy to connect through: http://, https:// or socks5://; none connects directly (default: what HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY say)", o.later("--proxy", o.setProxy))
+	f.Func("proxy", "`URL` of the proxy to connect through: http://, https:// or socks5://HOST:PORT; none connects directly. The default is what HTTP_PROXY (for ws), HTTPS_PROXY (for wss), ALL_PROXY and NO_PROXY say, in upper or lower case; never for this machine", o.later("--proxy", o.setProxy))
 }
 
 // later keeps an error for Complete.
