@@ -59,10 +59,10 @@ func appendExtra(dst []byte, h http.Header) []byte {
 // target that begins with a slash, a valid Host, and no body.
 //
 // It accepts nothing that Verify does not accept, but leaves to Verify whatever takes more
-// than f: ok is false if the request is refused, or if u has functions that want it as an
-// http.Request. Neither the answer nor the Result holds a part of f.
+// than f: ok is false if the request is refused, or if a function of u must be asked, which
+// wants it as an http.Request. Neither the answer nor the Result holds a part of f.
 func (u *Upgrader) AppendAnswer(dst []byte, f *Fields) (answered []byte, res Result, ok bool) {
-	if u.Subprotocol != nil || u.CheckOrigin != nil || u.Header != nil || u.Deflate.check() != nil {
+	if u.Subprotocol != nil || u.Header != nil || u.Deflate.check() != nil {
 		return dst, Result{}, false
 	}
 	if u.checkHeaderCount(f) != nil || checkFields(f) != nil || !u.admitsOrigin(f) {
@@ -100,8 +100,8 @@ func (u *Upgrader) admitsOrigin(f *Fields) bool {
 		return true
 	case len(f.Origin) > 1:
 		return false
-	case len(u.Origins) > 0:
-		return isListed(u.Origins, f.Origin[0])
+	case isListed(u.Origins, f.Origin[0]):
+		return true
 	}
-	return sameHost(f.Host, f.Origin[0], false) == nil
+	return u.CheckOrigin == nil && len(u.Origins) == 0 && sameHost(f.Host, f.Origin[0], false) == nil
 }

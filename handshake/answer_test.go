@@ -25,6 +25,9 @@ func TestAppendAnswer(t *testing.T) {
 		"listed page":          {&Upgrader{Origins: []string{"https://a.example"}}, with("Origin: https://A.example")},
 		"unlisted page":        {&Upgrader{Origins: []string{"https://a.example"}}, with("Origin: https://good.example")},
 		"no page":              {&Upgrader{Origins: []string{"https://a.example"}}, hello + "\r\n"},
+		"listed, not asked":    {&Upgrader{Origins: []string{"https://good.example"}, CheckOrigin: refuseUnlisted}, with("Origin: https://good.example")},
+		"no page, not asked":   {&Upgrader{CheckOrigin: refuseUnlisted}, with("Origin: ")},
+		"asked, refused":       {&Upgrader{Origins: []string{"https://a.example"}, CheckOrigin: refuseUnlisted}, with("Origin: https://good.example")},
 		"two pages":            {&Upgrader{}, with("Origin: https://good.example", "Origin: https://good.example")},
 		"null":                 {&Upgrader{Origins: []string{"null"}}, with("Origin: null")},
 		"bad list":             {&Upgrader{}, with("Sec-WebSocket-Protocol: a b")},
@@ -56,12 +59,14 @@ func TestAppendAnswer(t *testing.T) {
 
 // A function that wants the request is not passed over.
 func TestAppendAnswerCallsNothing(t *testing.T) {
+	admit := func(*http.Request, string) error { return nil }
 	for name, u := range map[string]*Upgrader{
-		"CheckOrigin": {CheckOrigin: func(*http.Request, string) error { return nil }},
-		"Subprotocol": {Subprotocol: func(*http.Request, []string) string { return "" }},
-		"Header":      {Header: func(*http.Request) http.Header { return nil }},
+		"CheckOrigin":             {CheckOrigin: admit},
+		"CheckOrigin and Origins": {CheckOrigin: admit, Origins: []string{"https://a.example"}},
+		"Subprotocol":             {Subprotocol: func(*http.Request, []string) string { return "" }},
+		"Header":                  {Header: func(*http.Request) http.Header { return nil }},
 	} {
-		if answer, _, ok := u.AppendAnswer(nil, fieldsOf(parsed(t, hello+"\r\n"))); ok || len(answer) > 0 {
+		if answer, _, ok := u.AppendAnswer(nil, fieldsOf(parsed(t, with("Origin: https://good.example")))); ok || len(answer) > 0 {
 			t.Errorf("%s: accepted, %q", name, answer)
 		}
 	}

@@ -27,12 +27,16 @@ func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 	case len(lines) > 1:
 		return refusef(http.StatusForbidden, "%s, want one", found("Origin", lines))
 	}
+	if isListed(u.Origins, lines[0]) {
+		return nil
+	}
 	check := u.CheckOrigin
-	if check == nil {
+	switch {
+	case check != nil:
+	case len(u.Origins) > 0:
+		check = refuseUnlisted
+	default:
 		check = SameHost
-		if len(u.Origins) > 0 {
-			check = u.checkListed
-		}
 	}
 	if err := check(r, lines[0]); err != nil {
 		return refusef(http.StatusForbidden, "Origin header: %s refused: %v", quote(lines[0]), err)
@@ -97,11 +101,9 @@ func OwnAddress(r *http.Request, origin string) error {
 	return nil
 }
 
-func (u *Upgrader) checkListed(_ *http.Request, origin string) error {
-	if !isListed(u.Origins, origin) {
-		return errors.New("pages of this origin may not connect")
-	}
-	return nil
+// refuseUnlisted is the CheckOrigin of an Upgrader that has only a list.
+func refuseUnlisted(*http.Request, string) error {
+	return errors.New("pages of this origin may not connect")
 }
 
 // isListed reports whether origins contains origin or "*". Scheme and host ignore case,

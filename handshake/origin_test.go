@@ -164,9 +164,10 @@ func TestCheckOriginHook(t *testing.T) {
 		},
 	}
 	assertUpgrade(t, u, with("Origin: https://a.friend"))
-	assertRefusal(t, u, with("Origin: https://good.example"), 403, "https://good.example", "no friend of ours")
+	assertUpgrade(t, u, with("Origin: https://good.example"))
+	assertRefusal(t, u, with("Origin: https://evil.example"), 403, "https://evil.example", "no friend of ours")
 	assertUpgrade(t, u, hello+"\r\n")
-	if d := cmp.Diff([]string{"/chat https://a.friend", "/chat https://good.example"}, asked); d != "" {
+	if d := cmp.Diff([]string{"/chat https://a.friend", "/chat https://evil.example"}, asked); d != "" {
 		t.Errorf("asked (-want +got):\n%s", d)
 	}
 }

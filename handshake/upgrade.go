@@ -54,9 +54,9 @@ type Upgrader struct {
 	// always admitted.
 	Origins []string
 
-	// CheckOrigin, if set, replaces Origins: SameHost, OwnAddress, or a function of
-	// yours. It is called for requests whose Origin is not empty. The text of its error
-	// is sent to the client.
+	// CheckOrigin, if set, decides about the pages that are not in Origins: SameHost,
+	// OwnAddress, or a function of yours. It is called for requests whose Origin is not
+	// empty. The text of its error is sent to the client.
 	CheckOrigin func(r *http.Request, origin string) error
 
 	// MaxHeaders is the maximum number of header lines in a request; 0 means 100. To

@@ -60,7 +60,8 @@ func (ln *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// acceptNet accepts one connection. It waits while the server is frozen.
+// acceptNet accepts one connection that is not from a banned address. It waits while the
+// server is frozen.
 func (ln *listener) acceptNet() (net.Conn, error) {
 	for {
 		nc, err := ln.Listener.Accept()
@@ -72,6 +73,10 @@ func (ln *listener) acceptNet() (net.Conn, error) {
 			return nil, ln.acceptError(err)
 		}
 		ln.keepSpare()
+		if ln.s.banOf(addrPort(nc.RemoteAddr()).Addr()) != nil {
+			nc.Close()
+			continue
+		}
 		return nc, nil
 	}
 }

@@ -71,10 +71,26 @@ type Config struct {
 	// holds places that others need. It must not block.
 	Unused func(peer netip.Addr)
 
-	// HTTP handles the requests that arrive at Serve's listener; it must route
-	// upgrades to Server.ServeHTTP or an Endpoint. By default the Server itself handles
-	// every path.
+	// HTTP handles the requests that arrive at Serve's listener, except those of Paths and
+	// Endpoint.Paths; it may route others to Server.ServeHTTP or an EndpointHandler. By
+	// default the Server itself handles every path.
 	HTTP http.Handler
+
+	// Paths are, where there is an HTTP, the paths that the Server itself handles. What
+	// Endpoint.Paths says of an endpoint goes for them.
+	Paths []string
+
+	// Banned, if set, returns nil for the address of a client that may connect, and otherwise
+	// the answer to its requests. A connection at Serve's listener from a banned address is
+	// closed as soon as it is accepted: nothing is read from it or written to it, not even for
+	// TLS, and no limit counts it. A request gets the answer where only the
+	// request tells the client's address (see ClientAddr), or where the ban is newer than the
+	// connection; health probes are answered nevertheless, and Refused is not called.
+	//
+	// It is called for every connection and every request, by goroutines that accept
+	// connections and by loops: it must be quick and must not block. It is not called for the
+	// peers of a Unix socket, which have no address.
+	Banned func(client netip.Addr) *handshake.Error
 
 	// HTTPServer, if set, is called with each http.Server that Serve makes, before it
 	// serves. It may set timeouts, MaxHeaderBytes, Protocols, HTTP2, ErrorLog, BaseContext,
@@ -219,12 +235,14 @@ type Config struct {
 	// Probes are subject to AcceptRate like everything else, and may be turned away in
 	// a flood of connections; only a listener of their own avoids that.
 	//
+	// A request with an Upgrade field at one of Paths or Endpoint.Paths is no probe.
+	//
 	// A connection that has a method ProbesOnly() bool which returns true is answered
 	// nothing but probes.
 	Probe func(r *http.Request) http.Handler
 
-	// MaxAdmitting is the maximum number of opening handshakes at a time about which Admit and
-	// an Upgrader's functions are asked, where loops read them (see Serve); on net/http's
+	// MaxAdmitting is the maximum number of opening handshakes at a time about which Admit, Probe
+	// and an Upgrader's functions are asked, where loops read them (see Serve); on net/http's
 	// goroutines they are not limited. Further ones wait, for as long as HandshakeTimeout, and
 	// are then answered with 503. Default 256.
 	MaxAdmitting int

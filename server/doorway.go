@@ -161,6 +161,10 @@ func (d *doorway) acceptWaiting() (n int) {
 			if err != nil { // none is left, or Accept meets the same error
 				return
 			}
+			if d.s.banOf(peer.Addr()) != nil {
+				closeDescriptor(fd)
+				continue
+			}
 			d.paid = false
 			d.take(fd, peer)
 		}

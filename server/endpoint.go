@@ -1,11 +1,13 @@
 package server
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -21,10 +23,10 @@ type Endpoint struct {
 	// move.
 	Name string
 
-	// Path, if set, is the exact path of requests that Serve gives to the endpoint, so that
-	// Config.HTTP need not. It must be declared before Serve is called. Only handshakes
+	// Paths, if set, are the exact paths of requests that Serve gives to the endpoint, so that
+	// Config.HTTP need not. They must be declared before Serve is called. Only handshakes
 	// that come this way can be answered by a loop; see Serve.
-	Path string
+	Paths []string
 
 	// Handler receives the connections. Required.
 	Handler Handler
@@ -53,8 +55,8 @@ type Endpoint struct {
 //	mux.Handle("/chat", s.Endpoint(server.Endpoint{Handler: chat, Admit: members}))
 //	mux.Handle("/upload", s.Endpoint(server.Endpoint{Handler: uploads, MaxMessage: 8 << 20}))
 //
-// It panics if e.Handler is nil, or if there is an endpoint with e.Name or e.Path. Each call makes
-// another endpoint, whose MaxConns counts by itself.
+// It panics if e.Handler is nil, or if there is an endpoint with e.Name or one of e.Paths. Each
+// call makes another endpoint, whose MaxConns counts by itself.
 func (s *Server) Endpoint(e Endpoint) *EndpointHandler {
 	if e.Handler == nil {
 		panic("server: Endpoint.Handler is nil")
@@ -73,8 +75,8 @@ func (s *Server) Endpoint(e Endpoint) *EndpointHandler {
 	own := newEndpoint(&cfg)
 	own.maxConns = int64(max(e.MaxConns, 0))
 	s.nameEndpoint(own, e.Name)
-	if e.Path != "" {
-		s.routeEndpoint(own, e.Path)
+	if err := s.routeEndpoint(own, e.Paths); err != nil {
+		panic("server: Endpoint.Paths: " + err.Error())
 	}
 	return &EndpointHandler{s, own}
 }
@@ -109,7 +111,7 @@ type endpoint struct {
 	fragments FragmentHandler                              // the handler, if it is one
 	maxConns  int64                                        // 0: no limit
 
-	asks bool // it has functions that want an http.Request
+	asks bool // it has functions that want each handshake as an http.Request
 
 	conns atomic.Int64 // if there is a limit
 
@@ -149,7 +151,7 @@ func (e *endpoint) config(cfg *wsproto.Config, maxMessage int) *wsproto.Config {
 func newEndpoint(cfg *Config) *endpoint {
 	e := &endpoint{handler: cfg.Handler, upgrader: cfg.Upgrader, admit: cfg.Admit}
 	u := &e.upgrader
-	e.asks = e.admit != nil || u.Subprotocol != nil || u.CheckOrigin != nil || u.Header != nil
+	e.asks = e.admit != nil || u.Subprotocol != nil || u.Header != nil
 	e.writable, _ = cfg.Handler.(WritableHandler)
 	e.freezer, _ = cfg.Handler.(Freezer)
 	e.fragments, _ = cfg.Handler.(FragmentHandler)
@@ -181,42 +183,51 @@ func (s *Server) nameEndpoint(e *endpoint, name string) {
 	s.endpoints[name] = e
 }
 
-// routeEndpoint makes Serve give the requests of a path to an endpoint.
-func (s *Server) routeEndpoint(e *endpoint, path string) {
+// routeEndpoint makes Serve give the requests of paths to an endpoint.
+func (s *Server) routeEndpoint(e *endpoint, paths []string) error {
+	if len(paths) == 0 {
+		return nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	paths := map[string]*endpoint{}
+	all := map[string]*endpoint{}
 	if old := s.paths.Load(); old != nil {
-		maps.Copy(paths, *old)
+		maps.Copy(all, *old)
 	}
-	if path[0] != '/' || paths[path] != nil {
-		panic("server: the path of an endpoint must begin with a slash and differ from those of others: " + strconv.Quote(path))
+	for _, path := range paths {
+		if !strings.HasPrefix(path, "/") {
+			return fmt.Errorf("%q does not begin with a slash", path)
+		}
+		if all[path] != nil {
+			return fmt.Errorf("%q is there twice", path)
+		}
+		all[path] = e
 	}
-	paths[path] = e
-	s.paths.Store(&paths) // a copy, because loops read it at any time
+	s.paths.Store(&all) // a copy, because loops read it at any time
+	return nil
 }
 
 // endpointAt returns the endpoint that has the requests of a path, or nil if Config.HTTP
-// has them.
-func (s *Server) endpointAt(path string) *endpoint {
+// has them. declared reports whether the path is in a list of Paths.
+func (s *Server) endpointAt(path string) (e *endpoint, declared bool) {
 	if paths := s.paths.Load(); paths != nil {
 		if e := (*paths)[path]; e != nil {
-			return e
+			return e, true
 		}
 	}
 	if s.cfg.HTTP == nil {
-		return s.endpoint
+		return s.endpoint, false
 	}
-	return nil
+	return nil, false
 }
 
 // anyByLoop reports whether a loop can answer handshakes of any endpoint.
 func (s *Server) anyByLoop() bool { return s.cfg.HTTP == nil || s.paths.Load() != nil }
 
-// route gives the requests of endpoints that have a path to them, and others to next.
+// route gives the requests of endpoints that have paths to them, and others to next.
 func (s *Server) route(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if e := s.endpointAt(r.URL.Path); e != nil {
+		if e, _ := s.endpointAt(r.URL.Path); e != nil {
 			s.serveHTTP(w, r, e)
 			return
 		}

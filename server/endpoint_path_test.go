@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -26,13 +27,13 @@ func TestEndpointPath(t *testing.T) {
 		"short heads":      {HTTPServer: func(hs *http.Server) { hs.MaxHeaderBytes = 1 }},
 	} {
 		t.Run(how, func(t *testing.T) {
-			cfg.Handler = greets("Config's own")
+			cfg.Handler, cfg.Paths = greets("Config's own"), []string{"/own"}
 			cfg.HTTP = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "page") })
 			ts := startWith(t, cfg, func(s *Server) {
-				s.Endpoint(Endpoint{Path: "/ws", Handler: greets("loops'")})
-				s.Endpoint(Endpoint{Path: "/admit", Handler: greets("admitted"), Admit: pathValue})
+				s.Endpoint(Endpoint{Paths: []string{"/ws", "/wss"}, Handler: greets("loops'")})
+				s.Endpoint(Endpoint{Paths: []string{"/admit"}, Handler: greets("admitted"), Admit: pathValue})
 			})
-			for path, want := range map[string]string{"/ws": "loops'", "/ws?a=b": "loops'", "/admit": "admitted"} {
+			for path, want := range map[string]string{"/ws": "loops'", "/ws?a=b": "loops'", "/wss": "loops'", "/admit": "admitted", "/own": "Config's own"} {
 				ts.dial(t, path).expect(`text "` + want + `"`)
 			}
 			for _, path := range []string{"/", "/ws/", "/wS", "/w%73/"} {
@@ -46,7 +47,7 @@ func TestEndpointPath(t *testing.T) {
 			if resp, _ := ask(t, ts.addr, upgradeRequest("/w%73", "")); resp.StatusCode != 101 {
 				t.Errorf("escaped: %s", resp.Status)
 			}
-			if n, want := byLoops(ts), how == "loops" || how == "short heads"; (n > 0) != want && !onGoroutines() {
+			if n, want := ts.Stats().HandshakesOnLoops, how == "loops" || how == "short heads"; (n > 0) != want && !onGoroutines() {
 				t.Errorf("loops have answered %d; want some: %v", n, want)
 			}
 		})
@@ -59,7 +60,7 @@ func TestEndpointPath(t *testing.T) {
 // What net/http would refuse for its length, a loop does not accept.
 func TestEndpointPathShortHead(t *testing.T) {
 	ts := startWith(t, Config{Handler: funcs{}, HTTP: http.NotFoundHandler(), HTTPServer: func(hs *http.Server) { hs.MaxHeaderBytes = 1 }}, func(s *Server) {
-		s.Endpoint(Endpoint{Path: "/ws", Handler: funcs{}})
+		s.Endpoint(Endpoint{Paths: []string{"/ws"}, Handler: funcs{}})
 	})
 	long := make([]byte, 5<<10)
 	for i := range long {
@@ -71,16 +72,21 @@ func TestEndpointPathShortHead(t *testing.T) {
 }
 
 func TestEndpointPathTwice(t *testing.T) {
-	ts := start(t, Config{Handler: funcs{}})
-	ts.Endpoint(Endpoint{Path: "/ws", Handler: funcs{}})
-	for _, path := range []string{"/ws", "ws"} {
+	ts := start(t, Config{Handler: funcs{}, Paths: []string{"/own"}})
+	ts.Endpoint(Endpoint{Paths: []string{"/ws"}, Handler: funcs{}})
+	for _, path := range []string{"/ws", "/own", "ws", ""} {
 		func() {
 			defer func() {
 				if recover() == nil {
 					t.Errorf("path %q is taken", path)
 				}
 			}()
-			ts.Endpoint(Endpoint{Path: path, Handler: funcs{}})
+			ts.Endpoint(Endpoint{Paths: []string{path}, Handler: funcs{}})
 		}()
+	}
+	for _, paths := range [][]string{{"/ws", "/ws"}, {"ws"}} {
+		if _, err := New(Config{Handler: funcs{}, Paths: paths}); err == nil || !strings.Contains(err.Error(), "Config.Paths") {
+			t.Errorf("%q: %v", paths, err)
+		}
 	}
 }

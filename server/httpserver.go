@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"strings"
 	"time"
+
+	"github.com/hawser-ws/hawser/handshake"
 )
 
 // What an http.Server of Serve allows if nothing but handshakes and probes arrive at it.
@@ -149,24 +151,27 @@ func (s *Server) lateDeadlines(hs *http.Server, a *accepted, w http.ResponseWrit
 }
 
 // limitRequests answers health probes whatever the state of the server, and refuses
-// other requests on connections for which there is no place. If ClientAddr names a
-// client, the request counts for the client's address.
+// other requests of banned clients and on connections for which there is no place. If
+// ClientAddr names a client, the request counts for the client's address.
 func (s *Server) limitRequests(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := r.Context().Value(acceptedKey{}).(*accepted)
 		client, r := s.clientOf(r)
+		probe := s.probeFor(r)
+		if ban := s.banOf(client); ban != nil && probe == nil {
+			handshake.Refuse(w, r, ban)
+			return
+		}
 		why := s.http.serving(a, client)
 		if a.refusal != nil {
 			why = a.refusal
 		}
-		if s.cfg.Probe != nil {
-			if probe := s.cfg.Probe(r); probe != nil {
-				if why != nil {
-					w.Header().Set("Connection", "close")
-				}
-				probe.ServeHTTP(w, r)
-				return
+		if probe != nil {
+			if why != nil {
+				w.Header().Set("Connection", "close")
 			}
+			probe.ServeHTTP(w, r)
+			return
 		}
 		if a.counted {
 			a.counted = false
@@ -179,6 +184,25 @@ func (s *Server) limitRequests(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// probeFor returns the handler of a health probe, or nil if r is none.
+func (s *Server) probeFor(r *http.Request) http.Handler {
+	if s.cfg.Probe == nil {
+		return nil
+	}
+	if _, declared := s.endpointAt(r.URL.Path); declared && len(r.Header["Upgrade"]) > 0 {
+		return nil
+	}
+	return s.cfg.Probe(r)
+}
+
+// banOf returns the answer for a banned client, or nil.
+func (s *Server) banOf(client netip.Addr) *handshake.Error {
+	if s.cfg.Banned == nil || !client.IsValid() {
+		return nil
+	}
+	return s.cfg.Banned(client)
 }
 
 // clientOf returns the address that a request counts for, and r. If a proxy named the

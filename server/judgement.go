@@ -221,7 +221,7 @@ func (j *judgement) ask() {
 	}
 	r.RemoteAddr = j.remote
 	r = r.WithContext(j.ctx)
-	if probe := j.s.cfg.Probe; probe != nil && probe(r) != nil {
+	if j.s.probeFor(r) != nil {
 		return
 	}
 	answer, res, refusal := j.e.upgrader.AppendAnswerTo(nil, r)

@@ -90,7 +90,7 @@ func TestJudgedByLoop(t *testing.T) {
 		if !strings.HasSuffix(string(got), want) || err != nil {
 			t.Errorf("%s: received %q, %v", how, got, err)
 		}
-		if n := byLoops(ts); (n > 0) != (how == "loops") {
+		if n := ts.Stats().HandshakesOnLoops; (n > 0) != (how == "loops") {
 			t.Errorf("%s: loops have answered %d", how, n)
 		}
 	}

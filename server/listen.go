@@ -19,9 +19,11 @@ import (
 // The loops read and answer what is clearly an opening handshake; the rest is handled
 // by net/http, with the same rules: on Linux, where ln is a *net.TCPListener or
 // *net.UnixListener, and Config has none of TLS, Middleware and ClientAddr, nor a
-// ConnState or context of its own in HTTPServer. That concerns each Endpoint with a Path
-// and, without Config.HTTP, Config's own. Their Admit, Probe and functions of Upgraders are
-// asked by goroutines (see MaxAdmitting). Connections of such a listener have the kernel's keep-alive probes only if
+// ConnState or context of its own in HTTPServer. That concerns Config.Paths and
+// Endpoint.Paths and, without Config.HTTP, every path. Goroutines ask Admit, the functions of
+// an Upgrader, and Probe where it may be meant (see MaxAdmitting); handshakes that concern
+// none of these, such as those of pages that are listed in Upgrader.Origins where there is a
+// CheckOrigin, cost least. Connections of such a listener have the kernel's keep-alive probes only if
 // PingInterval is Off.
 //
 // Otherwise, a listener from net.ListenConfig{KeepAlive: -1} saves four system calls per

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"net/http"
 	"syscall"
 	"time"
 
@@ -99,19 +100,23 @@ func (l *loop) readOpening(c *conn) {
 // answerOpening answers the request that was parsed from the beginning of p.
 func (l *loop) answerOpening(c *conn, a *accepted, p []byte) {
 	s := a.s
-	e := s.endpointAt(l.request.path)
-	if e == nil || l.request.length > a.door.maxHead {
+	e, declared := s.endpointAt(l.request.path)
+	if e == nil || l.request.length > a.door.maxHead || s.banOf(a.peer.Addr()) != nil {
 		l.handBack(c, a, p)
 		return
 	}
-	if e.asks || s.cfg.Probe != nil {
+	if e.asks || s.cfg.Probe != nil && !declared {
+		l.judge(c, a, e, p)
+		return
+	}
+	answer, res, ok := e.upgrader.AppendAnswer(l.answer[:0], &l.request.fields)
+	l.answer = answer
+	if !ok && e.upgrader.CheckOrigin != nil { // which may have to be asked
 		l.judge(c, a, e, p)
 		return
 	}
 	o := l.newAdoption()
 	o.endpoint, o.role, o.peer = e, wsproto.Server, a.peer
-	answer, res, ok := e.upgrader.AppendAnswer(l.answer[:0], &l.request.fields)
-	l.answer = answer
 	if !ok || !s.admitOpening(a, o) {
 		l.recycleAdoption(o)
 		l.handBack(c, a, p)
@@ -137,7 +142,8 @@ func (l *loop) accept(c *conn, a *accepted, o *adoption, answer, left []byte) {
 		l.dropArriving(c)
 		return
 	}
-	s.answers.count(101)
+	s.answers.count(http.StatusSwitchingProtocols)
+	s.onLoops.Add(1)
 	a.used.Store(true)
 	o.conn, o.fd, o.watched = c.handle(), int(c.fd), c.mask != 0
 	if o.admission != nil {

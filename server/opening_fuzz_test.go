@@ -89,10 +89,13 @@ func byLoop(u *handshake.Upgrader, raw []byte) (o outcome, v verdict) {
 	if v = head.parse(raw); v != complete {
 		return o, v
 	}
-	if u.Header != nil {
+	if newEndpoint(&Config{Upgrader: *u}).asks {
 		return byPool(u, raw, &head)
 	}
 	answer, res, ok := u.AppendAnswer(nil, &head.fields)
+	if !ok && u.CheckOrigin != nil {
+		return byPool(u, raw, &head)
+	}
 	if !ok {
 		return o, doubtful
 	}
@@ -126,7 +129,9 @@ func FuzzOpening(f *testing.F) {
 			f.Add([]byte(hello+more+"\r\n"+frame), mode)
 		}
 		f.Add([]byte(hello+more+"\r\n"+frame), byte(32))
-		f.Add([]byte(hello+more+"\r\n"+frame), byte(32|64|7))
+		for _, mode := range []byte{32 | 64, 32 | 64 | 1, 32 | 64 | 7, 32 | 128 | 7} {
+			f.Add([]byte(hello+more+"\r\n"+frame), mode)
+		}
 	}
 	for _, edit := range [][2]string{
 		{"/chat", "/"}, {"/chat", "*"}, {"/chat", "//chat"}, {"/chat", "http://a.example/chat"}, {"/chat", "/chat?a=%zz&b=;\"<>"}, {"/chat", "/a%2"}, {"/chat", "/a#b"}, {"/chat", "/a?b#c"}, {"/chat", "/\xe4"},
@@ -151,7 +156,10 @@ func FuzzOpening(f *testing.F) {
 		if mode&32 != 0 {
 			asking := askingUpgrader()
 			u.Subprotocol, u.CheckOrigin, u.Header = asking.Subprotocol, asking.CheckOrigin, asking.Header
-			if mode&64 != 0 {
+			if mode&64 != 0 { // CheckOrigin alone
+				u.Subprotocol, u.Header = nil, nil
+			}
+			if mode&128 != 0 {
 				u.Header = func(r *http.Request) http.Header { return http.Header{"X-Seen": {fmt.Sprint(r.URL, r.Header, r.Host)}} }
 			}
 		}

@@ -33,15 +33,6 @@ func needLoops(t *testing.T) {
 	}
 }
 
-// byLoops returns how many of the open connections' handshakes a loop has answered, at
-// least: those that were open at the same time share an adoption.
-func byLoops(ts *testServer) (n int) {
-	for _, l := range ts.loops {
-		l.call(func() { n += len(l.adopted) })
-	}
-	return n
-}
-
 // onlyHTTP makes net/http read every handshake.
 func onlyHTTP(cfg Config) Config {
 	cfg.Middleware = func(next http.Handler) http.Handler { return next }
@@ -75,7 +66,7 @@ func TestOpeningCut(t *testing.T) {
 		checkEchoes(t, nc, fmt.Sprintf("cut at %d", cut))
 		nc.Close()
 	}
-	if byLoops(ts) == 0 {
+	if ts.Stats().HandshakesOnLoops == 0 {
 		t.Error("no loop has answered a request")
 	}
 }
@@ -160,6 +151,11 @@ func answerOf(t *testing.T, ts *testServer, raw string) string {
 	t.Helper()
 	nc := dialTCP(t, ts.addr)
 	io.WriteString(nc, raw)
+	return answerTo(nc)
+}
+
+// answerTo returns the answer to what was sent on a connection, on which nothing more comes.
+func answerTo(nc net.Conn) string {
 	nc.(*net.TCPConn).CloseWrite()
 	b, _ := io.ReadAll(nc)
 	nc.Close()
@@ -355,7 +351,7 @@ func TestOpeningUnixSocket(t *testing.T) {
 		}
 		defer nc.Close()
 	}
-	if byLoops(ts) == 0 {
+	if ts.Stats().HandshakesOnLoops == 0 {
 		t.Error("no loop has answered a request")
 	}
 }

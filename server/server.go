@@ -2,6 +2,7 @@ package server
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
@@ -26,7 +27,8 @@ type Server struct {
 	addresses  addresses
 	handshakes *rate.Bucket // nil: no limit
 	requests   *rate.Limiter[netip.Prefix]
-	answers    answers // to opening handshakes
+	answers    answers       // to opening handshakes
+	onLoops    atomic.Uint64 // those with 101 by loops
 	limited    limited
 	budget     budget
 
@@ -58,6 +60,9 @@ func New(cfg Config) (*Server, error) {
 	s.http.now = s.cfg.now
 	s.judges.max = s.cfg.MaxAdmitting
 	s.endpoint = newEndpoint(&s.cfg)
+	if err := s.routeEndpoint(s.endpoint, s.cfg.Paths); err != nil {
+		return nil, fmt.Errorf("server: Config.Paths: %w", err)
+	}
 	s.newLimits()
 	s.budget.limit = int64(s.cfg.MemoryBudget)
 	release := newReleaser(s.cfg.ReleaseAfter)

@@ -21,6 +21,8 @@ type Stats struct {
 	// Config.HTTP answers itself is not.
 	Handshakes map[int]uint64
 
+	HandshakesOnLoops uint64 // the part of Handshakes[101] that loops have answered (see Serve)
+
 	// Limited counts, by Limit, the requests that a limit refused, and the connections that
 	// had to wait for LimitAccepts.
 	Limited [NumLimits]uint64
@@ -177,7 +179,7 @@ func (l *loop) publishStats() {
 
 // Stats returns the sums over all loops.
 func (s *Server) Stats() Stats {
-	sum := Stats{Handshaking: s.http.open(), Handshakes: s.answers.byStatus(), Limited: s.limited.counts()}
+	sum := Stats{Handshaking: s.http.open(), Handshakes: s.answers.byStatus(), HandshakesOnLoops: s.onLoops.Load(), Limited: s.limited.counts()}
 	var ended [numCauses]uint64
 	for _, l := range s.loops {
 		c := &l.stats

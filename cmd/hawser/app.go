@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -158,7 +159,7 @@ func (a *app) readPublishKey() (err error) {
 
 func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 	cfg := a.cfg
-	upgrader := handshake.Upgrader{CheckOrigin: checkOrigin(cfg.PublicOrigins)}
+	upgrader := originsUpgrader(cfg.PublicOrigins)
 	if cfg.Deflate {
 		upgrader.Deflate = &handshake.DeflateOptions{}
 	}
@@ -166,6 +167,7 @@ func (a *app) serverConfig(h server.Handler, mux http.Handler) server.Config {
 		Handler:            h,
 		Upgrader:           upgrader,
 		HTTP:               a.watch.noteErrors(underBase(cfg.BasePath, mux)),
+		Paths:              endpointPaths(cfg.BasePath),
 		HTTPServer:         limitHTTP,
 		Refused:            a.watch.refused,
 		Unused:             a.watch.unused,
@@ -262,8 +264,8 @@ func pages(cfg config.Config) chat.Pages {
 // route registers the handlers of the service.
 func (a *app) route(mux *http.ServeMux) {
 	mux.Handle("/", web.Handler())
-	for _, path := range []string{"/ws", "/connect", "/chat"} {
-		handleEndpoint(mux, path, a.server)
+	if base := a.cfg.BasePath; slices.Contains(endpoints, base) {
+		handleEndpoint(mux, base, a.server)
 	}
 	if a.cfg.Guests {
 		handleEndpoint(mux, "/api/guest", &api.Guests{
@@ -277,42 +279,6 @@ func (a *app) route(mux *http.ServeMux) {
 		})
 	}
 	handleEndpoint(mux, "/api/publish", a.watch.keyed(&api.Publish{Hub: a.hub, Users: a.engine.Directory, Key: a.publishKey, MaxBody: a.cfg.MaxMessage, Log: a.log}))
-}
-
-// checkOrigin returns a check of whether the pages of an origin may connect. Without public
-// origins, those of the listener's own address may. Host is never believed: an attacker who points a
-// name of their own at this server could use it for what its users trust it with.
-func checkOrigin(public []string) func(r *http.Request, origin string) error {
-	listed := &handshake.Upgrader{Origins: public}
-	if len(public) == 0 {
-		listed.CheckOrigin = handshake.OwnAddress
-	}
-	return func(r *http.Request, origin string) error {
-		if listed.VerifyOrigin(r) != nil {
-			return errors.New("it is not in public_origins")
-		}
-		return nil
-	}
-}
-
-// originCheck returns a check of whether a page may request a guest. Its error is for people.
-func originCheck(public []string) func(*http.Request) error {
-	upgrader := &handshake.Upgrader{CheckOrigin: checkOrigin(public)}
-	return func(r *http.Request) error {
-		err := upgrader.VerifyOrigin(r)
-		var refusal *handshake.Error
-		if errors.As(err, &refusal) {
-			return errors.New(refusal.Reason)
-		}
-		return err
-	}
-}
-
-// handleEndpoint registers h at path, with and without a slash at the end. Many clients and
-// proxies add one, and browsers' WebSockets do not follow redirects.
-func handleEndpoint(mux *http.ServeMux, path string, h http.Handler) {
-	mux.Handle(path, h)
-	mux.Handle(path+"/{$}", h)
 }
 
 const (
@@ -352,15 +318,6 @@ func (a *app) warnOfCut(err error) {
 	if err != nil {
 		a.log.Warn("not every connection ended in time", "error", err)
 	}
-}
-
-func isAny(origins []string) bool {
-	for _, o := range origins {
-		if o == "*" {
-			return true
-		}
-	}
-	return false
 }
 
 // orOff turns the configuration's 0 for no limit into server.Off.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/identity"
@@ -30,7 +31,7 @@ func (a *app) listen() (net.Listener, error) {
 	return listen.Options{Address: a.cfg.Listen, Mode: a.cfg.SocketMode, ReusePort: a.cfg.ReusePort}.Open()
 }
 
-// setListener has the Server accept from a listener what proxies and bans let through.
+// setListener has the Server accept from a listener what proxies let through.
 func (a *app) setListener(ln net.Listener) {
 	cfg := a.cfg
 	a.ln = ln
@@ -38,13 +39,14 @@ func (a *app) setListener(ln net.Listener) {
 	if cfg.ProxyProtocol {
 		a.ln = proxy.NewListener(a.ln, proxy.Options{Trusted: a.trusted, Probes: true, TLS: a.certs != nil, Log: a.log})
 	}
-	a.ln = &bannedListener{a.ln, a.engine.Bans}
 	if strings.HasPrefix(a.url, "unix:") && len(cfg.PublicOrigins) == 0 {
 		a.log.Warn("public_origins is empty, so no page may connect: a Unix socket has no address that a page could come from")
 	}
 }
 
-// setNetwork configures TLS, client certificates and proxies.
+// setNetwork configures TLS, client certificates, proxies and bans. Middleware would keep
+// handshakes from the loops; nobody gets Strict-Transport-Security on plain connections that
+// come from no proxy.
 func (a *app) setNetwork(cfg *server.Config) {
 	if a.certs != nil {
 		cfg.TLS = a.certs.Config()
@@ -52,13 +54,27 @@ func (a *app) setNetwork(cfg *server.Config) {
 	if ids := a.cfg.TLSIdentities; len(ids) > 0 {
 		cfg.Admit = func(r *http.Request) (any, error) { return certified(r, ids) }
 	}
-	cfg.Middleware = a.keepOut
-	if a.cfg.HSTS > 0 {
-		cfg.Middleware = func(next http.Handler) http.Handler { return a.strictTransport(a.keepOut(next)) }
+	cfg.Banned = a.banned
+	if a.cfg.HSTS > 0 && (a.certs != nil || a.cfg.ForwardedHeader != proxy.NoHeader) {
+		cfg.Middleware = a.strictTransport
 	}
 	if h := a.cfg.ForwardedHeader; h != proxy.NoHeader {
 		cfg.ClientAddr = h.ClientAddr(a.trusted)
 	}
+}
+
+// banned is the server.Config.Banned. Who connects directly is kept out before anything is read.
+// Who comes through a proxy that names its clients is answered with this.
+func (a *app) banned(client netip.Addr) *handshake.Error {
+	b, banned := a.engine.Bans.OfAddress(client)
+	if !banned {
+		return nil
+	}
+	refusal := &handshake.Error{Status: http.StatusForbidden, Reason: "the network from which you connect is banned"}
+	if b.Until > 0 {
+		refusal.Header = http.Header{"Retry-After": {fmt.Sprint(max(1, (b.Until-a.engine.Log.Now()+999)/1000))}}
+	}
+	return refusal
 }
 
 // strictTransport adds Strict-Transport-Security (RFC 6797) to every answer over TLS, whether

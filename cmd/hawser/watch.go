@@ -17,7 +17,6 @@ import (
 	"github.com/hawser-ws/hawser/chat/guard"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/adminapi"
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/alert"
-	"github.com/hawser-ws/hawser/cmd/internal/proxy"
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -265,29 +264,4 @@ func (w *watch) ended(c *chat.Connection, err error) {
 	if errors.As(err, &end) && errors.As(end.Err, &broken) && (broken.Code == wsproto.CloseProtocolError || broken.Code == wsproto.CloseInvalidPayload) {
 		c.BrokeProtocol()
 	}
-}
-
-// keepOut answers requests from banned addresses with 403. Behind a proxy they are known only
-// from the request; who connects directly was kept out before (bannedListener).
-func (a *app) keepOut(next http.Handler) http.Handler {
-	client := func(*http.Request) netip.AddrPort { return netip.AddrPort{} }
-	if h := a.cfg.ForwardedHeader; h != proxy.NoHeader {
-		client = h.ClientAddr(a.trusted)
-	}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		addr := client(r).Addr()
-		if !addr.IsValid() {
-			addr = remoteAddr(r)
-		}
-		b, banned := a.engine.Bans.OfAddress(addr)
-		if !banned || a.health.probe(r) != nil {
-			next.ServeHTTP(w, r)
-			return
-		}
-		if b.Until > 0 {
-			w.Header().Set("Retry-After", fmt.Sprint(max(1, (b.Until-a.engine.Log.Now()+999)/1000)))
-		}
-		w.Header().Set("Connection", "close")
-		http.Error(w, "the network from which you connect is banned", http.StatusForbidden)
-	})
 }

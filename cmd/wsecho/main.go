@@ -134,11 +134,8 @@ func (o *options) newService() (service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Endpoint(server.Endpoint{Name: "echo", Path: "/", Handler: echo{}, Upgrader: cfg.Upgrader})
-	f := &fanout{s.NewGroup()}
-	for _, path := range []string{"/fanout", "/fanout/"} {
-		s.Endpoint(server.Endpoint{Name: path, Path: path, Handler: f, Upgrader: cfg.Upgrader})
-	}
+	s.Endpoint(server.Endpoint{Name: "echo", Paths: []string{"/"}, Handler: echo{}, Upgrader: cfg.Upgrader})
+	s.Endpoint(server.Endpoint{Name: "fanout", Paths: []string{"/fanout", "/fanout/"}, Handler: &fanout{s.NewGroup()}, Upgrader: cfg.Upgrader})
 	return s, nil
 }
 

@@ -25,9 +25,9 @@ type AcceptOptions struct {
 	// always admitted.
 	Origins []string
 
-	// CheckOrigin, if set, replaces Origins: handshake.SameHost, handshake.OwnAddress, or
-	// a function of yours. It is called for requests whose Origin is not empty. The text
-	// of its error is sent to the client.
+	// CheckOrigin, if set, decides about the pages that are not in Origins:
+	// handshake.SameHost, handshake.OwnAddress, or a function of yours. It is called for
+	// requests whose Origin is not empty. The text of its error is sent to the client.
 	CheckOrigin func(r *http.Request, origin string) error
 
 	// Subprotocols are those that the server supports, in order of preference. The first

@@ -11,6 +11,7 @@ import (
 var (
 	httpConnections  = describe("http_connections", "Connections that are not WebSockets, or not yet.")
 	handshakes       = describe("handshakes_total", "Opening handshakes answered, by HTTP status; requests that a limit refused before are among them.", "code")
+	onLoops          = describe("handshakes_on_loops_total", "Opening handshakes that an event loop answered with 101, which costs least; hawser_handshakes_total counts them, too.")
 	websockets       = describe("websockets", "WebSockets now, those that are closing included.")
 	closing          = describe("websockets_closing", "WebSockets that one side has begun to close.")
 	opened           = describe("websockets_opened_total", "WebSockets opened.")
@@ -34,7 +35,7 @@ var (
 type serverCollector struct{ server *server.Server }
 
 func (c serverCollector) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{httpConnections, handshakes, websockets, closing, opened, ended, cut, unwatched,
+	for _, d := range []*prometheus.Desc{httpConnections, handshakes, onLoops, websockets, closing, opened, ended, cut, unwatched,
 		messagesReceived, messagesSent, dropped, coalesced, bytesReceived, bytesSent, queuedBytes, assembling,
 		slowHandlers, panics, iterations} {
 		ch <- d
@@ -47,6 +48,7 @@ func (c serverCollector) Collect(ch chan<- prometheus.Metric) {
 	for status, n := range s.Handshakes {
 		ch <- counter(handshakes, n, strconv.Itoa(status))
 	}
+	ch <- counter(onLoops, s.HandshakesOnLoops)
 	ch <- gauge(websockets, float64(s.Open))
 	ch <- gauge(closing, float64(s.Closing))
 	ch <- counter(opened, s.Opened)
