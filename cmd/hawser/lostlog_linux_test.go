@@ -220,10 +220,10 @@ func TestLogAtTheLimitOfAFile(t *testing.T) {
 	}
 }
 
-// B03: no signal but those that ask for an end is one, with TLS or without.
+// B03: no signal ends the server but those that ask for that. SIGUSR2 asks for an upgrade: see TestUpgrade.
 func TestHangup(t *testing.T) {
 	s := launch(t, t.TempDir(), "127.0.0.1:0")
-	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGXFSZ, syscall.SIGTTOU} {
+	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGXFSZ, syscall.SIGTTOU} {
 		s.cmd.Process.Signal(sig)
 	}
 	waitForLog(t, s, "SIGHUP: there is nothing to reload")
