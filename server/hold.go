@@ -20,9 +20,12 @@ func (l *loop) holdLoop() (*hold, error) {
 // do runs f on the held loop, and waits for it.
 func (h *hold) do(f func()) {
 	done := make(chan struct{})
-	h.run <- func() { f(); close(done) }
+	h.begin(func() { f(); close(done) })
 	<-done
 }
+
+// begin runs f on the held loop, and waits only for what was begun before.
+func (h *hold) begin(f func()) { h.run <- f }
 
 // beHeld is the loop's side.
 func (l *loop) beHeld() {

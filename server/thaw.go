@@ -7,6 +7,8 @@ import (
 	"math"
 	"net"
 	"os"
+	"slices"
+	"sync/atomic"
 
 	"github.com/hawser-ws/hawser/server/handover"
 	"github.com/hawser-ws/hawser/wsproto/snapshot"
@@ -17,17 +19,29 @@ import (
 type Thawing struct {
 	s         *Server
 	holds     []*hold
-	next      int
-	thawed    [][]*conn // by loop
+	thawed    []thawedLoop
+	next      int // the loop that got the last connection
 	listeners []net.Listener
 	unserved  []net.Conn
 	err       error // why it must not take over
 	ended     bool  // everything has been received
 }
 
+// thawedLoop is what a loop has taken over. The loops work while the next message is received.
+type thawedLoop struct {
+	conns []*conn               // Loop only.
+	err   atomic.Pointer[error] // the first
+}
+
+// arrivedConn is a connection that a loop is about to take over.
+type arrivedConn struct {
+	frozen *frozenConn
+	fd     int
+}
+
 // Thaw prepares a new Server, which has no connections, to take over those of another process.
 func (s *Server) Thaw() (*Thawing, error) {
-	t := &Thawing{s: s, thawed: make([][]*conn, len(s.loops))}
+	t := &Thawing{s: s, thawed: make([]thawedLoop, len(s.loops))}
 	for _, l := range s.loops {
 		if _, ok := l.k.(movingKernel); !ok {
 			return nil, ErrNotMovable
@@ -78,19 +92,35 @@ func (t *Thawing) receiveListeners(m handover.Message) error {
 	return nil
 }
 
+// receiveConnections distributes connections among the loops. What one of these makes no sense of is an
+// error of a later message.
 func (t *Thawing) receiveConnections(m handover.Message) error {
 	r := snapshot.NewReader(m.Data)
+	arrived := make([][]arrivedConn, len(t.holds))
 	for _, fd := range m.Descriptors {
 		f := readFrozen(r)
 		if err := r.Err(); err != nil {
 			return fmt.Errorf("server: thaw a connection: %w", err)
 		}
 		t.next = (t.next + 1) % len(t.holds)
-		if err := t.thaw(t.next, f, fd); err != nil {
-			return fmt.Errorf("server: thaw a connection: %w", err)
+		arrived[t.next] = append(arrived[t.next], arrivedConn{f, fd})
+	}
+	for i, some := range arrived {
+		if len(some) > 0 {
+			t.holds[i].begin(func() { t.thawAll(i, some) })
 		}
 	}
-	return r.End()
+	return errors.Join(t.failure(), r.End())
+}
+
+// failure returns why a loop could not take over a connection, if it is known already.
+func (t *Thawing) failure() error {
+	for i := range t.thawed {
+		if err := t.thawed[i].err.Load(); err != nil {
+			return fmt.Errorf("server: thaw a connection: %w", *err)
+		}
+	}
+	return nil
 }
 
 func (t *Thawing) receiveUnserved(m handover.Message) error {
@@ -114,8 +144,11 @@ func (t *Thawing) receiveEnd(m handover.Message) error {
 		return err
 	}
 	have := 0
-	for _, thawed := range t.thawed {
-		have += len(thawed)
+	for i, h := range t.holds {
+		h.do(func() { have += len(t.thawed[i].conns) })
+	}
+	if err := t.failure(); err != nil {
+		return err
 	}
 	if have != conns || len(t.listeners) != listeners {
 		return fmt.Errorf("server: thaw: %d connections and %d listeners of %d and %d have arrived", have, len(t.listeners), conns, listeners)
@@ -124,34 +157,70 @@ func (t *Thawing) receiveEnd(m handover.Message) error {
 	return nil
 }
 
-// thaw puts a connection into a slot of a held loop.
-func (t *Thawing) thaw(i int, f *frozenConn, fd int) (err error) {
-	l := t.s.loops[i]
+// thawAll takes connections over, until one of them makes no sense. On the held loop.
+func (t *Thawing) thawAll(i int, arrived []arrivedConn) {
+	to := &t.thawed[i]
+	for _, a := range arrived {
+		if to.err.Load() != nil {
+			return
+		}
+		c, err := t.thaw(t.s.loops[i], a.frozen, a.fd)
+		if err != nil {
+			to.err.Store(&err)
+			return
+		}
+		to.conns = append(to.conns, c)
+	}
+	t.s.loops[i].deliverJoins()
+}
+
+// deliverJoins carries out the joins that were posted, up to the first task of another kind. Otherwise the
+// mailbox would hold those of all connections at once. On the held loop.
+func (l *loop) deliverJoins() {
+	b := &l.box
+	b.mu.Lock()
+	n := 0
+	for n < len(b.tasks) && b.tasks[n].kind == taskJoin {
+		n++
+	}
+	joins := append([]task(nil), b.tasks[:n]...)
+	b.tasks = slices.Delete(b.tasks, 0, n)
+	for i := range joins {
+		cost := joins[i].cost(0)
+		b.bytes -= cost
+		l.budget.add(-cost)
+	}
+	l.hasMail.Store(len(b.tasks) > 0)
+	b.mu.Unlock()
+	for i := range joins {
+		l.do(&joins[i], nil)
+	}
+}
+
+// thaw puts a connection into a slot. On the held loop.
+func (t *Thawing) thaw(l *loop, f *frozenConn, fd int) (*conn, error) {
 	endpoint := t.s.endpointNamed(f.endpoint)
 	if endpoint == nil || endpoint.freezer == nil {
-		return fmt.Errorf("there is no endpoint %q whose Handler is a Freezer", f.endpoint)
+		return nil, fmt.Errorf("there is no endpoint %q whose Handler is a Freezer", f.endpoint)
 	}
 	handle, ok := l.takeSlot()
 	if !ok {
-		return fmt.Errorf("a loop holds its maximum of %d connections", maxSlabs*slabSize-1)
+		return nil, fmt.Errorf("a loop holds its maximum of %d connections", maxSlabs*slabSize-1)
 	}
 	c := handle.conn
-	t.holds[i].do(func() {
-		c.endpoint = endpoint
-		if err = l.thawConn(c, f, fd); err == nil {
-			err = l.callThaw(c, f.app)
-		}
-	})
-	if err != nil {
-		return err
+	c.endpoint = endpoint
+	if err := l.thawConn(c, f, fd); err != nil {
+		return nil, err
+	}
+	if err := l.callThaw(c, f.app); err != nil {
+		return nil, err
 	}
 	t.s.conns.Add(1)
 	endpoint.count()
 	if f.address.IsValid() && t.s.cfg.MaxConnsPerAddress > 0 {
 		c.address, _ = t.s.addresses.acquire(f.address.Addr(), math.MaxInt)
 	}
-	t.thawed[i] = append(t.thawed[i], c)
-	return nil
+	return c, nil
 }
 
 // thawConn restores what freezeConn has described. Until startConn the connection is not watched, and
@@ -234,9 +303,9 @@ func (t *Thawing) Complete() error {
 func (t *Thawing) Start() []net.Listener {
 	for i, h := range t.holds {
 		l := t.s.loops[i]
-		h.do(func() {
+		h.begin(func() {
 			l.tick()
-			for _, c := range t.thawed[i] {
+			for _, c := range t.thawed[i].conns {
 				l.startConn(c)
 			}
 		})
