@@ -6,6 +6,7 @@
 //	Start  ---- its versions --------------> Inherit
 //	       <--- the versions chosen -------
 //	Send   ---- bytes, descriptors --------> Receive
+//	Send   ---- bytes, descriptors -------->
 //	       <--- acknowledged --------------- Receive, again
 //	Commit ---- take ----------------------> Receive returns io.EOF
 //	       <--- one byte ------------------- Commit

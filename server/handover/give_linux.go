@@ -23,8 +23,13 @@ type Giver struct {
 	cmd      *exec.Cmd
 	ended    chan struct{} // closed when the new process is dead
 	versions Versions
+	pending  int // messages that were sent, and are not acknowledged
 	over     bool
 }
+
+// maxPending is how many messages may be on their way while the next one is made. Their descriptors count
+// for the limit of open files.
+const maxPending = 1
 
 // Start starts the new process and agrees with it on the versions of the formats. Only when it has
 // said that it is ready does Start return. The caller must then call Commit or Abort.
@@ -95,23 +100,35 @@ func (g *Giver) PID() int { return g.cmd.Process.Pid }
 // Versions are those to write the formats in.
 func (g *Giver) Versions() Versions { return g.versions }
 
-// Send sends data and at most MaxDescriptors descriptors, which stay open here, and waits until
-// the new process has processed them. After an error the new process is gone, and
+// Send sends data and at most MaxDescriptors descriptors, which stay open here. It waits until the
+// new process has processed the message before. After an error the new process is gone, and
 // everything is as it was before Start.
 func (g *Giver) Send(kind byte, data []byte, descriptors ...int) error {
 	if g.over {
 		return errors.New("handover: it is over")
 	}
 	g.ch.within(g.config.StepTimeout)
+	g.pending++
 	if err := g.ch.write(message, kind, data, descriptors); err != nil {
 		// It may have said why it reads no more.
-		if _, why := g.expect(accepted); isRefusal(why) {
+		if why := g.acknowledged(0); isRefusal(why) {
 			err = why
 		}
 		return g.abort(err)
 	}
-	if _, err := g.expect(accepted); err != nil {
+	if err := g.acknowledged(maxPending); err != nil {
 		return g.abort(err)
+	}
+	return nil
+}
+
+// acknowledged waits until at most so many messages are not acknowledged.
+func (g *Giver) acknowledged(most int) error {
+	for g.pending > most {
+		if _, err := g.expect(accepted); err != nil {
+			return err
+		}
+		g.pending--
 	}
 	return nil
 }
@@ -122,6 +139,10 @@ func (g *Giver) Send(kind byte, data []byte, descriptors ...int) error {
 func (g *Giver) Commit() error {
 	if g.over {
 		return errors.New("handover: it is over")
+	}
+	g.ch.within(g.config.StepTimeout)
+	if err := g.acknowledged(0); err != nil {
+		return g.abort(err)
 	}
 	g.ch.within(g.config.StepTimeout)
 	err := g.ch.write(take, 0, nil, nil)

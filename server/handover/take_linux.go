@@ -99,7 +99,7 @@ func (t *Taker) Receive() (Message, error) {
 		} // otherwise the old process has said why, or has ended: what is read says so
 	}
 	switch what, m, err := t.ch.read(); {
-	case err == io.EOF:
+	case err == io.EOF || isBroken(err): // broken: it has not read the last acknowledgement
 		return Message{}, t.fail(errors.New("the old process has ended"))
 	case err != nil:
 		return Message{}, t.fail(err)
