@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -44,9 +45,11 @@ type Frozen struct {
 	h *Hub
 
 	// In a new process.
-	rooms    map[string]time.Duration // when their buckets are full; see rate.Pace
-	left     []*Connection            // they have ended
-	doubtful []*Connection            // their sessions have ended
+	rooms map[string]time.Duration // when their buckets are full; see rate.Pace
+	left  []*Connection            // they have ended
+
+	mu       sync.Mutex    // held while a room is made
+	doubtful []*Connection // Guarded by mu. Their sessions have ended.
 }
 
 // ErrNotMovable is returned by Freeze if the engine cannot be handed to another process.

@@ -2,7 +2,9 @@ package chat
 
 import (
 	"encoding/binary"
+	"iter"
 	"math"
+	"sync"
 	"time"
 
 	"github.com/hawser-ws/hawser/wsproto"
@@ -88,8 +90,15 @@ type frozenTalks struct {
 type codec struct {
 	dst []byte // when appending
 
-	fields map[uint64][]*snapshot.Reader // when reading
-	err    error
+	reading bool
+	fields  []codedField // when reading
+	err     error
+}
+
+// codedField is a field that was read.
+type codedField struct {
+	number uint64
+	value  snapshot.Reader
 }
 
 // encode appends what a function says there is.
@@ -99,25 +108,49 @@ func encode(dst []byte, say func(*codec)) []byte {
 	return c.dst
 }
 
+// decoders are codecs that are not in use, with room for fields.
+var decoders = sync.Pool{New: func() any { return new(codec) }}
+
 // decode assigns what a function says there may be.
 func decode(r *snapshot.Reader, say func(*codec)) error {
-	c := codec{fields: make(map[uint64][]*snapshot.Reader)}
-	for number, value := range r.Fields() {
-		c.fields[number] = append(c.fields[number], value)
+	c := decoders.Get().(*codec)
+	defer func() {
+		clear(c.fields)
+		*c = codec{fields: c.fields[:0]}
+		decoders.Put(c)
+	}()
+	c.reading = true
+	for r.Len() > 0 {
+		number := r.Uint(math.MaxUint64)
+		value := snapshot.NewReader(r.Bytes(r.Len()))
+		c.fields = append(c.fields, codedField{number, *value})
 	}
 	if err := r.End(); err != nil {
 		return err
 	}
-	say(&c)
+	say(c)
 	return c.err
 }
 
-// value returns the value of a field, nil if it is missing.
+// value returns the value of a field, nil if it is missing. There are few.
 func (c *codec) value(number uint64) *snapshot.Reader {
-	if all := c.fields[number]; len(all) > 0 {
-		return all[0]
+	for i := range c.fields {
+		if c.fields[i].number == number {
+			return &c.fields[i].value
+		}
 	}
 	return nil
+}
+
+// values ranges over the values of all fields with a number.
+func (c *codec) values(number uint64) iter.Seq[*snapshot.Reader] {
+	return func(yield func(*snapshot.Reader) bool) {
+		for i := range c.fields {
+			if c.fields[i].number == number && !yield(&c.fields[i].value) {
+				return
+			}
+		}
+	}
 }
 
 func (c *codec) note(err error) {
@@ -127,7 +160,7 @@ func (c *codec) note(err error) {
 }
 
 func (c *codec) uint(number uint64, v *uint64) {
-	if c.fields == nil {
+	if !c.reading {
 		c.dst = snapshot.AppendUintField(c.dst, number, *v)
 	} else if r := c.value(number); r != nil {
 		*v = r.Uint(math.MaxUint64)
@@ -154,7 +187,7 @@ func (c *codec) bool(number uint64, v *bool) {
 }
 
 func (c *codec) string(number uint64, v *string) {
-	if c.fields == nil {
+	if !c.reading {
 		c.dst = snapshot.AppendStringField(c.dst, number, *v)
 	} else if r := c.value(number); r != nil {
 		*v = string(r.Rest())
@@ -164,22 +197,22 @@ func (c *codec) string(number uint64, v *string) {
 // strings is for any number of strings. Some may be empty.
 func (c *codec) strings(number uint64, v *[]string) {
 	for _, s := range *v {
-		if c.fields == nil {
+		if !c.reading {
 			c.dst = snapshot.AppendField(c.dst, number, []byte(s))
 		}
 	}
-	for _, r := range c.fields[number] {
+	for r := range c.values(number) {
 		*v = append(*v, string(r.Rest()))
 	}
 }
 
 func (c *codec) durations(number uint64, v *[]time.Duration) {
 	for _, d := range *v {
-		if c.fields == nil {
+		if !c.reading {
 			c.dst = snapshot.AppendField(c.dst, number, binary.BigEndian.AppendUint64(nil, uint64(d)))
 		}
 	}
-	for _, r := range c.fields[number] {
+	for r := range c.values(number) {
 		b := r.Rest()
 		if len(b) != 8 {
 			c.note(snapshot.ErrMalformed)
@@ -191,7 +224,7 @@ func (c *codec) durations(number uint64, v *[]time.Duration) {
 
 // record is for something that has fields itself, and may be missing.
 func record[T any](c *codec, number uint64, v **T, say func(*T, *codec)) {
-	if c.fields == nil {
+	if !c.reading {
 		if *v != nil {
 			c.dst = snapshot.AppendField(c.dst, number, encode(nil, func(c *codec) { say(*v, c) }))
 		}
@@ -206,11 +239,11 @@ func record[T any](c *codec, number uint64, v **T, say func(*T, *codec)) {
 // records is for any number of such.
 func records[T any](c *codec, number uint64, v *[]*T, say func(*T, *codec)) {
 	for _, one := range *v {
-		if c.fields == nil {
+		if !c.reading {
 			record(c, number, &one, say)
 		}
 	}
-	for _, r := range c.fields[number] {
+	for r := range c.values(number) {
 		one := new(T)
 		c.note(decode(r, func(c *codec) { say(one, c) }))
 		*v = append(*v, one)

@@ -37,7 +37,8 @@ func (f *Frozen) Restore(state []byte) error {
 	return nil
 }
 
-// Open adds a connection that Connection.Freeze has described. It may wait for the engine.
+// Open adds a connection that Connection.Freeze has described. It may wait for the engine. It is safe for
+// concurrent use.
 func (f *Frozen) Open(ctx context.Context, socket Socket, info ConnectionInfo, state []byte) (*Connection, error) {
 	var s frozenConnection
 	if err := decode(snapshot.NewReader(state), s.fields); err != nil {
@@ -105,7 +106,9 @@ func (f *Frozen) logIn(ctx context.Context, c *Connection, s *frozenConnection) 
 		return err
 	}
 	if !h.engine.Takeover.Rejoin(s.session) {
+		f.mu.Lock()
 		f.doubtful = append(f.doubtful, c)
+		f.mu.Unlock()
 	}
 	h.mu.Lock()
 	p.connections = append(p.connections, c)
@@ -162,6 +165,14 @@ func (f *Frozen) room(ctx context.Context, name string) (*room, error) {
 	r := s.rooms[name]
 	s.mu.Unlock()
 	if r != nil {
+		return r, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s.mu.Lock()
+	r = s.rooms[name]
+	s.mu.Unlock()
+	if r != nil { // another connection's meanwhile
 		return r, nil
 	}
 	tail, err := f.h.node.Subscribe(ctx, RoomConversation(name))
