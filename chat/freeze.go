@@ -18,11 +18,12 @@ import (
 const StateVersion = 1
 
 // Takeover is the part of an engine that lets a process take over from another one on the same
-// machine. Its methods are called before anything else is done for the user of a session.
+// machine.
 type Takeover interface {
-	// Rejoin counts a connection of a session, as Sessions.Resume does, but without a key: the
-	// other process has had it. It reports whether there is such a session.
-	Rejoin(sessionID string) bool
+	// Rejoin counts a connection for each of these sessions, as Sessions.Resume does, but without a key:
+	// the other process has had it. A session may be named several times. It reports which of them there are. It is
+	// called once, after the other methods that tell the engine who is connected.
+	Rejoin(sessionIDs []string) (known []bool)
 }
 
 // Frozen is a hub at a standstill: no operation of a connection begins, and no timer fires. What
@@ -34,7 +35,7 @@ type Takeover interface {
 //	the Server is frozen                  f, err := hub.Freeze(ctx)
 //	f.Rest(ctx)                           f.Restore(state)
 //	the engine is frozen                  for each connection:
-//	state := f.State()                    	f.Open(ctx, socket, info, state)
+//	state := f.State()                    	f.Open(ctx, socket, remote, state)
 //	for each connection: c.Freeze()       f.RestoreLeft(ctx, left)
 //	left, n := f.Left()                   the engine starts
 //	                                      f.Thaw()
@@ -45,11 +46,11 @@ type Frozen struct {
 	h *Hub
 
 	// In a new process.
-	rooms map[string]time.Duration // when their buckets are full; see rate.Pace
-	left  []*Connection            // they have ended
+	rooms    map[string]time.Duration // when their buckets are full; see rate.Pace
+	left     []*Connection            // they have ended
+	doubtful []*Connection            // their sessions have ended
 
-	mu       sync.Mutex    // held while a room is made
-	doubtful []*Connection // Guarded by mu. Their sessions have ended.
+	making sync.Mutex // held while a room is made
 }
 
 // ErrNotMovable is returned by Freeze if the engine cannot be handed to another process.

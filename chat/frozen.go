@@ -19,6 +19,7 @@ import (
 type frozenConnection struct {
 	state     connectionState
 	certified string        // ConnectionInfo.UserID
+	remote    string        // ConnectionInfo.RemoteAddr, as AppendBinary writes it
 	timer     time.Duration // what is left of the time for auth, or of a throttle
 
 	user     string // "": it has not logged in
@@ -273,6 +274,7 @@ func (f *frozenConnection) fields(c *codec) {
 	record(c, 20, &f.closing, (*frozenClosing).fields)
 	records(c, 21, &f.ahead, (*frozenBehind).fields)
 	record(c, 22, &f.catchUp, (*frozenCatchUp).fields)
+	c.string(23, &f.remote)
 }
 
 func (f *Failure) fields(c *codec) {

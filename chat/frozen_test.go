@@ -19,7 +19,7 @@ func everyField() *frozenConnection {
 		}
 	}
 	return &frozenConnection{
-		state: connectionClosing, certified: "u_ada", timer: time.Second,
+		state: connectionClosing, certified: "u_ada", remote: "\x7f\x00\x00\x01\x50\x00", timer: time.Second,
 		user: "u_ada", session: "s_1", role: "bot", features: featureAck | featureSystem, expires: 1754474400000, warned: true,
 		rooms: []string{"lobby", "two"}, muted: []string{"three"},
 		pace: time.Minute, fast: time.Hour, errors: []time.Duration{3, 2, 1},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -104,8 +105,11 @@ func (m *mover) move(stay ...*peer) {
 	}
 	c := newClock()
 	c.wall, c.elapsed = m.clock.wall, m.clock.elapsed+time.Duration(1+rand.Int64N(int64(time.Hour)))
-	store, err := bolt.Open(m.dir, bolt.Options{Clock: engineClock{c}, Log: slog.New(slog.DiscardHandler), Inherit: os.NewFile(uintptr(fd), "store")})
+	store, err := bolt.Open(m.dir, bolt.Options{Clock: engineClock{c}, Log: slog.New(slog.DiscardHandler), Inherit: true})
 	if err != nil {
+		m.t.Fatal(err)
+	}
+	if err := store.Inherit(os.NewFile(uintptr(fd), "store")); err != nil {
 		m.t.Fatal(err)
 	}
 	m.begin(m.t.(*testing.T), c, store)
@@ -118,8 +122,12 @@ func (m *mover) move(stay ...*peer) {
 		if states[p] == nil {
 			continue
 		}
-		if p.conn, err = f.Open(ctx, p, p.conn.Info(), states[p]); err != nil {
+		before := p.conn.Info()
+		if p.conn, err = f.Open(ctx, p, func() netip.AddrPort { return netip.AddrPort{} }, states[p]); err != nil {
 			m.t.Fatal(err)
+		}
+		if p.conn.Info() != before {
+			m.t.Errorf("%v has become %v", before, p.conn.Info())
 		}
 		moved = append(moved, p)
 	}

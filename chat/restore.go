@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/hawser-ws/hawser/wsproto/snapshot"
@@ -15,6 +17,9 @@ import (
 // ErrBadState is returned for what no hub has written.
 var ErrBadState = errors.New("chat: the other process's state makes no sense")
 
+// maxExpected bounds for how many connections room is made at once.
+const maxExpected = 1 << 20
+
 // Restore takes what State has returned.
 func (f *Frozen) Restore(state []byte) error {
 	f.h.restoring.Store(true)
@@ -23,6 +28,9 @@ func (f *Frozen) Restore(state []byte) error {
 		return fmt.Errorf("%w: %w", ErrBadState, err)
 	}
 	now := f.h.clock.Monotonic()
+	f.h.mu.Lock()
+	f.h.connections = make(map[*Connection]struct{}, min(s.connections, maxExpected))
+	f.h.mu.Unlock()
 	f.rooms = make(map[string]time.Duration, len(s.rooms))
 	for _, r := range s.rooms {
 		f.rooms[r.name] = now + r.used
@@ -38,8 +46,8 @@ func (f *Frozen) Restore(state []byte) error {
 }
 
 // Open adds a connection that Connection.Freeze has described. It may wait for the engine. It is safe for
-// concurrent use.
-func (f *Frozen) Open(ctx context.Context, socket Socket, info ConnectionInfo, state []byte) (*Connection, error) {
+// concurrent use. remote is asked for the address if an older program has not written it.
+func (f *Frozen) Open(ctx context.Context, socket Socket, remote func() netip.AddrPort, state []byte) (*Connection, error) {
 	var s frozenConnection
 	if err := decode(snapshot.NewReader(state), s.fields); err != nil {
 		return nil, fmt.Errorf("%w: a connection: %w", ErrBadState, err)
@@ -48,7 +56,12 @@ func (f *Frozen) Open(ctx context.Context, socket Socket, info ConnectionInfo, s
 		s.state == authExpected && (s.user != "" || s.timer == 0) {
 		return nil, fmt.Errorf("%w: a connection in state %d", ErrBadState, s.state)
 	}
-	info.UserID = s.certified
+	info := ConnectionInfo{UserID: s.certified}
+	if s.remote == "" {
+		info.RemoteAddr = remote()
+	} else if info.RemoteAddr.UnmarshalBinary([]byte(s.remote)) != nil {
+		return nil, fmt.Errorf("%w: the address of a connection", ErrBadState)
+	}
 	h := f.h
 	c := h.add(socket, info)
 	c.mu.Lock()
@@ -104,11 +117,6 @@ func (f *Frozen) logIn(ctx context.Context, c *Connection, s *frozenConnection) 
 	p, err := f.connect(ctx, s.user)
 	if err != nil {
 		return err
-	}
-	if !h.engine.Takeover.Rejoin(s.session) {
-		f.mu.Lock()
-		f.doubtful = append(f.doubtful, c)
-		f.mu.Unlock()
 	}
 	h.mu.Lock()
 	p.connections = append(p.connections, c)
@@ -167,8 +175,8 @@ func (f *Frozen) room(ctx context.Context, name string) (*room, error) {
 	if r != nil {
 		return r, nil
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.making.Lock()
+	defer f.making.Unlock()
 	s.mu.Lock()
 	r = s.rooms[name]
 	s.mu.Unlock()
@@ -268,7 +276,7 @@ func conversationSet(names []string) map[Conversation]bool {
 	return set
 }
 
-// RestoreLeft takes what Left has returned.
+// RestoreLeft takes what Left has returned. It must be called after the last Open has returned.
 func (f *Frozen) RestoreLeft(ctx context.Context, state []byte) error {
 	r := snapshot.NewReader(state)
 	for r.Len() > 0 {
@@ -280,7 +288,6 @@ func (f *Frozen) RestoreLeft(ctx context.Context, state []byte) error {
 		if err != nil {
 			return err
 		}
-		f.h.engine.Takeover.Rejoin(one.session)
 		c := &Connection{hub: f.h, person: p, session: one.session, state: connectionEnded}
 		for _, name := range one.rooms {
 			room, err := f.room(ctx, name)
@@ -297,5 +304,22 @@ func (f *Frozen) RestoreLeft(ctx context.Context, state []byte) error {
 		f.h.mu.Unlock()
 		f.left = append(f.left, c)
 	}
+	f.rejoin()
 	return r.End()
+}
+
+// rejoin counts the connections of all sessions.
+func (f *Frozen) rejoin() {
+	all := slices.DeleteFunc(f.h.all(), func(c *Connection) bool { return c.person == nil })
+	open := len(all)
+	all = append(all, f.left...)
+	sessions := make([]string, len(all))
+	for i, c := range all {
+		sessions[i] = c.session
+	}
+	for i, known := range f.h.engine.Takeover.Rejoin(sessions)[:open] {
+		if !known {
+			f.doubtful = append(f.doubtful, all[i])
+		}
+	}
 }

@@ -40,16 +40,23 @@ type ServerTime struct {
 // behind, one of the two is wrong, and the clock is believed.
 func NewServerTime(clock Clock, newest int64, log *slog.Logger) *ServerTime {
 	t := &ServerTime{clock: clock, log: log, last: clock.Now(), at: clock.Monotonic()}
+	t.Follow(newest)
+	return t
+}
+
+// Follow takes in the newest stored time, in ms, as NewServerTime does, for a store that is read later.
+func (t *ServerTime) Follow(newest int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	stored := time.UnixMilli(newest)
 	switch ahead := stored.Sub(t.last); {
 	case ahead <= 0:
 	case ahead <= jumpBack:
 		t.last = stored
 	default:
-		log.Warn("chat: the newest message has a time in the future: the clock was wrong then, or is wrong now",
+		t.log.Warn("chat: the newest message has a time in the future: the clock was wrong then, or is wrong now",
 			"newest", stored.UTC(), "now", t.last.UTC())
 	}
-	return t
 }
 
 // Now returns the time in ms since 1970.

@@ -26,6 +26,10 @@ func (c *Connection) describe() *frozenConnection {
 		paused: c.paused, admitted: c.admitted, throttled: c.throttled, refusal: c.refusal,
 		pace: max(c.pace-now, 0),
 	}
+	if c.info.RemoteAddr.IsValid() {
+		b, _ := c.info.RemoteAddr.MarshalBinary() // there are no errors
+		f.remote = string(b)
+	}
 	if c.stopTimer != nil {
 		f.timer = max(c.timerAt-now, 1)
 	}
@@ -131,8 +135,9 @@ func conversationNames(all map[Conversation]bool) (names []string) {
 
 // frozenHub is what a hub knows beside its connections.
 type frozenHub struct {
-	limits []byte
-	rooms  []*frozenRoom
+	limits      []byte
+	rooms       []*frozenRoom
+	connections uint64 // how many there are, about
 }
 
 // frozenRoom is a room whose bucket is not empty.
@@ -146,6 +151,7 @@ func (f *frozenHub) fields(c *codec) {
 	c.string(1, &limits)
 	f.limits = []byte(limits)
 	records(c, 2, &f.rooms, (*frozenRoom).fields)
+	c.uint(3, &f.connections)
 }
 
 func (f *frozenRoom) fields(c *codec) {
@@ -157,7 +163,9 @@ func (f *frozenRoom) fields(c *codec) {
 func (f *Frozen) State() []byte {
 	h := f.h
 	now := h.clock.Monotonic()
-	state := new(frozenHub)
+	h.mu.Lock()
+	state := &frozenHub{connections: uint64(len(h.connections))}
+	h.mu.Unlock()
 	if l, ok := h.limits.(interface {
 		appendState(dst []byte, now time.Duration) []byte
 	}); ok {

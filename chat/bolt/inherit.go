@@ -15,9 +15,10 @@ import (
 // to the open file, which both processes have then.
 //
 //	old process                        new process
+//	                                   Open with Options.Inherit: reads nothing
 //	Freeze: what is unsaved is
 //	  written; then nothing more is
-//	File  ------- descriptor --------> Open with Options.Inherit: only reads
+//	File  ------- descriptor --------> Inherit: only reads
 //	      <------ the commit --------- Start: may write
 //	ends, without Close
 //
@@ -78,15 +79,29 @@ func (s *Store) Thaw() error {
 	return nil
 }
 
-// inheritAndRead opens a file that another process has open, and has frozen. It writes nothing: what
-// would have to be mended or converted is for a restart.
-func (s *Store) inheritAndRead(f *os.File) error {
+// Inherit opens the file that another process has open, and has frozen. It becomes the Store's. Nothing is written: what
+// would have to be mended or converted is for a restart. Sessions and bans are still being read
+// when it returns: Start, and what they are asked before, waits for that.
+func (s *Store) Inherit(f *os.File) error {
+	if err := s.inherit(f); err != nil {
+		return err
+	}
+	s.time.Follow(s.newest(s.clock.Now()))
+	s.inheriting.Go(func() {
+		s.sessions.Restore(s.savedSessions())
+		s.bans.Restore(s.savedBans())
+	})
+	return nil
+}
+
+// inherit opens the file and reads what is in memory while it is open.
+func (s *Store) inherit(f *os.File) error {
 	theirs, err := f.Stat()
 	if err != nil {
 		return fmt.Errorf("chat/bolt: the inherited file: %w", err)
 	}
 	if ours, err := os.Stat(s.path); err != nil || !os.SameFile(theirs, ours) {
-		return fmt.Errorf("chat/bolt: %s is not the file that the other process has open", s.path)
+		return s.notInherited()
 	}
 	return s.guard(func() error {
 		var err error
@@ -112,8 +127,22 @@ func (s *Store) inheritAndRead(f *os.File) error {
 	})
 }
 
-// Start lets a store with Options.Inherit write. The other process must not do anything with it any more.
+func (s *Store) notInherited() error {
+	return fmt.Errorf("chat/bolt: %s is not the file that the other process has open", s.path)
+}
+
+// takeover is the chat.Takeover.
+type takeover struct{ s *Store }
+
+// Rejoin implements chat.Takeover.
+func (t takeover) Rejoin(sessionIDs []string) []bool {
+	t.s.inheriting.Wait()
+	return t.s.sessions.Rejoin(sessionIDs)
+}
+
+// Start lets a store with Options.Inherit write, after Inherit. The other process must not do anything with it any more.
 func (s *Store) Start() {
+	s.inheriting.Wait()
 	s.inherited.Store(false)
 	s.start()
 	s.sessions.Inherit()

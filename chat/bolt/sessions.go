@@ -24,24 +24,33 @@ import (
 
 var bucketSessions = []byte("sessions")
 
-// startSessions begins with the sessions and bans that are on disk.
-func (s *Store) startSessions(life time.Duration, inherited bool) {
-	var saved []local.SavedSession
-	var banned []chat.Ban
-	for _, read := range []func(*bbolt.Tx){
-		func(tx *bbolt.Tx) { saved = s.readSessions(tx) },
-		func(tx *bbolt.Tx) { banned = s.readBans(tx) },
-	} {
-		err := s.guard(func() error { return s.db.View(func(tx *bbolt.Tx) error { read(tx); return nil }) })
-		if err != nil {
-			s.damage.note("", 0, err)
-		}
-	}
+// makeSessions makes the sessions and bans, with those that are on disk.
+func (s *Store) makeSessions(life time.Duration, saved []local.SavedSession, banned []chat.Ban) {
 	s.sessions = local.NewSessions(local.SessionsConfig{
 		Clock: s.clock, Now: s.time.Now, Life: life, Ended: s.broker.Ended, Last: s.lastEnded, Save: s.saveSession,
-		Inherited: inherited,
+		Inherited: s.inherited.Load(),
 	}, saved)
 	s.bans = local.NewBans(local.BansConfig{Now: s.time.Now, Banned: s.broker.Banned, Sessions: s.sessions}, banned)
+}
+
+// savedSessions reads the sessions that are on disk.
+func (s *Store) savedSessions() (saved []local.SavedSession) {
+	s.readSaved(func(tx *bbolt.Tx) { saved = s.readSessions(tx) })
+	return saved
+}
+
+// savedBans reads the bans that are on disk.
+func (s *Store) savedBans() (saved []chat.Ban) {
+	s.readSaved(func(tx *bbolt.Tx) { saved = s.readBans(tx) })
+	return saved
+}
+
+// readSaved runs a transaction. Where a page is damaged, there is no more.
+func (s *Store) readSaved(read func(*bbolt.Tx)) {
+	err := s.guard(func() error { return s.db.View(func(tx *bbolt.Tx) error { read(tx); return nil }) })
+	if err != nil {
+		s.damage.note("", 0, err)
+	}
 }
 
 // unsaved are the states of sessions that are not on disk.

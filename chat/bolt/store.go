@@ -88,7 +88,8 @@ type Store struct {
 
 	writing sync.Mutex // held while a transaction writes, and while the store is frozen
 
-	inherited atomic.Bool // another process has the file; Start was not called
+	inherited  atomic.Bool    // another process has the file; Start was not called
+	inheriting sync.WaitGroup // reads sessions and bans
 
 	figures figures
 
@@ -110,9 +111,9 @@ type Options struct {
 
 	SessionLife time.Duration // of a session without a connection; default: chat.SessionLife
 
-	// Inherit is the file that another process has opened, and frozen, if this one is to take over. It
-	// becomes the Store's. Then nothing is written before Start.
-	Inherit *os.File
+	// Inherit makes a Store that takes over from another process: it is empty until Store.Inherit,
+	// and writes nothing before Store.Start.
+	Inherit bool
 
 	every   int // how many changes between two checkpoints; default: checkpointEvery
 	members int // how many memberships there may be in memory; default: membersEvery
@@ -123,7 +124,7 @@ type Options struct {
 func (s *Store) Parts() chat.Engine {
 	return chat.Engine{
 		Log: s, Directory: s, Members: memberships{s.members}, Broker: s.broker, Presence: s.broker.Presence(),
-		Sessions: s.sessions, Bans: bans{s}, Health: s, Takeover: s.sessions,
+		Sessions: s.sessions, Bans: bans{s}, Health: s, Takeover: takeover{s},
 	}
 }
 
@@ -141,7 +142,7 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 		return nil, fmt.Errorf("chat/bolt: data folder: %w", err)
 	}
 	path := filepath.Join(dir, FileName)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && o.Inherit == nil {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && !o.Inherit {
 		if err := create(dir, path); err != nil {
 			return nil, fmt.Errorf("chat/bolt: making %s: %w", path, err)
 		}
@@ -151,23 +152,25 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 	}
 	s := newStore(path, o.every, o.Log)
 	s.membersEvery, s.membersAt, s.pieceSize = o.members, o.members, cmp.Or(o.piece, pieceSize)
-	read := func() error { return s.openAndRead(timeout) }
-	if o.Inherit != nil {
+	s.clock = o.Clock
+	if o.Inherit {
+		if _, err := os.Stat(path); err != nil {
+			return nil, s.notInherited()
+		}
 		s.inherited.Store(true)
-		read = func() error { return s.inheritAndRead(o.Inherit) }
+		s.time = chat.NewServerTime(o.Clock, 0, o.Log)
+		s.makeSessions(o.SessionLife, nil, nil)
+		return s, nil
 	}
-	if err := read(); err != nil {
-		if s.db != nil && o.Inherit == nil { // otherwise the lock is the other process's
+	if err := s.openAndRead(timeout); err != nil {
+		if s.db != nil {
 			s.db.Close()
 		}
 		return nil, err
 	}
-	s.clock = o.Clock
 	s.time = chat.NewServerTime(o.Clock, s.newest(o.Clock.Now()), o.Log)
-	s.startSessions(o.SessionLife, o.Inherit != nil)
-	if o.Inherit == nil {
-		s.start()
-	}
+	s.makeSessions(o.SessionLife, s.savedSessions(), s.savedBans())
+	s.start()
 	return s, nil
 }
 

@@ -43,10 +43,15 @@ type BansConfig struct {
 func NewBans(cfg BansConfig, saved []chat.Ban) *Bans {
 	cfg.Max = cmp.Or(cfg.Max, chat.MaxBans)
 	b := &Bans{cfg: cfg, users: make(map[string]chat.Ban), networks: make(map[netip.Prefix]chat.Ban)}
+	b.Restore(saved)
+	return b
+}
+
+// Restore adds bans that are saved. It tells nobody.
+func (b *Bans) Restore(saved []chat.Ban) {
 	for _, one := range saved {
 		b.put(one)
 	}
-	return b
 }
 
 // Ban implements chat.Bans.

@@ -118,8 +118,8 @@ func (p *Presence) Enter(name, userID string) {
 		r.people.Set(one)
 		p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Joined, User: one.user})
 	}
-	if len(one.in) == cap(one.in) { // grow by one, not by doubling: users stay in their rooms for long
-		one.in = append(make([]*room, 0, len(one.in)+2), one.in...)
+	if n := len(one.in); n == cap(one.in) { // grow by little, not by doubling: users stay in their rooms for long
+		one.in = append(make([]*room, 0, n+n/8+2), one.in...)
 	}
 	one.in = append(one.in, r)
 }

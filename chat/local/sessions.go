@@ -18,7 +18,7 @@ type SessionsConfig struct {
 	Life  time.Duration // of a session without a connection; default: chat.SessionLife
 
 	// Inherited says that this process takes over from one that had the connections of the saved
-	// sessions: Rejoin is called for each that goes on, and then Inherit.
+	// sessions: Restore is called with those, Rejoin for each that goes on, and then Inherit.
 	Inherited bool
 
 	// Ended is called when sessions of a user were ended: the one with this id or, if that
@@ -87,15 +87,26 @@ func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 
 		leaving: make(map[string]chan struct{}),
 	}
+	s.Restore(saved)
+	if !cfg.Inherited {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.arm()
+	}
+	return s
+}
+
+// Restore adds sessions that were saved.
+func (s *Sessions) Restore(saved []SavedSession) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, one := range saved {
 		lost := one.Open > 0
-		if one.Open = 0; lost && !cfg.Inherited {
-			one.Seen = cfg.Now()
+		if one.Open = 0; lost && !s.cfg.Inherited {
+			one.Seen = s.cfg.Now()
 		}
 		s.add(&one)
-		if lost && cfg.Inherited {
+		if lost && s.cfg.Inherited {
 			s.lost = append(s.lost, &one)
 			continue
 		}
@@ -105,22 +116,20 @@ func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 		s.idle = append(s.idle, idleSession{one.ID, one.Seen})
 	}
 	slices.SortStableFunc(s.idle, func(a, b idleSession) int { return cmp.Compare(a.seen, b.seen) })
-	if !cfg.Inherited {
-		s.arm()
-	}
-	return s
 }
 
-// Rejoin counts a connection of a session that another process had, as chat.Takeover says.
-func (s *Sessions) Rejoin(id string) bool {
+// Rejoin implements chat.Takeover.
+func (s *Sessions) Rejoin(ids []string) (known []bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	one := s.byID[id]
-	if one == nil {
-		return false
+	known = make([]bool, len(ids))
+	for i, id := range ids {
+		if one := s.byID[id]; one != nil {
+			one.Open++
+			known[i] = true
+		}
 	}
-	one.Open++
-	return true
+	return known
 }
 
 // Inherit begins to end what has been without a connection for too long. Sessions that nobody has

@@ -49,7 +49,7 @@ func (a *adapter) Thaw(c server.LoopConn, state []byte) error {
 		return nil
 	}
 	in := a.inheritance
-	conn, err := in.hub.Open(in.ctx, socket{c.Conn()}, chat.ConnectionInfo{RemoteAddr: c.RemoteAddr()}, state)
+	conn, err := in.hub.Open(in.ctx, socket{c.Conn()}, c.RemoteAddr, state)
 	c.SetValue(conn)
 	return err
 }

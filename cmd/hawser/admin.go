@@ -27,18 +27,22 @@ type admin struct {
 	metrics *metrics.Metrics
 }
 
-// openAdmin listens, if there is an address to listen on, and no listener yet.
-func (a *app) openAdmin(ln net.Listener) (err error) {
-	if a.cfg.AdminListen == "" {
+// openAdmin begins to count, if there is an address to listen on.
+func (a *app) openAdmin() {
+	if a.cfg.AdminListen != "" {
+		a.admin = &admin{metrics: metrics.New()}
+	}
+}
+
+// listenAdmin listens on that, unless there is a listener.
+func (a *app) listenAdmin(ln net.Listener) (err error) {
+	if a.admin == nil {
 		return nil
 	}
-	if ln == nil {
-		if ln, err = (listen.Options{Address: a.cfg.AdminListen, Mode: a.cfg.SocketMode}).Open(); err != nil {
-			return err
-		}
+	if a.admin.ln = ln; ln == nil {
+		a.admin.ln, err = (listen.Options{Address: a.cfg.AdminListen, Mode: a.cfg.SocketMode}).Open()
 	}
-	a.admin = &admin{ln: ln, metrics: metrics.New()}
-	return nil
+	return err
 }
 
 // adminHandler answers health probes like the server, and passes everything else to mux.
@@ -93,7 +97,7 @@ func (ad *admin) serve(through func(http.Handler) http.Handler, h *health, api h
 // close ends the listener and its connections.
 func (ad *admin) close() error {
 	switch {
-	case ad == nil:
+	case ad == nil || ad.ln == nil:
 		return nil
 	case ad.http == nil:
 		return ad.ln.Close()

@@ -99,20 +99,16 @@ func start(cfg config.Config, log *slog.Logger, program *upgrade.Program) (a *ap
 
 // begin opens what the service consists of. from is nil unless another process has it.
 func (a *app) begin(from *inheritance) (err error) {
-	if a.engine, err = openEngine(a.cfg, from.file(), a.log); err != nil {
+	if a.engine, err = openEngine(a.cfg, from != nil, a.log); err != nil {
 		return err
 	}
 	a.engine.Bans = protectedBans{a.engine.Bans, a.protected}
 	a.health = &health{base: a.cfg.BasePath, ending: &a.ending, engine: a.engine.status, log: a.log}
+	a.openAdmin()
 	if from == nil {
-		ln, err := a.listen()
-		if err != nil {
+		if err = a.listenAll(); err != nil {
 			return err
 		}
-		a.setListener(ln)
-	}
-	if err = a.openAdmin(from.listener(adminListener)); err != nil {
-		return err
 	}
 	if err = a.openWatch(); err != nil {
 		return err
@@ -131,13 +127,17 @@ func (a *app) begin(from *inheritance) (err error) {
 	if from == nil {
 		return nil
 	}
-	ln, err := from.take(handler)
+	return from.takeOver(handler)
+}
+
+// listenAll opens the listeners.
+func (a *app) listenAll() error {
+	ln, err := a.listen()
 	if err != nil {
 		return err
 	}
-	handler.inheritance = nil
 	a.setListener(ln)
-	return nil
+	return a.listenAdmin(nil)
 }
 
 // abandon closes what was opened for a server that could not start because of err.

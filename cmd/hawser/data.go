@@ -25,8 +25,8 @@ func openData(dir string, o bolt.Options) (*bolt.Store, *auth.Tokens, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.Inherit != nil { // it is another process's still, which has done what follows
-		tokens, err := inheritKey(dir, store)
+	if o.Inherit { // it is another process's still, which has done what follows
+		tokens, err := auth.Load(dir, nil)
 		return store, tokens, err
 	}
 	// The remains of a restore that was killed.
@@ -42,13 +42,13 @@ func openData(dir string, o bolt.Options) (*bolt.Store, *auth.Tokens, error) {
 	return store, tokens, nil
 }
 
-// inheritKey reads the key of a store that another process has open.
-func inheritKey(dir string, store *bolt.Store) (*auth.Tokens, error) {
-	tokens, err := auth.Load(dir, nil)
-	if err == nil && tokens.KeyID() != store.KeyID() {
+// inheritStore reads a store that another process has open.
+func (e *engine) inheritStore(dir string, f *os.File) error {
+	err := e.store.Inherit(f)
+	if err == nil && e.tokens.KeyID() != e.store.KeyID() {
 		err = fmt.Errorf("%s is not the key of the users in %s", filepath.Join(dir, auth.KeyFile), filepath.Join(dir, bolt.FileName))
 	}
-	return tokens, err
+	return err
 }
 
 func missing(dir, name string) bool {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/hawser-ws/hawser/chat"
 	"github.com/hawser-ws/hawser/chat/auth"
@@ -23,9 +22,9 @@ type engine struct {
 	usage  chat.UsageExchange // tells other nodes what was used of the limits; nil: there are none
 }
 
-// openEngine opens the engine that is configured: Redis, or the store in the data folder. If another process
-// has that open, inherit is its file; otherwise nil.
-func openEngine(cfg config.Config, inherit *os.File, log *slog.Logger) (*engine, error) {
+// openEngine opens the engine that is configured: Redis, or the store in the data folder. With inherit, another process
+// has that open: see inheritStore.
+func openEngine(cfg config.Config, inherit bool, log *slog.Logger) (*engine, error) {
 	if cfg.Redis.On() {
 		return openRedis(cfg, log)
 	}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime/debug"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -21,12 +22,18 @@ import (
 // takeTime is how long it may take to read what the engine knows of the connections.
 const takeTime = 5 * time.Second
 
+// The heap of a new process is small, so that there would be one garbage collection after the other while it takes over, and
+// just when the clients are served again. Until calmTime after that, the heap may grow more than otherwise.
+const (
+	takingGC = 400 // per cent
+	calmTime = 2 * time.Second
+)
+
 // inheritance is what this process takes over from another one. A nil one is nothing: this process begins by
 // itself.
 type inheritance struct {
 	a         *app
 	taker     *handover.Taker
-	store     *os.File
 	listeners map[string]net.Listener // beside the Server's, by name
 
 	hub      *chat.Frozen
@@ -34,7 +41,7 @@ type inheritance struct {
 	received [kindLeft + 1]bool
 }
 
-// inherit receives what this process opens itself with. It returns nil if there is nothing.
+// inherit returns nil if there is nothing to take over.
 func (a *app) inherit() (*inheritance, error) {
 	taker, err := a.program.Inherit()
 	if taker == nil || err != nil {
@@ -44,18 +51,26 @@ func (a *app) inherit() (*inheritance, error) {
 	if a.cfg.Redis.On() {
 		return in, errNotMovable
 	}
+	return in, nil
+}
+
+// open lets the other process begin, whose clients wait from here on, and opens the store and the
+// listeners.
+func (in *inheritance) open() error {
 	m, err := in.next(kindStore)
 	if err != nil {
-		return in, err
+		return err
 	}
 	if len(m.Descriptors) != 1 {
-		return in, errors.New("the store's file was not handed over")
+		return errors.New("the store's file was not handed over")
 	}
-	in.store = os.NewFile(uintptr(m.Descriptors[0]), "chat.db")
+	if err := in.a.engine.inheritStore(in.a.cfg.Data, os.NewFile(uintptr(m.Descriptors[0]), "chat.db")); err != nil {
+		return err
+	}
 	if m, err = in.next(kindListeners); err != nil {
-		return in, err
+		return err
 	}
-	return in, in.takeListeners(m)
+	return in.takeListeners(m)
 }
 
 // next receives a message of a kind.
@@ -84,14 +99,6 @@ func (in *inheritance) takeListeners(m handover.Message) error {
 	return r.End()
 }
 
-// file is the store's, nil if this process opens it itself.
-func (in *inheritance) file() *os.File {
-	if in == nil {
-		return nil
-	}
-	return in.store
-}
-
 // listener takes the listener of a name, if there is one.
 func (in *inheritance) listener(name string) net.Listener {
 	if in == nil {
@@ -118,21 +125,30 @@ func (in *inheritance) refuse(err error) error {
 	return fmt.Errorf("not taking over: %w", err)
 }
 
-// take takes everything over, and returns the Server's listener.
-func (in *inheritance) take(h *adapter) (net.Listener, error) {
+// takeOver takes everything over.
+func (in *inheritance) takeOver(h *adapter) (err error) {
+	usual := debug.SetGCPercent(takingGC)
+	defer time.AfterFunc(calmTime, func() { debug.SetGCPercent(usual) })
+	if in.hub, err = in.a.hub.Freeze(context.Background()); err != nil {
+		return err
+	}
+	h.inheritance = in
+	if err := in.open(); err != nil {
+		return err
+	}
+	if err := in.a.listenAdmin(in.listener(adminListener)); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), takeTime)
 	defer cancel()
 	in.ctx = ctx
-	var err error
-	if in.hub, err = in.a.hub.Freeze(ctx); err != nil {
-		return nil, in.refuse(err)
-	}
-	h.inheritance = in
 	lns, err := upgrade.Take(in.taker, in.a.server, in)
 	if err != nil {
-		return nil, fmt.Errorf("not taking over: %w", err)
+		return err
 	}
-	return lns[0], nil
+	h.inheritance = nil
+	in.a.setListener(lns[0])
+	return nil
 }
 
 // Receive implements upgrade.Successor.

@@ -4,7 +4,7 @@
 //
 //	old process                              new process
 //	Start  ---- its versions --------------> Inherit
-//	       <--- the versions chosen -------
+//	       <--- the versions chosen -------- Receive
 //	Send   ---- bytes, descriptors --------> Receive
 //	Send   ---- bytes, descriptors -------->
 //	       <--- acknowledged --------------- Receive, again

@@ -21,14 +21,15 @@ const takerTimeout = time.Minute
 type Taker struct {
 	ch       channel
 	versions Versions
-	unread   bool // a message has been returned that is not acknowledged
+	chosen   []byte // what agrees to them; nil once it is written
+	unread   bool   // a message has been returned that is not acknowledged
 }
 
 // Inherit returns the new process's side of a handover, or nil if this process was not
 // started by Start. Of each format that this process reads, the old one must know a
-// version. A process calls it once it is ready for what is sent: its settings are read and
-// right. If there is an error, it should be reported, and the process exit; the old one goes
-// on.
+// version. If there is an error, it should be reported, and the process exit; the old one goes
+// on. It does so anyway until the first Receive, which tells it to begin: before that, the new process
+// should do everything that it can do without what is sent, because clients wait after it.
 func Inherit(formats []Format) (*Taker, error) {
 	value, ok := os.LookupEnv(variable)
 	if !ok {
@@ -81,23 +82,21 @@ func (t *Taker) agree(formats []Format) error {
 	if t.versions, err = choose(formats, offered); err != nil {
 		return err
 	}
-	return t.ch.write(chosen, 0, appendVersions(nil, offered, t.versions), nil)
+	t.chosen = appendVersions(nil, offered, t.versions)
+	return nil
 }
 
 // Versions are those in which the formats are written.
 func (t *Taker) Versions() Versions { return t.versions }
 
-// Receive acknowledges the message before, and returns the next. The error is io.EOF
+// Receive says that this process is ready, or acknowledges the message before, and returns the next. The error is io.EOF
 // when everything has been sent; then Commit or Refuse must be called. After any other error, this
 // process must exit.
 func (t *Taker) Receive() (Message, error) {
 	t.ch.within(takerTimeout)
-	if t.unread {
-		t.unread = false
-		if err := t.ch.write(accepted, 0, nil, nil); err != nil && !isBroken(err) {
-			return Message{}, t.fail(err)
-		} // otherwise the old process has said why, or has ended: what is read says so
-	}
+	if err := t.answer(); err != nil && !isBroken(err) {
+		return Message{}, t.fail(err)
+	} // broken: the old process has said why, or has ended: what is read says so
 	switch what, m, err := t.ch.read(); {
 	case err == io.EOF || isBroken(err): // broken: it has not read the last acknowledgement
 		return Message{}, t.fail(errors.New("the old process has ended"))
@@ -111,6 +110,20 @@ func (t *Taker) Receive() (Message, error) {
 		t.unread = true
 		return m, nil
 	}
+}
+
+// answer writes what the old process waits for.
+func (t *Taker) answer() error {
+	switch {
+	case t.chosen != nil:
+		versions := t.chosen
+		t.chosen = nil
+		return t.ch.write(chosen, 0, versions, nil)
+	case t.unread:
+		t.unread = false
+		return t.ch.write(accepted, 0, nil, nil)
+	}
+	return nil
 }
 
 // Refuse tells the old process why it has to go on. This one must exit.
