@@ -21,8 +21,9 @@ type replaced struct {
 	*service
 	path  string // of its binary
 	data  string
-	pid   int         // of the process that serves
-	lines chan string // of the output of all processes
+	pid   int          // of the process that serves, as far as the test knows
+	last  atomic.Int64 // the process that said last that it serves
+	lines chan string  // of the output of all processes
 }
 
 // launchReplaced starts a copy of the program, which may be replaced.
@@ -51,12 +52,19 @@ func launchReplacedIn(t testing.TB, dir string, args ...string) *replaced {
 	go func() {
 		for s := bufio.NewScanner(out); s.Scan(); {
 			fmt.Fprintln(r.log, s.Text())
+			var pid int64
+			if n, _ := fmt.Sscanf(s.Text(), "hawser: process %d serves now", &pid); n == 1 {
+				r.last.Store(pid)
+			}
 			r.lines <- s.Text()
 		}
 		close(r.lines)
 	}()
 	t.Cleanup(func() {
 		syscall.Kill(r.pid, syscall.SIGKILL)
+		if pid := r.last.Load(); pid != 0 {
+			syscall.Kill(int(pid), syscall.SIGKILL)
+		}
 		r.cmd.Wait()
 		for range r.lines { // until the last process has ended
 		}
@@ -111,11 +119,53 @@ func (r *replaced) line(with string) string {
 	}
 }
 
+// signal has the server replaced, and returns what the old process says of that.
+func (r *replaced) signal(connections int) (upgraded string) {
+	r.t.Helper()
+	upgraded, err := r.trySignal(connections)
+	if err != "" {
+		r.t.Fatal(err)
+	}
+	return upgraded
+}
+
+// tryUpgrade reports whether the server was replaced.
+func (r *replaced) tryUpgrade(connections int) bool {
+	r.t.Helper()
+	_, err := r.trySignal(connections)
+	return err == ""
+}
+
+// trySignal is signal, or returns why the old process goes on. Either process may be the first to say something.
+func (r *replaced) trySignal(connections int) (upgraded, refused string) {
+	r.t.Helper()
+	syscall.Kill(r.pid, syscall.SIGUSR2)
+	serves := ""
+	for upgraded == "" || serves == "" {
+		line := r.line("")
+		switch {
+		case strings.Contains(line, "upgrade failed; this process goes on"):
+			return "", line
+		case strings.Contains(line, "upgraded: another process serves now"):
+			upgraded = line
+		case strings.Contains(line, "serves now, with"):
+			serves = line
+		}
+	}
+	r.moved(serves, connections)
+	return upgraded, ""
+}
+
 // serves waits until another process serves, and checks how many connections have moved. -1 is any number.
 func (r *replaced) serves(connections int) {
 	r.t.Helper()
+	r.moved(r.line("serves now, with"), connections)
+}
+
+// moved checks what the new process says.
+func (r *replaced) moved(line string, connections int) {
+	r.t.Helper()
 	before := r.pid
-	line := r.line("serves now, with")
 	n := 0
 	if _, err := fmt.Sscanf(line, "hawser: process %d serves now, with %d connections", &r.pid, &n); err != nil || r.pid == before || connections >= 0 && n != connections {
 		r.t.Fatalf("%q, after process %d; want %d connections", line, before, connections)

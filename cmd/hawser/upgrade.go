@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -65,8 +66,14 @@ func (a *app) replace() (report upgrade.Report, finish func(), err error) {
 	mainProcess(report.PID, a.log)
 	a.requests.refuse()
 	a.log.Info("upgraded: another process serves now", "process", report.PID, "connections", report.Connections, "handshakes", report.Handshakes,
-		"ended", report.Ended(), "of_them_tls", report.TLS, "of_them_http", report.HTTP, "pause", report.Pause.Round(time.Microsecond))
+		"ended", report.Ended(), "of_them_tls", report.TLS, "of_them_http", report.HTTP, "pause", report.Pause.Round(time.Microsecond), phasesOf(&report.Phases))
 	return report, finish, nil
+}
+
+// phasesOf is what a pause consisted of, for the log.
+func phasesOf(p *upgrade.Phases) slog.Attr {
+	ms := func(name string, d time.Duration) slog.Attr { return slog.Duration(name, d.Round(time.Microsecond)) }
+	return slog.GroupAttrs("of_it", ms("stop", p.Stop), ms("rest", p.Rest), ms("state", p.State), ms("connections", p.Connections), ms("commit", p.Commit))
 }
 
 // upgrading is the upgrade.App.

@@ -56,9 +56,8 @@ func TestUpgrade(t *testing.T) {
 			if want := fmt.Sprintf("process %d serves now. %d connections moved", r.pid, clients+1); !strings.Contains(out, want) {
 				t.Errorf("%q; want %q", out, want)
 			}
-		} else {
-			syscall.Kill(r.pid, syscall.SIGUSR2)
-			r.serves(clients + 1)
+		} else if line := r.signal(clients + 1); !strings.Contains(line, " pause=") || !strings.Contains(line, " of_it.connections=") {
+			t.Errorf("the log does not say what the pause consisted of: %q", line)
 		}
 	}
 	if err := half.c.write(wire[32:]); err != nil {

@@ -54,8 +54,18 @@ type Program struct {
 // Report says what an upgrade has done.
 type Report struct {
 	server.FreezeReport
-	PID   int           // of the new process
-	Pause time.Duration // from when the program froze until the new process took over
+	PID    int           // of the new process
+	Pause  time.Duration // from when the program froze until the new process took over
+	Phases Phases        // of the pause
+}
+
+// Phases is how long the parts of a pause took, in this order.
+type Phases struct {
+	Stop        time.Duration // until nothing is begun any more
+	Rest        time.Duration // until everything that was under way has ended, and is stored
+	State       time.Duration // until the new process has what is not about a single connection
+	Connections time.Duration // until it has all connections
+	Commit      time.Duration // until it has taken over
 }
 
 // Ended is how many connections have ended, because they could not move.
@@ -86,6 +96,7 @@ func (p *Program) Run(s *server.Server, app App) (report Report, finish func(), 
 	}
 	defer func() { g.Abort(errOf(err)) }() // no effect after Commit
 	began := time.Now()
+	var at phases
 	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
 	defer cancel()
 	if err = app.Freeze(ctx); err != nil {
@@ -96,13 +107,17 @@ func (p *Program) Run(s *server.Server, app App) (report Report, finish func(), 
 		app.Thaw()
 		return report, nil, err
 	}
-	if err = handOver(ctx, g, f, app); err != nil {
+	at.stopped = time.Now()
+	if err = handOver(ctx, g, f, app, &at); err != nil {
 		f.Thaw()
 		app.Thaw()
 		return report, nil, err
 	}
-	report = Report{f.Report(), g.PID(), time.Since(began)}
+	report = Report{f.Report(), g.PID(), time.Since(began), at.since(began)}
 	return report, func() {
+		if report.Ended() == 0 {
+			return // the end of the process closes its share of the rest
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), closeTime)
 		defer cancel()
 		f.Finish(ctx) // clients that have not answered by then are cut off
@@ -125,13 +140,23 @@ func (p *Program) freeze(ctx context.Context, s *server.Server) (*server.Frozen,
 	}
 }
 
-func handOver(ctx context.Context, g *handover.Giver, f *server.Frozen, app App) error {
+// phases is when the phases of a pause ended.
+type phases struct{ stopped, rested, state, connections time.Time }
+
+func (p *phases) since(began time.Time) Phases {
+	return Phases{Stop: p.stopped.Sub(began), Rest: p.rested.Sub(p.stopped), State: p.state.Sub(p.rested),
+		Connections: p.connections.Sub(p.state), Commit: time.Since(p.connections)}
+}
+
+func handOver(ctx context.Context, g *handover.Giver, f *server.Frozen, app App, at *phases) error {
 	if err := app.Rest(ctx, f); err != nil {
 		return err
 	}
+	at.rested = time.Now()
 	if err := app.Send(g); err != nil {
 		return err
 	}
+	at.state = time.Now()
 	for m, err := range f.Messages(g.Versions()[server.StateFormat.Name]) {
 		if err != nil {
 			return err
@@ -140,6 +165,7 @@ func handOver(ctx context.Context, g *handover.Giver, f *server.Frozen, app App)
 			return err
 		}
 	}
+	at.connections = time.Now()
 	if err := app.SendLast(g); err != nil {
 		return err
 	}
