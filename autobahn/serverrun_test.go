@@ -130,26 +130,36 @@ func TestServerEndsInACase(t *testing.T) {
 	}
 }
 
+// served is a target whose connections f serves. It is told their numbers, from 1.
+func served(t *testing.T, f func(n int, nc net.Conn)) (target *Target, dialled *int) {
+	target, dialled = mustTarget(t, "ws://127.0.0.1:9001/"), new(int)
+	var mu sync.Mutex
+	target.DialContext = func(context.Context, string, string) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		mu.Lock()
+		defer mu.Unlock()
+		*dialled++
+		n := *dialled
+		go func() {
+			defer theirs.Close()
+			f(n, theirs)
+		}()
+		return ours, nil
+	}
+	return target, dialled
+}
+
 // What may have lost a race is tried again, and the report says so.
 func TestRepeat(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"H2.24"}, nil)
 	synctest.Test(t, func(t *testing.T) {
-		n := 0
-		target := mustTarget(t, "ws://127.0.0.1:9001/")
-		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			n++
-			first := n == 1
-			go func() {
-				defer theirs.Close()
-				theirs.Read(make([]byte, 4096))
-				if !first { // the first time TCP is closed without an answer: NON-STRICT
-					theirs.Write([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"))
-				}
-			}()
-			return ours, nil
-		}
+		target, _ := served(t, func(n int, nc net.Conn) {
+			nc.Read(make([]byte, 4096))
+			if n > 1 { // the first time TCP is closed without an answer: NON-STRICT
+				nc.Write([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"))
+			}
+		})
 		r := TestServer(t.Context(), target, cases, &Options{})[0]
 		if r.Behavior != OK || r.Varies != "not the same each time: NON-STRICT / OK; OK / OK" {
 			t.Errorf("%s: %s; varies: %q", r.Behavior, r.Reason, r.Varies)
@@ -162,22 +172,14 @@ func TestRepeatsSideBySide(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"H2.24"}, nil)
 	synctest.Test(t, func(t *testing.T) {
-		played := 0
-		target := mustTarget(t, "ws://127.0.0.1:9001/")
-		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			played++
-			go func() {
-				defer theirs.Close()
-				theirs.Read(make([]byte, 4096))
-				time.Sleep(time.Second) // and then no answer
-			}()
-			return ours, nil
-		}
+		target, dialled := served(t, func(_ int, nc net.Conn) {
+			nc.Read(make([]byte, 4096))
+			time.Sleep(time.Second) // and then no answer
+		})
 		begun := time.Now()
 		r := TestServer(t.Context(), target, cases, &Options{})[0]
-		if r.Behavior != NonStrict || r.Varies != "" || played != 1+2+raceRepeats { // twice to see whether the server is there
-			t.Errorf("%s: %s; varies: %q; played %d times", r.Behavior, r.Reason, r.Varies, played)
+		if r.Behavior != NonStrict || r.Varies != "" || *dialled != 1+2+raceRepeats { // twice to see whether the server is there
+			t.Errorf("%s: %s; varies: %q; %d connections", r.Behavior, r.Reason, r.Varies, *dialled)
 		}
 		if took := time.Since(begun); took > 6*time.Second { // the case, twice a look, one repeat, and five at once
 			t.Errorf("it took %v", took)
@@ -190,20 +192,13 @@ func TestSilentServerIsLeftAlone(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"H2", "6"}, nil)
 	synctest.Test(t, func(t *testing.T) {
-		played := 0
-		target := mustTarget(t, "ws://127.0.0.1:9001/")
-		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			played++
-			go discard(theirs)
-			return ours, nil
-		}
+		target, dialled := served(t, func(_ int, nc net.Conn) { discard(nc) })
 		opt := &Options{Parallel: 8, Connections: 1}
 		results := TestServer(t.Context(), target, cases, opt)
 		if len(results) != len(cases) || !results[0].late {
 			t.Errorf("%d results of %d cases; the first is late: %v", len(results), len(cases), results[0].late)
 		}
-		if again := played - len(cases); again < maxLateAgain || again > maxLateAgain+opt.Parallel {
+		if again := *dialled - len(cases); again < maxLateAgain || again > maxLateAgain+opt.Parallel {
 			t.Errorf("%d times asked again", again)
 		}
 	})
@@ -279,17 +274,11 @@ func TestPartsEnd(t *testing.T) {
 		return list
 	})
 	synctest.Test(t, func(t *testing.T) {
-		target := mustTarget(t, "ws://127.0.0.1:9001/")
-		target.DialContext = func(context.Context, string, string) (net.Conn, error) {
-			ours, theirs := net.Pipe()
-			go func() {
-				defer theirs.Close()
-				theirs.Read(make([]byte, 4096))
-				time.Sleep(4 * time.Second)
-				theirs.Write([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"))
-			}()
-			return ours, nil
-		}
+		target, _ := served(t, func(_ int, nc net.Conn) {
+			nc.Read(make([]byte, 4096))
+			time.Sleep(4 * time.Second)
+			nc.Write([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\n\r\n"))
+		})
 		r := TestServer(t.Context(), target, []*Case{many}, &Options{})[0]
 		if want := "on 16 connections of 100: there was no time for more"; r.Behavior != OK || !strings.HasSuffix(r.Reason, want) {
 			t.Errorf("%s: %s, want %s", r.Behavior, r.Reason, want)
