@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/hawser-ws/hawser/chat"
@@ -21,13 +20,6 @@ import (
 
 // takeTime is how long it may take to read what the engine knows of the connections.
 const takeTime = 5 * time.Second
-
-// The heap of a new process is small, so that there would be one garbage collection after the other while it takes over, and
-// just when the clients are served again. Until calmTime after that, the heap may grow more than otherwise.
-const (
-	takingGC = 400 // per cent
-	calmTime = 2 * time.Second
-)
 
 // inheritance is what this process takes over from another one. A nil one is nothing: this process begins by
 // itself.
@@ -127,8 +119,6 @@ func (in *inheritance) refuse(err error) error {
 
 // takeOver takes everything over.
 func (in *inheritance) takeOver(h *adapter) (err error) {
-	usual := debug.SetGCPercent(takingGC)
-	defer time.AfterFunc(calmTime, func() { debug.SetGCPercent(usual) })
 	if in.hub, err = in.a.hub.Freeze(context.Background()); err != nil {
 		return err
 	}
@@ -142,7 +132,7 @@ func (in *inheritance) takeOver(h *adapter) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), takeTime)
 	defer cancel()
 	in.ctx = ctx
-	lns, err := upgrade.Take(in.taker, in.a.server, in)
+	lns, err := in.a.program.Take(in.taker, in.a.server, in)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (o *options) open(program *upgrade.Program, s service, stdout io.Writer) (n
 		taker.Refuse(err)
 		return nil, err
 	}
-	lns, err := upgrade.Take(taker, reactor, nil)
+	lns, err := program.Take(taker, reactor, nil)
 	if err != nil {
 		return nil, err
 	}

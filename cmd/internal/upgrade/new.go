@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"time"
 
 	"github.com/hawser-ws/hawser/server"
 	"github.com/hawser-ws/hawser/server/handover"
@@ -24,11 +25,17 @@ type Successor interface {
 
 // Inherit returns the new process's side of an upgrade, or nil if this process was started in the
 // ordinary way. It must be called when the settings have been read and are right.
-func (p *Program) Inherit() (*handover.Taker, error) { return handover.Inherit(p.formats) }
+func (p *Program) Inherit() (*handover.Taker, error) {
+	t, err := handover.Inherit(p.formats)
+	if t != nil {
+		p.usualGC = delayGC()
+	}
+	return t, err
+}
 
 // Take receives everything and takes over. s is a new Server. app may be nil. If
 // there is an error, the old process goes on, and this one must exit.
-func Take(t *handover.Taker, s *server.Server, app Successor) ([]net.Listener, error) {
+func (p *Program) Take(t *handover.Taker, s *server.Server, app Successor) ([]net.Listener, error) {
 	if app == nil {
 		app = noSuccessor{}
 	}
@@ -46,6 +53,7 @@ func Take(t *handover.Taker, s *server.Server, app Successor) ([]net.Listener, e
 		return nil, err
 	}
 	app.Start()
+	time.AfterFunc(calmTime, p.usualGC)
 	return th.Start(), nil
 }
 

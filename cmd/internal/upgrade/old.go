@@ -48,6 +48,7 @@ type Program struct {
 	path      string
 	listeners int
 	formats   []handover.Format
+	usualGC   func()     // in a new process, ends delayGC
 	mu        sync.Mutex // held during an upgrade
 }
 
@@ -95,6 +96,12 @@ func (p *Program) Run(s *server.Server, app App) (report Report, finish func(), 
 		return report, nil, err
 	}
 	defer func() { g.Abort(errOf(err)) }() // no effect after Commit
+	usual := delayGC()
+	defer func() {
+		if err != nil {
+			usual()
+		}
+	}()
 	began := time.Now()
 	var at phases
 	ctx, cancel := context.WithTimeout(context.Background(), finishTime)
