@@ -64,10 +64,17 @@ func (ln *listener) Accept() (net.Conn, error) {
 // server is frozen.
 func (ln *listener) acceptNet() (net.Conn, error) {
 	for {
-		nc, err := ln.Listener.Accept()
-		if paused := ln.s.barrier.isShut(); paused != nil && errors.Is(err, os.ErrDeadlineExceeded) {
-			<-paused
+		shut, before := ln.s.barrier.state()
+		if shut != nil {
+			<-shut
 			continue
+		}
+		nc, err := ln.Listener.Accept()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			// If a Freeze has interrupted it, the server may go on again by now.
+			if _, closings := ln.s.barrier.state(); closings != before {
+				continue
+			}
 		}
 		if err != nil {
 			return nil, ln.acceptError(err)

@@ -11,10 +11,11 @@ import (
 // barrier holds back what would begin while the server is frozen, and knows what has begun and
 // not ended. Any goroutine.
 type barrier struct {
-	mu      sync.Mutex
-	inside  int           // Guarded by mu.
-	shut    chan struct{} // Guarded by mu. Closed when the barrier opens; nil while it is open.
-	emptied chan struct{} // Guarded by mu. Closed when nothing is inside; nil if nobody waits.
+	mu       sync.Mutex
+	inside   int           // Guarded by mu.
+	shut     chan struct{} // Guarded by mu. Closed when the barrier opens; nil while it is open.
+	closings int           // Guarded by mu. How often it was shut.
+	emptied  chan struct{} // Guarded by mu. Closed when nothing is inside; nil if nobody waits.
 }
 
 // enter waits until the barrier is open. Every enter that returns nil needs one leave.
@@ -53,6 +54,13 @@ func (b *barrier) isShut() <-chan struct{} {
 	return b.shut
 }
 
+// state returns what isShut does, and how often the barrier was shut.
+func (b *barrier) state() (shut <-chan struct{}, closings int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.shut, b.closings
+}
+
 // close shuts the barrier, and returns a channel that is closed when nothing is inside; nil if
 // it is shut already.
 func (b *barrier) close() (empty <-chan struct{}) {
@@ -62,6 +70,7 @@ func (b *barrier) close() (empty <-chan struct{}) {
 		return nil
 	}
 	b.shut = make(chan struct{})
+	b.closings++
 	ch := make(chan struct{})
 	if b.inside == 0 {
 		close(ch)

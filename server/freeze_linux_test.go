@@ -65,7 +65,7 @@ func moverConfig(m *mover) Config {
 func startNew(t *testing.T, cfg Config) *testServer {
 	t.Helper()
 	ts := &testServer{clock: &clock{}, log: &syncBuffer{}}
-	ts.clock.t.Store(int64(time.Duration(rand.IntN(100)) * time.Hour))
+	ts.clock.t.Store(int64(time.Duration(1+rand.IntN(100)) * time.Hour))
 	cfg.now = ts.clock.now
 	cfg.Logger = slog.New(slog.NewTextHandler(ts.log, nil))
 	s, err := New(cfg)
