@@ -215,6 +215,7 @@ func (l *loop) forget(c *conn) {
 	delete(l.remotes, c.slot)
 	delete(l.unread, c.slot)
 	delete(l.wanted, c.slot)
+	delete(l.unnoticed, c.slot)
 	delete(l.causes, c.slot)
 	delete(l.handshakes, c.slot)
 	l.takeStream(c)

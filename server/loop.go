@@ -69,6 +69,7 @@ type loop struct {
 	gone          []*conn            // whose slots are freed then
 	callback      uint32             // counts the callbacks that began or ended
 	wanted        map[uint32]int     // by slot, of those with flagTell: how large a refused message was, if it needs an almost empty queue
+	unnoticed     map[uint32]int     // by slot, of WritableHandlers: see setUnnoticed
 	writables     []Conn             // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
 	arrivals      []*accepted                  // that were posted in this iteration

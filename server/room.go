@@ -15,7 +15,8 @@ import (
 // into the connection's queue, so that the limit of the queue is known before. A message that
 // has no room is refused; the loop is told so once (taskTell), and gives a notice when there
 // is room: it calls OnWritable, and wakes those who wait in SendWait. So after each refusal
-// comes a notice, unless the connection ends.
+// comes a notice, unless the connection ends. A WritableHandler also gets one after each quarter
+// of the queue's limit.
 
 // posted is a connection's generation in the upper half; below it, whether the loop has been
 // told of a refusal, and how many bytes are posted.
@@ -127,6 +128,32 @@ func (l *loop) tellRoom(c *conn, n int) {
 	l.markDirty(c)
 }
 
+// oweNotice makes a notice come after more than a quarter of Config.WriteQueue was queued for a
+// WritableHandler since the last one: its sender may have stopped because of what Buffered said, or
+// because it counts what it sends, although nothing was refused.
+func (l *loop) oweNotice(c *conn, n int) {
+	if c.endpoint.writable == nil || l.cfg.WriteQueue == 0 || c.has(flagTell) {
+		return
+	}
+	if n += l.unnoticed[c.slot]; n > l.cfg.WriteQueue/4 {
+		c.flags |= flagTell // noteQueued has the connection flushed
+		n = 0
+	}
+	l.setUnnoticed(c, n)
+}
+
+// setUnnoticed notes how much was queued since the last notice, with what waited then.
+func (l *loop) setUnnoticed(c *conn, n int) {
+	if n == 0 {
+		delete(l.unnoticed, c.slot)
+		return
+	}
+	if l.unnoticed == nil {
+		l.unnoticed = map[uint32]int{}
+	}
+	l.unnoticed[c.slot] = n
+}
+
 // hasRoom reports whether a connection for which so many bytes wait has room for what was
 // refused.
 func (l *loop) hasRoom(c *conn, waiting int) bool {
@@ -134,8 +161,8 @@ func (l *loop) hasRoom(c *conn, waiting int) bool {
 	return waiting == 0 || limit == 0 || waiting <= limit/4 && waiting+l.wanted[c.slot] <= limit
 }
 
-// noticeRoom gives the notice of room.
-func (l *loop) noticeRoom(c *conn) {
+// noticeRoom gives the notice of room. So many bytes still wait.
+func (l *loop) noticeRoom(c *conn, waiting int) {
 	c.flags &^= flagTell | flagFull
 	delete(l.wanted, c.slot)
 	for v := c.posted.v.Load(); v&postedTold != 0; v = c.posted.v.Load() {
@@ -146,6 +173,7 @@ func (l *loop) noticeRoom(c *conn) {
 	}
 	l.waiters.wake(c.handle())
 	if c.endpoint.writable != nil {
+		l.setUnnoticed(c, waiting)
 		l.writables = append(l.writables, c.handle())
 	}
 }

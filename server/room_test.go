@@ -99,6 +99,95 @@ func TestBufferedPosted(t *testing.T) {
 	}
 }
 
+// paced sends as long as little waits, and goes on when it is told.
+type paced struct {
+	funcs
+	send func(LoopConn)
+}
+
+func (h *paced) OnOpen(c LoopConn)     { h.send(c) }
+func (h *paced) OnWritable(c LoopConn) { h.send(c) }
+
+// A sender that stops because of what Buffered says, and not because it is refused, is told when
+// there is room, too.
+func TestBufferedPaces(t *testing.T) {
+	const messages, size, queue = 100, 10 << 10, 128 << 10
+	p := make([]byte, size)
+	for _, stop := range []int{queue / 3, queue / 2, queue * 3 / 4} {
+		t.Run(fmt.Sprintf("on the loop, %d", stop), func(t *testing.T) {
+			left := messages
+			ts := start(t, Config{Loops: 1, WriteQueue: queue, Handler: &paced{send: func(c LoopConn) {
+				for left > 0 && c.Buffered() < stop {
+					if err := c.Send(frame.Binary, p); err != nil {
+						t.Errorf("%d left: %v", left, err)
+						return
+					}
+					left--
+				}
+			}}})
+			c := ts.dial(t, "/")
+			for range messages {
+				c.expect("binary 10240 bytes")
+			}
+		})
+		t.Run(fmt.Sprintf("from elsewhere, %d", stop), func(t *testing.T) {
+			opened, told := make(chan Conn, 1), make(chan struct{}, 1)
+			ts := start(t, Config{Loops: 1, WriteQueue: queue, Handler: &paced{send: func(c LoopConn) {
+				select {
+				case opened <- c.Conn():
+				default:
+				}
+				select {
+				case told <- struct{}{}:
+				default:
+				}
+			}}})
+			c := ts.dial(t, "/")
+			h := receive(t, opened)
+			<-told
+			var wg sync.WaitGroup
+			defer wg.Wait()
+			wg.Go(func() {
+				for i := range messages {
+					for h.Buffered() >= stop {
+						select {
+						case <-told:
+						case <-t.Context().Done():
+							return
+						}
+					}
+					if err := h.Send(frame.Binary, p); err != nil {
+						t.Errorf("message %d: %v", i, err)
+					}
+				}
+			})
+			for range messages {
+				c.expect("binary 10240 bytes")
+			}
+		})
+	}
+}
+
+// So is one that counts by itself what it has sent since it was told the last time, whatever the
+// system took at once.
+func TestOwnCountPaces(t *testing.T) {
+	const messages, size, queue = 100, 10 << 10, 128 << 10
+	p := make([]byte, size)
+	left := messages
+	ts := start(t, Config{Loops: 1, WriteQueue: queue, Handler: &paced{send: func(c LoopConn) {
+		for n := 0; n <= queue/4 && left > 0; n += size {
+			if err := c.Send(frame.Binary, p); err != nil {
+				t.Errorf("%d left: %v", left, err)
+			}
+			left--
+		}
+	}}})
+	c := ts.dial(t, "/")
+	for range messages {
+		c.expect("binary 10240 bytes")
+	}
+}
+
 // SendWait paces any number of goroutines by what the peer reads; nothing is lost and each
 // one's messages keep their order.
 func TestSendWait(t *testing.T) {

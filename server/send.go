@@ -147,6 +147,7 @@ func (l *loop) sendClose(c *conn, code wsproto.CloseCode, reason string, cause e
 func (l *loop) queue(c *conn, b []byte) {
 	l.outboxOf(c).push(b)
 	l.noteQueued(c, len(b))
+	l.oweNotice(c, len(b))
 }
 
 // queueOf puts a frame that is not in the arena at the end of the outbox. If it is a
@@ -156,6 +157,7 @@ func (l *loop) queueOf(c *conn, b []byte, of *state) {
 	o.pushOf(b, of)
 	l.traffic[messagesOut]++
 	l.noteQueued(c, len(b))
+	l.oweNotice(c, len(b))
 	if len(o.segs)-o.head >= maxVector {
 		// One system call takes no more segments, so they need not wait for the end of
 		// the iteration. The list of them stays short, however many messages an

@@ -2,18 +2,15 @@ package server
 
 // WritableHandler is a Handler that is told when a slow connection has caught up, so
 // that it need not guess how much to send: it sends until it is refused, and goes on when
-// OnWritable is called.
+// OnWritable is called. It may also stop earlier, when Buffered or a count of its own says that
+// more than a quarter of Config.WriteQueue waits.
 type WritableHandler interface {
 	Handler
 
-	// OnWritable is called on c's loop when there is room again after a message was refused
-	// with ErrQueueFull or ErrBusy, or after more than half of Config.WriteQueue still waited
-	// when the loop had written what the system takes. There is room when no more than a
-	// quarter of Config.WriteQueue waits and the message that was refused fits, or when
-	// nothing waits.
-	//
-	// So a sender that stops before it is refused, because of what Buffered says, may wait for
-	// a call that does not come.
+	// OnWritable is called on c's loop when there is room, after a message was refused with
+	// ErrQueueFull or ErrBusy, and otherwise each time after more than a quarter of
+	// Config.WriteQueue was sent. There is room when no more than a quarter of Config.WriteQueue
+	// waits and the message that was refused fits, or when nothing waits.
 	OnWritable(c LoopConn)
 }
 
@@ -39,7 +36,7 @@ func (l *loop) updateBackpressure(c *conn) {
 	if limit > 0 && waiting > limit/2 {
 		c.flags |= flagFull
 	} else if c.has(flagTell) && l.hasRoom(c, waiting) || c.has(flagFull) && waiting <= limit/4 {
-		l.noticeRoom(c)
+		l.noticeRoom(c, waiting)
 	}
 }
 
