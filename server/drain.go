@@ -74,6 +74,9 @@ func (s *Server) drainLoops(ctx context.Context, over time.Duration) (cut int, e
 // drainHTTP lets Serve's http.Servers answer what they are answering, until ctx ends. It
 // returns how many requests were cut.
 func (s *Server) drainHTTP(ctx context.Context, https []*http.Server) (cut int) {
+	for _, hs := range https { // first, so that every answer from now on says that the connection ends
+		hs.SetKeepAlivesEnabled(false)
+	}
 	s.http.stop()
 	var ending sync.WaitGroup
 	for _, hs := range https {
