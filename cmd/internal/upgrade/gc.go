@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"runtime/debug"
+	"sync"
 	"time"
 )
 
@@ -13,11 +14,29 @@ const (
 	calmTime = 2 * time.Second // and in the new process for so long after that
 )
 
-// delayGC delays garbage collections, until usual is called. A limit of memory (GOMEMLIMIT) counts as always.
-func delayGC() (usual func()) {
-	before := debug.SetGCPercent(movingGC)
-	if before < 0 || before > movingGC {
-		debug.SetGCPercent(before)
+// delays are the calls of delayGC that have not ended. A process that has just taken over may be
+// replaced itself before it is calm.
+var delays struct {
+	mu    sync.Mutex
+	n     int // Guarded by mu.
+	usual int // Guarded by mu. GOGC without them.
+}
+
+// delayGC delays garbage collections until end is called. A limit of memory (GOMEMLIMIT) counts as always.
+func delayGC() (end func()) {
+	delays.mu.Lock()
+	defer delays.mu.Unlock()
+	if delays.n++; delays.n == 1 {
+		delays.usual = debug.SetGCPercent(movingGC)
+		if delays.usual < 0 || delays.usual > movingGC {
+			debug.SetGCPercent(delays.usual)
+		}
 	}
-	return func() { debug.SetGCPercent(before) }
+	return sync.OnceFunc(func() {
+		delays.mu.Lock()
+		defer delays.mu.Unlock()
+		if delays.n--; delays.n == 0 {
+			debug.SetGCPercent(delays.usual)
+		}
+	})
 }

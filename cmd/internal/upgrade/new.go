@@ -28,7 +28,7 @@ type Successor interface {
 func (p *Program) Inherit() (*handover.Taker, error) {
 	t, err := handover.Inherit(p.formats)
 	if t != nil {
-		p.usualGC = delayGC()
+		p.calm = delayGC()
 	}
 	return t, err
 }
@@ -53,7 +53,7 @@ func (p *Program) Take(t *handover.Taker, s *server.Server, app Successor) ([]ne
 		return nil, err
 	}
 	app.Start()
-	time.AfterFunc(calmTime, p.usualGC)
+	time.AfterFunc(calmTime, p.calm)
 	return th.Start(), nil
 }
 

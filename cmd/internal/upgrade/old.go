@@ -48,7 +48,7 @@ type Program struct {
 	path      string
 	listeners int
 	formats   []handover.Format
-	usualGC   func()     // in a new process, ends delayGC
+	calm      func()     // in a new process, ends delayGC
 	mu        sync.Mutex // held during an upgrade
 }
 
@@ -96,10 +96,10 @@ func (p *Program) Run(s *server.Server, app App) (report Report, finish func(), 
 		return report, nil, err
 	}
 	defer func() { g.Abort(errOf(err)) }() // no effect after Commit
-	usual := delayGC()
+	usualGC := delayGC()
 	defer func() {
 		if err != nil {
-			usual()
+			usualGC()
 		}
 	}()
 	began := time.Now()
