@@ -27,7 +27,8 @@ func (h *Help) Error() string { return "help for " + h.Flags.Name() }
 func (h *Help) Unwrap() error { return flag.ErrHelp }
 
 // Parse reads a command line with flags and arguments in any order, and returns the
-// arguments. Its error is a *Help or an *Error; it prints nothing.
+// arguments. After "--", everything is an argument. Its error is a *Help or an *Error; it
+// prints nothing.
 func Parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
@@ -39,6 +40,9 @@ func Parse(f *flag.FlagSet, args []string) (rest []string, err error) {
 			return nil, &Error{err}
 		case f.NArg() == 0:
 			return rest, nil
+		}
+		if n := len(args) - f.NArg(); n > 0 && args[n-1] == "--" {
+			return append(rest, f.Args()...), nil
 		}
 		rest, args = append(rest, f.Arg(0)), f.Args()[1:]
 	}

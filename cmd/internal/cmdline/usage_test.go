@@ -18,6 +18,11 @@ func TestParse(t *testing.T) {
 	if err != nil || *n != 3 || !slices.Equal(rest, []string{"a", "b"}) {
 		t.Errorf("%d, %q, %v", *n, rest, err)
 	}
+	f, n = flags()
+	rest, err = Parse(f, []string{"a", "--conns", "3", "--", "--conns", "4", "--", "b"})
+	if err != nil || *n != 3 || !slices.Equal(rest, []string{"a", "--conns", "4", "--", "b"}) {
+		t.Errorf("after --: %d, %q, %v", *n, rest, err)
+	}
 	for _, args := range [][]string{{"--colour"}, {"--conns", "many"}, {"a", "--conns"}} {
 		f, _ := flags()
 		if _, err := Parse(f, args); !errors.As(err, new(*Error)) {
