@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -118,18 +119,25 @@ func (m *mover) move(stay ...*peer) {
 		m.t.Fatal(err)
 	}
 	var moved []*peer
+	var opening sync.WaitGroup
 	for _, p := range m.peers {
 		if states[p] == nil {
 			continue
 		}
-		before := p.conn.Info()
-		if p.conn, err = f.Open(ctx, p, func() netip.AddrPort { return netip.AddrPort{} }, states[p]); err != nil {
-			m.t.Fatal(err)
-		}
-		if p.conn.Info() != before {
-			m.t.Errorf("%v has become %v", before, p.conn.Info())
-		}
 		moved = append(moved, p)
+		opening.Go(func() { // as on several loops
+			before := p.conn.Info()
+			var err error
+			if p.conn, err = f.Open(ctx, p, func() netip.AddrPort { return netip.AddrPort{} }, states[p]); err != nil {
+				m.t.Error(err)
+			} else if p.conn.Info() != before {
+				m.t.Errorf("%v has become %v", before, p.conn.Info())
+			}
+		})
+	}
+	opening.Wait()
+	if m.t.Failed() {
+		m.t.FailNow()
 	}
 	if err := f.RestoreLeft(ctx, left); err != nil {
 		m.t.Fatal(err)
