@@ -84,22 +84,40 @@ func TestMoveHandshakes(t *testing.T) {
 	}
 }
 
-// A connection that has been interrupted for nothing goes on, and has the deadline that it had.
+// A connection that has been interrupted for nothing goes on.
 func TestHandshakeAfterThaw(t *testing.T) {
-	m := newMover()
-	cfg := moverConfig(m)
-	cfg.HandshakeTimeout = 300 * time.Millisecond
-	a := startMover(t, onlyHTTP(cfg)) // whose time is not injected
-	c := a.begin(t, 10)
-	late := a.begin(t, 10)
-	arrived(t, c)
-	waitFor(t, func() bool { return a.Stats().Handshaking == 2 })
-	freeze(t, a.Server).Thaw()
+	c := beginAndThaw(t, patience)
 	finish(t, c, 10, "").text("hello")
-	late.SetReadDeadline(time.Now().Add(patience))
-	if b, err := io.ReadAll(late); err != nil {
+}
+
+// It has the deadline that it had.
+func TestHandshakeDeadlineAfterThaw(t *testing.T) {
+	c := beginAndThaw(t, 300*time.Millisecond)
+	c.SetReadDeadline(time.Now().Add(patience))
+	if b, err := io.ReadAll(c); err != nil {
 		t.Errorf("a handshake without an end: %q, %v", b, err)
 	}
+}
+
+// beginAndThaw sends 10 bytes of a handshake, and has the server frozen and thawed.
+func beginAndThaw(t *testing.T, timeout time.Duration) net.Conn {
+	t.Helper()
+	cfg := moverConfig(newMover())
+	cfg.HandshakeTimeout = timeout
+	accepted := make(chan struct{}, 1)
+	cfg.HTTPServer = func(hs *http.Server) {
+		hs.ConnState = func(_ net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				accepted <- struct{}{}
+			}
+		}
+	}
+	a := startMover(t, onlyHTTP(cfg)) // whose time is not injected
+	c := a.begin(t, 10)
+	arrived(t, c)
+	<-accepted
+	freeze(t, a.Server).Thaw()
+	return c
 }
 
 // A connection on which something was answered stays behind.
