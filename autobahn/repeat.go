@@ -21,9 +21,10 @@ const (
 	lateRepeats = 2
 	// repeatScale is how much more time there is for each case then.
 	repeatScale = 3
-	// repeatShare is the share of the cases at once that are repeated at once.
+	// repeatShare divides the number of cases that a run plays at once: so many are repeated
+	// at once.
 	repeatShare = 2
-	// maxLateAgain is how many repeats, one after the other, may be late again. Then it is
+	// maxLateAgain is how many repeats in a row may be late again. Then it is
 	// not the machine that is slow, and nothing else that was late is repeated.
 	maxLateAgain = 30
 	// repeatTime is what repeats may take in all, before scaling, unless the run took longer.

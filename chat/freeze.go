@@ -21,7 +21,7 @@ const StateVersion = 1
 // machine.
 type Takeover interface {
 	// Rejoin counts a connection for each of these sessions, as Sessions.Resume does, but without a key:
-	// the other process has had it. A session may be named several times. It reports which of them there are. It is
+	// the other process has had it. A session may be named several times. Rejoin reports which of them exist. It is
 	// called once, after the other methods that tell the engine who is connected.
 	Rejoin(sessionIDs []string) (known []bool)
 }

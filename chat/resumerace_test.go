@@ -392,7 +392,7 @@ func TestClientAheadHearsPresence(t *testing.T) {
 	a.deliver()
 }
 
-// ahead is a room of whose messages a node has delivered the first, and not yet the second.
+// ahead is a room with two messages. The node has delivered the first, and not yet the second.
 type ahead struct {
 	h    *house
 	late *lateBroker
@@ -423,7 +423,7 @@ func newAhead(t *testing.T) *ahead {
 	return a
 }
 
-// resume has a client of Ada's resume that holds both, with more fields of its auth.
+// resume lets a client of Ada's resume that holds both messages. fields are added to its auth.
 func (a *ahead) resume(fields string) *peer {
 	p := a.h.connect()
 	p.say(fmt.Sprintf(`{"type":"auth","token":"token-of-ada",%s"resume":{"positions":{"lobby":"%s.%d.%s"}}}`, fields, a.at.Epoch, a.at.Number, strconv.FormatUint(uint64(a.at.Tag), 36)))

@@ -92,8 +92,8 @@ func (t *Thawing) receiveListeners(m handover.Message) error {
 	return nil
 }
 
-// receiveConnections distributes connections among the loops. What one of these makes no sense of is an
-// error of a later message.
+// receiveConnections distributes connections among the loops. If a loop cannot take one over, a later
+// message returns the error.
 func (t *Thawing) receiveConnections(m handover.Message) error {
 	r := snapshot.NewReader(m.Data)
 	arrived := make([][]arrivedConn, len(t.holds))

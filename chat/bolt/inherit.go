@@ -79,9 +79,10 @@ func (s *Store) Thaw() error {
 	return nil
 }
 
-// Inherit opens the file that another process has open, and has frozen. It becomes the Store's. Nothing is written: what
-// would have to be mended or converted is for a restart. Sessions and bans are still being read
-// when it returns: Start, and what they are asked before, waits for that.
+// Inherit opens the file that another process has open, and has frozen. It becomes the Store's. Nothing is written: if
+// something would have to be mended or converted, that is an error, and takes a restart. Sessions and bans are
+// still being read when Inherit returns. Takeover.Rejoin and Start wait for them; nothing else may be asked of
+// them before Start.
 func (s *Store) Inherit(f *os.File) error {
 	if err := s.inherit(f); err != nil {
 		return err

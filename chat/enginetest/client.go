@@ -34,7 +34,7 @@ type token struct {
 type login struct {
 	user, id    string
 	key, before string   // both are good, until key is used
-	rivals      []string // given out for before, as key was: a service may let them stay good until one of them is used
+	rivals      []string // other keys that were given out for before, like key: a service may let them be good until one is used
 	given       []string // all keys
 	began       int64    // performance.time, before auth was sent
 	begun       int64    // the same, after it was answered

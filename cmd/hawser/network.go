@@ -63,8 +63,8 @@ func (a *app) setNetwork(cfg *server.Config) {
 	}
 }
 
-// banned is the server.Config.Banned. Who connects directly is kept out before anything is read.
-// Who comes through a proxy that names its clients is answered with this.
+// banned is the server.Config.Banned. A client that connects directly is kept out before anything
+// is read. One that comes through a proxy which names its clients gets this answer.
 func (a *app) banned(client netip.Addr) *handshake.Error {
 	b, banned := a.engine.Bans.OfAddress(client)
 	if !banned {

@@ -101,7 +101,7 @@ func (g *Giver) PID() int { return g.cmd.Process.Pid }
 func (g *Giver) Versions() Versions { return g.versions }
 
 // Send sends data and at most MaxDescriptors descriptors, which stay open here. It waits until the
-// new process has processed the message before. After an error the new process is gone, and
+// new process has processed the previous message. After an error the new process is gone, and
 // everything is as it was before Start.
 func (g *Giver) Send(kind byte, data []byte, descriptors ...int) error {
 	if g.over {

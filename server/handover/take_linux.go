@@ -28,8 +28,10 @@ type Taker struct {
 // Inherit returns the new process's side of a handover, or nil if this process was not
 // started by Start. Of each format that this process reads, the old one must know a
 // version. If there is an error, it should be reported, and the process exit; the old one goes
-// on. It does so anyway until the first Receive, which tells it to begin: before that, the new process
-// should do everything that it can do without what is sent, because clients wait after it.
+// on.
+//
+// The old process serves its clients until the first Receive, which tells it to begin. From then on they
+// wait. So the new process should first do everything for which it does not need what is sent.
 func Inherit(formats []Format) (*Taker, error) {
 	value, ok := os.LookupEnv(variable)
 	if !ok {
@@ -89,9 +91,9 @@ func (t *Taker) agree(formats []Format) error {
 // Versions are those in which the formats are written.
 func (t *Taker) Versions() Versions { return t.versions }
 
-// Receive says that this process is ready, or acknowledges the message before, and returns the next. The error is io.EOF
-// when everything has been sent; then Commit or Refuse must be called. After any other error, this
-// process must exit.
+// Receive returns the next message. The first call says that this process is ready, and each later one
+// acknowledges the previous message. The error is io.EOF when everything has been sent; then Commit or Refuse
+// must be called. After any other error, this process must exit.
 func (t *Taker) Receive() (Message, error) {
 	t.ch.within(takerTimeout)
 	if err := t.answer(); err != nil && !isBroken(err) {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// Clients wait while connections move. What that needs of memory is mostly what stays, so there is little to collect:
-// in the old process, which is about to end, and in the new one, whose small heap would be collected again
-// and again as it grows, and once more just when its clients are served.
+// Clients wait while connections move. Garbage collections would make them wait longer, and find little: the
+// old process is about to end, and most of what the new one allocates stays. Its small heap would be collected
+// again and again as it grows, and once more just when its clients are served.
 const (
 	movingGC = 800             // GOGC meanwhile
 	calmTime = 2 * time.Second // and in the new process for so long after that
