@@ -38,8 +38,9 @@ type broker struct {
 
 	reborn func() (id string) // gives the process another id, as it was thought dead
 
-	// keep executes a script. kept is false if a failover may lose what it has written.
-	keep func(ctx context.Context, sc *script, calls []call) (kept bool, err error)
+	// keep executes a script, and calls each with the results. kept is false if a failover may lose
+	// what it has written.
+	keep func(ctx context.Context, sc *script, calls []call, each func(k int, r rueidis.RedisResult)) (kept bool, err error)
 
 	mu sync.Mutex
 	// Guarded by mu.

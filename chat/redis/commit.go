@@ -77,21 +77,24 @@ func (s *store) keep(ctx context.Context, sc *script, keys, args []string) (r ru
 	return r
 }
 
-// keepAll executes a script for each of the calls. What it writes is kept if it is as safe as what
-// people see; if not, that is no error. Where Config.Ack asks for no replicas, it counts as kept.
-func (s *store) keepAll(ctx context.Context, sc *script, calls []call) (kept bool, err error) {
+// keepAll executes a script for each of the calls, and calls each with the results. What it writes
+// is kept if it is as safe as what people see; if not, that is no error. Where Config.Ack asks for no
+// replicas, it counts as kept.
+func (s *store) keepAll(ctx context.Context, sc *script, calls []call, each func(k int, r rueidis.RedisResult)) (kept bool, err error) {
 	kept = true
 	if len(calls) == 0 {
 		return kept, nil
 	}
 	if s.cfg.Ack.Replicas == 0 {
-		for _, r := range sc.runAll(ctx, s.client, calls) {
+		for k, r := range sc.runAll(ctx, s.client, calls) {
 			err = cmp.Or(err, r.Error())
+			each(k, r)
 		}
 		return kept, err
 	}
 	s.commit(ctx, work{sc, visible}, calls, func(k int, r rueidis.RedisResult, unsafe error) {
 		err, kept = cmp.Or(err, r.Error()), kept && unsafe == nil && s.waits(visible, s.addressOf(calls[k].keys[0]))
+		each(k, r)
 	})
 	return kept, err
 }

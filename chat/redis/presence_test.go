@@ -159,3 +159,39 @@ func TestPlacesThatAreDoubted(t *testing.T) {
 		n.roster.tellRecent()
 	}
 }
+
+// A failover may bring back that somebody is at a node of long ago, which nobody buries again. They
+// come and go as if that were not so.
+func TestPlaceOfAForgottenNode(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour})
+	put(t, e, "u_ada")
+	_, r := attach(t, e, lobby)
+	n, _ := attach(t, e)
+	c := presenceChange{room: "lobby", user: "u_ada", here: true, as: chat.User{ID: "u_ada", Name: "Ada"}}
+	back := func() {
+		t.Helper()
+		if err := placeScript.run(ctx, e.client, e.broker.placeCall("forgotten", c)).Error(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	back()
+	await(t, "the failover", func() bool { return r.events("joined") == 1 })
+	if users, _, err := (presence{e.broker}).Users(ctx, "lobby", 10); len(users) != 0 || err != nil {
+		t.Errorf("%+v, %v", users, err)
+	}
+	if _, err := n.Connect(ctx, "u_ada"); err != nil {
+		t.Fatal(err)
+	}
+	n.Enter("lobby", "u_ada")
+	await(t, "joined", func() bool { return r.events("joined") == 2 })
+	back()
+	n.Leave("lobby", "u_ada")
+	await(t, "left", func() bool { return r.events("left") == 1 })
+	if err := n.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if counts, err := (presence{e.broker}).Counts(ctx, []string{"lobby"}); err != nil || counts[0] != 0 {
+		t.Errorf("%v, %v", counts, err)
+	}
+}

@@ -215,7 +215,7 @@ func (b *broker) removeOwn(n *node, id string) {
 	for failures := 1; b.ctx.Err() == nil; failures++ {
 		err := n.roster.flush(b.ctx) // then nothing more is stored under that id
 		if err == nil {
-			err = b.remove(id)
+			_, err = b.remove(id)
 		}
 		if err == nil {
 			return
@@ -275,7 +275,7 @@ func (b *broker) bury(id string, found bool) {
 				return
 			}
 		}
-		if err := b.remove(id); err == nil {
+		if kept, err := b.remove(id); err == nil && kept { // otherwise the next heartbeat does it again
 			ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 			buriedScript.run(ctx, b.client, call{[]string{b.keys.nodes()}, []string{id}})
 			cancel()
@@ -284,8 +284,9 @@ func (b *broker) bury(id string, found bool) {
 }
 
 // remove removes what a node had, and tells who is gone. It may be done by any number of nodes,
-// any number of times.
-func (b *broker) remove(id string) error {
+// any number of times. kept is false if a failover may bring something back.
+func (b *broker) remove(id string) (kept bool, err error) {
+	kept = true
 	var all []int
 	for p := range Partitions {
 		all = append(all, p)
@@ -294,49 +295,41 @@ func (b *broker) remove(id string) error {
 		var left []int
 		for some := range slices.Chunk(all, 256) {
 			ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
-			more, err := b.removeFrom(ctx, id, some)
+			more, safe, err := b.removeFrom(ctx, id, some)
 			cancel()
 			if err != nil {
-				return err
+				return false, err
 			}
-			left = append(left, more...)
+			left, kept = append(left, more...), kept && safe
 		}
 		all = left
 	}
-	return nil
+	return kept, nil
 }
 
 // removeFrom removes some of what a node had in some partitions, and returns those that may have
 // more.
-func (b *broker) removeFrom(ctx context.Context, id string, partitions []int) (more []int, err error) {
+func (b *broker) removeFrom(ctx context.Context, id string, partitions []int) (more []int, kept bool, err error) {
 	cmds := make(rueidis.Commands, len(partitions))
 	for i, p := range partitions {
 		cmds[i] = b.client.B().Srandmember().Key(b.keys.ofNode(p, id)).Count(50).Build()
 	}
-	var places, online []call
+	var changes []presenceChange
 	for i, r := range b.client.DoMulti(ctx, cmds...) {
 		items, err := r.AsStrSlice()
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		for _, item := range items {
 			room, user, _ := strings.Cut(item, " ")
-			if room == "" {
-				online = append(online, b.onlineCall(id, user, false))
-			} else {
-				places = append(places, b.placeCall(id, presenceChange{room: room, user: user, as: chat.User{ID: user}}))
-			}
+			changes = append(changes, presenceChange{room: room, user: user, as: chat.User{ID: user}})
 		}
 		if len(items) > 0 {
 			more = append(more, partitions[i])
 		}
 	}
-	for _, r := range slices.Concat(placeScript.runAll(ctx, b.client, places), onlineScript.runAll(ctx, b.client, online)) {
-		if err := r.Error(); err != nil {
-			return nil, err
-		}
-	}
-	return more, nil
+	kept, err = b.tellPresence(ctx, id, changes)
+	return more, kept, err
 }
 
 // anyDead reports whether there may be a dead node of which something is stored.

@@ -81,7 +81,7 @@ func TestComesFromADeadNode(t *testing.T) {
 	if err := n.roster.flush(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := third.broker.remove(dead); err != nil {
+	if _, err := third.broker.remove(dead); err != nil {
 		t.Fatal(err)
 	}
 	f.server.Do("ZADD", nodes, -time.Now().UnixMilli(), dead)

@@ -5,7 +5,10 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/redis/rueidis"
 
 	"github.com/hawser-ws/hawser/chat"
 )
@@ -99,29 +102,63 @@ func (r *roster) tell(ctx context.Context, id string, changes []presenceChange) 
 		r.registered = r.id == id
 		r.mu.Unlock()
 	}
-	// Somebody who is only at a dead node does not count any more, although that is not removed
-	// yet. Those who have asked meanwhile must hear that they are here.
-	again := r.b.anyDead()
 	r.noteRecent(changes)
+	kept, err := r.b.tellPresence(ctx, id, changes)
+	if err != nil {
+		return err
+	}
+	r.noteKept(changes, kept)
+	return nil
+}
+
+// tellPresence tells Redis who comes to a node, and who goes.
+func (b *broker) tellPresence(ctx context.Context, node string, changes []presenceChange) (kept bool, err error) {
+	var placed []presenceChange
 	var places, online []call
 	for _, c := range changes {
-		c.again = c.again || again
 		if c.room == "" {
-			online = append(online, r.b.onlineCall(id, c.user, c.here))
+			online = append(online, b.onlineCall(node, c.user, c.here))
 		} else {
-			places = append(places, r.b.placeCall(id, c))
+			placed, places = append(placed, c), append(places, b.placeCall(node, c))
 		}
 	}
-	kept, err := r.b.keep(ctx, placeScript, places)
+	others := make([]string, len(places))
+	kept, err = b.keep(ctx, placeScript, places, func(k int, r rueidis.RedisResult) { others[k], _ = r.ToString() })
 	if err != nil {
-		return err
+		return false, err
 	}
-	too, err := r.b.keep(ctx, onlineScript, online)
+	corrected, err := b.keep(ctx, placeScript, b.correct(ctx, node, placed, others), ignore)
 	if err != nil {
-		return err
+		return false, err
 	}
-	r.noteKept(changes, kept && too)
-	return nil
+	told, err := b.keep(ctx, onlineScript, online, ignore)
+	return kept && corrected && told, err
+}
+
+func ignore(int, rueidis.RedisResult) {}
+
+// correct returns what must be told where those who were placed are at other nodes, too, which are
+// all dead: they do not count, although what they had is not removed yet, or was removed and has come
+// back with a failover. Otherwise nobody would hear that somebody has come, who was left out of
+// answers, or that somebody has left.
+func (b *broker) correct(ctx context.Context, node string, placed []presenceChange, others []string) (calls []call) {
+	for k, c := range placed {
+		if others[k] == "" {
+			continue
+		}
+		nodes := strings.Split(others[k], ",")
+		if b.anyAlive(ctx, nodes) {
+			continue
+		}
+		for _, dead := range nodes {
+			calls = append(calls, b.placeCall(dead, presenceChange{room: c.room, user: c.user, as: chat.User{ID: c.user}}))
+		}
+		if c.here {
+			c.again = true
+			calls = append(calls, b.placeCall(node, c))
+		}
+	}
+	return calls
 }
 
 // How long it takes until Redis is told again what a failover may have lost: at first, and at most.

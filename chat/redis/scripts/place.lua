@@ -8,6 +8,9 @@
 --       that the user is at another node, if so
 --
 -- Of each user is known "revision created nodes name", nodes with commas between them.
+--
+-- Returns the other nodes by which the user is in the room, with commas between them. They may be
+-- dead, which this script does not know.
 local node, user, want = ARGV[1], ARGV[2], ARGV[4] == '1' or ARGV[4] == '2'
 local stored = redis.call('HGET', KEYS[2], user)
 local rev, created, name = ARGV[5], ARGV[6], ARGV[7]
@@ -34,6 +37,7 @@ if stored then
 	end
 end
 
+local others = table.concat(nodes, ',')
 local item = ARGV[3] .. ' ' .. user
 if want then
 	nodes[#nodes + 1] = node
@@ -59,4 +63,4 @@ elseif stored then
 elseif not want and name ~= '' then
 	tell('l', '') -- what was stored has been lost, and somebody may still believe it
 end
-return 1
+return others
