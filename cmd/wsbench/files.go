@@ -59,10 +59,13 @@ func runReport(args []string, stdout io.Writer) error {
 		switch {
 		case len(paths) > 1:
 			return &usageError{Err: errors.New("report shows one run, or comparisons; diff shows two runs")}
-		case *markdown != "" || *svg != "" || *readme != "":
-			return &usageError{Err: errors.New("report: --markdown, --svg and --readme are for comparisons; a run has --html")}
+		case *markdown != "" || *readme != "":
+			return &usageError{Err: errors.New("report: --markdown and --readme are for comparisons; a run has --html and --svg")}
 		}
 		kept := outfile.File{Flag: "--html", Path: *html}.Write(func(w io.Writer) error { return report.Page(w, r) })
+		if *svg != "" {
+			kept = errors.Join(kept, report.Charts(*svg, r))
+		}
 		report.Text(stdout, r, colours(stdout))
 		return kept
 	}

@@ -143,8 +143,13 @@ func TestRunWritesEverything(t *testing.T) {
 	if status, out, _ := wsbench(t, "diff", file("r.json"), file("r.json")); status != exitGood || !strings.Contains(out, "1.000") {
 		t.Errorf("diff: %d\n%s", status, out)
 	}
-	if status, out, _ := wsbench(t, "report", file("r.json"), "--html", file("again.html")); status != exitGood || !strings.Contains(out, "200 sent") {
+	if status, out, _ := wsbench(t, "report", file("r.json"), "--html", file("again.html"), "--svg", file("svg")); status != exitGood || !strings.Contains(out, "200 sent") {
 		t.Errorf("report: %d\n%s", status, out)
+	}
+	for _, name := range []string{"latency-by-percentile.svg", "throughput-over-time.svg", "latency-over-time.svg", "resident-memory-over-time.svg", "cpu-over-time.svg"} {
+		if b, err := os.ReadFile(filepath.Join(file("svg"), name)); err != nil || !strings.Contains(string(b), "<svg") {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	for _, c := range []struct {
 		args []string
