@@ -33,7 +33,7 @@ func TestFaultUpgrade(t *testing.T) {
 		for counts.moved+counts.undone < upgrades && !crashed {
 			switch rnd.IntN(16) {
 			default:
-				if r.tryUpgrade(clients) {
+				if _, refused := r.trySignal(clients); refused == "" {
 					counts.moved++
 				} else { // the machine has too much to do, so that what is under way does not end in time
 					counts.refused++

@@ -129,13 +129,6 @@ func (r *replaced) signal(connections int) (upgraded string) {
 	return upgraded
 }
 
-// tryUpgrade reports whether the server was replaced.
-func (r *replaced) tryUpgrade(connections int) bool {
-	r.t.Helper()
-	_, err := r.trySignal(connections)
-	return err == ""
-}
-
 // trySignal is signal, or returns why the old process goes on. Either process may be the first to say something.
 func (r *replaced) trySignal(connections int) (upgraded, refused string) {
 	r.t.Helper()
