@@ -245,7 +245,7 @@ func TestFaultsOfTheNewProcess(t *testing.T) {
 				c := config(fmt.Sprintf("%s=%s %d", faultVar, kind, point))
 				if kind == "hang" || kind == "garbage" {
 					c.StepTimeout = time.Second / 2
-					if point == beforeInherit {
+					if point <= afterInherit { // it has not said that it is ready
 						c.StartTimeout = time.Second / 2
 					}
 				}
@@ -256,6 +256,23 @@ func TestFaultsOfTheNewProcess(t *testing.T) {
 				assertServedBy(t, pipes, false, "old\n")
 			})
 		}
+	}
+}
+
+// The next message is sent while one is processed, but not more than that one.
+func TestSendAhead(t *testing.T) {
+	c := config(fmt.Sprintf("%s=hang %d", faultVar, afterFirst))
+	g, err := Start(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Abort(errors.New("the test is over"))
+	if err := g.Send(1, []byte(strings.Repeat("data", 100_000))); err != nil {
+		t.Errorf("while nothing else is processed: %v", err)
+	}
+	g.config.StepTimeout = time.Second / 10
+	if err := g.Send(2, []byte("d")); err == nil || !strings.Contains(err.Error(), "did not answer in time") {
+		t.Errorf("while a message is processed: %v", err)
 	}
 }
 
@@ -286,6 +303,9 @@ func TestCommitAtTheLastMoment(t *testing.T) {
 			if err := g.Send(byte(j), []byte(strings.Repeat("data", 100_000*j)), int(p.w.Fd())); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if err := g.acknowledged(0); err != nil { // otherwise Commit gives up waiting for that
+			t.Fatal(err)
 		}
 		g.config.StepTimeout = time.Duration(i) * 100 * time.Microsecond
 		go os.WriteFile(gate, nil, 0)
