@@ -147,6 +147,9 @@ func TestBannedBehindProxy(t *testing.T) {
 	if resp, body := ask(t, ts.addr, upgradeRequest("/", "Client: 192.0.2.1:1000\r\n")); resp.StatusCode != 403 || resp.Header.Get("Retry-After") != "60" || !resp.Close || body != "banned\n" {
 		t.Errorf("%s, %v %q", resp.Status, resp.Header, body)
 	}
+	if resp, _ := ask(t, ts.addr, upgradeRequest("/", "Client: [::ffff:192.0.2.1]:1000\r\n")); resp.StatusCode != 403 {
+		t.Errorf("the same address as IPv6: %s", resp.Status)
+	}
 	c := ts.dialFrom(t, "192.0.2.2:1000")
 	c.text("who am I?")
 	c.expect(`text "192.0.2.2:1000"`)
