@@ -210,10 +210,9 @@ func (s *Server) banOf(client netip.Addr) *handshake.Error {
 func (s *Server) clientOf(r *http.Request) (netip.Addr, *http.Request) {
 	if s.cfg.ClientAddr != nil {
 		if addr := s.cfg.ClientAddr(r); addr.IsValid() {
-			addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()) // as everywhere else
 			r = r.WithContext(r.Context()) // a copy, because net/http owns the original
 			r.RemoteAddr = addr.String()
-			return addr.Addr(), r
+			return addr.Addr().Unmap(), r
 		}
 	}
 	return s.addrOf(r).Addr(), r
