@@ -92,6 +92,7 @@ func (p *chromiumProfile) open(ctx context.Context, width, height int) (tab, err
 		params any
 	}{
 		{"Page.enable", struct{}{}},
+		{"Page.setLifecycleEventsEnabled", map[string]any{"enabled": true}},
 		{"Emulation.setFocusEmulationEnabled", map[string]any{"enabled": true}},
 	} {
 		if err := t.call(ctx, step.method, step.params, nil); err != nil {
@@ -111,8 +112,30 @@ func (t *chromiumTab) call(ctx context.Context, method string, params, result an
 	return t.rpc.call(ctx, t.session, method, params, result)
 }
 
+// expectLoad expects that another document than today's is loaded. Today's may still be loading.
+func (t *chromiumTab) expectLoad(ctx context.Context) (*expectation, error) {
+	var r struct {
+		FrameTree struct {
+			Frame struct{ ID, LoaderID string }
+		}
+	}
+	if err := t.call(ctx, "Page.getFrameTree", struct{}{}, &r); err != nil {
+		return nil, err
+	}
+	now := r.FrameTree.Frame
+	lifecycle := eventOf(t.session, "Page.lifecycleEvent")
+	return t.rpc.expect(func(method, session string, params json.RawMessage) bool {
+		var ev struct{ FrameID, LoaderID, Name string }
+		return lifecycle(method, session, params) && json.Unmarshal(params, &ev) == nil &&
+			ev.Name == "load" && ev.FrameID == now.ID && ev.LoaderID != now.LoaderID
+	}), nil
+}
+
 func (t *chromiumTab) navigate(ctx context.Context, url string) error {
-	loaded := t.rpc.expect(eventOf(t.session, "Page.loadEventFired"))
+	loaded, err := t.expectLoad(ctx)
+	if err != nil {
+		return err
+	}
 	defer t.rpc.forget(loaded)
 	var r struct{ LoaderID, ErrorText string }
 	if err := t.call(ctx, "Page.navigate", map[string]any{"url": url}, &r); err != nil {
@@ -128,7 +151,10 @@ func (t *chromiumTab) navigate(ctx context.Context, url string) error {
 }
 
 func (t *chromiumTab) reload(ctx context.Context) error {
-	loaded := t.rpc.expect(eventOf(t.session, "Page.loadEventFired"))
+	loaded, err := t.expectLoad(ctx)
+	if err != nil {
+		return err
+	}
 	defer t.rpc.forget(loaded)
 	if err := t.call(ctx, "Page.reload", struct{}{}, nil); err != nil {
 		return err
