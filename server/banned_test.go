@@ -221,7 +221,7 @@ func TestOriginOnLoops(t *testing.T) {
 	needLoops(t)
 	cfg := func() Config {
 		u := handshake.Upgrader{Origins: []string{"https://good.example"}, CheckOrigin: askingUpgrader().CheckOrigin}
-		return Config{Handler: greets("open"), Upgrader: u}
+		return Config{Handler: funcs{}, Upgrader: u}
 	}
 	loops, ref := bothWays(t, cfg)
 	for name, fields := range map[string]string{
