@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -75,12 +76,13 @@ func TestAcceptRate(t *testing.T) {
 // Drain closes the connections evenly over its time.
 func TestDrain(t *testing.T) {
 	const n = 100
-	ts := start(t, Config{Handler: funcs{}, Loops: 1, CloseTimeout: time.Hour})
+	var opened atomic.Int32
+	ts := start(t, Config{Handler: funcs{open: func(LoopConn) { opened.Add(1) }}, Loops: 1, CloseTimeout: time.Hour})
 	var cs []*client
 	for range n {
 		cs = append(cs, ts.dial(t, "/"))
 	}
-	waitFor(t, func() bool { return ts.Stats().Open == n })
+	waitFor(t, func() bool { return opened.Load() == n }) // who comes later is closed at once
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	done := make(chan error, 1)
