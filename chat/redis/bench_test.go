@@ -241,7 +241,7 @@ func BenchmarkChannels(b *testing.B) {
 	}
 }
 
-// manyRooms makes rooms, each of which has a message.
+// manyRooms makes rooms with one message each.
 func manyRooms(e *Engine, n int) (rooms []chat.Conversation) {
 	for i := range n {
 		rooms = append(rooms, chat.RoomConversation(fmt.Sprint("room-", i)))

@@ -137,10 +137,10 @@ func (b *broker) tellPresence(ctx context.Context, node string, changes []presen
 
 func ignore(int, rueidis.RedisResult) {}
 
-// correct returns what must be told where those who were placed are at other nodes, too, which are
-// all dead: they do not count, although what they had is not removed yet, or was removed and has come
-// back with a failover. Otherwise nobody would hear that somebody has come, who was left out of
-// answers, or that somebody has left.
+// correct returns the calls that remove presence at dead nodes. They are needed where a user who was
+// placed is otherwise at dead nodes only: what these had is not removed yet, or a failover has brought
+// it back. Answers leave such a user out, but place.lua takes the user for present, and would tell
+// nobody who joins or leaves.
 func (b *broker) correct(ctx context.Context, node string, placed []presenceChange, others []string) (calls []call) {
 	for k, c := range placed {
 		if others[k] == "" {
@@ -169,8 +169,9 @@ const (
 	recently  = time.Minute
 )
 
-// noteRecent takes note of changes that Redis is being told, in case that connections break: that may
-// be known here before the answer is, which a replaced master has given.
+// noteRecent takes note of changes that Redis is being told, to tell them again if connections break.
+// It comes before the call: the break may be noticed before the answer is read, and the answer may be
+// that of a master that was replaced.
 func (r *roster) noteRecent(changes []presenceChange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
