@@ -202,6 +202,19 @@ func (s *session) profiles() {
 	s.must(stranger.Navigate(s.ctx, s.url))
 	is[any](s, stranger, `localStorage.owner`, nil)
 	s.must(other.Close(s.ctx))
+	for i := range 10 { // a profile's end meets the beginning of a page
+		busy, err := s.b.Profile(s.ctx)
+		s.must(err)
+		var tabs [2]*Tab
+		for j := range tabs {
+			tabs[j], err = busy.Open(s.ctx, 600, 500)
+			s.must(err)
+			s.must(tabs[j].Navigate(s.ctx, s.url))
+		}
+		s.must(tabs[0].Eval(s.ctx, `(setTimeout(() => location.reload()), null)`, nil))
+		s.must(tabs[1].Eval(s.ctx, fmt.Sprintf(`new Promise((done) => setTimeout(() => { location.reload(); done(); }, %d))`, 10*i), nil))
+		s.must(busy.Close(s.ctx))
+	}
 	if asked, err := same.Close(s.ctx, false); asked || err != nil {
 		s.Errorf("closing asked: %t, %v", asked, err)
 	}

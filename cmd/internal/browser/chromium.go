@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 )
 
 // chromium is driven by the Chrome DevTools Protocol.
@@ -71,8 +72,41 @@ type chromiumProfile struct {
 	id  string
 }
 
+// close closes the tabs again while it waits: one that is about to show another document
+// now and then survives, and Chromium (156) waits for its end.
 func (p *chromiumProfile) close(ctx context.Context) error {
-	return p.rpc.call(ctx, "", "Target.disposeBrowserContext", map[string]any{"browserContextId": p.id}, nil)
+	closed := make(chan error, 1)
+	go func() {
+		closed <- p.rpc.call(ctx, "", "Target.disposeBrowserContext", map[string]any{"browserContextId": p.id}, nil)
+	}()
+	again := time.NewTicker(250 * time.Millisecond)
+	defer again.Stop()
+	for {
+		select {
+		case err := <-closed:
+			return err
+		case <-again.C:
+		}
+		if err := p.closeTabs(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+func (p *chromiumProfile) closeTabs(ctx context.Context) error {
+	var r struct {
+		TargetInfos []struct{ TargetID, BrowserContextID string }
+	}
+	if err := p.rpc.call(ctx, "", "Target.getTargets", struct{}{}, &r); err != nil {
+		return err
+	}
+	for _, target := range r.TargetInfos {
+		if target.BrowserContextID == p.id {
+			// An error says that it is gone meanwhile.
+			_ = p.rpc.call(ctx, "", "Target.closeTarget", map[string]any{"targetId": target.TargetID}, nil)
+		}
+	}
+	return nil
 }
 
 func (p *chromiumProfile) open(ctx context.Context, width, height int) (tab, error) {

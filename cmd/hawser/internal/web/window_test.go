@@ -30,7 +30,9 @@ func openWindow(t *testing.T, b *browser.Browser, url string, width, height int)
 		return err
 	})
 	t.Cleanup(func() {
-		if err := w.person.Close(context.Background()); err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		if err := w.person.Close(ctx); err != nil {
 			t.Error(err)
 		}
 	})
