@@ -10,8 +10,9 @@
 //	GET    /admin/bans    ?after=…&limit=…      BansAnswer
 //	POST   /admin/kick    KickRequest           KickAnswer
 //	GET    /admin/limits                        LimitsAnswer
+//	GET    /admin/debug/pprof/…                 profiles and traces, as those of net/http/pprof
 //
-// What is sent and answered is JSON (wire.go). Errors look like those of the chat: PROTOCOL.md,
+// All but profiles is JSON (wire.go). Errors look like those of the chat: PROTOCOL.md,
 // "error".
 //
 // The package does not know where bans are kept, or what a limit does.

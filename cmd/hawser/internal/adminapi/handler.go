@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"net/http/pprof"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -75,7 +76,18 @@ func NewHandler(cfg Config) *Handler {
 	h.handle("GET /admin/bans", h.bans)
 	h.handle("POST /admin/kick", h.kick)
 	h.handle("GET /admin/limits", h.limits)
+	h.mux.Handle("GET /admin/debug/pprof/", http.StripPrefix("/admin", profiles()))
 	return h
+}
+
+// profiles answers with what the runtime measures, for "go tool pprof" and "go tool trace". It
+// does not use http.DefaultServeMux, where package pprof registers itself.
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	return mux
 }
 
 // request is a request of somebody who has a valid key.

@@ -103,7 +103,7 @@ func TestKeyNeeded(t *testing.T) {
 	d := newDesk(t)
 	other, _ := NewKey("ada")
 	for _, secret := range []string{"", other, d.secret + "x", "ada"} {
-		for _, path := range []string{"/admin/bans", "/admin/limits", "/admin/", "/admin/nothing"} {
+		for _, path := range []string{"/admin/bans", "/admin/limits", "/admin/", "/admin/nothing", "/admin/debug/pprof/heap"} {
 			d.now += time.Hour
 			if status, answer := d.ask(secret, "GET", path, ""); status != 401 || !strings.Contains(answer, "key_refused") {
 				t.Errorf("%q, %s: %d %s", secret, path, status, answer)
@@ -126,6 +126,23 @@ func TestKeyNeeded(t *testing.T) {
 		if want == 401 && w.Header().Get("WWW-Authenticate") != "Bearer" {
 			t.Errorf("scheme %q: %v", scheme, w.Header())
 		}
+	}
+}
+
+func TestProfiles(t *testing.T) {
+	d := newDesk(t)
+	for path, begin := range map[string]string{
+		"heap":              "\x1f\x8b", // gzip
+		"goroutine?debug=1": "goroutine profile:",
+		"trace?seconds=0.1": "go 1.",
+		"":                  "<html>",
+	} {
+		if status, answer := d.ask(d.secret, "GET", "/admin/debug/pprof/"+path, ""); status != 200 || !strings.HasPrefix(answer, begin) {
+			t.Errorf("%s: %d %.40q", path, status, answer)
+		}
+	}
+	if status, _ := d.ask(d.secret, "GET", "/admin/debug/pprof/nothing", ""); status != 404 {
+		t.Errorf("an unknown profile: %d", status)
 	}
 }
 
