@@ -3,7 +3,9 @@ package bolt
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Writers whose jobs are done together, and who then bring the next ones, share a
@@ -12,6 +14,7 @@ func TestWritersStayTogether(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // where they come one after the other
 	const writers, rounds = 16, 50
 	s := &Store{}
+	s.commits.clock = newJumpyClock()
 	s.commits.wake.L = &s.commits.mu
 	var done sync.Map // channels by job
 	var wg sync.WaitGroup
@@ -41,4 +44,40 @@ func TestWritersStayTogether(t *testing.T) {
 	if batches > 2*rounds {
 		t.Errorf("%d batches; want one for each of %d rounds, or two", batches, rounds)
 	}
+}
+
+// Writers who come one by one, in every moment that the committer leaves them, do not keep it
+// from writing.
+func TestWritersWithoutEnd(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	s := &Store{}
+	clock := &tickingClock{jumpyClock: newJumpyClock()}
+	s.commits.clock = clock
+	s.commits.wake.L = &s.commits.mu
+	var over atomic.Bool
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !over.Load() {
+			if err := s.queue(&job{}); err != nil {
+				t.Error(err)
+			}
+			runtime.Gosched()
+		}
+	})
+	jobs, _, _ := s.commits.take(true)
+	over.Store(true)
+	wg.Wait()
+	if len(jobs) > 10 {
+		t.Errorf("the first of %d waited for the last", len(jobs))
+	}
+}
+
+// tickingClock goes on by a millisecond whenever it is looked at.
+type tickingClock struct {
+	*jumpyClock
+	looks atomic.Int64
+}
+
+func (c *tickingClock) Monotonic() time.Duration {
+	return time.Duration(c.looks.Add(1)) * time.Millisecond
 }

@@ -45,6 +45,10 @@ type job struct {
 // them need not wait long for the last.
 const maxBatch = 1024
 
+// gatherFor is how long jobs wait for others that are about to come. On a busy machine it is
+// one round of all that can run.
+const gatherFor = 2 * time.Millisecond
+
 // flushAfter is how long what is not urgent waits for a transaction that is about something
 // else.
 const flushAfter = 500 * time.Millisecond
@@ -52,6 +56,8 @@ const flushAfter = 500 * time.Millisecond
 // committer does the jobs. One goroutine writes them, and answers in the order in which it
 // wrote.
 type committer struct {
+	clock chat.Clock
+
 	mu   sync.Mutex
 	wake sync.Cond
 	// Guarded by mu.
@@ -73,6 +79,7 @@ type committer struct {
 var errClosed = errors.New("chat/bolt: the store is closed")
 
 func (s *Store) startCommitter() {
+	s.commits.clock = s.clock
 	s.commits.wake.L = &s.commits.mu
 	s.commits.over = make(chan struct{})
 	go s.commit()
@@ -203,12 +210,16 @@ func (c *committer) take(wait bool) (batch []*job, due, last bool) {
 	}
 	// Those whose jobs were done together bring their next ones one after the other, and
 	// the first of them must not get a transaction of its own while the others are about
-	// to come.
+	// to come. While others bring some all the time, there is no end of that.
+	until := c.clock.Monotonic() + gatherFor
 	for found := 0; found < len(c.waiting) && len(c.waiting) < maxBatch; {
 		found = len(c.waiting)
 		c.mu.Unlock()
 		runtime.Gosched()
 		c.mu.Lock()
+		if c.clock.Monotonic() >= until {
+			break
+		}
 	}
 	n, size := 0, 0
 	for n < len(c.waiting) && n < maxBatch {
