@@ -4,7 +4,6 @@ package server
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -31,11 +30,11 @@ type mass struct {
 	first    atomic.Int64 // connections that have received a message
 
 	mu   sync.Mutex
-	ends map[wsproto.CloseCode]int // Guarded by mu. Connections that ended, by code.
+	ends endCounts // Guarded by mu
 }
 
 func newMass(path string, from *sources) (*mass, error) {
-	m := &mass{path: path, from: from, ends: map[wsproto.CloseCode]int{}}
+	m := &mass{path: path, from: from, ends: endCounts{}}
 	var err error
 	m.Server, err = New(Config{Handler: m, PingInterval: Off, MaxMessage: 1 << 20, MaxControlRate: Off, AssemblyTimeout: Off, WriteTimeout: Off})
 	return m, err
@@ -46,27 +45,26 @@ func (m *mass) OnOpen(LoopConn) { m.open.Add(1) }
 func (m *mass) OnMessage(c LoopConn, op frame.Opcode, p []byte) {
 	m.messages.Add(1)
 	if c.Value() == nil {
-		c.SetValue(true)
+		var server byte
+		if len(p) > 0 {
+			server = p[0]
+		}
+		c.SetValue(server)
 		m.first.Add(1)
 	}
 }
 
 func (m *mass) OnClose(c LoopConn, err error) {
 	m.open.Add(-1)
-	code := wsproto.CloseAbnormal
-	var closed *CloseError
-	if errors.As(err, &closed) {
-		code = closed.Code
-	}
 	m.mu.Lock()
-	m.ends[code]++
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	m.ends.add(endingOf(c, err), time.Now())
 }
 
 func (m *mass) ended(code wsproto.CloseCode) int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.ends[code]
+	return m.ends.of(code)
 }
 
 // sources are the addresses 127.0.N.1 to 127.0.N.250, used in turn: each has 28,000
@@ -78,6 +76,11 @@ type sources struct {
 
 func (s *sources) dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	d := net.Dialer{
+		// Go's default is a probe every 15 s on each connection. For hundreds of thousands of
+		// them on one machine, probes come in bursts that the queues of the loopback device
+		// do not hold (net.core.netdev_max_backlog): the same ones are dropped each time, and
+		// after nine of them the system ends a connection that nothing is wrong with.
+		KeepAlive: -1,
 		LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, s.network, byte(1+s.next.Add(1)%250))},
 		Control: func(_, _ string, raw syscall.RawConn) (err error) {
 			// The port is chosen when the destination is known: it may be in use for another.

@@ -8,14 +8,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hawser-ws/hawser/frame"
-	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // held is what a process that holds connections says of them.
@@ -24,11 +25,19 @@ type held struct {
 	Reached         int64 // have received a message
 	Silent          int   // have not answered the last ping
 	Messages        int64
-	GoingAway       int // ended with 1001
-	Ended           int // with anything
+	Ended           []ended
 	Resident        int64
 	Took            time.Duration // the last command
 	Failed, Limited string        // what went wrong, and which limit that was
+}
+
+// ends sums up what they say of ended connections.
+func (h *held) ends() endCounts {
+	es := endCounts{}
+	for _, e := range h.Ended {
+		es.merge(e)
+	}
+	return es
 }
 
 // holdOpen opens connections to an address, from sources of its own. It says what it
@@ -49,12 +58,9 @@ func holdOpen(args []string) error {
 	start := time.Now()
 	_, failed := m.dialAll(args[0], n)
 	say := func(failed error, took time.Duration, silent int) {
-		h := held{Silent: silent, Open: m.open.Load(), Reached: m.first.Load(), Messages: m.messages.Load(), GoingAway: m.ended(wsproto.CloseGoingAway),
-			Resident: residentOf(os.Getpid()), Took: took}
+		h := held{Silent: silent, Open: m.open.Load(), Reached: m.first.Load(), Messages: m.messages.Load(), Resident: residentOf(os.Getpid()), Took: took}
 		m.mu.Lock()
-		for _, n := range m.ends {
-			h.Ended += n
-		}
+		h.Ended = slices.Collect(maps.Values(m.ends))
 		m.mu.Unlock()
 		if failed != nil {
 			h.Failed, h.Limited = failed.Error(), limitBehind(failed)
@@ -74,15 +80,20 @@ func holdOpen(args []string) error {
 			}
 			took, silent = m.pingAll(limit)
 		case "fanout":
-			failed = m.sendUnreached()
+			server, err := strconv.ParseUint(argument, 10, 8)
+			if err != nil {
+				return err
+			}
+			failed = m.sendUnreached(byte(server))
 		}
 		say(failed, took, silent)
 	}
 	return nil
 }
 
-// sendUnreached has one connection speak to its group that has not heard of any.
-func (m *mass) sendUnreached() error {
+// sendUnreached has a connection that has received nothing speak to its group, and so gives
+// its server a number.
+func (m *mass) sendUnreached(server byte) error {
 	var from Conn
 	for _, l := range m.loops {
 		l.call(func() {
@@ -96,7 +107,7 @@ func (m *mass) sendUnreached() error {
 	if from == (Conn{}) {
 		return errors.New("every connection has received a message already")
 	}
-	return from.Send(frame.Text, []byte("to all of this process"))
+	return from.Send(frame.Binary, []byte{server})
 }
 
 // limitBehind names what the machine has run out of, if that is what an error says.

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hawser-ws/hawser/wsproto"
 )
 
 // machine is what all processes together take.
@@ -113,8 +115,7 @@ func (s *scale) add(sum *held, i int) (one held) {
 	sum.Reached += one.Reached
 	sum.Silent += one.Silent
 	sum.Messages += one.Messages
-	sum.GoingAway += one.GoingAway
-	sum.Ended += one.Ended
+	sum.Ended = append(sum.Ended, one.Ended...)
 	sum.Resident += one.Resident
 	sum.Took = max(sum.Took, one.Took)
 	return one
@@ -149,10 +150,10 @@ func (s *scale) fanOut(open int64) (now held, took time.Duration) {
 			fmt.Fprintln(c.in, "")
 			var one held
 			s.add(&one, i)
-			if one.Reached == one.Open {
+			if one.Reached >= one.Open {
 				continue
 			}
-			fmt.Fprintln(c.in, "fanout")
+			fmt.Fprintln(c.in, "fanout", round+1)
 			s.add(&one, i)
 			break
 		}
@@ -169,9 +170,9 @@ func (s *scale) fanOut(open int64) (now held, took time.Duration) {
 	return now, took
 }
 
-// drain ends the servers and returns what the clients saw. Each server has ten seconds for
-// its drain, so only as many of them are ended at a time as there are processors.
-func (s *scale) drain(open int64) (now held, took time.Duration) {
+// drain ends the servers and returns how the clients' connections ended. Each server has ten
+// seconds for its drain, so only as many of them are ended at a time as there are processors.
+func (s *scale) drain(open int64) (gone endCounts, took time.Duration) {
 	start := time.Now()
 	turn := make(chan struct{}, runtime.NumCPU())
 	var all sync.WaitGroup
@@ -188,11 +189,12 @@ func (s *scale) drain(open int64) (now held, took time.Duration) {
 	all.Wait()
 	took = time.Since(start)
 	for deadline := time.Now().Add(patienceFor(open)); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if now = s.tell(""); int64(now.Ended) == open {
+		now := s.tell("")
+		if gone = now.ends(); now.Open == 0 {
 			break
 		}
 	}
-	return now, took
+	return gone, took
 }
 
 // TestScale is "make scale": so many connections on several processes of wsecho,
@@ -200,7 +202,7 @@ func (s *scale) drain(open int64) (now held, took time.Duration) {
 func TestScale(t *testing.T) {
 	want := setting(t, "CONNS", strconv.Atoi, 200_000)
 	perServer, perClient := each(t)
-	const expected = 10 << 10 // bytes for both ends of a connection
+	const expected = 13 << 10 // bytes for both ends of a connection
 	if free := field("/proc/meminfo", "MemAvailable:") << 10; int64(want)*expected > free {
 		t.Fatalf("what stops it is memory: %d connections take about %d MiB, both ends included, and %d MiB are available", want, want*expected>>20, free>>20)
 	}
@@ -210,12 +212,12 @@ func TestScale(t *testing.T) {
 	empty, emptyServers := machineNow(), s.resident()
 	start := time.Now()
 	got := s.connect(want, perClient)
-	took := time.Since(start)
+	opened := time.Since(start)
 	time.Sleep(5 * time.Second) // what the handshakes left behind is released
 	got = s.tell("")
-	t.Logf("%d connections in %v, on %d servers, from %d processes", got.Open, took.Round(time.Millisecond), len(s.servers), len(s.holders))
+	t.Logf("%d connections in %v, on %d servers, from %d processes", got.Open, opened.Round(time.Millisecond), len(s.servers), len(s.holders))
 	if got.Open != int64(want) {
-		t.Errorf("%d connections are held; want %d", got.Open, want)
+		t.Errorf("%d connections are held; want %d:%s", got.Open, want, got.ends().describe(wsproto.CloseGoingAway))
 	}
 	s.account(got, empty, emptyServers)
 
@@ -224,16 +226,17 @@ func TestScale(t *testing.T) {
 	if pinged.Silent > 0 {
 		t.Errorf("%d connections did not answer a ping within %v", pinged.Silent, patienceFor(got.Open))
 	}
-	var reached, gone held
-	reached, took = s.fanOut(got.Open)
+	reached, took := s.fanOut(got.Open)
 	t.Logf("fan-out: %d of %d received %d messages in %v, %.0f a second", reached.Reached, got.Open, reached.Messages, took.Round(time.Millisecond), float64(reached.Messages)/took.Seconds())
 	if reached.Reached != got.Open || reached.Messages != got.Open {
 		t.Error("want one message for each")
 	}
-	gone, took = s.drain(got.Open)
-	t.Logf("drained in %v: %d ended with 1001, %d otherwise", took.Round(time.Millisecond), gone.GoingAway, gone.Ended-gone.GoingAway)
-	if int64(gone.GoingAway) != got.Open {
-		t.Errorf("want 1001 for all %d", got.Open)
+	counters := tcpCounters()
+	gone, took := s.drain(reached.Open)
+	away := gone.of(wsproto.CloseGoingAway)
+	t.Logf("drained in %v: %d ended with 1001, %d otherwise; the kernel's TCP: %s", took.Round(time.Millisecond), away, gone.all()-away, troublesSince(counters))
+	if int64(away) != got.Open {
+		t.Errorf("want 1001 for all %d:%s", got.Open, gone.describe(wsproto.CloseGoingAway))
 	}
 }
 
