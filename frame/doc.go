@@ -13,7 +13,7 @@
 //	case n == 0:
 //		return nil // b ends inside the header
 //	}
-//	payload := b[n : n+int(h.Length)] // check first that b has so many, and that they are wanted
+//	payload := b[n : n+int(h.Length)] // check first that b is that long, and that the frame is acceptable
 //	if h.Masked {
 //		frame.Mask(payload, h.Key)
 //	}

@@ -58,9 +58,9 @@ func appendExtra(dst []byte, h http.Header) []byte {
 // requests by themselves. The request must be a GET over HTTP/1.1 and not over TLS, have a
 // target that begins with a slash, a valid Host, and no body.
 //
-// It accepts nothing that Verify does not accept, but leaves to Verify whatever takes more
-// than f: ok is false if the request is refused, or if a function of u must be asked, which
-// wants it as an http.Request. Neither the answer nor the Result holds a part of f.
+// It accepts nothing that Verify does not accept, but leaves to Verify whatever needs more
+// than f: ok is false if the request is refused, or if a function of u must be called, which
+// takes an http.Request. Neither the answer nor the Result holds a part of f.
 func (u *Upgrader) AppendAnswer(dst []byte, f *Fields) (answered []byte, res Result, ok bool) {
 	if u.Subprotocol != nil || u.Header != nil || u.Deflate.check() != nil {
 		return dst, Result{}, false
@@ -78,7 +78,7 @@ func (u *Upgrader) AppendAnswer(dst []byte, f *Fields) (answered []byte, res Res
 }
 
 // AppendAnswerTo is AppendAnswer for a request that has been parsed into an http.Request, so
-// that u's functions can be asked. refusal is what Upgrade would answer, or nil.
+// that u's functions can be called. refusal is what Upgrade would answer, or nil.
 func (u *Upgrader) AppendAnswerTo(dst []byte, r *http.Request) (answered []byte, res Result, refusal *Error) {
 	f := fieldsOf(r)
 	if refusal = u.checkRequest(r, f); refusal != nil {

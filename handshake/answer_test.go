@@ -57,7 +57,7 @@ func TestAppendAnswer(t *testing.T) {
 	}
 }
 
-// A function that wants the request is not passed over.
+// A function that takes the request is not skipped.
 func TestAppendAnswerCallsNothing(t *testing.T) {
 	admit := func(*http.Request, string) error { return nil }
 	for name, u := range map[string]*Upgrader{

@@ -26,7 +26,7 @@ func answered(t *testing.T, url string, o DialOptions) (host, authorization stri
 	return host, r.Header.Get("Authorization")
 }
 
-// Host is sent in place of the URL's, once.
+// Host is sent once, in place of the URL's.
 func TestDialHost(t *testing.T) {
 	for given, want := range map[string]string{
 		"": "the address", "chat.example": "chat.example", "chat.example:8443": "chat.example:8443", "[2001:db8::1]:81": "[2001:db8::1]:81",
@@ -61,7 +61,8 @@ func TestDialUser(t *testing.T) {
 	}
 }
 
-// What is meant for one host is not shown to the next, nor to where that leads.
+// Headers meant for one host are sent neither to the next host nor to the one
+// that it redirects to.
 func TestDialHostRedirected(t *testing.T) {
 	w := &web{answers: map[string]string{
 		"a.example:80/":  moved("302", "/2"),

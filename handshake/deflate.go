@@ -13,9 +13,9 @@ import (
 // allows the largest windows, and lets the client, but not the server, refer back to its
 // earlier messages.
 type DeflateOptions struct {
-	// ServerContextTakeover lets the server refer back to its earlier messages, of
-	// which each end then keeps 1<<ServerMaxWindowBits bytes. Without it, a server
-	// answers with server_no_context_takeover, and a client asks for that.
+	// ServerContextTakeover lets the server refer back to its earlier messages. Each end
+	// then keeps 1<<ServerMaxWindowBits bytes of them. Without it, a server answers with
+	// server_no_context_takeover, and a client asks for that.
 	ServerContextTakeover bool
 
 	// ClientNoContextTakeover keeps the client from referring back to its earlier

@@ -131,7 +131,7 @@ func TestUpgradeDeflate(t *testing.T) {
 	}
 }
 
-// Options that RFC 7692 has no words for are the server's own fault.
+// Options that RFC 7692 cannot express are the server's own fault.
 func TestUpgradeDeflateMisuse(t *testing.T) {
 	for _, c := range []struct {
 		o    DeflateOptions
@@ -260,8 +260,8 @@ func TestDialDeflateRefuses(t *testing.T) {
 	}
 }
 
-// Any two option sets come to an agreement that both ends know alike, and that
-// is within the limits of both.
+// Any two option sets lead to an agreement that is the same on both ends and
+// within the limits of both.
 func TestDeflateBothRoles(t *testing.T) {
 	var all []*DeflateOptions
 	for _, server := range []uint8{0, 8, 11, 15} {

@@ -16,12 +16,12 @@ import (
 	"strings"
 )
 
-// DialOptions configure Dial. The zero value, or nil, connects directly and asks for no
+// DialOptions configure Dial. The zero value, or nil, connects directly and offers no
 // subprotocol and no extension. Dial does not modify them.
 type DialOptions struct {
 	// Header holds additional header fields to send, such as Origin, Cookie and
-	// Authorization. The handshake's own fields are not allowed; for Host there is the
-	// field below.
+	// Authorization. The handshake's own fields are not allowed; Host has a field of its
+	// own below.
 	Header http.Header
 
 	// Host, if set, is sent as the Host header instead of the URL's host and port. This

@@ -11,9 +11,9 @@ import (
 
 // DialHTTP2 opens a WebSocket on a stream of an HTTP/2 connection (RFC 8441 §5). The
 // connection is the transport's, which must be able to send an extended CONNECT request, as
-// golang.org/x/net/http2.Transport can; ws URLs ask it for http, wss URLs for https. Of o it
-// uses Header, Host, Jar, Subprotocols and Deflate: the rest is the transport's concern.
-// Redirects are not followed.
+// golang.org/x/net/http2.Transport can; ws URLs ask it for http, wss URLs for https. It uses
+// only Header, Host, Jar, Subprotocols and Deflate of o: the rest is the transport's
+// concern. Redirects are not followed.
 //
 // The caller owns the stream. Its Read and Write carry frames, and may be called at the same
 // time as each other and as Close. Close ends what is sent with END_STREAM, and abandons

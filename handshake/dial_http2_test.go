@@ -76,7 +76,7 @@ func TestDialHTTP2(t *testing.T) {
 	}
 }
 
-// What a server answers wrongly, or refuses, is an Error.
+// A wrong answer, or a refusal, is an Error.
 func TestDialHTTP2Refused(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer http.HandlerFunc

@@ -152,7 +152,7 @@ func TestDialRequest(t *testing.T) {
 	}
 }
 
-// Two keys differ when nobody says where they come from.
+// Without a given source, two keys differ.
 func TestDialKeyIsRandom(t *testing.T) {
 	o := &DialOptions{}
 	_, a, err1 := o.request(target{}, nil)
@@ -162,7 +162,7 @@ func TestDialKeyIsRandom(t *testing.T) {
 	}
 }
 
-// What is wrong with the call is found out before anything is dialed.
+// A mistake in the call is reported before anything is dialed.
 func TestDialMisuse(t *testing.T) {
 	for name, c := range map[string]struct {
 		url  string
@@ -216,7 +216,7 @@ func TestDialRefused(t *testing.T) {
 	}
 }
 
-// A context that ends closes the connection at whatever stage the handshake is.
+// A context that ends closes the connection at any stage of the handshake.
 func TestDialCancel(t *testing.T) {
 	// Each stage returns DialContext, and cancels when it is reached.
 	stages := map[string]struct {
@@ -344,7 +344,7 @@ func TestDialContextEndsLater(t *testing.T) {
 	assertTalk(t, nc, (<-outcomes).nc)
 }
 
-// watched is a connection that tells what Dial did to it.
+// watched is a connection that records what Dial did to it.
 type watched struct {
 	net.Conn
 	ctx    context.Context

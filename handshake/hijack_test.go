@@ -84,7 +84,7 @@ func TestUpgradeUnwraps(t *testing.T) {
 	}
 }
 
-// What cannot be hijacked is found out before a 101 is on the wire.
+// A connection that cannot be hijacked is detected before a 101 is on the wire.
 func TestUpgradeNotHijackable(t *testing.T) {
 	for _, wrap := range []func(http.ResponseWriter) http.ResponseWriter{
 		func(w http.ResponseWriter) http.ResponseWriter { return w },
@@ -126,7 +126,8 @@ func TestUpgradeWriteFails(t *testing.T) {
 	}
 }
 
-// HTTP/2 reaches a handler with a request that no head of HTTP/1.1 can spell.
+// An HTTP/2 request that reaches a handler may have a head that HTTP/1.1 cannot
+// express.
 func TestUpgradeHTTP2(t *testing.T) {
 	r := parsed(t, hello+"\r\n")
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/2.0", 2, 0

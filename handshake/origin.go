@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// VerifyOrigin returns an error if a web page sent the request that may not connect.
+// VerifyOrigin returns an error if the request was sent by a web page that may not connect.
 // Upgrade does this itself; VerifyOrigin is for an application's other endpoints.
 func (u *Upgrader) VerifyOrigin(r *http.Request) error {
 	if err := u.checkOrigin(r); err != nil {
@@ -47,7 +47,7 @@ func (u *Upgrader) checkOrigin(r *http.Request) *Error {
 // SameHost is a CheckOrigin, and the default one. It admits the pages of the request's
 // own host: those whose Origin has the host and port of the Host header, where a port
 // that is the scheme's default may be left out. Over TLS, Origin must be https; without,
-// it may be either, because a proxy may have ended the client's TLS.
+// it may be either, because a proxy may have terminated the client's TLS.
 //
 // A proxy must pass the Host that the browser sent (in nginx: proxy_set_header Host
 // $http_host), and so must a load balancer. If yours do not, list the site's origins in

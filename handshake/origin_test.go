@@ -74,7 +74,7 @@ func TestH11AbsoluteForm(t *testing.T) {
 	assertUpgrade(t, &Upgrader{Origins: []string{"http://good.example"}}, raw)
 }
 
-// textAddr is an address as a listener of somebody else's may spell it.
+// textAddr is an address as another library's listener may spell it.
 type textAddr string
 
 func (textAddr) Network() string  { return "tcp" }

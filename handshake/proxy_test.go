@@ -42,8 +42,8 @@ func relay(t *testing.T, to dialer) (addr string, asked <-chan string) {
 	return srv.Listener.Addr().String(), names
 }
 
-// Through a proxy it is still the URL's host whose certificate is verified and
-// whom the request is for.
+// Through a proxy, the request is still for the URL's host, and the certificate
+// that is verified is that host's.
 func TestDialProxy(t *testing.T) {
 	ca := newAuthority(t)
 	seen := make(chan string, 1)

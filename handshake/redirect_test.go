@@ -80,8 +80,8 @@ func TestDialRedirects(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
-	// What was meant for a.example is not shown to b.example, nor to where
-	// that leads.
+	// Headers meant for a.example are sent neither to b.example nor to the host
+	// that it redirects to.
 	credentials := " Basic bWU6c2VjcmV0"
 	want := []string{
 		"a.example/" + credentials, "a.example/2?x=1" + credentials, "a.example/3" + credentials, "A.example/4" + credentials,
@@ -191,8 +191,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// From ws to wss on one host nothing is dropped: it becomes safer, not known to
-// anybody else.
+// From ws to wss on one host nothing is dropped: the connection becomes safer,
+// and no other host learns anything.
 func TestDialRedirectToTLS(t *testing.T) {
 	ca := newAuthority(t)
 	seen := make(chan *http.Request, 1)

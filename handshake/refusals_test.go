@@ -30,7 +30,7 @@ func decisions(t *testing.T, role string) map[string]string {
 	return rows
 }
 
-// matchRows wants one test for each row and one row for each test.
+// matchRows requires one test for each row and one row for each test.
 func matchRows[T any](t *testing.T, rows map[string]string, tests map[string]T) {
 	t.Helper()
 	for id := range rows {
@@ -129,7 +129,7 @@ func statusOf(t *testing.T, addr, raw string) string {
 	return strconv.Itoa(rep.StatusCode)
 }
 
-// What is behind an empty body is frames.
+// The bytes after an empty body are frames.
 func TestH27EmptyBody(t *testing.T) {
 	frame := "\x81\x82\x01\x02\x03\x04ik"
 	if _, o := assertUpgrade(t, &Upgrader{}, with("Content-Length: 0")+frame); string(o.left) != frame {

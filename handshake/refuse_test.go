@@ -45,7 +45,8 @@ func TestRefuse(t *testing.T) {
 	}
 }
 
-// A request over HTTP/2 is told what it should be, and its connection goes on.
+// The answer to a request over HTTP/2 says what it should be, and its connection
+// goes on.
 func TestHTTP2(t *testing.T) {
 	var conns atomic.Int32
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

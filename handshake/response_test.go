@@ -84,7 +84,8 @@ func TestDialAccepts(t *testing.T) {
 	}
 }
 
-// Byte by byte: nothing of the handshake is left over, nothing behind it lost.
+// Byte by byte: nothing of the handshake is left over, and nothing after it is
+// lost.
 func TestDialSplit(t *testing.T) {
 	o := DialOptions{Rand: strings.NewReader("the sample nonce")}
 	raw := strings.Replace(agreed, "ACCEPT", AcceptKey("dGhlIHNhbXBsZSBub25jZQ=="), 1) + "\x81\x02hi"
@@ -183,7 +184,7 @@ func TestDialRefusals(t *testing.T) {
 	}
 }
 
-// What is no answer at all is no *Error.
+// Bytes that are no answer at all give no *Error.
 func TestDialNoAnswer(t *testing.T) {
 	endless := "HTTP/1.1 101 Switching Protocols\r\n" + strings.Repeat("X: "+strings.Repeat("y", 1000)+"\r\n", 17)
 	for name, c := range map[string]struct{ raw, want string }{

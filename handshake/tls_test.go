@@ -77,8 +77,8 @@ func (a *authority) issue(t *testing.T, content x509.Certificate) tls.Certificat
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}
 }
 
-// serveTLS upgrades on loopback with cfg. Its DialContext leads there from
-// whatever name, and its log has one line for each failed TLS handshake.
+// serveTLS upgrades on loopback with cfg. Its DialContext connects there for
+// any name, and its log has one line for each failed TLS handshake.
 func serveTLS(t *testing.T, u *Upgrader, cfg *tls.Config) (to dialer, outcomes <-chan outcome, failures <-chan string) {
 	t.Helper()
 	srv, outcomes := upgrading(t, u)

@@ -25,9 +25,9 @@ type Result struct {
 }
 
 // Upgrader answers opening handshakes (RFC 6455 §4.2). Its zero value is ready for use:
-// no subprotocol, no compression, and of web pages it admits only those of the request's
-// own host. It may serve many requests at once; its fields must not be changed after
-// the first one.
+// no subprotocol, no compression, and the only web pages that it admits are those of the
+// request's own host. It may serve many requests at once; its fields must not be changed
+// after the first one.
 type Upgrader struct {
 	// Subprotocols are those that the server supports, in order of preference. The first
 	// one that the client offered is selected. If the client offered none of them, the

@@ -69,7 +69,7 @@ func upgrading(t testing.TB, u *Upgrader) (*httptest.Server, <-chan outcome) {
 	return srv, ch
 }
 
-// reply is a parsed response and the connection behind it.
+// reply is a parsed response and its connection.
 type reply struct {
 	*http.Response
 	body string
@@ -104,7 +104,7 @@ func send(t *testing.T, addr string, raw ...string) reply {
 	return reply{resp, string(body), nc, br}
 }
 
-// assertUpgrade sends raw and wants a connection.
+// assertUpgrade sends raw and requires a connection.
 func assertUpgrade(t *testing.T, u *Upgrader, raw ...string) (reply, outcome) {
 	t.Helper()
 	addr, outcomes := serve(t, u)
@@ -119,7 +119,7 @@ func assertUpgrade(t *testing.T, u *Upgrader, raw ...string) (reply, outcome) {
 	return rep, o
 }
 
-// assertRefusal sends raw and wants status, a reason that holds every one of
+// assertRefusal sends raw and requires status, a reason that holds every one of
 // mention, the same reason in Upgrade's error, and the connection closed.
 func assertRefusal(t *testing.T, u *Upgrader, raw string, status int, mention ...string) reply {
 	t.Helper()
@@ -275,7 +275,7 @@ func TestUpgradeLeft(t *testing.T) {
 	})
 }
 
-// Bytes that come while the handler runs are read by net/http in the
+// Bytes that arrive while the handler runs are read by net/http in the
 // background, and must not get lost between it and nc.
 func TestUpgradeLeftDuringHandler(t *testing.T) {
 	entered, proceed := make(chan bool), make(chan bool)

@@ -138,7 +138,7 @@ func readFrames(b []byte) []string {
 
 func a(n int) string { return strings.Repeat("a", n) }
 
-// conversation is what a peer sends and what comes of it.
+// conversation is what a peer sends and the result.
 type conversation struct {
 	name string
 	in   []string // as frames takes them
@@ -222,7 +222,7 @@ func TestConversations(t *testing.T) {
 }
 
 // F20: split in two at every offset, byte by byte, and in random pieces, a
-// conversation comes to the same.
+// conversation has the same result.
 func TestF20Splits(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -259,8 +259,8 @@ func TestF20Splits(t *testing.T) {
 	})
 }
 
-// What is wrong in a header or a character fails the connection at that byte,
-// with nothing behind it.
+// An error in a header or a character fails the connection at that byte, and
+// nothing follows it.
 func TestFailsAtOnce(t *testing.T) {
 	for _, c := range []struct {
 		name, wire string

@@ -27,7 +27,7 @@ func newDeflateConn(role Role, d Deflate) *Conn {
 // Off turns a number of Config off.
 const Off = -1
 
-// prose makes n bytes of text in which much comes again, at all distances.
+// prose makes n bytes of text with many repetitions, at all distances.
 func prose(r *rand.Rand, n int) []byte {
 	words := strings.Fields("the quick brown fox jumps over a lazy dog and then some other animal of the wood sleeps while it rains")
 	var b []byte
@@ -52,8 +52,8 @@ func eachDeflate(t *testing.T, f func(t *testing.T, d Deflate)) {
 	}
 }
 
-// What either side sends, with any parameters, whole, in fragments or
-// prepared, the other reads.
+// Each side reads what the other sends, with any parameters: whole, in
+// fragments or prepared.
 func TestDeflateBothWays(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -127,7 +127,7 @@ func TestWindowAdd(t *testing.T) {
 	}
 }
 
-// What is sent stays within the window that was promised, and can be read by a
+// Sent data stays within the window that was promised, and can be read by a
 // decoder that shares no code with the encoder.
 func TestDeflateWindow(t *testing.T) {
 	seed := rand.Uint64()
@@ -234,7 +234,7 @@ func TestDeflateInput(t *testing.T) {
 			if len(got) == 0 || got[0] != c.want {
 				t.Errorf("%q; want %s", got, c.want)
 			}
-			// Byte by byte it comes to the same.
+			// Byte by byte, the result is the same.
 			if len(c.z) < 100 {
 				var pieces [][]byte
 				for _, b := range compressedFrames(c.z) {
@@ -248,7 +248,7 @@ func TestDeflateInput(t *testing.T) {
 	}
 }
 
-// Z01: what a bomb makes the connection hold is at most twice the limit.
+// Z01: a bomb makes the connection hold at most twice the limit.
 func TestZ01Memory(t *testing.T) {
 	var z bytes.Buffer
 	w, _ := flate.NewWriter(&z, flate.BestSpeed)
@@ -292,7 +292,7 @@ func TestZ06ReuseAfterError(t *testing.T) {
 		if got := transcript(a, compressedFrames([]byte{0xff, 0xff})); got[0] != "failed 1007" {
 			t.Fatal(got)
 		}
-		// A reference into what another connection said must not resolve.
+		// A reference into another connection's data must not resolve.
 		if got := transcript(b, compressedFrames([]byte{0x4a, 0x04, 0x62, 0x00})); got[0] != "failed 1007" {
 			t.Fatal(got)
 		}

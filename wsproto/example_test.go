@@ -10,7 +10,7 @@ import (
 // A conversation between both ends, without a network: the client says hello and closes.
 func Example() {
 	var client, server wsproto.Conn
-	client.Init(&wsproto.Config{Role: wsproto.Client, MaskKey: func() uint32 { return 0x3d21fa37 }}) // random in earnest
+	client.Init(&wsproto.Config{Role: wsproto.Client, MaskKey: func() uint32 { return 0x3d21fa37 }}) // must be random in real programs
 	server.Init(&wsproto.Config{Role: wsproto.Server})
 
 	b, err := client.AppendMessage(nil, frame.Text, []byte("hello"))

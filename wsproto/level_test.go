@@ -44,7 +44,7 @@ func TestCompressLevel(t *testing.T) {
 	}
 }
 
-// The owner of a Config chooses for each message whether it is compressed.
+// The owner of a Config chooses for each message whether to compress it.
 func TestCompressChoice(t *testing.T) {
 	p := bytes.Repeat([]byte("again "), 100)
 	cfg := &Config{}

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 )
 
-// What one side sends, the other reads.
+// Each side reads what the other sends.
 func TestSend(t *testing.T) {
 	forBothRoles(t, func(t *testing.T, role Role) {
 		c, peer := newConn(role), newConn(1-role)

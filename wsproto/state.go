@@ -46,15 +46,14 @@ const (
 	inPayload
 )
 
-// AppendState appends the state of the connection to dst and returns the extended slice, so
-// that another process can go on from there with RestoreState: the negotiated
-// compression, what has arrived of an incomplete frame or message, the message that is being
-// sent in fragments, the windows of both compressors, and how far the closing handshake has
-// come. It is in the format of the given version, which both processes must know. c is not
-// modified, and may also go on itself.
+// AppendState appends the state of the connection to dst and returns the extended slice, so that
+// another process can go on from there with RestoreState: the negotiated compression, the received
+// part of an incomplete frame or message, the message that is being sent in fragments, the windows
+// of both compressors, and how far the closing handshake has come. It is in the format of the given
+// version, which both processes must know. c is not modified, and may also go on itself.
 //
-// The state holds what the peers have said, and must be kept as secret as that. It is up to
-// 64 KiB, with compression, and the incomplete message long.
+// The state contains message data and must be kept as secret as that. Its size is that of the
+// incomplete message plus, with compression, up to 64 KiB.
 //
 // AppendState panics if input from Feed has not been read (Unread takes it back), if Output has
 // not been taken, or if the version is not known.
@@ -68,7 +67,7 @@ func (c *Conn) AppendState(dst []byte, version int) []byte {
 	case w != nil && len(w.out) > 0:
 		panic("wsproto: AppendState before Output")
 	}
-	// What is unfinished when no more is read will not be read either; see forgetInput.
+	// If no more is read, an unfinished message will not be read either; see forgetInput.
 	unfinished := w.unfinished() && !c.failed && !c.closeReceived
 	flags := c.configFlags()
 	for _, f := range []struct {
@@ -156,9 +155,9 @@ func (w *work) appendFrame(dst []byte) []byte {
 // limits may differ: they apply from the next frame on. UseDeflate must not be called; the
 // state says what was negotiated.
 //
-// The error is a *StateError, of a state that no AppendState has made, of a version that is
-// not known, or for another Config. c is then as Init left it. RestoreState copies what it
-// keeps, and allocates no more than that.
+// The error is a *StateError: for a state that AppendState has not made, for a version that is not
+// known, or for another Config. c is then as Init left it. RestoreState copies what it keeps, and
+// allocates no more than that.
 func (c *Conn) RestoreState(state []byte) error {
 	r := snapshot.NewReader(state)
 	if v := int(r.Byte()); v < OldestState || v > NewestState {

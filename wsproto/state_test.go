@@ -30,7 +30,7 @@ func moved(t *testing.T, c *Conn) *Conn {
 	return to
 }
 
-// step feeds p to c, and returns what comes of it: events, and every byte that goes out.
+// step feeds p to c, and returns the result: events, and every byte that goes out.
 func step(c *Conn, p []byte) (happened []string) {
 	c.Feed(bytes.Clone(p))
 	for {
@@ -132,8 +132,8 @@ func forEachSetting(t *testing.T, f func(t *testing.T, cfg Config, d *Deflate)) 
 	})
 }
 
-// A connection that moves after every byte that it receives, or after every few, says and
-// sends what one does that stays.
+// A connection that moves after every byte that it receives, or after every few, reports and sends
+// the same as one that stays.
 func TestStateMovesAtEveryByte(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

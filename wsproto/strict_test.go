@@ -7,8 +7,8 @@ import (
 
 // strictInflate decodes DEFLATE (RFC 1951) for tests: slowly, plainly, sharing
 // no code with the library that the package uses, and refusing every reference
-// that lies further back than the window. out holds what came before; the
-// result is out with the message behind it.
+// that lies further back than the window. out holds the earlier plaintext; the
+// result is out followed by the message.
 func strictInflate(out, in []byte, window int) ([]byte, error) {
 	r := &bitReader{in: append(append([]byte(nil), in...), deflateTail...)}
 	for r.pos < 8*len(r.in) {

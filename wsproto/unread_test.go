@@ -7,8 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A driver that stops after every event, and feeds what was unread again, from
-// memory of its own, sees what one sees that reads on.
+// A driver that stops after every event, and feeds the unread bytes again from
+// its own memory, sees the same as one that reads on.
 func TestUnread(t *testing.T) {
 	forBothRoles(t, func(t *testing.T, role Role) {
 		input := frames(t, role, "81 one", "01 tw", "89 ping", "80 o", "82 three", "81 four", `88 \x03\xe8`, "81 too late")

@@ -57,8 +57,8 @@ func base64(p []byte) []byte {
 	return bytes.Trim(b, `"`)
 }
 
-// zlib with a window of exactly 1<<bits bytes reads everything that is sent,
-// and what zlib compresses is read here.
+// zlib with a window of exactly 1<<bits bytes reads everything that this
+// package sends, and this package reads what zlib compresses.
 func TestZlib(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

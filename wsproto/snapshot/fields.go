@@ -6,8 +6,8 @@ import (
 )
 
 // A record of fields can be read by a neighbouring version of the program: a field that the
-// reader does not know is skipped, and one that is missing has the value zero. So what is added
-// later needs no new version of the format, as long as an older reader does no harm without it.
+// reader does not know is skipped, and one that is missing has the value zero. So a later addition needs no
+// new version of the format, as long as an older reader does no harm without it.
 
 // AppendField appends a field: its number, and its value after its length.
 func AppendField(dst []byte, number uint64, value []byte) []byte {
@@ -32,8 +32,7 @@ func AppendStringField(dst []byte, number uint64, s string) []byte {
 }
 
 // Fields ranges over the fields of what is left, in the order in which they were appended, each with a Reader
-// of its value. A field may occur more than once. What the value's Reader reports is the caller's
-// to look at.
+// of its value. A field may occur more than once. The caller must check the error of the value's Reader.
 func (r *Reader) Fields() iter.Seq2[uint64, *Reader] {
 	return func(yield func(uint64, *Reader) bool) {
 		for r.err == nil && len(r.b) > 0 {

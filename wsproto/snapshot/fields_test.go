@@ -36,7 +36,7 @@ func TestFields(t *testing.T) {
 	}
 }
 
-// What ends within a field is malformed, wherever that is.
+// Input that ends within a field is malformed, wherever it ends.
 func TestFieldsCut(t *testing.T) {
 	b := AppendStringField(AppendUintField(nil, 200, 1<<40), 7, "text")
 	whole := map[int]bool{0: true, len(AppendUintField(nil, 200, 1<<40)): true, len(b): true}

@@ -32,7 +32,7 @@ func AppendBytes(dst, p []byte) []byte { return append(AppendInt(dst, len(p)), p
 // AppendString is AppendBytes for a string.
 func AppendString(dst []byte, s string) []byte { return append(AppendInt(dst, len(s)), s...) }
 
-// ErrMalformed is what a Reader reports of bytes that no writer of this version made.
+// ErrMalformed is what a Reader reports for bytes that no writer of this version made.
 var ErrMalformed = errors.New("snapshot: malformed")
 
 // Reader reads what the Append functions have written. After the first error it returns

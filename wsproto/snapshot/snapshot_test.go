@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What was written is read again, and no part of it is taken for the whole.
+// Written values are read again, and no prefix is accepted as the whole.
 func TestReadsWhatWasWritten(t *testing.T) {
 	b := AppendUint(nil, math.MaxUint64)
 	b = AppendInt(b, 300)

@@ -52,7 +52,7 @@ func echoMessages(ctx context.Context, c *Conn) {
 	}
 }
 
-// echoStreams sends back what it receives, while it arrives.
+// echoStreams sends back what it receives as it arrives.
 func echoStreams(ctx context.Context, c *Conn) {
 	for {
 		op, r, err := c.Reader(ctx)

@@ -10,8 +10,8 @@ import (
 	. "github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
-// BenchmarkStream1GiB sends a message of 1 GiB to a server that sends it back while it
-// arrives. heap-MiB is what the program holds of it.
+// BenchmarkStream1GiB sends a message of 1 GiB to a server that sends it back as it
+// arrives. heap-MiB is how much of it the program holds.
 func BenchmarkStream1GiB(b *testing.B) {
 	const size = 1 << 30
 	l := accepting(b, "ws", &AcceptOptions{Stream: true}, echoStreams)

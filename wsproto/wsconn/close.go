@@ -75,7 +75,7 @@ func (c *Conn) CloseNow() {
 type ending uint8
 
 const (
-	closeFirst ending = iota // the peer's Close was the last thing to come: close at once
+	closeFirst ending = iota // the peer's Close was the last thing to arrive: close at once
 	awaitPeer                // the peer closes first
 	drainPeer                // the peer may still send, and may not answer: half close, and read until it closes
 )
@@ -99,7 +99,7 @@ func (c *Conn) finish(how ending) {
 	}
 	// Closing with unread input would make the system discard our Close frame.
 	select {
-	case c.reading <- struct{}{}: // and keep it: nobody else reads from here on
+	case c.reading <- struct{}{}: // and keep it: nothing else reads from here on
 	case <-c.gone:
 		return
 	}

@@ -17,8 +17,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
-// The close handshake with nobody else reading: what arrives meanwhile is
-// skipped.
+// The close handshake without another reader: what arrives meanwhile is skipped.
 func TestClose(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
@@ -44,8 +43,8 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// With somebody reading, the messages before the peer's Close may be his. A
-// reader ends by the Close that this side asked for.
+// A concurrent reader may get the messages before the peer's Close. It ends with the
+// Close that this side asked for.
 func TestCloseWhileReading(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
@@ -91,7 +90,7 @@ func TestCloseThenWrite(t *testing.T) {
 	})
 }
 
-// C07: a peer that never answers is cut when the time is over.
+// C07: a peer that never answers is cut off after CloseTimeout.
 func TestC07CloseTimeout(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)

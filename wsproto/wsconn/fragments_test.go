@@ -133,8 +133,8 @@ func TestWriterText(t *testing.T) {
 	})
 }
 
-// A message that cannot be finished ends the connection if the peer has a part
-// of it, and otherwise nothing.
+// A message that cannot be finished ends the connection, but only if the peer
+// has a part of it.
 func TestWriterGivenUp(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		for _, begun := range []bool{false, true} {

@@ -14,8 +14,8 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/wstest"
 )
 
-// patience is how long a test waits for what must come. It is not a deadline
-// that anything is measured by.
+// patience is how long a test waits for what must happen. No measurement depends on
+// it.
 const patience = 20 * time.Second
 
 // bounded is a context for what must not wait forever.

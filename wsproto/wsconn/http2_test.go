@@ -123,7 +123,7 @@ func TestHTTP2ReadContext(t *testing.T) {
 	p.Expect(`close 4001 ""`, "EOF")
 }
 
-// A Write that nobody reads ends with its context, and the stream with it.
+// A Write that the peer does not read ends with its context, and the stream with it.
 func TestHTTP2WriteContext(t *testing.T) {
 	result := make(chan error, 2)
 	srv, client := overHTTP2(t, nil, func(ctx context.Context, c *Conn) {

@@ -77,7 +77,7 @@ func (n *netConn) Read(p []byte) (int, error) {
 	}
 }
 
-// endOfStream turns a Close that means that all has been said into io.EOF.
+// endOfStream turns a Close that means a normal end into io.EOF.
 func endOfStream(err error) error {
 	var end *CloseError
 	if errors.As(err, &end) && !end.Local {
@@ -205,8 +205,8 @@ func (d *deadline) set(t time.Time) {
 	}
 }
 
-// cause returns the error of a call with ctx. What says that ctx has ended becomes the
-// reason: the parent's end, a Close, or the deadline.
+// cause returns the error of a call with ctx. An error that says that ctx has ended is
+// replaced by the reason: the parent's end, a Close, or the deadline.
 func (d *deadline) cause(ctx context.Context, err error) error {
 	if !errors.Is(err, context.Canceled) || ctx.Err() == nil || d.parent.Err() != nil {
 		return err

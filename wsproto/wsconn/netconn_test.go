@@ -87,8 +87,7 @@ func TestNetConnReadDeadline(t *testing.T) {
 	})
 }
 
-// A deadline that is replaced at the moment at which it passes does not end what comes
-// after.
+// A deadline that is replaced at the moment when it passes does not end later calls.
 func TestNetConnDeadlineReplaced(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := wstest.Pipe(t, nil)

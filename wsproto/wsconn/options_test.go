@@ -11,7 +11,8 @@ import (
 	"github.com/hawser-ws/hawser/handshake"
 )
 
-// AcceptOptions and DialOptions have each field of what they are made of, and lose none.
+// AcceptOptions and DialOptions have every field of the options that they combine, and
+// lose none.
 func TestOptionsAreComplete(t *testing.T) {
 	var accept AcceptOptions
 	fill(t, reflect.ValueOf(&accept).Elem())

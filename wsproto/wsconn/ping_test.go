@@ -21,7 +21,7 @@ func TestPing(t *testing.T) {
 		ping := func() pingResult { trip, err := c.Ping(bounded(t)); return pingResult{trip, err} }
 		first := started(ping)
 		p.Expect(`ping "1"`)
-		// C12: a pong that nobody asked for answers nothing.
+		// C12: an unsolicited pong answers nothing.
 		for _, s := range []string{"", "x", "0", "2", "99999999999999999999"} {
 			p.Frame(0x8a, s)
 		}

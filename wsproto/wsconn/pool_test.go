@@ -78,7 +78,7 @@ func (pt *poolTest) expect(want PoolStats) {
 	}
 }
 
-// A healthy idle connection is used again, the last used first; else one is made.
+// A healthy idle connection is used again, the last used first; otherwise one is made.
 func TestPool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pt := newPoolTest(t, PoolConfig{Capacity: 2})
@@ -104,7 +104,8 @@ func TestPool(t *testing.T) {
 		}
 		pt.expect(PoolStats{Open: 2, Out: 2, Dialed: 3, Surplus: 1, Reused: 2})
 
-		// What was handed out works, and what was handed back can be handed out again.
+		// Connections that were handed out work, and those that were put back can be
+		// handed out again.
 		written := started(func() error { return b.Write(bounded(t), frame.Text, []byte("x")) })
 		pb.Expect(`text "x"`)
 		if err := receive(t, written); err != nil {
@@ -236,7 +237,7 @@ func TestPoolIdleLimit(t *testing.T) {
 	})
 }
 
-// What cannot be used again is closed when it is put back.
+// A connection that cannot be used again is closed when it is put back.
 func TestPoolPutBroken(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, c *Conn, p *wstest.Peer){
 		"closed":  func(t *testing.T, c *Conn, _ *wstest.Peer) { c.CloseNow() },
@@ -320,7 +321,7 @@ func TestPoolMaxOpen(t *testing.T) {
 	})
 }
 
-// Who is cancelled when his turn has come passes it on.
+// A Get that is cancelled when its turn has come passes it on.
 func TestPoolTurnPassedOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, broken := range []bool{false, true} {
@@ -368,7 +369,7 @@ func TestPoolWarm(t *testing.T) {
 	})
 }
 
-// Close takes the idle connections down in order, and what comes back later.
+// Close closes the idle connections in order, and those that are put back later.
 func TestPoolClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pt := newPoolTest(t, PoolConfig{Capacity: 1})

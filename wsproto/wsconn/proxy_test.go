@@ -60,8 +60,8 @@ func fakeProxy(t testing.TB, serve func(br *bufio.Reader, nc net.Conn) (addr str
 	return ln.Addr().String()
 }
 
-// connectProxy is a fakeProxy for CONNECT. It records the requests and sends
-// everybody to the same place.
+// connectProxy is a fakeProxy for CONNECT. It records the requests and sends every
+// client to the same place.
 func connectProxy(t testing.TB, to, response string) (addr string, requests chan *http.Request) {
 	requests = make(chan *http.Request, 16)
 	return fakeProxy(t, func(br *bufio.Reader, nc net.Conn) string {
@@ -173,7 +173,7 @@ func TestProxyConnectCancelled(t *testing.T) {
 }
 
 // socksProxy is a fakeProxy for SOCKS5 (RFC 1928) with a user name and password
-// (RFC 1929). It records what it is asked for and sends everybody to one place.
+// (RFC 1929). It records the requests and sends every client to one place.
 func socksProxy(t testing.TB, to string) (addr string, asked chan string) {
 	asked = make(chan string, 16)
 	return fakeProxy(t, func(br *bufio.Reader, nc net.Conn) string {
@@ -310,8 +310,8 @@ func TestDialThroughIsDirect(t *testing.T) {
 	}
 }
 
-// The environment says which proxy, if it is asked: for wss HTTPS_PROXY, and for
-// what is near none.
+// If asked for, the proxy comes from the environment: HTTPS_PROXY for wss, and none
+// for local servers.
 func TestProxyFromEnvironment(t *testing.T) {
 	t.Setenv("HTTP_PROXY", "http://plain:1")
 	t.Setenv("HTTPS_PROXY", "http://secure:2")

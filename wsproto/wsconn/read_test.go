@@ -70,7 +70,7 @@ func TestReadLimit(t *testing.T) {
 	}
 }
 
-// What the peer did wrong is told to it and to everybody here.
+// A violation by the peer is reported to it and to every caller here.
 func TestReadPeerError(t *testing.T) {
 	for name, c := range map[string]struct {
 		wire string
@@ -169,7 +169,7 @@ func TestF18PingBetweenFragments(t *testing.T) {
 	})
 }
 
-// A stream is read as it comes, whatever MaxMessage is.
+// A stream is read as it arrives, whatever MaxMessage is.
 func TestReaderStream(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, &Options{MaxMessage: 4, Stream: true})
@@ -248,7 +248,7 @@ func TestReadConcurrent(t *testing.T) {
 	})
 }
 
-// One who only writes answers pings and learns of the end.
+// A program that only writes answers pings and learns of the end.
 func TestCloseRead(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
@@ -332,7 +332,7 @@ func TestSetMaxMessage(t *testing.T) {
 	})
 }
 
-// A large buffer is held while a message is incomplete, and not while nothing comes.
+// A large buffer is held while a message is incomplete, and not while nothing arrives.
 func TestReadBuffer(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)

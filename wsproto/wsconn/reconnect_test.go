@@ -172,8 +172,8 @@ func TestReconnector(t *testing.T) {
 	})
 }
 
-// R21: a peer that is silent, behind a relay that stopped forwarding say, is
-// found dead after the misses, though nothing is ever closed.
+// R21: a silent peer, for example one whose relay stopped forwarding, is declared
+// dead after the misses, though nothing is ever closed.
 func TestR21Heartbeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rt := newReconnectTest(t, ReconnectorConfig{})
@@ -205,7 +205,7 @@ func TestR21Heartbeat(t *testing.T) {
 	})
 }
 
-// While a message is being handled nobody reads, and the peer is not to blame.
+// While a message is being handled nothing is read, and the peer is not to blame.
 func TestHeartbeatWhileHandling(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		handling, handled := make(chan struct{}), make(chan struct{})
@@ -250,7 +250,7 @@ func TestReconnectorResends(t *testing.T) {
 	})
 }
 
-// What was not sent comes back with the reason.
+// A message that was not sent is returned with the reason.
 func TestReconnectorNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		rt := newReconnectTest(t, ReconnectorConfig{})

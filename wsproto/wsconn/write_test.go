@@ -33,7 +33,7 @@ func TestWrite(t *testing.T) {
 	})
 }
 
-// What this program may not send is its own fault, and changes nothing.
+// Sending what is forbidden is this program's own mistake, and changes nothing.
 func TestWriteUsage(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
@@ -56,7 +56,7 @@ func TestWriteUsage(t *testing.T) {
 	})
 }
 
-// Nothing follows a frame that was cut short, and whoever waits is told.
+// Nothing follows a frame that was cut short, and waiting callers are told.
 func TestWriteCutShort(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
@@ -109,7 +109,7 @@ func TestWriteCancelledBefore(t *testing.T) {
 	})
 }
 
-// A context that ends when all is written has no say any more.
+// A context that ends when everything is written has no effect any more.
 func TestWriteCancelledAfter(t *testing.T) {
 	inBothRoles(t, func(t *testing.T, pair pairFunc) {
 		c, p := pair(t, nil)
@@ -226,7 +226,7 @@ var errBroken = errors.New("broken pipe")
 func (brokenConn) Write([]byte) (int, error) { return 0, errBroken }
 
 // R26: a write that fails because the peer is gone says so, and the reader still
-// finds why it went.
+// finds out why.
 func TestR26WriteFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()

@@ -9,7 +9,7 @@
 //	ask(client)
 //
 // [Client] and [Server] return one end and a [Peer], which does nothing by itself. A test says
-// what it sends, frame by frame and also what is wrong, and what it expects:
+// what it sends, frame by frame and invalid ones too, and what it expects:
 //
 //	c, peer := wstest.Server(t, nil)
 //	go serve(c)

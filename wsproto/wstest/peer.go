@@ -13,7 +13,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/wsconn"
 )
 
-// patience is how long a Peer waits for what must come. Nothing is measured by it.
+// patience is how long a Peer waits for what must arrive. No measurement depends on it.
 const patience = 20 * time.Second
 
 // Peer is the other end of a connection. It sends only what the test tells it to send:
