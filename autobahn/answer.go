@@ -74,7 +74,7 @@ func (s *session) openAsServer(h *wire.Head, left []byte, r *Result) {
 	s.settle()
 }
 
-// instead has the connection closed at once in place of a case that cannot be played.
+// instead closes the connection at once, in place of a case that cannot be played.
 func (s *session) instead(v Verdict, why string) {
 	c := *s.c
 	c.Script, c.Expect, c.Close, c.keepOpen = []Step{closeWith(1000), killAfter(time.Second)}, []Outcome{ok()}, cleanClose, true

@@ -18,13 +18,13 @@ type Case struct {
 	// Opening is how the opening handshake differs from an ordinary one; nil
 	// for not at all.
 	Opening *Opening
-	// HTTP2 has the case played over a stream of HTTP/2 (RFC 8441); nil: over TCP.
+	// HTTP2: the case is played over a stream of HTTP/2 (RFC 8441); nil: over TCP.
 	HTTP2 *HTTP2
-	// Deflate offers, or takes, permessage-deflate.
+	// Deflate offers, or accepts, permessage-deflate.
 	Deflate *Deflate
 	// Script is what is sent once the connection is open.
 	Script []Step
-	// Loop sends messages one by one, each when the one before has been echoed.
+	// Loop sends messages one by one, each when the previous one has been echoed.
 	Loop *Loop
 
 	// Expect are the traces that are allowed, each with its verdict.
@@ -32,8 +32,8 @@ type Case struct {
 	// Close is how the connection must end.
 	Close Closing
 
-	// tolerated is how the connection may end where the testee takes what it need not
-	// take: NON-STRICT. nil: it may not.
+	// tolerated is how the connection may end if the testee accepts what it need not
+	// accept: NON-STRICT. nil: it may not.
 	tolerated *Closing
 
 	keepOpen       bool // do not close when the trace is complete
@@ -43,21 +43,21 @@ type Case struct {
 	dropped        bool // the peer must close TCP by itself, in time
 	heavy          bool // takes a core for a while: few at a time
 	quiet          bool // no octets in the wire log
-	narrow         bool // takes little from the peer before it is read
+	narrow         bool // the tester's socket has a small receive buffer
 	random         bool // depends on the seed
 	window         bool // the original grades the answer's window more mildly
-	anyMessages    bool // whatever is received is in order
+	anyMessages    bool // anything may be received
 	make           func(seed uint64) *Case
 	inspect        func(s *session) string // what is wrong with what happened
 	remark         func(s *session) string // why it is NON-STRICT
 	linger         bool                    // after both Closes, listen for more
 	parts          func() []*Case          // see parts.go; nil: a single connection
 	together       bool                    // the parts are streams of one connection, played at the same time
-	settle         bool                    // see what comes behind the end of the stream
-	across         func([]*Result) string  // what is wrong with the parts taken together
+	settle         bool                    // check what follows the end of the stream
+	across         func([]*Result) string  // returns what is wrong with the parts taken together
 }
 
-// Outcome is a trace of events, and the verdict on a peer that behaved so.
+// Outcome is a trace of events, and the verdict on a peer that behaves like that.
 type Outcome struct {
 	Verdict Verdict
 	Events  []Event
@@ -96,11 +96,11 @@ type Closing struct {
 	WrongEndFatal bool
 }
 
-// Loop is a number of messages, each sent when the one before came back.
+// Loop is a number of messages, each sent when the previous one came back.
 type Loop struct {
 	Count  int
 	Length int // of each message: bytes, or code points in a text corpus
-	// Fragment splits messages into frames of this many bytes. 0: one frame.
+	// Fragment splits messages into frames of this size in bytes. 0: one frame.
 	Fragment int
 	Timeout  time.Duration
 	Corpus   *corpus.Corpus // nil: Fill, repeated

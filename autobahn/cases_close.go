@@ -8,8 +8,8 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// closing is a case whose script closes by itself. A wrong close code fails it
-// altogether.
+// closing is a case whose script sends the Close itself. A wrong close code
+// fails it altogether.
 func closing(id, title, expectation string, rule *Rule, end Closing, o []Outcome, script ...Step) *Case {
 	return &Case{ID: id, Title: title, Expectation: expectation, Rule: rule, Script: append(script, killAfter(time.Second)),
 		Expect: o, Close: end, keepOpen: true, wrongCodeFatal: true}

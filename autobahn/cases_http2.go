@@ -12,7 +12,7 @@ import (
 
 // http2Cases are about WebSocket over HTTP/2 (RFC 8441). Their ids begin with T, for
 // tunnel: T1 requests that a server must accept, T2 those that it must refuse, T3 what is
-// negotiated, T4 DATA frames, T5 flow control, T6 endings, T7 several streams of one
+// negotiated, T4 DATA frames, T5 flow control, T6 endings, T7 several streams on one
 // connection, T8 a client's request, T9 answers that a client must refuse.
 func http2Cases() (list []*Case) {
 	for _, cases := range [][]*Case{
@@ -198,7 +198,7 @@ func connectNegotiation() []*Case {
 	return s.list
 }
 
-// oneOf takes an answer with one of the subprotocols, or with none.
+// oneOf accepts an answer with one of the subprotocols, or with none.
 func oneOf(protocols ...string) func(*wire.Head) string {
 	return func(h *wire.Head) string {
 		v := h.Values("sec-websocket-protocol")

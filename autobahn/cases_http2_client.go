@@ -7,7 +7,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// connectingClients is T8: what a client sends, and what it must take.
+// connectingClients is T8: what a client sends, and what it must accept.
 func connectingClients() []*Case {
 	s := series{prefix: "T8"}
 	sent := func(title, expectation string, rule *Rule) *Case {

@@ -72,10 +72,10 @@ func referringBack(m string) (script []Step) {
 func repeated(m string) []Event { return []Event{echoed(m), echoed(m), echoed(m)} }
 
 // heldTime is how long window updates are held back: a sender that does not wait for them
-// is found within that.
+// is detected within this time.
 const heldTime = 200 * time.Millisecond
 
-// flowControl is T5. That nobody sends more than a window allows is seen to in every case;
+// flowControl is T5. Every case checks that the testee sends no more than a window allows;
 // here the windows are small, or held.
 func flowControl() []*Case {
 	s := series{prefix: "T5"}

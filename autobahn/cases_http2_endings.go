@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// streamEndings is T6: how a stream ends, and what the connection has to do with it.
+// streamEndings is T6: how a stream ends, and what that means for the connection.
 func streamEndings() []*Case {
 	s := series{prefix: "T6"}
 	orderly := func(title, expectation string, role Role, script ...Step) *Case {
@@ -54,7 +54,7 @@ func streamEndings() []*Case {
 	return s.list
 }
 
-// badReset says which error a stream was reset with that ended in order.
+// badReset says with which error a stream was reset after it had ended properly.
 func badReset(s *session) string {
 	if _, reset := s.stream.Ended(); reset != nil && reset.Code != http2.ErrCodeNo && reset.Code != http2.ErrCodeCancel {
 		return fmt.Sprintf("the stream was reset with %v", reset.Code)
@@ -85,8 +85,8 @@ func severalStreams() []*Case {
 	part := func(title string, events []Event, script ...Step) *Case {
 		return &Case{Title: title, Script: append(script, killAfter(3*time.Second)), Expect: []Outcome{ok(events...)}, Close: cleanClose}
 	}
-	// other is a stream on which nothing happens but two messages, before and after what
-	// happens on the first.
+	// other is a stream with just two messages, one before and one after what happens on
+	// the first stream.
 	other := func() *Case {
 		return part("a stream that goes on", []Event{echoed("before"), echoed("behind")}, send(text("before")), await(1), meet(), meet(), send(text("behind")))
 	}
@@ -130,7 +130,7 @@ func severalStreams() []*Case {
 	return s.list
 }
 
-// halves sends a frame in two parts; between them comes that of another stream.
+// halves sends a frame in two parts, with another stream's frame between them.
 func halves(title string, f *wire.Frame, e Event) *Case {
 	return &Case{Title: title, Script: []Step{piece(f, 0, 5), meet(), piece(f, 5, len(f.Payload)), killAfter(3 * time.Second)},
 		Expect: []Outcome{ok(e)}, Close: cleanClose}

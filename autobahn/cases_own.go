@@ -44,8 +44,8 @@ func (s *series) echo(title string, rule *Rule, events []Event, script ...Step) 
 		Script: append(script, killAfter(2*time.Second)), Expect: []Outcome{ok(events...)}, Close: cleanClose})
 }
 
-// fails is a case whose frames must fail the connection, with one of the codes,
-// without anything coming back.
+// fails is a case whose frames must fail the connection with one of the codes, and
+// nothing may come back before that.
 func (s *series) fails(title string, rule *Rule, codes []int, script ...Step) *Case {
 	return s.add(&Case{Title: title, Expectation: fmt.Sprintf("The connection is failed with %v, or TCP is closed.", codes), Rule: rule,
 		Script: append(script, killAfter(time.Second)), Expect: []Outcome{ok()}, Close: Closing{Codes: codes, WrongEndFatal: true}})
@@ -158,8 +158,9 @@ func lengths() []*Case {
 	return s.list
 }
 
-// taken lets a testee take what only its sender may not do: RFC 6455 §5.2 says how a
-// length must be written, and not what becomes of one that is written otherwise.
+// taken lets a testee accept what only the sender is forbidden to do: RFC 6455 §5.2
+// says how a length must be written, and not how to treat one that is written in
+// another way.
 func taken(c *Case, events ...Event) {
 	c.Expectation += " Taking it is NON-STRICT."
 	c.Expect = append(c.Expect, laxClean(events...))

@@ -78,8 +78,8 @@ func maskingKeys() []*Case {
 	return s.list
 }
 
-// weakKeys says what makes masking keys predictable; "" for nothing. That keys drawn at
-// random look so has a chance of less than one in a hundred thousand.
+// weakKeys says what makes masking keys predictable; "" for nothing. The chance that
+// random keys look predictable is less than one in a hundred thousand.
 func weakKeys(keys []sentKey) string {
 	if len(keys) < 4 {
 		return ""
@@ -124,7 +124,7 @@ func weakKeys(keys []sentKey) string {
 	return ""
 }
 
-// afterClose is P2: what comes behind a Close, and how TCP ends.
+// afterClose is P2: what follows a Close, and how TCP ends.
 func afterClose() []*Case {
 	s := series{prefix: "P2"}
 	for _, c := range []struct {

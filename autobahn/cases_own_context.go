@@ -23,7 +23,8 @@ func contexts() []*Case {
 		c.Deflate = plainDeflate()
 		return c
 	}
-	// Many inflaters end at a final block. To refuse what follows is not to lose it.
+	// Many inflaters end at a final block. Refusing what follows is better than losing
+	// it.
 	final := func(title, message string, payload []byte) {
 		c := good(title, ruleDeflateBin1, []Event{echoed(message)}, compressed(wire.Text, payload))
 		c.Expectation += " Failing the connection with 1007 or 1002 is NON-STRICT; losing what follows is not."
@@ -81,7 +82,7 @@ func contexts() []*Case {
 }
 
 // compressedConversations is R2 (with context takeover) and R3 (each message by itself):
-// what R1 sends, compressed.
+// the conversations of R1, compressed.
 func compressedConversations() (list []*Case) {
 	for i, prefix := range []string{"R2", "R3"} {
 		s := series{prefix: prefix}

@@ -31,8 +31,8 @@ func badDeflate() []*Case {
 		c.Deflate = plainDeflate()
 		return c
 	}
-	// No sentence says that a message must end where a block does, and an inflater
-	// that is fed piece by piece waits for more.
+	// No sentence of the RFC says that a message must end where a block does, and an
+	// inflater that is fed piece by piece waits for more.
 	early := func(what string, payload []byte, inflated ...string) {
 		c := bad(what, payload)
 		c.Expectation += " Sending back what could be inflated is NON-STRICT."
@@ -68,8 +68,8 @@ func badDeflate() []*Case {
 	return s.list
 }
 
-// unusualDeflate is D2: compressed messages that are good, but not what a library
-// makes.
+// unusualDeflate is D2: compressed messages that are valid, but unlike any that a
+// library makes.
 func unusualDeflate() []*Case {
 	s := series{prefix: "D2"}
 	good := func(what string, rule *Rule, events []Event, frames ...*wire.Frame) *Case {
@@ -170,7 +170,8 @@ func deflateBits() []*Case {
 	return s.list
 }
 
-// bombs is D4: little that inflates to very much, and much that inflates to nothing.
+// bombs is D4: few bytes that inflate to very many, and many that inflate to
+// nothing.
 func bombs() []*Case {
 	s := series{prefix: "D4"}
 	const mib = 1 << 20

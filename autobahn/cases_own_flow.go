@@ -9,11 +9,11 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// maxLinger is how long an endpoint may keep a connection whose other end does
-// not do its part. RFC 6455 says only "reasonable"; ten seconds are.
+// maxLinger is how long an endpoint may keep a connection whose other end does not do
+// its part. RFC 6455 says only "reasonable"; ten seconds are reasonable.
 const maxLinger = 10 * time.Second
 
-// endings is P1: the peer closes first, because it must, and what comes after.
+// endings is P1: the peer closes first, because it must, and what follows.
 func endings() []*Case {
 	s := series{prefix: "P1"}
 	bad := frame(3, nil)
@@ -56,7 +56,7 @@ func endings() []*Case {
 // floods is F1: many small frames.
 func floods() []*Case {
 	s := series{prefix: "F1"}
-	// A peer may refuse what is more than it wants to hold.
+	// A peer may refuse more than it is willing to hold.
 	bounded := func(title string, want []byte, frames []*wire.Frame) {
 		s.add(&Case{Title: title, Expectation: "The message comes back, or the connection is failed with 1008 or 1009.", Rule: ruleLimits,
 			Script: []Step{send(frames...), await(1), closeWith(1000), killAfter(10 * time.Second)},
@@ -122,7 +122,7 @@ func splits() []*Case {
 	}
 	everywhere("A short text message, split at every byte.", 2+4+9, text("wherever!"), echoed("wherever!"))
 	each("A Ping, split at every byte.", 2+4+5, func(n int) (*wire.Frame, Event) {
-		p := fmt.Sprintf("ping%d", n-1) // told apart, so that the last one's Pong ends the case
+		p := fmt.Sprintf("ping%d", n-1) // each is distinct, so that the last one's Pong ends the case
 		return ping(p), ponged(p)
 	})
 	everywhere("An empty binary message, split at every byte.", 2+4, frame(wire.Binary, nil), echoedBinary(nil))

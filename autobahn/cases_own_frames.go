@@ -9,8 +9,8 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// position is where a frame stands on a connection: what comes before it, and what of
-// that comes back first.
+// position is where a frame stands on a connection: the frames before it, and what comes
+// back for them.
 type position struct {
 	what   string
 	before []*wire.Frame
@@ -57,7 +57,7 @@ const refused1002 = "The connection is failed with 1002, or TCP is closed."
 var controlOpcodes = []byte{wire.Close, wire.Ping, wire.Pong}
 
 // controlPayload is a payload of n bytes that a control frame may have; a Close's begins
-// with a code, so that an answer to it shows.
+// with a code, so that an answer to it is recognised.
 func controlPayload(op byte, n int) []byte {
 	p := prose(n)
 	if op == wire.Close && n > 1 {
@@ -111,7 +111,7 @@ func controlFrames() []*Case {
 }
 
 // longControl is a control frame with a length in more bytes than it needs. A testee that
-// takes it answers a Ping behind it.
+// accepts it answers the Ping that follows.
 func longControl(f *wire.Frame, p position) *Case {
 	c := badPart(describe(f)+", "+p.what, only1002, p.events)
 	c.Script = []Step{send(p.before...), await(len(p.events)), send(f)}
@@ -128,8 +128,8 @@ func longControl(f *wire.Frame, p position) *Case {
 	return c
 }
 
-// rsvFrames are V1 (without an extension) and V2 (where permessage-deflate was agreed on):
-// reserved bits on every frame.
+// rsvFrames are V1 (without an extension) and V2 (with permessage-deflate): reserved bits
+// on every frame.
 func rsvFrames() []*Case {
 	const title = "Reserved bits, alone and together, on %s, empty and not, at first and later"
 	plain := series{prefix: "V1"}
@@ -183,7 +183,7 @@ func rsvFrames() []*Case {
 	return append(plain.list, packed.list...)
 }
 
-// opcodeFrames is O1: reserved opcodes, and frames of a message where none may be.
+// opcodeFrames is O1: reserved opcodes, and data frames where none is allowed.
 func opcodeFrames() []*Case {
 	s := series{prefix: "O1"}
 	reserved := func(first byte, places ...position) func() []*Case {
@@ -289,7 +289,7 @@ func longLengths() []*Case {
 			list = append(list, refusedAt(tooBig, f(wire.Binary), atFirst, afterGood)...)
 			list = append(list, refusedAt(tooBig, f(wire.Continuation), inside, insidePing)...)
 		}
-		for _, op := range []byte{wire.Text, wire.Binary} { // and the bytes that there would be without that bit
+		for _, op := range []byte{wire.Text, wire.Binary} { // and as many bytes as it says without that bit
 			list = append(list, refusedAt(tooBig, frame(op, prose(65540), form(wire.Length64), claim(1<<63|65540)), atFirst, afterGood)...)
 		}
 		return list
@@ -297,7 +297,8 @@ func longLengths() []*Case {
 	return s.list
 }
 
-// longData is a data frame with a length in more bytes than it needs, which may be taken.
+// longData is a data frame with a length in more bytes than it needs, which may be
+// accepted.
 func longData(f *wire.Frame, p position) *Case {
 	events, frames, back := p.events, []*wire.Frame{f}, string(f.Payload)
 	if f.Opcode == wire.Continuation {

@@ -8,12 +8,12 @@ import (
 )
 
 // some is a Loop that shows whether an agreement holds: forty messages that
-// refer back as far as they may.
+// refer back as far as is allowed.
 func some() *Loop {
 	return &Loop{Count: 40, Length: 5000, Timeout: 20 * time.Second, Corpus: corpus.JSON}
 }
 
-// negotiation is N1 (offers that must be declined) and N2 (offers with a catch).
+// negotiation is N1 (offers that must be declined) and N2 (tricky offers).
 func negotiation() []*Case {
 	s := series{prefix: "N1"}
 	for _, params := range []string{
@@ -71,12 +71,12 @@ func answersRefused() []*Case {
 	return s.list
 }
 
-// beyond is a Loop whose messages repeat what lies just out of a window's reach.
+// beyond is a Loop whose messages repeat data just out of a window's reach.
 func beyond(bits int) *Loop {
 	return &Loop{Count: 40, Length: 5000, Timeout: 20 * time.Second, Corpus: corpus.Periodic(1<<bits + 150), Binary: true}
 }
 
-// windows is W1 to W5: every window, with the promise kept.
+// windows is W1 to W5: every window, and whether the promise is kept.
 func windows() (list []*Case) {
 	groups := []struct {
 		prefix, title string

@@ -13,7 +13,7 @@ type badParam struct {
 }
 
 // badParams are wrong values for one of the parameters of RFC 7692 §7.1; inAnswer are
-// those that are wrong there alone.
+// those that are wrong only in an answer.
 func badParams(name string, inAnswer bool) (list []badParam) {
 	wrong := func(values ...string) {
 		for _, v := range values {
@@ -39,8 +39,7 @@ func badParams(name string, inAnswer bool) (list []badParam) {
 
 var paramNames = []string{"server_max_window_bits", "client_max_window_bits", "server_no_context_takeover", "client_no_context_takeover"}
 
-// badOffers is N4: each parameter with each value that it may not have, alone and between
-// others.
+// badOffers is N4: each parameter with each invalid value, alone and between others.
 func badOffers() []*Case {
 	s := series{prefix: "N4"}
 	for i, name := range paramNames {
@@ -81,14 +80,14 @@ func badAnswerParams() []*Case {
 	return s.list
 }
 
-// unfitAnswers is N6: answers that are well-formed, and do not fit what the client
+// unfitAnswers is N6: answers that are well-formed, but do not match what the client
 // offered.
 func unfitAnswers() []*Case {
 	s := series{prefix: "N6"}
 	unfit := func(title string, why string, answer func(offers []Params) (string, bool)) {
 		s.refusedAnswer(title, ruleUnfit, func(d *Draft) {
 			offers, err := offersOf(d.Asked)
-			if err != nil { // which is H3.3's to say
+			if err != nil { // H3.3 tests that
 				d.Impossible = "the client's offer is malformed"
 				return
 			}
@@ -100,7 +99,7 @@ func unfitAnswers() []*Case {
 			d.Set("Sec-WebSocket-Extensions", a)
 		}).Expectation += " INFORMATIONAL where the client's offer leaves no room for it."
 	}
-	// all reports whether every offer is so: an answer may accept any of them.
+	// all reports whether f holds for every offer: an answer may accept any of them.
 	all := func(offers []Params, is func(Params) bool) bool {
 		for _, o := range offers {
 			if !is(o) {

@@ -107,7 +107,7 @@ func openingRefused() []*Case {
 		s.add(&Case{Title: title, Expectation: "The handshake is refused with an HTTP status from 300 on. Closing TCP without one is NON-STRICT.", Rule: rule, Testee: Server, Opening: o})
 		return o
 	}
-	// A server may ignore Upgrade (RFC 9110 §7.8), and HTTP/1.0's it must ignore.
+	// A server may ignore Upgrade (RFC 9110 §7.8), and must ignore it in HTTP/1.0.
 	plain := func(title string, rule *Rule, change func(*Draft)) {
 		refuse(title, rule, change).plain = true
 		s.list[len(s.list)-1].Expectation += " So is an answer from 200 to 299, of a server that ignores Upgrade."
@@ -152,7 +152,7 @@ func openingRefused() []*Case {
 	return s.list
 }
 
-// versionsRefused: the refusal says which version is spoken.
+// versionsRefused: the refusal says which version the server speaks.
 func versionsRefused(refuse func(string, *Rule, func(*Draft)) *Opening) {
 	answered13 := func(h *wire.Head) string {
 		if h.HasToken("Sec-WebSocket-Version", "13") {
@@ -168,7 +168,7 @@ func versionsRefused(refuse func(string, *Rule, func(*Draft)) *Opening) {
 	version("No version.", del("Sec-WebSocket-Version"))
 	for _, v := range []string{"0", "8", "12", "14", "255", "013", "thirteen"} {
 		o := version("Version "+v+".", set("Sec-WebSocket-Version", v))
-		if v == "8" { // a draft's, whose handshake and frames are the RFC's
+		if v == "8" { // from a draft whose handshake and frames are those of the RFC
 			o.orComplete = NonStrict
 		}
 	}
@@ -191,7 +191,7 @@ func smuggledBodies(s *series) {
 	}
 }
 
-// openingAnswers is H3: what a client must send, and answers it must take.
+// openingAnswers is H3: what a client must send, and answers it must accept.
 func openingAnswers() []*Case {
 	s := series{prefix: "H3"}
 	sent := func(title string, rule *Rule, verify func(h *wire.Head) string) *Opening {
@@ -288,7 +288,7 @@ func gluedTo(frames []*wire.Frame, first int) *Opening {
 	return &Opening{Glue: frames, GlueFirst: first, orRefuse: NonStrict}
 }
 
-// glued is G1 (servers) and G2 (clients): frames that come with the handshake.
+// glued is G1 (servers) and G2 (clients): frames that arrive with the handshake.
 func glued() []*Case {
 	var list []*Case
 	for i, role := range []Role{Server, Client} {

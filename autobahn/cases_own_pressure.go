@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// distinct is n bytes that are no text, of which no part repeats soon.
+// distinct is n bytes that are not text and do not soon repeat.
 func distinct(n int) []byte {
 	p := prose(n)
 	for i := range p {
@@ -21,7 +21,7 @@ func distinct(n int) []byte {
 // pressure is B1: more than buffers hold, and a peer that does not read.
 func pressure() []*Case {
 	s := series{prefix: "B1"}
-	// A peer may refuse what is more than it wants to hold.
+	// A peer may refuse more than it is willing to hold.
 	refusable := Closing{EitherEnd: true, Codes: []int{1000, 1008, 1009}}
 	pings := func(from, n int) (frames []*wire.Frame, events []Event) {
 		for i := from; i < from+n; i++ {
@@ -80,7 +80,7 @@ func pressure() []*Case {
 	return s.list
 }
 
-// sizes is B2: messages around every power of two, and headers across every border.
+// sizes is B2: messages around every power of two, and headers across every boundary.
 func sizes() []*Case {
 	s := series{prefix: "B2"}
 	around := func(from, to int) (list []int) {

@@ -88,7 +88,7 @@ func badRequests() []*Case {
 	return s.list
 }
 
-// serverAnswers is H7: what a server's answer must not have.
+// serverAnswers is H7: what a server's answer must not contain.
 func serverAnswers() []*Case {
 	s := series{prefix: "H7"}
 	check := func(title string, rule *Rule, request func(*Draft), verify func(h *wire.Head) string) {
@@ -169,7 +169,7 @@ func oddAnswers() []*Case {
 	return s.list
 }
 
-// refusedAnswer is a case whose answer a client must not take.
+// refusedAnswer is a case whose answer a client must not accept.
 func (s *series) refusedAnswer(title string, rule *Rule, change func(*Draft)) *Case {
 	return s.add(&Case{Title: title, Expectation: "The client closes the connection; a message that follows does not come back.", Rule: rule, Testee: Client, Suite: 2,
 		Opening: &Opening{Response: change, Refuse: true},
@@ -205,7 +205,8 @@ func badAnswers() []*Case {
 	accept("Sec-WebSocket-Accept with more behind a space.", func(right string) []string { return []string{right + " x"} })
 	accept("Sec-WebSocket-Accept with more before it.", func(right string) []string { return []string{"x" + right} })
 	accept("Sec-WebSocket-Accept in quotes.", func(right string) []string { return []string{`"` + right + `"`} })
-	// RFC 6455 §11.3.3 and §4.2.2 bind the server: what it may not send is clear all the same.
+	// RFC 6455 §11.3.3 and §4.2.2 bind only the server: the meaning of what it must not send
+	// is clear all the same.
 	lenient := func(c *Case) { taken(c, echoed("do not echo this")) }
 	lenient(accept("Two Sec-WebSocket-Accept, both right.", func(right string) []string { return []string{right, right} }))
 	accept("Two Sec-WebSocket-Accept, the second wrong.", func(right string) []string { return []string{right, other(right, 3)} })

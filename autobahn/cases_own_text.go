@@ -10,10 +10,10 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// badText is a piece of text that no valid text has.
+// badText is a piece of text that no valid text contains.
 type badText struct{ what, s string }
 
-// broken are bad wherever they stand. cutOff are bad at a message's end.
+// broken are invalid anywhere. cutOff are invalid at a message's end.
 var (
 	broken = []badText{
 		{"a byte that continues nothing", "\x80"},
@@ -50,7 +50,7 @@ func textCases() (list []*Case) {
 	return list
 }
 
-// inText are frames that come before, and the message that must be refused.
+// inText are the frames that precede the message, and the message that must be refused.
 func inText(title string, before []*wire.Frame, events []Event, frames ...*wire.Frame) *Case {
 	if len(before) == 0 {
 		return badPart(title, only1007, events, send(frames...))
@@ -122,7 +122,7 @@ func laterText() []*Case {
 	return s.list
 }
 
-// afterOthers are bad texts after what may come before a text.
+// afterOthers are bad texts after anything that may precede a text.
 func afterOthers(whole, parts func(string) []*wire.Frame, bad []badText) (list []*Case) {
 	long := string(star(70000))
 	for _, o := range []struct {
@@ -153,7 +153,7 @@ func afterOthers(whole, parts func(string) []*wire.Frame, bad []badText) (list [
 	return list
 }
 
-// prose is n bytes of ASCII, of which no part repeats soon.
+// prose is n bytes of ASCII that do not soon repeat.
 func prose(n int) []byte {
 	b := make([]byte, 0, n+24)
 	for i := int64(0); len(b) < n; i++ {
@@ -162,7 +162,7 @@ func prose(n int) []byte {
 	return b[:n]
 }
 
-// longText is U2: where checks of the first so many bytes end.
+// longText is U2: where checks that cover only the first bytes end.
 func longText() []*Case {
 	s := series{prefix: "U2"}
 	const rule = "The connection is failed with 1007 (or with 1009, where it is more than the testee takes), or TCP is closed."
@@ -208,7 +208,7 @@ func longText() []*Case {
 	return s.list
 }
 
-// offsets are where checks of 16, 32, 64 or 128 bytes at once may look past something.
+// offsets are where checks of 16, 32, 64 or 128 bytes at once may miss something.
 const offsets = 137
 
 // textOffsets is U3.
@@ -268,7 +268,8 @@ func textOffsets() []*Case {
 	return s.list
 }
 
-// inBatches sends so many messages at a time, and waits for them to come back.
+// inBatches sends messages in batches of the given size, and waits for each batch to
+// come back.
 func inBatches(frames []*wire.Frame, n int) (script []Step) {
 	messages, from := 0, 0
 	for i, f := range frames {

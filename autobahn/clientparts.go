@@ -23,7 +23,7 @@ func (t *ClientTester) plays() []play {
 }
 
 // byID finds the case or the part with an id. The id of a case with parts stands for the
-// next of them that the agent has not played.
+// next part that the agent has not played.
 func (t *ClientTester) byID(o *order, id string) bool {
 	name, _, _ := strings.Cut(id, "/")
 	for _, p := range t.plays() {
@@ -46,7 +46,7 @@ func (t *ClientTester) played(agent string, part *Case) bool {
 	return t.results[agent][part.ID] != nil
 }
 
-// partStatus is how far an agent is with the parts of a case.
+// partStatus is an agent's progress through the parts of a case.
 type partStatus struct {
 	partResults
 	whole bool // the case has its result
@@ -77,7 +77,7 @@ func (t *ClientTester) storePart(o *order, r *Result) *Result {
 	return whole
 }
 
-// enough reports whether what an order asks for is a part of a case that has its result.
+// enough reports whether an order asks for a part of a case that already has its result.
 func (t *ClientTester) enough(o *order) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

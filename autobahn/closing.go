@@ -10,8 +10,9 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// This file owns closing: who closed first, who closed TCP, and whether it was
-// clean. It follows the original suite, on which the verdicts depend.
+// This file owns closing: which side closed first, which side closed TCP, and
+// whether it was clean. It follows the original suite, on which the verdicts
+// depend.
 
 // sendClose sends our Close, unless one was sent.
 func (s *session) sendClose(code int, reason []byte) { s.closeFrame(code, reason, false) }
@@ -49,7 +50,7 @@ func (s *session) closeFrame(code int, reason []byte, answer bool) {
 	}
 }
 
-// fail fails the connection: with a Close, or where one was sent, by closing TCP.
+// fail fails the connection: with a Close or, if one was sent, by closing TCP.
 func (s *session) fail(code int, reason string) {
 	if s.state == stateClosed {
 		return
@@ -69,8 +70,8 @@ func (s *session) Violation(what string) {
 	s.fail(1002, "protocol error")
 }
 
-// BadText implements wire.Receiver. Nothing is read behind such a message: like
-// the original, the tester then closes TCP at the next byte.
+// BadText implements wire.Receiver. Nothing is read after such a message: like the
+// original, the tester then closes TCP at the next byte.
 func (s *session) BadText(what string) {
 	s.badText(what)
 	s.deaf = true
@@ -122,7 +123,7 @@ func (s *session) pong(f *wire.Frame) {
 }
 
 // endFrame writes the rest of a frame that began with the opening handshake, unless
-// that is done. A Close does not wait for it, but comes behind it.
+// that is done. A Close does not wait for it, but is sent after it.
 func (s *session) endFrame() {
 	if len(s.rest) > 0 {
 		s.write(s.rest)
@@ -158,7 +159,7 @@ func validCode(code int) bool {
 	return code >= 1000 && code <= 1003 || code >= 1007 && code <= 1011 || code >= 3000 && code <= 4999
 }
 
-// registered are codes that IANA added; only our own cases take them.
+// registered are codes that IANA added; only our own cases accept them.
 func registered(code int) bool { return code >= 1012 && code <= 1014 }
 
 // peerClose handles the peer's Close.
@@ -193,7 +194,7 @@ func (s *session) peerClose(p []byte) {
 }
 
 // bothClosed: the server closes TCP (RFC 6455 §7.1.1). If that is the peer, and it
-// answered our Close, it has a second for that.
+// answered our Close, it has a second to do so.
 func (s *session) bothClosed(answered bool) {
 	if s.stream != nil && !s.client && s.c.linger {
 		s.out.end()

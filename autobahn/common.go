@@ -9,9 +9,9 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// Common says in one line what many failures have in common that no single one shows:
+// Common says in one line what many failures have in common but no single one shows:
 // handshakes that were refused because there were too many, or messages that the server
-// sends by itself. "" is nothing.
+// sends by itself. "" means nothing.
 func Common(results []*Result) string {
 	full, last := 0, ""
 	for _, r := range results {
@@ -29,8 +29,8 @@ func Common(results []*Result) string {
 	return ""
 }
 
-// What makes a message one that a server sends by itself: it came in so many cases, of
-// so many groups, none of which had sent it.
+// A message counts as sent by the server itself if it came in at least this many cases,
+// of this many groups, none of which had sent it.
 const (
 	unaskedCases  = 3
 	unaskedGroups = 2
@@ -76,8 +76,8 @@ func unasked(results []*Result) (what string, n int) {
 	return what, n
 }
 
-// sends reports whether p is made of what the case sends: it is a part of it, or has a
-// part of it inside, in whatever case.
+// sends reports whether p is made of what the case sends: it is a part of that, or
+// contains a part of it, in upper or lower case.
 func (c *Case) sends(p []byte) bool {
 	const few = 3 // bytes that may be anywhere by chance
 	p = bytes.ToLower(p)

@@ -1,7 +1,7 @@
 // Package autobahn is a conformance suite for WebSocket endpoints: the 517
 // cases of the Autobahn testsuite 0.8.2 under their own ids, and cases of our
-// own for what those leave out. It tests servers as a client does, and clients
-// as a server does.
+// own for what they leave out. It tests servers as a client does, and clients as
+// a server does.
 //
 // A Case is data: frames to send, the event traces that are allowed, how the
 // connection must end. One engine (session) plays a case in either role over
@@ -13,7 +13,7 @@
 // write. Its handshake, its frame writer and its reader are in internal/wire.
 //
 // Read case.go and step.go for what a case is, session.go and closing.go for
-// how it is played, trace.go and grade.go for what becomes of it. cases_*.go are
+// how it is played, trace.go and grade.go for how it is judged. cases_*.go are
 // the cases; testserver.go and testclient.go run them; sub-package report prints
 // results.
 package autobahn

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// explainKey is the masking key in explanations; in a run they are random.
+// explainKey is the masking key in explanations; in a run, keys are random.
 var explainKey = [4]byte{0x37, 0xfa, 0x21, 0x3d}
 
 // Explain writes what a case sends, with the bytes, what it expects and the
@@ -42,8 +42,8 @@ func Explain(w io.Writer, c *Case, opt *Options) {
 	e.outcomes()
 }
 
-// Part is the part of a case that has an id such as "K5.1/17", or the case itself where
-// it has that; nil for neither.
+// Part is the part of a case with an id such as "K5.1/17", or the case itself if the id
+// is the case's; nil for neither.
 func Part(cases []*Case, id string) *Case {
 	name, _, _ := strings.Cut(id, "/")
 	c := Find(cases, name)
@@ -111,7 +111,7 @@ func (e *explainer) opening() {
 	}
 }
 
-// quoted is text with a line for each of its own, what cannot be printed escaped.
+// quoted is text with its lines kept, and unprintable characters escaped.
 func quoted(p []byte) string {
 	var b strings.Builder
 	for line := range strings.SplitAfterSeq(string(p), "\n") {

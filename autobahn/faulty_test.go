@@ -13,13 +13,13 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/faulty"
 )
 
-// quick are the options under which a defect is looked for: a thousand messages
-// are a few, and no case waits for minutes.
+// quick are the options for finding a defect: a few messages stand for a thousand, and no
+// case waits for minutes.
 func quick() *autobahn.Options {
 	return &autobahn.Options{Timeout: 12 * time.Second, Messages: 4, Parallel: 64}
 }
 
-// light are the cases, without those that only move much data.
+// light are the cases except those that only move much data.
 func light(t *testing.T, role autobahn.Role) []*autobahn.Case {
 	t.Helper()
 	all, err := autobahn.Cases(autobahn.Suite)
@@ -63,7 +63,7 @@ func testFaultyClient(t *testing.T, cases []*autobahn.Case, defect string, opt *
 	})
 }
 
-// testPlaying returns a tester's results of the client that play plays.
+// testPlaying returns a tester's results for the client that play runs.
 func testPlaying(tester *autobahn.ClientTester, play func(dial func() (net.Conn, error))) []*autobahn.Result {
 	network := newMemnet()
 	done := make(chan struct{})
@@ -83,8 +83,9 @@ func testPlaying(tester *autobahn.ClientTester, play func(dial func() (net.Conn,
 }
 
 // TestDefects runs every case against every endpoint with a defect. The cases that
-// are about the defect must find it, and the others must not. Time is the bubble's:
-// a case that waits for a second takes none, and a busy machine changes no verdict.
+// are about the defect must find it, and the others must not. Time is the synctest
+// bubble's: a case that waits for a second takes no real time, and a busy machine changes
+// no verdict.
 func TestDefects(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a hundred endpoints take a minute")
@@ -110,12 +111,12 @@ func TestDefects(t *testing.T) {
 
 type player func(*testing.T, []*autobahn.Case, string, *autobahn.Options) []*autobahn.Result
 
-// fewConnections are made of each case that makes many, where the defect is none of its
-// business.
+// fewConnections is how many connections a case with many opens if it is not about the
+// defect.
 const fewConnections = 4
 
-// costly are cases that move much. They are played only where the defect is what they are
-// about.
+// costly are cases that move much data. They are played only if they are about the
+// defect.
 var costly = []string{"B1.*", "B2.*", "G3.*", "G4.*", "R2.*", "R3.*", "U2.*", "U3.*"}
 
 func checkDefect(t *testing.T, d faulty.Defect, cases []*autobahn.Case, run player) []*autobahn.Result {
@@ -153,7 +154,7 @@ func checkDefect(t *testing.T, d faulty.Defect, cases []*autobahn.Case, run play
 	return results
 }
 
-// shorten writes ids as patterns, where all that match are there.
+// shorten writes ids as patterns if all cases that match are among them.
 func shorten(ids []string, cases []*autobahn.Case) []string {
 	count := func(prefix string, all bool) (n int) {
 		for _, c := range cases {

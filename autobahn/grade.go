@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Result is what became of a case.
+// Result is the result of a case.
 type Result struct {
 	Case     *Case
 	Part     string // the part that the log is of, where the case has several
@@ -18,10 +18,10 @@ type Result struct {
 
 	Behavior      Verdict
 	BehaviorClose Verdict
-	Reason        string // why behaviour is what it is
+	Reason        string // the reason for behaviour
 	ReasonClose   string
-	// TimeAlone is true where the case failed for nothing but time running out:
-	// --time-scale may mend that.
+	// TimeAlone is true if the case failed only because time ran out: --time-scale may
+	// help.
 	TimeAlone bool
 
 	Ending   Ending
@@ -29,19 +29,18 @@ type Result struct {
 	Log      *WireLog
 	keys     []sentKey
 	late     bool      // a deadline decided: with more time the verdict may be better
-	alive    time.Time // when the last handshake began that the server answered
+	alive    time.Time // when the last handshake that the server answered began
 	ended    time.Time
 	cut      string // the server was gone after a part: which one
 	Request  string // of the opening handshake
 	Response string
 	// Skipped is true where the configuration excludes the case for this agent.
 	Skipped bool
-	// Unreachable is true where the server could not be connected to.
+	// Unreachable is true if no connection to the server could be made.
 	Unreachable bool
-	// Crashed is true where the server ended in this case.
+	// Crashed is true if the server ended in this case.
 	Crashed bool
-	// Varies says how the verdicts differed where the case was repeated; "" where they did
-	// not.
+	// Varies says how the verdicts of a repeated case differed; "" if they did not.
 	Varies string
 }
 
@@ -79,7 +78,7 @@ func (s *session) grade(r *Result) {
 		}
 	}
 	if s.forced == Unimplemented {
-		closing = &cleanClose // ours, in place of what the case would have sent
+		closing = &cleanClose // the tester's own Close, in place of what the case would have sent
 	}
 	r.BehaviorClose, r.ReasonClose = closing.grade(&s.end, s.client)
 	if c.tolerated != nil && r.BehaviorClose != OK {
@@ -137,7 +136,7 @@ func (c *Closing) grade(e *Ending, client bool) (Verdict, string) {
 	return OK, "closed as expected"
 }
 
-// wrongSide says what was seen where the wrong side closed first.
+// wrongSide says what was seen if the wrong side closed first.
 func (e *Ending) wrongSide() string {
 	switch {
 	case e.ClosedByUs:
@@ -150,9 +149,9 @@ func (e *Ending) wrongSide() string {
 	return "the testee ended " + e.below() + " first, without a Close"
 }
 
-// timeAlone reports whether a failed case was on the way to a good end when time
-// ran out, and nothing else was wrong with it. What came later does not count: of
-// messages nothing is noted then, of Pongs all.
+// timeAlone reports whether a failed case was on the way to a good end when time ran out,
+// and nothing else was wrong with it. Later events do not count: no messages are recorded
+// by then, but all Pongs are.
 func (s *session) timeAlone(r *Result, closing *Closing) bool {
 	if r.Passes(false) || s.end.RanOut == "" || s.end.Violation != "" {
 		return false
@@ -171,8 +170,8 @@ func (s *session) timeAlone(r *Result, closing *Closing) bool {
 	})
 }
 
-// missed reports whether all that a testee did wrong is that it left a connection open
-// until a deadline, which it should have failed by then. It may have had no time for that.
+// missed reports whether the testee's only fault is that it had not failed the connection
+// by a deadline. It may have had no time to do so.
 func (s *session) missed(r *Result, closing *Closing) bool {
 	if r.Passes(false) || s.end.Violation != "" || s.loop != nil || closing.ByTester || !s.end.ClosedByUs {
 		return false

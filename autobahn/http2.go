@@ -18,9 +18,9 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// This file owns how a session comes to a stream of HTTP/2 (RFC 8441). From then on the
-// stream is its net.Conn, and the session plays as over TCP: each write is a DATA frame,
-// the end of our side is END_STREAM. http2steps.go has what only streams can do.
+// This file owns how a session gets a stream of HTTP/2 (RFC 8441). From then on the stream
+// is its net.Conn, and the session plays as over TCP: each write is a DATA frame, the end of
+// our side is END_STREAM. http2steps.go has what only streams can do.
 
 // HTTP2 is how a case uses HTTP/2. The zero value is an ordinary connection.
 type HTTP2 struct {
@@ -32,7 +32,7 @@ type HTTP2 struct {
 	HoldConn bool
 	// Ended: the request ends the tester's side of the stream.
 	Ended bool
-	// malformed: the request is, and must be refused as such.
+	// malformed: the request is malformed, and must be refused as such.
 	malformed bool
 }
 
@@ -46,7 +46,7 @@ func withALPN(cfg *tls.Config) *tls.Config {
 	return cfg
 }
 
-// checkALPN says why a connection cannot be one of HTTP/2.
+// checkALPN says why a connection cannot speak HTTP/2.
 func checkALPN(nc net.Conn) error {
 	tc, ok := nc.(*tls.Conn)
 	if ok && tc.ConnectionState().NegotiatedProtocol != "h2" {
@@ -97,7 +97,7 @@ func playTogether(t *Target, sessions []*session, results []*Result) {
 		err = conn.Settled(time.Now().Add(first.opt.scale(openTimeout)))
 	}
 	if err == nil && !conn.AllowsConnect() {
-		// It may come in a later frame; then the PING is answered behind it.
+		// It may come in a later frame; then the answer to the PING follows it.
 		first.roundTrip(conn)
 		if !conn.AllowsConnect() {
 			err = errNoConnect
@@ -143,8 +143,8 @@ func (l *WireLog) http2(sent bool, what string) {
 	l.add(LogEntry{Dir: d, Text: "HTTP/2 " + what})
 }
 
-// roundTrip waits until the peer has taken everything that was sent, and we what it had
-// sent. It is false where the peer does not answer.
+// roundTrip waits until the peer has received everything that was sent, and the tester
+// everything that the peer had sent. It is false if the peer does not answer.
 func (s *session) roundTrip(conn *h2.Conn) bool {
 	answered := make(chan struct{})
 	conn.Ping(func() { close(answered) })
@@ -173,7 +173,7 @@ func (d *Draft) connect(t *Target, authority string) {
 	d.Add("user-agent", "wsconform/"+strconv.Itoa(Suite))
 }
 
-// lower writes the names of fields as HTTP/2 has them (RFC 9113 §8.2.1).
+// lower writes field names in lower case, as HTTP/2 requires (RFC 9113 §8.2.1).
 func (d *Draft) lower() {
 	for i := range d.Fields {
 		if name := d.Fields[i].Name; !strings.HasPrefix(name, rawName) {
@@ -182,7 +182,7 @@ func (d *Draft) lower() {
 	}
 }
 
-// rawName begins a field's name that is sent as it stands.
+// rawName begins the name of a field that is sent as it is.
 const rawName = "\x00"
 
 // writeStreamHead sends the tester's part of the opening handshake, as either role.
@@ -198,7 +198,7 @@ func (s *session) writeStreamHead(d *Draft) {
 	s.onStream(s.conn.Open(fields, d.Chop, s.c.HTTP2.Ended))
 }
 
-// onStream has the session go on over a stream; nil is none.
+// onStream continues the session over a stream; nil means there is none.
 func (s *session) onStream(st *h2.Stream) {
 	if st == nil {
 		return
@@ -209,9 +209,9 @@ func (s *session) onStream(st *h2.Stream) {
 	}
 }
 
-// onHTTP2 reports whether the session's opening handshake is one of HTTP/2.
+// onHTTP2 reports whether the session's opening handshake uses HTTP/2.
 func (s *session) onHTTP2() bool {
-	if s.nc == nil { // it is explained, and not played
+	if s.nc == nil { // the case is being explained, not played
 		return s.c.HTTP2 != nil
 	}
 	return s.stream != nil
@@ -229,11 +229,11 @@ func (s *session) readStreamHead() (h *wire.Head, left []byte, err error) {
 	return h, nil, nil
 }
 
-// connectionFields are those that HTTP/2 does without (RFC 9113 §8.2.2).
+// connectionFields are the fields that HTTP/2 forbids (RFC 9113 §8.2.2).
 var connectionFields = []string{"connection", "proxy-connection", "keep-alive", "transfer-encoding", "upgrade"}
 
-// malformed says what makes a message of HTTP/2 malformed, whichever role sent it
-// (RFC 9113 §8.2, §8.3).
+// malformed says what makes an HTTP/2 message malformed, whichever role sent it (RFC 9113
+// §8.2, §8.3).
 func malformed(h *wire.Head, pseudo ...string) string {
 	seen := map[string]bool{}
 	ordinary := false
@@ -268,8 +268,8 @@ func checkStreamResponse(h *wire.Head) string {
 	return ""
 }
 
-// judgeStreamRefusal grades a server that was to refuse the handshake. It is false where it
-// completed it.
+// judgeStreamRefusal grades a server that should have refused the handshake. It is false if
+// the server completed it.
 func (s *session) judgeStreamRefusal(h *wire.Head, err error) bool {
 	var reset *h2.ResetError
 	var gone *h2.GoAway
@@ -327,8 +327,8 @@ func (s *session) opensAnother() bool {
 	return err == nil && checkStreamResponse(h) == ""
 }
 
-// settle sees what comes behind the end of the stream. The connection should go on; a client
-// may end it in order, because it has nothing else there.
+// settle checks what follows the end of the stream. The connection should stay open; a
+// client may close it properly, because it has no other use for it.
 func (s *session) settle() {
 	if s.stream == nil || !s.c.settle {
 		return

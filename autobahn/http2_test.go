@@ -38,7 +38,7 @@ func testHTTP2Client(t *testing.T, cases []*autobahn.Case, defect string, opt *a
 	})
 }
 
-// What an endpoint over HTTP/2 may do fails no case.
+// Permitted behaviour over HTTP/2 fails no case.
 func TestHTTP2Different(t *testing.T) {
 	for _, side := range []struct {
 		name string
@@ -58,7 +58,7 @@ func TestHTTP2Different(t *testing.T) {
 	}
 }
 
-// An endpoint that does without compression fails no case for that.
+// An endpoint without compression fails no case for that.
 func TestHTTP2NoCompression(t *testing.T) {
 	cases := overHTTP2(t, autobahn.Server)
 	var results []*autobahn.Result
@@ -70,7 +70,7 @@ func TestHTTP2NoCompression(t *testing.T) {
 	}
 }
 
-// A client that comes by HTTP/1.1 leaves the cases over HTTP/2 UNIMPLEMENTED.
+// For a client that uses HTTP/1.1, the cases over HTTP/2 are UNIMPLEMENTED.
 func TestHTTP2ClientOverTCP(t *testing.T) {
 	cases := overHTTP2(t, autobahn.Client)
 	var results []*autobahn.Result

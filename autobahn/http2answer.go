@@ -14,9 +14,9 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// This file owns how clients come that speak HTTP/2.
+// This file owns how clients that speak HTTP/2 are accepted.
 
-// prefaceStart is the first line of what a client of HTTP/2 sends.
+// prefaceStart is the first line that an HTTP/2 client sends.
 const prefaceStart = "PRI * HTTP/2.0"
 
 // checkStreamRequest says what is wrong with a client's request (RFC 8441 §4 and §5).
@@ -50,15 +50,16 @@ func (s *session) refuseStream(status int, why string) {
 	s.stream.Close()
 }
 
-// serveHTTP2 takes a client that speaks HTTP/2. It has sent the first line of its preface.
+// serveHTTP2 serves a client that speaks HTTP/2 and has sent the first line of its
+// preface.
 func (t *ClientTester) serveHTTP2(nc net.Conn, prior []byte) {
 	conn := h2.New(nc, h2.Config{Connect: true, Delay: t.Options.scale(settingsDelay), Accept: t.handleStream}, prior)
 	<-conn.Done()
 	conn.Close()
 }
 
-// settingsDelay is how long a client waits for the first SETTINGS frame: one that does not
-// wait is found.
+// settingsDelay is how long a client has to wait for the first SETTINGS frame: one that
+// does not wait is detected.
 const settingsDelay = 50 * time.Millisecond
 
 // handleStream takes a request.

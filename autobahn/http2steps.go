@@ -9,11 +9,11 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/h2"
 )
 
-// streamStep is what only a stream of HTTP/2 can do.
+// streamStep is a step that only a stream of HTTP/2 can do.
 type streamStep struct {
 	what string // for explanations
 	do   func(s *session, st *h2.Stream)
-	// queued: behind what has been sent, not at once.
+	// queued: done after everything queued so far has been sent, not at once.
 	queued bool
 }
 
@@ -27,7 +27,7 @@ func inTurn(what string, do func(*h2.Stream)) Step {
 	return step
 }
 
-// hold sends no window updates for the stream from now on, release all that were held.
+// hold stops sending window updates for the stream; release sends all that were held.
 func hold() Step {
 	return atOnce("hold back the window updates of the stream", (*h2.Stream).Hold)
 }
@@ -49,7 +49,7 @@ func shrink(n uint32) Step {
 	return atOnce(fmt.Sprintf("change SETTINGS_INITIAL_WINDOW_SIZE to %d", n), func(st *h2.Stream) { st.Conn().Shrink(n) })
 }
 
-// pad has each further DATA frame padded.
+// pad pads every further DATA frame.
 func pad(n int) Step {
 	return inTurn(fmt.Sprintf("pad each DATA frame with %d bytes from now on", n), func(st *h2.Stream) { st.Pad(n) })
 }
@@ -103,7 +103,7 @@ func (s *session) doStream(step *Step) {
 	s.out.do(func() error { step.stream.do(s, s.stream); return nil })
 }
 
-// post has f called on the session's goroutine, unless the session is over.
+// post calls f on the session's goroutine, unless the session is over.
 func (s *session) post(f func()) {
 	select {
 	case s.calls <- f:
@@ -118,7 +118,7 @@ func (s *session) leaveHTTP2() {
 	}
 }
 
-// meet waits for the other parts, once all is sent that is queued.
+// meet waits for the other parts, once everything queued has been sent.
 func (s *session) meet() {
 	s.blocked = true
 	goOn := func() {
@@ -153,7 +153,7 @@ func (m *meeting) leave() {
 	m.begin()
 }
 
-// begin lets all go on where nobody is missing. mu is held.
+// begin lets all parts go on if none is missing. mu is held.
 func (m *meeting) begin() {
 	if len(m.waiting) < m.expected {
 		return

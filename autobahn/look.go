@@ -19,7 +19,7 @@ import (
 
 // Delays of a look, before scaling.
 const (
-	lookQuiet  = 100 * time.Millisecond // for what comes before anything was sent
+	lookQuiet  = 100 * time.Millisecond // for what a server sends first
 	lookAnswer = time.Second            // for the answer
 )
 
@@ -36,8 +36,8 @@ var lookCase = &Case{
 // zero value is nothing.
 type Finding struct {
 	Text string
-	// Stops is true where no case can be played as it is meant: most would fail, slowly,
-	// and say nothing of the server.
+	// Stops is true if no case can be played as intended: most would fail, slowly, and
+	// say nothing about the server.
 	Stops bool
 }
 
@@ -69,8 +69,8 @@ func Look(ctx context.Context, t *Target, opt *Options) (Finding, error) {
 // lookDeflate is a look that offers permessage-deflate.
 var lookDeflate = &Case{ID: "look", Deflate: plainDeflate(), Script: []Step{closeWith(1000), closeAfter(lookAnswer)}, Expect: []Outcome{ok()}, Close: cleanClose}
 
-// LookDeflate is like Look, and says whether the server stays away where a client offers
-// permessage-deflate, as most cases about compression do.
+// LookDeflate is like Look, and says whether the server fails to answer a client that
+// offers permessage-deflate, as most cases about compression do.
 func LookDeflate(ctx context.Context, t *Target, opt *Options) (Finding, error) {
 	s := newSession(lookDeflate, true, opt)
 	h, got, err := s.greet(ctx, t)
@@ -95,7 +95,7 @@ func LookDeflate(ctx context.Context, t *Target, opt *Options) (Finding, error) 
 	return Finding{"the server " + what + " a handshake that offers permessage-deflate, and does without it; --exclude deflate plays the other cases", true}, nil
 }
 
-// greet connects and does the opening handshake, as far as it goes.
+// greet connects and does the opening handshake, as far as that succeeds.
 func (s *session) greet(ctx context.Context, t *Target) (h *wire.Head, left []byte, err error) {
 	nc, err := s.reach(ctx, t, s.opt.TLS)
 	if err != nil {
@@ -124,7 +124,7 @@ func (s *session) reach(ctx context.Context, t *Target, cfg *tls.Config) (net.Co
 	return nc, err
 }
 
-// unanswered says what answers in place of HTTP.
+// unanswered says what the server sent in place of HTTP.
 func (s *session) unanswered(got []byte, err error) string {
 	switch {
 	case len(got) > 1 && (got[0] == 0x15 || got[0] == 0x16) && got[1] == 3:
@@ -286,7 +286,8 @@ func (s *session) howEnded() string {
 	return fmt.Sprintf(" with %d and %s", *s.end.RemoteCode, s.shown([]byte(s.end.RemoteReason)))
 }
 
-// wants guesses what a server misses that opens a connection and closes it again.
+// wants guesses what is missing for a server that opens a connection and closes it
+// again.
 func (s *session) wants() string {
 	if s.draft.Get("Sec-WebSocket-Protocol") == "" {
 		return ": it may want a subprotocol (--subprotocol), an Origin (--origin) or credentials (--header)"
@@ -314,7 +315,7 @@ func (s *session) listed(events []Event) string {
 	return strings.Join(parts, ", ")
 }
 
-// shown is what a server sent, quoted, and without secrets that it was sent.
+// shown is what a server sent, quoted, without the secrets that were sent to it.
 func (s *session) shown(p []byte) string { return clipped(s.hide(p)) }
 
 // shownBytes is how much of what a server sent is shown.

@@ -42,7 +42,7 @@ func lookAt(t *testing.T, url string, serve func(net.Listener), opt *autobahn.Op
 	return said.Text
 }
 
-// A server is told for what it is, in one line, that a terminal can show.
+// A look describes a server in one line that a terminal can show.
 func TestLook(t *testing.T) {
 	for defect, want := range map[string]string{
 		"":                          "",
@@ -108,7 +108,7 @@ func TestLookInterrupted(t *testing.T) {
 	})
 }
 
-// What would go out as something else, or nowhere, is no target.
+// A URL that would be sent as something else, or nowhere, is not a target.
 func TestParseTarget(t *testing.T) {
 	for raw, want := range map[string]string{
 		"ws://h:99999/":          "port 99999",
@@ -129,7 +129,7 @@ func TestParseTarget(t *testing.T) {
 	}
 }
 
-// answering is a server that answers each request with what f makes of it; nothing ends
+// answering is a server that answers each request with f's result; an empty one ends
 // the connection.
 func answering(f func(request string) string) func(net.Listener) {
 	return func(ln net.Listener) {
@@ -195,8 +195,8 @@ func TestLookAtRefusals(t *testing.T) {
 	}
 }
 
-// With its greeting announced, a server gets in every case the verdicts that it would
-// get without one.
+// With its greeting announced, a server gets the same verdict in every case as
+// without one.
 func TestGreetingChangesNoVerdict(t *testing.T) {
 	t.Parallel()
 	cases := light(t, autobahn.Server)
@@ -218,14 +218,15 @@ func TestGreetingChangesNoVerdict(t *testing.T) {
 			}
 		}
 	}
-	// A greeting that is announced and does not come fails what opens.
+	// If an announced greeting does not come, every case that opens a connection
+	// fails.
 	failed := verdicts("greets", 2)
 	if i := slices.IndexFunc(failed, func(s string) bool { return strings.HasPrefix(s, "1.1.1:") }); !strings.Contains(failed[i], "FAILED") {
 		t.Errorf("%s", failed[i])
 	}
 }
 
-// What many failures have in common is said once.
+// What many failures have in common is reported once.
 func TestCommon(t *testing.T) {
 	all, err := autobahn.Cases(autobahn.Suite)
 	if err != nil {

@@ -37,8 +37,8 @@ func (s *session) beginLoop() {
 // stallTime is how long a peer that echoes many messages may send nothing at all.
 const stallTime = 30 * time.Second
 
-// watch ends a loop in which nothing has come for so long: a run of cases that each wait
-// for minutes takes hours.
+// watch ends a loop in which nothing has arrived for that long: a run of cases that each
+// wait for minutes takes hours.
 func (l *loop) watch(s *session) {
 	limit := s.opt.scale(stallTime)
 	s.timers.add(time.Until(s.got.Add(limit)), func() {
@@ -69,7 +69,7 @@ func (l *loop) next(s *session) {
 	if s.logging() {
 		s.note("message %d of %d: %d bytes, %d sent", l.sent+1, s.opt.count(l.Loop), len(l.want), len(p))
 	}
-	// The buffer is free: the message before has come back, so it was written.
+	// The buffer is free: the previous message has come back, so it was written.
 	l.frame = l.frame[:0]
 	for _, f := range fragments(opcode, rsvBits, p, l.Fragment) {
 		l.frame = s.render(l.frame, f)
@@ -92,7 +92,7 @@ func (l *loop) message1(s *session) []byte {
 	return bytes.Repeat([]byte{l.Fill}, l.Length)
 }
 
-// message takes an echo.
+// message handles an echo.
 func (l *loop) message(s *session, binary bool, p []byte) {
 	if l.ended {
 		return
@@ -114,7 +114,7 @@ func (l *loop) message(s *session, binary bool, p []byte) {
 	s.sendClose(1000, nil)
 }
 
-// cutOff says how a connection ended on which an echo was waited for.
+// cutOff says how a connection ended while an echo was awaited.
 func (l *loop) cutOff(s *session) string {
 	why := ""
 	if s.end.RemoteCode != nil {

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// memnet is a network within the process: a listener and who connects to it. It
-// blocks only on what a synctest bubble knows, so that time passes there when both
-// ends wait for it, and never because the machine is busy.
+// memnet is a network within the process: a listener and its clients. It blocks
+// only in ways that a synctest bubble recognises, so that time passes there when
+// both ends wait for it, and never because the machine is busy.
 type memnet struct {
 	arrivals chan net.Conn
 	done     chan struct{}
@@ -64,7 +64,7 @@ type memStream struct {
 	readBy, putBy time.Time
 }
 
-// memRoom is what a direction holds, as socket buffers do.
+// memRoom is how many bytes a direction holds, like a socket's buffers.
 const memRoom = 256 << 10
 
 func newMemPair() (a, b *memConn) {
@@ -73,8 +73,8 @@ func newMemPair() (a, b *memConn) {
 	return &memConn{in: x, out: y}, &memConn{in: y, out: x}
 }
 
-// memConn is one end. Like TCP's it delivers what was written before it was closed,
-// and resets whoever writes to an end that is closed.
+// memConn is one end. As with TCP, data written before the close is delivered, and
+// writing to an end that is closed gives a reset.
 type memConn struct {
 	in, out *memStream
 	resets  bool
@@ -142,7 +142,7 @@ func (c *memConn) CloseWrite() error {
 	return nil
 }
 
-// SetLinger makes Close reset the connection, as TCP's does for 0.
+// SetLinger makes Close reset the connection, as TCP does for 0.
 func (c *memConn) SetLinger(sec int) error {
 	c.resets = sec == 0
 	return nil
@@ -181,7 +181,7 @@ func (c *memConn) SetDeadline(t time.Time) error {
 	return c.SetWriteDeadline(t)
 }
 
-// The network does what the tests on it rest on.
+// The network behaves as the tests that use it assume.
 func TestMemnet(t *testing.T) {
 	a, b := newMemPair()
 	a.Write([]byte("early"))

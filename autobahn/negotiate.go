@@ -22,11 +22,11 @@ type Deflate struct {
 	strict bool
 	// declined: the peer must not agree.
 	declined bool
-	// takeover: the case needs our context to be taken over.
+	// takeover: the case needs context takeover on our side.
 	takeover bool
-	// raw is offered, or answered, instead, as it stands.
+	// raw, if set, is the offer, or the answer, as it is.
 	raw string
-	// limit is the most that a message may inflate to, in bytes. 0: 64 MiB.
+	// limit is the maximum size in bytes that a message may inflate to. 0: 64 MiB.
 	limit int
 }
 
@@ -68,8 +68,8 @@ func (p Params) String() string {
 	return b
 }
 
-// windowBits are what RFC 7692 §7.1.2 has for 8 to 15: "a decimal integer value without
-// leading zeroes".
+// windowBits are the values of RFC 7692 §7.1.2 for 8 to 15: "a decimal integer value
+// without leading zeroes".
 var windowBits = []string{"8", "9", "10", "11", "12", "13", "14", "15"}
 
 // parseParams reads the parameters of one extension element (RFC 7692 §7.1).
@@ -109,7 +109,7 @@ func parseParams(e wire.Extension, offer bool) (p Params, err error) {
 	return p, nil
 }
 
-// Agreement is permessage-deflate as both sides agreed on it.
+// Agreement holds the parameters of permessage-deflate that both sides agreed on.
 type Agreement struct {
 	Params
 	in  *deflate.Inflater
@@ -185,7 +185,7 @@ func (d *Deflate) offer() string {
 	return strings.Join(list, ", ")
 }
 
-// beginDeflate looks at what was agreed on. It is false where the case is over.
+// beginDeflate checks what was agreed on. It is false if the case is over.
 func (s *session) beginDeflate() bool {
 	a, d := s.negotiated, s.c.Deflate
 	verdict, why := OK, ""

@@ -23,25 +23,25 @@ type Opening struct {
 	// as a server.
 	Request  func(*Draft)
 	Response func(*Draft)
-	// Glue are frames that follow the tester's part in the same write; with
-	// GlueFirst, only so many of their bytes do, and the rest a moment later.
+	// Glue are frames that follow the tester's part in the same write; with GlueFirst, only
+	// that many of their bytes do, and the rest follows a moment later.
 	Glue      []*wire.Frame
 	GlueFirst int
-	// Refuse: the testee must not complete the handshake. Else it must.
+	// Refuse: the testee must not complete the handshake. Otherwise it must.
 	Refuse bool
-	// Statuses are the ones a server may refuse with; another is NON-STRICT.
-	// Empty: any from 300 to 599.
+	// Statuses are those that a server may refuse with; any other is NON-STRICT. Empty: any
+	// from 300 to 599.
 	Statuses []int
 	// Verify says what is wrong with the testee's part; "" for nothing.
 	Verify func(h *wire.Head) string
-	// orRefuse is the verdict on a server that refuses; "" where it must not.
+	// orRefuse is the verdict on a server that refuses; "" if it must not.
 	orRefuse Verdict
-	// orComplete is the verdict on a server that completes what most must refuse;
+	// orComplete is the verdict on a server that completes a handshake that it should refuse;
 	// "": FAILED.
 	orComplete Verdict
 	// plain: a server that ignores Upgrade may answer the request with 200 to 299.
 	plain bool
-	// foreign: an answer that is not HTTP/1 refuses the handshake, too.
+	// foreign: an answer that is not HTTP/1 also counts as a refusal.
 	foreign bool
 	// hold: the tester, as a server, listens for a moment before it answers; the
 	// client must not send anything yet.
@@ -57,7 +57,7 @@ type Draft struct {
 	Key    string     // the client's Sec-WebSocket-Key
 	Asked  *wire.Head // what the client asked for; nil where the tester is the client
 	Raw    []byte     // replaces everything, where it is not nil
-	// Impossible says why the client's request leaves no room for the case; "": it does.
+	// Impossible says why the case cannot be played with the client's request; "": it can.
 	Impossible string
 }
 
@@ -123,7 +123,7 @@ func (s *session) readHead() (h *wire.Head, left []byte, err error) {
 			return h, b[used:], nil
 		}
 		if err == nil && s.client && !mayBeHTTP(b) {
-			err = errNotHTTP // and there is no telling where it ends
+			err = errNotHTTP // and it is unknown where it ends
 		}
 		if err != nil {
 			if len(b) > 0 {
@@ -142,7 +142,7 @@ func mayBeHTTP(b []byte) bool {
 	return bytes.HasPrefix(b, []byte(name)) || strings.HasPrefix(name, string(b))
 }
 
-// errTime reports whether err is a deadline that passed.
+// errTime reports whether err says that a deadline has passed.
 func errTime(err error) bool {
 	var ne net.Error
 	return errors.As(err, &ne) && ne.Timeout()
@@ -197,8 +197,7 @@ func (s *session) request(t *Target) *Draft {
 	return d
 }
 
-// addGiven adds fields of the caller's. They replace the tester's own, but not each
-// other.
+// addGiven adds the caller's fields. They replace the tester's own, but not each other.
 func (d *Draft) addGiven(lines []string) {
 	own := len(d.Fields)
 	for _, line := range lines {
@@ -215,7 +214,7 @@ func (d *Draft) addGiven(lines []string) {
 	d.Fields = kept
 }
 
-// hideSecrets notes what of the draft logs and reports must not show.
+// hideSecrets notes which parts of the draft must not appear in logs and reports.
 func (s *session) hideSecrets(d *Draft) {
 	for _, f := range d.Fields {
 		switch strings.ToLower(f.Name) {
@@ -227,7 +226,7 @@ func (s *session) hideSecrets(d *Draft) {
 	}
 }
 
-// hide is p without secrets: a server may also send back what it was sent.
+// hide is p without secrets: a server may also send back what it received.
 func (s *session) hide(p []byte) []byte {
 	for _, secret := range s.secrets {
 		p = bytes.ReplaceAll(p, secret, []byte("***"))
@@ -332,8 +331,8 @@ func (s *session) checkExtensions(h *wire.Head) string {
 	return ""
 }
 
-// judgeRefusal grades a server that was to refuse the handshake; got is what it sent
-// where that has no head. It is false where it completed it.
+// judgeRefusal grades a server that should have refused the handshake; got is what it sent if
+// that has no head. It is false if the server completed the handshake.
 func (s *session) judgeRefusal(h *wire.Head, got []byte, err error) bool {
 	if s.conn != nil {
 		return s.judgeStreamRefusal(h, err)
@@ -375,7 +374,7 @@ func (s *session) judgeRefusal(h *wire.Head, got []byte, err error) bool {
 	return true
 }
 
-// verifyRefusal looks at the fields of an answer that refuses the handshake.
+// verifyRefusal checks the fields of an answer that refuses the handshake.
 func (s *session) verifyRefusal(h *wire.Head) {
 	o := s.c.Opening
 	if o.Verify != nil && s.forced == OK {

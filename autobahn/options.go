@@ -11,8 +11,8 @@ import (
 
 // Options say how cases are run. The zero value is useful.
 type Options struct {
-	// Agent names the testee in reports. "": what a server says in its Server
-	// header, what a client says in the agent parameter.
+	// Agent names the testee in reports. "": for a server, its Server header; for a
+	// client, its agent parameter.
 	Agent string
 	// TimeScale stretches every deadline and wait. 0: 1.
 	TimeScale float64
@@ -27,37 +27,37 @@ type Options struct {
 	Messages int
 	// Connections caps the connections of a case that makes many. 0: no cap.
 	Connections int
-	// OriginalGrading grades cases 13.3 to 13.6 as the original suite does: it
-	// does not mind a server that leaves server_max_window_bits out of its answer,
-	// or answers a larger one.
+	// OriginalGrading grades cases 13.3 to 13.6 as the original suite does: it accepts
+	// a server that leaves server_max_window_bits out of its answer, or answers a
+	// larger value.
 	OriginalGrading bool
 
 	// TLS is for wss; nil for the defaults.
 	TLS *tls.Config
-	// Origin and Subprotocols go into the opening handshake where they are not
-	// empty, when servers are tested.
+	// Origin and Subprotocols, if not empty, go into the opening handshake when servers
+	// are tested.
 	Origin       string
 	Subprotocols []string
-	// Host, where it is not empty, is what the opening handshake has for Host in
-	// place of the URL's, when servers are tested.
+	// Host, if not empty, replaces the URL's host in the opening handshake's Host when
+	// servers are tested.
 	Host string
 	// Header are header fields, "Name: value", when servers are tested. They replace
-	// the tester's own. The values of those that authenticate, and of cookies, are
-	// left out of logs and reports.
+	// the tester's own. The values of credentials and cookies are left out of logs and
+	// reports.
 	Header []string
 	// Greeting is how many messages a server sends first on every connection. They are
 	// ignored, and a case begins after them.
 	Greeting int
 
-	// Restart starts a server again that has ended, and waits until it can be connected
-	// to; it says how the server ended. Nil: it is waited for.
+	// Restart restarts a server that has ended, waits until it accepts connections, and
+	// says how it ended. Nil: the tester waits for the server to come back.
 	Restart func(ctx context.Context) (how string, err error)
-	// Gone is called once where the server does not come back.
+	// Gone is called once if the server does not come back.
 	Gone func(why string)
 
-	// Excluded reports whether a case is not to be run for an agent.
+	// Excluded reports whether a case must not be run for an agent.
 	Excluded func(agent string, c *Case) bool
-	// Done is called with every result but those of excluded cases, one at a time.
+	// Done is called with every result except those of excluded cases, one at a time.
 	Done func(*Result)
 }
 
@@ -77,7 +77,7 @@ func (o *Options) parallel() int {
 
 func (o *Options) heavyParallel() int { return min(o.parallel(), 2*runtime.GOMAXPROCS(0)) }
 
-// caseTimeout is after how long a case is ended that nothing else has ended.
+// caseTimeout is the time after which a case is ended if nothing else has ended it.
 func (o *Options) caseTimeout(c *Case) time.Duration {
 	if o.Timeout > 0 {
 		return o.scale(o.Timeout)

@@ -26,7 +26,7 @@ func (c *Case) inParts(list func() []*Case) *Case {
 	return c
 }
 
-// where is on what each part is played.
+// where says what each part is played on.
 func (c *Case) where() string {
 	if c.together {
 		return "a stream of one connection"
@@ -34,7 +34,7 @@ func (c *Case) where() string {
 	return "a connection of its own"
 }
 
-// several is many of them.
+// several is the plural of where.
 func (c *Case) several() string {
 	if c.together {
 		return "streams"
@@ -42,12 +42,12 @@ func (c *Case) several() string {
 	return "connections"
 }
 
-// maxFailedParts is how many parts may fail before the others are left out: nothing
-// more is learned from them, and each may take its whole time.
+// maxFailedParts is how many parts may fail before the others are left out: they would
+// teach nothing more, and each may take its whole time.
 const maxFailedParts = 3
 
-// partsTime is after how long no further part of a case begins, before scaling: a server
-// that takes a second for each connection is not asked a thousand times.
+// partsTime is the time, before scaling, after which no further part of a case begins: a
+// server that takes a second for each connection does not get a thousand of them.
 const partsTime = time.Minute
 
 // connections are the parts of a case that are played: the case itself where it has none.
@@ -77,7 +77,7 @@ type partResults struct {
 
 func (p *partResults) add(r *Result) {
 	if len(p.list) > 0 && r.Passes(true) {
-		r.Log, r.Response = &WireLog{}, "" // nobody will look at them
+		r.Log, r.Response = &WireLog{}, "" // they will not be used
 	}
 	p.list = append(p.list, r)
 	if !r.Passes(false) {
@@ -96,7 +96,7 @@ func (p *partResults) enough() bool {
 	return p.failed >= maxFailedParts || len(p.list) == maxFailedParts && !slices.ContainsFunc(p.list, func(r *Result) bool { return !unimplemented(r) })
 }
 
-// merged is the result of a case of which total parts were to be played.
+// merged is the result of a case with a total of that many parts to play.
 func (p *partResults) merged(c *Case, total int) *Result {
 	if c.parts == nil {
 		return p.list[0]
@@ -157,7 +157,7 @@ func badPart(title string, codes []int, events []Event, script ...Step) *Case {
 		Close: Closing{Codes: codes, WrongEndFatal: true}, wrongCodeFatal: true}
 }
 
-// compressedParts are parts for which permessage-deflate is agreed on.
+// compressedParts are parts with permessage-deflate.
 func compressedParts(list []*Case) []*Case {
 	for _, c := range list {
 		c.Deflate = plainDeflate()

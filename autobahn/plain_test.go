@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/faulty"
 )
 
-// What an endpoint may do fails no case of our own, and is NON-STRICT only in those
+// Permitted behaviour fails no case of our own, and is NON-STRICT only in the cases
 // that are about it.
 func TestDifferent(t *testing.T) {
 	for _, side := range []struct {
@@ -37,8 +37,8 @@ func TestDifferent(t *testing.T) {
 	}
 }
 
-// An endpoint that does without compression fails no case for that: those that
-// need it are UNIMPLEMENTED, all others OK.
+// An endpoint without compression fails no case for that: those that need it are
+// UNIMPLEMENTED, all others OK.
 func TestNoCompression(t *testing.T) {
 	for _, side := range []struct {
 		name string
@@ -60,7 +60,7 @@ func TestNoCompression(t *testing.T) {
 		for _, r := range results {
 			want := autobahn.Unimplemented
 			if autobahn.Match("N1.*", r.Case.ID) {
-				want = autobahn.OK // the offer is one to decline
+				want = autobahn.OK // the offer must be declined
 			}
 			if r.Behavior != want || r.BehaviorClose != autobahn.OK {
 				t.Errorf("%s: %s: %s/%s: %s; %s", side.name, r.Case.ID, r.Behavior, r.BehaviorClose, r.Reason, r.ReasonClose)

@@ -10,24 +10,24 @@ import (
 )
 
 // A verdict may depend on a race: of a message's echo with the failure that follows it,
-// or of a busy machine with a deadline. A verdict that only such a race can have made worse
-// is tried again, among a few others only and with more time, and the best one counts:
-// what an endpoint does is what it does when it has the time.
+// or of a busy machine with a deadline. A case whose verdict only such a race can have made
+// worse is repeated, with fewer others at once and with more time, and the best verdict
+// counts: an endpoint is judged by what it does when it has the time.
 
 const (
-	// raceRepeats is how often a case is played again that another order of events, or a
-	// cleaner end, would make better, and lateRepeats how often one that a deadline decided.
+	// raceRepeats is how often a case is repeated if another order of events, or a cleaner
+	// end, would give a better verdict; lateRepeats is the same if a deadline decided it.
 	raceRepeats = 6
 	lateRepeats = 2
-	// repeatScale is how much more time there is for each case then.
+	// repeatScale is how much more time each repeated case gets.
 	repeatScale = 3
-	// repeatShare divides the number of cases that a run plays at once: so many are repeated
-	// at once.
+	// repeatShare divides the number of cases that a run plays at once; the result is how
+	// many are repeated at once.
 	repeatShare = 2
-	// maxLateAgain is how many repeats in a row may be late again. Then it is
-	// not the machine that is slow, and nothing else that was late is repeated.
+	// maxLateAgain is how many repeats in a row may be late again. After that, the machine is
+	// not what is slow, and no other late case is repeated.
 	maxLateAgain = 30
-	// repeatTime is what repeats may take in all, before scaling, unless the run took longer.
+	// repeatTime is the total time for repeats, before scaling, unless the run took longer.
 	repeatTime = 30 * time.Second
 )
 
@@ -49,7 +49,7 @@ type rerun struct {
 	seen []string // the verdicts so far
 }
 
-// repeat plays again what may have lost a race, until the time is over.
+// repeat plays the cases again that may have lost a race, until the time is over.
 func (run *serverRun) repeat(limit time.Duration) {
 	until := time.Now().Add(limit)
 	run.repeatThese(run.racing(false), run.opt.parallel(), until)
@@ -74,8 +74,8 @@ func (run *serverRun) racing(heavy bool) (list []*rerun) {
 	return list
 }
 
-// repeatThese plays each case once, and then those that are no better as often as is
-// allowed, side by side: a testee that always does the same is not waited for six times.
+// repeatThese plays each case once, and then those that are no better as often as is allowed,
+// in parallel: a testee that always does the same does not cost six waits.
 func (run *serverRun) repeatThese(list []*rerun, parallel int, until time.Time) {
 	parallel = max(1, parallel/repeatShare)
 	run.again(list, parallel, until)
@@ -95,7 +95,7 @@ func (run *serverRun) repeatThese(list []*rerun, parallel int, until time.Time) 
 	}
 }
 
-// again plays the cases of a list that do not pass yet, and keeps each one's best result.
+// again plays the cases in a list that do not pass yet, and keeps each one's best result.
 func (run *serverRun) again(list []*rerun, parallel int, until time.Time) {
 	patient := *run.opt
 	patient.TimeScale = repeatScale * cmp.Or(patient.TimeScale, 1)
@@ -119,14 +119,14 @@ func (run *serverRun) again(list []*rerun, parallel int, until time.Time) {
 	}
 }
 
-// worthwhile reports whether a case does not pass yet, and a repeat may mend that.
+// worthwhile reports whether a case does not pass yet and a repeat may help.
 func (run *serverRun) worthwhile(c *rerun) bool {
 	run.mu.Lock()
 	defer run.mu.Unlock()
 	return !run.results[c.i].Passes(true) && !(c.late && run.lateAgain >= maxLateAgain)
 }
 
-// improve takes the result of a repeat, if it is better.
+// improve keeps the result of a repeat if it is better.
 func (run *serverRun) improve(c *rerun, r *Result) {
 	run.mu.Lock()
 	defer run.mu.Unlock()

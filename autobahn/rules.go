@@ -1,6 +1,6 @@
 package autobahn
 
-// Rule is a sentence of a standard, with where it stands.
+// Rule is a sentence of a standard, and where it is found.
 type Rule struct {
 	Ref  string // "RFC 6455 §5.5"
 	Text string

@@ -80,9 +80,9 @@ func (s *session) writeChopped(p []byte, n int) {
 	}
 }
 
-// What a peer has to take what comes alone, before scaling: an octet, or a frame that it
-// may answer. TCP joins what a peer has no time to read, and then it depends on the
-// machine what a peer sees.
+// The time that a peer has to read data sent by itself, before scaling: an octet, or a
+// frame that it may answer. TCP joins what a peer has no time to read, and then what a
+// peer sees depends on the machine.
 const (
 	octetPause = time.Millisecond
 	framePause = 100 * time.Millisecond
@@ -95,8 +95,8 @@ type trickle struct {
 	rest   []byte // of the first frame
 }
 
-// oneByOne sends frames in writes of their own. Behind each that can be answered it waits
-// for the answer, but not for long.
+// oneByOne sends frames in writes of their own. After each one that can be answered it
+// waits for the answer, but not for long.
 func (s *session) oneByOne(t *trickle) {
 	s.blocked = true
 	if s.state != stateOpen || len(t.frames) == 0 {
@@ -181,8 +181,7 @@ func (s *session) split(step *Step) {
 	})
 }
 
-// wait lets time go by. A connection that is still open at its end goes on with
-// the script.
+// wait lets time pass. If the connection is still open after that, the script goes on.
 func (s *session) wait(step *Step) {
 	s.blocked = true
 	s.note("waiting %v", s.opt.scale(step.delay))
@@ -198,7 +197,7 @@ func (s *session) wait(step *Step) {
 	})
 }
 
-// kill fails a connection that is still there.
+// kill fails a connection that is still open.
 func (s *session) kill() {
 	if s.state != stateClosed {
 		s.ranOut("the time allowed for the case")
@@ -214,13 +213,13 @@ func (s *session) kill() {
 	}
 }
 
-// passedOver reports whether nothing is missing but Pongs that need not come.
+// passedOver reports whether only Pongs that need not come are missing.
 func (s *session) passedOver() bool {
 	return s.state == stateOpen && s.c.own() && s.c.Close.ByTester && !s.c.keepOpen &&
 		slices.ContainsFunc(s.c.Expect, func(o Outcome) bool { v, _ := s.matches(&o); return v != "" })
 }
 
-// finish closes a connection that is still there.
+// finish closes a connection that is still open.
 func (s *session) finish() {
 	if s.state == stateOpen {
 		s.ranOut("the time allowed for the case")

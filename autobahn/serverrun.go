@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// This file owns a run against a server: which case is played when, and what becomes of
+// This file owns a run against a server: which case is played when, and what happens to
 // the cases when the server ends.
 //
-// With many connections at once it does not show which of them ended the server. So
-// when it cannot be connected to any more, nothing new begins, the cases under way come to
-// their ends, and the server is started again. Each case that was under way after the
-// last sign of life is played again, alone. One after which the server is gone again is
-// FAILED, and named; all others have their verdicts from that second time.
+// With many connections at once it is not visible which of them ended the server. So when
+// the server accepts no more connections, no new case begins, the cases under way finish,
+// and the server is started again. Each case that was under way after the last sign of
+// life is then played again, alone. If the server is gone again after one, that case is
+// FAILED, and named; all others get their verdicts from that second time.
 
 // serverRun is a run of TestServer.
 type serverRun struct {
@@ -35,8 +35,8 @@ type serverRun struct {
 }
 
 // TestServer runs cases against a server and returns a result for each, in the
-// order of the cases. Once ctx is done, it returns those that there are; so it does where
-// the server ends and does not come back.
+// order of the cases. Once ctx is done, or if the server ends and does not come back, it
+// returns the results so far.
 func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*Result {
 	run := &serverRun{ctx: ctx, t: t, opt: opt, cases: cases, results: make([]*Result, len(cases))}
 	begun := time.Now()
@@ -46,7 +46,7 @@ func TestServer(ctx context.Context, t *Target, cases []*Case, opt *Options) []*
 	return compact(run.results)
 }
 
-// compact leaves out what an interrupted run did not come to.
+// compact leaves out the cases that an interrupted run did not reach.
 func compact(results []*Result) []*Result {
 	list := results[:0]
 	for _, r := range results {
@@ -57,7 +57,8 @@ func compact(results []*Result) []*Result {
 	return list
 }
 
-// phase plays the cases that are heavy, or those that are not, so many at once.
+// phase plays the cases that are heavy, or those that are not, with a given number at
+// once.
 func (run *serverRun) phase(heavy bool, limit int) {
 	var todo []int
 	for i, c := range run.cases {
@@ -106,7 +107,7 @@ func (run *serverRun) isGone() bool {
 func (run *serverRun) once(i int) {
 	r := testServer(run.ctx, run.t, run.cases[i], run.opt)
 	if r == nil {
-		return // the end of it is ours, not the server's
+		return // its end was the tester's doing, not the server's
 	}
 	r.Index, r.ended = i+1, time.Now()
 	run.mu.Lock()
@@ -121,7 +122,7 @@ func (run *serverRun) once(i int) {
 	}
 }
 
-// alive reports whether the server can still be connected to, and does not hang up at
+// alive reports whether the server still accepts connections, and does not hang up at
 // once because it is about to end.
 func (run *serverRun) alive() bool {
 	for range 2 {
@@ -137,11 +138,11 @@ func (run *serverRun) alive() bool {
 		}
 		time.Sleep(run.opt.scale(50 * time.Millisecond))
 	}
-	return true // it takes connections, and ends them
+	return true // it accepts connections, and ends them
 }
 
-// recover has the server started again, finds the case that ended it, and returns the
-// cases that have not been played.
+// recover restarts the server, finds the case that ended it, and returns the cases that
+// have not been played.
 func (run *serverRun) recover() (todo []int) {
 	suspects := run.suspects()
 	how, back := run.restart()
@@ -206,7 +207,7 @@ func (run *serverRun) suspects() (list []int) {
 	return list
 }
 
-// restart has the server started again, or waits for it.
+// restart restarts the server, or waits for it.
 func (run *serverRun) restart() (how string, back bool) {
 	if run.opt.Restart != nil {
 		how, err := run.opt.Restart(run.ctx)

@@ -21,7 +21,7 @@ import (
 // fragile is a server that refuses every handshake, and ends at one of them, with all its
 // connections.
 type fragile struct {
-	endsAt []byte // what a request has that ends it
+	endsAt []byte // what a request that ends it contains
 	always bool   // or only once
 
 	mu sync.Mutex
@@ -75,8 +75,8 @@ func (f *fragile) restart(context.Context) (string, error) {
 	return ": exit status 2", nil
 }
 
-// A case that ends the server is FAILED and named, and its neighbours have the verdicts
-// that they have without it.
+// A case that ends the server is FAILED and named, and the other cases have the same
+// verdicts as without it.
 func TestServerEndsInACase(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, err := Select(all, Server, []string{"H2.4", "H2.5", "H2.13", "H2.14", "H2.15", "H2.20", "H2.21", "H2.23", "H2.24", "H2.25", "H2.26", "H2.27"}, nil)
@@ -130,7 +130,7 @@ func TestServerEndsInACase(t *testing.T) {
 	}
 }
 
-// served is a target whose connections f serves. It is told their numbers, from 1.
+// served is a target whose connections f serves. f gets their numbers, from 1.
 func served(t *testing.T, f func(n int, nc net.Conn)) (target *Target, dialled *int) {
 	target, dialled = mustTarget(t, "ws://127.0.0.1:9001/"), new(int)
 	var mu sync.Mutex
@@ -149,7 +149,7 @@ func served(t *testing.T, f func(n int, nc net.Conn)) (target *Target, dialled *
 	return target, dialled
 }
 
-// What may have lost a race is tried again, and the report says so.
+// A case that may have lost a race is repeated, and the report says so.
 func TestRepeat(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"H2.24"}, nil)
@@ -167,7 +167,7 @@ func TestRepeat(t *testing.T) {
 	})
 }
 
-// A server that always does the same is not waited for as often as it is asked.
+// Repeats against a server that always does the same wait in parallel.
 func TestRepeatsSideBySide(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"H2.24"}, nil)
@@ -187,7 +187,7 @@ func TestRepeatsSideBySide(t *testing.T) {
 	})
 }
 
-// A server that is silent in case after case is not asked again for all of them.
+// For a server that is silent in case after case, not all of them are repeated.
 func TestSilentServerIsLeftAlone(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"H2", "6"}, nil)
@@ -204,13 +204,13 @@ func TestSilentServerIsLeftAlone(t *testing.T) {
 	})
 }
 
-// A server that has no time before a deadline is asked again, with more time, and one that
-// echoes what it should refuse is not.
+// A case is repeated with more time if the server missed a deadline, and not if it echoes
+// what it should refuse.
 func TestRepeatLate(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"2.5"}, nil)
 	for name, c := range map[string]struct {
-		hangUp time.Duration // how long the first handshake is waited for; 0: until it is answered
+		hangUp time.Duration // how long to wait for the first handshake; 0: until it is answered
 		late   time.Duration
 		answer []byte
 		want   Verdict // on behaviour
@@ -261,7 +261,7 @@ func TestRepeatLate(t *testing.T) {
 	}
 }
 
-// A server that takes long for each connection is not asked for all of a case's.
+// If a server takes long for each connection, not all connections of a case are opened.
 func TestPartsEnd(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, _ := Select(all, Server, []string{"H2.24"}, nil)

@@ -20,14 +20,14 @@ const (
 	stateOpening state = iota
 	stateOpen
 	stateClosing // a Close was sent
-	stateClosed  // TCP is closed, or ours to be closed
+	stateClosed  // TCP is closed, or must be closed by the tester
 )
 
 // Delays, before scaling. Those of the closing handshake are the original's.
 const (
 	closeTimeout = time.Second            // for the answer to our Close
 	dropTimeout  = time.Second            // for the server to close TCP after both Closes
-	lingerTime   = 300 * time.Millisecond // for what comes behind both Closes
+	lingerTime   = 300 * time.Millisecond // for what follows both Closes
 	openTimeout  = 5 * time.Second
 	greetTimeout = 5 * time.Second       // for a server's greeting
 	restDelay    = 50 * time.Millisecond // for the rest of a frame that is glued in part
@@ -54,10 +54,10 @@ type session struct {
 	conn     *h2.Conn
 	stream   *h2.Stream   // it is nc, too
 	meeting  *meeting     // with the other parts of the case
-	ended    string       // why the connection did not go on, where that is NON-STRICT
-	ordinary []wire.Field // a request that is as it should be
+	ended    string       // why the connection did not go on, if that is NON-STRICT
+	ordinary []wire.Field // a correct request
 	calls    chan func()
-	over     chan struct{} // closed when nothing is called any more
+	over     chan struct{} // closed when no more calls are made
 
 	secrets [][]byte // what logs and reports must not show
 
@@ -86,15 +86,15 @@ type session struct {
 	loop       *loop
 	keys       []sentKey // of the peer's first frames
 	peerClosed bool      // the peer has sent a Close
-	late       []byte    // the opcodes of frames that came behind it
+	late       []byte    // the opcodes of frames that followed it
 	reset      bool      // TCP ended with a reset
 
 	events  []Event
 	inTime  int      // events before time ran out
-	arrived int      // events, and Pings that a later one's Pong stands for
+	arrived int      // events, and Pings that the Pong of a later one answers
 	asked   [][]byte // the payloads of the Pings that are not answered
 	end     Ending
-	result  string // why behaviour failed, where there is more to say than the trace
+	result  string // why behaviour failed, if there is more to say than the trace
 	forced  Verdict
 }
 
@@ -124,7 +124,7 @@ type Ending struct {
 	stream bool // of HTTP/2
 }
 
-// below is what the connection is on.
+// below describes the transport of the connection.
 func (e *Ending) below() string {
 	if e.stream {
 		return "the stream"
@@ -132,8 +132,8 @@ func (e *Ending) below() string {
 	return "TCP"
 }
 
-// play plays the case. The opening handshake is done; left is what came behind
-// it.
+// play plays the case. The opening handshake is done; left holds the bytes that
+// followed it.
 func (s *session) play(left []byte) {
 	s.state = stateOpen
 	s.end.Opened = true
@@ -194,9 +194,9 @@ func (s *session) begin() {
 	}
 }
 
-// awaitGreeting has the case begin after a server's greeting, as if there had been
-// none. Where frames are glued to the handshake it has begun already, and the greeting
-// is only passed over.
+// awaitGreeting begins the case after a server's greeting, as if there had been none.
+// If frames are glued to the handshake, the case has begun already, and the greeting
+// is only skipped.
 func (s *session) awaitGreeting() {
 	s.greeting = s.opt.Greeting
 	if s.greeting == 0 {
@@ -218,7 +218,7 @@ func (s *session) awaitGreeting() {
 	})
 }
 
-// greeted takes a message of the greeting. It is false for what is none.
+// greeted handles a message of the greeting. It is false for any other.
 func (s *session) greeted(p []byte) bool {
 	if s.greeting == 0 {
 		return false
@@ -232,7 +232,7 @@ func (s *session) greeted(p []byte) bool {
 	return true
 }
 
-// after calls f when d, scaled, has gone by.
+// after calls f when d, scaled, has passed.
 func (s *session) after(d time.Duration, f func()) {
 	s.timers.add(s.opt.scale(d), f)
 }
@@ -335,8 +335,8 @@ func (s *session) key() [4]byte {
 
 func (s *session) note(format string, args ...any) { s.log.note(format, args...) }
 
-// logging reports whether what goes over the wire is logged: a case that sends a
-// thousand messages logs the first few and how it ended.
+// logging reports whether wire traffic is logged: a case that sends a thousand
+// messages logs the first few and how it ended.
 func (s *session) logging() bool {
 	return !s.c.quiet || s.log.Len() < 24 || s.loop == nil || s.loop.ended
 }

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// The engine's tests run in a bubble, where time passes only when everybody
-// waits: a case of a minute takes none, and its deadlines are exact.
+// The engine's tests run in a synctest bubble, where time passes only when every
+// goroutine waits: a case of a minute takes no real time, and its deadlines are
+// exact.
 
 // peer is a scripted server: what it sends, and when it ends the connection.
 type peer func(nc net.Conn)
@@ -114,7 +115,7 @@ func TestTimeScaleStretchesDeadlines(t *testing.T) {
 	}
 }
 
-// What a peer does too late says that it was too slow, and nothing else.
+// If a peer is late, the reason says that it was too slow, and nothing else.
 func TestTimeAlone(t *testing.T) {
 	late := func(p ...[]byte) peer {
 		return func(nc net.Conn) {
@@ -138,7 +139,7 @@ func TestTimeAlone(t *testing.T) {
 	}
 }
 
-// The reason shows what came in place of what should have.
+// The reason shows what came in place of what was expected.
 func TestNearest(t *testing.T) {
 	c := echoCase()
 	c.Expect = []Outcome{lax(), ok(echoed("Hello, quay"), ponged("x"))}
@@ -182,8 +183,8 @@ func TestFailFast(t *testing.T) {
 	}
 }
 
-// A peer that ends the connection amid many messages was not too slow: the reason
-// names what it did.
+// A peer that ends the connection in the middle of many messages was not too
+// slow: the reason names what it did.
 func TestCutOff(t *testing.T) {
 	c := &Case{ID: "9.0", Loop: &Loop{Count: 3, Length: 1, Fill: 'x', Timeout: time.Minute}, Close: cleanClose}
 	echo := []byte{0x81, 1, 'x'}

@@ -15,8 +15,8 @@ const (
 	actChop                    // frames, in writes of a few bytes
 	actPiece                   // part of a frame
 	actClose                   // the tester's own Close, after which it is closing
-	actWait                    // let time go by; the connection may end meanwhile
-	actAwait                   // wait until so many events have arrived
+	actWait                    // let time pass; the connection may end meanwhile
+	actAwait                   // wait until a number of events have arrived
 	actKill                    // if it is still open after a while, fail the connection
 	actFinish                  // if it is still open after a while, close it
 	actHangUp                  // close TCP without a Close
@@ -60,7 +60,7 @@ func mute() Step                              { return Step{do: actMute} }
 func unmute() Step                            { return Step{do: actUnmute} }
 func halfClose() Step                         { return Step{do: actHalfClose} }
 
-// split sends a frame in two writes, of which the first has n bytes.
+// split sends a frame in two writes; the first has n bytes.
 func split(n int, f *wire.Frame) Step {
 	return Step{do: actSplit, frames: []*wire.Frame{f}, from: n, delay: 4 * time.Millisecond}
 }
@@ -119,8 +119,8 @@ func ok(events ...Event) Outcome { return Outcome{Verdict: OK, Events: events} }
 
 func lax(events ...Event) Outcome { return Outcome{Verdict: NonStrict, Events: events} }
 
-// laxClean is lax for an endpoint that should have failed the connection, and closes
-// it cleanly when it is asked to.
+// laxClean is lax for an endpoint that should have failed the connection, but closes
+// it cleanly when asked to.
 func laxClean(events ...Event) Outcome {
 	return Outcome{Verdict: NonStrict, Events: events, end: &cleanClose}
 }

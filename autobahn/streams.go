@@ -32,7 +32,7 @@ const streamBytes = 128 << 20
 
 var streams struct {
 	mu   sync.Mutex
-	list []*stream // the last used stands last
+	list []*stream // the last used is last
 	keys []streamKey
 }
 

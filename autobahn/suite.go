@@ -39,7 +39,7 @@ var allCases = sync.OnceValue(func() []*Case {
 // none of the original's does.
 func (c *Case) own() bool { return c.ID[0] >= 'A' }
 
-// Own reports whether the original suite does not have the case.
+// Own reports whether the case is not in the original suite.
 func (c *Case) Own() bool { return c.own() }
 
 // Find is the case with an id, or nil.
@@ -81,8 +81,8 @@ func Match(pattern, id string) bool {
 }
 
 // matches reports whether a pattern means the case: Match, or "deflate" for all that
-// negotiate permessage-deflate, or "http2" for all that are played over HTTP/2. Those have
-// patterns of their own: an id, or the beginning of one.
+// negotiate permessage-deflate, or "http2" for all that are played over HTTP/2. Cases over
+// HTTP/2 match only patterns of their own: an id, or the beginning of one.
 func (c *Case) matches(pattern string) bool {
 	if c.HTTP2 != nil {
 		return pattern == "http2" || strings.HasPrefix(pattern, c.ID[:1]) && Match(pattern, c.ID)
@@ -109,7 +109,7 @@ func Select(cases []*Case, testee Role, patterns, except []string) ([]*Case, err
 	return list, nil
 }
 
-// Less orders ids as the cases are: by their numbers, the original's first.
+// Less orders ids like the cases: by their numbers, the original's first.
 func Less(a, b string) bool {
 	x, y := strings.Split(a, "."), strings.Split(b, ".")
 	for i := 0; i < len(x) && i < len(y); i++ {

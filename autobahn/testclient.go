@@ -31,7 +31,7 @@ type ClientTester struct {
 	Options *Options
 	// Report is called at /updateReports, before that is answered. May be nil.
 	Report func(agent string)
-	// HTTP2 takes clients that come by HTTP/2 as well, on a stream for each URL (RFC 8441).
+	// HTTP2 also accepts clients that use HTTP/2, with a stream for each URL (RFC 8441).
 	HTTP2 bool
 	// Stop is called at /stopServer. May be nil.
 	Stop func()
@@ -48,7 +48,7 @@ type ClientTester struct {
 	wg      sync.WaitGroup
 }
 
-// Serve takes clients from ln until that fails or the tester is closed.
+// Serve accepts clients from ln until that fails or the tester is closed.
 func (t *ClientTester) Serve(ln net.Listener) error {
 	for {
 		nc, err := ln.Accept()
@@ -116,7 +116,7 @@ func (t *ClientTester) Missing(agent string) (n int) {
 	return n
 }
 
-// Abort is Close that leaves the cases without results which it interrupts.
+// Abort is Close, but the cases that it interrupts get no results.
 func (t *ClientTester) Abort() {
 	t.mu.Lock()
 	t.aborted = true
@@ -275,7 +275,7 @@ func (t *ClientTester) parse(h *wire.Head) (*order, error) {
 	if len(f) != 3 {
 		return nil, fmt.Errorf("malformed request line %q", h.Start)
 	}
-	target, _, _ := strings.Cut(f[1], "#") // H10.1 is about that
+	target, _, _ := strings.Cut(f[1], "#") // H10.1 tests that
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
 		return nil, err
@@ -338,7 +338,7 @@ func (t *ClientTester) control(o *order) (answer string, known bool) {
 		return object(map[string]string{"id": o.play.ID, "description": o.play.Title})
 	case "/getCaseStatus":
 		if t.excluded(o.agent, o.c) {
-			return object(status(Unimplemented, Unimplemented)) // of the original's words this one fits best
+			return object(status(Unimplemented, Unimplemented)) // the closest of the original's words
 		}
 		if r := t.await(o); r != nil {
 			return object(status(r.Behavior, r.BehaviorClose))

@@ -14,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// startTester starts a ClientTester and returns how to ask it.
+// startTester starts a ClientTester and returns a function that asks it.
 func startTester(t *testing.T, tester *ClientTester) (ask func(target string) (status, message string, rest net.Conn)) {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -21,7 +21,7 @@ type Target struct {
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	url  *url.URL      // without a user
-	user *url.Userinfo // who authenticates (RFC 7617), or nil
+	user *url.Userinfo // for Basic authentication (RFC 7617), or nil
 }
 
 // ParseTarget reads a ws or wss URL. A user and password in it are sent by Basic
@@ -104,7 +104,7 @@ func (t *Target) Dial(ctx context.Context, cfg *tls.Config) (net.Conn, error) {
 // backTimeout is how long a server that refuses connections may take to come back.
 const backTimeout = 2 * time.Second
 
-// dialAgain is Dial that waits for a server which is away for a moment.
+// dialAgain is Dial, but waits for a server that is away for a moment.
 func (t *Target) dialAgain(ctx context.Context, opt *Options) (net.Conn, error) {
 	givenUp := time.After(opt.scale(backTimeout))
 	for {
@@ -132,7 +132,7 @@ func newSession(c *Case, client bool, opt *Options) *session {
 	return s
 }
 
-// testServer plays a case, part by part. It returns nil where ctx ends it.
+// testServer plays a case, part by part. It returns nil if ctx ends it.
 func testServer(ctx context.Context, t *Target, c *Case, opt *Options) *Result {
 	if opt.Agent != "" && opt.Excluded != nil && opt.Excluded(opt.Agent, c) {
 		return &Result{Case: c, Agent: opt.Agent, Skipped: true}
@@ -205,7 +205,7 @@ func connectFor(ctx context.Context, t *Target, c *Case, opt *Options) (net.Conn
 	if c.HTTP2 != nil {
 		o.TLS = withALPN(opt.TLS)
 	}
-	if opt.Restart != nil { // nobody else starts it again
+	if opt.Restart != nil { // nothing else starts it again
 		return t.Dial(timed, o.TLS)
 	}
 	return t.dialAgain(timed, &o)
@@ -220,7 +220,7 @@ func (s *session) openAsClient(t *Target, r *Result) {
 	h, left, err := s.readHead()
 	s.slow = time.Since(s.start) > s.opt.scale(openTimeout/2)
 	if h != nil {
-		r.alive = r.Started // it lived after that; when it wrote this is not known
+		r.alive = r.Started // it was alive after that; when it wrote this is not known
 		r.Response = string(s.hide(h.Raw))
 		if r.Agent == "" {
 			if r.Agent = oneLine(h.Get("Server")); r.Agent == "" {

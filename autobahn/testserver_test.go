@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// A server that is away when a case begins is waited for, for a time.
+// If the server is away when a case begins, the tester waits for it for a time.
 func TestServerComesBack(t *testing.T) {
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	for _, c := range []struct {
@@ -54,8 +54,8 @@ func mustTarget(t *testing.T, url string) *Target {
 	return target
 }
 
-// A run that is interrupted has the results that there were, and none of the cases
-// that it cut off.
+// A run that is interrupted has the results so far, and none for the cases that it
+// cut off.
 func TestServerInterrupted(t *testing.T) {
 	all, _ := Cases(Suite)
 	cases, err := Select(all, Server, []string{"H2.1", "H2.2", "H2.6"}, nil)

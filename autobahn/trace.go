@@ -8,10 +8,10 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// This file owns which traces are allowed. The original's cases want a trace
-// exactly. RFC 6455 orders messages, but no Pong relative to a message, lets an
-// endpoint answer only the last of several Pings, and send Pongs that were not asked
-// for (§5.5.3): in our own cases all of that is allowed.
+// This file owns which traces are allowed. The original's cases require an exact
+// trace. RFC 6455 orders messages, but no Pong relative to a message, lets an endpoint
+// answer only the last of several Pings, and send unsolicited Pongs (§5.5.3): in our
+// own cases all of that is allowed.
 
 // asks notes a Ping that is sent.
 func (s *session) asks(f *wire.Frame) {
@@ -20,8 +20,8 @@ func (s *session) asks(f *wire.Frame) {
 	}
 }
 
-// ponged takes a Pong. In our own cases it is an event only where it answers a
-// Ping; it stands for the Pings before that one, too.
+// ponged handles a Pong. In our own cases it is an event only if it answers a Ping; it
+// also answers all earlier Pings.
 func (s *session) ponged(p []byte) {
 	if s.c.own() {
 		i := slices.IndexFunc(s.asked, func(q []byte) bool { return bytes.Equal(p, q) })
@@ -35,7 +35,7 @@ func (s *session) ponged(p []byte) {
 	s.record(Event{Kind: PongEvent, Payload: bytes.Clone(p)})
 }
 
-// record notes an event, and closes when a complete trace is there.
+// record notes an event, and closes the connection when the trace is complete.
 func (s *session) record(e Event) {
 	s.events = append(s.events, e)
 	s.arrived++
@@ -68,15 +68,15 @@ func (s *session) closeIfComplete() {
 	}
 }
 
-// complete reports whether the trace is an outcome's, and nothing that belongs to
-// it can still come.
+// complete reports whether the trace is an outcome's, and nothing more that belongs to
+// it can arrive.
 func (s *session) complete(o *Outcome) bool {
 	v, all := s.matches(o)
 	return v != "" && (all || len(s.asked) == 0 && !s.blocked && s.pc == len(s.c.Script))
 }
 
-// matches is an outcome's verdict on the trace; "" where it is none of its. all is
-// false where Pongs are missing.
+// matches is an outcome's verdict on the trace; "" if the trace is not the outcome's.
+// all is false if Pongs are missing.
 func (s *session) matches(o *Outcome) (v Verdict, all bool) {
 	if same(s.events, o.Events) {
 		return o.Verdict, true
@@ -99,13 +99,14 @@ func (s *session) matches(o *Outcome) (v Verdict, all bool) {
 	return o.Verdict, false
 }
 
-// onTheWay reports whether the first n events are the beginning of an outcome's, which
-// has more of them.
+// onTheWay reports whether the first n events are the beginning of an outcome's trace,
+// which has more events.
 func (s *session) onTheWay(o *Outcome, n int) bool {
 	return n < len(o.Events) && s.fits(o, n)
 }
 
-// fits reports whether the first n events are an outcome's, or the beginning of them.
+// fits reports whether the first n events are an outcome's trace, or the beginning of
+// one.
 func (s *session) fits(o *Outcome, n int) bool {
 	events := s.events[:n]
 	if !s.c.own() {
@@ -116,8 +117,8 @@ func (s *session) fits(o *Outcome, n int) bool {
 	return n <= len(o.Events) && len(got) <= len(want) && same(got, want[:len(got)]) && within(gotPongs, wantPongs)
 }
 
-// nearest says what happened in place of what is allowed: the outcome that it has
-// most in common with, and where they part.
+// nearest says what happened in place of what is allowed: the outcome that has most in
+// common with it, and where the two differ.
 func (s *session) nearest() string {
 	const what = "what happened is none of what is allowed"
 	best, common := -1, -1
@@ -150,7 +151,7 @@ func pongsIn(events []Event) (n int) {
 	return n
 }
 
-// parted takes a trace's Pongs apart from the rest.
+// parted separates a trace's Pongs from the rest.
 func parted(events []Event) (rest, pongs []Event) {
 	for _, e := range events {
 		if e.Kind == PongEvent {
@@ -168,7 +169,7 @@ func passedOver(got, want []Event) bool {
 	return len(got) > 0 && len(want) > 0 && same(got[len(got)-1:], want[len(want)-1:]) && within(got, want)
 }
 
-// within reports whether got is want, of which some may be missing.
+// within reports whether got is want, possibly with some events missing.
 func within(got, want []Event) bool {
 	for _, e := range want {
 		if len(got) > 0 && same(got[:1], []Event{e}) {

@@ -6,15 +6,15 @@ import (
 	"time"
 )
 
-// reader reads a connection on a goroutine of its own, so that the tester takes
-// what a peer sends while it is sending itself.
+// reader reads a connection on a goroutine of its own, so that the tester receives
+// while it is sending.
 type reader struct {
 	chunks chan []byte
 	free   chan []byte
 	err    error // once chunks is closed
 	nc     net.Conn
 
-	buffers [2]*[readSize]byte // all that go round
+	buffers [2]*[readSize]byte // all buffers in circulation
 }
 
 const readSize = 64 << 10
@@ -49,7 +49,7 @@ func (r *reader) run() {
 }
 
 // drain waits for the goroutine to end. The connection is closed, and what was read
-// is of no use any more.
+// is no longer needed.
 func (r *reader) drain() {
 	for c := range r.chunks {
 		r.free <- c[:cap(c)]
@@ -83,7 +83,7 @@ func (w *writer) write(p []byte) {
 	w.do(func() error { _, err := w.nc.Write(p); return err })
 }
 
-// end ends our side of the connection once all is written that is queued.
+// end ends our side of the connection once everything queued is written.
 func (w *writer) end() {
 	w.do(func() error {
 		if half, ok := w.nc.(interface{ CloseWrite() error }); ok {
@@ -93,7 +93,7 @@ func (w *writer) end() {
 	})
 }
 
-// do calls f once all is written that is queued. An error is the end of the writer.
+// do calls f once everything queued is written. An error ends the writer.
 func (w *writer) do(f func() error) {
 	w.mu.Lock()
 	w.queue = append(w.queue, f)

@@ -2,10 +2,10 @@ package autobahn
 
 import "fmt"
 
-// Verdict is what a case says of a testee, with the original suite's words.
+// Verdict is what a case says about a testee, in the original suite's words.
 type Verdict string
 
-// The verdicts of behaviour, and below them those that only closing knows.
+// The verdicts on behaviour, followed by those that only a close can have.
 const (
 	OK            Verdict = "OK"
 	NonStrict     Verdict = "NON-STRICT"    // allowed, but not what the RFC asks for

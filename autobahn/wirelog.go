@@ -17,7 +17,7 @@ import (
 // Direction says which side sent the bytes of a LogEntry.
 type Direction string
 
-// Sent is by the tester, Received by the testee; a Note is about neither.
+// Sent is by the tester, Received is from the testee; a Note belongs to neither.
 const (
 	Sent     Direction = ">"
 	Received Direction = "<"
@@ -33,7 +33,7 @@ type LogEntry struct {
 	Size int       `json:"size,omitempty"`
 }
 
-// WireLog is all that went over a connection, in short.
+// WireLog is everything that went over a connection, abridged.
 type WireLog struct {
 	Entries []LogEntry
 	start   time.Time
@@ -147,8 +147,7 @@ func bit(b bool) int {
 	return 0
 }
 
-// printable quotes p where it is text that can be shown, and writes hex where it
-// is not.
+// printable quotes p if it is printable text, and otherwise writes hex.
 func printable(p []byte, limit int) string {
 	if len(p) == 0 {
 		return ""
@@ -168,8 +167,8 @@ func printable(p []byte, limit int) string {
 	return "0x" + hex.EncodeToString(p[:min(len(p), limit)]) + more
 }
 
-// oneLine is a name that the testee chose, so that it makes no lines or columns in a
-// table.
+// oneLine is a name that the testee chose, made safe for a table: without line
+// breaks or column separators.
 func oneLine(name string) string {
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if unicode.IsSpace(r) {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// extraFields are the fields of an answer that some servers should not send, or not so.
+// extraFields are fields of an answer that a correct server would not send, or not in
+// this form.
 func (e *endpoint) extraFields(h *head) string {
 	s := "Connection: Upgrade\r\n"
 	offered, _, _ := strings.Cut(h.get("sec-websocket-protocol"), ",")

@@ -40,7 +40,7 @@ func newCodec(e *endpoint, p params) *codec {
 	return c
 }
 
-// history is what a message may refer back to.
+// history is the plaintext that a message may refer back to.
 func (c *codec) history() *[]byte {
 	if c.e.has("inflates in one context for all streams") {
 		return &c.e.tunnel.inflated
@@ -51,7 +51,7 @@ func (c *codec) history() *[]byte {
 	return &c.inHistory
 }
 
-// inflate takes at most a byte more than maxMessage.
+// inflate reads at most a byte more than maxMessage.
 func (c *codec) inflate(p []byte) ([]byte, error) {
 	if t := c.e.tunnel; t != nil {
 		t.history.Lock()
@@ -59,7 +59,7 @@ func (c *codec) inflate(p []byte) ([]byte, error) {
 	}
 	in := append(append([]byte(nil), p...), 0, 0, 0xFF, 0xFF, 1, 0, 0, 0xFF, 0xFF)
 	if c.e.has("inflates what ends early") {
-		in = in[:len(p)+4] // as a program does that feeds a stream
+		in = in[:len(p)+4] // like a program that feeds a stream
 	}
 	tail := len(in) - len(p)
 	var out []byte
@@ -87,7 +87,7 @@ func (c *codec) inflate(p []byte) ([]byte, error) {
 	return out, nil
 }
 
-// remember puts a message into the window of what the peer sends.
+// remember adds a message to the window of the peer's messages.
 func (c *codec) remember(p []byte) {
 	h := c.history()
 	if *h = last(append(*h, p...), 1<<15); len(p) == 0 && c.e.has("forgets the window at an empty message") {

@@ -106,7 +106,7 @@ func (e *endpoint) closeFrame(p []byte) error {
 	return e.afterClose()
 }
 
-// afterClose waits for the end of TCP, or brings it about.
+// afterClose waits for the end of TCP, or closes it.
 func (e *endpoint) afterClose() error {
 	switch {
 	case e.has("goes on after the Close"):
@@ -122,7 +122,7 @@ func (e *endpoint) afterClose() error {
 	return errDone
 }
 
-// behindClose sends what must not be sent.
+// behindClose sends, after a Close, what must not be sent.
 func (e *endpoint) behindClose() {
 	switch {
 	case e.has("sends a second Close"):

@@ -5,16 +5,17 @@ import "strings"
 // Defect is one thing that an endpoint does wrong.
 type Defect struct {
 	Name string
-	// Caught are the patterns of the cases that find it, and no other does: a
-	// verdict that --strict would not pass.
+	// Caught are the patterns of the cases that find it, with a verdict that
+	// --strict would not pass. No other case finds it.
 	Caught []string
 }
 
-// NoCompression is none: an endpoint may do without permessage-deflate.
+// NoCompression is not a defect: an endpoint need not support permessage-deflate.
 const NoCompression = "does without compression"
 
-// Different are none either: they are what an endpoint may do, though most do not.
-// No case of our own fails for them. Caught are those that are NON-STRICT.
+// Different are not defects either: an endpoint may do these things, though most
+// do not. No case of our own fails for them. Caught are the cases that are
+// NON-STRICT.
 var Different = []Defect{
 	{"sends a Pong unasked", nil},
 	{"pings at once", nil},
@@ -23,7 +24,7 @@ var Different = []Defect{
 	{"inflates what ends early", split("D1.3 D1.8")},
 }
 
-// DifferentServers are what servers may do beside.
+// DifferentServers are further things that only servers may do.
 var DifferentServers = []Defect{
 	{"answers 200 where there is no upgrade", split("H2.1 H2.2 H2.3 H2.6 H2.7 H2.8 H2.9 H2.10 H2.11 H2.12 H6.1 H6.2 H6.3 H6.5")},
 	{"redirects what it refuses", nil},

@@ -19,7 +19,8 @@ const (
 	opPong         = 10
 )
 
-// maxMessage is what an endpoint takes, inflated or not, in bytes.
+// maxMessage is the largest message that an endpoint accepts, inflated or not,
+// in bytes.
 const maxMessage = 64 << 20
 
 // readBuffer is how much an endpoint may have read ahead, in bytes.
@@ -57,7 +58,7 @@ type endpoint struct {
 // has reports whether the endpoint has a defect.
 func (e *endpoint) has(defect string) bool { return e.defect == defect }
 
-// failure is a broken rule, with the close code that it deserves.
+// failure is a broken rule, with the close code for it.
 type failure struct {
 	code   uint16
 	reason string
@@ -111,7 +112,8 @@ func (e *endpoint) serve() {
 	}
 }
 
-// beat sends a message now and then, as some servers do to keep proxies content.
+// beat sends a message now and then, as some servers do to keep proxies from
+// closing the connection.
 func (e *endpoint) beat(stop <-chan struct{}) {
 	for {
 		select {
@@ -152,7 +154,7 @@ func (e *endpoint) hangUp() {
 	io.Copy(io.Discard, e.br)
 }
 
-// frame reads one frame and does what it asks for.
+// frame reads one frame and acts on it.
 func (e *endpoint) frame() error {
 	if e.has("answers the last of several Pings") && len(e.pings) > 0 && !e.more() {
 		e.answerLate()

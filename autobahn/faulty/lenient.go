@@ -1,9 +1,9 @@
 package faulty
 
-// This file has the defects of a frame's header: what an endpoint takes that it must
-// refuse.
+// This file has the defects about a frame's header: what an endpoint accepts
+// although it must refuse it.
 
-// bits are the reserved bits of h that are in order.
+// bits are the reserved bits of h that are accepted.
 func (e *endpoint) bits(h *header, length byte) byte {
 	data := h.opcode == opText || h.opcode == opBinary
 	switch {
@@ -42,7 +42,7 @@ func (e *endpoint) anyMasking(h *header, length byte) bool {
 		e.has("takes any masking after ten messages") && e.messages >= 10
 }
 
-// anyOpcode reports whether a reserved opcode is taken.
+// anyOpcode reports whether a reserved opcode is accepted.
 func (e *endpoint) anyOpcode(h *header) bool {
 	return e.has("ignores reserved opcodes") ||
 		e.has("ignores reserved opcodes between fragments") && e.inMessage ||
@@ -71,7 +71,7 @@ func (e *endpoint) longForm(h *header) bool {
 		e.has("takes long forms on continuations") && h.opcode == opContinuation
 }
 
-// inOrder says what is wrong with a data frame where it stands.
+// inOrder says what is wrong with a data frame at this place in a message.
 func (e *endpoint) inOrder(h *header, length byte) error {
 	switch {
 	case h.opcode == opContinuation && !e.inMessage:

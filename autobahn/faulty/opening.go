@@ -127,7 +127,7 @@ func refuse(nc net.Conn, status int, extra string) {
 	nc.Read(make([]byte, 4096))
 }
 
-// checkRequest says with which status to refuse a request; 0 for none.
+// checkRequest returns the status to refuse a request with; 0 to accept it.
 func (e *endpoint) checkRequest(h *head) (status int, extra string) {
 	f := strings.Fields(h.start)
 	once := func(name string) bool { return len(h.fields[name]) == 1 }
@@ -213,7 +213,7 @@ func (e *endpoint) negotiate(h *head) (params, bool) {
 	return params{}, false
 }
 
-// answer writes what was agreed on.
+// answer writes the negotiated parameters.
 func (e *endpoint) answer(p params) string {
 	s := "permessage-deflate"
 	if p.serverNoTakeover && !e.has("leaves out server_no_context_takeover") {
@@ -250,7 +250,7 @@ func dial(connect func() (net.Conn, error), target, defect string) {
 	}
 }
 
-// open opens a connection as a client. It is nil where the answer is not taken.
+// open opens a connection as a client. It is nil if the answer is not accepted.
 func open(nc net.Conn, target, defect string) *endpoint {
 	e := &endpoint{nc: nc, br: bufio.NewReaderSize(nc, readBuffer), writing: make(chan struct{}, 1), client: true, defect: defect}
 	key := e.newKey()
@@ -289,7 +289,7 @@ func open(nc net.Conn, target, defect string) *endpoint {
 	return e
 }
 
-// loseGlued loses what came with the handshake, or some of it.
+// loseGlued loses the bytes that arrived with the handshake, or some of them.
 func (e *endpoint) loseGlued() {
 	keep := -1
 	switch {

@@ -20,8 +20,8 @@ func Serve(ln net.Listener, defect string) {
 	}
 }
 
-// Play has a client with a defect play the first cases of the fuzzing server that connect
-// connects to, so many at once; limit 0 is all of them.
+// Play plays the first cases of the fuzzing server that connect connects to, with a
+// client that has a defect, several at once; limit 0 is all of them.
 func Play(connect func() (net.Conn, error), agent, defect string, limit, parallel int) {
 	if limit == 0 {
 		limit = count(connect)

@@ -6,13 +6,13 @@ import "unicode/utf8"
 type validator struct {
 	rest  []byte // of a code point
 	n     int    // bytes so far
-	skip  bool   // everything is taken
+	skip  bool   // everything is accepted
 	limit int    // bytes that are checked; 0: all
 	block int    // bytes that are checked at once, each block by itself; 0: all
-	fresh bool   // a block or fragment begins, whose first bytes may belong to the last
+	fresh bool   // a block or fragment begins, whose first bytes may belong to the previous one
 }
 
-// newText is the check of a text message that begins.
+// newText is the check for a new text message.
 func (e *endpoint) newText() validator {
 	v := validator{}
 	switch {
@@ -95,7 +95,7 @@ func (v *validator) some(p []byte) bool {
 		}
 		b = b[n:]
 	}
-	// What may still become a code point must not be wrong already.
+	// An incomplete code point must not be invalid already.
 	if len(b) > 1 && !possible(b) {
 		return false
 	}
@@ -106,7 +106,7 @@ func (v *validator) some(p []byte) bool {
 // complete reports whether no code point is unfinished.
 func (v *validator) complete() bool { return v.skip || len(v.rest) == 0 }
 
-// possible reports whether b, which is no whole code point, can become one.
+// possible reports whether b, an incomplete code point, can become a whole one.
 func possible(b []byte) bool {
 	for _, last := range []byte{0x80, 0xBF} {
 		c := append([]byte(nil), b...)

@@ -14,7 +14,8 @@ import (
 )
 
 // tunnel is one side of an HTTP/2 connection (RFC 9113). It has the same defect as the
-// endpoints on its streams. One goroutine reads. Each that has something to send writes.
+// endpoints on its streams. One goroutine reads. Every goroutine that has something to
+// send writes.
 type tunnel struct {
 	nc     net.Conn
 	client bool
@@ -59,7 +60,7 @@ func newTunnel(nc net.Conn, r io.Reader, client bool, defect string) *tunnel {
 	return t
 }
 
-// start sends what a connection begins with.
+// start sends the beginning of a connection.
 func (t *tunnel) start() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,7 +102,7 @@ func (t *tunnel) end() {
 	t.cond.Broadcast()
 }
 
-// frame takes a frame. It is false where the connection ends.
+// frame handles a frame. It is false if the connection ends.
 func (t *tunnel) frame(f http2.Frame) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -253,7 +254,7 @@ func (h *tunnelHead) get(name string) string {
 	return ""
 }
 
-// head is what the endpoints know as a head.
+// head is the header block in the form that the endpoints use.
 func (h *tunnelHead) head() *head {
 	plain := &head{fields: map[string][]string{}}
 	for _, f := range h.fields {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// PlayHTTP2 is Play with a client that comes by HTTP/2 (RFC 8441) with prior knowledge. It
-// plays the cases with the numbers, each over a connection of its own.
+// PlayHTTP2 is Play with a client that uses HTTP/2 (RFC 8441) with prior knowledge. It
+// plays the cases with the given numbers, each over a connection of its own.
 func PlayHTTP2(connect func() (net.Conn, error), agent, defect string, numbers []int, parallel int) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, parallel)
@@ -39,7 +39,8 @@ func dialHTTP2(connect func() (net.Conn, error), target, defect string) {
 	if s := t.open(target); s != nil {
 		t.echo(s)
 	}
-	// What the other end still asks for is answered; a connection that it keeps is closed.
+	// Further requests of the other end are answered; a connection that it keeps open is
+	// closed.
 	timer := time.AfterFunc(2*time.Second, func() { nc.Close() })
 	t.mu.Lock()
 	t.fr.WriteGoAway(0, http2.ErrCodeNo, nil)
@@ -48,7 +49,7 @@ func dialHTTP2(connect func() (net.Conn, error), target, defect string) {
 	timer.Stop()
 }
 
-// open sends the request, once the server has announced that it takes it.
+// open sends the request once the server has announced that it accepts such requests.
 func (t *tunnel) open(target string) *tunnelStream {
 	limit := time.AfterFunc(2*time.Second, t.end)
 	defer limit.Stop()

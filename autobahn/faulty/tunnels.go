@@ -80,7 +80,7 @@ var HTTP2Servers = []Defect{
 	{"takes nine streams", split("T7.10")},
 }
 
-// HTTP2Clients are those of clients.
+// HTTP2Clients are the same for clients.
 var HTTP2Clients = []Defect{
 	{"takes one frame of each DATA frame", split("T4.1 T4.4 T4.5 T4.6 T4.7")},
 	{"drops DATA frames of one byte", split("T4.2 T4.3 T4.4 T4.7 T4.8")},
@@ -129,7 +129,7 @@ var HTTP2Clients = []Defect{
 	{"takes any extension", split("T9.15 T9.16")},
 }
 
-// DifferentTunnels are no defects: they are what an endpoint over HTTP/2 may do, though
+// DifferentTunnels are not defects: an endpoint over HTTP/2 may do these things, though
 // most do not. Caught are the cases that are NON-STRICT.
 var DifferentTunnels = []Defect{
 	{"sends a Pong unasked", nil},

@@ -128,7 +128,8 @@ func (t *tunnel) refuseMalformed(s *tunnelStream) {
 // pseudo are the pseudo-header fields of a request, in the usual order.
 var pseudo = []string{":method", ":protocol", ":scheme", ":path", ":authority"}
 
-// malformed reports whether a request is (RFC 9113 §8.2 and §8.3, RFC 8441 §4).
+// malformed reports whether a request is malformed (RFC 9113 §8.2 and §8.3, RFC 8441
+// §4).
 func (t *tunnel) malformed(h *tunnelHead) bool {
 	ordinary := false
 	seen := map[string]bool{}
@@ -173,7 +174,7 @@ func (t *tunnel) badField(f hpack.HeaderField) bool {
 	return f.Name != name && !t.has("takes names in upper case")
 }
 
-// judge says with which status to refuse a request; 0 for none.
+// judge returns the status to refuse a request with; 0 to accept it.
 func (t *tunnel) judge(h *tunnelHead, id uint32) (status int, extra []hpack.HeaderField) {
 	version, key := h.values("sec-websocket-version"), h.values("sec-websocket-key")
 	t.mu.Lock()

@@ -12,11 +12,11 @@ import (
 	"golang.org/x/net/http2/hpack"
 )
 
-// resetDelay is after how long an endpoint sends on a stream that was reset, which is its
-// defect.
+// resetDelay is the time after which an endpoint sends on a stream that was reset, which
+// is its defect.
 const resetDelay = 50 * time.Millisecond
 
-// goOn ends the peer's side, and lets ours go on.
+// goOn ends the peer's side and keeps ours open.
 func (s *tunnelStream) goOn() {
 	s.t.mu.Lock()
 	defer s.t.mu.Unlock()
@@ -81,7 +81,7 @@ func (s *tunnelStream) take(f *http2.DataFrame) {
 	s.owed = 0
 }
 
-// firstFrame is how long the WebSocket frame is that p begins with.
+// firstFrame is the length of the WebSocket frame at the beginning of p.
 func firstFrame(p []byte) int {
 	if len(p) < 2 || p[1]&0x7F > 125 {
 		return len(p)
@@ -93,7 +93,7 @@ func firstFrame(p []byte) int {
 	return n
 }
 
-// broken is why nothing more can be read or written. t.mu is held.
+// broken is the reason why nothing more can be read or written. t.mu is held.
 func (s *tunnelStream) broken() error {
 	switch {
 	case s.reset:
@@ -182,7 +182,7 @@ func (s *tunnelStream) CloseWrite() error {
 	return nil
 }
 
-// end sends END_STREAM, or what is wrong in its place. t.mu is held.
+// end sends END_STREAM, or what a defect sends instead. t.mu is held.
 func (s *tunnelStream) end() {
 	if s.sent || s.broken() != nil {
 		return
@@ -225,7 +225,7 @@ func (s *tunnelStream) giveUp(code http2.ErrCode) {
 	s.t.cond.Broadcast()
 }
 
-// await waits for the answer to a request; nil where there is none in time.
+// await waits for the answer to a request; nil if none arrives in time.
 func (s *tunnelStream) await(limit time.Duration) *tunnelHead {
 	s.SetReadDeadline(time.Now().Add(limit))
 	s.t.mu.Lock()

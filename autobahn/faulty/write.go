@@ -95,7 +95,8 @@ func (e *endpoint) raw(opcode, rsv byte, fin bool, p []byte) error {
 	return err
 }
 
-// spoiled is an echo as an endpoint sends it whose buffers are wrong; nil for none.
+// spoiled is an echo as an endpoint with wrong buffers sends it; nil if the defect
+// is another one.
 func (e *endpoint) spoiled(p []byte) []byte {
 	n := len(p)
 	switch {

@@ -14,8 +14,8 @@ import (
 // Baseline is the verdicts of an earlier run.
 type Baseline struct {
 	Agent string // "" where the file does not say
-	Suite int    // the suite version; 0 where the file does not say
-	Seed  uint64 // what random cases sent; 0 where the file does not say
+	Suite int    // the suite version; 0 if the file does not say
+	Seed  uint64 // determines what random cases sent; 0 if the file does not say
 	// Verdicts are behaviour and close of each case.
 	Verdicts map[string][2]autobahn.Verdict
 }
@@ -66,7 +66,7 @@ func readVerdicts(raw json.RawMessage) (v [2]autobahn.Verdict, err error) {
 	return [2]autobahn.Verdict(list), nil
 }
 
-// NewBaseline is the baseline that an agent's results make.
+// NewBaseline makes a baseline of an agent's results.
 func NewBaseline(agent string, suite int, seed uint64, results []*autobahn.Result) *Baseline {
 	b := &Baseline{Agent: agent, Suite: suite, Seed: seed, Verdicts: map[string][2]autobahn.Verdict{}}
 	for _, r := range results {
@@ -113,9 +113,9 @@ func (b *Baseline) Missing(results []*autobahn.Result) int {
 	return n
 }
 
-// Compare says what changed for the worse and for the better. A case that the
-// baseline does not have is worse if it does not pass. How a case was closed that has
-// failed by its behaviour is not compared.
+// Compare says what changed for the worse and for the better. A case that the baseline
+// does not have is worse if it does not pass. If the behaviour of a case has failed, its
+// close is not compared.
 func (b *Baseline) Compare(results []*autobahn.Result, strict bool) (worse, better []string) {
 	for _, r := range results {
 		was, known := b.Verdicts[r.Case.ID]
@@ -137,8 +137,8 @@ func (b *Baseline) Compare(results []*autobahn.Result, strict bool) (worse, bett
 	return worse, better
 }
 
-// changed are a case's verdicts in the baseline, where they differ from the result's; nil
-// where they do not, and without a baseline.
+// changed are a case's verdicts in the baseline if they differ from the result's; nil if
+// they do not, and without a baseline.
 func (b *Baseline) changed(r *autobahn.Result) []string {
 	if b == nil {
 		return nil

@@ -76,7 +76,7 @@ func Table(w io.Writer, agent string, results []*autobahn.Result, o TableOptions
 	}
 	told := ""
 	for _, r := range results {
-		if r.Varies != "" && r.Varies != told { // what several have in common is said once
+		if r.Varies != "" && r.Varies != told { // what several cases have in common is printed once
 			told = r.Varies
 			fmt.Fprintf(w, "%s varies: %s\n", r.Case.ID, r.Varies)
 		}
@@ -106,8 +106,8 @@ func indented(s string) string {
 	return b.String()
 }
 
-// gone is the first of several cases at the run's end for which the server could not
-// be connected to; nil where there are none.
+// gone is the first of several cases at the run's end that could not connect to the
+// server; nil if there are none.
 func gone(results []*autobahn.Result) (first *autobahn.Result) {
 	var reached time.Time
 	for _, r := range results {

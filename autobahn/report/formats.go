@@ -38,7 +38,7 @@ type jsonCase struct {
 	TimeAlone    bool             `json:"failedByTimeAlone,omitempty"`
 	Crashed      bool             `json:"crashed,omitempty"`
 	Varies       string           `json:"varies,omitempty"`
-	Before       []string         `json:"baseline,omitempty"` // its verdicts in the baseline, where they differ
+	Before       []string         `json:"baseline,omitempty"` // its verdicts in the baseline, if they differ
 }
 
 // JSON writes a run as one JSON object.

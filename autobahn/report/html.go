@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn"
 )
 
-// About is what a page says of the run.
+// About is what a page says about the run.
 type About struct {
 	// Testee says what was tested: its version, how it is set up. "": only its name.
 	Testee string
@@ -23,7 +23,7 @@ type About struct {
 	Partial string
 	// Before is the run to compare with; nil for none.
 	Before *Baseline
-	// Note says what kept cases from being played as they are meant; "": nothing.
+	// Note says what kept cases from being played as intended; "": nothing.
 	Note string
 }
 

@@ -72,8 +72,8 @@ type detail struct {
 type FileWriter func(path string, fill func(io.Writer) error) error
 
 // Write writes an agent's results to dir: index.json, runs.json, a JSON file for each
-// case, a page for the agent and the page of the matrix. What other agents' runs left
-// in dir stays.
+// case, a page for the agent and the page of the matrix. Files of other agents' runs
+// in dir stay.
 func Write(dir string, write FileWriter, agent string, results []*autobahn.Result, about About) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -126,12 +126,12 @@ func asJSON(v any) func(io.Writer) error {
 	}
 }
 
-// nameBytes is the most of an agent's name that goes into a file's: file systems
-// take 255 bytes.
+// nameBytes is the maximum length in bytes of an agent's name within a file name:
+// file systems allow 255.
 const nameBytes = 80
 
-// fileName is an agent's name as part of a file's, for an index that the agent may
-// not be in yet: the original's form where that tells it apart, and else with a hash.
+// fileName is an agent's name as part of a file name, for an index that the agent may
+// not be in yet: in the original's form if that is unique, and otherwise with a hash.
 func (x Index) fileName(agent string) string {
 	name := strings.Map(func(r rune) rune {
 		switch {
@@ -163,7 +163,7 @@ func lower(s string) string {
 	}, s)
 }
 
-// taken reports whether the files of an agent other than this one have a name.
+// taken reports whether another agent's files have the name.
 func (x Index) taken(agent, name string) bool {
 	for other := range x {
 		if other != agent && x.written(other) == name {
@@ -173,7 +173,7 @@ func (x Index) taken(agent, name string) bool {
 	return false
 }
 
-// written is the name that the files of an agent in the index have.
+// written is the name of an agent's files in the index.
 func (x Index) written(agent string) string {
 	for id, e := range x[agent] {
 		if name, found := strings.CutSuffix(e.ReportFile, caseFile("", id)); found {

@@ -10,7 +10,7 @@ import (
 )
 
 // headLines are the lines of a handshake in a wire log; is reports whether the entry is
-// one. What cannot be printed is no handshake's, and stays as it is logged.
+// one. Unprintable text is not part of a handshake, and stays as it is logged.
 func headLines(e autobahn.LogEntry) (lines []string, is bool) {
 	if e.Hex != "" || e.Size == 0 || e.Dir == autobahn.Note {
 		return nil, false
@@ -71,8 +71,8 @@ const (
 	passedTail = 8
 )
 
-// shortened leaves out the middle of a passed case's log. Nobody reads hundreds of lines of
-// that, and a page with all of them would be too large for a phone.
+// shortened leaves out the middle of a passed case's log. No reader needs hundreds of lines
+// of it, and a page with all of them would be too large for a phone.
 func shortened(list []line) []line {
 	left := len(list) - passedHead - passedTail
 	if left <= 1 {

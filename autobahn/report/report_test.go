@@ -96,7 +96,7 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-// No agent's files are another's, whatever the agents are called.
+// No two agents share a file, whatever they are called.
 func TestFileNames(t *testing.T) {
 	dir := t.TempDir()
 	results := sample(t)[:1]
@@ -189,7 +189,7 @@ func TestBaseline(t *testing.T) {
 func TestReadBaseline(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "baseline.json")
 	for content, want := range map[string]string{
-		`{"1.1.1": ["OK", "OK"]}`:               "", // without agent and suite, as it once was
+		`{"1.1.1": ["OK", "OK"]}`:               "", // without agent and suite, the earlier format
 		`{"1.1.1": ["OK", "PASSED"]}`:           `1.1.1: "PASSED" is no verdict`,
 		`{"1.1.1": ["OK"]}`:                     "1.1.1: 1 verdicts",
 		`{"1.1.1": ["OK", "OK", "OK"]}`:         "1.1.1: 3 verdicts",
@@ -229,7 +229,8 @@ func TestServerGone(t *testing.T) {
 	}
 }
 
-// Of a long log the page shows all where the case did not pass, and the ends otherwise.
+// The page shows a long log in full if the case did not pass, and otherwise its
+// beginning and end.
 func TestLogLines(t *testing.T) {
 	log := &autobahn.WireLog{}
 	for i := range 100 {

@@ -13,7 +13,8 @@ import (
 	"github.com/hawser-ws/hawser/autobahn"
 )
 
-// Run is what runs.json says of an agent's run, beside its verdicts in index.json.
+// Run is what runs.json says about an agent's run, in addition to its verdicts in
+// index.json.
 type Run struct {
 	Testee string `json:"testee,omitempty"` // see About
 	Date   string `json:"date"`
@@ -27,7 +28,7 @@ type Reports struct {
 	Runs  map[string]Run // by agent
 }
 
-// Read reads index.json and runs.json of a directory. Where they are not there, the
+// Read reads index.json and runs.json of a directory. If they do not exist, the
 // reports are empty.
 func Read(dir string) (*Reports, error) {
 	x, err := ReadIndex(dir)

@@ -15,7 +15,7 @@ import (
 // Corpus is a body of data from which messages are cut.
 type Corpus struct {
 	Name   string
-	Binary bool // sent as binary messages; else it is UTF-8
+	Binary bool // sent as binary messages; otherwise it is UTF-8
 	data   func() []byte
 	starts func() []int32 // where each code point starts, in a text
 }
@@ -29,8 +29,9 @@ var (
 	Noise  = binary("a document that is compressed already", 1042328, document)
 )
 
-// Periodic is a binary corpus that repeats itself after period bytes and, but for
-// a piece of JSON in each period, nowhere else: who refers back refers so far.
+// Periodic is a binary corpus that repeats itself after period bytes and, except
+// for a piece of JSON in each period, nowhere else: a reference back has to reach
+// that far.
 func Periodic(period int) *Corpus {
 	return binary(fmt.Sprintf("data that repeats after %d bytes", period), period*(40000/period+1), func(r *rand.Rand, size int) []byte {
 		one := append([]byte(nil), JSON.data()[:period/8]...)
@@ -80,7 +81,7 @@ func (c *Corpus) Len() int {
 }
 
 // Cut appends to dst the n units (bytes, or code points) from position from,
-// going round at the end, and returns the position behind them.
+// wrapping around at the end, and returns the position after them.
 func (c *Corpus) Cut(dst []byte, from, n int) (p []byte, next int) {
 	size := c.Len()
 	next = (from + n) % size
@@ -137,7 +138,7 @@ func report(r *rand.Rand, size int) []byte {
 
 var stations = []string{"Quay North", "Quay South", "Lock 1", "Lock 2", "Harbour Mouth", "Dry Dock", "Chain Ferry", "Breakwater"}
 
-// bitmap is a picture of 512 by 512 grey pixels, behind a header and a palette.
+// bitmap is a header, a palette, and a picture of 512 by 512 grey pixels.
 func bitmap(r *rand.Rand, size int) []byte {
 	p := make([]byte, 0, size)
 	p = append(p, "BM"...)
@@ -153,7 +154,7 @@ func bitmap(r *rand.Rand, size int) []byte {
 	return p
 }
 
-// words is a vocabulary; the first are the commonest.
+// words is a vocabulary; the first words are the most common.
 func words(r *rand.Rand, n int) []string {
 	syllables := []string{"an", "ber", "che", "da", "el", "fra", "gen", "ha", "in", "ker", "lich", "mo", "ne", "or", "pe", "ru", "sch", "te", "un", "ver", "wa", "zu"}
 	list := make([]string, n)

@@ -8,8 +8,8 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// Sizes are those of the data that the cases were first run with; how well each
-// compresses is what makes it worth a case.
+// Sizes are those of the data that the cases were first run with; each corpus
+// is worth a case because of how well it compresses.
 func TestCorpora(t *testing.T) {
 	for _, c := range []struct {
 		*Corpus

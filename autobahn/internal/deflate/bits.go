@@ -66,21 +66,21 @@ func (s *Stream) Fixed(final bool, tokens ...Token) *Stream {
 }
 
 // FlushTail ends a message as RFC 7692 §7.2.1 says: with an empty stored block
-// of which the last four bytes are left out.
+// without its last four bytes.
 func (s *Stream) FlushTail() []byte {
 	s.header(false, 0).Align()
 	return s.out
 }
 
 // Symbol writes a literal or length symbol with the fixed code, even one that
-// there is not.
+// is not defined.
 func (s *Stream) Symbol(v uint32) *Stream {
 	s.symbol(v)
 	return s
 }
 
-// Distance writes a distance symbol with the fixed code, even one that there is
-// not.
+// Distance writes a distance symbol with the fixed code, even one that is not
+// defined.
 func (s *Stream) Distance(v uint32) *Stream {
 	s.huffman(v, 5)
 	return s

@@ -34,8 +34,8 @@ func words(r *rand.Rand, n int) []byte {
 	return b.Bytes()[:n]
 }
 
-// What a Deflater with a window writes, an Inflater that checks it takes, and
-// another implementation reads.
+// The output of a Deflater with a window is accepted by an Inflater that checks
+// the window, and read by another implementation.
 func TestWindows(t *testing.T) {
 	r := random(t)
 	for bits := 8; bits <= 15; bits++ {
@@ -75,7 +75,8 @@ func TestInflaterFindsLargerWindows(t *testing.T) {
 	}
 }
 
-// Scan follows what compress/flate writes at every level, and refuses it cut.
+// Scan follows the output of compress/flate at every level, and refuses it when
+// it is cut short.
 func TestScan(t *testing.T) {
 	r := random(t)
 	for level := -2; level <= 9; level++ {

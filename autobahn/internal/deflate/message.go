@@ -9,8 +9,9 @@ import (
 	"github.com/klauspost/compress/flate"
 )
 
-// tail ends a stream of which the last bytes were left out (RFC 7692 §7.2.2):
-// they, and an empty final block, so that the inflater knows it has ended.
+// tail completes a stream whose last bytes were left out (RFC 7692 §7.2.2):
+// those bytes, and an empty final block, so that the inflater knows it has
+// ended.
 var tail = []byte{0x00, 0x00, 0xff, 0xff, 0x01, 0x00, 0x00, 0xff, 0xff}
 
 // Inflater inflates the messages that one peer sends.
@@ -65,7 +66,8 @@ func (d *Inflater) Inflate(p []byte) ([]byte, error) {
 	return d.out, nil
 }
 
-// keepsWindow checks that no copy of p is from farther back than was promised.
+// keepsWindow checks that no copy in p comes from farther back than was
+// promised.
 func (d *Inflater) keepsWindow(p []byte) error {
 	history := len(d.history)
 	for {

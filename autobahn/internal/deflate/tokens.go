@@ -65,8 +65,8 @@ func (s *Stream) token(t Token) {
 	s.Bits(uint64(t.Distance-distBase[i]), distExtra[i])
 }
 
-// Tokens is a greedy search for copies of at most window bytes back. history is
-// what stands before p in the stream.
+// Tokens is a greedy search for copies of at most window bytes back. history is what
+// precedes p in the stream.
 func Tokens(history, p []byte, window int) []Token {
 	if len(history) > window {
 		history = history[len(history)-window:]
@@ -99,7 +99,7 @@ func Tokens(history, p []byte, window int) []Token {
 	return tokens
 }
 
-// index says where four bytes stood last. Where two sequences share a slot, it forgets
+// index says where four bytes last occurred. If two sequences share a slot, it forgets
 // the older one.
 type index struct {
 	b     []byte
@@ -112,7 +112,7 @@ func newIndex(b []byte) *index {
 	return &index{b: b, slots: make([]int32, 1<<n), shift: 32 - n}
 }
 
-// slot is where the four bytes at i are entered; nil where there are fewer.
+// slot is the entry for the four bytes at i; nil if there are fewer.
 func (x *index) slot(i int) *int32 {
 	if i+4 > len(x.b) {
 		return nil
@@ -126,7 +126,7 @@ func (x *index) enter(i int) {
 	}
 }
 
-// find is a position at which the four bytes at i may have stood before, or -1.
+// find is a position where the four bytes at i may have occurred before, or -1.
 func (x *index) find(i int) int {
 	if s := x.slot(i); s != nil {
 		return int(*s) - 1

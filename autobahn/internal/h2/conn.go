@@ -17,16 +17,16 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// What RFC 9113 §6.5.2 and §6.9.2 begin with.
+// The initial values of RFC 9113 §6.5.2 and §6.9.2.
 const (
 	initialWindow = 65535
 	maxFrame      = 16384
 )
 
-// Preface is what a client's side of a connection begins with (RFC 9113 §3.4).
+// Preface begins a client's side of a connection (RFC 9113 §3.4).
 const Preface = http2.ClientPreface
 
-// Config says what an end does. It is not modified.
+// Config configures one end. It is not modified.
 type Config struct {
 	Client bool
 	// Window is the initial window of each stream, in bytes. 0: 65,535.
@@ -37,13 +37,13 @@ type Config struct {
 	Connect bool
 	// Delay is the time before the first SETTINGS frame.
 	Delay time.Duration
-	// Log is told each frame but DATA. Nil: nobody is.
+	// Log is called with each frame except DATA. Nil: no logging.
 	Log func(sent bool, what string)
-	// Accept is called with each stream that the peer opens, on a goroutine of its own.
+	// Accept is called for each stream that the peer opens, on a goroutine of its own.
 	Accept func(*Stream)
 }
 
-// Violation is something that the peer must not do. It ends the connection.
+// Violation is something that the peer did and must not do. It ends the connection.
 type Violation struct{ What string }
 
 func (v *Violation) Error() string { return v.What }
@@ -97,8 +97,8 @@ type Conn struct {
 	lastPing  uint64
 }
 
-// New begins a connection: it sends what the role begins with. prior is what has been read
-// of nc, after a client's preface.
+// New begins a connection and sends the first bytes of its role. prior is what has already
+// been read from nc, after a client's preface.
 func New(nc net.Conn, cfg Config, prior []byte) *Conn {
 	c := &Conn{nc: nc, cfg: cfg, br: bufio.NewReaderSize(io.MultiReader(bytes.NewReader(prior), nc), 32<<10),
 		done: make(chan struct{}), sent: make(chan struct{}), streams: map[uint32]*Stream{}, pings: map[[8]byte]func(){},
@@ -151,7 +151,7 @@ func (c *Conn) log(sent bool, format string, args ...any) {
 	}
 }
 
-// write writes what is queued. What waits for it is bounded by the peer's windows.
+// write writes the queue, whose size the peer's windows bound.
 func (c *Conn) write() {
 	defer close(c.sent)
 	for {
@@ -217,7 +217,7 @@ func (c *Conn) Announced() {
 	}
 }
 
-// Secure reports whether the connection is one of TLS.
+// Secure reports whether the connection uses TLS.
 func (c *Conn) Secure() bool {
 	_, ok := c.nc.(*tls.Conn)
 	return ok
@@ -263,8 +263,8 @@ func (c *Conn) Ping(f func()) {
 	c.cond.Broadcast()
 }
 
-// GoAway sends a GOAWAY frame without an error: the peer opens no more streams, and those
-// that there are go on.
+// GoAway sends a GOAWAY frame without an error: the peer opens no more streams, and
+// existing ones go on.
 func (c *Conn) GoAway() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -273,7 +273,7 @@ func (c *Conn) GoAway() {
 	c.cond.Broadcast()
 }
 
-// Shrink changes the initial window of streams, also of those that there are.
+// Shrink changes the initial window of streams, existing ones included.
 func (c *Conn) Shrink(window uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

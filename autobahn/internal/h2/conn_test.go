@@ -15,7 +15,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/internal/wire"
 )
 
-// connected are two ends of a connection, and the two of a stream on it.
+// connected returns the two ends of a connection, and those of a stream on it.
 func connected(t *testing.T, client, server Config) (c, s *Conn, ours, theirs *Stream) {
 	a, b := net.Pipe()
 	arrived := make(chan *Stream, 1)
@@ -75,7 +75,7 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// Padding counts, and does not arrive.
+// Padding counts against the window, and is not delivered.
 func TestPadding(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s, ours, theirs := connected(t, Config{}, Config{})
@@ -90,7 +90,7 @@ func TestPadding(t *testing.T) {
 	})
 }
 
-// How a stream ends is what Read says.
+// Read says how a stream ended.
 func TestEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s, ours, theirs := connected(t, Config{}, Config{})
@@ -116,7 +116,8 @@ func TestEnds(t *testing.T) {
 	})
 }
 
-// A peer that sends more than it may has violated the protocol, and is told.
+// A peer that sends more than its window has violated the protocol, and is
+// told.
 func TestTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s, ours, theirs := connected(t, Config{Window: 100}, Config{})
@@ -140,7 +141,7 @@ func TestTooMuch(t *testing.T) {
 	})
 }
 
-// A server of HTTP/1 is no server of HTTP/2.
+// An HTTP/1 server is not an HTTP/2 server.
 func TestNotHTTP2(t *testing.T) {
 	a, b := net.Pipe()
 	c := New(a, Config{Client: true}, nil)

@@ -39,8 +39,8 @@ func (s *Stream) Read(p []byte) (int, error) {
 	}
 }
 
-// Write implements net.Conn. It sends a DATA frame, or as many as p needs: without bytes,
-// an empty one. It waits for the peer's windows.
+// Write implements net.Conn. It sends a DATA frame, or as many as p needs; an empty p
+// sends an empty one. It waits for the peer's windows.
 func (s *Stream) Write(p []byte) (n int, err error) {
 	c := s.c
 	c.mu.Lock()
@@ -101,7 +101,7 @@ func (s *Stream) CloseWrite() error {
 	return nil
 }
 
-// end sends END_STREAM, unless that is done. mu is held.
+// end sends END_STREAM, unless that was sent already. mu is held.
 func (s *Stream) end() {
 	if s.sentEnd || s.reset != nil || s.c.err != nil {
 		return
@@ -112,7 +112,7 @@ func (s *Stream) end() {
 	s.frame(nil, true)
 }
 
-// Close implements net.Conn: it ends our side, and passes over what the peer still sends.
+// Close implements net.Conn: it ends our side, and discards what the peer still sends.
 func (s *Stream) Close() error {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()

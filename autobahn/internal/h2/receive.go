@@ -15,7 +15,7 @@ import (
 
 func violatef(format string, args ...any) error { return &Violation{fmt.Sprintf(format, args...)} }
 
-// read takes frames until the connection ends, and tells every stream.
+// read handles frames until the connection ends, and then tells every stream.
 func (c *Conn) read() {
 	defer close(c.done)
 	err := c.begin()
@@ -47,7 +47,7 @@ func (c *Conn) read() {
 	c.cond.Broadcast()
 }
 
-// begin takes the rest of a client's preface, and notices a server that answers in HTTP/1.
+// begin reads the rest of a client's preface, and notices a server that answers in HTTP/1.
 func (c *Conn) begin() error {
 	if !c.cfg.Client {
 		const rest = "SM\r\n\r\n"
@@ -63,7 +63,7 @@ func (c *Conn) begin() error {
 	return nil
 }
 
-// illegal is what the framer's errors mean.
+// illegal translates the framer's errors.
 func illegal(err error) error {
 	var conn http2.ConnectionError
 	var stream http2.StreamError
@@ -202,7 +202,7 @@ func (c *Conn) ping(f *http2.PingFrame) error {
 	return nil
 }
 
-// headers takes a header block, in as many frames as it has.
+// headers reads a header block, which may span several frames.
 func (c *Conn) headers(fr *http2.Framer, f *http2.HeadersFrame) error {
 	id, ended := f.StreamID, f.StreamEnded()
 	c.fields = nil
@@ -255,7 +255,7 @@ func (c *Conn) headers(fr *http2.Framer, f *http2.HeadersFrame) error {
 	return nil
 }
 
-// rawHead is a head as it is shown, a field in a line.
+// rawHead is a head in the form in which it is shown, one field a line.
 func rawHead(fields []wire.Field) []byte {
 	var b strings.Builder
 	for _, f := range fields {

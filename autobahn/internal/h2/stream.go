@@ -18,7 +18,7 @@ type ResetError struct{ Code http2.ErrCode }
 
 func (e *ResetError) Error() string { return "RST_STREAM with " + e.Code.String() }
 
-// Is makes it what a reset of TCP is.
+// Is makes it equal to a reset of TCP.
 func (e *ResetError) Is(target error) bool { return target == syscall.ECONNRESET }
 
 // Stream is one end of a stream. It is a net.Conn.
@@ -124,7 +124,7 @@ func (s *Stream) AwaitHead() (*wire.Head, error) {
 	}
 }
 
-// lastWords is why a connection ended. mu is held.
+// lastWords is the reason why a connection ended. mu is held.
 func (c *Conn) lastWords() error {
 	if c.goAway != nil && c.violation == nil {
 		return c.goAway
@@ -182,7 +182,7 @@ func (s *Stream) data(p []byte, n int64, ended bool) error {
 		return nil
 	}
 	s.buf = append(s.buf, p...)
-	s.credit(n - int64(len(p))) // padding is nobody's to read
+	s.credit(n - int64(len(p))) // padding is never read
 	return nil
 }
 
@@ -237,21 +237,21 @@ func (s *Stream) Release() {
 	}
 }
 
-// Pad has each further DATA frame padded with n bytes, at most 255.
+// Pad pads every further DATA frame with n bytes, at most 255.
 func (s *Stream) Pad(n int) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.pad = n
 }
 
-// Received is how many bytes of DATA have come, with padding.
+// Received is how many bytes of DATA have arrived, padding included.
 func (s *Stream) Received() int64 {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	return s.received
 }
 
-// Ended reports whether the peer has ended its side in order, and with which error it has
+// Ended reports whether the peer has ended its side properly, and with which error it has
 // reset the stream; nil for none.
 func (s *Stream) Ended() (ended bool, reset *ResetError) {
 	s.c.mu.Lock()
@@ -277,14 +277,14 @@ func (s *Stream) ID() uint32 { return s.id }
 // Conn is the stream's connection.
 func (s *Stream) Conn() *Conn { return s.c }
 
-// Head is the peer's header block; nil before it has come.
+// Head is the peer's header block; nil before it has arrived.
 func (s *Stream) Head() *wire.Head {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	return s.head
 }
 
-// Reset resets the stream. What the peer has sent before it knows is passed over.
+// Reset resets the stream. What the peer sends before it knows is discarded.
 func (s *Stream) Reset(code http2.ErrCode) {
 	s.c.mu.Lock()
 	if s.sentReset || s.reset != nil {

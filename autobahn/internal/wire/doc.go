@@ -1,7 +1,7 @@
 // Package wire is the conformance tester's own RFC 6455 codec. It writes what
-// no library writes (reserved bits, wrong lengths, a wrong mask, half a frame)
-// and reads without forgiving anything, but goes on reading after a violation,
-// so that a case can say all that a peer did.
+// no library writes (reserved bits, wrong lengths, a wrong mask, half a frame).
+// Its reader tolerates nothing, but goes on after a violation, so that a case
+// can report everything that a peer did.
 //
 // It must never import the packages under test: a tester that shares the
 // testee's code shares its bugs.

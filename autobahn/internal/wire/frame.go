@@ -24,7 +24,7 @@ type LengthForm byte
 
 // The forms of RFC 6455 §5.2.
 const (
-	Minimal  LengthForm = iota // as the RFC demands
+	Minimal  LengthForm = iota // as the RFC requires
 	Length16                   // 126 and two bytes
 	Length64                   // 127 and eight bytes
 )
@@ -32,7 +32,7 @@ const (
 // Masking says whether a frame is masked.
 type Masking byte
 
-// Masked or not; ByRole is what the RFC demands of the sender's role.
+// Masked or not; ByRole is what the RFC requires of the sender's role.
 const (
 	ByRole Masking = iota
 	Never

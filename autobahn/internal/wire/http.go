@@ -21,8 +21,8 @@ type Head struct {
 // Field is one header field.
 type Field struct{ Name, Value string }
 
-// SplitHead takes a head from the beginning of b. n is 0 where its end is not in
-// b yet.
+// SplitHead splits a head off the beginning of b. n is 0 if b does not contain its end
+// yet.
 func SplitHead(b []byte) (h *Head, n int, err error) {
 	i := bytes.Index(b, []byte("\r\n\r\n"))
 	if i < 0 {
@@ -95,8 +95,8 @@ type Extension struct {
 	Params []Param
 }
 
-// ParseExtensions reads a Sec-WebSocket-Extensions value. It takes what the grammar of
-// RFC 6455 §9.1 has, and nothing else.
+// ParseExtensions reads a Sec-WebSocket-Extensions value. It accepts exactly the grammar
+// of RFC 6455 §9.1.
 func ParseExtensions(value string) ([]Extension, error) {
 	p := &listParser{rest: value}
 	var list []Extension
@@ -140,7 +140,7 @@ func (p *listParser) take(c byte) bool {
 	return true
 }
 
-// token takes a token (RFC 9110 §5.6.2); "" where there is none.
+// token reads a token (RFC 9110 §5.6.2); "" if there is none.
 func (p *listParser) token() string {
 	p.space()
 	n := 0
@@ -152,7 +152,7 @@ func (p *listParser) token() string {
 	return t
 }
 
-// value takes a token, quoted or not. RFC 6455 §9.1: "When using the quoted-string syntax
+// value reads a token, quoted or not. RFC 6455 §9.1: "When using the quoted-string syntax
 // variant, the value after quoted-string unescaping MUST conform to the 'token' ABNF."
 func (p *listParser) value() string {
 	if !p.take('"') {

@@ -15,13 +15,14 @@ type Header struct {
 	Length uint64
 }
 
-// Receiver is what a Parser calls. Payloads are valid until the call returns.
+// Receiver receives a Parser's results. Payloads are valid until the call
+// returns.
 type Receiver interface {
-	// Violation tells of something the RFC forbids. Parsing goes on.
+	// Violation reports something that the RFC forbids. Parsing goes on.
 	Violation(what string)
-	// BadText tells that a text message is not UTF-8. Parsing goes on.
+	// BadText reports that a text message is not UTF-8. Parsing goes on.
 	BadText(what string)
-	// Frame tells of a whole frame; p is its payload, unmasked.
+	// Frame reports a whole frame; p is its payload, unmasked.
 	Frame(h Header, p []byte)
 	// Control delivers a Close, Ping or Pong.
 	Control(opcode byte, p []byte)
@@ -36,7 +37,7 @@ type Inflater interface {
 }
 
 // Parser reads frames. It checks everything that RFC 6455 §5 and RFC 7692 §7
-// say of them, in the order in which the bytes arrive.
+// say about them, in the order in which the bytes arrive.
 type Parser struct {
 	Receiver Receiver
 	Client   bool     // the bytes come from a server
@@ -88,8 +89,8 @@ func (d *Parser) Feed(p []byte) error {
 	return d.stopped
 }
 
-// header takes a frame's header from p and what was left of the last one. ok is
-// false where more is needed.
+// header reads a frame's header from p, after what was left of the last input.
+// ok is false if more is needed.
 func (d *Parser) header(p []byte) (rest []byte, ok bool) {
 	for len(d.buf) < 2 {
 		if len(p) == 0 {

@@ -8,8 +8,8 @@ type Validator struct {
 	n       int
 }
 
-// Write takes the next bytes and reports whether all so far can still become
-// valid UTF-8.
+// Write adds the next bytes and reports whether all bytes so far can still
+// become valid UTF-8.
 func (v *Validator) Write(p []byte) bool {
 	for v.n > 0 && len(p) > 0 {
 		v.pending[v.n] = p[0]

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// record writes down what a Parser says.
+// record writes down what a Parser reports.
 type record struct{ lines []string }
 
 func (r *record) Violation(what string) { r.lines = append(r.lines, "violation: "+what) }
@@ -35,7 +35,7 @@ func parse(client bool, chunks ...[]byte) []string {
 	return r.lines
 }
 
-// A stream means the same however it is split.
+// A stream is read the same however it is split.
 func TestParserIsIndifferentToSplits(t *testing.T) {
 	key := [4]byte{1, 2, 3, 4}
 	for _, client := range []bool{false, true} {
