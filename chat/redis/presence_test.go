@@ -195,3 +195,37 @@ func TestPlaceOfAForgottenNode(t *testing.T) {
 		t.Errorf("%v, %v", counts, err)
 	}
 }
+
+// Somebody who comes and goes while Redis does not answer is told of once. That a dead node has
+// them, too, does not bring them back.
+func TestComeAndGone(t *testing.T) {
+	server := redistest.Start(t)
+	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour})
+	put(t, e, "u_ada")
+	_, r := attach(t, e, lobby)
+	n, _ := attach(t, e)
+	if _, err := n.Connect(ctx, "u_ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	there := presenceChange{room: "lobby", user: "u_ada", here: true, as: chat.User{ID: "u_ada", Name: "Ada"}}
+	if err := placeScript.run(ctx, e.client, e.broker.placeCall("forgotten", there)).Error(); err != nil {
+		t.Fatal(err)
+	}
+	n.roster.mu.Lock() // so that nothing is told in between
+	ada := n.roster.people["u_ada"]
+	ada.rooms["lobby"] = 1
+	n.roster.push("lobby", ada)
+	delete(ada.rooms, "lobby")
+	n.roster.push("lobby", ada)
+	n.roster.mu.Unlock()
+	await(t, "left", func() bool { return r.events("left") == 1 })
+	if err := n.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if counts, err := (presence{e.broker}).Counts(ctx, []string{"lobby"}); err != nil || counts[0] != 0 {
+		t.Errorf("%v, %v", counts, err)
+	}
+}

@@ -34,6 +34,7 @@ func (r *roster) run() {
 		}
 		id := r.id
 		r.mu.Unlock()
+		changes = latest(changes)
 		ctx, cancel := context.WithTimeout(r.b.ctx, r.b.cfg.Timeout)
 		err := r.tell(ctx, id, changes)
 		cancel()
@@ -46,7 +47,7 @@ func (r *roster) run() {
 		}
 		if r.id == id {
 			r.told -= n
-			r.retry(changes)
+			r.retry(changes, n)
 		}
 		r.answer(err)
 		r.mu.Unlock()
@@ -66,26 +67,39 @@ func (r *roster) answer(err error) {
 	})
 }
 
-// retry puts changes back that may or may not have been told, as it is now. Called with mu held.
-func (r *roster) retry(changes []presenceChange) {
-	var again []presenceChange
-	seen := make(map[[2]string]int)
-	for i, c := range append(changes, r.queue...) {
-		key := [2]string{c.room, c.user}
-		c.doubted = c.doubted || i < len(changes) && r.b.failsOver()
-		if at, ok := seen[key]; ok {
-			again[at].again, again[at].doubted = again[at].again || c.again, again[at].doubted || c.doubted
+// latest leaves of several changes of a user in a room the last. Redis may do the calls of a batch
+// in another order, and they are told again one by one.
+func latest(changes []presenceChange) []presenceChange {
+	left := make([]presenceChange, 0, len(changes))
+	at := make(map[move]int, len(changes))
+	for _, c := range changes {
+		k, before := at[move{c.room, c.user}]
+		if !before {
+			at[move{c.room, c.user}] = len(left)
+			left = append(left, c)
 			continue
 		}
-		seen[key] = len(again)
+		c.again, c.doubted = c.again || left[k].again, c.doubted || left[k].doubted
+		left[k] = c
+	}
+	return left
+}
+
+// retry puts n changes back that may or may not have been told, as it is now. Called with mu held.
+func (r *roster) retry(changes []presenceChange, n int) {
+	for i := range changes {
+		changes[i].doubted = changes[i].doubted || r.b.failsOver()
+	}
+	again := latest(append(changes, r.queue...))
+	for i := range again {
+		c := &again[i]
 		if p := r.people[c.user]; p != nil {
 			c.here, c.rev, c.as = p.here(c.room), p.rev, p.user
 		} else {
 			c.here = false
 		}
-		again = append(again, c)
 	}
-	r.told += len(changes) + len(r.queue) - len(again)
+	r.told += n + len(r.queue) - len(again)
 	r.queue = again
 }
 
