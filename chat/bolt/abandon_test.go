@@ -20,7 +20,7 @@ type outcome struct {
 	err     error
 }
 
-// start has a job done in the background.
+// start does a job in the background.
 func start(ctx context.Context, s *Store, j *job) <-chan outcome {
 	var o outcome
 	j.done = func(_ int, r chat.Result) { o.results = append(o.results, r) }
@@ -56,8 +56,8 @@ func entriesSaying(contents ...string) (entries []chat.Entry) {
 	return entries
 }
 
-// What becomes of a job whose time is over depends on whether it is in a transaction: then
-// nobody knows, and otherwise nothing is stored, and it keeps nothing in memory.
+// If a job's time runs out, its outcome is unknown if it is in a transaction. Otherwise
+// nothing is stored, and it keeps nothing in memory.
 func TestAbandonedJobs(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	s.writing.Lock() // the transaction that the first jobs are in waits
@@ -103,8 +103,8 @@ func TestAbandonedJobs(t *testing.T) {
 	}
 }
 
-// Close with no time left: what has not begun is refused and not stored, and the transaction
-// that is under way is told how it ended.
+// Close with no time left: jobs that have not begun are refused and not stored, and those in
+// the running transaction are told how it ended.
 func TestCloseWithoutTime(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)
@@ -144,7 +144,7 @@ func TestCloseWithoutTime(t *testing.T) {
 	}
 }
 
-// A read ends with its context, although the file is being mapped anew, which itself waits
+// A read ends with its context, even while the file is being remapped, which itself waits
 // for another reader.
 func TestReadsEndWithTheirContext(t *testing.T) {
 	s := mustOpen(t, t.TempDir())

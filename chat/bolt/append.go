@@ -13,8 +13,8 @@ import (
 
 const day = int64(24 * time.Hour / time.Millisecond)
 
-// writer adds jobs to a transaction. What it changes in memory the store takes over when
-// that has succeeded: publish.
+// writer adds jobs to a transaction. The store takes over its changes in memory when the
+// transaction has succeeded: publish.
 type writer struct {
 	s  *Store
 	tx *bbolt.Tx
@@ -28,7 +28,7 @@ type writer struct {
 	now    map[chat.Conversation]*fresh
 	refs   map[refHash]uint64
 
-	// What is not urgent, and is written with it.
+	// Changes that are not urgent, and are written with it.
 	members  []unsavedMember
 	joins    uint64 // how many records of joins it adds
 	sessions map[string]unsavedSession
@@ -40,7 +40,7 @@ type fresh struct {
 	base      uint64   // the last change that the index knows
 	positions []uint64 // of the others
 
-	// For a writer only: whether its messages are kept, and those.
+	// For a writer only: whether its messages are kept, and the messages.
 	kept bool
 	said []chat.Stored
 }
@@ -60,8 +60,8 @@ func newWriter(s *Store, tx *bbolt.Tx) *writer {
 	return w
 }
 
-// do adds one job and sets its results. An error of an entry or change by itself is among
-// them; one that it returns ends the transaction.
+// do adds one job and sets its results. An error that concerns only one entry or change is among
+// the results; an error that it returns ends the transaction.
 func (w *writer) do(j *job) error {
 	if j.change != nil {
 		if j.err = j.change(w.tx); j.err != nil && !itsOwn(j.err) {
@@ -76,13 +76,14 @@ func (w *writer) do(j *job) error {
 	return nil
 }
 
-// itsOwn reports whether an error of a change concerns only that change, which has written nothing.
+// itsOwn reports whether an error of a change concerns only that change, which then has written
+// nothing.
 func itsOwn(err error) bool {
 	return errors.Is(err, chat.ErrNameTaken) || errors.Is(err, chat.ErrNotFound) || errors.Is(err, errDamaged)
 }
 
-// add adds one entry and sets its result. Damage that it comes upon is an error of this
-// entry only.
+// add adds one entry and sets its result. If it finds damage, that is an error of this entry
+// only.
 func (w *writer) add(e *chat.Entry, r *chat.Result) error {
 	err := w.tryAdd(e, r)
 	if errors.Is(err, errDamaged) {
@@ -137,7 +138,7 @@ func (w *writer) tryAdd(e *chat.Entry, r *chat.Result) error {
 	return nil
 }
 
-// change is the change that a record of the log is, without its message.
+// change returns a record of the log as a change, without its message.
 func (s *Store) change(e *entry) chat.Change {
 	return chat.Change{Number: e.change, Tag: e.tag, Epoch: s.epoch, Seq: e.seq, ID: chat.MessageID(s.epoch, e.number, e.seq), ServerTS: e.serverTS}
 }
@@ -150,7 +151,7 @@ func (w *writer) put(e *entry) (position uint64, err error) {
 	return w.position, w.log.Put(key, e.encode(key))
 }
 
-// finish writes what comes last in a transaction.
+// finish writes the last records of a transaction.
 func (w *writer) finish() error {
 	if err := w.putBatch(); err != nil {
 		return err
@@ -158,8 +159,8 @@ func (w *writer) finish() error {
 	return w.putJoins()
 }
 
-// putBatch writes once more where the records belong. So a record that is damaged before it is
-// in the index is known to be missing, and from which conversation.
+// putBatch writes once more where the records belong. So if a record is damaged before it is in
+// the index, it is known to be missing, and from which conversation.
 func (w *writer) putBatch() error {
 	if len(w.batch) == 0 {
 		return nil
@@ -208,7 +209,7 @@ func (w *writer) conversation(name chat.Conversation) (*fresh, error) {
 	return c, nil
 }
 
-// make makes a conversation. Each of two people can find a private one from then on.
+// make makes a conversation. If it is private, both people can find it from then on.
 func (w *writer) make(name chat.Conversation, c *fresh) (err error) {
 	if c.number, err = w.tx.Bucket(bucketConversations).NextSequence(); err != nil {
 		return err
@@ -233,7 +234,7 @@ func putPeers(tx *bbolt.Tx, name chat.Conversation) error {
 	return nil
 }
 
-// publish takes over what a transaction has changed, now that it is durable.
+// publish takes over the changes of a transaction, now that it is durable.
 func (s *Store) publish(w *writer) {
 	s.mu.Lock()
 	for name, c := range w.now {
@@ -245,7 +246,7 @@ func (s *Store) publish(w *writer) {
 		}
 		s.changes += len(c.positions)
 	}
-	s.latest.publish(w.now) // before anybody sees the new ends
+	s.latest.publish(w.now) // before the new ends are visible
 	s.mu.Unlock()
 	for h, at := range w.refs {
 		s.refs[h] = at

@@ -17,7 +17,7 @@ import (
 // A backup is a store's file with an additional bucket, which contains the key of the
 // users' tokens and says what the file is:
 //
-//   - Seal turns a copy into a backup. Open refuses a backup: a server that ran on it would
+//   - Seal turns a copy into a backup. Open refuses a backup: a server that used it would
 //     assign seqs in an epoch that has continued elsewhere.
 //   - Revive turns a backup into a store again, with a new epoch. It gets its name by one
 //     rename, with the key still in it.
@@ -34,7 +34,7 @@ var (
 )
 
 // Snapshot is the state of a store at one moment, between two commits. While it is open, the
-// pages that commits free are not reused, so the file grows by everything that is written.
+// pages that commits free are not reused, so the file grows with every write.
 type Snapshot struct {
 	tx    *bbolt.Tx
 	size  int64
@@ -72,7 +72,7 @@ func OpenSnapshot(dir string) (*Snapshot, error) {
 	return snapshot, nil
 }
 
-// openReadOnly opens a store or a backup that is there.
+// openReadOnly opens an existing store or backup.
 func openReadOnly(path string) (*Store, error) {
 	s := newStore(path, checkpointEvery, slog.New(slog.DiscardHandler))
 	err := s.guard(func() (err error) {
@@ -126,7 +126,7 @@ func (s *Store) backup() (state string, tokenKey []byte) {
 	return state, tokenKey
 }
 
-// readBackup reads the bucket. A damaged one is a backup, with which nothing can be begun.
+// readBackup reads the bucket. A file whose bucket is damaged counts as an unusable backup.
 func readBackup(b *bbolt.Bucket) (state string, tokenKey []byte) {
 	if string(b.Tx().Bucket(bucketMeta).Get(keyFormat)) == oldFormat {
 		return string(b.Get(keyState)), bytes.Clone(b.Get(keyToken))
@@ -155,9 +155,8 @@ func Seal(path string, tokenKey []byte) error {
 	})
 }
 
-// Revive makes a store of the copy of a backup in path, with a new epoch: what
-// clients know of the old one may be of messages that the backup does not have. It
-// is synced.
+// Revive makes a store of the copy of a backup in path, with a new epoch, because clients may
+// know messages of the old one that the backup does not have. It is synced.
 func Revive(path string) error {
 	return change(path, func(tx *bbolt.Tx) error {
 		b := tx.Bucket(bucketBackup)
@@ -178,8 +177,8 @@ func change(path string, f func(*bbolt.Tx) error) error {
 		if err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
-		// Of the two meta pages of a copy, one may be older than the transaction before: so
-		// each is written anew.
+		// One of the two meta pages of a copy may be older than the previous transaction, so
+		// both are written again.
 		if err := errors.Join(db.Update(f), db.Update(func(*bbolt.Tx) error { return nil }), db.Close()); err != nil {
 			return fmt.Errorf("chat/bolt: %s: %w", path, err)
 		}
@@ -188,8 +187,8 @@ func change(path string, f func(*bbolt.Tx) error) error {
 }
 
 // Replace gives the file in temp, which lies in dir, the name of dir's store, at
-// once or not at all. If overwrite is not set, there must not be one. No process may
-// have the one that is there open: the caller holds Lock.
+// once or not at all. If overwrite is not set, there must not be one. No process may have the
+// existing one open: the caller holds Lock.
 func Replace(temp, dir string, overwrite bool) error {
 	path := filepath.Join(dir, FileName)
 	name := os.Link
@@ -202,13 +201,13 @@ func Replace(temp, dir string, overwrite bool) error {
 	return syncDir(dir)
 }
 
-// TempName is the name in dir of a file that Replace is going to be given.
+// TempName is the name in dir for a file that will be passed to Replace.
 func TempName(dir, unique string) string {
 	return filepath.Join(dir, FileName+".restore-"+unique)
 }
 
-// UnpackedKey is the token key that came with a backup, and is not yet where it
-// belongs. nil: there is none.
+// UnpackedKey is the token key that came with a backup and has not been installed yet. nil:
+// there is none.
 func (s *Store) UnpackedKey() []byte {
 	if state, key := s.backup(); state == stateRevived {
 		return key
@@ -216,7 +215,7 @@ func (s *Store) UnpackedKey() []byte {
 	return nil
 }
 
-// KeyInstalled says that the UnpackedKey is where it belongs.
+// KeyInstalled says that the UnpackedKey has been installed.
 func (s *Store) KeyInstalled() error {
 	return s.update(func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketBackup) })
 }
@@ -225,7 +224,7 @@ func (s *Store) KeyInstalled() error {
 // before SetKeyID was called.
 func (s *Store) KeyID() string { return s.key }
 
-// SetKeyID stores which key signs the tokens of the users in the store.
+// SetKeyID stores the identifier of the key that signs the tokens of the users in the store.
 func (s *Store) SetKeyID(id string) error {
 	err := s.update(func(tx *bbolt.Tx) error { return putMeta(tx, keyKeyID, []byte(id)) })
 	if err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// copyOf writes the store to a file as a backup begins.
+// copyOf writes the store to a file, as the first step of a backup.
 func copyOf(t *testing.T, s *Store) string {
 	t.Helper()
 	snapshot, err := s.Snapshot()
@@ -88,8 +88,8 @@ func message(content, ref string) *chat.Message {
 	return &chat.Message{Sender: "u_ada", SenderName: "Ada", Timestamp: "1", Content: content, Metadata: []byte("{}"), Ref: ref}
 }
 
-// A snapshot does not see what is committed after it began, and nothing waits for it,
-// however much the file grows.
+// A snapshot does not contain later commits, and nothing waits for it, however much the
+// file grows.
 func TestSnapshot(t *testing.T) {
 	s := filled(t)
 	snapshot, err := s.Snapshot()
@@ -98,7 +98,7 @@ func TestSnapshot(t *testing.T) {
 	}
 	long := strings.Repeat("x", 1<<20)
 	var batch []chat.Entry
-	for range 70 { // beyond the 64 MiB that would be mapped for less
+	for range 70 { // more than the 64 MiB that a smaller file would have mapped
 		batch = append(batch, chat.Entry{Conversation: lobby, Message: message(long, "")})
 	}
 	if err := commit(s, batch); err != nil {
@@ -180,7 +180,7 @@ func TestReplacedWhileWaiting(t *testing.T) {
 	}
 	opened := make(chan *Store)
 	go func() {
-		r, err := open(dir, 0, quiet) // for as long as it takes
+		r, err := open(dir, 0, quiet) // without a time limit
 		if err != nil {
 			t.Error(err)
 		}

@@ -19,7 +19,7 @@ var bucketBans = []byte("bans")
 func encodeBan(key []byte, one *chat.Ban) []byte {
 	text, err := json.Marshal(one)
 	if err != nil {
-		panic(err) // it has nothing that cannot be encoded
+		panic(err) // everything in it can be encoded
 	}
 	return sealed(bucketBans, key, append(newRecord(len(text)), text...))
 }
@@ -50,8 +50,8 @@ func (b bans) Last(subject string) (chat.Ban, bool) { return b.s.bans.Last(subje
 // List implements chat.Bans.
 func (b bans) List(after string, limit int) ([]chat.Ban, bool) { return b.s.bans.List(after, limit) }
 
-// Ban implements chat.Bans. It also takes away bans that ended long ago, or any that ended if
-// there is no room.
+// Ban implements chat.Bans. It also removes bans that ended long ago, or any that ended if there
+// is no room.
 func (b bans) Ban(ctx context.Context, one chat.Ban) error {
 	forget, err := b.s.bans.Admit(&one)
 	if err != nil {
@@ -108,10 +108,10 @@ func putBan(tx *bbolt.Tx, one *chat.Ban) error {
 	return putCounted(tx.Bucket(bucketBans), key, encodeBan(key, one))
 }
 
-// damagedBan is why somebody is banned whose ban is damaged.
+// damagedBan is the reason that is given if the record of a ban is damaged.
 const damagedBan = "the record of the ban is damaged"
 
-// readBans reads who is banned. Whom a damaged record is about stays banned.
+// readBans reads the bans. The subject of a damaged record stays banned.
 func (s *Store) readBans(tx *bbolt.Tx) (saved []chat.Ban) {
 	b := tx.Bucket(bucketBans)
 	c := b.Cursor()

@@ -11,7 +11,8 @@ import (
 	"github.com/hawser-ws/hawser/chat/local"
 )
 
-// Ended bans make room in the file, too, and one that was replaced meanwhile stays.
+// Ended bans make room in the file, too, and a ban that was replaced meanwhile
+// stays.
 func TestBansMakeRoom(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	s, err := Open(dir, Options{})

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Writers whose jobs are done together, and who then bring the next ones, share a
-// transaction again: none of them is first with one of its own.
+// Writers whose jobs are done together, and that then bring their next ones, share a
+// transaction again: none of them gets a transaction of its own first.
 func TestWritersStayTogether(t *testing.T) {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // where they come one after the other
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // if they come one after the other
 	const writers, rounds = 16, 50
 	s := &Store{}
 	s.commits.clock = newJumpyClock()
@@ -46,8 +46,7 @@ func TestWritersStayTogether(t *testing.T) {
 	}
 }
 
-// Writers who come one by one, in every moment that the committer leaves them, do not keep it
-// from writing.
+// Writers that come one by one, at every opportunity, do not keep the committer from writing.
 func TestWritersWithoutEnd(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	s := &Store{}
@@ -72,7 +71,7 @@ func TestWritersWithoutEnd(t *testing.T) {
 	}
 }
 
-// tickingClock goes on by a millisecond whenever it is looked at.
+// tickingClock advances by a millisecond whenever it is read.
 type tickingClock struct {
 	*jumpyClock
 	looks atomic.Int64

@@ -24,7 +24,7 @@ type Contents struct {
 // Check reads every page and record of the store or backup in path, which must not be written
 // to meanwhile, and calls lose with a description of each loss. It changes nothing, and
 // terminates whatever the file contains: it trusts nothing in it, and does not use bbolt. The
-// error says that nothing of the file can be read, or that the context has ended.
+// error says that nothing in the file can be read, or that the context has ended.
 func Check(ctx context.Context, path string, lose func(what string)) (Contents, error) {
 	c := &checker{
 		ctx:     ctx,
@@ -56,23 +56,23 @@ type checker struct {
 
 	checkpoint uint64
 	placed     uint64              // record of joins
-	next       uint64              // record of the log that no batch has; 0: it is not known
+	next       uint64              // record of the log that is in no batch; 0: not known
 	position   uint64              // of the last record that was read
 	places     map[uint64]*checked // conversations by number
 	batched    map[uint64]entry    // by position: what the batches say
 	indexed    map[uint64]uint64   // by conversation: how many blocks there are
 	damaged    int                 // records of the log
-	lost       int                 // messages, each of which was told of
+	lost       int                 // messages, each of them reported
 	peers      int
 }
 
-// checked is what the records of a conversation say of it.
+// checked is what the records of a conversation say about it.
 type checked struct {
 	place
 	name      chat.Conversation
 	stored    bool     // it is in bucketConversations
-	change    uint64   // the last that the log has
-	positions []uint64 // of the changes that the log has; 0 for one that is lost
+	change    uint64   // the last one in the log
+	positions []uint64 // of the changes in the log; 0 for one that is lost
 }
 
 func (c *checker) check(path string) error {
@@ -204,7 +204,7 @@ func (c *checker) users() {
 	}
 }
 
-// marks checks the buckets whose keys say everything.
+// marks checks the buckets whose keys are the whole record.
 func (c *checker) marks() {
 	steps := uint64(0)
 	want := c.buckets[string(bucketSteps)].sequence
@@ -261,7 +261,7 @@ func (c *checker) refs() {
 	}
 }
 
-// rest reads what no other step has: the pages must be whole.
+// rest reads what no other step has read: the pages must be whole.
 func (c *checker) rest() {
 	for name := range c.buckets {
 		c.each([]byte(name), func(_, _ []byte) {})

@@ -7,7 +7,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// batches reads what is not in the index yet.
+// batches reads the changes that are not in the index yet.
 func (c *checker) batches() {
 	c.batched = make(map[uint64]entry)
 	c.next = c.checkpoint + 1
@@ -76,7 +76,7 @@ func (c *checker) log() {
 	})
 }
 
-// afterBatches finds records of the log that came after the last list: another is missing.
+// afterBatches finds records of the log after the last list: then another list is missing.
 func (c *checker) afterBatches() {
 	if c.next != 0 && c.position >= c.next {
 		c.lose(fmt.Sprintf("the lists of what was written from record %d to %d of the log are missing", c.next, c.position))
@@ -90,7 +90,7 @@ func (p *checked) to(n uint64) {
 	}
 }
 
-// index compares the blocks with what the log has.
+// index compares the blocks with the log.
 func (c *checker) index() {
 	c.each(bucketIndex, func(k, v []byte) {
 		block, err := decodeBlock(k, v)
@@ -125,8 +125,8 @@ func (c *checker) compare(p *checked, after uint64, positions []uint64) {
 	}
 }
 
-// ends compares the records of the conversations with what the log has, and tells of the
-// messages that are lost.
+// ends compares the records of the conversations with the log, and reports the messages
+// that are lost.
 func (c *checker) ends() {
 	for _, e := range c.batched { // the last ones may be lost
 		if p := c.places[e.number]; p != nil && e.kind != kindConversation {

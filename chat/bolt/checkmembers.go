@@ -12,7 +12,7 @@ func (c *checker) members() {
 	if c.format == formerFormat {
 		return
 	}
-	changed := make(map[string]bool) // of these, what counts is what has become of them
+	changed := make(map[string]bool) // only the current state of these counts
 	next := c.placed + 1
 	last := c.buckets[string(bucketJoins)].sequence
 	c.each(bucketJoins, func(k, v []byte) {
@@ -38,8 +38,8 @@ func (c *checker) members() {
 
 var crcTable = crc64.MakeTable(crc64.ECMA)
 
-// memberships checks one of the two buckets, and returns what all of it adds up to, in
-// whatever order, but for those that have changed since.
+// memberships checks one of the two buckets, and returns a sum over all records, in any
+// order, except those that have changed since.
 func (c *checker) memberships(name []byte, changed map[string]bool) (sum uint64) {
 	count, want := uint64(0), c.buckets[string(name)].sequence
 	c.each(name, func(k, v []byte) {

@@ -17,8 +17,8 @@ import (
 
 // A message is written once, at the end of the log. Where the messages of a conversation
 // are, and where it ends, is kept in memory at first, and on disk from the next checkpoint
-// on: so a transaction writes a few pages, and not some for each conversation and ref. What
-// came after the last checkpoint is read from the log when the file is opened.
+// on: so a transaction writes a few pages, and not some for each conversation and ref. The
+// changes since the last checkpoint are read from the log when the file is opened.
 //
 // A checkpoint is cut into pieces, each a transaction of its own, with messages between them:
 //
@@ -27,14 +27,14 @@ import (
 //	                     now the checkpoint is where the log ended when it began
 //	batches              what is before that is deleted, some at a time
 //
-// After a crash in between, what the batches say of a conversation may be on disk already.
+// After a crash in between, the changes in the batches may be on disk already.
 
-// checkpointEvery is how many changes there may be since the last checkpoint, about. They
-// take 60 bytes each in memory, and 2 µs when the file is opened.
+// checkpointEvery is about how many changes there may be since the last checkpoint. They take 60
+// bytes each in memory, and 2 µs when the file is opened.
 const checkpointEvery = 16384
 
-// pieceSize is how many conversations, memberships or batches a piece is about: so nothing else
-// waits for it longer than for a large batch of messages.
+// pieceSize is how many conversations, memberships or batches a piece handles: other work waits
+// for a piece no longer than for a large batch of messages.
 const pieceSize = 512
 
 // maxExpire is how many runs of refs one checkpoint deletes.
@@ -44,13 +44,13 @@ const maxExpire = 4
 type checkpoint struct {
 	position uint64              // of the log when it began
 	names    []chat.Conversation // that are left
-	indexed  bool                // all of them are written, and the refs; batches are left
+	indexed  bool                // all of them are written, and the refs; only batches are left
 
 	refs      map[refHash]uint64
 	newestRef int64
 }
 
-// advance does a piece of what is to be moved from memory to disk, if there is enough of it.
+// advance moves a piece from memory to disk, if there is enough to move.
 func (s *Store) advance() {
 	if s.indexing == nil && s.changes >= s.checkpointAt {
 		s.beginCheckpoint()
@@ -128,7 +128,7 @@ func (s *Store) index(c *checkpoint) {
 	}
 }
 
-// abandonCheckpoint ends a checkpoint of which a piece could not be written.
+// abandonCheckpoint ends a checkpoint after a piece could not be written.
 func (s *Store) abandonCheckpoint(c *checkpoint, err error) {
 	for h, at := range c.refs {
 		if s.refs[h] == 0 { // otherwise it was used again
@@ -143,8 +143,8 @@ func (s *Store) abandonCheckpoint(c *checkpoint, err error) {
 	s.log.Error("messages are stored, but not entered in the index, which is tried again", "error", err)
 }
 
-// putRefs writes the refs of a checkpoint, deletes as many runs of old ones as are past, and says
-// that the checkpoint is there.
+// putRefs writes the refs of a checkpoint, deletes the runs of old ones that have expired, and
+// records the checkpoint.
 func (s *Store) putRefs(tx *bbolt.Tx, c *checkpoint, past int, now int64) (added *run, err error) {
 	if len(c.refs) > 0 {
 		refs := make([]foundRef, 0, len(c.refs))
@@ -164,7 +164,7 @@ func (s *Store) putRefs(tx *bbolt.Tx, c *checkpoint, past int, now int64) (added
 }
 
 // deleteUpTo deletes at most n records of a bucket whose keys are numbers up to one. over says
-// that there are no more.
+// that no more are left.
 func deleteUpTo(b *bbolt.Bucket, last uint64, n int) (over bool, err error) {
 	var keys [][]byte
 	c := b.Cursor()

@@ -11,8 +11,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// reopened is a store in which some messages are not in the index yet, and whose committer
-// has nothing to do.
+// reopened is a store in which some messages are not in the index yet, and whose committer is
+// idle.
 func reopened(t *testing.T) (s *Store, want []string) {
 	t.Helper()
 	s = mustOpen(t, t.TempDir())
@@ -52,7 +52,7 @@ func TestDamagedBeforeCheckpoint(t *testing.T) {
 	}
 }
 
-// Where both are damaged, what came before is read, and nothing is written, not even in a room
+// If both are damaged, earlier messages are read, and nothing is written, not even in a room
 // that seems to be new.
 func TestDamagedTwiceBeforeCheckpoint(t *testing.T) {
 	s, want := reopened(t)
@@ -115,7 +115,7 @@ func TestCrashBetweenPieces(t *testing.T) {
 		talk()
 	}
 	left := 0
-	// The pieces are done when the test says so.
+	// The test decides when the pieces are done.
 	var indexing *checkpoint
 	var placing *placing
 	committer := func(f func()) {
@@ -136,7 +136,7 @@ func TestCrashBetweenPieces(t *testing.T) {
 					s.index(s.indexing)
 				}
 				if s.placing != nil {
-					if left++; left <= bobs { // what has just changed is taken out of memory with it
+					if left++; left <= bobs { // the latest changes are taken out of memory with it
 						if changed, err := s.members.Leave(bg, fmt.Sprint("bob's ", left), "u_bob"); !changed || err != nil {
 							t.Error(changed, err)
 						}

@@ -18,8 +18,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// job is what one caller wants written. It is done together with the others that wait, in one
-// transaction, so that one sync serves all of them.
+// job is what one caller asks to write. It is done together with the other waiting jobs, in
+// one transaction, so that one sync serves all of them.
 type job struct {
 	mu sync.Mutex
 	// Guarded by mu until the job has begun, then the committer's. They are nil if the job
@@ -36,21 +36,21 @@ type job struct {
 	over chan struct{} // closed when it is done
 
 	// Guarded by mu.
-	told      int  // entries whose result was told
+	told      int  // entries whose results were delivered
 	begun     bool // it is in a transaction
 	abandoned bool // its caller waits no longer
 }
 
-// maxBatch is how many entries and other changes one transaction takes, so that the first of
-// them need not wait long for the last.
+// maxBatch is the maximum number of entries and other changes in one transaction, so that the
+// first of them need not wait long for the last.
 const maxBatch = 1024
 
-// gatherFor is how long jobs wait for others that are about to come. On a busy machine it is
-// one round of all that can run.
+// gatherFor is how long jobs wait for others that are about to arrive. On a busy machine it is
+// one round of all runnable goroutines.
 const gatherFor = 2 * time.Millisecond
 
-// flushAfter is how long what is not urgent waits for a transaction that is about something
-// else.
+// flushAfter is how long changes that are not urgent wait for a transaction that has another
+// purpose.
 const flushAfter = 500 * time.Millisecond
 
 // committer does the jobs. One goroutine writes them, and answers in the order in which it
@@ -62,20 +62,20 @@ type committer struct {
 	wake sync.Cond
 	// Guarded by mu.
 	waiting []*job
-	due     bool // what is not urgent is to be written now
-	closed  bool // nothing more is taken in
-	working bool // what was taken is not told yet
+	due     bool // changes that are not urgent must be written now
+	closed  bool // no more jobs are accepted
+	working bool // jobs were taken and are not answered yet
 
 	armed atomic.Bool // due will be set
 
-	// halted is set when Close has no time left: what has not begun is refused.
+	// halted is set when Close has no time left: jobs that have not begun are refused.
 	halted atomic.Bool
 
 	over chan struct{} // closed when the goroutine has ended
 }
 
-// errClosed is the answer to what comes after Close, and to what Close left no time for.
-// Nothing of it was stored.
+// errClosed is the answer to jobs after Close, and to those that Close left no time for. None
+// of them was stored.
 var errClosed = errors.New("chat/bolt: the store is closed")
 
 func (s *Store) startCommitter() {
@@ -96,8 +96,8 @@ func (s *Store) Append(ctx context.Context, entries []chat.Entry, done func(int,
 	s.run(ctx, j, len(entries))
 }
 
-// run has a job with n entries done, for as long as ctx lasts, and returns what became of
-// its change.
+// run submits a job with n entries, waits until it is done or ctx ends, and returns the result
+// of its change.
 func (s *Store) run(ctx context.Context, j *job, n int) error {
 	j.over = make(chan struct{})
 	err := ctx.Err()
@@ -118,7 +118,7 @@ func (s *Store) run(ctx context.Context, j *job, n int) error {
 
 // abandon ends the wait of a job's caller. It answers those of n entries that have no answer
 // yet, and returns the answer for a change: err if the job has not begun, because then nothing
-// is stored, otherwise that the outcome is unknown.
+// is stored; otherwise an error that says that the outcome is unknown.
 func (j *job) abandon(err error, n int) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -152,7 +152,7 @@ func (s *Store) queue(j *job) error {
 	return nil
 }
 
-// close lets the committer end when it has done what waits.
+// close lets the committer end when it has done the waiting jobs.
 func (c *committer) close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -160,7 +160,7 @@ func (c *committer) close() {
 	c.wake.Broadcast()
 }
 
-// halt refuses what waits.
+// halt refuses the waiting jobs.
 func (c *committer) halt() {
 	c.halted.Store(true)
 	c.mu.Lock()
@@ -185,14 +185,14 @@ func (j *job) refuse(err error) {
 	close(j.over)
 }
 
-// soon has what is not urgent written, within flushAfter.
+// soon makes the committer write what is not urgent within flushAfter.
 func (s *Store) soon() {
 	if !s.commits.armed.Swap(true) {
 		s.clock.AfterFunc(flushAfter, s.commits.flush)
 	}
 }
 
-// flush has what is not urgent written now.
+// flush makes the committer write what is not urgent now.
 func (c *committer) flush() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,8 +200,8 @@ func (c *committer) flush() {
 	c.wake.Signal()
 }
 
-// take returns jobs, and waits for some if it may. due says that what is not urgent is to be
-// written, too, and last, that nothing comes after it.
+// take returns jobs, and waits for some if it may. due says that changes that are not urgent
+// must be written, too; last says that nothing follows.
 func (c *committer) take(wait bool) (batch []*job, due, last bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -210,7 +210,7 @@ func (c *committer) take(wait bool) (batch []*job, due, last bool) {
 	}
 	// Those whose jobs were done together bring their next ones one after the other, and
 	// the first of them must not get a transaction of its own while the others are about
-	// to come. While others bring some all the time, there is no end of that.
+	// to come. If others keep bringing jobs, that would have no end.
 	until := c.clock.Monotonic() + gatherFor
 	for found := 0; found < len(c.waiting) && len(c.waiting) < maxBatch; {
 		found = len(c.waiting)
@@ -280,21 +280,21 @@ func (s *Store) commit() {
 	}
 }
 
-// told notes that what was taken is done.
+// told notes that the jobs that were taken are done.
 func (c *committer) told() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.working = false
 }
 
-// hasUnsaved reports whether there is anything that is not urgent.
+// hasUnsaved reports whether changes that are not urgent are waiting.
 func (s *Store) hasUnsaved() bool {
 	_, dirty := s.members.fresh()
 	return dirty > 0 || s.unsaved.any()
 }
 
-// write does jobs in one transaction, and notes what became of them. Memberships that have
-// changed before go with them, and what is not urgent if it is due.
+// write does jobs in one transaction, and notes their results. It also writes earlier changes
+// of memberships, and changes that are not urgent if they are due.
 func (s *Store) write(jobs []*job, due bool) {
 	var w *writer
 	err := s.update(func(tx *bbolt.Tx) error {
@@ -333,7 +333,7 @@ func (s *Store) write(jobs []*job, due bool) {
 	}
 }
 
-// putBack keeps what was to go along with a transaction that has failed for the next one.
+// putBack keeps the changes that a failed transaction should have included for the next one.
 func (s *Store) putBack(w *writer) {
 	if s.Broken() == nil {
 		s.members.putBack(w.members)
@@ -364,8 +364,8 @@ func (s *Store) tell(j *job) {
 	close(j.over)
 }
 
-// update runs one transaction, and closes the store for writing if it fails in a
-// way that leaves in doubt what is on disk.
+// update runs one transaction, and closes the store for writing if it fails in a way that
+// leaves the content of the disk in doubt.
 func (s *Store) update(change func(*bbolt.Tx) error) error {
 	s.writing.Lock()
 	defer s.writing.Unlock()
@@ -396,7 +396,7 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 		broken := fmt.Errorf("chat/bolt: closed for writing, as a write failed and it is not known what is on disk: %w", err)
 		s.broken.CompareAndSwap(nil, &broken)
 		err = fmt.Errorf("%w: %w", chat.ErrOutcomeUnknown, s.Broken())
-	case errors.As(err, &page): // where it was to write
+	case errors.As(err, &page): // where it had to write
 		broken := fmt.Errorf("chat/bolt: closed for writing: %w", err)
 		s.broken.CompareAndSwap(nil, &broken)
 		err = s.Broken()
@@ -404,10 +404,9 @@ func (s *Store) update(change func(*bbolt.Tx) error) error {
 	return err
 }
 
-// nothingWritten reports whether a failed transaction has certainly left the file as
-// it was: there was no room for it. A failed sync is never such a case, whatever
-// it says, for what it should have written may be lost or not, and the next sync
-// would not tell.
+// nothingWritten reports whether a failed transaction has certainly left the file as it was:
+// there was no room for it. A failed sync is never such a case, whatever its error: its data
+// may be lost or not, and the next sync would not tell.
 func nothingWritten(err error) bool {
 	if strings.HasPrefix(err.Error(), "file resize error:") {
 		return true // bbolt's own, for a file that cannot grow

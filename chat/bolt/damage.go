@@ -7,7 +7,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// damage is what was found to be damaged since the file was opened.
+// damage is the damage found since the file was opened.
 type damage struct {
 	log  *slog.Logger
 	path string
@@ -23,11 +23,11 @@ type damagedRecord struct {
 	number       uint64
 }
 
-// maxKnown is how many damaged records are remembered, so that each is told of once.
+// maxKnown is how many damaged records are remembered, so that each is reported once.
 const maxKnown = 100_000
 
-// note counts a damaged record, and logs it once: a message of a conversation, or with
-// number 0 something else that concerns it.
+// note counts a damaged record, and logs it once: a message of a conversation or, with
+// number 0, another record that concerns it.
 func (d *damage) note(c chat.Conversation, number uint64, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -44,7 +44,7 @@ func (d *damage) note(c chat.Conversation, number uint64, err error) {
 	d.log.Error("a record is damaged: \"hawser check\" lists all that are", attrs...)
 }
 
-// Damaged is how many damaged records were come upon since the file was opened.
+// Damaged is how many damaged records were found since the file was opened.
 func (s *Store) Damaged() uint64 {
 	s.damage.mu.Lock()
 	defer s.damage.mu.Unlock()

@@ -18,10 +18,10 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// errAbsent is for what cannot be deleted, because it is not there yet.
+// errAbsent says that a record cannot be deleted because it does not exist yet.
 var errAbsent = errors.New("the record is not there")
 
-// Each kind of record that is damaged or missing is found by a check.
+// A check finds a damaged or missing record of any kind.
 func TestCheckFindsDamage(t *testing.T) {
 	del := func(bucket, key []byte) func(*bbolt.Tx) error {
 		return func(tx *bbolt.Tx) error {
@@ -34,7 +34,7 @@ func TestCheckFindsDamage(t *testing.T) {
 	put := func(bucket, key, value []byte) func(*bbolt.Tx) error {
 		return func(tx *bbolt.Tx) error { return tx.Bucket(bucket).Put(key, value) }
 	}
-	// first is the key of the bucket's first record once everything is there.
+	// first is the key of the bucket's first record once everything is written.
 	flip := func(bucket []byte, first ...byte) func(*bbolt.Tx) error {
 		return func(tx *bbolt.Tx) error {
 			k, v := tx.Bucket(bucket).Cursor().First()
@@ -69,7 +69,7 @@ func TestCheckFindsDamage(t *testing.T) {
 		"a new bucket is missing":       {func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketBans) }, `"bans" is missing`},
 		"a bucket is missing":           {func(tx *bbolt.Tx) error { return tx.DeleteBucket(bucketUsers) }, `"users" is missing`},
 		"a membership":                  {flip(bucketMemberships, []byte("u_ada\x00attic")...), `"u_ada\x00attic" of the bucket "memberships" is damaged`},
-		// How many there are depends on when those of the last moment were put there.
+		// Their number depends on when the latest ones were written there.
 		"a membership is missing": {del(bucketMemberships, []byte("u_ada\x00lobby")), `2 memberships are there, of 3, in the bucket "memberships" | 3 memberships are there, of 4, in the bucket "memberships"`},
 		"a member":                {flip(bucketMembers, []byte("attic\x00u_ada")...), `"attic\x00u_ada" of the bucket "members" is damaged`},
 		"a member is missing":     {del(bucketMembers, []byte("lobby\x00u_ada")), `2 memberships are there, of 3, in the bucket "members" | 3 memberships are there, of 4, in the bucket "members"`},
@@ -199,8 +199,8 @@ func TestDamagedMessage(t *testing.T) {
 	}
 }
 
-// Where the page that says where the newest data are is damaged, a new epoch begins: seqs of
-// what is lost are given to other messages.
+// If the page that points to the newest data is damaged, a new epoch begins: the seqs of
+// lost messages are reused.
 func TestLostTransaction(t *testing.T) {
 	for name, c := range map[string]struct {
 		page  int // 0: the newer one

@@ -6,8 +6,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// readMembers compares the memberships, by user and by room, with what they were. One that
-// ended last may be there again, if something was damaged.
+// readMembers compares the memberships, by user and by room, with what they were. If
+// something was damaged, one that ended last may exist again.
 func (u *damagedUse) readMembers() {
 	for user, want := range u.rooms {
 		list, _, err := u.s.members.RoomsOf(bg, user, "", 1000)

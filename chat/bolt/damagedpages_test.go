@@ -82,8 +82,8 @@ func damagedStore(t *testing.T, dir string, r *rand.Rand) *truth {
 	return tr
 }
 
-// join has the users join rooms and begin sessions, and some of them banned. Most of the
-// memberships are in their places then.
+// join makes the users join rooms and begin sessions, and bans some of them. After that,
+// most memberships are in their places.
 func (tr *truth) join(t *testing.T, s *Store) {
 	tr.rooms, tr.members = make(map[string][]string), make(map[string][]string)
 	tr.left, tr.sessions, tr.bans = make(map[string]string), make(map[string]string), make(map[string]string)
@@ -110,7 +110,7 @@ func (tr *truth) enter(t *testing.T, s *Store, room, user string) {
 	tr.members[room] = append(tr.members[room], user)
 }
 
-// leave ends and begins memberships, which are in the bucket of joins then.
+// leave ends and begins memberships, which are in the bucket of joins after that.
 func (tr *truth) leave(t *testing.T, s *Store) {
 	for _, u := range tr.users[:30] {
 		tr.enter(t, s, "a-late-room", u.ID)
@@ -127,9 +127,9 @@ func (tr *truth) leave(t *testing.T, s *Store) {
 	}
 }
 
-// S02: each page of a store is damaged in turn, in several ways. What is read afterwards is
-// what was stored, or is said to be missing; nothing hangs, and nobody's request ends the
-// process. What the engine comes upon, a check finds too.
+// S02: each page of a store is damaged in turn, in several ways. Everything read afterwards
+// is what was stored, or is reported missing; nothing hangs, and no request ends the
+// process. A check finds all damage that the engine finds.
 func TestS02DamagedPages(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -165,7 +165,7 @@ func TestS02DamagedPages(t *testing.T) {
 	}
 }
 
-// useInTime is useDamaged, within a time in which nothing would take so long.
+// useInTime is useDamaged with a time limit that only a hang exceeds.
 func useInTime(t *testing.T, what, dir string, tr *truth) string {
 	t.Helper()
 	over := make(chan string)
@@ -226,8 +226,7 @@ var damages = map[string]func(r *rand.Rand, page []byte){
 	"half of it zeros":      func(_ *rand.Rand, p []byte) { clear(p[len(p)/2:]) },
 }
 
-// useDamaged reads and writes all that there is in a damaged store, and compares it with the
-// truth.
+// useDamaged reads and writes everything in a damaged store, and compares it with the truth.
 func useDamaged(t *testing.T, what, dir string, tr *truth) string {
 	losses := 0
 	_, checkErr := Check(bg, filepath.Join(dir, FileName), func(string) { losses++ })
@@ -267,7 +266,7 @@ type damagedUse struct {
 	*truth
 	s      *Store
 	what   string
-	missed []string // what the store says that it does not have
+	missed []string // what the store reports missing
 }
 
 func (u *damagedUse) wrong(format string, args ...any) {
@@ -279,12 +278,12 @@ func (u *damagedUse) miss(format string, args ...any) {
 	u.missed = append(u.missed, fmt.Sprintf(format, args...))
 }
 
-// noticed says that the operator is told.
+// noticed checks that the operator is told.
 func (u *damagedUse) noticed() bool {
 	return u.s.Damaged() > 0 || u.s.Broken() != nil || u.s.epoch != u.epoch
 }
 
-// read compares a conversation with what was said in it.
+// read compares a conversation with the messages sent to it.
 func (u *damagedUse) read(c chat.Conversation) {
 	said := u.said[c]
 	page, err := u.s.History(bg, chat.HistoryQuery{Conversation: c, Limit: 1 << 20})
@@ -299,7 +298,7 @@ func (u *damagedUse) read(c chat.Conversation) {
 			u.wrong("%s has message %d of %d", c, m.Seq, len(said))
 			continue
 		}
-		if u.s.epoch != u.epoch { // begun anew: ids are others
+		if u.s.epoch != u.epoch { // begun again, with other ids
 			m.ID = said[m.Seq-1].ID
 		}
 		if !reflect.DeepEqual(m, said[m.Seq-1]) {

@@ -44,8 +44,8 @@ func clearLeaf(t *testing.T, path string, name []byte, n int) {
 	}
 }
 
-// A page of the log at which bbolt panics costs the messages in it and no others: nobody who
-// scrolls back to it, or sends one of them again, closes the store for writing.
+// A page of the log at which bbolt panics costs the messages in it and no others: a client
+// that scrolls back to it, or sends one of them again, does not close the store for writing.
 func TestDamagedPageOfTheLog(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, Options{Log: quiet.Log, every: 50})
@@ -97,7 +97,7 @@ func TestDamagedPageOfTheLog(t *testing.T) {
 	}
 }
 
-// A damaged page that a transaction was to write closes the store for writing.
+// A damaged page that a transaction has to write closes the store for writing.
 func TestDamagedPageIsWritten(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)
@@ -115,8 +115,8 @@ func TestDamagedPageIsWritten(t *testing.T) {
 	}
 }
 
-// Where what was written last cannot be read when the store is opened, all else can be, what
-// may be missing is not said to be absent, and nothing ends earlier in the same epoch.
+// If the newest records cannot be read when the store is opened, everything else can be.
+// What may be missing is not reported as absent, and nothing ends earlier in the same epoch.
 func TestReplayFails(t *testing.T) {
 	flipLast := func(tx *bbolt.Tx, bucket []byte) error {
 		k, v := tx.Bucket(bucket).Cursor().Last()
@@ -195,7 +195,7 @@ func TestReplayFails(t *testing.T) {
 	}
 }
 
-// After the last of all numbers there is nothing.
+// Nothing follows the highest number.
 func TestReadsAfterTheEnd(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	if _, err := say(s, "1"); err != nil {

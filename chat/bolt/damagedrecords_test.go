@@ -15,7 +15,7 @@ import (
 )
 
 // recordDamages damage the record with a key in a bucket whose pages stay whole. other is
-// another key of it, or the same.
+// another key of the bucket, or the same.
 var recordDamages = map[string]func(r *rand.Rand, b *bbolt.Bucket, key, other []byte) error{
 	"missing": func(_ *rand.Rand, b *bbolt.Bucket, key, _ []byte) error { return b.Delete(key) },
 	"a bit of it": func(r *rand.Rand, b *bbolt.Bucket, key, _ []byte) error {
@@ -38,8 +38,8 @@ var recordDamages = map[string]func(r *rand.Rand, b *bbolt.Bucket, key, other []
 	},
 }
 
-// S04: one record of a store is damaged. What is read afterwards is what was stored, or is said
-// to be missing, and a check finds it.
+// S04: one record of a store is damaged. Everything read afterwards is what was stored, or is
+// reported missing, and a check finds it.
 func TestS04DamagedRecords(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

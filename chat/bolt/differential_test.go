@@ -15,8 +15,8 @@ import (
 	"github.com/hawser-ws/hawser/chat/memory"
 )
 
-// Whatever is stored, sent again and read at random, with restarts, checkpoints and a clock
-// that is sometimes wrong, is as the engine in memory has it.
+// With random messages, repeats and reads, restarts, checkpoints and a clock that is
+// sometimes wrong, the store gives the same results as the engine in memory.
 func TestAsInMemory(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -61,7 +61,7 @@ type differential struct {
 
 	jumps bool          // the clock is ahead at times; otherwise, hours pass
 	ahead time.Duration // how far it is
-	jump  int           // how often that was so
+	jump  int           // how often that happened
 }
 
 func newDifferential(t *testing.T, seed uint64) *differential {
@@ -118,7 +118,7 @@ func (d *differential) pass() {
 		d.clock.Pass(time.Duration(d.r.IntN(10*3600)) * time.Second)
 	case k == 5 && d.ahead > 0:
 		d.set(0)
-	case k == 5 && d.jump < 7: // so that nothing expires for it
+	case k == 5 && d.jump < 7: // so that nothing expires because of it
 		d.jump++
 		d.set(time.Duration(1+d.r.IntN(100)) * time.Hour)
 	}
@@ -170,7 +170,7 @@ func (d *differential) append() error {
 		if d.r.IntN(3) == 0 {
 			m.Metadata = []byte(`{"x": 1}`)
 		}
-		if d.r.IntN(2) == 0 { // while the clock is ahead, what was sent before it was is not
+		if d.r.IntN(2) == 0 { // while the clock is ahead, messages from before that are not
 			m.Ref = fmt.Sprint(d.r.IntN(60), ".")
 			if d.ahead > 0 {
 				m.Ref += fmt.Sprint(d.jump)
@@ -202,7 +202,7 @@ func (d *differential) append() error {
 	return err
 }
 
-// sameChange compares a change with the model's, but for tag, epoch and message.
+// sameChange compares a change with the model's, except tag, epoch and message.
 func (d *differential) sameChange(got, want *chat.Change) bool {
 	return got.Number == want.Number && got.Seq == want.Seq && got.ServerTS == want.ServerTS && d.sameID(got.ID, want.ID) && got.Epoch == d.s.epoch
 }
@@ -212,7 +212,8 @@ func (d *differential) sameID(got, want string) bool {
 	return strings.TrimPrefix(got, d.s.epoch) == strings.TrimPrefix(want, epoch)
 }
 
-// number is one that may be that of a message, and where there are blocks of the index.
+// number is a number that a message may have, one near the start of a block of the
+// index, or 0.
 func (d *differential) number(last uint64) uint64 {
 	switch d.r.IntN(3) {
 	case 0:
@@ -271,7 +272,7 @@ func (d *differential) compareChanges(c chat.Conversation) error {
 
 var diffRooms = []string{"a", "b", "aa", "ab", "a b", "B", "é"}
 
-// move has users join and leave rooms.
+// move makes users join and leave rooms.
 func (d *differential) move() error {
 	members := d.model.Parts().Members
 	for range d.r.IntN(6) {

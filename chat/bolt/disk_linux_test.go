@@ -14,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// What a disk does, as Linux lets it be shown.
+// Faults of a disk, as Linux lets us simulate them.
 
 func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	old := syscall.Umask(0)
@@ -35,7 +35,7 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	}
 }
 
-// replaceFile puts what is at path in the place of the store's open file, so that the
+// replaceFile puts the file at path in the place of the store's open file, so that the
 // next writes and syncs go there, and returns a function that undoes it.
 func replaceFile(t *testing.T, dir, path string) (undo func()) {
 	t.Helper()
@@ -77,8 +77,8 @@ func openDescriptor(t *testing.T, path string) int {
 	return 0
 }
 
-// /dev/null takes every write and refuses to be synced: one sync fails, and from
-// then on the store takes nothing, though syncs would succeed again.
+// /dev/null takes every write and refuses to be synced: one sync fails, and from then on
+// the store accepts nothing, though syncs would succeed again.
 func TestS07FailedSyncClosesForWriting(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)
@@ -136,7 +136,7 @@ func TestS06DiskFull(t *testing.T) {
 	}
 }
 
-// checkpointNow writes all that is in memory, while the committer has nothing to do.
+// checkpointNow writes everything in memory while the committer is idle.
 func (s *Store) checkpointNow() {
 	s.beginCheckpoint()
 	s.beginPlacing()
@@ -148,8 +148,8 @@ func (s *Store) checkpointNow() {
 	}
 }
 
-// A checkpoint for which there is no room on the disk changes nothing, and the next one
-// makes up for it.
+// If the disk has no room for a checkpoint, nothing changes, and the next one makes up
+// for it.
 func TestCheckpointDiskFull(t *testing.T) {
 	s, want := reopened(t)
 	s.clock = &triggers{jumpyClock: newJumpyClock()} // the committer has nothing to do
@@ -181,7 +181,7 @@ func TestCheckpointDiskFull(t *testing.T) {
 	}
 }
 
-// A checkpoint whose sync fails closes the store for writing; what it was about is there.
+// A checkpoint whose sync fails closes the store for writing; its data can still be read.
 func TestCheckpointSyncFails(t *testing.T) {
 	s, want := reopened(t)
 	undo := replaceFile(t, filepath.Dir(s.path), os.DevNull)

@@ -35,35 +35,36 @@
 //
 // # One write for a message
 //
-// A message goes to the end of the log. All else that finds it, from its place in the
-// conversation to its ref, is in memory until the next checkpoint writes it for thousands of
-// messages at a time (checkpoint.go), and is read from the batches when the file is opened
-// (load.go). So a transaction writes a few full pages, whatever number of rooms it is
-// about. The log is also the feed of everything that happens: a reader that remembers a
-// position goes on from there. Every record in it begins with its kind.
+// A message goes to the end of the log. All else that finds it, from its place in the conversation
+// to its ref, is in memory until the next checkpoint writes it for thousands of messages at a time
+// (checkpoint.go), and is read from the batches when the file is opened (load.go). So a transaction
+// writes a few full pages, however many rooms it concerns. The log is also the feed of everything
+// that happens: a reader that remembers a position continues from there. Every record in it begins
+// with its kind.
 //
 // # What goes along
 //
-// Nobody who logs in or joins a room waits for the disk. A membership is in memory at first,
-// and goes along with the next transaction, whatever that is about: so no message that is said
-// after a join is on disk before it. A session goes along when half a second is over. If there
-// is no other transaction by then, all of it is one of its own. A crash loses what is younger.
-// When the file is opened, a guest who is left without a session is a member no longer.
+// Logging in and joining a room do not wait for the disk. A membership is in memory at first, and
+// is written with the next transaction, whatever its purpose: so a message sent after a join is
+// never on disk before the join. A session is written with a transaction after half a second. If
+// there is no other transaction by then, these changes get one of their own. A crash loses newer
+// ones. When the file is opened, a guest who has no session left is no longer a member.
 //
-// Bans and deletions are durable when they return. So is what ends by a deletion.
+// Bans and deletions are durable when they return. So are the ends of memberships and sessions that
+// a deletion causes.
 //
 // # Damage
 //
-// What a checksum does not fit is not used. A message is named in the page that it is
-// missing from, counted and logged once; what is around it is read as ever. Where a
-// conversation or a user is missing that may have been there, none of that name or id is
-// made anew, and where the newest transaction may be missing, a new epoch begins. A damaged
-// membership or session is as none; a user whose ban is damaged stays banned.
+// A record whose checksum does not match is not used. A damaged message is named in the page that
+// it is missing from, counted, and logged once; the messages around it are read as usual. If a
+// conversation or user may be missing, none of that name or id is created, and if the newest
+// transaction may be missing, a new epoch begins. A damaged membership or session counts as none; a
+// user whose ban is damaged stays banned.
 //
-// No reader closes the store for writing. A damaged page does that where a transaction was
-// to write, and so does what is missing at opening and could get messages stored twice, or
-// in the place of others. Where the messages since the checkpoint cannot all be read then,
-// the rest can be, in an epoch of its own.
+// A read never closes the store for writing. A damaged page does so if a transaction has to write
+// it. So does anything that is missing when the file is opened and could cause messages to be
+// stored twice, or in the place of others. If the messages since the checkpoint cannot all be read
+// then, the rest can be, in an epoch of its own.
 //
 // bbolt itself follows whatever a page says, so pages that would lead it astray keep the
 // file from being opened (pages.go). [Check] reads everything, without bbolt.
@@ -71,12 +72,12 @@
 // # Formats
 //
 // A file of format 2, which has no memberships, sessions and bans, and whose users are all
-// guests, is converted where it lies when it is opened, at once. An older program then refuses
+// guests, is converted in place, in one transaction, when it is opened. An older program then refuses
 // it. One of format 1 is migrated in a second file (migrate.go).
 //
 // A restored backup has the sessions, bans and memberships that it was made with.
 //
 // Read store.go and file.go for opening, commit.go and append.go for writing, checkpoint.go for what is
 // written later, read.go, history.go and latest.go for reading, members.go and sessions.go for
-// who is where, migrate.go for files of format 1, backup.go and check.go for backups.
+// memberships and sessions, migrate.go for files of format 1, backup.go and check.go for backups.
 package bolt

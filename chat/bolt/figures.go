@@ -2,7 +2,8 @@ package bolt
 
 import "github.com/hawser-ws/hawser/chat"
 
-// figures are what a store measures of itself, beside what it counts anyway.
+// figures are what a store measures of itself, in addition to its other
+// counters.
 type figures struct {
 	transactions *chat.Histogram // of how many messages and other changes each stored
 	syncs        *chat.Histogram // of the seconds that their writing and syncing took
@@ -17,7 +18,7 @@ func newFigures() figures {
 	}
 }
 
-// stored notes that a transaction has stored what some jobs were about.
+// stored notes that a transaction has stored the data of some jobs.
 func (f *figures) stored(jobs []*job, w *writer) {
 	n := 0
 	for _, j := range jobs {

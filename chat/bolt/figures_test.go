@@ -56,7 +56,7 @@ func figureEntries(r *rand.Rand, n int, full bool) []chat.Entry {
 }
 
 // TestFaultFigures prints what 1,000,000 messages in 10,000 rooms cost: on disk, at start, and
-// for what is said then. Synced appends depend on the disk.
+// for later messages. Synced appends depend on the disk.
 func TestFaultFigures(t *testing.T) {
 	fmt.Sscan(os.Getenv("MESSAGES"), &figureMessages)
 	for _, full := range []bool{false, true} {

@@ -53,8 +53,8 @@ func (e *InUseError) Error() string {
 	return "chat/bolt: " + e.Path + " is in use by another process"
 }
 
-// guard runs what reads or writes the file. Where that is damaged, bbolt panics, or
-// follows a page's number out of the file: that is a pageError, and no more.
+// guard runs a function that reads or writes the file. If the file is damaged, bbolt panics,
+// or follows a page's number out of the file: guard turns that into a pageError.
 func (s *Store) guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -93,8 +93,8 @@ func openFile(path string, o bbolt.Options) (*bbolt.DB, error) {
 	return db, err
 }
 
-// openOrPanic opens a file. Where bbolt panics at what it finds there, it leaves the file
-// open, and locked.
+// openOrPanic opens a file. If bbolt panics at its content, it leaves the file open, and
+// locked.
 func openOrPanic(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
 	var opened *os.File
 	open := o.OpenFile
@@ -118,8 +118,8 @@ func openOrPanic(path string, o *bbolt.Options) (db *bbolt.DB, err error) {
 }
 
 // create makes an empty store under another name and then gives it its own, so that
-// a crash leaves either none or a whole one. Linking fails if there is one
-// already: then another process was faster, and its file is as good.
+// a crash leaves either none or a whole one. Linking fails if there is one already: then
+// another process was faster, and its file is equally good.
 func create(dir, path string) error {
 	temp := filepath.Join(dir, FileName+".new-"+strings.ToLower(rand.Text()))
 	defer os.Remove(temp)

@@ -2,5 +2,5 @@
 
 package bolt
 
-// freeSpace is not known here: only a write that fails tells of a full disk.
+// freeSpace is not known here: only a failed write shows that the disk is full.
 func freeSpace(string) (bytes uint64, ok bool) { return 0, false }

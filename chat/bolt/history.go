@@ -42,7 +42,8 @@ func (s *Store) History(ctx context.Context, q chat.HistoryQuery) (page chat.Pag
 }
 
 // fill reads messages until the page is full, from the side at which the query begins. A
-// damaged one takes no place: so a client that knows nothing of them gets on.
+// damaged one does not count for the limit, so a client that does not know about damage
+// makes progress.
 func (r *reader) fill(page *chat.Page, t *thread, spans []span, q *chat.HistoryQuery) error {
 	if q.Newest {
 		slices.Reverse(spans)
@@ -73,9 +74,9 @@ func (r *reader) fill(page *chat.Page, t *thread, spans []span, q *chat.HistoryQ
 // span is the messages of a conversation from first to last.
 type span struct{ first, last uint64 }
 
-// spans are the messages that a query is about. Without bounds in time they are one
-// span. With such bounds there is one at most for each part of the conversation in which
-// the clock did not go back.
+// spans are the messages that a query asks for. Without bounds in time they are one span.
+// With such bounds there is at most one for each part of the conversation in which the
+// clock did not go back.
 func (r *reader) spans(t *thread, q *chat.HistoryQuery) (spans []span, err error) {
 	if q.AfterSeq >= t.seq {
 		return nil, nil
@@ -114,7 +115,7 @@ func (r *reader) spans(t *thread, q *chat.HistoryQuery) (spans []span, err error
 	return spans, nil
 }
 
-// parts cuts a span where the clock went back.
+// parts splits a span where the clock went back.
 func (r *reader) parts(t *thread, all span) (parts []span, err error) {
 	if all.first > all.last {
 		return nil, nil
@@ -137,8 +138,8 @@ func (r *reader) parts(t *thread, all span) (parts []span, err error) {
 }
 
 // firstSince is the seq of the first message of a part whose server_ts is not below ts, or
-// one more than the last. As server_ts does not decrease within a part, halving finds it. A
-// damaged message counts as the next one that is whole.
+// one more than the last. Since server_ts does not decrease within a part, a binary search
+// finds it. A damaged message counts as the next one that is whole.
 func (r *reader) firstSince(t *thread, part span, ts int64) (seq uint64, err error) {
 	if part.first > part.last {
 		return part.last + 1, nil

@@ -24,14 +24,14 @@ import (
 //
 // If the new process does not start, Thaw of the old one goes on.
 
-// errInherited is the error of what would be written before Start.
+// errInherited is the error of a write before Start.
 var errInherited = errors.New("chat/bolt: another process has the store still")
 
 // freezePoll is how often to look whether everything is written.
 const freezePoll = 500 * time.Microsecond
 
-// Freeze writes what is not saved yet. From then on nothing is written: what is asked for waits for
-// Thaw. The error is ctx's if it ends first; then the store goes on.
+// Freeze writes what is not saved yet. From then on nothing is written: requests to write wait for Thaw. The error is
+// ctx's if it ends first; then the store goes on.
 func (s *Store) Freeze(ctx context.Context) error {
 	if err := s.Broken(); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s *Store) Freeze(ctx context.Context) error {
 	for {
 		if s.commits.idle() && !s.hasUnsaved() {
 			s.writing.Lock()
-			// The committer may have taken something meanwhile, which it cannot write now.
+			// The committer may have taken a job meanwhile, which it cannot write now.
 			if s.commits.idle() && !s.hasUnsaved() {
 				return nil
 			}
@@ -56,7 +56,7 @@ func (s *Store) Freeze(ctx context.Context) error {
 	}
 }
 
-// idle reports whether nothing waits, and everything is told.
+// idle reports whether no job waits, and all are answered.
 func (c *committer) idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +70,7 @@ func (s *Store) File() *os.File { return s.file }
 // another one may have locked the file meanwhile: the store is closed for writing.
 func (s *Store) Thaw() error {
 	defer s.writing.Unlock()
-	// The other process may have unlocked what both have open.
+	// The other process may have unlocked the file that both have open.
 	if err := lockFile(s.file); err != nil {
 		broken := fmt.Errorf("chat/bolt: closed for writing, as its lock was lost: %w", err)
 		s.broken.CompareAndSwap(nil, &broken)
@@ -80,9 +80,9 @@ func (s *Store) Thaw() error {
 }
 
 // Inherit opens the file that another process has open, and has frozen. It becomes the Store's. Nothing is written: if
-// something would have to be mended or converted, that is an error, and takes a restart. Sessions and bans are
-// still being read when Inherit returns. Takeover.Rejoin and Start wait for them; nothing else may be asked of
-// them before Start.
+// the file needs a repair or a conversion, that is an error, and requires a restart. Sessions and bans are still being
+// read when Inherit returns. Takeover.Rejoin and Start wait for them; they must not be used for anything else before
+// Start.
 func (s *Store) Inherit(f *os.File) error {
 	if err := s.inherit(f); err != nil {
 		return err

@@ -25,8 +25,7 @@ func dup(t *testing.T, s *Store) *os.File {
 	return os.NewFile(uintptr(fd), FileName)
 }
 
-// inherit opens a frozen store as another process does. What is left of it when the test ends is closed
-// with the file.
+// inherit opens a frozen store as another process does. It is closed with the file when the test ends.
 func inherit(t *testing.T, s *Store, dir string) *Store {
 	t.Helper()
 	next, err := openInherited(dir, dup(t, s))
@@ -55,8 +54,8 @@ func assertLocked(t *testing.T, dir string) {
 	}
 }
 
-// A store goes on in another process, as often as one likes, with everything that was answered, and
-// is locked all the time.
+// A store moves to another process, any number of times, with everything that was answered, and is
+// locked all the time.
 func TestInherit(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, Options{Log: quiet.Log, every: 10, piece: 2})
@@ -130,8 +129,8 @@ func TestInherit(t *testing.T) {
 	}
 }
 
-// A frozen store lets what is asked for wait, and goes on with it if no other process takes over, even
-// if that one has unlocked the file.
+// A frozen store keeps requests waiting, and handles them if no other process takes over, even if that
+// process has unlocked the file.
 func TestInheritRefused(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, quiet)
@@ -179,7 +178,7 @@ func TestInheritRefused(t *testing.T) {
 	}
 }
 
-// What cannot be taken over is refused, and nothing of it written.
+// A store that cannot be taken over is refused, and nothing in it is written.
 func TestInheritOther(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()
 	s, err := Open(dir, quiet)

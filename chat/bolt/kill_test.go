@@ -27,8 +27,8 @@ func TestMain(m *testing.M) {
 }
 
 // writeUntilKilled commits batches of 1 to 8 messages, whose content is their seq, and prints
-// the seq of each once its batch is committed. Before it says one, a member joins the room of
-// its number, and leaves the one before.
+// the seq of each once its batch is committed. Before each message, a member joins the room
+// with the message's number, and leaves the previous one.
 func writeUntilKilled(dir string) {
 	s, err := Open(dir, Options{Log: quiet.Log, every: 40, members: 10, piece: 2}) // often in the middle of a checkpoint
 	if err != nil {
@@ -76,9 +76,9 @@ func kills(n int) int {
 	return n
 }
 
-// A process that writes is killed at a random moment, again and again: every message
-// that it was told was stored is there, in order, and no other is damaged. No message is
-// there without the memberships that began and ended before it.
+// A process that writes is killed at a random moment, again and again: every message that was
+// reported as stored is there, in order, and no other is damaged. No message is there without
+// the memberships that began and ended before it.
 func TestS01Kill(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -110,7 +110,7 @@ func TestS01Kill(t *testing.T) {
 			n, _ := strconv.Atoi(room)
 			last = max(last, n)
 		}
-		if len(rooms) > 3 || last < len(stored) { // three: of a batch that was never told of
+		if len(rooms) > 3 || last < len(stored) { // three: of a batch that was never acknowledged
 			t.Fatalf("after kill %d: %d messages, and a member of %v", cycle, len(stored), rooms)
 		}
 		s.Close(bg)
@@ -121,7 +121,7 @@ func TestS01Kill(t *testing.T) {
 	t.Logf("%d messages", acked)
 }
 
-// killAfter lets a child write, kills it when it has acknowledged n messages more, and
+// killAfter lets a child write, kills it when it has acknowledged n more messages, and
 // returns the last seq that it acknowledged.
 func killAfter(t *testing.T, dir string, n int) (acked uint64) {
 	t.Helper()

@@ -9,15 +9,15 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Whoever opens a room reads its last messages, each of which lies somewhere else in the log. So
-// those of the conversations that were read last are in memory, within a bound.
+// A client that opens a room reads its last messages, which are scattered over the log. So the
+// last messages of the most recently read conversations are kept in memory, within a bound.
 
 const (
-	// maxLatest is how many bytes of messages are kept, about.
+	// maxLatest is about how many bytes of messages are kept.
 	maxLatest = 16 << 20
 
-	// maxLatestOf is how many messages of one conversation are kept, and latestSpare, how many
-	// more there may be until the oldest of them go.
+	// maxLatestOf is how many messages of one conversation are kept, and latestSpare is how many
+	// more there may be before the oldest are dropped.
 	maxLatestOf = 100
 	latestSpare = 50
 )
@@ -64,7 +64,7 @@ func (l *latest) transactions() uint64 {
 	return l.published
 }
 
-// page answers a query, if all messages that it is about are there.
+// page answers a query if all messages that it asks for are there.
 func (l *latest) page(q *chat.HistoryQuery, epoch string) (page chat.Page, ok bool) {
 	if !q.Newest || q.Since != 0 || q.Until != 0 {
 		return page, false
@@ -115,8 +115,9 @@ func cloned(messages []chat.Stored) []chat.Stored {
 	return messages
 }
 
-// keep keeps a page that was read from disk, if it is the end of its conversation, which has so
-// many messages, and if nothing has been published since there were so many transactions.
+// keep keeps a page that was read from disk, if it is the end of its conversation, which has the
+// given number of messages, and if nothing has been published since the given number of
+// transactions.
 func (l *latest) keep(q *chat.HistoryQuery, page *chat.Page, seq, transactions uint64) {
 	n := len(page.Messages)
 	if n == 0 || len(page.Damaged) > 0 || page.Messages[n-1].Seq != seq || page.Messages[n-1].Seq-page.Messages[0].Seq+1 != uint64(n) {
@@ -143,8 +144,8 @@ func (l *latest) keep(q *chat.HistoryQuery, page *chat.Page, seq, transactions u
 	l.shrink()
 }
 
-// publish adds what a transaction has stored. What was said in a conversation that was not there
-// when the transaction began is not known: it goes.
+// publish adds what a transaction has stored. If a conversation was not in memory when the
+// transaction began, its earlier messages are unknown, and it is dropped.
 func (l *latest) publish(now map[chat.Conversation]*fresh) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -175,7 +176,7 @@ func (l *latest) publish(now map[chat.Conversation]*fresh) {
 	l.shrink()
 }
 
-// shrink drops those that were not read for longest. Called with mu held.
+// shrink drops the least recently read ones. Called with mu held.
 func (l *latest) shrink() {
 	for l.bytes > l.limit {
 		l.drop(l.used.Back())

@@ -19,8 +19,8 @@ func newestOf(t *testing.T, s *Store, name chat.Conversation, limit int) chat.Pa
 	return page
 }
 
-// What is answered from memory is what is on disk, whatever is asked, and while more is said. The
-// caller may do with it what they like.
+// Answers from memory equal those from disk, for any query, and while more messages arrive. The
+// caller may modify them.
 func TestLatestAsOnDisk(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	said := 0
@@ -38,7 +38,7 @@ func TestLatestAsOnDisk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	disk := newLatest() // one that has nothing
+	disk := newLatest() // an empty one
 	talk(40)
 	hits := 0
 	for round := range 60 {
@@ -79,7 +79,7 @@ func TestLatestAsOnDisk(t *testing.T) {
 	}
 }
 
-// The memory has a bound, and those that were read last are in it.
+// The memory has a bound, and contains the most recently read conversations.
 func TestLatestBound(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	s.latest.limit = 64 << 10
@@ -99,7 +99,7 @@ func TestLatestBound(t *testing.T) {
 	if n := len(s.latest.of); n < 3 || n > 6 || s.latest.bytes > s.latest.limit || !s.latest.has(rooms[0]) || !s.latest.has(rooms[19]) || s.latest.has(rooms[1]) {
 		t.Errorf("%d rooms in %d bytes", n, s.latest.bytes)
 	}
-	for range 300 { // and one room in which much is said
+	for range 300 { // and one room with many messages
 		if err := commit(s, []chat.Entry{{Conversation: rooms[0], Message: message("short", "")}}); err != nil {
 			t.Fatal(err)
 		}
@@ -123,8 +123,8 @@ func TestLatestBound(t *testing.T) {
 	}
 }
 
-// Whoever was told that a message is stored finds it, and no other is missing, however many read
-// and write at once.
+// A caller that was told that a message is stored finds it, and no other is missing, however
+// many read and write at once.
 func TestLatestConcurrent(t *testing.T) {
 	s, err := Open(t.TempDir(), Options{Log: quiet.Log, every: 20, piece: 1})
 	if err != nil {

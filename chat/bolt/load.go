@@ -14,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// replayer reads what came after the last checkpoint.
+// replayer reads the changes after the last checkpoint.
 type replayer struct {
 	s       *Store
 	log     *bbolt.Bucket
@@ -22,12 +22,12 @@ type replayer struct {
 	made    map[uint64]chat.Conversation // of these
 }
 
-// replay reads what came after the last checkpoint, and all conversations: the rooms for
+// replay reads the changes after the last checkpoint, and all conversations: the rooms for
 // their list, and the number of all to find out whether one is missing.
 //
-// Where it fails, what came before is kept. As conversations may have gone on, or begun,
-// since, they are in an epoch that no other run of this store has: clients must not take
-// where these seem to end for where they ended.
+// If it fails, the earlier part is kept. Because conversations may have continued, or begun,
+// after that, they get an epoch that no other run of this store has: clients must not
+// mistake their apparent ends for the real ones.
 func (s *Store) replay(tx *bbolt.Tx) error {
 	r := replayer{s, tx.Bucket(bucketLog), make(map[uint64]*fresh), make(map[uint64]chat.Conversation)}
 	err := s.guard(func() error { return r.readBatches(tx) })
@@ -53,7 +53,7 @@ func (r *replayer) readBatches(tx *bbolt.Tx) error {
 	}
 	s.position = binary.BigEndian.Uint64(value)
 	c := tx.Bucket(bucketBatches).Cursor()
-	for k, v := c.Seek(numberKey(s.position + 1)); k != nil; { // those before are to be deleted
+	for k, v := c.Seek(numberKey(s.position + 1)); k != nil; { // the earlier ones will be deleted
 		if !bytes.Equal(k, numberKey(s.position+1)) {
 			return fmt.Errorf("%w: what was written from record %d of the log on is missing", errDamaged, s.position+1)
 		}
@@ -121,8 +121,8 @@ func (r *replayer) add(e *entry) {
 	}
 }
 
-// onDisk adds what came after the last checkpoint to a conversation that is on disk. Another
-// checkpoint, which was not finished, may have written part of that.
+// onDisk adds the changes after the last checkpoint to a conversation that is on disk. A
+// later checkpoint, which was not finished, may have written some of them.
 func (r *replayer) onDisk(name chat.Conversation, p *place) error {
 	s := r.s
 	delete(r.made, p.number)
@@ -160,7 +160,7 @@ func (s *Store) readConversations(tx *bbolt.Tx, r *replayer) error {
 			err = errDamaged
 		}
 		if err != nil {
-			s.unsure.conversations = true // the name may be what is damaged
+			s.unsure.conversations = true // the damage may be in the name
 			s.damage.note(name, 0, err)
 			continue
 		}
@@ -185,14 +185,14 @@ func (s *Store) readConversations(tx *bbolt.Tx, r *replayer) error {
 	return nil
 }
 
-// unsure says of which kinds something is missing: what is not found may have been there.
+// unsure says which kinds of records may be missing: one that is not found may have existed.
 type unsure struct {
 	conversations, users, peers, looks, steps bool
 
 	lost map[string]bool // users; nil: it is not known which
 }
 
-// user says that a user who is not there may have been.
+// user says that a user who is not found may have existed.
 func (u *unsure) user(id string) bool { return u.users && (u.lost == nil || u.lost[id]) }
 
 // peersOf is how many records of the bucket of peers a conversation has.
@@ -206,7 +206,7 @@ func peersOf(name chat.Conversation) int {
 	return 2
 }
 
-// whole reports whether a bucket has so many marks, all of them whole.
+// whole reports whether a bucket has the given number of marks, all of them whole.
 func (s *Store) whole(tx *bbolt.Tx, bucket []byte, want uint64) bool {
 	count, ok := uint64(0), true
 	c := tx.Bucket(bucket).Cursor()
@@ -271,7 +271,7 @@ func (s *Store) readUsers(tx *bbolt.Tx) error {
 	return nil
 }
 
-// mend makes anew what can be made from something else.
+// mend rebuilds what can be derived from other records.
 func (s *Store) mend() error {
 	if s.unsure.peers && !s.unsure.conversations {
 		err := s.db.Update(func(tx *bbolt.Tx) error {
@@ -305,8 +305,8 @@ func (s *Store) mend() error {
 	return nil
 }
 
-// makeFilters makes the filters of runs, those of the newest first. Until one is there, a
-// look-up reads the run itself.
+// makeFilters makes the filters of runs, those of the newest first. Until a filter is ready,
+// a look-up reads the run itself.
 func (s *Store) makeFilters(ctx context.Context, runs []*run) {
 	for _, r := range slices.Backward(runs) {
 		s.view(ctx, "", func(rd *reader) error { return r.makeFilter(rd.tx) })

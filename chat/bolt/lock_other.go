@@ -14,7 +14,7 @@ import (
 
 // Lock reports whether a process has the store in dir open: the error is an
 // *InUseError then, and fs.ErrNotExist if there is no store. A file that is open
-// cannot be replaced on such systems, so that nothing is held until unlock.
+// cannot be replaced on such systems, so nothing is held until unlock.
 func Lock(dir string) (unlock func(), err error) {
 	path := filepath.Join(dir, FileName)
 	if _, err := os.Stat(path); err != nil {

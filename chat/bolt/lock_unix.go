@@ -36,7 +36,7 @@ func Lock(dir string) (unlock func(), err error) {
 	}
 }
 
-// unlockFile lets go of a file's lock, which its mapping would keep.
+// unlockFile releases a file's lock, which its mapping would keep.
 func unlockFile(f *os.File) { unix.Flock(int(f.Fd()), unix.LOCK_UN) }
 
 // lockFile locks an open file, unless it is locked by its own lock already.

@@ -31,8 +31,8 @@ func lookKey(name string) []byte {
 	return append(append(sum[:lookSize:lookSize], name...), 0)
 }
 
-// putUser stores a user. A name that the user has already is not looked at, so that
-// one from before a rule was made stays. One that is lost is not made anew.
+// putUser stores a user. A name that the user already has is not checked, so that one
+// that is older than a rule stays. A user whose record is lost is not created again.
 func (s *Store) putUser(tx *bbolt.Tx, u *chat.User) error {
 	users, looks := tx.Bucket(bucketUsers), tx.Bucket(bucketLooks)
 	before, known := chat.User{}, false
@@ -96,7 +96,7 @@ func isTaken(looks *bbolt.Bucket, u *chat.User) (bool, error) {
 	return false, nil
 }
 
-// lostUsers are the ids of those that have a look and no record.
+// lostUsers are the ids of users that have a look and no record.
 func lostUsers(tx *bbolt.Tx) map[string]bool {
 	lost := make(map[string]bool)
 	users, c := tx.Bucket(bucketUsers), tx.Bucket(bucketLooks).Cursor()
@@ -113,7 +113,7 @@ func putLook(looks *bbolt.Bucket, u *chat.User) error {
 	return looks.Put(key, mark(bucketLooks, key))
 }
 
-// hasLooks reports whether the bucket is there, and made by the rules of today.
+// hasLooks reports whether the bucket exists, and was made by the current rules.
 func hasLooks(tx *bbolt.Tx) bool {
 	version, err := getMeta(tx, keyLooks)
 	return err == nil && string(version) == chat.LookVersion
@@ -138,7 +138,7 @@ func makeLooks(tx *bbolt.Tx) error {
 	return putMeta(tx, keyLooks, []byte(chat.LookVersion))
 }
 
-// updateLooks makes the bucket where an older program wrote the file.
+// updateLooks makes the bucket if an older program wrote the file.
 func (s *Store) updateLooks() error {
 	made := false
 	if err := s.db.View(func(tx *bbolt.Tx) error { made = hasLooks(tx); return nil }); err != nil || made {

@@ -59,13 +59,13 @@ func TestLooksAreMade(t *testing.T) {
 	}
 }
 
-// A user whose record is lost is not made anew: what the looks of names say of the lost ones
-// tells them from others, who can be stored and are known to be absent. Where that is lost
-// as well, any might be.
+// A user whose record is lost is not created again: the looks of names distinguish the lost
+// users from others, who can be stored and are known to be absent. If the looks are lost as
+// well, any user may be a lost one.
 func TestLostUser(t *testing.T) {
 	for name, c := range map[string]struct {
 		damage func(*bbolt.Tx) error
-		others bool // others can be told from those that are lost
+		others bool // others can be distinguished from lost ones
 	}{
 		"missing": {func(tx *bbolt.Tx) error { return tx.Bucket(bucketUsers).Delete([]byte("u_ada")) }, true},
 		"under another id": {func(tx *bbolt.Tx) error {

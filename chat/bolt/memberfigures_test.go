@@ -13,18 +13,18 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// figureUsers is how many there are, or USERS. Each is a member of ten of 10,000 rooms.
+// figureUsers is the number of users, or USERS. Each is a member of ten of 10,000 rooms.
 var figureUsers = 100_000
 
-// TestFaultMemberFigures prints what memberships and sessions cost: CPU of all that is done for
-// them, on disk, and at start.
+// TestFaultMemberFigures prints what memberships and sessions cost: CPU for all work on them,
+// on disk, and at start.
 func TestFaultMemberFigures(t *testing.T) {
 	fmt.Sscan(os.Getenv("USERS"), &figureUsers)
 	dir := t.TempDir()
 	r := rand.New(rand.NewPCG(1, 2))
 	s := mustOpen(t, dir)
 	s.db.NoSync = true
-	ctx, cancel := context.WithTimeout(bg, time.Hour) // as those of the hub, which cost something
+	ctx, cancel := context.WithTimeout(bg, time.Hour) // as long as those of the hub, because length costs something
 	defer cancel()
 	user := func(i int) string { return fmt.Sprintf("u_%016x", uint64(i)*0x9E3779B97F4A7C15) }
 	last := int64(0)

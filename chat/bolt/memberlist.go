@@ -34,8 +34,8 @@ func (m *members) MembersOf(ctx context.Context, room, after string, limit int) 
 	return members, more, err
 }
 
-// list lists at most limit memberships of a user or room after one. Memory is read first: what
-// has gone from there is on disk.
+// list lists at most limit memberships of a user or room after one. Memory is read first:
+// memberships that are no longer there are on disk.
 func (m *members) list(ctx context.Context, bucket []byte, in lately, of, after string, limit int) (list []listed, more bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, false, err
@@ -46,7 +46,7 @@ func (m *members) list(ctx context.Context, bucket []byte, in lately, of, after 
 		stored, ok := c.after(after)
 		for ok || len(fresh) > 0 {
 			var l listed
-			if len(fresh) > 0 && (!ok || fresh[0].other <= stored.other) { // it counts before what is on disk
+			if len(fresh) > 0 && (!ok || fresh[0].other <= stored.other) { // it overrides what is on disk
 				l, fresh = fresh[0], fresh[1:]
 				if ok && l.other == stored.other {
 					stored, ok = c.next()
@@ -68,8 +68,8 @@ func (m *members) list(ctx context.Context, bucket []byte, in lately, of, after 
 	return list, more, err
 }
 
-// after are those that have changed lately of one user or room, as far as a list of at most
-// limit can need them.
+// after are the recently changed memberships of one user or room, as far as a list of at
+// most limit can need them.
 func (m *members) after(in lately, of, after string, limit int) (fresh []listed) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -91,7 +91,7 @@ func (m *members) after(in lately, of, after string, limit int) (fresh []listed)
 	return fresh
 }
 
-// memberCursor reads the memberships of a user or of a room that are on disk, but for those
+// memberCursor reads the memberships of a user or of a room that are on disk, except those
 // whose records are damaged.
 type memberCursor struct {
 	s              *Store

@@ -15,8 +15,8 @@ import (
 
 var errJoins = fmt.Errorf("%w: some of the memberships that began or ended last are lost, or are there again", errDamaged)
 
-// readJoins reads what happened to memberships since their records were written. What is
-// missing of it costs nothing but itself.
+// readJoins reads the changes of memberships since their records were written. If some are
+// missing, only these are lost.
 func (s *Store) readJoins(tx *bbolt.Tx) error {
 	placed, err := getMeta(tx, keyPlaced)
 	if err == nil && placed != nil && len(placed) != 8 {
@@ -49,8 +49,8 @@ func (s *Store) readJoins(tx *bbolt.Tx) error {
 }
 
 // readMembers reads all memberships that are on disk, in the background, to find out whether
-// some are missing. A guest who is a member and has no session is one no longer: the process
-// had ended before that could be written.
+// some are missing. A guest who is a member and has no session is no longer a member: the
+// process ended before that could be written.
 func (s *Store) readMembers(ctx context.Context) {
 	s.members.mu.RLock()
 	users := slices.Collect(maps.Keys(s.members.byUser))
@@ -98,7 +98,7 @@ func (r *reader) usersAfter(after string, n int) (users []string) {
 	for len(users) < n {
 		k, _ := c.Seek(append([]byte(after), 1)) // after all rooms of this one
 		user, _, ok := bytes.Cut(k, []byte{0})
-		if !ok || string(user) <= after { // also where a page is damaged
+		if !ok || string(user) <= after { // also if a page is damaged
 			break
 		}
 		after = string(user)

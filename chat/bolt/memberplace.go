@@ -9,27 +9,27 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The memberships in memory are written in their places by pieces, as a checkpoint is:
+// The memberships in memory are written in their places piece by piece, like a checkpoint:
 //
 //	memberships     in the order of the users
 //	members         in the order of the rooms: so each page is written once. What is in both
 //	                places by then is taken out of memory
 //	joins           what is in it since before the beginning is deleted, some at a time
 //
-// With each piece, what has changed since the last transaction is written in joins, as usual: what
-// is in one of the places, or was taken out of memory, must not be older there. So after a crash
-// in between, what the two places do not agree about is in joins.
+// With each piece, the changes since the last transaction are written in joins, as usual: a
+// membership that is in one of the places, or was taken out of memory, must not be older there. So
+// after a crash in between, joins has everything that the two places disagree about.
 
-// keyPlaced holds up to which number the records of joins are in their places.
+// keyPlaced holds the number up to which the records of joins are in their places.
 var keyPlaced = []byte("placed")
 
-// placing is the writing of memberships that is under way.
+// placing is a running write of memberships in their places.
 type placing struct {
 	joins  uint64 // the last record of joins when it began
 	all    []placed
 	next   int  // of all
-	byRoom bool // all are among the memberships, and it is about the members
-	ended  bool // all of them are written; joins is left
+	byRoom bool // all are among the memberships; now the members are written
+	ended  bool // all of them are written; only joins is left
 }
 
 // placed is a membership that is being written in its places.
@@ -54,7 +54,7 @@ func (p *placing) turn() {
 	p.byRoom, p.next = true, 0
 }
 
-// place does a piece of it. If that fails, it ends, and begins again when there are more.
+// place writes a piece. If that fails, placing ends, and begins again when there are more.
 func (s *Store) place(p *placing) {
 	began := time.Now()
 	defer func() { s.figures.checkpoints.Observe(time.Since(began).Seconds()) }()
@@ -110,7 +110,7 @@ func (s *Store) place(p *placing) {
 	}
 }
 
-// putMembers writes the records of memberships, among those of their users, or of their rooms.
+// putMembers writes the records of memberships, by user or by room.
 func putMembers(tx *bbolt.Tx, all []unsavedMember, byRoom bool) error {
 	name := bucketMemberships
 	if byRoom {

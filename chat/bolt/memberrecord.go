@@ -8,12 +8,12 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A membership has two records, of the same contents: one among those of its user and one
-// among those of its room. What has changed since they were written last is in the bucket of
-// joins, transaction by transaction, and in memory (members.go).
+// A membership has two records with the same contents: one by its user and one by its room.
+// Changes since these were last written are in the bucket of joins, transaction by
+// transaction, and in memory (members.go).
 //
-// memberships and members count in their sequences how many records they have. That of joins
-// is the number of the last one.
+// The sequences of memberships and members count their records. The sequence of joins is the
+// number of its last record.
 
 var (
 	bucketMemberships = []byte("memberships")
@@ -27,7 +27,7 @@ func memberKey(of, other string) []byte {
 	return append(append(append(b, of...), 0), other...)
 }
 
-// A membership is: since when, and the role, which is 0 so far.
+// A membership's record is: since when, and the role, which is always 0 for now.
 func encodeMember(bucket, key []byte, since int64) []byte {
 	b := binary.AppendUvarint(newRecord(8), uint64(since))
 	return sealed(bucket, key, append(b, 0))
@@ -44,7 +44,7 @@ func decodeMember(bucket, key, record []byte) (since int64, err error) {
 	return since, d.end()
 }
 
-// memberChange is how a membership became another.
+// memberChange is a change of a membership.
 type memberChange struct {
 	chat.Membership
 	member bool // otherwise it has ended
@@ -53,7 +53,7 @@ type memberChange struct {
 // flagMember is set for a membership that began.
 const flagMember = 0x01
 
-// encodeJoins is what happened to memberships in a transaction.
+// encodeJoins encodes the changes of memberships in a transaction.
 func encodeJoins(key []byte, changes []memberChange) []byte {
 	b := newRecord(48 * len(changes))
 	for _, c := range changes {

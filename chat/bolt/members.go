@@ -12,21 +12,20 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// members is a chat.Members. What has changed lately is in memory, and counts before what is
-// on disk:
+// members is a chat.Members. Recent changes are in memory, and override what is on disk:
 //
 //	Join, Leave  in memory at once, and the receivers are told
 //	then         with the next transaction, whatever that is about, but within flushAfter: in
 //	             the bucket of joins, as one record for all of them
 //	checkpoint   when there are many: each in its two records, and gone from memory
 //
-// So nobody who joins waits for the disk, and a transaction writes a page more, not two for
+// So joining does not wait for the disk, and a transaction writes one more page, not two for
 // each membership.
 type members struct {
 	s *Store
 
-	// Held from a change of a membership until the receivers were told, so that they are
-	// told last what came last. By user.
+	// Held from a change of a membership until the receivers were told, so that they hear of
+	// changes in order. By user.
 	telling [64]sync.Mutex
 	seed    maphash.Seed
 
@@ -35,23 +34,23 @@ type members struct {
 	byUser  lately
 	byRoom  lately
 	count   int            // of memberships in each
-	dirty   []*freshMember // that joins does not have; those that are not dirty do not count
+	dirty   []*freshMember // not yet in joins; those that are not dirty do not count
 	retired uint64         // how often some were taken out
 	closed  bool
 }
 
-// lately are the memberships that have changed, by user and room, or by room and user.
+// lately are the recently changed memberships, by user and room, or by room and user.
 type lately map[string]*btree.Map[string, *freshMember]
 
-// freshMember is a membership that has changed lately.
+// freshMember is a membership that has changed recently.
 type freshMember struct {
 	memberChange        // the last one
 	version      uint64 // how often it has changed
-	dirty        bool   // joins does not have it
+	dirty        bool   // not yet in joins
 }
 
-// membersEvery is how many memberships there may be in memory, about, and maxDirty, how many
-// of them before a transaction is begun for them.
+// membersEvery is about how many memberships there may be in memory, and maxDirty is how many
+// dirty ones there may be before they get a transaction of their own.
 const (
 	membersEvery = 8192
 	maxDirty     = 1024
@@ -140,8 +139,8 @@ func (m *members) look(ctx context.Context, room, userID string) (is bool, retir
 	return is, retired, err
 }
 
-// onDisk reports whether a user is a member by what is on disk. A record that is damaged is
-// as none: another may take its place.
+// onDisk reports whether a user is a member by what is on disk. A damaged record counts as
+// none: another may take its place.
 func (m *members) onDisk(ctx context.Context, room, userID string) (is bool, err error) {
 	key := memberKey(userID, room)
 	err = m.s.view(ctx, chat.Conversation(key), func(r *reader) error {
@@ -156,8 +155,8 @@ func (m *members) onDisk(ctx context.Context, room, userID string) (is bool, err
 	return is, err
 }
 
-// change changes a membership, if it is otherwise. What was said of it on disk does not
-// count, and known is false, if it was found before some were taken out of memory.
+// change changes a membership if it is different now. If the state on disk was read before
+// some memberships were taken out of memory, it does not count, and known is false.
 func (m *members) change(room, userID string, is bool, retired uint64, member bool) (changed, known bool, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -181,8 +180,8 @@ func (m *members) change(room, userID string, is bool, retired uint64, member bo
 	return true, true, nil
 }
 
-// put puts a change, of the membership f if it has changed lately, into memory. Called with mu
-// held.
+// put puts a change into memory; f is the membership if it has changed recently. Called with
+// mu held.
 func (m *members) put(f *freshMember, c memberChange) {
 	f = m.keep(f, c)
 	f.version++

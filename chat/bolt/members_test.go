@@ -19,7 +19,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// triggers is a clock whose timers fire when a test says so.
+// triggers is a clock whose timers a test fires.
 type triggers struct {
 	*jumpyClock
 	mu    sync.Mutex
@@ -33,7 +33,7 @@ func (c *triggers) AfterFunc(_ time.Duration, f func()) (stop func() bool) {
 	return func() bool { return true }
 }
 
-// fire calls what is to be called, and returns how much that is.
+// fire calls the functions that are due, and returns how many there were.
 func (c *triggers) fire() int {
 	c.mu.Lock()
 	armed := c.armed
@@ -54,7 +54,7 @@ func openTriggered(t *testing.T, dir string) (*Store, *triggers) {
 	}
 	t.Cleanup(func() { s.Close(bg) })
 	s.filters.Wait()
-	c.fire() // what looks for expired sessions
+	c.fire() // the search for expired sessions
 	return s, c
 }
 
@@ -76,8 +76,9 @@ func records(t *testing.T, s *Store, bucket []byte) (n int) {
 	return n
 }
 
-// Memberships and sessions are no transactions of their own. They go along with the next one,
-// sessions if they are due, and otherwise all are one when the time is over.
+// Memberships and sessions have no transactions of their own. They are written with the next
+// one, sessions only if they are due. If there is none, all of them share one when the time is
+// over.
 func TestJoinsWaitForATransaction(t *testing.T) {
 	s, c := openTriggered(t, t.TempDir())
 	at := transaction(t, s)
@@ -119,7 +120,7 @@ func TestJoinsWaitForATransaction(t *testing.T) {
 	}
 }
 
-// Where there is no time for anything else, many memberships do not wait.
+// Many memberships do not wait, even if no time passes.
 func TestManyJoinsDoNotWait(t *testing.T) {
 	s, _ := openTriggered(t, t.TempDir())
 	for i := range maxDirty {
@@ -193,7 +194,7 @@ func wantRoomsOf(t testing.TB, s *Store, user string, want ...string) {
 	}
 }
 
-// What is closed for writing, or has no room, accepts no members.
+// A store that is closed for writing, or has no room, accepts no members.
 func TestJoinRefused(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	mustJoin(t, s, "lobby", "u_ada")
@@ -222,7 +223,7 @@ func TestJoinRefused(t *testing.T) {
 	}
 }
 
-// When the store is opened, guests without a session are members no longer, whether their
+// When the store is opened, guests without a session are no longer members, whether their
 // memberships are in joins or in their places: the process may have ended in between.
 func TestGuestsWithoutSession(t *testing.T) {
 	dir := t.TempDir()
@@ -264,7 +265,7 @@ func TestGuestsWithoutSession(t *testing.T) {
 	}
 }
 
-// A damaged membership is as none, is counted, and there again when the user joins again.
+// A damaged membership counts as none, is reported, and exists again when the user joins again.
 func TestDamagedMembership(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, Options{Log: quiet.Log, members: 3})
@@ -297,14 +298,14 @@ func TestDamagedMembership(t *testing.T) {
 	}
 }
 
-// retireAll has all memberships written in their places, by the committer.
+// retireAll makes the committer write all memberships in their places.
 func (m *members) retireAll(t *testing.T) {
 	t.Helper()
 	all := m.all()
 	m.retireAs(t, all, m.now(all))
 }
 
-// retireAs has some of them written as they were at a time.
+// retireAs makes it write some of them as they were at a time.
 func (m *members) retireAs(t *testing.T, some []placed, now []unsavedMember) {
 	t.Helper()
 	for i := range some {
@@ -319,8 +320,8 @@ func (m *members) retireAs(t *testing.T, some []placed, now []unsavedMember) {
 	}
 }
 
-// A file of format 2 is converted where it lies. Its users are guests. It can be checked and
-// backed up before.
+// A file of format 2 is converted in place. Its users are guests. It can be checked and backed
+// up before.
 func TestFormat2(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, FileName)
@@ -373,8 +374,8 @@ func TestFormat2(t *testing.T) {
 	}
 }
 
-// Sessions, bans, memberships and users are what they were, and nothing else, after any bit of
-// a record, or any part of its end, is another.
+// If any bit of a record is flipped, or its end is cut off, sessions, bans, memberships and
+// users are read as they were, or not at all.
 func TestS04DamagedNewRecords(t *testing.T) {
 	var one unsavedSession
 	one.Session = chat.Session{ID: "s_1", UserID: "u_ada", Key: chat.KeyHash{1}, Features: []string{"ack", ""}, From: chat.Origin{Address: "192.0.2.1", Device: "a phone"}, Began: 7, Seen: 8, Expires: 9, Open: 1}
@@ -418,7 +419,7 @@ func TestS04DamagedNewRecords(t *testing.T) {
 	}
 }
 
-// Users that are deleted are not missing, and their names are free.
+// Deleted users do not count as missing, and their names are free.
 func TestDeletedUsers(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)
@@ -461,8 +462,8 @@ func TestDeletedUsers(t *testing.T) {
 	}
 }
 
-// What changes while a checkpoint writes what was before stays in memory, and what was read from
-// disk before one took it out of memory does not count.
+// A change made while a checkpoint writes the earlier state stays in memory. A state that was
+// read from disk before a checkpoint took it out of memory does not count.
 func TestJoinDuringCheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)

@@ -7,14 +7,14 @@ func (m *members) stored(c memberChange) {
 	m.keep(m.byUser.get(c.UserID, c.Room), c)
 }
 
-// unsavedMember is a membership as it was when a transaction began that writes it.
+// unsavedMember is a membership as it was when the transaction that writes it began.
 type unsavedMember struct {
 	memberChange
 	of      *freshMember
 	version uint64
 }
 
-// take returns the memberships that joins does not have, for a transaction that puts them
+// take returns the memberships that are not in joins yet, for a transaction that puts them
 // there.
 func (m *members) take() (taken []unsavedMember) {
 	m.mu.Lock()
@@ -55,7 +55,7 @@ func (m *members) all() []placed {
 	return all
 }
 
-// now are some of them as they are now.
+// now returns the current state of some of them.
 func (m *members) now(some []placed) []unsavedMember {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -66,8 +66,8 @@ func (m *members) now(some []placed) []unsavedMember {
 	return now
 }
 
-// retire takes those out of memory that are in both places on disk, and have not changed in
-// between, or again.
+// retire takes memberships out of memory that are in both places on disk and have not changed
+// in between, or since.
 func (m *members) retire(piece []placed, written []unsavedMember) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -82,14 +82,14 @@ func (m *members) retire(piece []placed, written []unsavedMember) {
 	}
 }
 
-// fresh is how many memberships are in memory, and how many of them joins does not have, about.
+// fresh is about how many memberships are in memory, and how many of them are not in joins yet.
 func (m *members) fresh() (count, dirty int) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.count, len(m.dirty)
 }
 
-// close refuses what comes after it.
+// close refuses later changes.
 func (m *members) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -22,7 +22,7 @@ var (
 	keyEpoch      = []byte("epoch")
 	keyCheckpoint = []byte("checkpoint")
 	keyMigrated   = []byte("migrated") // the last position that a migration has written
-	keyKeyID      = []byte("key")      // absent as long as nobody has said
+	keyKeyID      = []byte("key")      // absent until it is set
 )
 
 // buckets are those that every store has. newBuckets came with format 3.
@@ -41,7 +41,7 @@ func bucketsOf(format string) [][]byte {
 	return buckets
 }
 
-// putCounted puts a record into a bucket whose sequence is how many it has.
+// putCounted puts a record into a bucket whose sequence counts its records.
 func putCounted(b *bbolt.Bucket, key, record []byte) error {
 	if b.Get(key) == nil {
 		if _, err := b.NextSequence(); err != nil {
@@ -104,7 +104,7 @@ func formatOf(tx *bbolt.Tx) string {
 	return string(meta.Get(keyFormat))
 }
 
-// readMeta reads what a file says of itself.
+// readMeta reads what a file says about itself.
 func (s *Store) readMeta(tx *bbolt.Tx) error {
 	got := formatOf(tx)
 	switch got {
@@ -141,9 +141,9 @@ func (s *Store) readMeta(tx *bbolt.Tx) error {
 	return nil
 }
 
-// convert makes a store of the former format one of today's, at once or not at all: it lacks
-// buckets, and its users are guests. A program that does not know of bans, and of the users
-// that are none, then refuses it.
+// convert converts a store of the previous format to the current one, in one transaction: it
+// lacks buckets, and all of its users are guests. A program that does not know bans and
+// registered users then refuses it.
 func (s *Store) convert() error {
 	former := false
 	err := s.db.View(func(tx *bbolt.Tx) error { former = formatOf(tx) == formerFormat; return nil })

@@ -28,23 +28,23 @@ import (
 // A file is migrated by writing another one, which takes its name when it is complete,
 // synced and checked. Until then, nothing has happened.
 //
-// The old file may be damaged, and nothing in it says so but what does not make sense. So it
-// is read without bbolt (salvage.go), as far as possible, and what its records say of each
-// other is compared (oldmessages.go). Each thing that is lost is told of. If there is any, the
-// old file is kept: with better tools, more can perhaps be read.
+// The old file may be damaged, which shows only where its content makes no sense. So it is read
+// without bbolt (salvage.go), as far as possible, and its records are checked against each other
+// (oldmessages.go). Each loss is reported. If there is any, the old file is kept: better tools
+// may be able to read more of it.
 
 const (
-	// migrationSuffix is that of the file that is written.
+	// migrationSuffix is the suffix of the file that is written.
 	migrationSuffix = ".format-" + format
 
-	// keptSuffix is that of an old file of which something was lost.
+	// keptSuffix is the suffix of an old file that something was lost from.
 	keptSuffix = ".format-" + oldFormat
 
 	// maxLogged is how many losses are logged one by one.
 	maxLogged = 100
 )
 
-// migrate brings the open file to today's format, if it is of the old one.
+// migrate converts the open file to the current format, if it has the old one.
 func (s *Store) migrate(timeout time.Duration) error {
 	old := ""
 	if err := s.db.View(func(tx *bbolt.Tx) error { old = formatOf(tx); return nil }); err != nil {
@@ -69,7 +69,7 @@ func (s *Store) migrate(timeout time.Duration) error {
 	if err == nil && count > 0 {
 		err = s.keepOld(losses, count)
 	}
-	// The old file is locked until the new one has its name, where an open file can be replaced.
+	// If an open file can be replaced, the old file is locked until the new one has its name.
 	if err == nil && runtime.GOOS == "windows" {
 		err = s.db.Close()
 	}
@@ -89,7 +89,7 @@ func (s *Store) migrate(timeout time.Duration) error {
 	return nil
 }
 
-// keepOld gives the old file another name besides its own, and tells of what was lost.
+// keepOld gives the old file a second name, and reports what was lost.
 func (s *Store) keepOld(losses []string, count int) error {
 	kept, err := linkFree(s.path, s.path+keptSuffix)
 	if err != nil {
@@ -103,8 +103,8 @@ func (s *Store) keepOld(losses []string, count int) error {
 	return nil
 }
 
-// linkFree links a file to a name that no other file has: the one that it is given, or that
-// with a number. A link to the same file is taken for what it is.
+// linkFree links a file to a name that no other file has: the given one, or the given one with a
+// number. An existing link to the same file is accepted.
 func linkFree(path, name string) (string, error) {
 	free := name
 	for n := 2; ; n++ {
@@ -193,7 +193,7 @@ func migrateFile(ctx context.Context, path string, lose func(what string)) (m *m
 	return m, nil
 }
 
-// check reads the new file. What it lacks is missing from the old one, too.
+// check reads the new file. Anything missing from it is missing from the old one, too.
 func (m *migration) check(path string) error {
 	c, err := Check(m.ctx, path, m.lose)
 	if want := m.stored - m.nameless; err == nil && c.Messages != want {

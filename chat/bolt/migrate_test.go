@@ -70,7 +70,7 @@ func newOldStore(t *testing.T, dir string) (o oldStore) {
 	return o
 }
 
-// compare compares a store with the old one, but for the seqs that are damaged.
+// compare compares a store with the old one, except for the seqs that are damaged.
 func (o *oldStore) compare(t *testing.T, s *Store, damaged map[string]bool) {
 	t.Helper()
 	if s.epoch != o.Epoch || s.KeyID() != o.KeyID || s.Broken() != nil {
@@ -187,7 +187,7 @@ func TestMigrate(t *testing.T) {
 	}
 }
 
-// What is damaged in a file of format 1 is damaged afterwards, and nothing else.
+// Only what is damaged in a file of format 1 is damaged afterwards.
 func TestMigrateDamaged(t *testing.T) {
 	dir := t.TempDir()
 	o := newOldStore(t, dir)
@@ -217,7 +217,7 @@ func TestMigrateDamaged(t *testing.T) {
 	}
 }
 
-// A backup of format 1 is brought to today's.
+// A backup of format 1 is converted to the current format.
 func TestUpgradeBackup(t *testing.T) {
 	dir := t.TempDir()
 	o := newOldStore(t, dir)
@@ -252,8 +252,8 @@ func TestUpgradeBackup(t *testing.T) {
 	}
 }
 
-// A process that migrates is killed at a random moment, again and again: what is there is
-// the old file or the new one, and the next who opens it finds everything.
+// A process that migrates is killed at a random moment, again and again: the file is the
+// old one or the new one, and the next process that opens it finds everything.
 func TestMigrateKilled(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

@@ -75,8 +75,8 @@ func moveMessage(from uint64, to func(number uint64) []byte) func(tx *bbolt.Tx, 
 	}
 }
 
-// Whatever is wrong with a record of an old file, all others are there afterwards, what is lost
-// is said, and the old file is kept.
+// If anything is wrong with a record of an old file, all others exist afterwards, the loss is
+// reported, and the old file is kept.
 func TestMigrateDamagedRecords(t *testing.T) {
 	const last = 182
 	for name, c := range map[string]struct {
@@ -172,8 +172,8 @@ func changeRef(f func(seq *uint64)) func(tx *bbolt.Tx, number uint64) error {
 	}
 }
 
-// compareContents compares all messages with the old ones by conversation and seq. So many of
-// the garden may be lost, or the garden itself.
+// compareContents compares all messages with the old ones by conversation and seq. The given
+// number of the garden's messages may be lost, or the garden itself.
 func (o *oldStore) compareContents(t *testing.T, s *Store, lost uint64, unlisted bool) {
 	t.Helper()
 	byName := make(map[chat.Conversation]map[uint64]string)
@@ -200,7 +200,7 @@ func (o *oldStore) compareContents(t *testing.T, s *Store, lost uint64, unlisted
 		if c == garden {
 			may = lost
 		}
-		// One that is lost may also be one that was never there.
+		// A message that is reported lost may also be one that never existed.
 		if missing := uint64(len(page.Damaged)); err != nil || missing != may || uint64(len(page.Messages)) < uint64(len(want))-may {
 			t.Errorf("%s has %d messages of %d and %d are damaged, %v; want %d", c, len(page.Messages), len(want), missing, err, may)
 		}
@@ -269,9 +269,9 @@ func migrated(t *testing.T, path string) map[[2]uint64]string {
 	return found
 }
 
-// Any one bit of a page with messages that is wrong costs the messages of that page at most,
-// and one message can be another than it was: a letter of its text. Any page of them that is
-// lost costs its messages. Each is said.
+// Any one flipped bit in a page with messages costs at most the messages of that page, and
+// may change one message: a letter of its text. Any lost page costs its messages. Each loss
+// is reported.
 func TestMigrateDamagedPages(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -288,7 +288,7 @@ func TestMigrateDamagedPages(t *testing.T) {
 		want[[2]uint64{m.number(o.Epoch), m.Seq}] = m.Content
 	}
 	leaves, branches, size := messagePages(t, whole)
-	const refused = 1 << 20 // nothing need be there
+	const refused = 1 << 20 // the file may be empty
 	holds := func(page uint64) int { return int(order.Uint16(whole[int(page)*size+10:])) }
 	migrate := func(what string, page uint64, damage func(b []byte), most int) {
 		file := bytes.Clone(whole)
@@ -330,7 +330,8 @@ func TestMigrateDamagedPages(t *testing.T) {
 	for _, page := range branches {
 		migrate("zeroed", page, func(b []byte) { clear(b) }, len(want))
 		for i := range holds(page) {
-			// What is between the elements is not theirs: the keys are, whose place they say.
+			// The bytes between elements do not belong to them; their keys, which they point
+			// to, do.
 			b := whole[int(page)*size:]
 			e, err := elementAt(b[:size], i)
 			if err != nil {
@@ -350,7 +351,7 @@ func TestMigrateDamagedPages(t *testing.T) {
 	}
 }
 
-// Where the newest transaction of an old file may be lost, a new epoch begins.
+// If the newest transaction of an old file may be lost, a new epoch begins.
 func TestMigrateLostTransaction(t *testing.T) {
 	dir := t.TempDir()
 	o := newOldStore(t, dir)
@@ -393,7 +394,7 @@ func TestMigrateBrokenOff(t *testing.T) {
 	}
 }
 
-// A name that another file has is not given to an old one.
+// An old file does not get a name that another file has.
 func TestKeepOld(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "a")
@@ -412,8 +413,8 @@ func TestKeepOld(t *testing.T) {
 	}
 }
 
-// The time goes on after a migration where it was, also if the clock was put back a little:
-// the newest message need not be the last one of the log.
+// Time continues after a migration, even if the clock was set back a little: the newest
+// message need not be the last one in the log.
 func TestMigrateTime(t *testing.T) {
 	dir := t.TempDir()
 	o := newOldStore(t, dir)

@@ -21,7 +21,7 @@ const migrationBatch = 8192
 // migration writes a new file.
 type migration struct {
 	ctx context.Context
-	err error // the first one; nothing is done any more after it
+	err error // the first one; nothing more is done after it
 
 	// The old file.
 	pages   *pages
@@ -39,21 +39,21 @@ type migration struct {
 	current  *oldThread
 	starts   map[uint64]uint64 // by number: the position before the first message
 	ends     map[uint64]uint64 // by number: the last seq
-	left     []*oldRecord      // that no messages were found for
-	unnamed  []*oldThread      // messages that no record was found for
+	left     []*oldRecord      // without messages
+	unnamed  []*oldThread      // messages without a record
 
 	stored   uint64 // messages
-	nameless uint64 // of these, those whose conversation is not known
+	nameless uint64 // those of them whose conversation is not known
 	placed   uint64 // conversations
 	highest  uint64 // number of these
-	newEpoch bool   // ids may have been given that are given again
+	newEpoch bool   // ids that were used may be used again
 
 	tell   func(what string)
-	losses int // that were told of
+	losses int // that were reported
 	broken int // pages that were not whole, so far
 }
 
-// newMigration reads what is needed before anything is written.
+// newMigration reads everything that is needed before the first write.
 func newMigration(ctx context.Context, old io.ReaderAt, lose func(string)) (*migration, error) {
 	p, err := openPages(old)
 	if err != nil {
@@ -89,13 +89,13 @@ func newMigration(ctx context.Context, old io.ReaderAt, lose func(string)) (*mig
 	return m, m.err
 }
 
-// lose tells of something that is lost.
+// lose reports something that is lost.
 func (m *migration) lose(what string) {
 	m.losses++
 	m.tell(what)
 }
 
-// each calls f for what is whole of a bucket of the old file.
+// each calls f for every whole record of a bucket of the old file.
 func (m *migration) each(name []byte, f func(element) error) {
 	if b, ok := m.buckets[string(name)]; ok {
 		m.eachOf(b, f)
@@ -117,7 +117,7 @@ func (m *migration) eachOf(b bucket, f func(element) error) {
 var epochPattern = regexp.MustCompile(`^[a-z2-7]{13}$`)
 
 func (m *migration) run() error {
-	// In a backup, one of the two may be older than the transaction before.
+	// In a backup, one of the two may be older than the previous transaction.
 	if _, backup := m.buckets[string(bucketBackup)]; m.pages.lost && !backup {
 		m.newEpoch = true
 		m.lose("one of the pages 0 and 1 is damaged: what was stored last may be lost")
@@ -173,7 +173,7 @@ func (m *migration) rollback() error {
 	return m.tx.Rollback()
 }
 
-// put writes a record, and begins another transaction from time to time.
+// put writes a record, and begins a new transaction from time to time.
 func (m *migration) put(bucket, key, record []byte, fill float64) error {
 	if m.writes++; m.writes > migrationBatch {
 		if err := errors.Join(m.commit(), m.begin()); err != nil {
@@ -185,8 +185,8 @@ func (m *migration) put(bucket, key, record []byte, fill float64) error {
 	return b.Put(key, record)
 }
 
-// The old file does not say how many steps and users there were. Where some are lost, the new
-// one says that there were more than it has, as it would if it had lost them itself.
+// The old file does not say how many steps and users there were. If some are lost, the new
+// one says that there were more than it has, just as if it had lost them itself.
 func (m *migration) setCount(bucket []byte, count uint64, lossesBefore int) error {
 	return m.tx.Bucket(bucket).SetSequence(count + uint64(m.losses-lossesBefore))
 }

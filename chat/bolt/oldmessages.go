@@ -15,9 +15,9 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// An undamaged file of format 1 says three times how far a conversation goes: by its record,
-// by the key of its last message, and by how many messages there are. Where they do not agree,
-// one of them is damaged:
+// An undamaged file of format 1 says in three ways how long a conversation is: by its record,
+// by the key of its last message, and by the number of messages. If they disagree, one of them
+// is damaged:
 //
 //	a message is not under its key   what is there instead is not taken for it
 //	the record says too few          keys that follow each other are believed
@@ -40,7 +40,7 @@ type oldRecord struct {
 type oldThread struct {
 	place
 	start   uint64 // position before the first message
-	end     uint64 // the last seq, as its record says; 0: it has none
+	end     uint64 // the last seq according to its record; 0: it has none
 	skip    bool   // there can be no conversation of this number
 	whole   bool   // the last message is
 	count   uint64 // messages
@@ -98,7 +98,7 @@ func (m *migration) readRecord(e element) {
 	m.records[r.number] = append(m.records[r.number], r)
 }
 
-// message takes the next record of the old bucket. sequence is the highest number that a
+// message handles the next record of the old bucket. sequence is the highest number that a
 // conversation has.
 func (m *migration) message(number, seq uint64, record []byte, sequence uint64) error {
 	if m.current == nil || number > m.current.number {
@@ -146,7 +146,7 @@ func (m *migration) message(number, seq uint64, record []byte, sequence uint64) 
 	return m.put(bucketLog, key, e.encode(key), 1)
 }
 
-// follows reports whether a message may be the next one that is left.
+// follows reports whether a message may be the next surviving one.
 func (m *migration) follows(t *oldThread, seq uint64) bool {
 	switch lost := seq - t.change - 1; {
 	case lost == 0:
@@ -165,8 +165,8 @@ func (m *migration) room() uint64 {
 	return m.pages.meta.high * uint64(m.pages.size) / oldMessageSize
 }
 
-// likely is how many messages may be lost in one place: those of a page, where its length is
-// wrong, or any number, where pages are lost.
+// likely is how many messages may be lost in one place: those of a page if its length is
+// wrong, or any number if pages are lost.
 func (m *migration) likely() uint64 {
 	if m.broken > 0 {
 		return m.room()
@@ -214,7 +214,7 @@ func (m *migration) finish() error {
 	return m.end(t, r)
 }
 
-// endsAs reports whether a record says the same as the messages.
+// endsAs reports whether a record agrees with the messages.
 func (t *oldThread) endsAs(r *oldRecord) bool {
 	return t.whole && r.seq == t.change && r.serverTS == t.serverTS
 }
@@ -247,7 +247,7 @@ func (m *migration) end(t *oldThread, r *oldRecord) error {
 	return m.put(bucketConversations, []byte(r.name), t.encode(r.name), 0.7)
 }
 
-// match brings together the records without messages and the messages without a record.
+// match pairs the records without messages with the messages without a record.
 func (m *migration) match(sequence uint64) error {
 	for _, records := range m.records {
 		m.left = append(m.left, records...)
@@ -280,7 +280,8 @@ func (m *migration) match(sequence uint64) error {
 	return nil
 }
 
-// decodeOldMessage decodes a record. Without a checksum, damage shows where a text is none.
+// decodeOldMessage decodes a record. Without a checksum, damage shows only where a text is
+// invalid.
 func decodeOldMessage(b []byte) (m chat.Message, err error) {
 	d := decoder{b: b}
 	if ts := d.bytes(8); ts != nil {
@@ -304,9 +305,9 @@ func decodeOldMessage(b []byte) (m chat.Message, err error) {
 	return m, nil
 }
 
-// newestMigrated is the server_ts of the last message, as long as none has been stored since a
-// migration. That has written the log one conversation after the other. A time in the future
-// is of a clock that was wrong.
+// newestMigrated is the server_ts of the newest message, as long as none has been stored since
+// a migration, which wrote the log one conversation after the other. A time in the future
+// comes from a clock that was wrong.
 func newestMigrated(tx *bbolt.Tx, now time.Time) (ts int64) {
 	c := tx.Bucket(bucketConversations).Cursor()
 	for k, v := c.First(); k != nil; k, v = c.Next() {

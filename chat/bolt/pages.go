@@ -10,9 +10,9 @@ import (
 	"os"
 )
 
-// bbolt trusts its pages: at one that is damaged it panics, follows a circle for ever, or
-// takes as free what is in use. So what it would follow is checked before, here, from the
-// file itself. A page is
+// bbolt trusts its pages: at a damaged one it panics, follows a cycle forever, or treats
+// pages in use as free. So everything that it would follow is checked here first, in the file
+// itself. A page is
 //
 //	id 8, flags 2, count 2, overflow 4, then count elements:
 //	branch page  pos 4, ksize 4, pgid 8       pos counts from the element
@@ -52,7 +52,7 @@ type pages struct {
 	file io.ReaderAt
 	size int // of a page
 	meta pageMeta
-	lost bool // a meta page is damaged, or older than it may be: its last may have been the newest
+	lost bool // a meta page is damaged, or too old: what it lost may have been the newest transaction
 
 	seen []uint64 // a bit for each page that is referred to
 	bad  func(page uint64, what string)
@@ -104,7 +104,7 @@ func readPageMeta(file io.ReaderAt, at int64) (m pageMeta, ok bool) {
 		m.pageSize >= 1024 && m.pageSize <= 1<<24
 }
 
-// page reads a page, with those over which it flows. The error says what is wrong with it.
+// page reads a page and its overflow pages. The error says what is wrong with it.
 func (p *pages) page(id uint64) ([]byte, error) {
 	b := make([]byte, p.size)
 	if _, err := p.file.ReadAt(b, int64(id)*int64(p.size)); err != nil {
@@ -129,13 +129,13 @@ func (p *pages) page(id uint64) ([]byte, error) {
 	return b, nil
 }
 
-// overflow is over how many pages a page can flow, as its beginning says: there is no need to
-// read them to find out that the number of them is damaged. All elements are on the first
-// page, and the last one leads to the end: only what is too long for a page flows over, with
-// a few others at most.
+// overflow is how many overflow pages a page can have according to its beginning, so that a
+// damaged count is detected without reading them. All elements are on the first page, and the
+// last one leads to the end: only an element that is too long for a page needs more pages,
+// with a few others at most.
 func (p *pages) overflow(b []byte) uint64 {
 	flags, at := flagsOf(b), pageHeader+(int(order.Uint16(b[10:]))-1)*elementSize
-	if flags == flagFreelist { // it is made for what may become free
+	if flags == flagFreelist { // it has room for pages that may become free
 		return 8*(p.meta.high+2)/uint64(p.size) + 1
 	}
 	if at < pageHeader || at+elementSize > p.size {
@@ -151,7 +151,7 @@ func (p *pages) overflow(b []byte) uint64 {
 
 func flagsOf(page []byte) uint16 { return order.Uint16(page[8:]) }
 
-// element is what a page has.
+// element is one element of a page.
 type element struct {
 	key, value []byte
 	child      uint64 // branch page
@@ -203,7 +203,7 @@ func elementAt(page []byte, i int) (e element, err error) {
 	return e, err
 }
 
-// refer notes that a page is referred to, which may be so once only.
+// refer notes that a page is referred to, which may happen only once.
 func (p *pages) refer(id uint64) bool {
 	switch {
 	case id < 2 || id >= p.meta.high:
@@ -218,13 +218,13 @@ func (p *pages) refer(id uint64) bool {
 }
 
 // walk goes through a tree of pages. each is called for every leaf page; if it is nil, leaf
-// pages are not read, but for the first of each branch page.
+// pages are not read, except the first of each branch page.
 func (p *pages) walk(root uint64, each func(list []element)) {
 	p.walkWithin(root, nil, nil, 0, each)
 }
 
-// walkWithin goes through a tree whose keys are from low on, and below high; nil: whatever
-// they are. A branch page whose keys are wrong would lead elsewhere.
+// walkWithin goes through a tree whose keys are at least low, and below high; nil: no bound.
+// A branch page whose keys are wrong would lead elsewhere.
 func (p *pages) walkWithin(id uint64, low, high []byte, depth int, each func(list []element)) {
 	if !p.refer(id) {
 		return
@@ -296,7 +296,7 @@ func (p *pages) buckets() (list []bucket) {
 	return list
 }
 
-// bucketAt is the bucket that an element says, whose value must be long enough.
+// bucketAt is the bucket that an element describes, whose value must be long enough.
 func bucketAt(e element) bucket {
 	b := bucket{bytes.Clone(e.key), order.Uint64(e.value), order.Uint64(e.value[8:]), nil}
 	if b.root == 0 {
@@ -323,7 +323,7 @@ func (p *pages) read(b bucket, each func(list []element)) {
 	}
 }
 
-// freelist checks that what is free is not in use: bbolt would write over it.
+// freelist checks that no free page is in use: bbolt would overwrite it.
 func (p *pages) freelist() {
 	id := p.meta.freelist
 	if id == noFreelist || !p.refer(id) {
@@ -358,10 +358,10 @@ func (p *pages) freelist() {
 	}
 }
 
-// checkPages finds out whether bbolt can be let loose on a file: pages are as they must be,
-// but for the leaf pages of large buckets, which are not read. What is not found there is
-// known to be missing. lost says that the newest transaction may be missing, as bbolt then
-// takes the one before and says nothing.
+// checkPages finds out whether bbolt can safely open a file: all pages are valid, except the
+// leaf pages of large buckets, which are not read. Records that are not found there are known
+// to be missing. lost says that the newest transaction may be missing, because bbolt then
+// silently uses the previous one.
 func checkPages(path string) (lost bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -13,9 +13,9 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A page 0 or 1 that was not written for some time, as a disk has lost that, is not taken for
-// the newest. What is there is whole, but the page may have been to tell of something newer:
-// so a new epoch begins.
+// If a disk has lost the last writes of page 0 or 1, the old page does not count as the
+// newest. The content is whole, but the lost page may have pointed to newer data: so a new
+// epoch begins.
 func TestStaleMetaPage(t *testing.T) {
 	for stale := range int64(2) {
 		dir := t.TempDir()
@@ -81,8 +81,8 @@ func TestStaleMetaPage(t *testing.T) {
 	}
 }
 
-// Records of any length, and the list of the pages that are free, flow over as many pages as
-// they say; a page that says something else is damaged, and not read into memory.
+// Records of any length, and the list of the pages that are free, have as many overflow
+// pages as they say; a page that says something else is damaged, and not read into memory.
 func TestPagesThatFlowOver(t *testing.T) {
 	dir := t.TempDir()
 	s := mustOpen(t, dir)

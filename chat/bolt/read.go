@@ -20,7 +20,7 @@ type reader struct {
 }
 
 // view runs a read transaction about a conversation, user or, with an empty name, something
-// else. A damaged page is an error of this one only.
+// else. A damaged page is an error of this transaction only.
 func (s *Store) view(ctx context.Context, name chat.Conversation, read func(*reader) error) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -73,10 +73,10 @@ func (s *Store) begin(ctx context.Context) (tx *bbolt.Tx, err error) {
 
 // thread is a conversation as a reader sees it.
 //
-// What is fresh is looked up before the transaction begins, and so is found in one of the
-// two places at least: a checkpoint takes it from memory after it is on disk. A
-// transaction that is not synced yet may be seen on disk, but adds nothing: changes count
-// from when they are fresh, and a checkpoint is about older ones.
+// Fresh changes are looked up before the transaction begins, so each change is found in at
+// least one of the two places: a checkpoint takes it from memory after it is on disk. A
+// transaction that is not synced yet may be visible on disk, but adds nothing: changes count
+// once they are fresh, and a checkpoint writes older ones.
 type thread struct {
 	conversation
 	name  chat.Conversation
@@ -109,7 +109,7 @@ func (s *Store) read(ctx context.Context, name chat.Conversation, f func(*reader
 	})
 }
 
-// load reads what is on disk of a conversation.
+// load reads the part of a conversation that is on disk.
 func (r *reader) load(t *thread) (err error) {
 	if t.loaded {
 		return nil
@@ -148,8 +148,7 @@ func (r *reader) position(t *thread, change uint64) (uint64, error) {
 	return t.entries[(change-1)%blockSize], nil
 }
 
-// get reads a change. Damage is an error of this change only, also where bbolt panics at
-// it.
+// get reads a change. Damage is an error of this change only, even if bbolt panics at it.
 func (r *reader) get(t *thread, change uint64) (e entry, err error) {
 	err = r.s.guard(func() error {
 		at, err := r.position(t, change)
@@ -163,7 +162,7 @@ func (r *reader) get(t *thread, change uint64) (e entry, err error) {
 		if e, err = decodeEntry(k, v); err != nil {
 			return err
 		}
-		if e.kind != kindMessage || e.number != t.number || e.change != change { // also where another record was found
+		if e.kind != kindMessage || e.number != t.number || e.change != change { // also if another record was found
 			return errDamaged
 		}
 		return nil
@@ -255,7 +254,7 @@ func (s *Store) Talks(ctx context.Context, user string, since int64, after strin
 			if err != nil {
 				return nil, false, err
 			}
-			if c.seq == 0 || c.serverTS < since { // with seq 0, its first message is just being stored
+			if c.seq == 0 || c.serverTS < since { // with seq 0, its first message is being stored right now
 				continue
 			}
 			if len(talks) == limit {

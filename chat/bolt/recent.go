@@ -10,11 +10,11 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// maxScan is how many rooms one call looks at for a search.
+// maxScan is how many rooms one call examines for a search.
 const maxScan = 100_000
 
-// recent holds the rooms, the last active ones first: the order on disk is that of the
-// names, and an index there would cost each message two writes more.
+// recent holds the rooms, the last active ones first: on disk they are ordered by
+// name, and an index there would cost each message two more writes.
 type recent struct {
 	mu    sync.RWMutex
 	rooms *btree.BTreeG[chat.RoomInfo] // Guarded by mu.

@@ -11,8 +11,8 @@ import (
 )
 
 // Every value begins with a checksum of 4 bytes: CRC-32C of the bucket's name, the key and
-// the rest of the value. So a record that got under another key does not pass either.
-// Numbers are uvarints where nothing else is said.
+// the rest of the value. So a record under the wrong key does not pass either. Numbers are
+// uvarints unless stated otherwise.
 
 var errDamaged = errors.New("chat/bolt: a record is damaged")
 
@@ -24,7 +24,7 @@ func checksum(bucket, key, rest []byte) uint32 {
 	return crc32.Update(crc32.Update(crc32.Checksum(bucket, castagnoli), castagnoli, key), castagnoli, rest)
 }
 
-// newRecord makes room for a record, whose value is to be appended. sealed then sets the
+// newRecord makes room for a record; append its value, then call sealed, which sets the
 // checksum.
 func newRecord(size int) []byte { return make([]byte, checksumSize, checksumSize+size) }
 
@@ -49,7 +49,7 @@ func pairKey(a, b uint64) []byte {
 	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(make([]byte, 0, 16), a), b)
 }
 
-// decoder reads what a record holds. After the first thing that is not there, all is zero
+// decoder reads what a record holds. After the first missing value, all values are zero
 // and bad is set.
 type decoder struct {
 	b   []byte
@@ -85,7 +85,7 @@ func (d *decoder) uint32() uint32 {
 
 func (d *decoder) field() string { return string(d.bytes(d.uvarint())) }
 
-// end is the error of the record, nothing of which may be left.
+// end is the error of the record, which must have been read completely.
 func (d *decoder) end() error {
 	if d.bad || len(d.b) != 0 {
 		return errDamaged
@@ -151,7 +151,7 @@ func decodePlace(name []byte, record []byte) (p place, err error) {
 	return p, nil
 }
 
-// Positions ascend: each is written as what it is more than the one before.
+// Positions ascend: each is written as the difference from the previous one.
 func appendPositions(b []byte, positions []uint64) []byte {
 	before := uint64(0)
 	for _, at := range positions {
@@ -201,7 +201,7 @@ const (
 	flagNoMetadata = 0x20 // its metadata are {}
 )
 
-// noMetadata is what most messages have for metadata.
+// noMetadata is the metadata of most messages.
 const noMetadata = "{}"
 
 // entry is a record of the log.
@@ -235,7 +235,7 @@ func (e *entry) encode(key []byte) []byte {
 	return sealed(bucketLog, key, b)
 }
 
-// appendHead appends all but the message.
+// appendHead appends everything except the message.
 func (e *entry) appendHead(b []byte) []byte {
 	head := e.kind
 	if e.ref != (refHash{}) {
@@ -317,7 +317,7 @@ func (e *entry) decodeHead(d *decoder) (flags byte) {
 	return head[0]
 }
 
-// decodeHeadOf decodes a record of the log but for the message.
+// decodeHeadOf decodes a record of the log except the message.
 func decodeHeadOf(key, record []byte) (e entry, err error) {
 	b, err := openRecord(bucketLog, key, record)
 	if err != nil {
@@ -331,7 +331,7 @@ func decodeHeadOf(key, record []byte) (e entry, err error) {
 	return e, nil
 }
 
-// mark is the record of a key that says everything itself.
+// mark is the record for a key that needs no value.
 func mark(bucket, key []byte) []byte { return sealed(bucket, key, newRecord(0)) }
 
 func checkMark(bucket, key, record []byte) error {
@@ -349,6 +349,6 @@ func appendField(b []byte, s string) []byte {
 // parseID is the seq in id, if it is one of conversation number.
 func parseID(id, epoch string, number uint64) (seq uint64, ok bool) {
 	seq, err := strconv.ParseUint(id[strings.LastIndexByte(id, '-')+1:], 36, 64)
-	// There is one way to write an id, and it is not to be guessed at.
+	// There is only one way to write an id.
 	return seq, err == nil && chat.MessageID(epoch, number, seq) == id
 }

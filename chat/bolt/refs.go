@@ -17,18 +17,18 @@ import (
 
 // Refs are found by a keyed hash of conversation, sender and ref, which leads to the
 // message's position in the log. Those of the newest messages are in memory; every
-// checkpoint writes them to disk as one run, which is sorted and never changed, and
-// deleted as a whole when it is past. An index in one piece would have each message with a
-// ref write a page of its own.
+// checkpoint writes them to disk as one run, which is sorted and never changed, and deleted as
+// a whole when it has expired. With a single index, each message with a ref would write a page
+// of its own.
 //
 //	runs  run       how many refs it has, the server_ts of its newest message, and when it
 //	                was written
 //	refs  run, hash a chunk of the run, from the ref with this hash on
 //
-// The bucket of runs counts in its sequence those that were written, and that of refs those
-// that were deleted. The oldest goes first, so the two say which are there.
+// The sequence of the bucket runs counts the runs that were written, and that of refs those
+// that were deleted. The oldest is deleted first, so the two say which ones exist.
 //
-// A filter in memory says of most runs that a ref is not in them.
+// A filter in memory rules out most runs for a ref.
 
 var (
 	bucketRuns = []byte("runs")
@@ -44,7 +44,7 @@ const (
 
 type refHash [refSize]byte
 
-// refKey keys the hash, so that nobody can make two refs collide.
+// refKey keys the hash, so that no client can make two refs collide.
 type refKey [16]byte
 
 func (k *refKey) hash(number uint64, sender, ref string) (h refHash) {
@@ -96,8 +96,7 @@ func chunkKey(run uint64, first refHash) []byte {
 	return append(binary.BigEndian.AppendUint64(make([]byte, 0, 8+refSize), run), first[:]...)
 }
 
-// A chunk is: the hash with which the next one begins, and each ref, a hash and 8 bytes of
-// position.
+// A chunk is: the first hash of the next one, and for each ref a hash and 8 bytes of position.
 const chunkEntry = refSize + 8
 
 func encodeChunk(key []byte, refs []foundRef, next refHash) []byte {
@@ -139,7 +138,7 @@ func (c *chunk) at(i int) (f foundRef) {
 // noMore is the next hash after the last chunk: none is as high.
 var noMore = refHash(bytes.Repeat([]byte{0xFF}, refSize))
 
-// putRun writes refs as a new run, at a time that is now. It sorts them.
+// putRun writes refs as a new run, at the time now. It sorts them.
 func putRun(tx *bbolt.Tx, refs []foundRef, newest, now int64) (*run, error) {
 	slices.SortFunc(refs, func(a, b foundRef) int { return bytes.Compare(a.hash[:], b.hash[:]) })
 	runs, chunks := tx.Bucket(bucketRuns), tx.Bucket(bucketRefs)
@@ -178,7 +177,7 @@ func (r *run) find(tx *bbolt.Tx, h refHash) (position uint64, err error) {
 	c := tx.Bucket(bucketRefs).Cursor()
 	want := chunkKey(r.id, h)
 	k, v := c.Seek(want)
-	if !bytes.Equal(k, want) { // it is in the chunk before
+	if !bytes.Equal(k, want) { // it is in the previous chunk
 		if k == nil {
 			k, v = c.Last()
 		} else {
@@ -186,7 +185,7 @@ func (r *run) find(tx *bbolt.Tx, h refHash) (position uint64, err error) {
 		}
 	}
 	ch, err := decodeChunk(k, v)
-	// A chunk that has gone would be a gap between two others.
+	// A missing chunk would be a gap between two others.
 	if err != nil || len(k) != len(want) || !bytes.Equal(k[:8], want[:8]) || bytes.Compare(h[:], ch.next[:]) >= 0 {
 		return 0, fmt.Errorf("%w: refs of run %d", errDamaged, r.id)
 	}
@@ -200,7 +199,7 @@ func (r *run) find(tx *bbolt.Tx, h refHash) (position uint64, err error) {
 }
 
 // makeFilter reads a run for its filter. One that is not whole gets none, so that each look-up
-// comes upon the damage.
+// finds the damage.
 func (r *run) makeFilter(tx *bbolt.Tx) error {
 	f, count := newFilter(int(r.refs)), uint64(0)
 	prefix := numberKey(r.id)
@@ -222,8 +221,8 @@ func (r *run) makeFilter(tx *bbolt.Tx) error {
 	return nil
 }
 
-// keepRefs is how old a run is when it is deleted, in ms; maxStep, how much older one step
-// from a run to the next makes those before.
+// keepRefs is the age in ms at which a run is deleted; maxStep is the most that one step from
+// a run to the next adds to the age of the earlier ones.
 const (
 	keepRefs = int64((chat.RefLifetime + 24*time.Hour) / time.Millisecond)
 	maxStep  = int64(6 * time.Hour / time.Millisecond)
@@ -231,12 +230,12 @@ const (
 
 // expired is the number of runs, from the oldest on, that no message can need any more.
 //
-// A clock that was ahead, and is put right, must not have made them older than they are: a
-// message may be sent again by the clock of before. So a run's age is not taken from its own
-// time, but is the sum of the steps from each run to the next and to the present, where one
-// counts for 6 hours at most, and for nothing if it goes back. Thus the clock may go ahead
-// four times by any time, and refs are kept for their lifetime. A run with times in the
-// future grows old as any other.
+// A clock that was ahead, and is corrected, must not have made them older than they are: after
+// the correction, a message may still be sent again. So a run's age is not computed from its
+// own time. It is the sum of the steps from each run to the next and to the present; each step
+// counts for 6 hours at most, and for nothing if it goes back. Thus the clock may jump ahead
+// four times by any amount, and refs are still kept for their lifetime. A run with times in
+// the future ages like any other.
 func expired(runs []*run, now int64) (n int) {
 	age, next := int64(0), now
 	for i, r := range slices.Backward(runs) {
@@ -309,8 +308,8 @@ func (w *writer) findRef(h refHash) (e entry, found bool, err error) {
 	return e, false, nil
 }
 
-// filter is a Bloom filter of 16 bits a ref and 6 hashes: one of a thousand refs that are
-// not in it seems to be.
+// filter is a Bloom filter of 16 bits a ref and 6 hashes: one in a thousand refs is a false
+// positive.
 type filter struct{ bits []uint64 }
 
 func newFilter(refs int) *filter { return &filter{make([]uint64, refs/4+1)} }

@@ -32,7 +32,7 @@ func newJumpyClock() *jumpyClock {
 
 func (c *jumpyClock) Now() time.Time { return c.Clock.Now().Add(time.Duration(c.ahead.Load())) }
 
-// jump sets the clock, and has a store believe it.
+// jump sets the clock, and makes a store accept it.
 func (c *jumpyClock) jump(s *Store, d time.Duration) {
 	c.ahead.Add(int64(d))
 	s.Now()
@@ -40,7 +40,7 @@ func (c *jumpyClock) jump(s *Store, d time.Duration) {
 	s.Now()
 }
 
-// sayRefs stores messages with refs that begin so, one after the other.
+// sayRefs stores messages with refs of the given prefix, one after the other.
 func sayRefs(t *testing.T, s *Store, ref string, n int) {
 	t.Helper()
 	for i := range n {
@@ -51,8 +51,8 @@ func sayRefs(t *testing.T, s *Store, ref string, n int) {
 	awaitCheckpoint(t, s)
 }
 
-// awaitCheckpoint waits until the checkpoint that a message may have brought about is over:
-// the next job comes after it. Meanwhile no test may set the clock.
+// awaitCheckpoint waits until the checkpoint that a message may have caused is over: the next
+// job comes after it. Meanwhile no test may set the clock.
 func awaitCheckpoint(t *testing.T, s *Store) {
 	t.Helper()
 	for busy := true; busy; {
@@ -83,8 +83,8 @@ func openJumpy(t *testing.T, dir string, c *jumpyClock) *Store {
 	return s
 }
 
-// Refs that have expired are forgotten with the run that they are in, and it is known after a
-// restart which these are.
+// Refs that have expired are forgotten with the run that they are in, and a restart does not
+// change which ones these are.
 func TestRefsAreForgotten(t *testing.T) {
 	c := newJumpyClock()
 	dir := t.TempDir()
@@ -111,8 +111,8 @@ func TestRefsAreForgotten(t *testing.T) {
 	}
 }
 
-// A clock that is ahead for some time, by however much, and then put right has nobody's
-// message stored twice.
+// A clock that is ahead for some time, by any amount, and then corrected causes no message to
+// be stored twice.
 func TestClockAheadForgetsNoRefs(t *testing.T) {
 	for _, ahead := range []time.Duration{49 * time.Hour, 10 * 365 * 24 * time.Hour} {
 		c := newJumpyClock()

@@ -12,24 +12,24 @@ import (
 )
 
 const (
-	// minFree is how much of the disk, in bytes, must be free: about what one large
-	// batch of messages takes with the pages that it changes.
+	// minFree is how many bytes of the disk must be free: about what one large batch
+	// of messages takes with the pages that it changes.
 	minFree = 1 << 20
 
-	// trialSize is what is written to find out whether there is room again: more than
-	// most batches that had none.
+	// trialSize is how many bytes are written to find out whether there is room
+	// again: more than most batches that had none.
 	trialSize = 256 << 10
 
-	// trialEvery is how long after a write that failed there may be a trial.
+	// trialEvery is the minimum time between a failed write and a trial.
 	trialEvery = time.Second
 )
 
 var bucketTrial = []byte("trial")
 
-// room is what is known of the room on the disk.
+// room is what is known about the room on the disk.
 type room struct {
 	// Immutable. Replaced by tests.
-	free func(dir string) (bytes uint64, ok bool) // ok is false where the system does not tell
+	free func(dir string) (bytes uint64, ok bool) // ok is false if the system does not say
 	now  func() time.Time
 
 	missing atomic.Pointer[error] // why the last write failed, if that was for lack of room
@@ -38,7 +38,7 @@ type room struct {
 	tried time.Time // Guarded by mu. When a write failed for lack of room last.
 }
 
-// wrote notes how a write went: nil, or that there was no room for it.
+// wrote notes the result of a write: nil, or that there was no room for it.
 func (r *room) wrote(err error) {
 	if err == nil {
 		r.missing.Store(nil)
@@ -49,9 +49,10 @@ func (r *room) wrote(err error) {
 
 // Healthy returns why messages cannot be stored at the moment, in words for people:
 // the store is closed for writing, the disk is full or nearly so, or the last write
-// found no room and there is none since. nil: they can be, as far as is known.
+// found no room and there has been none since. nil: they can be stored, as far as is
+// known.
 //
-// A server that says so on a health probe may be sent no more messages, whose writing
+// A server that says so on a health probe may get no more messages, whose writing
 // would show that there is room again. Healthy therefore writes something itself, at
 // most once a second and only after a write that failed.
 func (s *Store) Healthy() error {
@@ -77,7 +78,7 @@ var errTooEarly = errors.New("chat/bolt: the last write failed a moment ago")
 func (s *Store) tryRoom() error {
 	r := &s.room
 	if !r.mu.TryLock() {
-		return errTooEarly // somebody else is at it
+		return errTooEarly // another goroutine is trying
 	}
 	defer r.mu.Unlock()
 	now := r.now()

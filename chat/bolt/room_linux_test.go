@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// noRoom lets no file of this process grow, or be written but for its first page,
-// until undo is called.
+// noRoom keeps all files of this process from growing, or being written beyond
+// their first page, until undo is called.
 func noRoom(t *testing.T) (undo func()) {
 	t.Helper()
 	var before unix.Rlimit
@@ -29,8 +29,8 @@ func noRoom(t *testing.T) (undo func()) {
 	return undo
 }
 
-// A full disk is said to be one, from the write that failed until there is room
-// again, even if nothing else is written.
+// A full disk is reported from the failed write until there is room again, even
+// if nothing else is written.
 func TestHealthyAfterDiskFull(t *testing.T) {
 	// In a process of its own: "go test" writes files from this one.
 	const variable = "HAWSER_TEST_BOLT_FULL"
@@ -65,7 +65,7 @@ func TestHealthyAfterDiskFull(t *testing.T) {
 	if e, err := say(s, "after"); err != nil || e.Seq != 1 {
 		t.Errorf("%+v, %v", e, err)
 	}
-	// A message that is stored says the same.
+	// A stored message shows the same.
 	undo = noRoom(t)
 	say(s, "no room")
 	undo()
@@ -77,7 +77,7 @@ func TestHealthyAfterDiskFull(t *testing.T) {
 	}
 }
 
-// A disk with next to nothing free is full before a write fails.
+// A disk with next to nothing free is reported full before a write fails.
 func TestHealthyNearlyFull(t *testing.T) {
 	s := mustOpen(t, t.TempDir())
 	var free uint64

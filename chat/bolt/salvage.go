@@ -8,9 +8,9 @@ import (
 )
 
 // salvage reads a bucket of a file whose records have no checksums, in the order of its keys,
-// and calls each with all that is whole. walk gives up a page in which anything is wrong, as
-// bbolt could not be let loose on it. Here one wrong bit costs one record, where the rest of
-// the page still makes sense. What is left out is told to p.bad, page by page.
+// and calls each with all that is whole. walk gives up a page in which anything is wrong,
+// because bbolt could not use it safely. Here one wrong bit costs one record, if the rest of
+// the page still makes sense. Whatever is left out is reported to p.bad, page by page.
 func (p *pages) salvage(b bucket, each func(element)) {
 	if b.root != 0 {
 		p.salvagePage(b.root, limits{}, 0, each)
@@ -29,8 +29,8 @@ func (p *pages) salvage(b bucket, each func(element)) {
 	}
 }
 
-// limits are between which keys those of a page should be: from low on, and below high. They
-// are also from the low before on, which is that of the page before. nil: not known.
+// limits are the bounds for the keys of a page: at least low, and below high. They are also
+// at least the previous low, which is that of the previous page. nil: not known.
 type limits struct{ before, low, high []byte }
 
 // inside are the elements from a key on that are below high.
@@ -41,7 +41,7 @@ func (l limits) inside(low []byte, list []element) []element {
 }
 
 // salvagePage reads a page and those below it. Only pages themselves are noted as seen, not
-// those over which they flow: otherwise a wrong length would cost the neighbor.
+// their overflow pages: otherwise a wrong length would cost the neighbor.
 func (p *pages) salvagePage(id uint64, l limits, depth int, each func(element)) {
 	if !p.refer(id) {
 		return
@@ -78,7 +78,7 @@ func (p *pages) salvageLeaf(id uint64, page []byte, l limits, each func(element)
 	inside := l.inside(l.low, list)
 	switch outside := len(list) - len(inside); {
 	case outside > 0 && len(inside) == 0 && len(l.inside(l.before, list)) == 0:
-		p.seen[id/64] &^= 1 << (id % 64) // another page leads to it rightly
+		p.seen[id/64] &^= 1 << (id % 64) // another page correctly leads to it
 		p.bad(id, "its keys are not those that the page above says")
 		return
 	case outside == 1 && len(list) > 1: // its key is wrong
@@ -94,8 +94,8 @@ func (p *pages) salvageLeaf(id uint64, page []byte, l limits, each func(element)
 	}
 }
 
-// elementsLeft are the elements of a branch or leaf page that can be used: all children of a
-// branch, and of a leaf those that lie within the page, as far as their keys ascend. whole
+// elementsLeft are the usable elements of a branch or leaf page: all children of a branch,
+// and those elements of a leaf that lie within the page, as far as their keys ascend. whole
 // says that these are all, and in order.
 func elementsLeft(page []byte) (list []element, whole bool) {
 	n, room := int(order.Uint16(page[10:])), (len(page)-pageHeader)/elementSize
@@ -122,7 +122,7 @@ func elementsLeft(page []byte) (list []element, whole bool) {
 // ascending is the longest part of a list whose keys ascend: all but those that are wrong.
 func ascending(list []element) []element {
 	ends := make([]int, 0, len(list)) // of the parts of length 1, 2, ... the one whose last key is the lowest
-	before := make([]int, len(list))  // of each element, the one before it in the longest part that ends there
+	before := make([]int, len(list))  // for each element, the previous one in the longest part that ends there
 	for i, e := range list {
 		n, _ := slices.BinarySearchFunc(ends, e.key, func(end int, key []byte) int { return bytes.Compare(list[end].key, key) })
 		if n == len(ends) {

@@ -15,8 +15,8 @@ import (
 	"github.com/hawser-ws/hawser/chat/local"
 )
 
-// Sessions are in memory (local.Sessions), and each new state of one is written within
-// flushAfter: none is a transaction of its own, and only the last one of several is written.
+// Sessions are in memory (local.Sessions), and each new state of one is written within flushAfter: none
+// gets a transaction of its own, and only the last of several states is written.
 //
 //	sessions  began, id  the session
 //
@@ -45,7 +45,7 @@ func (s *Store) savedBans() (saved []chat.Ban) {
 	return saved
 }
 
-// readSaved runs a transaction. Where a page is damaged, there is no more.
+// readSaved runs a transaction. It ends at a damaged page.
 func (s *Store) readSaved(read func(*bbolt.Tx)) {
 	err := s.guard(func() error { return s.db.View(func(tx *bbolt.Tx) error { read(tx); return nil }) })
 	if err != nil {
@@ -78,7 +78,7 @@ func (s *Store) saveSession(one *local.SavedSession, dead bool) {
 	s.soon()
 }
 
-// take returns what is to be written.
+// take returns the states that must be written.
 func (u *unsaved) take() map[string]unsavedSession {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -137,7 +137,7 @@ const (
 )
 
 // encodeSession encodes a session: flags, the keys, the user and the role, when it was seen and when it
-// expires, from where it is, and what its clients want to hear.
+// expires, its address, and its features.
 func encodeSession(key []byte, one *local.SavedSession) []byte {
 	flags := byte(0)
 	if one.Open > 0 {

@@ -25,17 +25,17 @@ const (
 	FileName = "chat.db"
 
 	format       = "3"
-	formerFormat = "2" // converted where it lies: convert
+	formerFormat = "2" // converted in place: convert
 	oldFormat    = "1" // migrate.go
 
-	// How long to wait for another process to let go of the file, as one does that
-	// is being replaced.
+	// How long to wait for another process to release the file, as a process that is being
+	// replaced does.
 	lockTimeout = time.Second
 
-	// How much address space, not memory, is mapped at least. Growing beyond it waits
-	// for every reader, and a backup reads for long. On Windows the file is made as
-	// large as its mapping.
-	roomyMmapSize = 64 << (20 + 10*(^uint(0)>>63)) // 64 GiB, or MiB where an int has 32 bits
+	// The minimum of address space, not memory, that is mapped. Growing beyond it waits for every
+	// reader, and a backup reads for a long time. On Windows the file is made as large as its
+	// mapping.
+	roomyMmapSize = 64 << (20 + 10*(^uint(0)>>63)) // 64 GiB, or MiB if an int has 32 bits
 	smallMmapSize = 64 << 20
 )
 
@@ -70,11 +70,11 @@ type Store struct {
 	refs         map[refHash]uint64
 	newestRef    int64 // server_ts of the newest message in refs
 	runs         []*run
-	every        int // how many changes there are between two checkpoints, about
+	every        int // about how many changes there are between two checkpoints
 	checkpointAt int // how many there are at the next one
 	indexing     *checkpoint
 	joins        uint64 // the last record of joins
-	membersEvery int    // how many memberships there may be in memory, about
+	membersEvery int    // about how many memberships there may be in memory
 	membersAt    int    // how many there are when they are written next
 	placing      *placing
 	pieceSize    int
@@ -93,18 +93,18 @@ type Store struct {
 
 	figures figures
 
-	stop    context.CancelFunc // ends what is done in the background
+	stop    context.CancelFunc // ends the background work
 	filters sync.WaitGroup     // that
 
 	room room
 }
 
-// Open opens the store in the data folder dir, and makes both if they are not
-// there. The folder gets mode 0700 and the file 0600. It fails if another process
-// has the store open, or if it was written in another format.
+// Open opens the store in the data folder dir, and makes both if they do not exist. The folder
+// gets mode 0700 and the file 0600. It fails if another process has the store open, or if it was
+// written in another format.
 func Open(dir string, o Options) (*Store, error) { return open(dir, lockTimeout, o) }
 
-// Options are how a store works. The zero value is good.
+// Options configure a store. The zero value means the defaults.
 type Options struct {
 	Clock chat.Clock   // default: chat.SystemClock()
 	Log   *slog.Logger // default: slog.Default()
@@ -120,7 +120,7 @@ type Options struct {
 	piece   int // default: pieceSize
 }
 
-// Parts is the store as a hub takes it. Several hubs may have it at a time.
+// Parts returns the store in the form that a hub takes. Several hubs may use it at once.
 func (s *Store) Parts() chat.Engine {
 	return chat.Engine{
 		Log: s, Directory: s, Members: memberships{s.members}, Broker: s.broker, Presence: s.broker.Presence(),
@@ -174,7 +174,7 @@ func open(dir string, timeout time.Duration, o Options) (*Store, error) {
 	return s, nil
 }
 
-// start begins what is done in the background.
+// start begins the background work.
 func (s *Store) start() {
 	s.startCommitter()
 	ctx, stop := context.WithCancel(context.Background())
@@ -205,8 +205,8 @@ func newStore(path string, every int, log *slog.Logger) *Store {
 	return s
 }
 
-// openAndRead opens the file, and reads what is in memory while it is open. Where messages
-// or conversations are missing, the rest can be read, but nothing be written.
+// openAndRead opens the file, and reads what is in memory while it is open. If messages or
+// conversations are missing, the rest can be read, but nothing can be written.
 func (s *Store) openAndRead(timeout time.Duration) error {
 	return s.guard(func() (err error) {
 		if err := s.openCurrent(timeout); err != nil {
@@ -255,8 +255,8 @@ func (s *Store) readAll() {
 	}
 }
 
-// beginEpoch makes up for a transaction that may be lost: the seqs of its messages are given
-// to others, and clients must not take these for what they know.
+// beginEpoch begins a new epoch after a transaction that may be lost: the seqs of its messages are
+// reused, and clients must not confuse the two.
 func (s *Store) beginEpoch() error {
 	epoch := newEpoch()
 	if err := s.db.Update(func(tx *bbolt.Tx) error { return putMeta(tx, keyEpoch, epoch) }); err != nil {
@@ -278,7 +278,7 @@ func (s *Store) newest(now time.Time) (ts int64) {
 			}
 			c := tx.Bucket(bucketLog).Cursor()
 			k, v := c.Last()
-			for range maxDamaged { // go back beyond what is damaged or no message
+			for range maxDamaged { // skip records that are damaged or not messages
 				e, err := decodeHeadOf(k, v)
 				if k == nil || err == nil && e.kind == kindMessage {
 					ts = e.serverTS
@@ -292,9 +292,9 @@ func (s *Store) newest(now time.Time) (ts int64) {
 	return ts
 }
 
-// Close closes the file, when what waits is written. The error is ctx's if that ends first.
-// Then nothing more is begun, and what has not begun is refused. Close does not wait for a
-// transaction that is under way, but its callers are told how it ended, and the file is left
+// Close closes the file when everything that waits is written. The error is ctx's if that ends
+// first. Then nothing more is begun, and jobs that have not begun are refused. Close does not wait
+// for a transaction that is under way, but its callers are told how it ended, and the file is left
 // open until the process ends.
 func (s *Store) Close(ctx context.Context) error {
 	s.stop()
@@ -316,8 +316,8 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 }
 
-// Broken returns why the store cannot be trusted any more: the file is damaged, or a
-// write failed and it is not known what of it is on disk. nil: it can be.
+// Broken returns why the store cannot be trusted any more: the file is damaged, or a write failed
+// and it is unknown how much of it is on disk. nil: it can be trusted.
 func (s *Store) Broken() error {
 	if err := s.broken.Load(); err != nil {
 		return *err

@@ -38,7 +38,7 @@ func (f *folder) Open(t *testing.T, c chat.Clock) chat.Engine {
 	if f.store, err = Open(f.dir, Options{Clock: c, Log: quiet.Log, every: f.every, piece: f.piece}); err != nil {
 		t.Fatal(err)
 	}
-	f.store.db.NoSync = f.every > 0 // what syncs is shown without checkpoints
+	f.store.db.NoSync = f.every > 0 // the syncs are examined without checkpoints
 	return f.store.Parts()
 }
 
@@ -64,7 +64,8 @@ func TestContract(t *testing.T) {
 	enginetest.Run(t, func(t *testing.T) enginetest.Place { return &folder{dir: t.TempDir()} })
 }
 
-// With a checkpoint after every few changes, in small pieces, all is as it is without one.
+// With a checkpoint after every few changes, in small pieces, everything works as without
+// one.
 func TestContractWithCheckpoints(t *testing.T) {
 	enginetest.Run(t, func(t *testing.T) enginetest.Place { return &folder{dir: t.TempDir(), every: 3, piece: 1} })
 }
@@ -164,7 +165,7 @@ func TestS09CrashWhileMaking(t *testing.T) {
 	}
 }
 
-// Two processes that make the store at once end up with one.
+// Two processes that make the store at once end up with the same one.
 func TestMakingTwice(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, FileName)
@@ -201,7 +202,7 @@ func TestWhatIsNotSyncedIsHidden(t *testing.T) {
 			{Conversation: private, Message: message("on its way", "")},
 		}}
 		j.results = make([]chat.Result, len(j.entries))
-		s.writing.Lock() // the committer does nothing meanwhile
+		s.writing.Lock() // the committer is idle meanwhile
 		err = s.db.Update(func(tx *bbolt.Tx) error {
 			w := newWriter(s, tx)
 			return errors.Join(w.do(j), w.finish())

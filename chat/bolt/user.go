@@ -12,9 +12,9 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A user's record: userMark, flags, created, from when on tokens are valid if that is flagged,
-// and the name. Before format 3, all users were guests, and a record was created and the name:
-// no number is written as userMark.
+// A user's record: userMark, flags, created, the time from which tokens are valid if that is
+// flagged, and the name. Before format 3, all users were guests, and a record was created and
+// the name: no number is written as userMark.
 var userMark = []byte{0x80, 0x00}
 
 const (
@@ -129,7 +129,7 @@ func (s *Store) DeleteUser(ctx context.Context, id string) error {
 	if err = s.members.leaveAll(ctx, id); err == nil {
 		_, err = s.sessions.End(ctx, id, "", chat.UserDeleted)
 	}
-	if err == nil { // what has ended is durable, too
+	if err == nil { // the ended memberships and sessions are durable, too
 		s.commits.flush()
 		err = s.run(ctx, &job{change: func(*bbolt.Tx) error { return nil }}, 0)
 	}
@@ -170,7 +170,7 @@ func (m memberships) Join(ctx context.Context, room, userID string) (changed boo
 	if !changed || err != nil {
 		return changed, err
 	}
-	if err := m.s.mayJoin(ctx, userID); err != nil { // who lost that right meanwhile may have left all rooms before
+	if err := m.s.mayJoin(ctx, userID); err != nil { // a user who lost that right meanwhile may have left all rooms before
 		_, undone := m.Leave(context.WithoutCancel(ctx), room, userID)
 		return false, errors.Join(err, undone)
 	}
