@@ -51,14 +51,15 @@ type Guests struct {
 	// Address returns the address that a request comes from.
 	Address func(*http.Request) netip.Addr
 
-	// CheckOrigin returns an error if a request with its Origin header is to be refused. If
-	// it is not set, requests from pages of other sites are refused, if browsers mark them.
+	// CheckOrigin returns an error if a request must be refused because of its Origin
+	// header. If it is not set, requests from pages of other sites are refused, if browsers
+	// mark them.
 	CheckOrigin func(*http.Request) error
 
 	Rate *Rate            // how many guests an address may create or rename; nil: no limit
 	Now  func() time.Time // default: time.Now
 
-	Observer chat.Observer // is told what Rate refuses; default: none
+	Observer chat.Observer // is told of each refusal by Rate; default: none
 
 	Log *slog.Logger // default: slog.Default()
 
@@ -230,7 +231,7 @@ func (g *Guests) log() *slog.Logger {
 
 func fail(w http.ResponseWriter, f *chat.Failure) { refuse(w, f, "") }
 
-// refuse answers with an error. ref is that of the message that it answers, or "".
+// refuse answers with an error. ref is the ref of the message that it answers, or "".
 func refuse(w http.ResponseWriter, f *chat.Failure, ref string) {
 	wait := f.RetryAfter
 	if f.Code == http.StatusServiceUnavailable {

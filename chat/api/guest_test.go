@@ -21,7 +21,7 @@ import (
 
 var noon = time.Unix(1754474400, 0)
 
-// newGuests is the handler as a server has it, over a store and a key of its own.
+// newGuests is the handler as a server uses it, with a store and a key of its own.
 func newGuests(t *testing.T) (*Guests, *bolt.Store, *auth.Tokens) {
 	t.Helper()
 	dir := t.TempDir()

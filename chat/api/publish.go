@@ -30,15 +30,15 @@ type Publish struct {
 		User(ctx context.Context, id string) (chat.User, error)
 	}
 
-	// Key is what a request must contain: "Authorization: Bearer KEY". It permits to send
-	// in the name of every user.
+	// Key is what a request must contain: "Authorization: Bearer KEY". It permits sending in
+	// the name of every user.
 	Key string
 
 	MaxBody int          // bytes of a request's body; default 64 KiB
 	Log     *slog.Logger // default: slog.Default()
 }
 
-// Doer reads operations and has them done: a chat.Hub.
+// Doer reads operations and carries them out: a chat.Hub.
 type Doer interface {
 	Parse(text []byte) (*chat.Operation, *chat.Failure)
 	Do(ctx context.Context, a chat.Actor, op *chat.Operation)
@@ -100,7 +100,7 @@ func (p *Publish) authorized(r *http.Request) bool {
 	return ok && p.Key != "" && subtle.ConstantTimeCompare(a[:], b[:]) == 1
 }
 
-// readOperation reads what is to be published. With a failure, the operation has its ref if
+// readOperation reads the operation to publish. With a failure, the operation has its ref if
 // that could be read.
 func (p *Publish) readOperation(w http.ResponseWriter, r *http.Request) (op *chat.Operation, failure *chat.Failure) {
 	limit := cmp.Or(p.MaxBody, defaultBody)

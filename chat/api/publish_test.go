@@ -59,7 +59,7 @@ func (tokenIsUser) Authenticate(token string) (chat.Identity, error) {
 	return chat.Identity{UserID: token}, nil
 }
 
-// What another program publishes reaches the people in a room as a message of a user, and
+// A publication of another program reaches the people in a room as a user's message, and
 // is stored once for its ref.
 func TestPublish(t *testing.T) {
 	engine := memory.New(nil, slog.New(slog.DiscardHandler)).Parts()
@@ -147,7 +147,8 @@ func (d doer) Do(_ context.Context, a chat.Actor, op *chat.Operation) {
 	}
 }
 
-// A refusal says when to try again, and a program that hangs up is not waited for.
+// A refusal says when to try again, and the handler does not wait for a program that
+// hangs up.
 func TestPublishRefused(t *testing.T) {
 	engine := memory.New(nil, slog.New(slog.DiscardHandler)).Parts()
 	if err := engine.Directory.PutUser(t.Context(), chat.User{ID: "u_bot", Name: "Bot"}); err != nil {

@@ -14,7 +14,7 @@ type Rate struct {
 	now     func() time.Duration // monotonic
 }
 
-// NewRate returns a Rate that allows perMinute things per minute from each address, and as
+// NewRate returns a Rate that allows perMinute actions per minute from each address, and as
 // many at once. For 0 it returns nil, which is no limit. now is a monotonic clock, such as
 // chat.Clock.Monotonic.
 func NewRate(perMinute int, now func() time.Duration) *Rate {
@@ -25,7 +25,7 @@ func NewRate(perMinute int, now func() time.Duration) *Rate {
 	return &Rate{limiter: limiter, now: now}
 }
 
-// Take counts one thing from an address, or returns how long to wait.
+// Take counts one action from an address, or returns how long to wait.
 func (r *Rate) Take(addr netip.Addr) (wait time.Duration) {
 	return r.limiter.Take(rate.Address(addr), r.now(), 1, 0)
 }

@@ -14,7 +14,8 @@ import (
 // so that one that leaks from an old backup does no harm.
 const RenewalGrace = 30 * 24 * time.Hour
 
-// started is when the program began: what strangers cause is logged by a clock that nobody sets.
+// started is when the program began: log lines that strangers cause are limited by a clock that is
+// never set.
 var started = time.Now()
 
 // renew issues another token for the user of one, which may have expired some time ago, and renames
@@ -31,8 +32,8 @@ func (g *Guests) renew(r *http.Request, asked request) (answer guestAnswer, fail
 		}
 		return answer, failToken
 	}
-	// The token is issued before the user is read: if the user logs out everywhere after that, it is
-	// one that was issued before.
+	// The token is issued before the user is read: if the user logs out everywhere after that, the
+	// token counts as issued before the logout.
 	if answer, failure = g.issue(id.UserID, id.Role); failure != nil {
 		return answer, failure
 	}

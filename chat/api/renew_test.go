@@ -89,7 +89,7 @@ func (u unsureUsers) ChangeUser(ctx context.Context, _ string, _ chat.UserChange
 	return chat.User{}, u.PutUser(ctx, chat.User{})
 }
 
-// Nothing is claimed of a user who was stored or not.
+// If it is unknown whether a user was stored, nothing is claimed.
 func TestOutcomeUnknown(t *testing.T) {
 	g, store, _ := newGuests(t)
 	_, ada := ask(t, g, `{"name":"Ada"}`)
@@ -112,8 +112,8 @@ func (m meanwhile) User(ctx context.Context, id string) (chat.User, error) {
 	return m.Users.User(ctx, id)
 }
 
-// A user who logs out everywhere while a token is being renewed has no good token after that, and
-// one who is deleted is not stored again.
+// A user who logs out everywhere while a token is being renewed has no valid token after that,
+// and one who is deleted is not stored again.
 func TestRenewMeanwhile(t *testing.T) {
 	g, store, _ := newGuests(t)
 	clock := noon
@@ -201,8 +201,8 @@ func TestRenewRefused(t *testing.T) {
 	}
 }
 
-// A new name counts like a new guest. A renewal must not be held up by others of the
-// same address.
+// A new name counts like a new guest. A renewal must not be delayed by others from the same
+// address.
 func TestRenewRate(t *testing.T) {
 	g, _, _ := newGuests(t)
 	var now time.Duration

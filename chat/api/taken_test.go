@@ -8,8 +8,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A new guest and a new name are refused what looks like another's name; the same name
-// is free, and a guest from before the rules keeps theirs.
+// Neither a new guest nor a renamed one gets a name that looks like another's; the
+// very same name is free, and a guest from before the rules keeps theirs.
 func TestNameTaken(t *testing.T) {
 	g, store, tokens := newGuests(t)
 	code, paul := ask(t, g, `{"name":"Paul"}`)
@@ -47,7 +47,7 @@ func TestNameTaken(t *testing.T) {
 	}
 }
 
-// What is stored is the clean name, and it is what the answer says.
+// The clean name is stored, and is in the answer.
 func TestNameIsAnsweredClean(t *testing.T) {
 	g, store, _ := newGuests(t)
 	body, err := json.Marshal(map[string]string{"name": " Zoe\u0308\u3000 Łu "})

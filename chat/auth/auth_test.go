@@ -44,7 +44,8 @@ func TestIssueAndAuthenticate(t *testing.T) {
 	}
 }
 
-// A token names a role, also when it has expired; one that is too long is refused.
+// A token names a role, even when it has expired; a role that is too long is
+// refused.
 func TestRole(t *testing.T) {
 	tokens := open(t, t.TempDir())
 	for role, want := range map[string]string{"": "", "bot": "bot", strings.Repeat("x", chat.MaxRole): strings.Repeat("x", chat.MaxRole), strings.Repeat("x", chat.MaxRole+1): "refused"} {
@@ -64,7 +65,7 @@ func TestRole(t *testing.T) {
 	}
 }
 
-// claims are good ones, changed.
+// claims are valid claims with changes.
 func claims(change func(*jwt.RegisteredClaims)) *jwt.RegisteredClaims {
 	c := &jwt.RegisteredClaims{
 		Issuer: issuer, Audience: jwt.ClaimStrings{audience}, Subject: "u_ada",
@@ -136,7 +137,7 @@ func TestA06Refused(t *testing.T) {
 	}
 }
 
-// A clock that was set back makes nobody a stranger.
+// A clock that was set back invalidates no token.
 func TestIssuedInTheFuture(t *testing.T) {
 	now := noon.Add(10 * 365 * 24 * time.Hour)
 	tokens, err := Open(t.TempDir(), func() time.Time { return now })
@@ -190,7 +191,7 @@ func TestKeyFile(t *testing.T) {
 	if names, _ := filepath.Glob(filepath.Join(dir, "*")); len(names) != 1 {
 		t.Errorf("beside the key lies something: %q", names)
 	}
-	// A process that was slower to make the key takes the one that is there.
+	// A process that was slower to make the key uses the existing one.
 	if err := makeKey(dir, path, os.Link); err != nil {
 		t.Fatal(err)
 	}

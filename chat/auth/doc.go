@@ -6,7 +6,7 @@
 //
 // Read key.go for the key file, token.go for the tokens.
 //
-// Other programs with the key can make tokens, too, and name a role in the claim "role": that of a
-// bot, say, whose limits are others (chat.Limits.Roles). Guests have none. A renewed token keeps the
-// role.
+// Other programs with the key can make tokens, too, and name a role in the claim "role", such as
+// that of a bot, which has other limits (chat.Limits.Roles). Guests have none. A renewed token
+// keeps the role.
 package auth

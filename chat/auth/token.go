@@ -71,7 +71,7 @@ func newTokens(key []byte, now func() time.Time) *Tokens {
 	}
 }
 
-// tokenClaims are what a token says.
+// tokenClaims are the claims of a token.
 type tokenClaims struct {
 	jwt.RegisteredClaims
 	Role string `json:"role,omitempty"` // of the user, for limits
@@ -111,7 +111,7 @@ func (t *Tokens) Authenticate(token string) (chat.Identity, error) {
 	return claims.identity()
 }
 
-// identity checks what the token says of its user.
+// identity checks what the token says about its user.
 func (c *tokenClaims) identity() (chat.Identity, error) {
 	if !chat.ValidUserID(c.Subject) {
 		return chat.Identity{}, errors.New("chat/auth: the token's subject is not a user id")

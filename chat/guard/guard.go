@@ -1,15 +1,15 @@
-// Package guard bans who behaves as no honest client does: a Guard counts offences (chat.Warden),
-// and bans a user or a network for some time after too many of them. The next ban is twice as
-// long.
+// Package guard bans clients that behave as no honest client does: a Guard counts offences
+// (chat.Warden), and bans a user or a network for some time after too many of them. The next ban is
+// twice as long.
 //
-// After log-in it is the user who is banned. An address is banned only for what happens before
-// log-in, and not while well-behaved users share it: then only an alert says so.
+// After log-in the user is banned. An address is banned only for what happens before log-in, and
+// not while well-behaved users share it: then there is only an alert.
 //
-// Who is well-behaved (vouch.go) has not offended lately. A registered user vouches for an address
+// A well-behaved user (vouch.go) has not offended lately. A registered user vouches for an address
 // for as long as they are connected from it. A guest proves little, because anybody can be one, and
-// be idle in advance. So a guest vouches only when the account is as old as the first ban is long, and
-// then only once in the time of the longest ban, for one address. An office of fifty guests is spared
-// fifty bans, an attacker who keeps one guest at each address is spared one.
+// be idle in advance. So a guest vouches only when the account is as old as the first ban is long,
+// and then only once in the time of the longest ban, for one address. An office of fifty guests is
+// spared fifty bans, an attacker who keeps one guest at each address is spared one.
 package guard
 
 import (
@@ -34,32 +34,32 @@ type Config struct {
 	Offences int           // how many in Window lead to a ban; default 5
 	Window   time.Duration // default 60 s
 	Duration time.Duration // of the first ban; default 10 min
-	Longest  time.Duration // bans double until they are so long; default 24 h
+	Longest  time.Duration // the maximum length of a ban; default 24 h
 
-	// Allowed reports whether a network must not be banned. Default: each may be.
+	// Allowed reports whether a network must not be banned. Default: every network may be.
 	Allowed func(netip.Prefix) bool
 
 	// UsersAt returns at most limit users who are connected from a network now. Default: there
 	// are none.
 	UsersAt func(network netip.Prefix, limit int) []string
 
-	// User reads a user: of a guest, who can come back as another one, the address is blamed
-	// in the end, and guests vouch less for an address than others. Default: all are
-	// registered users.
+	// User reads a user. A guest can come back as another one, so in the end the address is blamed,
+	// and guests vouch less for an address than registered users. Default: all are registered
+	// users.
 	User func(ctx context.Context, userID string) (chat.User, error)
 
 	// Now is the service's time, in ms since 1970. Default: that of Clock.
 	Now func() int64
 
-	// Report is told of each ban, of each network that was spared, and of an attack. It must
-	// not block. Default: nobody is told.
+	// Report is called for each ban, each network that was spared, and each attack. It must not
+	// block. Default: no reports.
 	Report func(Report)
 }
 
-// Report says what a Guard has done, or seen.
+// Report says what a Guard has done or noticed.
 type Report struct {
 	Kind    ReportKind
-	Ban     chat.Ban         // of Banned, and what was not done of the other kinds
+	Ban     chat.Ban         // of Banned; for the other kinds, the ban that was not imposed
 	Offence chat.OffenceKind // the last one
 	Count   int              // of Attack: how many were banned
 	Err     error            // of Failed
@@ -69,30 +69,30 @@ type Report struct {
 type ReportKind uint8
 
 const (
-	Banned ReportKind = iota // somebody was banned
-	Spared                   // a network was not banned, as well-behaved users share it
-	Failed                   // somebody should have been banned, and the engine has failed
+	Banned ReportKind = iota // a user or network was banned
+	Spared                   // a network was not banned, because well-behaved users share it
+	Failed                   // a user or network should have been banned, but the engine has failed
 	Attack                   // many were banned within a minute
 )
 
 func (k ReportKind) String() string { return [...]string{"banned", "spared", "failed", "attack"}[k] }
 
 const (
-	// maxCounted is how many users, and how many networks, are counted at a time.
+	// maxCounted is the maximum number of users, and of networks, that are counted at a time.
 	maxCounted = 1 << 16
 
-	// maxSentences is how many bans wait to be stored.
+	// maxSentences is the maximum number of bans that wait to be stored.
 	maxSentences = 1024
 
-	// attackBans is how many bans within a minute are an attack. It is reported once in
+	// attackBans is how many bans within a minute count as an attack. It is reported once in
 	// attackEvery.
 	attackBans  = 10
 	attackEvery = 5 * time.Minute
 
-	// maxAsked is how many of a network's users are looked at for a well-behaved one.
+	// maxAsked is how many of a network's users are examined to find a well-behaved one.
 	maxAsked = 64
 
-	// sparedEvery is how often it is reported that a network was spared.
+	// sparedEvery is the minimum time between reports that a network was spared.
 	sparedEvery = time.Minute
 
 	// banTime is how long the engine may take to store a ban.
@@ -102,9 +102,9 @@ const (
 // By is the author of a Guard's bans (chat.Ban.By).
 const By = "guard"
 
-// points are what offences count for, in twentieths. A browser that asks for what is not there is
-// no scan, one that connects in advance no storm, and everybody who shares an address with many
-// others is refused for that now and then.
+// points are the weights of offences, in twentieths. A browser that asks for a missing page is not
+// a scan, one that connects in advance is not a storm, and clients that share an address with many
+// others are refused for that now and then.
 var points = [chat.NumOffenceKinds]int{
 	chat.TooFast: 20, chat.OverQuota: 20, chat.BadToken: 20, chat.RefusedLogin: 4, chat.NoAuth: 10, chat.TooManyErrors: 40, chat.BrokeProtocol: 40,
 	chat.BadRequest: 5, chat.TooManyConnections: 2, chat.Unused: 4, chat.BannedGuest: 50,
@@ -126,7 +126,7 @@ type Guard struct {
 	networks map[netip.Prefix]*conduct
 	offences [chat.NumOffenceKinds]uint64
 	bans     []time.Duration // when the last attackBans were
-	attack   time.Duration   // when one was reported last; 0: never
+	attack   time.Duration   // when an attack was last reported; 0: never
 	vouchers vouchers
 }
 
@@ -134,7 +134,7 @@ type Guard struct {
 type conduct struct {
 	acts    []act // within the window
 	last    [chat.NumOffenceKinds]time.Duration
-	spared  time.Duration // when it was reported that it was spared; 0: never
+	spared  time.Duration // when its sparing was last reported; 0: never
 	pending bool          // it is being banned
 }
 
@@ -143,15 +143,15 @@ type act struct {
 	points int
 }
 
-// sentence is a ban to be imposed.
+// sentence is a ban that is waiting to be imposed.
 type sentence struct {
 	ban     chat.Ban
 	offence chat.OffenceKind
 	address netip.Addr
-	slight  bool // nothing was done but what monitors and scanners of one's own network do, too
+	slight  bool // everything that was done is also done by monitors and scanners of the own network
 }
 
-// New returns a Guard, which works until Close.
+// New returns a Guard that works until Close.
 func New(cfg Config) *Guard {
 	if cfg.Bans == nil {
 		panic("guard: Config needs Bans")
@@ -229,7 +229,7 @@ func (g *Guard) Offended(o chat.Offence) {
 		return
 	default:
 		if _, banned := g.cfg.Bans.OfAddress(o.Address); banned {
-			return // this is how it meets the ban
+			return // this is how it runs into the ban
 		}
 		ban.Network = network
 		c = of(g.networks, network, now-g.cfg.Window)
@@ -241,17 +241,17 @@ func (g *Guard) Offended(o chat.Offence) {
 	select {
 	case g.sentences <- sentence{ban, o.Kind, o.Address, c.slight(now, g.cfg.Window)}:
 		c.pending = true
-	default: // so many are being banned that this one can wait for its next offence
+	default: // so many bans are waiting that this one can wait for its next offence
 	}
 }
 
-// excused reports whether the server may be the reason for an offence. When it has just begun,
-// everybody comes at once, and some do not get their turn in time.
+// excused reports whether the server may be the reason for an offence. When it has just started,
+// all clients come at once, and some do not get their turn in time.
 func (g *Guard) excused(k chat.OffenceKind, now time.Duration) bool {
 	return (k == chat.Unused || k == chat.NoAuth) && now-g.began < g.cfg.Window
 }
 
-// of returns what a subject has done, and makes room for it.
+// of returns the conduct of a subject, and makes room for a new one.
 func of[S comparable](all map[S]*conduct, s S, since time.Duration) *conduct {
 	if c := all[s]; c != nil {
 		return c
@@ -262,7 +262,7 @@ func of[S comparable](all map[S]*conduct, s S, since time.Duration) *conduct {
 				delete(all, other)
 			}
 		}
-		for other := range all { // any: an attacker cannot choose whom
+		for other := range all { // any one: an attacker cannot choose which
 			if len(all) < maxCounted*3/4 {
 				break
 			}
@@ -274,8 +274,8 @@ func of[S comparable](all map[S]*conduct, s S, since time.Duration) *conduct {
 	return c
 }
 
-// add counts an offence, unless it is one with the last of its kind: what happens within a second
-// is one.
+// add counts an offence, unless it belongs to the last one of its kind: offences within a second
+// count as one.
 func (c *conduct) add(k chat.OffenceKind, now, window time.Duration) bool {
 	if c.last[k] != 0 && now-c.last[k] < time.Second && points[k] >= 20 && k != chat.BannedGuest {
 		return false
@@ -297,7 +297,7 @@ func (c *conduct) points() (sum int) {
 	return sum
 }
 
-// slight reports whether nothing was done within the window but to open connections for nothing.
+// slight reports whether all offences within the window were needless connections.
 func (c *conduct) slight(now, window time.Duration) bool {
 	for k, at := range c.last {
 		if at != 0 && now-at <= window && chat.OffenceKind(k) != chat.Unused {
@@ -307,7 +307,7 @@ func (c *conduct) slight(now, window time.Duration) bool {
 	return true
 }
 
-// reason names what was done within the window.
+// reason names the offences within the window.
 func (c *conduct) reason(now, window time.Duration) string {
 	var kinds []string
 	for k, at := range c.last {
@@ -344,7 +344,7 @@ func (g *Guard) impose(s sentence) {
 	s.ban.Since, s.ban.Strike = now, 1
 	if last, known := g.cfg.Bans.Last(s.ban.Subject()); known {
 		if last.InForce(now) && (last.Until == 0 || last.By != By) {
-			return // it is banned, by somebody who may have other reasons
+			return // it is banned already, perhaps for other reasons
 		}
 		if last.By == By && !s.slight {
 			s.ban.Strike = last.Strike + 1
@@ -404,7 +404,7 @@ func (g *Guard) spare(s sentence) {
 	}
 }
 
-// settle begins to count a subject anew.
+// settle starts counting a subject from zero.
 func (g *Guard) settle(b *chat.Ban) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -16,7 +16,7 @@ import (
 	"github.com/hawser-ws/hawser/chat/local"
 )
 
-// house has a guard in a bubble whose clock stands still until everybody waits.
+// house has a guard in a synctest bubble, whose clock stands still until every goroutine waits.
 type house struct {
 	*testing.T
 	bans    *local.Bans
@@ -83,7 +83,7 @@ func newHouse(t *testing.T, change func(*guard.Config)) *house {
 	return h
 }
 
-// offend commits n offences, so far apart.
+// offend commits n offences, with the given time between them.
 func (h *house) offend(k chat.OffenceKind, user, addr string, n int, apart time.Duration) {
 	for range n {
 		o := chat.Offence{Kind: k, UserID: user}
@@ -137,7 +137,7 @@ func TestBansDouble(t *testing.T) {
 	})
 }
 
-// What happens within a second is one offence, and what is older than the window counts no more.
+// Offences within a second count as one, and those older than the window no longer count.
 func TestWindow(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		h.offend(chat.TooFast, "u_eve", "192.0.2.1", 1000, 3*time.Millisecond)
@@ -148,8 +148,8 @@ func TestWindow(t *testing.T) {
 	})
 }
 
-// Of an address, what counts is what happens before log-in; IPv6 by /64; and not where
-// well-behaved users share it, or where everybody is allowed.
+// An address is blamed for what happens before log-in, IPv6 by /64, but not if well-behaved users
+// share it or its network is allowed.
 func TestAddresses(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		h.offend(chat.BadToken, "", "::ffff:192.0.2.1", 5, time.Second)
@@ -165,7 +165,7 @@ func TestAddresses(t *testing.T) {
 		h.offend(chat.BadToken, "", "192.0.2.2", 10, time.Second)
 		h.want(`spared 192.0.2.2/32 for "bad_token", strike 0, 0s`) // once in a minute
 		time.Sleep(2 * time.Minute)
-		h.offend(chat.TooFast, "u_ada", "192.0.2.2", 1, time.Second) // she is no better
+		h.offend(chat.TooFast, "u_ada", "192.0.2.2", 1, time.Second) // she is not well-behaved either
 		h.offend(chat.BadToken, "", "192.0.2.2", 5, time.Second)
 		h.want(`banned 192.0.2.2/32 for "bad_token", strike 1, 10m0s`)
 		h.offend(chat.BadToken, "", "", 10, time.Second) // nobody to ban
@@ -181,7 +181,7 @@ func TestAddresses(t *testing.T) {
 	})
 }
 
-// A guest who comes back as another guest is banned by the address in the end.
+// If a guest comes back as another guest, the address is banned in the end.
 func TestGuests(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		for i := range 2 {
@@ -192,7 +192,7 @@ func TestGuests(t *testing.T) {
 	})
 }
 
-// A browser that asks for a few pages that are not there is no scan; one that asks for many is.
+// A browser that asks for a few missing pages is not a scan; one that asks for many is.
 func TestScan(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		h.offend(chat.BadRequest, "", "192.0.2.4", 19, 10*time.Millisecond)
@@ -218,7 +218,7 @@ func TestSpares(t *testing.T) {
 	})
 }
 
-// Who meets a ban offends nobody: a ban does not become longer by that.
+// Running into a ban is not an offence: it does not make the ban longer.
 func TestBannedMeetsBan(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		h.offend(chat.BadRequest, "", "192.0.2.4", 1000, 10*time.Millisecond)
@@ -226,8 +226,8 @@ func TestBannedMeetsBan(t *testing.T) {
 	})
 }
 
-// Who opens connections for nothing, as monitors do, is banned for no longer each time; and not at
-// all when the server has just begun.
+// A client that opens needless connections, as monitors do, gets no longer ban each time, and none
+// at all when the server has just started.
 func TestUnused(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		for range 3 {
@@ -249,7 +249,7 @@ func TestUnused(t *testing.T) {
 	})
 }
 
-// Bans that others have made stay, and a failing engine is reported.
+// Bans by others stay, and a failing engine is reported.
 func TestOthersBans(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		network := netip.MustParsePrefix("192.0.2.5/32")
@@ -290,7 +290,7 @@ func TestAttack(t *testing.T) {
 	})
 }
 
-// A15: a million addresses and users take bounded memory, and those who go on are banned.
+// A15: a million addresses and users take bounded memory, and those that continue are banned.
 func TestA15Millions(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		for i := range 1 << 20 {

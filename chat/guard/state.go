@@ -57,13 +57,13 @@ func (g *Guard) State() []byte {
 	return snapshot.AppendField(b, fieldBegan, snapshot.AppendUint(nil, age(now, g.began)))
 }
 
-// age is at least 1, so that what has no age is nothing.
+// age is at least 1, so that 0 means that there is none.
 func age(now, at time.Duration) uint64 { return uint64(max(now-at, 1)) }
 
 func pair(a, b uint64) []byte { return snapshot.AppendUint(snapshot.AppendUint(nil, a), b) }
 
-// append appends what a user or a network has done. What is being imposed is imposed, or
-// the next offence leads to it.
+// append appends the conduct of a user or network. A ban that is being imposed either takes effect
+// or follows the next offence.
 func (c *conduct) append(b []byte, now time.Duration) []byte {
 	for _, a := range c.acts {
 		b = snapshot.AppendField(b, fieldAct, pair(age(now, a.at), uint64(a.points)))
@@ -79,7 +79,7 @@ func (c *conduct) append(b []byte, now time.Duration) []byte {
 	return b
 }
 
-// Restore takes what the State of another process's Guard has returned. The Guard must be new.
+// Restore restores what State of another process's Guard has returned. The Guard must be new.
 func (g *Guard) Restore(state []byte) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

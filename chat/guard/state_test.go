@@ -10,7 +10,7 @@ import (
 	"github.com/hawser-ws/hawser/wsproto/snapshot"
 )
 
-// move has the Guard of another process go on, whose clock is another one.
+// move continues with the Guard of another process, which has a different clock.
 func (h *house) move() {
 	h.Helper()
 	state := h.guard.State()
@@ -23,7 +23,8 @@ func (h *house) move() {
 	}
 }
 
-// Offences before and after a move count together, and who has vouched has done so.
+// Offences before and after a move count together, and a guest who has vouched
+// cannot do so again.
 func TestMove(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		h.offend(chat.BadToken, "", "192.0.2.1", 2, 5*time.Second)
@@ -61,7 +62,7 @@ func TestMoveVouchers(t *testing.T) {
 	})
 }
 
-// What no Guard has written is refused.
+// Data that no Guard has written is refused.
 func TestMoveNonsense(t *testing.T) {
 	bubble(t, nil, func(h *house) {
 		h.offend(chat.BadToken, "", "192.0.2.1", 2, 5*time.Second)

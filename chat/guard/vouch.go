@@ -26,14 +26,14 @@ func (v *vouchers) take(id string, now, every time.Duration) bool {
 			}
 		}
 		if len(*v) >= maxCounted {
-			return false // so many guests have vouched that this is no way to tell good from bad
+			return false // so many guests have vouched that this no longer tells good from bad
 		}
 	}
 	(*v)[id] = now
 	return true
 }
 
-// shared reports whether somebody who is connected from a network vouches for it.
+// shared reports whether a user who is connected from a network vouches for it.
 func (g *Guard) shared(ctx context.Context, network netip.Prefix) bool {
 	var guests []string
 	for _, id := range g.wellBehaved(g.cfg.UsersAt(network, maxAsked)) {

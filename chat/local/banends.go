@@ -8,7 +8,7 @@ import (
 )
 
 // banEnds are the ends of bans, a heap with the earliest one first. A ban that was replaced or
-// lifted stays until it is met, or until most are such.
+// lifted stays until it is reached, or until most entries are stale.
 type banEnds []banEnd
 
 type banEnd struct {
@@ -47,7 +47,8 @@ func (b *Bans) endsSo(e banEnd) bool {
 	return known && one.Until == e.until
 }
 
-// Ended returns at most limit bans that ended more than so many ms ago, the earliest first.
+// Ended returns at most limit bans that ended more than the given number of ms ago, the
+// earliest first.
 func (b *Bans) Ended(limit int, ago int64) (ended []chat.Ban) {
 	then := b.cfg.Now() - ago
 	b.mu.Lock()

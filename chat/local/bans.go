@@ -13,8 +13,8 @@ import (
 	"github.com/hawser-ws/hawser/server/rate"
 )
 
-// Bans is a chat.Bans of one process, in memory. An engine that stores bans uses it for what it
-// has stored.
+// Bans is a chat.Bans of one process, in memory. An engine that stores bans uses it to hold them
+// in memory.
 type Bans struct {
 	cfg BansConfig
 
@@ -24,22 +24,22 @@ type Bans struct {
 	// Guarded by mu.
 	users    map[string]chat.Ban
 	networks map[netip.Prefix]chat.Ban
-	lengths  [2][129]int // how many networks have so many bits, of IPv4 and IPv6
+	lengths  [2][129]int // how many networks have each number of bits, for IPv4 and IPv6
 	ends     banEnds
 }
 
-// BansConfig says where Bans belong.
+// BansConfig configures Bans.
 type BansConfig struct {
 	Now    func() int64   // the service's time, in ms since 1970
 	Banned func(chat.Ban) // called for each new ban
 
-	// Sessions of which those of a banned user end; nil: the engine ends them itself.
+	// Sessions whose sessions of a banned user end; nil: the engine ends them itself.
 	Sessions *Sessions
 
-	Max int // how many there may be; default: chat.MaxBans
+	Max int // the maximum number of bans; default: chat.MaxBans
 }
 
-// NewBans returns Bans with those that are saved.
+// NewBans returns Bans that hold the saved ones.
 func NewBans(cfg BansConfig, saved []chat.Ban) *Bans {
 	cfg.Max = cmp.Or(cfg.Max, chat.MaxBans)
 	b := &Bans{cfg: cfg, users: make(map[string]chat.Ban), networks: make(map[netip.Prefix]chat.Ban)}
@@ -47,7 +47,7 @@ func NewBans(cfg BansConfig, saved []chat.Ban) *Bans {
 	return b
 }
 
-// Restore adds bans that are saved. It tells nobody.
+// Restore adds saved bans, without announcing them.
 func (b *Bans) Restore(saved []chat.Ban) {
 	for _, one := range saved {
 		b.put(one)
@@ -71,16 +71,16 @@ func (b *Bans) Ban(ctx context.Context, one chat.Ban) error {
 }
 
 const (
-	// someEnded is how many bans are forgotten with each new one that ended long ago, so that
+	// someEnded is how many bans that ended long ago are forgotten with each new ban, so that
 	// they become fewer.
 	someEnded = 4
 
-	// manyEnded is how many that ended are forgotten for a ban for which there is no room.
+	// manyEnded is how many ended bans are forgotten if there is no room for a new one.
 	manyEnded = 64
 )
 
-// Room is how many bans there may be when one is added: those that are given by hand have
-// chat.ReservedBans places to themselves.
+// Room is how many bans there may be when one is added: chat.ReservedBans places are reserved for
+// bans by administrators.
 func (b *Bans) Room(one *chat.Ban) int {
 	if one.Strike > 0 {
 		return b.cfg.Max - b.cfg.Max/(chat.MaxBans/chat.ReservedBans)
@@ -88,8 +88,8 @@ func (b *Bans) Room(one *chat.Ban) int {
 	return b.cfg.Max
 }
 
-// Admit reports what speaks against a ban, and which ended ones are to be forgotten with it. The
-// caller does that, in what it stores, then here (Forget).
+// Admit returns an error if a ban cannot be added, and the ended ones that must be forgotten with
+// it. The caller forgets them first in its store, then here (Forget).
 func (b *Bans) Admit(one *chat.Ban) (forget []chat.Ban, err error) {
 	if err := one.Check(); err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (b *Bans) Admit(one *chat.Ban) (forget []chat.Ban, err error) {
 // Spare returns some bans that ended, and can be forgotten if there is no room.
 func (b *Bans) Spare() []chat.Ban { return b.Ended(manyEnded, 0) }
 
-// Apply puts a ban in force, ends the sessions of a banned user, and tells of it. It does not
+// Apply puts a ban in force, ends the sessions of a banned user, and announces it. It does not
 // block.
 func (b *Bans) Apply(one chat.Ban) {
 	b.put(one)
@@ -174,7 +174,7 @@ func (b *Bans) Forget(one *chat.Ban) {
 	}
 }
 
-// drop removes a ban that is there. Called with mu held.
+// drop removes an existing ban. Called with mu held.
 func (b *Bans) drop(one *chat.Ban) {
 	if one.UserID != "" {
 		delete(b.users, one.UserID)

@@ -53,7 +53,7 @@ func TestBansMakeRoom(t *testing.T) {
 	}
 }
 
-// Ended finds what a look at all bans finds, whatever was replaced and lifted.
+// Ended finds the same as a scan of all bans, whatever was replaced and lifted.
 func TestBansEnded(t *testing.T) {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)

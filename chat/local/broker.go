@@ -9,8 +9,8 @@ import (
 )
 
 // Broker is a chat.Broker between the hubs of one process. The engine must call Publish for
-// each change, in order within a conversation, after it has told the sender, and Renamed for
-// each user that it has stored.
+// each change, in order within a conversation, after it has answered the sender, and Renamed
+// for each user that it has stored.
 type Broker struct {
 	log      Tails
 	presence *Presence
@@ -36,7 +36,7 @@ func NewBroker(log Tails, users Users) *Broker {
 	return b
 }
 
-// Presence is who the nodes say is connected.
+// Presence holds the users that the nodes report as connected.
 func (b *Broker) Presence() *Presence { return b.presence }
 
 type node struct {
@@ -75,9 +75,9 @@ func (b *Broker) Lost(c chat.Conversation, now chat.Tail) {
 	}
 }
 
-// Renamed tells the nodes at which a user is connected what the user is called now, and
-// those that subscribe to a room in which the user is, if that is new. It is not called
-// for one user twice at a time.
+// Renamed tells the nodes at which a user is connected the user's current name and, if it is
+// new, also those that subscribe to a room the user is in. It is not called for one user
+// twice at a time.
 func (b *Broker) Renamed(u chat.User) {
 	b.presence.Renamed(u)
 	b.toFollowers(u.ID, func(r chat.Receiver) { r.Renamed(u) })
@@ -93,7 +93,7 @@ func (b *Broker) Here(room string, ev chat.PresenceEvent) {
 }
 
 // Member tells the nodes at which a user is connected that they have become a member of a
-// room, or are one no longer.
+// room, or no longer are one.
 func (b *Broker) Member(userID, room string, joined bool) {
 	b.toFollowers(userID, func(r chat.Receiver) { r.Member(userID, room, joined) })
 }

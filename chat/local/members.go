@@ -25,8 +25,8 @@ type Members struct {
 	users map[string]*btree.Map[string, int64] // by room: since when which user is a member
 }
 
-// NewMembers returns Members that report changes to tell, one after the other, ask may whether a
-// user may be a member of anything, and take their time from now, in ms since 1970.
+// NewMembers returns Members that report changes to tell, one after the other. may says whether
+// a user may be a member of any room; now is the time, in ms since 1970.
 func NewMembers(tell func(userID, room string, joined bool), may func(context.Context, string) error, now func() int64) *Members {
 	return &Members{
 		tell: tell, may: may, now: now,
@@ -43,7 +43,7 @@ func (m *Members) Join(ctx context.Context, room, userID string) (changed bool, 
 	if !m.join(room, userID) {
 		return false, nil
 	}
-	if err := m.may(ctx, userID); err != nil { // who lost that right meanwhile may have left all rooms before
+	if err := m.may(ctx, userID); err != nil { // a user who lost that right meanwhile may have left all rooms before
 		m.leave(room, userID)
 		return false, err
 	}

@@ -29,13 +29,13 @@ type Presence struct {
 
 	mu sync.Mutex
 	// Guarded by mu. Events are sent with it held, so that they arrive in the right order.
-	people map[string]*person // by id, those who are connected
-	rooms  map[string]*room   // by name, those that somebody is in
+	people map[string]*person // by id, the connected users
+	rooms  map[string]*room   // by name, the rooms with users in them
 }
 
 // person is a user who is connected.
 type person struct {
-	user        chat.User // but for the id, not known before the directory was read
+	user        chat.User // except for the id, not known before the directory was read
 	known       bool
 	connections int
 	in          []*room // one for each connection in a room: the same room may stand here twice
@@ -58,7 +58,7 @@ func newRoom(name string) *room {
 }
 
 // Connect counts a connection of a user, and returns the user. A Node of any broker may use
-// this and what follows, to do as chat.Node says.
+// this and the methods below to implement chat.Node.
 func (p *Presence) Connect(ctx context.Context, userID string) (chat.User, error) {
 	p.mu.Lock()
 	one := p.people[userID]
@@ -118,7 +118,7 @@ func (p *Presence) Enter(name, userID string) {
 		r.people.Set(one)
 		p.announcer.Here(r.name, chat.PresenceEvent{Kind: chat.Joined, User: one.user})
 	}
-	if n := len(one.in); n == cap(one.in) { // grow by little, not by doubling: users stay in their rooms for long
+	if n := len(one.in); n == cap(one.in) { // grow in small steps, not by doubling: users stay in their rooms for long
 		one.in = append(make([]*room, 0, n+n/8+2), one.in...)
 	}
 	one.in = append(one.in, r)
@@ -173,7 +173,7 @@ func (p *Presence) Renamed(u chat.User) {
 	}
 }
 
-// Forget has a user looked up again at the next Connect, because they were deleted.
+// Forget makes the next Connect look a user up again, because they were deleted.
 func (p *Presence) Forget(userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

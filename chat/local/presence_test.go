@@ -20,7 +20,7 @@ func (h *heard) Here(room string, ev chat.PresenceEvent) {
 	*h = append(*h, fmt.Sprint(ev.Kind, " ", ev.User.Name, " ", room))
 }
 
-// directory is Users that knows everybody.
+// directory is Users that know every user.
 type directory map[string]string
 
 func (d directory) User(_ context.Context, id string) (chat.User, error) {
@@ -39,8 +39,8 @@ func connect(t testing.TB, p *Presence, ids ...string) {
 	}
 }
 
-// A name that stays as it is is no event, and a new one is one event a room, however many
-// connections somebody has there.
+// An unchanged name is no event, and a new one is one event a room, however many connections
+// the user has there.
 func TestRename(t *testing.T) {
 	var h heard
 	p := NewPresence(&h, directory{"u_ada": "Ada"})
@@ -70,13 +70,13 @@ func TestDisconnectLeaves(t *testing.T) {
 	if diff := cmp.Diff(heard{"joined Ada lobby", "left Ada lobby"}, h); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	p.Leave("lobby", "u_ada") // somebody who is gone
+	p.Leave("lobby", "u_ada") // a user who is gone
 	if len(p.people)+len(p.rooms) > 0 {
 		t.Errorf("%d people and %d rooms are left", len(p.people), len(p.rooms))
 	}
 }
 
-// crowd is a Presence of people of whom each is in some rooms, with size others.
+// crowd is a Presence of people; each is in some rooms with size others.
 func crowd(t testing.TB, people, rooms, size int) *Presence {
 	p := NewPresence(NewBroker(nil, nil), directory{})
 	for i := range people {
@@ -90,7 +90,7 @@ func crowd(t testing.TB, people, rooms, size int) *Presence {
 	return p
 }
 
-// A new name that comes while the directory is being read is newer than what was read.
+// A new name that arrives while the directory is being read is newer than the result.
 func TestRenamedWhileConnecting(t *testing.T) {
 	var h heard
 	var p *Presence

@@ -41,8 +41,8 @@ func (s *Sessions) Rejoin(ids []string) (known []bool) {
 	return known
 }
 
-// Inherit begins to end what has been without a connection for too long. Sessions that nobody has
-// rejoined are without one from now on.
+// Inherit starts ending sessions that have been without a connection for too long. Sessions that
+// no connection has rejoined count as without one from now on.
 func (s *Sessions) Inherit() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -29,13 +29,13 @@ type SessionsConfig struct {
 	// user cannot begin another session until it has returned.
 	Last func(userID string)
 
-	// Save, if there is one, is told each new state of a session, and with dead that there
-	// is no such session any more. It is called with a lock held: it must not block or call
-	// the Sessions. It may keep the session's Features, which nobody changes.
+	// Save, if set, is called with each new state of a session; dead says that the session no
+	// longer exists. It is called with a lock held: it must not block or call the Sessions. It
+	// may keep the session's Features, which are never changed.
 	Save func(s *SavedSession, dead bool)
 }
 
-// SavedSession is what an engine stores of a session. With Open above 0, the session had
+// SavedSession is what an engine stores about a session. With Open above 0, the session had
 // connections when the process that saved it ended.
 type SavedSession struct {
 	chat.Session
@@ -51,7 +51,7 @@ type Sessions struct {
 	byID   map[string]*SavedSession
 	byUser map[string][]*SavedSession
 	lost   []*SavedSession // connections of them may have ended with the other process; nil after Inherit
-	idle   []idleSession   // in the order in which they expire, but for those that were used again
+	idle   []idleSession   // in the order in which they expire, except those that were used again
 	stop   func() bool     // of the timer that looks for expired ones; nil: it does not run
 	closed bool
 
@@ -71,8 +71,8 @@ type idleSession struct {
 // sweepEvery is how often expired sessions are looked for.
 const sweepEvery = time.Minute
 
-// NewSessions returns Sessions that hold what was saved, none of which has a connection.
-// Connections of which nobody saved the end are taken to have ended now.
+// NewSessions returns Sessions that hold the saved ones, none of which has a connection.
+// Connections whose end was not saved count as ended now.
 func NewSessions(cfg SessionsConfig, saved []SavedSession) *Sessions {
 	if cfg.Clock == nil {
 		cfg.Clock = chat.SystemClock()
@@ -129,9 +129,9 @@ func (s *Sessions) Begin(ctx context.Context, session chat.Session) error {
 	}
 }
 
-// begin begins a session, unless the memberships that end with the user's last one are just
-// ending: then it returns what is closed when they have. ended is the session that has given
-// way, or "".
+// begin begins a session, unless the memberships that end with the user's last one are ending
+// right now: then it returns a channel that is closed when they have ended. ended is the session
+// that was ended to make room, or "".
 func (s *Sessions) begin(session *chat.Session) (left <-chan struct{}, ended string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -262,8 +262,8 @@ func (s *Sessions) end(userID, id string, why chat.Ending) (n int, left <-chan s
 	return n, left
 }
 
-// Absent has Last called for those of the users who have no session, and returns when that is
-// done. An engine calls it for users of whom it may not have been done before a process ended.
+// Absent calls Last for those of the users who have no session, and returns when that is done.
+// An engine calls it for users for whom a process may have ended before it could do so.
 func (s *Sessions) Absent(users []string) {
 	s.mu.Lock()
 	var absent []string
@@ -307,9 +307,9 @@ func (s *Sessions) remove(one *SavedSession) (last bool) {
 	return true
 }
 
-// last has Last called for users, one after the other. Called with mu held, so that none of
-// them begins a session before. What it returns is closed when Last was called for all. After
-// Close, it is not called.
+// last calls Last for users, one after the other, on another goroutine. Called with mu held, so
+// that none of them begins a session before. The channel that it returns is closed when Last has
+// returned for all. After Close, Last is not called.
 func (s *Sessions) last(users ...string) <-chan struct{} {
 	over := make(chan struct{})
 	if s.closed {
@@ -349,7 +349,7 @@ func cloned(from chat.Origin) chat.Origin {
 	return chat.Origin{Address: strings.Clone(from.Address), Device: strings.Clone(from.Device)}
 }
 
-// arm has sweep run in a while if there is anything to find. Called with mu held.
+// arm schedules sweep if there is anything to find. Called with mu held.
 func (s *Sessions) arm() {
 	if s.stop == nil && len(s.idle) > 0 && !s.closed {
 		s.stop = s.cfg.Clock.AfterFunc(sweepEvery, func() {

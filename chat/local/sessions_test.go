@@ -49,7 +49,7 @@ func begin(t *testing.T, s *Sessions, id, user string) {
 	}
 }
 
-// Sessions without a connection expire while nobody asks for them, and no others. Those that had
+// Sessions without a connection expire without being asked for, and no others do. Those that had
 // connections when the process ended live on from when they are loaded.
 func TestSessionsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -139,7 +139,7 @@ func TestBeginWaitsForLast(t *testing.T) {
 	})
 }
 
-// Absent is about users without a session only, each once.
+// Absent calls Last only for users without a session, once each.
 func TestAbsent(t *testing.T) {
 	var l lasts
 	s := newSessions(l.add)
@@ -149,7 +149,7 @@ func TestAbsent(t *testing.T) {
 	l.want(t, "u_ada", "u_zoe")
 }
 
-// What belongs to the caller is not kept.
+// Nothing that belongs to the caller is kept.
 func TestSessionsKeepNothing(t *testing.T) {
 	s := newSessions(func(string) {})
 	defer s.Close()

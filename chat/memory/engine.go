@@ -241,7 +241,7 @@ func (e *Engine) ChangeUser(ctx context.Context, id string, c chat.UserChange) (
 	})
 }
 
-// putUser stores what next makes of a user, and tells the nodes.
+// putUser stores next's result for a user, and tells the nodes.
 func (e *Engine) putUser(ctx context.Context, id string, next func(before chat.User, known bool) (chat.User, error)) (chat.User, error) {
 	e.appending.Lock()
 	defer e.appending.Unlock()
