@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// silent is a chat.Receiver that forgets.
+// silent is a chat.Receiver that ignores everything.
 type silent struct{}
 
 func (silent) Deliver(chat.Conversation, *chat.Change) {}

@@ -10,9 +10,9 @@
 // without them, changes only arrive later, at the next probe.
 //
 // A store that fails over to a copy may lose its last changes and give out their numbers again.
-// So each position has the tag of its change, which is compared. If it is another one, the Source
-// begins a new epoch of that conversation ([Source].Check), so that nobody takes one history for
-// the other.
+// So each position has the tag of its change, which is compared. If the tag differs, the Source
+// begins a new epoch of that conversation ([Source].Check), so that no client confuses the two
+// histories.
 //
 // What an engine does with it:
 //
@@ -26,8 +26,8 @@
 //
 // # Private conversations
 //
-// A node follows users, and cannot know with whom they will talk next. So each user has an
-// inbox of hints, and an append to a private conversation takes these steps:
+// A node follows users, and cannot know whom they will talk to next. So each user has an inbox of
+// hints, and an append to a private conversation takes these steps:
 //
 //	1  read the conversation's Tail
 //	2  put a Hint with that tail into the inboxes of both users
@@ -41,12 +41,12 @@
 //
 // # Work
 //
-// Whatever the number of conversations, a fixed number of goroutines read (Config.Readers), and
-// one probes. A reader takes one page of a conversation at a time, so that a busy conversation
-// does not delay the others. A probe asks for the tails of all conversations, in batches. What
-// cannot be read is tried again after one probe, then after two, four, and so on up to 32; and at
-// the next one if Node.Probe was called, or something else can be read that could not. While the
-// whole source fails, only the probe itself asks, just as rarely.
+// A fixed number of goroutines read (Config.Readers), and one probes, however many conversations
+// there are. A reader takes one page of a conversation at a time, so that a busy conversation
+// does not delay the others. A probe asks for the tails of all conversations, in batches. A
+// conversation or inbox that cannot be read is tried again after one probe, then after two, four,
+// and so on up to 32. It is tried at the next probe if Node.Probe was called, or if another one
+// can be read again. While the whole source fails, only the probe itself asks, just as rarely.
 //
 // The package must never know how changes are stored, or who sends the doorbells.
 //

@@ -8,7 +8,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// follower is a conversation whose changes the receiver is given.
+// follower is a conversation whose changes go to the receiver.
 type follower struct {
 	task
 	node *Node
@@ -22,21 +22,21 @@ type follower struct {
 	epoch   string
 	last    uint64 // the position: the number of the last change that was given
 	tag     uint32 // of that change
-	suspect bool   // its history may be another one
+	suspect bool   // its history may have been replaced
 
-	// telling is held while the receiver is told anything of the conversation, or somebody at its
-	// side the result of an append: so that what they hear of epochs has one order. It is taken
-	// before Node.mu.
+	// telling is held while the receiver is told anything about the conversation, or a caller on
+	// its side gets the result of an append, so that both hear of epochs in the same order. It is
+	// taken before Node.mu.
 	telling sync.Mutex
 
 	// Guarded by Node.mu.
-	known chat.Tail // the position, or the one that is about to be told; where the follower is superseded, told
-	told  chat.Tail // the last result that was of a later epoch than the position
+	known chat.Tail // the position, or the one that is about to be told; if the follower is superseded, that of told
+	told  chat.Tail // the last result of a later epoch than the position
 }
 
-// follower finds or makes the one of a conversation, with mu held if there is no error. If
-// an earlier one is still being read, it waits for its end: what that one gives the
-// receiver must not mix with what the new one does.
+// follower finds or makes the follower of a conversation, with mu held if there is no error. If
+// an earlier one is still being read, it waits for its end: the deliveries of the two must not
+// mix.
 func (n *Node) follower(ctx context.Context, c chat.Conversation) (*follower, error) {
 	n.mu.Lock()
 	for {
@@ -86,13 +86,12 @@ func (f *follower) know() {
 	}
 }
 
-// superseded reports whether somebody at the receiver's side has been told of a later epoch than
-// the follower is in: the receiver must be given nothing more before it is told that, too. Called
-// with mu held.
+// superseded reports whether a result has announced a later epoch than the follower is in: the
+// receiver must get nothing more before it is told of that epoch, too. Called with mu held.
 func (f *follower) superseded() bool { return f.node.source.Later(f.told.Epoch, f.epoch) }
 
-// hush waits until nobody is telling the receiver anything of the conversation, and keeps it so
-// until f.telling is unlocked. Called with mu held, which it may release meanwhile.
+// hush waits until the receiver is not being told anything about the conversation, and keeps it
+// so until f.telling is unlocked. Called with mu held, which it may release meanwhile.
 func (n *Node) hush(f *follower) {
 	if !f.telling.TryLock() {
 		n.mu.Unlock()
@@ -101,9 +100,9 @@ func (n *Node) hush(f *follower) {
 	}
 }
 
-// deliver gives the receiver the change after the position. It reports whether it has: not if
-// nobody wants it any more, or the follower is superseded. Called with mu held, which it releases
-// meanwhile, by the goroutine that reads the follower.
+// deliver gives the receiver the change after the position. It reports false, and delivers
+// nothing, if the change is no longer wanted or the follower is superseded. Called by the
+// goroutine that reads the follower, with mu held, which it releases meanwhile.
 func (n *Node) deliver(f *follower, ch *chat.Change) bool {
 	n.hush(f)
 	defer f.telling.Unlock()
@@ -118,8 +117,7 @@ func (n *Node) deliver(f *follower, ch *chat.Change) bool {
 	return true
 }
 
-// wanted reports whether the receiver is to be given a conversation's changes. Called with mu
-// held.
+// wanted reports whether the receiver must get a conversation's changes. Called with mu held.
 func (n *Node) wanted(f *follower) bool {
 	if f.subscribed {
 		return true
@@ -142,8 +140,8 @@ func (n *Node) drop(f *follower) {
 	n.forget(&f.task)
 }
 
-// read implements reading. It reads the change at the position again: one with another tag there
-// is of another history, which has as many changes or more.
+// read implements reading. It reads the change at the position again: if that has another tag,
+// the history is another one with as many changes or more.
 func (f *follower) read(ctx context.Context) (more bool, err error) {
 	n := f.node
 	if f.isSuperseded() {
@@ -167,7 +165,7 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if len(changes) == 0 && after < f.last { // not even the one at the position is there
+	if len(changes) == 0 && after < f.last { // not even the change at the position exists
 		t, err := n.tail(ctx, f.c)
 		if err != nil || f.continues(t) {
 			return false, err
@@ -187,7 +185,7 @@ func (f *follower) read(ctx context.Context) (more bool, err error) {
 		delivered := n.deliver(f, ch)
 		n.mu.Unlock()
 		if !delivered {
-			return true, nil // if anybody still wants it
+			return true, nil // if it is still wanted
 		}
 	}
 	return more, nil
@@ -199,17 +197,17 @@ func (f *follower) isSuperseded() bool {
 	return f.superseded()
 }
 
-// continues reports whether a tail may be of the history that the position is in.
+// continues reports whether a tail may belong to the history that the position is in.
 func (f *follower) continues(t chat.Tail) bool {
 	return t.Epoch == f.epoch && (t.Change > f.last || t.Change == f.last && sameTag(t.Tag, f.tag))
 }
 
-// sameTag compares tags. That of a damaged change is not known.
+// sameTag compares tags. The tag of a damaged change is not known.
 func sameTag(a, b uint32) bool { return a == b || a == 0 || b == 0 }
 
-// lose goes on from another position, and says so; the source says from which. There is a gap if
-// changes that were not read yet have been dropped. Otherwise the source may find that nothing
-// was lost: what was read came from an earlier time than what was read before it.
+// lose continues from another position, which the source determines, and tells the receiver.
+// There is a gap if changes that were not read yet have been dropped. Otherwise the source may
+// find that nothing was lost: the last read returned an earlier state than the one before.
 func (f *follower) lose(ctx context.Context, gap bool) (more bool, err error) {
 	n := f.node
 	n.mu.Lock()

@@ -7,8 +7,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// inbox is a person who is followed. Reading it finds the private conversations that may have
-// changes: their followers read those.
+// inbox is the inbox of a followed user. Reading it finds the private conversations that may have
+// changes, whose followers then read them.
 //
 //	new --read: the recent hints--> started --read: one hint after the other--> started
 //	                                        --a hint is missing---------------> new
@@ -43,8 +43,9 @@ func (b *inbox) read(ctx context.Context) (more bool, err error) {
 	}
 	for _, h := range hints {
 		if h.Before != b.last {
-			// Either this node could not read for longer than hints live, and what they pointed
-			// to is stored: the person finds it in the history. Or the store has lost hints.
+			// Either this node could not read for longer than hints live, and the changes that
+			// they pointed to are stored: the user finds them in the history. Or the store has
+			// lost hints.
 			b.restart()
 			return true, nil
 		}
@@ -56,9 +57,9 @@ func (b *inbox) read(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// start finds the place from which hints are read. What was appended before is not the
-// receiver's; but of a conversation that has a recent hint, the change may be yet to come. If the
-// person has been followed before, and hints were missed, what came after the recent ones is.
+// start finds the place from which hints are read. Earlier changes are not for the receiver; but
+// if a conversation has a recent hint, its change may still be coming. If the user was followed
+// before, and hints were missed, the changes after the recent hints are for the receiver.
 func (b *inbox) start(ctx context.Context) error {
 	n := b.node
 	recent, last, err := n.source.Recent(ctx, b.user)
@@ -94,7 +95,7 @@ func (b *inbox) start(ctx context.Context) error {
 	return nil
 }
 
-// oldest leaves the oldest hint of each conversation.
+// oldest keeps the oldest hint of each conversation.
 func oldest(hints []Hint) (first []Hint) {
 	seen := make(map[chat.Conversation]bool)
 	for _, h := range hints {
@@ -106,9 +107,9 @@ func oldest(hints []Hint) (first []Hint) {
 	return first
 }
 
-// point has the conversation of a hint read. If it is not followed yet, that begins at a
-// position that is for this person; or at the hint's, if the other person is followed, too:
-// then this hint may be one that their inbox was not read for yet.
+// point schedules the conversation of a hint for reading. If it is not followed yet, reading
+// begins at a position that is right for this user; or at the hint's, if the other user is
+// followed, too: then their inbox may not have been read up to this hint.
 func (b *inbox) point(ctx context.Context, h Hint, from chat.Tail) error {
 	n := b.node
 	f, err := n.follower(ctx, h.Conversation)
@@ -147,7 +148,7 @@ func (b *inbox) restart() {
 // settled reports whether every hint was read. Called with mu held.
 func (b *inbox) settled() bool { return b.started && b.state == atRest && !b.rung }
 
-// keep notes that a follower is there for the sake of this person. Called with mu held.
+// keep notes that a follower exists for the sake of this user. Called with mu held.
 func (b *inbox) keep(f *follower) {
 	if !slices.Contains(b.hinted, f) {
 		b.hinted = append(b.hinted, f)

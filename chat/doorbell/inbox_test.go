@@ -54,7 +54,7 @@ func TestFollow(t *testing.T) {
 	})
 }
 
-// Once the inbox of a person can be read, nothing of theirs is late because it could not be before.
+// Once a user's inbox can be read again, earlier failures delay nothing.
 func TestFollowAfterFailures(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -74,7 +74,7 @@ func TestFollowAfterFailures(t *testing.T) {
 	})
 }
 
-// An append whose hint was put before somebody was followed, and which ended after, is theirs.
+// An append is delivered to a user whose follow began between its hint and its end.
 func TestFollowDuringAppend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -88,7 +88,8 @@ func TestFollowDuringAppend(t *testing.T) {
 	})
 }
 
-// A person comes to a node on which the other one is, whose inbox was not read yet.
+// A user comes to a node where the other one is already followed, but whose inbox was not read
+// yet.
 func TestFollowBesideUnreadHint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -100,8 +101,8 @@ func TestFollowBesideUnreadHint(t *testing.T) {
 	})
 }
 
-// A subscription to a private conversation does not begin after what somebody is yet to hear
-// who is followed.
+// A subscription to a private conversation does not begin after changes that a followed user
+// has yet to receive.
 func TestSubscribeBesideUnreadHint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -115,8 +116,8 @@ func TestSubscribeBesideUnreadHint(t *testing.T) {
 	})
 }
 
-// When the person leaves for whom a conversation was found, it goes on for the other one; and
-// ends with them, so that it begins anew when they come back.
+// When the user for whom a conversation was found leaves, it goes on for the other one. It ends
+// with the last of them, so that it begins anew when they come back.
 func TestUnfollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -138,7 +139,7 @@ func TestUnfollow(t *testing.T) {
 	})
 }
 
-// A conversation is watched for as long as an append may be under way, and no longer. The next
+// A conversation is watched as long as an append may be under way, and no longer. The next
 // message is found by its hint.
 func TestHintsExpire(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -163,7 +164,7 @@ func TestHintsExpire(t *testing.T) {
 }
 
 // A node that could not read for longer than hints live, or whose source has lost an inbox,
-// goes on from there.
+// continues from there.
 func TestMissingHints(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -196,8 +197,9 @@ func TestMissingHints(t *testing.T) {
 	})
 }
 
-// A store that fails over loses a hint that a node has read, and other hints are put before the
-// node looks again: one whose number is lower, by the clock of another server, and one beyond.
+// A store that fails over loses a hint that a node has read, and other hints arrive before the
+// node looks again: one with a lower number, by the clock of another server, and one with a
+// higher number.
 func TestHintLostInFailover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -206,7 +208,7 @@ func TestHintLostInFailover(t *testing.T) {
 		l.say("u_ada", "u_bob", n)
 		e.want(t, "p:u_ada:u_bob 1")
 		l.leap(10)
-		n.Ring(l.hint("u_ada", "u_eve")) // whose append comes to nothing
+		n.Ring(l.hint("u_ada", "u_eve")) // whose append never happens
 		synctest.Wait()
 		l.loseHint("u_ada")
 		l.leap(5)

@@ -13,7 +13,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// ledger is what is stored, for tests.
+// ledger is a store for tests.
 type ledger struct {
 	mu      sync.Mutex
 	delay   time.Duration // of every call
@@ -32,7 +32,7 @@ type ledger struct {
 type book struct {
 	epoch       int
 	first, last uint64 // first is the oldest that is there
-	branch      uint64 // changes after this one were lost, and others have their numbers; 0: none
+	branch      uint64 // changes after this one were lost, and their numbers reused; 0: none
 	branches    uint32
 }
 
@@ -63,7 +63,7 @@ func (b *book) change(n uint64) chat.Change {
 	return chat.Change{Number: n, Seq: n, Tag: b.tag(n), Epoch: b.tail().Epoch}
 }
 
-// failOver loses the changes after one, whose numbers will be given out again.
+// failOver loses the changes after one; their numbers will be reused.
 func (l *ledger) failOver(c chat.Conversation, last uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -106,7 +106,7 @@ func (l *ledger) trim(c chat.Conversation, first uint64) {
 	l.book(c).first = first
 }
 
-// hint is what comes before an append to a private conversation.
+// hint does what precedes an append to a private conversation.
 func (l *ledger) hint(one, other string) chat.Conversation {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -146,7 +146,7 @@ func (l *ledger) loseHint(user string) {
 	l.inboxes[user] = l.inboxes[user][:len(l.inboxes[user])-1]
 }
 
-// leap has the next hints have numbers that are so much beyond the one before.
+// leap makes the numbers of the next hints jump ahead by that much.
 func (l *ledger) leap(n uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -179,7 +179,7 @@ func (l *ledger) repair() {
 	clear(l.broken)
 }
 
-// calls is how many calls were made whose names begin so.
+// calls is how many calls were made whose names have this prefix.
 func (l *ledger) calls(prefix string) (n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -191,7 +191,7 @@ func (l *ledger) calls(prefix string) (n int) {
 	return n
 }
 
-// slow has every call take its time.
+// slow makes every call slow.
 func (l *ledger) slow(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -360,7 +360,7 @@ func (e *ear) Ended(userID, sessionID string, why chat.Ending) {
 	e.hear(fmt.Sprint(userID, " ", sessionID, " ", why))
 }
 
-// take returns what was heard since it was called last.
+// take returns what was heard since its last call.
 func (e *ear) take() (heard []string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -368,7 +368,7 @@ func (e *ear) take() (heard []string) {
 	return heard
 }
 
-// so is what was heard so far.
+// so returns what was heard so far.
 func (e *ear) so() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -381,7 +381,7 @@ func (e *ear) sort() {
 	slices.Sort(e.heard)
 }
 
-// pause has the next delivery wait until goOn.
+// pause makes the next delivery wait until goOn.
 func (e *ear) pause() {
 	e.mu.Lock()
 	defer e.mu.Unlock()

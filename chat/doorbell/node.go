@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Config is how a node reads. The zero value is good.
+// Config configures a Node. The zero value means the defaults.
 type Config struct {
 	Clock chat.Clock   // of the probes; default: chat.SystemClock()
 	Log   *slog.Logger // default: slog.Default()
@@ -17,7 +17,7 @@ type Config struct {
 	Readers    int           // goroutines that read; default 4
 	Page       int           // changes or hints that one call reads; default 128
 	Batch      int           // conversations or users that one call of a probe asks for; default 512
-	ProbeEvery time.Duration // how late a change may be whose doorbell was lost; default 1 s
+	ProbeEvery time.Duration // how late a change may be if its doorbell was lost; default 1 s
 	Timeout    time.Duration // of one call of the Source; default 5 s
 	HintLife   time.Duration // how long an append may take from its first step to its last; default 30 s
 }
@@ -47,7 +47,7 @@ func (c *Config) setDefaults() {
 	}
 }
 
-// Node reads from a Source when a doorbell rings. It is what a chat.Node is made of.
+// Node reads from a Source when a doorbell rings. Engines build their chat.Node on it.
 type Node struct {
 	// Immutable.
 	cfg      Config
@@ -69,13 +69,13 @@ type Node struct {
 	talks     map[chat.Conversation]*follower // those of private conversations
 	ending    map[chat.Conversation]*follower // no longer wanted, but still being read
 	inboxes   map[string]*inbox               // by user id: those of the followed users
-	queue     []reading                       // what has to be read, in order
-	troubles  int                             // how much cannot be read at the moment
+	queue     []reading                       // followers and inboxes to read, in order
+	troubles  int                             // how many cannot be read at the moment
 	retry     bool                            // the next probe ends all pauses
 	detached  bool
 }
 
-// Attach begins a node of a receiver.
+// Attach makes a node for a receiver.
 func Attach(r chat.Receiver, s Source, cfg Config) *Node {
 	cfg.setDefaults()
 	n := &Node{
@@ -108,20 +108,21 @@ func (n *Node) Detach() {
 	defer n.telling.Unlock()
 }
 
-// Ring says that a conversation has changed, perhaps. It does not block.
+// Ring says that a conversation may have changed. It does not block.
 func (n *Node) Ring(c chat.Conversation) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ringFor(c)
 }
 
-// ringFor has a conversation read, or the inboxes that know where to begin. Called with mu held.
+// ringFor schedules a conversation for reading, or the inboxes that know where to begin. Called
+// with mu held.
 func (n *Node) ringFor(c chat.Conversation) {
 	if f := n.followers[c]; f != nil {
 		n.ring(f)
 		return
 	}
-	// Of a private conversation that is not followed yet there is a hint to be read.
+	// A private conversation that is not followed yet has a hint, which must be read.
 	if one, other, private := c.Users(); private {
 		for _, user := range []string{one, other} {
 			if b := n.inboxes[user]; b != nil {
@@ -131,11 +132,11 @@ func (n *Node) ringFor(c chat.Conversation) {
 	}
 }
 
-// Offer is a Ring that carries the change, and the tag of the change before it. If that is where
-// the receiver stands, it is given the change at once, by the caller's goroutine; otherwise the
-// conversation is read. From now on the change belongs to the receiver. Offer does not wait for
-// the Source, and changes of a conversation may be offered by any number of goroutines: if by
-// more than one at a time, they are read.
+// Offer is a Ring that carries the change, and the tag of the change before it. If the receiver is
+// at exactly that change, it gets the new one at once, on the caller's goroutine; otherwise the
+// conversation is read. From now on the change belongs to the receiver. Offer does not wait for the
+// Source, and any number of goroutines may offer changes of a conversation: if several do so at
+// once, the changes are read from the Source.
 func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -165,10 +166,10 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 	}
 }
 
-// Result calls tell, which tells somebody at the receiver's side where a change has been stored.
-// Meanwhile the receiver is told nothing of the conversation, and after that nothing of an earlier
-// epoch. If it has already been told of a later one, Result returns false instead: what was
-// appended is in a history that is over. tell must not call the node.
+// Result calls tell, which reports to the sender on the receiver's side where a change has been
+// stored. Meanwhile the receiver is told nothing about the conversation, and after that nothing
+// about an earlier epoch. If it has already been told of a later one, Result returns false instead:
+// the change is in a history that has ended. tell must not call the node.
 func (n *Node) Result(c chat.Conversation, at chat.Tail, tell func()) bool {
 	n.mu.Lock()
 	f := n.followers[c]
@@ -182,7 +183,7 @@ func (n *Node) Result(c chat.Conversation, at chat.Tail, tell func()) bool {
 	over := n.source.Later(f.known.Epoch, at.Epoch)
 	if n.source.Later(at.Epoch, f.known.Epoch) {
 		f.told, f.known = at, at
-		n.ring(f) // to be led there, too
+		n.ring(f) // to move there, too
 	}
 	n.mu.Unlock()
 	if !over {
@@ -191,7 +192,7 @@ func (n *Node) Result(c chat.Conversation, at chat.Tail, tell func()) bool {
 	return !over
 }
 
-// Result is Node.Result for all nodes whose side it is: those of the process that appends.
+// Result is Node.Result for all nodes on the sender's side: those of the process that appends.
 func Result(nodes []*Node, c chat.Conversation, at chat.Tail, tell func()) (told bool) {
 	if len(nodes) == 0 {
 		tell()
@@ -200,7 +201,8 @@ func Result(nodes []*Node, c chat.Conversation, at chat.Tail, tell func()) (told
 	return nodes[0].Result(c, at, func() { told = Result(nodes[1:], c, at, tell) }) && told
 }
 
-// Probe has everything looked at soon, and what could not be read is tried again. It does not block.
+// Probe makes the node check everything soon, and try again what could not be read. It does not
+// block.
 func (n *Node) Probe() {
 	n.mu.Lock()
 	n.retry = true
@@ -256,19 +258,19 @@ func (n *Node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, e
 			return tail, err
 		case ready || !f.ready:
 			f.subscribed = false
-			if n.wanted(f) { // for the sake of a person, whose inbox may have a hint to it
+			if n.wanted(f) { // for the sake of a user, whose inbox may have a hint to it
 				n.place(f, from)
 			}
 			f.subscribed = true
 			n.place(f, tail)
 			return tail, nil
 		}
-		// Somebody else has given it a position meanwhile, which may be after this tail.
+		// Another goroutine has given it a position meanwhile, which may be after this tail.
 	}
 }
 
-// end reads the tail of a conversation; and if it is private, from where it must be read for
-// the sake of those who are followed.
+// end reads the tail of a conversation; if it is private, also the position from which it must be
+// read for the followed users.
 func (n *Node) end(ctx context.Context, c chat.Conversation) (tail, from chat.Tail, err error) {
 	if tail, err = n.tail(ctx, c); err != nil {
 		return tail, tail, err
@@ -300,10 +302,10 @@ func (n *Node) Unsubscribe(c chat.Conversation) {
 	n.release(f)
 }
 
-// Follow has the receiver given the changes of a user's private conversations that are
-// appended from now on, each once, also if it follows both people. It ends with as many calls
-// of Unfollow, whatever Follow returned: with an error, changes may be missing until the
-// Source can be read again.
+// Follow delivers to the receiver the changes of a user's private conversations that are appended
+// from now on, each once, even if it follows both people. It ends after as many calls of Unfollow,
+// whatever Follow returned: with an error, changes may be missing until the Source can be read
+// again.
 func (n *Node) Follow(ctx context.Context, userID string) error {
 	n.mu.Lock()
 	b := n.inboxes[userID]
@@ -318,7 +320,7 @@ func (n *Node) Follow(ctx context.Context, userID string) error {
 			n.mu.Unlock()
 			return err
 		}
-		if b.over == nil { // somebody else has begun
+		if b.over == nil { // another goroutine has begun
 			b.over = make(chan struct{})
 		}
 		over := b.over
@@ -377,8 +379,8 @@ func (n *Node) tail(ctx context.Context, c chat.Conversation) (tail chat.Tail, e
 	return tail, err
 }
 
-// Position is where the receiver stands in a conversation, or is about to be led: only the
-// number, the tag and the epoch. It is zero if the node has no position there.
+// Position is the receiver's place in a conversation, or the place that it is about to move to:
+// only the number, the tag and the epoch. It is zero if the node has no position there.
 func (n *Node) Position(c chat.Conversation) chat.Tail {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -51,7 +51,7 @@ func (e *ear) want(t *testing.T, want ...string) {
 	}
 }
 
-// A doorbell has a change read at once. Doubled ones, and those for nothing, do no harm.
+// A doorbell causes a change to be read at once. Doubled and needless ones do no harm.
 func TestRing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -70,8 +70,8 @@ func TestRing(t *testing.T) {
 	})
 }
 
-// A doorbell that rings while the conversation is being read, or before its position is known,
-// is not forgotten, and is not answered too early.
+// A doorbell that rings while the conversation is being read, or before its position is known, is
+// not forgotten, and is not acted on too early.
 func TestRingDuringReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -96,7 +96,7 @@ func TestRingDuringReading(t *testing.T) {
 	})
 }
 
-// A probe that sees a tail from before what was read meanwhile finds out that nothing is lost.
+// A probe that sees an older tail than what was read meanwhile finds out that nothing is lost.
 func TestOldTail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -112,7 +112,7 @@ func TestOldTail(t *testing.T) {
 	})
 }
 
-// Without any doorbell, changes come with the next probe, in however many batches.
+// Without any doorbell, changes come with the next probe, however many batches it takes.
 func TestLostDoorbells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -133,13 +133,13 @@ func TestLostDoorbells(t *testing.T) {
 		l.append(lobby, 1)
 		subscribe(t, n, lobby)
 		l.append(lobby, 1)
-		n.Probe() // as after a cut: without waiting for the time
+		n.Probe() // as after a lost connection: without waiting for the time
 		e.want(t, "r:lobby 2")
 	})
 }
 
-// When a conversation has another epoch, or changes have gone, the receiver is told once, and
-// is given what comes after that; whether a doorbell or a probe brings it to light.
+// When a conversation has another epoch, or changes are gone, the receiver is told once and gets
+// the changes that follow, whether a doorbell or a probe reveals it.
 func TestLost(t *testing.T) {
 	for name, notice := range map[string]func(*Node){
 		"by a doorbell": func(n *Node) { n.Ring(lobby) },
@@ -152,7 +152,7 @@ func TestLost(t *testing.T) {
 				l.append(lobby, 5)
 				subscribe(t, n, lobby)
 				l.forget(lobby)
-				l.append(lobby, 9) // so many that the old position is one, again
+				l.append(lobby, 9) // so many that the old position exists again
 				notice(n)
 				e.want(t, "lost r:lobby 9 e2")
 				l.append(lobby, 1)
@@ -166,7 +166,7 @@ func TestLost(t *testing.T) {
 				notice(n)
 				e.want(t, "r:lobby 14")
 				l.forget(lobby)
-				time.Sleep(time.Second) // there is nothing in it, which only a probe can notice
+				time.Sleep(time.Second) // it is empty, which only a probe can notice
 				e.want(t, "lost r:lobby 0 e3")
 				time.Sleep(time.Minute)
 				e.want(t)
@@ -175,8 +175,8 @@ func TestLost(t *testing.T) {
 	}
 }
 
-// A conversation that cannot be read is tried again, ever more rarely, and does not hold up
-// the others.
+// A conversation that cannot be read is tried again, ever more rarely, and does not delay the
+// others.
 func TestDamagedConversation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -196,7 +196,7 @@ func TestDamagedConversation(t *testing.T) {
 		if got := len(e.take()); got != 127 {
 			t.Errorf("%d changes of the other conversation, want 127", got)
 		}
-		// After 1, 2, 4, 8, 16, 32, 32, and 32 probes more.
+		// After 1, 2, 4, 8, 16, 32, 32, and 32 more probes.
 		if got := l.calls("Changes " + string(lobby)); got < 7 || got > 9 {
 			t.Errorf("%d attempts in 127 s", got)
 		}
@@ -213,8 +213,8 @@ func TestDamagedConversation(t *testing.T) {
 	})
 }
 
-// What could not be read many times is tried again as soon as the connection has been made anew, or
-// at the next probe after something else could be read again.
+// A conversation that could not be read many times is tried again as soon as the connection has
+// been restored, or at the next probe after another one could be read again.
 func TestPausesEnd(t *testing.T) {
 	for name, wait := range map[string]func(l *ledger, n *Node){
 		"by a probe that is asked for": func(_ *ledger, n *Node) { n.Probe() },
@@ -246,7 +246,7 @@ func TestPausesEnd(t *testing.T) {
 	}
 }
 
-// levels is a log of which only the levels matter.
+// levels records only the levels of log lines.
 type levels struct{ bytes.Buffer }
 
 func (l *levels) logger() *slog.Logger {
@@ -296,8 +296,8 @@ func TestSourceAway(t *testing.T) {
 	})
 }
 
-// At most Readers goroutines read, and a conversation with much to read does not hold up
-// another one.
+// At most Readers goroutines read, and a conversation with much to read does not delay another
+// one.
 func TestBoundedReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -316,7 +316,7 @@ func TestBoundedReading(t *testing.T) {
 		l.append(lobby, 1)
 		n.Ring(lobby)
 		e.take()
-		time.Sleep(10 * time.Millisecond) // each of the others has been given another page
+		time.Sleep(10 * time.Millisecond) // each of the others has had another page read
 		heard := false
 		for _, text := range e.take() {
 			heard = heard || text == "r:lobby 1"
@@ -333,8 +333,8 @@ func TestBoundedReading(t *testing.T) {
 	})
 }
 
-// Unsubscribe does not block, not even while the receiver is given a change; and a new
-// subscription begins when the old one is over.
+// Unsubscribe does not block, not even while the receiver gets a change; and a new subscription
+// begins when the old one is over.
 func TestUnsubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -343,7 +343,7 @@ func TestUnsubscribe(t *testing.T) {
 		e.pause()
 		l.append(lobby, 3)
 		n.Ring(lobby)
-		synctest.Wait() // now it is given the first
+		synctest.Wait() // now it gets the first
 		n.Unsubscribe(lobby)
 		l.append(lobby, 1)
 		again := make(chan chat.Tail)
@@ -369,7 +369,7 @@ func TestUnsubscribe(t *testing.T) {
 	})
 }
 
-// When Detach returns, the receiver is not called any more, whatever was under way.
+// After Detach returns, the receiver is not called any more, whatever was under way.
 func TestDetach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -423,7 +423,7 @@ func TestContexts(t *testing.T) {
 	})
 }
 
-// Where the receiver is about to be led is known while it is given the change.
+// The receiver's next position is known while it gets the change.
 func TestPositionWhileReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -442,7 +442,7 @@ func TestPositionWhileReading(t *testing.T) {
 	})
 }
 
-// Nobody is told of another epoch before the source says that it is safe.
+// No receiver is told of another epoch before the source says that it is safe.
 func TestEpochIsChecked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()

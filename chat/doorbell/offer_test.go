@@ -9,8 +9,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A change that comes with its doorbell is given at once, and nothing is read for it. One that is
-// doubled is not given again; before one that is too early, what is missing is read.
+// A change that comes with its doorbell is delivered at once, and nothing is read for it. A
+// doubled one is not delivered again; before one that is too early, the missing ones are read.
 func TestOffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -36,7 +36,7 @@ func TestOffer(t *testing.T) {
 	})
 }
 
-// A change is not given while another goroutine gives one: it is read afterwards.
+// A change is not delivered while another goroutine delivers one: it is read afterwards.
 func TestOfferDuringDelivery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -63,7 +63,7 @@ func TestOfferDuringDelivery(t *testing.T) {
 	})
 }
 
-// Detach waits for what is being offered, and nothing is given after it.
+// Detach waits for running offers, and nothing is delivered after it.
 func TestOfferDetach(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -90,8 +90,9 @@ func TestOfferDetach(t *testing.T) {
 	})
 }
 
-// X05: a store has lost its last changes. However many others have their numbers since, and
-// whatever tells the node, the receiver is told once, and the conversation is in a new epoch.
+// X05: a store has lost its last changes. However many of their numbers have been reused since,
+// and however the node finds out, the receiver is told once, and the conversation is in a new
+// epoch.
 func TestX05Failover(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -149,7 +150,7 @@ func TestReplacedByShorter(t *testing.T) {
 	}
 }
 
-// Changes that were dropped because they are old are no reason for a new epoch.
+// Old changes that were dropped are no reason for a new epoch.
 func TestTrimmedKeepsEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -163,7 +164,7 @@ func TestTrimmedKeepsEpoch(t *testing.T) {
 	})
 }
 
-// A damaged change has no tag. What comes after it is given as after any other.
+// A damaged change has no tag. The changes after it are delivered as usual.
 func TestDamagedHasNoTag(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()

@@ -9,10 +9,10 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// maxRarer is how much rarer probes get while the source fails: one in two to this power.
+// maxRarer bounds how rare probes get while the source fails: one in two to this power.
 const maxRarer = 5
 
-// probes looks at everything from time to time, until the node is detached.
+// probes checks everything at intervals, until the node is detached.
 func (n *Node) probes() {
 	failures := 0
 	for {
@@ -43,8 +43,8 @@ func (n *Node) probes() {
 	}
 }
 
-// probe rings whatever has something that was not read, and lets what could not be read be
-// tried again, in time. An error says that the source does not answer.
+// probe rings everything with unread changes, and schedules retries of what could not be
+// read when they are due. An error says that the source does not answer.
 func (n *Node) probe() error {
 	n.mu.Lock()
 	var followers []*follower
@@ -107,12 +107,13 @@ func (n *Node) probeTails(batch []*follower) error {
 	return nil
 }
 
-// compare has a conversation read if its tail is not at the position. Called with mu held.
+// compare schedules a conversation for reading if its tail is not at the position. Called
+// with mu held.
 func (n *Node) compare(f *follower, t chat.Tail) {
 	switch {
 	case f.state != atRest || f.gone: // it is being read anyway
 	case !f.continues(t):
-		f.suspect = true // or the tail is older than what was read since: a reader finds out
+		f.suspect = true // or the tail is older than the last read: a reader finds out
 		n.ring(f)
 	case t.Change > f.last:
 		n.ring(f)
@@ -152,7 +153,8 @@ func (n *Node) probeInboxes(batch []*inbox) (answered int, err error) {
 	return answered, nil
 }
 
-// resume counts a probe for what could not be read, or ends all pauses. Called with mu held.
+// resume counts a probe for everything that could not be read, or ends all pauses. Called
+// with mu held.
 func (n *Node) resume() {
 	all := n.retry
 	n.retry = false
@@ -180,9 +182,8 @@ func (n *Node) resumeOne(r reading, atOnce bool) {
 	}
 }
 
-// expire ends the followers of private conversations to which no append can be under way any
-// more: should there be another, a hint comes first. Called with mu held, after every inbox
-// was asked.
+// expire ends the followers of private conversations that no append can be under way to: a
+// later append is preceded by a hint. Called with mu held, after every inbox was asked.
 func (n *Node) expire() {
 	now := n.cfg.Clock.Monotonic()
 	for _, f := range n.talks {

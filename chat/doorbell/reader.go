@@ -11,7 +11,7 @@ type reading interface {
 	read(ctx context.Context) (more bool, err error)
 }
 
-// task is where something stands with the readers. Guarded by Node.mu.
+// task is the state of a follower or inbox with the readers. Guarded by Node.mu.
 //
 //	atRest --ring--> queued --a reader--> beingRead --nothing rang, no more--> atRest
 //	                                                --otherwise-------------> queued
@@ -36,7 +36,7 @@ const (
 	beingRead
 )
 
-// ring has something read. Called with mu held.
+// ring schedules something for reading. Called with mu held.
 func (n *Node) ring(r reading) {
 	t := r.standing()
 	t.rung = true
@@ -119,7 +119,8 @@ func (n *Node) troubled(err error) {
 	}
 }
 
-// forget is for what can be read, or need not be any more. Called with mu held.
+// forget clears the trouble of something that can be read again, or need not be read any more.
+// Called with mu held.
 func (n *Node) forget(t *task) {
 	if t.failures > 0 {
 		t.failures, t.pause = 0, 0
@@ -127,7 +128,7 @@ func (n *Node) forget(t *task) {
 	}
 }
 
-// mended counts something that is not in the way any more. Called with mu held.
+// mended uncounts something that could not be read. Called with mu held.
 func (n *Node) mended() {
 	if n.troubles--; n.troubles == 0 {
 		n.cfg.Log.Info("chat/doorbell: changes can be read again")

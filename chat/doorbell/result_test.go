@@ -17,8 +17,8 @@ func (l *ledger) result(c chat.Conversation, n *Node, e *ear) bool {
 	return Result([]*Node{n}, c, at, func() { e.hear("result " + at.Epoch) })
 }
 
-// After a result of a later epoch the receiver is given nothing of the earlier one, however it comes:
-// it is told that first.
+// After a result of a later epoch the receiver gets nothing of the earlier one, by any path: it is
+// told of the new epoch first.
 func TestResultOfALaterEpoch(t *testing.T) {
 	for name, comes := range map[string]func(*ledger, *Node, *chat.Change){
 		"with a doorbell":  func(_ *ledger, n *Node, ch *chat.Change) { n.Offer(lobby, ch, ch.Tag-1) },
@@ -34,7 +34,7 @@ func TestResultOfALaterEpoch(t *testing.T) {
 				old := chat.Change{Number: 5, Seq: 5, Tag: 5, Epoch: "e1"}
 				l.forget(lobby)
 				l.append(lobby, 1)
-				l.slow(time.Millisecond) // what the result has rung for is not read yet
+				l.slow(time.Millisecond) // the change that the result has rung for is not read yet
 				if !l.result(lobby, n, e) {
 					t.Error("the result is not told")
 				}
@@ -55,7 +55,7 @@ func TestResultOfALaterEpoch(t *testing.T) {
 	}
 }
 
-// A page that was read before the result is not given after it.
+// A page that was read before the result is not delivered after it.
 func TestResultWhileReading(t *testing.T) {
 	l := newLedger()
 	n, e := attach(t, l, Config{ProbeEvery: time.Hour})
@@ -63,7 +63,7 @@ func TestResultWhileReading(t *testing.T) {
 	l.append(lobby, 100)
 	e.pause()
 	n.Ring(lobby)
-	for len(e.so()) == 0 { // it is given the first of many that have been read
+	for len(e.so()) == 0 { // it gets the first of many that have been read
 		time.Sleep(time.Millisecond)
 	}
 	l.forget(lobby)
@@ -100,8 +100,8 @@ func TestResultIsLost(t *testing.T) {
 	})
 }
 
-// A result of an earlier epoch than the receiver was told of is not told: not even if it is being
-// told at that moment.
+// A result of an earlier epoch than the receiver was told of is not reported, not even if the
+// receiver is being told at that moment.
 func TestResultOfAnEarlierEpoch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger()
@@ -120,7 +120,7 @@ func TestResultOfAnEarlierEpoch(t *testing.T) {
 			t.Error("the result counts")
 		}
 		e.want(t, "lost r:lobby 0 e2")
-		if !n.Result(attic, old, func() { e.hear("result") }) { // nobody listens to that
+		if !n.Result(attic, old, func() { e.hear("result") }) { // this is ignored
 			t.Error("the result of another conversation is not told")
 		}
 		e.want(t, "result")

@@ -54,7 +54,7 @@ func testAppend(h *house) {
 	}
 }
 
-// With a context that has ended nothing is stored, and everything says so.
+// With a context that has ended nothing is stored, and every result says so.
 func testContexts(h *house) {
 	h.say(lobby, "u_ada", "1")
 	over, cancel := context.WithCancel(ctx)
@@ -90,9 +90,9 @@ func testContexts(h *house) {
 	}
 }
 
-// When the context of an Append ends, its caller uses the slice for something else at once.
-// What is stored, and what receivers are given, is what was in it before; and no entry that
-// was stored has an error which says that it was not.
+// When the context of an Append ends, its caller reuses the slice at once. The store and
+// the receivers get the earlier content, and no stored entry has an error that says that it
+// was not stored.
 func testAppendAbandoned(h *house) {
 	seed := rand.Uint64()
 	h.Logf("seed %d", seed)
@@ -193,7 +193,7 @@ func testRefs(h *house) {
 	}
 }
 
-// A ref holds for exactly 24 hours, whatever days these touch, and then is free.
+// A ref holds for exactly 24 hours, across any days, and then is free.
 func testRefsExpire(h *house) {
 	put := func() chat.Result {
 		return h.append(chat.Entry{Conversation: lobby, Message: withRef(message("u_ada", "x"), "r")})[0]
@@ -223,7 +223,7 @@ func testRefsExpire(h *house) {
 	}
 }
 
-// A ref is found again although the clock was ahead when it was stored, or since.
+// A ref is found again even if the clock was ahead when it was stored, or since.
 func testRefsClockBack(h *house) {
 	const years = 10 * 365 * 24 * time.Hour
 	put := func(ref string) chat.Result {
@@ -243,7 +243,7 @@ func testRefsClockBack(h *house) {
 	}
 }
 
-// A clock that was wrong on many days leaves none of the others out.
+// A clock that was wrong on many days does not hide the other days.
 func testRefsManyWrongClocks(h *house) {
 	const year = 365 * 24 * time.Hour
 	put := func(ref string) chat.Result {
@@ -269,7 +269,7 @@ func testRefsManyWrongClocks(h *house) {
 	}
 }
 
-// What is stored comes back byte for byte.
+// Stored messages come back byte for byte.
 func testRoundTrip(h *house) {
 	long := make([]byte, 4096)
 	for i := range long {
@@ -299,8 +299,8 @@ func testRoundTrip(h *house) {
 	}
 }
 
-// Readers beside writers never see a gap, nor that something has gone; and of writers in
-// two conversations neither waits for the other's answers to be in order.
+// Concurrent readers never see a gap, or a message disappear; and writers in two
+// conversations do not wait for each other's answers.
 func testConcurrent(h *house) {
 	seed := rand.Uint64()
 	h.Logf("seed %d", seed)

@@ -55,8 +55,8 @@ func testBans(h *house) {
 	}
 }
 
-// A ban of a network is one of all addresses in it, in whatever form they come; the ban that ends
-// last counts, then that of the smallest network.
+// A ban of a network applies to all addresses in it, in any notation; the ban that ends last
+// counts, then that of the smallest network.
 func testNetworkBans(h *house) {
 	ear := newEar()
 	n := h.Broker.Attach(ear)
@@ -118,7 +118,7 @@ func testNetworkBans(h *house) {
 	}
 }
 
-// A ban ends when it says so, and is remembered for some time.
+// A ban ends at its time, and is remembered for a while.
 func testBansEnd(h *house) {
 	now := h.Log.Now()
 	h.ban(chat.Ban{UserID: "u_ada", Reason: "spam", Since: now, Until: now + 60_000, Strike: 2})
@@ -165,7 +165,7 @@ func (h *house) unban(subject string, want bool) {
 	}
 }
 
-// banned fails unless the reason for which a user is banned, "" if they are not, is one of these.
+// banned fails unless the reason of a user's ban, "" if there is none, is one of these.
 func (h *house) banned(userID string, want ...string) {
 	h.Helper()
 	b, banned := h.Bans.OfUser(userID)

@@ -14,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// patience bounds the waiting for what must come.
+// patience bounds the wait for what must happen.
 const patience = 30 * time.Second
 
 // ear is a chat.Receiver that remembers.
@@ -82,8 +82,8 @@ func (e *ear) hasHeardOf(ban string) bool {
 	return slices.Contains(e.bans, ban)
 }
 
-// noticed reports whether one of these was the last notice about the memberships and sessions
-// of a user.
+// noticed reports whether one of these was the last notice about a user's memberships and
+// sessions.
 func (e *ear) noticed(userID string, any ...string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -114,8 +114,8 @@ func (h *house) await(what string, holds func() bool) {
 	}
 }
 
-// Nodes that subscribe and unsubscribe while others write are given everything after the
-// position, in order and once, and what they had before it is not of a later change.
+// Nodes that subscribe and unsubscribe while others write get everything after the position,
+// in order and once, and nothing that they got before is later than it.
 func testSubscriptions(h *house) {
 	seed := rand.Uint64()
 	h.Logf("seed %d", seed)
@@ -182,7 +182,7 @@ func (h *house) put(users ...chat.User) {
 	}
 }
 
-// connect has a user connected at a node, and returns the user's name.
+// connect connects a user at a node, and returns the user's name.
 func (h *house) connect(n chat.Node, userID string) string {
 	h.Helper()
 	u, err := n.Connect(ctx, userID)
@@ -192,8 +192,8 @@ func (h *house) connect(n chat.Node, userID string) string {
 	return u.Name
 }
 
-// A node at which somebody is connected hears their private conversations, each change once,
-// until it has disconnected them as often.
+// A node with a connected user hears the user's private conversations, each change once,
+// until it has disconnected the user as often.
 func testFollow(h *house) {
 	e := newEar()
 	n := h.Broker.Attach(e)
@@ -273,9 +273,9 @@ func testPresence(h *house) {
 	}
 }
 
-// A node is told the new names of those who are connected there, and of nobody else. A user
-// whom the directory does not have cannot be connected, and one connection too many or too
-// few of somebody does no harm to others.
+// A node is told the new names of the users connected there, and of no others. A user who is
+// not in the directory cannot be connected, and one user's extra Connect or Disconnect does
+// no harm to others.
 func testRenamed(h *house) {
 	here, there := newEar(), newEar()
 	n, m := h.Broker.Attach(here), h.Broker.Attach(there)

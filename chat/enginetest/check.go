@@ -11,8 +11,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// lacking says what an open connection has not heard of what is stored, or which room of its user
-// it is not in. Called with the socket's mu held.
+// lacking says which stored messages an open connection has not heard, or which room of its user it
+// is not in. Called with the socket's mu held.
 func (p *performance) lacking(s *socket, histories map[chat.Conversation]chat.Page, members map[membership]bool) (lacks string) {
 	m, err := replay(s)
 	if err != nil {
@@ -38,8 +38,8 @@ func (p *performance) lacking(s *socket, histories map[chat.Conversation]chat.Pa
 	return ""
 }
 
-// settlePresence waits until those are in a room who have entered it and not left it, by an
-// open connection, and nobody else.
+// settlePresence waits until exactly those users are in a room who have entered it, with a
+// connection that is open, and not left it.
 func (p *performance) settlePresence() error {
 	for deadline := time.Now().Add(p.patience); ; time.Sleep(time.Millisecond) {
 		problem, err := p.unsettledPresence()
@@ -105,15 +105,15 @@ func (p *performance) firstSince(s *socket, c chat.Conversation, page chat.Page)
 	return 0
 }
 
-// check holds what all connections have noted against the model, each other and what is
+// check compares the notes of all connections with the model, with each other and with what is
 // stored.
 func (p *performance) check() error {
 	histories, err := p.histories()
 	if err != nil {
 		return err
 	}
-	stands := make(map[place]string) // the contents and ids of what was said
-	where := make(map[string]place)  // of each content in an epoch, where nothing is said twice
+	stands := make(map[place]string) // the contents and ids of the messages
+	where := make(map[string]place)  // of each content in an epoch, if no message is sent twice
 	note := func(at place, content, id string) error {
 		what := content + " as " + id
 		if old, ok := stands[at]; ok && old != what {

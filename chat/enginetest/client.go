@@ -34,20 +34,20 @@ type token struct {
 type login struct {
 	user, id    string
 	key, before string   // both are good, until key is used
-	rivals      []string // other keys that were given out for before, like key: a service may let them be good until one is used
+	rivals      []string // other keys that were given out in place of before, like key: a service may accept all of them until one is used
 	given       []string // all keys
 	began       int64    // performance.time, before auth was sent
 	begun       int64    // the same, after it was answered
 	open        int      // connections
 	idle        int64    // the service's time when the last of them ended
-	expired     int64    // performance.time, from when on it may have expired; 0: it has not
+	expired     int64    // performance.time from which it may have expired; 0: it has not
 
-	// An auth was sent, and its answer was lost. The service may take that auth for the
+	// An auth was sent, and its answer was lost. The service may consider that auth the
 	// newest one until the session was resumed twice.
 	uncertain int
 }
 
-// used notes that a key was used, and that another one was given.
+// used notes that a key was used, and that another one was issued.
 func (l *login) used(key, next string) {
 	if key == l.before {
 		l.rivals = append(l.rivals, l.key)
@@ -58,7 +58,7 @@ func (l *login) used(key, next string) {
 	l.key, l.given = next, append(l.given, next)
 }
 
-// stale returns a key that was replaced, not the one before.
+// stale returns a key that was replaced, but not the previous one.
 func (l *login) stale(n int) string {
 	var old []string
 	for _, key := range l.given {
@@ -72,7 +72,7 @@ func (l *login) stale(n int) string {
 	return old[n%len(old)]
 }
 
-// names authenticates tokens, which say for whom they are and when they were issued.
+// names authenticates tokens, which say whose they are and when they were issued.
 type names struct{}
 
 func (names) Authenticate(text string) (chat.Identity, error) {
@@ -86,7 +86,7 @@ func (p *performance) issue(user string) token {
 	return token{text: fmt.Sprint(user, "@", now), at: p.time.Add(1), now: now}
 }
 
-// positions are what a client says in resume.
+// positions are the positions that a client sends in resume.
 func (c *client) positions() map[string]string {
 	positions := make(map[string]string)
 	for in, v := range c.held.held {
@@ -99,7 +99,7 @@ func (c *client) positions() map[string]string {
 	return positions
 }
 
-// auth is what a client sends first. A key of "" means the token alone.
+// auth is the first message of a client. A key of "" means the token alone.
 func (c *client) auth(key string, token, resume bool) []byte {
 	m := map[string]any{"type": "auth", "ref": "auth"}
 	if key != "" {
@@ -163,7 +163,7 @@ func (p *performance) lose(st step, c *client) {
 	s.conn = p.hubs[st.node].Open(s, chat.ConnectionInfo{})
 	s.conn.Handle(frame.Text, c.auth(c.login.key, false, true))
 	if p.step%2 == 0 {
-		time.Sleep(300 * time.Microsecond) // so that the hub begins with it
+		time.Sleep(300 * time.Microsecond) // so that the hub starts processing it
 	}
 	s.conn.Closed()
 	c.login.uncertain = 2
@@ -200,7 +200,7 @@ func (p *performance) logIn(st step, c *client, key string, token bool) error {
 	return p.sayAgain(s)
 }
 
-// sayAgain sends again what was not acknowledged.
+// sayAgain sends the unacknowledged messages again.
 func (p *performance) sayAgain(s *socket) error {
 	var again []event
 	for _, ev := range s.base.asks {
@@ -238,7 +238,7 @@ func (p *performance) leave(conn int) error {
 	return nil
 }
 
-// carry is what a client holds when its next connection begins.
+// carry returns the state that a client has when its next connection begins.
 func (m *model) carry() *model {
 	next := newModel(m.user)
 	hold := func(c chat.Conversation, v *view) {
@@ -261,7 +261,7 @@ func (m *model) carry() *model {
 	maps.Copy(next.asks, m.asks)
 	next.reloads = slices.Clone(m.reloads)
 	for i := range next.reloads {
-		next.reloads[i].few = false // it is not known how much it has missed in all
+		next.reloads[i].few = false // it is unknown how much it has missed in all
 	}
 	return next
 }

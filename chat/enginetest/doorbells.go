@@ -18,9 +18,9 @@ import (
 	"github.com/hawser-ws/hawser/chat/local"
 )
 
-// Doorbells makes places where an engine's nodes share only what is stored, and hear of
-// appends by doorbells (package doorbell) that are lost, doubled, late and in disorder. Reads
-// fail now and then. A change may reach the node that appended it before its Result does.
+// Doorbells makes places where an engine's nodes share only the store, and hear of appends by
+// doorbells (package doorbell) that are lost, doubled, delayed and reordered. Reads fail now
+// and then. A change may reach the node that appended it before its Result does.
 func Doorbells(newPlace func(t *testing.T) Place) func(t *testing.T) Place {
 	return func(t *testing.T) Place {
 		return &belfry{Place: newPlace(t)}
@@ -46,7 +46,7 @@ func (b *belfry) Open(t *testing.T, c chat.Clock) chat.Engine {
 	return e
 }
 
-// shared is what the nodes of such an engine share: a Log, which can forget rooms, and a
+// shared is what the nodes of such an engine share: a Log that can forget rooms, and a
 // Source. It is their Broker, too.
 type shared struct {
 	chat.Log
@@ -111,7 +111,7 @@ func (d directory) renamed(u chat.User) {
 // batch is how many conversations a probe asks for at a time: more than one person has.
 const batch = 5
 
-// errByChance is the error of a read that fails.
+// errByChance is the error of a read that fails at random.
 var errByChance = errors.New("enginetest: the read fails by chance")
 
 // chance is true one time in n.
@@ -121,14 +121,15 @@ func (s *shared) chance(n int) bool {
 	return s.random.IntN(n) == 0
 }
 
-// Forget loses a room: what is said from now on is stored in another conversation.
+// Forget loses a room: later messages are stored in another conversation.
 func (s *shared) Forget(c chat.Conversation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lives[c]++
 }
 
-// stored is the conversation in which one is stored, and what marks its epochs.
+// stored is the underlying conversation that a conversation is stored in, and the mark of its
+// epochs.
 func (s *shared) stored(c chat.Conversation) (chat.Conversation, string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -151,8 +152,8 @@ func (s *shared) Attach(r chat.Receiver) chat.Node {
 	return o
 }
 
-// Subscribe implements chat.Node. It may take a while to return, as over a network, and the
-// position that it returns may be one to which the receiver was given changes meanwhile.
+// Subscribe implements chat.Node. It may take a while to return, as over a network, and
+// meanwhile the receiver may already have got changes up to the position that it returns.
 func (o *outpost) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
 	tail, err := o.Node.Subscribe(ctx, c)
 	if err != nil || !o.s.chance(2) {
@@ -176,7 +177,7 @@ func (o *outpost) Detach() {
 	o.Node.Detach()
 }
 
-// notices passes on what concerns memberships and sessions.
+// notices passes on the calls about memberships and sessions.
 type notices struct{ to chat.Receiver }
 
 func (notices) Deliver(chat.Conversation, *chat.Change) {}
@@ -195,7 +196,7 @@ func (o *outpost) Connect(ctx context.Context, userID string) (chat.User, error)
 	o.s.mu.Lock()
 	o.connected[userID]++
 	o.s.mu.Unlock()
-	o.inner.Connect(ctx, userID) // its answer is that of the next line
+	o.inner.Connect(ctx, userID) // the next line returns its answer
 	u, err := o.s.presence.Connect(ctx, userID)
 	return u, errors.Join(err, o.Node.Follow(ctx, userID))
 }
@@ -232,7 +233,7 @@ func (s *shared) all() []*outpost {
 	return slices.Clone(s.nodes)
 }
 
-// ring rings at every node, or so.
+// ring rings at every node, unreliably.
 func (s *shared) ring(c chat.Conversation) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -278,7 +279,7 @@ func (s *shared) Append(ctx context.Context, entries []chat.Entry, done func(int
 	})
 }
 
-// hint leads the nodes of two people to their conversation.
+// hint points the nodes of two people to their conversation.
 func (s *shared) hint(ctx context.Context, c chat.Conversation) {
 	one, other, private := c.Users()
 	if !private {
@@ -344,7 +345,7 @@ func (s source) Changes(ctx context.Context, c chat.Conversation, after uint64, 
 func (s source) Tails(ctx context.Context, cs []chat.Conversation, each func(int, chat.Tail, error)) {
 	for i, c := range cs {
 		tail, err := s.Tail(ctx, c)
-		if len(cs) >= batch && s.chance(10) { // of fewer, a client may be waiting for the answer
+		if len(cs) >= batch && s.chance(10) { // for fewer, a client may be waiting for the answer
 			err = errByChance
 		}
 		each(i, tail, err)
@@ -354,7 +355,7 @@ func (s source) Tails(ctx context.Context, cs []chat.Conversation, each func(int
 // Later implements doorbell.Source.
 func (source) Later(epoch, other string) bool { return life(epoch) > life(other) }
 
-// life is which one of a conversation's lives an epoch marks: from 1 on; 0 for no epoch.
+// life is the number of the conversation's life that an epoch marks, from 1; 0 for no epoch.
 func life(epoch string) int {
 	_, mark, lost := strings.Cut(epoch, "~")
 	if !lost {
@@ -364,7 +365,7 @@ func life(epoch string) int {
 	return 1 + n
 }
 
-// Check implements doorbell.Source. What is lost here is lost with its epoch.
+// Check implements doorbell.Source. Here data are only ever lost together with their epoch.
 func (s source) Check(ctx context.Context, c chat.Conversation, _ chat.Tail) (chat.Tail, error) {
 	return s.Tail(ctx, c)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// ending is a logout that was asked for, or what an administrator has done to end all sessions.
+// ending is a requested logout, or an administrator's action that ends all sessions.
 type ending struct {
 	user  string
 	id    string // "": all sessions
@@ -17,11 +17,11 @@ type ending struct {
 	by    *socket // nil: an administrator
 	ref   string
 	asked int64 // performance.time
-	done  int64 // the same, when an administrator had done it
-	now   int64 // the service's, when it was asked
+	done  int64 // the same, when an administrator's action was done
+	now   int64 // the service's, when it was requested
 }
 
-// answered is when an ending was acknowledged; 0: not, or it was refused.
+// answered is when an ending was acknowledged; 0: it was not, or it was refused.
 func (e *ending) answered() int64 {
 	if e.by == nil {
 		return e.done
@@ -36,7 +36,8 @@ func (e *ending) answered() int64 {
 	return 0
 }
 
-// mayBeEnded reports whether something may have ended a session; if why is given, for that reason.
+// mayBeEnded reports whether something may have ended a session, for the reason why if that is
+// given.
 func (p *performance) mayBeEnded(l *login, why ...chat.Ending) bool {
 	for i := range p.endings {
 		e := &p.endings[i]
@@ -73,7 +74,8 @@ func (p *performance) expired(l *login) (may, must bool) {
 	return over >= 0, over >= time.Minute.Milliseconds() && l.uncertain == 0
 }
 
-// revoked reports whether a token may have been, and whether it must have been, before a time.
+// revoked reports whether a token may have been revoked, and whether it must have been, before a
+// time.
 func (p *performance) revoked(user string, t token, before int64) (may, must bool) {
 	for i := range p.endings {
 		e := &p.endings[i]
@@ -81,7 +83,7 @@ func (p *performance) revoked(user string, t token, before int64) (may, must boo
 		switch {
 		case e.user != user || e.id != "" || e.why == chat.UserBanned:
 		case e.why == chat.UserDeleted:
-			must = false // it is not known any more, from when on tokens were good
+			must = false // it is no longer known from when on tokens were valid
 		default:
 			may = may || at == 0 || t.at < at
 			must = must || at > 0 && at < before && t.now < e.now
@@ -183,7 +185,8 @@ func (p *performance) administer(st step) error {
 	e.done = p.time.Add(1)
 	p.endings = append(p.endings, e)
 	if st.verb == "delete" {
-		// While connections are open that have not heard of it yet, one does not register again.
+		// The user does not register again while connections are open that have not heard of the
+		// deletion yet.
 		if err := p.settleSessions(); err != nil {
 			return err
 		}
@@ -196,15 +199,15 @@ func (p *performance) register(id string) error {
 	return p.Directory.PutUser(ctx, chat.User{ID: id, Name: "Name of " + id, Guest: slices.Contains(guests, id)})
 }
 
-// closings are why the hub may close a connection.
+// closings are the reasons why the hub may close a connection.
 var closings = map[string]chat.Ending{
 	"closed with 1008 session_ended": chat.LoggedOut,
 	"closed with 1008 banned":        chat.UserBanned,
 	"closed with 1008 user_deleted":  chat.UserDeleted,
 }
 
-// closedByHub retires the connections that the hub has closed. Only the end of their session is
-// a reason for that.
+// closedByHub retires the connections that the hub has closed. The only valid reason is the end
+// of their session.
 func (p *performance) closedByHub() error {
 	for conn, s := range p.open {
 		s.mu.Lock()
@@ -224,7 +227,7 @@ func (p *performance) closedByHub() error {
 }
 
 // settleSessions waits until every connection of an ended session is closed, and every session
-// has the connections that it has.
+// reports the right number of connections.
 func (p *performance) settleSessions() error {
 	for deadline := time.Now().Add(p.patience); ; time.Sleep(200 * time.Microsecond) {
 		if err := p.closedByHub(); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// Who logs out, is banned or is deleted is told about at every node.
+// Every node is told of a user who logs out, is banned or is deleted.
 func testEndings(h *house) {
 	h.put(chat.User{ID: "u_ada", Name: "Ada"}, chat.User{ID: "u_bob", Name: "Bob"})
 	here, there, elsewhere := newEar(), newEar(), newEar()
@@ -48,7 +48,7 @@ func testEndings(h *house) {
 	h.banned("u_ada", "")
 
 	h.Members.Join(ctx, "lobby", "u_bob")
-	for range 2 { // the second time there is nobody
+	for range 2 { // the second time there is no such user
 		if err := h.Directory.DeleteUser(ctx, "u_bob"); err != nil {
 			h.Error(err)
 		}
@@ -64,8 +64,8 @@ func testEndings(h *house) {
 	}
 }
 
-// A user who was deleted is gone for good, with memberships and sessions, and somebody else may
-// have a name that looks like theirs. What they said stays.
+// A deleted user is gone for good, with memberships and sessions, and another user may have a
+// name that looks like theirs. Their messages stay.
 func testDeleted(h *house) {
 	h.put(chat.User{ID: "u_bob", Name: "Paul"}, chat.User{ID: "u_ada", Name: "Ada"})
 	for i := range 5 {

@@ -12,20 +12,19 @@ import (
 
 // Place is where one engine keeps its data.
 type Place interface {
-	// Open opens the engine, which is new the first time, and takes its time from a
-	// clock. Close is called before it is opened again, and the engine is not used
-	// after that.
+	// Open opens the engine, which is new the first time, with a clock for its time. Close is
+	// called before it is opened again, and the engine is not used after that.
 	Open(t *testing.T, c chat.Clock) chat.Engine
 	Close(t *testing.T)
 
-	// Durable says whether what was stored is there when the engine is opened again.
+	// Durable says whether stored data still exist when the engine is opened again.
 	Durable() bool
 }
 
 // Bounded is a Place whose engine can drop the oldest messages of a conversation.
 type Bounded interface {
-	// Keep has the engine keep so many messages of a conversation, or some more, from when it is
-	// opened again.
+	// Keep makes the engine keep that many messages of each conversation, or some more, once it
+	// is opened again.
 	Keep(messages int)
 }
 
@@ -91,7 +90,7 @@ func Run(t *testing.T, newPlace func(t *testing.T) Place) {
 	}
 }
 
-// house is an engine and what a test does with it.
+// house is an engine with methods for tests.
 type house struct {
 	*testing.T
 	place    Place
@@ -145,7 +144,7 @@ func (c *Clock) Monotonic() time.Duration {
 	return c.mono
 }
 
-// AfterFunc implements chat.Clock. Nothing that an engine needs fires in a test.
+// AfterFunc implements chat.Clock. No timer that an engine needs fires in a test.
 func (c *Clock) AfterFunc(time.Duration, func()) (stop func() bool) {
 	return func() bool { return true }
 }
@@ -164,8 +163,8 @@ func (c *Clock) step(d time.Duration) {
 	c.wall = c.wall.Add(d)
 }
 
-// jump sets the clock, and waits until the engine has believed it. What the engine stores
-// for that is in a conversation of its own.
+// jump sets the clock, and waits until the engine has accepted it. The messages for that are in
+// a conversation of their own.
 func (h *house) jump(d time.Duration) {
 	h.step(d)
 	h.say("r:the-clock", "u_ada", "tick")
@@ -175,7 +174,7 @@ func (h *house) jump(d time.Duration) {
 
 func (h *house) step(d time.Duration) { h.clock.step(d) }
 
-// message is one that a test tells from others by its content.
+// message returns a message that a test recognises by its content.
 func message(sender, content string) *chat.Message {
 	return &chat.Message{Sender: sender, SenderName: "Name of " + sender, Timestamp: "1754474400.25", Content: content, Metadata: []byte("{}")}
 }
@@ -210,7 +209,7 @@ func (h *house) say(c chat.Conversation, sender, content string) chat.Result {
 	return h.append(chat.Entry{Conversation: c, Message: message(sender, content)})[0]
 }
 
-// fill says "1" to "n" in c, ten ms apart; then another ten pass.
+// fill stores "1" to "n" in c, ten ms apart; then another ten ms pass.
 func (h *house) fill(c chat.Conversation, n int) (results []chat.Result) {
 	h.Helper()
 	for i := range n {

@@ -8,8 +8,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// What was asked for with a context that has ended leaves behind what chat.Engine says,
-// whether the engine notices that or not; and ending it twice does no harm.
+// A call with a context that has ended leaves the state that chat.Engine documents,
+// whether the engine notices the context or not; and undoing it twice does no harm.
 func testErrorsLeave(h *house) {
 	over, cancel := context.WithCancel(ctx)
 	cancel()
@@ -17,7 +17,7 @@ func testErrorsLeave(h *house) {
 	h.nodeErrors(over)
 }
 
-// present waits until so many people are in the lobby.
+// present waits until the given number of people are in the lobby.
 func (h *house) present(n int) {
 	h.Helper()
 	h.await("those who are there", func() bool {
@@ -35,7 +35,7 @@ func (h *house) presenceErrors(over context.Context) {
 	}
 	h.put(chat.User{ID: "u_ada", Name: "Ada"})
 	n.Connect(over, "u_ada")
-	n.Disconnect("u_ada") // whatever that returned
+	n.Disconnect("u_ada") // whatever Enter returned
 	h.connect(n, "u_ada")
 	n.Connect(over, "u_ada")
 	n.Enter("lobby", "u_ada")
@@ -50,7 +50,7 @@ func (h *house) presenceErrors(over context.Context) {
 	n.Disconnect("u_ada") // and not Leave
 	h.present(0)
 	n.Disconnect("u_ada")
-	n.Enter("lobby", "u_ada") // of somebody who is not there
+	n.Enter("lobby", "u_ada") // of a user who is not there
 	n.Leave("lobby", "u_ada")
 	h.present(0)
 	want := []string{"joined Ada lobby", "renamed Grace lobby", "left Grace lobby", "joined Grace lobby", "left Grace lobby"}

@@ -26,7 +26,7 @@ func (p *performance) newFan() chat.Fanout {
 	return f
 }
 
-// members counts who is in any fan, once for each.
+// members counts the members of all fans, once for each fan.
 func (p *performance) members() (n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -38,7 +38,8 @@ func (p *performance) members() (n int) {
 	return n
 }
 
-// strangers tells of connections that are sent to in rooms and not open, for people.
+// strangers describes, for people, connections that are in a fan although they are
+// not open.
 func (p *performance) strangers() (text string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -24,11 +24,11 @@ func (vault) Close(*testing.T) {}
 func (vault) Durable() bool    { return false }
 
 // Each of these faults is planted between an engine, the hubs and the connections, and the
-// model must report it within some scripts. Faults inside of the hub and of the brokers were
-// tried by hand, and are found, too: a hub that does not hold changes until their results are
-// there, drops what comes while it subscribes, ignores positions, or forgets to tell of a loss
-// or the second of two people; a doorbell.Node that does not compare epochs, read at probes,
-// try again, move its position, read inboxes, or go back to a hint's position.
+// model must report it within some scripts. Faults inside the hub and the brokers were tried
+// by hand, and are found, too: a hub that does not hold changes until their results arrive,
+// drops changes that arrive while it subscribes, ignores positions, or forgets to report a
+// loss or to tell the second of two people; a doorbell.Node that does not compare epochs, read
+// at probes, try again, move its position, read inboxes, or go back to a hint's position.
 func TestModelFindsFaults(t *testing.T) {
 	for _, fault := range append([]fault{
 		{"a delivery is dropped", func(g *stage) { g.receive(func(n int32) int { return oneIn(n, 20, 0) }) }},
@@ -83,7 +83,8 @@ func TestModelFindsFaults(t *testing.T) {
 	}
 }
 
-// What a fault needs is left of a script: to hear a message twice, one must open and send it.
+// Only what a fault needs is left of a script: to hear a message twice, a connection must open
+// and send it.
 func TestShrinkFault(t *testing.T) {
 	g := &stage{newPlace: func(*testing.T) Place { return vault{} }, patience: patience}
 	g.receive(func(int32) int { return 2 })
@@ -99,7 +100,8 @@ func TestShrinkFault(t *testing.T) {
 	}
 }
 
-// A failing script is made as short as it can be, and printed so that it can be read again.
+// A failing script is shrunk as far as possible, and printed in a form that can be parsed
+// again.
 func TestShrink(t *testing.T) {
 	s := randomScript(rand.New(rand.NewPCG(1, 2)), 300, true)
 	fails := func(s script) error {
@@ -126,7 +128,7 @@ func TestShrink(t *testing.T) {
 	}
 }
 
-// oneIn says how often delivery n is made: special one time in k, otherwise once.
+// oneIn returns how often delivery n is made: special one time in k, otherwise once.
 func oneIn(n int32, k int32, special int) int {
 	if n%k == 0 {
 		return special
@@ -295,13 +297,13 @@ func (m *forgetful) Leave(ctx context.Context, room, userID string) (bool, error
 
 func (m *forgetful) RoomsOf(ctx context.Context, userID, after string, limit int) ([]chat.Membership, bool, error) {
 	rooms, more, err := m.Members.RoomsOf(ctx, userID, after, limit)
-	if m.hides && len(rooms) > 0 && limit > 10 { // not in the check itself
+	if m.hides && len(rooms) > 0 && limit > 10 { // but not within the check itself
 		rooms = rooms[1:]
 	}
 	return rooms, more, err
 }
 
-// liar is a Log whose results are not true.
+// liar is a Log whose results are false.
 type liar struct {
 	chat.Log
 	n                    atomic.Int32
@@ -333,7 +335,7 @@ func (l *liar) Append(ctx context.Context, entries []chat.Entry, done func(int, 
 	}
 }
 
-// acknowledgeLate holds every fifth acknowledgement until the socket is sent something else.
+// acknowledgeLate holds every fifth acknowledgement until the socket is sent another message.
 func acknowledgeLate(s *socket, ev event) {
 	held := s.withheld
 	s.withheld = nil
@@ -348,7 +350,7 @@ func acknowledgeLate(s *socket, ev event) {
 }
 
 // tellEarly makes a connection believe that it hears a room from the last message on, and not
-// from after it.
+// only after it.
 func tellEarly(s *socket, ev event) {
 	if ev.Event == "subscribed" && ev.Seq > 0 {
 		ev.Seq--
@@ -356,17 +358,17 @@ func tellEarly(s *socket, ev event) {
 	s.hear(ev)
 }
 
-// deaf is a Fanout that nobody can leave.
+// deaf is a Fanout that no connection can leave.
 type deaf struct{ chat.Fanout }
 
 func (deaf) Leave(chat.Socket) {}
 
-// lenient knows of no ban.
+// lenient knows no bans.
 type lenient struct{ chat.Bans }
 
 func (lenient) OfUser(string) (chat.Ban, bool) { return chat.Ban{}, false }
 
-// sparing does not tell of sessions that have ended for a reason.
+// sparing does not report sessions that have ended for a reason.
 type sparing struct {
 	chat.Broker
 	why chat.Ending
@@ -385,7 +387,7 @@ func (r sparingReceiver) Ended(userID, sessionID string, why chat.Ending) {
 	}
 }
 
-// registering is a vault in which nobody is a guest.
+// registering is a vault without guests.
 type registering struct{ vault }
 
 func (r registering) Open(t *testing.T, c chat.Clock) chat.Engine {
@@ -401,7 +403,7 @@ func (d unguested) PutUser(ctx context.Context, u chat.User) error {
 	return d.Directory.PutUser(ctx, u)
 }
 
-// hasty are Sessions of which each one that a guest ends takes the memberships with it.
+// hasty are Sessions that end a guest's memberships with each session that the guest ends.
 type hasty struct {
 	chat.Sessions
 	members chat.Members

@@ -11,9 +11,9 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// The model of guests. What a guest has joined ends with the last session, and only then: while a
-// guest certainly has a session, nothing but a leave ends a membership, and where there is no session,
-// there is no membership.
+// The model of guests. A guest's memberships end with the last session, and only then: while a
+// guest certainly has a session, only a leave ends a membership, and without a session, there is no
+// membership.
 
 // guests are those of the people who are guests.
 var guests = []string{"u_gil"}
@@ -21,7 +21,7 @@ var guests = []string{"u_gil"}
 // interval is a part of performance.time.
 type interval struct{ from, to int64 }
 
-// gaps are when a guest may have had no session: when none was certainly alive.
+// gaps are the times when a guest may have had no session: when none was certainly alive.
 func (p *performance) gaps(user string) (gaps []interval) {
 	var alive []interval
 	for _, l := range p.logins {
@@ -43,7 +43,7 @@ func (p *performance) gaps(user string) (gaps []interval) {
 	return gaps
 }
 
-// endOf is until when a session is certainly alive.
+// endOf is the time until which a session is certainly alive.
 func (p *performance) endOf(l *login) int64 {
 	end := int64(math.MaxInt64)
 	if l.expired > 0 {
@@ -58,7 +58,7 @@ func (p *performance) endOf(l *login) int64 {
 	return end
 }
 
-// noteExpiries notes which sessions may have expired, as time has passed since before.
+// noteExpiries notes which sessions may have expired because time has passed.
 func (p *performance) noteExpiries(before int64) {
 	for _, l := range p.logins {
 		if may, _ := p.expired(l); may && l.expired == 0 {
@@ -67,7 +67,7 @@ func (p *performance) noteExpiries(before int64) {
 	}
 }
 
-// guestAttempts are what may have ended the memberships of guests, or certainly has.
+// guestAttempts are the events that may have ended the memberships of guests, or certainly have.
 func (p *performance) guestAttempts(all map[membership][]attempt) {
 	for _, user := range guests {
 		var ends []attempt
@@ -84,8 +84,8 @@ func (p *performance) guestAttempts(all map[membership][]attempt) {
 	}
 }
 
-// settleGuests waits until guests without a session are members of nothing. An engine is given
-// reason to notice that sessions have expired.
+// settleGuests waits until guests without a session are members of no room. It gives the engine an
+// occasion to notice that sessions have expired.
 func (p *performance) settleGuests() error {
 	for _, l := range p.logins {
 		if _, must := p.expired(l); must && slices.Contains(guests, l.user) {

@@ -39,7 +39,7 @@ func (h *house) history(cases []historyCase) {
 }
 
 func testHistoryBySeq(h *house) {
-	// Neighbours on both sides, which must not be seen.
+	// Neighbours on both sides, which must not appear.
 	h.say(attic, "u_ada", "attic")
 	h.fill(lobby, 5)
 	h.say(adaBob, "u_ada", "private")
@@ -88,7 +88,7 @@ func testHistoryByTime(h *house) {
 	})
 }
 
-// Where the clock went back, queries by time are what going through all messages gives.
+// If the clock went back, queries by time give the same as a scan of all messages.
 func testHistoryClockBack(h *house) {
 	seed := rand.Uint64()
 	h.Logf("seed %d", seed)
@@ -138,7 +138,7 @@ func testHistoryClockBack(h *house) {
 	}
 }
 
-// What an engine drops is the beginning of a conversation, and each page says where it begins now.
+// An engine drops the beginning of a conversation, and each page says where it begins now.
 func testHistoryDropped(h *house) {
 	place, ok := h.place.(Bounded)
 	if !ok {
@@ -208,7 +208,7 @@ func testLocate(h *house) {
 	}
 }
 
-// Changes are what Append told, from any number on.
+// Changes equal the results of Append, from any number on.
 func testChanges(h *house) {
 	results := h.fill(lobby, 7)
 	for after := uint64(0); after <= 8; after++ {

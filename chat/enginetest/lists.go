@@ -58,7 +58,7 @@ func testRooms(h *house) {
 			h.Errorf("search %q, limit %d (-want +got):\n%s", c.search, c.limit, diff)
 		}
 	}
-	// What is said later, at an earlier time by the clock, and after opening again.
+	// Later messages, at an earlier time by the clock, and after opening again.
 	late := say("cellar")
 	h.jump(-time.Hour)
 	early := say("Garden")
@@ -105,7 +105,7 @@ func testTalks(h *house) {
 	}
 }
 
-// What changes of a user is all that changes, and a user who does not exist is not stored by that.
+// A change of a user changes nothing else, and does not store a user who does not exist.
 func testUserChanges(h *house) {
 	if u, err := h.Directory.ChangeUser(ctx, "u_ada", chat.UserChange{Name: "Ada", ValidFrom: 5}); !errors.Is(err, chat.ErrNotFound) {
 		h.Errorf("a user who does not exist is %+v, %v", u, err)
@@ -138,7 +138,7 @@ func testUserChanges(h *house) {
 	h.put(chat.User{ID: "u_eve", Name: "Grасe"}) // Ada has given up the name that looks like it
 }
 
-// Several changes of a user at the same time are all done, and none undoes a deletion.
+// Several concurrent changes of a user are all made, and none undoes a deletion.
 func testUserChangesAtOnce(h *house) {
 	for i := range 20 {
 		id := fmt.Sprint("u_", i)

@@ -7,8 +7,8 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// A name that could be taken for another user's is refused; the very same name is not,
-// nor is a user's own.
+// A name that looks like another user's is refused; the very same name is not, nor is
+// a user's own.
 func testLooks(h *house) {
 	put := func(id, name string, want error) {
 		h.Helper()
@@ -32,7 +32,7 @@ func testLooks(h *house) {
 	put("u_x", "Pau\u04c0a", nil) // looks like their own
 	put("u_y", "Paula", chat.ErrNameTaken)
 	put("u_x", "Eve", nil)
-	put("u_y", "Paula", nil) // nobody has either any more
+	put("u_y", "Paula", nil) // no user has either any more
 	put("u_y", "PauIa", nil)
 	put("u_z", "PauIa", nil)
 	put("u_y", "Paula", chat.ErrNameTaken)

@@ -101,8 +101,8 @@ func testMembers(h *house) {
 	}
 }
 
-// lastMember reports whether the last report about a membership was this one, if there was
-// none since then that any membership of the user may have changed.
+// lastMember reports whether the last report about a membership was this one, and no later
+// report said that all memberships of the user may have changed.
 func (e *ear) lastMember(userID, room string, joined bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -118,9 +118,9 @@ func (e *ear) lastMember(userID, room string, joined bool) bool {
 	return false
 }
 
-// Users join and leave at once, several connections of one user too. Whoever is told that
-// something changed has changed it: so for each membership joins and leaves alternate. In the
-// end everyone sees the same, and the receivers were told so last.
+// Users join and leave concurrently, also several connections of one user. A caller that is
+// told that something changed has changed it, so for each membership joins and leaves
+// alternate. In the end all see the same, and that is what the receivers were told last.
 func testMembersConcurrent(h *house) {
 	seed := rand.Uint64()
 	h.Logf("seed %d", seed)
@@ -133,7 +133,7 @@ func testMembersConcurrent(h *house) {
 		h.connect(n, user)
 	}
 	var mu sync.Mutex
-	balance := make(map[[2]string]int) // joins that changed something, but for leaves
+	balance := make(map[[2]string]int) // joins that changed something, minus such leaves
 	var all sync.WaitGroup
 	for i := range uint64(4) {
 		all.Go(func() {
@@ -191,7 +191,7 @@ func testMembersConcurrent(h *house) {
 	}
 }
 
-// heardOf reports whether anything was said about a membership.
+// heardOf reports whether there was any report about a membership.
 func (e *ear) heardOf(userID, room string) bool {
 	return e.lastMember(userID, room, true) || e.lastMember(userID, room, false)
 }
@@ -208,7 +208,7 @@ func (h *house) wantMembers(room string, want ...string) {
 	}
 }
 
-// Lists of many come page by page, from memory and disk alike.
+// Long lists come page by page, from memory and disk alike.
 func testMembersMany(h *house) {
 	const count = 60
 	want := make(map[string]bool)
@@ -250,8 +250,8 @@ func testMembersMany(h *house) {
 	}
 }
 
-// With a context that has ended, something changes or does not, whatever is returned, and what
-// follows fits.
+// With a context that has ended, a membership changes or does not, whatever is returned, and
+// later results are consistent with that.
 func testMembersErrors(h *house) {
 	over, cancel := context.WithCancel(ctx)
 	cancel()

@@ -8,21 +8,21 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// membership is that of a user in a room.
+// membership is a user's membership in a room.
 type membership struct{ user, room string }
 
-// attempt is something that was asked which makes a user a member, or ends that.
+// attempt is a request that makes a user a member, or ends that.
 type attempt struct {
 	by       *socket
 	joins    bool
-	maybe    bool  // it may have done nothing
+	maybe    bool  // it may have had no effect
 	asked    int64 // performance.time
 	answered int64
 }
 
 // attempts collects, for each membership, what may have changed it. A message joins its room if
-// its connection is not in it. What a connection asked at its end may never be done, and what is
-// refused is not done.
+// its connection is not in it. The last requests of a connection may never be carried out, and
+// refused ones are not.
 func (p *performance) attempts() map[membership][]attempt {
 	all := make(map[membership][]attempt)
 	for i := range p.endings {
@@ -58,8 +58,8 @@ func (p *performance) attempts() map[membership][]attempt {
 	return all
 }
 
-// memberships reads who is a member of which room. It must be what something has made it that
-// was not followed by something else.
+// memberships reads which users are members of which rooms. Each must be the result of an
+// attempt that no other one has followed.
 func (p *performance) memberships() (map[membership]bool, error) {
 	now := make(map[membership]bool)
 	attempts := p.attempts()
@@ -87,9 +87,9 @@ func (p *performance) memberships() (map[membership]bool, error) {
 	return now, nil
 }
 
-// possible reports whether a membership can be what it is at some time between two.
+// possible reports whether a membership can have this state at some time between two times.
 func possible(all []attempt, is bool, from, to int64) bool {
-	for _, a := range slices.Concat(all, []attempt{{}}) { // there is none to begin with
+	for _, a := range slices.Concat(all, []attempt{{}}) { // there is none initially
 		superseded := a.joins != is || a.asked > to
 		for _, later := range all {
 			superseded = superseded || later.joins != is && !later.maybe && later.asked > a.answered && later.answered < from
@@ -101,9 +101,9 @@ func possible(all []attempt, is bool, from, to int64) bool {
 	return false
 }
 
-// checkMembership holds what a connection was told of the memberships of its user against what
-// all connections have asked for. The hub has asked the engine after it had answered what the
-// connection asked before.
+// checkMembership compares what a connection was told about its user's memberships with the
+// requests of all connections. The hub asked the engine after it had answered the connection's
+// earlier requests.
 func (p *performance) checkMembership(s *socket, attempts map[membership][]attempt) error {
 	from := int64(0)
 	for _, ev := range s.notes {

@@ -10,15 +10,15 @@ import (
 // The model: what a connection may be sent. It knows nothing of nodes, engines and doorbells.
 //
 // In a room, a connection hears every message after the position of its join and before its
-// leave, in order and once. When the room's history is lost it is told, and hears what comes after
-// the position that it is told. If another connection of its user joins or leaves, it is told
-// from where on it hears the room, and when it hears nothing more. If it unsubscribes, it hears
-// nothing more, until it joins again or the user has left in the meantime. Private messages of
-// its user it hears from the first one on that was sent when it was open, likewise. Of its own
-// messages, the acknowledgement comes first. All connections agree on what stands where, and so
-// does what is stored.
+// leave, in order and once. When the room's history is lost it is told, and hears what follows the
+// position that it is told. If another connection of its user joins or leaves, it is told from
+// where on it hears the room, or that it hears nothing more. If it unsubscribes, it hears nothing
+// more, until it joins again or the user has left in the meantime. It hears its user's private
+// messages in the same way, from the first one that was sent while it was open. For its own
+// messages, the acknowledgement comes first. All connections agree on the place of every message,
+// and so does the store.
 
-// place is where a message stands.
+// place is the place of a message in its conversation.
 type place struct {
 	in    chat.Conversation
 	epoch string
@@ -31,14 +31,14 @@ type view struct {
 	last  uint64
 	first uint64 // the first that it heard; for private ones
 
-	// It is in the room by a message of its own, which stands at last, and has heard nothing
-	// yet. So what it hears next is at most that, if the message was not stored before.
+	// It joined the room by a message of its own, whose place is last, and has heard nothing yet.
+	// So the next message that it hears is at most that one, unless the message was stored before.
 	unheard, anything bool
 
 	position string // the last one that it was given
 }
 
-// viewOf is the view of who hears what comes after the place that an event names.
+// viewOf is the view of a connection that hears what follows the place in an event.
 func viewOf(ev event) *view {
 	return &view{epoch: ev.Epoch, last: ev.Seq, position: ev.Position}
 }
@@ -66,11 +66,11 @@ type model struct {
 	muted map[string]*view            // rooms from which it has unsubscribed
 	talks map[chat.Conversation]*view // once something was heard
 
-	// What its client has said that it holds, as long as it is not known to be live.
+	// What its client claims to hold, until that is known to be live.
 	held     map[chat.Conversation]*view
 	resuming bool
-	missed   uint64            // messages that it was sent, or told to read, in all that it holds
-	partly   chat.Conversation // of which it was sent messages last
+	missed   uint64            // messages that it was sent, or told to read, in all conversations that it holds
+	partly   chat.Conversation // the conversation that the last messages were from
 	reloads  []reload          // of its client's connections
 
 	deleted map[string]bool // users who have been deleted
@@ -84,7 +84,7 @@ func newModel(user string) *model {
 	}
 }
 
-// clone copies what carry makes.
+// clone copies a model made by carry.
 func (m *model) clone() *model {
 	c := newModel(m.user)
 	c.resuming, c.reloads = m.resuming, slices.Clone(m.reloads)
@@ -95,7 +95,7 @@ func (m *model) clone() *model {
 	return c
 }
 
-// replay follows everything that a socket has noted. Called with mu held.
+// replay processes everything that a socket has noted. Called with mu held.
 func replay(s *socket) (*model, error) {
 	m := s.base.clone()
 	m.deleted = s.p.deleted
@@ -138,7 +138,7 @@ func (m *model) take(ev event) error {
 	return nil
 }
 
-// told takes what the service says of a room.
+// told processes what the service says about a room.
 func (m *model) told(ev event) error {
 	if c := chat.RoomConversation(ev.Receiver); m.held[c] != nil {
 		m.live(c) // nothing was missed
@@ -173,7 +173,7 @@ func (m *model) told(ev event) error {
 	return nil
 }
 
-// saying reports whether a message to a room is not answered.
+// saying reports whether a message to a room is unanswered.
 func (m *model) saying(room string) bool {
 	for _, ev := range m.asks {
 		if ev.Op == "group" && ev.Receiver == room {
@@ -220,7 +220,7 @@ func (m *model) acknowledged(ev event, again bool) error {
 	return nil
 }
 
-// place is where a message or its acknowledgement says that it stands.
+// place is the place that a message or its acknowledgement names.
 func (m *model) place(ev event) place {
 	at := place{chat.RoomConversation(ev.Receiver), ev.Epoch, ev.Seq}
 	switch {

@@ -15,31 +15,31 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// stage is where scripts are played: an engine in a new place for each, and what is put
+// stage is where scripts are played: an engine in a new place for each, and the faults planted
 // between it, the hubs and the connections to see whether the model notices.
 type stage struct {
 	newPlace func(*testing.T) Place
 	engine   func(chat.Engine) chat.Engine // nil: as it is
 	fanout   func() chat.Fanout            // nil: newFan
 	send     func(s *socket, ev event)     // nil: socket.hear
-	patience time.Duration                 // how long to wait for what must come
+	patience time.Duration                 // how long to wait for what must happen
 }
 
 // forgetter is an engine's Log that can lose a conversation, whose next epoch begins.
 type forgetter interface{ Forget(chat.Conversation) }
 
-// A client that resumes is told to read the history if it has missed more than so many messages,
+// A client that resumes is told to read the history if it has missed more than this many messages,
 // of a conversation and in all.
 const (
 	resumeBound    = 6
 	resumeBoundAll = 10
 )
 
-// seeded is a Place whose engine does things by chance.
+// seeded is a Place whose engine acts at random.
 type seeded interface{ Seed(uint64) }
 
-// play plays a script on two nodes of one engine, and returns what was not as it must be. Of
-// a script and a seed everything is the same each time but the order in which goroutines run.
+// play plays a script on two nodes of one engine, and returns what went wrong. For a script and a
+// seed everything is the same each time except the order in which goroutines run.
 func (g *stage) play(t *testing.T, s script, seed uint64) error {
 	place := g.newPlace(t)
 	if p, ok := place.(seeded); ok {
@@ -97,7 +97,7 @@ type performance struct {
 	time  atomic.Int64 // of notes
 
 	logins  []*login
-	without map[string][]int64 // when a guest had no session, and was found a member of nothing
+	without map[string][]int64 // when a guest had no session, and was found to be a member of no room
 	endings []ending
 	banned  map[string]bool
 	deleted map[string]bool            // at any time
@@ -107,7 +107,7 @@ type performance struct {
 	fans []*fan // Guarded by mu.
 }
 
-// saying is what somebody said, or tried to.
+// saying is a message that a connection sent, or tried to.
 type saying struct {
 	by   string
 	in   chat.Conversation
@@ -129,8 +129,7 @@ func (p *performance) run(s script) error {
 	return nil
 }
 
-// end waits until everybody has heard everything, and then has a last message said in every
-// room.
+// end waits until all have heard everything, and then sends a last message in every room.
 func (p *performance) end() error {
 	if err := p.settle(); err != nil {
 		return err
@@ -157,7 +156,7 @@ func (p *performance) sockets() (open []*socket) {
 	return open
 }
 
-// settle waits until everybody has heard everything.
+// settle waits until all have heard everything.
 func (p *performance) settle() error {
 	for _, s := range p.sockets() {
 		if err := p.await(s, s.answered); err != nil {
@@ -216,7 +215,8 @@ func conversations() (cs []chat.Conversation) {
 	return cs
 }
 
-// await waits until something is true of a connection, or the hub has closed it for a good reason.
+// await waits until something is true of a connection, or the hub has closed it for a valid
+// reason.
 func (p *performance) await(s *socket, holds func() bool) error {
 	err := s.await(holds)
 	var closed closedError
@@ -283,7 +283,7 @@ func (p *performance) act(s *socket, st step) error {
 	return nil
 }
 
-// saying makes something new to be said.
+// saying makes a new message.
 func (p *performance) saying(s *socket, c chat.Conversation) (content string) {
 	p.said = append(p.said, saying{by: s.user, in: c, step: p.step})
 	return fmt.Sprint(len(p.said) - 1)

@@ -6,12 +6,12 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// The model of resuming. Of each conversation that a client holds, it is sent what follows, in
-// order and once, and after that what is said now. Or else it is told to read the history, for a
-// good reason, or that the user is no longer a member. It is told of each conversation that it
-// does not hold from where on it hears it.
+// The model of resuming. For each conversation that a client holds, it is sent what follows, in
+// order and once, and after that the live messages. Otherwise it is told to read the history,
+// for a valid reason, or that the user is no longer a member. For each conversation that it does
+// not hold, it is told from where on it hears it.
 
-// reload is that a client was told to read a history.
+// reload means that a client was told to read a history.
 type reload struct {
 	in        chat.Conversation
 	few       bool // resume said so, and it has not missed more than is allowed of a conversation
@@ -25,7 +25,7 @@ func (m *model) conversation(receiver string) chat.Conversation {
 	return chat.RoomConversation(receiver)
 }
 
-// resume takes an answer to resume.
+// resume processes an answer to resume.
 func (m *model) resume(ev event) error {
 	if !m.resuming {
 		return fmt.Errorf("it is not resuming")
@@ -52,7 +52,7 @@ func (m *model) resume(ev event) error {
 			m.missed += n
 			r.few = n <= resumeBound
 		} else if m.partly == c {
-			m.missed += resumeBound // so many may have been meant to follow
+			m.missed += resumeBound // this many may have been meant to follow
 		}
 		m.reloads = append(m.reloads, r)
 		*v = *viewOf(ev)
@@ -83,7 +83,7 @@ func (m *model) resume(ev event) error {
 	return nil
 }
 
-// caughtUp takes messages that were missed.
+// caughtUp processes messages that were missed.
 func (m *model) caughtUp(c chat.Conversation, ev event) error {
 	if len(ev.Messages) == 0 {
 		return fmt.Errorf("of which nothing was missed")
@@ -103,7 +103,7 @@ func (m *model) caughtUp(c chat.Conversation, ev event) error {
 	return nil
 }
 
-// live notes that from now on the connection hears what is said in a conversation.
+// live notes that from now on the connection hears a conversation's messages.
 func (m *model) live(c chat.Conversation) {
 	if room, ok := c.Room(); ok {
 		m.in[room] = m.held[c]
@@ -127,7 +127,7 @@ func (m *model) done() error {
 	return nil
 }
 
-// holds is what a model holds, for people.
+// holds describes what a model holds, for people.
 func (m *model) holds() (text string) {
 	for c, v := range m.held {
 		text += fmt.Sprintf(" %s until %d of %s (%s)", c, v.last, v.epoch, v.position)

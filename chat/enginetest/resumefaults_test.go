@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// resumeFaults are those of sessions and resuming, for TestModelFindsFaults.
+// resumeFaults are the faults of sessions and resuming, for TestModelFindsFaults.
 var resumeFaults = []fault{
 	{"resume skips a message", func(g *stage) { g.send = answers(skipOne) }},
 	{"resume brings a message that is heard again", func(g *stage) { g.send = answers(hearAgain) }},
@@ -39,7 +39,7 @@ type fault struct {
 	plant func(*stage)
 }
 
-// answers changes every third answer to resume that can be changed in a way.
+// answers changes every third answer to resume that the given change applies to.
 func answers(change func(s *socket, ev event) (changed bool)) func(*socket, event) {
 	var n atomic.Int32
 	return func(s *socket, ev event) {
@@ -99,7 +99,7 @@ func anotherRoom(s *socket, ev event) bool {
 	return true
 }
 
-// missOne withholds the first message after the end of a resume for good, every third time.
+// missOne drops the first message after the end of a resume, every third time.
 func missOne(s *socket, ev event) {
 	if ev.Type == "resume" && ev.Status == "done" {
 		s.withheld = []event{ev}

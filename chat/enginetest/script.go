@@ -29,11 +29,11 @@ import (
 //	0 unban u_ada    she is not banned any more
 //	0 delete u_ada   she is deleted, and registers again
 //
-// One resumes with the key of its session, with its token (token), with both (both), with the
-// key before (before), or with one that was replaced before that (stale).
+// A client resumes with the key of its session, with its token (token), with both (both),
+// with the previous key (before), or with one that was replaced before that (stale).
 //
-// A step of a connection that is not open does nothing, and neither does the opening of one
-// that is: so every part of a script is a script.
+// A step of a connection that is not open does nothing, and neither does opening one that
+// is: so every part of a script is a script.
 type script []step
 
 type step struct {
@@ -122,7 +122,7 @@ func randomScript(random *rand.Rand, n int, forget bool) (s script) {
 }
 
 // shrink finds a short part of a script that still fails, by leaving out pieces, large ones
-// first. The error is how the shortest one failed. It runs at most so many scripts.
+// first. The error says how the shortest one failed. It runs a limited number of scripts.
 func shrink(s script, err error, fails func(script) error, runs int) (script, error) {
 	for size := len(s) / 2; size > 0; size /= 2 {
 		for progress := true; progress; {

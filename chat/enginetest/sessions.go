@@ -65,14 +65,14 @@ func testSessions(h *house) {
 	if diff := cmp.Diff(laptop, got); diff != "" || err != nil {
 		h.Errorf("resumed %v (-want +got):\n%s", err, diff)
 	}
-	// The answer was lost: the key before is still good, until the new one is used.
+	// The answer was lost: the previous key is still valid, until the new one is used.
 	if _, err := h.resume("s_1", key(1), key(12)); err != nil {
 		h.Error(err)
 	}
 	if _, err := h.resume("s_1", key(12), key(13)); err != nil {
 		h.Error(err)
 	}
-	h.wantRefused("s_1", key(11)) // which may have been good until another one was used
+	h.wantRefused("s_1", key(11)) // which may have been valid until another one was used
 	h.wantRefused("s_1", key(1))
 	for range 4 {
 		h.Sessions.Release("s_1")
@@ -175,8 +175,8 @@ func testGuests(h *house) {
 	}
 }
 
-// A guest who begins a session while the last one expires or is ended keeps what is joined in
-// it.
+// A guest who begins a session while the last one expires or is ended keeps the memberships begun
+// in the new one.
 func testGuestsReturn(h *house) {
 	h.put(chat.User{ID: "u_bob", Name: "Bob", Guest: true})
 	begin := func(id string, k byte) {
@@ -216,8 +216,8 @@ func testGuestsReturn(h *house) {
 	h.wantRooms("u_bob")
 }
 
-// What a guest without a session, or somebody who is deleted, asks for at the same time ends with
-// their other memberships, or has no effect.
+// Concurrent joins of a guest without a session, or of a user who is being deleted, end with
+// their other memberships, or have no effect.
 func testJoinAfterEnd(h *house) {
 	refused := func(user string) {
 		h.Helper()
@@ -260,7 +260,7 @@ func testJoinAfterEnd(h *house) {
 	}
 }
 
-// Somebody who was a guest and is none any more stays a member.
+// A user who was a guest and no longer is one stays a member.
 func testGuestsRegister(h *house) {
 	for _, guest := range []bool{true, false} {
 		u := chat.User{ID: "u_bob", Name: "Bob", Created: 5, Guest: guest, ValidFrom: 1000}
@@ -279,7 +279,7 @@ func testGuestsRegister(h *house) {
 	h.wantRooms("u_bob", "lobby")
 }
 
-// With a context that has ended, a session is as it was, or as without the error.
+// With a context that has ended, a session is unchanged, or changed as without the error.
 func testSessionsErrors(h *house) {
 	over, cancel := context.WithCancel(ctx)
 	cancel()
@@ -315,8 +315,8 @@ func (h *house) wantSession(id string, k, next chat.KeyHash) {
 	}
 }
 
-// A user with too many sessions loses the one that was used last the longest ago; one with a
-// connection only if all have one.
+// A user with too many sessions loses the least recently used one; one with a connection only if
+// all have one.
 func testSessionsLimit(h *house) {
 	for i := range chat.MaxSessions {
 		h.begin(chat.Session{ID: fmt.Sprint("s_", i), UserID: "u_ada", Key: key(1), Began: start.UnixMilli() + int64(i)})
@@ -336,7 +336,7 @@ func testSessionsLimit(h *house) {
 	}
 }
 
-// When tokens became valid only moves on.
+// The time from which tokens are valid only increases.
 func testValidFrom(h *house) {
 	for _, c := range []struct{ put, want int64 }{{0, 0}, {5000, 5000}, {0, 5000}, {4000, 5000}, {6000, 6000}} {
 		h.put(chat.User{ID: "u_ada", Name: "Ada", Created: 1, ValidFrom: c.put})

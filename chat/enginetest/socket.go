@@ -11,8 +11,8 @@ import (
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
-// socket is a connection whose other end is the test. It notes what it asks and hears, in
-// order.
+// socket is a connection whose other end is the test. It notes its requests and what it
+// hears, in order.
 type socket struct {
 	p      *performance
 	user   string
@@ -31,10 +31,11 @@ type socket struct {
 	withheld []event // by a stage
 }
 
-// event is what the model needs of a message. Type is "ask" for what the socket asked.
+// event is what the model needs from a message. Type is "ask" for the socket's own
+// requests.
 type event struct {
 	at            int64 // performance.time, when it was noted
-	again         bool  // it was asked before, on another connection
+	again         bool  // it was requested before, on another connection
 	Type, Op, Ref string
 	Event         string
 	Sender        string `json:"sender_id"`
@@ -128,7 +129,7 @@ func (s *socket) say(op, receiver, content, ref string) {
 	s.conn.Handle(frame.Text, []byte(body+"}"))
 }
 
-// again sends something that the client has sent on another connection.
+// again sends a request that the client has sent on another connection.
 func (s *socket) again(ev event) {
 	ev.again = true
 	s.mu.Lock()
@@ -157,10 +158,11 @@ func (s *socket) close() {
 	s.conn.Closed()
 }
 
-// answered is what a connection waits for. Called with mu held.
+// answered reports whether all requests of a connection are answered. Called with mu
+// held.
 func (s *socket) answered() bool { return s.answers >= s.asked }
 
-// await waits until something is true, which is asked with mu held.
+// await waits until a condition is true, which is called with mu held.
 func (s *socket) await(holds func() bool) error {
 	for deadline := time.Now().Add(s.p.patience); ; time.Sleep(100 * time.Microsecond) {
 		s.mu.Lock()
@@ -179,7 +181,7 @@ func (s *socket) await(holds func() bool) error {
 	}
 }
 
-// missed is what resume has brought. Called with mu held.
+// missed returns the messages that resume has brought. Called with mu held.
 func (s *socket) missed() (all []event) {
 	for _, ev := range s.notes {
 		all = append(all, ev.Messages...)
@@ -187,7 +189,7 @@ func (s *socket) missed() (all []event) {
 	return all
 }
 
-// story is what a socket has noted, for people. Called with mu held.
+// story describes what a socket has noted, for people. Called with mu held.
 func (s *socket) story() string {
 	text := ""
 	for _, ev := range s.notes {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// regressions are scripts that failed once. What they do to an engine by chance differs each
-// time: they are played several times.
+// regressions are scripts that failed once. Their random effects on an engine differ each time, so
+// they are played several times.
 var regressions = []string{
 	// Eve's node began to read the conversation at its end, for her; but Bob was on it, too,
 	// and had not heard himself.
@@ -44,8 +44,8 @@ var regressions = []string{
 	 5 tell u_ada
 	 0 resume key 1`,
 
-	// The word of Eve's ban came late, when it was lifted already, and ended the session that had
-	// begun since then.
+	// The notice of Eve's ban came late, when the ban was lifted already, and ended a session that
+	// had begun since.
 	`3 open u_eve 0
 	 0 ban u_eve
 	 3 logout own
@@ -69,8 +69,8 @@ var regressions = []string{
 	 7 logout own
 	 5 share 7 0`,
 
-	// Two keys were given out for one, and the service let both be good, as it may: the first answer
-	// may be the one that the client has.
+	// Two keys were issued for one, and the service accepted both, as it may: the first answer may
+	// be the one that the client has.
 	`6 open u_ada 0
 	 2 share 6 1
 	 2 close
@@ -79,9 +79,9 @@ var regressions = []string{
 	 2 resume stale 1`,
 }
 
-// testTwoHubs plays random scripts on two nodes of one engine, and holds what every
-// connection was sent against the model. Where that fails, it prints the shortest script it
-// finds that fails, to be put among the regressions.
+// testTwoHubs plays random scripts on two nodes of one engine, and compares what every connection
+// was sent with the model. If that fails, it prints the shortest failing script it finds, which
+// should be added to the regressions.
 func testTwoHubs(h *house) {
 	g := &stage{newPlace: h.newPlace, patience: patience}
 	_, forget := h.Log.(forgetter)
@@ -108,7 +108,7 @@ func testTwoHubs(h *house) {
 }
 
 // shortest shrinks a script that has failed, for a minute at most. It plays each part several
-// times, as what fails may depend on the order in which goroutines run.
+// times, because the failure may depend on the order in which goroutines run.
 func (g *stage) shortest(t *testing.T, s script, err error, seed uint64) (script, error) {
 	quick := *g
 	quick.patience = 2 * time.Second
