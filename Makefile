@@ -75,7 +75,7 @@ faults:
 	$(FAULTS) -timeout 20m -run '^TestFault'
 	$(GO) test -tags faults -count=1 -v -timeout 20m -run '^TestAttack$$' ./cmd/hawser
 	$(GO) test -tags faults -count=1 -v -timeout 20m -run '^TestFaultUpgrade$$' ./cmd/wsecho
-	$(GO) test -tags faults -count=1 -v -timeout 60m -run '^TestFaultUpgrade$$' ./cmd/hawser
+	$(GO) test -tags faults -count=1 -v -timeout 60m -run '^TestFault(Redis)?Upgrade$$' ./cmd/hawser
 
 # With the seed that a run has printed, the same things are broken in the same order.
 faults-cluster: export FAULTS_FOR ?= 30m

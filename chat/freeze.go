@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -18,12 +19,36 @@ import (
 const StateVersion = 1
 
 // Takeover is the part of an engine that lets a process take over from another one on the same
-// machine.
+// machine. The new process opens its engine as one that inherits, and attaches a node to it. Until
+// Start, that engine changes nothing that is stored.
 type Takeover interface {
+	// Freeze returns when everything that was under way has ended. From then on the engine writes
+	// nothing by itself, and tells its receivers nothing. What is asked of it may wait for Thaw. With an error,
+	// which is ctx's at the latest, it goes on.
+	Freeze(ctx context.Context) error
+
+	// State returns what Inherit needs. The files stay the engine's.
+	State() (state []byte, files []*os.File, err error)
+
+	// Thaw goes on, because no other process has taken over. After an error, nothing can be stored any more.
+	Thaw() error
+
+	// Inherit takes the state, and the files, which become the engine's. After that, Connect, Subscribe and
+	// Enter of its node are for what the node of the other process had.
+	Inherit(state []byte, files []*os.File) error
+
 	// Rejoin counts a connection for each of these sessions, as Sessions.Resume does, but without a key:
 	// the other process has had it. A session may be named several times. Rejoin reports which of them exist. It is
 	// called once, after the other methods that tell the engine who is connected.
 	Rejoin(sessionIDs []string) (known []bool)
+
+	// Ready returns nil if this process may take over: the other one's place in the service is still
+	// there. It is the last thing before Start.
+	Ready(ctx context.Context) error
+
+	// Start lets the engine go on where that of the other process stood, which must not do anything any
+	// more.
+	Start()
 }
 
 // Frozen is a hub at a standstill: no operation of a connection begins, and no timer fires. What
@@ -33,15 +58,17 @@ type Takeover interface {
 //
 //	f, err := hub.Freeze(ctx)             hub := chat.New(config)
 //	the Server is frozen                  f, err := hub.Freeze(ctx)
-//	f.Rest(ctx)                           f.Restore(state)
-//	the engine is frozen                  for each connection:
+//	f.Rest(ctx)                           engine.Takeover.Inherit(…)
+//	engine.Takeover.Freeze(ctx)           f.Restore(state)
+//	engine.Takeover.State()               for each connection:
 //	state := f.State()                    	f.Open(ctx, socket, remote, state)
 //	for each connection: c.Freeze()       f.RestoreLeft(ctx, left)
-//	left, n := f.Left()                   the engine starts
+//	left, n := f.Left()                   engine.Takeover.Ready(ctx)
+//	                                      engine.Takeover.Start()
 //	                                      f.Thaw()
 //	                                      the Server starts
 //
-// If anything fails, the old process calls f.Thaw, and the new one exits.
+// If anything fails, the old process thaws the engine, calls f.Thaw, and the new one exits.
 type Frozen struct {
 	h *Hub
 
@@ -107,6 +134,9 @@ func (f *Frozen) Rest(ctx context.Context) error {
 	}
 	for _, s := range f.h.shards {
 		s.sendAllLate()
+	}
+	if l, ok := f.h.limits.(*sharedLimiter); ok {
+		l.send()
 	}
 	return nil
 }

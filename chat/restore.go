@@ -305,6 +305,7 @@ func (f *Frozen) RestoreLeft(ctx context.Context, state []byte) error {
 		f.left = append(f.left, c)
 	}
 	f.rejoin()
+	f.h.restoring.Store(false)
 	return r.End()
 }
 

@@ -95,7 +95,9 @@ func (l *sharedLimiter) send() {
 	clear(l.used)
 	l.timer = false
 	l.mu.Unlock()
-	l.exchange.Send(used)
+	if len(used) > 0 {
+		l.exchange.Send(used)
+	}
 }
 
 // charge counts what was used on another node. Nothing is refused: it has happened.

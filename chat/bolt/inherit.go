@@ -133,12 +133,28 @@ func (s *Store) notInherited() error {
 }
 
 // takeover is the chat.Takeover.
-type takeover struct{ s *Store }
+type takeover struct{ *Store }
+
+// State implements chat.Takeover.
+func (t takeover) State() (state []byte, files []*os.File, err error) {
+	return nil, []*os.File{t.file}, nil
+}
+
+// Inherit implements chat.Takeover.
+func (t takeover) Inherit(_ []byte, files []*os.File) error {
+	if len(files) != 1 {
+		return errors.New("chat/bolt: the store's file was not handed over: the other process may have its messages elsewhere")
+	}
+	return t.Store.Inherit(files[0])
+}
+
+// Ready implements chat.Takeover. The lock of the file says that nobody else has the store.
+func (t takeover) Ready(context.Context) error { return nil }
 
 // Rejoin implements chat.Takeover.
 func (t takeover) Rejoin(sessionIDs []string) []bool {
-	t.s.inheriting.Wait()
-	return t.s.sessions.Rejoin(sessionIDs)
+	t.inheriting.Wait()
+	return t.sessions.Rejoin(sessionIDs)
 }
 
 // Start lets a store with Options.Inherit write, after Inherit. The other process must not do anything with it any more.

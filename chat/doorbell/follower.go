@@ -22,6 +22,8 @@ type follower struct {
 	epoch   string
 	last    uint64 // the position: the number of the last change that was given
 	tag     uint32 // of that change
+	seq     uint64 // and its seq
+	ts      int64  // and its server_ts
 	suspect bool   // its history may have been replaced
 
 	// telling is held while the receiver is told anything about the conversation, or a caller on
@@ -72,11 +74,22 @@ func (n *Node) place(f *follower, t chat.Tail) {
 	if f.ready {
 		return
 	}
-	f.ready, f.epoch, f.last, f.tag = true, t.Epoch, t.Change, t.Tag
-	f.know()
+	f.ready = true
+	f.move(t)
 	if f.rung {
 		n.ring(f)
 	}
+}
+
+// move sets the position. Called with mu held.
+func (f *follower) move(t chat.Tail) {
+	f.epoch, f.last, f.tag, f.seq, f.ts = t.Epoch, t.Change, t.Tag, t.Seq, t.ServerTS
+	f.know()
+}
+
+// end is the position.
+func (f *follower) end() chat.Tail {
+	return chat.Tail{Seq: f.seq, Change: f.last, Tag: f.tag, ServerTS: f.ts, Epoch: f.epoch}
 }
 
 // know makes the position known to Node.Position. Called with mu held.
@@ -109,8 +122,7 @@ func (n *Node) deliver(f *follower, ch *chat.Change) bool {
 	if f.superseded() || f.gone || n.detached {
 		return false
 	}
-	f.last, f.tag = ch.Number, ch.Tag
-	f.know()
+	f.move(chat.Tail{Seq: ch.Seq, Change: ch.Number, Tag: ch.Tag, ServerTS: ch.ServerTS, Epoch: f.epoch})
 	n.mu.Unlock()
 	n.receiver.Deliver(f.c, ch)
 	n.mu.Lock()
@@ -229,8 +241,7 @@ func (f *follower) lose(ctx context.Context, gap bool) (more bool, err error) {
 		n.mu.Unlock()
 		return true, nil
 	}
-	f.epoch, f.last, f.tag = t.Epoch, t.Change, t.Tag
-	f.know()
+	f.move(t)
 	n.mu.Unlock()
 	n.receiver.Lost(f.c, t)
 	return true, nil

@@ -72,6 +72,9 @@ type Node struct {
 	queue     []reading                       // followers and inboxes to read, in order
 	troubles  int                             // how many cannot be read at the moment
 	retry     bool                            // the next probe ends all pauses
+	busy      int                             // what is being read, or offered
+	frozen    bool                            // nothing is read or told; see Freeze
+	inherited bool                            // the places of another process's node are being asked for; see Inherit
 	detached  bool
 }
 
@@ -142,7 +145,7 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 	defer n.mu.Unlock()
 	f := n.followers[c]
 	switch {
-	case f == nil || !f.ready || f.state != atRest || f.rung || f.suspect || f.superseded() || ch.Epoch != f.epoch || ch.Number > f.last+1:
+	case n.frozen || f == nil || !f.ready || f.state != atRest || f.rung || f.suspect || f.superseded() || ch.Epoch != f.epoch || ch.Number > f.last+1:
 		n.ringFor(c)
 		return
 	case ch.Number <= f.last: // it was given, or a probe finds out that another one was
@@ -152,6 +155,7 @@ func (n *Node) Offer(c chat.Conversation, ch *chat.Change, before uint32) {
 		return
 	}
 	f.state = beingRead
+	n.busy++
 	if _, room := c.Room(); !room {
 		f.active = n.cfg.Clock.Monotonic()
 	}
@@ -219,7 +223,7 @@ func (n *Node) Here(room string, ev chat.PresenceEvent) {
 	defer n.telling.RUnlock()
 	n.mu.Lock()
 	f := n.followers[chat.RoomConversation(room)]
-	wanted := f != nil && !n.detached
+	wanted := f != nil && !n.detached && !n.frozen
 	n.mu.Unlock()
 	if wanted {
 		n.receiver.Here(room, ev)
@@ -231,15 +235,21 @@ func (n *Node) Renamed(u chat.User) {
 	n.telling.RLock()
 	defer n.telling.RUnlock()
 	n.mu.Lock()
-	detached := n.detached
+	silent := n.detached || n.frozen
 	n.mu.Unlock()
-	if !detached {
+	if !silent {
 		n.receiver.Renamed(u)
 	}
 }
 
 // Subscribe implements chat.Node.
 func (n *Node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, error) {
+	n.mu.Lock()
+	if n.inherited {
+		defer n.mu.Unlock()
+		return n.takeOver(c)
+	}
+	n.mu.Unlock()
 	f, err := n.follower(ctx, c)
 	if err != nil {
 		return chat.Tail{}, err
@@ -313,7 +323,10 @@ func (n *Node) Follow(ctx context.Context, userID string) error {
 		b = newInbox(n, userID)
 		n.inboxes[userID] = b
 	}
-	b.follows++
+	if b.follows++; n.inherited { // Thaw has it read, if it must be
+		n.mu.Unlock()
+		return nil
+	}
 	for !b.started && ctx.Err() == nil {
 		if b.state == atRest || b.state == queued {
 			err := n.readOne(ctx, b)

@@ -52,7 +52,7 @@ func (n *Node) read() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for {
-		for len(n.queue) == 0 && !n.detached {
+		for (len(n.queue) == 0 || n.frozen) && !n.detached {
 			n.wake.Wait()
 		}
 		if n.detached {
@@ -74,6 +74,7 @@ func (n *Node) read() {
 func (n *Node) readOne(ctx context.Context, r reading) error {
 	t := r.standing()
 	t.state, t.rung = beingRead, false
+	n.busy++
 	n.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, n.cfg.Timeout)
 	more, err := r.read(ctx)
@@ -103,6 +104,7 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 func (n *Node) finished(r reading) {
 	t := r.standing()
 	t.state = atRest
+	n.busy--
 	if t.over != nil {
 		close(t.over)
 		t.over = nil

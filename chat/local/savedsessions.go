@@ -27,7 +27,7 @@ func (s *Sessions) Restore(saved []SavedSession) {
 	slices.SortStableFunc(s.idle, func(a, b idleSession) int { return cmp.Compare(a.seen, b.seen) })
 }
 
-// Rejoin implements chat.Takeover.
+// Rejoin is that of chat.Takeover.
 func (s *Sessions) Rejoin(ids []string) (known []bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -66,7 +66,7 @@ func New(clock chat.Clock, log *slog.Logger) *Engine {
 func (e *Engine) Parts() chat.Engine {
 	return chat.Engine{
 		Log: e, Directory: e, Members: e.members, Broker: e.broker, Presence: e.broker.Presence(),
-		Sessions: e.sessions, Bans: e.bans, Health: e, Takeover: e.sessions,
+		Sessions: e.sessions, Bans: e.bans, Health: e,
 	}
 }
 

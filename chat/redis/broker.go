@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -31,6 +32,9 @@ type broker struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 	bells    chan rueidis.Completed // to be sent; they may get lost
+	waiting  atomic.Int64           // how many bells wait, or are being sent
+	gate     gate                   // shut while another process has what belongs to this node; see handover.go
+	beatNow  chan struct{}          // a heartbeat is due
 
 	controlNow chan struct{} // something may be in the control stream
 	usage      *usage
@@ -61,6 +65,8 @@ type users interface {
 	user(ctx context.Context, id string) (u chat.User, rev int64, err error)
 	userCommand(id string) rueidis.Completed
 	parseUser(id string, r rueidis.RedisResult) (u chat.User, rev int64, err error)
+	roomsCommand(userID string) rueidis.Completed
+	parseRooms(r rueidis.RedisResult) (rooms []string, err error)
 }
 
 func newNodeID() string { return strings.ToLower(rand.Text()[:10]) }
@@ -70,7 +76,10 @@ func jitter(d time.Duration) time.Duration { return d/2 + randv2.N(d) }
 func newBroker(cfg *Config, client, heart *bounded, source doorbell.Source, users users) *broker {
 	b := &broker{
 		cfg: cfg, client: client, heart: heart, keys: keys{cfg.Prefix}, source: source, users: users,
-		bells: make(chan rueidis.Completed, 8192), controlNow: make(chan struct{}, 1),
+		bells: make(chan rueidis.Completed, 8192), controlNow: make(chan struct{}, 1), beatNow: make(chan struct{}, 1),
+	}
+	if cfg.Inherit {
+		b.gate.shut = make(chan struct{})
 	}
 	b.usage = &usage{b: b}
 	b.ctx, b.cancel = context.WithCancel(context.Background())
@@ -90,6 +99,9 @@ func (b *broker) close() {
 func (b *broker) Attach(r chat.Receiver) chat.Node {
 	n := &node{b: b, receiver: r, roster: newRoster(b), subscribed: make(map[chat.Conversation]bool)}
 	n.bell = doorbell.Attach(r, b.source, doorbell.Config{Log: b.cfg.Log, ProbeEvery: b.cfg.ProbeEvery, Batch: probeBatch, Timeout: b.cfg.Timeout, HintLife: hintLife})
+	if b.gate.isShut() {
+		n.inherit()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.nodes = append(slices.Clip(b.nodes), n)
@@ -157,9 +169,11 @@ func (b *broker) tell(c chat.Conversation, message string) {
 
 // ring sends a doorbell soon. If too many wait already, it is lost.
 func (b *broker) ring(cmd rueidis.Completed) {
+	b.waiting.Add(1)
 	select {
 	case b.bells <- cmd:
 	default:
+		b.waiting.Add(-1)
 	}
 }
 
@@ -196,13 +210,15 @@ func (b *broker) ringNow(ctx context.Context, limit time.Duration, cmds ...rueid
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	b.client.DoMulti(ctx, cmds...)
+	b.waiting.Add(-int64(len(cmds)))
 }
 
 // hear takes a message of a channel.
 func (b *broker) hear(_, message string) {
-	if message == "" {
-		return
+	if message == "" || !b.gate.try() {
+		return // whoever opens the gate looks at everything
 	}
+	defer b.gate.leave()
 	var err error
 	switch rest := message[1:]; message[0] {
 	case 'a':
@@ -259,14 +275,26 @@ func (b *broker) enoughAgain() {
 // gap is called when messages may not have been heard since then: everything is looked at.
 func (b *broker) gap(since time.Time) {
 	b.cfg.begun.Add(1)
-	for _, n := range b.all() {
-		n.bell.Probe()
-		n.roster.tellRecent()
-		b.wg.Go(func() {
-			n.findMoves(since)
-			n.catchUp()
-		})
+	if !b.gate.try() {
+		return // the same
 	}
+	defer b.gate.leave()
+	for _, n := range b.all() {
+		n.roster.tellRecent()
+		b.lookAround(n, since, false)
+	}
+}
+
+// lookAround has everything looked at that a node may not have heard since then; see findMoves. Called inside of the
+// gate.
+func (b *broker) lookAround(n *node, since time.Time, once bool) {
+	n.bell.Probe()
+	b.gate.stay()
+	b.wg.Go(func() {
+		defer b.gate.leave()
+		n.findMoves(since, once)
+		n.catchUp()
+	})
 	b.readControlSoon()
 }
 

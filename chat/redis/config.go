@@ -47,6 +47,10 @@ type Config struct {
 	Timeout     time.Duration // of one command, and of dialling; default 5 s
 	ProbeEvery  time.Duration // how late a change may be whose doorbell was lost; default 10 s
 
+	// Inherit is for a process that takes over from another one: the engine begins nothing by itself before
+	// Takeover.Start. Then its only node is the other process's, under the same id.
+	Inherit bool
+
 	// Clock gives the messages their times. By default that is Redis's.
 	Clock chat.Clock
 	Log   *slog.Logger // default: slog.Default()

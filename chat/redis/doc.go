@@ -168,6 +168,14 @@
 // (BenchmarkHeartbeat), and with the default of 12 s they send 67 a second: about a hundredth of a
 // core.
 //
+// # Another process
+//
+// On the same machine, another process may take over a node (chat.Takeover): it opens the engine with
+// Config.Inherit. It is the node then, under the same id, so that presence and sessions stay as they are stored. Nothing is
+// read for that while clients wait: the old process hands over where it stands in each conversation and
+// inbox, who is connected, and what it knows of sessions. The new one subscribes after that, and looks at everything that
+// nobody has heard in between, as after a connection has broken. freeze.go and inherit.go are the two sides.
+//
 // # What it costs
 //
 // Measured with Redis 7.0 on two cores of an AMD EPYC, by

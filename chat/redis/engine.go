@@ -25,6 +25,8 @@ type Engine struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 	reborn   chan struct{}
+	checkNow chan struct{}
+	frozen   struct{ deaf time.Time } // of takeover; since when something may not have been heard
 
 	begun bool // Open's, then getReadyLater's: what goes on in the background has begun
 
@@ -41,7 +43,7 @@ const (
 )
 
 func newEngine(cfg Config, client, heart *bounded) *Engine {
-	e := &Engine{cfg: cfg, client: client, reborn: make(chan struct{}, 1)}
+	e := &Engine{cfg: cfg, client: client, reborn: make(chan struct{}, 1), checkNow: make(chan struct{}, 1)}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.store = newStore(cfg, client)
 	e.broker = newBroker(&e.cfg, client, heart, e.store, e.store)
@@ -58,7 +60,9 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 	}
 	e.broker.keep = e.store.keepAll
 	e.broker.bans = e.bans
-	e.broker.registry.self = e.sessions.self
+	if !cfg.Inherit {
+		e.broker.registry.self = e.sessions.self
+	}
 	e.broker.reborn = func() string {
 		e.refreshSoon()
 		return e.sessions.reborn()
@@ -70,16 +74,14 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 func (e *Engine) Parts() chat.Engine {
 	return chat.Engine{
 		Log: e.store, Directory: directory{e.store, e.sessions}, Members: e.store, Broker: e.broker, Presence: presence{e.broker},
-		Sessions: e.sessions, Bans: e.bans, Health: e, RefLifetime: e.cfg.RefLifetime,
+		Sessions: e.sessions, Bans: e.bans, Health: e, Takeover: takeover{e}, RefLifetime: e.cfg.RefLifetime,
 	}
 }
 
 // begin begins what goes on in the background.
 func (e *Engine) begin(ctx context.Context) error {
-	if owners := e.broker.listener.owners; owners != nil {
-		if err := owners.refresh(ctx); err != nil {
-			return err
-		}
+	if err := e.knowOwners(ctx); err != nil {
+		return err
 	}
 	if err := e.check(ctx); err != nil && !errors.Is(err, errReplicas) && !errors.Is(err, errRewriting) && !(e.store.owners != nil && unreachable(err)) {
 		return err
@@ -87,16 +89,34 @@ func (e *Engine) begin(ctx context.Context) error {
 	if err := e.broker.pulse(ctx); err != nil {
 		return err
 	}
+	if err := e.listen(ctx); err != nil {
+		return err
+	}
+	e.repeat()
+	return nil
+}
+
+// knowOwners finds out which servers a cluster consists of, if it is one.
+func (e *Engine) knowOwners(ctx context.Context) error {
+	if owners := e.broker.listener.owners; owners != nil {
+		return owners.refresh(ctx)
+	}
+	return nil
+}
+
+// listen begins to listen to what all nodes must hear.
+func (e *Engine) listen(ctx context.Context) error {
 	if err := e.broker.startControl(ctx); err != nil {
 		return err
 	}
-	channel := e.broker.keys.controlChannel()
-	if err := e.broker.listener.acquire(ctx, channel); err != nil {
-		return err
-	}
-	e.every(e.cfg.PresenceTTL/4, nil, e.check)
+	return e.broker.listener.acquire(ctx, e.broker.keys.controlChannel())
+}
+
+// repeat begins what is done from time to time.
+func (e *Engine) repeat() {
+	e.every(e.cfg.PresenceTTL/4, e.checkNow, e.check)
 	e.every(e.cfg.PresenceTTL/4, e.bans.now, e.bans.check)
-	e.every(e.cfg.beatEvery(), nil, e.broker.pulse)
+	e.every(e.cfg.beatEvery(), e.broker.beatNow, e.broker.pulse)
 	e.every(controlEvery, e.broker.controlNow, e.broker.readControl)
 	e.every(listEvery, nil, e.store.flushRooms)
 	next := rand.IntN(Partitions)
@@ -109,9 +129,11 @@ func (e *Engine) begin(ctx context.Context) error {
 		}
 		return nil
 	})
-	e.every(e.cfg.SessionLife/3, e.reborn, e.refresh)
-	return nil
+	e.every(e.refreshEvery(), e.reborn, e.refresh)
 }
+
+// refreshEvery is how often to say that sessions are in use.
+func (e *Engine) refreshEvery() time.Duration { return e.cfg.SessionLife / 3 }
 
 // every calls f from time to time, and when now says so, until the engine is closed. Each call
 // has a limit.
@@ -126,9 +148,13 @@ func (e *Engine) every(d time.Duration, now <-chan struct{}, f func(context.Cont
 			case <-t.C:
 			case <-now:
 			}
+			if e.broker.gate.enter(e.ctx) != nil {
+				return
+			}
 			ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Timeout)
 			f(ctx) // what could not be done is done the next time; Healthy says whether Redis is well
 			cancel()
+			e.broker.gate.leave()
 		}
 	})
 }
@@ -215,12 +241,17 @@ func (e *Engine) Healthy() error {
 	return e.broker.listener.healthy()
 }
 
-// Close implements chat.Health. The nodes have been detached.
-func (e *Engine) Close(ctx context.Context) error {
+// Close implements chat.Health. The nodes have been detached. What belongs to another process is left alone.
+func (e *Engine) Close(ctx context.Context) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
 	defer cancel()
+	if e.broker.gate.isShut() {
+		e.broker.cancel()
+	}
 	e.sessions.close(ctx)
-	err := e.store.flushRooms(ctx)
+	if !e.broker.gate.isShut() {
+		err = e.store.flushRooms(ctx)
+	}
 	e.broker.unregister(ctx, e.sessions.process())
 	e.cancel()
 	e.wg.Wait()

@@ -86,6 +86,52 @@ func (l *listener) acquire(ctx context.Context, channel string) error {
 
 var errClosed = errors.New("chat/redis: the engine is closed")
 
+// want listens to channels, soon, until release is called as often as times says.
+func (l *listener) want(channels []string, times func(channel string) int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, channel := range channels {
+		s := l.subs[channel]
+		if s == nil {
+			s = &sub{channel: channel, ready: make(chan struct{})}
+			l.subs[channel] = s
+			l.route(s)
+		}
+		s.refs += times(channel)
+	}
+}
+
+// heard waits until channels are heard, but for those that nobody wants any more.
+func (l *listener) heard(ctx context.Context, channels []string) error {
+	for _, channel := range channels {
+		l.mu.Lock()
+		s := l.subs[channel]
+		var ready chan struct{}
+		if s != nil {
+			ready = s.ready
+		}
+		l.mu.Unlock()
+		for ready != nil {
+			select {
+			case <-ready:
+				ready = nil
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(heardPoll):
+				l.mu.Lock()
+				if l.subs[channel] != s {
+					ready = nil
+				}
+				l.mu.Unlock()
+			}
+		}
+	}
+	return nil
+}
+
+// heardPoll is how often to look whether anybody still wants a channel that is not heard yet.
+const heardPoll = time.Second
+
 func (l *listener) release(channel string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

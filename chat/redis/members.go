@@ -132,6 +132,23 @@ func (s *store) isMember(room, userID string) rueidis.Completed {
 	return s.client.B().Zrangebylex().Key(s.keys.memberships(userID)).Min("[" + room + "\x00").Max("(" + room + "\x01").Build()
 }
 
+// roomsCommand reads all memberships of a user, for parseRooms.
+func (s *store) roomsCommand(userID string) rueidis.Completed {
+	return s.client.B().Zrange().Key(s.keys.memberships(userID)).Min("0").Max("-1").Build()
+}
+
+func (s *store) parseRooms(r rueidis.RedisResult) (rooms []string, err error) {
+	entries, err := r.AsStrSlice()
+	for _, e := range entries {
+		room, _, err := memberEntry(e)
+		if err != nil {
+			return nil, err
+		}
+		rooms = append(rooms, room)
+	}
+	return rooms, err
+}
+
 // page reads at most limit entries of a list after one, and one more.
 func (s *store) page(ctx context.Context, key, after string, limit int) (names []string, since []int64, err error) {
 	from := "-"

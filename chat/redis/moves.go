@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,23 +30,94 @@ type moves struct {
 	searches int             // that are under way
 	events   uint64          // that were heard
 	heard    map[move]uint64 // about whom one was heard while a search was under way, and which was the last
+
+	recent [2]map[move]int64 // when the last event had happened that was told lately, by Redis's time, and before
+	found  [2]map[move]int64 // the same, of those that a search has found: they may be heard after that
+	turned time.Time         // when the first of them became the second
+}
+
+// toldLately is for how long, or somewhat longer, a node remembers what it was told of whom: longer than
+// a connection may be silent before that is noticed, and the margin.
+const toldLately = 30 * time.Second
+
+// note remembers the last event about somebody that was told, and whether a search has found it. Called with mu
+// held.
+func (m *moves) note(who dated, found bool) {
+	if who.at == 0 {
+		return
+	}
+	if now := time.Now(); m.recent[0] == nil || now.Sub(m.turned) >= toldLately {
+		m.recent = [2]map[move]int64{make(map[move]int64), m.recent[0]}
+		m.found = [2]map[move]int64{make(map[move]int64), m.found[0]}
+		m.turned = now
+	}
+	if m.recent[0][who.move] = who.at; found {
+		m.found[0][who.move] = who.at
+	}
+}
+
+// toldAt is when the last event about somebody had happened that was told lately. Called with mu held.
+func (m *moves) toldAt(who move) int64 { return max(m.recent[0][who], m.recent[1][who]) }
+
+// wasTold reports whether an event, or a later one, was told.
+func (m *moves) wasTold(who dated) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.toldAt(who.move) >= who.at
+}
+
+// wasFound reports whether a search has found an event, or a later one. Called with mu held.
+func (m *moves) wasFound(who dated) bool {
+	return who.at > 0 && who.at <= max(m.found[0][who.move], m.found[1][who.move])
+}
+
+// inherit takes what known of another process's node has returned.
+func (m *moves) inherit(known map[move]int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for who, at := range known {
+		m.note(dated{who, at}, false)
+	}
+}
+
+// known is what note has remembered.
+func (m *moves) known() map[move]int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	known := make(map[move]int64)
+	for _, some := range []map[move]int64{m.recent[1], m.recent[0]} {
+		maps.Copy(known, some)
+	}
+	return known
 }
 
 type move struct{ room, user string }
 
-// here tells the receiver about an event that was heard.
-func (n *node) here(room string, ev chat.PresenceEvent) {
+// dated is a move, and when its last event had happened, by Redis's time; 0: that is not known.
+type dated struct {
+	move
+	at int64
+}
+
+// here tells the receiver about an event that was heard. It had happened at this time; 0: that is not known.
+func (n *node) here(room string, ev chat.PresenceEvent, at int64) {
 	n.moves.mu.Lock()
 	defer n.moves.mu.Unlock()
+	who := dated{move{room, ev.User.ID}, at}
+	if n.moves.wasFound(who) {
+		return // it was on its way
+	}
+	n.moves.note(who, false)
 	if n.moves.events++; n.moves.searches > 0 {
 		n.moves.heard[move{room, ev.User.ID}] = n.moves.events
 	}
 	n.bell.Here(room, ev)
 }
 
-// findMoves tells the receiver what has become of those who have moved since then.
-func (n *node) findMoves(since time.Time) {
-	n.search(func() error { return n.searchMoves(since) })
+// findMoves tells the receiver what has become of those who have moved since then: with once, only what it was
+// not told. That is for a time in which Redis has lost nothing, as times are compared.
+func (n *node) findMoves(since time.Time, once bool) {
+	n.search(func() error { return n.searchMoves(since, once) })
 }
 
 // findAgain tells the receiver of those who are in rooms although it was told that they are not.
@@ -53,9 +125,13 @@ func (n *node) findAgain(some []move) {
 	n.mu.Lock()
 	some = slices.DeleteFunc(slices.Clone(some), func(m move) bool { return !n.subscribed[chat.RoomConversation(m.room)] })
 	n.mu.Unlock()
+	again := make([]dated, len(some))
+	for i, m := range some {
+		again[i].move = m
+	}
 	n.search(func() error {
-		for some := range slices.Chunk(some, 256) {
-			if err := n.tellMoves(some, false); err != nil {
+		for some := range slices.Chunk(again, 256) {
+			if err := n.tellMoves(some, false, false); err != nil {
 				return err
 			}
 		}
@@ -87,7 +163,7 @@ func (n *node) search(find func() error) {
 	}
 }
 
-func (n *node) searchMoves(since time.Time) error {
+func (n *node) searchMoves(since time.Time, once bool) error {
 	b := n.b
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 	defer cancel()
@@ -100,7 +176,7 @@ func (n *node) searchMoves(since time.Time) error {
 	}
 	from := strconv.FormatInt(now[0]*1000+now[1]/1000-(time.Since(since)+movesMargin).Milliseconds(), 10)
 	for some := range slices.Chunk(n.partitions(), 256) {
-		if err := n.searchPartitions(some, from); err != nil {
+		if err := n.searchPartitions(some, from, once); err != nil {
 			return err
 		}
 	}
@@ -121,35 +197,36 @@ func (n *node) partitions() []int {
 	return slices.Compact(all)
 }
 
-func (n *node) searchPartitions(partitions []int, from string) error {
+func (n *node) searchPartitions(partitions []int, from string, once bool) error {
 	b := n.b
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 	defer cancel()
 	cmds := make(rueidis.Commands, len(partitions))
 	for i, p := range partitions {
-		cmds[i] = b.client.B().Zrangebyscore().Key(b.keys.moves(p)).Min(from).Max("+inf").Build()
+		cmds[i] = b.client.B().Zrangebyscore().Key(b.keys.moves(p)).Min(from).Max("+inf").Withscores().Build()
 	}
-	var moved []move
+	var moved []dated
 	n.mu.Lock()
 	subscribed := n.subscribed
 	n.mu.Unlock()
 	for _, r := range b.client.DoMulti(ctx, cmds...) {
-		items, err := r.AsStrSlice()
+		items, err := r.AsZScores()
 		if err != nil {
 			return err
 		}
 		for _, item := range items {
-			room, user, _ := strings.Cut(item, " ")
+			room, user, _ := strings.Cut(item.Member, " ")
 			n.mu.Lock()
 			wanted := subscribed[chat.RoomConversation(room)]
 			n.mu.Unlock()
-			if wanted {
-				moved = append(moved, move{room, user})
+			m := dated{move{room, user}, int64(item.Score)}
+			if wanted && !(once && n.moves.wasTold(m)) {
+				moved = append(moved, m)
 			}
 		}
 	}
 	for some := range slices.Chunk(moved, 256) {
-		if err := n.tellMoves(some, true); err != nil {
+		if err := n.tellMoves(some, true, once); err != nil {
 			return err
 		}
 	}
@@ -159,7 +236,7 @@ func (n *node) searchPartitions(partitions []int, from string) error {
 // tellMoves tells the receiver where some users are now, also of those who have left, or not. What is heard of them after that was read
 // may be newer. What was heard before it is older, also if it was heard during this search, or
 // another one.
-func (n *node) tellMoves(moved []move, left bool) error {
+func (n *node) tellMoves(moved []dated, left, once bool) error {
 	b := n.b
 	n.moves.mu.Lock()
 	before := n.moves.events
@@ -192,7 +269,8 @@ func (n *node) tellMoves(moved []move, left bool) error {
 			return err
 		}
 		n.moves.mu.Lock()
-		if n.moves.heard[m] <= before {
+		if n.moves.heard[m.move] <= before && !(once && n.moves.toldAt(m.move) >= m.at) {
+			n.moves.note(m, true)
 			n.bell.Here(m.room, ev)
 		}
 		n.moves.mu.Unlock()

@@ -174,7 +174,7 @@ func TestPresenceBesideDeadNode(t *testing.T) {
 	e.broker.registry.known[gone.roster.id] = dead
 	e.broker.mu.Unlock()
 	present(t, e, 1)
-	n.findMoves(time.Now()) // finds what is stored: the removal will be told
+	n.findMoves(time.Now(), false) // finds what is stored: the removal will be told
 	if !w.sees("u_ann", "u_bob") {
 		t.Error("a search tells what nobody else is told")
 	}
@@ -211,12 +211,12 @@ func TestSearchesForMovesOverlap(t *testing.T) {
 	n.moves.mu.Lock()
 	n.moves.searches, n.moves.heard = 1, make(map[move]uint64)
 	n.moves.mu.Unlock()
-	n.here("lobby", chat.PresenceEvent{Kind: chat.Joined, User: chat.User{ID: "u_ann", Name: "Ann"}})
+	n.here("lobby", chat.PresenceEvent{Kind: chat.Joined, User: chat.User{ID: "u_ann", Name: "Ann"}}, 0)
 	if !w.sees("u_ann") {
 		t.Fatal("the word was not passed on")
 	}
 	server.Do("ZADD", e.broker.keys.moves(partition(string(lobby))), time.Now().UnixMilli(), "lobby u_ann")
-	n.findMoves(time.Now())
+	n.findMoves(time.Now(), false)
 	if !w.sees() {
 		t.Error("somebody is still there who has left")
 	}

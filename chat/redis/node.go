@@ -21,6 +21,8 @@ type node struct {
 	bell     *doorbell.Node
 	roster   *roster
 
+	inherited *inherited // until takeover.Start; nil: it is not another process's
+
 	moves   moves
 	telling sync.RWMutex // held for reading while Member and Ended call the receiver
 
@@ -38,6 +40,9 @@ func (n *node) Subscribe(ctx context.Context, c chat.Conversation) (chat.Tail, e
 	again := n.subscribed[c]
 	n.subscribed[c] = true
 	n.mu.Unlock()
+	if n.inherited != nil {
+		return n.bell.Subscribe(ctx, c)
+	}
 	if err := n.b.listener.acquire(ctx, channel); err != nil {
 		n.unsubscribe(c, channel, !again)
 		return chat.Tail{}, err
@@ -75,6 +80,9 @@ func (n *node) Unsubscribe(c chat.Conversation) {
 
 // Connect implements chat.Node.
 func (n *node) Connect(ctx context.Context, userID string) (chat.User, error) {
+	if n.inherited != nil {
+		return n.inherited.connect(n, userID)
+	}
 	userID = strings.Clone(userID) // it may be part of a larger message
 	n.roster.connect(userID)
 	err := n.b.listener.acquire(ctx, n.b.keys.userChannel(userID))
@@ -175,18 +183,20 @@ func (n *node) whileAttached(f func()) {
 // catchUp looks at what is not in logs and may have been missed: names and memberships.
 func (n *node) catchUp() {
 	for users := range slices.Chunk(n.roster.all(), 256) {
-		cmds := make(rueidis.Commands, len(users))
-		for i, id := range users {
-			cmds[i] = n.b.users.userCommand(id)
+		cmds := make(rueidis.Commands, 0, 2*len(users))
+		for _, id := range users {
+			cmds = append(cmds, n.b.users.userCommand(id), n.b.users.roomsCommand(id))
 		}
 		ctx, cancel := context.WithTimeout(n.b.ctx, n.b.cfg.Timeout)
 		results := n.b.client.DoMulti(ctx, cmds...)
 		cancel()
 		for i, id := range users {
-			if u, rev, err := n.b.users.parseUser(id, results[i]); err == nil {
+			if u, rev, err := n.b.users.parseUser(id, results[2*i]); err == nil {
 				n.roster.renamed(u, rev, n.bell.Renamed)
 			}
-			n.member(id, "", false)
+			if rooms, err := n.b.users.parseRooms(results[2*i+1]); err != nil || !n.roster.allIn(id, rooms) {
+				n.member(id, "", false)
+			}
 		}
 	}
 }
@@ -231,7 +241,9 @@ func (b *broker) hearMember(text string) error {
 
 // hearPresence hears what the script of presence tells:
 //
-//	room " " kind " " user " " created " " length-of-name "\n" name name-before
+//	room " " kind " " user " " created " " length-of-name " " time "\n" name name-before
+//
+// An earlier version leaves out the time, by Redis, in ms.
 func (b *broker) hearPresence(text string) error {
 	head, names, _ := strings.Cut(text, "\n")
 	f := strings.Fields(head)
@@ -245,8 +257,12 @@ func (b *broker) hearPresence(text string) error {
 		return errReply
 	}
 	ev := chat.PresenceEvent{Kind: kind, User: chat.User{ID: f[2], Name: names[:size], Created: created}, Before: names[size:]}
+	var at int64
+	if len(f) > 5 {
+		at, _ = strconv.ParseInt(f[5], 10, 64)
+	}
 	for _, n := range b.all() {
-		n.here(f[0], ev)
+		n.here(f[0], ev, at)
 	}
 	return nil
 }

@@ -32,7 +32,9 @@ func Open(ctx context.Context, cfg Config) (*Engine, error) {
 		return nil, cfg.explain(err)
 	}
 	e := newEngine(cfg, &bounded{client, cfg.Timeout}, &bounded{heart, cfg.beatTimeout()})
-	if err = e.suits(ctx); err == nil {
+	if err = e.suits(ctx); err == nil && cfg.Inherit {
+		err = e.prepare(ctx)
+	} else if err == nil {
 		err = e.getReady(ctx)
 		if e.store.owners != nil && unreachable(err) {
 			e.note(err)

@@ -31,6 +31,9 @@ func (ss *sessions) mine() map[string]string {
 func (ss *sessions) refresh(ctx context.Context) (gone map[string]string, err error) {
 	gone = make(map[string]string)
 	process := ss.process()
+	ss.mu.Lock()
+	ss.refreshed = time.Now()
+	ss.mu.Unlock()
 	all := ss.mine()
 	for _, id := range slices.Sorted(maps.Keys(all)) {
 		if err := ss.refreshOne(ctx, id, all[id], process); errors.Is(err, chat.ErrSessionRefused) {

@@ -69,6 +69,9 @@ func (b *broker) register(ctx context.Context, id string) error {
 
 // unregister is for a node that has removed everything itself.
 func (b *broker) unregister(ctx context.Context, id string) {
+	if b.gate.isShut() { // it is another process's
+		return
+	}
 	b.heart.Do(ctx, b.heart.B().Zrem().Key(b.keys.nodes()).Member(id).Build())
 }
 
@@ -120,7 +123,11 @@ func (b *broker) beat(ctx context.Context, own map[string]bool) error {
 	b.mu.Unlock()
 	for _, n := range b.all() {
 		if len(again) > 0 {
-			b.wg.Go(func() { n.findAgain(again) })
+			b.gate.stay()
+			b.wg.Go(func() {
+				defer b.gate.leave()
+				n.findAgain(again)
+			})
 		}
 	}
 	for i, id := range ids {
@@ -204,7 +211,11 @@ func (b *broker) revive(id string) {
 		n.roster.mu.Unlock()
 		if is {
 			n.roster.again()
-			b.wg.Go(func() { b.removeOwn(n, id) })
+			b.gate.stay()
+			b.wg.Go(func() {
+				defer b.gate.leave()
+				b.removeOwn(n, id)
+			})
 		}
 	}
 }
@@ -276,6 +287,10 @@ func (b *broker) bury(id string, found bool) {
 			}
 		}
 		if kept, err := b.remove(id); err == nil && kept { // otherwise the next heartbeat does it again
+			if b.gate.enter(b.ctx) != nil {
+				return
+			}
+			defer b.gate.leave()
 			ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 			buriedScript.run(ctx, b.client, call{[]string{b.keys.nodes()}, []string{id}})
 			cancel()
@@ -284,7 +299,8 @@ func (b *broker) bury(id string, found bool) {
 }
 
 // remove removes what a node had, and tells who is gone. It may be done by any number of nodes,
-// any number of times. kept is false if a failover may bring something back.
+// any number of times. kept is false if a failover may bring something back. It passes the gate
+// at each step.
 func (b *broker) remove(id string) (kept bool, err error) {
 	kept = true
 	var all []int
@@ -294,9 +310,13 @@ func (b *broker) remove(id string) (kept bool, err error) {
 	for len(all) > 0 {
 		var left []int
 		for some := range slices.Chunk(all, 256) {
+			if err := b.gate.enter(b.ctx); err != nil {
+				return false, err
+			}
 			ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 			more, safe, err := b.removeFrom(ctx, id, some)
 			cancel()
+			b.gate.leave()
 			if err != nil {
 				return false, err
 			}

@@ -45,6 +45,16 @@ func (ss *sessions) run() {
 			ss.advance(errClosed)
 			return
 		}
+		if !ss.b.gate.try() {
+			ss.mu.Unlock()
+			err := ss.b.gate.wait(ss.b.ctx)
+			ss.mu.Lock()
+			if err != nil {
+				ss.advance(err)
+				return
+			}
+			continue
+		}
 		n := min(len(ss.released), maxReleases)
 		ids := ss.released[:n:n]
 		if ss.released = ss.released[n:]; len(ss.released) == 0 {
@@ -53,6 +63,7 @@ func (ss *sessions) run() {
 		failed, err := ss.release(ids)
 		ss.released = append(failed, ss.released...)
 		ss.advance(err)
+		ss.b.gate.leave()
 		if err == nil {
 			failures = 0
 			continue
@@ -157,9 +168,11 @@ func (ss *sessions) pending(which func(id, user string) bool) bool {
 	return false
 }
 
-// close ends the goroutine, after Redis was told everything.
+// close ends the goroutine, after Redis was told everything that is this process's to tell.
 func (ss *sessions) close(ctx context.Context) {
-	ss.flush(ctx, func(string, string) bool { return true })
+	if !ss.b.gate.isShut() {
+		ss.flush(ctx, func(string, string) bool { return true })
+	}
 	ss.mu.Lock()
 	ss.closed = true
 	ss.wake.Signal()

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type roster struct {
 	recent     [2]map[[2]string]bool // rooms and users that Redis was told lately, and before
 	turned     time.Time             // when the first of them became the second
 	closed     bool
+	silent     bool          // another process has told Redis; see inherit.go
 	done       chan struct{} // closed when the goroutine has ended
 
 	telling sync.Mutex // held from when a name becomes known until the receiver was told
@@ -175,7 +177,7 @@ func (r *roster) leave(room, userID string) {
 
 // push has Redis told where a person is. Called with mu held.
 func (r *roster) push(room string, p *person) {
-	if r.closed || room != "" && !p.known && p.rooms[room] > 0 {
+	if r.closed || r.silent || room != "" && !p.known && p.rooms[room] > 0 {
 		return // who it is becomes known later
 	}
 	r.pushed++
@@ -188,6 +190,17 @@ func (p *person) here(room string) bool {
 		return p.connections > 0
 	}
 	return p.rooms[room] > 0
+}
+
+// allIn reports whether all connections of a user are in these rooms, and in no others.
+func (r *roster) allIn(userID string, rooms []string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.people[userID]
+	if p == nil {
+		return true
+	}
+	return len(rooms) == len(p.rooms) && !slices.ContainsFunc(rooms, func(room string) bool { return p.rooms[room] != p.connections })
 }
 
 // all are the users who are connected.

@@ -27,6 +27,13 @@ func (r *roster) run() {
 			r.mu.Unlock()
 			return
 		}
+		if !r.b.gate.try() {
+			r.mu.Unlock()
+			if r.b.gate.wait(r.b.ctx) != nil {
+				return
+			}
+			continue
+		}
 		n := min(len(r.queue), 256)
 		changes := r.queue[:n:n]
 		if r.queue = r.queue[n:]; len(r.queue) == 0 {
@@ -43,6 +50,7 @@ func (r *roster) run() {
 		if err == nil {
 			failures = 0
 			r.mu.Unlock()
+			r.b.gate.leave()
 			continue
 		}
 		if r.id == id {
@@ -51,6 +59,7 @@ func (r *roster) run() {
 		}
 		r.answer(err)
 		r.mu.Unlock()
+		r.b.gate.leave()
 		failures++
 		r.b.pause(failures)
 	}
@@ -327,6 +336,12 @@ func (r *roster) leaveAll(ctx context.Context) {
 	}
 	registered := r.registered || len(r.queue) > 0
 	id := r.id
+	if r.b.gate.isShut() { // another process has told Redis, and the goroutine ends with the broker
+		r.closed = true
+		r.wake.Signal()
+		r.mu.Unlock()
+		return
+	}
 	r.mu.Unlock()
 	err := r.flush(ctx)
 	r.mu.Lock()

@@ -29,14 +29,15 @@ type sessions struct {
 	wake sync.Cond
 	free sync.Cond // a session is locked no longer
 	// Guarded by mu.
-	self     string // by which sessions name this process
-	held     map[string]*heldSession
-	locked   map[string]bool
-	released []string      // of held, those that Redis must be told of
-	progress chan struct{} // closed, and replaced, when it was told of some, or could not be
-	failed   error         // why it could not
-	closed   bool
-	done     chan struct{}
+	self      string    // by which sessions name this process
+	refreshed time.Time // when those that have connections here were refreshed, or begun
+	held      map[string]*heldSession
+	locked    map[string]bool
+	released  []string      // of held, those that Redis must be told of
+	progress  chan struct{} // closed, and replaced, when it was told of some, or could not be
+	failed    error         // why it could not
+	closed    bool
+	done      chan struct{}
 }
 
 // heldSession is a session that has, or had, connections here.
@@ -57,7 +58,7 @@ const maxTries = 20
 var errBusy = errors.New("chat/redis: a session is being changed by too many at once")
 
 func newSessions(s *store, b *broker) *sessions {
-	ss := &sessions{s: s, b: b, self: newNodeID(), held: make(map[string]*heldSession), locked: make(map[string]bool), progress: make(chan struct{}), done: make(chan struct{})}
+	ss := &sessions{s: s, b: b, self: newNodeID(), refreshed: time.Now(), held: make(map[string]*heldSession), locked: make(map[string]bool), progress: make(chan struct{}), done: make(chan struct{})}
 	ss.wake.L, ss.free.L = &ss.mu, &ss.mu
 	go ss.run()
 	return ss

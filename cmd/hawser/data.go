@@ -42,10 +42,10 @@ func openData(dir string, o bolt.Options) (*bolt.Store, *auth.Tokens, error) {
 	return store, tokens, nil
 }
 
-// inheritStore reads a store that another process has open.
-func (e *engine) inheritStore(dir string, f *os.File) error {
-	err := e.store.Inherit(f)
-	if err == nil && e.tokens.KeyID() != e.store.KeyID() {
+// inherit takes over what another process's engine has handed over.
+func (e *engine) inherit(dir string, state []byte, files []*os.File) error {
+	err := e.Takeover.Inherit(state, files)
+	if err == nil && e.store != nil && e.tokens.KeyID() != e.store.KeyID() {
 		err = fmt.Errorf("%s is not the key of the users in %s", filepath.Join(dir, auth.KeyFile), filepath.Join(dir, bolt.FileName))
 	}
 	return err

@@ -22,11 +22,11 @@ type engine struct {
 	usage  chat.UsageExchange // tells other nodes what was used of the limits; nil: there are none
 }
 
-// openEngine opens the engine that is configured: Redis, or the store in the data folder. With inherit, another process
-// has that open: see inheritStore.
+// openEngine opens the engine that is configured: Redis, or the store in the data folder. With inherit, it is another
+// process's still: see engine.inherit.
 func openEngine(cfg config.Config, inherit bool, log *slog.Logger) (*engine, error) {
 	if cfg.Redis.On() {
-		return openRedis(cfg, log)
+		return openRedis(cfg, inherit, log)
 	}
 	store, tokens, err := openData(cfg.Data, bolt.Options{Log: log, SessionLife: cfg.Chat.SessionLifetime, Inherit: inherit})
 	if err != nil {
@@ -63,6 +63,8 @@ func errInRedis(command string) error {
 	switch command {
 	case "backup", "restore":
 		what += ", which is backed up and restored with its own means"
+	case "upgrade":
+		return fmt.Errorf("%s: %s, so there is no data folder by which the command finds the server: send SIGUSR2 to its process instead (kill -USR2 PID)", command, what)
 	case "check":
 		what += ", and no folder has data to check"
 	case "new-key":

@@ -13,13 +13,28 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
 )
 
 // TestFaultUpgrade replaces the server UPGRADES times under CLIENTS clients in rooms, who check everything
 // that they hear. Between ordinary upgrades, the new or the old process is killed at a random moment. If it was the
 // new one and it had not taken over, nobody may notice. Otherwise everything is gone, as in any crash; then what was
 // acknowledged must be stored.
-func TestFaultUpgrade(t *testing.T) {
+func TestFaultUpgrade(t *testing.T) { faultUpgrade(t) }
+
+// TestFaultRedisUpgrade is TestFaultUpgrade for a node with Redis.
+func TestFaultRedisUpgrade(t *testing.T) { faultUpgrade(t, withRedis(t)) }
+
+// withRedis starts a Redis for the servers of a test. They need the argument.
+func withRedis(t *testing.T) (arg string) {
+	sh := share(t, "redis://"+redistest.Start(t).Addr)
+	t.Setenv("HAWSER_REDIS", sh.url)
+	return "--token-key-file=" + sh.key
+}
+
+func faultUpgrade(t *testing.T, args ...string) {
+	args = append(boundless(), args...)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
@@ -27,7 +42,7 @@ func TestFaultUpgrade(t *testing.T) {
 	var counts struct{ moved, undone, crashed, refused int }
 	dir := t.TempDir()
 	for counts.moved+counts.undone < upgrades && counts.refused <= upgrades/4 {
-		r := launchReplacedIn(t, dir, boundless()...)
+		r := launchReplacedIn(t, dir, args...)
 		c := newAudience(t, r.service, clients, 100)
 		crashed := false
 		for counts.moved+counts.undone < upgrades && !crashed {
@@ -53,7 +68,7 @@ func TestFaultUpgrade(t *testing.T) {
 		t.Logf("%d messages said and %d heard, the longest wait was %v", c.said.Load(), c.heard.Load(), c.takeLongest())
 		if crashed {
 			counts.crashed++
-			r = launchReplacedIn(t, dir, boundless()...)
+			r = launchReplacedIn(t, dir, args...)
 		}
 		c.assertStored(r.service)
 		syscall.Kill(r.pid, syscall.SIGTERM)
@@ -129,9 +144,14 @@ func childOf(pid int) int {
 // TestUpgradePause measures how long CLIENTS clients wait during UPGRADES upgrades, while something is said in all
 // rooms. It prints the longest wait for an acknowledgement with and without an upgrade, what the server says of its
 // pause, and the load of the machine.
-func TestUpgradePause(t *testing.T) {
+func TestUpgradePause(t *testing.T) { upgradePause(t) }
+
+// TestRedisUpgradePause is TestUpgradePause for a node with Redis.
+func TestRedisUpgradePause(t *testing.T) { upgradePause(t, withRedis(t)) }
+
+func upgradePause(t *testing.T, args ...string) {
 	upgrades, clients := environNumber("UPGRADES", 5), environNumber("CLIENTS", 15_000)
-	r := launchReplaced(t, boundless()...)
+	r := launchReplaced(t, append(boundless(), args...)...)
 	c := newAudience(t, r.service, clients, 100)
 	load, _ := os.ReadFile("/proc/loadavg")
 	fmt.Printf("%d clients, load %s\n", clients, strings.TrimSpace(string(load)))

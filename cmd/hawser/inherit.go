@@ -40,23 +40,21 @@ func (a *app) inherit() (*inheritance, error) {
 		return nil, err
 	}
 	in := &inheritance{a: a, taker: taker, listeners: make(map[string]net.Listener)}
-	if a.cfg.Redis.On() {
-		return in, errNotMovable
-	}
 	return in, nil
 }
 
-// open lets the other process begin, whose clients wait from here on, and opens the store and the
+// open lets the other process begin, whose clients wait from here on, and opens its engine and its
 // listeners.
 func (in *inheritance) open() error {
-	m, err := in.next(kindStore)
+	m, err := in.next(kindEngine)
 	if err != nil {
 		return err
 	}
-	if len(m.Descriptors) != 1 {
-		return errors.New("the store's file was not handed over")
+	var files []*os.File
+	for _, fd := range m.Descriptors {
+		files = append(files, os.NewFile(uintptr(fd), "engine"))
 	}
-	if err := in.a.engine.inheritStore(in.a.cfg.Data, os.NewFile(uintptr(m.Descriptors[0]), "chat.db")); err != nil {
+	if err := in.a.engine.inherit(in.a.cfg.Data, m.Data, files); err != nil {
 		return err
 	}
 	if m, err = in.next(kindListeners); err != nil {
@@ -166,11 +164,11 @@ func (in *inheritance) Complete() error {
 	if !in.received[kindHub] || !in.received[kindLeft] {
 		return errors.New("not everything was handed over")
 	}
-	return nil
+	return in.a.engine.Takeover.Ready(in.ctx)
 }
 
 // Start implements upgrade.Successor.
 func (in *inheritance) Start() {
-	in.a.engine.store.Start()
+	in.a.engine.Takeover.Start()
 	in.hub.Thaw()
 }

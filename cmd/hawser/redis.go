@@ -16,7 +16,7 @@ import (
 )
 
 // openRedis opens the Redis that the nodes share, and the key that they have in common.
-func openRedis(cfg config.Config, log *slog.Logger) (*engine, error) {
+func openRedis(cfg config.Config, inherit bool, log *slog.Logger) (*engine, error) {
 	url, err := redisURL(cfg.Redis)
 	if err != nil {
 		return nil, err
@@ -25,6 +25,7 @@ func openRedis(cfg config.Config, log *slog.Logger) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	rc.Inherit = inherit
 	tokens, err := auth.LoadFile(cfg.TokenKeyFile, nil)
 	if err != nil {
 		return nil, fmt.Errorf("token_key_file: %w; \"hawser new-key FILE\" makes a key, of which every node needs a copy", err)

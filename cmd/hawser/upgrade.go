@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"os"
@@ -19,8 +18,8 @@ import (
 // was acknowledged depends on it, because that is in the store.
 //
 //	1 requests of administrators end; further ones wait
-//	2 the hub stops, then the Server, then what was under way has ended, then the store stops
-//	3 store, listeners, hub, guard, connections, and who is left behind are sent
+//	2 the hub stops, then the Server, then what was under way has ended, then the engine stops
+//	3 engine, listeners, hub, guard, connections, and who is left behind are sent
 //	4 the new process takes over, or everything goes on here
 
 // stateFormats are the formats of the messages, beside the Server's.
@@ -31,7 +30,7 @@ var stateFormats = []handover.Format{
 
 // The kinds of messages, in the order in which they are sent. The connections are sent before kindLeft.
 const (
-	kindStore     = 1 // the descriptor of the store's file
+	kindEngine    = 1 // chat.Takeover.State, with the descriptors of its files
 	kindListeners = 2 // those beside the Server's: their names are in the same order as their descriptors
 	kindHub       = 3 // chat.Frozen.State
 	kindGuard     = 4 // guard.Guard.State, if there is a Guard
@@ -44,9 +43,6 @@ const (
 	controlListener = "control"
 )
 
-// errNotMovable is why a node with Redis is not upgraded.
-var errNotMovable = errors.New("a node whose users and messages are in Redis cannot be replaced while it runs: drain it, and start the new version; its clients find another node meanwhile")
-
 // upgradeRequest is somebody's wish that this process be replaced.
 type upgradeRequest struct {
 	answer func(report upgrade.Report, err error) // returns when the answer is written
@@ -54,9 +50,6 @@ type upgradeRequest struct {
 
 // replace lets a new process take over. If the error is nil, it has, and this one must call finish and exit.
 func (a *app) replace() (report upgrade.Report, finish func(), err error) {
-	if a.engine.store == nil {
-		return report, nil, errNotMovable
-	}
 	u := &upgrading{a: a}
 	report, finish, err = a.program.Run(a.server, u)
 	if err != nil {
@@ -80,7 +73,7 @@ func phasesOf(p *upgrade.Phases) slog.Attr {
 type upgrading struct {
 	a      *app
 	hub    *chat.Frozen // nil: not frozen
-	store  bool         // it is frozen
+	engine bool         // it is frozen
 	shut   bool         // requests of administrators wait
 	paused []net.Listener
 }
@@ -109,11 +102,11 @@ func (u *upgrading) Rest(ctx context.Context, f *server.Frozen) error {
 	if err := u.hub.Rest(ctx); err != nil {
 		return err
 	}
-	if err := u.a.engine.store.Freeze(ctx); err != nil {
+	if err := u.a.engine.Takeover.Freeze(ctx); err != nil {
 		return err
 	}
-	u.store = true
-	// What the store has told the hub last, and what connections have been sent because of it.
+	u.engine = true
+	// What the engine has told the hub last, and what connections have been sent because of it.
 	if err := u.hub.Rest(ctx); err != nil {
 		return err
 	}
@@ -122,7 +115,7 @@ func (u *upgrading) Rest(ctx context.Context, f *server.Frozen) error {
 
 // Send implements upgrade.App.
 func (u *upgrading) Send(g *handover.Giver) error {
-	if err := g.Send(kindStore, nil, int(u.a.engine.store.File().Fd())); err != nil {
+	if err := u.sendEngine(g); err != nil {
 		return err
 	}
 	if err := u.sendListeners(g); err != nil {
@@ -135,6 +128,18 @@ func (u *upgrading) Send(g *handover.Giver) error {
 		return nil
 	}
 	return g.Send(kindGuard, u.a.watch.guard.State())
+}
+
+func (u *upgrading) sendEngine(g *handover.Giver) error {
+	state, files, err := u.a.engine.Takeover.State()
+	if err != nil {
+		return err
+	}
+	var fds []int
+	for _, f := range files {
+		fds = append(fds, int(f.Fd()))
+	}
+	return g.Send(kindEngine, state, fds...)
 }
 
 func (u *upgrading) sendListeners(g *handover.Giver) error {
@@ -167,9 +172,9 @@ func (u *upgrading) SendLast(g *handover.Giver) error {
 
 // Thaw implements upgrade.App.
 func (u *upgrading) Thaw() {
-	if u.store {
-		if err := u.a.engine.store.Thaw(); err != nil {
-			u.a.log.Error("the store cannot go on", "error", err)
+	if u.engine {
+		if err := u.a.engine.Takeover.Thaw(); err != nil {
+			u.a.log.Error("the engine cannot go on", "error", err)
 		}
 	}
 	if u.hub != nil {

@@ -22,7 +22,7 @@ at its path, and says what has moved. Nobody is disconnected, but for who cannot
 connections over TLS that the server itself ends, and HTTP requests. The new
 program reads the configuration anew; addresses to listen on stay as they are. If it
 does not start, or refuses what it is handed, the old one goes on. SIGUSR2 does the
-same.
+same; with redis, which has no data folder, there is only the signal.
 
 Only the server's own user may do this, on Linux.
 `

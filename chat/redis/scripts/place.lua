@@ -16,13 +16,21 @@ local stored = redis.call('HGET', KEYS[2], user)
 local rev, created, name = ARGV[5], ARGV[6], ARGV[7]
 local nodes, here = {}, false
 
+local item = ARGV[3] .. ' ' .. user
+
+-- The time of an event is later than that of the one before about the same user and room, so that a node can
+-- tell whether it is the last one that it has heard.
 local function tell(kind, before)
 	local t = redis.call('TIME')
 	local now = t[1] * 1000 + math.floor(t[2] / 1000)
-	redis.call('ZADD', KEYS[5], now, ARGV[3] .. ' ' .. user)
-	redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', now - 600000)
+	local last = redis.call('ZSCORE', KEYS[5], item)
+	if last and tonumber(last) >= now then
+		now = tonumber(last) + 1
+	end
+	redis.call('ZADD', KEYS[5], string.format('%.0f', now), item)
+	redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', string.format('%.0f', now - 600000))
 	redis.call('PEXPIRE', KEYS[5], 600000)
-	redis.call('SPUBLISH', KEYS[4], 'p' .. ARGV[3] .. ' ' .. kind .. ' ' .. user .. ' ' .. created .. ' ' .. #name .. '\n' .. name .. before)
+	redis.call('SPUBLISH', KEYS[4], 'p' .. ARGV[3] .. ' ' .. kind .. ' ' .. user .. ' ' .. created .. ' ' .. #name .. ' ' .. string.format('%.0f', now) .. '\n' .. name .. before)
 end
 
 if stored then
@@ -38,7 +46,6 @@ if stored then
 end
 
 local others = table.concat(nodes, ',')
-local item = ARGV[3] .. ' ' .. user
 if want then
 	nodes[#nodes + 1] = node
 	redis.call('SADD', KEYS[3], item)

@@ -1,0 +1,162 @@
+package doorbell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat"
+)
+
+// This file lets a node of another process go on where one stands:
+//
+//	old process                    new process
+//	                               Attach, Freeze: nothing is read
+//	Freeze
+//	State ----- positions -------> Inherit
+//	                               Subscribe and Follow, for all who are connected
+//	ends, without Detach           Thaw
+//
+// A thawed node must be probed: doorbells may have been lost.
+
+// Standing is what a frozen node knows.
+type Standing struct {
+	Conversations []Place
+	Inboxes       []InboxPlace
+}
+
+// Place is where a node stands in a conversation.
+type Place struct {
+	Conversation chat.Conversation
+	Subscribed   bool
+	Tail         chat.Tail     // the last change that the receiver was given
+	Told         chat.Tail     // of a later epoch, which somebody at the receiver's side knows; zero: none is
+	Idle         time.Duration // since a private one had a hint or a change
+}
+
+// InboxPlace is where a node stands among the hints for a user.
+type InboxPlace struct {
+	User    string
+	Last    uint64 // the number of the last hint that was read
+	Started bool   // Last is known
+	Again   bool   // it was known before
+}
+
+// freezePoll is how often to look whether nobody reads any more.
+const freezePoll = 500 * time.Microsecond
+
+// errUnknownPlace is the error of a conversation or a user that an inherited node knows nothing of.
+var errUnknownPlace = errors.New("chat/doorbell: the other process's node has no place there")
+
+// Freeze returns when the receiver is told nothing any more, and nothing is read; or with ctx's error, and
+// then the node goes on. What the node is told meanwhile only takes effect after Thaw, but Here and
+// Renamed have no effect at all.
+func (n *Node) Freeze(ctx context.Context) error {
+	n.mu.Lock()
+	n.frozen = true
+	n.mu.Unlock()
+	n.telling.Lock()
+	//lint:ignore SA2001 calls of Here and Renamed that had begun are over
+	n.telling.Unlock()
+	tick := time.NewTicker(freezePoll)
+	defer tick.Stop()
+	for {
+		n.mu.Lock()
+		busy := n.busy
+		n.mu.Unlock()
+		if busy == 0 {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			n.Thaw()
+			return fmt.Errorf("chat/doorbell: freeze: what is being read does not end: %w", ctx.Err())
+		}
+	}
+}
+
+// Thaw lets a frozen node go on. One that has inherited places drops those that nobody has asked for.
+func (n *Node) Thaw() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.inherited {
+		n.inherited = false
+		n.dropUnwanted()
+	}
+	n.frozen = false
+	for _, b := range n.inboxes {
+		if !b.started {
+			n.ring(b)
+		}
+	}
+	n.wake.Broadcast()
+}
+
+// dropUnwanted drops inherited places that nobody has asked for. Called with mu held.
+func (n *Node) dropUnwanted() {
+	for user, b := range n.inboxes {
+		if b.follows == 0 {
+			b.gone = true
+			delete(n.inboxes, user)
+		}
+	}
+	for _, f := range n.followers {
+		if !f.subscribed {
+			n.release(f)
+		}
+	}
+}
+
+// Standing returns what a frozen node knows.
+func (n *Node) Standing() (s Standing) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := n.cfg.Clock.Monotonic()
+	for _, f := range n.followers {
+		if f.ready {
+			s.Conversations = append(s.Conversations, Place{f.c, f.subscribed, f.end(), f.told, now - f.active})
+		}
+	}
+	for _, b := range n.inboxes {
+		s.Inboxes = append(s.Inboxes, InboxPlace{b.user, b.last, b.started, b.again})
+	}
+	return s
+}
+
+// Inherit makes a frozen node stand where that of another process stood. Until Thaw, Subscribe and Follow take places
+// from there, and read nothing.
+func (n *Node) Inherit(s Standing) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.inherited = true
+	now := n.cfg.Clock.Monotonic()
+	for _, p := range s.Conversations {
+		f := &follower{node: n, c: p.Conversation, active: now - p.Idle}
+		n.followers[f.c] = f
+		if _, _, private := f.c.Users(); private {
+			n.talks[f.c] = f
+		}
+		f.told = p.Told
+		n.place(f, p.Tail)
+		if f.superseded() {
+			n.ring(f)
+		}
+	}
+	for _, p := range s.Inboxes {
+		b := newInbox(n, p.User)
+		b.last, b.started, b.again = p.Last, p.Started, p.Again
+		n.inboxes[p.User] = b
+	}
+}
+
+// takeOver is Subscribe for a node that has inherited the place. Called with mu held.
+func (n *Node) takeOver(c chat.Conversation) (chat.Tail, error) {
+	f := n.followers[c]
+	if f == nil {
+		return chat.Tail{}, errUnknownPlace
+	}
+	f.subscribed = true
+	return f.end(), nil
+}

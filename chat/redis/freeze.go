@@ -1,0 +1,196 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/hawser-ws/hawser/chat/doorbell"
+)
+
+// This file and inherit.go let another process go on as the node that this one is, under the same ids: nobody is
+// seen to leave or to come, sessions stay where they are, and the heartbeats of the two are those of one node.
+//
+//	old process                              new process
+//	                                         Open with Config.Inherit: connects, reads the bans
+//	Freeze: a heartbeat; what Redis must be
+//	  told is told; then nothing more is
+//	State -------- ids, positions ---------> Inherit: changes nothing
+//	                                         Ready: Redis still takes the node for alive
+//	       <------ the commit -------------- Start: a heartbeat; subscribes; looks at
+//	ends, without Close                        everything that nobody has heard meanwhile
+//
+// If the new process does not start, Thaw of the old one goes on in the same way as Start does. Who may
+// write under the ids is not decided here, but by the commit: before it the new process has nothing to write, as its gate is
+// shut, and after it the old one's gate stays shut. So it does not matter when either of them is stopped,
+// wakes up or is killed.
+//
+// A pause is too long if others take the node for dead, which is after registry.silence. Ready refuses
+// before that. Should the new process be stopped between Ready and its first heartbeat, it finds out that it was
+// thought dead, and registers under another id, as any slow node does.
+
+// takeover is the chat.Takeover.
+type takeover struct{ *Engine }
+
+var (
+	errNodes   = errors.New("chat/redis: an engine with several nodes, or none, cannot be handed over")
+	errRemoval = errors.New("chat/redis: another node has died, and what it had is being removed: try again")
+)
+
+// Freeze implements chat.Takeover.
+func (t takeover) Freeze(ctx context.Context) error {
+	b := t.broker
+	nodes := b.all()
+	switch {
+	case len(nodes) != 1:
+		return errNodes
+	case !t.store.ready.Load():
+		return errNotReady
+	}
+	n := nodes[0]
+	if err := t.finish(ctx); err != nil {
+		return fmt.Errorf("chat/redis: freeze: %w", err)
+	}
+	deaf := b.listener.sure()
+	if err := b.gate.close(ctx); err != nil {
+		return fmt.Errorf("chat/redis: freeze: %w", err)
+	}
+	err := n.bell.Freeze(ctx)
+	if err == nil {
+		err = b.bellsRung(ctx)
+	}
+	b.mu.Lock()
+	if err == nil && len(b.registry.hidden) > 0 {
+		err = errRemoval
+	}
+	b.mu.Unlock()
+	t.frozen.deaf = deaf
+	if err != nil {
+		t.Thaw()
+	}
+	return err
+}
+
+// finish sends a heartbeat, and tells Redis what it must be told. Little of that is left to do when the gate
+// is shut.
+func (t takeover) finish(ctx context.Context) error {
+	if err := t.broker.pulse(ctx); err != nil {
+		return err
+	}
+	if err := t.sessions.flush(ctx, func(string, string) bool { return true }); err != nil {
+		return err
+	}
+	if err := t.broker.ready(ctx); err != nil {
+		return err
+	}
+	return t.store.flushRooms(ctx)
+}
+
+// bellsRung waits until all doorbells are sent.
+func (b *broker) bellsRung(ctx context.Context) error {
+	tick := time.NewTicker(gatePoll)
+	defer tick.Stop()
+	for b.waiting.Load() > 0 {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("chat/redis: freeze: doorbells are not sent: %w", ctx.Err())
+		}
+	}
+	return nil
+}
+
+// sure is until when everything was heard that was published.
+func (l *listener) sure() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	until := time.Now()
+	for _, k := range l.links {
+		if at := *k.sure.Load(); at.Before(until) {
+			until = at
+		}
+		if !k.missed.IsZero() && k.missed.Before(until) {
+			until = k.missed
+		}
+	}
+	for _, s := range l.subs {
+		if s.again && s.since.Before(until) {
+			until = s.since
+		}
+	}
+	return until
+}
+
+// Thaw implements chat.Takeover.
+func (t takeover) Thaw() error {
+	n := t.broker.all()[0]
+	b := t.broker
+	n.bell.Thaw() // first: what is heard and noted must be told
+	b.gate.open()
+	select {
+	case b.beatNow <- struct{}{}:
+	default:
+	}
+	if b.gate.try() {
+		defer b.gate.leave()
+		b.lookAround(n, t.frozen.deaf, true)
+	}
+	return nil
+}
+
+// State implements chat.Takeover.
+func (t takeover) State() (state []byte, files []*os.File, err error) {
+	n := t.broker.all()[0]
+	h := &handedOver{epoch: t.store.knownEpoch(), deaf: max(time.Since(t.frozen.deaf), 0), known: n.moves.known()}
+	h.process = t.broker.process()
+	bell := n.bell.Standing()
+	h.places = bell.Conversations
+	n.roster.handOver(h, bell.Inboxes)
+	t.sessions.handOver(h)
+	return h.append(nil), nil, nil
+}
+
+// process is the id by which Redis knows this process.
+func (b *broker) process() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.registry.self
+}
+
+// handOver writes who is connected.
+func (r *roster) handOver(h *handedOver, inboxes []doorbell.InboxPlace) {
+	places := make(map[string]doorbell.InboxPlace, len(inboxes))
+	for _, p := range inboxes {
+		places[p.User] = p
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	h.node, h.registered = r.id, r.registered
+	for id, p := range r.people {
+		one := handedPerson{user: p.user, known: p.known, rev: p.rev, inbox: places[id]}
+		for room := range p.rooms {
+			one.rooms = append(one.rooms, room)
+		}
+		h.people = append(h.people, one)
+	}
+	for _, c := range r.queue {
+		h.untold = append(h.untold, handedMove{move{c.room, c.user}, c.again, c.doubted})
+	}
+	for _, some := range []map[[2]string]bool{r.unsure, r.recent[0], r.recent[1]} {
+		for key := range some {
+			h.recent = append(h.recent, move{key[0], key[1]})
+		}
+	}
+}
+
+// handOver writes the sessions that have, or had, connections here.
+func (ss *sessions) handOver(h *handedOver) {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	h.refreshed = time.Since(ss.refreshed)
+	for id, s := range ss.held {
+		h.sessions = append(h.sessions, handedSession{id: id, user: s.user, released: s.released, seen: s.seen, record: s.record, sure: time.Since(s.sure)})
+	}
+}
