@@ -18,12 +18,12 @@ const (
 	maxReason = 200                       // code points
 	minBan    = time.Second               // of a ban with an end
 	maxBan    = 10 * 365 * 24 * time.Hour // of a ban with an end
-	maxShown  = 200                       // bytes of a subject that is none, in the record
+	maxShown  = 200                       // bytes of an invalid subject in the record
 	pageSize  = 500                       // bans in an answer, if the request does not say how many
 	maxPage   = 1000
 )
 
-// entry begins an entry about somebody. The subject may be anything.
+// entry begins an entry about a subject, which may be anything.
 func (r request) entry(what, subject, reason string) audit.Entry {
 	if len(subject) > maxShown {
 		subject = subject[:maxShown]
@@ -60,7 +60,7 @@ func checkReason(reason string) *chat.Failure {
 	return &chat.Failure{Code: 400, Reason: "bad_reason", Field: "reason", Message: fmt.Sprintf("a reason is one line of at most %d characters", maxReason)}
 }
 
-// parseSubject reads who an act is about.
+// parseSubject reads the subject of an act.
 func parseSubject(s string) (chat.Ban, *chat.Failure) {
 	b, err := chat.ParseBanSubject(s)
 	if err != nil {
@@ -102,7 +102,7 @@ func (h *Handler) warnings(r request, b chat.Ban) (warnings []string) {
 	return warnings
 }
 
-// newBan is the ban that is asked for.
+// newBan is the requested ban.
 func (h *Handler) newBan(r request, req *BanRequest) (b chat.Ban, fail *chat.Failure) {
 	if b, fail = parseSubject(req.Subject); fail != nil {
 		return b, fail
@@ -153,7 +153,7 @@ func (h *Handler) unban(r request) (any, error) {
 	return UnbanAnswer{Subject: subject}, nil
 }
 
-// notBanned says that nobody has banned a subject; perhaps a network that contains it.
+// notBanned says that a subject is not banned; a network that contains it may be.
 func (h *Handler) notBanned(b chat.Ban) *chat.Failure {
 	fail := &chat.Failure{Code: 404, Reason: "not_banned", Field: "subject", Message: b.Subject() + " is not banned"}
 	if b.Network.IsValid() {
@@ -209,7 +209,7 @@ func (h *Handler) kick(r request) (any, error) {
 	return answer, nil
 }
 
-// known returns why somebody cannot be kicked: there is no such user.
+// known returns an error if a user does not exist and so cannot be kicked.
 func (h *Handler) known(r request, id string) *chat.Failure {
 	if !chat.ValidUserID(id) {
 		return &chat.Failure{Code: 400, Reason: "bad_subject", Field: "user", Message: fmt.Sprintf("%q is not a user id, which begins with u_", id)}

@@ -23,7 +23,7 @@ const clientTimeout = 15 * time.Second
 // maxAnswer is the maximum size of an answer, in bytes.
 const maxAnswer = 16 << 20
 
-// Client asks a server.
+// Client sends requests to a server.
 type Client struct {
 	address string // as it was given, for errors
 	base    string // URL without a slash at its end
@@ -57,7 +57,7 @@ func NewClient(address, key string) (*Client, error) {
 	return c, nil
 }
 
-// Ban bans somebody for a time; 0 is until it is lifted.
+// Ban bans a user, an address or a network for a time; 0 means until the ban is lifted.
 func (c *Client) Ban(ctx context.Context, subject, reason string, d time.Duration) (a BanAnswer, err error) {
 	err = c.do(ctx, http.MethodPost, "/admin/bans", BanRequest{Subject: subject, Reason: reason, ForMS: d.Milliseconds()}, &a)
 	return a, err
@@ -73,7 +73,7 @@ func (c *Client) Unban(ctx context.Context, subject, reason string) (a UnbanAnsw
 	return a, err
 }
 
-// Bans returns all bans in force. It asks for page of them at a time; 0 leaves it to the server.
+// Bans returns all bans in force. It asks for page bans at a time; 0 leaves it to the server.
 func (c *Client) Bans(ctx context.Context, page int) (bans []chat.Ban, err error) {
 	q := url.Values{}
 	if page > 0 {

@@ -1,6 +1,6 @@
 // Package adminapi is how administrators act on a running server: it bans users and networks, ends
-// sessions, and says which limits there are. It has both ends of that: Handler answers below
-// /admin/ on the listener of admin_listen, and Client asks.
+// sessions, and lists the limits. It has both ends of that: Handler answers below /admin/ on the
+// listener of admin_listen, and Client sends the requests.
 //
 // Every request needs a key (key.go). Everything that changes something is recorded by package
 // audit before it is done, with the name of the key.
@@ -10,7 +10,7 @@
 //	GET    /admin/bans    ?after=…&limit=…      BansAnswer
 //	POST   /admin/kick    KickRequest           KickAnswer
 //	GET    /admin/limits                        LimitsAnswer
-//	GET    /admin/debug/pprof/…                 profiles and traces, as those of net/http/pprof
+//	GET    /admin/debug/pprof/…                 profiles and traces, like those of net/http/pprof
 //
 // All but profiles is JSON (wire.go). Errors look like those of the chat: PROTOCOL.md,
 // "error".

@@ -22,7 +22,8 @@ import (
 const (
 	maxBody = 64 << 10 // bytes of a request's body
 
-	// actTimeout is how long an act may take. It goes on if the administrator who has asked for it goes away.
+	// actTimeout is how long an act may take. It continues if the administrator who requested it
+	// disconnects.
 	actTimeout = 5 * time.Second
 
 	// failuresPerMinute is how many requests without a valid key are answered 401, and logged,
@@ -39,8 +40,8 @@ type Handler struct {
 
 // Config is what a Handler needs. All fields but KeysFile and Protected are required.
 type Config struct {
-	// KeysFile is the file of the keys. It is read for each request: a key that is added or
-	// removed counts at once. "": there are none, and all requests are refused.
+	// KeysFile is the file of the keys. It is read for each request: adding or removing a key
+	// takes effect at once. "": there are none, and all requests are refused.
 	KeysFile string
 
 	Hub       Banner
@@ -63,7 +64,7 @@ type Banner interface {
 	Unban(ctx context.Context, subject string) (was bool, err error)
 }
 
-// Users is the part of a chat.Directory that tells whether there is a user.
+// Users is the part of a chat.Directory that says whether a user exists.
 type Users interface {
 	User(ctx context.Context, id string) (chat.User, error)
 }
@@ -80,8 +81,8 @@ func NewHandler(cfg Config) *Handler {
 	return h
 }
 
-// profiles answers with what the runtime measures, for "go tool pprof" and "go tool trace". It
-// does not use http.DefaultServeMux, where package pprof registers itself.
+// profiles answers with the runtime's profiles and traces, for "go tool pprof" and "go tool
+// trace". It does not use http.DefaultServeMux, where package pprof registers itself.
 func profiles() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
@@ -90,7 +91,7 @@ func profiles() http.Handler {
 	return mux
 }
 
-// request is a request of somebody who has a valid key.
+// request is a request with a valid key.
 type request struct {
 	*http.Request
 	who  string     // name of the key
@@ -99,8 +100,8 @@ type request struct {
 
 type requestKey struct{}
 
-// handle registers what answers a kind of request. An error that is not a *chat.Failure is one
-// of the engine.
+// handle registers the function that answers a kind of request. An error that is not a
+// *chat.Failure comes from the engine.
 func (h *Handler) handle(pattern string, answer func(r request) (any, error)) {
 	h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 		rq := r.Context().Value(requestKey{}).(request)
@@ -137,9 +138,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // authenticate returns the name of the key that a request has. A valid one is never refused
-// because of failures before: otherwise anybody who can connect could keep the administrators
-// out. Limiting failures is not what protects the keys, which cannot be guessed; it keeps the
-// log readable.
+// because of earlier failures: otherwise any client that can connect could lock the
+// administrators out. The limit on failures does not protect the keys, which cannot be guessed;
+// it keeps the log readable.
 func (h *Handler) authenticate(r *http.Request, from netip.Addr) (who string, fail *chat.Failure) {
 	if h.cfg.KeysFile == "" {
 		return "", &chat.Failure{Code: 403, Reason: "no_admin_keys",

@@ -37,7 +37,7 @@ func (r *record) Record(_ context.Context, e audit.Entry) error {
 	return nil
 }
 
-// desk is a handler, and who asks it.
+// desk is a handler and its client.
 type desk struct {
 	*testing.T
 	engine  chat.Engine
@@ -90,7 +90,7 @@ func (d *desk) ask(secret, method, path, body string) (status int, answer string
 	return w.Code, w.Body.String()
 }
 
-// refused makes a request that must be refused, for a reason.
+// refused makes a request that must be refused for the given reason.
 func (d *desk) refused(status int, reason, method, path, body string) {
 	d.Helper()
 	if got, answer := d.ask(d.secret, method, path, body); got != status || !strings.Contains(answer, `"reason":"`+reason+`"`) {
@@ -98,7 +98,7 @@ func (d *desk) refused(status int, reason, method, path, body string) {
 	}
 }
 
-// Nothing is answered without a key, whatever is asked, and nothing but that is told.
+// No request is answered without a key, and the answer says nothing else.
 func TestKeyNeeded(t *testing.T) {
 	d := newDesk(t)
 	other, _ := NewKey("ada")
@@ -146,8 +146,8 @@ func TestProfiles(t *testing.T) {
 	}
 }
 
-// Who tries keys is soon not heard any more, nor is the log filled, but an administrator with a key is
-// let in, also from the same address.
+// A client that tries keys is soon ignored, and does not fill the log, but an administrator with a
+// key is let in, even from the same address.
 func TestFailuresAreLimited(t *testing.T) {
 	d := newDesk(t)
 	counts := map[int]int{}
@@ -176,7 +176,7 @@ func TestFailuresAreLimited(t *testing.T) {
 	}
 }
 
-// A key counts from when its line is in the file until it is not.
+// A key is valid as long as its line is in the file.
 func TestKeysComeAndGo(t *testing.T) {
 	d := newDesk(t)
 	bob, err := AddKey(d.handler.cfg.KeysFile, "bob")
@@ -300,7 +300,7 @@ func TestBanReplaced(t *testing.T) {
 	}
 }
 
-// What cannot be recorded is not done, and the answer says so.
+// An act that cannot be recorded is not done, and the answer says so.
 func TestNotRecorded(t *testing.T) {
 	d := newDesk(t)
 	d.ban(`{"subject":"192.0.2.9","reason":"x"}`)
@@ -392,7 +392,7 @@ func TestClientPages(t *testing.T) {
 	}
 }
 
-// A key is sent to nobody but the server that was named.
+// A key is sent only to the server that was named.
 func TestKeyStaysWithServer(t *testing.T) {
 	var got []string
 	thief := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { got = append(got, r.Header.Get("Authorization")) }))

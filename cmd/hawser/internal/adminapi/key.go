@@ -22,9 +22,9 @@ import (
 const keyPrefix = "hawser_admin_"
 
 // hashPrefix names the hash in a file of keys. A slow hash with a salt is for passwords, which
-// can be guessed from their hashes. There is no list to guess a key from, which has 130 random
-// bits: who tries 10^12 of them per second has tried a trillionth after 40 million years. And a
-// fast hash costs nothing when strangers try keys.
+// can be guessed from their hashes. A key has 130 random bits and cannot be guessed from a
+// list: at 10^12 tries per second, a trillionth of all keys takes 40 million years. And a fast
+// hash costs nothing when strangers try keys.
 const hashPrefix = "sha256:"
 
 // maxKeysFile is the maximum size of a file of keys, in bytes.
@@ -32,7 +32,7 @@ const maxKeysFile = 1 << 20
 
 // Key is an administrator's key as the server keeps it.
 type Key struct {
-	Name string // of who has it, for the audit log
+	Name string // of its owner, for the audit log
 	Hash [sha256.Size]byte
 }
 
@@ -49,13 +49,14 @@ func CheckName(name string) error {
 	return nil
 }
 
-// NewKey returns a new key, to be given to who is called name, and what the server keeps of it.
+// NewKey returns a new key for the administrator called name, and the part that the server
+// keeps.
 func NewKey(name string) (secret string, k Key) {
 	secret = keyPrefix + rand.Text()
 	return secret, Key{name, sha256.Sum256([]byte(secret))}
 }
 
-// CheckKey returns what is wrong with what should be a key, without showing it.
+// CheckKey returns what is wrong with a text that should be a key, without showing it.
 func CheckKey(secret string) error {
 	if !strings.HasPrefix(secret, keyPrefix) || strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("it does not have a key, which is one word that begins with " + keyPrefix)
@@ -89,7 +90,7 @@ func ParseKeys(text []byte) (keys []Key, err error) {
 	return keys, lines.Err()
 }
 
-// parseKey does not quote what should be a hash: it may be a key.
+// parseKey does not quote the text in place of the hash: it may be a key.
 func parseKey(line string) (k Key, err error) {
 	fields := strings.Fields(line)
 	if len(fields) != 2 {
@@ -106,7 +107,7 @@ func parseKey(line string) (k Key, err error) {
 	return Key{fields[0], [sha256.Size]byte(hash)}, nil
 }
 
-// ReadKeys reads the keys in a file. Nobody but its owner and group may be able to change it.
+// ReadKeys reads the keys in a file. Only its owner and group may be able to change it.
 func ReadKeys(path string) ([]Key, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -162,8 +163,8 @@ func AddKey(path, name string) (secret string, err error) {
 	return secret, nil
 }
 
-// find returns the name of a key. It looks at all keys, always for as long, so that the time
-// tells nothing about them.
+// find returns the name of a key. It compares all keys, in constant time, so that the time
+// reveals nothing about them.
 func find(keys []Key, secret string) (name string, found bool) {
 	hash := sha256.Sum256([]byte(secret))
 	for _, k := range keys {

@@ -48,7 +48,7 @@ func TestAddKey(t *testing.T) {
 	}
 }
 
-// A file that is wrong gives no keys at all, and the error does not show what may be a key.
+// An invalid file gives no keys at all, and the error does not show text that may be a key.
 func TestKeysRefused(t *testing.T) {
 	secret, k := NewKey("ada")
 	for text, says := range map[string]string{

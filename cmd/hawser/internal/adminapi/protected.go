@@ -8,7 +8,7 @@ import (
 	"github.com/hawser-ws/hawser/server/rate"
 )
 
-// Protected are networks that nobody may ban. The zero value is none.
+// Protected are networks that cannot be banned. The zero value has none.
 type Protected struct{ lists []protectedList }
 
 type protectedList struct {
@@ -16,7 +16,7 @@ type protectedList struct {
 	networks []netip.Prefix
 }
 
-// Protect returns what is protected: the networks that the settings trusted_proxies and
+// Protect returns the protected networks: those that the settings trusted_proxies and
 // bans.allow list.
 func Protect(trustedProxies, bansAllow []string) (p Protected, err error) {
 	for _, l := range []struct {
@@ -42,8 +42,8 @@ func (p Protected) Contains(addr netip.Addr) bool {
 	return false
 }
 
-// Check returns an error that says why a network must not be banned, if so: everybody is in it,
-// or it has protected addresses in it.
+// Check returns an error if a network must not be banned, because it contains all addresses, or
+// protected ones.
 func (p Protected) Check(network netip.Prefix) error {
 	if network.Bits() == 0 {
 		return fmt.Errorf("%s cannot be banned: it is everybody", network)
@@ -58,7 +58,7 @@ func (p Protected) Check(network netip.Prefix) error {
 	return nil
 }
 
-// part says which part of a network another one has in it, if they overlap.
+// part returns the part of a network that another one contains, if they overlap.
 func part(n, network netip.Prefix) string {
 	if n.Bits() > network.Bits() {
 		return "a part of it"

@@ -4,21 +4,21 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// BanRequest asks to ban somebody.
+// BanRequest asks for a ban.
 type BanRequest struct {
 	Subject string `json:"subject"`          // as chat.ParseBanSubject reads it
 	Reason  string `json:"reason"`           // for people
 	ForMS   int64  `json:"for_ms,omitempty"` // 0: until it is lifted
 }
 
-// BanAnswer tells of the ban that is now in force.
+// BanAnswer describes the ban that is now in force.
 type BanAnswer struct {
 	Subject  string   `json:"subject"`
 	Ban      chat.Ban `json:"ban"`
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// UnbanAnswer tells whose ban was lifted.
+// UnbanAnswer says whose ban was lifted.
 type UnbanAnswer struct {
 	Subject string `json:"subject"`
 }

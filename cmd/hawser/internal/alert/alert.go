@@ -1,9 +1,10 @@
 // Package alert tells operators what needs their attention: by a line in the log, a count for a
 // metric, and a webhook.
 //
-// An alert never delays what raises it. Alerts of one kind and subject are told once in a minute,
-// and of one kind thirty times, whatever an attacker does. How many were left out is told at the
-// end of that minute. That something is over, or has begun again, is always told.
+// An alert never delays the code that raises it. Alerts of one kind and subject are sent once a
+// minute, and those of one kind thirty times a minute, whatever an attacker does. The number that
+// was left out is reported at the end of that minute. The end of a condition, and its return, are
+// always reported.
 package alert
 
 import (
@@ -22,7 +23,7 @@ import (
 type Kind string
 
 const (
-	Ban    Kind = "ban"    // somebody was banned automatically
+	Ban    Kind = "ban"    // a user or network was banned automatically
 	Spared Kind = "spared" // a network should have been banned, but well-behaved users share it
 	Attack Kind = "attack" // many were banned within a minute
 	Limit  Kind = "limit"  // a limit of the whole server refuses people who have done nothing
@@ -35,25 +36,25 @@ var Kinds = []Kind{Ban, Spared, Attack, Limit, Engine}
 // Alert is something that needs attention.
 type Alert struct {
 	Kind     Kind
-	Subject  string // who or what it is about: a user, a network, a setting
+	Subject  string // a user, a network, or a setting
 	Text     string // a sentence for people
-	Resolved bool   // what an earlier alert has told of is over
+	Resolved bool   // the condition of an earlier alert is over
 	Fields   []slog.Attr
 }
 
 const (
-	// quiet is how long after an alert others of its kind and subject are not told.
+	// quiet is how long after an alert others of its kind and subject are left out.
 	quiet = time.Minute
 
-	// maxTold is how many alerts of a kind are told within quiet.
+	// maxTold is the maximum number of alerts of a kind within quiet.
 	maxTold = 30
 
-	// manyTold is how many subjects are remembered before those are forgotten whose quiet is
-	// over.
+	// manyTold is how many subjects are remembered before those whose quiet is over are
+	// forgotten.
 	manyTold = 256
 )
 
-// Alerts tells of alerts.
+// Alerts logs, counts and sends alerts.
 type Alerts struct {
 	log   *slog.Logger
 	clock chat.Clock
@@ -72,17 +73,17 @@ type subject struct {
 	subject string
 }
 
-// told is what was told last of a subject.
+// told is the last report about a subject.
 type told struct {
 	at       time.Duration
 	resolved bool
 }
 
-// kindState is what has become of the alerts of a kind.
+// kindState is the state of the alerts of a kind.
 type kindState struct {
 	count uint64 // all
 
-	since   time.Duration // when the minute began in which so many were told
+	since   time.Duration // when the minute that told counts in began
 	told    int
 	leftOut int    // since the last summary
 	subject string // of those that were left out; "" if they have several
@@ -96,14 +97,14 @@ func New(log *slog.Logger, clock chat.Clock, hook *Webhook) *Alerts {
 	return &Alerts{log: log, clock: clock, hook: hook, kinds: make(map[Kind]*kindState), told: make(map[subject]told)}
 }
 
-// Raise tells of an alert. It does not block.
+// Raise reports an alert. It does not block.
 func (a *Alerts) Raise(one Alert) {
 	if a.due(&one) {
 		a.tell(&one, 0)
 	}
 }
 
-// tell tells of an alert, or of how many were left out.
+// tell sends an alert, or how many were left out.
 func (a *Alerts) tell(one *Alert, leftOut int) {
 	attrs := append([]slog.Attr{slog.String("kind", string(one.Kind)), slog.String("subject", one.Subject), slog.Bool("resolved", one.Resolved)}, one.Fields...)
 	if leftOut > 0 {
@@ -119,7 +120,7 @@ func (a *Alerts) tell(one *Alert, leftOut int) {
 	}
 }
 
-// due counts an alert, and reports whether it is to be told now.
+// due counts an alert, and reports whether it must be sent now.
 func (a *Alerts) due(one *Alert) bool {
 	now := a.clock.Monotonic()
 	a.mu.Lock()
@@ -164,7 +165,7 @@ func (a *Alerts) leaveOut(k *kindState, one *Alert) {
 	}
 }
 
-// summarize tells how many alerts were left out.
+// summarize reports how many alerts were left out.
 func (a *Alerts) summarize() {
 	var all []Alert
 	var leftOut []int
@@ -193,8 +194,8 @@ func (a *Alerts) Count(k Kind) uint64 {
 	return 0
 }
 
-// Webhook returns how many alerts the webhook has taken, has not taken after all tries, and how
-// many it was not sent as too many waited.
+// Webhook returns how many alerts the webhook has accepted, how many it has not accepted after
+// all tries, and how many were not sent because too many were waiting.
 func (a *Alerts) Webhook() (sent, failed, dropped uint64) {
 	if a.hook == nil {
 		return 0, 0, 0
@@ -202,7 +203,7 @@ func (a *Alerts) Webhook() (sent, failed, dropped uint64) {
 	return a.hook.Sent(), a.hook.Failed(), a.hook.Dropped()
 }
 
-// Close tells how many alerts were left out, and ends the webhook, for which it waits a little.
+// Close reports how many alerts were left out, and ends the webhook, for which it waits briefly.
 func (a *Alerts) Close() {
 	a.mu.Lock()
 	a.closed = true

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// receiver is the other end of a webhook: it takes what a client sends, without a network.
+// receiver is the other end of a webhook: it receives a client's requests without a network.
 type receiver struct {
 	mu     sync.Mutex
 	bodies []string
@@ -101,7 +101,8 @@ func TestAlert(t *testing.T) {
 	})
 }
 
-// A webhook that fails is tried again, and gives up in the end; meanwhile nothing waits for it.
+// A failed request to the webhook is tried again, and given up in the end; meanwhile nothing
+// waits for it.
 func TestWebhookFails(t *testing.T) {
 	bubble(t, func(n int) (int, error) {
 		switch {
@@ -131,7 +132,7 @@ func TestWebhookFails(t *testing.T) {
 	})
 }
 
-// Too many alerts of bans are dropped, which the log says once; an urgent one does not wait for
+// Excess alerts about bans are dropped, which is logged once; an urgent one does not wait for
 // them.
 func TestWebhookUrgent(t *testing.T) {
 	bubble(t, nil, func(a *Alerts, w *Webhook, r *receiver, log *bytes.Buffer) {
@@ -153,7 +154,7 @@ func TestWebhookUrgent(t *testing.T) {
 	})
 }
 
-// Close sends what waits, but not for long.
+// Close sends the waiting alerts, but not for long.
 func TestClose(t *testing.T) {
 	bubble(t, nil, func(a *Alerts, w *Webhook, r *receiver, log *bytes.Buffer) {
 		for i := range 20 {
@@ -178,7 +179,7 @@ func TestClose(t *testing.T) {
 	})
 }
 
-// That something is over, and that it begins again, is told even if little time has passed.
+// The end of a condition, and its return, are reported even if little time has passed.
 func TestFlapping(t *testing.T) {
 	bubble(t, nil, func(a *Alerts, w *Webhook, r *receiver, log *bytes.Buffer) {
 		for range 3 {
@@ -199,7 +200,8 @@ func TestFlapping(t *testing.T) {
 	})
 }
 
-// Whatever an attacker does, few alerts of a kind are told, others are, and little is remembered.
+// Whatever an attacker does, few alerts of a kind are sent, other kinds are unaffected, and
+// little is remembered.
 func TestManySubjects(t *testing.T) {
 	bubble(t, nil, func(a *Alerts, w *Webhook, r *receiver, log *bytes.Buffer) {
 		const each = 2000
@@ -230,7 +232,7 @@ func TestManySubjects(t *testing.T) {
 	})
 }
 
-// What was left out is told when the server ends, too.
+// The number that was left out is also reported when the server ends.
 func TestCloseTellsWhatWasLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer

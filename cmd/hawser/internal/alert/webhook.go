@@ -25,17 +25,16 @@ const (
 	// hookTime is how long one request may take.
 	hookTime = 5 * time.Second
 
-	// closeTime is how long Close waits for what is still to be sent.
+	// closeTime is how long Close waits for the alerts that must still be sent.
 	closeTime = 2 * time.Second
 )
 
-// pauses are how long is waited before each further try.
+// pauses are the waits before each further try.
 var pauses = []time.Duration{time.Second, 4 * time.Second, 16 * time.Second}
 
 // SignatureHeader has the moment of a request, in s since 1970, and the HMAC-SHA-256 of that
-// moment, a dot and the body, with the key, in hexadecimal: "t=1754474400,v1=…". Who receives it
-// should refuse moments that are minutes away, which could be requests of somebody who has
-// listened.
+// moment, a dot and the body, with the key, in hexadecimal: "t=1754474400,v1=…". A receiver
+// should refuse moments that are minutes away: such a request could be a replay.
 const SignatureHeader = "Hawser-Signature"
 
 // Webhook sends alerts to a URL as POST requests of JSON.
@@ -58,11 +57,11 @@ type Webhook struct {
 // queue has the bodies of requests that wait.
 type queue struct {
 	bodies chan []byte
-	full   atomic.Bool // it was logged that it is
+	full   atomic.Bool // that was logged
 }
 
-// isUrgent reports whether alerts of a kind may not wait for those of which an attacker causes as
-// many as they like.
+// isUrgent reports whether alerts of a kind must not wait for those that an attacker can cause in
+// any number.
 func (k Kind) isUrgent() bool { return k != Ban && k != Spared }
 
 // NewWebhook returns a Webhook that signs with key. A nil client means one without proxies and
@@ -80,13 +79,13 @@ func NewWebhook(url string, key []byte, client *http.Client, log *slog.Logger) *
 	return w
 }
 
-// Sent, Failed and Dropped return how many alerts have arrived, have not after all tries, and
-// were not tried as too many waited.
+// Sent, Failed and Dropped return how many alerts have arrived, have not arrived after all tries,
+// and were not tried because too many were waiting.
 func (w *Webhook) Sent() uint64    { return w.sent.Load() }
 func (w *Webhook) Failed() uint64  { return w.failed.Load() }
 func (w *Webhook) Dropped() uint64 { return w.dropped.Load() }
 
-// message is what a request says.
+// message is the body of a request.
 type message struct {
 	Kind     Kind           `json:"kind"`
 	Subject  string         `json:"subject"`
@@ -108,7 +107,7 @@ func (w *Webhook) send(one *Alert, at time.Time, more int) {
 	}
 	body, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // it has nothing that cannot be encoded
+		panic(err) // everything in it can be encoded
 	}
 	q := &w.others
 	if one.Kind.isUrgent() {
@@ -187,7 +186,7 @@ func (w *Webhook) post(body []byte) error {
 	return nil
 }
 
-// Signature returns what SignatureHeader has for a body.
+// Signature returns the value of SignatureHeader for a body.
 func Signature(key []byte, at time.Time, body []byte) string {
 	t := strconv.FormatInt(at.Unix(), 10)
 	mac := hmac.New(sha256.New, key)
@@ -196,7 +195,7 @@ func Signature(key []byte, at time.Time, body []byte) string {
 	return "t=" + t + ",v1=" + hex.EncodeToString(mac.Sum(nil))
 }
 
-// close sends what waits, for a short time, and ends.
+// close sends the waiting alerts, for a short time, and ends.
 func (w *Webhook) close() {
 	stop := time.AfterFunc(closeTime, w.cancel)
 	close(w.ending)

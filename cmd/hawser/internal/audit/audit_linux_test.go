@@ -75,7 +75,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// What cannot be recorded is not done.
+// An act that cannot be recorded is not done.
 func TestFull(t *testing.T) {
 	l := open(t, "/dev/full")
 	err := Do(t.Context(), l, ban, func(context.Context) error {
@@ -102,7 +102,7 @@ func (b *brief) Record(_ context.Context, e Entry) error {
 	return nil
 }
 
-// A failure that cannot be recorded is told to the administrator who asked for the act.
+// A failure that cannot be recorded is reported to the administrator who requested the act.
 func TestFailureNotRecorded(t *testing.T) {
 	away := errors.New("Redis is away")
 	err := Do(t.Context(), &brief{n: 1}, ban, func(context.Context) error { return away })
@@ -129,7 +129,7 @@ func TestTorn(t *testing.T) {
 	}
 }
 
-// A file that was renamed, or removed, gets nothing more: neither after Reopen, nor without it.
+// A file that was renamed, or removed, gets no more lines, with or without Reopen.
 func TestRotated(t *testing.T) {
 	dir := t.TempDir()
 	path, old := filepath.Join(dir, "audit"), filepath.Join(dir, "audit.1")

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// Automatic is the name in Entry.Who of the server itself. No key may have it.
+// Automatic is the server's own name in Entry.Who. No key may have it.
 const Automatic = "automatic"
 
-// Result says what became of an act.
+// Result is the result of an act.
 type Result string
 
 const (
@@ -24,7 +24,7 @@ const (
 type Entry struct {
 	Time    time.Time `json:"time"`           // when the line was written; set by Record
 	Who     string    `json:"who"`            // name of a key, or Automatic
-	From    string    `json:"from,omitempty"` // address of who asked for it
+	From    string    `json:"from,omitempty"` // address that the request came from
 	What    string    `json:"what"`           // ban, unban, kick
 	Subject string    `json:"subject"`        // to whom: a user id or a network
 	Reason  string    `json:"reason,omitempty"`
@@ -35,7 +35,7 @@ type Entry struct {
 
 // Recorder keeps entries. File and Log are Recorders.
 type Recorder interface {
-	// Record is done when the entry can no longer be lost. It may be called by several
+	// Record returns when the entry can no longer be lost. It may be called by several
 	// goroutines. With an error, it is not recorded.
 	Record(ctx context.Context, e Entry) error
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // File is a Recorder that appends to a file. The file may be renamed at any time, to rotate it:
-// the next entry is written to a new one with the name of before.
+// the next entry is written to a new one with the old name.
 type File struct {
 	path string
 	now  func() time.Time
@@ -32,8 +32,8 @@ func OpenFile(path string) (*File, error) {
 	return l, l.open()
 }
 
-// open opens the file that has the name now. The one before stays if there is an error. Called
-// with mu held.
+// open opens the file that has the name now. The previous one stays if there is an error.
+// Called with mu held.
 func (l *File) open() error {
 	// For reading, too, to see how it ends.
 	f, err := os.OpenFile(l.path, os.O_RDWR|os.O_APPEND|os.O_CREATE, 0o600)
@@ -67,7 +67,7 @@ func isTorn(f *os.File) (bool, error) {
 	return last[0] != '\n', nil
 }
 
-// Reopen makes sure that the file which is open is the one that has its name.
+// Reopen makes sure that the open file is the one that has the name.
 func (l *File) Reopen() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -112,7 +112,7 @@ func (l *File) Record(_ context.Context, e Entry) error {
 	return syncRegular(l.f)
 }
 
-// appendLine appends an entry as JSON. What could disturb a terminal is escaped.
+// appendLine appends an entry as JSON. Characters that could disturb a terminal are escaped.
 func appendLine(dst []byte, e Entry) ([]byte, error) {
 	e.Time = e.Time.UTC().Truncate(time.Millisecond)
 	if !e.Until.IsZero() {
@@ -125,7 +125,7 @@ func appendLine(dst []byte, e Entry) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// syncRegular waits until a file is on disk. Nothing else can be waited for: not a pipe, nor a
+// syncRegular waits until a file is on disk. There is nothing to wait for with a pipe or a
 // device.
 func syncRegular(f *os.File) error {
 	info, err := f.Stat()
@@ -135,7 +135,7 @@ func syncRegular(f *os.File) error {
 	return f.Sync()
 }
 
-// syncFolder has the name of a new file on disk, where the system does that for folders.
+// syncFolder writes the name of a new file to disk, if the system does that for folders.
 func syncFolder(path string) {
 	if dir, err := os.Open(filepath.Dir(path)); err == nil {
 		dir.Sync()

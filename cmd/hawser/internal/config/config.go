@@ -112,8 +112,8 @@ type Config struct {
 	LogLevel  slog.Level
 	LogFormat string // "text" or "json"
 
-	// AlertWebhook is the URL to which alerts are sent; "": to none. AlertKeyFile names the
-	// file with the key that signs them.
+	// AlertWebhook is the URL that alerts are sent to; "": none. AlertKeyFile names the file
+	// with the key that signs them.
 	AlertWebhook string
 	AlertKeyFile string
 
@@ -122,9 +122,10 @@ type Config struct {
 	Bans   Bans
 }
 
-// Bans are how who behaves as no honest client does is banned. See guard.Config.
+// Bans configure automatic bans of clients that behave as no honest client does. See
+// guard.Config.
 type Bans struct {
-	Offences int // 0: nobody is banned automatically
+	Offences int // 0: no automatic bans
 	Window   time.Duration
 	Duration time.Duration
 	Longest  time.Duration
@@ -133,7 +134,7 @@ type Bans struct {
 	Allow []string
 }
 
-// Chat is how the chat works. See chat.Config and chat.Pages.
+// Chat configures the chat. See chat.Config and chat.Pages.
 type Chat struct {
 	HeartbeatInterval time.Duration // in whole seconds
 	OperationTimeout  time.Duration
@@ -158,8 +159,8 @@ type Limits struct {
 	MessagesPerSecond int
 	Burst             int
 
-	// The same per user and per address, and what their messages may take on disk; without
-	// MessagesPerSecond all of these are off. See chat.Limits.
+	// The same per user and per address, and how much disk space their messages may take;
+	// without MessagesPerSecond all of these are off. See chat.Limits.
 	UserMessagesPerSecond    int
 	AddressMessagesPerSecond int
 	UserBytesPerDay          int
@@ -170,8 +171,8 @@ type Limits struct {
 	UserRoomsPerDay    int
 	AddressRoomsPerDay int
 
-	// What a room sends out per second, and how many times as much users with a role may do
-	// as others: see chat.Limits.
+	// What a room sends out per second, and the factors by which the limits of users with a
+	// role are higher: see chat.Limits.
 	RoomMessagesPerSecond   int
 	RoomDeliveriesPerSecond int
 	Roles                   map[string]float64

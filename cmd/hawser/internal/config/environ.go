@@ -20,13 +20,13 @@ const (
 	// read it.
 	adminKeyVariable = "HAWSER_ADMIN_KEY"
 
-	// redisVariable may contain a password, which the setting may not have elsewhere.
+	// redisVariable may contain a password, which the setting must not contain elsewhere.
 	redisVariable = "HAWSER_REDIS"
 )
 
-// Kubernetes tells every container in a namespace where the services are, in variables that
-// are named after the services: those of a service called hawser, or hawser-redis, have our
-// prefix. Docker's links do the same.
+// Kubernetes tells every container in a namespace where the services are, in variables named
+// after the services: those of a service called hawser, or hawser-redis, have our prefix.
+// Docker's links do the same.
 //
 //	HAWSER_SERVICE_HOST, HAWSER_SERVICE_PORT, HAWSER_SERVICE_PORT_WS
 //	HAWSER_PORT, HAWSER_PORT_80_TCP, HAWSER_PORT_80_TCP_PROTO, _PORT and _ADDR

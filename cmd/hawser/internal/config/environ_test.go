@@ -19,7 +19,7 @@ func warningsOf(t *testing.T, environ ...string) (Config, []string) {
 }
 
 // B02: what Kubernetes and Docker set for services whose names begin like ours
-// changes nothing, and is not worth a word.
+// changes nothing, and causes no warning.
 func TestServiceLinks(t *testing.T) {
 	for _, service := range []string{"HAWSER", "HAWSER_REDIS", "HAWSER_DATA", "HAWSER_LISTEN", "HAWSER_CONFIG", "HAWSER_TLS_CERT", "HAWSER_LIMITS_BURST", "HAWSER_2"} {
 		environ := []string{
@@ -52,8 +52,8 @@ func TestServiceLinkWithASettingsName(t *testing.T) {
 	}
 }
 
-// The key of the commands that administer a server is none of the server's settings, and is
-// not worth a word either.
+// The key for the commands that administer a server is not a setting of the server, and
+// causes no warning either.
 func TestAdminKeyVariable(t *testing.T) {
 	if c, warnings := warningsOf(t, "HAWSER_ADMIN_KEY=hawser_admin_X"); warnings != nil || !cmp.Equal(c, Default()) {
 		t.Errorf("%q", warnings)
@@ -161,7 +161,7 @@ func TestFilesOfOtherEditors(t *testing.T) {
 	assertError(t, err, "hawser.toml: it is written in UTF-16; save it as UTF-8")
 }
 
-// A key that stands there twice is an error, however it is written.
+// A key that occurs twice is an error, however it is written.
 func TestDuplicateKeys(t *testing.T) {
 	for _, file := range []string{
 		"loops = 1\nloops = 1", "loops = 1\n\"loops\" = 2", "limits.burst = 1\n[limits]\nburst = 2",

@@ -94,7 +94,7 @@ func isSetting(key string) bool {
 func isTable(key string) bool { return slices.Contains(tables(), key) }
 
 // flatten puts the leaves of a table, and the tables without any, into values
-// under their full keys. What a setting holds is a leaf, even a table.
+// under their full keys. A setting's value is a leaf, even if it is a table.
 func flatten(values map[string]any, prefix string, table map[string]any) {
 	for part, v := range table {
 		key := join(prefix, part)

@@ -79,7 +79,7 @@ func trusted() kind[[]string] {
 	return list("addresses and networks such as 10.0.0.0/8, or unix for clients of a Unix socket", "ADDR,…", proxy.CheckTrusted)
 }
 
-// networks are those that proxies are trusted in, without Unix sockets.
+// networks are the networks of trusted proxies, without Unix sockets.
 func networks() kind[[]string] {
 	return list("addresses and networks such as 10.0.0.0/8", "ADDR,…", proxy.CheckNetwork)
 }

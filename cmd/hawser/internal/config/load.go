@@ -45,7 +45,7 @@ func Load(args, environ []string, readFile func(name string) ([]byte, error)) (c
 	return c, warnings, errors.Join(errs...)
 }
 
-// apply sets what the file, if there is one, the variables and the flags say.
+// apply sets the values from the file, if there is one, the variables and the flags.
 func apply(c *Config, file string, readFile func(name string) ([]byte, error), assigned []assignment) (errs []error) {
 	if file != "" {
 		errs = loadFile(c, file, readFile)

@@ -561,7 +561,7 @@ func TestFlagErrors(t *testing.T) {
 	}
 }
 
-// A wrong value is reported even where another one goes before it.
+// A wrong value is reported even if another one overrides it.
 func TestErrorsOfAllSources(t *testing.T) {
 	_, err := load("loops = -1", []string{"HAWSER_LOOPS=two", "HAWSER_NOPE=1"}, "--loops=3", "--ping-misses=0")
 	assertError(t, err, `hawser.toml:1: loops: -1 is not allowed, want a whole number from 0 to 1024

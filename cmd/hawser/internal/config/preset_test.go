@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A preset changes defaults and nothing that is set, wherever it is chosen and the rest is set.
+// A preset changes defaults and no explicit setting, wherever the preset and the settings are
+// given.
 func TestPreset(t *testing.T) {
 	type limits struct{ connections, requests, burst int }
 	strict := limits{10, 5, 20}

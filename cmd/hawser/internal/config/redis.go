@@ -13,8 +13,8 @@ import (
 
 // Redis is the Redis that several nodes share, and how they use it. See chat/redis.Config.
 type Redis struct {
-	// URL says where it is, or the file of this name does. Without either there is none, and
-	// messages are kept in the data folder.
+	// URL says where it is, or the file of this name does. Without either there is no Redis,
+	// and messages are kept in the data folder.
 	URL     RedisURL
 	URLFile string
 
@@ -33,7 +33,7 @@ type Redis struct {
 // On reports whether there is a Redis.
 func (r *Redis) On() bool { return len(r.URL.Addresses) > 0 || r.URLFile != "" }
 
-// RedisURL is what the URL of a Redis says.
+// RedisURL is a parsed URL of a Redis.
 type RedisURL struct {
 	Addresses                          []string // host:port, or the path of a Unix socket
 	Master                             string   // the name by which the Sentinels at the addresses know the master; "": they are none
@@ -124,7 +124,7 @@ func ParseRedisURL(text string) (u RedisURL, err error) {
 	return u, nil
 }
 
-// user takes what is before the @.
+// user parses the part before the @.
 func (u *RedisURL) user(text string) (err error) {
 	name, password, _ := strings.Cut(text, ":")
 	if strings.ContainsAny(text, "/?@,") || strings.Count(text, ":") > 1 {
@@ -184,8 +184,8 @@ func redisAddress(text, port string) (address string, ok bool) {
 
 var redisScheme = regexp.MustCompile(`^[a-z+-]{1,20}://`)
 
-// showRedisURL returns what may be shown of a text that should be a URL: of one that cannot be
-// read nobody knows where its password is.
+// showRedisURL returns the part of a text that may be shown; the text should be a URL. If it
+// cannot be parsed, it is unknown where its password is.
 func showRedisURL(text string) string {
 	if u, err := ParseRedisURL(strings.TrimSpace(text)); err == nil {
 		return quote(u.String())
@@ -255,7 +255,7 @@ func redisAck() kind[RedisAck] {
 
 var redisPrefixForm = regexp.MustCompile(`^[A-Za-z0-9_.:-]{1,64}$`)
 
-// redisPrefix has no braces: they would decide where in a cluster everything is.
+// redisPrefix has no braces: they would determine where in a cluster everything is.
 func redisPrefix() kind[string] {
 	return textKind("1 to 64 letters, digits and _ . : -", "PREFIX", func(s string) (string, error) {
 		if !redisPrefixForm.MatchString(s) {

@@ -32,8 +32,8 @@ func TestRedisURLs(t *testing.T) {
 	}
 }
 
-// A text that is wrong is refused with what is wrong, and never shown: it may have a password
-// anywhere. Secret is in every one of them.
+// An invalid text is refused with the reason, and never shown: it may have a password
+// anywhere. Each of these contains Secret.
 func TestWrongRedisURLs(t *testing.T) {
 	for text, want := range map[string]string{
 		"secret":                                   "it does not begin with redis://",
@@ -69,7 +69,8 @@ func TestWrongRedisURLs(t *testing.T) {
 	}
 }
 
-// X12: passwords are taken from the environment, and from nowhere that others can read.
+// X12: passwords are accepted from the environment, and from no place that others can
+// read.
 func TestX12RedisPasswords(t *testing.T) {
 	const text = "redis://ada:hunter2@h"
 	c, err := load(`token_key_file = "k"`, []string{"HAWSER_REDIS=" + text})

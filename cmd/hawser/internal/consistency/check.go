@@ -36,7 +36,7 @@ type checker struct {
 	found   []Violation
 	count   map[Rule]int
 
-	// What index finds.
+	// The results of index.
 	conns   map[int]*connection
 	users   map[string]*Event // when they first connected
 	sends   map[sendKey]*send
@@ -45,7 +45,7 @@ type checker struct {
 	losses  []*Event
 	faults  []*Event
 	settled []*Event
-	places  map[place]*sight // the first sight of what is at a place
+	places  map[place]*sight // the first sight of the message at a place
 	tails   map[branch]*tail
 	epochs  map[string]*lineage // by conversation
 }
@@ -87,8 +87,8 @@ type send struct {
 	answered    bool // the last attempt was
 }
 
-// sight is a message that somebody saw. The content and sender of an acknowledgement are
-// those of what was sent.
+// sight is a message that a client saw. The content and sender of an acknowledgement are
+// those of the message that was sent.
 type sight struct {
 	Message
 	conversation string
@@ -98,7 +98,7 @@ type sight struct {
 func (s *sight) branch() branch { return branch{s.conversation, s.Epoch} }
 func (s *sight) place() place   { return place{s.branch(), s.Seq} }
 
-// tail is how far a branch was seen to reach.
+// tail is the end of a branch, as far as it was seen.
 type tail struct {
 	seen []seen // with rising times and seqs
 }

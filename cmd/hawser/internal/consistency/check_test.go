@@ -234,7 +234,7 @@ var planted = map[string]fault{
 	}},
 }
 
-// forkLast gives the last reading of the lobby another epoch, and tells everybody.
+// forkLast gives the last reading of the lobby another epoch, and tells every client.
 func forkLast(s *script, epoch string) {
 	i := s.find(3, Event{Kind: Read, Conversation: lobby})
 	messages := slices.Clone(s.events[i].Messages)
@@ -248,10 +248,10 @@ func forkLast(s *script, epoch string) {
 	}
 }
 
-// flush loses everything in the lobby, and tells everybody; then Ann sends r4.
+// flush loses everything in the lobby, and tells every client; then Ann sends r4.
 func flush(s *script) { lose(s, -1) }
 
-// lose is flush with a loss of what was acknowledged within a window.
+// lose is flush with a loss of the messages acknowledged within a window.
 func lose(s *script, window time.Duration) {
 	m4 := message("e2", 1, annID, "r4")
 	s.before(Event{Kind: Connected, Conn: 4}, func() {
@@ -265,7 +265,7 @@ func lose(s *script, window time.Duration) {
 	s.events[s.find(3, Event{Kind: Read, Conversation: lobby})].Messages = []Message{m4}
 }
 
-// later has Ann connect with another device (5), and say r4 (seq 4) in the lobby with the
+// later connects Ann with another device (5), and sends her r4 (seq 4) to the lobby from the
 // first one.
 func later(s *script, begin, hear func()) {
 	m4 := message("e1", 4, annID, "r4")
@@ -281,7 +281,7 @@ func later(s *script, begin, hear func()) {
 	read.Messages = append(slices.Clone(read.Messages), m4)
 }
 
-// flushPrivate loses what Ann and Bob said, and Ann says something new, which is all that tells
+// flushPrivate loses the messages of Ann and Bob; then Ann sends a new one, and only that tells
 // them.
 func flushPrivate(s *script) {
 	i := s.find(1, Event{Kind: Connected, Conn: 4})
@@ -296,7 +296,7 @@ func flushPrivate(s *script) {
 	s.events[s.find(2, Event{Kind: Read, Conversation: ab})].Messages = []Message{q3}
 }
 
-// What looks like a fault and is none.
+// Histories that look faulty but are not.
 func TestWhatIsAllowed(t *testing.T) {
 	for name, edit := range map[string]func(s *script){
 		"a planned loss":            flush,

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// view is what a client holds of one conversation, over all its connections.
+// view is what a client holds of one conversation, across all its connections.
 type view struct {
 	epoch string
 	whole uint64          // everything up to here, from the seq where it began
@@ -15,7 +15,7 @@ type view struct {
 	last  *Event
 }
 
-// viewKey is a client as one user: as another one it knows nothing.
+// viewKey is a client together with its user: as another user it knows nothing.
 type viewKey struct{ client, user, conversation string }
 
 func (v *view) add(seq uint64) {
@@ -28,9 +28,9 @@ func (v *view) add(seq uint64) {
 	}
 }
 
-// checkClients: what a client was delivered and what it read add up to the whole, from its
-// first subscription or message on. It forgets what it holds when it leaves, and when it is
-// told of another epoch.
+// checkClients: the messages that a client got and those that it read add up to the whole,
+// from its first subscription or message on. It forgets what it holds when it leaves, and
+// when it is told of another epoch.
 func (c *checker) checkClients() {
 	views := map[viewKey]*view{}
 	for i := range c.history {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// stream is what a connection is told of one conversation.
+// stream is what a connection is told about one conversation.
 type stream struct {
-	on     bool // heard; what nobody told of is from its first message on
+	on     bool // heard; without a notice, from its first message on
 	left   bool // it was on, and ended
 	ending bool // it ends at some time: the client has asked for that
 	epoch  string
@@ -35,7 +35,7 @@ type streams struct {
 }
 
 // checkConnections: a connection gets every message after its position once, in order, or a
-// reload; and when all is well it has got everything.
+// reload; and when the service is well it has got everything.
 func (c *checker) checkConnections() {
 	f := &streams{checker: c, all: map[streamKey]*stream{}, members: map[memberKey]*Event{}, pending: map[attempt]int{}}
 	for i := range c.history {
@@ -44,11 +44,11 @@ func (c *checker) checkConnections() {
 		case Sent:
 			f.pending[attempt{streamKey{e.Conn, e.Conversation}, e.Ref}]++
 			if s := f.at(e); s.left {
-				s.left = false // to speak in a room is to join it
+				s.left = false // sending to a room joins it
 			}
 		case Acked, Refused:
 			if s := f.at(e); e.Kind == Acked {
-				s.left = false // what was sent before it left may have come after that
+				s.left = false // messages sent before it left may have arrived after that
 			}
 			f.pending[attempt{streamKey{e.Conn, e.Conversation}, e.Ref}]--
 		case Ready:
@@ -89,7 +89,7 @@ func (f *streams) at(e *Event) *stream {
 
 func (f *streams) subscribed(e *Event) {
 	s := f.at(e)
-	if s.left || s.epoch != e.Epoch || s.pos < e.Seq { // who has left begins where they are told
+	if s.left || s.epoch != e.Epoch || s.pos < e.Seq { // a client that has left begins where it is told
 		s.pos = e.Seq
 	}
 	s.on, s.left, s.ending, s.epoch, s.last = true, false, false, e.Epoch, e
@@ -103,13 +103,13 @@ func (f *streams) left(e *Event) {
 	s.on, s.left, s.ending, s.last = false, true, false, e
 }
 
-// losing reports whether something may have been lost just now. A node finds out that what it
-// has told of is not there any more before a new epoch begins.
+// losing reports whether data may have been lost just now. A node notices that messages it has
+// sent no longer exist before a new epoch begins.
 func (c *checker) losing(e *Event) bool {
 	return slices.ContainsFunc(c.losses, func(l *Event) bool { return l.near(e) })
 }
 
-// near reports whether something follows from a loss, perhaps.
+// near reports whether an event may be a consequence of a loss.
 func (e *Event) near(other *Event) bool { return e.Began <= other.At && other.At <= e.At+time.Minute }
 
 // maxBehind is how many messages of a conversation a client may have missed without being told
@@ -127,8 +127,8 @@ func (f *streams) reload(e *Event) {
 	s.on, s.left, s.epoch, s.pos, s.last = true, false, e.Epoch, e.Seq, e
 }
 
-// forgotten reports whether the membership may be lost of a connection that has heard nothing of a
-// room so far.
+// forgotten reports whether the membership behind a connection that has heard nothing of a room so
+// far may be lost.
 func (f *streams) forgotten(e *Event) bool {
 	_, _, private := people(e.Conversation)
 	return !private && slices.ContainsFunc(f.losses, func(l *Event) bool { return l.Window < 0 && l.near(e) })
@@ -182,7 +182,7 @@ func (f *streams) checkStart(e *Event) {
 	if _, _, private := people(e.Conversation); !private {
 		m := f.member(k.user, e.Conversation)
 		if m == nil || k.ready == nil || m.At > began.At {
-			return // nobody can tell when it began to hear
+			return // it is unknown when it began to hear
 		}
 		began = k.ready
 	}
@@ -193,7 +193,7 @@ func (f *streams) checkStart(e *Event) {
 		}
 		s := f.content[m.Content]
 		if s == nil || s.first.At < began.At {
-			return // what is older may have been stored before the connection began
+			return // older messages may have been stored before the connection began
 		}
 		f.report(Delivery, []*Event{began, s.first, e}, "the first message of %s that a connection gets is seq %d; seq %d was sent after it had begun",
 			e.Conversation, e.Seq, seq)

@@ -1,10 +1,10 @@
-// Package consistency checks the histories of chat clients: given everything that some
-// clients did and saw while a service was being broken, it lists where the service did not
-// keep the promises of chat/PROTOCOL.md.
+// Package consistency checks the histories of chat clients: given everything that some clients
+// did and saw while a service was being broken, it lists the promises of chat/PROTOCOL.md that
+// the service did not keep.
 //
 // A history is a list of events in the order in which they happened, by one clock. [Check] is
 // a pure function of it. [Save] and [Load] keep a history in a file, one event a line, so that
-// a failed run can be looked at again.
+// a failed run can be examined again.
 //
 // The rules:
 //
@@ -23,10 +23,10 @@
 //	presence     when the service is well, it names the users that are connected, and no others
 //	unanswered   when the service is well, whatever was sent has been answered
 //
-// What the clients must do for it: every message has content of its own; every request is
+// The clients must follow these rules: every message has unique content; every request is
 // recorded before it is written, and every answer when it has been read; while the service is
 // given time to become well (a [Settled] event), they send nothing new.
 //
 // The package must never know how events come about. Read event.go first, then check.go; each
-// other file holds the rules that its name says.
+// other file holds the rules of its name.
 package consistency

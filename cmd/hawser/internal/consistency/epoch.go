@@ -33,8 +33,8 @@ func epochOf(e *Event) string {
 	return ""
 }
 
-// checkEpochs: each epoch but the first needs a loss of its own; and what was asked for after
-// a new epoch had been seen does not come from an older one.
+// checkEpochs: each epoch except the first needs a loss of its own; and a request made after
+// a new epoch was seen is not answered from an older one.
 func (c *checker) checkEpochs() {
 	sent := map[sendKey]*Event{} // by connection's user: the newest attempt
 	type talk struct {

@@ -12,8 +12,9 @@ import (
 // Kind is the kind of an Event.
 type Kind string
 
-// The kinds of events, and their fields beside At. All but the last three have Conn, if not
-// an auditor's. All but those, Connected and Disconnected have a Conversation.
+// The kinds of events, and their fields besides At. All except the last three have Conn,
+// unless they are an auditor's. All except those, Connected and Disconnected have a
+// Conversation.
 const (
 	Connected    Kind = "connected"    // auth_ok: Client, User, Node
 	Disconnected Kind = "disconnected" // for whatever Reason
@@ -28,18 +29,18 @@ const (
 	Left         Kind = "left"         // the answer to it
 	Gone         Kind = "gone"         // told that the user is not a member of the room
 	Delivered    Kind = "delivered"    // Sender, Content, ID, Seq, Epoch, ServerTS
-	Reload       Kind = "reload"       // told to read it anew: Seq, Epoch
+	Reload       Kind = "reload"       // told to read it again: Seq, Epoch
 	Read         Kind = "read"         // a page of history: Began, After, Messages, More, Damaged
 	Present      Kind = "present"      // who is in a room: Began, Users
 	Moved        Kind = "moved"        // told that one of Users has come or gone: Reason. For those who read the history
 
-	// Lossy: from Began to At something was done to the service that may lose what was
-	// stored, such as FLUSHALL. What was acknowledged more than Window before Began is
-	// safe; a Window below 0 means that nothing is.
+	// Lossy: from Began to At something was done to the service that may lose stored data,
+	// such as FLUSHALL. Messages acknowledged more than Window before Began are safe; a
+	// Window below 0 means that none are.
 	Lossy Kind = "lossy"
 
-	// Settled: from Began to At the service had had the time that it may take to become
-	// well. Nobody sent, joined or left between; they only read.
+	// Settled: by Began the service had had the time that it may take to become well. From
+	// Began to At, no client sent, joined or left; they only read.
 	Settled Kind = "settled"
 
 	// Fault: something was done to the service that may lose the memberships of the last

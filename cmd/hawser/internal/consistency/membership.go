@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// memberTime is after what time a membership is on disk: a second, and what clocks and
-// processes take.
+// memberTime is the time after which a membership is on disk: a second, plus a margin for
+// clocks and processes.
 const memberTime = 1200 * time.Millisecond
 
 type memberKey struct{ user, room string }
 
-// joined notes that a user is a member of a room. e is kept as the proof of it, as long as
+// joined notes that a user is a member of a room. e is kept as the proof, as long as
 // nothing can have undone it.
 func (f *streams) joined(e *Event) {
 	if _, _, private := people(e.Conversation); private {
@@ -25,8 +25,8 @@ func (f *streams) joined(e *Event) {
 	}
 }
 
-// certain reports whether a membership has come to stay: nothing was done to the service
-// before it was on disk, and no loss has taken it.
+// certain reports whether a membership is permanent: nothing was done to the service
+// before it was on disk, and no loss has removed it.
 func (f *streams) certain(joined *Event) bool {
 	for _, fault := range f.faults {
 		if fault.At >= joined.At && fault.At < joined.At+memberTime {
@@ -73,7 +73,7 @@ func (f *streams) roomsOf(user string) []memberKey {
 	}, func(a, b memberKey) int { return strings.Compare(a.room, b.room) })
 }
 
-// gone: nobody is put out of a room.
+// gone: no user is removed from a room.
 func (f *streams) gone(e *Event) {
 	user := f.user(e)
 	if m := f.member(user, e.Conversation); m != nil {

@@ -2,14 +2,14 @@ package consistency
 
 import "slices"
 
-// checkOrder: everybody agrees on what is at a place, and nothing is at two places.
+// checkOrder: all clients agree on the message at a place, and no message is at two places.
 func (c *checker) checkOrder() {
 	type named struct {
 		branch
 		name string
 	}
 	ids, contents := map[named]*sight{}, map[named]*sight{}
-	said := map[named]bool{} // what has been reported: everybody sees the same
+	said := map[named]bool{} // already reported: all clients see the same
 	for s := range c.sights() {
 		switch old := c.places[s.place()]; {
 		case old == nil:
@@ -45,7 +45,7 @@ func same(a, b *Message) bool {
 		(a.ServerTS == b.ServerTS || a.ServerTS == 0 || b.ServerTS == 0)
 }
 
-// complete adds what an acknowledgement does not say.
+// complete adds the fields that an acknowledgement does not have.
 func (s *sight) complete(m *Message) {
 	if s.Content == "" {
 		s.Content, s.Sender = m.Content, m.Sender
@@ -56,7 +56,7 @@ func (s *sight) complete(m *Message) {
 }
 
 // mayDouble reports whether a message may be stored twice: a ref is known within an epoch, and
-// a loss that kept what is older has begun a new one between the attempts to send it.
+// a loss that kept older data has begun a new one between the attempts to send it.
 func (c *checker) mayDouble(content string) bool {
 	s := c.content[content]
 	if s == nil {
@@ -70,8 +70,8 @@ func (c *checker) mayDouble(content string) bool {
 	return false
 }
 
-// checkGhosts: what is seen was sent, by this sender, to this conversation, and not refused
-// each time.
+// checkGhosts: every message that is seen was sent, by this sender, to this conversation, and
+// not refused each time.
 func (c *checker) checkGhosts() {
 	for s := range c.sights() {
 		sent := c.content[s.Content]
@@ -88,7 +88,7 @@ func (c *checker) checkGhosts() {
 	}
 }
 
-// checkAnswers: an answer belongs to a message, and when all is well there are no messages
+// checkAnswers: an answer belongs to a message, and when the service is well no message is
 // without one.
 func (c *checker) checkAnswers() {
 	for i := range c.history {
@@ -110,7 +110,7 @@ func (c *checker) checkAnswers() {
 }
 
 // forgotten reports whether the sender of a message has been lost together with everything
-// else. Whoever it was has come back as another user, who knows nothing of it.
+// else. The client has come back as another user, who knows nothing of the message.
 func (c *checker) forgotten(s *send) bool {
 	return slices.ContainsFunc(c.losses, func(l *Event) bool { return l.Window < 0 && c.users[s.user].At < l.At })
 }

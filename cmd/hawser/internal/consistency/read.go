@@ -2,7 +2,8 @@ package consistency
 
 import "slices"
 
-// checkReads: a page of history is whole, and holds what had been seen when it was asked for.
+// checkReads: a page of history is whole, and holds everything that had been seen when it was
+// requested.
 func (c *checker) checkReads() {
 	for i := range c.history {
 		e := &c.history[i]
@@ -36,8 +37,8 @@ func (c *checker) checkReads() {
 	}
 }
 
-// checkLosses: what was acknowledged in an epoch that is over is in the present one, unless
-// a planned loss may have taken it; and a conversation is not empty without one.
+// checkLosses: messages acknowledged in an earlier epoch are in the present one, unless a
+// planned loss may have removed them; and without such a loss a conversation is not empty.
 func (c *checker) checkLosses() {
 	now := map[string]*Event{} // the last reading of each conversation
 	for i := range c.history {

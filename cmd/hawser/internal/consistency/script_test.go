@@ -54,14 +54,15 @@ func (s *script) read(conn int, conversation string, after uint64, messages ...M
 	s.add(Event{Kind: Read, Conn: conn, Conversation: conversation, After: after, Messages: messages})
 }
 
-// lossy is a loss that takes what was acknowledged in the window before it; everything if that
-// is negative.
+// lossy is a loss of the messages acknowledged in the window before it; of everything if that is
+// negative.
 func (s *script) lossy(window time.Duration) {
 	e := s.add(Event{Kind: Lossy, Window: window})
 	e.Began = e.At - time.Microsecond
 }
 
-// settle ends a history: the conversations are read to their ends, and so is who is in the room.
+// settle ends a history: the conversations are read to their ends, and so is the presence in the
+// room.
 func (s *script) settle(conn int, room string, users []string, histories map[string][]Message) {
 	began := time.Duration(len(s.events)+1)*time.Millisecond - 10*time.Microsecond
 	for _, conversation := range []string{room, ab} {
@@ -93,9 +94,9 @@ var (
 	p2 = message("e1", 2, bobID, "q2")
 )
 
-// ordinary is a history in which everything is as it should be. Ann is connected once (1), Bob
-// twice, one after the other (2, 3), and an auditor (4). Ann's r3 is acknowledged while Bob is
-// away; his q2 has to be sent twice.
+// ordinary is a correct history. Ann is connected once (1), Bob twice, one after the other (2,
+// 3), and an auditor (4). Ann's r3 is acknowledged while Bob is away; his q2 has to be sent
+// twice.
 func ordinary() *script {
 	s := &script{}
 	s.connect(1, "ann", annID, "n1")
@@ -129,7 +130,7 @@ func ordinary() *script {
 	return s
 }
 
-// before has write write events before one like this. What follows comes later.
+// before calls write to add events before one like this; later events move back.
 func (s *script) before(like Event, write func()) {
 	i := s.find(1, like)
 	rest := slices.Clone(s.events[i:])

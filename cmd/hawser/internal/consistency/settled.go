@@ -52,8 +52,8 @@ func (c *checker) readings(w *Event) map[string]*Event {
 	return now
 }
 
-// settledSilent: the connections that have got nothing of a conversation, and have to hear it,
-// have not missed what was sent since.
+// settledSilent: connections that should hear a conversation, but have got nothing of it, have
+// missed no message since.
 func (f *streams) settledSilent(w, read *Event) {
 	newest := f.content[read.Messages[len(read.Messages)-1].Content]
 	if newest == nil {
@@ -70,7 +70,8 @@ func (f *streams) settledSilent(w, read *Event) {
 	}
 }
 
-// hearsSince returns since when a connection hears a conversation without having been told.
+// hearsSince returns the time since which a connection hears a conversation without having
+// been told.
 func (f *streams) hearsSince(k *connection, conversation string) (since time.Duration, hears bool) {
 	if a, b, private := people(conversation); private {
 		return k.began.At, k.user == a || k.user == b
@@ -82,8 +83,8 @@ func (f *streams) hearsSince(k *connection, conversation string) (since time.Dur
 	return k.ready.At, true
 }
 
-// settledPresence: the users in a room are those with an open connection that hears it. If
-// somebody came or went meanwhile, nothing can be said.
+// settledPresence: the users in a room are those with an open connection that hears it. If a
+// user came or went meanwhile, nothing can be checked.
 func (f *streams) settledPresence(w *Event) {
 	moves := []Kind{Connected, Disconnected, Ready, Subscribed, Unsubscribed, Leaving, Left, Gone}
 	var lists []*Event
@@ -110,7 +111,7 @@ func (f *streams) settledPresence(w *Event) {
 	}
 }
 
-// there returns the users who are in a room, and those who perhaps are.
+// there returns the users who are in a room, and those who may be.
 func (f *streams) there(w *Event, room string) (here, perhaps map[string]bool) {
 	here, perhaps = map[string]bool{}, map[string]bool{}
 	for id, k := range f.conns {

@@ -27,8 +27,8 @@ const (
 
 var allRules = []Rule{Order, Doubled, Ghost, Delivery, Early, Undelivered, Missed, Lost, Page, EpochRule, ReloadRule, Presence, Unanswered}
 
-// maxViolations is how many violations of one rule are listed. What is wrong once is often
-// wrong a thousand times.
+// maxViolations is how many violations of one rule are listed. A rule that is violated
+// once is often violated a thousand times.
 const maxViolations = 20
 
 // Violation is one promise that was not kept.

@@ -9,7 +9,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
-// handle takes a message from the server.
+// handle processes a message from the server.
 func (c *client) handle(l *link, p packet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -53,7 +53,7 @@ func (c *client) handle(l *link, p packet) {
 	}
 }
 
-// take takes a message that came by itself.
+// take processes a message that answers no request.
 func (c *client) take(l *link, conversation string, p packet) {
 	c.record(l, consistency.Event{Kind: consistency.Delivered, Conversation: conversation, Message: p.message()})
 	l.live[conversation] = position{p.Epoch, p.Seq}
@@ -65,8 +65,8 @@ func (c *client) record(l *link, e consistency.Event) {
 	c.run.rec.add(e)
 }
 
-// forgotten looks for requests that were not answered for so long that they never will be,
-// while the server answers heartbeats.
+// forgotten looks for requests that have been unanswered for so long that they never will
+// be, while the server answers heartbeats.
 func (c *client) forgotten(l *link) {
 	for ref, r := range l.pending {
 		if time.Since(r.sent) > answerTime {
@@ -91,7 +91,7 @@ func (c *client) conversation(l *link, receiver string) string {
 	return receiver
 }
 
-// answered takes the answer to a request.
+// answered processes the answer to a request.
 func (c *client) answered(l *link, r *request, p packet) {
 	switch r.kind {
 	case "join":
@@ -152,7 +152,7 @@ func users(p packet) (ids []string) {
 	return ids
 }
 
-// drop removes a message that has been answered for good.
+// drop removes a message that has its final answer.
 func (c *client) drop(ref string) {
 	for i, o := range c.outbox {
 		if o.ref == ref {
@@ -162,10 +162,11 @@ func (c *client) drop(ref string) {
 	}
 }
 
-// maxAttempts is how often a client tries to send what is refused, before it may give up.
+// maxAttempts is how often a client tries to send a refused message before it may give
+// up.
 const maxAttempts = 4
 
-// refused takes an error.
+// refused processes an error.
 func (c *client) refused(l *link, r *request, p packet) {
 	c.run.rec.count("refused: " + p.Reason)
 	if p.Reason == "session_ended" && c.run.forgets && c.run.lossy.Load() { // with the user
@@ -181,7 +182,7 @@ func (c *client) refused(l *link, r *request, p packet) {
 	case "history":
 		if h := c.held[r.conversation]; h != nil && r.catchingUp {
 			h.asked, h.again = false, time.Now().Add(wait)
-			if p.Code == 404 { // there is nothing any more
+			if p.Code == 404 { // there is no history any more
 				c.distrust(l, r.conversation)
 			}
 		}

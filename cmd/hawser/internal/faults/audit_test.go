@@ -27,10 +27,10 @@ type auditKey struct {
 	user *person
 }
 
-// pass reads who is in the rooms, and all conversations: from each node their ends, and if full
-// everything. It returns that as events, and what is wrong, or "".
+// pass reads the presence in the rooms, and all conversations: from each node their ends, and
+// if full everything. It returns that as events, and what is wrong, or "".
 func (a *audit) pass(ctx context.Context, full bool) (events []consistency.Event, wrong string) {
-	defer a.close() // those who are here to read are in their rooms, too
+	defer a.close() // the auditors' users are in their rooms, too
 	note := func(problem string) {
 		if wrong == "" {
 			wrong = problem
@@ -63,7 +63,7 @@ func (a *audit) pass(ctx context.Context, full bool) (events []consistency.Event
 	return events, wrong
 }
 
-// target is a conversation, and who may read it by what name.
+// target is a conversation, and which users may read it by which name.
 type target struct {
 	conversation, receiver string
 	reader                 *person
@@ -175,7 +175,7 @@ func (a *audit) close() {
 	}
 }
 
-// wrongPresence says what is wrong with who is said to be in a room, or "".
+// wrongPresence says what is wrong with the reported presence in a room, or "".
 func (r *run) wrongPresence(e consistency.Event) string {
 	want := map[string]bool{}
 	for _, c := range r.clients {
@@ -191,7 +191,7 @@ func (r *run) wrongPresence(e consistency.Event) string {
 	return ""
 }
 
-// wrongEnd says who has not got everything that was read, or "".
+// wrongEnd says which client has not got everything that was read, or "".
 func (r *run) wrongEnd(e consistency.Event) string {
 	if len(e.Messages) == 0 {
 		return ""
@@ -207,7 +207,7 @@ func (r *run) wrongEnd(e consistency.Event) string {
 		}
 		c.mu.Unlock()
 		if one, other, private := strings.Cut(e.Conversation, "|"); private && at.epoch != last.Epoch {
-			// Only the next message tells of the conversation, or of another epoch.
+			// Only the next message announces the conversation, or another epoch.
 			if l != nil && (l.ok.UserID == one || l.ok.UserID == other) && r.saidSince(last.Content, l.began) {
 				return fmt.Sprintf("%s at %s has got nothing of %s in epoch %s; at %s it ends at %d", c.name, l.node.name, e.Conversation, last.Epoch, e.Node, last.Seq)
 			}

@@ -15,20 +15,20 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
-// retryTime is how long a client waits before it tries again what was refused.
+// retryTime is how long a client waits before it tries a refused request again.
 const retryTime = 300 * time.Millisecond
 
 // client is one device of a user. This file owns its connections: it connects to any node,
 // reads what it missed, and sends again what was not acknowledged. How it resumes is in
-// resume_test.go, how it comes to hear rooms in rooms_test.go, what it holds in
-// holding_test.go, what it says of its own accord in workload_test.go.
+// resume_test.go, how it subscribes to rooms in rooms_test.go, what it holds in
+// holding_test.go, and what it sends in workload_test.go.
 type client struct {
 	name     string
 	run      *run
 	person   *person
 	features []string
 	resumes  bool // it resumes its session, and says what it holds
-	trusts   bool // it does not join rooms of which its user is a member
+	trusts   bool // it does not join rooms that its user is a member of
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -38,7 +38,7 @@ type client struct {
 	session packet // the last auth_ok
 	held    map[string]*holding
 	leaving map[string]bool // rooms that its user has left, which the server may not know
-	outbox  []*outgoing     // what has not been answered for good
+	outbox  []*outgoing     // messages without a final answer
 	link    *link           // nil while it is not connected
 	since   int64           // the highest server_ts that it has seen
 	next    int             // number of the next ref
@@ -63,7 +63,7 @@ type request struct {
 	after        uint64
 	newest       bool // of history: the last page, whatever it begins with
 	catchingUp   bool
-	first        bool // of all that the connection asks
+	first        bool // over all requests of the connection
 	verifying    bool // of presence: the client thinks that it is in the room
 	watching     bool // of presence: the client is told of changes from then on
 }
@@ -131,7 +131,7 @@ func (c *client) connect(ctx context.Context) (*link, error) {
 	return l, nil
 }
 
-// serve drives a connection until it ends, and returns why.
+// serve drives a connection until it ends, and returns the reason.
 func (c *client) serve(ctx context.Context, l *link) string {
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -167,7 +167,7 @@ func (c *client) ref() string {
 	return fmt.Sprintf("%s-%d", c.name, c.next)
 }
 
-// step does what is due. It returns why the connection is to end, or "".
+// step does what is due. It returns why the connection must end, or "".
 func (c *client) step(ctx context.Context, l *link, now time.Time) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,7 +175,7 @@ func (c *client) step(ctx context.Context, l *link, now time.Time) string {
 		return "no answer to a heartbeat"
 	}
 	if l.flushes < c.run.flushes.Load() && !c.run.breaking() {
-		return "its user was lost" // connections stay, but nobody knows who is at their ends
+		return "its user was lost" // connections stay, but the service has forgotten their users
 	}
 	var err error
 	if l.beat.IsZero() && now.Sub(l.beaten) > beatEvery {
@@ -206,7 +206,7 @@ func (l *link) waits(kind, conversation string) bool {
 	return false
 }
 
-// catchUp asks for what is missing.
+// catchUp asks for missing messages.
 func (c *client) catchUp(ctx context.Context, l *link, now time.Time) error {
 	if !l.asked {
 		l.asked = true
@@ -237,7 +237,7 @@ func (c *client) catchUp(ctx context.Context, l *link, now time.Time) error {
 // maxInFlight is how many messages of a connection wait for an answer.
 const maxInFlight = 8
 
-// send sends what waits, with its ref, in order.
+// send sends the waiting messages, with their refs, in order.
 func (c *client) send(ctx context.Context, l *link, now time.Time) error {
 	inFlight := 0
 	for _, o := range c.outbox {

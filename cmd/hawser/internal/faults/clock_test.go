@@ -12,7 +12,8 @@ import (
 	"testing"
 )
 
-// skewVariable holds how many seconds the clock of a node built by skewedProgram is wrong by.
+// skewVariable holds the number of seconds by which the clock of a node built by
+// skewedProgram is wrong.
 const skewVariable = "FAULTS_CLOCK_SKEW"
 
 const skewSource = `package time
@@ -39,9 +40,9 @@ var faultsSkew = func() (n int64) {
 var skewing sync.Mutex
 
 // skewedProgram builds the program with a clock that can be set wrong. The system cannot set
-// one process's clock, and a switch in the program itself would be one that an attacker could
-// use; so time.Now is changed while it is compiled. That compiles everything, the standard
-// library too: a minute, the first time.
+// one process's clock, and a switch in the program itself could be used by an attacker; so
+// time.Now is changed when the program is compiled. That compiles everything, the standard
+// library too, which takes a minute the first time.
 func skewedProgram(t *testing.T) string {
 	t.Helper()
 	const reading = "sec, nsec, mono := runtimeNow()\n"

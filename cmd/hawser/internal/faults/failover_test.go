@@ -15,9 +15,9 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
-// Three nodes, and a Redis with a replica, of which the sentinels choose the master. What is
-// acknowledged is on the disks of both. With more replicas than an acknowledgement waits for,
-// the sentinels may choose one that does not have it.
+// Three nodes, and a Redis with a replica; the sentinels choose the master. Acknowledged
+// messages are on the disks of both. With more replicas than an acknowledgement waits for, the
+// sentinels may choose one that does not have it.
 func TestFailover(t *testing.T) {
 	t.Parallel() // they mostly wait
 	p := plan{people: 8, devices: 2, rooms: 4, pace: 500 * time.Millisecond, rounds: 1, breaking: 8 * time.Second}.lasting(t)
@@ -34,9 +34,9 @@ func TestFailover(t *testing.T) {
 	r.do()
 }
 
-// failovers are the ways in which another server becomes the master. What was acknowledged is at
-// a replica, and so at the new master. What was only seen may be lost, and then there is a new
-// epoch.
+// failovers are the ways in which another server becomes the master. Acknowledged messages are
+// at a replica, and so at the new master. Messages that were only seen may be lost, and then
+// there is a new epoch.
 func (r *run) failovers(g *redistest.Sentinel) []breakage {
 	begin := func() *redistest.Server {
 		g.AwaitReplicas()
@@ -60,7 +60,7 @@ func (r *run) failovers(g *redistest.Sentinel) []breakage {
 			old.Pause()
 			g.AwaitFailover(old)
 			hold(ctx, rng, 0, 2*time.Second)
-			old.Resume() // it still takes itself for the master, for a moment
+			old.Resume() // it still believes that it is the master, for a moment
 			g.AwaitReplicas()
 		}},
 		{"planned failover", func(context.Context, *rand.Rand, *node) {

@@ -29,8 +29,8 @@ func seed(t *testing.T) uint64 {
 	return s
 }
 
-// lasting makes the rounds of a plan as many as fit into FAULTS_FOR, if that is set. Then
-// there is time enough for a program whose clock can be wrong, too.
+// lasting sets the rounds of a plan to as many as fit into FAULTS_FOR, if that is set. Then
+// there is also time to build a program whose clock can be wrong.
 func (p plan) lasting(t *testing.T) plan {
 	t.Helper()
 	p.program = program
@@ -66,7 +66,7 @@ func TestCluster(t *testing.T) {
 	r.do()
 }
 
-// tokenKey makes the key that nodes have in common.
+// tokenKey makes the key that nodes share.
 func tokenKey(t *testing.T) string {
 	t.Helper()
 	key := filepath.Join(t.TempDir(), "token.key")

@@ -10,11 +10,11 @@ type holding struct {
 	epoch string
 	whole uint64
 	more  map[uint64]bool
-	want  uint64    // there are messages up to here
+	want  uint64    // messages exist up to here
 	again time.Time // when to ask for more
 	asked bool      // and not answered
 
-	last     string // the last position that the server has told
+	last     string // the last position that the server has named
 	position position
 }
 
@@ -36,8 +36,8 @@ func (h *holding) add(seq uint64) {
 // complete reports whether nothing is missing.
 func (h *holding) complete() bool { return h.whole >= h.want }
 
-// subscribed notes that a conversation reaches up to where p says. What is of another epoch is
-// forgotten.
+// subscribed notes that a conversation reaches up to the place in p. Messages of another epoch
+// are forgotten.
 func (c *client) subscribed(conversation string, p packet) {
 	h := c.held[conversation]
 	if h == nil || h.epoch != p.Epoch {
@@ -48,7 +48,7 @@ func (c *client) subscribed(conversation string, p packet) {
 	h.told(p)
 }
 
-// delivered notes a message that came by itself.
+// delivered notes a message that answers no request.
 func (c *client) delivered(conversation string, p packet) {
 	h := c.held[conversation]
 	if h == nil || h.epoch != p.Epoch {
@@ -60,15 +60,16 @@ func (c *client) delivered(conversation string, p packet) {
 	c.since = max(c.since, p.ServerTS)
 }
 
-// told keeps the position that a message of the server's names.
+// told keeps the position that a message of the server names.
 func (h *holding) told(p packet) {
 	if p.Position != "" {
 		h.last, h.position = p.Position, position{p.Epoch, p.Seq}
 	}
 }
 
-// readPage notes a page that was asked for to catch up. If that does not help, the history is
-// another one: the room is joined again, and of private conversations the next message tells.
+// readPage notes a page that was requested to catch up. If that does not help, the history has
+// been replaced: the room is joined again, and for private conversations the next message
+// tells.
 func (c *client) readPage(l *link, conversation string, p packet) {
 	h := c.held[conversation]
 	if h == nil {

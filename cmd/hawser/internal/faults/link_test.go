@@ -23,7 +23,7 @@ const (
 	answerTime = 45 * time.Second // then a request on a connection that is alive has been forgotten: up to nine others wait before it
 )
 
-// packet is a message of the protocol, either way.
+// packet is a message of the protocol, in either direction.
 type packet struct {
 	Type       string   `json:"type"`
 	Ref        string   `json:"ref,omitempty"`
@@ -61,7 +61,7 @@ type packet struct {
 	Rooms []packet `json:"rooms,omitempty"`
 }
 
-// held is what a client says that it holds.
+// held is what a client claims to hold.
 type held struct {
 	Positions map[string]string `json:"positions"`
 	Since     int64             `json:"since"`
@@ -74,7 +74,7 @@ func (p *packet) text() string {
 	return *p.Content
 }
 
-// message is what the history checker wants to know of a chat message.
+// message is what the history checker needs to know about a chat message.
 func (p *packet) message() consistency.Message {
 	return consistency.Message{Sender: p.SenderID, Content: p.text(), ID: p.ID, Seq: p.Seq, Epoch: p.Epoch, ServerTS: p.ServerTS}
 }
@@ -90,12 +90,12 @@ type link struct {
 	began   time.Duration              // when
 	flushes int64                      // how many there had been then
 	pending map[string]*request        // by ref
-	live    map[string]position        // what has been delivered
+	live    map[string]position        // delivered messages
 	joined  map[string]bool            // the rooms that it is in
-	muted   map[string]bool            // the rooms that it does not want to hear
+	muted   map[string]bool            // the rooms that it has muted
 	silent  map[string]bool            // the rooms that it has muted at some time, and must join itself
 	here    map[string]map[string]bool // by room: the users who are there, if it watches
-	beat    time.Time                  // when the heartbeat was sent that is not answered; zero: none
+	beat    time.Time                  // when the unanswered heartbeat was sent; zero: none
 	beaten  time.Time                  // when the last one was sent
 	asked   bool                       // the first question was asked
 	ready   bool                       // and answered

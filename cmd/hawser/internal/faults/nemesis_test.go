@@ -13,7 +13,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
-// breakage is a way to break something. It breaks it, holds that, and mends it; early if the
+// breakage is a way to break something. It breaks it, waits, and repairs it; earlier if the
 // context ends.
 type breakage struct {
 	name string
@@ -27,7 +27,7 @@ type nemesis struct {
 	things []breakage
 }
 
-// breakThings breaks things for the time of a round, and mends them all.
+// breakThings breaks things for the time of a round, and repairs them all.
 func (r *run) breakThings(ctx context.Context) {
 	round, cancel := context.WithTimeout(ctx, r.plan.breaking)
 	defer cancel()
@@ -79,7 +79,7 @@ func (r *run) nodeBreakages() []breakage {
 	}
 	if r.skewed {
 		all = append(all, breakage{"wrong clock of a node", func(ctx context.Context, rng *rand.Rand, n *node) {
-			most := []int64{5, 90, 3600, 6 * 3600}[rng.IntN(4)] // of a store of its own, a ref is known for a day by its clock
+			most := []int64{5, 90, 3600, 6 * 3600}[rng.IntN(4)] // with a store of its own, a ref is known for a day by its clock
 			n.kill()
 			n.skew = rng.Int64N(2*most+1) - most
 			r.start(n)

@@ -28,7 +28,7 @@ import (
 var program, buildDir string
 
 func TestMain(m *testing.M) {
-	for _, pair := range os.Environ() { // no setting of this machine's is a test's
+	for _, pair := range os.Environ() { // settings of this machine must not affect a test
 		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "HAWSER_") || strings.HasPrefix(name, "LISTEN_") {
 			os.Unsetenv(name)
 		}
@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// noLimits let the clients of a run, who all have one address, be as fast as they like.
+// noLimits let the clients of a run, which all have one address, be as fast as they like.
 var noLimits = []string{"--limits.messages-per-second=0", "--limits.burst=0", "--limits.connections-per-address=0", "--limits.guests-per-minute=0",
 	"--limits.errors-per-minute=0"}
 
@@ -67,7 +67,7 @@ type node struct {
 	dead chan struct{} // Guarded by mu.
 }
 
-// newNode prepares a node, which does not run yet.
+// newNode prepares a node that does not run yet.
 func newNode(t *testing.T, binary, name, data string, redis *redistest.Relay, args ...string) *node {
 	t.Helper()
 	listen := freeAddress(t)
@@ -84,8 +84,8 @@ func newNode(t *testing.T, binary, name, data string, redis *redistest.Relay, ar
 	return n
 }
 
-// freeAddress returns an address on which nothing listens, below the ports that the system
-// gives to clients.
+// freeAddress returns an address that nothing listens on, below the ports that the system
+// assigns to clients.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	for {
@@ -111,7 +111,7 @@ func (n *node) start(ctx context.Context) error {
 	}
 }
 
-// tryStart starts the process. The system ends it with the thread that has started it, and so
+// tryStart starts the process. The system ends it with the thread that started it, and so
 // with this process.
 func (n *node) tryStart(ctx context.Context) error {
 	log, err := os.OpenFile(n.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -179,7 +179,7 @@ func (n *node) end(s syscall.Signal) {
 	}
 	select {
 	case <-dead:
-	case <-time.After(time.Minute): // it has 10 s for that, and what it waits for has 5
+	case <-time.After(time.Minute): // it has 10 s for that, and the operations that it waits for have 5
 		n.signal(syscall.SIGQUIT)
 		<-dead
 	}

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// person is a user, who may have several clients.
+// person is a user who may have several clients.
 type person struct {
 	name    string
 	devices int
@@ -17,8 +17,8 @@ type person struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	account account
-	rooms   map[string]bool // of which they want to be a member
-	members map[string]bool // of which they are one, as far as their clients know
+	rooms   map[string]bool // the rooms that they want to be a member of
+	members map[string]bool // the rooms that they are a member of, as far as their clients know
 }
 
 func (p *person) get() account {
@@ -27,8 +27,8 @@ func (p *person) get() account {
 	return p.account
 }
 
-// renew makes the person another user, unless somebody else has done it: after a loss of
-// everything there is no user with the old token.
+// renew makes the person another user, unless another client has done it: after a loss
+// of everything no user has the old token.
 func (p *person) renew(ctx context.Context, n *node, old string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +42,7 @@ func (p *person) renew(ctx context.Context, n *node, old string) error {
 	return err
 }
 
-// wants returns the rooms of which the person wants to be a member, in order.
+// wants returns the rooms that the person wants to be a member of, in order.
 func (p *person) wants() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

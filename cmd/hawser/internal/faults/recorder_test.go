@@ -18,7 +18,7 @@ type recorder struct {
 	// Guarded by mu.
 	events   []consistency.Event
 	conns    int
-	problems []string // what is wrong and not an event
+	problems []string // faults that are not events
 	counts   map[string]int
 }
 
@@ -28,7 +28,7 @@ func newRecorder() *recorder {
 
 func (r *recorder) now() time.Duration { return time.Since(r.start) }
 
-// add adds events, which have happened just now.
+// add adds events that have just happened.
 func (r *recorder) add(events ...consistency.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

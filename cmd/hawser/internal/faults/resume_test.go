@@ -10,7 +10,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
-// auth returns how the client says who it is, and what it holds.
+// auth returns the client's auth: its identity, and what it holds.
 func (c *client) auth(a account) packet {
 	if a.Token != c.token { // another user, who knows nothing
 		c.token, c.user, c.session, c.since, c.outbox = a.Token, a.ID, packet{}, 0, nil
@@ -35,7 +35,8 @@ func (c *client) auth(a account) packet {
 	return p
 }
 
-// authenticated notes what follows from auth_ok: what the client has named, it hears.
+// authenticated notes the effect of auth_ok: the client hears the conversations that
+// it has named.
 func (c *client) authenticated(l *link, auth packet) {
 	c.session = l.ok
 	if !c.resumes {
@@ -55,7 +56,7 @@ func (c *client) authenticated(l *link, auth packet) {
 	}
 }
 
-// receiver names a conversation to the server.
+// receiver returns the server's name for a conversation.
 func (c *client) receiver(conversation string) string {
 	a, b, private := strings.Cut(conversation, "|")
 	if private && a == c.user {
@@ -64,7 +65,7 @@ func (c *client) receiver(conversation string) string {
 	return a
 }
 
-// resumed takes an answer to what the client has said that it holds.
+// resumed processes an answer to resume.
 func (c *client) resumed(l *link, p packet) {
 	conversation := c.conversation(l, p.ReceiverID)
 	c.run.rec.count("resume: " + p.Status)

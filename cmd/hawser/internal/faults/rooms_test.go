@@ -15,8 +15,8 @@ import (
 // told reports whether the server tells the client which rooms it hears.
 func (c *client) told() bool { return c.resumes || slices.Contains(c.features, "system") }
 
-// move sees to it that a connection hears the rooms that the person wants to be in. A client
-// that trusts the server hears those of which the person is a member by itself.
+// move makes sure that a connection hears the rooms that the person wants to be in. A client
+// that trusts the server hears those that the person is a member of without asking.
 func (c *client) move(ctx context.Context, l *link, _ time.Time) error {
 	for _, room := range slices.Sorted(maps.Keys(c.leaving)) {
 		if l.waits("leave", room) {
@@ -54,12 +54,12 @@ func (c *client) move(ctx context.Context, l *link, _ time.Time) error {
 	return nil
 }
 
-// speaks reports whether there is something to be said in a room.
+// speaks reports whether there is a message to send to a room.
 func (c *client) speaks(room string) bool {
 	return slices.ContainsFunc(c.outbox, func(o *outgoing) bool { return o.conversation == room })
 }
 
-// hears notes that a connection hears a conversation from where p says.
+// hears notes that a connection hears a conversation from the place in p.
 func (c *client) hears(l *link, conversation string, p packet) {
 	c.record(l, consistency.Event{Kind: consistency.Subscribed, Conversation: conversation, Message: p.message()})
 	if !strings.Contains(conversation, "|") {
@@ -79,8 +79,8 @@ func (c *client) deaf(l *link, room string, why consistency.Kind) {
 	delete(l.here, room)
 }
 
-// distrust is for a conversation that is not as the client knows it. A room is joined again,
-// which tells how it is. Of a private conversation the next message tells.
+// distrust is for a conversation that differs from what the client knows. A room is joined
+// again, which reveals its state. For a private conversation the next message does.
 func (c *client) distrust(l *link, conversation string) {
 	if l.joined[conversation] {
 		l.joined[conversation] = false
@@ -91,7 +91,8 @@ func (c *client) distrust(l *link, conversation string) {
 }
 
 // change makes the person join another room or leave one, or mutes or unmutes one on this
-// connection. A room is left only by those who have no other device: that one would not know.
+// connection. Only a person with a single device leaves a room: another device would not
+// know.
 func (c *client) change(ctx context.Context, l *link) error {
 	room := c.run.rooms[c.rng.IntN(len(c.run.rooms))]
 	wants := c.person.wants()

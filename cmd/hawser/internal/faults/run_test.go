@@ -19,12 +19,12 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
-// settleTime is how long the service may take to become well after everything was mended.
+// settleTime is how long the service may take to become well after everything was repaired.
 const settleTime = time.Minute
 
-// plan is what a run consists of.
+// plan describes a run.
 type plan struct {
-	people, devices int // each of the people has so many clients at most
+	people, devices int // the maximum number of clients of each person
 	rooms           int
 	pace            time.Duration // how long a client waits, on average, before it does something
 	rounds          int
@@ -41,7 +41,7 @@ type run struct {
 	rec     *recorder
 	rng     *rand.Rand
 	nodes   []*node
-	store   []breakage // what can happen to what the nodes share
+	store   []breakage // faults of what the nodes share
 	people  []*person
 	rooms   []string
 	clients []*client
@@ -62,11 +62,11 @@ func newRun(t *testing.T, seed uint64, p plan, nodes []*node) *run {
 	return &run{plan: p, t: t, rec: newRecorder(), rng: rand.New(rand.NewPCG(seed, 0)), nodes: nodes, forgets: p.flush, talks: map[string]bool{}, said: map[string]time.Duration{}}
 }
 
-// breaking reports whether the clients may do what they like.
+// breaking reports whether the clients may act at random.
 func (r *run) breaking() bool { return r.broken.Load() }
 
-// unknown reports whether a user is not let in because the service has lost them: before the token
-// was looked at, or after.
+// unknown reports whether a user is refused because the service has lost them: before the token
+// was checked, or after.
 func (r *run) unknown(e *refusedError) bool {
 	return r.forgets && (e.Reason == "token_refused" || e.Reason == "user_deleted")
 }
@@ -116,7 +116,7 @@ func (r *run) do() {
 		r.breakThings(ctx)
 		r.broken.Store(false)
 		if !r.settle(ctx, round == r.rounds-1) {
-			break // what comes after it proves nothing
+			break // later events prove nothing
 		}
 	}
 	cancel()
@@ -189,7 +189,7 @@ func (r *run) settle(ctx context.Context, last bool) bool {
 	}
 }
 
-// waiting says what some client has to do before it is at rest, or "".
+// waiting says what some client still has to do before it is at rest, or "".
 func (r *run) waiting() string {
 	for _, c := range r.clients {
 		if w := c.waiting(); w != "" {
@@ -223,7 +223,7 @@ func (r *run) report() {
 	}
 }
 
-// save keeps the history of a failed run, and what the nodes have logged.
+// save keeps the history of a failed run, and the nodes' logs.
 func (r *run) save() {
 	name := filepath.Join(os.TempDir(), fmt.Sprintf("hawser-%s-%d.jsonl", filepath.Base(r.t.Name()), os.Getpid()))
 	f, err := os.Create(name)

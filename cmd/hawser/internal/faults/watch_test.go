@@ -11,10 +11,11 @@ import (
 	"github.com/hawser-ws/hawser/cmd/hawser/internal/consistency"
 )
 
-// watching reports whether the client wants to be told who joins and leaves.
+// watching reports whether the client wants presence events.
 func (c *client) watching() bool { return slices.Contains(c.features, "presence") }
 
-// watch asks once who is in the rooms; from then on the client is told.
+// watch asks once for the presence in the rooms; from then on the client is
+// told.
 func (c *client) watch(ctx context.Context, l *link, _ time.Time) error {
 	if !c.watching() {
 		return nil
@@ -30,7 +31,7 @@ func (c *client) watch(ctx context.Context, l *link, _ time.Time) error {
 	return nil
 }
 
-// present takes the answer to a request of presence.
+// present processes the answer to a presence request.
 func (c *client) present(l *link, r *request, p packet) {
 	c.record(l, consistency.Event{Kind: consistency.Present, Began: r.began, Conversation: r.conversation, Users: users(p)})
 	if r.verifying && !slices.Contains(users(p), l.ok.UserID) {
@@ -47,7 +48,7 @@ func (c *client) present(l *link, r *request, p packet) {
 	l.here[r.conversation] = here
 }
 
-// moved takes an event of presence.
+// moved processes a presence event.
 func (l *link) moved(p packet) {
 	here := l.here[p.ReceiverID]
 	switch {
@@ -59,7 +60,8 @@ func (l *link) moved(p packet) {
 	}
 }
 
-// watched returns who the clients think is in the rooms that they watch.
+// watched returns the users that the clients believe to be in the rooms that
+// they watch.
 func (r *run) watched() (events []consistency.Event) {
 	for _, c := range r.clients {
 		c.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// act does one thing at random. It returns why the connection is to end, or "".
+// act does one thing at random. It returns why the connection must end, or "".
 func (c *client) act(ctx context.Context, l *link) string {
 	var err error
 	switch n := c.rng.IntN(100); {

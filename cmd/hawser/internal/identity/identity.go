@@ -1,8 +1,7 @@
 // Package identity says which user a client certificate stands for.
 //
-// Only the names in the certificate's subjectAltName count, each byte for byte. The subject
-// with its common name is ignored: it is free text, and has been mistaken for a name too
-// often.
+// Only the names in the certificate's subjectAltName count, compared byte for byte. The subject
+// with its common name is ignored: it is free text, and has been mistaken for a name too often.
 package identity
 
 import (

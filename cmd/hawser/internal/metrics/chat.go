@@ -8,11 +8,12 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// latencies are the bounds of a histogram of what takes from a tenth of a millisecond, as on
-// a fast disk, to the time limit of an operation, in seconds.
+// latencies are histogram bounds in seconds, from a tenth of a millisecond, as on a fast
+// disk, to the time limit of an operation.
 var latencies = []float64{.0001, .00025, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 
-// observer is the chat.Observer. What is counted for every message is looked up once, here.
+// observer is the chat.Observer. The counters that every message uses are looked up once,
+// here.
 type observer struct {
 	opened, authenticated, closed prometheus.Counter
 
@@ -133,7 +134,7 @@ var (
 	queueLength = describe("chat_queue_length", "Operations that wait for their turn, by queue.", "queue")
 )
 
-// hubCollector reads what a hub holds.
+// hubCollector reads the state of a hub.
 type hubCollector struct{ hub *chat.Hub }
 
 func (c hubCollector) Describe(ch chan<- *prometheus.Desc) {

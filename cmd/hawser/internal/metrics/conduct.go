@@ -16,11 +16,12 @@ var (
 
 // conductCollector reads how clients behave, and what was done about it.
 type conductCollector struct {
-	guard  *guard.Guard // nil: nobody counts
+	guard  *guard.Guard // nil: nothing is counted
 	alerts *alert.Alerts
 }
 
-// WatchConduct adds what a guard and alerts count. A nil guard counts nothing.
+// WatchConduct adds the counters of a guard and of alerts. A nil guard counts
+// nothing.
 func (m *Metrics) WatchConduct(g *guard.Guard, a *alert.Alerts) {
 	m.registry.MustRegister(conductCollector{g, a})
 }

@@ -25,8 +25,8 @@ func reason(value string) series  { return series{"hawser_chat_refusals_total", 
 func status(value string) series  { return series{"hawser_handshakes_total", "code", value} }
 func cause(value string) series   { return series{"hawser_websockets_ended_total", "cause", value} }
 
-// countedByKind are the counters of limits that have none of their own. Limits of one kind have
-// a counter in common.
+// countedByKind are the counters of limits that have none of their own. Limits of one kind
+// share a counter.
 var countedByKind = map[string]series{
 	"auth_timeout":                       reason("auth_timeout"),
 	"write_queue":                        cause("queue_full"),
@@ -45,8 +45,8 @@ var countedByKind = map[string]series{
 	"limits.handshakes_per_second":       status("503"),
 }
 
-// Effects returns a function that tells what the limit of a setting has done. It is zero if
-// nothing counts that.
+// Effects returns a function that returns the effect of a setting's limit. It is zero if
+// that is not counted.
 func (m *Metrics) Effects() (of func(setting string) Effect, err error) {
 	counts, err := m.counts()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// What a limit did is found by the label that names its setting, or by the reason that it is
-// counted under together with others.
+// A limit's effect is found by the label that names its setting, or by the reason that it
+// shares with others.
 func TestEffects(t *testing.T) {
 	m := &Metrics{registry: prometheus.NewRegistry()}
 	count := func(name, label string, counts map[string]float64) {

@@ -8,11 +8,12 @@ import (
 
 var healthy = describe("engine_healthy", "1 if the engine does all that it should, and 0 otherwise.")
 
-// engineCollector asks an engine for its health, and for the figures that it may have. These
-// are its own, so that none is described before.
+// engineCollector asks an engine for its health, and for any figures that it has. Each
+// engine has its own figures, so they cannot be described in advance.
 type engineCollector struct{ engine chat.Health }
 
-// Describe describes nothing, which for Prometheus' library is a collector of anything.
+// Describe describes nothing, which makes this an unchecked collector for Prometheus'
+// library.
 func (c engineCollector) Describe(chan<- *prometheus.Desc) {}
 
 func (c engineCollector) Collect(ch chan<- prometheus.Metric) {

@@ -6,8 +6,8 @@ import (
 	"github.com/hawser-ws/hawser/server"
 )
 
-// What limits do is counted where they are: by the chat, which tells the observer, and by the
-// server. Both are parts of the same two metrics.
+// The effects of limits are counted where the limits are: by the chat, which tells the
+// observer, and by the server. Both contribute to the same two metrics.
 const (
 	limitRefusals     = "limit_refusals_total"
 	limitRefusalsHelp = "What was refused for a limit, and connections closed for it, by the setting: those in [limits], memory_budget, and descriptors (ulimit -n)."

@@ -15,13 +15,14 @@ import (
 // maxScrapes is how many scrapes are answered at a time; more are answered 503.
 const maxScrapes = 4
 
-// Metrics are those of one process.
+// Metrics are the metrics of one process.
 type Metrics struct {
 	registry *prometheus.Registry
 	chat     *observer
 }
 
-// New returns metrics that know of the process, and of what their Observer is told.
+// New returns metrics with those of the process, and with what their Observer is
+// told.
 func New() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), chat: newObserver()}
 	m.registry.MustRegister(
@@ -36,7 +37,8 @@ func New() *Metrics {
 // Observer is for the chat.Config of the hub.
 func (m *Metrics) Observer() chat.Observer { return m.chat }
 
-// Watch adds what is read at each scrape. It is called once, before the first.
+// Watch adds the sources that are read at each scrape. It is called once, before
+// the first.
 func (m *Metrics) Watch(s *server.Server, h *chat.Hub, engine chat.Health) {
 	m.registry.MustRegister(serverCollector{s}, hubCollector{h}, engineCollector{engine})
 }
@@ -45,7 +47,7 @@ func (m *Metrics) Watch(s *server.Server, h *chat.Hub, engine chat.Health) {
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog:            slog.NewLogLogger(log.Handler(), slog.LevelError),
-		ErrorHandling:       promhttp.ContinueOnError, // what can be told is worth more than nothing
+		ErrorHandling:       promhttp.ContinueOnError, // some metrics are better than none
 		MaxRequestsInFlight: maxScrapes,
 	})
 }

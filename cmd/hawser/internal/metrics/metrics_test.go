@@ -14,7 +14,7 @@ import (
 	"github.com/hawser-ws/hawser/chat"
 )
 
-// What the chat tells for each message costs no allocation.
+// The chat's reports for each message allocate nothing.
 func TestObserverAllocatesNothing(t *testing.T) {
 	o := newObserver()
 	o.Refused("rate_limited") // the first of a kind may
@@ -86,7 +86,7 @@ func scrape(t *testing.T, e chat.Health) string {
 	return strings.Join(lines, "")
 }
 
-// An engine's own figures are shown as what they are, and one that is wrong hides no other.
+// An engine's own figures are shown with their kinds, and an invalid one hides no other.
 func TestEngineFigures(t *testing.T) {
 	h := chat.NewHistogram(.001, .01)
 	h.Observe(.005)

@@ -21,7 +21,7 @@ func bundle(t *testing.T) []byte {
 		EntryPoints: []string{"page/app.js"},
 		Bundle:      true,
 		Format:      api.FormatESModule,
-		Target:      api.ES2022, // what the modules are written in
+		Target:      api.ES2022, // the language of the modules
 		Charset:     api.CharsetUTF8,
 		Banner:      map[string]string{"js": "// Made from the modules in page by go generate. Change those."},
 	})
@@ -31,7 +31,7 @@ func bundle(t *testing.T) []byte {
 	return result.OutputFiles[0].Contents
 }
 
-// TestBundle holds bundle.js against the modules.
+// TestBundle compares bundle.js with the modules.
 func TestBundle(t *testing.T) {
 	want := bundle(t)
 	if *update {

@@ -11,7 +11,7 @@ import (
 // P04 The Enter that ends a composition belongs to the input method, in the order of
 // events that each engine has. The next one sends.
 func testComposition(t *testing.T, b *browser.Browser, s *service) {
-	const text = "語" // one character: WebKit's input method makes it of its number
+	const text = "語" // one character: WebKit's input method makes it from its number
 	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Ada", "composition")
 	w.focus("#text")

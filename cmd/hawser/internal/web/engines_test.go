@@ -10,11 +10,11 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
-// browsers are those of the tests, each started when the first test asks for it.
+// browsers are the tests' browsers, each started when the first test asks for it.
 var browsers browser.Set
 
-// turns has one test at a time for each engine. In Firefox a window that another test
-// opens takes the focus from those that are open.
+// turns allows one test at a time for each engine. In Firefox a window that another test
+// opens takes the focus from the open ones.
 var turns = map[browser.Engine]*sync.Mutex{}
 
 func TestMain(m *testing.M) {
@@ -51,7 +51,7 @@ func inEngines(t *testing.T, test func(*testing.T, *browser.Browser)) {
 	}
 }
 
-// takeTurns is for a test of two engines together. It holds up neither while it waits for the
+// takeTurns is for a test of two engines together. It blocks neither while it waits for the
 // other.
 func takeTurns(t *testing.T, one, other browser.Engine) {
 	for {

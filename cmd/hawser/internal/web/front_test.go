@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// front is a proxy before services, of which it passes everything on to the first one that
-// takes connections, under a path that it takes off, unless it is told to refuse some of it.
+// front is a proxy in front of services. It forwards everything to the first one that
+// accepts connections, under a path that it strips, unless it is told to refuse some of it.
 type front struct {
 	url string
 
@@ -57,7 +57,7 @@ func newFront(t *testing.T, path string, services ...*service) *front {
 	return f
 }
 
-// refuse answers requests for a path itself from now on; nil: it passes them on.
+// refuse answers requests for a path itself from now on; nil: it forwards them.
 func (f *front) refuse(path string, by http.HandlerFunc) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

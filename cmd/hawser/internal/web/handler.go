@@ -23,8 +23,8 @@ import (
 var embedded embed.FS
 
 // files are the page's files by the path at which they are served. The media types are
-// not the system's, whose table may say anything: with nosniff a wrong one is a broken
-// page.
+// not looked up in the system's table, which may say anything: with nosniff a wrong one
+// breaks the page.
 var files = []struct{ url, name, contentType string }{
 	{"/style.css", "page/style.css", "text/css; charset=utf-8"},
 	{"/app.js", "bundle.js", "text/javascript; charset=utf-8"},
@@ -32,9 +32,9 @@ var files = []struct{ url, name, contentType string }{
 	{"/", "page/index.html", "text/html; charset=utf-8"},
 }
 
-// policy lets the page use its own files, and the one script that stands in it, and
-// nothing else. No text can become markup or script: with require-trusted-types-for,
-// the interfaces that would make it so throw.
+// policy lets the page use its own files and its one inline script, and nothing else.
+// No text can become markup or script: with require-trusted-types-for, the interfaces
+// that would allow that throw.
 const policy = "default-src 'none'; " +
 	"script-src 'self' %s; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; " +
@@ -106,8 +106,8 @@ func load(source fs.FS) (map[string]file, error) {
 
 var reference = regexp.MustCompile(`(src|href)="([^"#]+)"`)
 
-// refer adds to every reference in the page the version of what it refers to: a file
-// can then be kept for ever, and is never mixed with those of another version.
+// refer adds to every reference in the page the version of its target: a file can then
+// be cached forever, and is never mixed with those of another version.
 func refer(html []byte, page map[string]file) ([]byte, error) {
 	var unknown error
 	html = reference.ReplaceAllFunc(html, func(m []byte) []byte {
@@ -152,7 +152,8 @@ func serve(page map[string]file, w http.ResponseWriter, r *http.Request) {
 	f, ok := page[r.URL.Path]
 	version := r.URL.Query().Get("v")
 	if !ok || version != "" && version != f.version {
-		// Another version's page asks: it must not get this version's script.
+		// The request comes from another version's page, which must not get this
+		// version's script.
 		h.Set("Cache-Control", "no-store")
 		http.Error(w, "404 page not found", http.StatusNotFound)
 		return
@@ -167,7 +168,7 @@ func serve(page map[string]file, w http.ResponseWriter, r *http.Request) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
-	// The page itself is asked for each time, and answered 304 until a new binary has
+	// The page itself is requested each time, and answered 304 until a new binary has
 	// another one.
 	h.Set("Cache-Control", "no-cache")
 	if version != "" {
@@ -184,8 +185,8 @@ func serve(page map[string]file, w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, path.Base(r.URL.Path), time.Time{}, bytes.NewReader(content.content))
 }
 
-// acceptsGzip reports whether the client takes gzip (RFC 9110 12.5.3). Parts of a file
-// are served as they are.
+// acceptsGzip reports whether the client accepts gzip (RFC 9110 12.5.3). Parts of a
+// file are served uncompressed.
 func acceptsGzip(r *http.Request) bool {
 	if r.Header.Get("Range") != "" {
 		return false

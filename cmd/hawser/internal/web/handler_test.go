@@ -123,9 +123,8 @@ func TestMethodNotAllowed(t *testing.T) {
 	}
 }
 
-// What the page asks for is there, it is three files, each by an address that is
-// relative and stands for this version of it for ever; and nothing in the page needs a
-// laxer policy.
+// The page asks for three files that exist, each by a relative address that always
+// stands for this version of it; and nothing in the page needs a laxer policy.
 func TestReferences(t *testing.T) {
 	reference := regexp.MustCompile(`(?:src|href)="([^"]+)"`)
 	html := text(t, get(t, "GET", "/"))
@@ -156,7 +155,7 @@ func TestReferences(t *testing.T) {
 	}
 }
 
-// The script that stands in the page is allowed by what it says, and no other is.
+// The page's inline script is allowed by its hash, and no other is.
 func TestPolicy(t *testing.T) {
 	res := get(t, "GET", "/")
 	_, rest, _ := strings.Cut(text(t, res), "<script>")

@@ -13,7 +13,7 @@ const (
 	sessionID = `JSON.parse(sessionStorage.getItem('hawser.session')).session_id`
 )
 
-// TestKeep is what a browser keeps of somebody: who one is, and what is not sent.
+// TestKeep is about what a browser keeps of a user: the identity, and unsent messages.
 func TestKeep(t *testing.T) { inEngines(t, testKeep) }
 
 func testKeep(t *testing.T, b *browser.Browser) {
@@ -27,7 +27,7 @@ func testKeep(t *testing.T, b *browser.Browser) {
 	})
 }
 
-// However a tab is opened, and whatever one is called, one is the same user.
+// However a tab is opened, and whatever the name, the user is the same.
 func testSamePerson(t *testing.T, b *browser.Browser, s *service) {
 	bob := openWindow(t, b, s.url, 1200, 700)
 	bob.enter("Bob", "same")
@@ -72,7 +72,7 @@ func testSamePerson(t *testing.T, b *browser.Browser, s *service) {
 	later.shows("Hello from Ada")
 }
 
-// Somebody who has the form open in two tabs becomes one user by filling in one.
+// A person with the form open in two tabs becomes one user by filling in one.
 func testSignInTwice(t *testing.T, b *browser.Browser, s *service) {
 	one := openWindow(t, b, s.url+"#one", 800, 600)
 	other := one.another(s.url+"#other", 800, 600)
@@ -87,7 +87,7 @@ func testSignInTwice(t *testing.T, b *browser.Browser, s *service) {
 	}
 }
 
-// Of somebody's tabs, one logs out the other, which can come back; then all are signed out.
+// One of a user's tabs logs out the other, which can come back; then all are signed out.
 func testSignOut(t *testing.T, b *browser.Browser, s *service) {
 	one := openWindow(t, b, s.url, 800, 600)
 	one.enter("Ada", "out")
@@ -130,7 +130,7 @@ func testSignOut(t *testing.T, b *browser.Browser, s *service) {
 	}
 }
 
-// A token that is refused costs nothing before one has chosen to be somebody else.
+// A refused token costs nothing until the person chooses to be another user.
 func testRefusedToken(t *testing.T, b *browser.Browser, s *service) {
 	w := openWindow(t, b, s.url, 800, 600)
 	w.enter("Ada", "refused")
@@ -162,8 +162,8 @@ func testRefusedToken(t *testing.T, b *browser.Browser, s *service) {
 	}
 }
 
-// What is not sent, and what is not even finished, is there again after the tab was
-// closed; and closing it asks.
+// Unsent messages, and an unfinished one, are restored after the tab was closed; and
+// closing it asks first.
 func testUnsent(t *testing.T, b *browser.Browser, _ *service) {
 	s := newService(t) // it is killed
 	w := openWindow(t, b, s.url, 800, 600)

@@ -70,7 +70,7 @@ func TestTwoNodes(t *testing.T) {
 	ada.shows("Welcome here.")
 }
 
-// TestHistoryEnds is somebody who scrolls up to where Redis has dropped what was said before.
+// TestHistoryEnds scrolls up to where Redis has dropped the earlier messages.
 func TestHistoryEnds(t *testing.T) {
 	t.Parallel()
 	turns[browser.Chromium].Lock()

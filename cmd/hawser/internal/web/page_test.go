@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
-// TestPage is what one meets in the page beside talking, on the real server.
+// TestPage is about the page apart from talking, on the real server.
 func TestPage(t *testing.T) { inEngines(t, testPage) }
 
 func testPage(t *testing.T, b *browser.Browser) {
@@ -129,7 +129,8 @@ func testScrollingUp(t *testing.T, b *browser.Browser, s *service) {
 	w.online()
 	w.until(`document.querySelectorAll('.message').length === 50`)
 
-	// Each page of older messages goes in above what one looks at, which stays.
+	// Each page of older messages is inserted above the visible part, which
+	// stays.
 	for shown := 100; ; shown = min(shown+50, n) {
 		place := eval[string](w, `(() => {
 			const log = document.getElementById('log');
@@ -199,7 +200,7 @@ func testRooms(t *testing.T, b *browser.Browser, s *service) {
 	ada.shows("two")
 	ada.until(`document.querySelector('#rooms li[data-id=first] .badge').hidden`)
 
-	// Somebody who comes later finds the room in the list, and leaves it again.
+	// A person who comes later finds the room in the list, and leaves it again.
 	eve := openWindow(t, b, s.url, 1200, 700)
 	eve.enter("Eve", "third")
 	eve.click(`#other-rooms li[data-id=first] button`)
@@ -238,7 +239,7 @@ func testPrivate(t *testing.T, b *browser.Browser, s *service) {
 	bob.online()
 	bob.shows("Of course.")
 
-	// What goes to everybody comes after it, and it is all that Eve has seen.
+	// A message to all comes after it, and is the only one that Eve has seen.
 	ada.click(`#rooms li[data-id=plaza] button`)
 	ada.say("Good night, all!")
 	eve.shows("Good night, all!")

@@ -14,7 +14,7 @@ func testSearch(t *testing.T, b *browser.Browser) {
 	s := newService(t, "--limits.user-rooms-per-hour", "0", "--limits.address-rooms-per-hour", "0")
 	ada := openWindow(t, b, s.url, 1200, 700)
 	ada.enter("Ada", "harbour")
-	// The first ones are spoken in last, and once more in one that stands in the middle.
+	// The first rooms get the last messages, and one in the middle gets another.
 	eval[bool](ada, `new Promise((resolve, reject) => {
 		const socket = new WebSocket(location.href.replace('http', 'ws').replace(/#.*/, '') + 'ws');
 		const send = (m) => socket.send(JSON.stringify(m));

@@ -7,7 +7,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
-// TestStart is how the page begins: where it is, and what it does without one of its
+// TestStart is about how the page starts: at which address, and without one of its
 // files.
 func TestStart(t *testing.T) { inEngines(t, testStart) }
 
@@ -45,7 +45,8 @@ func testMissing(t *testing.T, b *browser.Browser, s *service) {
 	}
 }
 
-// The address names the room, and a room that it names is shown, in an open tab, too.
+// The address names the room, and the room that it names is shown, in an open tab,
+// too.
 func testLinks(t *testing.T, b *browser.Browser, s *service) {
 	showsRoom := func(w *window, room string) {
 		t.Helper()
@@ -53,7 +54,7 @@ func testLinks(t *testing.T, b *browser.Browser, s *service) {
 	}
 	follow := func(w *window, hash string) { eval[any](w, `(location.hash = `+js(hash)+`, null)`) }
 	w := openWindow(t, b, s.url+"#quay", 1200, 700)
-	follow(w, "#pier") // before one has a name
+	follow(w, "#pier") // before the user has a name
 	w.until(`document.getElementById('room').value === 'pier'`)
 	w.enter("Ada", "quay")
 	showsRoom(w, "quay")

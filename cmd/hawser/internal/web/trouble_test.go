@@ -10,7 +10,7 @@ import (
 
 const bannerText = `(document.getElementById('banner').checkVisibility() ? document.getElementById('banner-text').textContent : '')`
 
-// TestTrouble is what the page says of a connection that fails.
+// TestTrouble is about what the page says when a connection fails.
 func TestTrouble(t *testing.T) { inEngines(t, testTrouble) }
 
 func testTrouble(t *testing.T, b *browser.Browser) {
@@ -37,7 +37,7 @@ func testTrouble(t *testing.T, b *browser.Browser) {
 	w.until(bannerText + ` === '' && document.querySelector('#connection[data-state=online]')`)
 	w.shows("written into silence")
 
-	// P07: it refuses to let one in again, and says why.
+	// P07: the server refuses to let the user in again, and says why.
 	f.refuse("ws", status(429, "too many connections from this address", "1"))
 	s.kill()
 	s.start()

@@ -9,19 +9,18 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/browser"
 )
 
-// patience bounds the waiting for something that must happen, on a machine that has much
-// else to do, too.
+// patience bounds the wait for something that must happen, even on a busy machine.
 const patience = 2 * time.Minute
 
-// window is one browser tab. Each that openWindow opens is another person's, with
-// storage of its own; another opens one more of the same person.
+// window is one browser tab. Each one that openWindow opens is another person's, with
+// storage of its own; another opens one more for the same person.
 type window struct {
 	t      *testing.T
 	person *browser.Profile
 	tab    *browser.Tab
 }
 
-// openWindow opens the page as somebody new.
+// openWindow opens the page as a new person.
 func openWindow(t *testing.T, b *browser.Browser, url string, width, height int) *window {
 	t.Helper()
 	w := &window{t: t}
@@ -118,7 +117,7 @@ func (w *window) say(text string) {
 	w.press("Enter")
 }
 
-// write puts text where one writes, in one piece.
+// write puts text into the message field, in one piece.
 func (w *window) write(text string) {
 	w.t.Helper()
 	w.focus("#text")
