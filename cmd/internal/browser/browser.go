@@ -125,8 +125,8 @@ func (p *Profile) Open(ctx context.Context, width, height int) (*Tab, error) {
 	return &Tab{p.browser, t}, nil
 }
 
-// explain adds to an error which browser it is of and, unless the fault is that of a
-// script, what the browser has written to stderr.
+// explain adds the browser's name to an error and, unless a script is at fault, what
+// the browser has written to stderr.
 func (b *Browser) explain(err error) error {
 	if err == nil {
 		return nil
@@ -161,7 +161,7 @@ func command(ctx context.Context, pkg string, names ...string) (string, error) {
 	return "", fmt.Errorf("none of %s is installed and runs: install the package %s, which \"make tools\" does", strings.Join(names, ", "), pkg)
 }
 
-// decode is json.Unmarshal for results that nobody may want.
+// decode is json.Unmarshal for results that the caller may not want.
 func decode(p json.RawMessage, result any) error {
 	if result == nil || len(p) == 0 {
 		return nil

@@ -270,7 +270,7 @@ func (t *chromiumTab) click(ctx context.Context, x, y int) error {
 	return nil
 }
 
-// processKey is what a key that an input method has taken looks like to a page.
+// processKey is the key that a page sees when an input method has consumed the real one.
 var processKey = key{name: "Process", vk: 229}
 
 func (t *chromiumTab) compose(ctx context.Context, text string) error {

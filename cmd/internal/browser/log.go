@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// maxLog bounds what is kept of what a browser writes: its last words.
+// maxLog bounds how much of a browser's latest output is kept.
 const maxLog = 16 << 10
 
 // log collects what a browser's processes write.

@@ -107,7 +107,7 @@ func (p *webkitProfile) start(ctx context.Context) error {
 		"HOME=" + dir, "TMPDIR=" + dir, "XDG_RUNTIME_DIR=" + dir, "XDG_CONFIG_HOME=" + dir, "XDG_CACHE_HOME=" + dir, "XDG_DATA_HOME=" + dir,
 		"GSETTINGS_BACKEND=memory", "LIBGL_ALWAYS_SOFTWARE=1", "LC_ALL=C.UTF-8",
 		// Most of its time would go into these: drawing by an OpenGL without a graphics
-		// card, and looking through GStreamer's plugins anew for every profile.
+		// card, and scanning GStreamer's plugins again for every profile.
 		"WEBKIT_DISABLE_COMPOSITING_MODE=1", "GST_PLUGIN_SYSTEM_PATH_1_0=",
 	}
 	driver, err := start(dir, &p.webkit.b.log, environment, "WebKitWebDriver", "--port="+strconv.Itoa(port))

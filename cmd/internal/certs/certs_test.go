@@ -136,8 +136,8 @@ func echo(nc net.Conn, s string) error {
 	return nil
 }
 
-// A new certificate is taken up by the first handshake after the interval, and
-// whoever is connected stays so.
+// The first handshake after the interval uses a new certificate, and existing
+// connections stay.
 func TestReload(t *testing.T) {
 	old, young := certtest.New(t, "old"), certtest.New(t, "young")
 	h := newHouse(t, old.Server())
@@ -194,7 +194,7 @@ func TestBrokenFiles(t *testing.T) {
 	dial(old)
 	dial(old)
 	logged(h.files.Cert+": no such file", 2)
-	h.Reload() // whoever asks is told
+	h.Reload() // every caller gets the error
 	logged(h.files.Cert+": no such file", 3)
 
 	certtest.Write(t, h.dir, "cert.pem", cert)
@@ -206,9 +206,8 @@ func TestBrokenFiles(t *testing.T) {
 	logged(h.files.Key, 4)
 }
 
-// T05: who was let in by an authority that has been removed does not come back
-// with a ticket from then, under either version. A ticket of an authority that
-// stayed is good.
+// T05: a client of an authority that has been removed cannot return with an old
+// ticket, under either version. A ticket of an authority that stayed is valid.
 func TestT05RemovedAuthority(t *testing.T) {
 	for name, version := range map[string]uint16{"1.2": tls.VersionTLS12, "1.3": tls.VersionTLS13} {
 		t.Run(name, func(t *testing.T) {

@@ -37,7 +37,7 @@ func (f Files) check() error {
 	return nil
 }
 
-// contents is what the files held.
+// contents are the contents of the files.
 type contents struct{ cert, key, clientCA []byte }
 
 func (c contents) equal(d contents) bool {

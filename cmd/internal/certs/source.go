@@ -114,7 +114,7 @@ func (s *Source) reload() bool {
 	return changed
 }
 
-// load makes what the files hold current. It runs under mu, or in Open.
+// load makes the contents of the files current. It runs under mu, or in Open.
 func (s *Source) load() (changed bool, err error) {
 	c, err := s.files.read()
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package cmdline is what the programs' command lines have in common: it reads and prints
+// Package cmdline is the common part of the programs' command lines: it reads and prints
 // flags, completes them in shells, and defines the error for wrong command lines. It knows
 // none of the flags.
 package cmdline

@@ -216,7 +216,7 @@ func TestKeyErrors(t *testing.T) {
 	}
 }
 
-// What a server says of a client certificate leads to the flags.
+// A server's error about a client certificate points to the flags.
 func TestExplain(t *testing.T) {
 	for alert, want := range map[string]string{
 		"tls: certificate required":          "--cert FILE and --key FILE show a client certificate",

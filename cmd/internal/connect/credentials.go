@@ -30,7 +30,7 @@ func cutUser(raw string) (clean string, user *url.Userinfo, err error) {
 			raw = m[1] + m[2][i+1:] + raw[len(m[0]):]
 		}
 	}
-	// What is left may hold half of a password: ws://user:pass/word@host/.
+	// The rest may hold half of a password: ws://user:pass/word@host/.
 	if u, err := url.Parse(strings.ReplaceAll(raw, "{port}", "1")); strings.Contains(raw, "@") && (err != nil || strings.Contains(u.Fragment, "@")) {
 		return "", nil, errUser
 	}

@@ -34,7 +34,7 @@ type Dialer struct {
 // Open makes a Dialer for a ws or wss URL. An error means that the options, or the
 // environment's proxy, cannot be carried out.
 func (o *Options) Open(rawURL string) (*Dialer, error) {
-	// What is wrong with the URL itself is for the handshake to say.
+	// The handshake reports errors in the URL itself.
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		u = &url.URL{}

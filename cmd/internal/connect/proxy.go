@@ -23,7 +23,7 @@ func (o *Options) proxyFor(target *url.URL) (*url.URL, error) {
 	}
 	name, text := environment(name, "ALL_PROXY")
 	if text == "" || direct(&u) {
-		return nil, nil // and what is wrong with a proxy that is not used does not matter
+		return nil, nil // and an error in a proxy that is not used does not matter
 	}
 	if name == "HTTP_PROXY" && os.Getenv("REQUEST_METHOD") != "" {
 		return nil, errors.New("HTTP_PROXY is not believed in a CGI program, where a client's Proxy header sets it; http_proxy or --proxy is")

@@ -16,7 +16,7 @@ func End(cmd *exec.Cmd, _ bool) {
 // Alive is false: taskkill waits.
 func Alive(*exec.Cmd) bool { return false }
 
-// Guard does nothing here: what was started goes on when this process is killed.
+// Guard does nothing here: started processes go on when this process is killed.
 type Guard struct{}
 
 // Start starts a command that Shell made, by start.

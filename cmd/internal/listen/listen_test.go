@@ -28,7 +28,7 @@ func open(t *testing.T, o Options) net.Listener {
 	return ln
 }
 
-// assertReaches checks that what is dialled is what ln accepts.
+// assertReaches checks that a dialled connection is the one that ln accepts.
 func assertReaches(t *testing.T, ln net.Listener, network, addr string) {
 	t.Helper()
 	go func() {
@@ -116,8 +116,8 @@ func TestUnix(t *testing.T) {
 	}
 }
 
-// A file without a server behind it is replaced; a server, and what is no socket,
-// is not.
+// A socket's file without a server is replaced; one with a server, and a file
+// that is no socket, are not.
 func TestStaleUnix(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	crashed, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})

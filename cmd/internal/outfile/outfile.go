@@ -87,7 +87,7 @@ func CheckDir(flag, dir string) error {
 	for at := filepath.Clean(dir); ; at = filepath.Dir(at) {
 		info, err := os.Stat(at)
 		if errors.Is(err, fs.ErrNotExist) && at != filepath.Dir(at) {
-			continue // it is to be made in what is above it
+			continue // it must be made in the directory above it
 		}
 		if err == nil && !info.IsDir() {
 			err = fmt.Errorf("%s is not a directory", at)

@@ -38,7 +38,7 @@ func content(t *testing.T, path string) string {
 	return string(b)
 }
 
-// A check leaves nothing behind, and what is there as it is.
+// A check leaves no file behind, and existing ones unchanged.
 func TestCheck(t *testing.T) {
 	dir := t.TempDir()
 	old := filepath.Join(dir, "old")

@@ -20,7 +20,7 @@ func TestPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := File{"--json", fifo}
-	if err := Check(f); err != nil { // nobody reads yet
+	if err := Check(f); err != nil { // no reader yet
 		t.Fatal(err)
 	}
 	got := make(chan string)

@@ -1,5 +1,5 @@
-// Package output writes what a server logs and prints. A slow or missing reader of that does
-// not affect the server.
+// Package output writes what a server logs and prints. A slow or missing reader does not affect
+// the server.
 //
 // A Writer puts each line into a bounded queue without waiting, and a goroutine writes the
 // queue out. If the reader is slow, stopped or gone, or the disk is full, lines are dropped and

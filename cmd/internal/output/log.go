@@ -15,8 +15,8 @@ type Log struct {
 	*Writer
 }
 
-// NewLog starts a log to w, of which strangers can fill no more than server.LimitLog
-// lets pass. handler makes what formats its records.
+// NewLog starts a log to w. Strangers can fill no more of it than server.LimitLog lets pass.
+// handler makes the handler that formats its records.
 func NewLog(w io.Writer, handler func(io.Writer) slog.Handler) Log {
 	writer := NewWriter(w, func(dropped uint64) []byte {
 		var b bytes.Buffer

@@ -90,8 +90,8 @@ func (o *Writer) Dropped() uint64 {
 	return o.total
 }
 
-// Close writes out what is waiting, for at most so long, and returns how many lines
-// were dropped in all, those that could not be written in time among them.
+// Close writes the waiting lines, for at most the given time, and returns how many lines
+// were dropped in all, including those that could not be written in time.
 func (o *Writer) Close(atMost time.Duration) (dropped uint64) {
 	o.mu.Lock()
 	if !o.closed {
@@ -126,7 +126,8 @@ func (o *Writer) run() {
 				continue
 			case <-o.closing:
 			}
-			// What was queued before closing is written, and a last word on what was not.
+			// Lines that were queued before closing are written, and a last line about
+			// those that were not.
 			if l, ok = o.next(); !ok {
 				return
 			}

@@ -149,7 +149,7 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// What the reader who went away had of a line, the next one does not miss.
+// If a reader went away in the middle of a line, the next one gets the whole line.
 func TestReaderGone(t *testing.T) {
 	for _, gone := range []error{syscall.EPIPE, syscall.ECONNRESET, syscall.EIO, io.ErrClosedPipe} {
 		synctest.Test(t, func(t *testing.T) {
@@ -198,7 +198,7 @@ func TestCloseIsBounded(t *testing.T) {
 	})
 }
 
-// What was logged just before the end is there, and how much is not.
+// Lines logged just before the end are there, and a count of the missing ones.
 func TestLogTellsOfDrops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := &reader{blocked: make(chan struct{})}

@@ -70,7 +70,7 @@ func (h Header) Secure(trusted Trusted) func(r *http.Request) bool {
 	}
 }
 
-// elements are what the proxies appended, or nil where that cannot be told.
+// elements are what the proxies appended, or nil if that is unclear.
 func (h Header) elements(r *http.Request) []string {
 	// RFC 9110 5.3: several lines are one list, in their order.
 	list := strings.Join(r.Header.Values(string(h)), ",")

@@ -93,7 +93,7 @@ func TestClientAddr(t *testing.T) {
 			t.Errorf("%s: %q; want %q", c.name, got, c.want)
 		}
 	}
-	// Whoever may connect to a Unix socket can be trusted, too.
+	// Clients that may connect to a Unix socket can be trusted, too.
 	r := &http.Request{RemoteAddr: "@", Header: http.Header{"X-Forwarded-For": {"192.0.2.1"}}}
 	if addr := XForwardedFor.ClientAddr(mustTrust(t, "unix"))(r); addr.String() != "192.0.2.1:0" {
 		t.Errorf("over a Unix socket: %v", addr)

@@ -193,7 +193,7 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	return sc.SyscallConn()
 }
 
-// Close closes what is not accepted yet, too.
+// Close also closes connections that are not accepted yet.
 func (l *listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -244,7 +244,7 @@ func (l *listener) readHeader(nc net.Conn) (*conn, error) {
 	return c, nil
 }
 
-// mayProbe reports whether what comes first can be a health probe.
+// mayProbe reports whether the first bytes can be a health probe.
 func mayProbe(br *bufio.Reader, tls bool) bool {
 	if tls {
 		b, err := br.Peek(1)

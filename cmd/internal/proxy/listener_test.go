@@ -50,8 +50,8 @@ type house struct {
 	*server.Server
 }
 
-// newHouse is a server behind a proxy that these addresses are believed to be.
-// Without any, the PROXY protocol is off.
+// newHouse is a server that trusts proxies at these addresses. Without any, the
+// PROXY protocol is off.
 func newHouse(t *testing.T, o Options, trusted ...string) *house {
 	t.Helper()
 	h := &house{t: t, closed: make(chan error, 100), log: &logtest.Buffer{}}
@@ -158,8 +158,8 @@ func TestHeaderHandshakeAndFrame(t *testing.T) {
 	}
 }
 
-// A13: what is wrong closes the connection without a word, whatever follows it;
-// and no state leaks: the next client is known by its own header.
+// A13: an invalid header closes the connection without an answer, whatever follows
+// it; and no state leaks: the next client is known by its own header.
 func TestA13WrongHeaders(t *testing.T) {
 	h := newHouse(t, Options{Timeout: 50 * time.Millisecond}, "127.0.0.1")
 	for name, header := range map[string]string{
@@ -207,7 +207,7 @@ func TestA13WrongHeaders(t *testing.T) {
 	}
 }
 
-// A13: one who takes too long is closed at the deadline, and holds up nobody
+// A13: a client that takes too long is closed at the deadline, and delays no other
 // meanwhile.
 func TestA13Slow(t *testing.T) {
 	h := newHouse(t, Options{Timeout: 100 * time.Millisecond}, "127.0.0.1")
@@ -225,8 +225,8 @@ func TestA13Slow(t *testing.T) {
 	}
 }
 
-// A13: with the protocol off, and from somebody who is not trusted with it on, a
-// header is a request that is none. Without a header they are served as ever.
+// A13: with the protocol off, or from an untrusted client with it on, a header is
+// an invalid request. Without a header the client is served as usual.
 func TestA13Untrusted(t *testing.T) {
 	for name, h := range map[string]*house{
 		"off":       newHouse(t, Options{}),
@@ -328,7 +328,7 @@ func TestAcceptError(t *testing.T) {
 	}
 }
 
-// Who looks whether somebody is there is not logged.
+// A client that only checks whether the server is there is not logged.
 func TestSilentConnection(t *testing.T) {
 	h := newHouse(t, Options{}, "127.0.0.1")
 	nc := h.dial()
@@ -342,7 +342,8 @@ func TestSilentConnection(t *testing.T) {
 	}
 }
 
-// What was read behind the header has to be read before the socket can be had.
+// Bytes that were read after the header must be consumed before the socket is
+// available.
 func TestSyscallConn(t *testing.T) {
 	client, nc := net.Pipe()
 	defer client.Close()

@@ -2,5 +2,5 @@
 // without ending a connection. It puts together what package server freezes and package
 // handover carries.
 //
-// It knows nothing of what a program serves: that is in App.
+// It knows nothing about what a program serves: that is in App.
 package upgrade

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// finishTime is how long what has begun, such as HTTP requests, may take before an upgrade
+	// finishTime is how long work that has begun, such as HTTP requests, may take before an upgrade
 	// is refused.
 	finishTime = 2 * time.Second
 
@@ -64,7 +64,7 @@ type Report struct {
 type Phases struct {
 	Stop        time.Duration // until nothing is begun any more
 	Rest        time.Duration // until everything that was under way has ended, and is stored
-	State       time.Duration // until the new process has what is not about a single connection
+	State       time.Duration // until the new process has the state that does not belong to a single connection
 	Connections time.Duration // until it has all connections
 	Commit      time.Duration // until it has taken over
 }

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// Proxy is a proxy that reaches every name at one server. It lets nobody through
-// but the user "me" with the password "proxysecret".
+// Proxy is a proxy that reaches every name at one server. It lets only the user
+// "me" with the password "proxysecret" through.
 type Proxy struct {
 	Addr string
 

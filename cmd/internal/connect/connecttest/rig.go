@@ -1,6 +1,6 @@
-// Package connecttest is what the tests of programs that dial have in common: a
-// server and proxies that note what they are asked, and one list of ways to reach
-// a server that every such program must know.
+// Package connecttest is the common part of the tests of programs that dial: a
+// server and proxies that note their requests, and one list of ways to reach a
+// server that every such program must know.
 //
 // Read programs.go for the list, rig.go for the servers, proxy.go for the proxies.
 package connecttest
