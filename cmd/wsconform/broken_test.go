@@ -13,7 +13,7 @@ import (
 	"github.com/hawser-ws/hawser/autobahn/faulty"
 )
 
-// serveFragile is a server that ends when it is asked for a certain version.
+// serveFragile is a server that ends when a client asks for a certain version.
 func serveFragile(addr string) {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -56,7 +56,7 @@ func TestCrash(t *testing.T) {
 	}
 }
 
-// What a program reads is on standard output alone, and the order is always the suite's.
+// Only output for programs is on standard output, always in the suite's order.
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	url := serve(t, "checks UTF-8 at the end")
@@ -109,7 +109,7 @@ func idsOfTAP(t *testing.T, p []byte) (ids []string) {
 	return ids
 }
 
-// A run ends where so many cases have failed, and says so.
+// A run ends when the given number of cases have failed, and says so.
 func TestMaxFailures(t *testing.T) {
 	t.Parallel()
 	out, status := command("server", "--url", serve(t, "answers every Close with 1001"), "--cases", "1.*,7.*", "--quiet", "--parallel", "1", "--max-failures", "2")

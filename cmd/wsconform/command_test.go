@@ -283,7 +283,7 @@ func serveOnce(addr string) {
 			return
 		}
 		if n, _ := nc.Read(make([]byte, 4096)); n == 0 {
-			continue // somebody looks whether the server is there
+			continue // a check whether the server is there
 		}
 		if requests++; requests <= 3 { // a look, once more with an Origin, and a case
 			nc.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
@@ -294,8 +294,8 @@ func serveOnce(addr string) {
 	}
 }
 
-// freeAddr is an address to listen on. It is not at 127.0.0.1, where the system may hand
-// the port to somebody else before that.
+// freeAddr is an address to listen on. It is not at 127.0.0.1, where the system may
+// assign the port to another program first.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	ln, err := net.Listen("tcp", fmt.Sprintf("127.%d.%d.%d:0", rand.IntN(256), rand.IntN(256), 2+rand.IntN(250)))

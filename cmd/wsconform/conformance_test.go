@@ -52,12 +52,12 @@ var lenient = []string{
 	"B1.4",  // RFC 6455 §5.5.3: of many Pings at once the last may be answered alone
 	"B1.5",  // the same
 	"H9.13", // the same Sec-WebSocket-Accept twice: RFC 6455 §11.3.3 binds the server
-	"T2.14", // no :scheme: net/http does not show it to a handler, and nobody needs it
+	"T2.14", // no :scheme: net/http does not show it to a handler, and nothing needs it
 	"H9.17", // an empty Sec-WebSocket-Protocol: RFC 6455 §4.2.2 binds the server
 }
 
-// compare compares verdicts with the golden ones, and those with what they must
-// be: nothing but OK, and the cases that are INFORMATIONAL by nature.
+// compare compares verdicts with the golden ones, and checks that those are OK, except for
+// cases that are INFORMATIONAL by nature.
 func compare(t *testing.T, file string, results []*autobahn.Result) {
 	t.Helper()
 	got := report.NewBaseline(strings.TrimSuffix(file, ".json"), autobahn.Suite, 0, results)
@@ -73,7 +73,7 @@ func compare(t *testing.T, file string, results []*autobahn.Result) {
 	n := map[autobahn.Verdict]int{}
 	for _, r := range results {
 		if slices.Contains(lenient, r.Case.ID) {
-			// Whether the Pings are there at once is the machine's doing.
+			// Whether the Pings arrive at once depends on the machine.
 			if got.Verdicts[r.Case.ID][0] == autobahn.OK {
 				got.Verdicts[r.Case.ID] = want.Verdicts[r.Case.ID]
 			}

@@ -16,8 +16,8 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/terminal/terminaltest"
 )
 
-// checkReports looks for what acts on a terminal in all files of a directory, and
-// whether they are of their format.
+// checkReports looks for terminal control sequences in all files of a directory,
+// and checks their formats.
 func checkReports(t *testing.T, dir string) {
 	t.Helper()
 	files, err := os.ReadDir(dir)
@@ -48,7 +48,7 @@ func checkReports(t *testing.T, dir string) {
 	}
 }
 
-// What a hostile server says acts neither on a terminal nor in a report.
+// Text from a hostile server has no effect on a terminal or in a report.
 func TestHostileServer(t *testing.T) {
 	for name, answer := range terminaltest.Answers {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func playHTTP2(ctx context.Context, url string) {
 	defer transport.CloseIdleConnections()
 	stream, res, err := handshake.DialHTTP2(ctx, transport, url, &handshake.DialOptions{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true, ClientMaxWindowBits: 15}})
 	if err != nil {
-		return // how a case ends is the tester's to judge
+		return // the tester judges how a case ends
 	}
 	// A pipe gives the stream the deadlines of a net.Conn.
 	ours, theirs := net.Pipe()

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// What is wrong with a server as a whole is said once, before the table, and in its
-// page; with a flag where there is one.
+// A problem with a server as a whole is reported once, before the table, and in its
+// page; with a flag if there is one.
 func TestNotes(t *testing.T) {
 	t.Parallel()
 	for defect, want := range map[string]string{

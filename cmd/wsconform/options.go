@@ -34,7 +34,7 @@ type options struct {
 	anyway, verbose         bool
 	maxFailures             int
 	format                  string
-	text                    io.Writer         // what a person reads: standard output, or standard error where that is for a program
+	text                    io.Writer         // for people: standard output, or standard error if standard output is for a program
 	notes                   map[string]string // by agent: what prevents cases from being played
 	partial                 string            // why the run is incomplete; "" if it is complete
 
@@ -129,7 +129,7 @@ func (o *options) finish(f *flag.FlagSet, args []string) error {
 	return nil
 }
 
-// setText decides where what a person reads goes.
+// setText decides where output for people goes.
 func (o *options) setText(stdout, stderr io.Writer) {
 	if o.text = stdout; o.format == "json" || o.format == "tap" {
 		o.text = stderr

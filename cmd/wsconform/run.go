@@ -36,7 +36,7 @@ type progress struct {
 // as good as dead, and each of the others would take as long.
 const mostSilent = 30
 
-// tooMany is why a run is ended because of what the cases say.
+// tooMany is the reason for ending a run because of its cases' results.
 type tooMany struct{ why string }
 
 func (e *tooMany) Error() string { return e.why }

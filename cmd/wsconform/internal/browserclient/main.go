@@ -80,8 +80,8 @@ func run(ctx context.Context, engine browser.Engine, o options) (err error) {
 	return play(ctx, tab, o)
 }
 
-// play has the page begin, and looks now and then whether it is done: a script that takes
-// minutes may be given up by the one who drives the browser.
+// play starts the page, and checks at intervals whether it is done: a driver may give up
+// a script that takes minutes.
 func play(ctx context.Context, tab *browser.Tab, o options) error {
 	begin := fmt.Sprintf("begin(%q, %q, %d)", o.URL, o.Agent, o.Parallel)
 	var outcome string

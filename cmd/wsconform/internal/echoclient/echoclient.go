@@ -55,7 +55,7 @@ func Run(ctx context.Context, o Options) error {
 	for n := 1; n <= count; n++ {
 		slots <- struct{}{}
 		wg.Go(func() {
-			// How a case ends is the server's to judge.
+			// The server judges how a case ends.
 			_ = play(ctx, fmt.Sprintf("%s/runCase?case=%d&agent=%s", o.URL, n, url.QueryEscape(o.Agent)))
 			<-slots
 		})

@@ -98,8 +98,8 @@ func (s *site) translate(c *chapter, all []chapter) error {
 	return nil
 }
 
-// relink has a document's links lead to the pages of other documents, and copies its
-// pictures. What a link leads to that the site does not have becomes plain text.
+// relink makes a document's links lead to the pages of other documents, and copies
+// its pictures. Links to files that are not in the site become plain text.
 func (s *site) relink(doc ast.Node, source []byte, c *chapter, all []chapter) error {
 	var plain []ast.Node
 	err := ast.Walk(doc, func(n ast.Node, entering bool) (ast.WalkStatus, error) {

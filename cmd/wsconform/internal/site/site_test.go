@@ -69,7 +69,7 @@ func TestSite(t *testing.T) {
 			}
 		}
 	}
-	// What a page would load without being asked must be in it.
+	// Everything that a page loads by itself must be in it.
 	filepath.WalkDir(s.out, func(p string, _ os.DirEntry, _ error) error {
 		b, _ := os.ReadFile(p)
 		for _, other := range []string{"@import", "url(", "<link", "<iframe"} {
@@ -120,7 +120,7 @@ func TestLinks(t *testing.T) {
 	}
 }
 
-// Links to what the site does not have become text; the others lead to its pages.
+// Links to files that are not in the site become text; the others lead to its pages.
 func TestRelink(t *testing.T) {
 	s := &site{root: t.TempDir(), out: t.TempDir()}
 	for name, content := range map[string]string{
