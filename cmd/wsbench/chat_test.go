@@ -62,8 +62,8 @@ func chatServer(t *testing.T) (url string, pid int) {
 	return "ws://" + addr + "/ws", cmd.Process.Pid
 }
 
-// The chat scenario against the chat server itself: guests, rooms, and every
-// message once to everybody in its room; and what it is to log in and to join.
+// The chat scenario against the chat server itself: guests, rooms, and every message
+// once to everybody in its room; and the cost of logging in and joining.
 func TestChat(t *testing.T) {
 	url, pid := chatServer(t)
 	for _, c := range []struct{ args, want string }{
@@ -84,7 +84,8 @@ func TestChat(t *testing.T) {
 			t.Errorf("%s: the time of a token is shown for new guests, and for nobody else:\n%s", c.args, out)
 		}
 	}
-	// Those who talk while the others come back hear everything, and nothing of theirs.
+	// Clients that talk while the others come back hear everything, and nothing from
+	// those others.
 	common := []string{"--url", url, "--warmup", "0s", "--duration", "1s", "--quiet"}
 	args := append([]string{"chat", "--conns", "8", "--room-size", "4", "--rate", "40"}, common...)
 	args = append(append(args, "+", "storm", "--scenario", "chat", "--conns", "20", "--rooms", "3", "--room-size", "5", "--storm-every", "1s"), common...)

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/connect/connecttest"
 )
 
-// bench makes one short run, and looks into what is kept of it.
+// bench makes one short run, and checks what is kept of it.
 func bench(t *testing.T, url string, flags ...string) (out string, ok bool) {
 	kept, page := filepath.Join(t.TempDir(), "run.json"), filepath.Join(t.TempDir(), "run.html")
 	args := []string{"echo", "--url", url, "--conns", "2", "--inflight", "1", "--duration", "400ms", "--warmup", "0s",

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/internal/terminal/terminaltest"
 )
 
-// What a hostile server says acts neither on a terminal nor in a file.
+// Text from a hostile server has no effect on a terminal or in a file.
 func TestHostileServer(t *testing.T) {
 	for name, answer := range terminaltest.Answers {
 		t.Run(name, func(t *testing.T) {

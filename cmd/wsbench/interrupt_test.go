@@ -71,7 +71,7 @@ func TestInterrupted(t *testing.T) {
 		name  string
 		args  string
 		at    string // of the progress: the moment to interrupt,
-		after int64  // but not before the server has so many messages
+		after int64  // but not before the server has this many messages
 		want  string // how far it came
 		sent  bool   // something was measured
 	}{
@@ -183,7 +183,7 @@ func TestNothingBegun(t *testing.T) {
 	}
 }
 
-// What was lost before the interrupt is lost; what is on its way is not.
+// Messages lost before the interrupt are lost; those on their way are not.
 func TestInterruptedAmidLoss(t *testing.T) {
 	ctx, cut := interruptible(t)
 	n := 0
@@ -208,8 +208,8 @@ func TestInterruptedAmidLoss(t *testing.T) {
 	}
 }
 
-// An agent that ends amid a run ends the run: the controller says so, and reports what the
-// others measured.
+// An agent that ends in the middle of a run ends the run: the controller says so, and reports what
+// the others measured.
 func TestAgentEnds(t *testing.T) {
 	dir := t.TempDir()
 	var seen atomic.Int64

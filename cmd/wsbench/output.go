@@ -15,7 +15,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/run"
 )
 
-// output is what a run leaves behind.
+// output is the output of a run.
 type output struct {
 	format                      string // on standard output
 	json, csv, html, prometheus string // files; empty: none
@@ -85,7 +85,7 @@ func (o *output) print(stdout, stderr io.Writer, r *result.Result) error {
 	return nil
 }
 
-// live is what a run writes while it goes on.
+// live is what a run writes while it is running.
 type live struct {
 	o       *output
 	samples io.Writer // or nil
@@ -93,7 +93,7 @@ type live struct {
 	err     error     // the first one
 }
 
-// begin opens what the run writes to while it goes on.
+// begin opens the files that the run writes to while it is running.
 func (o *output) begin(stdout io.Writer) (*live, error) {
 	l := &live{o: o}
 	switch o.samples {

@@ -70,8 +70,8 @@ func TestEveryConnectionIsCounted(t *testing.T) {
 	}
 }
 
-// What cannot be told apart is shown as it was received, so that its cause can be
-// seen: here a greeting that nobody had asked for.
+// Messages that cannot be recognised are shown as received, so that the cause is
+// visible: here an unrequested greeting.
 func TestStrangeMessagesAreShown(t *testing.T) {
 	s, url := serve(t, func(c server.LoopConn, op frame.Opcode, p []byte) { c.Send(op, p) })
 	s.greeting = "served by \x1b[2J" + strings.Repeat("x", 200)

@@ -46,7 +46,7 @@ func (o *settings) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if r == nil {
 		return err
 	}
-	kept := o.keep(r) // first: it does not depend on who reads the text
+	kept := o.keep(r) // first: it does not depend on the reader of the text
 	printed := o.print(stdout, stderr, r)
 	if err := errors.Join(err, kept, printed); err != nil {
 		return err

@@ -16,7 +16,7 @@ func TestShipped(t *testing.T) {
 		steps []string
 		sends string
 		hears map[string]Part // Text left out
-		at    map[string]int  // step in which it is heard; else behind the last
+		at    map[string]int  // step in which it is heard; otherwise after the last
 	}{
 		{"centrifugo",
 			[]string{`{"id":1,"connect":{}}`, `{"id":2,"subscribe":{"channel":"r1"}}`},

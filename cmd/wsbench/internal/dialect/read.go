@@ -44,7 +44,7 @@ func (d *Dialect) Opening(v *Vars) (first, end int) {
 // Over is, for Read, the step of a connection whose opening is over.
 const Over = math.MaxInt
 
-// Login is how many steps come before the first that is about rooms.
+// Login is how many steps precede the first that is about rooms.
 func (d *Dialect) Login() int {
 	for i := range d.begin {
 		if d.open[i].rooms {
@@ -58,8 +58,8 @@ func (d *Dialect) Login() int {
 // connection's rooms.
 func (d *Dialect) ForRooms(i int) bool { return d.open[i].rooms }
 
-// Step appends what is said in step i, perhaps nothing. waits reports whether
-// an answer must be heard before the next.
+// Step appends the message of step i, if it has one. waits reports whether an answer
+// must be heard before the next step.
 func (d *Dialect) Step(dst []byte, i int, v *Vars) (out []byte, waits bool) {
 	v.ID++
 	return d.open[i].send.append(dst, v, nil), len(d.open[i].expect.contains) > 0

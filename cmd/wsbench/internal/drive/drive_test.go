@@ -180,7 +180,8 @@ func TestScenarios(t *testing.T) {
 					t.Errorf("%d sent", got.Sent)
 				}
 			case plan.Open() && plan.Scenario != load.Slow:
-				// What was due is sent and answered, however busy the machine is.
+				// All due messages are sent and answered, however busy the machine
+				// is.
 				receivers := 1
 				if plan.Grouped() {
 					receivers = plan.Members()
@@ -302,7 +303,7 @@ func TestFaultyServers(t *testing.T) {
 	}
 }
 
-// A server that is slow to answer what is left, but does, has lost nothing.
+// A server that answers the remaining messages slowly has lost nothing.
 func TestSlowEnd(t *testing.T) {
 	const messages, gap, timeout = 20, 100 * time.Millisecond, 1500 * time.Millisecond
 	answers := make(chan func(), messages)
@@ -348,8 +349,8 @@ func TestServerCloses(t *testing.T) {
 func TestServerIsFull(t *testing.T) {
 	const room = 20
 	full, url := serve(t, echo, server.Config{})
-	// A connection counts once it is greeted, which those that are closed never are:
-	// so what is seen does not hang on which loop is the faster.
+	// A connection counts once it is greeted, which closed ones never are: so the
+	// result does not depend on which loop is faster.
 	greeting, err := dialect.Parse([]byte(`
 name = "greeting"
 open = [{send = "hello", expect = "hello"}]
@@ -469,7 +470,7 @@ func TestTokenOverTLS(t *testing.T) {
 	}
 }
 
-// Whoever waits in vain in a protocol's opening is told for what.
+// If a connection waits in vain in a protocol's opening, the error says for what.
 func TestStuckOpening(t *testing.T) {
 	_, url := serve(t, echo, server.Config{})
 	opening, err := dialect.Parse([]byte(`

@@ -119,8 +119,8 @@ const fewFailures = 50
 
 // Ramp is what Connect does.
 type Ramp struct {
-	Conns  int        `json:"conns"`   // the first so many members
-	AtOnce int        `json:"at_once"` // so many at a time; 0: 256
+	Conns  int        `json:"conns"`   // the first members, this many
+	AtOnce int        `json:"at_once"` // this many at a time; 0: 256
 	To     load.Stage `json:"to"`
 }
 

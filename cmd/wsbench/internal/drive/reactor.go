@@ -22,9 +22,9 @@ import (
 
 // reactor drives one shard's connections on one event loop.
 //
-// The loop is called through one of its connections, the other end of which is ours (a
-// pair of Unix sockets). So ticks run on the loop like everything else, and what they send
-// goes out at the end of the same iteration.
+// The loop is called through one of its connections, a pair of Unix sockets whose other
+// end is ours. So ticks run on the loop like everything else, and what they send goes out
+// at the end of the same iteration.
 type reactor struct {
 	shard *load.Shard
 	srv   *server.Server

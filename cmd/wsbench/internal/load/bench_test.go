@@ -22,8 +22,8 @@ type noDialer struct{}
 
 func (noDialer) Dial(*Member) {}
 
-// BenchmarkEcho is what a load itself costs for each echo, with all checks: to take an
-// answer and to send the next message.
+// BenchmarkEcho is the cost of the load itself for each echo, with all checks:
+// handling an answer and sending the next message.
 func BenchmarkEcho(b *testing.B) {
 	plan := Plan{Scenario: Echo, Conns: 1000, Size: 128, Inflight: 1, Duration: time.Hour, Timeout: time.Hour, Seed: 1}
 	if err := plan.Check(); err != nil {

@@ -95,8 +95,7 @@ func (s *Shard) Opened(m *Member, link Link, tcp int64) {
 	s.introduce(m, now)
 }
 
-// introduce says what is to be said at the beginning, until an answer has to be
-// waited for.
+// introduce sends the opening messages, until it must wait for an answer.
 func (s *Shard) introduce(m *Member, now int64) {
 	if m.state != opening {
 		return
@@ -146,8 +145,8 @@ func (s *Shard) introduce(m *Member, now int64) {
 	}
 }
 
-// say says what is said in the member's step of the opening, and returns how many
-// answers are to be heard before the next.
+// say sends the messages of the member's step of the opening, and returns how many
+// answers must be heard before the next.
 func (s *Shard) say(m *Member, d *dialect.Dialect) (unanswered int) {
 	rooms := m.Vars.Rooms[:1]
 	if d.ForRooms(m.step) {
@@ -309,7 +308,7 @@ func (s *Shard) cycleDue(due, now int64) {
 	s.backlog = append(s.backlog, due)
 }
 
-// cycle closes a connection of Churn that is to be made again.
+// cycle closes a connection of Churn that must be made again.
 func (s *Shard) cycle(m *Member, due, now int64) {
 	if s.measured(due) {
 		s.tally.Late.Record(now - due)

@@ -100,7 +100,7 @@ func TestSoundServerHasNoFaults(t *testing.T) {
 }
 
 // Each connection's first strange message is named, however many another one had
-// before it; what is not remembered is counted without a name.
+// before it; those that are not remembered are counted without a name.
 func TestStrangeMessagesAreNamed(t *testing.T) {
 	s := simulate(t, Plan{Scenario: Echo, Conns: 2, Rate: 1000, Duration: time.Second}, 1)
 	noisy, n := s.load.Members()[0], 0

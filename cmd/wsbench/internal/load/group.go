@@ -17,7 +17,7 @@ type stream struct {
 
 	// For groups: the publications that not all receivers have yet.
 	ring    []atomic.Uint64 // by number: see publication
-	done    atomic.Uint32   // publications that are complete, or of which a copy is known to be lost
+	done    atomic.Uint32   // publications that are complete, or have lost a copy
 	ignored uint32          // publications given up. Guarded by the sender's Shard.mu.
 }
 
@@ -53,7 +53,7 @@ func (st *stream) receipt(seq uint32, lost bool) (last, whole bool) {
 			now |= flawed
 		}
 		if now&waitMask == 0 {
-			now &= flawed // nobody's any more
+			now &= flawed // no longer in use
 		}
 		if word.CompareAndSwap(old, now) {
 			if now>>32 == 0 {

@@ -23,7 +23,7 @@ type state uint8
 const (
 	down     state = iota // there is no connection
 	prepared              // there is none yet, but a token
-	dialing               // there is to be one soon
+	dialing               // one is expected soon
 	opening               // the protocol above WebSocket is saying hello
 	waiting               // it has logged in, and joins its rooms later
 	ready
@@ -50,12 +50,12 @@ type Member struct {
 	step     int   // of the dialect's opening
 	lastStep int   // the one after its last
 	waited   bool  // it joined its rooms later than it logged in
-	due      int64 // when the connection was to be made
+	due      int64 // when the connection was due
 	dialed   int64 // when dialling began
 	opened   int64 // when the handshake was done
 	closed   int64 // when we began to close
 
-	unanswered int // answers that are to be heard before the next step
+	unanswered int // answers that must be heard before the next step
 
 	refused int   // times in a row that the connection could not be made
 	again   int64 // when to try again, after it was refused

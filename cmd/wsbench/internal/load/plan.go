@@ -30,7 +30,7 @@ const (
 // Scenarios lists them all.
 var Scenarios = []Scenario{Echo, Fanout, Slow, Chat, Idle, Connect, Churn, Storm, Login, Replay}
 
-// Plan is a run: what is asked of all workers together.
+// Plan is a run: the task of all workers together.
 type Plan struct {
 	Scenario Scenario `json:"scenario"`
 	URL      string   `json:"url"`
@@ -43,7 +43,7 @@ type Plan struct {
 	// RoomSize is the number of connections in a room, and Rooms the number of rooms
 	// that a connection is in (0: one), in Chat, Idle and Login.
 	RoomSize int `json:"room_size,omitempty"`
-	// RoomName is what the rooms' names begin with.
+	// RoomName is the prefix of the rooms' names.
 	RoomName string `json:"room_name,omitempty"`
 	Rooms    int    `json:"rooms,omitempty"`
 	// AtOnce is how many log in at a time, in Login, or join their rooms, in Idle; 0: as
@@ -123,7 +123,7 @@ func (p *Plan) HasRooms() bool {
 	return p.Scenario == Chat || p.Dialect != nil && (p.Scenario == Idle || p.Scenario == Login || p.Scenario == Storm)
 }
 
-// What is more than any machine bears, and would overflow something.
+// Values that no machine could handle and that would overflow.
 const (
 	maxConns    = 1 << 24
 	maxSize     = 1 << 30 // bytes
@@ -247,8 +247,8 @@ func (p *Plan) Members() int {
 	return p.Conns
 }
 
-// Shares divides the members among n workers, evenly but for two things: a
-// chat room stays whole, and the publishers of a fan-out are the first worker's.
+// Shares divides the members among n workers, evenly with two exceptions: a chat room stays
+// whole, and the publishers of a fan-out are the first worker's.
 func (p *Plan) Shares(n int) (shares []Share) {
 	unit := 1
 	if p.HasRooms() {

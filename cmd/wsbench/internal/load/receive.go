@@ -8,7 +8,7 @@ import (
 	"github.com/hawser-ws/hawser/frame"
 )
 
-// heard takes one part of what a foreign protocol says.
+// heard handles one part of a foreign protocol's output.
 func (s *Shard) heard(m *Member, op frame.Opcode, p []byte, now int64) {
 	d := s.plan.Dialect
 	step := dialect.Over
@@ -37,7 +37,7 @@ func (s *Shard) heard(m *Member, op frame.Opcode, p []byte, now int64) {
 		}
 	case dialect.Refused:
 		if m.state == opening {
-			m.Vars.Session = "" // next time it logs in anew
+			m.Vars.Session = "" // next time it logs in again
 		}
 		s.end("the server says %s", clip(part.Text))
 		s.tally.Refused++

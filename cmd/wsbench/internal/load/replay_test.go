@@ -80,7 +80,7 @@ func TestReplayUnanswered(t *testing.T) {
 	}
 	s.measure()
 	faults, _ := s.load.Finish(nil)
-	// The answer to q2, which has none in the recording, is taken for that to q1.
+	// The answer to q2, which has none in the recording, counts as the answer to q1.
 	if faults.Total() != 0 {
 		t.Errorf("faults: %v", faults)
 	}
@@ -96,7 +96,7 @@ func TestReplayUnanswered(t *testing.T) {
 	}
 }
 
-// What is due on a connection that broke is counted.
+// Due messages on a connection that broke are counted.
 func TestReplayBroken(t *testing.T) {
 	s, _ := replay(t, 1, 0)
 	s.connect()

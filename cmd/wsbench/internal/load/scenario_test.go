@@ -205,8 +205,8 @@ func TestCloseWhileConnecting(t *testing.T) {
 	}
 }
 
-// Whoever is refused tries again after 10, 20, 40 … ms, and comes back when there is
-// room.
+// A client that is refused tries again after 10, 20, 40 … ms, and comes back when
+// there is room.
 func TestRefusedConnectionsRest(t *testing.T) {
 	for name, plan := range map[string]Plan{
 		"storm":   {Scenario: Storm, Conns: 10, StormEvery: 400 * time.Millisecond, Duration: 300 * time.Millisecond},
@@ -259,7 +259,7 @@ func TestConnectAboveCapacity(t *testing.T) {
 	}
 }
 
-// What a publisher is sent of its own, though it was not to be, is unsolicited.
+// A publisher's own message, if it must not come back but does, is unsolicited.
 func TestOwnCopies(t *testing.T) {
 	s := simulate(t, Plan{Scenario: Fanout, Conns: 2, Publishers: 1, Rate: 100, Duration: time.Second}, 1)
 	s.deliver = func(from *Member, p []byte, arrive func(*Member, []byte)) {

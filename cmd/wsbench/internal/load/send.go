@@ -27,7 +27,7 @@ func (s *Shard) sendDue(now int64) {
 	}
 }
 
-// sendOne sends what the schedule has due. It returns false if the message could not be
+// sendOne sends the message that is due. It returns false if the message could not be
 // queued and is still due.
 func (s *Shard) sendOne(due, now int64) bool {
 	if c, ok := s.schedule.(*script); ok {
@@ -60,7 +60,7 @@ func (s *Shard) refill(m *Member, now int64) {
 	}
 	want := int32(s.plan.Inflight)
 	if s.plan.Cycles() {
-		// Churn: at most so many in all. A storm's survivor says one word.
+		// Churn: at most this many in all. A storm's survivor sends one message.
 		want = max(want, 1)
 		if s.plan.Scenario == Churn {
 			want = min(want, int32(s.plan.Messages)-int32(m.out.sent.Load()-m.began)+s.inflight(m))

@@ -30,10 +30,10 @@ type Shard struct {
 	started   bool
 	over      bool  // connections that open are closed again
 	begin     int64 // when the load began, warm-up included
-	from, to  int64 // what is measured: due from, before to
+	from, to  int64 // the measured part: due from, before to
 	schedule  Times
 	nextUp    int     // index into senders
-	backlog   []int64 // when connections were due that nobody was free for
+	backlog   []int64 // when connections were due that no member was free for
 	thinkers  thinkers
 	idle      []*Member
 	resting   []*Member // down because they were refused, until they try again
@@ -102,8 +102,8 @@ func (s *Shard) kick(now int64) {
 	}
 }
 
-// stop ends sending. What was due by now is sent, however late; what cannot be is
-// not forgotten.
+// stop ends sending. Messages that were due by now are sent, however late; those that
+// cannot be are counted.
 func (s *Shard) stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +210,7 @@ func (s *Shard) takeTurns() {
 	}
 }
 
-// Lag records that the loop ran so many nanoseconds after it was called.
+// Lag records how many nanoseconds after it was called the loop ran.
 func (s *Shard) Lag(ns int64) {
 	s.mu.Lock()
 	s.tally.Lag.Record(ns)

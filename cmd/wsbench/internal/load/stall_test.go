@@ -28,10 +28,11 @@ func near(t *testing.T, what string, got, want time.Duration) {
 	}
 }
 
-// A server that stalls for 100 ms in each second holds up a tenth of what is
-// due, for 0 to 100 ms, evenly. So nine tenths take the service time, and the
-// q'th part of all, q > 0.9, takes (q-0.9)/0.1 of 100 ms and the service time.
-// That is what the open loop must say, however the stall slowed things down.
+// A server that stalls for 100 ms in each second delays a tenth of the due
+// messages, for 0 to 100 ms, evenly. So nine tenths take the service time, and
+// the q'th part of all, q > 0.9, takes (q-0.9)/0.1 of 100 ms and the service
+// time. That is what the open loop must say, however the stall slowed things
+// down.
 func TestStallIsSeenByTheOpenLoop(t *testing.T) {
 	const service = 200 * time.Microsecond
 	s := simulate(t, Plan{Scenario: Echo, Conns: 10, Rate: 10_000, Warmup: time.Second, Duration: 10 * time.Second}, 2)
@@ -122,8 +123,8 @@ func TestAnswersGiveOccasionToSend(t *testing.T) {
 	}
 }
 
-// What is due when the run ends is sent, late as it is; what cannot be sent is
-// counted, not dropped.
+// Messages due when the run ends are sent, even if late; those that cannot be
+// sent are counted, not dropped.
 func TestWhatIsDueAtTheEnd(t *testing.T) {
 	for name, broken := range map[string]bool{"connected": false, "broken": true} {
 		t.Run(name, func(t *testing.T) {

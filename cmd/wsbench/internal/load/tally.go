@@ -89,7 +89,7 @@ type Faults struct {
 	Examples map[Fault][]string `json:"examples,omitempty"`
 }
 
-// maxExamples bounds what is named of each kind.
+// maxExamples bounds how many of each kind are named.
 const maxExamples = 5
 
 // note counts n messages and names them.

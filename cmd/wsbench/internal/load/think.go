@@ -53,7 +53,7 @@ func (s *Shard) wakeThinkers(now int64) {
 		m := heap.Pop(t).(thought).m
 		m.thinking--
 		if !s.running || now >= s.to || m.state != ready {
-			continue // when it is ready again it begins anew
+			continue // when it is ready again it starts over
 		}
 		if s.inflight(m) == 0 {
 			m.progress = now

@@ -1,5 +1,5 @@
 // Package plot draws line and bar charts as SVG that stands by itself: no
 // script, no font and no style from elsewhere, and right in light and dark.
 //
-// It knows nothing of what is drawn.
+// It knows nothing about what it draws.
 package plot

@@ -1,5 +1,5 @@
 // Package report shows results: as text for a terminal, and as one HTML page
 // that needs nothing else, with pictures of what happened.
 //
-// It decides nothing: what was wrong with a run stands in the result.
+// It decides nothing: the result says what was wrong with a run.
 package report

@@ -90,7 +90,7 @@ func Markdown(list []*trial.Comparison) string {
 	return b.String()
 }
 
-// star marks what the client limited.
+// star marks values that the client limited.
 const star = "\\*"
 
 // footnotes say how a table was made, and what speaks against it.

@@ -68,8 +68,8 @@ func parseCondition(text string) (c Condition, err error) {
 	return c, nil
 }
 
-// Holds reports whether the condition holds of a run, and what was found. Of
-// something that was not measured nothing holds.
+// Holds reports whether the condition holds for a run, and the value found. No
+// condition holds for a value that was not measured.
 func (c Condition) Holds(r *Result) (holds bool, found string) {
 	v := c.metric.Value(r)
 	switch {

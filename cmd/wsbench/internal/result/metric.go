@@ -34,7 +34,7 @@ const (
 // Value returns the metric of a run. NaN is one that the run has not measured.
 func (m Metric) Value(r *Result) float64 { return m.of(r) }
 
-// Trend is a set of durations, of which any quantile is a metric: p50, p99.9, max and mean
+// Trend is a set of durations; each quantile of it is a metric: p50, p99.9, max and mean
 // of the latency, last.p99 and so on of the others.
 type Trend struct {
 	Name  string // before the dot; empty: the latency

@@ -108,8 +108,8 @@ type Idle struct {
 	// of the connections; FromZero is all of its growth, divided.
 	PerConn  float64 `json:"rss_per_conn"`
 	FromZero float64 `json:"rss_per_conn_from_zero"`
-	// Joins is the growth of that memory by what came after the log-ins, where
-	// connections join rooms, divided.
+	// Joins is the growth of that memory after the log-ins, if connections join
+	// rooms, divided.
 	Joins float64 `json:"rss_per_conn_joins,omitempty"`
 	// Kernel is the growth of the kernel's memory, divided, for one end where
 	// both are on this machine.
@@ -117,7 +117,7 @@ type Idle struct {
 	BothEnds bool    `json:"both_ends_here"`
 }
 
-// Audit is what the client says of itself.
+// Audit is what the client says about itself.
 type Audit struct {
 	CPU        float64       `json:"cpu"`   // cores, of the busiest worker
 	Share      float64       `json:"share"` // of the cores it could use

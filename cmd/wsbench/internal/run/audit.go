@@ -10,7 +10,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 )
 
-// When the client is taken for what limited the run.
+// When the client counts as the limit of the run.
 const (
 	busyShare = 0.9                    // of the cores that its loops can use
 	maxLate   = time.Millisecond       // p99 of a sender's lateness, or
@@ -19,7 +19,7 @@ const (
 	lagShare  = 0.5                    // of the latency's p99
 )
 
-// When others are taken for a disturbance.
+// When other processes count as a disturbance.
 const (
 	maxSteal = 0.01 // of the machine's time
 	maxOther = 0.1  // of the machine's time, neither ours nor the server's

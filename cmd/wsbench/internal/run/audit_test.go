@@ -11,8 +11,8 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/result"
 )
 
-// measured is a run of ten seconds on four cores, of which the client's loops
-// can use two, after all samples are taken.
+// measured is a run of ten seconds on four cores, after all samples are taken.
+// The client's loops can use two of the cores.
 func measured(change func(r *running)) *running {
 	const seconds = 10
 	r := &running{

@@ -12,15 +12,15 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
-// finish stops the load and collects what is left.
+// finish stops the load and collects the remaining results.
 func (r *running) finish(ctx context.Context) error {
 	r.phase = Draining
 	r.o.notify(Progress{Phase: Draining, Ready: r.ready, Of: r.o.Plan.Members()})
 	return r.collect(ctx, false)
 }
 
-// collect asks for what is left: after the last answers, or, where the run is cut
-// short, at once.
+// collect asks for the remaining results: after the last answers or, if the run
+// is cut short, at once.
 func (r *running) collect(ctx context.Context, cut bool) error {
 	sent := map[uint32]uint32{}
 	var mu sync.Mutex

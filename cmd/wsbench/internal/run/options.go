@@ -16,7 +16,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
-// Options are a run and who does it.
+// Options are a run and its workers.
 type Options struct {
 	Plan     load.Plan
 	Target   drive.Target
@@ -82,7 +82,7 @@ type Progress struct {
 	Note        string           // something to say once, or ""
 }
 
-// CheckWorkers finds what so many workers cannot do.
+// CheckWorkers finds what the given number of workers cannot do.
 func (o *Options) CheckWorkers(n int) error {
 	if n > 1 && o.spread() && o.Plan.Inflight > 0 {
 		return fmt.Errorf("%s with --inflight is for one process: the next message is sent when all receivers have the last one, and each process knows only its own (--rate can be shared)", o.Plan.Scenario)
@@ -99,7 +99,7 @@ type crew struct {
 	workers []worker.Worker
 	names   []string
 	offsets []worker.Offset
-	watcher worker.Worker // who watches the server, or nil
+	watcher worker.Worker // the worker that watches the server, or nil
 }
 
 func (c *crew) close() {

@@ -11,7 +11,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/worker"
 )
 
-// connect makes the connections, in two stages where they are to be weighed.
+// connect makes the connections, in two stages if their memory is measured.
 func (r *running) connect(ctx context.Context) error {
 	if r.o.Plan.Scenario == load.Connect {
 		return nil
@@ -83,8 +83,8 @@ func (r *running) join(ctx context.Context, apart samples) error {
 	return err
 }
 
-// logins has everybody log in, which is what is measured. The accounts of those who
-// return are made before.
+// logins logs every member in, which is measured. The accounts of returning members are
+// made before.
 func (r *running) logins(ctx context.Context) error {
 	p := &r.o.Plan
 	r.began, r.phase = time.Now(), Connecting
@@ -181,7 +181,7 @@ func (r *running) hold(ctx context.Context) error {
 	}
 }
 
-// nobody explains why no connection came about.
+// nobody explains why no connection was made.
 func (r *running) nobody(ctx context.Context) error {
 	text := "none of the connections came about"
 	r.each(func(i int, w worker.Worker) error {

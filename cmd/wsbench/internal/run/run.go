@@ -49,8 +49,8 @@ type samples struct {
 	here   host.Own // this machine's
 }
 
-// TargetError is a run that came to nothing because of the server, not of those
-// who measure it.
+// TargetError is the error of a run that failed because of the server, not because of
+// the workers.
 type TargetError struct {
 	Reached bool // first connections had been made
 	Err     error
@@ -176,8 +176,8 @@ func (r *running) prepare(ctx context.Context) error {
 	return err
 }
 
-// sample asks everybody what has happened, and adds what they counted to a tally:
-// workers forget it.
+// sample asks all workers what has happened, and adds their counts to a tally:
+// workers forget them.
 func (r *running) sample(ctx context.Context, to *load.Tally) (s samples, err error) {
 	ctx, cancel := outlive(ctx, cutTime/2)
 	defer cancel()

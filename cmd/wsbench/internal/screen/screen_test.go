@@ -17,7 +17,7 @@ func measuring(done time.Duration) run.Progress {
 	return run.Progress{Phase: run.Measuring, Done: done, Total: 10 * time.Second, Ready: 10, Of: 10, Interval: v}
 }
 
-// Without a terminal: plain lines, not more than one in a second but for the last.
+// Without a terminal: plain lines, at most one per second except for the last.
 func TestPlain(t *testing.T) {
 	var b bytes.Buffer
 	s := New(&b, false)

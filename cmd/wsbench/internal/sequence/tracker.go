@@ -6,7 +6,7 @@ import "slices"
 type Verdict uint8
 
 const (
-	// InOrder: it is the next one, or the first behind a gap.
+	// InOrder: it is the next one, or the first after a gap.
 	InOrder Verdict = iota
 	// Late: it was missing, and comes after one with a higher number.
 	Late
@@ -14,8 +14,8 @@ const (
 	Doubled
 )
 
-// maxGaps bounds the memory for what is missing. A stream that loses more than
-// that in pieces forgets the oldest: they stay lost, even if they come.
+// maxGaps bounds the memory for missing messages. A stream with more gaps
+// forgets the oldest: they stay lost, even if they arrive.
 const maxGaps = 1024
 
 // Tracker follows one stream, whose numbers begin at 0. Its zero value is ready.

@@ -10,9 +10,9 @@ import (
 
 // Stamp says which message a payload is.
 type Stamp struct {
-	Stream uint32 // who sent it
+	Stream uint32 // the sender
 	Seq    uint32 // 0, 1, 2 … in its stream
-	Due    int64  // when it was to be sent, in nanoseconds of the monotonic clock
+	Due    int64  // when it was due, in nanoseconds of the monotonic clock
 }
 
 // A payload begins with a head of four words of 48 bits: a check of 64 bits, then the
@@ -41,7 +41,7 @@ type Options struct {
 	Binary bool // rather than text
 	Filler Filler
 	Seed   uint64 // decides on the filler
-	// Deflate says that somebody may compress them.
+	// Deflate says that the payloads may be compressed.
 	Deflate bool
 }
 

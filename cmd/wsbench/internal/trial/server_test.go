@@ -95,7 +95,8 @@ func TestServerEndsAtOnce(t *testing.T) {
 	ended(t, filepath.Join(dir, "child"))
 }
 
-// What has left the group is not waited for, though it holds the server's output.
+// A process that has left the group is not waited for, though it holds the
+// server's output.
 func TestServerLeavesAnother(t *testing.T) {
 	s, dir, err := launch(t, `setsid sh -c 'echo $$ > "$DIR/other"; exec sleep 60' & while ! test -s "$DIR/other"; do sleep 0.01; done; SERVE_FOR_TEST={port} exec "$SELF"`)
 	if err != nil {

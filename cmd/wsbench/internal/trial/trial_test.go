@@ -140,7 +140,7 @@ func TestSearch(t *testing.T) {
 	}
 }
 
-// What is missing in a round is said to be, once.
+// A value that is missing in a round is reported, once.
 func TestMissingMetrics(t *testing.T) {
 	for s, want := range map[load.Scenario]string{load.Echo: "no message was received in a round", load.Connect: "no handshake was done in a round"} {
 		m := &Measured{Values: map[string][]float64{}}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// What a command says in place of an agent stands in the error.
+// The error has the output of a command that is not an agent.
 func TestNoAgent(t *testing.T) {
 	for _, c := range []struct{ host, command, want string }{
 		{"there", "echo no such key for {host} >&2; exit 255", "agent there is gone: it ended, was interrupted, or its connection broke; it said: no such key for there"},

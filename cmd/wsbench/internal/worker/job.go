@@ -10,7 +10,7 @@ import (
 	"github.com/hawser-ws/hawser/cmd/wsbench/internal/load"
 )
 
-// Job is what a worker is to do.
+// Job is a worker's task.
 type Job struct {
 	Plan    load.Plan    `json:"plan"`
 	Target  drive.Target `json:"target"`
@@ -57,8 +57,8 @@ type Final struct {
 type Ending struct {
 	// Sent is how many messages the streams of all workers have.
 	Sent map[uint32]uint32 `json:"sent"`
-	// Cut ends a run at once, whatever the worker is doing: what is unanswered is
-	// not taken for lost.
+	// Cut ends a run at once, whatever the worker is doing: unanswered messages do not
+	// count as lost.
 	Cut bool `json:"cut,omitempty"`
 }
 
@@ -69,14 +69,14 @@ type Ending struct {
 type Worker interface {
 	// Clock is the worker's monotonic clock, in nanoseconds.
 	Clock(ctx context.Context) (int64, error)
-	// Fit is how many of so many connections the process can hold.
+	// Fit is how many of the given number of connections the process can hold.
 	Fit(ctx context.Context, conns int) (int, error)
 	// Prepare gives it a job.
 	Prepare(ctx context.Context, j Job) error
 	// Probe makes one connection and drops it: a first look at the target.
 	Probe(ctx context.Context) error
-	// Connect brings connections to a stage. It returns when all that are to be there
-	// are, or have failed.
+	// Connect brings connections to a stage. It returns when all of them have reached
+	// it, or failed.
 	Connect(ctx context.Context, r drive.Ramp) error
 	// Sample may be called at any time after Prepare, also during Connect.
 	Sample(ctx context.Context) (Sample, error)
@@ -188,8 +188,8 @@ func (w *Local) Stop(context.Context) (map[uint32]uint32, error) {
 	return e.Load.Sent(), nil
 }
 
-// Finish is Worker's. Of two calls at a time, of which one cuts the other short, both
-// come to the same.
+// Finish is Worker's. If one of two concurrent calls cuts the other short, both return
+// the same.
 func (w *Local) Finish(ctx context.Context, end Ending) (f Final, err error) {
 	e, _ := w.running()
 	if e == nil {

@@ -102,7 +102,7 @@ func TestStoppedChild(t *testing.T) {
 	}
 }
 
-// What a controller that is gone has asked for is not carried out to the end.
+// A call of a controller that is gone is not carried out to the end.
 func TestControllerGone(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0") // it accepts and says nothing
 	if err != nil {

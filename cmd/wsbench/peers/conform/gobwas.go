@@ -49,7 +49,7 @@ func echoGobwas(url string) error {
 	}
 	defer nc.Close()
 	var src io.Reader = nc
-	if br != nil { // it has what came with the answer
+	if br != nil { // it has the bytes that came with the answer
 		src = br
 	}
 	newGobwasEcho(nc, src, ws.StateClientSide, len(hs.Extensions) > 0).run()
@@ -136,7 +136,8 @@ func (e *gobwasEcho) write(op ws.OpCode, p []byte, compressed bool) error {
 	return errors.Join(err, e.w.Flush())
 }
 
-// fail sends the code of a violation and ends, without a reset of what was sent.
+// fail sends the code of a violation and ends, without a reset that would discard
+// it.
 func (e *gobwasEcho) fail(err error) {
 	code := ws.StatusCode(0)
 	switch {

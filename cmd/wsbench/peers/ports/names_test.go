@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// The pages for those who come from another library name everything that it exports.
+// The pages for users of another library name everything that it exports.
 func TestPagesNameEveryCall(t *testing.T) {
 	for page, packages := range map[string][]string{
 		"COMING_FROM_GORILLA.md": {"github.com/gorilla/websocket"},
@@ -40,7 +40,7 @@ func TestPagesNameEveryCall(t *testing.T) {
 }
 
 // exported returns what a package exports: constants, variables, functions, types, fields, and
-// methods but Error and String.
+// methods except Error and String.
 func exported(t *testing.T, path string) (names []string) {
 	t.Helper()
 	p, err := build.Import(path, ".", 0)

@@ -54,7 +54,8 @@ func streamGorilla(w http.ResponseWriter, r *http.Request) {
 	c.ReadMessage()
 }
 
-// A streaming client sends size bytes and counts what comes back meanwhile.
+// A streaming client sends size bytes and counts the bytes that come back
+// meanwhile.
 func countHawser(ctx context.Context, url string, src io.Reader, size int64) (int64, error) {
 	c, err := hawser.Dial(ctx, url, &hawser.DialOptions{Stream: true})
 	if err != nil {

@@ -2,9 +2,9 @@ package main
 
 import "sync"
 
-// hub is who is connected to /fanout, for the libraries whose examples keep a
+// hub holds the connections to /fanout, for the libraries whose examples keep a
 // queue and a writing goroutine for each connection. M is a message as the
-// library wants it prepared.
+// library prepares it.
 type hub[M any] struct {
 	mu      sync.Mutex
 	members map[chan M]struct{} // Guarded by mu.
@@ -37,7 +37,7 @@ func (h *hub[M]) join(write func(M) error) (leave func()) {
 	}
 }
 
-// send waits where a queue is full: none of the messages is to be lost.
+// send waits if a queue is full: no message may be lost.
 func (h *hub[M]) send(m M) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
