@@ -60,7 +60,7 @@ func (f *fields) refuse(fail *Failure) {
 // take records one member of the message. Unknown members are ignored.
 func (f *fields) take(name, value []byte) *Failure {
 	if bytes.IndexByte(name, '\\') >= 0 {
-		name = []byte(unquote([]byte(`"` + string(name) + `"`)))
+		name = []byte(nameOf(name))
 	}
 	for i, known := range fieldNames {
 		if string(name) == known {

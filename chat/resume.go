@@ -1,6 +1,9 @@
 package chat
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+)
 
 // maxPositions is the maximum number of conversations that a client may name in auth.
 const maxPositions = 1000
@@ -21,7 +24,7 @@ func (f *fields) resume() *resumeFields {
 	r := new(resumeFields)
 	inner := fields{limits: f.limits}
 	var positions []byte
-	fail := scanObject(f.raw[fieldResume], func(name, value []byte) *Failure {
+	fail := scanMembers(f.raw[fieldResume], func(name, value []byte) *Failure {
 		switch string(name) {
 		case "positions":
 			if positions != nil {
@@ -51,9 +54,9 @@ func (r *resumeFields) readPositions(text []byte) *Failure {
 	if k := kindOf(text); k != kindObject {
 		return wrongPositions("positions is " + k.String() + ", not an object")
 	}
-	seen := make(map[string]bool)
-	return scanObject(text, func(name, value []byte) *Failure {
-		receiver := unquote([]byte(`"` + string(name) + `"`))
+	seen := make(map[string]bool, min(bytes.Count(text, []byte{','})+1, 64))
+	return scanMembers(text, func(name, value []byte) *Failure {
+		receiver := nameOf(name)
 		switch {
 		case !ValidRoom(receiver) && !ValidUserID(receiver):
 			return wrongPositions(fmt.Sprintf("positions: %.64q is neither a room nor a user_id", receiver))

@@ -26,6 +26,12 @@ func scanObject(text []byte, member func(name, value []byte) *Failure) *Failure 
 	if !json.Valid(text) {
 		return notJSON(syntaxError(text))
 	}
+	return scanMembers(text, member)
+}
+
+// scanMembers is scanObject for text whose syntax is known to be valid, as that of a value is
+// in text that scanObject has checked.
+func scanMembers(text []byte, member func(name, value []byte) *Failure) *Failure {
 	s := scanner{text: text}
 	s.space()
 	if text[s.pos] != '{' {
@@ -166,6 +172,14 @@ func unquote(value []byte) string {
 		panic("chat: internal error: a checked string does not parse: " + err.Error())
 	}
 	return s
+}
+
+// nameOf returns a member's name, which is given without its quotes.
+func nameOf(name []byte) string {
+	if bytes.IndexByte(name, '\\') < 0 {
+		return string(name)
+	}
+	return unquote([]byte(`"` + string(name) + `"`))
 }
 
 // kind is the JSON kind of a value.
