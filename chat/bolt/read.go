@@ -41,9 +41,14 @@ func (s *Store) view(ctx context.Context, name chat.Conversation, read func(*rea
 }
 
 // begin begins a read transaction. That waits while the file is mapped anew, which itself
-// waits for every reader, and so it can take as long as a backup does.
+// waits for every reader, and so it can take as long as a backup does. Only a transaction that
+// writes has the file mapped anew: while there is none, nothing is waited for.
 func (s *Store) begin(ctx context.Context) (tx *bbolt.Tx, err error) {
-	if ctx.Done() == nil {
+	free := s.writing.TryRLock()
+	if free {
+		defer s.writing.RUnlock()
+	}
+	if free || ctx.Done() == nil {
 		err = s.guard(func() (err error) { tx, err = s.db.Begin(false); return err })
 		return tx, err
 	}

@@ -86,7 +86,9 @@ type Store struct {
 
 	broken atomic.Pointer[error] // why the store is closed for writing; nil while it is not
 
-	writing sync.Mutex // held while a transaction writes, and while the store is frozen
+	// Held while a transaction writes, and while the store is frozen; for reading, while a
+	// transaction that reads begins.
+	writing sync.RWMutex
 
 	inherited  atomic.Bool    // another process has the file; Start was not called
 	inheriting sync.WaitGroup // reads sessions and bans
