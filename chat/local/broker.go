@@ -87,7 +87,10 @@ func (b *Broker) Renamed(u chat.User) {
 func (b *Broker) Here(room string, ev chat.PresenceEvent) {
 	b.delivering.RLock()
 	defer b.delivering.RUnlock()
-	for _, n := range b.interested(chat.RoomConversation(room)) {
+	b.mu.RLock()
+	nodes := b.subscribed[chat.RoomConversation(room)]
+	b.mu.RUnlock()
+	for _, n := range nodes {
 		n.r.Here(room, ev)
 	}
 }

@@ -97,7 +97,7 @@ func (p *Presence) Disconnect(userID string) {
 	}
 	delete(p.people, userID)
 	for len(one.in) > 0 {
-		p.remove(one, one.in[len(one.in)-1])
+		p.remove(one, len(one.in)-1)
 	}
 }
 
@@ -128,15 +128,18 @@ func (p *Presence) Enter(name, userID string) {
 func (p *Presence) Leave(name, userID string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	one, r := p.people[userID], p.rooms[name]
-	if one != nil && r != nil && slices.Contains(one.in, r) {
-		p.remove(one, r)
+	one := p.people[userID]
+	if one == nil {
+		return
+	}
+	if i := slices.IndexFunc(one.in, func(r *room) bool { return r.name == name }); i >= 0 {
+		p.remove(one, i)
 	}
 }
 
-// remove removes one of a user's connections from a room. Called with mu held.
-func (p *Presence) remove(one *person, r *room) {
-	i := slices.Index(one.in, r)
+// remove removes one of a user's connections from a room: that of one.in[i]. Called with mu held.
+func (p *Presence) remove(one *person, i int) {
+	r := one.in[i]
 	last := len(one.in) - 1
 	one.in[i], one.in[last] = one.in[last], nil
 	if one.in = one.in[:last]; last == 0 {
