@@ -266,7 +266,8 @@ func (h *Hub) enter(c *Connection, p *person, u User, renamed int, op *Operation
 	if w.resumed && !op.auth.chosen {
 		c.features = featuresNamed(w.session.Features)
 	}
-	c.socket.SendPrepared(text(h.appendAuthOK(nil, c, c.User(), op, w)))
+	h.scratch = h.appendAuthOK(h.scratch[:0], c, c.User(), op, w)
+	c.socket.SendPrepared(text(h.scratch)) // a copy
 	if w.session.Expires > 0 {
 		h.expiries.add(c, w.session.Expires)
 	}

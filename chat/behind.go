@@ -10,6 +10,7 @@ import (
 // behind is a conversation of which a client has a part that ends elsewhere than what this
 // node has delivered. The connection does not hear the conversation as the others do:
 //
+//	(entering a room)  the client has all of it: live at once
 //	keeping --goLive, reload--> (live)  live changes are kept until the client has what is before them
 //	        --the client has more than this node has delivered--> ahead
 //	ahead   --a change after that, or another history--> (live)
@@ -29,6 +30,7 @@ type behind struct {
 	last   Tail   // the same, where it is ahead
 	room   *room  // nil: a private conversation, or a room that the connection is not in
 	begun  bool   // held was found in the history
+	live   bool   // nothing was missed when the connection entered the room
 	stale  bool   // until must be read again
 	missed int    // changes until then that catchUp.missed does not count yet
 	until  Tail   // what has to be read at least; of a room, from where changes are kept
@@ -46,6 +48,11 @@ type keptChange struct {
 	epoch   string
 	number  uint64
 	message *wsproto.Prepared
+}
+
+// holds reports whether the client has everything up to the end of the conversation.
+func (b *behind) holds(end *Tail) bool {
+	return b.valid && b.epoch == end.Epoch && b.at == end.Change && (b.at == 0 || b.held.tag == end.Tag)
 }
 
 // maxKeptBytes bounds what is kept of a conversation for one connection.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ import (
 
 const (
 	catchUpReads  = 64        // times that the engine is asked in a step
+	loginReads    = 4         // the same in a step that is part of the log-in
 	catchUpBytes  = 256 << 10 // maximum size of the messages in an answer, but one always fits
 	catchUpBuffer = 256 << 10 // bytes that may wait to be written when the next page is read
 
@@ -44,7 +46,7 @@ type catchUp struct {
 
 	// Of the current step.
 	sent  int // bytes
-	reads int
+	reads int // times that the engine may still be asked
 }
 
 // newCatchUp registers what the client of auth holds of the private conversations of its user:
@@ -56,8 +58,11 @@ func newCatchUp(h *Hub, c *Connection, op *Operation, w *welcome) *catchUp {
 	}
 	u.talks = newTalkList(w.session.UserID, u.resume)
 	c.listing = u.talks // nobody knows the connection yet
-	for _, held := range u.resume.held {
-		b := &behind{c: c, receiver: strings.Clone(held.receiver), index: -1}
+	all := make([]behind, len(u.resume.held))
+	u.behind = make([]*behind, 0, len(all))
+	for i, held := range u.resume.held {
+		b := &all[i]
+		*b = behind{c: c, receiver: held.receiver, index: -1}
 		b.held, b.valid = parsePosition(held.position)
 		b.epoch, b.at = b.held.epoch, b.held.change
 		if strings.HasPrefix(b.receiver, userPrefix) {
@@ -98,7 +103,8 @@ func (u *catchUp) begin(ctx context.Context) {
 		return
 	}
 	u.op.begun = time.Now() // what auth has waited for is not the rooms' fault
-	u.hub.subscribeAll(u.c, u.op, rooms, u.enterRoom, func(fail *Failure) {
+	u.hub.subscribeAll(u.c, u.op, rooms, u.enterRoom, func(fail *Failure, atOnce bool) {
+		u.behind = slices.DeleteFunc(u.behind, func(b *behind) bool { return b.live })
 		switch {
 		case fail != nil && u.resume != nil:
 			u.fail(fail)
@@ -106,7 +112,11 @@ func (u *catchUp) begin(ctx context.Context) {
 			u.c.mu.Lock()
 			u.c.catching = u
 			u.c.mu.Unlock()
-			u.goOn()
+			if atOnce && len(u.behind) == 0 {
+				u.first()
+			} else {
+				u.goOn()
+			}
 		default:
 			if fail != nil {
 				u.c.retryMembership("")
@@ -124,12 +134,17 @@ func (u *catchUp) enterRoom(s *shard, r *room) {
 		return
 	}
 	for _, b := range u.behind {
-		if b.receiver == r.name {
-			b.room, b.until = r, r.tail
-			s.watch(u.c, r)
-			s.register(b)
+		if b.receiver != r.name {
+			continue
+		}
+		b.room, b.until = r, r.tail
+		if b.live = b.holds(&r.tail); b.live {
+			s.add(u.c, r)
 			return
 		}
+		s.watch(u.c, r)
+		s.register(b)
+		return
 	}
 	s.add(u.c, r)
 	u.c.send(u.hub.resumeAnswer("new", r.name, &r.tail))
@@ -160,7 +175,7 @@ func (u *catchUp) send(p []byte) {
 var opCatchUp = definition{name: "resume", internal: true, needsConnection: true, pool: poolResumes}
 
 func init() {
-	opCatchUp.run = func(ctx context.Context, _ *Hub, _ Actor, op *Operation) { op.catchUp.step(ctx) }
+	opCatchUp.run = func(ctx context.Context, _ *Hub, _ Actor, op *Operation) { op.catchUp.step(ctx, catchUpReads) }
 }
 
 // goOn has the next step done, when most of what was sent is written.
@@ -225,9 +240,18 @@ func (u *catchUp) end() {
 	u.c.finished()
 }
 
-// step sends a part of what was missed.
-func (u *catchUp) step(ctx context.Context) {
-	u.reads = 0
+// first does the first step of a client that has missed nothing in its rooms, in the pool of
+// log-ins. Usually it is the last one, too. It asks the engine little, because further log-ins
+// wait for it.
+func (u *catchUp) first() {
+	ctx, cancel := context.WithTimeout(context.Background(), u.hub.cfg.OperationTimeout)
+	defer cancel()
+	u.step(ctx, loginReads)
+}
+
+// step sends a part of what was missed, and asks the engine for it a number of times at most.
+func (u *catchUp) step(ctx context.Context, reads int) {
+	u.reads = reads
 	if err := u.advance(ctx); err != nil {
 		u.fail(u.hub.engineFailed(err))
 		return
@@ -245,7 +269,7 @@ func (u *catchUp) step(ctx context.Context) {
 
 // advance sends what there is, until it has read or sent enough.
 func (u *catchUp) advance(ctx context.Context) error {
-	for u.reads < catchUpReads && u.sent < catchUpBuffer && !u.c.ended() {
+	for u.reads > 0 && u.sent < catchUpBuffer && !u.c.ended() {
 		switch {
 		case u.talks != nil:
 			if err := u.listNewTalks(ctx); err != nil {
@@ -267,6 +291,6 @@ func (u *catchUp) advance(ctx context.Context) error {
 }
 
 func (u *catchUp) tail(ctx context.Context, c Conversation) (Tail, error) {
-	u.reads++
+	u.reads--
 	return u.hub.engine.Log.Tail(ctx, c)
 }

@@ -56,7 +56,7 @@ func (u *catchUp) canFollow(ctx context.Context, b *behind) (bool, error) {
 		b.stale = false
 		return true, nil
 	}
-	if b.at == end.Change && (b.at == 0 || b.held.tag == end.Tag) {
+	if b.holds(&end) {
 		b.begun, b.last = true, end
 	} else if b.at == end.Change {
 		return false, nil
@@ -71,7 +71,7 @@ func (u *catchUp) page(ctx context.Context, b *behind) (over bool, err error) {
 	if !b.begun && after > 0 {
 		after--
 	}
-	u.reads++
+	u.reads--
 	changes, _, err := u.hub.engine.Log.Changes(ctx, b.in, after, u.hub.cfg.Pages.ResumePage)
 	if err != nil {
 		return false, err

@@ -110,6 +110,7 @@ type Hub struct {
 	connections map[*Connection]struct{}     // every open one, authenticated or not
 	addresses   map[netip.Prefix]*Connection // the first of those from an address (AddressSubject); Connection.near has the others
 	people      map[string]*person           // by user id: the users who are connected here
+	scratch     []byte                       // in which auth_ok is encoded
 }
 
 // person is a user with a connection here, or with a log-in in progress.

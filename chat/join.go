@@ -63,7 +63,7 @@ func (h *Hub) join(ctx context.Context, c *Connection, op *Operation, acknowledg
 		}
 		s.add(c, r)
 	}
-	h.subscribeAll(c, op, []string{name}, ready, func(fail *Failure) {
+	h.subscribeAll(c, op, []string{name}, ready, func(fail *Failure, _ bool) {
 		switch {
 		case fail != nil && changed: // what is refused has no effect
 			ctx, cancel := context.WithTimeout(context.Background(), h.cfg.OperationTimeout)
@@ -84,7 +84,10 @@ func (h *Hub) roomAnswer(op *Operation, t *Tail) []byte {
 
 // subscribing is a connection's entering of several rooms at once.
 type subscribing struct {
-	then func(*Failure)
+	// Immutable.
+	c     *Connection
+	ready func(*shard, *room) // called with shard.mu held when this node is subscribed to a room
+	then  func(fail *Failure, atOnce bool)
 
 	mu sync.Mutex
 	// Guarded by mu.
@@ -93,8 +96,15 @@ type subscribing struct {
 	fail  *Failure
 }
 
-// done notes that a room was entered, or that this failed.
-func (all *subscribing) done(c *Connection, r *room, fail *Failure) {
+// subscribed is called after ready, without shard.mu.
+func (all *subscribing) subscribed(r *room) {
+	all.c.hub.node.Enter(r.name, all.c.person.id)
+	all.done(r, nil)
+}
+
+// done notes that a room was entered, or that this failed, or with neither that all were asked
+// for.
+func (all *subscribing) done(r *room, fail *Failure) {
 	all.mu.Lock()
 	if r != nil {
 		all.rooms = append(all.rooms, r)
@@ -106,8 +116,8 @@ func (all *subscribing) done(c *Connection, r *room, fail *Failure) {
 	last := all.left == 0
 	all.mu.Unlock()
 	if last {
-		c.rooms = append(c.rooms, all.rooms...)
-		all.then(all.fail)
+		all.c.rooms = append(all.c.rooms, all.rooms...)
+		all.then(all.fail, r == nil && fail == nil)
 	}
 }
 

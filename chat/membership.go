@@ -109,7 +109,7 @@ func runMembership(ctx context.Context, h *Hub, a Actor, op *Operation) {
 		h.dropRoom(c, room)
 	}
 	joined = slices.DeleteFunc(joined, func(room string) bool { return c.in(room) != nil || slices.Contains(c.muted, room) })
-	h.subscribeAll(c, op, joined, c.announceRoom, func(fail *Failure) {
+	h.subscribeAll(c, op, joined, c.announceRoom, func(fail *Failure, _ bool) {
 		if fail != nil {
 			c.retryMembership("")
 		}
@@ -192,25 +192,13 @@ func (c *Connection) unmute(room string) {
 }
 
 // subscribeAll has this node subscribe to rooms, calls ready for each, and then calls then,
-// with the last failure if there was any. It does not block, but then may be called before it
-// returns.
-func (h *Hub) subscribeAll(c *Connection, op *Operation, rooms []string, ready func(*shard, *room), then func(*Failure)) {
-	all := &subscribing{left: len(rooms) + 1, then: then}
+// with the last failure if there was any. It does not block. atOnce says that this node was
+// subscribed to all of them: then is called before subscribeAll returns, and may block as the
+// caller may.
+func (h *Hub) subscribeAll(c *Connection, op *Operation, rooms []string, ready func(*shard, *room), then func(fail *Failure, atOnce bool)) {
+	all := &subscribing{c: c, ready: ready, then: then, left: len(rooms) + 1, rooms: make([]*room, 0, len(rooms))}
 	for _, name := range rooms {
-		var entered *room
-		h.shard(RoomConversation(name)).subscribed(name, waiter{
-			deadline: h.deadline(op),
-			ready: func(s *shard, r *room) {
-				ready(s, r)
-				entered = r
-			},
-			then: func(fail *Failure) {
-				if fail == nil {
-					h.node.Enter(name, c.person.id)
-				}
-				all.done(c, entered, fail)
-			},
-		})
+		h.shard(RoomConversation(name)).subscribed(name, waiter{h.deadline(op), all})
 	}
-	all.done(c, nil, nil)
+	all.done(nil, nil)
 }

@@ -64,8 +64,8 @@ func (u *catchUp) listNewTalks(ctx context.Context) error {
 	if l.listed {
 		return u.listMissed(ctx)
 	}
-	u.reads++
-	talks, more, err := u.hub.engine.Directory.Talks(ctx, me, l.since, l.after, catchUpReads)
+	u.reads--
+	talks, more, err := u.hub.engine.Directory.Talks(ctx, me, l.since, l.after, max(u.reads, 1))
 	if err != nil {
 		return err
 	}

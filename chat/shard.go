@@ -59,15 +59,14 @@ func newShard(h *Hub) *shard {
 	return s
 }
 
-// waiter waits for the subscription to a room.
+// waiter is a connection that waits for the subscription to a room.
 type waiter struct {
 	deadline time.Time
-	ready    func(*shard, *room) // called with mu held when this node is subscribed to it
-	then     func(*Failure)      // called after that, or with the failure if it fails; without mu
+	all      *subscribing
 }
 
-// subscribed calls a waiter's functions when this node is subscribed to a room: at once, or
-// when the engine has answered. It does not block.
+// subscribed tells a waiter when this node is subscribed to a room: at once, or when the engine
+// has answered. It does not block.
 func (s *shard) subscribed(name string, w waiter) {
 	s.mu.Lock()
 	r := s.rooms[name]
@@ -85,9 +84,9 @@ func (s *shard) subscribed(name string, w waiter) {
 		r.waiters = append(r.waiters, w)
 		s.mu.Unlock()
 	default:
-		w.ready(s, r)
+		w.all.ready(s, r)
 		s.mu.Unlock()
-		w.then(nil)
+		w.all.subscribed(r)
 	}
 }
 
@@ -113,7 +112,11 @@ func (s *shard) subscribe(r *room) {
 		left := len(r.waiters)
 		s.mu.Unlock()
 		for _, w := range told {
-			w.then(fail)
+			if fail == nil {
+				w.all.subscribed(r)
+			} else {
+				w.all.done(nil, fail)
+			}
 		}
 		if left == 0 {
 			return
@@ -136,7 +139,7 @@ func (s *shard) begin(r *room, tail Tail) (told []waiter) {
 	}
 	told, r.pending, r.waiters = r.waiters, nil, nil
 	for _, w := range told {
-		w.ready(s, r)
+		w.all.ready(s, r)
 	}
 	s.forget(r)
 	return told
