@@ -189,10 +189,16 @@ func TestUpgradeFails(t *testing.T) {
 	r.assertWhole()
 }
 
-// There has to be a server, and one with a store of its own.
+// There has to be a server, and one with a data folder, or the command does not find it.
 func TestUpgradeNothing(t *testing.T) {
 	out, err := exec.Command(program, "upgrade", "--data", t.TempDir()).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "no server runs on") {
+		t.Errorf("%v, %q", err, out)
+	}
+	t.Setenv("HAWSER_REDIS", "redis://127.0.0.1")
+	t.Setenv("HAWSER_TOKEN_KEY_FILE", "key")
+	out, err = exec.Command(program, "upgrade").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "send SIGUSR2 to its process") {
 		t.Errorf("%v, %q", err, out)
 	}
 }
