@@ -148,7 +148,7 @@ func (t takeover) Inherit(_ []byte, files []*os.File) error {
 	return t.Store.Inherit(files[0])
 }
 
-// Ready implements chat.Takeover. The lock of the file says that nobody else has the store.
+// Ready implements chat.Takeover. The lock of the file says that no other process has the store.
 func (t takeover) Ready(context.Context) error { return nil }
 
 // Rejoin implements chat.Takeover.

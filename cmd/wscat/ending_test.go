@@ -108,7 +108,7 @@ func TestPeerFails(t *testing.T) {
 				t.Fatal(err)
 			}
 			url := script(t, func(p *peer) {
-				// What is not read any more does not cost the peer the Close.
+				// Unread input does not cost the peer the Close.
 				p.raw(append(wire, make([]byte, 1<<20)...))
 				if got := p.next(); !strings.HasPrefix(got, "close "+c.sent) {
 					t.Errorf("peer received %s; want close %s", got, c.sent)

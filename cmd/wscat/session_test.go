@@ -52,7 +52,7 @@ func TestBinary(t *testing.T) {
 	}
 }
 
-// What arrives behind the end of the input is still printed.
+// Messages that arrive after the end of the input are still printed.
 func TestAfterInput(t *testing.T) {
 	url := script(t, func(p *peer) {
 		p.expect(`text "a"`, `close 1000 ""`)

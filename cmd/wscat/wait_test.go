@@ -179,7 +179,7 @@ func TestWaitDefault(t *testing.T) {
 	}
 }
 
-// stalled is an output that nobody reads: writing to it begins, and does not end.
+// stalled is an output without a reader: a write to it begins, and does not end.
 type stalled struct {
 	began, end chan struct{}
 	once       *sync.Once
@@ -191,7 +191,7 @@ func (w stalled) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// An interrupt ends the program also where nobody reads what it prints.
+// An interrupt ends the program even if its output is not read.
 func TestStalledOutput(t *testing.T) {
 	for _, args := range [][]string{{}, {"--hex"}} {
 		url := serve(t, server.Config{Handler: funcs{open: func(c server.LoopConn) { c.Send(frame.Text, []byte("hello")) }}})

@@ -56,7 +56,7 @@ func playHTTP2(ctx context.Context, url string) {
 // takes the fields out that make them malformed.
 var passedOver = []string{"T9.9", "T9.10", "T9.11"}
 
-// A client's end of a stream may be NON-STRICT: package handshake cancels the request behind
+// A client's end of a stream may be NON-STRICT: package handshake cancels the request after
 // END_STREAM, and the transport may be faster with the one than with the other.
 func TestConformanceOfHTTP2Client(t *testing.T) {
 	if testing.Short() {

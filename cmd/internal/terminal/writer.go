@@ -68,7 +68,7 @@ func (t *Writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// kept is how long the sequence is that p begins with, if it is to be kept.
+// kept is the length of the sequence at the beginning of p, if it must be kept.
 func (t *Writer) kept(p []byte) int {
 	for _, k := range t.keep {
 		if bytes.HasPrefix(p, k) {

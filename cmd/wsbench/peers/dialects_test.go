@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// wsbench speaks other protocols with servers that nobody here wrote: nothing is
-// lost and everything is understood, through pings of the protocol's own.
+// wsbench speaks other protocols with servers of other projects: nothing is lost
+// and everything is understood, through pings of the protocol's own.
 func TestDialects(t *testing.T) {
 	dir := t.TempDir()
 	build := func(name, from, pkg string) string {

@@ -50,7 +50,7 @@ func TestTailScale(t *testing.T) {
 	}
 }
 
-// What is drawn is XML, whatever the names and values are.
+// The output is XML, whatever the names and values are.
 func TestSVGIsXML(t *testing.T) {
 	for _, svg := range []string{
 		(&Chart{Title: `a < b & "c"`, XFormat: Seconds, YFormat: Count, Series: []Series{

@@ -78,7 +78,7 @@ func TestTrackerAgainstSet(t *testing.T) {
 	}
 }
 
-// What is forgotten stays counted.
+// Forgotten messages stay counted.
 func TestTrackerForgets(t *testing.T) {
 	var tr Tracker
 	const n = 2 * maxGaps

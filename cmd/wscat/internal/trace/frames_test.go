@@ -19,7 +19,7 @@ func unhex(t testing.TB, s string) []byte {
 	return b
 }
 
-// transcripts are streams and what is to be read of them, to their end.
+// transcripts are streams, and what must be read from them, to their end.
 var transcripts = []struct{ name, wire, want string }{
 	{"nothing", "", ""},
 	{
@@ -107,7 +107,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// What is no frame is shown once; nothing can be found behind it.
+// Bytes that are no frame are shown once; nothing after them can be parsed.
 func TestNotAFrame(t *testing.T) {
 	f := NewFrames(">", 16)
 	got := f.Append(nil, unhex(t, "89 00 83 00 81 01 61"))

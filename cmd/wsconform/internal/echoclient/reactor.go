@@ -17,7 +17,7 @@ type reactor struct{ *server.Server }
 func newReactor() (*reactor, error) {
 	r := &reactor{}
 	var err error
-	// A tester may take its time, in reading as in writing.
+	// A tester may be slow, both in reading and in writing.
 	r.Server, err = server.New(server.Config{
 		Handler: r, MaxMessage: 64 << 20, MaxFragments: server.Off, MaxControlRate: server.Off, WriteQueue: server.Off, CompressFrom: 1,
 		PingInterval: server.Off, WriteTimeout: server.Off, AssemblyTimeout: server.Off,
