@@ -18,7 +18,6 @@ import (
 type returner struct {
 	conn                    *chat.Connection
 	session, key, positions string
-	rooms                   int
 
 	mu     sync.Mutex
 	joined []string // positions, as members of a JSON object
