@@ -51,6 +51,8 @@ type broker struct {
 	nodes    []*node // replaced, never modified
 	registry registry
 	burying  map[string]bool
+	removing int    // nodes here that were thought dead, while what they had is being removed
+	gapped   bool   // gap was called while the gate was shut
 	control  string // the last entry of the control stream that was read
 
 	controlOrigin string // the entry with which that stream began, if that is known
@@ -275,14 +277,32 @@ func (b *broker) enoughAgain() {
 // gap is called when messages may not have been heard since then: everything is looked at.
 func (b *broker) gap(since time.Time) {
 	b.cfg.begun.Add(1)
-	if !b.gate.try() {
-		return // the same
+	for !b.gate.try() {
+		b.mu.Lock()
+		b.gapped = true
+		b.mu.Unlock()
+		if b.gate.isShut() {
+			return // openGate heeds it
+		}
 	}
 	defer b.gate.leave()
 	for _, n := range b.all() {
 		n.roster.tellRecent()
 		b.lookAround(n, since, false)
 	}
+}
+
+// openGate opens the gate of a node. once is for lookAround: false if Redis may have lost something meanwhile.
+func (b *broker) openGate(n *node) (once bool) {
+	b.gate.open()
+	b.mu.Lock()
+	gapped := b.gapped
+	b.gapped = false
+	b.mu.Unlock()
+	if gapped {
+		n.roster.tellRecent()
+	}
+	return !gapped
 }
 
 // lookAround has everything looked at that a node may not have heard since then; see findMoves. Called inside of the

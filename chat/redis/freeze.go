@@ -37,6 +37,7 @@ type takeover struct{ *Engine }
 var (
 	errNodes   = errors.New("chat/redis: an engine with several nodes, or none, cannot be handed over")
 	errRemoval = errors.New("chat/redis: another node has died, and what it had is being removed: try again")
+	errRevived = errors.New("chat/redis: this node was thought dead, and what it had under its earlier id is being removed: try again")
 )
 
 // Freeze implements chat.Takeover.
@@ -53,24 +54,35 @@ func (t takeover) Freeze(ctx context.Context) error {
 	if err := t.finish(ctx); err != nil {
 		return fmt.Errorf("chat/redis: freeze: %w", err)
 	}
-	deaf := b.listener.sure()
+	t.frozen.deaf = b.listener.sure()
+	err := t.stop(ctx, n)
+	if err != nil {
+		t.Thaw() // what was not heard meanwhile is looked at
+	}
+	return err
+}
+
+// stop shuts the gate, and returns when nothing is under way.
+func (t takeover) stop(ctx context.Context, n *node) error {
+	b := t.broker
 	if err := b.gate.close(ctx); err != nil {
 		return fmt.Errorf("chat/redis: freeze: %w", err)
 	}
-	err := n.bell.Freeze(ctx)
-	if err == nil {
-		err = b.bellsRung(ctx)
+	if err := n.bell.Freeze(ctx); err != nil {
+		return err
+	}
+	if err := b.bellsRung(ctx); err != nil {
+		return err
 	}
 	b.mu.Lock()
-	if err == nil && len(b.registry.hidden) > 0 {
-		err = errRemoval
+	defer b.mu.Unlock()
+	switch {
+	case len(b.registry.hidden) > 0:
+		return errRemoval
+	case b.removing > 0:
+		return errRevived
 	}
-	b.mu.Unlock()
-	t.frozen.deaf = deaf
-	if err != nil {
-		t.Thaw()
-	}
-	return err
+	return nil
 }
 
 // finish sends a heartbeat, and tells Redis what it must be told. Little of that is left to do when the gate
@@ -128,14 +140,14 @@ func (t takeover) Thaw() error {
 	n := t.broker.all()[0]
 	b := t.broker
 	n.bell.Thaw() // first: what is heard and noted must be told
-	b.gate.open()
+	once := b.openGate(n)
 	select {
 	case b.beatNow <- struct{}{}:
 	default:
 	}
 	if b.gate.try() {
 		defer b.gate.leave()
-		b.lookAround(n, t.frozen.deaf, true)
+		b.lookAround(n, t.frozen.deaf, once)
 	}
 	return nil
 }

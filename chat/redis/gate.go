@@ -70,7 +70,8 @@ func (g *gate) leave() {
 	g.inside--
 }
 
-// close shuts the gate, and returns when nothing is inside. If ctx ends first, the gate opens again.
+// close shuts the gate, and returns when nothing is inside. If ctx ends first, it returns an error, and the gate
+// stays shut: what was turned away meanwhile must be looked at when it opens.
 func (g *gate) close(ctx context.Context) error {
 	g.mu.Lock()
 	if g.shut == nil {
@@ -89,7 +90,6 @@ func (g *gate) close(ctx context.Context) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			g.open()
 			return fmt.Errorf("%d things that are under way do not end: %w", n, ctx.Err())
 		}
 	}

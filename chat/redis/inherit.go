@@ -212,7 +212,7 @@ func (t takeover) Start() {
 	deaf := in.at.Add(-in.handed.deaf)
 	n.bell.Thaw()
 	b.gate.stay() // another upgrade waits until everything is heard
-	b.gate.open()
+	once := b.openGate(n)
 	t.repeat()
 	for _, now := range []chan struct{}{b.beatNow, t.checkNow} {
 		now <- struct{}{} // it has room for one
@@ -224,7 +224,7 @@ func (t takeover) Start() {
 			n.bell.Probe()
 		}
 		if b.listener.heard(b.ctx, people) == nil {
-			b.lookAround(n, deaf, true)
+			b.lookAround(n, deaf, once)
 		}
 	})
 }

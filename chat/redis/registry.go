@@ -211,10 +211,14 @@ func (b *broker) revive(id string) {
 		n.roster.mu.Unlock()
 		if is {
 			n.roster.again()
-			b.gate.stay()
+			b.mu.Lock()
+			b.removing++
+			b.mu.Unlock()
 			b.wg.Go(func() {
-				defer b.gate.leave()
 				b.removeOwn(n, id)
+				b.mu.Lock()
+				b.removing--
+				b.mu.Unlock()
 			})
 		}
 	}

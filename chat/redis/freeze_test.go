@@ -1,0 +1,94 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+// If something does not end in time, the node goes on, and knows what has happened meanwhile.
+func TestFreezeInVain(t *testing.T) {
+	w := newTwoNodes(t)
+	b := w.first.broker
+	if !b.gate.try() { // something that does not end
+		t.Fatal("the gate is shut")
+	}
+	defer b.gate.leave()
+	limited, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, 1)
+	go func() { failed <- (takeover{w.first}).Freeze(limited) }()
+	await(t, "the gate to be shut", b.gate.isShut)
+	there := w.other.broker.all()[0]
+	if _, err := there.Connect(ctx, "u_eve"); err != nil {
+		t.Fatal(err)
+	}
+	there.Enter("lobby", "u_eve")
+	await(t, "who has come", func() bool { return w.watching.events("joined") == 4 })
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	await(t, "who has come meanwhile", func() bool { return w.r.events("joined") == 4 })
+}
+
+// A node that was thought dead has to remove what it had under its earlier id. Meanwhile it is not handed over, as the
+// new process would know nothing of that.
+func TestFreezeDuringOwnRemoval(t *testing.T) {
+	w := newTwoNodes(t)
+	b, earlier := w.first.broker, w.n.roster.id
+	removing := make(chan bool, 1)
+	keep := b.keep
+	b.keep = func(ctx context.Context, sc *script, calls []call, each func(int, rueidis.RedisResult)) (bool, error) {
+		if sc == onlineScript && len(calls) > 0 && calls[0].args[0] == earlier { // the gate is shut between two steps
+			select {
+			case removing <- true:
+				for !b.gate.isShut() && ctx.Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+			default:
+			}
+		}
+		return keep(ctx, sc, calls, each)
+	}
+	w.server.Do("ZADD", b.keys.nodes(), "-1", earlier)
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := (takeover{w.first}).Freeze(limited); err != errRevived {
+		t.Errorf("%v", err)
+	}
+	await(t, "the removal to end", func() bool { return (takeover{w.first}).Freeze(ctx) == nil })
+	if w.n.roster.id == earlier {
+		t.Error("it has no other id")
+	}
+}
+
+// If connections break while a node is handed over, Redis may have lost what it was told last. It is told again, by
+// the process that goes on.
+func TestGapDuringHandover(t *testing.T) {
+	for _, taken := range []bool{false, true} {
+		t.Run(fmt.Sprint("taken over ", taken), func(t *testing.T) {
+			w := newTwoNodes(t)
+			freeze(t, w.first)
+			w.server.Do("DEL", w.first.broker.keys.presence(lobby), w.first.broker.keys.present(lobby))
+			if taken {
+				next := inheritFrom(t, w.first)
+				next.broker.gap(time.Now())
+				(takeover{next.Engine}).Start()
+			} else {
+				w.first.broker.gap(time.Now())
+				if err := (takeover{w.first}).Thaw(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			await(t, "those who are there", func() bool {
+				users, _, err := (presence{w.other.broker}).Users(ctx, "lobby", 10)
+				return err == nil && len(users) == 2
+			})
+		})
+	}
+}
