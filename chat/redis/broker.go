@@ -33,7 +33,7 @@ type broker struct {
 	wg       sync.WaitGroup
 	bells    chan rueidis.Completed // to be sent; they may get lost
 	waiting  atomic.Int64           // how many bells wait, or are being sent
-	gate     gate                   // shut while another process has what belongs to this node; see handover.go
+	gate     gate                   // shut while another process has what belongs to this node; see freeze.go
 	beatNow  chan struct{}          // a heartbeat is due
 
 	controlNow chan struct{} // something may be in the control stream
@@ -218,7 +218,7 @@ func (b *broker) ringNow(ctx context.Context, limit time.Duration, cmds ...rueid
 // hear takes a message of a channel.
 func (b *broker) hear(_, message string) {
 	if message == "" || !b.gate.try() {
-		return // whoever opens the gate looks at everything
+		return // openGate looks at everything
 	}
 	defer b.gate.leave()
 	var err error

@@ -102,7 +102,7 @@ func (t takeover) finish(ctx context.Context) error {
 
 // bellsRung waits until all doorbells are sent.
 func (b *broker) bellsRung(ctx context.Context) error {
-	tick := time.NewTicker(gatePoll)
+	tick := time.NewTicker(500 * time.Microsecond)
 	defer tick.Stop()
 	for b.waiting.Load() > 0 {
 		select {

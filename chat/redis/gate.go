@@ -4,20 +4,17 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"time"
 )
 
-// gate is what everything passes that a process does with Redis by itself, or hears from it. While it
-// is shut, nothing is begun. The zero gate is open.
+// gate keeps a process from doing anything with Redis by itself, and from acting on what it hears.
+// Each such thing passes the gate first; while the gate is shut, none begins. The zero gate is open.
 type gate struct {
 	mu sync.Mutex
 	// Guarded by mu.
 	inside int
 	shut   chan struct{} // closed when the gate opens; nil: it is open
+	empty  chan struct{} // closed when nothing is inside; nil: nobody waits for that
 }
-
-// gatePoll is how often to look whether nothing is inside any more.
-const gatePoll = 500 * time.Microsecond
 
 // try passes the gate if it is open. Then leave must be called.
 func (g *gate) try() bool {
@@ -67,7 +64,10 @@ func (g *gate) stay() {
 func (g *gate) leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.inside--
+	if g.inside--; g.inside == 0 && g.empty != nil {
+		close(g.empty)
+		g.empty = nil
+	}
 }
 
 // close shuts the gate, and returns when nothing is inside. If ctx ends first, it returns an error, and the gate
@@ -77,21 +77,22 @@ func (g *gate) close(ctx context.Context) error {
 	if g.shut == nil {
 		g.shut = make(chan struct{})
 	}
-	g.mu.Unlock()
-	tick := time.NewTicker(gatePoll)
-	defer tick.Stop()
-	for {
-		g.mu.Lock()
-		n := g.inside
+	if g.inside == 0 {
 		g.mu.Unlock()
-		if n == 0 {
-			return nil
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("%d things that are under way do not end: %w", n, ctx.Err())
-		}
+		return nil
+	}
+	if g.empty == nil {
+		g.empty = make(chan struct{})
+	}
+	empty := g.empty
+	g.mu.Unlock()
+	select {
+	case <-empty:
+		return nil
+	case <-ctx.Done():
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return fmt.Errorf("%d operations do not end: %w", g.inside, ctx.Err())
 	}
 }
 

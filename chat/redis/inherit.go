@@ -23,7 +23,7 @@ type inherited struct {
 	at     time.Time // when it was handed over
 }
 
-// inherit makes a node one that another process will be found to have had. Nothing is read, and Redis is told
+// inherit prepares a node to take over what another process hands over. It reads nothing, and tells Redis
 // nothing.
 func (n *node) inherit() {
 	n.bell.Freeze(n.b.ctx) // at once, as nothing is being read

@@ -101,7 +101,7 @@ func (l *listener) want(channels []string, times func(channel string) int) {
 	}
 }
 
-// heard waits until channels are heard, but for those that nobody wants any more.
+// heard waits until all of these channels that are still wanted are heard.
 func (l *listener) heard(ctx context.Context, channels []string) error {
 	for _, channel := range channels {
 		l.mu.Lock()
