@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -177,6 +178,53 @@ func useInTime(t *testing.T, what, dir string, tr *truth) string {
 		stacks := make([]byte, 1<<20)
 		t.Fatalf("%s: it hangs\n%s", what, stacks[:runtime.Stack(stacks, true)])
 		return ""
+	}
+}
+
+// S02: in the pages by which others are found, one bit of a key is wrong, or of where it is, or of its
+// length. Then everything is still there for those who read it in order, and some of it cannot be looked up.
+func TestS02DamagedBranches(t *testing.T) {
+	const header, element, flagBranch = 16, 16, 1
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	dir := t.TempDir()
+	tr := damagedStore(t, dir, rand.New(rand.NewPCG(seed, 0)))
+	whole, err := os.ReadFile(filepath.Join(dir, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub := t.TempDir()
+	path := filepath.Join(sub, FileName)
+	size := os.Getpagesize()
+	count := make(map[string]int)
+	flip := func(at, bit int) {
+		damaged := bytes.Clone(whole)
+		damaged[at] ^= 1 << bit
+		if err := os.WriteFile(path, damaged, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		count[useInTime(t, fmt.Sprintf("page %d, byte %d, bit %d", at/size, at%size, bit), sub, tr)]++
+	}
+	for page := 0; page+size <= len(whole); page += size {
+		if binary.NativeEndian.Uint16(whole[page+8:]) != flagBranch {
+			continue
+		}
+		for i := range min(int(binary.NativeEndian.Uint16(whole[page+10:])), 3) {
+			at := page + header + i*element
+			key := at + int(binary.NativeEndian.Uint32(whole[at:]))
+			length := int(binary.NativeEndian.Uint32(whole[at+4:]))
+			for bit := range 5 {
+				flip(at, bit)
+				flip(at+4, bit)
+			}
+			if end := bytes.IndexByte(whole[key:key+length], 0); end > 0 { // of a user or a room
+				flip(key+end-1, 0)
+			}
+		}
+	}
+	t.Log(count)
+	if count["found"] == 0 {
+		t.Error("the test damaged nothing that matters")
 	}
 }
 

@@ -73,11 +73,13 @@ func (s *Store) readMembers(ctx context.Context) {
 	}
 }
 
-// countMembers finds out whether memberships are missing from a bucket, or damaged.
+// countMembers finds out whether memberships are missing from a bucket, or damaged, or cannot be looked up,
+// each by itself and as a list: in a page above them one bit may be wrong.
 func (r *reader) countMembers(bucket []byte) error {
 	b := r.tx.Bucket(bucket)
-	count := uint64(0)
-	c := b.Cursor()
+	count, lost := uint64(0), 0
+	c, find := b.Cursor(), b.Cursor()
+	var last []byte
 	for k, v := c.First(); k != nil; k, v = c.Next() {
 		if count++; count%1000 == 0 && r.ctx.Err() != nil {
 			return r.ctx.Err()
@@ -85,6 +87,20 @@ func (r *reader) countMembers(bucket []byte) error {
 		if _, err := decodeMember(bucket, k, v); err != nil {
 			r.s.damage.note(chat.Conversation(k), 0, err)
 		}
+		of, _, _ := bytes.Cut(k, []byte{0})
+		sought := k
+		if !bytes.Equal(of, last) { // as by a list, from its first one on
+			last, sought = of, k[:min(len(of)+1, len(k))]
+		}
+		for _, key := range [][]byte{sought, k} {
+			if found, _ := find.Seek(key); !bytes.Equal(found, k) {
+				lost++
+				break
+			}
+		}
+	}
+	if lost > 0 {
+		r.s.damage.note(chat.Conversation(bucket), 0, fmt.Errorf("%w: in the bucket %q %d memberships cannot be looked up", errDamaged, bucket, lost))
 	}
 	if count != b.Sequence() {
 		r.s.damage.note(chat.Conversation(bucket), 0, fmt.Errorf("%w: in the bucket %q there are %d memberships of %d", errDamaged, bucket, count, b.Sequence()))
