@@ -81,8 +81,14 @@ func TestLostHintIsPutAgain(t *testing.T) {
 			failover(server, e)
 			insist(t, e, c, "hello")
 			await(t, "the message", func() bool { return slices.Equal(r.of(c), []string{"hello"}) })
-			if talks, _, err := e.store.Talks(ctx, "u_bob", 0, "", 10); len(talks) != 1 || err != nil {
-				t.Errorf("the talks are %v, %v", talks, err)
+			var talks []chat.Talk
+			await(t, "a connection that was not cut", func() bool {
+				var err error
+				talks, _, err = e.store.Talks(ctx, "u_bob", 0, "", 10)
+				return err == nil
+			})
+			if len(talks) != 1 {
+				t.Errorf("the talks are %v", talks)
 			}
 		})
 	}
