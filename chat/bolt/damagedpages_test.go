@@ -182,7 +182,7 @@ func useInTime(t *testing.T, what, dir string, tr *truth) string {
 }
 
 // S02: in the pages by which others are found, one bit of a key is wrong, or of where it is, or of its
-// length. Then everything is still there for those who read it in order, and some of it cannot be looked up.
+// length. A reader that goes through everything in order finds it all, but some of it cannot be looked up.
 func TestS02DamagedBranches(t *testing.T) {
 	const header, element, flagBranch = 16, 16, 1
 	seed := rand.Uint64()

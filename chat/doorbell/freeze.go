@@ -43,14 +43,14 @@ type InboxPlace struct {
 	Again   bool   // it was known before
 }
 
-// freezePoll is how often to look whether nobody reads any more.
+// freezePoll is how often Freeze looks whether a read is still under way.
 const freezePoll = 500 * time.Microsecond
 
-// errUnknownPlace is the error of a conversation or a user that an inherited node knows nothing of.
+// errUnknownPlace is the error for a conversation or a user that the other process's node did not have.
 var errUnknownPlace = errors.New("chat/doorbell: the other process's node has no place there")
 
-// Freeze returns when the receiver is told nothing any more, and nothing is read; or with ctx's error, and
-// then the node goes on. What the node is told meanwhile only takes effect after Thaw, but Here and
+// Freeze stops the node: it returns when no read is under way and no call of the receiver. With an error,
+// which is ctx's, the node goes on. What the node is told meanwhile only takes effect after Thaw, but Here and
 // Renamed have no effect at all.
 func (n *Node) Freeze(ctx context.Context) error {
 	n.mu.Lock()
@@ -72,12 +72,12 @@ func (n *Node) Freeze(ctx context.Context) error {
 		case <-tick.C:
 		case <-ctx.Done():
 			n.Thaw()
-			return fmt.Errorf("chat/doorbell: freeze: what is being read does not end: %w", ctx.Err())
+			return fmt.Errorf("chat/doorbell: freeze: a read does not end: %w", ctx.Err())
 		}
 	}
 }
 
-// Thaw lets a frozen node go on. One that has inherited places drops those that nobody has asked for.
+// Thaw lets a frozen node go on. One that has inherited places drops those that were not asked for.
 func (n *Node) Thaw() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,7 +94,7 @@ func (n *Node) Thaw() {
 	n.wake.Broadcast()
 }
 
-// dropUnwanted drops inherited places that nobody has asked for. Called with mu held.
+// dropUnwanted drops inherited places that were not asked for. Called with mu held.
 func (n *Node) dropUnwanted() {
 	for user, b := range n.inboxes {
 		if b.follows == 0 {

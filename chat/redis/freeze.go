@@ -15,12 +15,12 @@ import (
 //
 //	old process                              new process
 //	                                         Open with Config.Inherit: connects, reads the bans
-//	Freeze: a heartbeat; what Redis must be
-//	  told is told; then nothing more is
+//	Freeze: a heartbeat, and all pending
+//	  writes; after that, none
 //	State -------- ids, positions ---------> Inherit: changes nothing
 //	                                         Ready: Redis still takes the node for alive
-//	       <------ the commit -------------- Start: a heartbeat; subscribes; looks at
-//	ends, without Close                        everything that nobody has heard meanwhile
+//	       <------ the commit -------------- Start: a heartbeat; subscribes; reads
+//	ends, without Close                        what neither has heard meanwhile
 //
 // If the new process does not start, Thaw of the old one goes on in the same way as Start does. Who may
 // write under the ids is not decided here, but by the commit: before it the new process has nothing to write, as its gate is
@@ -85,8 +85,7 @@ func (t takeover) stop(ctx context.Context, n *node) error {
 	return nil
 }
 
-// finish sends a heartbeat, and tells Redis what it must be told. Little of that is left to do when the gate
-// is shut.
+// finish sends a heartbeat and all pending writes. Little of that is left when the gate is shut.
 func (t takeover) finish(ctx context.Context) error {
 	if err := t.broker.pulse(ctx); err != nil {
 		return err
@@ -114,7 +113,7 @@ func (b *broker) bellsRung(ctx context.Context) error {
 	return nil
 }
 
-// sure is until when everything was heard that was published.
+// sure returns the time up to which the listener has certainly heard everything.
 func (l *listener) sure() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -92,7 +92,7 @@ func (g *gate) close(ctx context.Context) error {
 	case <-ctx.Done():
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return fmt.Errorf("%d operations do not end: %w", g.inside, ctx.Err())
+		return fmt.Errorf("%d operations are still under way: %w", g.inside, ctx.Err())
 	}
 }
 

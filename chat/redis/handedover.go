@@ -21,8 +21,8 @@ const handoverVersion = 1
 
 var errHandover = errors.New("chat/redis: the other process's state makes no sense")
 
-// handedOver is what a process hands over. All that Redis knows, and that does not change while nobody
-// has it, is not in it.
+// handedOver is what a process hands over. It leaves out what Redis knows and what cannot change during the
+// hand-over.
 type handedOver struct {
 	node, process string // the ids by which Redis knows them
 	registered    bool   // Redis knows the node
@@ -214,7 +214,7 @@ func readPerson(v *snapshot.Reader, names interned) handedPerson {
 
 func readMove(v *snapshot.Reader, names interned) move { return move{names.read(v), names.read(v)} }
 
-// interned are strings of which each is in memory once.
+// interned keeps one copy of each string.
 type interned map[string]string
 
 func (in interned) read(v *snapshot.Reader) string {

@@ -148,7 +148,7 @@ func (t takeover) Rejoin(ids []string) (known []bool) {
 	return known
 }
 
-// begin tells Redis of sessions what the other process could not.
+// begin writes what the other process could not write about its sessions.
 func (ss *sessions) begin() {
 	ss.mu.Lock()
 	defer ss.mu.Unlock()
@@ -164,8 +164,8 @@ func (ss *sessions) begin() {
 	ss.wake.Signal()
 }
 
-// latest is how long after the last heartbeat another process may still take over. What is left until the
-// node is taken for dead is for its first one.
+// latest is how long after the last heartbeat another process may still take over. The rest of the time
+// until others take the node for dead is left for its first heartbeat.
 func (c *Config) latest() time.Duration { return c.silence() * 3 / 4 }
 
 // Ready implements chat.Takeover. Redis itself says whether the node is there, and since when it has been silent.
@@ -229,7 +229,7 @@ func (t takeover) Start() {
 	})
 }
 
-// adopt has what the node listens to listened to, soon.
+// adopt begins to listen to the node's channels.
 func (n *node) adopt() (rooms, people []string) {
 	n.mu.Lock()
 	for c := range n.subscribed {

@@ -196,8 +196,8 @@ func TestPlaceOfAForgottenNode(t *testing.T) {
 	}
 }
 
-// Somebody who comes and goes while Redis does not answer is told of once. That a dead node has
-// them, too, does not bring them back.
+// A user who comes and goes while Redis does not answer is reported once, as gone. A dead node that has the
+// user, too, does not bring them back.
 func TestComeAndGone(t *testing.T) {
 	server := redistest.Start(t)
 	e := open(t, Config{Addresses: []string{server.Addr}, PresenceTTL: time.Hour})

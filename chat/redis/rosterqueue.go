@@ -76,8 +76,8 @@ func (r *roster) answer(err error) {
 	})
 }
 
-// latest leaves of several changes of a user in a room the last. Redis may do the calls of a batch
-// in another order, and they are told again one by one.
+// latest keeps only the last change of each user in each room. The calls of a batch may be carried out in
+// another order, for instance when some of them are repeated.
 func latest(changes []presenceChange) []presenceChange {
 	left := make([]presenceChange, 0, len(changes))
 	at := make(map[move]int, len(changes))

@@ -72,8 +72,8 @@ type chromiumProfile struct {
 	id  string
 }
 
-// close closes the tabs again while it waits: one that is about to show another document
-// now and then survives, and Chromium (156) waits for its end.
+// close closes the tabs again while it waits. A tab that is about to show another document sometimes
+// survives the first attempt, and Chromium 156 then waits for it for ever.
 func (p *chromiumProfile) close(ctx context.Context) error {
 	closed := make(chan error, 1)
 	go func() {
@@ -146,7 +146,7 @@ func (t *chromiumTab) call(ctx context.Context, method string, params, result an
 	return t.rpc.call(ctx, t.session, method, params, result)
 }
 
-// expectLoad expects that another document than today's is loaded. Today's may still be loading.
+// expectLoad expects a document other than the current one, which may still be loading.
 func (t *chromiumTab) expectLoad(ctx context.Context) (*expectation, error) {
 	var r struct {
 		FrameTree struct {
