@@ -53,7 +53,7 @@ func TestTwoNodes(t *testing.T) {
 	writeMany(bob, each) // which Ada misses
 	bob.shows(fmt.Sprintf("Bob %d", each))
 	front.refuse("ws", nil)
-	ada.click("#reconnect")
+	ada.retry()
 	const total = 1 + 2*each
 	for _, w := range []*window{ada, bob} {
 		w.until(fmt.Sprintf(`document.querySelectorAll('.message[data-state=sent]').length >= %d`, total))

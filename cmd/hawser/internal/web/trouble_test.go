@@ -54,7 +54,7 @@ func testTrouble(t *testing.T, b *browser.Browser) {
 		t.Errorf("the banner says %q", got)
 	}
 	f.refuse("ws", nil)
-	w.click("#reconnect")
+	w.retry()
 	w.until(bannerText + ` === '' && document.querySelector('#connection[data-state=online]')`)
 	if lines := w.transcript(); len(lines) != 1 {
 		t.Errorf("it shows %v", lines)

@@ -82,6 +82,13 @@ func (w *window) click(selector string) {
 	w.within(func(ctx context.Context) error { return w.tab.Click(ctx, selector) })
 }
 
+// retry presses the button of the banner as soon as the server lets the page in again. No
+// real click: the page comes back by itself, too, and takes the button away when it does.
+func (w *window) retry() {
+	w.t.Helper()
+	eval[any](w, `document.getElementById('reconnect').click()`)
+}
+
 // fill replaces the text of a field.
 func (w *window) fill(selector, text string) {
 	w.t.Helper()
