@@ -88,6 +88,11 @@ func (ln *listener) acceptNet() (net.Conn, error) {
 	}
 }
 
+// paceTime is the shortest time that a listener waits for AcceptRate. A crowd then comes in
+// groups that share what a wake-up costs, also in the loops and the application: one at a
+// time, that is more than the handshake itself.
+const paceTime = 20 * time.Millisecond
+
 // waitForRate sleeps until AcceptRate allows another connection.
 func (ln *listener) waitForRate() {
 	if ln.pace == nil {
@@ -99,7 +104,7 @@ func (ln *listener) waitForRate() {
 	}
 	for ; wait > 0; wait = ln.pace.Take(ln.s.cfg.now()) {
 		select {
-		case <-time.After(wait):
+		case <-time.After(max(wait, paceTime)):
 		case <-ln.shut.Done():
 			return
 		}

@@ -73,6 +73,31 @@ func TestAcceptRate(t *testing.T) {
 	})
 }
 
+// Where many connections are allowed, those beyond the rate come in groups, and at the rate.
+func TestAcceptRateInGroups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, err := New(Config{Handler: funcs{}, AcceptRate: 500, Loops: 1, newKernel: func() (kernel, error) { return newPortable(), nil }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Shutdown(t.Context())
+		ln := s.listener(endlessListener{})
+		defer ln.spare.Close()
+		began := time.Now()
+		for i := range 600 {
+			nc, err := ln.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			want := time.Duration(max(0, i-490)/10) * 20 * time.Millisecond
+			if got := time.Since(began); got < want || got > want+time.Millisecond {
+				t.Errorf("connection %d was accepted after %v; want %v", i, got, want)
+			}
+		}
+	})
+}
+
 // Drain closes the connections evenly over its time.
 func TestDrain(t *testing.T) {
 	const n = 100

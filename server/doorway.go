@@ -102,6 +102,16 @@ func (d *doorway) acceptAll() {
 	defer close(d.done)
 	var delay time.Duration
 	for {
+		n, paced := d.acceptWaiting()
+		if paced {
+			d.waitForRate()
+			d.paid = true
+			continue
+		}
+		if n > 0 {
+			time.Sleep(gatherTime)
+			continue
+		}
 		if !d.paid {
 			d.waitForRate()
 		}
@@ -121,9 +131,6 @@ func (d *doorway) acceptAll() {
 		}
 		delay = 0
 		d.takeFirst(nc)
-		for n := d.acceptWaiting(); n > 0; n = d.acceptWaiting() {
-			time.Sleep(gatherTime)
-		}
 	}
 }
 
@@ -145,14 +152,15 @@ func (d *doorway) takeFirst(nc net.Conn) {
 }
 
 // acceptWaiting accepts the connections that are waiting, and returns how many there were.
-func (d *doorway) acceptWaiting() (n int) {
+// paced says that others may be waiting, for which AcceptRate leaves no room now.
+func (d *doorway) acceptWaiting() (n int, paced bool) {
 	if d.s.barrier.isShut() != nil {
-		return 0
+		return 0, false
 	}
 	d.raw.Control(func(ln uintptr) {
 		for ; n < maxBatch; n++ {
 			if d.pace != nil && !d.paid {
-				if d.pace.Take(d.s.cfg.now()) > 0 {
+				if paced = d.pace.Take(d.s.cfg.now()) > 0; paced {
 					return
 				}
 				d.paid = true
@@ -169,7 +177,7 @@ func (d *doorway) acceptWaiting() (n int) {
 			d.take(fd, peer)
 		}
 	})
-	return n
+	return n, paced
 }
 
 // take gives an accepted descriptor to a loop, if it may stay.
