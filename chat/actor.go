@@ -64,8 +64,8 @@ func (h *Hub) doQueued(c *Connection, op *Operation) {
 	if op.kind.internal {
 		op.begun = time.Now() // nobody waits for an answer
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), h.deadline(op))
-	defer cancel()
+	ctx := limitedUntil(h.deadline(op))
+	defer ctx.end()
 	switch {
 	case op.kind.internal:
 		op.kind.run(ctx, h, c, op)

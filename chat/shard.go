@@ -97,9 +97,9 @@ func (s *shard) subscribe(r *room) {
 		s.mu.Lock()
 		deadline := r.waiters[0].deadline
 		s.mu.Unlock()
-		ctx, cancel := context.WithDeadline(context.Background(), deadline)
+		ctx := limitedUntil(deadline)
 		tail, err := s.hub.node.Subscribe(ctx, RoomConversation(r.name))
-		cancel()
+		ctx.end()
 		var told []waiter
 		var fail *Failure
 		s.mu.Lock()
