@@ -3,6 +3,7 @@ package chat
 import (
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/hawser-ws/hawser/wsproto"
 )
@@ -10,7 +11,7 @@ import (
 // behind is a conversation of which a client has a part that ends elsewhere than what this
 // node has delivered. The connection does not hear the conversation as the others do:
 //
-//	(entering a room)  the client has all of it: live at once
+//	(entering a room)  the client has all of it: it hears the room at once, and there is no behind
 //	keeping --goLive, reload--> (live)  live changes are kept until the client has what is before them
 //	        --the client has more than this node has delivered--> ahead
 //	ahead   --a change after that, or another history--> (live)
@@ -30,7 +31,6 @@ type behind struct {
 	last   Tail   // the same, where it is ahead
 	room   *room  // nil: a private conversation, or a room that the connection is not in
 	begun  bool   // held was found in the history
-	live   bool   // nothing was missed when the connection entered the room
 	stale  bool   // until must be read again
 	missed int    // changes until then that catchUp.missed does not count yet
 	until  Tail   // what has to be read at least; of a room, from where changes are kept
@@ -50,9 +50,17 @@ type keptChange struct {
 	message *wsproto.Prepared
 }
 
+// newBehind makes a behind of what a client holds. It is not registered.
+func newBehind(c *Connection, held *heldPosition, in Conversation) *behind {
+	b := &behind{c: c, receiver: strings.Clone(held.receiver), in: in, index: -1} // it may last longer than the message
+	b.held, b.valid = parsePosition(strings.Clone(held.position))
+	b.epoch, b.at = b.held.epoch, b.held.change
+	return b
+}
+
 // holds reports whether the client has everything up to the end of the conversation.
 func (b *behind) holds(end *Tail) bool {
-	return b.valid && b.epoch == end.Epoch && b.at == end.Change && (b.at == 0 || b.held.tag == end.Tag)
+	return b.valid && position{b.epoch, b.at, b.held.tag}.isEnd(end)
 }
 
 // maxKeptBytes bounds what is kept of a conversation for one connection.

@@ -2,7 +2,6 @@ package chat
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -39,7 +38,7 @@ type catchUp struct {
 	c      *Connection
 	op     *Operation // the auth
 	resume *resumeFields
-	behind []*behind // the conversations that the client holds, in its order, without those that are done
+	behind []*behind // the conversations that the client holds, in its order, without those that are done; nil for a room until it is entered
 	missed int       // changes, in the conversations so far
 	talks  *talkList // nil when the new private conversations were listed
 	wait   time.Duration
@@ -58,23 +57,18 @@ func newCatchUp(h *Hub, c *Connection, op *Operation, w *welcome) *catchUp {
 	}
 	u.talks = newTalkList(w.session.UserID, u.resume)
 	c.listing = u.talks // nobody knows the connection yet
-	all := make([]behind, len(u.resume.held))
-	u.behind = make([]*behind, 0, len(all))
-	for i, held := range u.resume.held {
-		b := &all[i]
-		*b = behind{c: c, receiver: held.receiver, index: -1}
-		b.held, b.valid = parsePosition(held.position)
-		b.epoch, b.at = b.held.epoch, b.held.change
-		if strings.HasPrefix(b.receiver, userPrefix) {
-			b.in = PrivateConversation(w.session.UserID, b.receiver)
-			s := h.shard(b.in)
-			s.mu.Lock()
-			s.register(b)
-			s.mu.Unlock()
-		} else {
-			b.in = RoomConversation(b.receiver)
+	u.behind = make([]*behind, len(u.resume.held))
+	for i := range u.resume.held {
+		held := &u.resume.held[i]
+		if !strings.HasPrefix(held.receiver, userPrefix) {
+			continue // enterRoom, or begin
 		}
-		u.behind = append(u.behind, b)
+		b := newBehind(c, held, PrivateConversation(w.session.UserID, held.receiver))
+		s := h.shard(b.in)
+		s.mu.Lock()
+		s.register(b)
+		s.mu.Unlock()
+		u.behind[i] = b
 	}
 	return u
 }
@@ -83,6 +77,9 @@ func newCatchUp(h *Hub, c *Connection, op *Operation, w *welcome) *catchUp {
 // caught up with.
 func (u *catchUp) abandon() {
 	for _, b := range u.behind {
+		if b == nil {
+			continue
+		}
 		s := u.hub.shard(b.in)
 		s.mu.Lock()
 		if b.room == nil {
@@ -104,7 +101,7 @@ func (u *catchUp) begin(ctx context.Context) {
 	}
 	u.op.begun = time.Now() // what auth has waited for is not the rooms' fault
 	u.hub.subscribeAll(u.c, u.op, rooms, u.enterRoom, func(fail *Failure, atOnce bool) {
-		u.behind = slices.DeleteFunc(u.behind, func(b *behind) bool { return b.live })
+		u.entered()
 		switch {
 		case fail != nil && u.resume != nil:
 			u.fail(fail)
@@ -133,21 +130,42 @@ func (u *catchUp) enterRoom(s *shard, r *room) {
 		u.c.announceRoom(s, r)
 		return
 	}
-	for _, b := range u.behind {
-		if b.receiver != r.name {
+	for i := range u.resume.held {
+		held := &u.resume.held[i]
+		if held.receiver != r.name {
 			continue
 		}
-		b.room, b.until = r, r.tail
-		if b.live = b.holds(&r.tail); b.live {
+		if p, ok := parsePosition(held.position); ok && p.isEnd(&r.tail) {
+			held.live = true
 			s.add(u.c, r)
 			return
 		}
+		b := newBehind(u.c, held, RoomConversation(r.name))
+		b.room, b.until = r, r.tail
 		s.watch(u.c, r)
 		s.register(b)
+		u.behind[i] = b
 		return
 	}
 	s.add(u.c, r)
 	u.c.send(u.hub.resumeAnswer("new", r.name, &r.tail))
+}
+
+// entered leaves what the client must be told of: where it missed something, and the rooms of
+// which the user is no longer a member.
+func (u *catchUp) entered() {
+	left := u.behind[:0]
+	for i, b := range u.behind {
+		held := &u.resume.held[i]
+		if b == nil && !held.live {
+			b = newBehind(u.c, held, RoomConversation(held.receiver))
+		}
+		if b != nil {
+			left = append(left, b)
+		}
+	}
+	clear(u.behind[len(left):])
+	u.behind = left
 }
 
 // resumeAnswer tells where a conversation stands. Without a tail, only its name and the status.
@@ -244,8 +262,8 @@ func (u *catchUp) end() {
 // log-ins. Usually it is the last one, too. It asks the engine little, because further log-ins
 // wait for it.
 func (u *catchUp) first() {
-	ctx, cancel := context.WithTimeout(context.Background(), u.hub.cfg.OperationTimeout)
-	defer cancel()
+	ctx := limitedUntil(time.Now().Add(u.hub.cfg.OperationTimeout))
+	defer ctx.end()
 	u.step(ctx, loginReads)
 }
 

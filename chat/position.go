@@ -15,6 +15,11 @@ type position struct {
 
 func (t *Tail) position() position { return position{epoch: t.Epoch, change: t.Change, tag: t.Tag} }
 
+// isEnd reports whether a conversation ends at p.
+func (p position) isEnd(t *Tail) bool {
+	return p.epoch == t.Epoch && p.change == t.Change && (p.change == 0 || p.tag == t.Tag)
+}
+
 // append appends the text of a position: epoch, change and tag.
 func (p position) append(dst []byte) []byte {
 	dst = append(dst, p.epoch...)

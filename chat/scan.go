@@ -71,8 +71,13 @@ type scanner struct {
 }
 
 func (s *scanner) space() {
-	for s.pos < len(s.text) && strings.IndexByte(" \t\r\n", s.text[s.pos]) >= 0 {
-		s.pos++
+	for s.pos < len(s.text) {
+		switch s.text[s.pos] {
+		case ' ', '\t', '\r', '\n':
+			s.pos++
+		default:
+			return
+		}
 	}
 }
 
@@ -128,6 +133,11 @@ func (s *scanner) scalar() *Failure {
 // warns of them (8.2): strict parsers refuse the whole text.
 func (s *scanner) str() *Failure {
 	s.pos++
+	rest := s.text[s.pos:]
+	if end := bytes.IndexByte(rest, '"'); bytes.IndexByte(rest[:end], '\\') < 0 {
+		s.pos += end + 1
+		return nil
+	}
 	for s.text[s.pos] != '"' {
 		if s.text[s.pos] != '\\' {
 			s.pos++
