@@ -40,6 +40,8 @@ func (s *shard) emit(c Conversation, ch *Change) {
 		r.pending = append(r.pending, ch)
 	case ch.Epoch != r.tail.Epoch: // of the history before a Lost
 	case ch.Number <= r.tail.Change: // before the position of the subscription
+	case r.count.Load() == 0:
+		s.move(r, tailAt(ch))
 	default:
 		s.move(r, tailAt(ch))
 		m := s.encode(c, ch)
@@ -67,9 +69,10 @@ func (s *shard) encode(c Conversation, ch *Change) *wsproto.Prepared {
 func (s *shard) move(r *room, tail Tail) {
 	if used := tail.Seq > 0; used != (r.tail.Seq > 0) {
 		r.fresh.Store(!used)
-		if used {
+		switch {
+		case used:
 			s.hub.unused.remove(r.name)
-		} else {
+		case r.count.Load() > 0:
 			s.hub.unused.add(r.name)
 		}
 	}

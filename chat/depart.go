@@ -70,6 +70,10 @@ func (h *Hub) removeAll() {
 		for _, r := range s.rooms {
 			r.watchers = nil
 		}
+		s.forgetEmpty(0)
+		if s.stopSweep != nil {
+			s.stopSweep()
+		}
 		s.mu.Unlock()
 	}
 	h.mu.Lock()

@@ -134,6 +134,9 @@ func (f *Frozen) Rest(ctx context.Context) error {
 	}
 	for _, s := range f.h.shards {
 		s.sendAllLate()
+		s.mu.Lock()
+		s.forgetEmpty(0)
+		s.mu.Unlock()
 	}
 	if l, ok := f.h.limits.(*sharedLimiter); ok {
 		l.send()

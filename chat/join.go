@@ -131,7 +131,7 @@ func (s *shard) add(c *Connection, r *room) {
 // watch has a connection be in a room, and hear of the others in it. Its client may ask who they are
 // before it hears the room's messages. Called with mu held.
 func (s *shard) watch(c *Connection, r *room) {
-	r.count.Add(1)
+	s.enter(r)
 	if c.features&featurePresence != 0 {
 		if r.watchers == nil {
 			r.watchers = s.hub.cfg.NewFanout()
@@ -143,7 +143,6 @@ func (s *shard) watch(c *Connection, r *room) {
 
 // remove undoes add. Called with mu held.
 func (s *shard) remove(c *Connection, r *room) {
-	r.count.Add(-1)
 	if b := s.of(c, RoomConversation(r.name)); b != nil {
 		s.unregister(b) // it does not hear the room yet
 	} else {
@@ -151,7 +150,9 @@ func (s *shard) remove(c *Connection, r *room) {
 	}
 	if c.features&featurePresence != 0 && r.watchers != nil {
 		r.watchers.Leave(c.socket)
-		r.watching--
+		if r.watching--; r.watching == 0 {
+			r.watchers = nil // nobody is told of those who come
+		}
 	}
-	s.forget(r)
+	s.leave(r)
 }

@@ -114,7 +114,11 @@ func (h *Hub) Stats() (s Stats) {
 	h.mu.Unlock()
 	for _, shard := range h.shards {
 		shard.mu.Lock()
-		s.Rooms += len(shard.rooms)
+		for _, r := range shard.rooms {
+			if r.subscribing || r.count.Load() > 0 {
+				s.Rooms++
+			}
+		}
 		s.Waiting[SequencerQueue] += len(shard.waiting)
 		shard.mu.Unlock()
 	}

@@ -126,7 +126,7 @@ func (h *Hub) findRoom(ctx context.Context, name string) (Tail, *Failure) {
 	c := RoomConversation(name)
 	s := h.shard(c)
 	s.mu.Lock()
-	if r := s.rooms[name]; r != nil && !r.subscribing {
+	if r := s.rooms[name]; r != nil && !r.subscribing && (r.tail.Seq > 0 || r.count.Load() > 0) {
 		defer s.mu.Unlock()
 		return r.tail, nil
 	}

@@ -190,10 +190,7 @@ func (f *Frozen) room(ctx context.Context, name string) (*room, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r = &room{name: name, tail: tail, members: f.h.cfg.NewFanout()}
-	if tail.Seq == 0 {
-		r.fresh.Store(true)
-		f.h.unused.add(name)
-	}
+	r.fresh.Store(tail.Seq == 0)
 	r.out.full.Store(int64(f.rooms[name]))
 	s.rooms[name] = r
 	return r, nil
@@ -294,8 +291,11 @@ func (f *Frozen) RestoreLeft(ctx context.Context, state []byte) error {
 			if err != nil {
 				return err
 			}
-			room.count.Add(1)
-			f.register(&behind{c: c, receiver: name, in: RoomConversation(name), room: room, ahead: true, at: never, index: -1}) // it hears nothing
+			s := f.h.shard(RoomConversation(name))
+			s.mu.Lock()
+			s.enter(room)
+			s.register(&behind{c: c, receiver: name, in: RoomConversation(name), room: room, ahead: true, at: never, index: -1}) // it hears nothing
+			s.mu.Unlock()
 			f.h.node.Enter(name, one.user)
 			c.rooms = append(c.rooms, room)
 		}

@@ -58,7 +58,7 @@ func (s *shard) append(a Actor, op *Operation, c Conversation, m *Message) *Fail
 	}
 	if name, ok := c.Room(); ok {
 		// The first message creates the room, if the limits allow that.
-		if r := s.rooms[name]; r != nil && r.fresh.Load() {
+		if r := s.rooms[name]; r != nil && r.count.Load() > 0 && r.fresh.Load() {
 			if fail := s.hub.admitRoom(a, op); fail != nil {
 				return fail
 			}

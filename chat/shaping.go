@@ -85,7 +85,10 @@ func (h *Hub) room(name string) *room {
 	s := h.shard(RoomConversation(name))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rooms[name]
+	if r := s.rooms[name]; r != nil && r.count.Load() > 0 {
+		return r
+	}
+	return nil
 }
 
 // waitForRoom holds back a message of an actor that is no connection.
@@ -116,7 +119,7 @@ func (s *shard) admittedHere(c Conversation, ch *Change) {
 	if !ok || s.hub.shaping.off() {
 		return
 	}
-	if r := s.rooms[name]; r != nil && ch.Epoch == r.tail.Epoch && ch.Number > r.tail.Change {
+	if r := s.rooms[name]; r != nil && r.count.Load() > 0 && ch.Epoch == r.tail.Epoch && ch.Number > r.tail.Change {
 		r.out.admitted = append(r.out.admitted, ch.Number)
 	}
 }

@@ -28,9 +28,13 @@ type shard struct {
 	scratch []byte // in which changes are encoded
 	busy    bool   // the sequencer has some
 	stopped bool
+
+	empty     []*room     // rooms that were empty, and some of which still are
+	stopSweep func() bool // of the timer that looks for those; nil: it does not run
 }
 
-// room is a room that someone here is in, or is about to join. Guarded by shard.mu.
+// room is a room that someone here is in, is about to join, or was in until a moment ago. Guarded
+// by shard.mu.
 type room struct {
 	name     string
 	tail     Tail         // as its members know it
@@ -46,6 +50,9 @@ type room struct {
 	lost     *Tail        // from a Lost that arrived before the subscription was complete
 
 	subscribing bool // the engine has not answered yet
+
+	emptied time.Duration // since when nobody here is in it, by the monotonic clock, unless somebody is again
+	noted   bool          // it is in shard.empty
 
 	// fresh: the room has no messages yet, and none is being appended. Set with shard.mu
 	// held.
@@ -130,10 +137,7 @@ func (s *shard) begin(r *room, tail Tail) (told []waiter) {
 		tail = *r.lost // the position was read before that, or another Lost will follow
 	}
 	r.subscribing, r.tail, r.lost = false, tail, nil
-	if tail.Seq == 0 {
-		r.fresh.Store(true)
-		s.hub.unused.add(r.name)
-	}
+	r.fresh.Store(tail.Seq == 0)
 	for _, ch := range r.pending {
 		s.emit(RoomConversation(r.name), ch)
 	}
@@ -162,13 +166,68 @@ func (s *shard) giveUp(r *room, all bool) (told []waiter) {
 	return told
 }
 
+// enter counts a connection that is in a room from now on. Called with mu held.
+func (s *shard) enter(r *room) {
+	if r.count.Add(1) == 1 && r.tail.Seq == 0 {
+		s.hub.unused.add(r.name)
+	}
+}
+
+// leave undoes enter. The room of the last one stays subscribed to for a while: where thousands
+// lose their connections at once, they soon come back to the same rooms. Called with mu held.
+func (s *shard) leave(r *room) {
+	if r.count.Add(-1) > 0 {
+		return
+	}
+	if r.tail.Seq == 0 {
+		s.hub.unused.remove(r.name)
+	}
+	if s.stopped || s.hub.frozen.Load() { // another process takes over what somebody is in
+		s.forget(r)
+		return
+	}
+	if r.emptied = s.hub.cfg.Clock.Monotonic(); r.noted {
+		return
+	}
+	r.noted = true
+	if s.empty = append(s.empty, r); s.stopSweep == nil {
+		s.stopSweep = s.hub.clock.AfterFunc(emptyRoomTime, s.sweep)
+	}
+}
+
+// emptyRoomTime is how long a room stays subscribed to at least in which nobody here is.
+const emptyRoomTime = time.Minute
+
+// sweep forgets the rooms that have been empty for long enough.
+func (s *shard) sweep() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopSweep = nil
+	s.forgetEmpty(emptyRoomTime)
+	if len(s.empty) > 0 {
+		s.stopSweep = s.hub.clock.AfterFunc(emptyRoomTime, s.sweep)
+	}
+}
+
+// forgetEmpty forgets the rooms that have been empty for at least this long. Called with mu held.
+func (s *shard) forgetEmpty(least time.Duration) {
+	now := s.hub.cfg.Clock.Monotonic()
+	s.empty = slices.DeleteFunc(s.empty, func(r *room) bool {
+		if r.count.Load() == 0 && now-r.emptied < least {
+			return false
+		}
+		r.noted = false
+		s.forget(r)
+		return true
+	})
+}
+
 // forget ends a room's subscription if no one here is in it. Called with mu held.
 func (s *shard) forget(r *room) {
 	if r.count.Load() > 0 || s.rooms[r.name] != r {
 		return
 	}
 	delete(s.rooms, r.name)
-	s.hub.unused.remove(r.name)
 	s.hub.node.Unsubscribe(RoomConversation(r.name))
 }
 
