@@ -146,9 +146,8 @@ func (c *Conn) Unread() []byte {
 // Next returns the next event in the input. The event's Payload is valid until the
 // next call of Next or Feed.
 func (c *Conn) Next() Event {
-	if w := c.w; w != nil && w.delivered {
-		w.delivered = false
-		w.releaseMessage()
+	if ev, ok := c.TakeMessage(); ok {
+		return ev
 	}
 	for {
 		// 1.4: after a Close frame "any further data received" is discarded;
@@ -156,12 +155,6 @@ func (c *Conn) Next() Event {
 		if len(c.in) == 0 || c.closeReceived || c.failed {
 			c.forgetInput()
 			return Event{}
-		}
-		if p, op := c.takeWhole(c.in); op != frame.Continuation {
-			if op == frame.Text && !validUTF8(p) {
-				return c.fail(&PeerError{CloseInvalidPayload, "text is not UTF-8"})
-			}
-			return Event{Kind: Message, Opcode: op, Payload: p}
 		}
 		c.needWork()
 		if !c.w.inFrame {
@@ -178,31 +171,56 @@ func (c *Conn) Next() Event {
 	}
 }
 
-// takeWhole is a fast path for the usual case: if the input begins with a whole
-// message in one uncompressed frame, it unmasks the payload in place and returns it,
-// in a quarter of the time that header and payload take. Otherwise it consumes
-// nothing and returns Continuation.
-func (c *Conn) takeWhole(b []byte) (p []byte, op frame.Opcode) {
+// TakeMessage is Next for the usual case: if the input goes on with a whole message in one
+// uncompressed frame, it returns that, and true. Otherwise it consumes nothing, and whatever comes
+// next is Next's: a driver that still has to send something can do so before Next answers a Ping
+// or a Close frame, or fails the connection.
+func (c *Conn) TakeMessage() (Event, bool) {
+	if w := c.w; w != nil && w.delivered {
+		w.delivered = false
+		w.releaseMessage()
+	}
+	if c.closeReceived || c.failed {
+		return Event{}, false
+	}
+	b := c.in
+	p, op, key := c.takeWhole(b)
+	if op == frame.Continuation {
+		return Event{}, false
+	}
+	if op == frame.Text && !validUTF8(p) {
+		frame.Mask(p, key) // as it was
+		c.in = b
+		return Event{}, false
+	}
+	return Event{Kind: Message, Opcode: op, Payload: p}, true
+}
+
+// takeWhole takes the input's first message if it is a whole one in one uncompressed frame: it
+// unmasks the payload in place and returns it, in a quarter of the time that header and payload
+// take. key is what it was masked with, or 0. Otherwise it consumes nothing and returns
+// Continuation.
+func (c *Conn) takeWhole(b []byte) (p []byte, op frame.Opcode, key uint32) {
 	if len(b) < 6 || c.w.unfinished() || c.cfg.Stream {
-		return nil, 0
+		return nil, 0, 0
 	}
 	first, length, n := b[0], int(b[1]&0x7F), 2
 	masked := c.cfg.Role == Server
 	if first != 0x80|byte(frame.Text) && first != 0x80|byte(frame.Binary) || b[1]&0x80 != 0 != masked {
-		return nil, 0
+		return nil, 0, 0
 	}
 	switch length {
 	case 126:
 		if length, n = int(b[2])<<8|int(b[3]), 4; length < 126 {
-			return nil, 0
+			return nil, 0, 0
 		}
 	case 127:
 		if len(b) < 10 {
-			return nil, 0
+			return nil, 0, 0
 		}
 		long := binary.BigEndian.Uint64(b[2:10])
 		if long < 1<<16 || long > uint64(len(b)) {
-			return nil, 0
+			return nil, 0, 0
 		}
 		length, n = int(long), 10
 	}
@@ -210,14 +228,15 @@ func (c *Conn) takeWhole(b []byte) (p []byte, op frame.Opcode) {
 		n += 4
 	}
 	if n+length > len(b) || length > c.maxMessage() {
-		return nil, 0
+		return nil, 0, 0
 	}
 	p = b[n : n+length : n+length]
 	c.in = b[n+length:]
 	if masked {
-		frame.Mask(p, binary.LittleEndian.Uint32(b[n-4:]))
+		key = binary.LittleEndian.Uint32(b[n-4:])
+		frame.Mask(p, key)
 	}
-	return p, frame.Opcode(first & 0x0F)
+	return p, frame.Opcode(first & 0x0F), key
 }
 
 func (c *Conn) needWork() {
