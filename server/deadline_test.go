@@ -431,9 +431,9 @@ func TestOutboxTorn(t *testing.T) {
 			if r.IntN(2) == 0 {
 				from := len(arena)
 				arena = append(arena, f...)
-				o.push(arena[from:])
+				o.push(segment{b: arena[from:], arena: true})
 			} else {
-				o.pushOf(f, nil)
+				o.push(segment{b: f})
 			}
 		}
 		sent := 0

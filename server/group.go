@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hawser-ws/hawser/frame"
 	"github.com/hawser-ws/hawser/wsproto"
 )
 
@@ -232,15 +233,63 @@ func (m *members) state(key string) *state {
 	return &state{m, key}
 }
 
-// sendGroup queues a message for the members on this loop. It tears none of them down,
-// so the list does not change meanwhile.
-func (l *loop) sendGroup(t *task) {
-	for _, slot := range t.group.slots {
+// sendGroup queues a run of messages of one group for the members on this loop: all of them for
+// one member, then for the next, so that each connection is fetched into the processor's cache
+// once. It tears none of them down, so the list does not change meanwhile.
+func (l *loop) sendGroup(run []task) {
+	l.joinFrames(run)
+	for _, slot := range run[0].group.slots {
 		c := l.at(slot)
-		if len(t.except) > 0 && slices.Contains(t.except, c.handle()) {
-			continue
+		for i := range run {
+			t := &run[i]
+			if len(t.except) > 0 && slices.Contains(t.except, c.handle()) {
+				continue
+			}
+			l.sendPrepared(c, t, l.joined[i])
 		}
-		l.sendPrepared(c, t.m, t.policy, t.state)
+	}
+	clear(l.joined)
+}
+
+// maxRun bounds the bytes of a run's messages: while a member waits to be sent one of them,
+// all of them stay in memory.
+const maxRun = 64 << 10
+
+// groupRun returns how many of the tasks, the first of which is a group's message, are a run:
+// messages of the same group, one directly after the other.
+func groupRun(tasks []task) int {
+	size := 0
+	for i := range tasks {
+		t := &tasks[i]
+		if t.kind != taskGroup || t.group != tasks[0].group {
+			return i
+		}
+		if size += frameSize(len(t.m.Payload())); i > 0 && size > maxRun {
+			return i
+		}
+	}
+	return len(tasks)
+}
+
+// joinFrames sets joined to the frames of a run, in one piece of memory: then they are one segment
+// of an outbox, and need not be copied together for every member. Those of a run of one message
+// are left nil.
+func (l *loop) joinFrames(run []task) {
+	l.joined = slices.Grow(l.joined[:0], len(run))[:len(run)] // all nil, as sendGroup clears it
+	if len(run) == 1 {
+		return
+	}
+	n := 0
+	for i := range run {
+		n += frameSize(len(run[i].m.Payload()))
+	}
+	buf := make([]byte, 0, n)
+	for i := range run {
+		m := run[i].m
+		from := len(buf)
+		buf = frame.Header{Fin: true, Opcode: m.Opcode(), Length: uint64(len(m.Payload()))}.Append(buf)
+		buf = append(buf, m.Payload()...)
+		l.joined[i] = buf[from:]
 	}
 }
 

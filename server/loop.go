@@ -36,6 +36,7 @@ type loop struct {
 	// Any goroutine.
 	box     mailbox
 	hasMail atomic.Bool // something is in box
+	hasMore atomic.Bool // something other than a few messages of groups is in box
 	waiters waiters
 	slabs   [maxSlabs]atomic.Pointer[[slabSize]conn]
 	free    struct {
@@ -65,6 +66,7 @@ type loop struct {
 	spareSegments int       // the capacity of all outboxes
 	groups        groups
 	holding       map[*conn]struct{} // that use some of the budget
+	joined        [][]byte           // see joinFrames
 	dirty         []*conn            // to write to when the iteration ends
 	gone          []*conn            // whose slots are freed then
 	callback      uint32             // counts the callbacks that began or ended

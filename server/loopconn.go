@@ -75,7 +75,7 @@ func (c LoopConn) SendPrepared(m *wsproto.Prepared) error {
 	if err := l.makeRoom(me, frameSize(len(m.Payload()))); err != nil {
 		return err
 	}
-	l.queuePrepared(me, m, nil)
+	l.queuePrepared(me, m, nil, nil)
 	return nil
 }
 

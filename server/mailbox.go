@@ -130,6 +130,9 @@ func (l *loop) put(t task, p []byte) {
 	t.end = len(b.data)
 	b.tasks = append(b.tasks, t)
 	l.hasMail.Store(true)
+	if t.kind != taskGroup || b.bytes > maxRun {
+		l.hasMore.Store(true)
+	}
 	if b.asleep && !(b.dozing && (t.kind == taskOpen || t.kind == taskArrive || t.kind == taskJudged)) {
 		// With mu held: a loop closes its mailbox before it releases its kernel.
 		b.asleep = false
@@ -154,11 +157,19 @@ func (l *loop) deliver() {
 		l.budget.add(-b.bytes)
 		b.bytes = 0
 		l.hasMail.Store(false)
+		l.hasMore.Store(false)
 		b.mu.Unlock()
 		l.waiters.wake(Conn{})
 		l.delivering = true
-		for i := range tasks {
+		for i := 0; i < len(tasks); {
+			if tasks[i].kind == taskGroup {
+				n := groupRun(tasks[i:])
+				l.sendGroup(tasks[i : i+n])
+				i += n
+				continue
+			}
 			l.do(&tasks[i], data)
+			i++
 		}
 		l.delivering = false
 		clear(tasks)           // they hold pointers
@@ -188,9 +199,6 @@ func (l *loop) do(t *task, data []byte) {
 			l.dropArriving(c)
 		}
 		return
-	case taskGroup:
-		l.sendGroup(t)
-		return
 	case taskLeaveAll:
 		l.emptyGroup(t.group)
 		return
@@ -218,7 +226,7 @@ func (l *loop) do(t *task, data []byte) {
 		case taskSend:
 			l.sendMessage(c, t.op, data[t.from:t.end])
 		case taskPrepared:
-			l.queuePrepared(c, t.m, nil)
+			l.queuePrepared(c, t.m, nil, nil)
 		case taskFragment:
 			l.sendFragment(c, t.op, data[t.from:t.end], t.fin)
 		}

@@ -165,7 +165,7 @@ func (l *loop) accept(c *conn, a *accepted, o *adoption, answer, left []byte) {
 // frame that is partly written.
 func (l *loop) queueHead(c *conn, rest []byte) {
 	out := l.outboxOf(c)
-	out.pushOf(bytes.Clone(rest), nil)
+	out.push(segment{b: bytes.Clone(rest)})
 	out.torn = len(rest)
 	c.flags |= flagBlocked
 	l.noteQueued(c, len(rest))

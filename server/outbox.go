@@ -18,34 +18,34 @@ type outbox struct {
 }
 
 // segment is a run of whole frames, except that a part of the first one may have been
-// written already. Its memory is a wsproto.Prepared's, a part of the loop's arena or, if
-// the kernel did not take it in its iteration, its own.
+// written already. Its memory is a wsproto.Prepared's, that of a run of a group's messages
+// (joinFrames), a part of the loop's arena or, if the kernel did not take it in its iteration,
+// its own.
 type segment struct {
 	b     []byte
 	arena bool
 	of    *state // that it is a version of, or nil
 }
 
-// push adds whole frames that are in the arena. If they directly follow the last
-// segment there, they become part of it, so that a burst of small messages is one
-// write.
-func (o *outbox) push(b []byte) {
-	o.bytes += len(b)
+// push adds whole frames. If they directly follow the last segment in memory, they become part
+// of it, so that a burst of small messages is one write. A version of a state remains a segment
+// of its own, which may be taken back.
+func (o *outbox) push(s segment) {
+	o.bytes += len(s.b)
 	if n := len(o.segs); n > o.head {
 		last := &o.segs[n-1]
-		if end := len(last.b); last.arena && cap(last.b)-end >= len(b) && &last.b[:end+1][end] == &b[0] {
-			last.b = last.b[:end+len(b)]
+		if s.of == nil && last.of == nil && s.arena == last.arena && follows(s.b, last.b) {
+			last.b = last.b[:len(last.b)+len(s.b)]
 			return
 		}
 	}
-	o.segs = append(o.segs, segment{b: b, arena: true})
+	o.segs = append(o.segs, s)
 }
 
-// pushOf adds a frame that is not in the arena. of is the state that it is a version of,
-// or nil.
-func (o *outbox) pushOf(b []byte, of *state) {
-	o.bytes += len(b)
-	o.segs = append(o.segs, segment{b: b, of: of})
+// follows reports whether b begins where a ends, in the same allocation.
+func follows(b, a []byte) bool {
+	n := len(a)
+	return cap(a)-n >= len(b) && &a[:n+1][n] == &b[0]
 }
 
 // remove takes back the waiting version of a state, unless a part of it has been written. It returns

@@ -38,9 +38,10 @@ func (l *loop) sendMessage(c *conn, op frame.Opcode, p []byte) {
 	l.queue(c, b[from:])
 }
 
-// sendPrepared queues a group's message. The policy says what happens if it does not fit. of
-// is the state that m is the newest version of, or nil.
-func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
+// sendPrepared queues a group's message. The task's policy says what happens if it does not fit.
+// joined is its frame next to those of other messages, or nil.
+func (l *loop) sendPrepared(c *conn, t *task, joined []byte) {
+	m, of := t.m, t.state
 	if c.proto.CloseExpected() || c.has(flagFailed) {
 		return // what is queued, the Close frame at its end, stays
 	}
@@ -53,7 +54,7 @@ func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
 		}
 	}
 	limit := l.cfg.WriteQueue
-	if p == Drop {
+	if t.policy == Drop {
 		limit = (limit + 3) / 4
 	}
 	// Check this before making the frame: with context takeover, making it changes
@@ -61,18 +62,19 @@ func (l *loop) sendPrepared(c *conn, m *wsproto.Prepared, p Policy, of *state) {
 	if !l.fits(c, frame.MaxHeaderSize+len(m.Payload()), limit) {
 		switch {
 		case c.has(flagFailed):
-		case p == Drop:
+		case t.policy == Drop:
 			l.stats.dropped.Add(1)
 		default:
 			l.evict(c, ErrQueueFull)
 		}
 		return
 	}
-	l.queuePrepared(c, m, of)
+	l.queuePrepared(c, m, of, joined)
 }
 
-// queuePrepared queues a shared message that has room.
-func (l *loop) queuePrepared(c *conn, m *wsproto.Prepared, of *state) {
+// queuePrepared queues a shared message that has room. of is the state that it is the newest
+// version of, or nil; joined is as for sendPrepared.
+func (l *loop) queuePrepared(c *conn, m *wsproto.Prepared, of *state, joined []byte) {
 	if c.stream.Load() != nil {
 		l.putBehind(c, behindMessage{m: m, of: of})
 		return
@@ -84,9 +86,13 @@ func (l *loop) queuePrepared(c *conn, m *wsproto.Prepared, of *state) {
 	} else {
 		b, err = c.proto.Frame(m)
 	}
-	if err == nil {
-		l.queueOf(c, b, of)
+	if err != nil {
+		return
 	}
+	if joined != nil && b[0] == joined[0] && b[1] == joined[1] { // it is neither compressed nor masked
+		b = joined
+	}
+	l.queueOf(c, b, of)
 }
 
 // fits reports whether n more bytes may wait, if the limit for all of them is limit
@@ -145,7 +151,7 @@ func (l *loop) sendClose(c *conn, code wsproto.CloseCode, reason string, cause e
 
 // queue puts whole frames that are in the arena at the end of the outbox.
 func (l *loop) queue(c *conn, b []byte) {
-	l.outboxOf(c).push(b)
+	l.outboxOf(c).push(segment{b: b, arena: true})
 	l.noteQueued(c, len(b))
 	l.oweNotice(c, len(b))
 }
@@ -154,7 +160,7 @@ func (l *loop) queue(c *conn, b []byte) {
 // version of a state, a newer one may replace it.
 func (l *loop) queueOf(c *conn, b []byte, of *state) {
 	o := l.outboxOf(c)
-	o.pushOf(b, of)
+	o.push(segment{b: b, of: of})
 	l.traffic[messagesOut]++
 	l.noteQueued(c, len(b))
 	l.oweNotice(c, len(b))

@@ -191,6 +191,7 @@ func (l *loop) deliverJoins() {
 		l.budget.add(-cost)
 	}
 	l.hasMail.Store(len(b.tasks) > 0)
+	l.hasMore.Store(len(b.tasks) > 0)
 	b.mu.Unlock()
 	for i := range joins {
 		l.do(&joins[i], nil)
@@ -268,7 +269,7 @@ func (l *loop) thawConn(c *conn, f *frozenConn, fd int) error {
 	l.keepUnread(c, f.unread)
 	if len(f.queue) > 0 {
 		o := l.outboxOf(c)
-		o.pushOf(append([]byte(nil), f.queue...), nil)
+		o.push(segment{b: bytes.Clone(f.queue)})
 		o.torn, o.lastProgress = f.torn, l.now-f.progress
 		l.traffic[queued] += uint64(o.bytes)
 	}

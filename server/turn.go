@@ -86,9 +86,14 @@ func (l *loop) feed(c *conn, p []byte) {
 	started := l.cfg.now()
 	c.proto.Feed(p)
 	for more := true; more; {
-		ev := c.proto.Next()
-		if out := c.proto.Output(); out != nil {
-			l.sendOwn(c, out)
+		ev, ok := c.proto.TakeMessage()
+		if !ok {
+			// What the messages before it caused goes before what the next frame causes.
+			l.deliver()
+			ev = c.proto.Next()
+			if out := c.proto.Output(); out != nil {
+				l.sendOwn(c, out)
+			}
 		}
 		switch ev.Kind {
 		case wsproto.Message, wsproto.Piece:
@@ -102,8 +107,9 @@ func (l *loop) feed(c *conn, p []byte) {
 					}
 					l.onFragment(c, ev.Opcode, ev.Payload, ev.Fin)
 				}
-				// What it sent goes before what the next frame causes.
-				l.deliver()
+				if l.hasMore.Load() { // messages of groups may wait for more of them: see groupRun
+					l.deliver()
+				}
 				if c.has(flagPaused) {
 					l.keepUnread(c, c.proto.Unread())
 					more = false

@@ -248,7 +248,7 @@ func (l *loop) takeStream(c *conn) []behindMessage {
 func (l *loop) endStream(c *conn) {
 	for _, b := range l.takeStream(c) {
 		if b.m != nil {
-			l.queuePrepared(c, b.m, b.of)
+			l.queuePrepared(c, b.m, b.of, nil)
 		} else {
 			l.sendMessage(c, b.op, b.p)
 		}

@@ -1,0 +1,130 @@
+package server
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hawser-ws/hawser/frame"
+	"github.com/hawser-ws/hawser/handshake"
+	"github.com/hawser-ws/hawser/wsproto"
+)
+
+// Messages to groups that one read causes, among them versions of a state and messages that some
+// are excepted from, reach every member in the order in which they were sent, whether it compresses
+// or not, and before what the frames after them cause.
+func TestGroupRuns(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	type sent struct {
+		m      *wsproto.Prepared
+		group  int
+		except int    // a client, or -1
+		key    string // of a state
+		direct bool   // to the sender, without a group
+	}
+	var script []sent
+	var groups [2]*Group
+	var hs []Conn
+	opened := make(chan Conn, 1)
+	ts := start(t, Config{
+		Loops: 1, MaxControlRate: Off,
+		Handler: funcs{
+			open: func(c LoopConn) { opened <- c.Conn() },
+			message: func(c LoopConn, op frame.Opcode, p []byte) {
+				if len(p) == 0 {
+					return
+				}
+				var i int
+				fmt.Sscan(string(p), &i)
+				switch s := script[i]; {
+				case s.direct:
+					c.SendPrepared(s.m)
+				case s.key != "":
+					groups[s.group].SendNewest(s.m, s.key)
+				case s.except >= 0:
+					groups[s.group].Send(s.m, Evict, hs[s.except])
+				default:
+					groups[s.group].Send(s.m, Evict)
+				}
+			},
+		},
+		Upgrader: handshake.Upgrader{Deflate: &handshake.DeflateOptions{ServerContextTakeover: true}},
+	})
+	var cs []*client
+	for i := range groups {
+		groups[i] = ts.NewGroup()
+	}
+	for _, o := range []*handshake.DeflateOptions{nil, {}, {ServerContextTakeover: true}, nil} {
+		cs = append(cs, ts.dialWith(t, "/", &handshake.DialOptions{Deflate: o}))
+		hs = append(hs, receive(t, opened))
+		groups[0].Join(hs[len(hs)-1])
+	}
+	for _, h := range hs[1:] {
+		groups[1].Join(h)
+	}
+	const sender = 3
+	for round := range 200 {
+		script = script[:0]
+		for i := range 1 + random.IntN(30) {
+			s := sent{group: min(random.IntN(6), 1), except: -1}
+			switch random.IntN(8) {
+			case 0:
+				s.except = random.IntN(len(cs))
+			case 1:
+				s.key = fmt.Sprint("state ", i) // of its own, so that none is replaced
+			case 2:
+				s.direct = true
+			}
+			size := random.IntN(200)
+			if random.IntN(20) == 0 {
+				size = random.IntN(maxRun)
+			}
+			s.m = text(fmt.Sprintf("%d.%d %s", round, i, strings.Repeat("x", size)))
+			script = append(script, s)
+		}
+		var input []byte
+		pongs := map[int]bool{} // after which messages
+		for i := range script {
+			input = append(input, masked(0x81, fmt.Sprint(i))...)
+			switch random.IntN(10) {
+			case 0:
+				input = append(input, masked(0x81, "")...)
+			case 1:
+				input = append(input, masked(0x89, fmt.Sprint(i))...)
+				pongs[i] = true
+			}
+		}
+		cs[sender].raw(input)
+		for i, s := range script {
+			for n, c := range cs {
+				in := s.group == 0 || n > 0
+				if s.direct && n == sender || !s.direct && in && n != s.except {
+					if got := c.event(); got.Kind != wsproto.Message || string(got.Payload) != string(s.m.Payload()) {
+						t.Fatalf("client %d was sent %v of %d bytes; want message %d of round %d", n, got.Kind, len(got.Payload), i, round)
+					}
+				}
+			}
+			if pongs[i] {
+				cs[sender].expect(fmt.Sprintf("pong %q", fmt.Sprint(i)))
+			}
+		}
+	}
+	// A Close frame, or what fails the connection, comes after all of them.
+	for n, last := range []struct {
+		first   byte
+		payload string
+		code    int
+	}{{0x88, "\x03\xe8", 1000}, {0x81, "\xff", 1007}, {0x83, "", 1002}} {
+		c := cs[n+1]
+		script = []sent{{m: text("one"), except: -1}, {m: text("two"), except: -1}}
+		c.raw(slices.Concat(masked(0x81, "0"), masked(0x81, "1"), masked(last.first, last.payload)))
+		for _, member := range slices.Concat(cs[:1], cs[n+1:]) {
+			member.expect(`text "one"`, `text "two"`)
+		}
+		c.expect(fmt.Sprintf("close %d", last.code))
+	}
+}
