@@ -125,6 +125,7 @@ func (h *Hub) roomsOf(ctx context.Context, userID string) (rooms []string, err e
 		if err != nil {
 			return nil, err
 		}
+		rooms = slices.Grow(rooms, len(page))
 		for _, m := range page {
 			rooms, after = append(rooms, m.Room), m.Room
 		}

@@ -30,18 +30,28 @@ type talkList struct {
 	listed bool // what is left are those in missed
 
 	// Guarded by Hub.mu.
-	known  map[Conversation]bool // the client holds them, or is told of them
-	missed map[Conversation]bool // others in which something was said meanwhile
+	known  conversations // the client holds them, or is told of them
+	missed conversations // others in which something was said meanwhile
+}
+
+// conversations is a set. Most are empty.
+type conversations map[Conversation]bool
+
+func (set *conversations) add(c Conversation) {
+	if *set == nil {
+		*set = make(conversations)
+	}
+	(*set)[c] = true
 }
 
 func newTalkList(user string, resume *resumeFields) *talkList {
-	l := &talkList{known: make(map[Conversation]bool), missed: make(map[Conversation]bool)}
+	l := new(talkList)
 	if resume.since != nil {
 		l.since = *resume.since - sinceMargin.Milliseconds()
 	}
 	for _, held := range resume.held {
 		if strings.HasPrefix(held.receiver, userPrefix) {
-			l.known[PrivateConversation(user, held.receiver)] = true
+			l.known.add(PrivateConversation(user, held.receiver))
 		}
 	}
 	return l
@@ -53,7 +63,7 @@ func (l *talkList) mayHear(in Conversation) bool {
 	if l == nil || l.known[in] {
 		return true
 	}
-	l.missed[in] = true
+	l.missed.add(in)
 	return false
 }
 
@@ -112,7 +122,7 @@ func (u *catchUp) tellNew(ctx context.Context, in Conversation) (is bool, err er
 	u.hub.mu.Lock()
 	known := u.talks.known[in]
 	if !known {
-		u.talks.known[in] = true
+		u.talks.known.add(in)
 		delete(u.talks.missed, in)
 		s.register(b)
 	}

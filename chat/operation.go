@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -120,9 +121,17 @@ func featuresNamed(names []string) (set feature) {
 // failure, the operation has only its ref, if that could be read.
 func (h *Hub) Parse(text []byte) (*Operation, *Failure) { return parse(text, &h.cfg.Limits) }
 
+// spareFields are not in use.
+var spareFields = sync.Pool{New: func() any { return new(fields) }}
+
 func parse(text []byte, limits *Limits) (op *Operation, fail *Failure) {
 	op = new(Operation)
-	f := fields{limits: limits}
+	f := spareFields.Get().(*fields)
+	f.limits = limits
+	defer func() {
+		*f = fields{}
+		spareFields.Put(f)
+	}()
 	if fail := scanObject(text, f.take); fail != nil {
 		return op, fail
 	}
@@ -132,9 +141,9 @@ func parse(text []byte, limits *Limits) (op *Operation, fail *Failure) {
 	if f.fail != nil {
 		return op, f.fail
 	}
-	op.readFlat(&f)
+	op.readFlat(f)
 	if read := op.kind.read; read != nil {
-		read(op, &f)
+		read(op, f)
 	}
 	if f.fail != nil {
 		return op, f.fail

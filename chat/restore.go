@@ -265,8 +265,8 @@ func (f *Frozen) catchUp(c *Connection, s *frozenCatchUp) {
 	c.running, c.catching, c.parked = 1, u, true
 }
 
-func conversationSet(names []string) map[Conversation]bool {
-	set := make(map[Conversation]bool, len(names))
+func conversationSet(names []string) conversations {
+	set := make(conversations, len(names))
 	for _, name := range names {
 		set[Conversation(name)] = true
 	}

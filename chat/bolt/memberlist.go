@@ -18,29 +18,33 @@ type listed struct {
 
 // RoomsOf implements chat.Members.
 func (m *members) RoomsOf(ctx context.Context, userID, after string, limit int) (rooms []chat.Membership, more bool, err error) {
-	list, more, err := m.list(ctx, bucketMemberships, m.byUser, userID, after, limit)
-	for _, l := range list {
-		rooms = append(rooms, chat.Membership{Room: l.other, UserID: userID, Since: l.since})
-	}
+	rooms = make([]chat.Membership, 0, min(limit, someListed))
+	more, err = m.list(ctx, bucketMemberships, m.byUser, userID, after, limit, func(room string, since int64) {
+		rooms = append(rooms, chat.Membership{Room: room, UserID: userID, Since: since})
+	})
 	return rooms, more, err
 }
 
 // MembersOf implements chat.Members.
 func (m *members) MembersOf(ctx context.Context, room, after string, limit int) (members []chat.Membership, more bool, err error) {
-	list, more, err := m.list(ctx, bucketMembers, m.byRoom, room, after, limit)
-	for _, l := range list {
-		members = append(members, chat.Membership{Room: room, UserID: l.other, Since: l.since})
-	}
+	members = make([]chat.Membership, 0, min(limit, someListed))
+	more, err = m.list(ctx, bucketMembers, m.byRoom, room, after, limit, func(userID string, since int64) {
+		members = append(members, chat.Membership{Room: room, UserID: userID, Since: since})
+	})
 	return members, more, err
 }
 
-// list lists at most limit memberships of a user or room after one. Memory is read first:
-// memberships that are no longer there are on disk.
-func (m *members) list(ctx context.Context, bucket []byte, in lately, of, after string, limit int) (list []listed, more bool, err error) {
+// someListed is for how many there is room in a list at first.
+const someListed = 16
+
+// list calls each with at most limit memberships of a user or room after one. Memory is read
+// first: memberships that are no longer there are on disk.
+func (m *members) list(ctx context.Context, bucket []byte, in lately, of, after string, limit int, each func(other string, since int64)) (more bool, err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, false, err
+		return false, err
 	}
 	fresh := m.after(in, of, after, limit)
+	n := 0
 	err = m.s.view(ctx, chat.Conversation(of), func(r *reader) error {
 		c := memberCursor{s: m.s, bucket: bucket, prefix: memberKey(of, ""), c: r.tx.Bucket(bucket).Cursor()}
 		stored, ok := c.after(after)
@@ -58,14 +62,15 @@ func (m *members) list(ctx context.Context, bucket []byte, in lately, of, after 
 			if !l.member {
 				continue
 			}
-			if more = len(list) == limit; more {
+			if more = n == limit; more {
 				return nil
 			}
-			list = append(list, l)
+			each(l.other, l.since)
+			n++
 		}
 		return nil
 	})
-	return list, more, err
+	return more, err
 }
 
 // after are the recently changed memberships of one user or room, as far as a list of at

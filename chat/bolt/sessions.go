@@ -107,7 +107,8 @@ func (u *unsaved) any() bool {
 func (w *writer) putSessions() error {
 	w.sessions = w.s.unsaved.take()
 	b := w.tx.Bucket(bucketSessions)
-	all := slices.SortedFunc(maps.Values(w.sessions), func(a, b unsavedSession) int {
+	all := slices.AppendSeq(make([]unsavedSession, 0, len(w.sessions)), maps.Values(w.sessions))
+	slices.SortFunc(all, func(a, b unsavedSession) int {
 		return bytes.Compare(sessionKey(&a.SavedSession), sessionKey(&b.SavedSession))
 	})
 	for i := range all {
