@@ -23,8 +23,9 @@ const StateVersion = 1
 // Start, that engine changes nothing that is stored.
 type Takeover interface {
 	// Freeze returns when everything that was under way has ended. From then on the engine writes
-	// nothing by itself, and tells its receivers nothing. What is asked of it may wait for Thaw. With an error,
-	// which is ctx's at the latest, it goes on.
+	// nothing by itself, and tells its receivers nothing. What is asked of it may wait for Thaw. It still keeps the
+	// process's place in the service, whatever time the other one takes. With an error, which is ctx's at the
+	// latest, it goes on.
 	Freeze(ctx context.Context) error
 
 	// State returns what Inherit needs. The files stay the engine's.
@@ -32,6 +33,10 @@ type Takeover interface {
 
 	// Thaw goes on, because no other process has taken over. After an error, nothing can be stored any more.
 	Thaw() error
+
+	// Retire says that the other process has taken over: from now on the engine does nothing at all. This process must
+	// exit, without Health.Close.
+	Retire()
 
 	// Inherit takes the state, and the files, which become the engine's. After that, Connect, Subscribe and
 	// Enter of its node are for what the node of the other process had.
@@ -66,7 +71,7 @@ type Takeover interface {
 //	left, n := f.Left()                   engine.Takeover.Ready(ctx)
 //	                                      engine.Takeover.Start()
 //	                                      f.Thaw()
-//	                                      the Server starts
+//	engine.Takeover.Retire()              the Server starts
 //
 // If anything fails, the old process thaws the engine, calls f.Thaw, and the new one exits.
 type Frozen struct {

@@ -151,6 +151,9 @@ func (t takeover) Inherit(_ []byte, files []*os.File) error {
 // Ready implements chat.Takeover. The lock of the file says that no other process has the store.
 func (t takeover) Ready(context.Context) error { return nil }
 
+// Retire implements chat.Takeover. A frozen store does nothing that would have to end.
+func (t takeover) Retire() {}
+
 // Rejoin implements chat.Takeover.
 func (t takeover) Rejoin(sessionIDs []string) []bool {
 	t.inheriting.Wait()

@@ -26,7 +26,7 @@ type Engine struct {
 	wg       sync.WaitGroup
 	reborn   chan struct{}
 	checkNow chan struct{}
-	frozen   struct{ deaf time.Time } // of takeover; since when something may not have been heard
+	frozen   frozen
 
 	begun bool // Open's, then getReadyLater's: what goes on in the background has begun
 
@@ -116,7 +116,7 @@ func (e *Engine) listen(ctx context.Context) error {
 func (e *Engine) repeat() {
 	e.every(e.cfg.PresenceTTL/4, e.checkNow, e.check)
 	e.every(e.cfg.PresenceTTL/4, e.bans.now, e.bans.check)
-	e.every(e.cfg.beatEvery(), e.broker.beatNow, e.broker.pulse)
+	e.often(e.cfg.beatEvery(), e.broker.beatNow, e.broker.heartbeat)
 	e.every(controlEvery, e.broker.controlNow, e.broker.readControl)
 	e.every(listEvery, nil, e.store.flushRooms)
 	next := rand.IntN(Partitions)
@@ -135,9 +135,21 @@ func (e *Engine) repeat() {
 // refreshEvery is how often to say that sessions are in use.
 func (e *Engine) refreshEvery() time.Duration { return e.cfg.SessionLife / 3 }
 
-// every calls f from time to time, and when now says so, until the engine is closed. Each call
-// has a limit.
+// every calls f from time to time, and when now says so, whenever the gate is open. Each call has a limit.
 func (e *Engine) every(d time.Duration, now <-chan struct{}, f func(context.Context) error) {
+	e.often(d, now, func(ctx context.Context) {
+		if e.broker.gate.enter(ctx) != nil {
+			return
+		}
+		defer e.broker.gate.leave()
+		ctx, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
+		defer cancel()
+		f(ctx) // what could not be done is done the next time; Healthy says whether Redis is well
+	})
+}
+
+// often calls f from time to time, and when now says so, until the engine is closed.
+func (e *Engine) often(d time.Duration, now <-chan struct{}, f func(context.Context)) {
 	e.wg.Go(func() {
 		t := time.NewTicker(d)
 		defer t.Stop()
@@ -148,13 +160,7 @@ func (e *Engine) every(d time.Duration, now <-chan struct{}, f func(context.Cont
 			case <-t.C:
 			case <-now:
 			}
-			if e.broker.gate.enter(e.ctx) != nil {
-				return
-			}
-			ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Timeout)
-			f(ctx) // what could not be done is done the next time; Healthy says whether Redis is well
-			cancel()
-			e.broker.gate.leave()
+			f(e.ctx)
 		}
 	})
 }

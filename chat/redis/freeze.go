@@ -11,28 +11,42 @@ import (
 )
 
 // This file and inherit.go let another process go on as the node that this one is, under the same ids: nobody is
-// seen to leave or to come, sessions stay where they are, and the heartbeats of the two are those of one node.
+// seen to leave or to come, and sessions stay where they are.
 //
 //	old process                              new process
 //	                                         Open with Config.Inherit: connects, reads the bans
-//	Freeze: a heartbeat, and all pending
-//	  writes; after that, none
+//	Freeze: all pending writes; after
+//	  that, only heartbeats
 //	State -------- ids, positions ---------> Inherit: changes nothing
-//	                                         Ready: Redis still takes the node for alive
+//	                                         Ready: Redis has the last heartbeat of Freeze,
+//	                                           and takes the node for alive
 //	       <------ the commit -------------- Start: a heartbeat; subscribes; reads
-//	ends, without Close                        what neither has heard meanwhile
+//	Retire: no more heartbeats                 what neither has heard meanwhile
+//	ends, without Close
 //
 // If the new process does not start, Thaw of the old one goes on in the same way as Start does. Who may
 // write under the ids is not decided here, but by the commit: before it the new process has nothing to write, as its gate is
 // shut, and after it the old one's gate stays shut. So it does not matter when either of them is stopped,
 // wakes up or is killed.
 //
-// A pause is too long if others take the node for dead, which is after registry.silence. Ready refuses
-// before that. Should the new process be stopped between Ready and its first heartbeat, it finds out that it was
-// thought dead, and registers under another id, as any slow node does.
+// Others take a node for dead that is silent for Config.silence. So the old process sends heartbeats until it has heard
+// of the commit, however long the new one takes, and the new process begins with one. The last of the old ones
+// may come after the first of the new ones. That does no harm, as keepAlive only keeps a node alive that is: if the
+// new process has given the node up, it stays as it is. Should the new process be stopped between the commit and its
+// first heartbeat, it finds out that it was thought dead, and registers under another id, as any slow node does.
+//
+// The new process may be connected to another server than the old one: to a replica that has just been promoted, while
+// the old one still talks to the former primary. Then what was told there last is lost, and the new process would not
+// know. But a replica that has the last heartbeat of Freeze has everything that was told before it.
 
 // takeover is the chat.Takeover.
 type takeover struct{ *Engine }
+
+// frozen is what Freeze finds out.
+type frozen struct {
+	deaf time.Time // since when something may not have been heard
+	beat int64     // when the last heartbeat before State was, by Redis's time in ms
+}
 
 var (
 	errNodes   = errors.New("chat/redis: an engine with several nodes, or none, cannot be handed over")
@@ -73,6 +87,10 @@ func (t takeover) stop(ctx context.Context, n *node) error {
 	}
 	if err := b.bellsRung(ctx); err != nil {
 		return err
+	}
+	var err error
+	if t.frozen.beat, err = b.keepAlive(ctx); err != nil {
+		return fmt.Errorf("chat/redis: freeze: the last heartbeat: %w", err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -154,13 +172,19 @@ func (t takeover) Thaw() error {
 // State implements chat.Takeover.
 func (t takeover) State() (state []byte, files []*os.File, err error) {
 	n := t.broker.all()[0]
-	h := &handedOver{epoch: t.store.knownEpoch(), deaf: max(time.Since(t.frozen.deaf), 0), known: n.moves.known()}
+	h := &handedOver{epoch: t.store.knownEpoch(), deaf: max(time.Since(t.frozen.deaf), 0), beat: t.frozen.beat, known: n.moves.known()}
 	h.process = t.broker.process()
 	bell := n.bell.Standing()
 	h.places = bell.Conversations
 	n.roster.handOver(h, bell.Inboxes)
 	t.sessions.handOver(h)
 	return h.append(nil), nil, nil
+}
+
+// Retire implements chat.Takeover.
+func (t takeover) Retire() {
+	t.cancel()
+	t.broker.cancel()
 }
 
 // process is the id by which Redis knows this process.

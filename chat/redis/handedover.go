@@ -29,6 +29,7 @@ type handedOver struct {
 	epoch         string
 	deaf          time.Duration // since when something may not have been heard
 	refreshed     time.Duration // since the sessions were refreshed
+	beat          int64         // frozen.beat
 
 	places   []doorbell.Place
 	people   []handedPerson
@@ -77,6 +78,7 @@ const (
 	fieldRecent
 	fieldKnown
 	fieldSession
+	fieldBeat
 )
 
 func (h *handedOver) append(dst []byte) []byte {
@@ -87,6 +89,7 @@ func (h *handedOver) append(dst []byte) []byte {
 	dst = snapshot.AppendStringField(dst, fieldEpoch, h.epoch)
 	dst = snapshot.AppendUintField(dst, fieldDeaf, uint64(h.deaf))
 	dst = snapshot.AppendUintField(dst, fieldRefreshed, uint64(h.refreshed))
+	dst = snapshot.AppendUintField(dst, fieldBeat, uint64(h.beat))
 	var b []byte
 	for i := range h.places {
 		p := &h.places[i]
@@ -165,6 +168,8 @@ func parseHandedOver(state []byte) (*handedOver, error) {
 			h.deaf = age(v)
 		case fieldRefreshed:
 			h.refreshed = age(v)
+		case fieldBeat:
+			h.beat = int64(v.Uint(math.MaxInt64))
 		case fieldPlace:
 			h.places = append(h.places, readPlace(v, names))
 		case fieldPerson:

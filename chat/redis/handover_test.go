@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -242,14 +243,16 @@ func takeOver(t *testing.T, w *twoNodes) {
 	}
 }
 
-// After Start of another process, nothing that the old one does by itself changes Redis; nor does what a new
-// one does before it, or one that has refused.
+// After Retire, nothing that the old process does by itself changes Redis; nor does what a new one does before Start,
+// or one that has refused.
 func TestStrayProcess(t *testing.T) {
 	w := newTwoNodes(t)
 	freeze(t, w.first)
 	refused := inheritFrom(t, w.first)
 	next := inheritFrom(t, w.first)
 	(takeover{next.Engine}).Start()
+	(takeover{w.first}).Retire()
+	w.first.wg.Wait() // a heartbeat may be on its way
 	await(t, "the first heartbeat", func() bool { return len(next.broker.beatNow) == 0 })
 	if err := next.broker.gate.close(ctx); err != nil { // it has done what it begins with, and does nothing more
 		t.Fatal(err)
@@ -342,7 +345,63 @@ func TestTakeOverUndone(t *testing.T) {
 	w.assertPlaces(t, w.first)
 }
 
-// A node that others take for dead, or are about to, is not taken over; nor is one of another Redis.
+// Until it retires, the old process keeps its node alive, however long the new one takes. It does nothing else: it
+// neither declares another node dead nor begins anew, should it be thought dead itself.
+func TestFrozenNodeStaysAlive(t *testing.T) {
+	w := newTwoNodes(t)
+	nodes := w.first.broker.keys.nodes()
+	score := func(id string) float64 {
+		text, _ := w.server.Do("ZSCORE", nodes, id).(string)
+		at, _ := strconv.ParseFloat(text, 64)
+		return at
+	}
+	silent := func(ids ...string) {
+		for _, id := range ids {
+			w.server.Do("ZINCRBY", nodes, fmt.Sprint(-(slowTTL/2 + time.Minute).Milliseconds()), id)
+		}
+	}
+	id, process := w.n.roster.id, w.first.sessions.process()
+	freeze(t, w.first)
+	next := inheritFrom(t, w.first)
+	before := score(id)
+	w.server.Do("ZADD", nodes, "1", "silent")
+	silent(id, process)
+	w.first.broker.beatNow <- struct{}{}
+	await(t, "a heartbeat", func() bool { return score(id) >= before && score(process) >= before })
+	if score("silent") != 1 {
+		t.Error("a frozen process declares nodes dead")
+	}
+	w.server.Do("ZREM", nodes, "silent")
+	if err := w.other.broker.pulse(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := (takeover{next.Engine}).Ready(ctx); err != nil {
+		t.Error(err)
+	}
+	for _, gone := range []string{"-1", ""} {
+		w.server.Do("ZREM", nodes, id)
+		if gone != "" {
+			w.server.Do("ZADD", nodes, gone, id)
+		}
+		if _, err := w.first.broker.keepAlive(ctx); err != errThoughtDead {
+			t.Errorf("a node with the score %q: %v", gone, err)
+		}
+		if text, _ := w.server.Do("ZSCORE", nodes, id).(string); text != gone || w.n.roster.id != id {
+			t.Errorf("a node with the score %q has %q now, and the id %s", gone, text, w.n.roster.id)
+		}
+	}
+	w.server.Do("ZADD", nodes, fmt.Sprint(int64(before)), id)
+	(takeover{next.Engine}).Start()
+	(takeover{w.first}).Retire()
+	w.first.wg.Wait()
+	w.assertPlaces(t, next.Engine)
+	if next.n.roster.id != id || next.sessions.process() != process {
+		t.Error("it has other ids")
+	}
+}
+
+// A node that others take for dead is not taken over; nor is one of another Redis, or of a server that does not have
+// what the old process has told last.
 func TestTooLate(t *testing.T) {
 	w := newTwoNodes(t)
 	freeze(t, w.first)
@@ -353,17 +412,9 @@ func TestTooLate(t *testing.T) {
 			t.Errorf("%v; want %q", err, want)
 		}
 	}
-	age := func(by time.Duration) {
-		for id := range next.broker.own() {
-			w.server.Do("ZINCRBY", next.broker.keys.nodes(), fmt.Sprint(-by.Milliseconds()), id)
-		}
-		w.server.Do("ZINCRBY", next.broker.keys.nodes(), fmt.Sprint(-by.Milliseconds()), w.n.roster.id)
-	}
 	ready("")
-	w.server.Do("ZINCRBY", next.broker.keys.nodes(), fmt.Sprint(-(slowTTL*3/8 - time.Minute).Milliseconds()), w.n.roster.id)
-	ready("")
-	age(2 * time.Minute)
-	ready("about to be taken for dead")
+	w.server.Do("ZINCRBY", next.broker.keys.nodes(), -1, w.n.roster.id)
+	ready("has not had the node's last heartbeat")
 	w.server.Do("ZADD", next.broker.keys.nodes(), "-1", w.n.roster.id)
 	ready("takes it for dead")
 	w.server.Do("ZREM", next.broker.keys.nodes(), w.n.roster.id)
@@ -425,7 +476,7 @@ func TestTakeOverUntold(t *testing.T) {
 // What is handed over is read as it was written, and no part of it is taken for the whole.
 func TestHandedOver(t *testing.T) {
 	want := &handedOver{
-		node: "node", process: "process", registered: true, epoch: "e", deaf: 1, refreshed: 2,
+		node: "node", process: "process", registered: true, epoch: "e", deaf: 1, refreshed: 2, beat: 16,
 		places: []doorbell.Place{{Conversation: lobby, Subscribed: true, Tail: chat.Tail{Seq: 1, Change: 2, Tag: 1 << 31, ServerTS: 4, Epoch: "e"},
 			Told: chat.Tail{Seq: 5, Change: 6, Tag: 7, ServerTS: 8, Epoch: "f"}, Idle: 9}},
 		people: []handedPerson{{user: chat.User{ID: "u_ada", Name: "Ada", Created: -1, Guest: true, ValidFrom: 10}, known: true, rev: 11, rooms: []string{"lobby", "attic"},

@@ -164,11 +164,7 @@ func (ss *sessions) begin() {
 	ss.wake.Signal()
 }
 
-// latest is how long after the last heartbeat another process may still take over. The rest of the time
-// until others take the node for dead is left for its first heartbeat.
-func (c *Config) latest() time.Duration { return c.silence() * 3 / 4 }
-
-// Ready implements chat.Takeover. Redis itself says whether the node is there, and since when it has been silent.
+// Ready implements chat.Takeover. Redis itself says whether the node is there.
 func (t takeover) Ready(ctx context.Context) error {
 	b := t.broker
 	h := b.all()[0].inherited.handed
@@ -176,25 +172,17 @@ func (t takeover) Ready(ctx context.Context) error {
 	if h.registered {
 		ids = append(ids, h.node)
 	}
-	now, err := b.heart.Do(ctx, b.heart.B().Time().Build()).AsIntSlice()
-	if err != nil {
-		return fmt.Errorf("chat/redis: %w", err)
-	}
-	if len(now) != 2 {
-		return errReply
-	}
-	ms := now[0]*1000 + now[1]/1000
 	for _, id := range ids {
 		text, err := b.heart.Do(ctx, b.heart.B().Zscore().Key(b.keys.nodes()).Member(id).Build()).ToString()
 		if err != nil && !rueidis.IsRedisNil(err) {
 			return fmt.Errorf("chat/redis: %w", err)
 		}
 		at, _ := strconv.ParseFloat(text, 64)
-		if at <= 0 {
+		switch {
+		case at <= 0:
 			return errors.New("chat/redis: this Redis does not know the other process's node, or takes it for dead")
-		}
-		if silent := time.Duration(ms-int64(at)) * time.Millisecond; silent > b.cfg.latest() {
-			return fmt.Errorf("chat/redis: the node has sent no heartbeat for %v, and is about to be taken for dead", silent)
+		case int64(at) < h.beat:
+			return errors.New("chat/redis: this Redis has not had the node's last heartbeat: another server has just taken over, or the clock was set back")
 		}
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,27 +97,11 @@ func (b *broker) own() map[string]bool {
 // beat sends the heartbeat of the nodes of this process, reads all others', and has removed what
 // those had that are dead.
 func (b *broker) beat(ctx context.Context, own map[string]bool) error {
-	ids := slices.Sorted(maps.Keys(own))
-	args := []string{milliseconds(b.cfg.silence()), milliseconds(b.cfg.awayAfter()), milliseconds(forget)}
-	for _, id := range ids {
-		args = append(args, id, flag(own[id]))
-	}
-	values, err := pulseScript.run(ctx, b.heart, call{[]string{b.keys.nodes()}, args}).ToArray()
+	r, err := b.sendPulse(ctx, b.cfg.silence(), own)
 	if err != nil {
 		return err
 	}
-	if len(values) != 3 {
-		return errReply
-	}
-	lives, e1 := values[0].AsIntSlice()
-	found, e2 := values[1].AsStrSlice()
-	known, e3 := parseNodes(values[2])
-	if err := errors.Join(e1, e2, e3); err != nil {
-		return err
-	}
-	if len(lives) != len(ids) {
-		return errReply
-	}
+	known := statesOf(r.nodes)
 	b.mu.Lock()
 	b.registry.known, b.registry.at, b.registry.ghosts = known, time.Now(), make(map[string]bool)
 	again := b.registry.unhide()
@@ -130,17 +115,91 @@ func (b *broker) beat(ctx context.Context, own map[string]bool) error {
 			})
 		}
 	}
-	for i, id := range ids {
-		if lives[i] == 0 {
-			b.revive(id)
-		}
+	for _, id := range r.gone {
+		b.revive(id)
 	}
 	for id, state := range known {
 		if state == dead {
-			b.bury(id, slices.Contains(found, id))
+			b.bury(id, slices.Contains(r.dead, id))
 		}
 	}
 	return nil
+}
+
+// pulsed is what a heartbeat returns.
+type pulsed struct {
+	gone  []string         // those of the caller's nodes that are not alive
+	dead  []string         // the nodes that were declared dead
+	nodes []rueidis.ZScore // all nodes
+}
+
+// sendPulse sends a heartbeat. Nodes that were silent for so long are declared dead.
+func (b *broker) sendPulse(ctx context.Context, silence time.Duration, own map[string]bool) (p pulsed, err error) {
+	ids := slices.Sorted(maps.Keys(own))
+	args := []string{milliseconds(silence), milliseconds(b.cfg.awayAfter()), milliseconds(forget)}
+	for _, id := range ids {
+		args = append(args, id, flag(own[id]))
+	}
+	values, err := pulseScript.run(ctx, b.heart, call{[]string{b.keys.nodes()}, args}).ToArray()
+	if err != nil {
+		return p, err
+	}
+	if len(values) != 3 {
+		return p, errReply
+	}
+	lives, e1 := values[0].AsIntSlice()
+	dead, e2 := values[1].AsStrSlice()
+	nodes, e3 := values[2].AsZScores()
+	if err := errors.Join(e1, e2, e3); err != nil {
+		return p, err
+	}
+	if len(lives) != len(ids) {
+		return p, errReply
+	}
+	p.dead, p.nodes = dead, nodes
+	for i, id := range ids {
+		if lives[i] == 0 {
+			p.gone = append(p.gone, id)
+		}
+	}
+	return p, nil
+}
+
+// heartbeat is pulse; while the gate is shut, it is keepAlive.
+func (b *broker) heartbeat(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
+	defer cancel()
+	if !b.gate.try() {
+		b.keepAlive(ctx)
+		return
+	}
+	defer b.gate.leave()
+	b.pulse(ctx)
+}
+
+var errThoughtDead = errors.New("chat/redis: Redis does not know this node, or takes it for dead: try again")
+
+// keepAlive sends a heartbeat that has no other effect than that the nodes of this process stay alive: it declares no
+// node dead, and none begins. So it does not matter if another process sends heartbeats for the same nodes. It
+// returns when the heartbeat was, by Redis's time in ms.
+func (b *broker) keepAlive(ctx context.Context) (at int64, err error) {
+	own := b.own()
+	for id := range own {
+		own[id] = false
+	}
+	p, err := b.sendPulse(ctx, math.MaxInt64, own)
+	if err != nil {
+		return 0, err
+	}
+	if len(p.gone) > 0 {
+		return 0, errThoughtDead
+	}
+	for _, n := range p.nodes {
+		if _, ours := own[n.Member]; ours {
+			at = int64(n.Score)
+		}
+	}
+	return at, nil
 }
 
 // hide takes note of somebody who was left out of an answer, as only these nodes have them. They may
@@ -176,10 +235,9 @@ func (r *registry) unhide() (again []move) {
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(d.Milliseconds(), 10) }
 
-// parseNodes reads ids and scores.
-func parseNodes(m rueidis.RedisMessage) (known map[string]nodeState, err error) {
-	all, err := m.AsZScores()
-	known = make(map[string]nodeState)
+// statesOf reads ids and scores.
+func statesOf(all []rueidis.ZScore) map[string]nodeState {
+	known := make(map[string]nodeState)
 	for _, n := range all {
 		switch {
 		case n.Score >= 0:
@@ -190,7 +248,7 @@ func parseNodes(m rueidis.RedisMessage) (known map[string]nodeState, err error) 
 			known[n.Member] = buried
 		}
 	}
-	return known, err
+	return known
 }
 
 // revive gives a node another id that was thought dead, or that Redis has forgotten.

@@ -56,6 +56,7 @@ func (a *app) replace() (report upgrade.Report, finish func(), err error) {
 		a.log.Error("upgrade failed; this process goes on", "error", err)
 		return report, nil, err
 	}
+	a.engine.Takeover.Retire()
 	mainProcess(report.PID, a.log)
 	a.requests.refuse()
 	a.log.Info("upgraded: another process serves now", "process", report.PID, "connections", report.Connections, "handshakes", report.Handshakes,
