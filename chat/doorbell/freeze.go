@@ -43,9 +43,6 @@ type InboxPlace struct {
 	Again   bool   // it was known before
 }
 
-// freezePoll is how often Freeze looks whether a read is still under way.
-const freezePoll = 500 * time.Microsecond
-
 // errUnknownPlace is the error for a conversation or a user that the other process's node did not have.
 var errUnknownPlace = errors.New("chat/doorbell: the other process's node has no place there")
 
@@ -59,22 +56,22 @@ func (n *Node) Freeze(ctx context.Context) error {
 	n.telling.Lock()
 	//lint:ignore SA2001 calls of Here and Renamed that had begun are over
 	n.telling.Unlock()
-	tick := time.NewTicker(freezePoll)
-	defer tick.Stop()
-	for {
-		n.mu.Lock()
-		busy := n.busy
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for n.busy > 0 {
+		idle := make(chan struct{})
+		n.idle = idle
 		n.mu.Unlock()
-		if busy == 0 {
-			return nil
-		}
 		select {
-		case <-tick.C:
+		case <-idle:
+			n.mu.Lock()
 		case <-ctx.Done():
 			n.Thaw()
+			n.mu.Lock()
 			return fmt.Errorf("chat/doorbell: freeze: a read does not end: %w", ctx.Err())
 		}
 	}
+	return nil
 }
 
 // Thaw lets a frozen node go on. One that has inherited places drops those that were not asked for.

@@ -73,6 +73,7 @@ type Node struct {
 	troubles  int                             // how many cannot be read at the moment
 	retry     bool                            // the next probe ends all pauses
 	busy      int                             // what is being read, or offered
+	idle      chan struct{}                   // closed when nothing is; nil: nothing waits for that
 	frozen    bool                            // nothing is read or told; see Freeze
 	inherited bool                            // the places of another process's node are being asked for; see Inherit
 	detached  bool

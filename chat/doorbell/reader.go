@@ -104,7 +104,10 @@ func (n *Node) readOne(ctx context.Context, r reading) error {
 func (n *Node) finished(r reading) {
 	t := r.standing()
 	t.state = atRest
-	n.busy--
+	if n.busy--; n.busy == 0 && n.idle != nil {
+		close(n.idle)
+		n.idle = nil
+	}
 	if t.over != nil {
 		close(t.over)
 		t.over = nil

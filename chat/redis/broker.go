@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -32,7 +31,6 @@ type broker struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 	bells    chan rueidis.Completed // to be sent; they may get lost
-	waiting  atomic.Int64           // how many bells wait, or are being sent
 	gate     gate                   // shut while another process has what belongs to this node; see freeze.go
 	beatNow  chan struct{}          // a heartbeat is due
 
@@ -171,11 +169,11 @@ func (b *broker) tell(c chat.Conversation, message string) {
 
 // ring sends a doorbell soon. If too many wait already, it is lost.
 func (b *broker) ring(cmd rueidis.Completed) {
-	b.waiting.Add(1)
+	b.gate.stay() // until it is sent
 	select {
 	case b.bells <- cmd:
 	default:
-		b.waiting.Add(-1)
+		b.gate.leave()
 	}
 }
 
@@ -212,7 +210,9 @@ func (b *broker) ringNow(ctx context.Context, limit time.Duration, cmds ...rueid
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	b.client.DoMulti(ctx, cmds...)
-	b.waiting.Add(-int64(len(cmds)))
+	for range cmds {
+		b.gate.leave()
+	}
 }
 
 // hear takes a message of a channel.

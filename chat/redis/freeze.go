@@ -79,16 +79,16 @@ func (t takeover) Freeze(ctx context.Context) error {
 // stop shuts the gate, and returns when nothing is under way.
 func (t takeover) stop(ctx context.Context, n *node) error {
 	b := t.broker
-	if err := b.gate.close(ctx); err != nil {
+	err := b.gate.close(ctx)
+	if err == nil {
+		err = n.bell.Freeze(ctx)
+	}
+	if err == nil {
+		err = b.gate.close(ctx) // doorbells of what the bell has read last are sent
+	}
+	if err != nil {
 		return fmt.Errorf("chat/redis: freeze: %w", err)
 	}
-	if err := n.bell.Freeze(ctx); err != nil {
-		return err
-	}
-	if err := b.bellsRung(ctx); err != nil {
-		return err
-	}
-	var err error
 	if t.frozen.beat, err = b.keepAlive(ctx); err != nil {
 		return fmt.Errorf("chat/redis: freeze: the last heartbeat: %w", err)
 	}
@@ -115,20 +115,6 @@ func (t takeover) finish(ctx context.Context) error {
 		return err
 	}
 	return t.store.flushRooms(ctx)
-}
-
-// bellsRung waits until all doorbells are sent.
-func (b *broker) bellsRung(ctx context.Context) error {
-	tick := time.NewTicker(500 * time.Microsecond)
-	defer tick.Stop()
-	for b.waiting.Load() > 0 {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return fmt.Errorf("chat/redis: freeze: doorbells are not sent: %w", ctx.Err())
-		}
-	}
-	return nil
 }
 
 // sure returns the time up to which the listener has certainly heard everything.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"github.com/hawser-ws/hawser/chat"
 )
 
 // If something does not end in time, the node goes on, and knows what has happened meanwhile.
@@ -90,5 +92,21 @@ func TestGapDuringHandover(t *testing.T) {
 				return err == nil && len(users) == 2
 			})
 		})
+	}
+}
+
+// A frozen process does not tell what was used of the limits: the timer for that knows nothing of the engine.
+func TestFrozenUsage(t *testing.T) {
+	w := newTwoNodes(t)
+	heard := make(chan string, 2)
+	w.other.Usage().Receive(func(used []chat.Usage) { heard <- used[0].UserID })
+	freeze(t, w.first)
+	w.first.Usage().Send([]chat.Usage{{UserID: "u_frozen"}})
+	if err := (takeover{w.first}).Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	w.first.Usage().Send([]chat.Usage{{UserID: "u_thawed"}})
+	if got := <-heard; got != "u_thawed" {
+		t.Errorf("a frozen process tells what %s has used", got)
 	}
 }

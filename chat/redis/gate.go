@@ -7,7 +7,8 @@ import (
 )
 
 // gate keeps a process from doing anything with Redis by itself, and from acting on what it hears.
-// Each such thing passes the gate first; while the gate is shut, none begins. The zero gate is open.
+// Each such thing passes the gate first; while the gate is shut, none begins. What a process is asked for does not pass
+// it, but the doorbells of that are inside until they are sent. The zero gate is open.
 type gate struct {
 	mu sync.Mutex
 	// Guarded by mu.
@@ -53,8 +54,7 @@ func (g *gate) wait(ctx context.Context) error {
 	}
 }
 
-// stay is for something that is inside and begins something that goes on after it has left. That has to
-// leave, too.
+// stay is for something that begins something else, which goes on after it has left. That has to leave, too.
 func (g *gate) stay() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

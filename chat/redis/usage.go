@@ -26,8 +26,11 @@ func (e *Engine) Usage() chat.UsageExchange { return e.broker.usage }
 // Receive implements chat.UsageExchange.
 func (u *usage) Receive(f func([]chat.Usage)) { u.receive.Store(&f) }
 
-// Send implements chat.UsageExchange.
+// Send implements chat.UsageExchange. A process that is frozen, or has handed over its node, tells nothing.
 func (u *usage) Send(used []chat.Usage) {
+	if u.b.gate.isShut() {
+		return
+	}
 	for len(used) > 0 {
 		n := min(len(used), maxUsages)
 		text, err := json.Marshal(used[:n])
