@@ -110,3 +110,35 @@ func TestFrozenUsage(t *testing.T) {
 		t.Errorf("a frozen process tells what %s has used", got)
 	}
 }
+
+// Nobody waits for a frozen process any more when it is closed.
+func TestCloseWhileFrozen(t *testing.T) {
+	w := newTwoNodes(t)
+	freeze(t, w.first)
+	w.n.Leave("attic", "u_ada")
+	w.first.sessions.Release("s_ada")
+	all := func(string, string) bool { return true }
+	waits := make(chan error, 2)
+	go func() { waits <- w.n.roster.flush(ctx) }()
+	go func() { waits <- w.first.sessions.flush(ctx, all) }()
+	await(t, "those who wait", func() bool {
+		w.n.roster.mu.Lock()
+		defer w.n.roster.mu.Unlock()
+		return len(w.n.roster.waiting) == 1
+	})
+	if err := w.first.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		select {
+		case <-waits:
+		case <-time.After(patience):
+			t.Fatal("somebody waits for ever")
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, patience) // nor does anybody who comes after that
+	defer cancel()
+	if err := errors.Join(w.n.roster.flush(limited), w.first.sessions.flush(limited, all)); err != nil {
+		t.Error(err)
+	}
+}

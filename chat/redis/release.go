@@ -41,18 +41,15 @@ func (ss *sessions) run() {
 		for len(ss.released) == 0 && !ss.closed {
 			ss.wake.Wait()
 		}
-		if ss.closed {
+		if ss.closed || ss.b.ctx.Err() != nil {
+			ss.closed = true
 			ss.advance(errClosed)
 			return
 		}
 		if !ss.b.gate.try() {
 			ss.mu.Unlock()
-			err := ss.b.gate.wait(ss.b.ctx)
+			ss.b.gate.wait(ss.b.ctx)
 			ss.mu.Lock()
-			if err != nil {
-				ss.advance(err)
-				return
-			}
 			continue
 		}
 		n := min(len(ss.released), maxReleases)

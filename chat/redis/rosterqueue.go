@@ -22,16 +22,15 @@ func (r *roster) run() {
 		for r.answer(nil); len(r.queue) == 0 && !r.closed; r.answer(nil) {
 			r.wake.Wait()
 		}
-		if r.closed {
+		if r.closed || r.b.ctx.Err() != nil {
+			r.closed = true
 			r.answer(errClosed)
 			r.mu.Unlock()
 			return
 		}
 		if !r.b.gate.try() {
 			r.mu.Unlock()
-			if r.b.gate.wait(r.b.ctx) != nil {
-				return
-			}
+			r.b.gate.wait(r.b.ctx)
 			continue
 		}
 		n := min(len(r.queue), 256)
