@@ -287,6 +287,18 @@ func (s *store) setFew(address string, few bool) {
 	}
 }
 
+// hasFew reports whether any server has fewer replicas than Config.Ack asks for.
+func (s *store) hasFew() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.standings {
+		if !one.few.IsZero() {
+			return true
+		}
+	}
+	return false
+}
+
 // patience is how long to wait at most for replicas of a server.
 func (s *store) patience(address string, limit time.Duration) time.Duration {
 	s.mu.Lock()

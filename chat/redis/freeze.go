@@ -158,8 +158,9 @@ func (t takeover) Thaw() error {
 // State implements chat.Takeover.
 func (t takeover) State() (state []byte, files []*os.File, err error) {
 	n := t.broker.all()[0]
-	h := &handedOver{epoch: t.store.knownEpoch(), deaf: max(time.Since(t.frozen.deaf), 0), beat: t.frozen.beat, known: n.moves.known()}
-	h.process = t.broker.process()
+	h := &handedOver{epoch: t.store.knownEpoch(), deaf: t.store.Now() - time.Since(t.frozen.deaf).Milliseconds(), beat: t.frozen.beat, known: n.moves.known()}
+	t.broker.handOver(h)
+	h.gapped = h.gapped || t.store.hasFew() // when there are enough again, this process cannot say it any more
 	bell := n.bell.Standing()
 	h.places = bell.Conversations
 	n.roster.handOver(h, bell.Inboxes)
@@ -173,11 +174,11 @@ func (t takeover) Retire() {
 	t.broker.cancel()
 }
 
-// process is the id by which Redis knows this process.
-func (b *broker) process() string {
+// handOver writes what is true of all nodes here.
+func (b *broker) handOver(h *handedOver) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.registry.self
+	h.process, h.control, h.gapped = b.registry.self, b.control, b.gapped
 }
 
 // handOver writes who is connected.
@@ -199,7 +200,10 @@ func (r *roster) handOver(h *handedOver, inboxes []doorbell.InboxPlace) {
 	for _, c := range r.queue {
 		h.untold = append(h.untold, handedMove{move{c.room, c.user}, c.again, c.doubted})
 	}
-	for _, some := range []map[[2]string]bool{r.unsure, r.recent[0], r.recent[1]} {
+	for key := range r.unsure { // as tellUnsure does
+		h.untold = append(h.untold, handedMove{move: move{key[0], key[1]}})
+	}
+	for _, some := range r.recent {
 		for key := range some {
 			h.recent = append(h.recent, move{key[0], key[1]})
 		}

@@ -3,7 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -69,23 +69,42 @@ func TestFreezeDuringOwnRemoval(t *testing.T) {
 	}
 }
 
-// If connections break while a node is handed over, Redis may have lost what it was told last. It is told again, by
-// the process that goes on.
-func TestGapDuringHandover(t *testing.T) {
-	for _, taken := range []bool{false, true} {
-		t.Run(fmt.Sprint("taken over ", taken), func(t *testing.T) {
+// If connections break while a node is handed over, or what Redis was told is not safe yet, it may have lost that. It is
+// told again, by the process that goes on.
+func TestLossDuringHandover(t *testing.T) {
+	for name, lose := range map[string]func(*twoNodes) *heir{
+		"the old process notices": func(w *twoNodes) *heir {
+			w.first.broker.gap(time.Now())
+			return inheritFrom(t, w.first)
+		},
+		"the new one notices": func(w *twoNodes) *heir {
+			next := inheritFrom(t, w.first)
+			next.broker.gap(time.Now())
+			return next
+		},
+		"nobody notices": func(w *twoNodes) *heir {
+			w.n.roster.mu.Lock()
+			w.n.roster.unsure = map[[2]string]bool{{"lobby", "u_ada"}: true, {"lobby", "u_bob"}: true}
+			w.n.roster.mu.Unlock()
+			return inheritFrom(t, w.first)
+		},
+		"there are too few replicas": func(w *twoNodes) *heir {
+			w.first.store.setFew("", true)
+			return inheritFrom(t, w.first)
+		},
+		"the new one refuses": func(w *twoNodes) *heir {
+			w.first.broker.gap(time.Now())
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
 			w := newTwoNodes(t)
 			freeze(t, w.first)
 			w.server.Do("DEL", w.first.broker.keys.presence(lobby), w.first.broker.keys.present(lobby))
-			if taken {
-				next := inheritFrom(t, w.first)
-				next.broker.gap(time.Now())
+			if next := lose(w); next != nil {
 				(takeover{next.Engine}).Start()
-			} else {
-				w.first.broker.gap(time.Now())
-				if err := (takeover{w.first}).Thaw(); err != nil {
-					t.Fatal(err)
-				}
+			} else if err := (takeover{w.first}).Thaw(); err != nil {
+				t.Fatal(err)
 			}
 			await(t, "those who are there", func() bool {
 				users, _, err := (presence{w.other.broker}).Users(ctx, "lobby", 10)
@@ -93,6 +112,51 @@ func TestGapDuringHandover(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What all nodes are told is heeded by the new process, even if the old one had not read it when it was frozen, and the
+// new one had begun after it.
+func TestTakeOverUnread(t *testing.T) {
+	w := newTwoNodes(t)
+	freeze(t, w.first)
+	if n, err := w.other.sessions.End(ctx, "u_ada", "s_ada", chat.LoggedOut); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	next := inheritFrom(t, w.first)
+	(takeover{next.Engine}).Start()
+	await(t, "the end of the session", func() bool {
+		next.r.mu.Lock()
+		defer next.r.mu.Unlock()
+		return slices.Contains(next.r.ends, `u_ada "s_ada" logged out`)
+	})
+}
+
+// aheadClock is a clock that is ahead.
+type aheadClock struct {
+	chat.Clock
+	by time.Duration
+}
+
+func (c aheadClock) Now() time.Time { return c.Clock.Now().Add(c.by) }
+
+// The new process hears of those who came when the old one was frozen, even if it hangs before it reads the state.
+func TestTakeOverAfterAHang(t *testing.T) {
+	w := newTwoNodes(t)
+	freeze(t, w.first)
+	there := w.other.broker.all()[0]
+	if _, err := there.Connect(ctx, "u_eve"); err != nil {
+		t.Fatal(err)
+	}
+	there.Enter("lobby", "u_eve")
+	if err := there.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	const hang = time.Minute
+	w.server.Do("ZINCRBY", w.first.broker.keys.moves(partition(string(lobby))), -hang.Milliseconds(), "lobby u_eve")
+	w.first.cfg.Clock = aheadClock{chat.SystemClock(), hang} // the new one's
+	next := inheritFrom(t, w.first)
+	(takeover{next.Engine}).Start()
+	await(t, "who has come", func() bool { return next.r.events("joined") == 1 })
 }
 
 // A frozen process does not tell what was used of the limits: the timer for that knows nothing of the engine.

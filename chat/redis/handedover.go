@@ -12,8 +12,8 @@ import (
 )
 
 // This file is how an engine is written for another process: numbered fields, as package chat writes
-// connections. A reader skips those that it does not know. Times are ages: the processes have different
-// clocks.
+// connections. A reader skips those that it does not know. Times are ages, as the processes have
+// different clocks, or Redis's.
 
 // handoverVersion is the version of what is written. A field that an older reader can do without needs no
 // new one.
@@ -27,7 +27,9 @@ type handedOver struct {
 	node, process string // the ids by which Redis knows them
 	registered    bool   // Redis knows the node
 	epoch         string
-	deaf          time.Duration // since when something may not have been heard
+	control       string        // the last entry of the control stream that was read
+	deaf          int64         // since when something may not have been heard, by Redis's time in ms
+	gapped        bool          // Redis may have lost something that is not told again yet
 	refreshed     time.Duration // since the sessions were refreshed
 	beat          int64         // frozen.beat
 
@@ -79,6 +81,8 @@ const (
 	fieldKnown
 	fieldSession
 	fieldBeat
+	fieldControl
+	fieldGapped
 )
 
 func (h *handedOver) append(dst []byte) []byte {
@@ -90,6 +94,8 @@ func (h *handedOver) append(dst []byte) []byte {
 	dst = snapshot.AppendUintField(dst, fieldDeaf, uint64(h.deaf))
 	dst = snapshot.AppendUintField(dst, fieldRefreshed, uint64(h.refreshed))
 	dst = snapshot.AppendUintField(dst, fieldBeat, uint64(h.beat))
+	dst = snapshot.AppendStringField(dst, fieldControl, h.control)
+	dst = snapshot.AppendField(dst, fieldGapped, snapshot.AppendBool(nil, h.gapped))
 	var b []byte
 	for i := range h.places {
 		p := &h.places[i]
@@ -165,11 +171,15 @@ func parseHandedOver(state []byte) (*handedOver, error) {
 		case fieldEpoch:
 			h.epoch = string(v.Rest())
 		case fieldDeaf:
-			h.deaf = age(v)
+			h.deaf = int64(v.Uint(math.MaxInt64))
 		case fieldRefreshed:
 			h.refreshed = age(v)
 		case fieldBeat:
 			h.beat = int64(v.Uint(math.MaxInt64))
+		case fieldControl:
+			h.control = string(v.Rest())
+		case fieldGapped:
+			h.gapped = v.Bool()
 		case fieldPlace:
 			h.places = append(h.places, readPlace(v, names))
 		case fieldPerson:

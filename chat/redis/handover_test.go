@@ -476,7 +476,7 @@ func TestTakeOverUntold(t *testing.T) {
 // What is handed over is read as it was written, and no part of it is taken for the whole.
 func TestHandedOver(t *testing.T) {
 	want := &handedOver{
-		node: "node", process: "process", registered: true, epoch: "e", deaf: 1, refreshed: 2, beat: 16,
+		node: "node", process: "process", registered: true, epoch: "e", deaf: 1, refreshed: 2, beat: 16, control: "17-0", gapped: true,
 		places: []doorbell.Place{{Conversation: lobby, Subscribed: true, Tail: chat.Tail{Seq: 1, Change: 2, Tag: 1 << 31, ServerTS: 4, Epoch: "e"},
 			Told: chat.Tail{Seq: 5, Change: 6, Tag: 7, ServerTS: 8, Epoch: "f"}, Idle: 9}},
 		people: []handedPerson{{user: chat.User{ID: "u_ada", Name: "Ada", Created: -1, Guest: true, ValidFrom: 10}, known: true, rev: 11, rooms: []string{"lobby", "attic"},

@@ -20,7 +20,6 @@ import (
 type inherited struct {
 	handed *handedOver
 	people map[string]*handedPerson
-	at     time.Time // when it was handed over
 }
 
 // inherit prepares a node to take over what another process hands over. It reads nothing, and tells Redis
@@ -89,17 +88,27 @@ func (t takeover) Inherit(state []byte, files []*os.File) error {
 	n.roster.id, n.roster.registered = h.node, h.registered
 	n.roster.mu.Unlock()
 	t.sessions.inherit(h)
-	t.broker.mu.Lock()
-	t.broker.registry.self = h.process
-	t.broker.mu.Unlock()
+	t.broker.inherit(h)
 	t.store.mu.Lock()
 	t.store.epoch = h.epoch // if Redis has another one by now, Engine.check notices
 	t.store.mu.Unlock()
 	return nil
 }
 
+// inherit takes what is true of all nodes. This process has found out for itself where the control stream ends, before
+// the other one was frozen; that one may have been behind.
+func (b *broker) inherit(h *handedOver) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.registry.self = h.process
+	b.gapped = b.gapped || h.gapped
+	if h.control != "" && laterEntry(b.control, h.control) == b.control {
+		b.control = h.control
+	}
+}
+
 func (in *inherited) take(h *handedOver) {
-	in.handed, in.at = h, time.Now()
+	in.handed = h
 	in.people = make(map[string]*handedPerson, len(h.people))
 	for i := range h.people {
 		in.people[h.people[i].user.ID] = &h.people[i]
@@ -197,7 +206,7 @@ func (t takeover) Start() {
 	t.sessions.begin()
 	n.roster.begin(in)
 	n.inherited = nil
-	deaf := in.at.Add(-in.handed.deaf)
+	deaf := time.Now().Add(-time.Duration(t.store.Now()-in.handed.deaf) * time.Millisecond)
 	n.bell.Thaw()
 	b.gate.stay() // another upgrade waits until everything is heard
 	once := b.openGate(n)
