@@ -49,9 +49,11 @@ type broker struct {
 	nodes    []*node // replaced, never modified
 	registry registry
 	burying  map[string]bool
-	removing int    // nodes here that were thought dead, while what they had is being removed
-	gapped   bool   // gap was called while the gate was shut
-	control  string // the last entry of the control stream that was read
+	finding  int            // searches for whom answers have left out
+	removing int            // nodes here that were thought dead, while what they had is being removed
+	gapped   bool           // gap was called while the gate was shut
+	looks    map[*look]bool // which are under way
+	control  string         // the last entry of the control stream that was read
 
 	controlOrigin string // the entry with which that stream began, if that is known
 }
@@ -288,7 +290,7 @@ func (b *broker) gap(since time.Time) {
 	defer b.gate.leave()
 	for _, n := range b.all() {
 		n.roster.tellRecent()
-		b.lookAround(n, since, false)
+		b.lookAround(n, look{since, false})
 	}
 }
 
@@ -305,17 +307,52 @@ func (b *broker) openGate(n *node) (once bool) {
 	return !gapped
 }
 
-// lookAround has everything looked at that a node may not have heard since then; see findMoves. Called inside of the
-// gate.
-func (b *broker) lookAround(n *node, since time.Time, once bool) {
+// look is a search for what a node may not have heard since then; see findMoves.
+type look struct {
+	since time.Time
+	once  bool
+}
+
+// lookAround has everything looked at that a node may not have heard. Called inside of the gate.
+func (b *broker) lookAround(n *node, l look) {
 	n.bell.Probe()
 	b.gate.stay()
+	b.begin(&l)
 	b.wg.Go(func() {
 		defer b.gate.leave()
-		n.findMoves(since, once)
+		n.findMoves(l.since, l.once)
 		n.catchUp()
+		b.finished(&l)
 	})
 	b.readControlSoon()
+}
+
+func (b *broker) begin(l *look) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.looks == nil {
+		b.looks = make(map[*look]bool)
+	}
+	b.looks[l] = true
+}
+
+func (b *broker) finished(l *look) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.looks, l)
+}
+
+// unfinished is the search that takes the place of a new one and of those that are under way.
+func (b *broker) unfinished(l look) look {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for other := range b.looks {
+		if other.since.Before(l.since) {
+			l.since = other.since
+		}
+		l.once = l.once && other.once
+	}
+	return l
 }
 
 // join joins errors, but for a nil one stays what it is.

@@ -163,6 +163,9 @@ func (b *broker) readControl(ctx context.Context) error {
 			b.mu.Lock()
 			b.control = e.ID
 			b.mu.Unlock()
+			if b.gate.isShut() {
+				return nil // the rest is read when it opens
+			}
 		}
 		if !full {
 			return nil

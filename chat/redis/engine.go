@@ -64,7 +64,7 @@ func newEngine(cfg Config, client, heart *bounded) *Engine {
 		e.broker.registry.self = e.sessions.self
 	}
 	e.broker.reborn = func() string {
-		e.refreshSoon()
+		defer e.refreshSoon()
 		return e.sessions.reborn()
 	}
 	return e
@@ -122,6 +122,9 @@ func (e *Engine) repeat() {
 	next := rand.IntN(Partitions)
 	e.every(sweepEvery, nil, func(ctx context.Context) error {
 		for range sweepSome {
+			if e.broker.gate.isShut() {
+				return nil
+			}
 			if err := errors.Join(e.store.sweep(ctx, next), e.sessions.sweep(ctx, next)); err != nil {
 				return err
 			}
@@ -129,7 +132,7 @@ func (e *Engine) repeat() {
 		}
 		return nil
 	})
-	e.every(e.refreshEvery(), e.reborn, e.refresh)
+	e.often(e.refreshEvery(), e.reborn, e.refresh)
 }
 
 // refreshEvery is how often to say that sessions are in use.
@@ -137,19 +140,20 @@ func (e *Engine) refreshEvery() time.Duration { return e.cfg.SessionLife / 3 }
 
 // every calls f from time to time, and when now says so, whenever the gate is open. Each call has a limit.
 func (e *Engine) every(d time.Duration, now <-chan struct{}, f func(context.Context) error) {
-	e.often(d, now, func(ctx context.Context) {
-		if e.broker.gate.enter(ctx) != nil {
-			return
+	e.often(d, now, func(ctx context.Context) error {
+		if err := e.broker.gate.enter(ctx); err != nil {
+			return err
 		}
 		defer e.broker.gate.leave()
 		ctx, cancel := context.WithTimeout(ctx, e.cfg.Timeout)
 		defer cancel()
-		f(ctx) // what could not be done is done the next time; Healthy says whether Redis is well
+		return f(ctx)
 	})
 }
 
-// often calls f from time to time, and when now says so, until the engine is closed.
-func (e *Engine) often(d time.Duration, now <-chan struct{}, f func(context.Context)) {
+// often calls f from time to time, and when now says so, until the engine is closed. What f could not do is done the
+// next time; Healthy says whether Redis is well.
+func (e *Engine) often(d time.Duration, now <-chan struct{}, f func(context.Context) error) {
 	e.wg.Go(func() {
 		t := time.NewTicker(d)
 		defer t.Stop()
@@ -201,6 +205,7 @@ func (e *Engine) tellTime(ctx context.Context) error {
 
 // refreshSoon has the sessions refreshed before their time.
 func (e *Engine) refreshSoon() {
+	e.sessions.refreshDue()
 	select {
 	case e.reborn <- struct{}{}:
 	default:
@@ -209,14 +214,12 @@ func (e *Engine) refreshSoon() {
 
 // refresh says that the sessions of connections here are in use. Those that have ended although
 // nobody has told are ended here, too.
-func (e *Engine) refresh(context.Context) error {
-	gone, err := e.sessions.refresh(e.ctx)
-	for id, user := range gone {
+func (e *Engine) refresh(ctx context.Context) error {
+	return e.sessions.refresh(ctx, func(id, userID string) {
 		for _, n := range e.broker.all() {
-			n.ended(user, id, chat.LoggedOut)
+			n.ended(userID, id, chat.LoggedOut)
 		}
-	}
-	return err
+	})
 }
 
 // note takes note of whether Redis can be used, and logs when that changes.

@@ -68,7 +68,7 @@ func (t takeover) Freeze(ctx context.Context) error {
 	if err := t.finish(ctx); err != nil {
 		return fmt.Errorf("chat/redis: freeze: %w", err)
 	}
-	t.frozen.deaf = b.listener.sure()
+	t.frozen.deaf, _ = b.listener.sure()
 	err := t.stop(ctx, n)
 	if err != nil {
 		t.Thaw() // what was not heard meanwhile is looked at
@@ -95,7 +95,7 @@ func (t takeover) stop(ctx context.Context, n *node) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
-	case len(b.registry.hidden) > 0:
+	case len(b.registry.hidden) > 0 || b.finding > 0:
 		return errRemoval
 	case b.removing > 0:
 		return errRevived
@@ -117,12 +117,14 @@ func (t takeover) finish(ctx context.Context) error {
 	return t.store.flushRooms(ctx)
 }
 
-// sure returns the time up to which the listener has certainly heard everything.
-func (l *listener) sure() time.Time {
+// sure returns the time up to which the listener has certainly heard everything, and whether a connection is broken:
+// then gap will be called.
+func (l *listener) sure() (until time.Time, broken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	until := time.Now()
+	until = time.Now()
 	for _, k := range l.links {
+		broken = broken || k.interrupted.Load()
 		if at := *k.sure.Load(); at.Before(until) {
 			until = at
 		}
@@ -131,11 +133,12 @@ func (l *listener) sure() time.Time {
 		}
 	}
 	for _, s := range l.subs {
+		broken = broken || s.again
 		if s.again && s.since.Before(until) {
 			until = s.since
 		}
 	}
-	return until
+	return until, broken
 }
 
 // Thaw implements chat.Takeover.
@@ -150,7 +153,7 @@ func (t takeover) Thaw() error {
 	}
 	if b.gate.try() {
 		defer b.gate.leave()
-		b.lookAround(n, t.frozen.deaf, once)
+		b.lookAround(n, look{t.frozen.deaf, once})
 	}
 	return nil
 }
@@ -158,9 +161,12 @@ func (t takeover) Thaw() error {
 // State implements chat.Takeover.
 func (t takeover) State() (state []byte, files []*os.File, err error) {
 	n := t.broker.all()[0]
-	h := &handedOver{epoch: t.store.knownEpoch(), deaf: t.store.Now() - time.Since(t.frozen.deaf).Milliseconds(), beat: t.frozen.beat, known: n.moves.known()}
+	l := t.broker.unfinished(look{t.frozen.deaf, true})
+	h := &handedOver{epoch: t.store.knownEpoch(), deaf: t.store.Now() - time.Since(l.since).Milliseconds(), beat: t.frozen.beat, known: n.moves.known()}
 	t.broker.handOver(h)
-	h.gapped = h.gapped || t.store.hasFew() // when there are enough again, this process cannot say it any more
+	// The rest will only turn out when this process cannot tell any more.
+	_, broken := t.broker.listener.sure()
+	h.gapped = h.gapped || !l.once || broken || t.store.hasFew()
 	bell := n.bell.Standing()
 	h.places = bell.Conversations
 	n.roster.handOver(h, bell.Inboxes)

@@ -28,29 +28,28 @@ func (g *gate) try() bool {
 	return true
 }
 
-// enter passes the gate when it is open. If there is no error, leave must be called.
+// enter passes the gate when it is open. If there is no error, which is ctx's, leave must be called.
 func (g *gate) enter(ctx context.Context) error {
-	for !g.try() {
-		if err := g.wait(ctx); err != nil {
-			return err
+	for ctx.Err() == nil {
+		if g.try() {
+			return nil
 		}
+		g.wait(ctx)
 	}
-	return nil
+	return ctx.Err()
 }
 
-// wait waits until the gate is open.
-func (g *gate) wait(ctx context.Context) error {
+// wait waits until the gate is open, or ctx has ended.
+func (g *gate) wait(ctx context.Context) {
 	g.mu.Lock()
 	shut := g.shut
 	g.mu.Unlock()
 	if shut == nil {
-		return nil
+		return
 	}
 	select {
 	case <-shut:
-		return nil
 	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 
@@ -59,6 +58,18 @@ func (g *gate) stay() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.inside++
+}
+
+// outside calls f outside of the gate, for something that is inside and takes long: meanwhile the gate may be shut, and
+// another process may take over. With an error, which is ctx's, the caller must do nothing more than leave.
+func (g *gate) outside(ctx context.Context, f func()) error {
+	g.leave()
+	f()
+	err := g.enter(ctx)
+	if err != nil {
+		g.stay()
+	}
+	return err
 }
 
 func (g *gate) leave() {

@@ -208,20 +208,21 @@ func (t takeover) Start() {
 	n.inherited = nil
 	deaf := time.Now().Add(-time.Duration(t.store.Now()-in.handed.deaf) * time.Millisecond)
 	n.bell.Thaw()
-	b.gate.stay() // another upgrade waits until everything is heard
-	once := b.openGate(n)
+	l := &look{deaf, b.openGate(n)}
+	b.begin(l)
 	t.repeat()
 	for _, now := range []chan struct{}{b.beatNow, t.checkNow} {
 		now <- struct{}{} // it has room for one
 	}
 	time.AfterFunc(max(0, t.refreshEvery()-in.handed.refreshed), t.refreshSoon)
 	b.wg.Go(func() {
-		defer b.gate.leave()
+		defer b.finished(l)
 		if b.listener.heard(b.ctx, rooms) == nil {
 			n.bell.Probe()
 		}
-		if b.listener.heard(b.ctx, people) == nil {
-			b.lookAround(n, deaf, once)
+		if b.listener.heard(b.ctx, people) == nil && b.gate.enter(b.ctx) == nil {
+			defer b.gate.leave()
+			b.lookAround(n, *l)
 		}
 	})
 }

@@ -129,17 +129,11 @@ func (n *node) findAgain(some []move) {
 	for i, m := range some {
 		again[i].move = m
 	}
-	n.search(func() error {
-		for some := range slices.Chunk(again, 256) {
-			if err := n.tellMoves(some, false, false); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	n.search(func() error { return n.tellAllMoves(again, false, false) })
 }
 
-// search does a search, until it succeeds.
+// search does a search, until it succeeds. It is inside of the gate, but between two pages and two attempts: if another
+// process takes over meanwhile, that one searches.
 func (n *node) search(find func() error) {
 	for failures := 1; ; failures++ {
 		n.moves.mu.Lock()
@@ -156,12 +150,14 @@ func (n *node) search(find func() error) {
 		n.mu.Lock()
 		detached := n.detached
 		n.mu.Unlock()
-		if err == nil || detached || n.b.ctx.Err() != nil {
+		if err == nil || detached || n.b.gate.outside(n.b.ctx, func() { n.b.pause(failures) }) != nil {
 			return
 		}
-		n.b.pause(failures)
 	}
 }
+
+// breathe lets the gate be shut between two pages.
+func (n *node) breathe() error { return n.b.gate.outside(n.b.ctx, func() {}) }
 
 func (n *node) searchMoves(since time.Time, once bool) error {
 	b := n.b
@@ -199,6 +195,9 @@ func (n *node) partitions() []int {
 
 func (n *node) searchPartitions(partitions []int, from string, once bool) error {
 	b := n.b
+	if err := n.breathe(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(b.ctx, b.cfg.Timeout)
 	defer cancel()
 	cmds := make(rueidis.Commands, len(partitions))
@@ -225,9 +224,20 @@ func (n *node) searchPartitions(partitions []int, from string, once bool) error 
 			}
 		}
 	}
-	for some := range slices.Chunk(moved, 256) {
-		if err := n.tellMoves(some, true, once); err != nil {
+	return n.tellAllMoves(moved, true, once)
+}
+
+// tellAllMoves is tellMoves for any number of moves.
+func (n *node) tellAllMoves(moved []dated, left, once bool) error {
+	for len(moved) > 0 {
+		some := moved[:min(len(moved), 256)]
+		if err := n.tellMoves(some, left, once); err != nil {
 			return err
+		}
+		if moved = moved[len(some):]; len(moved) > 0 {
+			if err := n.breathe(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -174,7 +174,7 @@ func TestPresenceBesideDeadNode(t *testing.T) {
 	e.broker.registry.known[gone.roster.id] = dead
 	e.broker.mu.Unlock()
 	present(t, e, 1)
-	n.findMoves(time.Now(), false) // finds what is stored: the removal will be told
+	findMoves(n) // finds what is stored: the removal will be told
 	if !w.sees("u_ann", "u_bob") {
 		t.Error("a search tells what nobody else is told")
 	}
@@ -216,8 +216,15 @@ func TestSearchesForMovesOverlap(t *testing.T) {
 		t.Fatal("the word was not passed on")
 	}
 	server.Do("ZADD", e.broker.keys.moves(partition(string(lobby))), time.Now().UnixMilli(), "lobby u_ann")
-	n.findMoves(time.Now(), false)
+	findMoves(n)
 	if !w.sees() {
 		t.Error("somebody is still there who has left")
 	}
+}
+
+// findMoves searches for moves.
+func findMoves(n *node) {
+	n.b.gate.stay()
+	defer n.b.gate.leave()
+	n.findMoves(time.Now(), false)
 }

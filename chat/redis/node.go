@@ -180,9 +180,13 @@ func (n *node) whileAttached(f func()) {
 	}
 }
 
-// catchUp looks at what is not in logs and may have been missed: names and memberships.
+// catchUp looks at what is not in logs and may have been missed: names and memberships. Like search, it is inside of
+// the gate but between two pages.
 func (n *node) catchUp() {
 	for users := range slices.Chunk(n.roster.all(), 256) {
+		if n.breathe() != nil {
+			return
+		}
 		cmds := make(rueidis.Commands, 0, 2*len(users))
 		for _, id := range users {
 			cmds = append(cmds, n.b.users.userCommand(id), n.b.users.roomsCommand(id))

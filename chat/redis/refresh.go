@@ -26,23 +26,41 @@ func (ss *sessions) mine() map[string]string {
 	return all
 }
 
-// refresh says that the sessions that have connections here are in use. It returns those that do
-// not exist any more.
-func (ss *sessions) refresh(ctx context.Context) (gone map[string]string, err error) {
-	gone = make(map[string]string)
-	process := ss.process()
+// refresh says that the sessions that have connections here are in use, and calls gone with those that do
+// not exist any more. It passes the gate with each: if another process takes over meanwhile, that one begins again.
+func (ss *sessions) refresh(ctx context.Context, gone func(id, userID string)) error {
 	ss.mu.Lock()
-	ss.refreshed = time.Now()
+	process, due, began := ss.self, ss.due, time.Now()
 	ss.mu.Unlock()
 	all := ss.mine()
 	for _, id := range slices.Sorted(maps.Keys(all)) {
-		if err := ss.refreshOne(ctx, id, all[id], process); errors.Is(err, chat.ErrSessionRefused) {
-			gone[id] = all[id]
-		} else if err != nil {
-			return gone, err
+		if err := ss.b.gate.enter(ctx); err != nil {
+			return err
+		}
+		err := ss.refreshOne(ctx, id, all[id], process)
+		if errors.Is(err, chat.ErrSessionRefused) {
+			gone(id, all[id])
+			err = nil
+		}
+		ss.b.gate.leave()
+		if err != nil {
+			return err
 		}
 	}
-	return gone, nil
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	if ss.due == due {
+		ss.refreshed = began
+	}
+	return nil
+}
+
+// refreshDue takes note that the sessions must be refreshed before their time.
+func (ss *sessions) refreshDue() {
+	ss.mu.Lock()
+	defer ss.mu.Unlock()
+	ss.due++
+	ss.refreshed = time.Time{}
 }
 
 func (ss *sessions) refreshOne(ctx context.Context, id, userID, process string) error {

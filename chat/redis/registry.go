@@ -105,15 +105,21 @@ func (b *broker) beat(ctx context.Context, own map[string]bool) error {
 	b.mu.Lock()
 	b.registry.known, b.registry.at, b.registry.ghosts = known, time.Now(), make(map[string]bool)
 	again := b.registry.unhide()
+	if len(again) > 0 {
+		b.finding++
+		b.gate.stay()
+	}
 	b.mu.Unlock()
-	for _, n := range b.all() {
-		if len(again) > 0 {
-			b.gate.stay()
-			b.wg.Go(func() {
-				defer b.gate.leave()
+	if len(again) > 0 {
+		b.wg.Go(func() {
+			defer b.gate.leave()
+			for _, n := range b.all() {
 				n.findAgain(again)
-			})
-		}
+			}
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.finding--
+		})
 	}
 	for _, id := range r.gone {
 		b.revive(id)
@@ -166,15 +172,15 @@ func (b *broker) sendPulse(ctx context.Context, silence time.Duration, own map[s
 }
 
 // heartbeat is pulse; while the gate is shut, it is keepAlive.
-func (b *broker) heartbeat(ctx context.Context) {
+func (b *broker) heartbeat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
 	if !b.gate.try() {
-		b.keepAlive(ctx)
-		return
+		_, err := b.keepAlive(ctx)
+		return err
 	}
 	defer b.gate.leave()
-	b.pulse(ctx)
+	return b.pulse(ctx)
 }
 
 var errThoughtDead = errors.New("chat/redis: Redis does not know this node, or takes it for dead: try again")

@@ -30,7 +30,8 @@ type sessions struct {
 	free sync.Cond // a session is locked no longer
 	// Guarded by mu.
 	self      string    // by which sessions name this process
-	refreshed time.Time // when those that have connections here were refreshed, or begun
+	refreshed time.Time // since when those that have connections here were refreshed, or begun; zero: that is due
+	due       int       // how often it became due before its time
 	held      map[string]*heldSession
 	locked    map[string]bool
 	released  []string      // of held, those that Redis must be told of
