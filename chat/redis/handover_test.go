@@ -27,11 +27,17 @@ type heir struct {
 // inheritFrom makes a process that has been told what a frozen engine is, and where the same people are connected.
 func inheritFrom(t *testing.T, e *Engine) *heir {
 	t.Helper()
+	h := openHeir(t, e.cfg)
+	h.inherit(t, e)
+	return h
+}
+
+func (h *heir) inherit(t *testing.T, e *Engine) {
+	t.Helper()
 	state, files, err := takeover{e}.State()
 	if err != nil || files != nil {
 		t.Fatal(files, err)
 	}
-	h := openHeir(t, e.cfg)
 	if err := (takeover{h.Engine}).Inherit(state, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +76,6 @@ func inheritFrom(t *testing.T, e *Engine) *heir {
 			t.Errorf("session %s is not known", sessions[i])
 		}
 	}
-	return h
 }
 
 func openHeir(t *testing.T, cfg Config) *heir {
@@ -113,14 +118,14 @@ type twoNodes struct {
 
 func newTwoNodes(t *testing.T) *twoNodes {
 	server := redistest.Start(t)
-	w := newTwoNodesOn(t, server.Addr)
+	w := newTwoNodesOn(t, Config{Addresses: []string{server.Addr}})
 	w.server = server
 	return w
 }
 
-func newTwoNodesOn(t *testing.T, addresses ...string) *twoNodes {
+func newTwoNodesOn(t *testing.T, cfg Config) *twoNodes {
 	w := new(twoNodes)
-	cfg := Config{Addresses: addresses, PresenceTTL: slowTTL, ProbeEvery: time.Hour}
+	cfg.PresenceTTL, cfg.ProbeEvery = slowTTL, time.Hour
 	w.first, w.other = open(t, cfg), open(t, cfg)
 	for _, id := range []string{"u_ada", "u_bob", "u_eve"} {
 		put(t, w.first, id)
@@ -167,7 +172,7 @@ func TestTakeOver(t *testing.T) { takeOver(t, newTwoNodes(t)) }
 
 // The same with a cluster.
 func TestTakeOverInCluster(t *testing.T) {
-	takeOver(t, newTwoNodesOn(t, redistest.StartCluster(t).Addrs()...))
+	takeOver(t, newTwoNodesOn(t, Config{Addresses: redistest.StartCluster(t).Addrs()}))
 }
 
 func takeOver(t *testing.T, w *twoNodes) {

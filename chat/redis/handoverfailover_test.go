@@ -1,0 +1,74 @@
+package redis
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/hawser-ws/hawser/chat/redis/redistest"
+)
+
+// While a node is handed over, a replica takes over from the primary, and has everything. So the new process may take
+// over from the old one, whether it had connected to Redis before that or after it. Nobody is seen to leave.
+func TestTakeOverAfterFailover(t *testing.T) {
+	t.Parallel()
+	for name, before := range map[string]bool{"connected before": true, "connected after": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g := redistest.StartSentinel(t, redistest.Replicas(1))
+			w := newTwoNodesOn(t, Config{Addresses: g.Addrs(), Master: g.Name})
+			var next *heir
+			if before {
+				next = openHeir(t, w.first.cfg)
+			}
+			freeze(t, w.first)
+			g.Failover()
+			insist(t, w.other, lobby, "meanwhile")
+			if !before {
+				next = openHeir(t, w.first.cfg)
+			}
+			next.inherit(t, w.first)
+			await(t, "the new process to be connected", func() bool { return (takeover{next.Engine}).Ready(ctx) == nil })
+			(takeover{next.Engine}).Start()
+			(takeover{w.first}).Retire()
+			await(t, "what was said", func() bool { return slices.Equal(next.r.of(lobby), []string{"meanwhile"}) })
+			insist(t, next.Engine, lobby, "after")
+			await(t, "what is said", func() bool { return slices.Equal(next.r.of(lobby), []string{"meanwhile", "after"}) })
+			w.assertPlaces(t, next.Engine)
+			if lost := next.r.losses(lobby); len(lost) > 0 {
+				t.Errorf("lost: %v", lost)
+			}
+		})
+	}
+}
+
+// The replica does not have what the old process has told last, and the new process is connected to that replica only.
+// It would not know, so it refuses. The old one tells it again.
+func TestTakeOverAfterLoss(t *testing.T) {
+	t.Parallel()
+	g := redistest.StartSentinel(t, redistest.Replicas(1))
+	w := newTwoNodesOn(t, Config{Addresses: g.Addrs(), Master: g.Name})
+	g.AwaitReplicas()
+	master := g.Master()
+	replica := g.Servers[slices.IndexFunc(g.Servers, func(s *redistest.Server) bool { return s != master })]
+	replica.Pause()
+	master.Do("CLIENT", "KILL", "TYPE", "replica")
+	w.n.Enter("attic", "u_bob")
+	freeze(t, w.first)
+	master.Kill()
+	replica.Resume()
+	g.AwaitFailover(master)
+	next := inheritFrom(t, w.first)
+	if err := (takeover{next.Engine}).Ready(ctx); err == nil || !strings.Contains(err.Error(), "has not had the node's last heartbeat") {
+		t.Errorf("%v", err)
+	}
+	next.n.Detach()
+	next.Close(ctx)
+	if err := (takeover{w.first}).Thaw(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "Bob to be in the attic", func() bool {
+		users, _, err := (presence{w.other.broker}).Users(ctx, "attic", 10)
+		return err == nil && len(users) == 2
+	})
+}
