@@ -72,3 +72,42 @@ func TestTakeOverAfterLoss(t *testing.T) {
 		return err == nil && len(users) == 2
 	})
 }
+
+// A server of a cluster dies while a node is handed over, and what it was told last may be lost. The new process
+// notices, although it has not subscribed to anything there yet.
+func TestTakeOverNoticesFailoverInCluster(t *testing.T) {
+	t.Parallel()
+	c := redistest.StartCluster(t)
+	w := newTwoNodesOn(t, Config{Addresses: c.Addrs()})
+	keys := w.first.broker.keys
+	next := openHeir(t, w.first.cfg)
+	masters := c.Masters()
+	at := slices.IndexFunc(masters, func(s *redistest.Server) bool {
+		return s != c.Owner(c.Slot(keys.controlChannel())) && s != c.Owner(c.Slot(keys.nodes()))
+	})
+	if at < 0 {
+		t.Fatal("one server has everything")
+	}
+	await(t, "the connections", func() bool { return links(next.broker.listener) == len(masters) })
+	freeze(t, w.first)
+	next.inherit(t, w.first)
+	masters[at].Kill()
+	c.AwaitFailover(masters[at])
+	await(t, "the loss to be noticed", func() bool {
+		next.broker.mu.Lock()
+		defer next.broker.mu.Unlock()
+		return next.broker.gapped
+	})
+}
+
+// links is to how many servers a listener is connected.
+func links(l *listener) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, k := range l.links {
+		if k.heard.Load() > 0 {
+			n++
+		}
+	}
+	return n
+}

@@ -52,6 +52,7 @@ func (e *Engine) prepare(ctx context.Context) error {
 	if err := e.listen(limited); err != nil {
 		return err
 	}
+	e.broker.listener.watch() // after State, the other process cannot tell any more that one has broken
 	if err := e.bans.start(ctx); err != nil {
 		return err
 	}

@@ -77,7 +77,10 @@ func (k *link) run() {
 			l.owners.refresh(ctx)
 			cancel()
 		}
-		if k.end(err, failures) {
+		if gone, unused := k.end(err, failures); gone {
+			if unused { // no other connection has its channels, and says so
+				l.gap(*k.sure.Load())
+			}
 			return
 		}
 		// Jitter, so that the nodes do not all come back at once.
@@ -90,8 +93,8 @@ func (k *link) run() {
 	}
 }
 
-// end takes note that a connection has ended. It reports whether this link ends, too.
-func (k *link) end(err error, failures int) bool {
+// end takes note that a connection has ended. It reports whether this link ends, too, and whether it had no channel.
+func (k *link) end(err error, failures int) (gone, unused bool) {
 	l := k.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -104,12 +107,12 @@ func (k *link) end(err error, failures int) bool {
 		again = append(again, s)
 	}
 	k.orders = nil
-	if gone := l.owners != nil && (errors.Is(err, errMoved) || failures > 2 && !l.owners.has(k.address)); gone {
+	if gone = l.owners != nil && (errors.Is(err, errMoved) || failures > 2 && !l.owners.has(k.address)); gone {
 		k.gone = true
 		delete(l.links, k.address)
 	}
 	l.unheard(again)
-	return k.gone
+	return k.gone, len(again) == 0
 }
 
 func (k *link) describe() string {

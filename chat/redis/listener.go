@@ -155,15 +155,33 @@ func (l *listener) route(s *sub) {
 	if l.owners != nil {
 		address = l.owners.of(s.channel)
 	}
-	link := l.links[address]
-	if link == nil {
-		link = newLink(l, address)
-		l.links[address] = link
-		l.wg.Go(link.run)
-	}
+	link := l.linkTo(address)
 	s.link = link
 	link.subs[s.channel] = s
 	link.enqueue(order{channel: s.channel, sub: s})
+}
+
+// linkTo is the connection to a server. Called with mu held.
+func (l *listener) linkTo(address string) *link {
+	k := l.links[address]
+	if k == nil {
+		k = newLink(l, address)
+		l.links[address] = k
+		l.wg.Go(k.run)
+	}
+	return k
+}
+
+// watch has a connection to each server of a cluster, so that gap is called if one breaks, or its server is replaced.
+func (l *listener) watch() {
+	if l.owners == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, address := range l.owners.all() {
+		l.linkTo(address)
+	}
 }
 
 // unheard says that channels are not heard any more. They are given to their connections again.

@@ -2,7 +2,9 @@ package redis
 
 import (
 	"context"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,6 +59,13 @@ func (o *owners) refresh(ctx context.Context) error {
 	defer o.mu.Unlock()
 	o.servers = servers
 	return nil
+}
+
+// all are the servers.
+func (o *owners) all() []string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Compact(slices.Sorted(maps.Values(o.servers)))
 }
 
 // of is the server that owns a channel, or any key of a partition.
