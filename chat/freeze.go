@@ -206,6 +206,9 @@ func (f *Frozen) Thaw() {
 	h.clock.open()
 	for _, c := range h.all() {
 		c.thaw()
+		if f.rooms != nil { // this process may have learnt of a ban when it had no connection, and the other one never
+			c.banIfConcerned()
+		}
 	}
 	for _, c := range f.doubtful {
 		c.mayHaveEnded(LoggedOut)

@@ -239,6 +239,40 @@ func TestMove(t *testing.T) {
 	assertHas(t, ada.hear(), `"connections":1`, `"current":true`)
 }
 
+// banning knows of a ban that nobody has been told of.
+type banning struct {
+	chat.Bans
+	network netip.Prefix
+}
+
+func (b banning) OfAddress(addr netip.Addr) (chat.Ban, bool) {
+	return chat.Ban{Network: b.network, Reason: "floods"}, b.network.Contains(addr)
+}
+
+// The new process knows of a ban that the old one has not heard of yet.
+func TestMoveBanned(t *testing.T) {
+	var network netip.Prefix
+	m := newMover(t, func(cfg *chat.Config) { cfg.Engine.Bans = banning{cfg.Engine.Bans, network} })
+	var peers []*peer
+	for _, addr := range []string{"192.0.2.7", "192.0.3.7"} {
+		p := m.connectFrom(addr)
+		m.peers, peers = append(m.peers, p), append(peers, p)
+		p.say(`{"type":"auth","token":"token-of-ada"}`)
+		if a := p.hear(); typeOf(t, a) != "auth_ok" {
+			t.Fatal(a)
+		}
+	}
+	network = netip.MustParsePrefix("192.0.2.0/24")
+	m.move()
+	assertHas(t, peers[0].hear(), `"reason":"banned"`)
+	assertClosed(t, peers[0], 1008, "banned")
+	peers[0].conn.Closed()
+	peers[1].say(`{"type":"heartbeat"}`)
+	if a := peers[1].hear(); typeOf(t, a) != "heartbeat" {
+		t.Error(a)
+	}
+}
+
 // Those who did not move have left, and others are told so. Their sessions can be resumed.
 func TestMoveLeft(t *testing.T) {
 	m := newMover(t, nil)
