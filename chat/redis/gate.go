@@ -28,7 +28,7 @@ func (g *gate) try() bool {
 	return true
 }
 
-// enter passes the gate when it is open. If there is no error, which is ctx's, leave must be called.
+// enter passes the gate when it is open. The error is ctx's; if there is none, leave must be called.
 func (g *gate) enter(ctx context.Context) error {
 	for ctx.Err() == nil {
 		if g.try() {
@@ -61,7 +61,7 @@ func (g *gate) stay() {
 }
 
 // outside calls f outside of the gate, for something that is inside and takes long: meanwhile the gate may be shut, and
-// another process may take over. With an error, which is ctx's, the caller must do nothing more than leave.
+// another process may take over. The error is ctx's; after one, the caller must do nothing more than leave.
 func (g *gate) outside(ctx context.Context, f func()) error {
 	g.leave()
 	f()
