@@ -33,7 +33,7 @@ func (h *Hub) depart(c *Connection) {
 	for _, r := range rooms {
 		s := h.shard(RoomConversation(r.name))
 		s.mu.Lock()
-		s.remove(c, r)
+		s.remove(c, r, true)
 		s.mu.Unlock()
 		h.node.Leave(r.name, id)
 	}

@@ -141,15 +141,18 @@ func (s *shard) watch(c *Connection, r *room) {
 	}
 }
 
-// remove undoes add. Called with mu held.
-func (s *shard) remove(c *Connection, r *room) {
+// remove undoes add. ended says that the connection or the hub has ended: a connection that has ended
+// leaves its fan-outs by itself. Called with mu held.
+func (s *shard) remove(c *Connection, r *room, ended bool) {
 	if b := s.of(c, RoomConversation(r.name)); b != nil {
 		s.unregister(b) // it does not hear the room yet
-	} else {
+	} else if !ended {
 		r.members.Leave(c.socket)
 	}
 	if c.features&featurePresence != 0 && r.watchers != nil {
-		r.watchers.Leave(c.socket)
+		if !ended {
+			r.watchers.Leave(c.socket)
+		}
 		if r.watching--; r.watching == 0 {
 			r.watchers = nil // nobody is told of those who come
 		}

@@ -72,7 +72,7 @@ func (h *Hub) removeFrom(c *Connection, name string, last func(*shard, *room)) b
 		last(s, r)
 	}
 	c.rooms = slices.DeleteFunc(c.rooms, func(other *room) bool { return other == r })
-	s.remove(c, r)
+	s.remove(c, r, false)
 	s.mu.Unlock()
 	h.node.Leave(name, c.person.id)
 	return true

@@ -33,7 +33,8 @@ type Socket interface {
 
 // Fanout sends one message to many sockets. Join, Leave and Send take effect in the order of
 // the calls: a socket receives exactly what is sent after it joined and before it left, in
-// order with what it is sent directly. They must not block.
+// order with what it is sent directly. They must not block. A socket that has ended leaves by
+// itself.
 type Fanout interface {
 	Join(Socket)
 	Leave(Socket)
