@@ -43,7 +43,8 @@ scenarios
            of them has a message
   slow     fanout in which --slow-share of the receivers barely read
   chat     hawser's chat: log in, join rooms of --room-size, talk (set the server's
-           --limits.guests-per-minute and others to 0)
+           --limits.guests-per-minute, --limits.address-requests-per-second,
+           --limits.connections-per-address and --limits.messages-per-second to 0)
   login    --conns people log in and join their rooms, --at-once at a time: rate,
            latency, and what it costs the server
   idle     connections are held: memory of the server and the kernel for each; with a
