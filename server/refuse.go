@@ -50,7 +50,11 @@ func (s *Server) refuseFor(w http.ResponseWriter, r *http.Request, why *refusal)
 	}
 	s.refused(r, e.Status, e.Reason)
 	handshake.Refuse(w, r, e)
-	s.cfg.Logger.Warn("upgrade failed", "remote", r.RemoteAddr, "path", r.URL.Path, "error", e.Reason)
+	what := "upgrade failed"
+	if len(r.Header["Upgrade"]) == 0 {
+		what = "request refused"
+	}
+	s.cfg.Logger.Warn(what, "remote", r.RemoteAddr, "path", r.URL.Path, "error", e.Reason)
 }
 
 // refused counts a refusal, and tells of it.

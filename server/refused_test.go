@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
@@ -56,5 +57,17 @@ func TestRefusedAndUnused(t *testing.T) {
 	case got := <-unused:
 		t.Errorf("a connection with a request was unused by %v", got)
 	default:
+	}
+}
+
+// The log does not call a request for something else an upgrade.
+func TestRefusedRequestInLog(t *testing.T) {
+	ts := start(t, Config{Handler: funcs{}, MaxRequestRatePerAddress: 1, HTTP: http.NewServeMux()})
+	for range 2 {
+		ask(t, ts.addr, "GET /page HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+	}
+	waitFor(t, func() bool { return strings.Contains(ts.log.String(), "path=/page") })
+	if log := ts.log.String(); !strings.Contains(log, "request refused") || strings.Contains(log, "upgrade failed") {
+		t.Errorf("log: %s", log)
 	}
 }
