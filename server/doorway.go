@@ -12,8 +12,8 @@ import (
 )
 
 // doorway is Serve's listener where the loops read opening handshakes. It accepts
-// connections and gives them to the loops. Its Accept returns those that the loops have
-// handed back, for net/http.
+// connections and gives them to the loops, or lends one of them the listener (lend.go). Its
+// Accept returns those that the loops have handed back, for net/http.
 type doorway struct {
 	*listener
 	raw     syscall.RawConn // the socket's
@@ -21,7 +21,9 @@ type doorway struct {
 	maxHead int             // the length of a request's head that net/http allows, if that is less than the loops'
 	done    chan struct{}   // closed when acceptAll returns
 
-	paid bool // acceptAll only. The rate already allows the next connection.
+	returned chan struct{} // gets a value when a loop gives the listener back: see lend
+
+	paid bool // Of acceptAll, or of the loop that has the listener. The rate already allows the next connection.
 
 	mu     sync.Mutex
 	some   sync.Cond   // something was returned, or err was set
@@ -30,8 +32,8 @@ type doorway struct {
 	closed bool        // Guarded by mu. Nothing more is given to net/http.
 }
 
-// gatherTime is how long the doorway lets connections gather, where many come: that wakes
-// nobody for each of them.
+// gatherTime is how long a loop lets connections gather, where many come, before it looks for
+// them again.
 const gatherTime = dozeTime
 
 // maxBatch is how many connections are accepted at a time, so that the system's answer to
@@ -70,7 +72,7 @@ func (s *Server) newDoorway(ln *listener, hs *http.Server) *doorway {
 	if err != nil || setAcceptOptions(raw, ln.Addr().Network(), cfg.PingInterval == 0) != nil {
 		return nil
 	}
-	d := &doorway{listener: ln, raw: raw, http: hs, maxHead: maxHead, done: make(chan struct{})}
+	d := &doorway{listener: ln, raw: raw, http: hs, maxHead: maxHead, done: make(chan struct{}), returned: make(chan struct{}, 1)}
 	if hs.MaxHeaderBytes > 0 {
 		d.maxHead = min(maxHead, hs.MaxHeaderBytes+4<<10) // net/http allows so much more
 	}
@@ -101,16 +103,20 @@ func (d *doorway) localAddr(fd int) net.Addr {
 func (d *doorway) acceptAll() {
 	defer close(d.done)
 	var delay time.Duration
-	for {
-		n, paced := d.acceptWaiting()
-		if paced {
-			d.waitForRate()
-			d.paid = true
-			continue
-		}
-		if n > 0 {
-			time.Sleep(gatherTime)
-			continue
+	for crowd := false; ; { // crowd: others may be waiting
+		if crowd {
+			n, paced := d.acceptWaiting()
+			switch {
+			case paced:
+				d.waitForRate()
+				d.paid = true
+				continue
+			case n > 0 && d.lend():
+				continue
+			case n > 0:
+				d.end(net.ErrClosed)
+				return
+			}
 		}
 		if !d.paid {
 			d.waitForRate()
@@ -130,25 +136,28 @@ func (d *doorway) acceptAll() {
 			continue
 		}
 		delay = 0
-		d.takeFirst(nc)
+		crowd = d.takeFirst(nc)
 	}
 }
 
-// takeFirst gives a connection that package net has accepted to a loop.
-func (d *doorway) takeFirst(nc net.Conn) {
+// takeFirst gives a connection that package net has accepted to a loop, and reports whether others
+// may be waiting. One that another process has accepted goes to net/http, and is followed by the
+// next of them.
+func (d *doorway) takeFirst(nc net.Conn) bool {
 	if _, resumed := nc.(*resumedConn); resumed { // it has been read from
 		if a := d.s.acceptConn(nc); a != nil {
 			d.giveBack(a)
 		}
-		return
+		return false
 	}
 	peer := addrPort(nc.RemoteAddr())
 	fd, err := d.s.loops[0].k.attach(nc)
 	if err != nil {
 		d.s.cfg.Logger.Error("a connection was lost", "error", err)
-		return
+		return true
 	}
 	d.take(fd, peer)
+	return true
 }
 
 // acceptWaiting accepts the connections that are waiting, and returns how many there were.

@@ -118,6 +118,7 @@ func (l *loop) stop(over time.Duration) {
 		return // an earlier call closes them sooner
 	}
 	l.stopping = true
+	l.giveBackLent()
 	l.dropArrivals()
 	l.free.mu.Lock()
 	l.drain = drain{l.now, ticks(over), 1, l.free.next}

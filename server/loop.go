@@ -74,6 +74,7 @@ type loop struct {
 	unnoticed     map[uint32]int     // by slot, of WritableHandlers: see setUnnoticed
 	writables     []Conn             // whose OnWritable is called in the next iteration
 	adoptions     []*adoption
+	lent          []lent                       // listeners that it accepts from
 	arrivals      []*accepted                  // that were posted in this iteration
 	arriving      int                          // connections in that phase
 	request       opened                       // that is being parsed
@@ -141,6 +142,7 @@ func (l *loop) run() {
 // iterate handles the events, and everything else that is due.
 func (l *loop) iterate(events []event) {
 	l.tick()
+	l.acceptLent()
 	// What was posted before an event goes out before what the event
 	// causes: the answer to a Close that has arrived must not overtake it.
 	l.deliver()
@@ -195,7 +197,7 @@ func (l *loop) poll() []event {
 		if l.drain.pending() {
 			ms = atMost(drainEvery, ms)
 		}
-		if b.dozing = l.openedSome; b.dozing {
+		if b.dozing = l.openedSome || len(l.lent) > 0; b.dozing {
 			ms = atMost(dozeTime, ms)
 		}
 	}

@@ -43,6 +43,7 @@ const (
 	taskOpen
 	taskArrive   // takes an accepted connection
 	taskDisplace // closes an arriving connection
+	taskLend     // has the loop accept
 	taskJudged   // a goroutine of the pool has judged a handshake
 	taskStop
 	taskCut
@@ -65,6 +66,7 @@ type task struct {
 	adoption  *adoption
 	arrival   *accepted
 	judgement *judgement
+	door      *doorway
 	group     *members
 	except    []Conn // members that are not sent it
 	state     *state // nil: the message is not a version of one
@@ -133,7 +135,7 @@ func (l *loop) put(t task, p []byte) {
 	if t.kind != taskGroup || b.bytes > maxRun {
 		l.hasMore.Store(true)
 	}
-	if b.asleep && !(b.dozing && (t.kind == taskOpen || t.kind == taskArrive || t.kind == taskJudged)) {
+	if b.asleep && !(b.dozing && (t.kind == taskOpen || t.kind == taskArrive || t.kind == taskLend || t.kind == taskJudged)) {
 		// With mu held: a loop closes its mailbox before it releases its kernel.
 		b.asleep = false
 		l.k.wake()
@@ -190,6 +192,9 @@ func (l *loop) do(t *task, data []byte) {
 		return
 	case taskArrive:
 		l.arrivals = append(l.arrivals, t.arrival)
+		return
+	case taskLend:
+		l.borrow(t.door)
 		return
 	case taskJudged:
 		l.judged(t.judgement)
