@@ -18,9 +18,9 @@ import (
 )
 
 // TestFaultUpgrade replaces the server UPGRADES times under CLIENTS clients in rooms, who check everything
-// that they hear. Between ordinary upgrades, the new or the old process is killed at a random moment. If it was the
-// new one and it had not taken over, nobody may notice. Otherwise everything is gone, as in any crash; then what was
-// acknowledged must be stored.
+// that they hear. Between ordinary upgrades, the new or the old process is killed at a random moment, or hangs for a
+// while. If the new one was killed and had not taken over, or one of them hangs, nobody may notice. Otherwise everything
+// is gone, as in any crash; then what was acknowledged must be stored.
 func TestFaultUpgrade(t *testing.T) { faultUpgrade(t) }
 
 // TestFaultRedisUpgrade is TestFaultUpgrade for a node with Redis.
@@ -39,7 +39,7 @@ func faultUpgrade(t *testing.T, args ...string) {
 	t.Logf("seed %d", seed)
 	rnd := rand.New(rand.NewPCG(seed, 0))
 	upgrades, clients := environNumber("UPGRADES", 100), environNumber("CLIENTS", 10_000)
-	var counts struct{ moved, undone, crashed, refused int }
+	var counts struct{ moved, undone, crashed, refused, hung int }
 	dir := t.TempDir()
 	for counts.moved+counts.undone < upgrades && counts.refused <= upgrades/4 {
 		r := launchReplacedIn(t, dir, args...)
@@ -55,11 +55,14 @@ func faultUpgrade(t *testing.T, args ...string) {
 					crashed = counts.refused > upgrades/4
 				}
 			case 0, 1:
-				if crashed = r.upgradeAndKill(time.Duration(rnd.IntN(400))*time.Millisecond, false); !crashed {
+				if crashed = r.upgradeAnd(syscall.SIGKILL, time.Duration(rnd.IntN(400))*time.Millisecond, false); !crashed {
 					counts.undone++
 				}
 			case 2:
-				crashed = r.upgradeAndKill(time.Duration(rnd.IntN(400))*time.Millisecond, true)
+				crashed = r.upgradeAnd(syscall.SIGKILL, time.Duration(rnd.IntN(400))*time.Millisecond, true)
+			case 3:
+				counts.hung++
+				crashed = r.upgradeAnd(syscall.SIGSTOP, time.Duration(rnd.IntN(400))*time.Millisecond, rnd.IntN(2) == 0)
 			}
 		}
 		if errs := c.stop(); len(errs) > 0 && !crashed {
@@ -75,7 +78,7 @@ func faultUpgrade(t *testing.T, args ...string) {
 		for range r.lines {
 		}
 	}
-	t.Logf("%d upgrades, %d undone, %d crashes, %d refused", counts.moved, counts.undone, counts.crashed, counts.refused)
+	t.Logf("%d upgrades, %d undone, %d crashes, %d refused, %d with a process that hung", counts.moved, counts.undone, counts.crashed, counts.refused, counts.hung)
 	if counts.refused > upgrades/4 {
 		t.Error("too many upgrades are refused")
 	}
@@ -87,9 +90,12 @@ func boundless() []string {
 		"--limits.address-requests-per-second=0", "--limits.handshakes-per-second=0", "--limits.room-deliveries-per-second=0"}, unlimited...)
 }
 
-// upgradeAndKill begins an upgrade, and kills the new process after a while, or the old one. It reports whether no
-// process is left.
-func (r *replaced) upgradeAndKill(after time.Duration, old bool) (gone bool) {
+// hangTime is longer than a step of an upgrade may take.
+const hangTime = 7 * time.Second
+
+// upgradeAnd begins an upgrade, and kills the new process after a while, or the old one; or has it hang for hangTime. It
+// reports whether no process is left.
+func (r *replaced) upgradeAnd(signal syscall.Signal, after time.Duration, old bool) (gone bool) {
 	r.t.Helper()
 	pid := r.pid
 	syscall.Kill(pid, syscall.SIGUSR2)
@@ -98,10 +104,18 @@ func (r *replaced) upgradeAndKill(after time.Duration, old bool) (gone bool) {
 		time.Sleep(time.Millisecond)
 	}
 	time.Sleep(after)
+	victim := child
 	if old {
-		syscall.Kill(pid, syscall.SIGKILL)
-	} else {
-		syscall.Kill(child, syscall.SIGKILL)
+		victim = pid
+	}
+	syscall.Kill(victim, signal)
+	if signal == syscall.SIGSTOP {
+		over := make(chan struct{})
+		time.AfterFunc(hangTime, func() {
+			syscall.Kill(victim, syscall.SIGCONT)
+			close(over)
+		})
+		defer func() { <-over }()
 	}
 	for {
 		select {
@@ -109,12 +123,12 @@ func (r *replaced) upgradeAndKill(after time.Duration, old bool) (gone bool) {
 			switch {
 			case !ok: // nobody has the output open any more
 				return true
-			case strings.Contains(line, "upgrade failed; this process goes on") && !old:
+			case strings.Contains(line, "upgrade failed; this process goes on") && (!old || signal == syscall.SIGSTOP):
 				return false
 			case strings.Contains(line, "serves now, with"):
 				fields := strings.Fields(line)
 				r.pid, _ = strconv.Atoi(fields[slices.Index(fields, "process")+1])
-				if old || r.pid != child {
+				if old || signal == syscall.SIGSTOP || r.pid != child {
 					return false // the old one had ended, or would have; or the child was one of the runtime's
 				}
 			}
@@ -122,7 +136,7 @@ func (r *replaced) upgradeAndKill(after time.Duration, old bool) (gone bool) {
 			for _, pid := range []int{pid, child} { // their goroutines are in the log then
 				syscall.Kill(pid, syscall.SIGQUIT)
 			}
-			r.t.Fatalf("nothing is said after one of the processes %d and %d was killed, the old one: %t", pid, child, old)
+			r.t.Fatalf("nothing is said after one of the processes %d and %d got %v, the old one: %t", pid, child, signal, old)
 		}
 	}
 }
