@@ -174,7 +174,8 @@
 // Config.Inherit. It is the node then, under the same id, so that presence and sessions stay as they are stored. Nothing is
 // read for that while clients wait: the old process hands over where it stands in each conversation and
 // inbox, who is connected, and what it knows of sessions. The new one subscribes after that, and looks at everything that
-// nobody has heard in between, as after a connection has broken. freeze.go and inherit.go are the two sides.
+// nobody has heard in between, as after a connection has broken. The old one sends the node's heartbeats until it knows
+// that the new one has taken over, however long that takes. freeze.go and inherit.go are the two sides.
 //
 // # What it costs
 //

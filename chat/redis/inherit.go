@@ -178,12 +178,15 @@ func (ss *sessions) begin() {
 func (t takeover) Ready(ctx context.Context) error {
 	b := t.broker
 	h := b.all()[0].inherited.handed
-	ids := []string{h.process}
-	if h.registered {
-		ids = append(ids, h.node)
+	score := func(id string) rueidis.Completed {
+		return b.heart.B().Zscore().Key(b.keys.nodes()).Member(id).Build()
 	}
-	for _, id := range ids {
-		text, err := b.heart.Do(ctx, b.heart.B().Zscore().Key(b.keys.nodes()).Member(id).Build()).ToString()
+	scores := rueidis.Commands{score(h.process)}
+	if h.registered {
+		scores = append(scores, score(h.node))
+	}
+	for _, r := range b.heart.DoMulti(ctx, scores...) {
+		text, err := r.ToString()
 		if err != nil && !rueidis.IsRedisNil(err) {
 			return fmt.Errorf("chat/redis: %w", err)
 		}
