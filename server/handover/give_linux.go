@@ -13,6 +13,10 @@ import (
 // exitTime is how long a process that is not needed any more may take to end by itself.
 var exitTime = 2 * time.Second
 
+// refusalTime is how long it may take to write why this process goes on. A new process that may still commit has read
+// everything, so there is room for that at once.
+const refusalTime = 100 * time.Millisecond
+
 // statusTime is how long one that has closed the channel may take to have an exit status.
 const statusTime = 200 * time.Millisecond
 
@@ -200,7 +204,10 @@ func (g *Giver) abort(err error) error {
 		case <-time.After(statusTime):
 		}
 	}
-	go g.end(err)
+	// Before this process goes on: should it be killed after that, the new one would take itself for the only one left.
+	g.ch.within(refusalTime)
+	g.ch.refuse("the old process goes on: " + err.Error())
+	go g.end()
 	switch {
 	case isRefusal(err):
 		return err
@@ -212,13 +219,10 @@ func (g *Giver) abort(err error) error {
 
 // end ends the new process. The channel stays open until it is dead: it takes the end of the
 // channel for the end of this process.
-func (g *Giver) end(why error) {
-	timeout := time.After(exitTime)
-	g.ch.within(exitTime)
-	g.ch.refuse("the old process goes on: " + why.Error())
+func (g *Giver) end() {
 	select {
 	case <-g.ended:
-	case <-timeout:
+	case <-time.After(exitTime):
 		g.cmd.Process.Kill()
 		<-g.ended
 	}

@@ -38,7 +38,13 @@ func TestMain(m *testing.M) {
 		os.Exit(runOld())
 	}
 	exitTime = 300 * time.Millisecond
-	os.Exit(m.Run())
+	code := m.Run()
+	for { // those that hang are killed soon, but not if this process ends before
+		if _, err := unix.Wait4(-1, nil, 0, nil); err == unix.ECHILD {
+			break
+		}
+	}
+	os.Exit(code)
 }
 
 // fault does what the fault says if it belongs to this point: "die 2", "hang 2", "refuse 2".
@@ -319,6 +325,23 @@ func TestCommitAtTheLastMoment(t *testing.T) {
 		assertServedBy(t, pipes, true, "new 1\n")
 	}
 	t.Logf("%d of %d commits came in time", committed, rounds)
+}
+
+// The new process is told that the old one goes on before that does: if the old one is killed then, the new one must not
+// take itself for the only one left.
+func TestRefusesBeforeItGoesOn(t *testing.T) {
+	ours, theirs, err := newPair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	g := &Giver{ch: ours, ended: make(chan struct{})}
+	close(g.ended)
+	g.abort(errors.New("it takes too long"))
+	var b [1]byte
+	if n, _, err := unix.Recvfrom(int(theirs.Fd()), b[:], unix.MSG_DONTWAIT); n != 1 || b[0] != refusal {
+		t.Errorf("%d bytes, %q, %v", n, b, err)
+	}
 }
 
 func newGate(t *testing.T) string {
