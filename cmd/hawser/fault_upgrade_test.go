@@ -183,3 +183,73 @@ func upgradePause(t *testing.T, args ...string) {
 		t.Errorf("%d clients have noticed something: %v", len(errs), errs[0])
 	}
 }
+
+// TestFaultRedisHang replaces a node with Redis UPGRADES times. Each time the new process hangs at a random moment, for
+// longer than a node may be silent. Unless it had taken over by then, those who watch at another node see nobody
+// leave or come.
+func TestFaultRedisHang(t *testing.T) {
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	rnd := rand.New(rand.NewPCG(seed, 0))
+	const ttl, hang = 4 * time.Second, 3 * time.Second
+	t.Setenv("HAWSER_REDIS_PRESENCE_TTL", ttl.String())
+	_, _, r, other := launchBeside(t)
+	if _, _, err := newTalker(r.service, "Ada", "quiet"); err != nil {
+		t.Fatal(err)
+	}
+	after, undone := 0, 0
+	upgrades := environNumber("UPGRADES", 20)
+	for i := range upgrades {
+		watcher, _, err := newTalker(other, fmt.Sprint("Watcher ", i), "quiet", "system", "presence")
+		if err != nil {
+			t.Fatal(err)
+		}
+		watcher.awaitJoined(t, fmt.Sprint("Watcher ", i))
+		syscall.Kill(r.pid, syscall.SIGUSR2)
+		child := 0
+		for ; child == 0; child = childOf(r.pid) {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Duration(rnd.IntN(150)) * time.Millisecond)
+		syscall.Kill(child, syscall.SIGSTOP)
+		time.Sleep(hang)
+		var upgraded, serves string
+		over, refused := false, false
+		for resumed := false; !refused && (upgraded == "" || serves == ""); {
+			select {
+			case line, ok := <-r.lines:
+				switch {
+				case !ok:
+					t.Fatal("no process is left")
+				case strings.Contains(line, "upgraded: another process serves now"):
+					upgraded, over = line, !resumed
+				case strings.Contains(line, "serves now, with"):
+					serves = line
+				case strings.Contains(line, "upgrade failed; this process goes on"):
+					refused = true // it was just asking Redis something
+				}
+				continue
+			default:
+			}
+			if !resumed {
+				resumed = true
+				syscall.Kill(child, syscall.SIGCONT)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if !refused {
+			r.moved(serves, -1)
+		}
+		if over { // it was a node that is slow
+			after++
+			time.Sleep(2 * ttl)
+		} else {
+			assertQuiet(t, watcher)
+		}
+		if refused {
+			undone++
+		}
+		watcher.c.nc.Close()
+	}
+	t.Logf("%d upgrades, of which %d were undone, and %d had a process that hung after the commit", upgrades, undone, after)
+}
