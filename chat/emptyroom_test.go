@@ -113,3 +113,29 @@ func TestEmptyRoom(t *testing.T) {
 		t.Errorf("%d timers are left after the end", n)
 	}
 }
+
+// Of rooms that come and go, only some stay subscribed to.
+func TestManyEmptyRooms(t *testing.T) {
+	c := newClock()
+	parts := newMemory(t, engineClock{c})
+	b := &countingBroker{Broker: parts.Broker}
+	parts.Broker = b
+	h := newHouseAt(t, c, func(cfg *chat.Config) { cfg.Engine, cfg.Limits, cfg.Sequencers = parts, chat.Limits{}, 1 })
+	ada := h.enter("ada", "")
+	const surplus = 10
+	for i := range chat.MaxEmptyRooms + surplus {
+		for _, op := range []string{"join", "leave"} {
+			ada.say(fmt.Sprintf(`{"type":%q,"receiver_id":"room%d"}`, op, i))
+			ada.hear()
+		}
+	}
+	h.settle()
+	if got, want := b.counts(), fmt.Sprint(chat.MaxEmptyRooms+surplus, " ", surplus); got != want {
+		t.Errorf("subscribed and left %s, want %s", got, want)
+	}
+	h.clock.advance(60 * time.Second)
+	h.settle()
+	if got, want := b.counts(), fmt.Sprint(chat.MaxEmptyRooms+surplus, " ", chat.MaxEmptyRooms+surplus); got != want {
+		t.Errorf("after a minute: subscribed and left %s, want %s", got, want)
+	}
+}

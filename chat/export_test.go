@@ -2,6 +2,9 @@ package chat
 
 import "time"
 
+// MaxEmptyRooms is how many rooms of a shard stay subscribed to in which nobody is.
+const MaxEmptyRooms = maxEmptyRooms
+
 // Idle reports whether no operation of the connection is under way or waits.
 func (s *Connection) Idle() bool {
 	s.mu.Lock()

@@ -189,6 +189,10 @@ func (s *shard) leave(r *room) {
 	if r.emptied = s.hub.cfg.Clock.Monotonic(); r.noted {
 		return
 	}
+	if len(s.empty) >= maxEmptyRooms {
+		s.forget(r)
+		return
+	}
 	r.noted = true
 	if s.empty = append(s.empty, r); s.stopSweep == nil {
 		s.stopSweep = s.hub.clock.AfterFunc(emptyRoomTime, s.sweep)
@@ -197,6 +201,11 @@ func (s *shard) leave(r *room) {
 
 // emptyRoomTime is how long a room stays subscribed to at least in which nobody here is.
 const emptyRoomTime = time.Minute
+
+// maxEmptyRooms is how many empty rooms of a shard stay subscribed to at most. Each takes about
+// 800 bytes, and more in the engine: clients that enter one room after the other must not use up
+// the memory.
+const maxEmptyRooms = 1024
 
 // sweep forgets the rooms that have been empty for long enough.
 func (s *shard) sweep() {
