@@ -258,6 +258,7 @@ type Config struct {
 	// Replaced by tests.
 	now       func() time.Duration   // monotonic
 	newKernel func() (kernel, error) // one for each loop
+	leaseTime time.Duration          // how long a loop may keep the listener without looking at it
 }
 
 // withDefaults replaces zero values by their defaults, and Off by 0.
@@ -307,7 +308,7 @@ func (cfg Config) withDefaults() Config {
 		start := time.Now()
 		cfg.now = func() time.Duration { return time.Since(start) }
 	}
-
+	period(&cfg.leaseTime, slowTurn)
 	if cfg.newKernel == nil {
 		busyPoll := max(cfg.BusyPoll, 0)
 		cfg.newKernel = func() (kernel, error) { return newKernel(busyPoll) }

@@ -21,9 +21,7 @@ type doorway struct {
 	maxHead int             // the length of a request's head that net/http allows, if that is less than the loops'
 	done    chan struct{}   // closed when acceptAll returns
 
-	returned chan struct{} // gets a value when a loop gives the listener back: see lend
-
-	paid bool // Of acceptAll, or of the loop that has the listener. The rate already allows the next connection.
+	paid bool // Of acceptAll, or of the loop that has the listener (lease.mu). The rate already allows the next connection.
 
 	mu     sync.Mutex
 	some   sync.Cond   // something was returned, or err was set
@@ -72,7 +70,7 @@ func (s *Server) newDoorway(ln *listener, hs *http.Server) *doorway {
 	if err != nil || setAcceptOptions(raw, ln.Addr().Network(), cfg.PingInterval == 0) != nil {
 		return nil
 	}
-	d := &doorway{listener: ln, raw: raw, http: hs, maxHead: maxHead, done: make(chan struct{}), returned: make(chan struct{}, 1)}
+	d := &doorway{listener: ln, raw: raw, http: hs, maxHead: maxHead, done: make(chan struct{})}
 	if hs.MaxHeaderBytes > 0 {
 		d.maxHead = min(maxHead, hs.MaxHeaderBytes+4<<10) // net/http allows so much more
 	}

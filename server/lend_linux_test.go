@@ -16,7 +16,7 @@ func crowded(t *testing.T, cfg Config) (ts *testServer, l *loop, h *hold) {
 	if onGoroutines() {
 		t.Skip("the portable kernel reads no opening handshakes")
 	}
-	cfg.Loops = 1
+	cfg.Loops, cfg.leaseTime = 1, time.Hour
 	ts = start(t, cfg)
 	l = ts.loops[0]
 	h, err := l.holdLoop()
@@ -118,12 +118,39 @@ func TestLendFrozen(t *testing.T) {
 	c.expect(`text "later"`)
 }
 
+// Connections are accepted although a callback occupies the loop that was lent the listener.
+func TestLendToBlockedLoop(t *testing.T) {
+	if onGoroutines() {
+		t.Skip("the portable kernel reads no opening handshakes")
+	}
+	ts := start(t, Config{Handler: funcs{message: echo}, Loops: 2, leaseTime: time.Millisecond})
+	l := ts.loops[0]
+	h, err := l.holdLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-h.held
+	n := 0
+	for len(tasksOf(l, taskLend)) < 2 { // at the second time, the first is over
+		n += 5
+		connectMany(t, ts, 5)
+		waitFor(t, func() bool { return int(ts.http.open()) == n })
+	}
+	if n, _, over := tasksOf(l, taskLend)[0].lease.accept(); n != 0 || !over {
+		t.Errorf("the loop accepts %d connections, although the listener was taken back", n)
+	}
+	close(h.run)
+	c := ts.dial(t, "/")
+	c.text("later")
+	c.expect(`text "later"`)
+}
+
 // A loop that AcceptRate stops gives the listener back, so that it is waited for elsewhere.
 func TestLendPaced(t *testing.T) {
 	ts, l, h := crowded(t, Config{Handler: funcs{}})
 	before := ts.http.open()
 	pace := rate.NewBucket(rate.NewPace(2, time.Hour, 0))
-	l.lent[0].door.pace = pace
+	l.lent[0].lease.door.pace = pace
 	for pace.Take(ts.clock.now()) == 0 {
 	}
 	connectMany(t, ts, 1)

@@ -66,7 +66,7 @@ type task struct {
 	adoption  *adoption
 	arrival   *accepted
 	judgement *judgement
-	door      *doorway
+	lease     *lease
 	group     *members
 	except    []Conn // members that are not sent it
 	state     *state // nil: the message is not a version of one
@@ -194,7 +194,7 @@ func (l *loop) do(t *task, data []byte) {
 		l.arrivals = append(l.arrivals, t.arrival)
 		return
 	case taskLend:
-		l.borrow(t.door)
+		l.borrow(t.lease)
 		return
 	case taskJudged:
 		l.judged(t.judgement)
