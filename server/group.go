@@ -198,7 +198,7 @@ func (g *Group) send(t task, key string) error {
 		if locked++; part.count > 0 {
 			b := &part.loop.box
 			b.mu.Lock()
-			if room = b.takes(&t, 0, part.loop.mailLimit); !room {
+			if room = part.loop.takes(&t, 0); !room {
 				break
 			}
 		}

@@ -128,3 +128,40 @@ func TestGroupRuns(t *testing.T) {
 		c.expect(fmt.Sprintf("close %d", last.code))
 	}
 }
+
+// What waits to be sent with more does not fill a small mailbox: it is refused nothing that it would
+// take if every message were sent at once.
+func TestGroupRunInSmallMailbox(t *testing.T) {
+	const n = 200
+	var g *Group
+	m := text("told")
+	refused := make(chan int, 1)
+	sent, busy := 0, 0
+	ts := start(t, Config{
+		Loops: 1, WriteQueue: 4 << 10, MemoryBudget: 8 << 10,
+		Handler: funcs{
+			open: func(c LoopConn) { g.Join(c.Conn()) },
+			message: func(c LoopConn, op frame.Opcode, p []byte) {
+				if g.Send(m, Evict) != nil {
+					busy++
+				}
+				if sent++; sent == n {
+					refused <- busy
+				}
+			},
+		},
+	})
+	g = ts.NewGroup()
+	c := ts.dial(t, "/")
+	var input []byte
+	for range n {
+		input = append(input, masked(0x81, "x")...)
+	}
+	c.raw(input)
+	if got := receive(t, refused); got > 0 {
+		t.Errorf("%d of %d messages were refused", got, n)
+	}
+	for range n {
+		c.expect(`text "told"`)
+	}
+}

@@ -76,7 +76,7 @@ type task struct {
 }
 
 // maxMail is the maximum number of bytes in a mailbox. An empty mailbox takes anything, and
-// those that end or change something are never refused.
+// tasks that end or change something are never refused.
 const maxMail = 64 << 20
 
 // mailLimit returns the maximum for each mailbox of a server: room for one connection's queue,
@@ -106,7 +106,7 @@ func (l *loop) post(t task, p []byte) error {
 		b.mu.Unlock()
 		return ErrClosed
 	}
-	if !b.takes(&t, len(p), l.mailLimit) {
+	if !l.takes(&t, len(p)) {
 		b.mu.Unlock()
 		return ErrBusy
 	}
@@ -115,10 +115,11 @@ func (l *loop) post(t task, p []byte) error {
 	return nil
 }
 
-// takes reports whether there is room for a task with a payload of n bytes. Called with mu
-// held.
-func (b *mailbox) takes(t *task, n, limit int) bool {
-	return t.kind > taskGroup || len(b.tasks) == 0 || b.bytes+t.cost(n) <= limit
+// takes reports whether there is room in the mailbox for a task with a payload of n bytes. With
+// nothing but a few messages of groups, which wait for more of them, it counts as empty: sent one
+// by one, they would have left it. Called with the mailbox's mu held.
+func (l *loop) takes(t *task, n int) bool {
+	return t.kind > taskGroup || !l.hasMore.Load() || l.box.bytes+t.cost(n) <= l.mailLimit
 }
 
 // put adds a task that has room. Called with the mailbox's mu held.
@@ -132,7 +133,7 @@ func (l *loop) put(t task, p []byte) {
 	t.end = len(b.data)
 	b.tasks = append(b.tasks, t)
 	l.hasMail.Store(true)
-	if t.kind != taskGroup || b.bytes > maxRun {
+	if t.kind != taskGroup || b.bytes > min(maxRun, l.mailLimit/2) {
 		l.hasMore.Store(true)
 	}
 	if b.asleep && !(b.dozing && (t.kind == taskOpen || t.kind == taskArrive || t.kind == taskLend || t.kind == taskJudged)) {

@@ -298,7 +298,7 @@ func (l *loop) hasMailRoom(m *wsproto.Prepared) error {
 	defer l.box.mu.Unlock()
 	// That it must not only be half empty, but take the message, keeps Group.SendWait from
 	// trying again and again until the loop comes round.
-	if !l.box.takes(&t, 0, l.mailLimit) || l.box.bytes > l.mailLimit/2 {
+	if !l.takes(&t, 0) || l.box.bytes > l.mailLimit/2 {
 		return ErrBusy
 	}
 	return nil
