@@ -273,7 +273,8 @@ func groupRun(tasks []task) int {
 
 // joinFrames sets joined to the frames of a run, in one piece of memory: then they are one segment
 // of an outbox, and need not be copied together for every member. Those of a run of one message
-// are left nil.
+// are left nil, and those of versions of states: each remains a segment of its own, and while it
+// waits for a slow member, it must not keep the others in memory.
 func (l *loop) joinFrames(run []task) {
 	l.joined = slices.Grow(l.joined[:0], len(run))[:len(run)] // all nil, as sendGroup clears it
 	if len(run) == 1 {
@@ -281,11 +282,16 @@ func (l *loop) joinFrames(run []task) {
 	}
 	n := 0
 	for i := range run {
-		n += frameSize(len(run[i].m.Payload()))
+		if run[i].state == nil {
+			n += frameSize(len(run[i].m.Payload()))
+		}
 	}
 	buf := make([]byte, 0, n)
 	for i := range run {
 		m := run[i].m
+		if run[i].state != nil {
+			continue
+		}
 		from := len(buf)
 		buf = frame.Header{Fin: true, Opcode: m.Opcode(), Length: uint64(len(m.Payload()))}.Append(buf)
 		buf = append(buf, m.Payload()...)

@@ -165,3 +165,36 @@ func TestGroupRunInSmallMailbox(t *testing.T) {
 		c.expect(`text "told"`)
 	}
 }
+
+// While a version of a state waits for a slow member, the other messages of its run need not.
+func TestStateKeepsNoRun(t *testing.T) {
+	ts, _, _, hs := slow(t, 1, Config{}, nil)
+	g := ts.NewGroup()
+	g.Join(hs[0])
+	hs[0].Send(frame.Binary, noise(200_000)) // more than goes through the gate
+	ts.clock.settle()
+	l := ts.loops[0]
+	h, err := l.holdLoop()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer close(h.run)
+	<-h.held
+	g.SendNewest(text("state"), "state")
+	g.Send(text(strings.Repeat("x", 20_000)), Evict)
+	h.do(func() { l.iterate(nil) })
+	h.do(func() {
+		states := 0
+		for _, s := range hs[0].conn.out.segs {
+			if s.of == nil {
+				continue
+			}
+			if states++; cap(s.b) > 1000 {
+				t.Errorf("%d bytes of memory are kept for a state of %d", cap(s.b), len(s.b))
+			}
+		}
+		if states != 1 {
+			t.Errorf("%d states wait", states)
+		}
+	})
+}
