@@ -384,6 +384,14 @@ func TestWhatIsAllowed(t *testing.T) {
 				s.add(Event{Kind: Left, Conn: 5, Conversation: lobby})
 			})
 		},
+		"a join without an answer that has its effect": func(s *script) {
+			later(s, func() {
+				s.join(5, lobby, "e1", 3)
+				s.add(Event{Kind: Leaving, Conn: 5, Conversation: lobby})
+				s.add(Event{Kind: Left, Conn: 5, Conversation: lobby})
+				s.add(Event{Kind: Joining, Conn: 5, Conversation: lobby})
+			}, func() { s.deliver(lobby, message("e1", 4, annID, "r4"), 5) })
+		},
 		"a member who may have been forgotten, and was not": func(s *script) {
 			later(s, func() {
 				s.disconnect(1)

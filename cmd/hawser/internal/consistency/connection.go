@@ -55,6 +55,8 @@ func (c *checker) checkConnections() {
 			f.ready(e)
 		case Subscribed, Resumed:
 			f.subscribed(e)
+		case Joining:
+			f.at(e).left = false // a join with an unknown outcome may have had its effect
 		case Leaving:
 			delete(f.members, memberKey{f.user(e), e.Conversation})
 			f.at(e).ending = true

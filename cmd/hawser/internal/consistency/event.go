@@ -25,6 +25,7 @@ const (
 	Subscribed   Kind = "subscribed"   // told to hear it from Seq on; in a room, as a member: Seq, Epoch
 	Resumed      Kind = "resumed"      // asked to hear it from Seq on: Seq, Epoch
 	Unsubscribed Kind = "unsubscribed" // from a room, on this connection
+	Joining      Kind = "joining"      // about to make the user a member of a room, and to hear it
 	Leaving      Kind = "leaving"      // about to end the user's membership of a room
 	Left         Kind = "left"         // the answer to it
 	Gone         Kind = "gone"         // told that the user is not a member of the room

@@ -86,7 +86,7 @@ func (f *streams) hearsSince(k *connection, conversation string) (since time.Dur
 // settledPresence: the users in a room are those with an open connection that hears it. If a
 // user came or went meanwhile, nothing can be checked.
 func (f *streams) settledPresence(w *Event) {
-	moves := []Kind{Connected, Disconnected, Ready, Subscribed, Unsubscribed, Leaving, Left, Gone}
+	moves := []Kind{Connected, Disconnected, Ready, Subscribed, Unsubscribed, Joining, Leaving, Left, Gone}
 	var lists []*Event
 	for i := range f.history {
 		e := &f.history[i]

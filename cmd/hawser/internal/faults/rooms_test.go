@@ -47,6 +47,7 @@ func (c *client) move(ctx context.Context, l *link, _ time.Time) error {
 			}
 			c.run.rec.count("a member was not told of the room")
 		}
+		c.record(l, consistency.Event{Kind: consistency.Joining, Conversation: room})
 		if err := c.ask(ctx, l, packet{Type: "join", ReceiverID: room}, request{conversation: room}); err != nil {
 			return err
 		}
