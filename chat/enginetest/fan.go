@@ -2,6 +2,7 @@ package enginetest
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -32,10 +33,21 @@ func (p *performance) members() (n int) {
 	defer p.mu.Unlock()
 	for _, f := range p.fans {
 		f.mu.Lock()
+		f.drop()
 		n += len(f.sockets)
 		f.mu.Unlock()
 	}
 	return n
+}
+
+// drop has the sockets leave that have ended. Called with mu held.
+func (f *fan) drop() {
+	maps.DeleteFunc(f.sockets, func(s chat.Socket, _ bool) bool {
+		sock := s.(*socket)
+		sock.mu.Lock()
+		defer sock.mu.Unlock()
+		return sock.closed
+	})
 }
 
 // strangers describes, for people, connections that are in a fan although they are
