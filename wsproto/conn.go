@@ -144,7 +144,7 @@ func (c *Conn) Unread() []byte {
 }
 
 // Next returns the next event in the input. The event's Payload is valid until the
-// next call of Next or Feed.
+// next call of Next, TakeMessage or Feed.
 func (c *Conn) Next() Event {
 	if ev, ok := c.TakeMessage(); ok {
 		return ev

@@ -35,6 +35,6 @@ type Event struct {
 	Opcode  frame.Opcode // of a Message or Piece: Text or Binary
 	Fin     bool         // of a Piece: the message's last
 	Code    CloseCode    // of Closed
-	Payload []byte       // valid until the next call of Next or Feed; may be modified
+	Payload []byte       // valid until the next call of Next, TakeMessage or Feed; may be modified
 	Err     error        // of Failed
 }
