@@ -1,6 +1,8 @@
 package server
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -31,7 +33,7 @@ func TestGroupRuns(t *testing.T) {
 	var hs []Conn
 	opened := make(chan Conn, 1)
 	ts := start(t, Config{
-		Loops: 1, MaxControlRate: Off,
+		Loops: 1, MaxControlRate: Off, CompressFrom: 1,
 		Handler: funcs{
 			open: func(c LoopConn) { opened <- c.Conn() },
 			message: func(c LoopConn, op frame.Opcode, p []byte) {
@@ -42,7 +44,7 @@ func TestGroupRuns(t *testing.T) {
 				fmt.Sscan(string(p), &i)
 				switch s := script[i]; {
 				case s.direct:
-					c.SendPrepared(s.m)
+					c.Send(s.m.Opcode(), s.m.Payload())
 				case s.key != "":
 					groups[s.group].SendNewest(s.m, s.key)
 				case s.except >= 0:
@@ -58,7 +60,7 @@ func TestGroupRuns(t *testing.T) {
 	for i := range groups {
 		groups[i] = ts.NewGroup()
 	}
-	for _, o := range []*handshake.DeflateOptions{nil, {}, {ServerContextTakeover: true}, nil} {
+	for _, o := range []*handshake.DeflateOptions{nil, {}, nil, {ServerContextTakeover: true}} {
 		cs = append(cs, ts.dialWith(t, "/", &handshake.DialOptions{Deflate: o}))
 		hs = append(hs, receive(t, opened))
 		groups[0].Join(hs[len(hs)-1])
@@ -67,6 +69,10 @@ func TestGroupRuns(t *testing.T) {
 		groups[1].Join(h)
 	}
 	const sender = 3
+	words := make([]string, 8) // that occur again, so that compressed messages refer to those before
+	for i := range words {
+		words[i] = hex.EncodeToString(binary.BigEndian.AppendUint64(nil, random.Uint64()))
+	}
 	for round := range 200 {
 		script = script[:0]
 		for i := range 1 + random.IntN(30) {
@@ -83,7 +89,7 @@ func TestGroupRuns(t *testing.T) {
 			if random.IntN(20) == 0 {
 				size = random.IntN(maxRun)
 			}
-			s.m = text(fmt.Sprintf("%d.%d %s", round, i, strings.Repeat("x", size)))
+			s.m = text(fmt.Sprintf("%d.%d %s", round, i, strings.Repeat(words[random.IntN(len(words))], 1+size/16)))
 			script = append(script, s)
 		}
 		var input []byte
