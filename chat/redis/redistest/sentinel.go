@@ -41,9 +41,10 @@ func StartSentinel(t testing.TB, opts ...Option) *Sentinel {
 	for _, s := range g.Sentinels {
 		// A sentinel that sees a new master without having heard of it turns it back into a replica
 		// after four publish periods. So a failover must be noticed, by INFO, well within them. And a
-		// replica whose last answer is older than five ping periods is not good enough to be promoted.
+		// replica whose last INFO is older than five ping periods is not good enough to be promoted:
+		// while the master is down, a sentinel asks for it once a second, whatever the info-period.
 		ms := o.downAfter.Milliseconds()
-		s.Do("SENTINEL", "DEBUG", "info-period", 200, "ping-period", ms/10, "ask-period", 100, "publish-period", ms/2,
+		s.Do("SENTINEL", "DEBUG", "info-period", 200, "ping-period", max(ms/10, 400), "ask-period", 100, "publish-period", ms/2,
 			"election-timeout", ms, "min-link-reconnect-period", 500, "tilt-period", 1000)
 	}
 	g.awaitSentinels(o.replicas)
