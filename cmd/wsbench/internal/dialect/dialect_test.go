@@ -136,7 +136,7 @@ func TestParseErrors(t *testing.T) {
 		{"[token]\n", "[token_]\n", "token_"},
 		{"before = '\"'", "before = 'E'", `delivery.before is "E"`},
 		{"each = 'room'", "each = 'day'", `open, number 2: each is "day"`},
-		{"name = \"", "name = [", "5| name = [hawser"}, // with its line
+		{"name = \"", "name = [", "8| name = [hawser"}, // with its line
 		{"\"token\":\"{{token}}\"", "{{payload}}", "open, number 1: send: there is no payload yet"},
 	} {
 		_, err := Parse([]byte(strings.Replace(string(good), c.old, c.new, 1)))
