@@ -180,14 +180,34 @@ func (b *bans) changed(ctx context.Context, id, subject string, n int64) error {
 		b.mu.Lock()
 		heeds := b.heeds
 		b.mu.Unlock()
-		record, err := b.s.client.Do(ctx, b.s.client.B().Hget().Key(b.b.keys.bans()).Field(subject).Build()).ToString()
-		if err != nil && !rueidis.IsRedisNil(err) {
+		record, count, err := b.stored(ctx, subject)
+		if err != nil {
 			return err
+		}
+		if count < n { // Redis has lost the change since then, and this node may be the one that knows it
+			b.checkSoon()
+			return nil
 		}
 		if b.follow(subject, record, n, heeds, try == maxBroken) {
 			return nil
 		}
 	}
+}
+
+// stored reads the record of a subject, "" if there is none, and the count of changes.
+func (b *bans) stored(ctx context.Context, subject string) (record string, count int64, err error) {
+	c := b.s.client
+	values, err := c.Do(ctx, c.B().Hmget().Key(b.b.keys.bans()).Field(subject, countField).Build()).ToArray()
+	if err != nil {
+		return "", 0, err
+	}
+	if record, err = values[0].ToString(); err != nil && !rueidis.IsRedisNil(err) {
+		return "", 0, err
+	}
+	if count, err = values[1].AsInt64(); err != nil && !rueidis.IsRedisNil(err) {
+		return "", 0, err
+	}
+	return record, count, nil
 }
 
 // follow puts a record in force that was read. It does not if this node has changed one since
