@@ -11,7 +11,7 @@ import (
 // behind is a conversation of which a client has a part that ends elsewhere than what this
 // node has delivered. The connection does not hear the conversation as the others do:
 //
-//	(entering a room)  the client has all of it: it hears the room at once, and there is no behind
+//	(entering a room)  the client has all of it: it hears the room at once, without a behind
 //	keeping --goLive, reload--> (live)  live changes are kept until the client has what is before them
 //	        --the client has more than this node has delivered--> ahead
 //	ahead   --a change after that, or another history--> (live)

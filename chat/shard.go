@@ -199,7 +199,7 @@ func (s *shard) leave(r *room) {
 	}
 }
 
-// emptyRoomTime is how long a room stays subscribed to at least in which nobody here is.
+// emptyRoomTime is the least time for which a room stays subscribed to after the last one here has left it.
 const emptyRoomTime = time.Minute
 
 // maxEmptyRooms is how many empty rooms of a shard stay subscribed to at most. Each takes about

@@ -37,7 +37,7 @@ func (l *timeLimit) end() {
 
 func (l *timeLimit) over() bool { return !time.Now().Before(l.at) }
 
-// made returns the context that does what l is not able to.
+// made returns a context of package context in place of l. The first call makes it.
 func (l *timeLimit) made() context.Context {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -85,14 +85,7 @@ func TestTakeOverAtOnce(t *testing.T) {
 	w := newTwoNodes(t)
 	freeze(t, w.first)
 	say(t, w.other, lobby, "meanwhile")
-	there := w.other.broker.all()[0]
-	if _, err := there.Connect(ctx, "u_eve"); err != nil {
-		t.Fatal(err)
-	}
-	there.Enter("lobby", "u_eve")
-	if err := there.roster.flush(ctx); err != nil {
-		t.Fatal(err)
-	}
+	w.comes(t, "u_eve", "lobby")
 	next := inheritFrom(t, w.first)
 	var heard []*ear
 	for range 3 {

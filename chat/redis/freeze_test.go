@@ -143,14 +143,7 @@ func (c aheadClock) Now() time.Time { return c.Clock.Now().Add(c.by) }
 func TestTakeOverAfterAHang(t *testing.T) {
 	w := newTwoNodes(t)
 	freeze(t, w.first)
-	there := w.other.broker.all()[0]
-	if _, err := there.Connect(ctx, "u_eve"); err != nil {
-		t.Fatal(err)
-	}
-	there.Enter("lobby", "u_eve")
-	if err := there.roster.flush(ctx); err != nil {
-		t.Fatal(err)
-	}
+	w.comes(t, "u_eve", "lobby")
 	const hang = time.Minute
 	w.server.Do("ZINCRBY", w.first.broker.keys.moves(partition(string(lobby))), -hang.Milliseconds(), "lobby u_eve")
 	w.first.cfg.Clock = aheadClock{chat.SystemClock(), hang} // the new one's

@@ -116,6 +116,20 @@ type twoNodes struct {
 	r, watching  *ear
 }
 
+// comes has a user come to a room at the other node, which is returned.
+func (w *twoNodes) comes(t *testing.T, user, room string) *node {
+	t.Helper()
+	there := w.other.broker.all()[0]
+	if _, err := there.Connect(ctx, user); err != nil {
+		t.Fatal(err)
+	}
+	there.Enter(room, user)
+	if err := there.roster.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	return there
+}
+
 func newTwoNodes(t *testing.T) *twoNodes {
 	server := redistest.Start(t)
 	w := newTwoNodesOn(t, Config{Addresses: []string{server.Addr}})
@@ -192,14 +206,7 @@ func takeOver(t *testing.T, w *twoNodes) {
 		say(t, w.other, chat.PrivateConversation("u_eve", "u_ada"), fmt.Sprint(i, " to Ada, the first"))
 		who := fmt.Sprintf("u_new%d", i)
 		put(t, w.other, who)
-		there := w.other.broker.all()[0]
-		if _, err := there.Connect(ctx, who); err != nil {
-			t.Fatal(err)
-		}
-		there.Enter("attic", who)
-		if err := there.roster.flush(ctx); err != nil {
-			t.Fatal(err)
-		}
+		there := w.comes(t, who, "attic")
 		joined++
 		await(t, "who has come", func() bool { return w.watching.events("joined") == joined })
 		next := inheritFrom(t, e)
@@ -303,14 +310,7 @@ func TestTakeOverUndone(t *testing.T) {
 	for i, until := range []string{"frozen", "written", "opened", "inherited", "ready"} {
 		freeze(t, w.first)
 		say(t, w.other, lobby, fmt.Sprint(i))
-		there := w.other.broker.all()[0]
-		if _, err := there.Connect(ctx, "u_eve"); err != nil {
-			t.Fatal(err)
-		}
-		there.Enter("lobby", "u_eve")
-		if err := there.roster.flush(ctx); err != nil {
-			t.Fatal(err)
-		}
+		there := w.comes(t, "u_eve", "lobby")
 		switch until {
 		case "written":
 			if _, _, err := (takeover{w.first}).State(); err != nil {
