@@ -47,36 +47,21 @@ func (endlessListener) Accept() (net.Conn, error) {
 	return nc, nil
 }
 
-// Connections beyond the rate wait in the system's queue.
+// Connections beyond the rate wait in the system's queue: two are accepted at once, and every one after
+// them half a second after the one before.
 func TestAcceptRate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Config{Handler: funcs{}, AcceptRate: 2, Loops: 1, newKernel: func() (kernel, error) { return newPortable(), nil }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Shutdown(t.Context())
-		ln := s.listener(endlessListener{})
-		defer ln.spare.Close()
-		began := time.Now()
-		for i := range 6 {
-			nc, err := ln.Accept()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer nc.Close()
-			// Two at once; every one after them half a second after the one before.
-			want := time.Duration(max(0, i-1)) * 500 * time.Millisecond
-			if got := time.Since(began); got < want || got > want+time.Millisecond {
-				t.Errorf("connection %d was accepted after %v; want %v", i, got, want)
-			}
-		}
-	})
+	testAcceptRate(t, 2, 6, func(i int) time.Duration { return time.Duration(max(0, i-1)) * 500 * time.Millisecond })
 }
 
 // Where many connections are allowed, those beyond the rate come in groups, and at the rate.
 func TestAcceptRateInGroups(t *testing.T) {
+	testAcceptRate(t, 500, 600, func(i int) time.Duration { return time.Duration(max(0, i-490)/10) * 20 * time.Millisecond })
+}
+
+// testAcceptRate accepts n connections. want says how long after the beginning each must come.
+func testAcceptRate(t *testing.T, rate, n int, want func(i int) time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Config{Handler: funcs{}, AcceptRate: 500, Loops: 1, newKernel: func() (kernel, error) { return newPortable(), nil }})
+		s, err := New(Config{Handler: funcs{}, AcceptRate: rate, Loops: 1, newKernel: func() (kernel, error) { return newPortable(), nil }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -84,15 +69,14 @@ func TestAcceptRateInGroups(t *testing.T) {
 		ln := s.listener(endlessListener{})
 		defer ln.spare.Close()
 		began := time.Now()
-		for i := range 600 {
+		for i := range n {
 			nc, err := ln.Accept()
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer nc.Close()
-			want := time.Duration(max(0, i-490)/10) * 20 * time.Millisecond
-			if got := time.Since(began); got < want || got > want+time.Millisecond {
-				t.Errorf("connection %d was accepted after %v; want %v", i, got, want)
+			if got, due := time.Since(began), want(i); got < due || got > due+time.Millisecond {
+				t.Errorf("connection %d was accepted after %v; want %v", i, got, due)
 			}
 		}
 	})
